@@ -1,0 +1,5 @@
+//! The rollback executor.
+
+pub mod clock;
+pub mod ports;
+pub mod runbook;

@@ -1,0 +1,219 @@
+//! What the executor reaches the world through. Each port has a real implementation (feature
+//! `live`) and one of the simulated world (in the harness); nothing else in this crate does I/O.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tower::util::BoxCloneSyncService;
+
+use crate::clock::Clock;
+
+/// Plain HTTP, for Prometheus and Loki: a tower service over whole bodies.
+pub type HttpClient = BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, HttpError>;
+
+/// A request that got no HTTP answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from {host}: {reason}")]
+pub struct HttpError {
+    /// Host that was asked.
+    pub host: String,
+    /// Why there was no answer.
+    pub reason: String,
+}
+
+/// Everything that the executor acts through.
+#[derive(Clone)]
+pub struct Ports {
+    /// The cluster.
+    pub kube: kube::Client,
+    /// Prometheus and Loki.
+    pub http: HttpClient,
+    /// The ledger database.
+    pub database: Arc<dyn Database>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where log dumps, the post-mortem and the reproducing scenario are kept.
+    pub evidence: Arc<dyn EvidenceStore>,
+}
+
+/// A place for files that must outlive the incident.
+#[async_trait]
+pub trait EvidenceStore: Send + Sync {
+    /// Stores `content` under `name` (a relative path with `/`), replacing what was there.
+    ///
+    /// # Errors
+    /// What kept it from being stored.
+    async fn put(&self, name: &str, content: Bytes) -> Result<(), String>;
+}
+
+/// A database operation that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseError {
+    /// The server refused; `sqlstate` as in PostgreSQL's appendix A.
+    #[error("database refused ({sqlstate}): {message}")]
+    Refused {
+        /// Five-character SQLSTATE.
+        sqlstate: String,
+        /// The server's message.
+        message: String,
+    },
+    /// The connection failed: whether the operation took effect is unknown.
+    #[error("database connection lost: {0}")]
+    Connection(String),
+    /// The operation's precondition does not hold; nothing was changed.
+    #[error("{0}")]
+    Precondition(String),
+    /// A fence with a higher token is in place: another executor acts.
+    #[error("fenced off by executor token {0}")]
+    StaleToken(u64),
+}
+
+impl DatabaseError {
+    /// Whether the same operation may succeed if it is repeated: lock not available (55P03), object
+    /// in use (55006), serialization failure, deadlock, connection failures.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connection(_) => true,
+            Self::Refused { sqlstate, .. } => {
+                matches!(
+                    sqlstate.as_str(),
+                    "55P03" | "55006" | "40001" | "40P01" | "57P03" | "53300" | "3D000"
+                )
+            }
+            Self::Precondition(_) | Self::StaleToken(_) => false,
+        }
+    }
+}
+
+/// One row of Flyway's schema history table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// Order of application.
+    pub installed_rank: i32,
+    /// Version, or `None` for a repeatable migration.
+    pub version: Option<String>,
+    /// Description from the file's name.
+    pub description: String,
+    /// Flyway's type, for instance `SQL`.
+    pub kind: String,
+    /// File name.
+    pub script: String,
+    /// CRC32 over the lines, as Flyway computes it.
+    pub checksum: Option<i32>,
+    /// Whether the migration succeeded.
+    pub success: bool,
+}
+
+/// The script that undoes one versioned migration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoScript {
+    /// Version that it undoes.
+    pub version: String,
+    /// File name, `U2__….sql`.
+    pub name: String,
+    /// The SQL.
+    pub sql: String,
+}
+
+/// A copy of the ledger database, made by `CREATE DATABASE … TEMPLATE`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Name of the copy.
+    pub name: String,
+    /// When it was complete.
+    pub taken_at: Timestamp,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// What it holds.
+    pub position: LedgerPosition,
+    /// Highest successfully applied schema version in it.
+    pub schema_version: Option<String>,
+}
+
+/// How far a ledger has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerPosition {
+    /// Sequence number of the last entry in the order log.
+    pub log_seq: u64,
+    /// Highest order id ever issued.
+    pub order_id_max: u64,
+    /// Highest trade id ever issued.
+    pub trade_id_max: u64,
+    /// Number of trades.
+    pub trades: u64,
+}
+
+/// What raising the fence did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceReport {
+    /// Sessions of the exchange that were terminated.
+    pub sessions_terminated: u32,
+    /// Whether the fence was already up (with this token).
+    pub already_up: bool,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreReport {
+    /// The database that was in use before, under its new name.
+    pub set_aside: String,
+    /// Position of the database that was set aside.
+    pub before: LedgerPosition,
+    /// Position of the restored database.
+    pub after: LedgerPosition,
+    /// Whether an earlier attempt had already restored it.
+    pub already_done: bool,
+}
+
+/// What copying the order log's tail did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayReport {
+    /// Entries of the order log copied; the matching engine replays them when it starts.
+    pub entries: u64,
+    /// Position of the log afterwards.
+    pub position: LedgerPosition,
+}
+
+/// The ledger database, as the rollback procedure needs it. Every operation is idempotent: repeated
+/// after a crash or a lost answer, it finds its work done and says so.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Flyway's history, oldest first.
+    async fn history(&self) -> Result<Vec<HistoryRow>, DatabaseError>;
+    /// How far the ledger in use has come.
+    async fn position(&self) -> Result<LedgerPosition, DatabaseError>;
+    /// Copies the ledger in use to a database called `name`. Sessions of the exchange are cut and come back.
+    async fn snapshot(&self, name: &str) -> Result<Snapshot, DatabaseError>;
+    /// The snapshot called `name`, if it is there and complete.
+    async fn find_snapshot(&self, name: &str) -> Result<Option<Snapshot>, DatabaseError>;
+    /// Raises the fence: the exchange's role can write nothing, its sessions are terminated.
+    /// The fence carries the executor's fencing token; one with a lower token is refused.
+    async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError>;
+    /// The token of the fence, if it is up.
+    async fn fence_token(&self) -> Result<Option<u64>, DatabaseError>;
+    /// Lowers the fence.
+    async fn unfence(&self, token: u64) -> Result<(), DatabaseError>;
+    /// Runs one undo script and removes its migration's history row, in one transaction with
+    /// `lock_timeout`. Does nothing if the history shows the version as not applied.
+    async fn undo(
+        &self,
+        script: &UndoScript,
+        lock_timeout: Duration,
+        token: u64,
+    ) -> Result<(), DatabaseError>;
+    /// Puts a copy of the snapshot in place of the ledger in use, which is set aside under
+    /// `set_aside`. Sequences are moved past every id issued. The fence is up on the restored ledger too.
+    async fn restore(
+        &self,
+        snapshot: &str,
+        set_aside: &str,
+        token: u64,
+    ) -> Result<RestoreReport, DatabaseError>;
+    /// Appends the order log's entries that `set_aside` has and the ledger in use lacks.
+    async fn replay(&self, set_aside: &str, token: u64) -> Result<ReplayReport, DatabaseError>;
+}

@@ -1,0 +1,263 @@
+//! A runbook after it was read: a closed set of typed steps, in the document's order.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The executable procedure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Runbook {
+    /// First heading of the document.
+    pub title: String,
+    /// SHA-like hexadecimal digest of the text: which runbook was followed, for the journal.
+    pub digest: String,
+    /// Recovery time objective: trigger to recovered.
+    pub rto: Duration,
+    /// Recovery point objective: how many acknowledged trades may be absent afterwards.
+    pub rpo_trades: u64,
+    /// How long after a deployment the triggers are watched.
+    pub validation_window: Duration,
+    /// Kubernetes namespace of the exchange.
+    pub namespace: String,
+    /// Deployments of one release, in the order in which they are rolled back.
+    pub services: Vec<String>,
+    /// Base URL of Prometheus.
+    pub prometheus: String,
+    /// Base URL of Loki; `None`: log checks read the pods' own logs.
+    pub loki: Option<String>,
+    /// When a rollback is mandatory.
+    pub triggers: Vec<Trigger>,
+    /// The steps of all phases.
+    pub steps: Vec<Step>,
+}
+
+/// The phase that a step belongs to, from `rb.phase` or the nearest heading's attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Before the deployment.
+    Prepare,
+    /// The rollback itself.
+    Run,
+    /// After recovery: evidence and post-mortem.
+    After,
+}
+
+/// Class of a trigger, as the procedure names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TriggerClass {
+    /// Matching irregularity, lost state determinism.
+    P0,
+    /// Latency or throughput beyond the service level.
+    Sla,
+    /// Balance anomaly found by reconciliation.
+    DataIntegrity,
+}
+
+/// A condition that makes a rollback mandatory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Unique name, kebab-case.
+    pub name: String,
+    /// Class.
+    pub class: TriggerClass,
+    /// PromQL; its value is compared with `condition`.
+    pub query: String,
+    /// When the value is bad.
+    pub condition: Condition,
+    /// How long the condition must hold without a break (debounce).
+    pub hold_for: Duration,
+}
+
+/// A comparison with a constant. No data and NaN never satisfy it and never refute it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Comparison operator.
+    pub operator: Operator,
+    /// Right-hand side.
+    pub value: f64,
+}
+
+/// Comparison operators of [`Condition`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operator {
+    /// `<`
+    #[serde(rename = "<")]
+    Less,
+    /// `<=`
+    #[serde(rename = "<=")]
+    LessOrEqual,
+    /// `>`
+    #[serde(rename = ">")]
+    Greater,
+    /// `>=`
+    #[serde(rename = ">=")]
+    GreaterOrEqual,
+    /// `==`
+    #[serde(rename = "==")]
+    Equal,
+}
+
+impl Condition {
+    /// Whether `value` satisfies the condition; `None` for NaN.
+    #[must_use]
+    pub fn holds(&self, value: f64) -> Option<bool> {
+        if value.is_nan() {
+            return None;
+        }
+        Some(match self.operator {
+            Operator::Less => value < self.value,
+            Operator::LessOrEqual => value <= self.value,
+            Operator::Greater => value > self.value,
+            Operator::GreaterOrEqual => value >= self.value,
+            Operator::Equal => value == self.value,
+        })
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operator = match self.operator {
+            Operator::Less => "<",
+            Operator::LessOrEqual => "<=",
+            Operator::Greater => ">",
+            Operator::GreaterOrEqual => ">=",
+            Operator::Equal => "==",
+        };
+        write!(f, "{operator} {}", self.value)
+    }
+}
+
+/// One command of the runbook, with what surrounds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Unique name, kebab-case, from the fence's attribute `name`.
+    pub name: String,
+    /// Text of the heading above it.
+    pub title: String,
+    /// Line of the command in the document, from 1.
+    pub line: usize,
+    /// The command as written.
+    pub text: String,
+    /// The command as understood.
+    pub command: Command,
+    /// Which phase it belongs to (`rb.phase`).
+    pub phase: Phase,
+    /// Its budget, retries included (`rb.timeout`).
+    pub timeout: Duration,
+    /// What happens if it fails for good (`rb.on-fail`).
+    pub on_fail: OnFail,
+    /// When it applies (`rb.when`).
+    pub when: When,
+    /// Whether it runs once for each service, with `$SERVICE` set (`rb.for-each` = `service`).
+    pub for_each_service: bool,
+    /// What its value must be (`rb.expect`), for queries.
+    pub expect: Option<Condition>,
+    /// How many requests the window of a query must hold (`rb.min-requests`), so that no evidence is
+    /// never a pass. 30,000 without an error bound the rate below 0.01 % at 95 % (rule of three).
+    pub min_requests: Option<u64>,
+    /// How long its outcome must go on holding (`rb.hold`).
+    pub hold: Option<Duration>,
+}
+
+/// What a failed step leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFail {
+    /// Stop, keep trading halted if it is, call a person.
+    Abort,
+    /// Note it and go on.
+    Continue,
+}
+
+/// When a step applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// Always.
+    Always,
+    /// The ledger must be corrected, by undo or restore: the schema change is breaking or the data are wrong.
+    LedgerBreaking,
+    /// The ledger is corrected by undo scripts.
+    LedgerUndo,
+    /// The ledger is corrected from the snapshot.
+    LedgerRestore,
+    /// The Deployment is paused.
+    DeploymentPaused,
+    /// The release changed the service's configuration.
+    ConfigChanged,
+}
+
+/// The closed set of commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Command {
+    /// `kubectl get deployments -n NS -o yaml`: record each service's template, configuration, image, `build_info`.
+    RecordRelease,
+    /// `rollback db snapshot --name NAME`
+    Snapshot {
+        /// Name of the snapshot.
+        name: String,
+    },
+    /// `kubectl patch configmap NAME -n NS --type merge -p '{"data":{"KEY":"VALUE"}}'`
+    SetConfigValue {
+        /// ConfigMap.
+        name: String,
+        /// Key in its data.
+        key: String,
+        /// Value to set.
+        value: String,
+    },
+    /// `rollback db fence`
+    Fence,
+    /// `rollback db unfence`
+    Unfence,
+    /// `kubectl logs -n NS -l app=$SERVICE --timestamps --since=DURATION`: of the bad release's pods.
+    DumpLogs {
+        /// How far back.
+        since: Duration,
+    },
+    /// `flyway undo -target=$TARGET_SCHEMA`
+    UndoSchema,
+    /// `rollback db restore --snapshot NAME`
+    RestoreSnapshot {
+        /// Name of the snapshot.
+        name: String,
+    },
+    /// `rollback db replay --orders`: append the order log's tail that the restored ledger lacks.
+    ReplayOrders,
+    /// `rollback config restore --service $SERVICE`: put back the recorded ConfigMaps.
+    RestoreConfig,
+    /// `kubectl rollout resume deployment/$SERVICE -n NS`
+    RolloutResume,
+    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`. Without the
+    /// revision it goes, as kubectl does, to the second-highest one, whatever that is.
+    RolloutUndo {
+        /// Whether `--to-revision=$TARGET_REVISION` pins the target that was recorded by `prepare`.
+        pinned: bool,
+    },
+    /// `kubectl rollout status deployment/$SERVICE -n NS`
+    RolloutStatus,
+    /// `kubectl get replicasets -n NS -l app=$SERVICE`: old one serving at full size, new one at zero.
+    ReviewReplicaSets,
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:8080/proxy/health`: every live pod is healthy.
+    CheckHealth,
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:8080/proxy/metrics`: every live pod shows the prior `build_info`.
+    CheckBuildInfo,
+    /// `promql 'QUERY'`: the value must satisfy `rb.expect`. `$WINDOW` is the time since reopening.
+    PromQuery {
+        /// PromQL text with placeholders.
+        query: String,
+    },
+    /// `logcli query 'QUERY'`: likewise, of Loki.
+    LogQuery {
+        /// LogQL text with placeholders.
+        query: String,
+    },
+    /// `rollback post-mortem`
+    WritePostMortem,
+    /// `rollback scenario`
+    WriteScenario,
+}

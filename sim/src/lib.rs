@@ -1,0 +1,6 @@
+//! The simulated world.
+
+pub mod audit;
+pub mod rng;
+pub mod time;
+pub mod workload;

@@ -1,0 +1,80 @@
+//! What the simulated kubelet sees of the processes that it runs.
+//!
+//! The control plane knows pods, probes and signals; what runs inside is the exchange. This trait
+//! is the line between them: the control plane calls it, the exchange implements it.
+
+use std::collections::BTreeMap;
+
+use crate::time::Micros;
+
+/// A container that the kubelet has just started.
+#[derive(Clone, Debug)]
+pub struct ContainerStart {
+    /// Pod name, unique among live pods.
+    pub pod: String,
+    /// Pod UID, unique for ever.
+    pub uid: String,
+    /// Label `app`: which service this is (`gateway`, `matching`, `risk`).
+    pub app: String,
+    /// Image reference, for instance `dex/gateway:1.4.2`.
+    pub image: String,
+    /// Plain environment of the container (values from ConfigMaps already resolved).
+    pub env: BTreeMap<String, String>,
+    /// How often this container was started before in this pod.
+    pub restart: u32,
+}
+
+/// What became of a container start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartOutcome {
+    /// The process runs. It answers probes from now on (not necessarily with 200).
+    Running,
+    /// The process exits by itself after `after`, with `code`: it crash-loops.
+    Exits {
+        /// How long it runs first.
+        after: Micros,
+        /// Exit code of the process.
+        code: i32,
+    },
+}
+
+/// An HTTP answer of a container, as a probe or the API server's pod proxy sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerResponse {
+    /// HTTP status code.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: String,
+}
+
+/// One line that a container wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was written.
+    pub at: Micros,
+    /// The line, without its newline.
+    pub text: String,
+}
+
+/// The processes inside the pods.
+///
+/// Every method first brings the traffic up to `now`, so callers never need to.
+pub trait Workload {
+    /// A container's process starts.
+    fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome;
+    /// SIGTERM. Returns how long the process takes to drain and exit by itself; the kubelet kills it
+    /// earlier if the grace period ends first.
+    fn terminate(&mut self, now: Micros, uid: &str) -> Micros;
+    /// The process is gone: it exited, was killed, or its node died.
+    fn gone(&mut self, now: Micros, uid: &str);
+    /// `GET path` on the container's port: probes and the API server's pod proxy. `None`: nothing listens.
+    fn get(&mut self, now: Micros, uid: &str, path: &str) -> Option<ContainerResponse>;
+    /// The container's log lines from `since` on, oldest first; of the previous container if `previous`.
+    fn logs(&mut self, now: Micros, uid: &str, since: Micros, previous: bool) -> Vec<LogLine>;
+    /// kube-proxy has programmed a new set of pods (UIDs, in endpoint order) behind a Service.
+    fn route(&mut self, now: Micros, service: &str, uids: &[String]);
+    /// The content of a ConfigMap, as a pod that watches it comes to see it (after the watch lag).
+    fn config(&mut self, now: Micros, name: &str, data: &BTreeMap<String, String>);
+}
