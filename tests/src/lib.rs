@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Helpers shared by Firedrill's end-to-end tests.
+
+pub mod tripwire;

@@ -1,0 +1,308 @@
+//! The fabric: the one place through which every request into the world passes.
+//!
+//! It numbers the requests of each origin, draws their latencies, and lets rules decide the fate of
+//! single messages. Request *k* of an origin is therefore a name that survives re-runs: a crash point
+//! is "the executor dies before, or right after, its request *k* takes effect".
+//!
+//! ```text
+//! origin ── number, latency, rules ──▶ arrival: takes effect ── latency, rules ──▶ reply
+//!                  │                                   │
+//!             crash before k                      crash after k
+//! ```
+
+use std::collections::BTreeMap;
+
+use futures::channel::oneshot;
+
+use crate::rng::Rng;
+use crate::time::Micros;
+
+/// Which server a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Server {
+    /// The Kubernetes API server.
+    Kube,
+    /// Prometheus.
+    Prometheus,
+    /// Loki.
+    Loki,
+    /// The ledger database.
+    Database,
+}
+
+/// A request as the rules see it.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Who sent it.
+    pub origin: String,
+    /// Its number among all requests of that origin, from 1.
+    pub number: u64,
+    /// Whom it is for.
+    pub server: Server,
+    /// HTTP method, or the name of the database operation.
+    pub verb: String,
+    /// Path and query; empty for database operations.
+    pub path: String,
+    /// When it was sent.
+    pub sent_at: Micros,
+}
+
+/// What a rule does to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives later by this much.
+    Delay(Micros),
+    /// It never arrives; the sender sees its connection cut after this much.
+    Lose(Micros),
+    /// It takes effect; the sender sees its connection cut instead of the reply.
+    CutReply,
+    /// It takes effect twice, the second time after this much; the sender gets the first reply.
+    Duplicate(Micros),
+    /// The server refuses it before it takes effect, with this HTTP status.
+    Refuse {
+        /// 429, 500, 503 or 504.
+        status: u16,
+        /// `Retry-After`, in seconds.
+        retry_after_s: Option<u32>,
+    },
+}
+
+/// A fault on the fabric. The first rule that names a fate wins.
+pub trait Rule: Send {
+    /// The fate of this message; `None`: not this rule's business.
+    fn judge(&mut self, message: &Message, rng: &mut Rng) -> Option<Fate>;
+}
+
+/// On which side of its effect a request's sender dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The request never takes effect.
+    Before,
+    /// The request takes effect and the sender never learns of it.
+    After,
+}
+
+/// Ranges, in microseconds, from which latencies are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct FabricTimings {
+    /// One way to the API server and back, each; the server's own work is part of it.
+    pub kube: (u64, u64),
+    /// One way to Prometheus or Loki.
+    pub http: (u64, u64),
+    /// One way to the database.
+    pub database: (u64, u64),
+    /// From a change in the store to the watcher.
+    pub watch: (u64, u64),
+}
+
+impl Default for FabricTimings {
+    fn default() -> Self {
+        Self { kube: (700, 3_000), http: (500, 2_500), database: (300, 1_500), watch: (800, 4_000) }
+    }
+}
+
+struct CrashPoint {
+    number: u64,
+    side: Side,
+    signal: Option<oneshot::Sender<()>>,
+}
+
+struct Origin {
+    requests: u64,
+    rng: Rng,
+    crash: Option<CrashPoint>,
+}
+
+/// A rule in force, with the stream it draws from.
+struct ActiveRule {
+    id: u64,
+    rng: Rng,
+    rule: Box<dyn Rule>,
+    fired: u64,
+}
+
+/// Names a rule that was added, to remove it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleId(u64);
+
+/// The fabric's state.
+pub struct Fabric {
+    seed: u64,
+    timings: FabricTimings,
+    origins: BTreeMap<String, Origin>,
+    rules: Vec<ActiveRule>,
+    rules_added: u64,
+    watch_rng: Rng,
+}
+
+/// What the fabric decided about a request.
+pub(crate) struct Passage {
+    pub(crate) message: Message,
+    pub(crate) out: Micros,
+    pub(crate) back: Micros,
+    pub(crate) fate: Option<Fate>,
+    pub(crate) crash: Option<Side>,
+}
+
+impl Fabric {
+    /// A fabric without rules.
+    #[must_use]
+    pub fn new(seed: u64, timings: FabricTimings) -> Self {
+        Self {
+            seed,
+            timings,
+            origins: BTreeMap::new(),
+            rules: Vec::new(),
+            rules_added: 0,
+            watch_rng: Rng::derive(seed, "fabric/watch"),
+        }
+    }
+
+    fn origin(&mut self, name: &str) -> &mut Origin {
+        if !self.origins.contains_key(name) {
+            let rng = Rng::derive(self.seed, &format!("fabric/{name}"));
+            self.origins.insert(name.to_owned(), Origin { requests: 0, rng, crash: None });
+        }
+        self.origins.get_mut(name).expect("just inserted")
+    }
+
+    /// How many requests `origin` has sent.
+    #[must_use]
+    pub fn requests(&self, origin: &str) -> u64 {
+        self.origins.get(origin).map_or(0, |o| o.requests)
+    }
+
+    /// Adds a rule; it draws from a stream of its own, named `label`.
+    pub fn add_rule(&mut self, label: &str, rule: Box<dyn Rule>) -> RuleId {
+        self.rules_added += 1;
+        let id = self.rules_added;
+        let rng = Rng::derive(self.seed, &format!("fabric/rule/{label}"));
+        self.rules.push(ActiveRule { id, rng, rule, fired: 0 });
+        RuleId(id)
+    }
+
+    /// Removes a rule and says how often it fired; `None` if it is not in force.
+    pub fn remove_rule(&mut self, id: RuleId) -> Option<u64> {
+        let at = self.rules.iter().position(|r| r.id == id.0)?;
+        Some(self.rules.remove(at).fired)
+    }
+
+    /// How often a rule in force has fired.
+    #[must_use]
+    pub fn rule_fired(&self, id: RuleId) -> Option<u64> {
+        self.rules.iter().find(|r| r.id == id.0).map(|r| r.fired)
+    }
+
+    /// Arms a crash point: the receiver resolves when request `number` of `origin` reaches that side.
+    /// From then on nothing that `origin` sends arrives.
+    pub fn crash_at(&mut self, origin: &str, number: u64, side: Side) -> oneshot::Receiver<()> {
+        let (signal, fired) = oneshot::channel();
+        self.origin(origin).crash = Some(CrashPoint { number, side, signal: Some(signal) });
+        fired
+    }
+
+    pub(crate) fn admit(&mut self, origin: &str, server: Server, verb: &str, path: &str, now: Micros) -> Passage {
+        let range = match server {
+            Server::Kube => self.timings.kube,
+            Server::Prometheus | Server::Loki => self.timings.http,
+            Server::Database => self.timings.database,
+        };
+        let state = self.origin(origin);
+        state.requests += 1;
+        let number = state.requests;
+        let out = Micros(state.rng.between(range.0, range.1));
+        let back = Micros(state.rng.between(range.0, range.1));
+        let crash = state.crash.as_ref().and_then(|c| match c.side {
+            side if c.number == number => Some(side),
+            // The dead send nothing.
+            _ if number > c.number => Some(Side::Before),
+            _ => None,
+        });
+        let message = Message {
+            origin: origin.to_owned(),
+            number,
+            server,
+            verb: verb.to_owned(),
+            path: path.to_owned(),
+            sent_at: now,
+        };
+        let fate = self.rules.iter_mut().find_map(|r| {
+            let fate = r.rule.judge(&message, &mut r.rng);
+            r.fired += u64::from(fate.is_some());
+            fate
+        });
+        Passage { message, out, back, fate, crash }
+    }
+
+    pub(crate) fn crashed(&mut self, origin: &str) {
+        if let Some(signal) = self.origin(origin).crash.as_mut().and_then(|c| c.signal.take()) {
+            // A harness that no longer listens has already given the executor up.
+            let _ = signal.send(());
+        }
+    }
+
+    pub(crate) fn watch_lag(&mut self) -> Micros {
+        Micros(self.watch_rng.between(self.timings.watch.0, self.timings.watch.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fabric, FabricTimings, Fate, Message, Rule, Server, Side};
+    use crate::rng::Rng;
+    use crate::time::Micros;
+
+    struct LoseWrites;
+
+    impl Rule for LoseWrites {
+        fn judge(&mut self, message: &Message, _: &mut Rng) -> Option<Fate> {
+            (message.verb != "GET").then_some(Fate::Lose(Micros::from_secs(1)))
+        }
+    }
+
+    fn fabric() -> Fabric {
+        Fabric::new(3, FabricTimings::default())
+    }
+
+    #[test]
+    fn numbers_run_per_origin() {
+        let mut f = fabric();
+        let numbers: Vec<u64> = ["a", "b", "a"]
+            .iter()
+            .map(|o| f.admit(o, Server::Kube, "GET", "/", Micros::ZERO).message.number)
+            .collect();
+        assert_eq!(numbers, [1, 1, 2]);
+        assert_eq!(f.requests("a"), 2);
+    }
+
+    #[test]
+    fn another_origin_does_not_reshuffle_latencies() {
+        let out = |with_other: bool| {
+            let mut f = fabric();
+            if with_other {
+                f.admit("other", Server::Kube, "GET", "/", Micros::ZERO);
+            }
+            f.admit("a", Server::Kube, "GET", "/", Micros::ZERO).out
+        };
+        assert_eq!(out(false), out(true));
+    }
+
+    #[test]
+    fn a_rule_fires_is_counted_and_ends_with_its_removal() {
+        let mut f = fabric();
+        let id = f.add_rule("lose-writes", Box::new(LoseWrites));
+        assert!(f.admit("a", Server::Kube, "GET", "/", Micros::ZERO).fate.is_none());
+        assert!(f.admit("a", Server::Kube, "PUT", "/", Micros::ZERO).fate.is_some());
+        assert_eq!(f.remove_rule(id), Some(1));
+        assert!(f.admit("a", Server::Kube, "PUT", "/", Micros::ZERO).fate.is_none());
+    }
+
+    #[test]
+    fn after_its_crash_point_an_origin_is_dead() {
+        let mut f = fabric();
+        let _fired = f.crash_at("a", 2, Side::After);
+        let sides: Vec<Option<Side>> =
+            (0..3).map(|_| f.admit("a", Server::Kube, "GET", "/", Micros::ZERO).crash).collect();
+        assert_eq!(sides, [None, Some(Side::After), Some(Side::Before)]);
+    }
+}

@@ -1,0 +1,85 @@
+//! The driver: runs the futures until all wait, then lets the world go on.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+
+use crate::sentinel::Inside;
+use crate::time::Micros;
+use crate::world::front::World;
+use crate::world::state::{WorldConfig, WorldState};
+
+/// What ends a run that would not end by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Virtual time.
+    pub until: Micros,
+    /// Events. A livelock (a watcher that watches again for ever) ends here.
+    pub steps: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { until: Micros::from_secs(4 * 3_600), steps: 20_000_000 }
+    }
+}
+
+/// Why a run ended before its future completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// Nothing is due and no future can go on.
+    #[error("deadlock at {0}: every task waits and nothing is due")]
+    Deadlock(Micros),
+    /// The limit of virtual time was reached.
+    #[error("virtual time ran out at {0}")]
+    TimeLimit(Micros),
+    /// The limit of events was reached.
+    #[error("{0} events without an end: a livelock")]
+    StepLimit(u64),
+}
+
+/// Builds a world and drives it until the future that `program` makes of it completes.
+///
+/// # Errors
+/// [`Halt`] if the future did not complete within `limits`.
+///
+/// # Panics
+/// If called from within another tokio runtime.
+pub fn run<T, F>(config: WorldConfig, seed: u64, limits: Limits, program: impl FnOnce(World) -> F) -> Result<T, Halt>
+where
+    F: Future<Output = T>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O driver needs nothing of the system");
+    let world = World::new(WorldState::new(config, seed));
+    // From here on nothing may ask the real clock or the real randomness.
+    let _inside = Inside::enter();
+    runtime.block_on(async {
+        let mut program = std::pin::pin!(program(world.clone()));
+        loop {
+            match select(program.as_mut(), all_idle()).await {
+                Either::Left((output, _)) => return Ok(output),
+                Either::Right(((), _)) => {
+                    let mut state = world.lock();
+                    if !state.step(limits.until) {
+                        let now = state.now();
+                        return Err(if now > limits.until { Halt::TimeLimit(now) } else { Halt::Deadlock(now) });
+                    }
+                    if state.steps() > limits.steps {
+                        return Err(Halt::StepLimit(state.steps()));
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Completes when no task on the runtime can go on: paused time advances only then.
+#[expect(clippy::disallowed_methods, reason = "tokio's paused clock serves as idle detector only; nobody reads it")]
+fn all_idle() -> tokio::time::Sleep {
+    tokio::time::sleep(Duration::from_millis(1))
+}

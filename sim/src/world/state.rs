@@ -1,0 +1,414 @@
+//! The state of the world, and what happens at one instant of it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::channel::{mpsc, oneshot};
+
+use crate::agenda::Agenda;
+use crate::audit::Audit;
+use crate::cluster::{ApiRequest, ApiResponse, Cluster, WatchFrame, WatchId};
+use crate::database::{DbError, DbOp, DbReply};
+use crate::exchange::{Exchange, ExchangeConfig};
+use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
+use crate::observe::{Loki, Prometheus, PrometheusConfig, SampleSink, ScrapeError, ScrapeSource, Target};
+use crate::time::Micros;
+use crate::world::front::WorldBody;
+
+/// How the world is set up.
+#[derive(Clone, Debug, Default)]
+pub struct WorldConfig {
+    /// The exchange and its clients.
+    pub exchange: ExchangeConfig,
+    /// Latencies between programs and servers.
+    pub fabric: FabricTimings,
+    /// How Prometheus scrapes.
+    pub prometheus: PrometheusConfig,
+}
+
+/// A request on its way into the world.
+#[derive(Clone)]
+pub(crate) enum Call {
+    Kube(ApiRequest),
+    Http(Server, http::Request<Bytes>),
+    Db(DbOp),
+}
+
+/// What comes back.
+pub(crate) enum Reply {
+    Kube(http::Response<WorldBody>),
+    Http(http::Response<Bytes>),
+    Db(Result<DbReply, DbError>),
+    /// The connection was cut; whether the request took effect is unknown to its sender.
+    Cut,
+}
+
+pub(crate) struct Pending {
+    call: Call,
+    back: Micros,
+    origin: String,
+    number: u64,
+    cut_reply: bool,
+    die_after: bool,
+    /// `None` for the second copy of a duplicated request.
+    reply: Option<oneshot::Sender<Reply>>,
+}
+
+enum Item {
+    Wake(oneshot::Sender<()>),
+    Arrive(Box<Pending>),
+    FinishDb(Box<Pending>),
+    Reply(oneshot::Sender<Reply>, Box<Reply>),
+    Frame(WatchId, WatchFrame),
+    Digest,
+}
+
+struct OpenWatch {
+    frames: mpsc::UnboundedSender<Bytes>,
+    /// Frames of one watch never overtake each other.
+    last_at: Micros,
+}
+
+/// The world's state. Programs reach it through [`World`](super::World); oracles look at it directly.
+pub struct WorldState {
+    now: Micros,
+    /// The control plane.
+    pub cluster: Cluster,
+    /// The exchange, its clients and its database.
+    pub exchange: Exchange,
+    /// Metrics.
+    pub prometheus: Prometheus,
+    /// Logs.
+    pub loki: Loki,
+    /// What every request passes through.
+    pub fabric: Fabric,
+    agenda: Agenda<Item>,
+    watches: BTreeMap<WatchId, OpenWatch>,
+    audit: Audit,
+    steps: u64,
+}
+
+const DIGEST_EVERY: Micros = Micros::from_secs(1);
+
+impl WorldState {
+    pub(crate) fn new(config: WorldConfig, seed: u64) -> Self {
+        let mut agenda = Agenda::default();
+        agenda.push(DIGEST_EVERY, Item::Digest);
+        Self {
+            now: Micros::ZERO,
+            cluster: Cluster::new(seed),
+            exchange: Exchange::new(config.exchange, seed),
+            prometheus: Prometheus::new(config.prometheus, seed),
+            loki: Loki::new(),
+            fabric: Fabric::new(seed, config.fabric),
+            agenda,
+            watches: BTreeMap::new(),
+            audit: Audit::default(),
+            steps: 0,
+        }
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        self.now
+    }
+
+    /// How many events have happened.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The rolling hash over everything that happened so far.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.audit.fingerprint()
+    }
+
+    /// Mixes an event of the drill itself (an outcome, a verdict) into the fingerprint.
+    pub fn record(&mut self, kind: &str, detail: &[u8]) {
+        self.audit.record(self.now, kind, detail);
+    }
+
+    pub(crate) fn wake_at(&mut self, at: Micros, waker: oneshot::Sender<()>) {
+        self.agenda.push(at.max(self.now), Item::Wake(waker));
+    }
+
+    /// Sends a request on its way.
+    pub(crate) fn send(&mut self, origin: &str, server: Server, verb: &str, path: &str, call: Call, reply: oneshot::Sender<Reply>) {
+        let now = self.now;
+        let passage = self.fabric.admit(origin, server, verb, path, now);
+        let number = passage.message.number;
+        self.audit.record(now, origin, verb.as_bytes());
+        self.audit.record_words(now, number, &[passage.out.0, passage.back.0]);
+        if passage.crash == Some(Side::Before) {
+            self.fabric.crashed(origin);
+            return; // the sender is dead: its receiver is dropped with it
+        }
+        let mut pending = Pending {
+            call,
+            back: passage.back,
+            origin: origin.to_owned(),
+            number,
+            cut_reply: false,
+            die_after: passage.crash == Some(Side::After),
+            reply: Some(reply),
+        };
+        let mut arrives_at = now + passage.out;
+        match passage.fate {
+            None => {}
+            Some(Fate::Delay(by)) => arrives_at += by,
+            Some(Fate::CutReply) => pending.cut_reply = true,
+            Some(Fate::Duplicate(after)) => {
+                let copy = Pending {
+                    call: pending.call.clone(),
+                    origin: pending.origin.clone(),
+                    reply: None,
+                    ..pending
+                };
+                self.agenda.push(arrives_at + after, Item::Arrive(Box::new(copy)));
+            }
+            Some(Fate::Lose(after)) => {
+                if let Some(reply) = pending.reply.take() {
+                    self.agenda.push(now + after, Item::Reply(reply, Box::new(Reply::Cut)));
+                }
+                return;
+            }
+            Some(Fate::Refuse { status, retry_after_s }) => {
+                if let Some(reply) = pending.reply.take() {
+                    let refusal = refusal(&pending.call, status, retry_after_s);
+                    self.agenda.push(arrives_at + pending.back, Item::Reply(reply, Box::new(refusal)));
+                }
+                return;
+            }
+        }
+        self.agenda.push(arrives_at, Item::Arrive(Box::new(pending)));
+    }
+
+    /// Lets events happen until one of them lets a future go on. `false`: nothing will ever happen again.
+    pub(crate) fn step(&mut self, until: Micros) -> bool {
+        loop {
+            let due = [
+                self.agenda.next_at(),
+                self.cluster.next_at(),
+                self.exchange.next_at(),
+                self.prometheus.next_at(),
+            ];
+            let Some(at) = due.into_iter().flatten().min() else { return false };
+            self.now = at.max(self.now);
+            if self.now > until {
+                return false;
+            }
+            let now = self.now;
+            self.steps += 1;
+            if due[1].is_some_and(|t| t <= now) {
+                self.cluster.advance(now, &mut self.exchange);
+            }
+            self.collect_frames();
+            if due[2].is_some_and(|t| t <= now) {
+                self.exchange.advance(now);
+            }
+            self.collect_logs();
+            if due[3].is_some_and(|t| t <= now) {
+                let mut source = Scrapes { cluster: &self.cluster, exchange: &mut self.exchange };
+                self.prometheus.advance(now, &mut source);
+            }
+            let mut woke = false;
+            while let Some((_, item)) = self.agenda.pop_due(now) {
+                woke |= self.happen(item);
+            }
+            if woke {
+                return true;
+            }
+        }
+    }
+
+    fn happen(&mut self, item: Item) -> bool {
+        match item {
+            Item::Wake(waker) => waker.send(()).is_ok(),
+            Item::Digest => {
+                self.audit.record_words(self.now, 0, &[self.exchange.digest()]);
+                self.agenda.push(self.now + DIGEST_EVERY, Item::Digest);
+                false
+            }
+            Item::Arrive(pending) => self.arrive(pending),
+            Item::FinishDb(pending) => {
+                let Call::Db(op) = &pending.call else { unreachable!("only database calls take time") };
+                let result = self.exchange.db_finish(self.now, op.clone());
+                self.answer(pending, Reply::Db(result))
+            }
+            Item::Reply(to, reply) => to.send(*reply).is_ok(),
+            Item::Frame(watch, frame) => self.deliver(watch, frame),
+        }
+    }
+
+    fn arrive(&mut self, mut pending: Box<Pending>) -> bool {
+        let now = self.now;
+        let reply = match &pending.call {
+            Call::Kube(request) => {
+                let response = self.cluster.handle(now, request.clone(), &mut self.exchange);
+                let reply = Reply::Kube(self.kube_response(response));
+                self.collect_frames();
+                reply
+            }
+            Call::Http(Server::Loki, request) => Reply::Http(self.loki.handle(now, request)),
+            Call::Http(_, request) => Reply::Http(self.prometheus.handle(now, request)),
+            Call::Db(op) => match self.exchange.db_begin(now, op.clone()) {
+                Ok(duration) if duration > Micros::ZERO => {
+                    self.agenda.push(now + duration, Item::FinishDb(pending));
+                    return false;
+                }
+                Ok(_) => Reply::Db(self.exchange.db_finish(now, op.clone())),
+                Err(refused) => Reply::Db(Err(refused)),
+            },
+        };
+        if pending.die_after {
+            pending.reply = None;
+        }
+        self.answer(pending, reply)
+    }
+
+    /// Sends the reply back; true if the sender's death let the drill go on.
+    fn answer(&mut self, pending: Box<Pending>, reply: Reply) -> bool {
+        let now = self.now;
+        let Pending { back, origin, number, cut_reply, die_after, reply: to, .. } = *pending;
+        self.audit.record(now, &origin, reply.summary().as_bytes());
+        self.audit.record_words(now, number, &[]);
+        if die_after {
+            self.fabric.crashed(&origin);
+            return true;
+        }
+        if let Some(to) = to {
+            let reply = if cut_reply { Reply::Cut } else { reply };
+            self.agenda.push(now + back, Item::Reply(to, Box::new(reply)));
+        }
+        false
+    }
+
+    fn kube_response(&mut self, response: ApiResponse) -> http::Response<WorldBody> {
+        let builder = http::Response::builder();
+        let built = match response {
+            ApiResponse::Unary { status, content_type, retry_after_s, body } => {
+                let mut builder = builder.status(status).header(http::header::CONTENT_TYPE, content_type);
+                if let Some(seconds) = retry_after_s {
+                    builder = builder.header(http::header::RETRY_AFTER, seconds);
+                }
+                builder.body(WorldBody::whole(body))
+            }
+            ApiResponse::Watch(id) => {
+                let (frames, receiver) = mpsc::unbounded();
+                self.watches.insert(id, OpenWatch { frames, last_at: self.now });
+                builder
+                    .status(200)
+                    .header(http::header::CONTENT_TYPE, "application/json")
+                    .body(WorldBody::stream(receiver))
+            }
+        };
+        built.expect("status and headers are valid")
+    }
+
+    /// Puts the frames that the API server wrote on their way to the watchers.
+    fn collect_frames(&mut self) {
+        for (id, frame) in self.cluster.take_watch_frames() {
+            let at = self.now + self.fabric.watch_lag();
+            let Some(watch) = self.watches.get_mut(&id) else { continue };
+            watch.last_at = at.max(watch.last_at);
+            self.agenda.push(watch.last_at, Item::Frame(id, frame));
+        }
+    }
+
+    fn deliver(&mut self, id: WatchId, frame: WatchFrame) -> bool {
+        let Some(watch) = self.watches.get(&id) else { return false };
+        match frame {
+            WatchFrame::Data(bytes) => {
+                self.audit.record(self.now, "watch", &(bytes.len() as u64).to_le_bytes());
+                if watch.frames.unbounded_send(bytes).is_err() {
+                    // The watcher has dropped the stream.
+                    self.watches.remove(&id);
+                    self.cluster.close_watch(id);
+                    return false;
+                }
+            }
+            WatchFrame::End => {
+                self.watches.remove(&id);
+            }
+        }
+        true
+    }
+
+    fn collect_logs(&mut self) {
+        for line in self.exchange.take_logs() {
+            let labels: BTreeMap<String, String> = [
+                ("namespace", "dex-production"),
+                ("app", line.app.as_str()),
+                ("pod", line.pod.as_str()),
+                ("level", line.level.as_ref()),
+            ]
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
+            self.loki.push(&labels, line.at, line.text);
+        }
+    }
+}
+
+impl Reply {
+    fn summary(&self) -> String {
+        match self {
+            Self::Kube(r) => format!("kube {}", r.status().as_u16()),
+            Self::Http(r) => format!("http {} {}", r.status().as_u16(), r.body().len()),
+            Self::Db(Ok(reply)) => format!("db {reply:?}"),
+            Self::Db(Err(error)) => format!("db {error:?}"),
+            Self::Cut => "cut".to_owned(),
+        }
+    }
+}
+
+/// The answer of a server that refuses a request before it takes effect.
+fn refusal(call: &Call, status: u16, retry_after_s: Option<u32>) -> Reply {
+    let text = "Too many requests, please try again later.";
+    let mut builder = http::Response::builder().status(status).header(http::header::CONTENT_TYPE, "text/plain");
+    if let Some(seconds) = retry_after_s {
+        builder = builder.header(http::header::RETRY_AFTER, seconds);
+    }
+    match call {
+        Call::Kube(_) => Reply::Kube(
+            builder.body(WorldBody::whole(Bytes::from_static(text.as_bytes()))).expect("status is valid"),
+        ),
+        Call::Http(..) => {
+            Reply::Http(builder.body(Bytes::from_static(text.as_bytes())).expect("status is valid"))
+        }
+        Call::Db(_) => Reply::Cut,
+    }
+}
+
+/// What Prometheus scrapes: the live pods, through the exchange's own counters.
+struct Scrapes<'a> {
+    cluster: &'a Cluster,
+    exchange: &'a mut Exchange,
+}
+
+impl ScrapeSource for Scrapes<'_> {
+    fn generation(&self) -> u64 {
+        self.cluster.targets_generation()
+    }
+
+    fn targets(&mut self) -> Vec<Target> {
+        self.cluster
+            .targets()
+            .iter()
+            .map(|t| Target {
+                uid: t.uid.clone(),
+                pod: t.pod.clone(),
+                app: t.app.clone(),
+                instance: format!("{}:8080", t.ip),
+                namespace: "dex-production".to_owned(),
+            })
+            .collect()
+    }
+
+    fn scrape(&mut self, now: Micros, uid: &str, sink: &mut dyn SampleSink) -> Result<(), ScrapeError> {
+        self.exchange.scrape(now, uid, sink).map_err(|()| ScrapeError::Refused)
+    }
+}
