@@ -1,5 +1,31 @@
-//! The rollback executor.
+//! The rollback executor: carries out a written runbook on a Kubernetes cluster.
+//!
+//! ```text
+//! prepare ─▶ Baseline            watch ─▶ TriggerEvent ─▶ run ─▶ Report
+//!              │                                          │ ▲
+//!              └──────── Observed ─▶ planner ─▶ Plan ─────┘ └── resume, from the journal, on any host
+//! ```
+//!
+//! Nothing here reads a clock or opens a connection: time, the cluster, Prometheus, Loki, the ledger
+//! database and the evidence store are [`ports`], handed in. Given the same answers at the same instants it
+//! makes the same requests in the same order.
 
+pub mod baseline;
 pub mod clock;
+pub mod journal;
+pub mod planner;
 pub mod ports;
 pub mod runbook;
+
+mod error;
+mod event;
+mod executor;
+mod placeholders;
+mod report;
+
+pub use baseline::Baseline;
+pub use error::Error;
+pub use event::{Event, Observer, Silent, Stage, silent};
+pub use executor::{Executor, Options};
+pub use planner::Plan;
+pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOutcome};

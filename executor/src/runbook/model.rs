@@ -158,6 +158,9 @@ pub struct Step {
     /// How many requests the window of a query must hold (`rb.min-requests`), so that no evidence is
     /// never a pass. 30,000 without an error bound the rate below 0.01 % at 95 % (rule of three).
     pub min_requests: Option<u64>,
+    /// PromQL that gives the number of requests in the window (`rb.requests`); what `min_requests` is
+    /// held against. With `min_requests` and without this a query can't pass.
+    pub count_query: Option<String>,
     /// How long its outcome must go on holding (`rb.hold`).
     pub hold: Option<Duration>,
 }

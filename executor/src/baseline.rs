@@ -1,0 +1,91 @@
+//! The state before a deployment, as `prepare` records it in ConfigMap `rollback-baseline`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ports::{HistoryRow, LedgerPosition, Snapshot};
+
+/// ConfigMap that holds the baseline.
+pub const CONFIG_MAP: &str = "rollback-baseline";
+/// Key of the baseline in it.
+pub const KEY: &str = "baseline.json";
+
+/// `build_info` metrics of one process: metric name to its labels.
+pub type Build = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The state before a deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Digest of the runbook that was followed.
+    pub runbook: String,
+    /// Each service of the release.
+    pub services: BTreeMap<String, ServiceBaseline>,
+    /// Value of each trigger's query; `None` if there was none.
+    pub triggers: BTreeMap<String, Option<f64>>,
+    /// Highest schema version that succeeded.
+    pub schema_version: Option<String>,
+    /// Flyway's history.
+    pub history: Vec<HistoryRow>,
+    /// How far the ledger had come.
+    pub position: LedgerPosition,
+    /// The snapshot that was taken.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// One Deployment before a deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceBaseline {
+    /// UID of the Deployment.
+    pub uid: String,
+    /// Its pod template.
+    pub template: Value,
+    /// Its revision.
+    pub revision: Option<u64>,
+    /// Wanted replicas.
+    pub replicas: i32,
+    /// Image of the first container.
+    pub image: String,
+    /// Data of the ConfigMaps that the template refers to, without those that the runbook itself sets.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
+    /// Different builds seen on the pods: one, in a steady state.
+    pub builds: BTreeSet<Build>,
+}
+
+impl ServiceBaseline {
+    /// The version label of the recorded builds, or the image's tag.
+    #[must_use]
+    pub fn version(&self) -> String {
+        self.builds
+            .iter()
+            .flat_map(BTreeMap::values)
+            .find_map(|labels| labels.get("version").cloned())
+            .unwrap_or_else(|| image_tag(&self.image).to_owned())
+    }
+}
+
+/// The tag of an image, or the whole reference if it has none.
+#[must_use]
+pub fn image_tag(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    match name.rsplit_once(':') {
+        Some((_, tag)) if !tag.contains('/') => tag,
+        _ => image,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::image_tag;
+
+    #[test]
+    fn tags() {
+        assert_eq!(image_tag("dex/gateway:1.4.2"), "1.4.2");
+        assert_eq!(image_tag("host:5000/dex/gateway"), "host:5000/dex/gateway");
+        assert_eq!(image_tag("host:5000/gw:2@sha256:00"), "2");
+    }
+}

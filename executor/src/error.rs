@@ -1,0 +1,116 @@
+//! Why a phase could not be carried out.
+
+use jiff::Timestamp;
+
+use crate::journal::IllegalTransition;
+use crate::planner::PlanError;
+use crate::ports::DatabaseError;
+
+/// What keeps a phase from being carried out. A rollback that was begun and can't be finished is
+/// not an error but an [`Outcome::Escalated`](crate::Outcome::Escalated), as long as the journal can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster refused, or did not answer within the budget.
+    #[error("could not {what}")]
+    Kubernetes {
+        /// What was tried.
+        what: String,
+        /// The last answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// Something took longer than it may.
+    #[error("{what}: not done within {limit_s} s")]
+    Deadline {
+        /// What was tried.
+        what: String,
+        /// The limit, in seconds.
+        limit_s: u64,
+    },
+    /// Prometheus or Loki refused or did not answer.
+    #[error("query failed: {reason}")]
+    Query {
+        /// Why.
+        reason: String,
+    },
+    /// The database refused or did not answer.
+    #[error("could not {what}")]
+    Database {
+        /// What was tried.
+        what: String,
+        /// The last answer.
+        #[source]
+        source: DatabaseError,
+    },
+    /// No plan can be made.
+    #[error("no plan can be made")]
+    Plan(#[from] PlanError),
+    /// Another executor is at work.
+    #[error("another executor holds the lease: {holder}, until {until} unless it renews")]
+    LeaseHeld {
+        /// Its identity.
+        holder: String,
+        /// When its lease runs out.
+        until: Timestamp,
+    },
+    /// Another executor took over. This one must not act any more.
+    #[error("another executor took over: {by}")]
+    Superseded {
+        /// Who or what shows it.
+        by: String,
+    },
+    /// A rollback is under way: resume it first.
+    #[error("a rollback begun at {since} is not finished: resume it")]
+    InProgress {
+        /// When its plan was journaled.
+        since: Timestamp,
+    },
+    /// There is no unfinished rollback in the journal.
+    #[error("there is nothing to resume: the journal holds no plan")]
+    NothingToResume,
+    /// `prepare` did not run before the deployment.
+    #[error("no baseline is recorded: run `rollback prepare` before a deployment")]
+    NoBaseline,
+    /// What is stored in the cluster can't be read.
+    #[error("{what} can't be read: {reason}")]
+    Unreadable {
+        /// Which object.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// The journal's order of entries is impossible.
+    #[error("the journal is inconsistent")]
+    Journal(#[from] IllegalTransition),
+    /// A step of the prepare phase failed.
+    #[error("step `{step}` failed: {reason}")]
+    Step {
+        /// Name in the runbook.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// A query or command uses a placeholder that has no value here.
+    #[error("`{name}` has no value in step `{step}`")]
+    Placeholder {
+        /// The placeholder, with its dollar sign.
+        name: String,
+        /// Name in the runbook.
+        step: String,
+    },
+}
+
+impl Error {
+    /// The error and its sources in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            next = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,17 @@
+//! From (runbook, observed state) to a plan. Pure: no I/O, no clock.
+//!
+//! ```text
+//! Observed ──decide──▶ LedgerDecision ──┐
+//!    └──────targets──▶ ServicePlan ─────┴─steps──▶ Plan
+//! ```
+
+mod decide;
+mod observed;
+mod plan;
+mod steps;
+mod targets;
+
+pub use decide::{LedgerDecision, LedgerPath, decide, header};
+pub use observed::{Observed, ReplicaSetState, ServiceState, template_digest};
+pub use plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
+pub use steps::{PlanError, plan};

@@ -1,0 +1,167 @@
+//! What the planner is told about the world.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::baseline::Baseline;
+use crate::ports::{HistoryRow, Snapshot};
+use crate::report::TriggerEvent;
+
+/// The state of everything that the decision depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// When it was observed.
+    pub at: Timestamp,
+    /// What `prepare` recorded.
+    pub baseline: Baseline,
+    /// Deployments that exist, by name.
+    pub services: BTreeMap<String, ServiceState>,
+    /// Flyway's history now.
+    pub history: Vec<HistoryRow>,
+    /// Migration files: name to SQL.
+    pub scripts: BTreeMap<String, String>,
+    /// The snapshot of the baseline, if it is there now.
+    pub snapshot: Option<Snapshot>,
+    /// What calls for a rollback.
+    pub trigger: Option<TriggerEvent>,
+    /// Whether a person overrides the validation window and the comparison with the baseline.
+    pub force: bool,
+}
+
+/// One Deployment with what it owns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceState {
+    /// UID of the Deployment.
+    pub uid: String,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Wanted replicas.
+    pub replicas: i32,
+    /// Digest of its pod template.
+    pub template_digest: String,
+    /// Image of the first container.
+    pub image: String,
+    /// Its revision.
+    pub revision: Option<u64>,
+    /// ReplicaSets whose controller is this Deployment by UID; orphans and others' are not among them.
+    pub replica_sets: Vec<ReplicaSetState>,
+    /// Present data of the ConfigMaps that the baseline recorded; absent ones are missing.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// One ReplicaSet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaSetState {
+    /// Name.
+    pub name: String,
+    /// Revision annotation.
+    pub revision: Option<u64>,
+    /// Digest of its template without `pod-template-hash`.
+    pub template_digest: String,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+impl ServiceState {
+    /// When the template that is wanted now was first rolled out.
+    #[must_use]
+    pub fn deployed_at(&self) -> Option<Timestamp> {
+        self.replica_sets
+            .iter()
+            .filter(|set| set.template_digest == self.template_digest)
+            .filter_map(|set| set.created_at)
+            .min()
+    }
+}
+
+/// Digest of a pod template, ignoring the label `pod-template-hash`, by which the Deployment controller
+/// ignores it too (`EqualIgnoreHash` in `pkg/controller/deployment/util`).
+#[must_use]
+pub fn template_digest(template: &Value) -> String {
+    let mut hash = Fnv::default();
+    digest(template, &mut hash, 0);
+    format!("{:016x}", hash.0)
+}
+
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// Feeds `value` in an order that does not depend on the map's. Nulls and empty maps and lists count as
+/// absent: the API server's serialization of an unset field is not the same everywhere.
+fn digest(value: &Value, hash: &mut Fnv, depth: usize) {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            hash.write(b"{");
+            for key in keys {
+                let inner = &map[key];
+                let hash_label = depth == 2 && key == "pod-template-hash";
+                if hash_label || is_absent(inner) {
+                    continue;
+                }
+                hash.write(key.as_bytes());
+                hash.write(b"=");
+                digest(inner, hash, depth + 1);
+                hash.write(b";");
+            }
+            hash.write(b"}");
+        }
+        Value::Array(list) => {
+            hash.write(b"[");
+            for inner in list {
+                digest(inner, hash, depth + 1);
+                hash.write(b",");
+            }
+            hash.write(b"]");
+        }
+        other => hash.write(other.to_string().as_bytes()),
+    }
+}
+
+fn is_absent(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::template_digest;
+
+    #[test]
+    fn the_hash_label_does_not_count_and_everything_else_does() {
+        let plain = json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"image": "a:1"}]}});
+        let hashed = json!({"metadata": {"labels": {"app": "a", "pod-template-hash": "x"}, "creationTimestamp": null},
+            "spec": {"containers": [{"image": "a:1"}]}});
+        let other = json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"image": "a:2"}]}});
+        assert_eq!(template_digest(&plain), template_digest(&hashed));
+        assert_ne!(template_digest(&plain), template_digest(&other));
+    }
+
+    #[test]
+    fn an_environment_variable_of_that_name_counts() {
+        let one = json!({"spec": {"x": {"y": {"pod-template-hash": "1"}}}});
+        let two = json!({"spec": {"x": {"y": {"pod-template-hash": "2"}}}});
+        assert_ne!(template_digest(&one), template_digest(&two));
+    }
+}

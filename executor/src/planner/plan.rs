@@ -1,0 +1,251 @@
+//! A plan: what will be done, in which order, and why. It is journaled whole before anything is
+//! changed, so that whoever resumes acts on the same targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::decide::LedgerDecision;
+use crate::baseline::Build;
+use crate::report::TriggerEvent;
+use crate::runbook::{Command, Condition, OnFail, Phase};
+
+/// What `run` does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Title of the runbook.
+    pub runbook: String,
+    /// Digest of the runbook's text.
+    pub digest: String,
+    /// When the state it rests on was observed.
+    pub observed_at: Timestamp,
+    /// What calls for the rollback.
+    pub trigger: Option<TriggerEvent>,
+    /// What happens to the ledger.
+    pub ledger: LedgerDecision,
+    /// Schema version to go back to.
+    pub target_schema: Option<String>,
+    /// Name under which the ledger in use is set aside by a restore.
+    pub set_aside: String,
+    /// Services that are rolled back, in order.
+    pub services: Vec<ServicePlan>,
+    /// Services that are as the baseline recorded them.
+    pub unchanged: Vec<String>,
+    /// Steps, in order.
+    pub steps: Vec<PlannedStep>,
+    /// Steps of the runbook that do not apply.
+    pub skipped: Vec<SkippedStep>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Where one service goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServicePlan {
+    /// Deployment.
+    pub service: String,
+    /// UID of the Deployment.
+    pub uid: String,
+    /// Image now.
+    pub from_image: String,
+    /// Image that was recorded.
+    pub to_image: String,
+    /// Digest of the bad release's template.
+    pub bad_digest: String,
+    /// Pinned target.
+    pub target: Target,
+    /// Template to go back to.
+    pub template: Value,
+    /// Its digest.
+    pub template_digest: String,
+    /// Replicas that were wanted.
+    pub replicas: i32,
+    /// Builds that the pods showed.
+    pub builds: BTreeSet<Build>,
+    /// ConfigMaps to put back, with what they held; only those that differ.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
+    /// Why it is rolled back.
+    pub why: String,
+}
+
+/// How the recorded template is brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Target {
+    /// A ReplicaSet with the recorded template is still there.
+    ReplicaSet {
+        /// Its name.
+        name: String,
+        /// Its revision when the plan was made.
+        revision: u64,
+    },
+    /// It was pruned: the recorded template is applied again.
+    Recorded,
+    /// The template is already the recorded one.
+    Unchanged,
+}
+
+/// One step to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Position in the plan, from 0: what the journal refers to.
+    pub index: usize,
+    /// Name in the runbook.
+    pub name: String,
+    /// Heading in the runbook.
+    pub title: String,
+    /// Service, for a step that runs once for each.
+    pub service: Option<String>,
+    /// The command as a person would type it, as far as its placeholders are known.
+    pub text: String,
+    /// The command.
+    pub command: Command,
+    /// Phase.
+    pub phase: Phase,
+    /// Its budget.
+    pub budget: Duration,
+    /// What its failure leads to.
+    pub on_fail: OnFail,
+    /// What its value must be.
+    pub expect: Option<Condition>,
+    /// How many requests its window must hold.
+    pub min_requests: Option<u64>,
+    /// How they are counted.
+    pub count_query: Option<String>,
+    /// How long its outcome must go on holding.
+    pub hold: Option<Duration>,
+    /// Why it is done.
+    pub why: String,
+}
+
+impl PlannedStep {
+    /// `name` or `name (service)`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.service {
+            Some(service) => format!("{} ({service})", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// One step that is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedStep {
+    /// Name in the runbook.
+    pub name: String,
+    /// Service, for a step that runs once for each.
+    pub service: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Plan {
+    /// The service's part of the plan.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&ServicePlan> {
+        self.services.iter().find(|plan| plan.service == name)
+    }
+
+    /// One line: path and services.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let services: Vec<&str> = self
+            .services
+            .iter()
+            .map(|plan| plan.service.as_str())
+            .collect();
+        format!(
+            "{}: {} in {} steps",
+            self.ledger.path,
+            services.join(", "),
+            self.steps.len()
+        )
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReplicaSet { name, revision } => {
+                write!(f, "revision {revision}, ReplicaSet {name}")
+            }
+            Self::Recorded => f.write_str("the recorded template, as its ReplicaSet was pruned"),
+            Self::Unchanged => f.write_str("its template stays"),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Plan by \"{}\" ({})", self.runbook, self.digest)?;
+        match &self.trigger {
+            Some(trigger) => {
+                write!(
+                    f,
+                    "Trigger  {} at {}: {}",
+                    trigger.name, trigger.fired_at, trigger.reason
+                )?;
+                match trigger.value {
+                    Some(value) => writeln!(f, " (value {value})")?,
+                    None => writeln!(f)?,
+                }
+            }
+            None => writeln!(f, "Trigger  none: as if a service level were broken")?,
+        }
+        writeln!(f, "Ledger   {}: {}", self.ledger.path, self.ledger.why)?;
+        for script in &self.ledger.undo {
+            writeln!(
+                f,
+                "         undo version {} by {}",
+                script.version, script.name
+            )?;
+        }
+        writeln!(f, "Services")?;
+        for plan in &self.services {
+            writeln!(
+                f,
+                "  {}: {} -> {}, {}",
+                plan.service, plan.from_image, plan.to_image, plan.target
+            )?;
+            writeln!(f, "    because {}", plan.why)?;
+        }
+        if !self.unchanged.is_empty() {
+            writeln!(
+                f,
+                "  left alone, as recorded: {}",
+                self.unchanged.join(", ")
+            )?;
+        }
+        writeln!(f, "Steps")?;
+        for step in &self.steps {
+            let budget = step.budget.as_secs();
+            writeln!(
+                f,
+                "  {:>2}. {} [{budget} s] {}",
+                step.index + 1,
+                step.label(),
+                step.text
+            )?;
+            writeln!(f, "      {}", step.why)?;
+        }
+        if !self.skipped.is_empty() {
+            writeln!(f, "Left out")?;
+        }
+        for step in &self.skipped {
+            let label = match &step.service {
+                Some(service) => format!("{} ({service})", step.name),
+                None => step.name.clone(),
+            };
+            writeln!(f, "  {label}: {}", step.reason)?;
+        }
+        for note in &self.notes {
+            writeln!(f, "Note: {note}")?;
+        }
+        Ok(())
+    }
+}

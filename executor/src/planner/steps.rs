@@ -1,0 +1,366 @@
+//! From decisions to steps.
+
+use jiff::Timestamp;
+
+use super::decide::{LedgerPath, decide};
+use super::observed::Observed;
+use super::plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
+use super::targets::{deployed_at, target};
+use crate::placeholders::fill_known;
+use crate::runbook::{Command, Phase, Runbook, Step, When};
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Everything is as recorded.
+    #[error("nothing to roll back: every service and the schema are as the baseline recorded them")]
+    NothingDiffers,
+    /// The anomaly is older than the release.
+    #[error(
+        "trigger `{trigger}` held before the deployment too, so a rollback can't help: its condition must be looked into"
+    )]
+    PredatesRelease {
+        /// Name of the trigger.
+        trigger: String,
+    },
+    /// The validation window is over.
+    #[error(
+        "the release was deployed at {deployed_at} and its validation window is over: roll back only by a person's decision (force)"
+    )]
+    OutsideWindow {
+        /// When the release was deployed.
+        deployed_at: Timestamp,
+    },
+    /// The snapshot is needed and is not there.
+    #[error("the ledger must be restored ({why}), but there is no snapshot of the baseline")]
+    NoSnapshot {
+        /// Why a restore.
+        why: String,
+    },
+    /// The baseline and the runbook do not name the same services.
+    #[error("service `{service}` is not in the baseline")]
+    NotRecorded {
+        /// Deployment.
+        service: String,
+    },
+    /// A Deployment is gone.
+    #[error("deployment `{service}` does not exist any more")]
+    Gone {
+        /// Deployment.
+        service: String,
+    },
+    /// It is not the Deployment that was recorded.
+    #[error("deployment `{service}` was deleted and created again since the baseline")]
+    Recreated {
+        /// Deployment.
+        service: String,
+    },
+    /// A Deployment is paused and the runbook has no step that resumes it.
+    #[error(
+        "deployment `{service}` is paused and the runbook does not resume it: kubectl rollout resume deployment/{service}"
+    )]
+    Paused {
+        /// Deployment.
+        service: String,
+    },
+    /// The ledger needs a step that the runbook has not.
+    #[error("the ledger's path is {path}, but the runbook has no step for it")]
+    MissingStep {
+        /// The path.
+        path: LedgerPath,
+    },
+}
+
+/// Plans the rollback.
+///
+/// # Errors
+/// [`PlanError`]: nothing to do, or it would be unsafe or useless.
+pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
+    let mut services = Vec::new();
+    let mut unchanged = Vec::new();
+    for service in &runbook.services {
+        let baseline = observed.baseline.services.get(service);
+        let baseline = baseline.ok_or_else(|| PlanError::NotRecorded {
+            service: service.clone(),
+        })?;
+        let now = observed.services.get(service);
+        let now = now.ok_or_else(|| PlanError::Gone {
+            service: service.clone(),
+        })?;
+        if now.uid != baseline.uid {
+            return Err(PlanError::Recreated {
+                service: service.clone(),
+            });
+        }
+        match target(service, baseline, now) {
+            Some(plan) => services.push(plan),
+            None => unchanged.push(service.clone()),
+        }
+    }
+    let ledger = decide(observed);
+    let schema_differs = observed.history != observed.baseline.history;
+    if services.is_empty() && !schema_differs {
+        return Err(PlanError::NothingDiffers);
+    }
+    refuse_useless(runbook, observed)?;
+    if ledger.path == LedgerPath::Restore && observed.snapshot.is_none() {
+        return Err(PlanError::NoSnapshot { why: ledger.why });
+    }
+    let mut plan = Plan {
+        runbook: runbook.title.clone(),
+        digest: runbook.digest.clone(),
+        observed_at: observed.at,
+        trigger: observed.trigger.clone(),
+        ledger,
+        target_schema: observed.baseline.schema_version.clone(),
+        set_aside: format!("ledger_set_aside_{}", observed.at.as_second()),
+        services,
+        unchanged,
+        steps: Vec::new(),
+        skipped: Vec::new(),
+        notes: Vec::new(),
+    };
+    expand(runbook, observed, &mut plan);
+    refuse_incomplete(observed, &plan)?;
+    note(&mut plan);
+    Ok(plan)
+}
+
+/// T1 and T2: outside the window, or the anomaly is older than the release.
+fn refuse_useless(runbook: &Runbook, observed: &Observed) -> Result<(), PlanError> {
+    let Some(trigger) = observed.trigger.as_ref().filter(|_| !observed.force) else {
+        return Ok(());
+    };
+    let before = observed
+        .baseline
+        .triggers
+        .get(&trigger.name)
+        .copied()
+        .flatten();
+    let condition = runbook
+        .triggers
+        .iter()
+        .find(|known| known.name == trigger.name);
+    if let (Some(value), Some(known)) = (before, condition)
+        && known.condition.holds(value) == Some(true)
+    {
+        return Err(PlanError::PredatesRelease {
+            trigger: trigger.name.clone(),
+        });
+    }
+    if let Some(deployed_at) = deployed_at(observed) {
+        let age = trigger.fired_at.duration_since(deployed_at);
+        if std::time::Duration::try_from(age).is_ok_and(|age| age > runbook.validation_window) {
+            return Err(PlanError::OutsideWindow { deployed_at });
+        }
+    }
+    Ok(())
+}
+
+/// A plan that would stop half-way is no plan.
+fn refuse_incomplete(observed: &Observed, plan: &Plan) -> Result<(), PlanError> {
+    let has = |wanted: fn(&Command) -> bool, service: Option<&str>| {
+        plan.steps.iter().any(|step| {
+            wanted(&step.command) && (service.is_none() || step.service.as_deref() == service)
+        })
+    };
+    for service in &plan.services {
+        let name = service.service.as_str();
+        let paused = observed
+            .services
+            .get(name)
+            .is_some_and(|state| state.paused);
+        let resumes = has(
+            |command| matches!(command, Command::RolloutResume),
+            Some(name),
+        );
+        if paused && !resumes {
+            return Err(PlanError::Paused {
+                service: name.to_owned(),
+            });
+        }
+    }
+    let path = plan.ledger.path;
+    let complete = match path {
+        LedgerPath::Application => true,
+        LedgerPath::Undo => has(|command| matches!(command, Command::UndoSchema), None),
+        LedgerPath::Restore => has(
+            |command| matches!(command, Command::RestoreSnapshot { .. }),
+            None,
+        ),
+    };
+    if complete {
+        Ok(())
+    } else {
+        Err(PlanError::MissingStep { path })
+    }
+}
+
+/// Walks the runbook. Neighbouring for-each steps under one heading are done service by service; the
+/// next heading begins when all services are through.
+fn expand(runbook: &Runbook, observed: &Observed, plan: &mut Plan) {
+    let steps: Vec<&Step> = runbook
+        .steps
+        .iter()
+        .filter(|step| step.phase != Phase::Prepare)
+        .collect();
+    let mut rest = steps.as_slice();
+    while let Some(first) = rest.first() {
+        let group = if first.for_each_service {
+            rest.iter()
+                .take_while(|step| {
+                    step.for_each_service && step.title == first.title && step.phase == first.phase
+                })
+                .count()
+        } else {
+            1
+        };
+        let (now, later) = rest.split_at(group);
+        rest = later;
+        if first.for_each_service {
+            for service in plan.services.clone() {
+                for step in now {
+                    add(runbook, observed, plan, step, Some(&service));
+                }
+            }
+            for service in plan.unchanged.clone() {
+                plan.skipped.push(SkippedStep {
+                    name: now
+                        .iter()
+                        .map(|step| step.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                    service: Some(service),
+                    reason: "the service is as the baseline recorded it".to_owned(),
+                });
+            }
+        } else {
+            add(runbook, observed, plan, first, None);
+        }
+    }
+}
+
+fn add(
+    runbook: &Runbook,
+    observed: &Observed,
+    plan: &mut Plan,
+    step: &Step,
+    service: Option<&ServicePlan>,
+) {
+    let paused = service
+        .and_then(|service| observed.services.get(&service.service))
+        .is_some_and(|state| state.paused);
+    match applies(step.when, plan, service, paused) {
+        Err(reason) => plan.skipped.push(SkippedStep {
+            name: step.name.clone(),
+            service: service.map(|service| service.service.clone()),
+            reason,
+        }),
+        Ok(why) => {
+            let text = fill_known(&step.text, |name| known(name, runbook, plan, service));
+            plan.steps.push(PlannedStep {
+                index: plan.steps.len(),
+                name: step.name.clone(),
+                title: step.title.clone(),
+                service: service.map(|service| service.service.clone()),
+                text,
+                command: step.command.clone(),
+                phase: step.phase,
+                budget: step.timeout,
+                on_fail: step.on_fail,
+                expect: step.expect,
+                min_requests: step.min_requests,
+                count_query: step.count_query.clone(),
+                hold: step.hold,
+                why,
+            });
+        }
+    }
+}
+
+/// Why a step is done, or why it is left out.
+fn applies(
+    when: When,
+    plan: &Plan,
+    service: Option<&ServicePlan>,
+    paused: bool,
+) -> Result<String, String> {
+    let path = plan.ledger.path;
+    let ledger = |wanted: bool| {
+        let text = format!("the ledger's path is {path}: {}", plan.ledger.why);
+        if wanted { Ok(text) } else { Err(text) }
+    };
+    match when {
+        When::Always => Ok(match service {
+            Some(service) => service.why.clone(),
+            None => "part of every rollback".to_owned(),
+        }),
+        When::LedgerBreaking => ledger(path != LedgerPath::Application),
+        When::LedgerUndo => ledger(path == LedgerPath::Undo),
+        When::LedgerRestore => ledger(path == LedgerPath::Restore),
+        When::DeploymentPaused if paused => Ok("the Deployment is paused".to_owned()),
+        When::DeploymentPaused => Err("the Deployment is not paused".to_owned()),
+        When::ConfigChanged => {
+            let changed = match service {
+                Some(service) => !service.config.is_empty(),
+                None => plan
+                    .services
+                    .iter()
+                    .any(|service| !service.config.is_empty()),
+            };
+            if changed {
+                Ok("the release changed the configuration".to_owned())
+            } else {
+                Err("the configuration is as recorded".to_owned())
+            }
+        }
+    }
+}
+
+/// Placeholders whose value is fixed by the plan.
+pub(crate) fn known(
+    name: &str,
+    runbook: &Runbook,
+    plan: &Plan,
+    service: Option<&ServicePlan>,
+) -> Option<String> {
+    match name {
+        "NAMESPACE" => Some(runbook.namespace.clone()),
+        "TARGET_SCHEMA" => plan.target_schema.clone(),
+        "SERVICE" => service.map(|service| service.service.clone()),
+        "TARGET_REVISION" => match &service?.target {
+            Target::ReplicaSet { revision, .. } => Some(revision.to_string()),
+            Target::Recorded | Target::Unchanged => None,
+        },
+        "TARGET_VERSION" => {
+            let service = service.or(plan.services.first())?;
+            let recorded = service.builds.iter().flat_map(|build| build.values());
+            recorded
+                .clone()
+                .find_map(|labels| labels.get("version").cloned())
+                .or_else(|| Some(crate::baseline::image_tag(&service.to_image).to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn note(plan: &mut Plan) {
+    let mut notes = Vec::new();
+    for service in &plan.services {
+        match service.target {
+            Target::Recorded => notes.push(format!(
+                "{}: no ReplicaSet has the recorded template any more; the template itself is applied, which makes a new revision",
+                service.service
+            )),
+            Target::Unchanged if !service.config.is_empty() => notes.push(format!(
+                "{}: only its configuration changed; its pods are replaced one by one to take it up",
+                service.service
+            )),
+            _ => {}
+        }
+    }
+    if plan.ledger.path == LedgerPath::Restore {
+        notes.push(format!("the ledger in use is kept as `{}`", plan.set_aside));
+    }
+    plan.notes = notes;
+}
