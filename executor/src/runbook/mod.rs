@@ -1,7 +1,28 @@
 //! The executable runbook: Markdown in, typed steps out.
+//!
+//! [`Runbook::parse`] reads a document in four passes, each of which notes every mistake that it finds and
+//! goes on: front matter, Markdown blocks, attributes, commands; then what only shows in the whole (budgets,
+//! names used twice, snapshots that nobody takes). A runbook with a mistake is refused as a whole.
+//! [`Runbook::parse_and_lint`] also finds what is legal and unwise.
 
+mod attributes;
+mod command;
+mod document;
+mod front_matter;
+mod lint;
 mod model;
+mod parse;
+mod query;
+mod source;
+mod suggest;
+mod words;
+mod yaml;
 
+pub use lint::Parsed;
 pub use model::{
     Command, Condition, OnFail, Operator, Phase, Runbook, Step, Trigger, TriggerClass, When,
 };
+pub use source::{Mistake, RunbookErrors};
+
+#[cfg(test)]
+mod tests;

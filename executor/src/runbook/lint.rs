@@ -1,0 +1,347 @@
+//! What is legal in a runbook and unwise. It doesn't keep a runbook from being loaded: a changed one must
+//! run in drills, which judge it by what happens.
+
+use std::fmt;
+
+use super::model::{Command, Phase, Runbook, When};
+use super::parse::{PATHS, Place, path_budget};
+use super::source::{Findings, Mistake, RunbookErrors, plain};
+use super::suggest;
+
+/// Requests that bound an error rate below 0.01 % at 95 % if none of them fails (rule of three).
+const REQUESTS_MIN: u64 = 30_000;
+
+/// A runbook, and what is unwise about it.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The runbook.
+    pub runbook: Runbook,
+    warnings: RunbookErrors,
+}
+
+impl Parsed {
+    pub(super) fn new(name: &str, text: &str, runbook: Runbook, warnings: Vec<Mistake>) -> Self {
+        Self {
+            runbook,
+            warnings: RunbookErrors::new(name, text, warnings),
+        }
+    }
+
+    /// The warnings, in the order of the text.
+    #[must_use]
+    pub fn warnings(&self) -> &[Mistake] {
+        self.warnings.mistakes()
+    }
+
+    /// The warnings as one miette `Diagnostic` that carries the text; `None` if there are none.
+    #[must_use]
+    pub fn diagnostic(&self) -> Option<&RunbookErrors> {
+        (!self.warnings().is_empty()).then_some(&self.warnings)
+    }
+
+    /// The warnings as plain text.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        plain(self.warnings.name(), self.warnings())
+    }
+}
+
+/// Notes what is unwise in `runbook`, whose steps stand at `places`.
+pub(super) fn check(runbook: &Runbook, places: &[Place], findings: &mut Findings<'_>) {
+    let mut lint = Lint {
+        runbook,
+        places,
+        findings,
+    };
+    lint.prepare();
+    lint.undo();
+    lint.ledger();
+    lint.logs();
+    lint.verification();
+    lint.order();
+    lint.budgets();
+}
+
+struct Lint<'a, 'f, 't> {
+    runbook: &'a Runbook,
+    places: &'a [Place],
+    findings: &'f mut Findings<'t>,
+}
+
+impl Lint<'_, '_, '_> {
+    /// Indexes of the steps of `phase` whose command satisfies `test`.
+    fn at(&self, phase: Phase, test: impl Fn(&Command) -> bool) -> Vec<usize> {
+        let steps = &self.runbook.steps;
+        (0..steps.len())
+            .filter(|at| steps[*at].phase == phase && test(&steps[*at].command))
+            .collect()
+    }
+
+    fn run(&self, test: impl Fn(&Command) -> bool) -> Vec<usize> {
+        self.at(Phase::Run, test)
+    }
+
+    fn warn_at(&mut self, at: usize, code: &'static str, message: &str, label: &str, help: &str) {
+        let span = self.places[at].command.clone();
+        self.findings.warning(code, span, message, label, help);
+    }
+
+    /// About the whole document: shown at the first step.
+    fn warn(&mut self, code: &'static str, message: &str, help: &str) {
+        let span = self.places.first().map_or(0..0, |it| it.opening.clone());
+        self.findings.warning(code, span, message, "in this runbook", help);
+    }
+
+    fn prepare(&mut self) {
+        if self.at(Phase::Prepare, |it| matches!(it, Command::RecordRelease)).is_empty() {
+            self.warn(
+                "no-record",
+                "nothing records the release before a deployment",
+                "without it there is no target to pin and no configuration to put back: add `kubectl get deployments` to the phase `prepare`",
+            );
+        }
+    }
+
+    fn undo(&mut self) {
+        let undos = self.run(|it| matches!(it, Command::RolloutUndo { .. }));
+        if undos.is_empty() {
+            self.warn("no-undo", "no step rolls the application back", "add `kubectl rollout undo` to the phase `run`");
+        }
+        for at in undos {
+            if self.runbook.steps[at].command == (Command::RolloutUndo { pinned: false }) {
+                self.warn_at(
+                    at,
+                    "undo-not-pinned",
+                    "this undo goes to the second-highest revision, whatever that is",
+                    "not pinned",
+                    "repeated after a crash it returns to the bad release: add `--to-revision=$TARGET_REVISION`",
+                );
+            }
+        }
+    }
+
+    fn ledger(&mut self) {
+        let changes = self.run(|it| {
+            matches!(it, Command::UndoSchema | Command::RestoreSnapshot { .. } | Command::ReplayOrders)
+        });
+        let fences = self.run(|it| matches!(it, Command::Fence));
+        let unfences = self.run(|it| matches!(it, Command::Unfence));
+        for at in &changes {
+            let fenced = fences.iter().any(|fence| fence < at && self.covers(*fence, *at));
+            let opened = unfences.iter().any(|unfence| unfence < at);
+            if !fenced || opened {
+                self.warn_at(
+                    *at,
+                    "ledger-not-fenced",
+                    "the ledger is changed while the exchange may write to it",
+                    "no fence before it",
+                    "put `rollback db fence` before it and `rollback db unfence` after it",
+                );
+            }
+        }
+        for fence in &fences {
+            if !unfences.iter().any(|unfence| unfence > fence && self.covers(*unfence, *fence)) {
+                self.warn_at(
+                    *fence,
+                    "fence-stays",
+                    "nothing lowers this fence",
+                    "up for good",
+                    "add `rollback db unfence` under the same `rb.when`, after the application is back",
+                );
+            }
+        }
+        let restores = self.run(|it| matches!(it, Command::RestoreSnapshot { .. }));
+        let replays = self.run(|it| matches!(it, Command::ReplayOrders));
+        for at in restores {
+            if !replays.iter().any(|replay| *replay > at && self.covers(*replay, at)) {
+                self.warn_at(
+                    at,
+                    "restore-without-replay",
+                    "what was acknowledged after the snapshot is lost by this restore",
+                    "no replay after it",
+                    "add `rollback db replay --orders` after it",
+                );
+            }
+        }
+    }
+
+    /// Whether step `a` runs whenever step `b` does.
+    fn covers(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.runbook.steps[a].when, self.runbook.steps[b].when);
+        a == b
+            || a == When::Always
+            || (a == When::LedgerBreaking && matches!(b, When::LedgerUndo | When::LedgerRestore))
+    }
+
+    fn logs(&mut self) {
+        let dumps = self.run(|it| matches!(it, Command::DumpLogs { .. }));
+        let undos = self.run(|it| matches!(it, Command::RolloutUndo { .. }));
+        let Some(first_undo) = undos.first() else {
+            return;
+        };
+        if dumps.is_empty() {
+            self.warn_at(
+                *first_undo,
+                "logs-lost",
+                "nothing dumps the bad release's logs",
+                "its pods go here",
+                "add `kubectl logs` before this step",
+            );
+        } else if dumps.iter().all(|dump| dump > first_undo) {
+            self.warn_at(
+                dumps[0],
+                "logs-late",
+                "the logs are dumped after the undo",
+                "the bad release's pods may be gone",
+                "move it before `kubectl rollout undo`",
+            );
+        }
+    }
+
+    fn verification(&mut self) {
+        type Check = (&'static str, &'static str, &'static str, fn(&Command) -> bool);
+        let checks: [Check; 4] = [
+            ("no-rollout-status", "nothing waits for the rollout", "add `kubectl rollout status`", |it| {
+                matches!(it, Command::RolloutStatus)
+            }),
+            ("no-health-check", "nothing asks the pods for their health", "add `kubectl get --raw …/proxy/health`", |it| {
+                matches!(it, Command::CheckHealth)
+            }),
+            (
+                "no-build-check",
+                "nothing checks that the prior build runs",
+                "an undo can be a no-op and exit 0: add `kubectl get --raw …/proxy/metrics`",
+                |it| matches!(it, Command::CheckBuildInfo),
+            ),
+            (
+                "no-error-rate",
+                "nothing checks the error rate",
+                "add `promql` with `rb.expect` and `rb.min-requests` to the phase `run`",
+                |it| matches!(it, Command::PromQuery { .. }),
+            ),
+        ];
+        for (code, message, help, test) in checks {
+            if self.run(test).is_empty() {
+                self.warn(code, message, help);
+            }
+        }
+        let queries = self.run(|it| matches!(it, Command::PromQuery { .. }));
+        let most = queries
+            .iter()
+            .filter_map(|at| self.runbook.steps[*at].min_requests)
+            .max()
+            .unwrap_or(0);
+        if let Some(first) = queries.first().filter(|_| most < REQUESTS_MIN) {
+            self.warn_at(
+                *first,
+                "too-few-requests",
+                "too little traffic is asked for to tell a rate of 0.01 %",
+                "no query waits for 30000 requests",
+                "add `\"rb.min-requests\":\"30000\"`: by the rule of three that bounds the rate at 95 %",
+            );
+        }
+        for at in queries {
+            if let Command::PromQuery { query } = &self.runbook.steps[at].command
+                && query.contains('[')
+                && !query.contains("$WINDOW")
+                && !query.contains("${WINDOW}")
+            {
+                self.warn_at(
+                    at,
+                    "fixed-window",
+                    "this window may reach back before the recovery",
+                    "a fixed window",
+                    "write `[$WINDOW]`: the time since trading reopened",
+                );
+            }
+        }
+    }
+
+    /// The application comes after the schema, and traffic before its verification.
+    fn order(&mut self) {
+        let changes = self.run(|it| matches!(it, Command::UndoSchema | Command::RestoreSnapshot { .. }));
+        let undos = self.run(|it| matches!(it, Command::RolloutUndo { .. }));
+        if let (Some(last_change), Some(first_undo)) = (changes.last(), undos.first())
+            && first_undo < last_change
+        {
+            self.warn_at(
+                *first_undo,
+                "application-first",
+                "the application is rolled back before the ledger",
+                "the old code would meet new rows here",
+                "move it after the undo or restore of the ledger",
+            );
+        }
+    }
+
+    fn budgets(&mut self) {
+        const ALL: [When; 2] = [When::DeploymentPaused, When::ConfigChanged];
+        let rto = self.runbook.rto;
+        let steps = &self.runbook.steps;
+        let worst = PATHS
+            .iter()
+            .map(|(_, when)| path_budget(steps, &[when, &ALL[..]].concat()).1)
+            .max()
+            .unwrap_or_default();
+        if worst > rto {
+            let message = format!(
+                "with every condition met, the budgets come to {}, more than the RTO of {}",
+                suggest::show(worst),
+                suggest::show(rto)
+            );
+            self.warn("budget-worst-case", &message, "shorten the budgets of conditional steps");
+        }
+    }
+}
+
+impl fmt::Display for Runbook {
+    /// An outline: objectives, triggers, and one line for each step.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({})", self.title, &self.digest[..self.digest.len().min(12)])?;
+        writeln!(
+            f,
+            "  namespace {}, services {}; RTO {}, RPO {} trades, validation window {}",
+            self.namespace,
+            self.services.join(", "),
+            suggest::show(self.rto),
+            self.rpo_trades,
+            suggest::show(self.validation_window),
+        )?;
+        for trigger in &self.triggers {
+            writeln!(
+                f,
+                "  trigger {}: {} {} for {}",
+                trigger.name,
+                trigger.query,
+                trigger.condition,
+                suggest::show(trigger.hold_for)
+            )?;
+        }
+        for (phase, name) in [
+            (Phase::Prepare, "prepare"),
+            (Phase::Run, "run"),
+            (Phase::After, "after"),
+        ] {
+            writeln!(f, "  {name}")?;
+            for step in self.steps.iter().filter(|step| step.phase == phase) {
+                let when = match step.when {
+                    When::Always => "",
+                    When::LedgerBreaking => ", if the ledger must be corrected",
+                    When::LedgerUndo => ", if undo scripts can correct the ledger",
+                    When::LedgerRestore => ", if the snapshot must correct the ledger",
+                    When::DeploymentPaused => ", if the Deployment is paused",
+                    When::ConfigChanged => ", if the configuration changed",
+                };
+                let each = if step.for_each_service { ", for each service" } else { "" };
+                writeln!(
+                    f,
+                    "    {:<24} {} (within {}{each}{when})",
+                    step.name,
+                    step.title,
+                    suggest::show(step.timeout)
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
