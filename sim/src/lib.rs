@@ -8,6 +8,7 @@
 pub mod agenda;
 pub mod audit;
 pub mod fabric;
+pub mod observe;
 pub mod rng;
 pub mod sentinel;
 pub mod time;
