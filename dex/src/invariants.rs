@@ -1,1 +1,554 @@
-//! The exchange's invariants.
+//! The exchange's invariants, as functions that return every violation they find.
+//!
+//! | # | invariant | function |
+//! |---|---|---|
+//! | 1 | each asset is conserved, no balance is negative | [`conserved`] |
+//! | 2 | locked = what open orders reserve, for each account and asset | [`locked_is_reserved`] |
+//! | 3 | no book is crossed or locked | [`uncrossed`] |
+//! | 4 | a trade is exactly two fills of one size and price | [`two_fills`] |
+//! | 5 | filled ≤ ordered, and no empty order rests | [`within_orders`], [`fills_within_orders`] |
+//! | 6 | price, then time | [`price_time_priority`] |
+//! | 7 | trade ids are unique, nothing is settled twice | [`settled_once`] |
+//! | 8 | sequences increase by one | [`gap_free_log`], [`gap_free_trades`] |
+//! | 9 | one log, one state | [`deterministic`] |
+//! | 10 | snapshot + replay on the old build = state after the rollback | [`recovered`] |
+//! | 11 | what was acknowledged is there or reported lost, and nothing ran twice | [`acknowledged`] |
+//!
+//! These are oracles: they take what they judge from outside and share no code with the matching loop
+//! beyond the arithmetic of [`MarketSpec`](crate::market::MarketSpec). Balance anomaly: 1, 2. Matching irregularity: 3 to 8. State determinism: 9 to 11.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use crate::command::{Event, Fill, Trade};
+use crate::exchange::Exchange;
+use crate::order_log::{self, LogEntry, LogError, replay};
+use crate::types::{AccountId, Amount, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, TradeId};
+
+/// A broken invariant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// 1: an asset's books do not balance; positive: there is too much.
+    #[error("asset {asset} is off by {by}")]
+    NotConserved {
+        /// The asset.
+        asset: AssetId,
+        /// Sum of all balances less net deposits.
+        by: Amount,
+    },
+    /// 1: a balance below zero.
+    #[error("account {account} has a negative balance of asset {asset}")]
+    Negative {
+        /// The account.
+        account: AccountId,
+        /// The asset.
+        asset: AssetId,
+    },
+    /// 2: locked differs from what open orders reserve.
+    #[error(
+        "account {account} has {locked} of asset {asset} locked, its orders reserve {reserved}"
+    )]
+    LockedMismatch {
+        /// The account.
+        account: AccountId,
+        /// The asset.
+        asset: AssetId,
+        /// What is locked.
+        locked: Amount,
+        /// What its open orders reserve.
+        reserved: Amount,
+    },
+    /// 3: the best bid reaches the best ask.
+    #[error("market {0} is crossed")]
+    Crossed(MarketId),
+    /// 4: a trade without exactly one buying and one selling fill.
+    #[error("trade {trade} has {fills} fills")]
+    NotTwoFills {
+        /// The trade.
+        trade: TradeId,
+        /// How many fills name it.
+        fills: usize,
+    },
+    /// 4: the two fills of a trade differ in size, price or order, or are on one side.
+    #[error("the fills of trade {0} do not match it")]
+    UnequalFills(TradeId),
+    /// 5: more was filled than ordered.
+    #[error("order {order} over {ordered} lots was filled with {filled}")]
+    Overfilled {
+        /// The order.
+        order: OrderId,
+        /// Lots ordered.
+        ordered: Qty,
+        /// Lots filled.
+        filled: Qty,
+    },
+    /// 5: an order rests with nothing left of it.
+    #[error("order {0} rests without a remainder")]
+    EmptyResting(OrderId),
+    /// 6: another order should have been served.
+    #[error("trade {trade} passed over order {before}")]
+    PassedOver {
+        /// The trade.
+        trade: TradeId,
+        /// The order that had priority.
+        before: OrderId,
+    },
+    /// 6: a trade with an order that is not open, or at a price that it does not allow.
+    #[error("trade {trade} does not fit order {order}")]
+    Impossible {
+        /// The trade.
+        trade: TradeId,
+        /// The order.
+        order: OrderId,
+    },
+    /// 7: one trade id, two trades or two settlements.
+    #[error("trade {0} appears twice")]
+    Twice(TradeId),
+    /// 8: a gap or a broken chain in the order log.
+    #[error("order log")]
+    Log(#[source] LogError),
+    /// 8: a gap in the trade ids.
+    #[error("expected trade {expected}, found {found}")]
+    TradeGap {
+        /// The id that should come.
+        expected: TradeId,
+        /// The one that came.
+        found: TradeId,
+    },
+    /// 9: two processes replayed one log to different states.
+    #[error("state hashes {first:016x} and {second:016x} of one log")]
+    NotDeterministic {
+        /// Hash in one process.
+        first: u64,
+        /// Hash in another.
+        second: u64,
+    },
+    /// 10: the state after the rollback is not the one that the log gives.
+    #[error("state hash {actual:016x}, the log gives {expected:016x}")]
+    NotRecovered {
+        /// Hash of snapshot and replay.
+        expected: u64,
+        /// Hash found.
+        actual: u64,
+    },
+    /// 11: acknowledged, absent, and not reported lost.
+    #[error("acknowledged {0} is absent and was not reported lost")]
+    LostSilently(Acked),
+    /// 11: its content is not what was acknowledged.
+    #[error("acknowledged {0} is present with another content")]
+    Altered(Acked),
+    /// 11: present more than once.
+    #[error("{0} was executed more than once")]
+    ExecutedTwice(Acked),
+    /// 11: reported lost, and yet present: it would be executed a second time if sent again.
+    #[error("{0} was reported lost and is present")]
+    ReportedLostButPresent(Acked),
+}
+
+/// Something that a client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Acked {
+    /// An order was taken.
+    Order(OrderId),
+    /// A trade was made.
+    Trade(TradeId),
+}
+
+impl std::fmt::Display for Acked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Order(id) => write!(f, "order {id}"),
+            Self::Trade(id) => write!(f, "trade {id}"),
+        }
+    }
+}
+
+/// 1: for each asset `Σ(free + locked) + fees + suspense + adjustments = net deposits`, and no balance is negative.
+#[must_use]
+pub fn conserved(exchange: &Exchange) -> Vec<Violation> {
+    let ledger = exchange.ledger();
+    let mut found: Vec<Violation> = ledger
+        .imbalances()
+        .into_iter()
+        .enumerate()
+        .filter(|(_, by)| *by != Amount::ZERO)
+        .map(|(n, by)| Violation::NotConserved {
+            asset: AssetId(n as u16),
+            by,
+        })
+        .collect();
+    let assets = usize::from(ledger.assets()).max(1);
+    found.extend(
+        ledger
+            .balances()
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| b.free.0 < 0 || b.locked.0 < 0)
+            .map(|(n, _)| Violation::Negative {
+                account: AccountId((n / assets) as u32),
+                asset: AssetId((n % assets) as u16),
+            }),
+    );
+    found
+}
+
+/// 2: each account's locked balance is what its open orders reserve.
+#[must_use]
+pub fn locked_is_reserved(exchange: &Exchange) -> Vec<Violation> {
+    let ledger = exchange.ledger();
+    let assets = usize::from(ledger.assets()).max(1);
+    let mut reserved = vec![Amount::ZERO; ledger.balances().len()];
+    for (spec, book) in exchange.markets() {
+        for (_, o) in book.orders() {
+            let asset = usize::from(spec.reserved_asset(o.side).0);
+            reserved[o.account.0 as usize * assets + asset] +=
+                spec.reservation(o.side, o.price, o.remaining);
+        }
+    }
+    ledger
+        .balances()
+        .iter()
+        .zip(reserved)
+        .enumerate()
+        .filter(|(_, (balance, reserved))| balance.locked != *reserved)
+        .map(|(n, (balance, reserved))| Violation::LockedMismatch {
+            account: AccountId((n / assets) as u32),
+            asset: AssetId((n % assets) as u16),
+            locked: balance.locked,
+            reserved,
+        })
+        .collect()
+}
+
+/// 3: in every book the best bid is below the best ask.
+#[must_use]
+pub fn uncrossed(exchange: &Exchange) -> Vec<Violation> {
+    exchange
+        .markets()
+        .filter(|(_, book)| {
+            // Looks at every order, not at the book's own idea of its best price.
+            let bid = book
+                .orders()
+                .filter(|(_, o)| o.side == Side::Buy)
+                .map(|(_, o)| o.price)
+                .max();
+            let ask = book
+                .orders()
+                .filter(|(_, o)| o.side == Side::Sell)
+                .map(|(_, o)| o.price)
+                .min();
+            matches!((bid, ask), (Some(bid), Some(ask)) if bid >= ask)
+        })
+        .map(|(spec, _)| Violation::Crossed(spec.id))
+        .collect()
+}
+
+/// 4: each trade is exactly two fills, one on each side, of its size and price; no fill is without its trade.
+#[must_use]
+pub fn two_fills(trades: &[Trade], fills: &[Fill]) -> Vec<Violation> {
+    let mut by_trade: BTreeMap<TradeId, Vec<&Fill>> =
+        trades.iter().map(|t| (t.id, Vec::new())).collect();
+    for fill in fills {
+        by_trade.entry(fill.trade).or_default().push(fill);
+    }
+    let trades: BTreeMap<TradeId, &Trade> = trades.iter().map(|t| (t.id, t)).collect();
+    let mut found = Vec::new();
+    for (id, fills) in by_trade {
+        let [a, b] = fills[..] else {
+            found.push(Violation::NotTwoFills {
+                trade: id,
+                fills: fills.len(),
+            });
+            continue;
+        };
+        let fits = trades.get(&id).is_some_and(|t| {
+            let same = |f: &Fill| f.qty == t.qty && f.price == t.price;
+            let (taker, maker) = if a.order == t.taker_order {
+                (a, b)
+            } else {
+                (b, a)
+            };
+            same(a)
+                && same(b)
+                && taker.side == t.taker_side
+                && maker.side == t.taker_side.opposite()
+                && (taker.order, taker.account) == (t.taker_order, t.taker)
+                && (maker.order, maker.account) == (t.maker_order, t.maker)
+        });
+        if !fits {
+            found.push(Violation::UnequalFills(id));
+        }
+    }
+    found
+}
+
+/// 5: every resting order has `1 ≤ remaining ≤ ordered` lots.
+#[must_use]
+pub fn within_orders(exchange: &Exchange) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (_, book) in exchange.markets() {
+        for (_, o) in book.orders() {
+            if o.remaining.0 == 0 {
+                found.push(Violation::EmptyResting(o.id));
+            } else if !(1..=o.qty.0).contains(&o.remaining.0) {
+                found.push(Violation::Overfilled {
+                    order: o.id,
+                    ordered: o.qty,
+                    filled: Qty(o.qty.0 - o.remaining.0),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// 5, over a history: no order was filled beyond what it asked for.
+/// Trades of orders that are not in `events` are not judged.
+#[must_use]
+pub fn fills_within_orders(events: &[Event]) -> Vec<Violation> {
+    let mut orders: BTreeMap<OrderId, (Qty, Qty)> = BTreeMap::new();
+    for event in events {
+        match event {
+            Event::OrderAccepted { order, qty, .. } => {
+                orders.entry(*order).or_insert((*qty, Qty(0)));
+            }
+            Event::Trade(t) => {
+                for id in [t.taker_order, t.maker_order] {
+                    if let Some((_, filled)) = orders.get_mut(&id) {
+                        filled.0 += t.qty.0;
+                    }
+                }
+            }
+            Event::OrderClosed { .. } => {}
+        }
+    }
+    orders
+        .into_iter()
+        .filter(|(_, (ordered, filled))| filled > ordered)
+        .map(|(order, (ordered, filled))| Violation::Overfilled {
+            order,
+            ordered,
+            filled,
+        })
+        .collect()
+}
+
+/// Key of a resting order: the smallest one of a side is served first.
+type Priority = (i64, OrderId);
+
+fn priority(side: Side, price: Price, order: OrderId) -> Priority {
+    match side {
+        Side::Buy => (-price.0, order),
+        Side::Sell => (price.0, order),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    market: MarketId,
+    side: Side,
+    price: Price,
+    remaining: i64,
+}
+
+/// 6: judges what happened from state `from` on against a plain model of the books: each trade is with
+/// the order that has the best price and, at that price, came first; at that order's price; within the taker's limit.
+#[must_use]
+pub fn price_time_priority(from: &Exchange, events: &[Event]) -> Vec<Violation> {
+    let mut orders: BTreeMap<OrderId, Seen> = BTreeMap::new();
+    let mut queues: BTreeMap<(MarketId, Side), BTreeSet<Priority>> = BTreeMap::new();
+    for (spec, book) in from.markets() {
+        for (_, o) in book.orders() {
+            let seen = Seen {
+                market: spec.id,
+                side: o.side,
+                price: o.price,
+                remaining: o.remaining.0,
+            };
+            orders.insert(o.id, seen);
+            queues
+                .entry((spec.id, o.side))
+                .or_default()
+                .insert(priority(o.side, o.price, o.id));
+        }
+    }
+    let mut found = Vec::new();
+    for event in events {
+        match *event {
+            Event::OrderAccepted {
+                order,
+                market,
+                side,
+                price,
+                qty,
+                ..
+            } => {
+                let seen = Seen {
+                    market,
+                    side,
+                    price,
+                    remaining: qty.0,
+                };
+                orders.insert(order, seen);
+                queues
+                    .entry((market, side))
+                    .or_default()
+                    .insert(priority(side, price, order));
+            }
+            Event::OrderClosed { order, .. } => {
+                if let Some(seen) = orders.remove(&order)
+                    && let Some(queue) = queues.get_mut(&(seen.market, seen.side))
+                {
+                    queue.remove(&priority(seen.side, seen.price, order));
+                }
+            }
+            Event::Trade(t) => {
+                let side = t.taker_side.opposite();
+                let fits = |id: OrderId, side: Side, limit_ok: fn(Price, Price, Side) -> bool| {
+                    orders.get(&id).is_some_and(|o| {
+                        o.market == t.market
+                            && o.side == side
+                            && o.remaining >= t.qty.0
+                            && t.qty.0 > 0
+                            && limit_ok(o.price, t.price, side)
+                    })
+                };
+                if !fits(t.maker_order, side, |own, price, _| own == price) {
+                    found.push(Violation::Impossible {
+                        trade: t.id,
+                        order: t.maker_order,
+                    });
+                }
+                let within = |own: Price, price: Price, side: Side| match side {
+                    Side::Buy => price <= own,
+                    Side::Sell => price >= own,
+                };
+                if !fits(t.taker_order, t.taker_side, within) {
+                    found.push(Violation::Impossible {
+                        trade: t.id,
+                        order: t.taker_order,
+                    });
+                }
+                let first = queues.get(&(t.market, side)).and_then(BTreeSet::first);
+                if let Some((_, before)) = first.filter(|(_, id)| *id != t.maker_order) {
+                    found.push(Violation::PassedOver {
+                        trade: t.id,
+                        before: *before,
+                    });
+                }
+                for id in [t.maker_order, t.taker_order] {
+                    if let Some(o) = orders.get_mut(&id) {
+                        o.remaining -= t.qty.0;
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// 7: no trade id is used twice, and no two trades are the same execution under two ids
+/// (an incoming order meets a resting one at most once).
+#[must_use]
+pub fn settled_once(trades: &[Trade]) -> Vec<Violation> {
+    let mut ids = BTreeSet::new();
+    let mut meetings = BTreeSet::new();
+    trades
+        .iter()
+        .filter(|t| {
+            let new_id = ids.insert(t.id);
+            let new_meeting = meetings.insert((t.taker_order, t.maker_order));
+            !(new_id && new_meeting)
+        })
+        .map(|t| Violation::Twice(t.id))
+        .collect()
+}
+
+/// 8: the log's entries follow entry `from` (with chain hash `chain`) one by one, and the chain holds.
+#[must_use]
+pub fn gap_free_log(from: Seq, chain: u64, entries: &[LogEntry]) -> Vec<Violation> {
+    order_log::verify(from, chain, entries)
+        .err()
+        .map(Violation::Log)
+        .into_iter()
+        .collect()
+}
+
+/// 8: trade ids follow `from` one by one.
+#[must_use]
+pub fn gap_free_trades(from: TradeId, trades: &[Trade]) -> Vec<Violation> {
+    let mut last = from;
+    let mut found = Vec::new();
+    for trade in trades {
+        let expected = TradeId(last.0 + 1);
+        if trade.id != expected {
+            found.push(Violation::TradeGap {
+                expected,
+                found: trade.id,
+            });
+        }
+        last = trade.id;
+    }
+    found
+}
+
+/// 9: two processes that run `from`'s build replay one log to the same state.
+#[must_use]
+pub fn deterministic(from: &Exchange, entries: &[LogEntry]) -> Option<Violation> {
+    let in_process = |n| replay(from.clone().under(*from.build(), n), entries).state_hash();
+    let (first, second) = (in_process(1), in_process(2));
+    (first != second).then_some(Violation::NotDeterministic { first, second })
+}
+
+/// 10: `actual` is what the log gives on `snapshot`, which runs the old build.
+#[must_use]
+pub fn recovered(
+    snapshot: &Exchange,
+    entries: &[LogEntry],
+    actual: &Exchange,
+) -> Option<Violation> {
+    let up_to = entries.partition_point(|e| e.seq <= actual.seq());
+    let expected = replay(snapshot.clone(), &entries[..up_to]).state_hash();
+    let actual = actual.state_hash();
+    (expected != actual).then_some(Violation::NotRecovered { expected, actual })
+}
+
+/// 11: everything acknowledged is present exactly once and with the same content, or reported lost; never both.
+///
+/// `T` is the content: what clients noted and what the tables hold must be equal.
+#[must_use]
+pub fn acknowledged<T: PartialEq + Debug>(
+    acked: &[(Acked, T)],
+    present: &[(Acked, T)],
+    reported_lost: &BTreeSet<Acked>,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut by_id: BTreeMap<Acked, &T> = BTreeMap::new();
+    for (id, content) in present {
+        if by_id.insert(*id, content).is_some() {
+            found.push(Violation::ExecutedTwice(*id));
+        }
+    }
+    for (id, content) in acked {
+        match (by_id.get(id), reported_lost.contains(id)) {
+            (None, false) => found.push(Violation::LostSilently(*id)),
+            (Some(_), true) => found.push(Violation::ReportedLostButPresent(*id)),
+            (Some(there), false) if *there != content => found.push(Violation::Altered(*id)),
+            (None, true) | (Some(_), false) => {}
+        }
+    }
+    found
+}
+
+/// 1, 2, 3 and 5: everything that a state shows by itself.
+#[must_use]
+pub fn state(exchange: &Exchange) -> Vec<Violation> {
+    let mut found = conserved(exchange);
+    found.extend(locked_is_reserved(exchange));
+    found.extend(uncrossed(exchange));
+    found.extend(within_orders(exchange));
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ pub mod order_log;
 pub mod release;
 pub mod risk;
 pub mod rows;
+#[cfg(test)]
+mod testing;
 pub mod types;
 
 pub use command::{Command, Event, Failure, Fill, Outcome, Reject, Trade};
