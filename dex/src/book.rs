@@ -178,7 +178,7 @@ impl Book {
     #[inline]
     #[must_use]
     pub fn in_band(&self, price: Price) -> bool {
-        (0..PRICE_LEVELS as i64).contains(&(price.0 - self.min_price))
+        (0..PRICE_LEVELS as i64).contains(&price.0.wrapping_sub(self.min_price))
     }
 
     /// Best price of `side`: the highest bid or the lowest ask.

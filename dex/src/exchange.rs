@@ -519,3 +519,6 @@ const fn closed(order: OrderId, account: AccountId, unfilled: Qty, reason: Close
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub mod ledger;
 pub mod market;
 pub mod migrations;
 pub mod order_log;
+#[cfg(test)]
+mod properties;
 pub mod release;
 pub mod risk;
 pub mod rows;

@@ -221,3 +221,132 @@ pub fn replay_into(
     }
     (from, refused)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::Fault;
+    use crate::testing::{History, genesis, matching, place};
+    use crate::types::AccountId;
+
+    fn command(n: u32) -> Command {
+        place(n, Side::Buy, 0, 1)
+    }
+
+    #[test]
+    fn appends_only_the_next_entry() {
+        let mut log = OrderLog::new();
+        assert_eq!(log.last_seq(), Seq(0));
+        assert_eq!(
+            log.append(Seq(2), command(0)),
+            Err(LogError::Gap {
+                expected: 1,
+                found: 2
+            })
+        );
+        log.append(Seq(1), command(0)).unwrap();
+        assert_eq!(
+            log.append(Seq(1), command(0)),
+            Err(LogError::Gap {
+                expected: 2,
+                found: 1
+            })
+        );
+        assert_eq!(log.after(Seq(0)).len(), 1);
+        assert_eq!(log.after(Seq(9)), []);
+        assert_eq!(log.get(Seq(0)), None);
+    }
+
+    #[test]
+    fn the_chain_depends_on_every_field() {
+        let Command::Place {
+            account,
+            market,
+            side,
+            price,
+            qty,
+            tif,
+        } = command(1)
+        else {
+            panic!("an order");
+        };
+        let place = |account, side, price, tif| Command::Place {
+            account,
+            market,
+            side,
+            price,
+            qty,
+            tif,
+        };
+        let cancel = |order| Command::Cancel { account, order };
+        let commands = [
+            command(1),
+            place(AccountId(2), side, price, tif),
+            place(account, Side::Sell, price, tif),
+            place(account, side, crate::types::Price(price.0 + 1), tif),
+            place(account, side, price, Tif::Ioc),
+            cancel(crate::types::OrderId(1)),
+            cancel(crate::types::OrderId(2)),
+        ];
+        let chains: std::collections::BTreeSet<u64> =
+            commands.iter().map(|c| link(7, Seq(1), c)).collect();
+        assert_eq!(chains.len(), commands.len());
+        assert_ne!(link(7, Seq(1), &command(1)), link(7, Seq(2), &command(1)));
+        assert_ne!(link(7, Seq(1), &command(1)), link(8, Seq(1), &command(1)));
+    }
+
+    #[test]
+    fn a_cut_off_tail_is_put_back_and_an_alien_one_is_not() {
+        let history = History::new(genesis(None, 10)).drive(400, 1);
+        let whole = history.log;
+        let mut cut = whole.clone();
+        cut.truncate(Seq(150));
+        assert_eq!(cut.last_seq(), Seq(150));
+        let added = cut.extend(whole.after(Seq(100))).unwrap();
+        assert_eq!(added, whole.last_seq().0 - 150);
+        assert_eq!(cut, whole);
+        assert_eq!(
+            cut.extend(whole.entries()),
+            Ok(0),
+            "repeating it does nothing"
+        );
+
+        let alien = History::new(genesis(None, 10)).drive(400, 2).log;
+        cut.truncate(Seq(150));
+        assert_eq!(
+            cut.extend(alien.after(Seq(150))),
+            Err(LogError::Chain(Seq(151)))
+        );
+        assert_eq!(
+            cut.extend(whole.after(Seq(151))),
+            Err(LogError::Gap {
+                expected: 151,
+                found: 152
+            })
+        );
+        assert_eq!(cut.last_seq(), Seq(150));
+    }
+
+    #[test]
+    fn a_snapshot_and_an_overlapping_tail_give_the_state_and_the_same_trades() {
+        let mut history = History::new(genesis(None, 10)).drive(300, 1);
+        let snapshot = history.exchange.clone();
+        let seen = history.events.len();
+        history = history.drive(300, 2);
+        let mut events = Vec::new();
+        let (replayed, refused) = replay_into(snapshot, history.log.entries(), &mut events);
+        assert_eq!(refused, 0);
+        assert_eq!(events, history.events[seen..]);
+        assert_eq!(replayed.state_hash(), history.exchange.state_hash());
+    }
+
+    #[test]
+    fn builds_that_match_differently_disagree_without_a_stop() {
+        let history = History::new(genesis(Some(Fault::PriorityInversion), 10)).drive(2_000, 1);
+        let good = history.from.clone().under(matching(None), 0);
+        let (replayed, refused) = replay_into(good, history.log.entries(), &mut Vec::new());
+        assert!(refused > 0, "orders that were open there are filled here");
+        assert_eq!(replayed.seq(), history.exchange.seq());
+        assert_eq!(crate::invariants::state(&replayed), []);
+    }
+}

@@ -206,3 +206,6 @@ fn locked_anomalies(live: &Exchange) -> u64 {
     }
     open.iter().filter(|a| a.0 != 0).count() as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,9 +115,15 @@ pub enum DecimalError {
         /// The text's.
         found: usize,
     },
-    /// Something other than digits, or too many.
+    /// Something other than digits on either side of the point.
+    #[error("a character that is no digit")]
+    NotDigits,
+    /// No digits before the point, or more than fit.
     #[error("not a number in range")]
     Digits(#[source] ParseIntError),
+    /// More minor units than fit a BIGINT.
+    #[error("more than a BIGINT holds")]
+    OutOfRange,
 }
 
 /// Decimals of an asset's amounts in text: 2 for the quote asset, 8 for the others (table `assets`).
@@ -152,9 +158,17 @@ pub fn from_decimal(text: &str, decimals: usize) -> Result<i64, DecimalError> {
             found: fraction.len(),
         });
     }
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    if !digits
+        .bytes()
+        .chain(fraction.bytes())
+        .all(|b| b.is_ascii_digit())
+    {
+        return Err(DecimalError::NotDigits);
+    }
     let negative = whole.starts_with('-');
     let whole: i64 = whole.parse().map_err(DecimalError::Digits)?;
-    let fraction = u32::from_str_radix(fraction, 10).map_err(DecimalError::Digits)?;
+    let fraction = fraction.parse::<u32>().map_err(DecimalError::Digits)?;
     let fraction = if negative {
         -i64::from(fraction)
     } else {
@@ -163,13 +177,7 @@ pub fn from_decimal(text: &str, decimals: usize) -> Result<i64, DecimalError> {
     whole
         .checked_mul(10_i64.pow(decimals as u32))
         .and_then(|minor| minor.checked_add(fraction))
-        .ok_or_else(|| {
-            DecimalError::Digits(
-                "99999999999999999999"
-                    .parse::<i64>()
-                    .expect_err("out of range"),
-            )
-        })
+        .ok_or(DecimalError::OutOfRange)
 }
 
 /// The request path's own parser in 2.0.0. It re-renders the digits after the point as a
@@ -322,3 +330,6 @@ pub fn decode(reader: &Build, rows: &Rows) -> Result<Exchange, DecodeError> {
     exchange.set_undecodable(undecodable);
     Ok(exchange)
 }
+
+#[cfg(test)]
+mod tests;
