@@ -7,6 +7,8 @@
 
 pub mod agenda;
 pub mod audit;
+pub mod database;
+pub mod exchange;
 pub mod fabric;
 pub mod observe;
 pub mod rng;

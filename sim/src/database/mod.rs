@@ -1,0 +1,27 @@
+//! The PostgreSQL server that keeps the ledger, as a synchronous state machine.
+//!
+//! One server holds the ledger in use, its snapshots and ledgers that were set aside. Operations take
+//! time ([`DatabaseTimings`]) and take effect atomically when they finish; each is idempotent. What is simpler
+//! than PostgreSQL: locks are held on all of the ledger's tables or on none; a copy has the content of the
+//! instant at which it is complete (nobody can write meanwhile); superuser connections never run out.
+//!
+//! - `ops`: the vocabulary.
+//! - `ledger`: one database.
+//! - `server`: sessions, locks, operations.
+//! - `timings`: how long things take.
+
+mod ledger;
+mod ops;
+mod schema;
+mod server;
+#[cfg(test)]
+mod tests;
+mod timings;
+
+pub use ledger::{Ledger, TradeRow, order_content, trade_content};
+pub use ops::{
+    DbError, DbOp, DbReply, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport,
+    Snapshot,
+};
+pub use server::{IN_USE, LedgerDb};
+pub use timings::DatabaseTimings;

@@ -1,0 +1,174 @@
+//! Migrations and their undoing: which scripts the server understands, and what they do to a ledger.
+//!
+//! The scripts are those of the exchange's releases. The server recognises them by their text; any
+//! other text is a syntax error to it.
+
+use dex::migrations::{Kind, Migration, ScriptName, Set, checksum};
+use dex::release::{Build, SchemaVersion, Service};
+use dex::rows;
+
+use super::ledger::Ledger;
+use super::ops::{DbError, HistoryRow};
+
+/// The history of a ledger that was created by the base schema.
+pub(super) fn base_history() -> Vec<HistoryRow> {
+    Set::Base
+        .files()
+        .iter()
+        .enumerate()
+        .map(|(n, file)| row(n as i32 + 1, file.name, &file.script(), file.sql))
+        .collect()
+}
+
+fn row(installed_rank: i32, name: &str, script: &ScriptName, sql: &str) -> HistoryRow {
+    HistoryRow {
+        installed_rank,
+        version: (script.kind != Kind::Repeatable).then(|| script.version.clone()),
+        description: script.description.clone(),
+        kind: "SQL".to_owned(),
+        script: name.to_owned(),
+        checksum: Some(checksum(sql)),
+        success: true,
+    }
+}
+
+/// The row of the history that says that `version` is applied.
+fn applied<'a>(ledger: &'a Ledger, version: &str) -> Option<&'a HistoryRow> {
+    ledger
+        .history
+        .iter()
+        .find(|r| r.success && r.version.as_deref() == Some(version))
+}
+
+/// Whether the history says that `version` is applied.
+pub(super) fn is_applied(ledger: &Ledger, version: &str) -> bool {
+    applied(ledger, version).is_some()
+}
+
+/// The releases' file with this text, and the set that it belongs to.
+fn known(sql: &str, kind: Kind) -> Option<(Set, Migration)> {
+    Set::ALL
+        .into_iter()
+        .flat_map(|set| set.files().into_iter().map(move |file| (set, file)))
+        .find(|(_, file)| file.sql == sql && file.script().kind == kind)
+}
+
+fn syntax_error() -> DbError {
+    DbError::refused("42601", "syntax error in the script")
+}
+
+fn parse(name: &str, kind: Kind) -> Result<ScriptName, DbError> {
+    let script = ScriptName::parse(name)
+        .map_err(|error| DbError::Precondition(format!("{name}: {error}")))?;
+    if script.kind == kind {
+        Ok(script)
+    } else {
+        Err(DbError::Precondition(format!(
+            "{name} is not a script of the right kind"
+        )))
+    }
+}
+
+/// The version that a migration file applies.
+pub(super) fn version_of(name: &str) -> Option<String> {
+    ScriptName::parse(name).ok().map(|script| script.version)
+}
+
+/// Whether a migration can run: a known script, newer than what is applied, or the very one that is.
+pub(super) fn check_migrate(ledger: &Ledger, name: &str, sql: &str) -> Result<(), DbError> {
+    let script = parse(name, Kind::Versioned)?;
+    if let Some(row) = applied(ledger, &script.version) {
+        return if row.checksum == Some(checksum(sql)) {
+            Ok(())
+        } else {
+            Err(DbError::Precondition(format!(
+                "migration checksum mismatch for version {}",
+                script.version
+            )))
+        };
+    }
+    known(sql, Kind::Versioned)
+        .map(|_| ())
+        .ok_or_else(syntax_error)
+}
+
+/// Runs a migration. `false`: it was applied already.
+pub(super) fn migrate(ledger: &mut Ledger, name: &str, sql: &str) -> Result<bool, DbError> {
+    let script = parse(name, Kind::Versioned)?;
+    if is_applied(ledger, &script.version) {
+        return Ok(false);
+    }
+    let (set, _) = known(sql, Kind::Versioned).ok_or_else(syntax_error)?;
+    rewrite(
+        ledger,
+        SchemaVersion::from_flyway(&script.version).ok_or_else(syntax_error)?,
+    )?;
+    if set == Set::DecimalLossy {
+        ledger.client_refs_since = Some(ledger.log.last_seq().0);
+    }
+    let rank = ledger.history.last().map_or(1, |r| r.installed_rank + 1);
+    ledger.history.push(row(rank, name, &script, sql));
+    Ok(true)
+}
+
+/// Whether an undo script can run: it belongs to the newest applied version. A version that is not
+/// applied needs no undoing.
+pub(super) fn check_undo(
+    ledger: &Ledger,
+    version: &str,
+    name: &str,
+    sql: &str,
+) -> Result<(), DbError> {
+    let script = parse(name, Kind::Undo)?;
+    if script.version != version {
+        return Err(DbError::Precondition(format!(
+            "{name} does not undo version {version}"
+        )));
+    }
+    if !is_applied(ledger, version) {
+        return Ok(());
+    }
+    if ledger.version() != Some(version) {
+        return Err(DbError::Precondition(format!(
+            "version {version} is not the newest: {} is",
+            ledger.version().unwrap_or("none")
+        )));
+    }
+    match known(sql, Kind::Undo) {
+        None => Err(syntax_error()),
+        Some((Set::DecimalLossy, _)) if ledger.client_refs_since.is_none() => {
+            Err(DbError::refused(
+                "42703",
+                "column \"client_ref\" of relation \"orders\" does not exist",
+            ))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Runs an undo script that [`check_undo`] has let pass, and removes the history row.
+pub(super) fn undo(ledger: &mut Ledger, version: &str, sql: &str) -> Result<(), DbError> {
+    let (set, _) = known(sql, Kind::Undo).ok_or_else(syntax_error)?;
+    rewrite(ledger, SchemaVersion::V1)?;
+    if set == Set::DecimalLossy {
+        ledger.client_refs_lost += ledger.client_refs();
+        ledger.client_refs_since = None;
+    }
+    ledger
+        .history
+        .retain(|r| r.version.as_deref() != Some(version));
+    Ok(())
+}
+
+/// `ALTER TABLE … TYPE … USING …`: every amount is written in the other layout. What the rewritten
+/// rows say is what a build for that layout reads from them.
+fn rewrite(ledger: &mut Ledger, to: SchemaVersion) -> Result<(), DbError> {
+    let reader = Build {
+        schema: to,
+        ..Build::stable(Service::Matching)
+    };
+    ledger.state = rows::decode(&reader, &rows::encode(to, &ledger.state))
+        .map_err(|error| DbError::refused("22P02", error.to_string()))?;
+    ledger.schema = to;
+    Ok(())
+}

@@ -1,0 +1,513 @@
+//! The database server: which databases exist, who is connected, what runs, and how operations begin
+//! and finish.
+
+use std::collections::BTreeMap;
+
+use super::ledger::Ledger;
+use super::ops::{DbError, DbOp, DbReply, FenceReport, ReplayReport, RestoreReport, Snapshot};
+use super::schema;
+use super::timings::DatabaseTimings;
+use crate::rng::Rng;
+use crate::time::Micros;
+
+/// Name of the database in use.
+pub const IN_USE: &str = "ledger";
+
+/// A transaction of somebody else that holds locks on the ledger's tables, and a session with them.
+#[derive(Clone, Copy, Debug)]
+struct LongTransaction {
+    until: Micros,
+}
+
+/// The PostgreSQL server with the ledger and its copies.
+#[derive(Clone, Debug)]
+pub struct LedgerDb {
+    /// The ledger in use.
+    in_use: Ledger,
+    /// Snapshots and ledgers that were set aside.
+    copies: BTreeMap<String, Ledger>,
+    /// Sessions of the exchange's role in the ledger in use: by pod UID, how many.
+    sessions: BTreeMap<String, u32>,
+    transactions: Vec<LongTransaction>,
+    /// The operation that has the ledger to itself.
+    exclusive: Option<DbOp>,
+    /// Changes whenever somebody other than the leader has changed what the leader knows.
+    generation: u64,
+    timings: DatabaseTimings,
+    rng: Rng,
+}
+
+impl LedgerDb {
+    pub(crate) fn new(ledger: Ledger, timings: DatabaseTimings, seed: u64) -> Self {
+        Self {
+            in_use: ledger,
+            copies: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            transactions: Vec::new(),
+            exclusive: None,
+            generation: 0,
+            timings,
+            rng: Rng::derive(seed, "database"),
+        }
+    }
+
+    /// The ledger in use.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.in_use
+    }
+
+    #[inline]
+    pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.in_use
+    }
+
+    /// A database by name.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&Ledger> {
+        if name == IN_USE {
+            Some(&self.in_use)
+        } else {
+            self.copies.get(name)
+        }
+    }
+
+    /// Names of all databases, the one in use first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(IN_USE).chain(self.copies.keys().map(String::as_str))
+    }
+
+    /// Whether the fence keeps the exchange's role from writing.
+    #[must_use]
+    pub fn fenced(&self) -> bool {
+        self.ledger().fence.is_some()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether the ledger takes connections: not while it is copied.
+    #[must_use]
+    pub fn accepts_connections(&self) -> bool {
+        !matches!(self.exclusive, Some(DbOp::Snapshot { .. }))
+    }
+
+    /// Whether a migration or an undo script holds the tables' locks.
+    #[must_use]
+    pub fn tables_locked(&self) -> bool {
+        matches!(
+            self.exclusive,
+            Some(DbOp::Migrate { .. } | DbOp::Undo { .. })
+        )
+    }
+
+    /// Sessions of the exchange.
+    #[must_use]
+    pub fn sessions(&self) -> u32 {
+        self.sessions.values().sum()
+    }
+
+    /// Somebody's long transaction takes locks on the ledger's tables until `until`.
+    pub fn hold_locks(&mut self, until: Micros) {
+        self.transactions.push(LongTransaction { until });
+    }
+
+    /// Opens `count` sessions for a pod.
+    pub(crate) fn connect(&mut self, uid: &str, count: u32) -> Result<(), DbError> {
+        if !self.accepts_connections() {
+            return Err(DbError::refused(
+                "55000",
+                "database \"ledger\" is not currently accepting connections",
+            ));
+        }
+        self.sessions.insert(uid.to_owned(), count);
+        Ok(())
+    }
+
+    pub(crate) fn disconnect(&mut self, uid: &str) {
+        self.sessions.remove(uid);
+    }
+
+    pub(crate) fn connected(&self, uid: &str) -> bool {
+        self.sessions.contains_key(uid)
+    }
+
+    pub(crate) fn reconnect_delay(&mut self) -> Micros {
+        self.timings.reconnect(&mut self.rng)
+    }
+
+    /// `pg_terminate_backend` for every session of the exchange's role.
+    fn terminate_sessions(&mut self) -> u32 {
+        let count = self.sessions();
+        self.sessions.clear();
+        count
+    }
+
+    /// When the last lock of somebody else is released; `now` if there is none.
+    fn locks_free_at(&mut self, now: Micros) -> Micros {
+        self.transactions.retain(|t| t.until > now);
+        self.transactions
+            .iter()
+            .map(|t| t.until)
+            .fold(now, Micros::max)
+    }
+
+    /// Begins an operation: checks its precondition and says how long it takes.
+    /// The caller must call [`Self::finish`] after that time, whatever else happens.
+    ///
+    /// # Errors
+    /// What keeps it from beginning; nothing is changed then.
+    pub(crate) fn begin(&mut self, now: Micros, op: &DbOp) -> Result<Micros, DbError> {
+        self.check(op)?;
+        let statement = self.timings.statement(&mut self.rng);
+        match op {
+            DbOp::History
+            | DbOp::Position
+            | DbOp::FindSnapshot { .. }
+            | DbOp::FenceToken
+            | DbOp::Unfence { .. } => Ok(statement),
+            DbOp::Fence { token } => {
+                let again = self.ledger().fence == Some(*token);
+                Ok(if again {
+                    statement
+                } else {
+                    statement + self.timings.terminate(&mut self.rng)
+                })
+            }
+            DbOp::Snapshot { name } => {
+                if self.copies.contains_key(name) {
+                    return Ok(statement);
+                }
+                let wait = self.wait_for_others(now)?;
+                let bytes = self.ledger().size_bytes();
+                let copy = self.timings.template(bytes, &mut self.rng);
+                self.terminate_sessions();
+                self.exclusive = Some(op.clone());
+                Ok(statement + wait + copy)
+            }
+            DbOp::Undo {
+                version,
+                lock_timeout,
+                ..
+            } => {
+                if !schema::is_applied(self.ledger(), version) {
+                    return Ok(statement);
+                }
+                Ok(self.begin_rewrite(now, op, *lock_timeout))
+            }
+            // Flyway sets no lock timeout by itself; the migrations of a release begin with one of 10 s.
+            DbOp::Migrate { name, .. } => {
+                if self.has_migrated(name) {
+                    return Ok(statement);
+                }
+                Ok(self.begin_rewrite(now, op, Micros::from_secs(10)))
+            }
+            DbOp::Restore {
+                snapshot,
+                set_aside,
+                ..
+            } => {
+                if self.already_restored(snapshot, set_aside) {
+                    return Ok(statement);
+                }
+                let wait = self.wait_for_others(now)?;
+                let bytes = self.copies[snapshot].size_bytes();
+                let copy = self.timings.template(bytes, &mut self.rng);
+                let swap =
+                    self.timings.terminate(&mut self.rng) + self.timings.rename(&mut self.rng);
+                self.exclusive = Some(op.clone());
+                Ok(statement + wait + copy + swap)
+            }
+            DbOp::Replay { set_aside, .. } => {
+                let theirs = self.copies[set_aside].log.last_seq().0;
+                let rows = theirs.saturating_sub(self.ledger().log.last_seq().0);
+                self.exclusive = Some(op.clone());
+                Ok(statement + self.timings.copy(rows, &mut self.rng))
+            }
+        }
+    }
+
+    /// CREATE DATABASE and RENAME wait for other sessions for 5 s; those of the exchange are terminated,
+    /// others are not.
+    fn wait_for_others(&mut self, now: Micros) -> Result<Micros, DbError> {
+        let wait = self.locks_free_at(now).saturating_sub(now);
+        if wait > Micros::from_millis(self.timings.other_sessions_wait_ms) {
+            return Err(DbError::refused(
+                "55006",
+                "source database \"ledger\" is being accessed by other users",
+            ));
+        }
+        Ok(wait)
+    }
+
+    /// ALTER TABLE waits for locks, at most `lock_timeout`, then rewrites every row.
+    fn begin_rewrite(&mut self, now: Micros, op: &DbOp, lock_timeout: Micros) -> Micros {
+        let wait = self.locks_free_at(now).saturating_sub(now);
+        if wait > lock_timeout {
+            return lock_timeout; // finish reports 55P03
+        }
+        self.exclusive = Some(op.clone());
+        let rows = self.ledger().rows();
+        wait + self.timings.rewrite(rows, &mut self.rng)
+    }
+
+    /// What must hold when an operation begins and when it finishes.
+    fn check(&self, op: &DbOp) -> Result<(), DbError> {
+        if let DbOp::Fence { token }
+        | DbOp::Unfence { token }
+        | DbOp::Undo { token, .. }
+        | DbOp::Restore { token, .. }
+        | DbOp::Replay { token, .. } = op
+        {
+            let seen = self.ledger().token_max;
+            if *token < seen {
+                return Err(DbError::StaleToken(seen));
+            }
+        }
+        if self.exclusive.as_ref().is_some_and(|running| running != op) {
+            match op {
+                DbOp::Snapshot { .. } | DbOp::Restore { .. } => {
+                    return Err(DbError::refused(
+                        "55006",
+                        "source database \"ledger\" is being accessed by other users",
+                    ));
+                }
+                DbOp::Undo { .. } | DbOp::Migrate { .. } | DbOp::Replay { .. } => {
+                    return Err(DbError::refused(
+                        "55P03",
+                        "canceling statement due to lock timeout",
+                    ));
+                }
+                _ if !self.accepts_connections() => {
+                    return Err(DbError::refused(
+                        "55000",
+                        "database \"ledger\" is not currently accepting connections",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        match op {
+            DbOp::Snapshot { name } => match self.database(name) {
+                Some(existing) if existing.copied_at.is_none() => Err(DbError::refused(
+                    "42P04",
+                    format!("database \"{name}\" already exists"),
+                )),
+                _ => Ok(()),
+            },
+            DbOp::Restore {
+                snapshot,
+                set_aside,
+                ..
+            } => {
+                if self.already_restored(snapshot, set_aside) {
+                    return Ok(());
+                }
+                if self.database(set_aside).is_some() {
+                    return Err(DbError::refused(
+                        "42P04",
+                        format!("database \"{set_aside}\" already exists"),
+                    ));
+                }
+                match self.copies.get(snapshot) {
+                    Some(copy) if copy.copied_at.is_some() => Ok(()),
+                    _ => Err(DbError::Precondition(format!(
+                        "there is no complete snapshot \"{snapshot}\""
+                    ))),
+                }
+            }
+            DbOp::Replay { set_aside, .. } => {
+                if set_aside == IN_USE {
+                    return Err(DbError::Precondition(
+                        "a ledger is not replayed on itself".to_owned(),
+                    ));
+                }
+                self.copies.get(set_aside).map(|_| ()).ok_or_else(|| {
+                    DbError::refused("3D000", format!("database \"{set_aside}\" does not exist"))
+                })
+            }
+            DbOp::Undo {
+                version, name, sql, ..
+            } => schema::check_undo(self.ledger(), version, name, sql),
+            DbOp::Migrate { name, sql } => schema::check_migrate(self.ledger(), name, sql),
+            _ => Ok(()),
+        }
+    }
+
+    fn has_migrated(&self, name: &str) -> bool {
+        schema::version_of(name).is_some_and(|version| schema::is_applied(self.ledger(), &version))
+    }
+
+    fn already_restored(&self, snapshot: &str, set_aside: &str) -> bool {
+        self.ledger().restored_from.as_deref() == Some(snapshot)
+            && self.copies.contains_key(set_aside)
+    }
+
+    /// Finishes an operation: its effects happen now, all or none.
+    ///
+    /// # Errors
+    /// Why it failed; nothing is changed then.
+    pub(crate) fn finish(&mut self, now: Micros, op: &DbOp) -> Result<DbReply, DbError> {
+        let ran = self.exclusive.as_ref() == Some(op);
+        let checked = self.check(op);
+        if ran {
+            self.exclusive = None;
+        }
+        checked?;
+        match op {
+            DbOp::History => Ok(DbReply::History(self.ledger().history.clone())),
+            DbOp::Position => Ok(DbReply::Position(self.ledger().position())),
+            DbOp::FindSnapshot { name } => Ok(DbReply::Found(
+                self.copies.get(name).and_then(|copy| describe(name, copy)),
+            )),
+            DbOp::FenceToken => Ok(DbReply::FenceToken(self.ledger().fence)),
+            DbOp::Fence { token } => Ok(DbReply::Fenced(self.fence(*token))),
+            DbOp::Unfence { token } => {
+                let ledger = self.ledger_mut();
+                ledger.fence = None;
+                ledger.token_max = *token;
+                Ok(DbReply::Done)
+            }
+            DbOp::Snapshot { name } => Ok(DbReply::Snapshot(self.snapshot(now, name))),
+            DbOp::Undo {
+                version,
+                sql,
+                token,
+                ..
+            } => {
+                if schema::is_applied(self.ledger(), version) {
+                    if !ran {
+                        return Err(DbError::refused(
+                            "55P03",
+                            "canceling statement due to lock timeout",
+                        ));
+                    }
+                    schema::undo(self.ledger_mut(), version, sql)?;
+                    self.generation += 1;
+                }
+                self.ledger_mut().token_max = *token;
+                Ok(DbReply::Done)
+            }
+            DbOp::Migrate { name, sql } => {
+                if !ran && !self.has_migrated(name) {
+                    return Err(DbError::refused(
+                        "55P03",
+                        "canceling statement due to lock timeout",
+                    ));
+                }
+                if schema::migrate(self.ledger_mut(), name, sql)? {
+                    self.generation += 1;
+                }
+                Ok(DbReply::Done)
+            }
+            DbOp::Restore {
+                snapshot,
+                set_aside,
+                token,
+            } => {
+                let report = self.restore(snapshot, set_aside)?;
+                self.ledger_mut().token_max = *token;
+                Ok(DbReply::Restored(report))
+            }
+            DbOp::Replay { set_aside, token } => {
+                let report = self.replay(set_aside)?;
+                self.ledger_mut().token_max = *token;
+                Ok(DbReply::Replayed(report))
+            }
+        }
+    }
+
+    fn fence(&mut self, token: u64) -> FenceReport {
+        let already_up = self.ledger().fence == Some(token);
+        let ledger = self.ledger_mut();
+        ledger.fence = Some(token);
+        ledger.token_max = token;
+        let sessions_terminated = if already_up {
+            0
+        } else {
+            self.terminate_sessions()
+        };
+        FenceReport {
+            sessions_terminated,
+            already_up,
+        }
+    }
+
+    fn snapshot(&mut self, now: Micros, name: &str) -> Snapshot {
+        if !self.copies.contains_key(name) {
+            let mut copy = self.ledger().clone();
+            copy.copied_at = Some(now);
+            copy.fence = None;
+            copy.restored_from = None;
+            self.copies.insert(name.to_owned(), copy);
+        }
+        describe(name, &self.copies[name]).expect("it is complete")
+    }
+
+    fn restore(&mut self, snapshot: &str, set_aside: &str) -> Result<RestoreReport, DbError> {
+        if self.already_restored(snapshot, set_aside) {
+            return Ok(RestoreReport {
+                set_aside: set_aside.to_owned(),
+                before: self.copies[set_aside].position(),
+                after: self.ledger().position(),
+                already_done: true,
+            });
+        }
+        let mut restored = self.copies[snapshot].clone();
+        let old = &self.in_use;
+        let before = old.position();
+        restored.copied_at = None;
+        restored.restored_from = Some(snapshot.to_owned());
+        restored.fence = old.fence;
+        restored.token_max = old.token_max;
+        restored.epoch = old.epoch;
+        // Sequences go past every id ever issued, or ids that clients know would be issued again.
+        restored.order_id_max = before.order_id_max;
+        restored.trade_id_max = before.trade_id_max;
+        let after = restored.position();
+        let old = std::mem::replace(&mut self.in_use, restored);
+        self.copies.insert(set_aside.to_owned(), old);
+        self.terminate_sessions();
+        self.generation += 1;
+        Ok(RestoreReport {
+            set_aside: set_aside.to_owned(),
+            before,
+            after,
+            already_done: false,
+        })
+    }
+
+    fn replay(&mut self, set_aside: &str) -> Result<ReplayReport, DbError> {
+        let last = self.ledger().log.last_seq();
+        let source = &self.copies[set_aside].log;
+        if last > source.last_seq() || source.get(last) != self.in_use.log.get(last) {
+            return Err(DbError::Precondition(format!(
+                "the order logs of \"{IN_USE}\" and \"{set_aside}\" have diverged at entry {last}"
+            )));
+        }
+        let tail = source.after(last).to_vec();
+        let entries = self
+            .ledger_mut()
+            .log
+            .extend(&tail)
+            .map_err(|error| DbError::refused("23505", error.to_string()))?;
+        if entries > 0 {
+            self.generation += 1;
+        }
+        Ok(ReplayReport {
+            entries,
+            position: self.ledger().position(),
+        })
+    }
+}
+
+fn describe(name: &str, copy: &Ledger) -> Option<Snapshot> {
+    Some(Snapshot {
+        name: name.to_owned(),
+        taken_at: copy.copied_at?.to_timestamp(),
+        size_bytes: copy.size_bytes(),
+        position: copy.position(),
+        schema_version: copy.version().map(str::to_owned),
+    })
+}

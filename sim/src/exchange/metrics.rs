@@ -1,0 +1,147 @@
+//! What the pods expose: the same numbers for a scrape and for `GET /metrics`.
+
+use std::fmt::Write;
+
+use dex::release::Service;
+
+use super::pod::{Answer, DURATION_BOUNDS, Role};
+use super::venue::Exchange;
+use crate::observe::SampleSink;
+use crate::time::Micros;
+
+impl Exchange {
+    /// What the pod exposes at `now`, always in the same order.
+    ///
+    /// # Errors
+    /// Nothing listens.
+    #[expect(
+        clippy::result_unit_err,
+        reason = "there is one way to fail: nothing listens"
+    )]
+    pub fn scrape(&mut self, now: Micros, uid: &str, sink: &mut dyn SampleSink) -> Result<(), ()> {
+        self.catch_up(now);
+        let index = self.running(uid).ok_or(())?;
+        if matches!(self.pods[index].role, Role::Broken) {
+            return Err(());
+        }
+        self.expose(index, sink);
+        Ok(())
+    }
+
+    fn expose(&self, index: usize, sink: &mut dyn SampleSink) {
+        let pod = &self.pods[index];
+        if let Some(build) = &pod.build {
+            sink.sample(
+                "dex_build_info",
+                &[("version", build.version), ("revision", build.revision)],
+                1.0,
+            );
+        }
+        match &pod.role {
+            Role::Gateway(gateway) => {
+                let gateway = &self.gateways[*gateway as usize];
+                for (count, (code, maintenance)) in gateway.answers.iter().zip(Answer::LABELS) {
+                    sink.sample(
+                        "dex_requests_total",
+                        &[("code", code), ("maintenance", maintenance)],
+                        *count as f64,
+                    );
+                }
+                let mut sum = 0;
+                let bounds = DURATION_BOUNDS
+                    .iter()
+                    .map(|(_, text)| *text)
+                    .chain(["+Inf"]);
+                for (count, le) in gateway.durations.iter().zip(bounds) {
+                    sum += count;
+                    sink.sample(
+                        "dex_request_duration_seconds_bucket",
+                        &[("le", le)],
+                        sum as f64,
+                    );
+                }
+                let seconds = Micros(gateway.duration_sum_us).as_secs_f64();
+                sink.sample("dex_request_duration_seconds_sum", &[], seconds);
+                sink.sample("dex_request_duration_seconds_count", &[], sum as f64);
+            }
+            Role::Matching(state) => {
+                let leads = self.leader.as_ref().filter(|leader| leader.pod == index);
+                let (orders, trades) =
+                    leads.map_or((0, 0), |leader| (leader.orders, leader.trades));
+                sink.sample("dex_orders_total", &[], (state.orders + orders) as f64);
+                sink.sample("dex_trades_total", &[], (state.trades + trades) as f64);
+                let seq = self.db.ledger().log().last_seq();
+                sink.sample("dex_order_log_seq", &[], seq.0 as f64);
+            }
+            Role::Risk(risk) => {
+                let reconciler = &risk.reconciler;
+                for (metric, value) in [
+                    ("dex_reconciliation_anomalies", reconciler.anomalies()),
+                    ("dex_reconciliation_runs_total", reconciler.runs_total()),
+                    (
+                        "dex_matching_irregularities_total",
+                        reconciler.irregularities_total(),
+                    ),
+                    (
+                        "dex_state_hash_mismatches_total",
+                        reconciler.hash_mismatches_total(),
+                    ),
+                ] {
+                    sink.sample(metric, &[], value as f64);
+                }
+            }
+            Role::Broken => {}
+        }
+    }
+
+    /// The exposition in Prometheus' text format.
+    pub(super) fn render_metrics(&self, index: usize) -> String {
+        let mut text = Text {
+            out: String::with_capacity(2_048),
+            last: "",
+        };
+        self.expose(index, &mut text);
+        text.out
+    }
+
+    /// The service of a running pod.
+    #[must_use]
+    pub fn service_of(&self, uid: &str) -> Option<Service> {
+        self.pods[self.running(uid)?].service()
+    }
+}
+
+/// Writes samples as text.
+struct Text {
+    out: String,
+    last: &'static str,
+}
+
+impl SampleSink for Text {
+    fn sample(&mut self, metric: &'static str, labels: &[(&'static str, &str)], value: f64) {
+        let family = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|suffix| metric.strip_suffix(suffix))
+            .unwrap_or(metric);
+        if family != self.last {
+            self.last = family;
+            let kind = if family.ends_with("_seconds") {
+                "histogram"
+            } else if family.ends_with("_total") {
+                "counter"
+            } else {
+                "gauge"
+            };
+            let _ = writeln!(self.out, "# TYPE {family} {kind}");
+        }
+        self.out.push_str(metric);
+        for (n, (name, value)) in labels.iter().enumerate() {
+            let open = if n == 0 { '{' } else { ',' };
+            let _ = write!(self.out, "{open}{name}=\"{value}\"");
+        }
+        if !labels.is_empty() {
+            self.out.push('}');
+        }
+        let _ = writeln!(self.out, " {value}");
+    }
+}

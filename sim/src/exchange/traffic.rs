@@ -1,0 +1,398 @@
+//! The tight loop: requests from the client to the matching engine and back.
+//!
+//! At one instant, what happens inside pods comes first, then answers, timeouts, commands that reach the
+//! engine, and new requests.
+
+use std::cmp::Reverse;
+
+use dex::command::{Command, Event, Outcome};
+use dex::gateway::{Decision, Request};
+
+use super::clients::{DISCONNECTED, Waiting};
+use super::draws::network_us;
+use super::leader::Readiness;
+use super::pod::{Answer, Hop};
+use super::record::{Acknowledged, ErrorKind, Seen};
+use super::venue::{Due, Exchange};
+use crate::database::{order_content, trade_content};
+use crate::time::Micros;
+
+/// Way from a gateway to the matching engine and back, in µs.
+const HOP_US: u64 = 120;
+/// Refusing a request because the queue is full, in µs.
+const SHED_US: u64 = 60;
+
+/// An answer on its way to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reply {
+    pub(super) at: u64,
+    /// Number of the request.
+    pub(super) id: u64,
+    answer: u8,
+    /// The order that was placed, 0 if none.
+    order: u64,
+    content: u64,
+    /// Where its trades are among those executed.
+    trades_from: u64,
+    trades: u32,
+}
+
+const ANSWERS: [(Answer, Seen); 5] = [
+    (Answer::Ok, Seen::Ok),
+    (Answer::Rejected, Seen::Rejected),
+    (Answer::Maintenance, Seen::Maintenance),
+    (Answer::Unavailable, Seen::Error(ErrorKind::Unavailable)),
+    (Answer::Internal, Seen::Error(ErrorKind::Internal)),
+];
+
+impl Reply {
+    fn plain(at: u64, id: u64, answer: Answer) -> Self {
+        Self {
+            at,
+            id,
+            answer: answer as u8,
+            order: 0,
+            content: 0,
+            trades_from: 0,
+            trades: 0,
+        }
+    }
+}
+
+impl Exchange {
+    /// Lets happen, in the order of time, whatever is due at or before `now`.
+    pub(super) fn catch_up(&mut self, now: Micros) {
+        let now = now.0;
+        loop {
+            let pods_at = self.agenda.next_at().map_or(u64::MAX, |at| at.0);
+            // Nothing below changes the agenda or the route, except through happenings of pods.
+            loop {
+                let reply_at = self.replies.peek().map_or(u64::MAX, |r| r.0.at);
+                let timeout_at = self.clients.next_timeout();
+                let (hop_at, gateway) = self.next_hop;
+                let arrival_at = self.clients.next_arrival;
+                let at = reply_at.min(timeout_at).min(hop_at).min(arrival_at);
+                if at > now || at >= pods_at {
+                    break;
+                }
+                if at == reply_at {
+                    self.deliver();
+                } else if at == timeout_at {
+                    self.time_out(at);
+                } else if at == hop_at {
+                    self.reach_engine(at, gateway);
+                } else {
+                    self.send(at);
+                }
+            }
+            if pods_at > now {
+                return;
+            }
+            if let Some((at, due)) = self.agenda.pop_due(Micros(now)) {
+                self.happen(at, due);
+            }
+        }
+    }
+
+    fn happen(&mut self, at: Micros, due: Due) {
+        match due {
+            Due::Ready(pod) => self.become_ready(at, pod),
+            Due::Mode(gateway, mode, version) => self.see_mode(at, gateway, mode, version),
+            Due::Reconnect(pod) => self.reconnect(at, pod),
+            Due::Reconcile(pod) => self.reconcile(at, pod),
+            Due::Takeover => self.fill_vacancy(at),
+        }
+    }
+
+    /// A client sends a request.
+    #[inline]
+    fn send(&mut self, at: u64) {
+        self.clients.schedule_next(at);
+        let id = self.clients.in_flight.next_id();
+        let command = self.clients.command(id);
+        let bits = self.clients.bits();
+        let record = &mut self.clients.record;
+        record.sent += 1;
+        if record.first_at.is_none() {
+            record.first_at = Some(Micros(at));
+        }
+        let connection = ((bits & 0xffff) * self.clients.connections.len() as u64 >> 16) as usize;
+        let Some(index) = self.connected(connection, at) else {
+            // The answer to a SYN is a reset, at once.
+            self.clients.in_flight.push(Waiting {
+                sent: at,
+                gateway: DISCONNECTED,
+                connection: connection as u16,
+                open: true,
+            });
+            self.clients.in_flight.close(id);
+            self.seen(at, id, Seen::Error(ErrorKind::Refused), None);
+            return;
+        };
+        let received = at + network_us(bits >> 16);
+        let back_us = network_us(bits >> 22);
+        let gateway = &mut self.gateways[index as usize];
+        if gateway.draining {
+            // `Connection: close`: the next request opens another one.
+            self.clients.connections[connection] = DISCONNECTED;
+        }
+        self.clients.in_flight.push(Waiting {
+            sent: at,
+            gateway: index,
+            connection: connection as u16,
+            open: true,
+        });
+        if gateway.hops.len() >= self.config.service.gateway_queue_max {
+            gateway.count(Answer::Unavailable, SHED_US);
+            let pod = gateway.pod;
+            self.replies.push(Reverse(Reply::plain(
+                received + SHED_US + back_us,
+                id,
+                Answer::Unavailable,
+            )));
+            self.write_refusal(pod, Micros(received), Answer::Unavailable, "queue is full");
+            return;
+        }
+        let admission = gateway.gateway.admit(
+            &Request {
+                id,
+                at_micros: received,
+                command,
+            },
+            gateway.mode,
+        );
+        let begun = received.max(gateway.busy_until);
+        let done = begun + admission.work.nanos(self.config.service.gateway_unit_ns) / 1_000;
+        gateway.busy_until = done;
+        let answer = match admission.decision {
+            Decision::Forward => {
+                let due = done + HOP_US;
+                let hop = Hop {
+                    due,
+                    id,
+                    received,
+                    command,
+                    back_us: back_us as u32,
+                };
+                gateway.hops.push_back(hop);
+                if gateway.hops.len() == 1 {
+                    self.find_next_hop();
+                }
+                return;
+            }
+            Decision::Reject(_) => Answer::Rejected,
+            Decision::Maintenance => Answer::Maintenance,
+        };
+        gateway.count(answer, done - received);
+        let pod = gateway.pod;
+        self.replies
+            .push(Reverse(Reply::plain(done + back_us, id, answer)));
+        if answer == Answer::Maintenance {
+            self.write_refusal(pod, Micros(received), answer, "trading is halted");
+        }
+    }
+
+    /// The gateway that a client is connected to; connects it if need be.
+    #[inline]
+    fn connected(&mut self, connection: usize, at: u64) -> Option<u32> {
+        let known = self.clients.connections[connection];
+        if known != DISCONNECTED {
+            let gateway = &self.gateways[known as usize];
+            if gateway.alive && at < gateway.closes_at {
+                return Some(known);
+            }
+        }
+        if self.route.is_empty() {
+            return None;
+        }
+        let pick = self.clients.pick(self.route.len());
+        let index = self.route[pick]?;
+        let gateway = &self.gateways[index as usize];
+        if !gateway.alive || at >= gateway.closes_at || !self.pods[gateway.pod].ready {
+            return None;
+        }
+        self.clients.connections[connection] = index;
+        Some(index)
+    }
+
+    /// Finds the next command that reaches the engine.
+    pub(super) fn find_next_hop(&mut self) {
+        let mut next = (u64::MAX, 0);
+        if !self.db.tables_locked() {
+            for index in &self.live_gateways {
+                if let Some(hop) = self.gateways[*index as usize].hops.front() {
+                    // Among commands that wait for the engine, the one that came first.
+                    if (hop.due, *index) < next {
+                        next = (hop.due, *index);
+                    }
+                }
+            }
+            if next.0 != u64::MAX {
+                next.0 = next.0.max(self.engine_free);
+            }
+        }
+        self.next_hop = next;
+    }
+
+    /// The engine takes a command from a gateway.
+    #[inline]
+    fn reach_engine(&mut self, at: u64, index: u32) {
+        let Some(hop) = self.gateways[index as usize].hops.pop_front() else {
+            self.find_next_hop();
+            return;
+        };
+        let readiness = match &self.leader {
+            Some(leader) if leader.in_step => Readiness::Ready,
+            _ => self.prepare_leader(Micros(at)),
+        };
+        let (answer, done, reply) = match readiness {
+            Readiness::Ready => self.execute(at, &hop, self.gateways[index as usize].pod),
+            Readiness::Refused(answer, reason) => {
+                let done = at + HOP_US;
+                let pod = self.gateways[index as usize].pod;
+                self.write_refusal(pod, Micros(at), answer, reason);
+                (answer, done, Reply::plain(0, hop.id, answer))
+            }
+        };
+        self.gateways[index as usize].count(answer, done - hop.received);
+        self.replies.push(Reverse(Reply {
+            at: done + u64::from(hop.back_us),
+            ..reply
+        }));
+        self.find_next_hop();
+    }
+
+    /// The leader executes a command and commits it.
+    #[inline]
+    fn execute(&mut self, at: u64, hop: &Hop, gateway: usize) -> (Answer, u64, Reply) {
+        self.events.clear();
+        let ledger = self.db.ledger_mut();
+        let outcome = ledger.transact(&hop.command, &mut self.events);
+        let work = ledger.state.work();
+        self.engine_free = at + work.nanos(self.config.service.matching_unit_ns) / 1_000;
+        let mut reply = Reply::plain(0, hop.id, Answer::Ok);
+        let answered = self.engine_free + HOP_US;
+        match outcome {
+            Outcome::Accepted {
+                order_id, resting, ..
+            } => {
+                reply.trades_from = self.executed.len() as u64;
+                for event in &self.events {
+                    match event {
+                        Event::Trade(trade) => {
+                            let content = trade_content(trade);
+                            self.executed.push(Acknowledged {
+                                id: trade.id.0,
+                                content,
+                            });
+                            self.unread_trades.push(*trade);
+                        }
+                        closed @ Event::OrderClosed { .. } => self.clients.order_closed(closed),
+                        Event::OrderAccepted { .. } => {}
+                    }
+                }
+                reply.trades = (self.executed.len() as u64 - reply.trades_from) as u32;
+                if let Command::Place { account, .. } = hop.command {
+                    reply.order = order_id.0;
+                    reply.content = order_content(&hop.command);
+                    if resting.0 > 0 {
+                        self.clients.order_rests(order_id.0, account.0);
+                    }
+                }
+                self.count_executed(u64::from(reply.trades));
+                // The commit's time is drawn by the request itself.
+                let commit = self.commit_us(hop.id);
+                (Answer::Ok, answered + commit, reply)
+            }
+            Outcome::Rejected(_) => {
+                reply.answer = Answer::Rejected as u8;
+                (Answer::Rejected, answered, reply)
+            }
+            Outcome::Failed(failure) => {
+                reply.answer = Answer::Internal as u8;
+                self.write_failure(Micros(at), hop, gateway, &failure);
+                (Answer::Internal, answered, reply)
+            }
+        }
+    }
+
+    /// How long the commit of request `id` takes.
+    #[inline]
+    fn commit_us(&self, id: u64) -> u64 {
+        let (lo, hi) = self.config.database.commit_us;
+        let spread = hi.saturating_sub(lo) + 1;
+        lo + ((id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * spread >> 32)
+    }
+
+    /// An answer reaches its client, if that still waits.
+    #[inline]
+    fn deliver(&mut self) {
+        let Some(Reverse(reply)) = self.replies.pop() else {
+            return;
+        };
+        let Some(waiting) = self.clients.in_flight.close(reply.id) else {
+            if reply.order != 0 {
+                self.clients.record.unknown += 1;
+            }
+            return;
+        };
+        let (answer, seen) = ANSWERS[usize::from(reply.answer)];
+        if reply.order != 0 {
+            let record = &mut self.clients.record;
+            record.orders.push(Acknowledged {
+                id: reply.order,
+                content: reply.content,
+            });
+            let from = reply.trades_from as usize;
+            record
+                .trades
+                .extend_from_slice(&self.executed[from..from + reply.trades as usize]);
+        }
+        let latency = (answer != Answer::Maintenance).then(|| reply.at - waiting.sent);
+        self.seen(reply.at, reply.id ^ reply.content, seen, latency);
+    }
+
+    /// A client gives up on its oldest request and closes the connection.
+    fn time_out(&mut self, at: u64) {
+        let id = self.clients.in_flight.next_id();
+        let Some(waiting) = self.clients.in_flight.close_oldest() else {
+            return;
+        };
+        self.clients.connections[usize::from(waiting.connection)] = DISCONNECTED;
+        self.seen(
+            at,
+            id,
+            Seen::Error(ErrorKind::Timeout),
+            Some(at - waiting.sent),
+        );
+    }
+
+    /// Every request at a gateway is lost.
+    pub(super) fn reset_connections(&mut self, at: Micros, gateway: u32) {
+        for connection in &mut self.clients.connections {
+            if *connection == gateway {
+                *connection = DISCONNECTED;
+            }
+        }
+        for waiting in self.clients.in_flight.close_all(gateway) {
+            self.seen(
+                at.0,
+                waiting.sent,
+                Seen::Error(ErrorKind::Reset),
+                Some(at.0 - waiting.sent),
+            );
+        }
+    }
+
+    #[inline]
+    fn seen(&mut self, at: u64, what: u64, seen: Seen, latency_us: Option<u64>) {
+        self.clients.record.add(Micros(at), seen, latency_us);
+        let kind = match seen {
+            Seen::Ok => 1,
+            Seen::Rejected => 2,
+            Seen::Maintenance => 3,
+            Seen::Error(kind) => 4 + kind as u64,
+        };
+        self.fold(&[at, what << 4 | kind]);
+    }
+}
