@@ -90,7 +90,11 @@ impl Scanner<'_> {
                 self.expect(':')?;
                 self.space();
                 let (value, is_text) = self.value()?;
-                attributes.push(Attribute { key, value, is_text });
+                attributes.push(Attribute {
+                    key,
+                    value,
+                    is_text,
+                });
                 self.space();
                 match self.peek() {
                     Some(',') => self.at += 1,
@@ -155,7 +159,9 @@ impl Scanner<'_> {
                 if serde_json::from_str::<serde_json::Value>(word).is_err() {
                     return Err((
                         span,
-                        format!("the attributes are not flat JSON: `{word}` is not a value (quote it)"),
+                        format!(
+                            "the attributes are not flat JSON: `{word}` is not a value (quote it)"
+                        ),
                     ));
                 }
                 Ok((Spanned::new(word.to_owned(), span), false))

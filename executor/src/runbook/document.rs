@@ -32,7 +32,14 @@ pub(super) struct Document {
 
 /// Words that people write for "shell" after a fence.
 const SHELLS: [&str; 8] = [
-    "bash", "shell", "zsh", "console", "shell-session", "shellscript", "ksh", "terminal",
+    "bash",
+    "shell",
+    "zsh",
+    "console",
+    "shell-session",
+    "shellscript",
+    "ksh",
+    "terminal",
 ];
 
 /// Reads `text` from byte `body` on.
@@ -131,7 +138,11 @@ impl Reader<'_, '_, '_> {
             } else if attributes.contains("\"rb.") {
                 self.findings.error(
                     "fence-language",
-                    if language.is_empty() { opening } else { language_span },
+                    if language.is_empty() {
+                        opening
+                    } else {
+                        language_span
+                    },
                     format!("a block in `{language}` carries a step's attributes"),
                     "not a language that is run",
                     "write `sh` after the fence if it is a step, or remove the attributes",
@@ -179,7 +190,13 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Where the code ends, and whether a closing fence is there.
-    fn closing(&self, range: &Range<usize>, line_len: usize, mark: char, marks: usize) -> (usize, bool) {
+    fn closing(
+        &self,
+        range: &Range<usize>,
+        line_len: usize,
+        mark: char,
+        marks: usize,
+    ) -> (usize, bool) {
         let all = &self.text[range.clone()];
         let inside = all.get(line_len + 1..).unwrap_or_default().trim_end();
         let last_start = inside.rfind('\n').map_or(0, |at| at + 1);

@@ -205,7 +205,12 @@ impl Reader<'_, '_> {
             );
             return None;
         }
-        self.ill_typed(key, node, "a duration", "a number with its unit: `500ms`, `60s`, `5m`, `1h`, `1m30s`");
+        self.ill_typed(
+            key,
+            node,
+            "a duration",
+            "a number with its unit: `500ms`, `60s`, `5m`, `1h`, `1m30s`",
+        );
         None
     }
 
@@ -215,7 +220,12 @@ impl Reader<'_, '_> {
         {
             return Some(value);
         }
-        self.ill_typed(key, node, "a whole number of trades", "for instance `0`: no acknowledged trade may be lost");
+        self.ill_typed(
+            key,
+            node,
+            "a whole number of trades",
+            "for instance `0`: no acknowledged trade may be lost",
+        );
         None
     }
 
@@ -224,7 +234,12 @@ impl Reader<'_, '_> {
         match node {
             Node::Scalar { text, .. } if !text.value.trim().is_empty() => Some(text.clone()),
             _ => {
-                self.ill_typed(key, node, "a text", "write it after the colon, in quotes if it holds special characters");
+                self.ill_typed(
+                    key,
+                    node,
+                    "a text",
+                    "write it after the colon, in quotes if it holds special characters",
+                );
                 None
             }
         }
@@ -251,7 +266,12 @@ impl Reader<'_, '_> {
             return None;
         };
         if items.is_empty() {
-            self.ill_typed("services", node, "a list that is not empty", "name the Deployments of one release in the order in which they are rolled back");
+            self.ill_typed(
+                "services",
+                node,
+                "a list that is not empty",
+                "name the Deployments of one release in the order in which they are rolled back",
+            );
             return None;
         }
         let mut names: Vec<String> = Vec::new();
@@ -295,11 +315,21 @@ impl Reader<'_, '_> {
 
     fn triggers(&mut self, node: &Node) -> Option<Vec<Trigger>> {
         let Node::Sequence { items, .. } = node else {
-            self.ill_typed("triggers", node, "a list", "each item has `name`, `class`, `query`, `condition` and `for`");
+            self.ill_typed(
+                "triggers",
+                node,
+                "a list",
+                "each item has `name`, `class`, `query`, `condition` and `for`",
+            );
             return None;
         };
         if items.is_empty() {
-            self.ill_typed("triggers", node, "a list that is not empty", "without a trigger nothing ever makes a rollback mandatory");
+            self.ill_typed(
+                "triggers",
+                node,
+                "a list that is not empty",
+                "without a trigger nothing ever makes a rollback mandatory",
+            );
             return None;
         }
         let mut triggers: Vec<Trigger> = Vec::new();
@@ -324,13 +354,25 @@ impl Reader<'_, '_> {
 
     fn trigger(&mut self, node: &Node) -> Option<(Trigger, Range<usize>)> {
         let Node::Mapping { entries, span } = node else {
-            self.ill_typed("triggers", node, "a list of mappings", "each item has `name`, `class`, `query`, `condition` and `for`");
+            self.ill_typed(
+                "triggers",
+                node,
+                "a list of mappings",
+                "each item has `name`, `class`, `query`, `condition` and `for`",
+            );
             return None;
         };
         self.keys(entries, &TRIGGER_KEYS, "trigger");
-        let first = entries.first().map_or(span.clone(), |(key, _)| key.span.clone());
+        let first = entries
+            .first()
+            .map_or(span.clone(), |(key, _)| key.span.clone());
         self.required(entries, &TRIGGER_KEYS, &[], first, "trigger");
-        let get = |name: &str| entries.iter().find(|(key, _)| key.value == name).map(|it| &it.1);
+        let get = |name: &str| {
+            entries
+                .iter()
+                .find(|(key, _)| key.value == name)
+                .map(|it| &it.1)
+        };
         let name = get("name").and_then(|it| self.label("name", it));
         let class = get("class").and_then(|it| self.class(it));
         let query = get("query").and_then(|it| self.text("query", it));
@@ -341,7 +383,12 @@ impl Reader<'_, '_> {
             let text = self.text("condition", it)?;
             let condition = suggest::condition(&text.value);
             if condition.is_none() {
-                self.ill_typed("condition", it, "a comparison with a number", "for instance `\"> 0.1\"`, in quotes; operators are `<`, `<=`, `>`, `>=`, `==`");
+                self.ill_typed(
+                    "condition",
+                    it,
+                    "a comparison with a number",
+                    "for instance `\"> 0.1\"`, in quotes; operators are `<`, `<=`, `>`, `>=`, `==`",
+                );
             }
             condition
         });

@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::model::{Command, Phase, Runbook, When};
-use super::parse::{PATHS, Place, path_budget};
+use super::parse::{PATHS, path_budget};
 use super::source::{Findings, Mistake, RunbookErrors, plain};
+use super::step::Place;
 use super::suggest;
 
 /// Requests that bound an error rate below 0.01 % at 95 % if none of them fails (rule of three).
@@ -89,11 +90,15 @@ impl Lint<'_, '_, '_> {
     /// About the whole document: shown at the first step.
     fn warn(&mut self, code: &'static str, message: &str, help: &str) {
         let span = self.places.first().map_or(0..0, |it| it.opening.clone());
-        self.findings.warning(code, span, message, "in this runbook", help);
+        self.findings
+            .warning(code, span, message, "in this runbook", help);
     }
 
     fn prepare(&mut self) {
-        if self.at(Phase::Prepare, |it| matches!(it, Command::RecordRelease)).is_empty() {
+        if self
+            .at(Phase::Prepare, |it| matches!(it, Command::RecordRelease))
+            .is_empty()
+        {
             self.warn(
                 "no-record",
                 "nothing records the release before a deployment",
@@ -105,7 +110,11 @@ impl Lint<'_, '_, '_> {
     fn undo(&mut self) {
         let undos = self.run(|it| matches!(it, Command::RolloutUndo { .. }));
         if undos.is_empty() {
-            self.warn("no-undo", "no step rolls the application back", "add `kubectl rollout undo` to the phase `run`");
+            self.warn(
+                "no-undo",
+                "no step rolls the application back",
+                "add `kubectl rollout undo` to the phase `run`",
+            );
         }
         for at in undos {
             if self.runbook.steps[at].command == (Command::RolloutUndo { pinned: false }) {
@@ -122,12 +131,17 @@ impl Lint<'_, '_, '_> {
 
     fn ledger(&mut self) {
         let changes = self.run(|it| {
-            matches!(it, Command::UndoSchema | Command::RestoreSnapshot { .. } | Command::ReplayOrders)
+            matches!(
+                it,
+                Command::UndoSchema | Command::RestoreSnapshot { .. } | Command::ReplayOrders
+            )
         });
         let fences = self.run(|it| matches!(it, Command::Fence));
         let unfences = self.run(|it| matches!(it, Command::Unfence));
         for at in &changes {
-            let fenced = fences.iter().any(|fence| fence < at && self.covers(*fence, *at));
+            let fenced = fences
+                .iter()
+                .any(|fence| fence < at && self.covers(*fence, *at));
             let opened = unfences.iter().any(|unfence| unfence < at);
             if !fenced || opened {
                 self.warn_at(
@@ -140,7 +154,10 @@ impl Lint<'_, '_, '_> {
             }
         }
         for fence in &fences {
-            if !unfences.iter().any(|unfence| unfence > fence && self.covers(*unfence, *fence)) {
+            if !unfences
+                .iter()
+                .any(|unfence| unfence > fence && self.covers(*unfence, *fence))
+            {
                 self.warn_at(
                     *fence,
                     "fence-stays",
@@ -153,7 +170,10 @@ impl Lint<'_, '_, '_> {
         let restores = self.run(|it| matches!(it, Command::RestoreSnapshot { .. }));
         let replays = self.run(|it| matches!(it, Command::ReplayOrders));
         for at in restores {
-            if !replays.iter().any(|replay| *replay > at && self.covers(*replay, at)) {
+            if !replays
+                .iter()
+                .any(|replay| *replay > at && self.covers(*replay, at))
+            {
                 self.warn_at(
                     at,
                     "restore-without-replay",
@@ -199,14 +219,25 @@ impl Lint<'_, '_, '_> {
     }
 
     fn verification(&mut self) {
-        type Check = (&'static str, &'static str, &'static str, fn(&Command) -> bool);
+        type Check = (
+            &'static str,
+            &'static str,
+            &'static str,
+            fn(&Command) -> bool,
+        );
         let checks: [Check; 4] = [
-            ("no-rollout-status", "nothing waits for the rollout", "add `kubectl rollout status`", |it| {
-                matches!(it, Command::RolloutStatus)
-            }),
-            ("no-health-check", "nothing asks the pods for their health", "add `kubectl get --raw …/proxy/health`", |it| {
-                matches!(it, Command::CheckHealth)
-            }),
+            (
+                "no-rollout-status",
+                "nothing waits for the rollout",
+                "add `kubectl rollout status`",
+                |it| matches!(it, Command::RolloutStatus),
+            ),
+            (
+                "no-health-check",
+                "nothing asks the pods for their health",
+                "add `kubectl get --raw …/proxy/health`",
+                |it| matches!(it, Command::CheckHealth),
+            ),
             (
                 "no-build-check",
                 "nothing checks that the prior build runs",
@@ -244,7 +275,6 @@ impl Lint<'_, '_, '_> {
             if let Command::PromQuery { query } = &self.runbook.steps[at].command
                 && query.contains('[')
                 && !query.contains("$WINDOW")
-                && !query.contains("${WINDOW}")
             {
                 self.warn_at(
                     at,
@@ -259,7 +289,8 @@ impl Lint<'_, '_, '_> {
 
     /// The application comes after the schema, and traffic before its verification.
     fn order(&mut self) {
-        let changes = self.run(|it| matches!(it, Command::UndoSchema | Command::RestoreSnapshot { .. }));
+        let changes =
+            self.run(|it| matches!(it, Command::UndoSchema | Command::RestoreSnapshot { .. }));
         let undos = self.run(|it| matches!(it, Command::RolloutUndo { .. }));
         if let (Some(last_change), Some(first_undo)) = (changes.last(), undos.first())
             && first_undo < last_change
@@ -278,9 +309,10 @@ impl Lint<'_, '_, '_> {
         const ALL: [When; 2] = [When::DeploymentPaused, When::ConfigChanged];
         let rto = self.runbook.rto;
         let steps = &self.runbook.steps;
+        let services = self.runbook.services.len();
         let worst = PATHS
             .iter()
-            .map(|(_, when)| path_budget(steps, &[when, &ALL[..]].concat()).1)
+            .map(|(_, when)| path_budget(steps, services, &[when, &ALL[..]].concat()).1)
             .max()
             .unwrap_or_default();
         if worst > rto {
@@ -289,7 +321,11 @@ impl Lint<'_, '_, '_> {
                 suggest::show(worst),
                 suggest::show(rto)
             );
-            self.warn("budget-worst-case", &message, "shorten the budgets of conditional steps");
+            self.warn(
+                "budget-worst-case",
+                &message,
+                "shorten the budgets of conditional steps",
+            );
         }
     }
 }
@@ -297,7 +333,12 @@ impl Lint<'_, '_, '_> {
 impl fmt::Display for Runbook {
     /// An outline: objectives, triggers, and one line for each step.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} ({})", self.title, &self.digest[..self.digest.len().min(12)])?;
+        writeln!(
+            f,
+            "{} ({})",
+            self.title,
+            &self.digest[..self.digest.len().min(12)]
+        )?;
         writeln!(
             f,
             "  namespace {}, services {}; RTO {}, RPO {} trades, validation window {}",
@@ -332,7 +373,11 @@ impl fmt::Display for Runbook {
                     When::DeploymentPaused => ", if the Deployment is paused",
                     When::ConfigChanged => ", if the configuration changed",
                 };
-                let each = if step.for_each_service { ", for each service" } else { "" };
+                let each = if step.for_each_service {
+                    ", for each service"
+                } else {
+                    ""
+                };
                 writeln!(
                     f,
                     "    {:<24} {} (within {}{each}{when})",

@@ -14,6 +14,7 @@ mod model;
 mod parse;
 mod query;
 mod source;
+mod step;
 mod suggest;
 mod words;
 mod yaml;

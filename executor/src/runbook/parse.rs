@@ -1,44 +1,12 @@
-//! From a document to a [`Runbook`]: the steps' attributes, and what only shows in the whole.
+//! From a document to a [`Runbook`], and what only shows in the whole: budgets, names used twice, snapshots
+//! that nobody takes.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
 use std::time::Duration;
 
-use super::attributes::{self, Attribute};
-use super::command::{self, Context};
-use super::document::{self, Block};
-use super::front_matter::{self, FrontMatter};
-use super::model::{Command, Condition, OnFail, Phase, Runbook, Step, When};
-use super::source::{Findings, RunbookErrors, Spanned, digest, position};
-use super::{lint, query, suggest, words};
-
-const KEYS: [&str; 10] = [
-    "name",
-    "rb.phase",
-    "rb.timeout",
-    "rb.on-fail",
-    "rb.when",
-    "rb.for-each",
-    "rb.expect",
-    "rb.min-requests",
-    "rb.requests",
-    "rb.hold",
-];
-const PHASES: [&str; 3] = ["prepare", "run", "after"];
-const ON_FAIL: [&str; 2] = ["abort", "continue"];
-const WHEN: [&str; 6] = [
-    "always",
-    "ledger.breaking",
-    "ledger.undo",
-    "ledger.restore",
-    "deployment.paused",
-    "config.changed",
-];
-/// Longest budget of a step that isn't bound by the RTO.
-const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
-/// Most requests that it makes sense to wait for.
-const REQUESTS_MAX: u64 = 1_000_000_000;
-
+use super::model::{Command, Phase, Runbook, Step, When};
+use super::source::{Findings, RunbookErrors, digest};
+use super::step::{self, Place};
+use super::{document, front_matter, lint, suggest};
 impl Runbook {
     /// Reads a runbook; `name` is what messages call it, usually the file's name.
     ///
@@ -63,29 +31,30 @@ impl Runbook {
         match runbook {
             Some((runbook, places)) if findings.error_count() == 0 => {
                 lint::check(&runbook, &places, &mut findings);
-                Ok(lint::Parsed::new(name, text, runbook, findings.into_sorted()))
+                Ok(lint::Parsed::new(
+                    name,
+                    text,
+                    runbook,
+                    findings.into_sorted(),
+                ))
             }
             _ => Err(RunbookErrors::new(name, text, findings.into_sorted())),
         }
     }
 }
 
-/// Where things of a step stand, for messages about it.
-pub(super) struct Place {
-    /// The fence's first line.
-    pub(super) opening: Range<usize>,
-    /// The command.
-    pub(super) command: Range<usize>,
-    name: Range<usize>,
-    timeout: Range<usize>,
-    snapshot: Option<Spanned<String>>,
-}
-
 fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Vec<Place>)> {
     let (front, body) = front_matter::read(text, findings);
     let document = document::read(text, body, findings);
-    if document.title.as_ref().is_none_or(|title| title.value.is_empty()) {
-        let span = document.title.as_ref().map_or(body..body, |it| it.span.clone());
+    if document
+        .title
+        .as_ref()
+        .is_none_or(|title| title.value.is_empty())
+    {
+        let span = document
+            .title
+            .as_ref()
+            .map_or(body..body, |it| it.span.clone());
         findings.error(
             "title-missing",
             span,
@@ -97,7 +66,7 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Vec<Place>)
     let mut steps = Vec::new();
     let mut places = Vec::new();
     for block in &document.blocks {
-        if let Some((step, place)) = read_step(text, block, &front, findings) {
+        if let Some((step, place)) = step::read(text, block, &front, findings) {
             steps.push(step);
             places.push(place);
         }
@@ -114,7 +83,8 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Vec<Place>)
     names_are_unique(&steps, &places, findings);
     snapshots_exist(&steps, &places, findings);
     if let Some(rto) = front.rto {
-        budgets_fit(rto, &steps, &places, findings);
+        let services = front.services.as_ref().map_or(1, Vec::len);
+        budgets_fit(rto, services, &steps, &places, findings);
     }
     let runbook = Runbook {
         title: document.title?.value,
@@ -130,383 +100,6 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Vec<Place>)
         steps,
     };
     Some((runbook, places))
-}
-
-/// The attributes of one step as read so far.
-#[derive(Default)]
-struct Draft {
-    name: Option<Spanned<String>>,
-    phase: Option<Phase>,
-    timeout: Option<Spanned<Duration>>,
-    on_fail: Option<OnFail>,
-    when: Option<When>,
-    for_each: bool,
-    expect: Option<Condition>,
-    min_requests: Option<u64>,
-    count_query: Option<Spanned<String>>,
-    hold: Option<Duration>,
-    /// Where the attributes stand that only queries have.
-    of_queries: Vec<(&'static str, Range<usize>)>,
-}
-
-fn read_step(
-    text: &str,
-    block: &Block,
-    front: &FrontMatter,
-    findings: &mut Findings<'_>,
-) -> Option<(Step, Place)> {
-    let draft = attributes::read(text, block.info.clone(), findings)
-        .map(|attributes| read_attributes(&attributes, block, front, findings));
-    let words = words::split(text, block.code.clone(), findings);
-    if block.heading.is_empty() {
-        findings.error(
-            "heading-missing",
-            block.opening.clone(),
-            "this step has no title",
-            "no heading above",
-            "put a heading above it: it is what people see while the step runs",
-        );
-    }
-    let context = Context {
-        namespace: front.namespace.as_deref(),
-        services: front.services.as_deref(),
-        // Without readable attributes, no complaint about what they may have said.
-        for_each: draft.as_ref().is_none_or(|draft| draft.for_each),
-    };
-    let words = words?;
-    let understood = command::understand(&words, &context, findings);
-    let draft = draft?;
-    let understood = understood?;
-    queries_are_complete(&draft, &understood.command, block, findings);
-    let (name, timeout) = (draft.name?, draft.timeout?);
-    let command_range = words.first()?.span.start..words.last()?.span.end;
-    let step = Step {
-        name: name.value,
-        title: block.heading.clone(),
-        line: position(text, command_range.start).0,
-        text: text[command_range.clone()].to_owned(),
-        command: understood.command,
-        phase: draft.phase?,
-        timeout: timeout.value,
-        on_fail: draft.on_fail.unwrap_or(OnFail::Abort),
-        when: draft.when.unwrap_or(When::Always),
-        for_each_service: draft.for_each,
-        expect: draft.expect,
-        min_requests: draft.min_requests,
-        count_query: draft.count_query.map(|it| it.value),
-        hold: draft.hold,
-    };
-    let place = Place {
-        opening: block.opening.clone(),
-        command: command_range,
-        name: name.span,
-        timeout: timeout.span,
-        snapshot: understood.snapshot,
-    };
-    Some((step, place))
-}
-
-fn read_attributes(
-    attributes: &[Attribute],
-    block: &Block,
-    front: &FrontMatter,
-    findings: &mut Findings<'_>,
-) -> Draft {
-    let mut draft = Draft::default();
-    let mut seen = BTreeSet::new();
-    for attribute in attributes {
-        let key = attribute.key.value.as_str();
-        if !KEYS.contains(&key) {
-            let help = match suggest::closest(&format!("rb.{key}"), KEYS) {
-                Some(prefixed) if !key.starts_with("rb.") => format!("did you mean `{prefixed}`?"),
-                _ => suggest::help(key, &KEYS),
-            };
-            findings.error(
-                "attribute-unknown",
-                attribute.key.span.clone(),
-                format!("unknown attribute `{key}`"),
-                "not an attribute of a step",
-                help,
-            );
-            continue;
-        }
-        if !seen.insert(key) {
-            findings.error(
-                "attribute-duplicate",
-                attribute.key.span.clone(),
-                format!("attribute `{key}` is given twice"),
-                "second time",
-                "remove one of them",
-            );
-            continue;
-        }
-        if !attribute.is_text && key != "rb.min-requests" {
-            findings.error(
-                "attribute-type",
-                attribute.value.span.clone(),
-                format!("`{key}` must be a text"),
-                format!("this is `{}`", attribute.value.value),
-                format!("put it in double quotes: `\"{key}\":\"{}\"`", attribute.value.value),
-            );
-            continue;
-        }
-        read_attribute(key, &attribute.value, &mut draft, findings);
-    }
-    for key in ["name", "rb.phase", "rb.timeout"] {
-        if !seen.contains(key) {
-            findings.error(
-                "attribute-missing",
-                block.info.clone(),
-                format!("this step lacks the attribute `{key}`"),
-                "missing in here",
-                format!("add `\"{key}\":\"…\"`"),
-            );
-        }
-    }
-    timeout_is_in_range(&draft, front, findings);
-    draft
-}
-
-fn read_attribute(
-    key: &str,
-    value: &Spanned<String>,
-    draft: &mut Draft,
-    findings: &mut Findings<'_>,
-) {
-    let text = value.value.as_str();
-    match key {
-        "name" => {
-            if suggest::is_label(text) {
-                draft.name = Some(value.clone());
-            } else {
-                findings.error(
-                    "attribute-value",
-                    value.span.clone(),
-                    format!("`{text}` can't be the name of a step"),
-                    "not kebab-case",
-                    "lower-case letters, digits and `-`, for instance `undo-app`",
-                );
-            }
-        }
-        "rb.phase" => {
-            draft.phase = match text {
-                "prepare" => Some(Phase::Prepare),
-                "run" => Some(Phase::Run),
-                "after" => Some(Phase::After),
-                _ => unknown_value("phase", value, &PHASES, findings),
-            };
-        }
-        "rb.on-fail" => {
-            draft.on_fail = match text {
-                "abort" => Some(OnFail::Abort),
-                "continue" => Some(OnFail::Continue),
-                _ => unknown_value("way to go on", value, &ON_FAIL, findings),
-            };
-        }
-        "rb.when" => {
-            draft.when = match text {
-                "always" => Some(When::Always),
-                "ledger.breaking" => Some(When::LedgerBreaking),
-                "ledger.undo" => Some(When::LedgerUndo),
-                "ledger.restore" => Some(When::LedgerRestore),
-                "deployment.paused" => Some(When::DeploymentPaused),
-                "config.changed" => Some(When::ConfigChanged),
-                _ => unknown_value("condition", value, &WHEN, findings),
-            };
-        }
-        "rb.for-each" => match text {
-            "service" => draft.for_each = true,
-            _ => {
-                draft.for_each = true;
-                let _: Option<()> = unknown_value("thing to repeat for", value, &["service"], findings);
-            }
-        },
-        "rb.timeout" => {
-            draft.timeout = duration(key, value, findings).map(|it| Spanned::new(it, value.span.clone()));
-        }
-        "rb.hold" => {
-            draft.of_queries.push(("rb.hold", value.span.clone()));
-            draft.hold = duration(key, value, findings).and_then(|hold| {
-                in_range(key, value, !hold.is_zero() && hold <= TIMEOUT_MAX, "more than 0 and at most 1h", findings)
-                    .then_some(hold)
-            });
-        }
-        "rb.requests" => {
-            draft.of_queries.push(("rb.requests", value.span.clone()));
-            draft.count_query = Some(value.clone());
-        }
-        "rb.expect" => {
-            draft.of_queries.push(("rb.expect", value.span.clone()));
-            draft.expect = suggest::condition(text);
-            if draft.expect.is_none() {
-                findings.error(
-                    "attribute-value",
-                    value.span.clone(),
-                    format!("`{text}` is not a comparison with a number"),
-                    "not understood",
-                    "for instance `< 0.0001`; operators are `<`, `<=`, `>`, `>=`, `==`",
-                );
-            }
-        }
-        _ => {
-            draft.of_queries.push(("rb.min-requests", value.span.clone()));
-            match text.replace('_', "").parse::<u64>() {
-                Ok(count) => {
-                    if in_range(key, value, (1..=REQUESTS_MAX).contains(&count), "at least 1", findings) {
-                        draft.min_requests = Some(count);
-                    }
-                }
-                Err(_) => findings.error(
-                    "attribute-type",
-                    value.span.clone(),
-                    format!("`{text}` is not a number of requests"),
-                    "expected a whole number",
-                    "for instance `30000`, which bounds the error rate below 0.01 % if none fails",
-                ),
-            }
-        }
-    }
-}
-
-fn unknown_value<T>(
-    what: &str,
-    value: &Spanned<String>,
-    known: &[&str],
-    findings: &mut Findings<'_>,
-) -> Option<T> {
-    findings.error(
-        "attribute-value",
-        value.span.clone(),
-        format!("unknown {what} `{}`", value.value),
-        "not understood",
-        suggest::help(&value.value, known),
-    );
-    None
-}
-
-fn duration(key: &str, value: &Spanned<String>, findings: &mut Findings<'_>) -> Option<Duration> {
-    let read = suggest::duration(&value.value);
-    if read.is_none() {
-        findings.error(
-            "attribute-type",
-            value.span.clone(),
-            format!("`{key}` must be a duration"),
-            format!("this is `{}`", value.value),
-            "a number with its unit: `500ms`, `60s`, `5m`, `1m30s`",
-        );
-    }
-    read
-}
-
-fn in_range(
-    key: &str,
-    value: &Spanned<String>,
-    good: bool,
-    range: &str,
-    findings: &mut Findings<'_>,
-) -> bool {
-    if !good {
-        findings.error(
-            "attribute-range",
-            value.span.clone(),
-            format!("`{key}` is out of range"),
-            format!("this is `{}`", value.value),
-            format!("it must be {range}"),
-        );
-    }
-    good
-}
-
-fn timeout_is_in_range(draft: &Draft, front: &FrontMatter, findings: &mut Findings<'_>) {
-    let Some(timeout) = &draft.timeout else {
-        return;
-    };
-    let (max, why) = match (draft.phase, front.rto) {
-        (Some(Phase::Run), Some(rto)) => (rto, "the RTO"),
-        _ => (TIMEOUT_MAX, "the longest budget there is"),
-    };
-    if timeout.value.is_zero() || timeout.value > max {
-        findings.error(
-            "attribute-range",
-            timeout.span.clone(),
-            "`rb.timeout` is out of range",
-            format!("this is {}", suggest::show(timeout.value)),
-            format!("it must be more than 0 and at most {}, {why}", suggest::show(max)),
-        );
-    }
-}
-
-/// A query needs an expectation; nothing else can have one.
-fn queries_are_complete(
-    draft: &Draft,
-    command: &Command,
-    block: &Block,
-    findings: &mut Findings<'_>,
-) {
-    if matches!(command, Command::PromQuery { .. } | Command::LogQuery { .. }) {
-        requests_are_counted(draft, findings);
-        if draft.of_queries.iter().all(|(key, _)| *key != "rb.expect") {
-            findings.error(
-                "attribute-missing",
-                block.info.clone(),
-                "this query expects nothing, so it can't fail",
-                "missing `rb.expect`",
-                "add, for instance, `\"rb.expect\":\"< 0.0001\"`",
-            );
-        }
-        return;
-    }
-    for (key, span) in &draft.of_queries {
-        findings.error(
-            "attribute-misplaced",
-            span.clone(),
-            format!("`{key}` belongs to queries only"),
-            "this step has no value to judge",
-            "remove it, or ask Prometheus with a `promql` step",
-        );
-    }
-}
-
-/// `rb.min-requests` and `rb.requests` belong together, and the latter is PromQL over the window.
-fn requests_are_counted(draft: &Draft, findings: &mut Findings<'_>) {
-    let at = |wanted: &str| {
-        let found = draft.of_queries.iter().find(|(key, _)| *key == wanted);
-        found.map(|(_, span)| span.clone())
-    };
-    match (at("rb.min-requests"), at("rb.requests")) {
-        (Some(span), None) => findings.error(
-            "attribute-missing",
-            span,
-            "`rb.min-requests` needs a query that counts the requests",
-            "nothing to hold it against",
-            "add `\"rb.requests\":\"sum(increase(REQUESTS_TOTAL[$WINDOW]))\"`",
-        ),
-        (None, Some(span)) => findings.error(
-            "attribute-missing",
-            span,
-            "`rb.requests` counts requests, but nothing says how many are needed",
-            "lacks `rb.min-requests`",
-            "add `\"rb.min-requests\":\"30000\"`",
-        ),
-        _ => {}
-    }
-    let Some(counting) = &draft.count_query else {
-        return;
-    };
-    let wrong = query::placeholders(&counting.value)
-        .into_iter()
-        .find(|(name, _)| name != "WINDOW");
-    if let Some((name, _)) = wrong {
-        findings.error(
-            "placeholder",
-            counting.span.clone(),
-            format!("`${name}` means nothing in `rb.requests`"),
-            "undeclared placeholder",
-            "known here: `$WINDOW`",
-        );
-        return;
-    }
-    query::check_promql(&counting.value, counting.span.clone(), findings);
 }
 
 fn names_are_unique(steps: &[Step], places: &[Place], findings: &mut Findings<'_>) {
@@ -533,7 +126,8 @@ fn snapshots_exist(steps: &[Step], places: &[Place], findings: &mut Findings<'_>
         })
         .collect();
     for (step, place) in steps.iter().zip(places) {
-        if let (Command::RestoreSnapshot { name }, Some(snapshot)) = (&step.command, &place.snapshot)
+        if let (Command::RestoreSnapshot { name }, Some(snapshot)) =
+            (&step.command, &place.snapshot)
             && !taken.contains(&name.as_str())
         {
             findings.error(
@@ -542,7 +136,9 @@ fn snapshots_exist(steps: &[Step], places: &[Place], findings: &mut Findings<'_>
                 format!("no step of the phase `prepare` takes a snapshot `{name}`"),
                 "nothing to restore from",
                 if taken.is_empty() {
-                    format!("add a step `rollback db snapshot --name {name}` to the phase `prepare`")
+                    format!(
+                        "add a step `rollback db snapshot --name {name}` to the phase `prepare`"
+                    )
                 } else {
                     suggest::help(name, &taken)
                 },
@@ -564,22 +160,45 @@ pub(super) const PATHS: [(&str, &[When]); 3] = [
     ),
 ];
 
+/// What a step may take: its timeout, once for each service if it runs for each.
+fn budget(step: &Step, services: usize) -> Duration {
+    let times = if step.for_each_service { services } else { 1 };
+    step.timeout
+        .saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+}
+
 /// Steps of a path with the sum of their budgets.
-pub(super) fn path_budget(steps: &[Step], when: &[When]) -> (Vec<usize>, Duration) {
+pub(super) fn path_budget(
+    steps: &[Step],
+    services: usize,
+    when: &[When],
+) -> (Vec<usize>, Duration) {
     let chosen: Vec<usize> = (0..steps.len())
         .filter(|at| steps[*at].phase == Phase::Run && when.contains(&steps[*at].when))
         .collect();
-    let sum = chosen
-        .iter()
-        .fold(Duration::ZERO, |sum, at| sum.saturating_add(steps[*at].timeout));
+    let sum = chosen.iter().fold(Duration::ZERO, |sum, at| {
+        sum.saturating_add(budget(&steps[*at], services))
+    });
     (chosen, sum)
 }
 
 /// The budgets of a path fit into the RTO; the first one that doesn't is reported.
-fn budgets_fit(rto: Duration, steps: &[Step], places: &[Place], findings: &mut Findings<'_>) {
+fn budgets_fit(
+    rto: Duration,
+    services: usize,
+    steps: &[Step],
+    places: &[Place],
+    findings: &mut Findings<'_>,
+) {
+    let is_run = |step: &&Step| step.phase == Phase::Run;
+    if steps.iter().filter(is_run).any(|step| step.timeout > rto) {
+        return; // Said already, at that step.
+    }
     for (what, when) in PATHS {
-        let (chosen, sum) = path_budget(steps, when);
-        let largest = chosen.into_iter().max_by_key(|at| steps[*at].timeout);
+        let (chosen, sum) = path_budget(steps, services, when);
+        let largest = chosen
+            .into_iter()
+            .max_by_key(|at| budget(&steps[*at], services));
         if let Some(largest) = largest.filter(|_| sum > rto) {
             findings.error(
                 "budget",
@@ -589,8 +208,20 @@ fn budgets_fit(rto: Duration, steps: &[Step], places: &[Place], findings: &mut F
                     suggest::show(sum),
                     suggest::show(rto)
                 ),
-                format!("`{}` has the largest budget", steps[largest].name),
-                format!("shorten budgets by {} in all, this one first", suggest::show(sum - rto)),
+                format!(
+                    "`{}` has the largest budget: {}{}",
+                    steps[largest].name,
+                    suggest::show(steps[largest].timeout),
+                    if steps[largest].for_each_service {
+                        format!(" for each of {services} services")
+                    } else {
+                        String::new()
+                    }
+                ),
+                format!(
+                    "shorten budgets by {} in all, this one first",
+                    suggest::show(sum - rto)
+                ),
             );
             return;
         }

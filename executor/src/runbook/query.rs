@@ -93,7 +93,8 @@ pub(super) fn check_logql(text: &str, span: Range<usize>, findings: &mut Finding
 fn filled_in(text: &str) -> String {
     let mut out = text.to_owned();
     for (name, range) in placeholders(text).into_iter().rev() {
-        out.replace_range(range, if name == "WINDOW" { "1m" } else { "x" });
+        let is_window = name == "WINDOW" || text[..range.start].ends_with('[');
+        out.replace_range(range, if is_window { "1m" } else { "x" });
     }
     out
 }

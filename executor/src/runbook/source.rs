@@ -97,9 +97,7 @@ impl RunbookErrors {
     pub(super) fn new(name: &str, text: &str, mistakes: Vec<Mistake>) -> Self {
         Self {
             name: name.to_owned(),
-            source: Arc::new(
-                NamedSource::new(name, text.to_owned()).with_language("markdown"),
-            ),
+            source: Arc::new(NamedSource::new(name, text.to_owned()).with_language("markdown")),
             mistakes,
         }
     }
@@ -127,7 +125,11 @@ pub(super) fn plain(name: &str, mistakes: &[Mistake]) -> String {
 
     let mut out = String::new();
     for mistake in mistakes {
-        let kind = if mistake.is_warning { "warning" } else { "error" };
+        let kind = if mistake.is_warning {
+            "warning"
+        } else {
+            "error"
+        };
         let _ = writeln!(
             out,
             "{name}:{}:{}: {kind}: {} ({})\n    help: {}",
@@ -162,7 +164,9 @@ impl Diagnostic for RunbookErrors {
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         Some(Box::new(
-            self.mistakes.iter().map(|mistake| mistake as &dyn Diagnostic),
+            self.mistakes
+                .iter()
+                .map(|mistake| mistake as &dyn Diagnostic),
         ))
     }
 }

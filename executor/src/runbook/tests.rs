@@ -1,1 +1,8 @@
 //! Tests of the runbook reader.
+
+mod base;
+mod lints;
+mod mistakes;
+mod mistakes_in_commands;
+mod reading;
+mod robustness;

@@ -42,7 +42,13 @@ pub(super) fn split(
     (findings.error_count() == before).then_some(words)
 }
 
-type Failure = (&'static str, Range<usize>, String, &'static str, &'static str);
+type Failure = (
+    &'static str,
+    Range<usize>,
+    String,
+    &'static str,
+    &'static str,
+);
 
 const SHELL_HELP: &str = "a step is one plain command; the executor runs no shell. Quote the character if it belongs to an argument";
 

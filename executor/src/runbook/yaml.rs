@@ -12,9 +12,18 @@ const DEPTH_MAX: usize = 8;
 /// A node of the tree.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    Scalar { text: Spanned<String>, plain: bool },
-    Sequence { items: Vec<Node>, span: Range<usize> },
-    Mapping { entries: Vec<(Spanned<String>, Node)>, span: Range<usize> },
+    Scalar {
+        text: Spanned<String>,
+        plain: bool,
+    },
+    Sequence {
+        items: Vec<Node>,
+        span: Range<usize>,
+    },
+    Mapping {
+        entries: Vec<(Spanned<String>, Node)>,
+        span: Range<usize>,
+    },
 }
 
 impl Node {
@@ -62,7 +71,8 @@ pub(super) fn read(text: &str, base: usize, findings: &mut Findings<'_>) -> Opti
                         (Event::DocumentEnd, _) => {}
                         (_, span) => {
                             let span = reader.bytes(span);
-                            return reader.refuse(span, "only one document belongs in the front matter");
+                            return reader
+                                .refuse(span, "only one document belongs in the front matter");
                         }
                     }
                 }
@@ -81,7 +91,10 @@ struct Reader<'a, 'f, 't> {
 
 impl<'a> Reader<'a, '_, '_> {
     fn byte(&self, character: usize) -> usize {
-        self.offsets.get(character).copied().unwrap_or(self.text.len())
+        self.offsets
+            .get(character)
+            .copied()
+            .unwrap_or(self.text.len())
     }
 
     fn bytes(&self, span: Span) -> Range<usize> {

@@ -1,0 +1,374 @@
+//! The parts of commands: flags, namespaces, services, names, placeholders.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{Arguments, Word, after};
+use crate::runbook::model::Command;
+use crate::runbook::{query, suggest};
+
+impl Arguments<'_, '_, '_, '_> {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.flags.iter().any(|it| it.0 == name)
+    }
+
+    /// Refuses flags that the program has and this command hasn't.
+    pub(super) fn only(&mut self, allowed: &[&str]) {
+        for (name, span, _) in &self.flags {
+            if !allowed.contains(name) {
+                let help = if allowed.is_empty() {
+                    "remove it: this command takes no flags".to_owned()
+                } else {
+                    format!("this command takes {}", suggest::list(allowed))
+                };
+                self.findings.error(
+                    "flag-unknown",
+                    span.clone(),
+                    format!("`{name}` is not understood for this command"),
+                    "not a flag of it",
+                    help,
+                );
+            }
+        }
+    }
+
+    pub(super) fn missing(&mut self, name: &str, example: &str) {
+        self.findings.error(
+            "flag-missing",
+            self.whole.clone(),
+            format!("this command lacks `{name}`"),
+            "incomplete",
+            format!("add `{}`", format!("{name} {example}").trim_end()),
+        );
+    }
+
+    pub(super) fn value(&mut self, name: &str, example: &str) -> Option<Word> {
+        let found = self.flags.iter().find(|it| it.0 == name);
+        if let Some((_, _, Some(value))) = found {
+            return Some(value.clone());
+        }
+        self.missing(name, example);
+        None
+    }
+
+    pub(super) fn literal(&mut self, word: &Word, wanted: &str, why: &str) {
+        if word.value != wanted {
+            self.findings.error(
+                "flag-value",
+                word.span.clone(),
+                format!("`{}` is not understood here", word.value),
+                format!("expected `{wanted}`"),
+                why,
+            );
+        }
+    }
+
+    pub(super) fn namespace(&mut self) {
+        let example = self.context.namespace.unwrap_or("NAMESPACE");
+        let Some(given) = self.value("--namespace", example) else {
+            return;
+        };
+        self.check_namespace(&given.value, given.span);
+    }
+
+    pub(super) fn check_namespace(&mut self, given: &str, span: Range<usize>) {
+        if let Some(namespace) = self.context.namespace
+            && given != namespace
+        {
+            self.findings.error(
+                "namespace",
+                "live_pods",
+                span,
+                format!("namespace `{given}` is not the front matter's `{namespace}`"),
+                "another namespace",
+                format!("write `-n {namespace}`, or change the front matter"),
+            );
+        }
+    }
+
+    /// A place where `$SERVICE` must stand.
+    pub(super) fn service(&mut self, word: &Word) {
+        match word.value.as_str() {
+            "$SERVICE" => {
+                if self.context.for_each == Some(false) {
+                    self.findings.error(
+                        "placeholder",
+                        word.span.clone(),
+                        "`$SERVICE` has no value outside a step for each service",
+                        "not set",
+                        "add the attribute `\"rb.for-each\":\"service\"`",
+                    );
+                }
+            }
+            other => {
+                let known = self
+                    .context
+                    .services
+                    .is_some_and(|services| services.iter().any(|it| it == other));
+                self.findings.error(
+                    "service-literal",
+                    word.span.clone(),
+                    format!("a release is rolled back as a whole, not `{other}` alone"),
+                    if known {
+                        "one service"
+                    } else {
+                        "not a service of the front matter"
+                    },
+                    "write `$SERVICE` and the attribute `\"rb.for-each\":\"service\"`",
+                );
+            }
+        }
+    }
+
+    pub(super) fn selector(&mut self) {
+        let Some(selector) = self.value("--selector", "app=$SERVICE") else {
+            return;
+        };
+        match selector.value.strip_prefix("app=") {
+            Some(service) => {
+                self.service(&Word::new(
+                    service.to_owned(),
+                    after(&selector, "app=".len()),
+                ));
+            }
+            None => self.literal(
+                &selector,
+                "app=$SERVICE",
+                "pods and ReplicaSets are found by the label `app`",
+            ),
+        }
+    }
+
+    pub(super) fn since(&mut self, word: &Word) -> Option<Duration> {
+        let since = suggest::duration(&word.value).filter(|it| !it.is_zero());
+        if since.is_none() {
+            self.findings.error(
+                "flag-value",
+                word.span.clone(),
+                format!("`{}` is not a duration", word.value),
+                "expected a duration longer than 0",
+                "for instance `--since=15m`",
+            );
+        }
+        since
+    }
+
+    pub(super) fn rollout(&mut self, verb: &str, rest: &[&str]) -> Option<Command> {
+        self.only(if verb == "undo" {
+            &["--namespace", "--to-revision"]
+        } else {
+            &["--namespace"]
+        });
+        self.namespace();
+        // `deployment/NAME` or `deployment NAME`.
+        let target = match rest {
+            [one] => one
+                .split_once('/')
+                .map(|(kind, name)| (kind, name, self.positional[2])),
+            [kind, name] => Some((*kind, *name, self.positional[3])),
+            _ => None,
+        };
+        let Some((kind @ ("deployment" | "deployments" | "deploy"), name, target_word)) = target
+        else {
+            self.findings.error(
+                "command-unknown",
+                self.whole.clone(),
+                format!("`kubectl rollout {verb}` needs one Deployment"),
+                "incomplete",
+                format!("write `kubectl rollout {verb} deployment/$SERVICE`"),
+            );
+            return None;
+        };
+        let skip = if rest.len() == 1 { kind.len() + 1 } else { 0 };
+        self.service(&Word::new(name.to_owned(), after(target_word, skip)));
+        Some(match verb {
+            "resume" => Command::RolloutResume,
+            "status" => Command::RolloutStatus,
+            _ => {
+                let pinned = self.has("--to-revision");
+                if pinned {
+                    let revision = self.value("--to-revision", "$TARGET_REVISION")?;
+                    self.literal(
+                        &revision,
+                        "$TARGET_REVISION",
+                        "revision numbers change with every rollout: the target is what `prepare` recorded",
+                    );
+                }
+                Command::RolloutUndo { pinned }
+            }
+        })
+    }
+
+    pub(super) fn set_config(&mut self, name: &str, patch: &Word) -> Option<Command> {
+        let name_span = self.positional[2].span.clone();
+        if !suggest::is_label(name) {
+            self.findings.error(
+                "command-name",
+                name_span,
+                format!("`{name}` can't be the name of a ConfigMap"),
+                "not a DNS label",
+                "lower-case letters, digits and `-`",
+            );
+        }
+        let parsed: Option<serde_json::Value> = serde_json::from_str(&patch.value).ok();
+        let data = parsed.as_ref().and_then(|it| {
+            let object = it.as_object().filter(|it| it.len() == 1)?;
+            object.get("data")?.as_object().filter(|it| it.len() == 1)
+        });
+        let pair = data.and_then(|it| it.iter().next());
+        if let Some((key, serde_json::Value::String(value))) = pair {
+            return Some(Command::SetConfigValue {
+                name: name.to_owned(),
+                key: key.clone(),
+                value: value.clone(),
+            });
+        }
+        self.findings.error(
+            "patch",
+            patch.span.clone(),
+            if parsed.is_none() {
+                "this patch is not JSON"
+            } else {
+                "this patch doesn't set exactly one key of the data to a text"
+            },
+            "not understood",
+            "write `-p '{\"data\":{\"KEY\":\"VALUE\"}}'`, in single quotes",
+        );
+        None
+    }
+
+    pub(super) fn endpoint(&mut self, path: &Word) -> Option<Command> {
+        let parts: Vec<&str> = path.value.split('/').collect();
+        if let [
+            "",
+            "api",
+            "v1",
+            "namespaces",
+            namespace,
+            "pods",
+            pod,
+            "proxy",
+            endpoint,
+        ] = parts.as_slice()
+            && *pod == "$POD:8080"
+        {
+            match *endpoint {
+                "health" => {
+                    self.check_namespace(namespace, path.span.clone());
+                    return Some(Command::CheckHealth);
+                }
+                "metrics" => {
+                    self.check_namespace(namespace, path.span.clone());
+                    return Some(Command::CheckBuildInfo);
+                }
+                _ => {}
+            }
+        }
+        let namespace = self.context.namespace.unwrap_or("NAMESPACE");
+        self.findings.error(
+            "endpoint",
+            path.span.clone(),
+            "this path is not one that is checked",
+            "unknown endpoint",
+            format!(
+                "write `/api/v1/namespaces/{namespace}/pods/$POD:8080/proxy/health`, or `…/metrics`; every live pod is asked"
+            ),
+        );
+        None
+    }
+
+    pub(super) fn snapshot(&mut self, flag: &str) -> Option<Word> {
+        let name = self.value(flag, "before_release")?;
+        if suggest::is_snapshot_name(&name.value) {
+            return Some(name);
+        }
+        self.findings.error(
+            "command-name",
+            name.span,
+            format!("`{}` can't be the name of a snapshot", name.value),
+            "not a database's name",
+            "a lower-case letter, then letters, digits, `_` and `-`, at most 48",
+        );
+        None
+    }
+
+    /// Refuses placeholders that the command has no value for.
+    pub(super) fn placeholders(&mut self, words: &[Word], command: &Command, before: usize) {
+        let mut known: Vec<&str> = match command {
+            Command::PromQuery { .. } | Command::LogQuery { .. } => {
+                vec!["WINDOW", "NAMESPACE", "LIVE_PODS"]
+            }
+            Command::CheckHealth | Command::CheckBuildInfo => vec!["POD"],
+            Command::UndoSchema => vec!["TARGET_SCHEMA"],
+            Command::RolloutUndo { .. } => vec!["TARGET_REVISION"],
+            _ => Vec::new(),
+        };
+        let is_query = known.first() == Some(&"WINDOW");
+        known.push("SERVICE");
+        let mut service_used = false;
+        for word in words {
+            for (name, range) in query::placeholders(&word.value) {
+                if word.value[range].starts_with("${") {
+                    self.findings.error(
+                        "placeholder",
+                        word.span.clone(),
+                        format!("`${{{name}}}` is not filled in"),
+                        "braces are not understood",
+                        format!("write `${name}`"),
+                    );
+                    continue;
+                }
+                if name == "SERVICE" {
+                    service_used = true;
+                    if is_query {
+                        // Elsewhere the place where it stands was checked already.
+                        self.service(&Word::new("$SERVICE".to_owned(), word.span.clone()));
+                    }
+                } else if !known.contains(&name.as_str()) {
+                    self.findings.error(
+                        "placeholder",
+                        word.span.clone(),
+                        format!("`${name}` means nothing in this command"),
+                        "undeclared placeholder",
+                        match suggest::closest(
+                            &name.to_lowercase(),
+                            [
+                                "service",
+                                "window",
+                                "namespace",
+                                "live_pods",
+                                "pod",
+                                "target_schema",
+                                "target_revision",
+                            ],
+                        ) {
+                            Some(close) if known.contains(&close.to_uppercase().as_str()) => {
+                                format!("did you mean `${}`?", close.to_uppercase())
+                            }
+                            _ => format!(
+                                "known here: {}",
+                                known
+                                    .iter()
+                                    .map(|it| format!("`${it}`"))
+                                    .collect::<Vec<_>>()
+                                    .join(", ")
+                            ),
+                        },
+                    );
+                }
+            }
+        }
+        if self.context.for_each == Some(true)
+            && !service_used
+            && self.findings.error_count() == before
+        {
+            self.findings.error(
+                "for-each-unused",
+                self.whole.clone(),
+                "this command is the same for each service",
+                "no `$SERVICE` in it",
+                "remove the attribute `rb.for-each`, or use `$SERVICE`",
+            );
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! One step: the attributes on its fence, its command, and whether they go together.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::attributes::{self, Attribute};
+use super::command::{self, Context};
+use super::document::Block;
+use super::front_matter::FrontMatter;
+use super::model::{Command, Condition, OnFail, Phase, Step, When};
+use super::source::{Findings, Spanned, position};
+use super::{query, suggest, words};
+
+const KEYS: [&str; 10] = [
+    "name",
+    "rb.phase",
+    "rb.timeout",
+    "rb.on-fail",
+    "rb.when",
+    "rb.for-each",
+    "rb.expect",
+    "rb.min-requests",
+    "rb.requests",
+    "rb.hold",
+];
+const PHASES: [&str; 3] = ["prepare", "run", "after"];
+const ON_FAIL: [&str; 2] = ["abort", "continue"];
+const WHEN: [&str; 6] = [
+    "always",
+    "ledger.breaking",
+    "ledger.undo",
+    "ledger.restore",
+    "deployment.paused",
+    "config.changed",
+];
+/// Longest budget of a step that isn't bound by the RTO.
+const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
+/// Most requests that it makes sense to wait for.
+const REQUESTS_MAX: u64 = 1_000_000_000;
+
+/// Where things of a step stand, for messages about it.
+pub(super) struct Place {
+    /// The fence's first line.
+    pub(super) opening: Range<usize>,
+    /// The command.
+    pub(super) command: Range<usize>,
+    pub(super) name: Range<usize>,
+    pub(super) timeout: Range<usize>,
+    /// The snapshot that it names.
+    pub(super) snapshot: Option<Spanned<String>>,
+}
+
+/// The attributes of one step as read so far.
+#[derive(Default)]
+struct Draft {
+    name: Option<Spanned<String>>,
+    phase: Option<Phase>,
+    timeout: Option<Spanned<Duration>>,
+    on_fail: Option<OnFail>,
+    when: Option<When>,
+    for_each: bool,
+    expect: Option<Condition>,
+    min_requests: Option<u64>,
+    count_query: Option<Spanned<String>>,
+    hold: Option<Duration>,
+    /// Where the attributes stand that only queries have.
+    of_queries: Vec<(&'static str, Range<usize>)>,
+}
+
+/// Reads the step in `block`. `None`: it isn't one, and the findings say why.
+pub(super) fn read(
+    text: &str,
+    block: &Block,
+    front: &FrontMatter,
+    findings: &mut Findings<'_>,
+) -> Option<(Step, Place)> {
+    let draft = attributes::read(text, block.info.clone(), findings)
+        .map(|attributes| read_attributes(&attributes, block, front, findings));
+    let words = words::split(text, block.code.clone(), findings);
+    if block.heading.is_empty() {
+        findings.error(
+            "heading-missing",
+            block.opening.clone(),
+            "this step has no title",
+            "no heading above",
+            "put a heading above it: it is what people see while the step runs",
+        );
+    }
+    let context = Context {
+        namespace: front.namespace.as_deref(),
+        services: front.services.as_deref(),
+        for_each: draft.as_ref().map(|draft| draft.for_each),
+    };
+    let words = words?;
+    let understood = command::understand(&words, &context, findings);
+    let draft = draft?;
+    let understood = understood?;
+    queries_are_complete(&draft, &understood.command, block, findings);
+    let (name, timeout) = (draft.name?, draft.timeout?);
+    let command_range = words.first()?.span.start..words.last()?.span.end;
+    let step = Step {
+        name: name.value,
+        title: block.heading.clone(),
+        line: position(text, command_range.start).0,
+        text: text[command_range.clone()].to_owned(),
+        command: understood.command,
+        phase: draft.phase?,
+        timeout: timeout.value,
+        on_fail: draft.on_fail.unwrap_or(OnFail::Abort),
+        when: draft.when.unwrap_or(When::Always),
+        for_each_service: draft.for_each,
+        expect: draft.expect,
+        min_requests: draft.min_requests,
+        count_query: draft.count_query.map(|it| it.value),
+        hold: draft.hold,
+    };
+    let place = Place {
+        opening: block.opening.clone(),
+        command: command_range,
+        name: name.span,
+        timeout: timeout.span,
+        snapshot: understood.snapshot,
+    };
+    Some((step, place))
+}
+
+fn read_attributes(
+    attributes: &[Attribute],
+    block: &Block,
+    front: &FrontMatter,
+    findings: &mut Findings<'_>,
+) -> Draft {
+    let mut draft = Draft::default();
+    let mut seen = BTreeSet::new();
+    for attribute in attributes {
+        let key = attribute.key.value.as_str();
+        if !KEYS.contains(&key) {
+            let help = match suggest::closest(&format!("rb.{key}"), KEYS) {
+                Some(prefixed) if !key.starts_with("rb.") => format!("did you mean `{prefixed}`?"),
+                _ => suggest::help(key, &KEYS),
+            };
+            findings.error(
+                "attribute-unknown",
+                attribute.key.span.clone(),
+                format!("unknown attribute `{key}`"),
+                "not an attribute of a step",
+                help,
+            );
+            continue;
+        }
+        if !seen.insert(key) {
+            findings.error(
+                "attribute-duplicate",
+                attribute.key.span.clone(),
+                format!("attribute `{key}` is given twice"),
+                "second time",
+                "remove one of them",
+            );
+            continue;
+        }
+        if !attribute.is_text && key != "rb.min-requests" {
+            findings.error(
+                "attribute-type",
+                attribute.value.span.clone(),
+                format!("`{key}` must be a text"),
+                format!("this is `{}`", attribute.value.value),
+                format!(
+                    "put it in double quotes: `\"{key}\":\"{}\"`",
+                    attribute.value.value
+                ),
+            );
+            continue;
+        }
+        read_attribute(key, &attribute.value, &mut draft, findings);
+    }
+    for key in ["name", "rb.phase", "rb.timeout"] {
+        if !seen.contains(key) {
+            findings.error(
+                "attribute-missing",
+                block.info.clone(),
+                format!("this step lacks the attribute `{key}`"),
+                "missing in here",
+                format!("add `\"{key}\":\"…\"`"),
+            );
+        }
+    }
+    timeout_is_in_range(&draft, front, findings);
+    draft
+}
+
+fn read_attribute(
+    key: &str,
+    value: &Spanned<String>,
+    draft: &mut Draft,
+    findings: &mut Findings<'_>,
+) {
+    let text = value.value.as_str();
+    match key {
+        "name" => {
+            if suggest::is_label(text) {
+                draft.name = Some(value.clone());
+            } else {
+                findings.error(
+                    "attribute-value",
+                    value.span.clone(),
+                    format!("`{text}` can't be the name of a step"),
+                    "not kebab-case",
+                    "lower-case letters, digits and `-`, for instance `undo-app`",
+                );
+            }
+        }
+        "rb.phase" => {
+            draft.phase = match text {
+                "prepare" => Some(Phase::Prepare),
+                "run" => Some(Phase::Run),
+                "after" => Some(Phase::After),
+                _ => unknown_value("phase", value, &PHASES, findings),
+            };
+        }
+        "rb.on-fail" => {
+            draft.on_fail = match text {
+                "abort" => Some(OnFail::Abort),
+                "continue" => Some(OnFail::Continue),
+                _ => unknown_value("way to go on", value, &ON_FAIL, findings),
+            };
+        }
+        "rb.when" => {
+            draft.when = match text {
+                "always" => Some(When::Always),
+                "ledger.breaking" => Some(When::LedgerBreaking),
+                "ledger.undo" => Some(When::LedgerUndo),
+                "ledger.restore" => Some(When::LedgerRestore),
+                "deployment.paused" => Some(When::DeploymentPaused),
+                "config.changed" => Some(When::ConfigChanged),
+                _ => unknown_value("condition", value, &WHEN, findings),
+            };
+        }
+        "rb.for-each" => match text {
+            "service" => draft.for_each = true,
+            _ => {
+                draft.for_each = true;
+                let _: Option<()> =
+                    unknown_value("thing to repeat for", value, &["service"], findings);
+            }
+        },
+        "rb.timeout" => {
+            draft.timeout =
+                duration(key, value, findings).map(|it| Spanned::new(it, value.span.clone()));
+        }
+        "rb.hold" => {
+            draft.of_queries.push(("rb.hold", value.span.clone()));
+            draft.hold = duration(key, value, findings).and_then(|hold| {
+                in_range(
+                    key,
+                    value,
+                    !hold.is_zero() && hold <= TIMEOUT_MAX,
+                    "more than 0 and at most 1h",
+                    findings,
+                )
+                .then_some(hold)
+            });
+        }
+        "rb.requests" => {
+            draft.of_queries.push(("rb.requests", value.span.clone()));
+            draft.count_query = Some(value.clone());
+        }
+        "rb.expect" => {
+            draft.of_queries.push(("rb.expect", value.span.clone()));
+            draft.expect = suggest::condition(text);
+            if draft.expect.is_none() {
+                findings.error(
+                    "attribute-value",
+                    value.span.clone(),
+                    format!("`{text}` is not a comparison with a number"),
+                    "not understood",
+                    "for instance `< 0.0001`; operators are `<`, `<=`, `>`, `>=`, `==`",
+                );
+            }
+        }
+        _ => {
+            draft
+                .of_queries
+                .push(("rb.min-requests", value.span.clone()));
+            match text.replace('_', "").parse::<u64>() {
+                Ok(count) => {
+                    if in_range(
+                        key,
+                        value,
+                        (1..=REQUESTS_MAX).contains(&count),
+                        "at least 1",
+                        findings,
+                    ) {
+                        draft.min_requests = Some(count);
+                    }
+                }
+                Err(_) => findings.error(
+                    "attribute-type",
+                    value.span.clone(),
+                    format!("`{text}` is not a number of requests"),
+                    "expected a whole number",
+                    "for instance `30000`, which bounds the error rate below 0.01 % if none fails",
+                ),
+            }
+        }
+    }
+}
+
+fn unknown_value<T>(
+    what: &str,
+    value: &Spanned<String>,
+    known: &[&str],
+    findings: &mut Findings<'_>,
+) -> Option<T> {
+    findings.error(
+        "attribute-value",
+        value.span.clone(),
+        format!("unknown {what} `{}`", value.value),
+        "not understood",
+        suggest::help(&value.value, known),
+    );
+    None
+}
+
+fn duration(key: &str, value: &Spanned<String>, findings: &mut Findings<'_>) -> Option<Duration> {
+    let read = suggest::duration(&value.value);
+    if read.is_none() {
+        findings.error(
+            "attribute-type",
+            value.span.clone(),
+            format!("`{key}` must be a duration"),
+            format!("this is `{}`", value.value),
+            "a number with its unit: `500ms`, `60s`, `5m`, `1m30s`",
+        );
+    }
+    read
+}
+
+fn in_range(
+    key: &str,
+    value: &Spanned<String>,
+    good: bool,
+    range: &str,
+    findings: &mut Findings<'_>,
+) -> bool {
+    if !good {
+        findings.error(
+            "attribute-range",
+            value.span.clone(),
+            format!("`{key}` is out of range"),
+            format!("this is `{}`", value.value),
+            format!("it must be {range}"),
+        );
+    }
+    good
+}
+
+fn timeout_is_in_range(draft: &Draft, front: &FrontMatter, findings: &mut Findings<'_>) {
+    let Some(timeout) = &draft.timeout else {
+        return;
+    };
+    let (max, why) = match (draft.phase, front.rto) {
+        (Some(Phase::Run), Some(rto)) => (rto, "the RTO"),
+        _ => (TIMEOUT_MAX, "the longest budget there is"),
+    };
+    if timeout.value.is_zero() || timeout.value > max {
+        findings.error(
+            "attribute-range",
+            timeout.span.clone(),
+            "`rb.timeout` is out of range",
+            format!("this is {}", suggest::show(timeout.value)),
+            format!(
+                "it must be more than 0 and at most {}, {why}",
+                suggest::show(max)
+            ),
+        );
+    }
+}
+
+/// A query needs an expectation; nothing else can have one.
+fn queries_are_complete(
+    draft: &Draft,
+    command: &Command,
+    block: &Block,
+    findings: &mut Findings<'_>,
+) {
+    if matches!(
+        command,
+        Command::PromQuery { .. } | Command::LogQuery { .. }
+    ) {
+        requests_are_counted(draft, findings);
+        if draft.of_queries.iter().all(|(key, _)| *key != "rb.expect") {
+            findings.error(
+                "attribute-missing",
+                block.info.clone(),
+                "this query expects nothing, so it can't fail",
+                "missing `rb.expect`",
+                "add, for instance, `\"rb.expect\":\"< 0.0001\"`",
+            );
+        }
+        return;
+    }
+    for (key, span) in &draft.of_queries {
+        findings.error(
+            "attribute-misplaced",
+            span.clone(),
+            format!("`{key}` belongs to queries only"),
+            "this step has no value to judge",
+            "remove it, or ask Prometheus with a `promql` step",
+        );
+    }
+}
+
+/// `rb.min-requests` and `rb.requests` belong together, and the latter is PromQL over the window.
+fn requests_are_counted(draft: &Draft, findings: &mut Findings<'_>) {
+    let at = |wanted: &str| {
+        let found = draft.of_queries.iter().find(|(key, _)| *key == wanted);
+        found.map(|(_, span)| span.clone())
+    };
+    match (at("rb.min-requests"), at("rb.requests")) {
+        (Some(span), None) => findings.error(
+            "attribute-missing",
+            span,
+            "`rb.min-requests` needs a query that counts the requests",
+            "nothing to hold it against",
+            "add `\"rb.requests\":\"sum(increase(REQUESTS_TOTAL[$WINDOW]))\"`",
+        ),
+        (None, Some(span)) => findings.error(
+            "attribute-missing",
+            span,
+            "`rb.requests` counts requests, but nothing says how many are needed",
+            "lacks `rb.min-requests`",
+            "add `\"rb.min-requests\":\"30000\"`",
+        ),
+        _ => {}
+    }
+    let Some(counting) = &draft.count_query else {
+        return;
+    };
+    let wrong = query::placeholders(&counting.value)
+        .into_iter()
+        .find(|(name, _)| name != "WINDOW");
+    if let Some((name, _)) = wrong {
+        findings.error(
+            "placeholder",
+            counting.span.clone(),
+            format!("`${name}` means nothing in `rb.requests`"),
+            "undeclared placeholder",
+            "known here: `$WINDOW`",
+        );
+        return;
+    }
+    query::check_promql(&counting.value, counting.span.clone(), findings);
+}

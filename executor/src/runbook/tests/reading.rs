@@ -1,0 +1,240 @@
+//! What a good runbook is read as.
+
+use std::time::Duration;
+
+use miette::Diagnostic;
+
+use super::base::{GOOD, mistakes, parsed, with};
+use crate::runbook::{Command, OnFail, Phase, Runbook, TriggerClass, When};
+
+const ROLLBACK: &str = include_str!("../../../../runbooks/rollback.md");
+
+fn step(text: &str, name: &str) -> crate::runbook::Step {
+    let found = parsed(text)
+        .runbook
+        .steps
+        .into_iter()
+        .find(|it| it.name == name);
+    found.expect("the step")
+}
+
+#[test]
+fn the_rollback_runbook_loads_without_a_warning() {
+    let parsed = parsed(ROLLBACK);
+    assert_eq!(parsed.plain(), "");
+    assert!(parsed.diagnostic().is_none());
+    assert_eq!(parsed.runbook.services, ["matching", "risk", "gateway"]);
+    let triggers: Vec<&str> = parsed
+        .runbook
+        .triggers
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    assert_eq!(
+        triggers,
+        [
+            "p0-matching-irregularity",
+            "p0-state-hash",
+            "p0-order-failures",
+            "sla-latency-p99",
+            "sla-throughput",
+            "data-balance-anomaly",
+        ]
+    );
+    let outline = parsed
+        .runbook
+        .to_string()
+        .replace(&parsed.runbook.digest[..12], "DIGEST");
+    insta::assert_snapshot!(outline);
+}
+
+#[test]
+fn the_front_matter_is_read() {
+    let runbook = parsed(GOOD).runbook;
+    assert_eq!(runbook.title, "Go back");
+    assert_eq!(runbook.rto, Duration::from_secs(300));
+    assert_eq!(runbook.rpo_trades, 0);
+    assert_eq!(runbook.validation_window, Duration::from_secs(3_600));
+    assert_eq!(runbook.namespace, "dex");
+    assert_eq!(runbook.services, ["matching", "gateway"]);
+    assert_eq!(runbook.prometheus, "http://prometheus:9090");
+    assert_eq!(runbook.loki.as_deref(), Some("http://loki:3100"));
+    let [trigger] = runbook.triggers.as_slice() else {
+        panic!("one trigger");
+    };
+    assert_eq!(trigger.class, TriggerClass::Sla);
+    assert_eq!(trigger.condition.to_string(), "> 0.1");
+    assert_eq!(trigger.hold_for, Duration::from_secs(20));
+    assert_eq!(
+        parsed(&with("loki: http://loki:3100/\n", "")).runbook.loki,
+        None
+    );
+}
+
+#[test]
+fn every_command_is_understood() {
+    let steps = parsed(GOOD).runbook.steps;
+    let commands: Vec<Command> = steps.iter().map(|it| it.command.clone()).collect();
+    assert_eq!(
+        commands,
+        [
+            Command::RecordRelease,
+            Command::Snapshot {
+                name: "before".into()
+            },
+            Command::SetConfigValue {
+                name: "trading".into(),
+                key: "mode".into(),
+                value: "halted".into(),
+            },
+            Command::Fence,
+            Command::DumpLogs {
+                since: Duration::from_secs(600)
+            },
+            Command::UndoSchema,
+            Command::RestoreSnapshot {
+                name: "before".into()
+            },
+            Command::ReplayOrders,
+            Command::RestoreConfig,
+            Command::RolloutResume,
+            Command::RolloutUndo { pinned: true },
+            Command::RolloutStatus,
+            Command::ReviewReplicaSets,
+            Command::CheckHealth,
+            Command::CheckBuildInfo,
+            Command::Unfence,
+            Command::PromQuery {
+                query: "sum(rate(errors_total[$WINDOW])) / sum(rate(requests_total[$WINDOW]))"
+                    .into(),
+            },
+            Command::LogQuery {
+                query: "sum(count_over_time({app=\"gateway\", level=\"error\"}[$WINDOW]))".into(),
+            },
+            Command::WritePostMortem,
+            Command::WriteScenario,
+        ]
+    );
+}
+
+#[test]
+fn attributes_are_read() {
+    let undo = step(GOOD, "undo");
+    assert_eq!((undo.title.as_str(), undo.phase), ("Undo", Phase::Run));
+    assert_eq!((undo.on_fail, undo.when), (OnFail::Abort, When::Always));
+    assert!(undo.for_each_service);
+    assert_eq!(undo.timeout, Duration::from_secs(3));
+    assert_eq!(
+        undo.text,
+        "kubectl rollout undo deployment/$SERVICE \\\n  -n dex --to-revision=$TARGET_REVISION"
+    );
+    assert_eq!(
+        GOOD.lines().nth(undo.line - 1),
+        Some("kubectl rollout undo deployment/$SERVICE \\")
+    );
+    let logs = step(GOOD, "logs");
+    assert_eq!(logs.on_fail, OnFail::Continue);
+    let errors = step(GOOD, "errors");
+    assert_eq!(
+        errors.expect.map(|it| it.to_string()).as_deref(),
+        Some("< 0.0001")
+    );
+    assert_eq!(errors.min_requests, Some(30_000));
+    assert_eq!(
+        errors.count_query.as_deref(),
+        Some("sum(increase(requests_total[$WINDOW]))")
+    );
+    assert_eq!(errors.hold, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn a_command_may_be_written_in_several_ways() {
+    let original =
+        "kubectl rollout undo deployment/$SERVICE \\\n  -n dex --to-revision=$TARGET_REVISION";
+    for other in [
+        "kubectl rollout undo --to-revision $TARGET_REVISION --namespace=dex deployment $SERVICE",
+        "kubectl -n dex rollout undo deploy/$SERVICE --to-revision='$TARGET_REVISION'",
+        "# the undo\nkubectl rollout undo deployment/$SERVICE --namespace \"dex\" --to-revision=$TARGET_REVISION # pinned",
+    ] {
+        let read = step(&with(original, other), "undo");
+        assert_eq!(
+            read.command,
+            Command::RolloutUndo { pinned: true },
+            "{other}"
+        );
+    }
+}
+
+#[test]
+fn line_ends_of_windows_are_line_ends() {
+    let read = parsed(&GOOD.replace('\n', "\r\n")).runbook;
+    let steps = |runbook: &Runbook| -> Vec<_> {
+        runbook
+            .steps
+            .iter()
+            .map(|it| (it.line, it.command.clone()))
+            .collect()
+    };
+    assert_eq!(steps(&read), steps(&parsed(GOOD).runbook));
+}
+
+#[test]
+fn the_digest_is_of_the_text() {
+    let digest = parsed(GOOD).runbook.digest;
+    assert_eq!(digest, parsed(GOOD).runbook.digest);
+    assert_ne!(digest, parsed(&with("Prose.", "Prose!")).runbook.digest);
+    assert_eq!(digest.len(), 32);
+}
+
+#[test]
+fn blocks_in_other_languages_are_prose() {
+    let text = with(
+        "Prose.\n",
+        "```json\n{\"a\": 1}\n```\n\n```\nsudo rm\n```\n\n````text\n```sh\nls\n```\n````\n",
+    );
+    let mut expected = parsed(GOOD).runbook.steps;
+    for step in &mut expected {
+        step.line += text.lines().count() - GOOD.lines().count();
+    }
+    assert_eq!(parsed(&text).runbook.steps, expected);
+}
+
+#[test]
+fn all_mistakes_are_reported_in_one_go_and_in_order() {
+    let text = with("rto: 300s", "rto: soon")
+        .replace("rollback db fence", "rollback db fnce")
+        .replace("\"name\":\"health\"", "\"nmae\":\"health\"")
+        .replace("rollback scenario", "rollback scenario | tee log");
+    let codes: Vec<&str> = mistakes(&text).iter().map(|it| it.code).collect();
+    assert_eq!(
+        codes,
+        [
+            "front-matter-type",
+            "command-unknown",
+            "attribute-missing",
+            "attribute-unknown",
+            "command-shell",
+        ]
+    );
+}
+
+#[test]
+fn errors_are_diagnostics_with_their_source() {
+    let text = with("rollback db fence", "rollback db fnce");
+    let errors = Runbook::parse("runbooks/x.md", &text).expect_err("a mistake");
+    assert_eq!(
+        errors.to_string(),
+        "runbooks/x.md has 1 mistake, first at 37:1"
+    );
+    assert_eq!(
+        errors.plain(),
+        "runbooks/x.md:37:1: error: `rollback db fnce` is not understood (unknown command)\n    help: did you mean `rollback db fence`?\n"
+    );
+    let mut shown = String::new();
+    miette::NarratableReportHandler::new()
+        .render_report(&mut shown, &errors)
+        .expect("rendering");
+    assert!(shown.contains("rollback db fnce"), "{shown}");
+    assert!(shown.contains("37"), "{shown}");
+    assert_eq!(errors.related().map(Iterator::count), Some(1));
+}
