@@ -77,7 +77,6 @@ impl Arguments<'_, '_, '_, '_> {
         {
             self.findings.error(
                 "namespace",
-                "live_pods",
                 span,
                 format!("namespace `{given}` is not the front matter's `{namespace}`"),
                 "another namespace",
