@@ -61,7 +61,7 @@ where
     runtime.block_on(async {
         let mut program = std::pin::pin!(program(world.clone()));
         loop {
-            match select(program.as_mut(), all_idle()).await {
+            match select(program.as_mut(), std::pin::pin!(all_idle())).await {
                 Either::Left((output, _)) => return Ok(output),
                 Either::Right(((), _)) => {
                     let mut state = world.lock();

@@ -11,7 +11,7 @@ use crate::cluster::{ApiRequest, ApiResponse, Cluster, WatchFrame, WatchId};
 use crate::database::{DbError, DbOp, DbReply};
 use crate::exchange::{Exchange, ExchangeConfig};
 use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
-use crate::observe::{Loki, Prometheus, PrometheusConfig, SampleSink, ScrapeError, ScrapeSource, Target};
+use crate::observe::{Config as PrometheusConfig, Loki, Prometheus, SampleSink, ScrapeError, ScrapeSource, Target};
 use crate::time::Micros;
 use crate::world::front::WorldBody;
 
