@@ -288,6 +288,8 @@ impl Book {
                 Side::Sell => self.asks.clear(level),
             }
         }
+        // Marks the node as free for `unordered`.
+        self.nodes[slot.0 as usize].order.remaining = Qty(0);
         self.free.push(slot.0);
         order
     }
@@ -316,6 +318,14 @@ impl Book {
     pub fn orders(&self) -> impl Iterator<Item = (Slot, &Resting)> {
         self.by_priority(Side::Buy)
             .chain(self.by_priority(Side::Sell))
+    }
+
+    /// All open orders in the order of the slab, which means nothing: for sums only.
+    pub(crate) fn unordered(&self) -> impl Iterator<Item = &Resting> {
+        self.nodes
+            .iter()
+            .map(|node| &node.order)
+            .filter(|order| order.remaining.0 != 0)
     }
 
     /// Whether the best bid reaches the best ask.

@@ -487,11 +487,13 @@ impl Exchange {
             hash.word(u64::from(market.spec.id.0));
             hash.word(market.book.len() as u64);
             for (_, o) in market.book.orders() {
-                hash.word(o.id.0);
-                hash.word(u64::from(o.account.0) << 1 | u64::from(o.side == Side::Sell));
-                hash.word(o.price.0 as u64);
-                hash.word(o.qty.0 as u64);
-                hash.word(o.remaining.0 as u64);
+                hash.words([
+                    o.id.0,
+                    u64::from(o.account.0) << 1 | u64::from(o.side == Side::Sell),
+                    o.price.0 as u64,
+                    o.qty.0 as u64,
+                    o.remaining.0 as u64,
+                ]);
             }
         }
         hash.digest()

@@ -232,14 +232,14 @@ impl Ledger {
     /// Mixes all balances into `hash`.
     pub fn hash_into(&self, hash: &mut StableHash) {
         for b in &self.balances {
-            hash.amount(b.free);
-            hash.amount(b.locked);
+            let (free, locked) = (b.free.halves(), b.locked.halves());
+            hash.words([free.0, locked.0, free.1, locked.1]);
         }
         for v in &self.venue {
-            hash.amount(v.fees);
-            hash.amount(v.suspense);
-            hash.amount(v.adjustments);
-            hash.amount(v.deposits);
+            for amount in [v.fees, v.suspense, v.adjustments, v.deposits] {
+                let (low, high) = amount.halves();
+                hash.words([low, high]);
+            }
         }
     }
 

@@ -141,8 +141,7 @@ impl Build {
         if !path.ends_with(&format!("dex/{}", service.name())) {
             return None;
         }
-        Release::catalogue()
-            .into_iter()
+        Release::all()
             .flat_map(|release| release.builds)
             .find(|b| b.service == service && b.version == tag)
     }
@@ -159,6 +158,10 @@ pub enum Promise {
     BalanceAnomaly,
     /// Requests fail with status 500.
     RequestErrors,
+    /// Price-time priority: reconciliation reports matching irregularities.
+    MatchingIrregularity,
+    /// State determinism: reconciliation reports state hash mismatches.
+    StateDeterminism,
 }
 
 /// A set of builds, their configuration and the schema they need.
@@ -174,7 +177,7 @@ pub struct Release {
     pub config: BTreeMap<&'static str, BTreeMap<&'static str, &'static str>>,
     /// What it breaches.
     pub promise: Promise,
-    /// Folder of its own migrations (see [`migrations`]); `None`: only the base schema.
+    /// Which migrations it ships.
     pub migrations: migrations::Set,
 }
 
@@ -268,13 +271,57 @@ impl Release {
         ]
     }
 
+    /// Releases whose damage no rollback can heal without changing trades that clients were told of, or that only
+    /// tests of the invariants need. They are found by name and by image, but are not in the catalogue.
+    #[must_use]
+    pub fn defective_for_tests() -> Vec<Self> {
+        let release = |name, version, revision, fault, promise| Self {
+            name,
+            builds: Service::ALL.map(|service| match service {
+                Service::Matching => Build {
+                    version,
+                    revision,
+                    fault: Some(fault),
+                    ..Build::stable(service)
+                },
+                Service::Risk | Service::Gateway => Build::stable(service),
+            }),
+            schema_version: SchemaVersion::V1,
+            config: config("250", "64"),
+            promise,
+            migrations: migrations::Set::Base,
+        };
+        vec![
+            release(
+                "1.5.2-priority-inversion",
+                "1.5.2",
+                "5a1d3fe",
+                Fault::PriorityInversion,
+                Promise::MatchingIrregularity,
+            ),
+            release(
+                "1.5.3-unstable-hash",
+                "1.5.3",
+                "f70b2c6",
+                Fault::UnstableHash,
+                Promise::StateDeterminism,
+            ),
+        ]
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        Self::catalogue()
+            .into_iter()
+            .chain(Self::defective_for_tests())
+    }
+
     /// The release called `name`.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::catalogue().into_iter().find(|r| r.name == name)
+        Self::all().find(|r| r.name == name)
     }
 
-    /// Names of all releases.
+    /// Names of the releases in the catalogue.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
         Self::catalogue().into_iter().map(|r| r.name).collect()
@@ -319,7 +366,7 @@ mod tests {
 
     #[test]
     fn every_build_is_found_by_its_image() {
-        for release in Release::catalogue() {
+        for release in Release::all() {
             for build in release.builds {
                 assert_eq!(Build::by_image(&build.image()), Some(build));
                 let mirrored = format!("registry.local:5000/{}", build.image());
@@ -346,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_promise_and_a_fault_come_together() {
-        for release in Release::catalogue() {
+        for release in Release::all() {
             let faulty = release.builds.iter().any(|b| b.fault.is_some());
             assert_eq!(
                 faulty,
@@ -366,7 +413,7 @@ mod tests {
     #[test]
     fn versions_and_revisions_name_one_source() {
         let mut seen = BTreeMap::new();
-        for build in Release::catalogue().into_iter().flat_map(|r| r.builds) {
+        for build in Release::all().flat_map(|r| r.builds) {
             assert_eq!(
                 *seen.entry(build.version).or_insert(build.revision),
                 build.revision

@@ -15,7 +15,7 @@ use crate::types::{Amount, Side, TradeId};
 /// Runs from one sum over open orders to the next.
 pub const LOCKED_EVERY: u64 = 4;
 /// Runs from one shadow replay to the next.
-pub const SHADOW_EVERY: u64 = 6;
+pub const SHADOW_EVERY: u64 = 12;
 /// The process in which shadows are computed.
 const SHADOW_INSTANCE: u64 = 0x5ad0;
 
@@ -199,7 +199,7 @@ fn locked_anomalies(live: &Exchange) -> u64 {
         }
     }
     for (spec, book) in live.markets() {
-        for (_, o) in book.orders() {
+        for o in book.unordered() {
             open[usize::from(spec.reserved_asset(o.side).0)] -=
                 spec.reservation(o.side, o.price, o.remaining);
         }

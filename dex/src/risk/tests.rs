@@ -9,12 +9,12 @@ use crate::types::{AccountId, AssetId};
 fn watched(fault: Option<Fault>) -> Reconciler {
     let mut history = History::new(genesis(fault, 40));
     let mut reconciler = Reconciler::default();
-    for stretch in 0..14 {
+    for stretch in 0..15 {
         history = history.drive(500, stretch);
         reconciler.run(&history.exchange, &history.trades(), &history.log);
     }
     assert_eq!(reconciler.last_trade(), history.exchange.trade_id());
-    assert_eq!(reconciler.runs_total(), 14);
+    assert_eq!(reconciler.runs_total(), 15);
     reconciler
 }
 
