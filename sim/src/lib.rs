@@ -7,6 +7,7 @@
 
 pub mod agenda;
 pub mod audit;
+pub mod cluster;
 pub mod database;
 pub mod exchange;
 pub mod fabric;

@@ -1,0 +1,76 @@
+//! What the cluster has to do, and when.
+
+use super::wire::WatchId;
+
+/// A controller's work queue entry: at most one of each waits at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Work {
+    /// Deployment controller, by key.
+    Deployment(String),
+    /// ReplicaSet controller, by key.
+    ReplicaSet(String),
+    /// Scheduler, by pod key.
+    Schedule(String),
+    /// The kubelet compares a pod in the store with what it runs, by key.
+    Pod(String),
+    /// EndpointSlice controller, by Service key.
+    Endpoints(String),
+    /// Disruption controller, by PodDisruptionBudget key.
+    Budget(String),
+    /// A ConfigMap reaches the workload, by key.
+    Config(String),
+    /// Garbage collector: dependents of the owner with this UID.
+    Garbage(String),
+}
+
+/// A step in the life of a container, see [`super::kubelet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The sandbox stands; the image and the environment come next.
+    Sandbox,
+    /// A pull has failed.
+    PullFailed,
+    /// Back-off or retry is over: try to start again.
+    Retry,
+    /// The process starts.
+    Start,
+    /// The kubelet notices that the process runs.
+    Observed,
+    /// The process exits by itself.
+    Exit(i32),
+    /// The kubelet notices that the process has gone.
+    ExitObserved,
+    /// One tick of a probe.
+    Probe(ProbeKind),
+    /// SIGKILL or the end of draining.
+    Stopped,
+    /// The pod's last trace is gone: final delete.
+    Removed,
+    /// The status manager writes.
+    Status,
+}
+
+/// Which probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProbeKind {
+    Startup,
+    Readiness,
+    Liveness,
+}
+
+/// One entry of the cluster's agenda.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    /// Queued work, deduplicated.
+    Work(Work),
+    /// Work that waits on its own (a deadline, a retry).
+    Later(Work),
+    /// A step of a pod's container; ignored if its epoch is over.
+    Container { pod: u32, epoch: u32, step: Step },
+    /// kube-proxy writes its rules.
+    Proxy,
+    /// A watch's `timeoutSeconds` is over.
+    WatchDeadline(WatchId),
+    /// A watch's bookmark is due.
+    Bookmark(WatchId),
+}

@@ -1,0 +1,179 @@
+//! Defaults that the API server writes into objects (`pkg/apis/*/v1/defaults.go`).
+
+use serde_json::{Map, Value, json};
+
+use crate::cluster::kinds::Kind;
+use crate::cluster::value::{at, set, text};
+
+fn member<'a>(v: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
+    path.iter()
+        .try_fold(v, |v, step| v.get_mut(*step))?
+        .as_object_mut()
+}
+
+fn default_to(m: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    if m.get(key).is_none_or(Value::is_null) {
+        m.insert(key.to_owned(), value.into());
+    }
+}
+
+/// Fills in the defaults of a kind.
+pub(crate) fn apply(kind: Kind, object: &mut Value) {
+    match kind {
+        Kind::Deployment => deployment(object),
+        Kind::ReplicaSet => replica_set(object),
+        Kind::Pod => pod(object),
+        Kind::Service => service(object),
+        Kind::Namespace => {
+            set(object, &["status", "phase"], "Active");
+            if let Some(spec) = object.as_object_mut() {
+                default_to(spec, "spec", json!({"finalizers": ["kubernetes"]}));
+            }
+        }
+        Kind::Secret => {
+            if let Some(m) = object.as_object_mut() {
+                default_to(m, "type", "Opaque");
+            }
+        }
+        _ => {}
+    }
+}
+
+fn deployment(object: &mut Value) {
+    if let Some(spec) = member(object, &["spec"]) {
+        default_to(spec, "replicas", 1);
+        default_to(spec, "revisionHistoryLimit", 10);
+        default_to(spec, "progressDeadlineSeconds", 600);
+        default_to(spec, "strategy", json!({}));
+    }
+    if let Some(strategy) = member(object, &["spec", "strategy"]) {
+        default_to(strategy, "type", "RollingUpdate");
+        if strategy["type"] == "RollingUpdate" {
+            default_to(strategy, "rollingUpdate", json!({}));
+        }
+    }
+    if let Some(rolling) = member(object, &["spec", "strategy", "rollingUpdate"]) {
+        default_to(rolling, "maxSurge", "25%");
+        default_to(rolling, "maxUnavailable", "25%");
+    }
+    if let Some(template) = member(object, &["spec", "template", "spec"]) {
+        pod_spec(template);
+    }
+}
+
+fn replica_set(object: &mut Value) {
+    if let Some(spec) = member(object, &["spec"]) {
+        default_to(spec, "replicas", 1);
+    }
+    if let Some(template) = member(object, &["spec", "template", "spec"]) {
+        pod_spec(template);
+    }
+    if at(object, &["metadata", "labels"]).is_none()
+        && let Some(labels) = at(object, &["spec", "template", "metadata", "labels"]).cloned()
+    {
+        set(object, &["metadata", "labels"], labels);
+    }
+}
+
+fn pod(object: &mut Value) {
+    if text(object, &["status", "phase"]).is_empty() {
+        set(object, &["status", "phase"], "Pending");
+        set(object, &["status", "qosClass"], "BestEffort");
+    }
+    if let Some(spec) = member(object, &["spec"]) {
+        pod_spec(spec);
+        default_to(spec, "serviceAccountName", "default");
+        default_to(spec, "enableServiceLinks", true);
+        default_to(spec, "preemptionPolicy", "PreemptLowerPriority");
+        default_to(spec, "priority", 0);
+        default_to(
+            spec,
+            "tolerations",
+            json!([
+                {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+                {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+            ]),
+        );
+    }
+}
+
+fn pod_spec(spec: &mut Map<String, Value>) {
+    default_to(spec, "restartPolicy", "Always");
+    default_to(spec, "terminationGracePeriodSeconds", 30);
+    default_to(spec, "dnsPolicy", "ClusterFirst");
+    default_to(spec, "schedulerName", "default-scheduler");
+    default_to(spec, "securityContext", json!({}));
+    for list in ["containers", "initContainers"] {
+        for c in spec
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(c) = c.as_object_mut() {
+                container(c);
+            }
+        }
+    }
+}
+
+fn container(c: &mut Map<String, Value>) {
+    let image = c.get("image").and_then(Value::as_str).unwrap_or("");
+    let tag = image
+        .rsplit('/')
+        .next()
+        .and_then(|last| last.split_once(':'));
+    let latest = !image.contains('@') && tag.is_none_or(|(_, tag)| tag == "latest");
+    default_to(
+        c,
+        "imagePullPolicy",
+        if latest { "Always" } else { "IfNotPresent" },
+    );
+    default_to(c, "terminationMessagePath", "/dev/termination-log");
+    default_to(c, "terminationMessagePolicy", "File");
+    default_to(c, "resources", json!({}));
+    for port in c
+        .get_mut("ports")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(port) = port.as_object_mut() {
+            default_to(port, "protocol", "TCP");
+        }
+    }
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(probe) = c.get_mut(probe).and_then(Value::as_object_mut) {
+            default_to(probe, "timeoutSeconds", 1);
+            default_to(probe, "periodSeconds", 10);
+            default_to(probe, "successThreshold", 1);
+            default_to(probe, "failureThreshold", 3);
+            if let Some(get) = probe.get_mut("httpGet").and_then(Value::as_object_mut) {
+                default_to(get, "path", "/");
+                default_to(get, "scheme", "HTTP");
+            }
+        }
+    }
+}
+
+fn service(object: &mut Value) {
+    if let Some(spec) = member(object, &["spec"]) {
+        default_to(spec, "type", "ClusterIP");
+        default_to(spec, "sessionAffinity", "None");
+        default_to(spec, "internalTrafficPolicy", "Cluster");
+        default_to(spec, "ipFamilyPolicy", "SingleStack");
+        default_to(spec, "ipFamilies", json!(["IPv4"]));
+        for port in spec
+            .get_mut("ports")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(port) = port.as_object_mut() {
+                default_to(port, "protocol", "TCP");
+                let number = port.get("port").cloned().unwrap_or(Value::Null);
+                default_to(port, "targetPort", number);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! PATCH: JSON patch, merge patch, strategic merge patch and a simple apply.
+//!
+//! Apply keeps no `managedFields`: it merges the given fields like a forced apply, creates the object
+//! if it is missing, and never removes a field that an earlier apply had set.
+
+use serde_json::{Value, json};
+
+use super::decode::canonical;
+use super::status::{ApiError, json_response};
+use super::strategic;
+use super::verbs::{Call, unsupported_media};
+use crate::cluster::machine::Cluster;
+use crate::cluster::objects::Part;
+use crate::cluster::value::set;
+use crate::cluster::wire::ApiResponse;
+
+const JSON_PATCH: &str = "application/json-patch+json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
+
+/// Most operations in one JSON patch.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// The answer to a patch that cannot be applied.
+fn rejected(why: &str) -> ApiError {
+    ApiError::new(
+        422,
+        "Invalid",
+        "the server rejected our request due to an error in our request",
+    )
+    .with_cause("UnexpectedServerResponse", why, "")
+}
+
+fn options_invalid(field: &str, reason: &str, why: &str) -> ApiError {
+    ApiError::new(
+        422,
+        "Invalid",
+        format!("PatchOptions.meta.k8s.io \"\" is invalid: {field}: {why}"),
+    )
+    .with_cause(reason, why, field)
+}
+
+/// `target` with the body's patch applied, not yet decoded.
+pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Value, ApiError> {
+    let media = call.media_type();
+    if !matches!(media, JSON_PATCH | MERGE_PATCH | STRATEGIC | APPLY) {
+        return Err(unsupported_media(&format!(
+            "{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC}, {APPLY}"
+        )));
+    }
+    if media == APPLY && call.query.get("fieldManager").is_none() {
+        return Err(options_invalid(
+            "fieldManager",
+            "FieldValueRequired",
+            "Required value: is required for apply patch",
+        ));
+    }
+    if media != APPLY && call.query.get("force").is_some() {
+        return Err(options_invalid(
+            "force",
+            "FieldValueForbidden",
+            "Forbidden: may not be specified for non-apply patch",
+        ));
+    }
+    let body = &call.request.body;
+    let unreadable =
+        |e: serde_json::Error| ApiError::bad_request(format!("error decoding patch: {e}"));
+    let mut object = target.clone();
+    if media == JSON_PATCH {
+        let patch: json_patch::Patch = serde_json::from_slice(body).map_err(unreadable)?;
+        if patch.0.len() > MAX_OPERATIONS {
+            return Err(ApiError::new(
+                413,
+                "RequestEntityTooLarge",
+                format!(
+                    "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
+                    patch.0.len()
+                ),
+            ));
+        }
+        json_patch::patch(&mut object, &patch.0).map_err(|e| rejected(&e.to_string()))?;
+        return Ok(object);
+    }
+    let patch: Value = serde_json::from_slice(body).map_err(unreadable)?;
+    if !patch.is_object() {
+        return Err(ApiError::bad_request("error decoding patch: not an object"));
+    }
+    if media == MERGE_PATCH {
+        json_patch::merge(&mut object, &patch);
+    } else {
+        strategic::merge(&mut object, &patch);
+    }
+    Ok(object)
+}
+
+impl Cluster {
+    /// PATCH on an object or its status.
+    pub(crate) fn patch(&mut self, call: &Call<'_>, part: Part) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
+        let apply = call.media_type() == APPLY;
+        let existing = self.get(kind, &call.key());
+        if existing.is_none() && apply && part == Part::Main {
+            let mut object = patched(call, &json!({}))?;
+            set(&mut object, &["metadata", "name"], call.name());
+            let object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
+            let stored = self.create(kind, call.namespace(), object)?;
+            return Ok(json_response(201, stored.bytes().clone()));
+        }
+        let existing = existing.ok_or_else(|| ApiError::not_found(kind, call.name()))?;
+        let object = patched(call, &existing.value)?;
+        let object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
+        self.check_name(call, &object)?;
+        self.write(call, object, part, 200)
+    }
+}

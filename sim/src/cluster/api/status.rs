@@ -1,0 +1,217 @@
+//! `Status` bodies, as `k8s.io/apimachinery/pkg/api/errors` makes them.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::cluster::kinds::Kind;
+use crate::cluster::wire::ApiResponse;
+
+/// A refusal, on its way to becoming a `Status` body.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ApiError {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) details: Option<Value>,
+    pub(crate) continue_token: Option<String>,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+            continue_token: None,
+        }
+    }
+
+    fn about(mut self, kind: Kind, name: &str) -> Self {
+        let mut details = json!({"name": name, "kind": kind.plural()});
+        if !kind.group().is_empty() {
+            details["group"] = kind.group().into();
+        }
+        self.details = Some(details);
+        self
+    }
+
+    pub(crate) fn with_cause(mut self, reason: &str, message: &str, field: &str) -> Self {
+        let mut cause = json!({"reason": reason, "message": message});
+        if !field.is_empty() {
+            cause["field"] = field.into();
+        }
+        let details = self.details.get_or_insert_with(|| json!({}));
+        match details.get_mut("causes").and_then(Value::as_array_mut) {
+            Some(causes) => causes.push(cause),
+            None => details["causes"] = json!([cause]),
+        }
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.details.get_or_insert_with(|| json!({}))["retryAfterSeconds"] = seconds.into();
+        self
+    }
+
+    /// 404 for an object.
+    pub(crate) fn not_found(kind: Kind, name: &str) -> Self {
+        Self::new(
+            404,
+            "NotFound",
+            format!("{} \"{name}\" not found", kind.qualified()),
+        )
+        .about(kind, name)
+    }
+
+    /// 404 for a path.
+    pub(crate) fn no_resource() -> Self {
+        let mut e = Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        );
+        e.details = Some(json!({}));
+        e
+    }
+
+    pub(crate) fn already_exists(kind: Kind, name: &str) -> Self {
+        Self::new(
+            409,
+            "AlreadyExists",
+            format!("{} \"{name}\" already exists", kind.qualified()),
+        )
+        .about(kind, name)
+    }
+
+    pub(crate) fn conflict(kind: Kind, name: &str, why: &str) -> Self {
+        Self::new(
+            409,
+            "Conflict",
+            format!(
+                "Operation cannot be fulfilled on {} \"{name}\": {why}",
+                kind.qualified()
+            ),
+        )
+        .about(kind, name)
+    }
+
+    /// The 409 of optimistic locking.
+    pub(crate) fn stale(kind: Kind, name: &str) -> Self {
+        Self::conflict(
+            kind,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    pub(crate) fn forbidden(kind: Kind, name: &str, why: &str) -> Self {
+        Self::new(
+            403,
+            "Forbidden",
+            format!("{} \"{name}\" is forbidden: {why}", kind.qualified()),
+        )
+        .about(kind, name)
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 422 with one field error; `field_reason` is a `FieldValue…` reason.
+    pub(crate) fn invalid(
+        kind: Kind,
+        name: &str,
+        field: &str,
+        field_reason: &str,
+        why: &str,
+    ) -> Self {
+        let message = format!(
+            "{}{} \"{name}\" is invalid: {field}: {why}",
+            kind.name(),
+            if kind.group().is_empty() {
+                String::new()
+            } else {
+                format!(".{}", kind.group())
+            }
+        );
+        let mut e = Self::new(422, "Invalid", message).about(kind, name);
+        if let Some(details) = &mut e.details {
+            details["kind"] = kind.name().into();
+        }
+        e.with_cause(field_reason, why, field)
+    }
+
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
+    }
+
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
+        Self::new(
+            504,
+            "Timeout",
+            format!("Timeout: Too large resource version: {asked}, current: {current}"),
+        )
+        .with_cause("ResourceVersionTooLarge", "Too large resource version", "")
+        .retry_after(1)
+    }
+
+    /// The `Status` object.
+    pub(crate) fn body(&self) -> Value {
+        let mut metadata = json!({});
+        if let Some(token) = &self.continue_token {
+            metadata["continue"] = token.as_str().into();
+        }
+        let mut body = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": metadata,
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        });
+        if let Some(details) = &self.details {
+            body["details"] = details.clone();
+        }
+        body
+    }
+
+    /// The response that carries this refusal.
+    pub(crate) fn response(&self) -> ApiResponse {
+        let retry_after_s = self
+            .details
+            .as_ref()
+            .and_then(|d| d["retryAfterSeconds"].as_u64())
+            .and_then(|s| u32::try_from(s).ok());
+        ApiResponse::Unary {
+            status: self.code,
+            content_type: "application/json",
+            retry_after_s,
+            body: json_bytes(&self.body()),
+        }
+    }
+}
+
+/// The JSON text of a value.
+pub(crate) fn json_bytes(value: &Value) -> Bytes {
+    Bytes::from(serde_json::to_vec(value).expect("a JSON value serialises"))
+}
+
+/// A JSON response.
+pub(crate) fn json_response(status: u16, body: Bytes) -> ApiResponse {
+    ApiResponse::Unary {
+        status,
+        content_type: "application/json",
+        retry_after_s: None,
+        body,
+    }
+}

@@ -1,0 +1,372 @@
+//! One request: from its path and verb to a response.
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::decode::canonical;
+use super::path::{Query, Resource, Route, parse};
+use super::selectors::LabelSelector;
+use super::status::{ApiError, json_bytes, json_response};
+use crate::cluster::kinds::Kind;
+use crate::cluster::machine::Cluster;
+use crate::cluster::objects::{DeleteOptions, Deletion, Part, Propagation};
+use crate::cluster::store::Ref;
+use crate::cluster::value::{self, at, int, set, text};
+use crate::cluster::wire::{ApiRequest, ApiResponse};
+use crate::time::Micros;
+use crate::workload::Workload;
+
+/// Largest body, bytes (`MaxRequestBodyBytes`).
+const MAX_BODY: usize = 3 * 1024 * 1024;
+
+/// A request with its path taken apart.
+pub(crate) struct Call<'a> {
+    pub(crate) resource: Resource,
+    pub(crate) query: Query,
+    pub(crate) request: &'a ApiRequest,
+}
+
+impl Call<'_> {
+    /// Namespace of the path, empty for cluster-wide requests.
+    pub(crate) fn namespace(&self) -> &str {
+        self.resource.namespace.as_deref().unwrap_or("")
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.resource.name.as_deref().unwrap_or("")
+    }
+
+    pub(crate) fn key(&self) -> String {
+        value::key(self.namespace(), self.name())
+    }
+
+    /// The media type of the body, without parameters.
+    pub(crate) fn media_type(&self) -> &str {
+        self.request
+            .content_type
+            .as_deref()
+            .and_then(|c| c.split(';').next())
+            .map_or("", str::trim)
+    }
+
+    /// The body of a POST or PUT as a canonical object.
+    fn object(&self) -> Result<Value, ApiError> {
+        let kind = self.resource.kind;
+        if !matches!(self.media_type(), "" | "application/json" | "*/*") {
+            return Err(unsupported_media(
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            ));
+        }
+        let cannot = |why: String| {
+            ApiError::bad_request(format!(
+                "{} in version \"{}\" cannot be handled as a {}: {why}",
+                kind.name(),
+                kind.api_version(),
+                kind.name()
+            ))
+        };
+        let raw: Value =
+            serde_json::from_slice(&self.request.body).map_err(|e| cannot(e.to_string()))?;
+        canonical(kind, raw).map_err(|e| cannot(e.to_string()))
+    }
+}
+
+/// 415.
+pub(crate) fn unsupported_media(accepted: &str) -> ApiError {
+    ApiError::new(
+        415,
+        "UnsupportedMediaType",
+        format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        ),
+    )
+}
+
+impl Cluster {
+    /// Answers one request at `now`; whatever is due by then is done first.
+    pub fn handle(
+        &mut self,
+        now: Micros,
+        req: ApiRequest,
+        workload: &mut dyn Workload,
+    ) -> ApiResponse {
+        self.advance(now, workload);
+        self.answer(&req, workload).unwrap_or_else(|e| e.response())
+    }
+
+    fn answer(
+        &mut self,
+        request: &ApiRequest,
+        workload: &mut dyn Workload,
+    ) -> Result<ApiResponse, ApiError> {
+        if request.body.len() > MAX_BODY {
+            return Err(ApiError::new(
+                413,
+                "RequestEntityTooLarge",
+                format!("Request entity too large: limit is {MAX_BODY}"),
+            ));
+        }
+        let route = parse(request.uri.path()).ok_or_else(ApiError::no_resource)?;
+        let resource = match route {
+            Route::Health => {
+                return Ok(ApiResponse::Unary {
+                    status: 200,
+                    content_type: "text/plain; charset=utf-8",
+                    retry_after_s: None,
+                    body: Bytes::from_static(b"ok"),
+                });
+            }
+            Route::Version => return Ok(json_response(200, json_bytes(&version()))),
+            Route::Resource(r) => r,
+        };
+        let call = Call {
+            resource,
+            query: Query::parse(request.uri.query()),
+            request,
+        };
+        let acceptable = request.accept.as_deref().is_none_or(|a| {
+            a.is_empty() || a.contains("json") || a.contains("*/*") || a.contains("application/*")
+        });
+        if !acceptable && call.resource.subresource.is_none() {
+            return Err(ApiError::new(
+                406,
+                "NotAcceptable",
+                "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            ));
+        }
+        match call.resource.subresource.as_deref() {
+            None => self.object_verb(&call),
+            Some("status") if call.resource.kind.has_status() => self.status_verb(&call),
+            Some("scale") if call.resource.kind.has_scale() => self.scale_verb(&call),
+            Some("log") if call.resource.kind == Kind::Pod => self.pod_log(&call, workload),
+            Some("proxy") if call.resource.kind == Kind::Pod => self.pod_proxy(&call, workload),
+            Some("eviction") if call.resource.kind == Kind::Pod => self.pod_eviction(&call),
+            Some(_) => Err(ApiError::no_resource()),
+        }
+    }
+
+    fn object_verb(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
+        let named = call.resource.name.is_some();
+        match call.request.method {
+            Method::GET if !named && call.query.flag("watch") => self.watch(call),
+            Method::GET if !named => self.list(call),
+            Method::GET => Ok(json_response(200, self.found(call)?.bytes().clone())),
+            Method::POST if !named => self.post(call),
+            Method::PUT if named => self.put(call, Part::Main),
+            Method::PATCH if named => self.patch(call, Part::Main),
+            Method::DELETE if named => self.delete_verb(call),
+            _ => Err(ApiError::method_not_allowed()),
+        }
+    }
+
+    fn status_verb(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
+        match call.request.method {
+            Method::GET => Ok(json_response(200, self.found(call)?.bytes().clone())),
+            Method::PUT => self.put(call, Part::Status),
+            Method::PATCH => self.patch(call, Part::Status),
+            _ => Err(ApiError::method_not_allowed()),
+        }
+    }
+
+    pub(crate) fn found(&self, call: &Call<'_>) -> Result<Ref, ApiError> {
+        if let Some(asked) = call.query.number("resourceVersion")
+            && asked > self.store.rv()
+        {
+            return Err(ApiError::too_large_version(asked, self.store.rv()));
+        }
+        self.get(call.resource.kind, &call.key())
+            .ok_or_else(|| ApiError::not_found(call.resource.kind, call.name()))
+    }
+
+    fn post(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
+        if kind.namespaced() && call.resource.namespace.is_none() {
+            return Err(ApiError::method_not_allowed());
+        }
+        let object = call.object()?;
+        if call.query.dry_run() {
+            let (_, object) = self.prepare_create(kind, call.namespace(), object)?;
+            return Ok(json_response(201, json_bytes(&object)));
+        }
+        let stored = self.create(kind, call.namespace(), object)?;
+        Ok(json_response(201, stored.bytes().clone()))
+    }
+
+    fn put(&mut self, call: &Call<'_>, part: Part) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
+        let mut object = call.object()?;
+        self.check_name(call, &object)?;
+        let key = call.key();
+        let creates = matches!(kind, Kind::Lease | Kind::Event) && part == Part::Main;
+        if creates && self.store.get(kind, &key).is_none() {
+            value::remove(&mut object, &["metadata", "resourceVersion"]);
+            set(&mut object, &["metadata", "name"], call.name());
+            let stored = self.create(kind, call.namespace(), object)?;
+            return Ok(json_response(201, stored.bytes().clone()));
+        }
+        let conditional = matches!(kind, Kind::Lease | Kind::PodDisruptionBudget);
+        if conditional
+            && text(&object, &["metadata", "resourceVersion"]).is_empty()
+            && self.store.get(kind, &key).is_some()
+        {
+            return Err(ApiError::invalid(
+                kind,
+                call.name(),
+                "metadata.resourceVersion",
+                "FieldValueInvalid",
+                "Invalid value: 0: must be specified for an update",
+            ));
+        }
+        self.write(call, object, part, 200)
+    }
+
+    /// Stores an object for a PUT or a PATCH and answers with it.
+    pub(crate) fn write(
+        &mut self,
+        call: &Call<'_>,
+        object: Value,
+        part: Part,
+        status: u16,
+    ) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
+        if call.query.dry_run() {
+            let old = self.found(call)?;
+            let object = self.prepare_update(kind, &old, object, part)?;
+            return Ok(json_response(status, json_bytes(&object)));
+        }
+        let stored = self.update(kind, &call.key(), object, part)?;
+        Ok(json_response(status, stored.bytes().clone()))
+    }
+
+    pub(crate) fn check_name(&self, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+        let name = value::name(object);
+        if name != call.name() {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                call.name()
+            )));
+        }
+        let namespace = value::namespace(object);
+        if !namespace.is_empty() && namespace != call.namespace() {
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        Ok(())
+    }
+
+    fn delete_verb(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
+        let body: Value = if call.request.body.is_empty() {
+            json!({})
+        } else {
+            serde_json::from_slice(&call.request.body)
+                .map_err(|e| ApiError::bad_request(format!("couldn't parse DeleteOptions: {e}")))?
+        };
+        let propagation = call
+            .query
+            .get("propagationPolicy")
+            .unwrap_or_else(|| text(&body, &["propagationPolicy"]));
+        let owned = |path: &[&str]| Some(text(&body, path).to_owned()).filter(|s| !s.is_empty());
+        let options = DeleteOptions {
+            grace_s: int(&body, &["gracePeriodSeconds"]).or_else(|| {
+                call.query
+                    .get("gracePeriodSeconds")
+                    .and_then(|g| g.parse().ok())
+            }),
+            propagation: match propagation {
+                "" | "Background" => Propagation::Background,
+                "Foreground" => Propagation::Foreground,
+                "Orphan" => Propagation::Orphan,
+                other => {
+                    return Err(ApiError::new(
+                        422,
+                        "Invalid",
+                        format!(
+                            "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
+                        ),
+                    ));
+                }
+            },
+            uid: owned(&["preconditions", "uid"]),
+            rv: owned(&["preconditions", "resourceVersion"]),
+            dry_run: call.query.dry_run() || at(&body, &["dryRun"]).is_some(),
+        };
+        match self.delete(kind, &call.key(), &options)? {
+            Deletion::Marked(object) => Ok(json_response(200, object.bytes().clone())),
+            Deletion::Done(object) if kind == Kind::Pod => {
+                Ok(json_response(200, object.bytes().clone()))
+            }
+            Deletion::Done(object) => {
+                let mut details = json!({
+                    "name": call.name(), "kind": kind.plural(), "uid": value::uid(&object.value),
+                });
+                if !kind.group().is_empty() {
+                    details["group"] = kind.group().into();
+                }
+                let body = json!({
+                    "kind": "Status", "apiVersion": "v1", "metadata": {},
+                    "status": "Success", "details": details,
+                });
+                Ok(json_response(200, json_bytes(&body)))
+            }
+        }
+    }
+
+    fn scale_verb(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
+        let current = self.found(call)?;
+        let mut scale = scale_of(&current.value);
+        match call.request.method {
+            Method::GET => return Ok(json_response(200, json_bytes(&scale))),
+            Method::PUT => {
+                scale = serde_json::from_slice(&call.request.body)
+                    .map_err(|e| ApiError::bad_request(format!("Scale cannot be handled: {e}")))?;
+            }
+            Method::PATCH => scale = super::patch::patched(call, &scale)?,
+            _ => return Err(ApiError::method_not_allowed()),
+        }
+        let replicas = int(&scale, &["spec", "replicas"]).unwrap_or(0);
+        let mut object = current.value.clone();
+        let asked = text(&scale, &["metadata", "resourceVersion"]);
+        if asked.is_empty() {
+            value::remove(&mut object, &["metadata", "resourceVersion"]);
+        } else {
+            set(&mut object, &["metadata", "resourceVersion"], asked);
+        }
+        set(&mut object, &["spec", "replicas"], replicas);
+        let stored = self.update(call.resource.kind, &call.key(), object, Part::Main)?;
+        Ok(json_response(200, json_bytes(&scale_of(&stored.value))))
+    }
+}
+
+/// `autoscaling/v1` Scale of a Deployment or ReplicaSet.
+fn scale_of(object: &Value) -> Value {
+    let selector =
+        LabelSelector::of_object(at(object, &["spec", "selector"]).unwrap_or(&Value::Null));
+    let meta = |field: &str| text(object, &["metadata", field]).to_owned();
+    json!({
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": meta("name"), "namespace": meta("namespace"), "uid": meta("uid"),
+            "resourceVersion": meta("resourceVersion"), "creationTimestamp": meta("creationTimestamp"),
+        },
+        "spec": {"replicas": int(object, &["spec", "replicas"]).unwrap_or(0)},
+        "status": {
+            "replicas": int(object, &["status", "replicas"]).unwrap_or(0),
+            "selector": selector.text(),
+        },
+    })
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1", "minor": "34",
+        "emulationMajor": "1", "emulationMinor": "34",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "33",
+        "gitVersion": "v1.34.4", "gitCommit": "0000000000000000000000000000000000000000",
+        "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z",
+        "goVersion": "go1.24.0", "compiler": "gc", "platform": "linux/amd64",
+    })
+}

@@ -1,0 +1,15 @@
+//! The Deployment controller (`pkg/controller/deployment`).
+//!
+//! Simpler than the real one: it reads the store as it is, so that the benign conflicts of stale caches
+//! do not happen; it adopts no orphans; the deprecated controller-side rollback is absent.
+
+mod history;
+mod progress;
+mod recreate;
+mod replicasets;
+mod rolling;
+mod scale;
+mod sync;
+mod view;
+
+pub(crate) use view::spec_replicas;

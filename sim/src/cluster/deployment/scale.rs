@@ -1,0 +1,182 @@
+//! Scaling, also proportionally over several ReplicaSets (`sync.go` scale).
+
+use std::cmp::Reverse;
+
+use serde_json::Value;
+
+use super::replicasets::{set_size_annotations, size_annotations_stale};
+use super::sync::Sync;
+use super::view::{
+    DESIRED, MAX, active, by_creation, int_annotation, is_rolling, max_surge, spec_replicas,
+    status_count, sum_spec,
+};
+use crate::cluster::api::status::ApiError;
+use crate::cluster::kinds::Kind;
+use crate::cluster::machine::Cluster;
+use crate::cluster::objects::Part;
+use crate::cluster::store::Ref;
+use crate::cluster::value::{self, created, name, set};
+
+/// `a × b / c`, rounded half away from zero, for non-negative operands and positive `c`.
+pub(crate) fn rounded_share(a: i64, b: i64, c: i64) -> i64 {
+    (2 * a * b + c) / (2 * c)
+}
+
+/// What each ReplicaSet gets: `(size, its max-replicas annotation)`, largest first, in that order.
+///
+/// `to_add` may be negative; the leftover of rounding goes to the first.
+pub(crate) fn proportional(
+    sets: &[(i64, Option<i64>)],
+    to_add: i64,
+    replicas: i64,
+    most: i64,
+    status_replicas: i64,
+) -> Vec<i64> {
+    let mut added = 0;
+    let mut sizes: Vec<i64> = sets
+        .iter()
+        .map(|&(size, annotated)| {
+            if to_add == 0 || size == 0 || to_add == added {
+                return size;
+            }
+            let fraction = if replicas == 0 {
+                -size
+            } else {
+                let base = annotated.filter(|m| *m != 0).unwrap_or(status_replicas);
+                rounded_share(size, most, base.max(1)) - size
+            };
+            let allowed = to_add - added;
+            let share = if to_add > 0 {
+                fraction.min(allowed)
+            } else {
+                fraction.max(allowed)
+            };
+            added += share;
+            size + share
+        })
+        .collect();
+    if to_add != 0
+        && let Some(first) = sizes.first_mut()
+    {
+        *first = (*first + to_add - added).max(0);
+    }
+    sizes
+}
+
+impl Cluster {
+    /// Brings the ReplicaSets' sizes in line with `spec.replicas`.
+    pub(crate) fn scale_deployment(
+        &mut self,
+        sync: &mut Sync,
+        new: Option<&Ref>,
+        old: &[Ref],
+    ) -> Result<(), ApiError> {
+        let replicas = spec_replicas(&sync.object);
+        if let Some(only) = active_or_latest(new, old) {
+            if spec_replicas(&only.value) != replicas {
+                self.scale_set(sync, &only, replicas, true)?;
+            } else if size_annotations_stale(&only.value, &sync.object) {
+                self.scale_set(sync, &only, replicas, false)?;
+            }
+            return Ok(());
+        }
+        if new.is_some_and(|rs| saturated(&sync.object, &rs.value)) {
+            for rs in active(old) {
+                self.scale_set(sync, &rs, 0, true)?;
+            }
+            return Ok(());
+        }
+        if !is_rolling(&sync.object) {
+            return Ok(());
+        }
+        let mut sets = active(old);
+        sets.extend(active(new.map(std::slice::from_ref).unwrap_or_default()));
+        let most = if replicas > 0 {
+            replicas + max_surge(&sync.object)
+        } else {
+            0
+        };
+        let to_add = most - sum_spec(&sets);
+        by_creation(&mut sets);
+        if to_add > 0 {
+            sets.reverse();
+        }
+        sets.sort_by_key(|rs| Reverse(spec_replicas(&rs.value)));
+        let described: Vec<(i64, Option<i64>)> = sets
+            .iter()
+            .map(|rs| (spec_replicas(&rs.value), int_annotation(&rs.value, MAX)))
+            .collect();
+        let sizes = proportional(
+            &described,
+            to_add,
+            replicas,
+            replicas + max_surge(&sync.object),
+            status_count(&sync.object, "replicas"),
+        );
+        for (rs, size) in sets.iter().zip(sizes) {
+            self.scale_set(sync, rs, size, false)?;
+        }
+        Ok(())
+    }
+
+    /// Sets a ReplicaSet's size and its size annotations; true if the size changed. With `announce`
+    /// a ReplicaSet of the right size is left alone, and a change makes an event.
+    pub(crate) fn scale_set(
+        &mut self,
+        sync: &mut Sync,
+        rs: &Ref,
+        size: i64,
+        announce: bool,
+    ) -> Result<bool, ApiError> {
+        let before = spec_replicas(&rs.value);
+        if before == size && (announce || !size_annotations_stale(&rs.value, &sync.object)) {
+            return Ok(false);
+        }
+        let mut copy = rs.value.clone();
+        set(&mut copy, &["spec", "replicas"], size);
+        set_size_annotations(&mut copy, &sync.object);
+        let key = value::key_of(&copy);
+        let stored = self.update(Kind::ReplicaSet, &key, copy, Part::Main)?;
+        sync.refresh(&stored);
+        if announce {
+            let way = if before < size { "up" } else { "down" };
+            let message = format!(
+                "Scaled {way} replica set {} from {before} to {size}",
+                name(&stored.value)
+            );
+            let object = sync.object.clone();
+            self.event(
+                &object,
+                false,
+                "ScalingReplicaSet",
+                &message,
+                "deployment-controller",
+            );
+        }
+        Ok(before != size)
+    }
+}
+
+/// The only active ReplicaSet, or the latest if none is active; `None` if several are active.
+fn active_or_latest(new: Option<&Ref>, old: &[Ref]) -> Option<Ref> {
+    let mut all = active(old);
+    all.extend(active(new.map(std::slice::from_ref).unwrap_or_default()));
+    match all.as_slice() {
+        [] => new.cloned().or_else(|| {
+            old.iter()
+                .max_by(|a, b| {
+                    (created(&a.value), name(&a.value)).cmp(&(created(&b.value), name(&b.value)))
+                })
+                .cloned()
+        }),
+        [only] => Some(only.clone()),
+        _ => None,
+    }
+}
+
+fn saturated(d: &Value, rs: &Value) -> bool {
+    let replicas = spec_replicas(d);
+    spec_replicas(rs) == replicas
+        && int_annotation(rs, DESIRED) == Some(replicas)
+        && status_count(rs, "availableReplicas") == replicas
+}

@@ -1,0 +1,124 @@
+//! The garbage collector: dependents follow their owner, or lose it.
+
+use super::kinds::Kind;
+use super::machine::Cluster;
+use super::objects::{DeleteOptions, Part, Propagation};
+use super::store::Ref;
+use super::value::{self, flag, items, remove, set, text, uid};
+
+/// Kinds whose objects have owners or are owned.
+const OWNED: [Kind; 5] = [
+    Kind::Deployment,
+    Kind::ReplicaSet,
+    Kind::Pod,
+    Kind::EndpointSlice,
+    Kind::ConfigMap,
+];
+
+impl Cluster {
+    fn owner_by_uid(&self, wanted: &str) -> Option<(Kind, String, Ref)> {
+        [
+            Kind::Deployment,
+            Kind::ReplicaSet,
+            Kind::Service,
+            Kind::ConfigMap,
+        ]
+        .into_iter()
+        .find_map(|kind| {
+            self.store
+                .list(kind, None)
+                .find(|(_, o)| uid(&o.value) == wanted)
+                .map(|(key, o)| (kind, key.clone(), o.clone()))
+        })
+    }
+
+    fn dependents(&self, owner: &str) -> Vec<(Kind, String, Ref)> {
+        OWNED
+            .into_iter()
+            .flat_map(|kind| {
+                self.store
+                    .list(kind, None)
+                    .filter(|(_, o)| {
+                        items(&o.value, &["metadata", "ownerReferences"])
+                            .iter()
+                            .any(|r| text(r, &["uid"]) == owner)
+                    })
+                    .map(move |(key, o)| (kind, key.clone(), o.clone()))
+            })
+            .collect()
+    }
+
+    /// Looks at the dependents of the owner with this UID, which is gone or is being deleted.
+    pub(crate) fn collect_garbage(&mut self, owner: &str) {
+        let dependents = self.dependents(owner);
+        let Some((kind, key, object)) = self.owner_by_uid(owner) else {
+            for (kind, key, _) in dependents {
+                // A dependent that has gone in the meantime needs nothing.
+                let _gone = self.delete(kind, &key, &DeleteOptions::default());
+            }
+            return;
+        };
+        if !value::deleting(&object.value) {
+            return;
+        }
+        let finalizers = items(&object.value, &["metadata", "finalizers"]).to_vec();
+        let has = |f: &str| finalizers.iter().any(|x| x.as_str() == Some(f));
+        if has("orphan") {
+            for (kind, key, dependent) in dependents {
+                let mut copy = dependent.value.clone();
+                let kept: Vec<_> = items(&copy, &["metadata", "ownerReferences"])
+                    .iter()
+                    .filter(|r| text(r, &["uid"]) != owner)
+                    .cloned()
+                    .collect();
+                if kept.is_empty() {
+                    remove(&mut copy, &["metadata", "ownerReferences"]);
+                } else {
+                    set(&mut copy, &["metadata", "ownerReferences"], kept);
+                }
+                let _gone = self.update(kind, &key, copy, Part::Main);
+            }
+            self.drop_finalizer(kind, &key, "orphan");
+        } else if has("foregroundDeletion") {
+            let mut blocked = false;
+            for (kind, key, dependent) in dependents {
+                blocked |= items(&dependent.value, &["metadata", "ownerReferences"])
+                    .iter()
+                    .any(|r| text(r, &["uid"]) == owner && flag(r, &["blockOwnerDeletion"]));
+                if !value::deleting(&dependent.value) {
+                    let propagation = if kind == Kind::Pod {
+                        Propagation::Background
+                    } else {
+                        Propagation::Foreground
+                    };
+                    let options = DeleteOptions {
+                        propagation,
+                        ..DeleteOptions::default()
+                    };
+                    let _gone = self.delete(kind, &key, &options);
+                }
+            }
+            if !blocked {
+                self.drop_finalizer(kind, &key, "foregroundDeletion");
+            }
+        }
+    }
+
+    fn drop_finalizer(&mut self, kind: Kind, key: &str, finalizer: &str) {
+        let Some(object) = self.get(kind, key) else {
+            return;
+        };
+        let mut copy = object.value.clone();
+        let kept: Vec<_> = items(&copy, &["metadata", "finalizers"])
+            .iter()
+            .filter(|f| f.as_str() != Some(finalizer))
+            .cloned()
+            .collect();
+        if kept.is_empty() {
+            remove(&mut copy, &["metadata", "finalizers"]);
+        } else {
+            set(&mut copy, &["metadata", "finalizers"], kept);
+        }
+        let _gone = self.update(kind, key, copy, Part::Main);
+    }
+}

@@ -1,0 +1,333 @@
+//! The cluster: one synchronous state machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::agenda_items::{Item, Work};
+use super::api::watch::Watches;
+use super::endpoints::ProxyState;
+use super::events::Recorder;
+use super::kinds::Kind;
+use super::kubelet::Kubelet;
+use super::objects::Quota;
+use super::store::{Ref, Store};
+use super::timings::{Range, Timings};
+use super::value;
+use super::wire::{Target, WatchFrame, WatchId};
+use crate::agenda::Agenda;
+use crate::audit::Audit;
+use crate::rng::Rng;
+use crate::time::Micros;
+use crate::workload::Workload;
+
+/// One random stream for each component.
+pub(crate) struct Streams {
+    pub(crate) api: Rng,
+    pub(crate) names: Rng,
+    pub(crate) controllers: Rng,
+    pub(crate) scheduler: Rng,
+    pub(crate) kubelet: Rng,
+    pub(crate) endpoints: Rng,
+    pub(crate) proxy: Rng,
+    pub(crate) config: Rng,
+    pub(crate) garbage: Rng,
+    pub(crate) watch: Rng,
+}
+
+impl Streams {
+    fn new(seed: u64) -> Self {
+        let derive = |component: &str| Rng::derive(seed, &format!("cluster/{component}"));
+        Self {
+            api: derive("api"),
+            names: derive("names"),
+            controllers: derive("controllers"),
+            scheduler: derive("scheduler"),
+            kubelet: derive("kubelet"),
+            endpoints: derive("endpoints"),
+            proxy: derive("proxy"),
+            config: derive("config"),
+            garbage: derive("garbage"),
+            watch: derive("watch"),
+        }
+    }
+}
+
+/// The simulated control plane with its nodes.
+pub struct Cluster {
+    pub(crate) now: Micros,
+    pub(crate) store: Store,
+    pub(crate) agenda: Agenda<Item>,
+    pub(crate) pending: BTreeSet<Work>,
+    pub(crate) failures: BTreeMap<Work, u32>,
+    pub(crate) timings: Timings,
+    pub(crate) rng: Streams,
+    pub(crate) watches: Watches,
+    pub(crate) kubelet: Kubelet,
+    pub(crate) proxy: ProxyState,
+    pub(crate) recorder: Recorder,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) targets_generation: u64,
+    pub(crate) quota: Quota,
+    pub(crate) service_ips: u32,
+    audit: Audit,
+}
+
+impl Cluster {
+    /// A cluster with one node and the namespaces `default`, `kube-system` and `dex-production`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::with(seed, Timings::default(), 1)
+    }
+
+    /// A cluster with other latencies and `nodes` nodes.
+    #[must_use]
+    pub fn with(seed: u64, timings: Timings, nodes: u32) -> Self {
+        let mut cluster = Self {
+            now: Micros::ZERO,
+            store: Store::new(),
+            agenda: Agenda::default(),
+            pending: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            timings,
+            rng: Streams::new(seed),
+            watches: Watches::default(),
+            kubelet: Kubelet::default(),
+            proxy: ProxyState::default(),
+            recorder: Recorder::default(),
+            targets: Vec::new(),
+            targets_generation: 0,
+            quota: Quota::default(),
+            service_ips: 0,
+            audit: Audit::default(),
+        };
+        for name in ["default", "kube-system", "dex-production"] {
+            cluster
+                .seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+        }
+        for n in 1..=nodes {
+            cluster.seed(json!({
+                "apiVersion": "v1", "kind": "Node", "metadata": {"name": format!("node-{n}")},
+                "status": {
+                    "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
+                    "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+                    "addresses": [{"type": "InternalIP", "address": format!("172.18.0.{}", n + 1)}],
+                },
+            }));
+        }
+        cluster
+    }
+
+    fn seed(&mut self, object: Value) {
+        let kind = Kind::of_object(
+            value::text(&object, &["apiVersion"]),
+            value::text(&object, &["kind"]),
+        )
+        .expect("bootstrap objects have known kinds");
+        self.create(kind, "", object)
+            .expect("bootstrap objects are valid");
+    }
+
+    /// The earliest instant at which the cluster has something to do.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Micros> {
+        self.agenda.next_at()
+    }
+
+    /// Does everything that is due at or before `now`.
+    pub fn advance(&mut self, now: Micros, workload: &mut dyn Workload) {
+        while let Some((at, item)) = self.agenda.pop_due(now) {
+            self.now = self.now.max(at);
+            self.run(item, workload);
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn run(&mut self, item: Item, workload: &mut dyn Workload) {
+        match item {
+            Item::Work(work) => {
+                self.pending.remove(&work);
+                self.work(work, workload);
+            }
+            Item::Later(work) => self.work(work, workload),
+            Item::Container { pod, epoch, step } => self.container_step(pod, epoch, step, workload),
+            Item::Proxy => self.proxy_run(workload),
+            Item::WatchDeadline(id) => self.watches.end(id),
+            Item::Bookmark(id) => self.bookmark(id),
+        }
+    }
+
+    fn work(&mut self, work: Work, workload: &mut dyn Workload) {
+        let result = match &work {
+            Work::Deployment(key) => self.sync_deployment(key),
+            Work::ReplicaSet(key) => self.sync_replica_set(key),
+            Work::Schedule(key) => {
+                self.schedule_pod(key);
+                Ok(())
+            }
+            Work::Pod(key) => {
+                self.kubelet_sync(key, workload);
+                Ok(())
+            }
+            Work::Endpoints(key) => self.sync_endpoints(key),
+            Work::Budget(key) => self.sync_budget(key),
+            Work::Config(key) => {
+                self.deliver_config(key, workload);
+                Ok(())
+            }
+            Work::Garbage(uid) => {
+                self.collect_garbage(uid);
+                Ok(())
+            }
+        };
+        if result.is_ok() {
+            self.failures.remove(&work);
+        } else {
+            self.retry(work);
+        }
+    }
+
+    /// Queues a failed sync again: 5 ms doubling, dropped after 15 (client-go's workqueue).
+    fn retry(&mut self, work: Work) {
+        let failures = self.failures.entry(work.clone()).or_insert(0);
+        *failures += 1;
+        if *failures > 15 {
+            self.failures.remove(&work);
+            return;
+        }
+        let delay = Micros(5_000 << *failures);
+        self.agenda.push(self.now + delay, Item::Later(work));
+    }
+
+    /// Queues work after a controller's watch lag and sync time, unless it is queued already.
+    pub(crate) fn enqueue(&mut self, work: Work) {
+        if self.pending.contains(&work) {
+            return;
+        }
+        let (first, second, rng): (Range, Range, &mut Rng) = match &work {
+            Work::Deployment(_) | Work::ReplicaSet(_) | Work::Budget(_) => (
+                self.timings.watch_lag,
+                self.timings.sync,
+                &mut self.rng.controllers,
+            ),
+            Work::Schedule(_) => (
+                self.timings.watch_lag,
+                self.timings.schedule,
+                &mut self.rng.scheduler,
+            ),
+            Work::Pod(_) => (
+                self.timings.watch_lag,
+                self.timings.kubelet_observe,
+                &mut self.rng.kubelet,
+            ),
+            Work::Endpoints(_) => (
+                self.timings.watch_lag,
+                self.timings.sync,
+                &mut self.rng.endpoints,
+            ),
+            Work::Config(_) => (
+                self.timings.watch_lag,
+                self.timings.config_lag,
+                &mut self.rng.config,
+            ),
+            Work::Garbage(_) => (
+                self.timings.watch_lag,
+                self.timings.garbage,
+                &mut self.rng.garbage,
+            ),
+        };
+        let at = self.now + first.draw(rng) + second.draw(rng);
+        self.pending.insert(work.clone());
+        self.agenda.push(at, Item::Work(work));
+    }
+
+    /// After every write: the audit, the watches, the controllers.
+    pub(crate) fn published(&mut self) {
+        let Some(entry) = self.store.last().cloned() else {
+            return;
+        };
+        self.audit.record_words(
+            self.now,
+            1,
+            &[
+                entry.rv,
+                entry.kind as u64,
+                entry.change as u64,
+                entry.object.seq,
+            ],
+        );
+        self.audit.record(self.now, "key", entry.key.as_bytes());
+        self.watches.publish(&entry);
+        self.notify(&entry);
+        let horizon = self.now.saturating_sub(self.timings.watch_log);
+        self.store.compact_before(horizon);
+    }
+
+    /// The frames that watches have sent since the last call, in order.
+    pub fn take_watch_frames(&mut self) -> Vec<(WatchId, WatchFrame)> {
+        self.watches.take_frames()
+    }
+
+    /// The client has gone: nothing more is sent on this watch.
+    pub fn close_watch(&mut self, id: WatchId) {
+        self.watches.close(id);
+    }
+
+    /// Live pods, for scraping. Unchanged while [`Self::targets_generation`] is.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Counts the changes of [`Self::targets`].
+    #[must_use]
+    pub fn targets_generation(&self) -> u64 {
+        self.targets_generation
+    }
+
+    /// The rolling hash of every write so far.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// The object `namespace/name` as it stands, for oracles and tests.
+    #[must_use]
+    pub fn object(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Value> {
+        self.store
+            .get(kind, &value::key(namespace, name))
+            .map(|o| &o.value)
+    }
+
+    /// All objects of a kind in a namespace, by name.
+    pub fn objects<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = &'a Value> {
+        self.store
+            .list(kind, Some(namespace))
+            .map(|(_, o)| &o.value)
+    }
+
+    /// The latest resourceVersion.
+    #[must_use]
+    pub fn resource_version(&self) -> u64 {
+        self.store.rv()
+    }
+
+    /// Compacts the watch log now: everything up to the latest resourceVersion is forgotten, so that
+    /// a watch from an older one gets 410.
+    pub fn compact(&mut self) {
+        self.store.compact(self.store.rv());
+    }
+
+    /// Ends every open watch, as a restart of the API server would.
+    pub fn drop_watches(&mut self) {
+        self.watches.end_all();
+    }
+
+    pub(crate) fn get(&self, kind: Kind, key: &str) -> Option<Ref> {
+        self.store.get(kind, key).cloned()
+    }
+}

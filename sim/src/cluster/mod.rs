@@ -1,0 +1,42 @@
+//! The simulated Kubernetes 1.34 control plane: API server, controllers and kubelet as one synchronous
+//! state machine with its own agenda.
+//!
+//! ```text
+//!  ApiRequest ──> api ──> store ──> watch log ──> watches ──> WatchFrame
+//!                          │  ▲
+//!                 notify   ▼  │ writes
+//!   deployment · replicaset · scheduler · kubelet · endpoints · proxy · budget · garbage
+//!                                           │
+//!                                           └──> Workload (the processes in the pods)
+//! ```
+//!
+//! Controllers work on the store, not over HTTP, and each waits for a drawn watch lag and sync time
+//! ([`Timings`]). Determinism: everything is a function of (seed, requests with their instants, workload);
+//! each component draws from its own stream.
+
+mod agenda_items;
+mod api;
+mod budget;
+mod deployment;
+mod endpoints;
+mod events;
+mod garbage;
+mod kinds;
+mod kubelet;
+mod machine;
+mod notify;
+mod objects;
+mod replicaset;
+mod scheduler;
+mod store;
+#[cfg(test)]
+mod tests;
+mod timings;
+mod value;
+mod wire;
+
+pub use kinds::Kind;
+pub use kubelet::ImageState;
+pub use machine::Cluster;
+pub use timings::{Range, Timings};
+pub use wire::{ApiRequest, ApiResponse, Target, WatchFrame, WatchId};

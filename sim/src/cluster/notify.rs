@@ -1,0 +1,159 @@
+//! Which controllers a change wakes (their informers' handlers).
+
+use serde_json::Value;
+
+use super::agenda_items::Work;
+use super::api::selectors::LabelSelector;
+use super::kinds::Kind;
+use super::machine::Cluster;
+use super::store::{Change, LogEntry};
+use super::value::{self, at, controller_of, controller_uid, items, split_key, text, uid};
+
+impl Cluster {
+    /// Wakes whoever watches this kind.
+    pub(crate) fn notify(&mut self, entry: &LogEntry) {
+        let object = &entry.object.value;
+        match entry.kind {
+            Kind::Deployment => {
+                if entry.change != Change::Deleted {
+                    self.enqueue(Work::Deployment(entry.key.clone()));
+                }
+            }
+            Kind::ReplicaSet => {
+                if entry.change != Change::Deleted {
+                    self.enqueue(Work::ReplicaSet(entry.key.clone()));
+                }
+                self.enqueue_controller(object);
+            }
+            Kind::Pod => self.notify_pod(entry),
+            Kind::Service => self.enqueue(Work::Endpoints(entry.key.clone())),
+            Kind::EndpointSlice => self.proxy_wake(),
+            Kind::ConfigMap => self.enqueue(Work::Config(entry.key.clone())),
+            Kind::PodDisruptionBudget => {
+                if entry.change != Change::Deleted {
+                    self.enqueue(Work::Budget(entry.key.clone()));
+                }
+            }
+            _ => {}
+        }
+        if entry.change == Change::Deleted {
+            if self.may_have_dependents(entry.kind) {
+                self.enqueue(Work::Garbage(uid(object).to_owned()));
+            }
+            // An owner that waits in foreground deletion looks again.
+            let owners = items(object, &["metadata", "ownerReferences"]);
+            for owner in owners.iter().filter(|o| text(o, &["kind"]) != "Node") {
+                self.enqueue(Work::Garbage(text(owner, &["uid"]).to_owned()));
+            }
+        } else if value::deleting(object) && !items(object, &["metadata", "finalizers"]).is_empty()
+        {
+            self.enqueue(Work::Garbage(uid(object).to_owned()));
+        }
+    }
+
+    fn may_have_dependents(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Deployment | Kind::ReplicaSet | Kind::Service)
+    }
+
+    /// Queues the controller that owns this object.
+    fn enqueue_controller(&mut self, object: &Value) {
+        let Some(owner) = controller_of(object) else {
+            return;
+        };
+        let key = value::key(value::namespace(object), text(owner, &["name"]));
+        match text(owner, &["kind"]) {
+            "Deployment" => self.enqueue(Work::Deployment(key)),
+            "ReplicaSet" => self.enqueue(Work::ReplicaSet(key)),
+            _ => {}
+        }
+    }
+
+    fn notify_pod(&mut self, entry: &LogEntry) {
+        let object = &entry.object.value;
+        let previous = entry.previous.as_ref().map(|p| &p.value);
+        self.enqueue_controller(object);
+        let assigned = !text(object, &["spec", "nodeName"]).is_empty();
+        match entry.change {
+            Change::Deleted => {
+                self.enqueue(Work::Pod(entry.key.clone()));
+                self.wake_deployment_of_pod(object);
+                self.wake_unschedulable();
+            }
+            _ if !assigned => self.enqueue(Work::Schedule(entry.key.clone())),
+            _ => {
+                let was_assigned =
+                    previous.is_some_and(|p| !text(p, &["spec", "nodeName"]).is_empty());
+                let was_deleting = previous.is_some_and(value::deleting);
+                if !was_assigned || (value::deleting(object) && !was_deleting) {
+                    self.enqueue(Work::Pod(entry.key.clone()));
+                }
+            }
+        }
+        if entry.change != Change::Modified || endpoint_differs(previous, object) {
+            let (namespace, _) = split_key(&entry.key);
+            let selected: Vec<Work> = self
+                .store
+                .list(Kind::Service, Some(namespace))
+                .filter(|(_, s)| {
+                    selects(&s.value, object) || previous.is_some_and(|p| selects(&s.value, p))
+                })
+                .map(|(key, _)| Work::Endpoints(key.clone()))
+                .chain(
+                    self.store
+                        .list(Kind::PodDisruptionBudget, Some(namespace))
+                        .map(|(key, _)| Work::Budget(key.clone())),
+                )
+                .collect();
+            for work in selected {
+                self.enqueue(work);
+            }
+        }
+    }
+
+    /// Recreate waits for the last pod: a pod's deletion wakes its Deployment only when none remains.
+    fn wake_deployment_of_pod(&mut self, pod: &Value) {
+        let rs_uid = controller_uid(pod);
+        let namespace = value::namespace(pod).to_owned();
+        let Some(rs) = self
+            .store
+            .list(Kind::ReplicaSet, Some(&namespace))
+            .map(|(_, rs)| rs.clone())
+            .find(|rs| uid(&rs.value) == rs_uid)
+        else {
+            return;
+        };
+        let deployment = controller_uid(&rs.value);
+        let owned: Vec<String> = self
+            .store
+            .list(Kind::ReplicaSet, Some(&namespace))
+            .filter(|(_, rs)| controller_uid(&rs.value) == deployment)
+            .map(|(_, rs)| uid(&rs.value).to_owned())
+            .collect();
+        let any_left = self
+            .store
+            .list(Kind::Pod, Some(&namespace))
+            .any(|(_, p)| owned.iter().any(|u| u == controller_uid(&p.value)));
+        if !any_left {
+            self.enqueue_controller(&rs.value);
+        }
+    }
+}
+
+/// Whether a Service selects a pod.
+pub(crate) fn selects(service: &Value, pod: &Value) -> bool {
+    let selector = LabelSelector::of_map(at(service, &["spec", "selector"]));
+    !selector.is_empty() && selector.matches(pod)
+}
+
+/// What of a pod shows in an EndpointSlice.
+fn endpoint_differs(previous: Option<&Value>, object: &Value) -> bool {
+    let Some(previous) = previous else {
+        return true;
+    };
+    let same = |path: &[&str]| at(previous, path) == at(object, path);
+    !(same(&["status", "podIP"])
+        && same(&["metadata", "labels"])
+        && same(&["metadata", "deletionTimestamp"])
+        && same(&["status", "phase"])
+        && value::condition_true(previous, "Ready") == value::condition_true(object, "Ready"))
+}

@@ -1,0 +1,292 @@
+//! The ReplicaSet controller (`pkg/controller/replicaset`, `controller_utils.go`).
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value, json};
+
+use super::agenda_items::{Item, Work};
+use super::api::selectors::LabelSelector;
+use super::api::status::ApiError;
+use super::deployment::spec_replicas;
+use super::kinds::Kind;
+use super::machine::Cluster;
+use super::objects::{DeleteOptions, Part};
+use super::store::Ref;
+use super::value::{
+    self, annotation, at, condition, condition_true, controller_uid, created, int, items, name,
+    parse_timestamp, set, text, timestamp, uid,
+};
+use crate::time::Micros;
+
+/// Most pods created or deleted in one sync.
+const BURST: i64 = 500;
+
+/// Pods that count: neither finished nor on their way out.
+pub(crate) fn is_active(pod: &Value) -> bool {
+    !matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed") && !value::deleting(pod)
+}
+
+fn ready_since(pod: &Value) -> Option<Micros> {
+    let ready = condition(pod, "Ready").filter(|c| text(c, &["status"]) == "True")?;
+    parse_timestamp(text(ready, &["lastTransitionTime"]))
+}
+
+fn is_available(pod: &Value, min_ready_s: i64, now: Micros) -> bool {
+    ready_since(pod).is_some_and(|since| {
+        min_ready_s == 0
+            || since + Micros::from_secs(u64::try_from(min_ready_s).unwrap_or(0)) <= now
+    })
+}
+
+/// An age as the bucket in which ages compare equal: log2 of its nanoseconds.
+fn age_bucket(now: Micros, since: Micros) -> u32 {
+    let nanos = now.saturating_sub(since).0.saturating_mul(1_000);
+    u64::BITS - nanos.leading_zeros()
+}
+
+/// Orders pods by how gladly they are deleted (`ActivePodsWithRanks`); `rank` counts siblings on the node.
+pub(crate) fn deletion_order(now: Micros, a: (&Value, usize), b: (&Value, usize)) -> Ordering {
+    let ((a, rank_a), (b, rank_b)) = (a, b);
+    let assigned = |p: &Value| !text(p, &["spec", "nodeName"]).is_empty();
+    let phase = |p: &Value| match text(p, &["status", "phase"]) {
+        "Pending" => 0,
+        "Unknown" => 1,
+        _ => 2,
+    };
+    let ready = |p: &Value| condition_true(p, "Ready");
+    let cost = |p: &Value| {
+        annotation(p, "controller.kubernetes.io/pod-deletion-cost")
+            .and_then(|c| c.parse::<i32>().ok())
+            .unwrap_or(0)
+    };
+    let restarts = |p: &Value| {
+        items(p, &["status", "containerStatuses"])
+            .iter()
+            .map(|s| int(s, &["restartCount"]).unwrap_or(0))
+            .max()
+            .unwrap_or(0)
+    };
+    assigned(a)
+        .cmp(&assigned(b))
+        .then_with(|| phase(a).cmp(&phase(b)))
+        .then_with(|| ready(a).cmp(&ready(b)))
+        .then_with(|| cost(a).cmp(&cost(b)))
+        .then_with(|| rank_b.cmp(&rank_a))
+        .then_with(|| match (ready_since(a), ready_since(b)) {
+            (Some(x), Some(y)) => age_bucket(now, x).cmp(&age_bucket(now, y)),
+            _ => Ordering::Equal,
+        })
+        .then_with(|| restarts(b).cmp(&restarts(a)))
+        .then_with(|| age_bucket(now, created(a)).cmp(&age_bucket(now, created(b))))
+        .then_with(|| uid(a).cmp(uid(b)))
+}
+
+impl Cluster {
+    /// Active pods that a ReplicaSet controls.
+    fn pods_of(&self, rs: &Value) -> Vec<Ref> {
+        let owner = uid(rs);
+        self.store
+            .list(Kind::Pod, Some(value::namespace(rs)))
+            .filter(|(_, p)| controller_uid(&p.value) == owner && is_active(&p.value))
+            .map(|(_, p)| p.clone())
+            .collect()
+    }
+
+    pub(crate) fn sync_replica_set(&mut self, key: &str) -> Result<(), ApiError> {
+        let Some(rs) = self.get(Kind::ReplicaSet, key) else {
+            return Ok(());
+        };
+        let pods = self.pods_of(&rs.value);
+        let outcome = if value::deleting(&rs.value) {
+            Ok(())
+        } else {
+            self.manage_replicas(&rs.value, &pods)
+        };
+        let status = self.replica_set_status(&rs.value, &pods, outcome.as_ref().err());
+        let unchanged = rs.value["status"] == status;
+        if !unchanged && self.store.get(Kind::ReplicaSet, key).is_some() {
+            let mut copy = rs.value.clone();
+            value::remove(&mut copy, &["metadata", "resourceVersion"]);
+            set(&mut copy, &["status"], status);
+            self.update(Kind::ReplicaSet, key, copy, Part::Status)?;
+        }
+        let min_ready = int(&rs.value, &["spec", "minReadySeconds"]).unwrap_or(0);
+        if min_ready > 0 {
+            self.wait_for_availability(key, &pods, min_ready);
+        }
+        outcome
+    }
+
+    /// Comes back when the next ready pod will have been ready long enough.
+    fn wait_for_availability(&mut self, key: &str, pods: &[Ref], min_ready_s: i64) {
+        let span = Micros::from_secs(u64::try_from(min_ready_s).unwrap_or(0));
+        let next = pods
+            .iter()
+            .filter_map(|p| ready_since(&p.value))
+            .map(|since| since + span)
+            .filter(|due| *due > self.now)
+            .min();
+        if let Some(due) = next {
+            self.agenda
+                .push(due, Item::Later(Work::ReplicaSet(key.to_owned())));
+        }
+    }
+
+    fn manage_replicas(&mut self, rs: &Value, pods: &[Ref]) -> Result<(), ApiError> {
+        let have = pods.len() as i64;
+        let want = spec_replicas(rs);
+        if have < want {
+            self.create_pods(rs, (want - have).min(BURST))
+        } else {
+            self.delete_pods(rs, pods, (have - want).min(BURST))
+        }
+    }
+
+    /// Batches of 1, 2, 4, …; an error drops the remaining batches.
+    fn create_pods(&mut self, rs: &Value, count: i64) -> Result<(), ApiError> {
+        let (mut left, mut batch) = (count, 1);
+        while left > 0 {
+            let size = batch.min(left);
+            let mut failure = None;
+            for _ in 0..size {
+                if let Err(e) = self.create_pod(rs) {
+                    failure = Some(e);
+                }
+            }
+            if let Some(e) = failure {
+                return Err(e);
+            }
+            left -= size;
+            batch *= 2;
+        }
+        Ok(())
+    }
+
+    fn create_pod(&mut self, rs: &Value) -> Result<(), ApiError> {
+        let template = at(rs, &["spec", "template"]).unwrap_or(&Value::Null);
+        let mut pod = json!({
+            "metadata": {
+                "generateName": format!("{}-", name(rs)),
+                "ownerReferences": [{
+                    "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name(rs), "uid": uid(rs),
+                    "controller": true, "blockOwnerDeletion": true,
+                }],
+            },
+            "spec": template.get("spec").cloned().unwrap_or(Value::Null),
+        });
+        for field in ["labels", "annotations", "finalizers"] {
+            if let Some(v) = at(template, &["metadata", field]) {
+                set(&mut pod, &["metadata", field], v.clone());
+            }
+        }
+        let result = self.create(Kind::Pod, value::namespace(rs), pod);
+        match result {
+            Ok(pod) => {
+                let message = format!("Created pod: {}", name(&pod.value));
+                self.event(
+                    rs,
+                    false,
+                    "SuccessfulCreate",
+                    &message,
+                    "replicaset-controller",
+                );
+                Ok(())
+            }
+            Err(e) => {
+                let message = format!("Error creating: {}", e.message);
+                self.event(rs, true, "FailedCreate", &message, "replicaset-controller");
+                Err(e)
+            }
+        }
+    }
+
+    fn delete_pods(&mut self, rs: &Value, pods: &[Ref], count: i64) -> Result<(), ApiError> {
+        if count <= 0 {
+            return Ok(());
+        }
+        let siblings = self.siblings_by_node(rs);
+        let rank = |p: &Value| {
+            let node = text(p, &["spec", "nodeName"]);
+            siblings.iter().filter(|n| n.as_str() == node).count()
+        };
+        let mut ranked: Vec<(Ref, usize)> =
+            pods.iter().map(|p| (p.clone(), rank(&p.value))).collect();
+        ranked.sort_by(|a, b| deletion_order(self.now, (&a.0.value, a.1), (&b.0.value, b.1)));
+        for (pod, _) in ranked.iter().take(usize::try_from(count).unwrap_or(0)) {
+            let key = value::key_of(&pod.value);
+            self.delete(Kind::Pod, &key, &DeleteOptions::default())?;
+            let message = format!("Deleted pod: {}", name(&pod.value));
+            self.event(
+                rs,
+                false,
+                "SuccessfulDelete",
+                &message,
+                "replicaset-controller",
+            );
+        }
+        Ok(())
+    }
+
+    /// The nodes of all active pods that belong to ReplicaSets of the same owner.
+    fn siblings_by_node(&self, rs: &Value) -> Vec<String> {
+        let owner = controller_uid(rs);
+        let namespace = value::namespace(rs);
+        let sets: Vec<&str> = self
+            .store
+            .list(Kind::ReplicaSet, Some(namespace))
+            .filter(|(_, s)| {
+                uid(&s.value) == uid(rs) || (!owner.is_empty() && controller_uid(&s.value) == owner)
+            })
+            .map(|(_, s)| uid(&s.value))
+            .collect();
+        self.store
+            .list(Kind::Pod, Some(namespace))
+            .filter(|(_, p)| is_active(&p.value) && sets.contains(&controller_uid(&p.value)))
+            .map(|(_, p)| text(&p.value, &["spec", "nodeName"]).to_owned())
+            .collect()
+    }
+
+    fn replica_set_status(&self, rs: &Value, pods: &[Ref], error: Option<&ApiError>) -> Value {
+        let labels = LabelSelector::of_map(at(rs, &["spec", "template", "metadata", "labels"]));
+        let min_ready = int(rs, &["spec", "minReadySeconds"]).unwrap_or(0);
+        let count = |f: &dyn Fn(&Value) -> bool| pods.iter().filter(|p| f(&p.value)).count();
+        let mut status = Map::new();
+        // `replicas` has no omitempty; the other counts do.
+        status.insert("replicas".to_owned(), pods.len().into());
+        for (field, n) in [
+            ("fullyLabeledReplicas", count(&|p| labels.matches(p))),
+            ("readyReplicas", count(&|p| condition_true(p, "Ready"))),
+            (
+                "availableReplicas",
+                count(&|p| is_available(p, min_ready, self.now)),
+            ),
+        ] {
+            if n != 0 {
+                status.insert(field.to_owned(), n.into());
+            }
+        }
+        let generation = int(rs, &["metadata", "generation"]).unwrap_or(0);
+        status.insert("observedGeneration".to_owned(), generation.into());
+        if let Some(error) = error {
+            let reason = if (pods.len() as i64) < spec_replicas(rs) {
+                "FailedCreate"
+            } else {
+                "FailedDelete"
+            };
+            let since = condition(rs, "ReplicaFailure")
+                .filter(|c| text(c, &["reason"]) == reason)
+                .map_or_else(
+                    || timestamp(self.now),
+                    |c| text(c, &["lastTransitionTime"]).to_owned(),
+                );
+            status.insert(
+                "conditions".to_owned(),
+                json!([{
+                    "type": "ReplicaFailure", "status": "True", "reason": reason,
+                    "message": error.message, "lastTransitionTime": since,
+                }]),
+            );
+        }
+        Value::Object(status)
+    }
+}

@@ -1,0 +1,142 @@
+//! The scheduler: the emptiest node with room for another pod.
+
+use serde_json::{Value, json};
+
+use super::agenda_items::{Item, Work};
+use super::kinds::Kind;
+use super::machine::Cluster;
+use super::value::{self, at, condition, items, name, set, text, timestamp};
+
+/// Pods that a node takes, unless it says otherwise.
+const DEFAULT_PODS: usize = 110;
+
+impl Cluster {
+    /// Sets how many pods a node takes; 0 makes it full.
+    pub fn set_node_capacity(&mut self, node: &str, pods: u32) {
+        let key = value::key("", node);
+        if let Some(old) = self.get(Kind::Node, &key) {
+            let mut object = old.value.clone();
+            set(
+                &mut object,
+                &["status", "allocatable", "pods"],
+                pods.to_string(),
+            );
+            self.store.replace(self.now, Kind::Node, &key, object);
+            self.published();
+            self.wake_unschedulable();
+        }
+    }
+
+    /// (node, free places), the emptiest first.
+    fn places(&self) -> Vec<(String, usize)> {
+        let used = |node: &str| {
+            self.store
+                .list(Kind::Pod, None)
+                .filter(|(_, p)| {
+                    text(&p.value, &["spec", "nodeName"]) == node
+                        && !matches!(text(&p.value, &["status", "phase"]), "Succeeded" | "Failed")
+                })
+                .count()
+        };
+        let mut places: Vec<(String, usize)> = self
+            .store
+            .list(Kind::Node, None)
+            .filter(|(_, n)| !value::flag(&n.value, &["spec", "unschedulable"]))
+            .map(|(_, n)| {
+                let node = name(&n.value);
+                let most = text(&n.value, &["status", "allocatable", "pods"])
+                    .parse()
+                    .unwrap_or(DEFAULT_PODS);
+                (node.to_owned(), most.saturating_sub(used(node)))
+            })
+            .collect();
+        places.sort_by_key(|(_, free)| std::cmp::Reverse(*free));
+        places
+    }
+
+    pub(crate) fn schedule_pod(&mut self, key: &str) {
+        let Some(pod) = self.get(Kind::Pod, key) else {
+            return;
+        };
+        if !text(&pod.value, &["spec", "nodeName"]).is_empty() || value::deleting(&pod.value) {
+            return;
+        }
+        let places = self.places();
+        let mut object = pod.value.clone();
+        match places.first().filter(|(_, free)| *free > 0) {
+            Some((node, _)) => {
+                set(&mut object, &["spec", "nodeName"], node.as_str());
+                let bound = json!({
+                    "type": "PodScheduled", "status": "True",
+                    "lastProbeTime": null, "lastTransitionTime": timestamp(self.now),
+                });
+                put(&mut object, bound);
+                let stored = self.store.replace(self.now, Kind::Pod, key, object);
+                self.published();
+                let (namespace, pod_name) = value::split_key(key);
+                let message = format!("Successfully assigned {namespace}/{pod_name} to {node}");
+                self.event(
+                    &stored.value,
+                    false,
+                    "Scheduled",
+                    &message,
+                    "default-scheduler",
+                );
+            }
+            None => {
+                let message = format!(
+                    "0/{} nodes are available: {} Too many pods.",
+                    places.len(),
+                    places.len()
+                );
+                if condition(&object, "PodScheduled").is_none() {
+                    let refused = json!({
+                        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                        "message": message, "lastProbeTime": null,
+                        "lastTransitionTime": timestamp(self.now),
+                    });
+                    put(&mut object, refused);
+                    self.pending.insert(Work::Schedule(key.to_owned()));
+                    self.store.replace(self.now, Kind::Pod, key, object);
+                    self.published();
+                    self.pending.remove(&Work::Schedule(key.to_owned()));
+                }
+                self.event(
+                    &pod.value,
+                    true,
+                    "FailedScheduling",
+                    &message,
+                    "default-scheduler",
+                );
+                let at = self.now + self.timings.schedule_retry.draw(&mut self.rng.scheduler);
+                self.agenda
+                    .push(at, Item::Later(Work::Schedule(key.to_owned())));
+            }
+        }
+    }
+
+    /// Room may have appeared: unassigned pods are tried again.
+    pub(crate) fn wake_unschedulable(&mut self) {
+        let waiting: Vec<String> = self
+            .store
+            .list(Kind::Pod, None)
+            .filter(|(_, p)| at(&p.value, &["spec", "nodeName"]).is_none())
+            .map(|(k, _)| k.clone())
+            .collect();
+        for key in waiting {
+            self.enqueue(Work::Schedule(key));
+        }
+    }
+}
+
+/// Replaces the condition of the same type.
+fn put(object: &mut Value, mut new: Value) {
+    if let Some(m) = new.as_object_mut() {
+        m.retain(|_, v| !v.is_null());
+    }
+    let of_type = text(&new, &["type"]).to_owned();
+    let mut conditions = items(object, &["status", "conditions"]).to_vec();
+    conditions.retain(|c| text(c, &["type"]) != of_type);
+    conditions.push(new);
+    set(object, &["status", "conditions"], conditions);
+}

@@ -1,0 +1,68 @@
+//! What crosses the border between the API server and the fabric.
+
+use bytes::Bytes;
+
+/// One HTTP request to the API server.
+#[derive(Clone, Debug)]
+pub struct ApiRequest {
+    /// Method.
+    pub method: http::Method,
+    /// Path and query; scheme and authority are ignored.
+    pub uri: http::Uri,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Accept`.
+    pub accept: Option<String>,
+    /// Body.
+    pub body: Bytes,
+    /// Who asks; recorded, never refused.
+    pub user: String,
+}
+
+/// The API server's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiResponse {
+    /// One body.
+    Unary {
+        /// HTTP status code.
+        status: u16,
+        /// `Content-Type`.
+        content_type: &'static str,
+        /// `Retry-After`, seconds.
+        retry_after_s: Option<u32>,
+        /// Body.
+        body: Bytes,
+    },
+    /// 200 with a stream of JSON lines; see [`Cluster::take_watch_frames`](super::Cluster::take_watch_frames).
+    Watch(WatchId),
+}
+
+/// An open watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchId(pub u64);
+
+/// A piece of a watch's stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchFrame {
+    /// One JSON line with its newline.
+    Data(Bytes),
+    /// The server closes the stream.
+    End,
+}
+
+/// A pod as service discovery sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Pod name.
+    pub pod: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Pod UID.
+    pub uid: String,
+    /// Label `app`.
+    pub app: String,
+    /// Pod IP.
+    pub ip: String,
+    /// Whether a process runs in it.
+    pub running: bool,
+}
