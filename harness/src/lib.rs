@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Fire drills on rollbacks: scenarios, drills, oracles, verdicts and reports.
+//!
+//! ```text
+//! scenario ─┐
+//! seed ─────┼─▶ worlds: perform the drill ─▶ evidence ─▶ oracles ─▶ findings ─▶ verdicts ─▶ report
+//! runbook ──┘                                  (plain data)  (pure)
+//! ```
+//!
+//! Only [`worlds`] knows how a drill happens. Everything to the right of the evidence is a pure
+//! function, and none of it asks the executor how things went. Determinism: a drill's result is a pure
+//! function of (build, scenario, runbook, seed, world).
+
+pub mod delta;
+pub mod digest;
+pub mod drill;
+pub mod evidence;
+pub mod oracles;
+pub mod report;
+pub mod runbooks;
+pub mod scenario;
+pub mod stats;
+pub mod suggest;
+pub mod swarm;
+pub mod token;
+pub mod verdict;
+pub mod worlds;

@@ -1,1 +1,71 @@
-fn main() {}
+//! Firedrill's build tool: `cargo xtask chaos`, `replay` and `runbook` build the `firedrill` binary in
+//! release mode and run it; `ci` runs everything that CI runs; `edges` checks who knows whom.
+//!
+//! Thin on purpose: arguments of the first three are `firedrill`'s own, and so is the exit code.
+
+mod ci;
+mod edges;
+mod firedrill;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xshell::Shell;
+
+/// Builds and runs Firedrill.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_version_flag = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run scenarios, each with many seeds (`cargo xtask chaos --help` lists the options)
+    #[command(disable_help_flag = true)]
+    Chaos(Passed),
+    /// Run one drill again, and show its timeline
+    #[command(disable_help_flag = true)]
+    Replay(Passed),
+    /// Look at runbooks
+    #[command(disable_help_flag = true)]
+    Runbook(Passed),
+    /// Everything that CI runs
+    Ci,
+    /// Check which crate of the workspace knows which
+    Edges,
+}
+
+#[derive(Debug, clap::Args)]
+struct Passed {
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    args: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let task = Cli::parse().task;
+    let done = Shell::new()
+        .map_err(|e| e.to_string())
+        .and_then(|sh| match task {
+            Task::Chaos(passed) => firedrill::run(&sh, "chaos", &passed.args),
+            Task::Replay(passed) => firedrill::run(&sh, "replay", &passed.args),
+            Task::Runbook(passed) => firedrill::run(&sh, "runbook", &passed.args),
+            Task::Ci => ci::run(&sh),
+            Task::Edges => edges::run(&sh),
+        });
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

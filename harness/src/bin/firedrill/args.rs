@@ -1,0 +1,118 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use firedrill::worlds::WorldKind;
+
+const EXIT_CODES: &str = "Exit codes:\n  0  all passed\n  1  a drill failed\n  2  bad input or usage\n  3  inconclusive, and none failed\n  4  the world could not be built\n  130  interrupted";
+
+/// Fire drills on rollbacks: deploys a bad release, lets the rollback executor follow the runbook, and
+/// judges from outside whether the exchange recovered.
+#[derive(Debug, Parser)]
+#[command(name = "firedrill", version, after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios, each with many seeds
+    Chaos(ChaosArgs),
+    /// Run one drill again, and show its timeline
+    Replay(ReplayArgs),
+    /// Look at runbooks
+    Runbook {
+        #[command(subcommand)]
+        command: RunbookCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunbookCommand {
+    /// Name every mistake in a runbook, with its place and a remedy
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChaosArgs {
+    /// Names of built-in scenarios, or paths of scenario files; none: the three default ones
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+    /// Where to drill
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    pub(crate) world: World,
+    /// How many seeds for each scenario [default: 100, or 1 with --seed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) seeds: Option<u32>,
+    /// The first seed [default: 0]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Drills at a time [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub(crate) jobs: Option<u16>,
+    /// The runbook to follow instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runbook: Option<PathBuf>,
+    /// Write journal.json, junit.xml and report.html there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A replay token, as findings and journal.json show it
+    #[arg(value_name = "TOKEN")]
+    pub(crate) token: String,
+    /// Write journal.json, junit.xml and report.html there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The runbook
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum World {
+    /// The deterministic simulation: needs nothing
+    Sim,
+    /// A kind cluster with real PostgreSQL and Prometheus (not built yet)
+    Kind,
+}
+
+impl From<World> for WorldKind {
+    fn from(world: World) -> Self {
+        match world {
+            World::Sim => Self::Sim,
+            World::Kind => Self::Kind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_a_hundred_seeds_in_sim() {
+        let cli = Cli::try_parse_from(["firedrill", "chaos"]).expect("valid");
+        let Command::Chaos(args) = cli.command else {
+            panic!("chaos")
+        };
+        assert_eq!(
+            (args.world, args.seeds, args.seed),
+            (World::Sim, None, None)
+        );
+        assert!(args.scenarios.is_empty());
+    }
+}

@@ -1,0 +1,150 @@
+//! `firedrill chaos`: scenarios times seeds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use firedrill::drill::{DrillResult, timeline};
+use firedrill::report::{self, table};
+use firedrill::swarm::{self, SwarmResult};
+use firedrill::verdict::{self, Verdict};
+use firedrill::worlds::{Plan, WorldError, WorldKind};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::ChaosArgs;
+use crate::exit::{Failure, INTERRUPTED};
+use crate::{input, terminal};
+
+const SEEDS: u32 = 100;
+
+/// Runs it; the exit code.
+pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
+    let world = WorldKind::from(args.world);
+    let runbook = input::runbook(args.runbook.as_deref())?;
+    let scenarios = input::scenarios(&args.scenarios, &runbook.triggers())?;
+    if world == WorldKind::Kind {
+        return Err(WorldError::NotBuilt(world).into());
+    }
+    let first = args.seed.unwrap_or(0);
+    let count = args
+        .seeds
+        .unwrap_or(if args.seed.is_some() { 1 } else { SEEDS });
+    let Some(end) = first.checked_add(u64::from(count)) else {
+        return Err(Failure::input(
+            format!("there are no {count} seeds from {first} on"),
+            "seeds are below 2^64: choose a smaller --seed or fewer --seeds",
+        ));
+    };
+    let plans: Vec<Plan> = scenarios
+        .iter()
+        .flat_map(|scenario| {
+            (first..end).map(|seed| Plan {
+                world,
+                scenario: Arc::clone(scenario),
+                runbook: runbook.clone(),
+                seed,
+            })
+        })
+        .collect();
+    let stop = stop_on_interrupt();
+    let jobs = args.jobs.map_or_else(processors, usize::from);
+    let bar = progress(plans.len());
+    let failed = AtomicUsize::new(0);
+    let finished = |result: &DrillResult| {
+        if result.verdicts.overall != Verdict::Pass {
+            let n = failed.fetch_add(1, Ordering::Relaxed) + 1;
+            bar.set_message(format!("{n} not passed"));
+        }
+        bar.inc(1);
+    };
+    let outcome = swarm::run(&plans, jobs, &stop, plans.len() == 1, &finished)?;
+    bar.finish_and_clear();
+    conclude(
+        &outcome,
+        args.report.as_deref(),
+        stop.load(Ordering::Relaxed),
+    )
+}
+
+/// Shows and writes the results; the exit code.
+pub(crate) fn conclude(
+    outcome: &SwarmResult,
+    report: Option<&std::path::Path>,
+    interrupted: bool,
+) -> Result<u8, Failure> {
+    let results = &outcome.results;
+    if let [only] = results.as_slice()
+        && !only.timeline.is_empty()
+    {
+        terminal::say(&timeline::render(only));
+    }
+    if !results.is_empty() {
+        terminal::say(&table::summary(results));
+    }
+    let findings = table::findings(results);
+    if !findings.is_empty() {
+        terminal::say(&format!("\n{findings}"));
+    }
+    if let Some(directory) = report {
+        report::write_all(directory, results, outcome.skipped)?;
+        terminal::say(&format!(
+            "report: {}",
+            directory.join("report.html").display()
+        ));
+    }
+    let count = |v| results.iter().filter(|r| r.verdicts.overall == v).count();
+    let mut line = format!(
+        "{} drills: {} passed, {} failed, {} inconclusive",
+        results.len(),
+        count(Verdict::Pass),
+        count(Verdict::Fail),
+        count(Verdict::Inconclusive)
+    );
+    if outcome.skipped > 0 {
+        line.push_str(&format!("; interrupted, {} did not run", outcome.skipped));
+    }
+    let worst = results
+        .iter()
+        .map(|r| r.verdicts.overall)
+        .max()
+        .unwrap_or(Verdict::Inconclusive);
+    terminal::say(&terminal::coloured(worst, &line));
+    if interrupted {
+        return Ok(INTERRUPTED);
+    }
+    Ok(verdict::exit_code(
+        results.iter().map(|r| r.verdicts.overall),
+    ))
+}
+
+/// The flag that Ctrl-C sets. A second Ctrl-C ends the program at once.
+pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
+    use signal_hook::consts::SIGINT;
+    let stop = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register_conditional_shutdown(
+        SIGINT,
+        i32::from(INTERRUPTED),
+        Arc::clone(&stop),
+    )
+    .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&stop)));
+    if let Err(error) = registered {
+        terminal::complain(&format!(
+            "warning: Ctrl-C will end the run without results: {error}"
+        ));
+    }
+    stop
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A bar on standard error, if that is a terminal.
+fn progress(drills: usize) -> ProgressBar {
+    let bar =
+        ProgressBar::with_draw_target(Some(drills as u64), ProgressDrawTarget::stderr_with_hz(10));
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} drills, {per_sec}, {elapsed} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style);
+    bar
+}

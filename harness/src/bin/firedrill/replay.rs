@@ -1,0 +1,41 @@
+//! `firedrill replay`: one drill again, from its token alone.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use firedrill::runbooks::{self, LoadedRunbook};
+use firedrill::scenario::Scenario;
+use firedrill::swarm;
+use firedrill::token::Token;
+use firedrill::worlds::Plan;
+
+use crate::args::ReplayArgs;
+use crate::chaos;
+use crate::exit::Failure;
+
+/// Runs it; the exit code.
+pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
+    let token = Token::decode(&args.token, runbooks::BUILT_IN)
+        .map_err(|error| Failure::input(error.to_string(), error.help()))?;
+    let runbook_file = if token.runbook_text == runbooks::BUILT_IN {
+        runbooks::BUILT_IN_FILE
+    } else {
+        "the token's runbook"
+    };
+    let runbook = LoadedRunbook::parse(runbook_file, &token.runbook_text)
+        .map_err(|e| Failure::Input(e.into()))?;
+    let scenario = Scenario::parse(
+        &token.scenario_file,
+        &token.scenario_text,
+        &runbook.triggers(),
+    )
+    .map_err(|e| Failure::Input(e.into()))?;
+    let plan = Plan {
+        world: token.world,
+        scenario: Arc::new(scenario),
+        runbook,
+        seed: token.seed,
+    };
+    let outcome = swarm::run(&[plan], 1, &AtomicBool::new(false), true, &|_| {})?;
+    chaos::conclude(&outcome, args.report.as_deref(), false)
+}

@@ -1,0 +1,155 @@
+//! One drill: performed in a world, judged by the oracles, told as a result.
+
+pub mod timeline;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::evidence::{Evidence, Ms, Outcome, StepSaid, second_from};
+use crate::oracles::{self, recovery};
+use crate::runbooks;
+use crate::stats::parts_per_million;
+use crate::token::Token;
+use crate::verdict::{Finding, Stage, Survivability, Verdict, Verdicts, judge};
+use crate::worlds::{self, Performed, Plan, WorldError, WorldKind};
+
+/// What came of one drill.
+#[derive(Clone, Debug)]
+pub struct DrillResult {
+    /// Scenario's name.
+    pub scenario: String,
+    /// Seed.
+    pub seed: u64,
+    /// World.
+    pub world: WorldKind,
+    /// Verdicts.
+    pub verdicts: Verdicts,
+    /// What each oracle found.
+    pub findings: Vec<Finding>,
+    /// Trigger to recovery, as measured.
+    pub rto_ms: Option<Ms>,
+    /// Trigger to recovery, as the executor claims.
+    pub rto_claimed_ms: Option<Ms>,
+    /// First harm to recovery.
+    pub impact_ms: Option<Ms>,
+    /// Clients' error rate after recovery, in millionths, rounded up.
+    pub error_rate_ppm: Option<u64>,
+    /// Requests after recovery.
+    pub requests_after_recovery: u64,
+    /// Acknowledged trades.
+    pub trades_acknowledged: u64,
+    /// Acknowledged trades that are absent or changed.
+    pub trades_lost: u64,
+    /// The executor's steps, as it reports them.
+    pub steps: Vec<StepSaid>,
+    /// Rolling hash over every event.
+    pub fingerprint: u64,
+    /// The token that runs this drill again.
+    pub replay: String,
+    /// What happened when.
+    pub timeline: Vec<timeline::Entry>,
+}
+
+impl DrillResult {
+    /// The findings that are not passes, worst first.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<&Finding> {
+        let mut troubles: Vec<&Finding> = self
+            .findings
+            .iter()
+            .filter(|f| f.verdict != Verdict::Pass)
+            .collect();
+        troubles.sort_by_key(|f| (std::cmp::Reverse(f.verdict), f.stage));
+        troubles
+    }
+}
+
+/// Performs and judges one drill. A panic in the world or the executor is a finding, not an end.
+///
+/// # Errors
+/// [`WorldError`] if there was no world to perform it in.
+pub fn run(plan: &Plan) -> Result<DrillResult, WorldError> {
+    match catch_unwind(AssertUnwindSafe(|| worlds::perform(plan))) {
+        Ok(performed) => Ok(conclude(plan, performed?)),
+        Err(panic) => {
+            let why = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Ok(panicked(plan, why))
+        }
+    }
+}
+
+fn panicked(plan: &Plan, why: &str) -> DrillResult {
+    let mut evidence = Evidence::empty(&plan.scenario);
+    evidence.executor.outcome = Outcome::Failed(format!("panicked: {why}"));
+    let mut result = conclude(
+        plan,
+        Performed {
+            evidence,
+            timeline: Vec::new(),
+            fingerprint: 0,
+        },
+    );
+    // The injection is unknown, yet a panic must not hide as inconclusive.
+    let finding = Finding::new(
+        "panic",
+        Stage::Execution,
+        Verdict::Fail,
+        format!("panicked: {why}"),
+    );
+    result.findings.push(finding.harmful());
+    result.verdicts = judge(&result.findings, Survivability::Survivable);
+    result
+}
+
+/// Judges what a world handed back.
+#[must_use]
+pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
+    let Performed {
+        evidence,
+        timeline,
+        fingerprint,
+    } = performed;
+    let findings = oracles::ask_all(&evidence);
+    // No faults beside the release yet: see `Survivability`.
+    let verdicts = judge(&findings, Survivability::Survivable);
+    let number = |oracle: &str, name: &str| {
+        findings
+            .iter()
+            .find(|f| f.oracle == oracle)
+            .and_then(|f| f.numbers.get(name))
+            .and_then(|&n| u64::try_from(n).ok())
+            .unwrap_or(0)
+    };
+    let trigger = evidence.executor.trigger.as_ref().map(|t| t.at_ms);
+    let recovered = recovery::recovered_ms(&evidence);
+    let after = recovered.map(|r| evidence.between(second_from(r), evidence.seconds.len()));
+    let since = |from: Option<Ms>, to: Option<Ms>| Some(to?.saturating_sub(from?));
+    DrillResult {
+        scenario: plan.scenario.name.clone(),
+        seed: plan.seed,
+        world: plan.world,
+        rto_ms: since(trigger, recovered),
+        rto_claimed_ms: since(trigger, evidence.executor.recovered_ms),
+        impact_ms: since(recovery::first_harm_ms(&evidence), recovered)
+            .filter(|_| trigger.is_some()),
+        error_rate_ppm: after.and_then(|t| parts_per_million(t.errors, t.counted())),
+        requests_after_recovery: after.map_or(0, |t| t.counted()),
+        trades_acknowledged: number("trades", "acknowledged"),
+        trades_lost: number("trades", "lost") + number("trades", "changed"),
+        steps: evidence.executor.steps,
+        fingerprint,
+        replay: Token::encode(
+            plan.world,
+            plan.seed,
+            &plan.scenario,
+            &plan.runbook.text,
+            runbooks::BUILT_IN,
+        ),
+        verdicts,
+        findings,
+        timeline,
+    }
+}

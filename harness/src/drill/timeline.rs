@@ -1,0 +1,103 @@
+//! The timeline of a single drill: what happened when, in virtual time, as deterministic text.
+
+use std::fmt::Write as _;
+
+use crate::drill::DrillResult;
+use crate::evidence::Ms;
+use crate::stats::{show_count, show_ms, show_ppm};
+
+/// One line of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// When, since the drill began.
+    pub at_ms: Ms,
+    /// Who: `world`, `deployer`, `clients`, `executor`.
+    pub who: &'static str,
+    /// Phase or step, possibly empty.
+    pub step: String,
+    /// What happened.
+    pub what: String,
+}
+
+impl Entry {
+    /// An entry.
+    #[must_use]
+    pub fn new(
+        at_ms: Ms,
+        who: &'static str,
+        step: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self {
+            at_ms,
+            who,
+            step: step.into(),
+            what: what.into(),
+        }
+    }
+}
+
+/// `mm:ss.mmm` since the drill began.
+#[must_use]
+pub fn clock(at_ms: Ms) -> String {
+    format!(
+        "{:02}:{:02}.{:03}",
+        at_ms / 60_000,
+        at_ms / 1_000 % 60,
+        at_ms % 1_000
+    )
+}
+
+/// The whole timeline with its verdicts and numbers.
+#[must_use]
+pub fn render(result: &DrillResult) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{} · seed {} · {} · {}\n",
+        result.scenario, result.seed, result.world, result.verdicts.overall
+    );
+    let step_width = result
+        .timeline
+        .iter()
+        .map(|e| e.step.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(32);
+    for entry in &result.timeline {
+        let line = format!(
+            "  {}  {:<8}  {:<step_width$}  {}",
+            clock(entry.at_ms),
+            entry.who,
+            entry.step,
+            entry.what.replace('\n', " ")
+        );
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out.push('\n');
+    for finding in &result.findings {
+        let _ = writeln!(
+            out,
+            "  {:<12}  {:<9}  {:<12}  {}",
+            finding.verdict,
+            finding.stage.as_str(),
+            finding.oracle,
+            finding.reason
+        );
+    }
+    let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+    let _ = write!(
+        out,
+        "\n  RTO {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n  trades acknowledged {}, lost {}\n  fingerprint {:016x}\n  replay {}\n",
+        or_none(result.rto_ms.map(show_ms)),
+        or_none(result.rto_claimed_ms.map(show_ms)),
+        or_none(result.impact_ms.map(show_ms)),
+        or_none(result.error_rate_ppm.map(show_ppm)),
+        show_count(result.requests_after_recovery),
+        show_count(result.trades_acknowledged),
+        show_count(result.trades_lost),
+        result.fingerprint,
+        result.replay
+    );
+    out
+}

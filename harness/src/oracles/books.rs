@@ -1,0 +1,122 @@
+//! Is everything that was acknowledged there, once, and with the same content?
+
+use crate::evidence::{Books, Entry, Evidence};
+use crate::verdict::{Finding, Stage, Verdict};
+
+/// Acknowledged trades against those present.
+pub(super) fn trades(evidence: &Evidence) -> Finding {
+    compare(
+        "trades",
+        "trade",
+        &evidence.trades,
+        evidence.expect.trades_lost_max,
+    )
+}
+
+/// Acknowledged orders against those in the order log.
+pub(super) fn orders(evidence: &Evidence) -> Finding {
+    compare("orders", "order", &evidence.orders, 0)
+}
+
+/// What the comparison counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Comparison {
+    /// Acknowledged and absent.
+    lost: u64,
+    /// Acknowledged and present with another content.
+    changed: u64,
+    /// Present more than once, or acknowledged with two contents.
+    duplicated: u64,
+    /// One of the worst, for the message.
+    example: Option<u64>,
+}
+
+/// Compares by id and content. Both a client on each side of a trade holds an acknowledgement, so
+/// the same entry acknowledged twice is one.
+fn compared(books: &Books) -> Comparison {
+    let mut acknowledged = sorted(&books.acknowledged);
+    acknowledged.dedup();
+    let present = sorted(&books.present);
+    let mut result = Comparison::default();
+    let mut note = |count: &mut u64, id: u64| {
+        *count += 1;
+        result.example.get_or_insert(id);
+    };
+    let (mut lost, mut changed, mut duplicated) = (0, 0, 0);
+    for pair in present.windows(2).chain(acknowledged.windows(2)) {
+        if pair[0].id == pair[1].id {
+            note(&mut duplicated, pair[0].id);
+        }
+    }
+    let mut rest = present.as_slice();
+    for entry in &acknowledged {
+        while rest.first().is_some_and(|p| p.id < entry.id) {
+            rest = &rest[1..];
+        }
+        let same_id = rest.iter().take_while(|p| p.id == entry.id);
+        match same_id.map(|p| p.content == entry.content).max() {
+            None => note(&mut lost, entry.id),
+            Some(false) => note(&mut changed, entry.id),
+            Some(true) => {}
+        }
+    }
+    Comparison {
+        lost,
+        changed,
+        duplicated,
+        ..result
+    }
+}
+
+fn sorted(entries: &[Entry]) -> Vec<Entry> {
+    let mut entries = entries.to_vec();
+    // Nearly sorted already: a stable sort finds the runs.
+    entries.sort();
+    entries
+}
+
+fn compare(oracle: &'static str, word: &str, books: &Books, lost_max: u64) -> Finding {
+    let c = compared(books);
+    let example = c
+        .example
+        .map_or_else(String::new, |id| format!(", for instance {word} {id}"));
+    let (verdict, reason) = if books.acknowledged.is_empty() {
+        (
+            Verdict::Inconclusive,
+            format!("no {word} was ever acknowledged"),
+        )
+    } else if c.duplicated > 0 {
+        (
+            Verdict::Fail,
+            format!("{} {word}s are there twice{example}", c.duplicated),
+        )
+    } else if c.changed > 0 {
+        (
+            Verdict::Fail,
+            format!(
+                "{} acknowledged {word}s are there with another content{example}",
+                c.changed
+            ),
+        )
+    } else if c.lost > lost_max {
+        (
+            Verdict::Fail,
+            format!("{} acknowledged {word}s are gone{example}", c.lost),
+        )
+    } else {
+        (
+            Verdict::Pass,
+            format!(
+                "{} of {} acknowledged {word}s are there",
+                books.acknowledged.len() as u64 - c.lost.min(books.acknowledged.len() as u64),
+                books.acknowledged.len()
+            ),
+        )
+    };
+    Finding::new(oracle, Stage::Recovery, verdict, reason)
+        .number("acknowledged", books.acknowledged.len())
+        .number("lost", c.lost)
+        .number("changed", c.changed)
+        .number("duplicated", c.duplicated)
+        .harmful()
+}

@@ -1,0 +1,44 @@
+//! Did the executor end as it should, by the way that it should take?
+
+use crate::evidence::{Evidence, Outcome};
+use crate::scenario::Path;
+use crate::verdict::{Finding, Stage, Verdict};
+
+/// The executor's outcome and path are the expected ones.
+pub(super) fn check(evidence: &Evidence) -> Finding {
+    let finding = |verdict, reason: String| {
+        Finding::new("outcome", Stage::Execution, verdict, reason)
+            .number("steps", evidence.executor.steps.len())
+    };
+    let (expected, taken) = (evidence.expect.path, evidence.executor.path);
+    match &evidence.executor.outcome {
+        Outcome::Failed(why) => finding(Verdict::Fail, format!("the executor failed: {why}")),
+        Outcome::StillRunning => finding(
+            Verdict::Fail,
+            "the executor was still at work when the drill ended".to_owned(),
+        ),
+        Outcome::Escalated(why) => finding(
+            Verdict::Fail,
+            format!("the executor called a person: {why}"),
+        ),
+        Outcome::NothingToDo(_) if expected == Path::None => finding(
+            Verdict::Pass,
+            "the executor did nothing, as it should".to_owned(),
+        ),
+        Outcome::NothingToDo(why) => {
+            finding(Verdict::Fail, format!("the executor did nothing: {why}"))
+        }
+        Outcome::Recovered if expected == taken => finding(
+            Verdict::Pass,
+            format!("the executor took the path `{}` to its end", taken.as_str()),
+        ),
+        Outcome::Recovered => finding(
+            Verdict::Fail,
+            format!(
+                "the executor took the path `{}` instead of `{}`",
+                taken.as_str(),
+                expected.as_str()
+            ),
+        ),
+    }
+}

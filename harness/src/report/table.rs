@@ -1,0 +1,134 @@
+//! What the terminal shows after a run: the summary table and the findings.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::summary::{ScenarioSummary, by_scenario};
+use crate::drill::DrillResult;
+use crate::stats::{show_count, show_ms, show_ppm};
+use crate::verdict::Verdict;
+
+/// How many findings of one kind are shown each by itself.
+const EXAMPLES: usize = 3;
+
+/// The summary table.
+#[must_use]
+pub fn summary(results: &[DrillResult]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header([
+        "Scenario",
+        "Verdict",
+        "RTO median / p99 / worst\nof 5 minutes",
+        "Errors after recovery\nworst, below 0.01%",
+        "Trades acknowledged\nand lost",
+        "Impact\nmedian / worst",
+    ]);
+    for s in by_scenario(results) {
+        table.add_row([
+            s.scenario.clone(),
+            verdicts(&s),
+            times(&[s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms]),
+            match s.error_rate_max_ppm {
+                Some(ppm) => format!(
+                    "{} of {}",
+                    show_ppm(ppm),
+                    show_count(s.requests_after_recovery)
+                ),
+                None => "none measured".to_owned(),
+            },
+            format!(
+                "{}, lost {}",
+                show_count(s.trades_acknowledged),
+                show_count(s.trades_lost)
+            ),
+            times(&[s.impact_p50_ms, s.impact_max_ms]),
+        ]);
+    }
+    for index in 2..6 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+        .to_string()
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn verdicts(s: &ScenarioSummary) -> String {
+    let mut parts = vec![format!("{} pass", s.passed)];
+    if s.failed > 0 {
+        parts.push(format!("{} fail", s.failed));
+    }
+    if s.inconclusive > 0 {
+        parts.push(format!("{} inconclusive", s.inconclusive));
+    }
+    parts.join("\n")
+}
+
+fn times(values: &[Option<u64>]) -> String {
+    if values.iter().all(Option::is_none) {
+        return "none".to_owned();
+    }
+    let shown: Vec<String> = values
+        .iter()
+        .map(|v| v.map_or_else(|| "none".to_owned(), show_ms))
+        .collect();
+    shown.join(" / ")
+}
+
+/// Verdict, scenario, oracle: the worst comes first.
+type Group<'a> = (Reverse<Verdict>, &'a str, &'a str);
+
+/// The findings that are not passes, grouped by scenario and oracle, the worst first, each with the
+/// command that replays it. Empty if there is none.
+#[must_use]
+pub fn findings(results: &[DrillResult]) -> String {
+    let mut groups: BTreeMap<Group<'_>, Vec<(&DrillResult, &str)>> = BTreeMap::new();
+    for result in results
+        .iter()
+        .filter(|r| r.verdicts.overall != Verdict::Pass)
+    {
+        for finding in result.troubles() {
+            groups
+                .entry((
+                    Reverse(finding.verdict),
+                    result.scenario.as_str(),
+                    finding.oracle,
+                ))
+                .or_default()
+                .push((result, &finding.reason));
+        }
+    }
+    let mut out = String::new();
+    for ((verdict, scenario, oracle), cases) in &groups {
+        let n = cases.len();
+        let _ = writeln!(
+            out,
+            "{} · {scenario} · {oracle}: {n} drill{}",
+            verdict.0,
+            if n == 1 { "" } else { "s" }
+        );
+        for (result, reason) in cases.iter().take(EXAMPLES) {
+            let _ = writeln!(
+                out,
+                "    seed {}: {reason}\n      cargo xtask replay {}",
+                result.seed, result.replay
+            );
+        }
+        if n > EXAMPLES {
+            let _ = writeln!(
+                out,
+                "    and {} more; all are in journal.json with --report DIR",
+                n - EXAMPLES
+            );
+        }
+    }
+    out
+}

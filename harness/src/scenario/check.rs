@@ -1,0 +1,325 @@
+//! What a scenario must satisfy beyond its form. All mistakes are found at once.
+
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::error::{Mistake, ScenarioError};
+use super::quantity::{Span, format_duration};
+use super::raw::Raw;
+use super::{Expect, Load, Path, ReleaseChange, Scenario, Timing, catalogue};
+use crate::evidence::REQUESTS_MIN;
+use crate::suggest;
+
+/// The procedure's recovery time objective: no scenario may ask for less strictness.
+const RTO_LIMIT: Duration = Duration::from_secs(300);
+/// The procedure's bound of the error rate, in millionths (0.01 %).
+const ERROR_RATE_LIMIT: u32 = 100;
+/// Longest drill.
+const DURATION_LIMIT: Duration = Duration::from_secs(4 * 3600);
+const PATHS: [&str; 4] = ["none", "application", "undo", "restore"];
+
+struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    fn add(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.0.push(Mistake::new(span, message, label, help));
+    }
+
+    fn within(&mut self, what: &str, value: &Spanned<i64>, range: RangeInclusive<i64>) -> u32 {
+        let n = *value.get_ref();
+        if !range.contains(&n) {
+            let (lo, hi) = (range.start(), range.end());
+            self.add(
+                value.span(),
+                format!("{what} is {n}"),
+                format!("must be {lo} to {hi}"),
+                format!("choose a value from {lo} to {hi}"),
+            );
+        }
+        u32::try_from(n).unwrap_or(0)
+    }
+}
+
+pub(super) fn check(
+    file: &str,
+    text: &str,
+    raw: Raw,
+    triggers: &[String],
+) -> Result<Scenario, ScenarioError> {
+    let mut m = Mistakes(Vec::new());
+    check_name(&mut m, &raw.name);
+    check_releases(&mut m, &raw);
+    let load = Load {
+        rate_per_s: m.within("rate_per_s", &raw.load.rate_per_s, 1..=10_000),
+        accounts: m.within("accounts", &raw.load.accounts, 2..=100_000),
+        markets: m.within("markets", &raw.load.markets, 1..=64),
+    };
+    let expect = check_expect(&mut m, &raw, triggers);
+    let timing = check_timing(&mut m, &raw, &load, &expect);
+    if !m.0.is_empty() {
+        return Err(ScenarioError::new(file, text, m.0));
+    }
+    Ok(Scenario {
+        name: raw.name.into_inner(),
+        description: raw.description,
+        release: ReleaseChange {
+            from: raw.release.from.into_inner(),
+            to: raw.release.to.into_inner(),
+        },
+        load,
+        timing,
+        expect,
+        text: text.to_owned(),
+    })
+}
+
+fn check_name(m: &mut Mistakes, name: &Spanned<String>) {
+    let word = name.get_ref();
+    let kebab = !word.is_empty()
+        && word.len() <= 63
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !word.starts_with('-')
+        && !word.ends_with('-');
+    if !kebab {
+        m.add(name.span(), format!("`{word}` is not a scenario name"), "not kebab-case", "lower-case letters, digits and inner hyphens, at most 63, such as `latency-regression`");
+    }
+}
+
+fn check_releases(m: &mut Mistakes, raw: &Raw) {
+    let known = catalogue::known_releases();
+    for release in [&raw.release.from, &raw.release.to] {
+        let word = release.get_ref().as_str();
+        if !known.contains(&word) {
+            m.add(
+                release.span(),
+                format!("unknown release `{word}`"),
+                "not in the catalogue of releases",
+                suggest::help(word, &known),
+            );
+        }
+    }
+    if raw.release.from.get_ref() == raw.release.to.get_ref() {
+        m.add(
+            raw.release.to.span(),
+            "the release deploys itself",
+            "same as `from`",
+            "name the release that is to be deployed, for instance `1.5.0-slow-path`",
+        );
+    }
+}
+
+fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
+    let e = &raw.expect;
+    let path = match e.path.get_ref().as_str() {
+        "none" => Path::None,
+        "application" => Path::Application,
+        "undo" => Path::Undo,
+        "restore" => Path::Restore,
+        word => {
+            m.add(
+                e.path.span(),
+                format!("unknown path `{word}`"),
+                "not a way to roll back",
+                suggest::help(word, &PATHS),
+            );
+            Path::None
+        }
+    };
+    let word = e.trigger.get_ref().as_str();
+    let trigger = (word != "none").then(|| word.to_owned());
+    if let Some(word) = &trigger
+        && !triggers.is_empty()
+        && !triggers.contains(word)
+    {
+        let mut known: Vec<&str> = triggers.iter().map(String::as_str).collect();
+        known.push("none");
+        m.add(
+            e.trigger.span(),
+            format!("the runbook has no trigger `{word}`"),
+            "unknown trigger",
+            suggest::help(word, &known),
+        );
+    }
+    if PATHS.contains(&e.path.get_ref().as_str()) && trigger.is_none() != (path == Path::None) {
+        let (label, help) = if trigger.is_none() {
+            (
+                "without a trigger nothing is rolled back",
+                "set `path = \"none\"`, or name the trigger",
+            )
+        } else {
+            (
+                "a trigger leads to a rollback",
+                "set `path` to application, undo or restore, or `trigger = \"none\"`",
+            )
+        };
+        m.add(
+            e.path.span(),
+            "impossible expectation: trigger and path do not go together",
+            label,
+            help,
+        );
+    }
+    let rto = e.rto_max.get_ref().0;
+    if rto > RTO_LIMIT {
+        m.add(
+            e.rto_max.span(),
+            format!(
+                "impossible expectation: rto_max of {} is beyond the procedure's RTO",
+                format_duration(rto)
+            ),
+            "longer than 5m",
+            "at most \"5m\": a scenario may be stricter than the procedure, never laxer",
+        );
+    } else if rto.is_zero() {
+        m.add(
+            e.rto_max.span(),
+            "impossible expectation: no rollback takes no time",
+            "zero",
+            "at most \"5m\", and more than nothing",
+        );
+    }
+    let rate = *e.error_rate_max.get_ref();
+    if rate.0 > ERROR_RATE_LIMIT {
+        m.add(
+            e.error_rate_max.span(),
+            format!(
+                "impossible expectation: error_rate_max of {rate} is beyond the procedure's bound"
+            ),
+            "more than 0.01%",
+            "at most \"0.01%\"",
+        );
+    } else if rate.0 == 0 {
+        m.add(
+            e.error_rate_max.span(),
+            "impossible expectation: no rate is below 0%",
+            "the error rate must stay strictly below this",
+            "for instance \"0.01%\"",
+        );
+    }
+    let p99 = e.p99_max.get_ref().0;
+    if !(Duration::from_millis(1)..=Duration::from_millis(2_500)).contains(&p99) {
+        m.add(
+            e.p99_max.span(),
+            format!("p99_max is {}", format_duration(p99)),
+            "must be 1ms to 2.5s",
+            "the latency target of the exchange, for instance \"100ms\"",
+        );
+    }
+    let lost = *e.trades_lost_max.get_ref();
+    if lost < 0 {
+        m.add(
+            e.trades_lost_max.span(),
+            format!("trades_lost_max is {lost}"),
+            "must not be negative",
+            "0: no acknowledged trade may be lost",
+        );
+    } else if lost > 0 && path != Path::Restore {
+        m.add(
+            e.trades_lost_max.span(),
+            format!(
+                "impossible expectation: the path `{}` loses no trade",
+                path.as_str()
+            ),
+            "trades can be lost only where a snapshot is restored",
+            "set it to 0, or `path = \"restore\"`",
+        );
+    }
+    Expect {
+        trigger,
+        path,
+        rto_max: rto,
+        error_rate_max: rate,
+        p99_max: p99,
+        trades_lost_max: u64::try_from(lost).unwrap_or(0),
+    }
+}
+
+fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Timing {
+    let t = &raw.timing;
+    let of = |s: &Spanned<Span>| s.get_ref().0;
+    let timing = Timing {
+        warm_up: of(&t.warm_up),
+        deploy_at: of(&t.deploy_at),
+        duration: of(&t.duration),
+        hold: of(&t.hold),
+    };
+    let show = format_duration;
+    if timing.warm_up < Duration::from_secs(10) {
+        m.add(
+            t.warm_up.span(),
+            format!("warm_up of {} shows no steady state", show(timing.warm_up)),
+            "shorter than 10s",
+            "at least \"10s\", for instance \"60s\"",
+        );
+    }
+    if timing.duration > DURATION_LIMIT {
+        m.add(
+            t.duration.span(),
+            format!("a drill of {} is too long", show(timing.duration)),
+            "longer than 4h",
+            "for instance \"15m\"",
+        );
+    }
+    if timing.deploy_at <= timing.warm_up {
+        m.add(
+            t.deploy_at.span(),
+            "the release is deployed before the warm-up is over",
+            format!("warm_up lasts until {}", show(timing.warm_up)),
+            "leave room for `prepare` too: at least warm_up plus 10s",
+        );
+    }
+    if timing.deploy_at >= timing.duration {
+        m.add(
+            t.deploy_at.span(),
+            "the release is deployed after the drill's end",
+            format!("the drill ends at {}", show(timing.duration)),
+            "deploy earlier, or lengthen `duration`",
+        );
+        return timing;
+    }
+    let rest = timing.duration.saturating_sub(timing.deploy_at);
+    if timing.hold > rest {
+        m.add(
+            t.hold.span(),
+            format!("the hold of {} does not fit", show(timing.hold)),
+            format!("only {} are left after the deployment", show(rest)),
+            "shorten `hold`, or lengthen `duration`",
+        );
+    } else if expect.trigger.is_some() && timing.hold + expect.rto_max > rest {
+        m.add(
+            t.duration.span(),
+            "the drill is too short for its own expectations",
+            format!(
+                "deploy_at + rto_max + hold is {}",
+                show(timing.deploy_at + expect.rto_max + timing.hold)
+            ),
+            "lengthen `duration` (detection takes time too), or shorten `hold`",
+        );
+    }
+    if load.rate_per_s == 0 {
+        return timing;
+    }
+    let enough = REQUESTS_MIN.div_ceil(u64::from(load.rate_per_s));
+    if timing.hold < Duration::from_secs(enough) && timing.hold <= rest {
+        m.add(
+            t.hold.span(),
+            format!("a hold of {} holds too few requests", show(timing.hold)),
+            format!(
+                "{} requests, and {REQUESTS_MIN} are needed to show a rate below 0.01%",
+                timing.hold.as_secs() * u64::from(load.rate_per_s)
+            ),
+            format!("at least \"{enough}s\" at this rate"),
+        );
+    }
+    timing
+}

@@ -1,0 +1,191 @@
+//! Scenarios: a bad release, a load, timings and expectations, in a TOML file.
+//!
+//! ```text
+//! text ──serde──▶ raw (with spans) ──check──▶ Scenario
+//!                      │                 │
+//!                      └── ScenarioError: file, line, column, help; all mistakes at once
+//! ```
+
+mod catalogue;
+mod check;
+mod error;
+mod quantity;
+mod raw;
+
+pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};
+pub use error::{Mistake, ScenarioError};
+pub use quantity::{PartsPerMillion, format_duration, parse_duration};
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::digest64;
+
+/// What a drill does and what must come of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// Name, kebab-case.
+    pub name: String,
+    /// One sentence for people.
+    pub description: String,
+    /// Releases.
+    pub release: ReleaseChange,
+    /// Load by the clients.
+    pub load: Load,
+    /// When what happens.
+    pub timing: Timing,
+    /// What must come of it.
+    pub expect: Expect,
+    /// The text it was read from: a replay token carries it, or its digest.
+    pub text: String,
+}
+
+/// The deployment that the drill makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseChange {
+    /// Release that runs at first, and must run again in the end.
+    pub from: String,
+    /// Release that is deployed.
+    pub to: String,
+}
+
+/// What the clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Requests a second, all clients together; 1 to 10,000.
+    pub rate_per_s: u32,
+    /// Trading accounts; 2 to 100,000.
+    pub accounts: u32,
+    /// Markets; 1 to 64.
+    pub markets: u32,
+}
+
+/// When what happens, from the drill's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long the steady state must hold before anything is touched.
+    pub warm_up: Duration,
+    /// When the release is deployed.
+    pub deploy_at: Duration,
+    /// When the drill ends.
+    pub duration: Duration,
+    /// How long what has recovered must stay recovered, at least.
+    pub hold: Duration,
+}
+
+/// What must come of the drill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// Name of the runbook's trigger that must fire; `None`: none may fire.
+    pub trigger: Option<String>,
+    /// How the recovery goes.
+    pub path: Path,
+    /// Trigger to recovered, at most.
+    pub rto_max: Duration,
+    /// Clients' error rate after recovery stays below this.
+    pub error_rate_max: PartsPerMillion,
+    /// Clients' p99 latency after recovery stays within this.
+    pub p99_max: Duration,
+    /// Acknowledged trades that may be absent afterwards.
+    pub trades_lost_max: u64,
+}
+
+/// How a rollback goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Path {
+    /// Nothing is rolled back.
+    None,
+    /// The application alone.
+    Application,
+    /// Trading halted, undo scripts, then the application.
+    Undo,
+    /// Trading halted, snapshot restored and the order log replayed, then the application.
+    Restore,
+}
+
+impl Path {
+    /// The word in scenario files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Application => "application",
+            Self::Undo => "undo",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario. `file` names it in messages; `triggers` are the names that the runbook knows
+    /// (empty: not checked).
+    ///
+    /// # Errors
+    /// Every mistake in the text, with its place and a remedy.
+    pub fn parse(file: &str, text: &str, triggers: &[String]) -> Result<Self, ScenarioError> {
+        let raw = raw::parse(file, text)?;
+        check::check(file, text, raw, triggers)
+    }
+
+    /// Digest of the text: which scenario this is, to the letter.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        digest64(self.text.as_bytes())
+    }
+
+    /// The scenario as a file's text that reads back as the same scenario: for drawn scenarios.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        use std::fmt::Write as _;
+        let mut out = String::new();
+        let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
+        let d = |d: Duration| quoted(&format_duration(d));
+        let _ = write!(
+            out,
+            "name = {}\ndescription = {}\n\n[release]\nfrom = {}\nto = {}\n",
+            quoted(&self.name),
+            quoted(&self.description),
+            quoted(&self.release.from),
+            quoted(&self.release.to),
+        );
+        let _ = write!(
+            out,
+            "\n[load]\nrate_per_s = {}\naccounts = {}\nmarkets = {}\n",
+            self.load.rate_per_s, self.load.accounts, self.load.markets
+        );
+        let t = &self.timing;
+        let _ = write!(
+            out,
+            "\n[timing]\nwarm_up = {}\ndeploy_at = {}\nduration = {}\nhold = {}\n",
+            d(t.warm_up),
+            d(t.deploy_at),
+            d(t.duration),
+            d(t.hold)
+        );
+        let e = &self.expect;
+        let _ = write!(
+            out,
+            "\n[expect]\ntrigger = {}\npath = {}\nrto_max = {}\nerror_rate_max = {}\np99_max = {}\ntrades_lost_max = {}\n",
+            quoted(e.trigger.as_deref().unwrap_or("none")),
+            quoted(e.path.as_str()),
+            d(e.rto_max),
+            quoted(&e.error_rate_max.to_string()),
+            d(e.p99_max),
+            e.trades_lost_max
+        );
+        out
+    }
+
+    /// The same scenario after a change by `edit`, with the text that says so.
+    #[must_use]
+    pub fn with(mut self, edit: impl FnOnce(&mut Self)) -> Self {
+        edit(&mut self);
+        self.text = self.to_toml();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

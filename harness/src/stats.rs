@@ -1,0 +1,91 @@
+//! Statistics over drills, in integers.
+
+/// The `percent` quantile by nearest rank: the smallest value that at least that share does not
+/// exceed. `None` of nothing. Sorts `values`.
+#[must_use]
+pub fn percentile(values: &mut [u64], percent: u32) -> Option<u64> {
+    values.sort_unstable();
+    let rank = (values.len() as u64 * u64::from(percent.min(100)))
+        .div_ceil(100)
+        .max(1);
+    values.get(usize::try_from(rank - 1).ok()?).copied()
+}
+
+/// `part` of `whole` in millionths, rounded up, so that something never reads as nothing.
+#[must_use]
+pub fn parts_per_million(part: u64, whole: u64) -> Option<u64> {
+    (whole > 0).then(|| {
+        u64::try_from((u128::from(part) * 1_000_000).div_ceil(u128::from(whole)))
+            .unwrap_or(u64::MAX)
+    })
+}
+
+/// Milliseconds for people: `0.480 s`, `72.1 s`, `4m 02s`.
+#[must_use]
+pub fn show_ms(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{}.{:03} s", ms / 1_000, ms % 1_000),
+        10_000..100_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        _ => format!("{}m {:02}s", ms / 60_000, ms / 1_000 % 60),
+    }
+}
+
+/// Millionths as a percentage: `0.0042%`.
+#[must_use]
+pub fn show_ppm(ppm: u64) -> String {
+    format!("{}.{:04}%", ppm / 10_000, ppm % 10_000)
+}
+
+/// An integer with thousands set apart by commas.
+#[must_use]
+pub fn show_count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_by_nearest_rank() {
+        let hundred = || (1..=100).rev().collect::<Vec<u64>>();
+        for (percent, value) in [(0, 1), (1, 1), (50, 50), (99, 99), (100, 100), (200, 100)] {
+            assert_eq!(
+                percentile(&mut hundred(), percent),
+                Some(value),
+                "{percent}"
+            );
+        }
+        assert_eq!(percentile(&mut [7], 50), Some(7));
+        assert_eq!(percentile(&mut [3, 1], 50), Some(1));
+        assert_eq!(percentile(&mut [3, 1], 51), Some(3));
+        assert_eq!(percentile(&mut [], 50), None);
+    }
+
+    #[test]
+    fn one_error_never_reads_as_none() {
+        assert_eq!(parts_per_million(1, 100_000_000), Some(1));
+        assert_eq!(parts_per_million(0, 5), Some(0));
+        assert_eq!(parts_per_million(0, 0), None);
+        assert_eq!(parts_per_million(u64::MAX, u64::MAX), Some(1_000_000));
+    }
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(show_ms(480), "0.480 s");
+        assert_eq!(show_ms(72_190), "72.1 s");
+        assert_eq!(show_ms(242_000), "4m 02s");
+        assert_eq!(show_ppm(42), "0.0042%");
+        assert_eq!(show_count(1_234_567), "1,234,567");
+        assert_eq!(show_count(0), "0");
+        assert_eq!(show_count(123), "123");
+    }
+}

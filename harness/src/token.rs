@@ -1,0 +1,317 @@
+//! Replay tokens: one word that alone is enough to run a drill again.
+//!
+//! ```text
+//! fd1-<Crockford's base32 of: payload ‖ CRC32 of payload>
+//! payload: world u8 │ seed │ scenario │ runbook                       (numbers are LEB128)
+//!   scenario: 0 │ length name │ digest u64    a built-in scenario, to the letter
+//!             1 │ length deflate(text)        any other
+//!   runbook:  0 │ digest u64                  the built-in runbook
+//!             1 │ length deflate(delta)       any other, as a change of the built-in one, and the digests of both
+//! ```
+//! Base32 because it survives being read aloud and typed: case does not matter, O reads as 0, I and L
+//! as 1. CRC32 finds every error within 32 neighbouring bits, hence every single mistyped character.
+
+use crate::delta::{self, put_number, take_bytes, take_number};
+use crate::digest::digest64;
+use crate::scenario::{self, Scenario};
+use crate::worlds::WorldKind;
+
+const PREFIX: &str = "fd1-";
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Longest scenario or runbook that a token may carry.
+const TEXT_LIMIT: usize = 1 << 20;
+/// Longest token that is looked at.
+const TOKEN_LIMIT: usize = 1 << 18;
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Where the drill happened.
+    pub world: WorldKind,
+    /// Its seed.
+    pub seed: u64,
+    /// File name (for messages) and text of the scenario.
+    pub scenario_file: String,
+    /// Text of the scenario.
+    pub scenario_text: String,
+    /// Text of the runbook.
+    pub runbook_text: String,
+}
+
+/// Why a token cannot be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It does not begin as a token does.
+    #[error("not a replay token: it must begin with `{PREFIX}`, and this begins with `{0}`")]
+    Prefix(String),
+    /// A newer or older form.
+    #[error("token version {0} is unknown: this build reads version 1")]
+    Version(String),
+    /// A character that base32 lacks.
+    #[error("`{character}` at position {position} of the token cannot occur in one")]
+    Character {
+        /// The character.
+        character: char,
+        /// Its position in the whole token, from 1.
+        position: usize,
+    },
+    /// Too short, cut or padded.
+    #[error("the token's length is wrong: {0} characters; was it copied whole?")]
+    Length(usize),
+    /// The checksum does not match.
+    #[error(
+        "the token's checksum does not match (written {written:08x}, computed {computed:08x}): a character was changed, dropped or swapped"
+    )]
+    Checksum {
+        /// As the token says.
+        written: u32,
+        /// As its content makes.
+        computed: u32,
+    },
+    /// The checksum matches but the content makes no sense.
+    #[error("the token's content is malformed at `{0}`")]
+    Content(&'static str),
+    /// It names a scenario that this build lacks.
+    #[error("the token names the scenario `{0}`, which this build does not have")]
+    UnknownScenario(String),
+    /// It names a scenario that has changed since.
+    #[error(
+        "the scenario `{0}` has changed since the token was made: check out the revision that made it"
+    )]
+    ScenarioChanged(String),
+    /// It was made with another built-in runbook.
+    #[error(
+        "the built-in runbook has changed since the token was made: check out the revision that made it"
+    )]
+    RunbookChanged,
+}
+
+impl TokenError {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Prefix(_) => {
+                "a token is printed beside each finding and stands in journal.json as `replay`"
+            }
+            Self::Version(_) => "use the build that printed the token",
+            Self::Character { .. } => "tokens hold digits and letters without i, l, o and u",
+            Self::Length(_) | Self::Checksum { .. } => {
+                "copy the token again, whole, from the report"
+            }
+            Self::Content(_) => "this token was not made by this program",
+            Self::UnknownScenario(_) | Self::ScenarioChanged(_) | Self::RunbookChanged => {
+                "a drill is a pure function of build, scenario, runbook and seed; only the same ones replay it"
+            }
+        }
+    }
+}
+
+impl Token {
+    /// The token's text. `built_in_runbook` is the runbook that stands for itself by its digest.
+    #[must_use]
+    pub fn encode(
+        world: WorldKind,
+        seed: u64,
+        scenario: &Scenario,
+        runbook: &str,
+        built_in_runbook: &str,
+    ) -> String {
+        let mut payload = vec![world.code()];
+        put_number(&mut payload, seed);
+        match scenario::find(&scenario.name) {
+            Some(known) if known.text == scenario.text => {
+                payload.push(0);
+                put_block(&mut payload, scenario.name.as_bytes());
+                payload.extend_from_slice(&scenario.digest().to_be_bytes());
+            }
+            _ => {
+                payload.push(1);
+                put_block(&mut payload, &deflate(scenario.text.as_bytes()));
+            }
+        }
+        let base_digest = digest64(built_in_runbook.as_bytes()).to_be_bytes();
+        if runbook == built_in_runbook {
+            payload.push(0);
+            payload.extend_from_slice(&base_digest);
+        } else {
+            payload.push(1);
+            payload.extend_from_slice(&base_digest);
+            put_block(
+                &mut payload,
+                &deflate(&delta::encode(built_in_runbook, runbook)),
+            );
+        }
+        let checksum = crc32fast::hash(&payload);
+        payload.extend_from_slice(&checksum.to_be_bytes());
+        format!("{PREFIX}{}", base32(&payload))
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn decode(text: &str, built_in_runbook: &str) -> Result<Self, TokenError> {
+        let payload = checked_payload(text.trim())?;
+        let mut rest = payload.as_slice();
+        let malformed = TokenError::Content;
+        let world = take_bytes(&mut rest, 1)
+            .and_then(|code| WorldKind::from_code(code[0]))
+            .ok_or(malformed("world"))?;
+        let seed = take_number(&mut rest).ok_or(malformed("seed"))?;
+        let (scenario_file, scenario_text) = take_scenario(&mut rest)?;
+        let runbook_text = take_runbook(&mut rest, built_in_runbook)?;
+        if !rest.is_empty() {
+            return Err(malformed("end"));
+        }
+        Ok(Self {
+            world,
+            seed,
+            scenario_file,
+            scenario_text,
+            runbook_text,
+        })
+    }
+}
+
+fn checked_payload(text: &str) -> Result<Vec<u8>, TokenError> {
+    let lowered: String = text
+        .chars()
+        .take(PREFIX.len())
+        .collect::<String>()
+        .to_ascii_lowercase();
+    if lowered != PREFIX {
+        if lowered.starts_with("fd") && lowered.as_bytes().get(2).is_some_and(u8::is_ascii_digit) {
+            let version = text[2..].split('-').next().unwrap_or_default();
+            return Err(TokenError::Version(version.chars().take(20).collect()));
+        }
+        return Err(TokenError::Prefix(text.chars().take(12).collect()));
+    }
+    if text.len() > TOKEN_LIMIT {
+        return Err(TokenError::Length(text.len()));
+    }
+    let bytes =
+        unbase32(&text[PREFIX.len()..], PREFIX.len())?.ok_or(TokenError::Length(text.len()))?;
+    let Some((payload, checksum)) = bytes.split_last_chunk::<4>() else {
+        return Err(TokenError::Length(text.len()));
+    };
+    let (written, computed) = (u32::from_be_bytes(*checksum), crc32fast::hash(payload));
+    if written != computed {
+        return Err(TokenError::Checksum { written, computed });
+    }
+    Ok(payload.to_vec())
+}
+
+fn take_scenario(rest: &mut &[u8]) -> Result<(String, String), TokenError> {
+    let malformed = TokenError::Content("scenario");
+    match take_bytes(rest, 1).ok_or(malformed.clone())? {
+        [0] => {
+            let name = take_text(rest).ok_or(malformed.clone())?;
+            let digest = take_digest(rest).ok_or(malformed)?;
+            let known =
+                scenario::find(&name).ok_or_else(|| TokenError::UnknownScenario(name.clone()))?;
+            if digest64(known.text.as_bytes()) != digest {
+                return Err(TokenError::ScenarioChanged(name));
+            }
+            Ok((known.file.to_owned(), known.text.to_owned()))
+        }
+        [1] => {
+            let text = take_deflated(rest)
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or(malformed)?;
+            Ok(("the token's scenario".to_owned(), text))
+        }
+        _ => Err(malformed),
+    }
+}
+
+fn take_runbook(rest: &mut &[u8], built_in: &str) -> Result<String, TokenError> {
+    let malformed = TokenError::Content("runbook");
+    let kind = take_bytes(rest, 1).ok_or(malformed.clone())?[0];
+    let digest = take_digest(rest).ok_or(malformed.clone())?;
+    let known = digest64(built_in.as_bytes()) == digest;
+    match kind {
+        0 if known => Ok(built_in.to_owned()),
+        1 if known => take_deflated(rest)
+            .and_then(|delta| delta::decode(built_in, &delta, TEXT_LIMIT))
+            .ok_or(malformed),
+        0 | 1 => Err(TokenError::RunbookChanged),
+        _ => Err(malformed),
+    }
+}
+
+fn put_block(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn take_block<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_number(rest)?;
+    take_bytes(rest, length)
+}
+
+fn take_text(rest: &mut &[u8]) -> Option<String> {
+    String::from_utf8(take_block(rest)?.to_vec()).ok()
+}
+
+fn take_digest(rest: &mut &[u8]) -> Option<u64> {
+    take_bytes(rest, 8)
+        .and_then(|b| b.try_into().ok())
+        .map(u64::from_be_bytes)
+}
+
+fn take_deflated(rest: &mut &[u8]) -> Option<Vec<u8>> {
+    miniz_oxide::inflate::decompress_to_vec_with_limit(take_block(rest)?, TEXT_LIMIT).ok()
+}
+
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    miniz_oxide::deflate::compress_to_vec(bytes, 9)
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    let (mut buffer, mut bits) = (0_u32, 0);
+    for &byte in bytes {
+        buffer = (buffer << 8) | u32::from(byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            out.push(char::from(ALPHABET[(buffer >> bits) as usize & 31]));
+        }
+        buffer &= (1 << bits) - 1;
+    }
+    if bits > 0 {
+        out.push(char::from(ALPHABET[(buffer << (5 - bits)) as usize & 31]));
+    }
+    out
+}
+
+/// `None`: no sequence of bytes has this encoding (a wrong length or bits set in the padding).
+fn unbase32(text: &str, offset: usize) -> Result<Option<Vec<u8>>, TokenError> {
+    let mut out = Vec::new();
+    let (mut buffer, mut bits) = (0_u32, 0);
+    for (index, character) in text.chars().enumerate() {
+        let value = match character.to_ascii_lowercase() {
+            'o' => Some(0),
+            'i' | 'l' => Some(1),
+            c => ALPHABET.iter().position(|&a| char::from(a) == c),
+        };
+        let Some(value) = value else {
+            return Err(TokenError::Character {
+                character,
+                position: offset + index + 1,
+            });
+        };
+        buffer = (buffer << 5) | value as u32;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            out.push((buffer >> bits) as u8);
+            buffer &= (1 << bits) - 1;
+        }
+    }
+    Ok((bits < 5 && buffer == 0).then_some(out))
+}
+
+#[cfg(test)]
+mod tests;

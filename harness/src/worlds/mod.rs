@@ -1,0 +1,101 @@
+//! Worlds: where a drill happens. A world performs a drill and hands back evidence; it judges nothing.
+
+pub mod sim;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::drill::timeline::Entry;
+use crate::evidence::Evidence;
+use crate::runbooks::LoadedRunbook;
+use crate::scenario::Scenario;
+
+/// The kinds of world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorldKind {
+    /// The deterministic simulation.
+    Sim,
+    /// A kind cluster with real PostgreSQL and Prometheus.
+    Kind,
+}
+
+impl WorldKind {
+    /// The word on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Kind => "kind",
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Sim => 1,
+            Self::Kind => 2,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Sim),
+            2 => Some(Self::Kind),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for WorldKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A drill to be performed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where.
+    pub world: WorldKind,
+    /// What.
+    pub scenario: Arc<Scenario>,
+    /// By which procedure.
+    pub runbook: LoadedRunbook,
+    /// With which seed.
+    pub seed: u64,
+}
+
+/// What a world hands back.
+#[derive(Clone, Debug)]
+pub struct Performed {
+    /// For the oracles.
+    pub evidence: Evidence,
+    /// For people.
+    pub timeline: Vec<Entry>,
+    /// Rolling hash over every event; 0 in a world that is not deterministic.
+    pub fingerprint: u64,
+}
+
+/// The world could not be built, so nothing was drilled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorldError {
+    /// This build lacks that world.
+    #[error("the world `{0}` is not built yet: this version drills in `sim` only")]
+    NotBuilt(WorldKind),
+    /// Its beginnings failed.
+    #[error("the world could not be set up: {0}")]
+    SetUp(String),
+}
+
+/// Performs a drill.
+///
+/// # Errors
+/// [`WorldError`] if there is no world to perform it in. Whatever goes wrong later is evidence.
+pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+    match plan.world {
+        WorldKind::Sim => sim::perform(plan),
+        WorldKind::Kind => Err(WorldError::NotBuilt(WorldKind::Kind)),
+    }
+}

@@ -1,0 +1,140 @@
+//! Who may know whom: the edges between the workspace's packages, against what is allowed.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use xshell::Shell;
+
+use crate::firedrill::metadata;
+
+/// What each package may depend on in the workspace, to build and to run. `tests` and `benches` may use
+/// everything; a package that is not listed may not exist.
+const ALLOWED: [(&str, &[&str]); 7] = [
+    ("dex", &[]),
+    // The system under test knows neither the exchange nor what drills it.
+    ("executor", &[]),
+    // The simulated world runs the exchange's own code, and knows nobody who acts in it.
+    ("sim", &["dex"]),
+    ("firedrill", &["dex", "executor", "sim"]),
+    ("tests", &["dex", "executor", "sim", "firedrill"]),
+    ("benches", &["dex", "executor", "sim", "firedrill"]),
+    ("xtask", &[]),
+];
+
+/// Checks; failure if an edge is forbidden.
+pub(crate) fn run(sh: &Shell) -> Result<ExitCode, String> {
+    let found = edges(&metadata(sh)?)?;
+    let forbidden = forbidden(&found);
+    for problem in &forbidden {
+        eprintln!("edges: {problem}");
+    }
+    if forbidden.is_empty() {
+        println!("edges: {} packages know only whom they may", found.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("edges: ARCHITECTURE.md says which part may know which, and why");
+    Ok(ExitCode::FAILURE)
+}
+
+/// One package and the packages of the workspace that it depends on, in any way (also for its tests).
+type Edges = (String, BTreeSet<String>);
+
+fn edges(metadata: &serde_json::Value) -> Result<Vec<Edges>, String> {
+    let packages = metadata["packages"]
+        .as_array()
+        .ok_or("cargo metadata lists no packages")?;
+    let name = |value: &serde_json::Value| value["name"].as_str().map(str::to_owned);
+    let own: BTreeSet<String> = packages.iter().filter_map(name).collect();
+    packages
+        .iter()
+        .map(|package| {
+            let from = name(package).ok_or("cargo metadata lists a package without a name")?;
+            let dependencies = package["dependencies"]
+                .as_array()
+                .ok_or("cargo metadata lists no dependencies")?;
+            // A dependency by path, whatever it is renamed to.
+            let to = dependencies
+                .iter()
+                .filter(|d| d["path"].is_string())
+                .filter_map(name)
+                .filter(|n| own.contains(n))
+                .collect();
+            Ok((from, to))
+        })
+        .collect()
+}
+
+fn forbidden(found: &[Edges]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (from, to) in found {
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| name == from) else {
+            problems.push(format!("package {from} is not in the list of parts"));
+            continue;
+        };
+        for target in to.iter().filter(|t| !allowed.contains(&t.as_str())) {
+            problems.push(format!("{from} must not depend on {target}"));
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, dependencies: &[&str]) -> serde_json::Value {
+        let dependencies: Vec<_> = dependencies
+            .iter()
+            .map(|d| serde_json::json!({"name": d, "path": format!("/ws/{d}")}))
+            .collect();
+        serde_json::json!({"name": name, "dependencies": dependencies})
+    }
+
+    fn problems(packages: Vec<serde_json::Value>) -> Vec<String> {
+        forbidden(&edges(&serde_json::json!({"packages": packages})).expect("well-formed"))
+    }
+
+    #[test]
+    fn allowed_edges_pass() {
+        let packages = vec![
+            package("dex", &[]),
+            package("sim", &["dex"]),
+            package("executor", &[]),
+            package("firedrill", &["dex", "executor", "sim"]),
+        ];
+        assert_eq!(problems(packages), Vec::<String>::new());
+    }
+
+    #[test]
+    fn forbidden_edges_and_unknown_packages_are_named() {
+        let packages = vec![
+            package("dex", &[]),
+            package("sim", &[]),
+            package("executor", &["dex", "sim"]),
+            package("extra", &[]),
+        ];
+        assert_eq!(
+            problems(packages),
+            [
+                "executor must not depend on dex",
+                "executor must not depend on sim",
+                "package extra is not in the list of parts"
+            ]
+        );
+    }
+
+    #[test]
+    fn dependencies_from_a_registry_are_no_edges() {
+        let packages = vec![
+            package("dex", &[]),
+            serde_json::json!({"name": "executor", "dependencies": [{"name": "dex", "path": null}]}),
+        ];
+        assert_eq!(problems(packages), Vec::<String>::new());
+    }
+
+    #[test]
+    fn malformed_metadata_is_an_error() {
+        assert!(edges(&serde_json::json!({})).is_err());
+        assert!(edges(&serde_json::json!({"packages": [{"name": "x"}]})).is_err());
+    }
+}
