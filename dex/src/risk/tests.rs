@@ -3,7 +3,7 @@
 use super::*;
 use crate::release::Fault;
 use crate::testing::{History, genesis, matching, place};
-use crate::types::{AccountId, AssetId};
+use crate::types::{AccountId, AssetId, MarketId, OrderId, Price, Qty, Seq};
 
 /// Runs a history of `fault` in stretches of 500 commands with a run after each.
 fn watched(fault: Option<Fault>) -> Reconciler {
@@ -121,4 +121,35 @@ fn a_reservation_that_no_order_explains_is_an_anomaly_until_it_is_gone() {
             .anomalies,
         0
     );
+}
+
+#[test]
+fn a_better_price_that_was_there_first_is_an_irregularity() {
+    let mut history = History::new(genesis(None, 20));
+    history.send(place(0, Side::Sell, 3, 5));
+    history.send(place(1, Side::Sell, 1, 5));
+    let (spec, _) = history.exchange.market(MarketId(0)).unwrap();
+    let price = Price(spec.mid_price().0 + 3);
+    let notional = spec.notional(price, Qty(2));
+    let irregular = |taker_order| {
+        let trade = Trade {
+            id: TradeId(1),
+            seq: Seq(taker_order),
+            market: MarketId(0),
+            price,
+            qty: Qty(2),
+            taker_side: Side::Buy,
+            taker_order: OrderId(taker_order),
+            taker: AccountId(2),
+            maker_order: OrderId(1),
+            maker: AccountId(0),
+            taker_fee: Amount(i128::from(spec.taker_fee(notional))),
+            maker_fee: Amount(i128::from(spec.maker_fee(notional))),
+        };
+        Reconciler::default()
+            .run(&history.exchange, &[trade], &history.log)
+            .irregularities
+    };
+    assert_eq!(irregular(3), 1, "order 2 was there, and cheaper");
+    assert_eq!(irregular(2), 0, "order 2 came later");
 }
