@@ -70,12 +70,17 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A server without targets or samples. The seed shifts the scrape times, as each real server's own seed does.
+    /// A server without targets or samples. Panics if an interval is below a millisecond. The seed shifts the scrape times, as each real server's own seed does.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
+        let intervals = [
+            config.interval,
+            config.discovery_interval,
+            config.evaluation_interval,
+        ];
         assert!(
-            config.interval > Micros::ZERO && config.discovery_interval > Micros::ZERO,
-            "intervals must not be empty"
+            intervals.iter().all(|i| i.as_millis() > 0),
+            "intervals must be at least a millisecond"
         );
         Self {
             config,
@@ -104,7 +109,7 @@ impl Prometheus {
         while let Some(at) = self.next_at().filter(|at| *at <= now) {
             self.write_markers(at);
             if self.next_discovery <= at {
-                self.next_discovery = self.next_discovery + self.config.discovery_interval;
+                self.next_discovery += self.config.discovery_interval;
                 self.discover(at, source);
             }
             for i in 0..self.loops.len() {

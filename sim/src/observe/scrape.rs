@@ -65,7 +65,7 @@ pub trait ScrapeSource {
     /// What the target exposes at `now`.
     ///
     /// # Errors
-    /// The target did not answer with metrics. What was given to the sink before is discarded by nobody, so fail first.
+    /// The target did not answer with metrics. Nothing must have gone to the sink then.
     fn scrape(
         &mut self,
         now: Micros,
@@ -169,6 +169,10 @@ impl Loop {
         let result = fetch(&uid, &mut sink);
         let (filled, before) = (sink.filled, sink.before);
         self.target.uid = uid;
+        debug_assert!(
+            result.is_ok() || filled == 0,
+            "a scrape that fails brings no samples"
+        );
         let (up, kept) = match result {
             Ok(()) => (1.0, filled),
             Err(_) => (0.0, 0),

@@ -155,7 +155,7 @@ pub(crate) fn push_seconds(out: &mut String, ms: i64) {
     let sign = if ms < 0 { "-" } else { "" };
     let ms = ms.unsigned_abs();
     let _ = write!(out, "{sign}{}", ms / 1_000);
-    if ms % 1_000 != 0 {
+    if !ms.is_multiple_of(1_000) {
         let _ = write!(out, ".{:03}", ms % 1_000);
     }
 }

@@ -109,12 +109,7 @@ impl Prometheus {
         bounds: (i64, i64),
         mut each: impl FnMut(i64, Value<'_>),
     ) -> Result<(), ApiError> {
-        if !self.selections.contains_key(query) {
-            self.selections.insert(query.to_owned(), Default::default());
-        }
-        let Some(selections) = self.selections.get_mut(query) else {
-            return Ok(());
-        };
+        let selections = self.selections.entry(query.to_owned()).or_default();
         selections.refresh(plan, &self.db);
         let cx = Context {
             db: &self.db,

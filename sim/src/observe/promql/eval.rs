@@ -15,6 +15,9 @@ use crate::observe::tsdb::{Point, SeriesId, Tsdb, is_stale};
 /// How far an instant selector looks back (prometheus `promql/engine.go`), in milliseconds.
 pub const LOOKBACK_MS: i64 = 300_000;
 
+/// Most steps of a subquery. Prometheus counts samples instead (`--query.max-samples`); no drill is long enough to come near either.
+const SUBQUERY_STEPS_MAX: i64 = 1_000_000;
+
 /// One element of an instant vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -263,6 +266,11 @@ impl<'a> Context<'a> {
         end: i64,
         step: i64,
     ) -> Result<Vec<Range<'a>>, QueryError> {
+        if (end - start) / step > SUBQUERY_STEPS_MAX {
+            return fail(
+                "query processing would load too many samples into memory in query execution",
+            );
+        }
         let mut series: Vec<(Labels, Vec<Point>)> = Vec::new();
         let mut t = (start.div_euclid(step) + 1) * step;
         while t <= end {

@@ -246,6 +246,7 @@ fn matching_of_vectors() {
         "limit / on (pod) req",
         "found duplicate series for the match group {pod=\"a\"} on the right hand-side",
     );
+    fails("sum_over_time(vector(1)[100y:1ms])", "too many samples");
     fails(
         "{__name__=~\"double|req\",code=\"200\",pod=\"a\"} * 2",
         "same labelset",
