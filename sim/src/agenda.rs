@@ -35,14 +35,20 @@ pub struct Agenda<T> {
 
 impl<T> Default for Agenda<T> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::new(), added: 0 }
+        Self {
+            heap: BinaryHeap::new(),
+            added: 0,
+        }
     }
 }
 
 impl<T> Agenda<T> {
     /// Adds `item`, due at `at`.
     pub fn push(&mut self, at: Micros, item: T) {
-        self.heap.push(Entry { key: Reverse((at, self.added)), item });
+        self.heap.push(Entry {
+            key: Reverse((at, self.added)),
+            item,
+        });
         self.added += 1;
     }
 
@@ -73,7 +79,8 @@ mod tests {
             agenda.push(Micros(at), item);
         }
         assert!(agenda.pop_due(Micros(2)).is_none());
-        let order: String = std::iter::from_fn(|| agenda.pop_due(Micros(9)).map(|(_, c)| c)).collect();
+        let order: String =
+            std::iter::from_fn(|| agenda.pop_due(Micros(9)).map(|(_, c)| c)).collect();
         assert_eq!(order, "abcd");
     }
 }

@@ -97,7 +97,12 @@ pub struct FabricTimings {
 
 impl Default for FabricTimings {
     fn default() -> Self {
-        Self { kube: (700, 3_000), http: (500, 2_500), database: (300, 1_500), watch: (800, 4_000) }
+        Self {
+            kube: (700, 3_000),
+            http: (500, 2_500),
+            database: (300, 1_500),
+            watch: (800, 4_000),
+        }
     }
 }
 
@@ -161,7 +166,14 @@ impl Fabric {
     fn origin(&mut self, name: &str) -> &mut Origin {
         if !self.origins.contains_key(name) {
             let rng = Rng::derive(self.seed, &format!("fabric/{name}"));
-            self.origins.insert(name.to_owned(), Origin { requests: 0, rng, crash: None });
+            self.origins.insert(
+                name.to_owned(),
+                Origin {
+                    requests: 0,
+                    rng,
+                    crash: None,
+                },
+            );
         }
         self.origins.get_mut(name).expect("just inserted")
     }
@@ -177,7 +189,12 @@ impl Fabric {
         self.rules_added += 1;
         let id = self.rules_added;
         let rng = Rng::derive(self.seed, &format!("fabric/rule/{label}"));
-        self.rules.push(ActiveRule { id, rng, rule, fired: 0 });
+        self.rules.push(ActiveRule {
+            id,
+            rng,
+            rule,
+            fired: 0,
+        });
         RuleId(id)
     }
 
@@ -197,11 +214,22 @@ impl Fabric {
     /// From then on nothing that `origin` sends arrives.
     pub fn crash_at(&mut self, origin: &str, number: u64, side: Side) -> oneshot::Receiver<()> {
         let (signal, fired) = oneshot::channel();
-        self.origin(origin).crash = Some(CrashPoint { number, side, signal: Some(signal) });
+        self.origin(origin).crash = Some(CrashPoint {
+            number,
+            side,
+            signal: Some(signal),
+        });
         fired
     }
 
-    pub(crate) fn admit(&mut self, origin: &str, server: Server, verb: &str, path: &str, now: Micros) -> Passage {
+    pub(crate) fn admit(
+        &mut self,
+        origin: &str,
+        server: Server,
+        verb: &str,
+        path: &str,
+        now: Micros,
+    ) -> Passage {
         let range = match server {
             Server::Kube => self.timings.kube,
             Server::Prometheus | Server::Loki => self.timings.http,
@@ -231,18 +259,32 @@ impl Fabric {
             r.fired += u64::from(fate.is_some());
             fate
         });
-        Passage { message, out, back, fate, crash }
+        Passage {
+            message,
+            out,
+            back,
+            fate,
+            crash,
+        }
     }
 
     pub(crate) fn crashed(&mut self, origin: &str) {
-        if let Some(signal) = self.origin(origin).crash.as_mut().and_then(|c| c.signal.take()) {
+        if let Some(signal) = self
+            .origin(origin)
+            .crash
+            .as_mut()
+            .and_then(|c| c.signal.take())
+        {
             // A harness that no longer listens has already given the executor up.
             let _ = signal.send(());
         }
     }
 
     pub(crate) fn watch_lag(&mut self) -> Micros {
-        Micros(self.watch_rng.between(self.timings.watch.0, self.timings.watch.1))
+        Micros(
+            self.watch_rng
+                .between(self.timings.watch.0, self.timings.watch.1),
+        )
     }
 }
 
@@ -269,7 +311,11 @@ mod tests {
         let mut f = fabric();
         let numbers: Vec<u64> = ["a", "b", "a"]
             .iter()
-            .map(|o| f.admit(o, Server::Kube, "GET", "/", Micros::ZERO).message.number)
+            .map(|o| {
+                f.admit(o, Server::Kube, "GET", "/", Micros::ZERO)
+                    .message
+                    .number
+            })
             .collect();
         assert_eq!(numbers, [1, 1, 2]);
         assert_eq!(f.requests("a"), 2);
@@ -291,18 +337,31 @@ mod tests {
     fn a_rule_fires_is_counted_and_ends_with_its_removal() {
         let mut f = fabric();
         let id = f.add_rule("lose-writes", Box::new(LoseWrites));
-        assert!(f.admit("a", Server::Kube, "GET", "/", Micros::ZERO).fate.is_none());
-        assert!(f.admit("a", Server::Kube, "PUT", "/", Micros::ZERO).fate.is_some());
+        assert!(
+            f.admit("a", Server::Kube, "GET", "/", Micros::ZERO)
+                .fate
+                .is_none()
+        );
+        assert!(
+            f.admit("a", Server::Kube, "PUT", "/", Micros::ZERO)
+                .fate
+                .is_some()
+        );
         assert_eq!(f.remove_rule(id), Some(1));
-        assert!(f.admit("a", Server::Kube, "PUT", "/", Micros::ZERO).fate.is_none());
+        assert!(
+            f.admit("a", Server::Kube, "PUT", "/", Micros::ZERO)
+                .fate
+                .is_none()
+        );
     }
 
     #[test]
     fn after_its_crash_point_an_origin_is_dead() {
         let mut f = fabric();
         let _fired = f.crash_at("a", 2, Side::After);
-        let sides: Vec<Option<Side>> =
-            (0..3).map(|_| f.admit("a", Server::Kube, "GET", "/", Micros::ZERO).crash).collect();
+        let sides: Vec<Option<Side>> = (0..3)
+            .map(|_| f.admit("a", Server::Kube, "GET", "/", Micros::ZERO).crash)
+            .collect();
         assert_eq!(sides, [None, Some(Side::After), Some(Side::Before)]);
     }
 }

@@ -16,3 +16,6 @@ pub mod rng;
 pub mod sentinel;
 pub mod time;
 pub mod workload;
+pub mod world;
+
+pub use world::{Halt, Limits, World, WorldConfig, WorldState, run};

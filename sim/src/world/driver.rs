@@ -21,7 +21,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { until: Micros::from_secs(4 * 3_600), steps: 20_000_000 }
+        Self {
+            until: Micros::from_secs(4 * 3_600),
+            steps: 20_000_000,
+        }
     }
 }
 
@@ -46,7 +49,12 @@ pub enum Halt {
 ///
 /// # Panics
 /// If called from within another tokio runtime.
-pub fn run<T, F>(config: WorldConfig, seed: u64, limits: Limits, program: impl FnOnce(World) -> F) -> Result<T, Halt>
+pub fn run<T, F>(
+    config: WorldConfig,
+    seed: u64,
+    limits: Limits,
+    program: impl FnOnce(World) -> F,
+) -> Result<T, Halt>
 where
     F: Future<Output = T>,
 {
@@ -67,7 +75,11 @@ where
                     let mut state = world.lock();
                     if !state.step(limits.until) {
                         let now = state.now();
-                        return Err(if now > limits.until { Halt::TimeLimit(now) } else { Halt::Deadlock(now) });
+                        return Err(if now > limits.until {
+                            Halt::TimeLimit(now)
+                        } else {
+                            Halt::Deadlock(now)
+                        });
                     }
                     if state.steps() > limits.steps {
                         return Err(Halt::StepLimit(state.steps()));
@@ -79,7 +91,10 @@ where
 }
 
 /// Completes when no task on the runtime can go on: paused time advances only then.
-#[expect(clippy::disallowed_methods, reason = "tokio's paused clock serves as idle detector only; nobody reads it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's paused clock serves as idle detector only; nobody reads it"
+)]
 fn all_idle() -> tokio::time::Sleep {
     tokio::time::sleep(Duration::from_millis(1))
 }

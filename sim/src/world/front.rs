@@ -30,7 +30,9 @@ pub struct ConnectionCut;
 
 impl World {
     pub(crate) fn new(state: WorldState) -> Self {
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, WorldState> {
@@ -67,22 +69,35 @@ impl World {
     /// The API server, as a service for `kube::Client::new`; requests count as `origin`'s.
     #[must_use]
     pub fn kube(&self, origin: &str) -> KubeService {
-        KubeService { world: self.clone(), origin: origin.into() }
+        KubeService {
+            world: self.clone(),
+            origin: origin.into(),
+        }
     }
 
     /// Prometheus (host `prometheus`) and Loki (host `loki`).
     #[must_use]
     pub fn http(&self, origin: &str) -> HttpService {
-        HttpService { world: self.clone(), origin: origin.into() }
+        HttpService {
+            world: self.clone(),
+            origin: origin.into(),
+        }
     }
 
     /// One operation on the ledger database.
     ///
     /// # Errors
     /// [`ConnectionCut`] if the fabric cut the connection; the server's own refusal inside.
-    pub async fn db(&self, origin: &str, op: DbOp) -> Result<Result<DbReply, DbError>, ConnectionCut> {
+    pub async fn db(
+        &self,
+        origin: &str,
+        op: DbOp,
+    ) -> Result<Result<DbReply, DbError>, ConnectionCut> {
         let verb = op.verb();
-        match self.call(origin, Server::Database, verb, "", Call::Db(op)).await {
+        match self
+            .call(origin, Server::Database, verb, "", Call::Db(op))
+            .await
+        {
             Reply::Db(result) => Ok(result),
             _ => Err(ConnectionCut),
         }
@@ -99,7 +114,14 @@ impl World {
         self.lock().fabric.crash_at(origin, number, side)
     }
 
-    async fn call(&self, origin: &str, server: Server, verb: &str, path: &str, call: Call) -> Reply {
+    async fn call(
+        &self,
+        origin: &str,
+        server: Server,
+        verb: &str,
+        path: &str,
+        call: Call,
+    ) -> Reply {
         let (to, reply) = oneshot::channel();
         self.lock().send(origin, server, verb, path, call, to);
         match reply.await {
@@ -132,10 +154,15 @@ impl http_body::Body for WorldBody {
     type Data = Bytes;
     type Error = ConnectionCut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ConnectionCut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ConnectionCut>>> {
         match &mut self.0 {
             Content::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Content::Stream(frames) => frames.poll_next_unpin(cx).map(|f| f.map(|b| Ok(Frame::data(b)))),
+            Content::Stream(frames) => frames
+                .poll_next_unpin(cx)
+                .map(|f| f.map(|b| Ok(Frame::data(b)))),
         }
     }
 
@@ -145,7 +172,9 @@ impl http_body::Body for WorldBody {
 
     fn size_hint(&self) -> http_body::SizeHint {
         match &self.0 {
-            Content::Whole(bytes) => http_body::SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Content::Whole(bytes) => {
+                http_body::SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
             Content::Stream(_) => http_body::SizeHint::default(),
         }
     }
@@ -176,8 +205,17 @@ where
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|_| ConnectionCut)?.to_bytes();
-            let header = |name| parts.headers.get(name).and_then(|v: &http::HeaderValue| v.to_str().ok()).map(str::to_owned);
-            let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+            let header = |name| {
+                parts
+                    .headers
+                    .get(name)
+                    .and_then(|v: &http::HeaderValue| v.to_str().ok())
+                    .map(str::to_owned)
+            };
+            let path = parts
+                .uri
+                .path_and_query()
+                .map_or_else(String::new, ToString::to_string);
             let call = Call::Kube(ApiRequest {
                 method: parts.method.clone(),
                 content_type: header(http::header::CONTENT_TYPE),
@@ -186,7 +224,10 @@ where
                 body,
                 user: origin.to_string(),
             });
-            match world.call(&origin, Server::Kube, parts.method.as_str(), &path, call).await {
+            match world
+                .call(&origin, Server::Kube, parts.method.as_str(), &path, call)
+                .await
+            {
                 Reply::Kube(response) => Ok(response),
                 _ => Err(ConnectionCut),
             }
@@ -220,8 +261,14 @@ impl tower::Service<http::Request<Bytes>> for HttpService {
                 _ => return Err(ConnectionCut),
             };
             let verb = request.method().to_string();
-            let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
-            match world.call(&origin, server, &verb, &path, Call::Http(server, request)).await {
+            let path = request
+                .uri()
+                .path_and_query()
+                .map_or_else(String::new, ToString::to_string);
+            match world
+                .call(&origin, server, &verb, &path, Call::Http(server, request))
+                .await
+            {
                 Reply::Http(response) => Ok(response),
                 _ => Err(ConnectionCut),
             }

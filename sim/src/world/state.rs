@@ -11,7 +11,9 @@ use crate::cluster::{ApiRequest, ApiResponse, Cluster, WatchFrame, WatchId};
 use crate::database::{DbError, DbOp, DbReply};
 use crate::exchange::{Exchange, ExchangeConfig};
 use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
-use crate::observe::{Config as PrometheusConfig, Loki, Prometheus, SampleSink, ScrapeError, ScrapeSource, Target};
+use crate::observe::{
+    Config as PrometheusConfig, Loki, Prometheus, SampleSink, ScrapeError, ScrapeSource, Target,
+};
 use crate::time::Micros;
 use crate::world::front::WorldBody;
 
@@ -136,12 +138,21 @@ impl WorldState {
     }
 
     /// Sends a request on its way.
-    pub(crate) fn send(&mut self, origin: &str, server: Server, verb: &str, path: &str, call: Call, reply: oneshot::Sender<Reply>) {
+    pub(crate) fn send(
+        &mut self,
+        origin: &str,
+        server: Server,
+        verb: &str,
+        path: &str,
+        call: Call,
+        reply: oneshot::Sender<Reply>,
+    ) {
         let now = self.now;
         let passage = self.fabric.admit(origin, server, verb, path, now);
         let number = passage.message.number;
         self.audit.record(now, origin, verb.as_bytes());
-        self.audit.record_words(now, number, &[passage.out.0, passage.back.0]);
+        self.audit
+            .record_words(now, number, &[passage.out.0, passage.back.0]);
         if passage.crash == Some(Side::Before) {
             self.fabric.crashed(origin);
             return; // the sender is dead: its receiver is dropped with it
@@ -167,23 +178,32 @@ impl WorldState {
                     reply: None,
                     ..pending
                 };
-                self.agenda.push(arrives_at + after, Item::Arrive(Box::new(copy)));
+                self.agenda
+                    .push(arrives_at + after, Item::Arrive(Box::new(copy)));
             }
             Some(Fate::Lose(after)) => {
                 if let Some(reply) = pending.reply.take() {
-                    self.agenda.push(now + after, Item::Reply(reply, Box::new(Reply::Cut)));
+                    self.agenda
+                        .push(now + after, Item::Reply(reply, Box::new(Reply::Cut)));
                 }
                 return;
             }
-            Some(Fate::Refuse { status, retry_after_s }) => {
+            Some(Fate::Refuse {
+                status,
+                retry_after_s,
+            }) => {
                 if let Some(reply) = pending.reply.take() {
                     let refusal = refusal(&pending.call, status, retry_after_s);
-                    self.agenda.push(arrives_at + pending.back, Item::Reply(reply, Box::new(refusal)));
+                    self.agenda.push(
+                        arrives_at + pending.back,
+                        Item::Reply(reply, Box::new(refusal)),
+                    );
                 }
                 return;
             }
         }
-        self.agenda.push(arrives_at, Item::Arrive(Box::new(pending)));
+        self.agenda
+            .push(arrives_at, Item::Arrive(Box::new(pending)));
     }
 
     /// Lets events happen until one of them lets a future go on. `false`: nothing will ever happen again.
@@ -195,7 +215,9 @@ impl WorldState {
                 self.exchange.next_at(),
                 self.prometheus.next_at(),
             ];
-            let Some(at) = due.into_iter().flatten().min() else { return false };
+            let Some(at) = due.into_iter().flatten().min() else {
+                return false;
+            };
             self.now = at.max(self.now);
             if self.now > until {
                 return false;
@@ -211,7 +233,10 @@ impl WorldState {
             }
             self.collect_logs();
             if due[3].is_some_and(|t| t <= now) {
-                let mut source = Scrapes { cluster: &self.cluster, exchange: &mut self.exchange };
+                let mut source = Scrapes {
+                    cluster: &self.cluster,
+                    exchange: &mut self.exchange,
+                };
                 self.prometheus.advance(now, &mut source);
             }
             let mut woke = false;
@@ -228,13 +253,16 @@ impl WorldState {
         match item {
             Item::Wake(waker) => waker.send(()).is_ok(),
             Item::Digest => {
-                self.audit.record_words(self.now, 0, &[self.exchange.digest()]);
+                self.audit
+                    .record_words(self.now, 0, &[self.exchange.digest()]);
                 self.agenda.push(self.now + DIGEST_EVERY, Item::Digest);
                 false
             }
             Item::Arrive(pending) => self.arrive(pending),
             Item::FinishDb(pending) => {
-                let Call::Db(op) = &pending.call else { unreachable!("only database calls take time") };
+                let Call::Db(op) = &pending.call else {
+                    unreachable!("only database calls take time")
+                };
                 let result = self.exchange.db_finish(self.now, op.clone());
                 self.answer(pending, Reply::Db(result))
             }
@@ -247,7 +275,9 @@ impl WorldState {
         let now = self.now;
         let reply = match &pending.call {
             Call::Kube(request) => {
-                let response = self.cluster.handle(now, request.clone(), &mut self.exchange);
+                let response = self
+                    .cluster
+                    .handle(now, request.clone(), &mut self.exchange);
                 let reply = Reply::Kube(self.kube_response(response));
                 self.collect_frames();
                 reply
@@ -272,7 +302,15 @@ impl WorldState {
     /// Sends the reply back; true if the sender's death let the drill go on.
     fn answer(&mut self, pending: Box<Pending>, reply: Reply) -> bool {
         let now = self.now;
-        let Pending { back, origin, number, cut_reply, die_after, reply: to, .. } = *pending;
+        let Pending {
+            back,
+            origin,
+            number,
+            cut_reply,
+            die_after,
+            reply: to,
+            ..
+        } = *pending;
         self.audit.record(now, &origin, reply.summary().as_bytes());
         self.audit.record_words(now, number, &[]);
         if die_after {
@@ -281,7 +319,8 @@ impl WorldState {
         }
         if let Some(to) = to {
             let reply = if cut_reply { Reply::Cut } else { reply };
-            self.agenda.push(now + back, Item::Reply(to, Box::new(reply)));
+            self.agenda
+                .push(now + back, Item::Reply(to, Box::new(reply)));
         }
         false
     }
@@ -289,8 +328,15 @@ impl WorldState {
     fn kube_response(&mut self, response: ApiResponse) -> http::Response<WorldBody> {
         let builder = http::Response::builder();
         let built = match response {
-            ApiResponse::Unary { status, content_type, retry_after_s, body } => {
-                let mut builder = builder.status(status).header(http::header::CONTENT_TYPE, content_type);
+            ApiResponse::Unary {
+                status,
+                content_type,
+                retry_after_s,
+                body,
+            } => {
+                let mut builder = builder
+                    .status(status)
+                    .header(http::header::CONTENT_TYPE, content_type);
                 if let Some(seconds) = retry_after_s {
                     builder = builder.header(http::header::RETRY_AFTER, seconds);
                 }
@@ -298,7 +344,13 @@ impl WorldState {
             }
             ApiResponse::Watch(id) => {
                 let (frames, receiver) = mpsc::unbounded();
-                self.watches.insert(id, OpenWatch { frames, last_at: self.now });
+                self.watches.insert(
+                    id,
+                    OpenWatch {
+                        frames,
+                        last_at: self.now,
+                    },
+                );
                 builder
                     .status(200)
                     .header(http::header::CONTENT_TYPE, "application/json")
@@ -312,17 +364,22 @@ impl WorldState {
     fn collect_frames(&mut self) {
         for (id, frame) in self.cluster.take_watch_frames() {
             let at = self.now + self.fabric.watch_lag();
-            let Some(watch) = self.watches.get_mut(&id) else { continue };
+            let Some(watch) = self.watches.get_mut(&id) else {
+                continue;
+            };
             watch.last_at = at.max(watch.last_at);
             self.agenda.push(watch.last_at, Item::Frame(id, frame));
         }
     }
 
     fn deliver(&mut self, id: WatchId, frame: WatchFrame) -> bool {
-        let Some(watch) = self.watches.get(&id) else { return false };
+        let Some(watch) = self.watches.get(&id) else {
+            return false;
+        };
         match frame {
             WatchFrame::Data(bytes) => {
-                self.audit.record(self.now, "watch", &(bytes.len() as u64).to_le_bytes());
+                self.audit
+                    .record(self.now, "watch", &(bytes.len() as u64).to_le_bytes());
                 if watch.frames.unbounded_send(bytes).is_err() {
                     // The watcher has dropped the stream.
                     self.watches.remove(&id);
@@ -368,17 +425,23 @@ impl Reply {
 /// The answer of a server that refuses a request before it takes effect.
 fn refusal(call: &Call, status: u16, retry_after_s: Option<u32>) -> Reply {
     let text = "Too many requests, please try again later.";
-    let mut builder = http::Response::builder().status(status).header(http::header::CONTENT_TYPE, "text/plain");
+    let mut builder = http::Response::builder()
+        .status(status)
+        .header(http::header::CONTENT_TYPE, "text/plain");
     if let Some(seconds) = retry_after_s {
         builder = builder.header(http::header::RETRY_AFTER, seconds);
     }
     match call {
         Call::Kube(_) => Reply::Kube(
-            builder.body(WorldBody::whole(Bytes::from_static(text.as_bytes()))).expect("status is valid"),
+            builder
+                .body(WorldBody::whole(Bytes::from_static(text.as_bytes())))
+                .expect("status is valid"),
         ),
-        Call::Http(..) => {
-            Reply::Http(builder.body(Bytes::from_static(text.as_bytes())).expect("status is valid"))
-        }
+        Call::Http(..) => Reply::Http(
+            builder
+                .body(Bytes::from_static(text.as_bytes()))
+                .expect("status is valid"),
+        ),
         Call::Db(_) => Reply::Cut,
     }
 }
@@ -408,7 +471,14 @@ impl ScrapeSource for Scrapes<'_> {
             .collect()
     }
 
-    fn scrape(&mut self, now: Micros, uid: &str, sink: &mut dyn SampleSink) -> Result<(), ScrapeError> {
-        self.exchange.scrape(now, uid, sink).map_err(|()| ScrapeError::Refused)
+    fn scrape(
+        &mut self,
+        now: Micros,
+        uid: &str,
+        sink: &mut dyn SampleSink,
+    ) -> Result<(), ScrapeError> {
+        self.exchange
+            .scrape(now, uid, sink)
+            .map_err(|()| ScrapeError::Refused)
     }
 }
