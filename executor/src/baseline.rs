@@ -42,6 +42,8 @@ pub struct Baseline {
 pub struct ServiceBaseline {
     /// UID of the Deployment.
     pub uid: String,
+    /// Its selector, as a query parameter.
+    pub selector: String,
     /// Its pod template.
     pub template: Value,
     /// Its revision.

@@ -3,12 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::baseline::Baseline;
-use crate::error::Error;
 use crate::event::{Observer, silent};
-use crate::planner::Plan;
 use crate::ports::Ports;
-use crate::report::{Report, TriggerEvent, WatchOutcome};
 use crate::runbook::Runbook;
 
 /// How an executor behaves.
@@ -18,7 +14,7 @@ pub struct Options {
     pub identity: String,
     /// Who looks on.
     pub observer: Arc<dyn Observer>,
-    /// How long the lease outlives its last renewal. It is renewed at a third of that.
+    /// How long the lease outlives its last renewal. It is renewed at half of that.
     pub lease_duration: Duration,
     /// How often the triggers are evaluated.
     pub poll_interval: Duration,
@@ -76,48 +72,19 @@ impl Executor {
     }
 }
 
-/// The phases.
-impl Executor {
-    /// Records the baseline and takes the snapshot, before a deployment.
-    ///
-    /// # Errors
-    /// A step of the prepare phase failed, a rollback is under way, or the cluster can't be reached.
-    pub async fn prepare(&self) -> Result<Baseline, Error> {
-        Err(Error::NoBaseline)
-    }
+#[cfg(test)]
+mod tests {
+    use super::Executor;
+    use crate::report::TriggerEvent;
 
-    /// Evaluates the triggers until one fires or the validation window closes.
-    ///
-    /// # Errors
-    /// There is no baseline. Unanswered queries are no error: they are "no data".
-    pub async fn watch(&self) -> Result<WatchOutcome, Error> {
-        Err(Error::NoBaseline)
-    }
+    fn is_send(_: impl Send) {}
 
-    /// What [`run`](Self::run) would do and why. Changes nothing.
-    ///
-    /// # Errors
-    /// No plan can be made, or the state can't be observed.
-    pub async fn plan(&self, _trigger: Option<TriggerEvent>) -> Result<Plan, Error> {
-        Err(Error::NoBaseline)
-    }
-
-    /// Rolls back.
-    ///
-    /// # Errors
-    /// Another executor is at work, a rollback is unfinished ([`resume`](Self::resume) it), the lease was lost, or the
-    /// journal can't be written. A rollback that can't go on is no error but [`Outcome::Escalated`](crate::Outcome::Escalated).
-    pub async fn run(&self, _trigger: TriggerEvent) -> Result<Report, Error> {
-        Err(Error::NoBaseline)
-    }
-
-    /// Carries on a rollback that was interrupted, on this host or another, with the targets that its
-    /// journal pins. Waits for the interrupted executor's lease to run out. A rollback that had already
-    /// recovered is reported again.
-    ///
-    /// # Errors
-    /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed, [`run`](Self::run) again. Otherwise as `run`.
-    pub async fn resume(&self) -> Result<Report, Error> {
-        Err(Error::NothingToResume)
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn phases_may_move_between_threads(executor: &Executor, trigger: TriggerEvent) {
+        is_send(executor.prepare());
+        is_send(executor.watch());
+        is_send(executor.plan(None));
+        is_send(executor.run(trigger));
+        is_send(executor.resume());
     }
 }

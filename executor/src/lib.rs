@@ -13,6 +13,8 @@
 pub mod baseline;
 pub mod clock;
 pub mod journal;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod planner;
 pub mod ports;
 pub mod runbook;
@@ -20,8 +22,15 @@ pub mod runbook;
 mod error;
 mod event;
 mod executor;
+mod exposition;
+mod kubernetes;
+mod lease;
+mod phases;
 mod placeholders;
+mod queries;
 mod report;
+mod steps;
+mod verdict;
 
 pub use baseline::Baseline;
 pub use error::Error;

@@ -10,8 +10,11 @@ mod observed;
 mod plan;
 mod steps;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{LedgerDecision, LedgerPath, decide, header};
 pub use observed::{Observed, ReplicaSetState, ServiceState, template_digest};
 pub use plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
+pub(crate) use steps::known_placeholder;
 pub use steps::{PlanError, plan};

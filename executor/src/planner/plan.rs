@@ -50,6 +50,8 @@ pub struct ServicePlan {
     pub service: String,
     /// UID of the Deployment.
     pub uid: String,
+    /// Selector of its pods, as a query parameter.
+    pub selector: String,
     /// Image now.
     pub from_image: String,
     /// Image that was recorded.

@@ -257,7 +257,9 @@ fn add(
             reason,
         }),
         Ok(why) => {
-            let text = fill_known(&step.text, |name| known(name, runbook, plan, service));
+            let text = fill_known(&step.text, |name| {
+                known_placeholder(name, runbook, plan, service)
+            });
             plan.steps.push(PlannedStep {
                 index: plan.steps.len(),
                 name: step.name.clone(),
@@ -318,7 +320,7 @@ fn applies(
 }
 
 /// Placeholders whose value is fixed by the plan.
-pub(crate) fn known(
+pub(crate) fn known_placeholder(
     name: &str,
     runbook: &Runbook,
     plan: &Plan,

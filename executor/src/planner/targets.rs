@@ -45,6 +45,7 @@ pub(super) fn target(
     Some(ServicePlan {
         service: service.to_owned(),
         uid: now.uid.clone(),
+        selector: baseline.selector.clone(),
         from_image: now.image.clone(),
         to_image: baseline.image.clone(),
         bad_digest: now.template_digest.clone(),

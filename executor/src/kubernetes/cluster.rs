@@ -1,0 +1,247 @@
+//! Calls to the API server, each bounded in time and repeated where that is safe.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::{ListParams, PostParams};
+use serde::de::DeserializeOwned;
+
+use super::retry::{Class, classify, is_status, pause};
+use crate::clock::{Clock, timeout};
+use crate::error::Error;
+use crate::event::{Event, Observer};
+
+/// The cluster as the executor uses it.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) client: kube::Client,
+    pub(crate) namespace: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) request_timeout: Duration,
+}
+
+/// What a conditional write found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Updated {
+    /// It was written.
+    Written,
+    /// It was already so.
+    AlreadySo,
+}
+
+impl Cluster {
+    /// Deployments of the namespace.
+    pub(crate) fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// ReplicaSets of the namespace.
+    pub(crate) fn replica_sets(&self) -> Api<ReplicaSet> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Pods of the namespace.
+    pub(crate) fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// ConfigMaps of the namespace.
+    pub(crate) fn config_maps(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Time left until `deadline`; zero if it passed.
+    pub(crate) fn left(&self, deadline: Timestamp) -> Duration {
+        Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or(Duration::ZERO)
+    }
+
+    /// Sleeps for `duration`, but not beyond `deadline`. False if the deadline has come.
+    pub(crate) async fn pause(&self, duration: Duration, deadline: Timestamp) -> bool {
+        let left = self.left(deadline);
+        if left.is_zero() {
+            return false;
+        }
+        self.clock.sleep(duration.min(left)).await;
+        !self.left(deadline).is_zero()
+    }
+
+    /// Calls `request` until it is answered for good or `deadline` comes. `request` must be one that may take effect
+    /// twice: a read, or a write with a precondition or an absolute value.
+    pub(crate) async fn call<T, F, Fut>(
+        &self,
+        what: &str,
+        deadline: Timestamp,
+        request: F,
+    ) -> Result<T, Error>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, kube::Error>>,
+    {
+        let mut attempt = 0_u32;
+        loop {
+            attempt += 1;
+            let limit = self
+                .request_timeout
+                .min(self.left(deadline))
+                .max(Duration::from_millis(1));
+            let (why, wait, last) = match timeout(&*self.clock, limit, request()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => match classify(&error) {
+                    Class::Final => return Err(kubernetes(what, error)),
+                    Class::Retry { after } => (
+                        error.to_string(),
+                        pause(attempt, after),
+                        kubernetes(what, error),
+                    ),
+                },
+                Err(elapsed) => {
+                    let error = Error::Deadline {
+                        what: what.to_owned(),
+                        limit_s: limit.as_secs(),
+                    };
+                    (elapsed.to_string(), pause(attempt, None), error)
+                }
+            };
+            if wait >= self.left(deadline) {
+                return Err(last);
+            }
+            let event = Event::Retrying {
+                what: what.to_owned(),
+                why,
+            };
+            self.observer.event(self.clock.now(), &event);
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// One object, or `None`.
+    pub(crate) async fn get_opt<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        deadline: Timestamp,
+    ) -> Result<Option<K>, Error>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        self.call(&format!("read {name}"), deadline, || api.get_opt(name))
+            .await
+    }
+
+    /// Pods that match `selector`.
+    pub(crate) async fn list_pods(
+        &self,
+        selector: &str,
+        deadline: Timestamp,
+    ) -> Result<Vec<Pod>, Error> {
+        let api = self.pods();
+        let params = ListParams::default().labels(selector);
+        let list = self
+            .call("list pods", deadline, || api.list(&params))
+            .await?;
+        Ok(list.items)
+    }
+
+    /// Text from a pod's own HTTP server, through the API server's proxy.
+    pub(crate) async fn pod_get(
+        &self,
+        pod: &str,
+        port: i32,
+        path: &str,
+        deadline: Timestamp,
+    ) -> Result<String, Error> {
+        let uri = format!(
+            "/api/v1/namespaces/{}/pods/{pod}:{port}/proxy/{path}",
+            self.namespace
+        );
+        let client = &self.client;
+        let uri = &uri;
+        self.call(
+            &format!("get /{path} of pod {pod}"),
+            deadline,
+            || async move {
+                let request = http::Request::get(uri)
+                    .body(Vec::new())
+                    .map_err(kube::Error::HttpError)?;
+                client.request_text(request).await
+            },
+        )
+        .await
+    }
+
+    /// Brings a ConfigMap's data to where `change` wants them: read, change, replace with the resourceVersion as
+    /// precondition; again after a conflict. `change` returns false if it finds nothing to do. The ConfigMap
+    /// is created if it is missing and `create` is set.
+    pub(crate) async fn update_config_map(
+        &self,
+        name: &str,
+        create: bool,
+        deadline: Timestamp,
+        change: impl Fn(&mut BTreeMap<String, String>) -> bool,
+    ) -> Result<Updated, Error> {
+        let api = self.config_maps();
+        let params = PostParams::default();
+        loop {
+            let found = self.get_opt(&api, name, deadline).await?;
+            let exists = found.is_some();
+            if !exists && !create {
+                return Err(Error::Unreadable {
+                    what: format!("configmap {name}"),
+                    reason: "it does not exist".to_owned(),
+                });
+            }
+            let mut object = found.unwrap_or_else(|| ConfigMap {
+                metadata: ObjectMeta {
+                    name: Some(name.to_owned()),
+                    ..ObjectMeta::default()
+                },
+                ..ConfigMap::default()
+            });
+            let mut data = object.data.take().unwrap_or_default();
+            if !change(&mut data) {
+                return Ok(Updated::AlreadySo);
+            }
+            object.data = Some(data);
+            let what = format!("write configmap {name}");
+            let result = if exists {
+                self.call(&what, deadline, || api.replace(name, &params, &object))
+                    .await
+            } else {
+                self.call(&what, deadline, || api.create(&params, &object))
+                    .await
+            };
+            match result {
+                Ok(_) => return Ok(Updated::Written),
+                // Somebody else wrote, or an earlier attempt of ours did without our hearing of it: look again.
+                Err(error) if is_conflict(&error) => {
+                    if !self.pause(Duration::from_millis(50), deadline).await {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether the server answered 409.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    matches!(error, Error::Kubernetes { source, .. } if is_status(source, 409))
+}
+
+/// Wraps a client error.
+pub(crate) fn kubernetes(what: &str, source: kube::Error) -> Error {
+    Error::Kubernetes {
+        what: what.to_owned(),
+        source: Box::new(source),
+    }
+}

@@ -1,0 +1,14 @@
+//! The cluster: typed calls under a retry policy, watches, and the few objects that the executor keeps there.
+
+mod cluster;
+mod objects;
+mod retry;
+mod watch;
+
+pub(crate) use cluster::{Cluster, Updated, is_conflict};
+pub(crate) use objects::{
+    config_maps_of, container_port, image_of, is_live, owner_uid, revision_of, selector_of,
+    template_value, timestamp,
+};
+pub(crate) use retry::{is_status, retry_pause};
+pub(crate) use watch::{Next, Watcher};

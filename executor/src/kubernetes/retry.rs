@@ -1,0 +1,129 @@
+//! Which answers are worth another try, and when.
+
+use std::time::Duration;
+
+/// What an error calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The same request may succeed later; not before `after`, if the server said so.
+    Retry {
+        /// The server's wish.
+        after: Option<Duration>,
+    },
+    /// Repeating it does not help.
+    Final,
+}
+
+const FIRST: Duration = Duration::from_millis(100);
+const MAX: Duration = Duration::from_secs(3);
+
+/// 429 and 5xx may pass, as may anything that kept the answer from arriving whole.
+pub(crate) fn classify(error: &kube::Error) -> Class {
+    match error {
+        kube::Error::Api(status) => match status.code {
+            429 => {
+                let wish = status
+                    .details
+                    .as_ref()
+                    .map_or(0, |details| details.retry_after_seconds);
+                // The server's priority and fairness refuses in plain text, and the client loses its header.
+                Class::Retry {
+                    after: Some(Duration::from_secs(u64::from(wish.max(1)))),
+                }
+            }
+            500 | 502 | 503 | 504 => {
+                let wish = status
+                    .details
+                    .as_ref()
+                    .map_or(0, |details| details.retry_after_seconds);
+                Class::Retry {
+                    after: (wish > 0).then(|| Duration::from_secs(u64::from(wish))),
+                }
+            }
+            _ => Class::Final,
+        },
+        kube::Error::Service(_)
+        | kube::Error::HyperError(_)
+        | kube::Error::ReadEvents(_)
+        | kube::Error::SerdeError(_)
+        | kube::Error::FromUtf8(_) => Class::Retry { after: None },
+        _ => Class::Final,
+    }
+}
+
+/// Pause before attempt `attempt` + 1 (from 1): 100 ms doubled up to 3 s, or longer if the server wishes. No
+/// jitter: one executor acts at a time.
+pub(crate) fn pause(attempt: u32, after: Option<Duration>) -> Duration {
+    let own = FIRST
+        .saturating_mul(1 << attempt.saturating_sub(1).min(5))
+        .min(MAX);
+    after.map_or(own, |after| after.max(own))
+}
+
+/// Pause before another try, if one may help.
+pub(crate) fn retry_pause(error: &kube::Error, attempt: u32) -> Option<Duration> {
+    match classify(error) {
+        Class::Retry { after } => Some(pause(attempt, after)),
+        Class::Final => None,
+    }
+}
+
+/// Whether the server answered with this HTTP status.
+pub(crate) fn is_status(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kube::core::Status;
+    use kube::core::response::StatusDetails;
+
+    use super::{Class, classify, pause};
+
+    fn api(code: u16, wish: u32) -> kube::Error {
+        let details = StatusDetails { name: String::new(), group: String::new(), kind: String::new(), uid: String::new(), causes: Vec::new(), retry_after_seconds: wish };
+        kube::Error::Api(Box::new(Status {
+            code,
+            details: Some(details),
+            ..Status::default()
+        }))
+    }
+
+    #[test]
+    fn what_is_repeated() {
+        assert_eq!(
+            classify(&api(429, 7)),
+            Class::Retry {
+                after: Some(Duration::from_secs(7))
+            }
+        );
+        assert_eq!(
+            classify(&api(429, 0)),
+            Class::Retry {
+                after: Some(Duration::from_secs(1))
+            }
+        );
+        for code in [500, 502, 503, 504] {
+            assert_eq!(classify(&api(code, 0)), Class::Retry { after: None });
+        }
+        for code in [400, 401, 403, 404, 409, 410, 422] {
+            assert_eq!(classify(&api(code, 0)), Class::Final);
+        }
+        assert_eq!(
+            classify(&kube::Error::Service("cut".into())),
+            Class::Retry { after: None }
+        );
+    }
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_heed_the_server() {
+        let pauses: Vec<u128> = (1..=7).map(|n| pause(n, None).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3000, 3000]);
+        assert_eq!(
+            pause(1, Some(Duration::from_secs(9))),
+            Duration::from_secs(9)
+        );
+    }
+}

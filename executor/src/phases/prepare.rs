@@ -1,0 +1,259 @@
+//! Before a deployment: what a rollback goes back to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::ListParams;
+
+use super::READ;
+use crate::baseline::{Baseline, Build, CONFIG_MAP, KEY, ServiceBaseline};
+use crate::error::Error;
+use crate::event::{Event, Stage};
+use crate::executor::Executor;
+use crate::exposition::builds;
+use crate::journal::Journal;
+use crate::kubernetes::{
+    Cluster, config_maps_of, container_port, image_of, is_live, owner_uid, revision_of,
+    selector_of, template_value,
+};
+use crate::ports::{HistoryRow, Snapshot};
+use crate::queries::Language;
+use crate::report::StepOutcome;
+use crate::runbook::{Command, Phase, Step};
+
+use super::observe::workloads;
+
+impl Executor {
+    /// Records the baseline and takes the snapshot, before a deployment.
+    ///
+    /// # Errors
+    /// A step of the prepare phase failed, a rollback is under way, or the cluster can't be reached.
+    pub async fn prepare(&self) -> Result<Baseline, Error> {
+        self.begin(Stage::Prepare);
+        let cluster = self.cluster();
+        let journal = Journal::load(&cluster, &self.options.identity).await?;
+        if journal.state.is_open() && !self.options.force {
+            let since = journal.begun_at().unwrap_or_else(|| self.now());
+            return Err(Error::InProgress { since });
+        }
+        let steps: Vec<&Step> = self
+            .runbook
+            .steps
+            .iter()
+            .filter(|step| step.phase == Phase::Prepare)
+            .collect();
+        let record = steps
+            .iter()
+            .find(|step| step.command == Command::RecordRelease);
+        // A runbook without the step can't be rolled back by, so the release is recorded all the same.
+        let mut baseline = match record {
+            Some(step) => self.step(step, self.record(self.end(step))).await?,
+            None => self.record(self.now() + READ).await?,
+        };
+        for step in steps {
+            if let Command::Snapshot { name } = &step.command {
+                let database = &self.ports.database;
+                let take = || database.snapshot(name);
+                let snapshot = self.database("take the snapshot", self.end(step), take);
+                baseline.snapshot = Some(self.step(step, snapshot).await?);
+            }
+        }
+        let text = serde_json::to_string(&baseline).map_err(|error| Error::Unreadable {
+            what: "the baseline".to_owned(),
+            reason: error.to_string(),
+        })?;
+        let change = |data: &mut BTreeMap<String, String>| {
+            data.insert(KEY.to_owned(), text.clone());
+            true
+        };
+        cluster
+            .update_config_map(CONFIG_MAP, true, self.now() + READ, change)
+            .await?;
+        Ok(baseline)
+    }
+
+    fn end(&self, step: &Step) -> Timestamp {
+        self.now() + SignedDuration::try_from(step.timeout).unwrap_or(READ)
+    }
+
+    /// Runs one step with its events.
+    async fn step<T>(
+        &self,
+        step: &Step,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let name = step.name.clone();
+        self.emit(&Event::StepStarted {
+            name,
+            service: None,
+            budget: step.timeout,
+        });
+        let result = work.await;
+        let (outcome, detail) = match &result {
+            Ok(_) => (StepOutcome::Done, String::new()),
+            Err(error) => (StepOutcome::Failed, error.chain()),
+        };
+        let name = step.name.clone();
+        self.emit(&Event::StepFinished {
+            name,
+            service: None,
+            outcome,
+            detail,
+        });
+        result.map_err(|error| Error::Step {
+            step: step.name.clone(),
+            reason: error.chain(),
+        })
+    }
+
+    async fn record(&self, deadline: Timestamp) -> Result<Baseline, Error> {
+        let cluster = self.cluster();
+        let (deployments, sets) = workloads(&cluster, deadline).await?;
+        let api = cluster.pods();
+        let params = ListParams::default();
+        let pods = cluster
+            .call("list pods", deadline, || api.list(&params))
+            .await?
+            .items;
+        let mut services = BTreeMap::new();
+        let mut refuse = Vec::new();
+        for name in &self.runbook.services {
+            let Some(deployment) = deployments.iter().find(|found| found.name_any() == *name)
+            else {
+                refuse.push(format!("deployment {name} does not exist"));
+                continue;
+            };
+            if !is_settled(deployment) {
+                refuse.push(format!("deployment {name} is in the middle of a rollout"));
+                continue;
+            }
+            let uid = deployment.uid().unwrap_or_default();
+            let owned: BTreeSet<String> = sets
+                .iter()
+                .filter(|set| owner_uid(&set.metadata) == Some(&uid))
+                .filter_map(ResourceExt::uid)
+                .collect();
+            let own = |pod: &&Pod| {
+                is_live(pod) && owner_uid(&pod.metadata).is_some_and(|owner| owned.contains(owner))
+            };
+            let pods: Vec<&Pod> = pods.iter().filter(own).collect();
+            let service = self
+                .record_service(&cluster, deployment, &pods, deadline)
+                .await?;
+            services.insert(name.clone(), service);
+        }
+        if !refuse.is_empty() {
+            return Err(Error::Step {
+                step: "prepare".to_owned(),
+                reason: refuse.join("; "),
+            });
+        }
+        let database = &self.ports.database;
+        let history = self
+            .database("read the history", deadline, || database.history())
+            .await?;
+        let position = self
+            .database("read the position", deadline, || database.position())
+            .await?;
+        Ok(Baseline {
+            recorded_at: self.now(),
+            runbook: self.runbook.digest.clone(),
+            services,
+            triggers: self.trigger_values().await,
+            schema_version: schema_version(&history),
+            history,
+            position,
+            snapshot: None::<Snapshot>,
+        })
+    }
+
+    async fn record_service(
+        &self,
+        cluster: &Cluster,
+        deployment: &Deployment,
+        pods: &[&Pod],
+        deadline: Timestamp,
+    ) -> Result<ServiceBaseline, Error> {
+        let spec = deployment.spec.clone().unwrap_or_default();
+        let mut seen: BTreeSet<Build> = BTreeSet::new();
+        for pod in pods {
+            let port = container_port(pod);
+            let text = cluster
+                .pod_get(&pod.name_any(), port, "metrics", deadline)
+                .await?;
+            let build = builds(&text);
+            if !build.is_empty() {
+                seen.insert(build);
+            }
+        }
+        let set_by_runbook: BTreeSet<&str> = self
+            .runbook
+            .steps
+            .iter()
+            .filter_map(|step| match &step.command {
+                Command::SetConfigValue { name, .. } => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        let api = cluster.config_maps();
+        let mut config = BTreeMap::new();
+        for name in config_maps_of(&spec.template) {
+            if set_by_runbook.contains(name.as_str()) {
+                continue;
+            }
+            if let Some(found) = cluster.get_opt(&api, &name, deadline).await? {
+                config.insert(name, found.data.unwrap_or_default());
+            }
+        }
+        Ok(ServiceBaseline {
+            uid: deployment.uid().unwrap_or_default(),
+            selector: selector_of(deployment),
+            template: template_value(&spec.template),
+            revision: revision_of(&deployment.metadata),
+            replicas: spec.replicas.unwrap_or(1),
+            image: image_of(&spec.template),
+            config,
+            builds: seen,
+        })
+    }
+
+    /// Each trigger's value before the deployment. No answer is no value.
+    async fn trigger_values(&self) -> BTreeMap<String, Option<f64>> {
+        let queries = self.queries();
+        let mut values = BTreeMap::new();
+        for trigger in &self.runbook.triggers {
+            let answer = queries
+                .ask(&self.runbook.prometheus, Language::Prom, &trigger.query)
+                .await;
+            let (_, value) = crate::verdict::any(&answer.unwrap_or_default(), trigger.condition);
+            values.insert(trigger.name.clone(), value);
+        }
+        values
+    }
+}
+
+/// Fully rolled out, by counts: a baseline of something half-way is none.
+fn is_settled(deployment: &Deployment) -> bool {
+    let wanted = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    let status = deployment.status.clone().unwrap_or_default();
+    deployment.metadata.generation <= status.observed_generation
+        && status.updated_replicas.unwrap_or(0) == wanted
+        && status.replicas.unwrap_or(0) == wanted
+        && status.available_replicas.unwrap_or(0) == wanted
+}
+
+/// Version of the last versioned migration that succeeded. By rank: ranks grow as migrations are applied.
+fn schema_version(history: &[HistoryRow]) -> Option<String> {
+    history
+        .iter()
+        .filter(|row| row.success && row.version.is_some())
+        .max_by_key(|row| row.installed_rank)
+        .and_then(|row| row.version.clone())
+}

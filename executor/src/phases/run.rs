@@ -1,0 +1,395 @@
+//! Plan, journal, act.
+
+use std::pin::pin;
+use std::sync::Mutex;
+
+use futures::future::{BoxFuture, Either, select};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::baseline::Baseline;
+use crate::error::Error;
+use crate::event::{Event, Stage};
+use crate::executor::Executor;
+use crate::journal::{Journal, Record};
+use crate::kubernetes::Cluster;
+use crate::lease::Held;
+use crate::planner::{LedgerPath, Plan, PlanError, PlannedStep, plan};
+use crate::report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent};
+use crate::runbook::{Command, OnFail, Phase};
+use crate::steps::{Context, Facts, Stop, Success, has_side_effect, perform};
+
+impl Executor {
+    /// What [`run`](Self::run) would do and why. Changes nothing.
+    ///
+    /// # Errors
+    /// No plan can be made, or the state can't be observed.
+    pub async fn plan(&self, trigger: Option<TriggerEvent>) -> Result<Plan, Error> {
+        self.begin(Stage::Plan);
+        let baseline = self.baseline().await?;
+        let observed = self.observe(baseline, trigger).await?;
+        Ok(plan(&self.runbook, &observed)?)
+    }
+
+    /// Rolls back.
+    ///
+    /// # Errors
+    /// Another executor is at work, a rollback is unfinished ([`resume`](Self::resume) it), the lease was lost, or the
+    /// journal can't be written. A rollback that can't go on is no error but [`Outcome::Escalated`].
+    pub async fn run(&self, trigger: TriggerEvent) -> Result<Report, Error> {
+        self.begin(Stage::Run);
+        let held = self.take_lease(false).await?;
+        self.guarded(&held, Box::pin(self.run_held(held.token, trigger)))
+            .await
+    }
+
+    pub(super) async fn take_lease(&self, wait: bool) -> Result<Held, Error> {
+        let (identity, duration) = (&self.options.identity, self.options.lease_duration);
+        let held = Held::acquire(&self.cluster(), identity, duration, wait).await?;
+        let taken_from = held.taken_from.clone();
+        self.emit(&Event::LeaseAcquired {
+            token: held.token,
+            taken_from,
+        });
+        Ok(held)
+    }
+
+    /// Does `work` for as long as the lease is ours: it is dropped where it stands once the lease is lost.
+    pub(super) async fn guarded(
+        &self,
+        held: &Held,
+        work: BoxFuture<'_, Result<Report, Error>>,
+    ) -> Result<Report, Error> {
+        let result = {
+            let keep = pin!(held.keep());
+            match select(work, keep).await {
+                Either::Left((result, _)) => result,
+                Either::Right((lost, _)) => Err(lost),
+            }
+        };
+        if !matches!(result, Err(Error::Superseded { .. })) {
+            held.release().await;
+        }
+        if let Ok(report) = &result {
+            self.emit(&Event::Finished {
+                outcome: report.outcome.clone(),
+            });
+        }
+        result
+    }
+
+    async fn run_held(&self, token: u64, trigger: TriggerEvent) -> Result<Report, Error> {
+        let started_at = self.now();
+        let cluster = self.cluster();
+        let mut journal = Journal::load(&cluster, &self.options.identity).await?;
+        if journal.state.is_open() && !self.options.force {
+            let since = journal.begun_at().unwrap_or(started_at);
+            return Err(Error::InProgress { since });
+        }
+        let baseline = self.baseline().await?;
+        let observed = self
+            .observe(baseline.clone(), Some(trigger.clone()))
+            .await?;
+        let plan = match plan(&self.runbook, &observed) {
+            Ok(plan) => plan,
+            Err(refusal) => return Ok(refused(&refusal, trigger, started_at)),
+        };
+        journal.begin(&plan, token).await?;
+        self.emit(&Event::Planned {
+            summary: plan.summary(),
+        });
+        self.carry_out(journal, &baseline, token).await
+    }
+
+    /// Does the steps that the journal shows as not done.
+    pub(super) async fn carry_out(
+        &self,
+        mut journal: Journal,
+        baseline: &Baseline,
+        token: u64,
+    ) -> Result<Report, Error> {
+        let Some(plan) = journal.plan.clone() else {
+            return Err(Error::NothingToResume);
+        };
+        let cluster = self.cluster();
+        let mut facts = Facts::from_journal(&plan, &journal.entries);
+        let mut escalated = None;
+        while let Some(index) = journal.state.next_step() {
+            let Some(step) = plan.steps.get(index) else {
+                break;
+            };
+            if has_side_effect(&step.command) {
+                journal
+                    .append(Record::Intent { step: index }, token)
+                    .await?;
+            }
+            let (report, ended) = self
+                .attempt(&cluster, &plan, baseline, step, &facts, token)
+                .await;
+            let record = match ended {
+                Ok(success) => {
+                    let data = data_of(&success);
+                    Record::Done {
+                        step: index,
+                        report,
+                        data,
+                    }
+                }
+                Err(Stop::Fatal(error)) => return Err(error),
+                Err(Stop::Failed(_) | Stop::Inconclusive(_)) => {
+                    let go_on = step.on_fail == OnFail::Continue;
+                    Record::Failed {
+                        step: index,
+                        report,
+                        go_on,
+                    }
+                }
+            };
+            facts.take_in(&plan, &record);
+            journal.append(record, token).await?;
+            if let crate::journal::State::Stopped { .. } = journal.state {
+                let outcome = Outcome::Escalated {
+                    reason: reason(&plan, &facts, step),
+                };
+                facts.outcome = Some(outcome.clone());
+                self.evidence(&cluster, &plan, baseline, &mut facts, token)
+                    .await?;
+                escalated = Some(outcome);
+                break;
+            }
+        }
+        let outcome = escalated.unwrap_or(Outcome::Recovered);
+        journal
+            .append(
+                Record::Closed {
+                    outcome: outcome.clone(),
+                },
+                token,
+            )
+            .await?;
+        Ok(facts.report(&plan, outcome))
+    }
+
+    /// One step with its events and its report.
+    async fn attempt(
+        &self,
+        cluster: &Cluster,
+        plan: &Plan,
+        baseline: &Baseline,
+        step: &PlannedStep,
+        facts: &Facts,
+        token: u64,
+    ) -> (StepReport, Result<Success, Stop>) {
+        let started_at = self.now();
+        let (name, service) = (step.name.clone(), step.service.clone());
+        self.emit(&Event::StepStarted {
+            name,
+            service,
+            budget: step.budget,
+        });
+        let budget = SignedDuration::try_from(step.budget).unwrap_or(SignedDuration::MAX);
+        let queries = self.queries();
+        let context = Context {
+            ports: &self.ports,
+            cluster,
+            queries: &queries,
+            runbook: &self.runbook,
+            plan,
+            baseline,
+            step,
+            facts,
+            token,
+            deadline: started_at + budget,
+            waiting: Mutex::new(String::new()),
+        };
+        let mut ended = perform(&context).await;
+        if ended.is_ok() && !is_query(&step.command) {
+            ended = hold(&context, ended).await;
+        }
+        let (outcome, detail) = match &ended {
+            Ok(success) if success.already => (StepOutcome::AlreadySo, success.detail.clone()),
+            Ok(success) => (StepOutcome::Done, success.detail.clone()),
+            Err(Stop::Failed(why)) => (StepOutcome::Failed, why.clone()),
+            Err(Stop::Inconclusive(why)) => (StepOutcome::Inconclusive, why.clone()),
+            Err(Stop::Fatal(error)) => (StepOutcome::Failed, error.chain()),
+        };
+        let report = StepReport {
+            name: step.name.clone(),
+            title: step.title.clone(),
+            service: step.service.clone(),
+            started_at,
+            finished_at: self.now(),
+            budget: step.budget,
+            outcome,
+            detail: detail.clone(),
+        };
+        let (name, service) = (step.name.clone(), step.service.clone());
+        self.emit(&Event::StepFinished {
+            name,
+            service,
+            outcome,
+            detail,
+        });
+        (report, ended)
+    }
+
+    /// After a stop: what the runbook writes afterwards is written all the same, as far as that is possible.
+    async fn evidence(
+        &self,
+        cluster: &Cluster,
+        plan: &Plan,
+        baseline: &Baseline,
+        facts: &mut Facts,
+        token: u64,
+    ) -> Result<(), Error> {
+        self.begin(Stage::After);
+        let writes = |step: &&PlannedStep| {
+            step.phase == Phase::After
+                && matches!(
+                    step.command,
+                    Command::WritePostMortem | Command::WriteScenario
+                )
+        };
+        for step in plan.steps.iter().filter(writes) {
+            let (report, ended) = self
+                .attempt(cluster, plan, baseline, step, facts, token)
+                .await;
+            match ended {
+                Ok(success) => facts.evidence.extend(success.evidence),
+                Err(Stop::Fatal(error)) => return Err(error),
+                Err(_) => facts
+                    .notes
+                    .push(format!("{}: {}", report.name, report.detail)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks again until the outcome has held for as long as the step wants.
+async fn hold(context: &Context<'_>, first: Result<Success, Stop>) -> Result<Success, Stop> {
+    let Some(hold) = context.step.hold else {
+        return first;
+    };
+    let clock = &context.ports.clock;
+    let since = clock.now();
+    loop {
+        let held = std::time::Duration::try_from(clock.now().duration_since(since));
+        let left = hold.saturating_sub(held.unwrap_or_default());
+        if left.is_zero() {
+            return first;
+        }
+        context.waiting(&format!("must go on holding for {} s", hold.as_secs()));
+        let poll = std::time::Duration::from_secs(5).max(hold / 6);
+        if !context
+            .cluster
+            .pause(poll.min(left), context.deadline)
+            .await
+        {
+            let text = format!("must hold for {} s; its budget is shorter", hold.as_secs());
+            return Err(Stop::Inconclusive(text));
+        }
+        match perform(context).await {
+            Ok(_) => {}
+            Err(Stop::Failed(why)) => {
+                return Err(Stop::Failed(format!("it did not go on holding: {why}")));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+fn is_query(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::PromQuery { .. } | Command::LogQuery { .. }
+    )
+}
+
+/// What the journal keeps of a success.
+fn data_of(success: &Success) -> serde_json::Value {
+    let mut data = success.data.clone();
+    if !success.evidence.is_empty() {
+        if !data.is_object() {
+            data = serde_json::json!({});
+        }
+        data["evidence"] = serde_json::json!(success.evidence);
+    }
+    data
+}
+
+/// The report of a rollback that was refused before anything was changed.
+fn refused(refusal: &PlanError, trigger: TriggerEvent, started_at: Timestamp) -> Report {
+    let reason = refusal.to_string();
+    let outcome = match refusal {
+        PlanError::NothingDiffers => Outcome::NothingToDo { reason },
+        _ => Outcome::Escalated {
+            reason: format!("{reason}. Nothing was changed."),
+        },
+    };
+    Report {
+        outcome,
+        trigger: Some(trigger),
+        started_at,
+        recovered_at: None,
+        steps: Vec::new(),
+        plan: None,
+        evidence: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// What went wrong, where things stand, what a person must do.
+fn reason(plan: &Plan, facts: &Facts, failed: &PlannedStep) -> String {
+    let detail = facts.steps.last().map_or("", |step| step.detail.as_str());
+    let inconclusive = facts
+        .steps
+        .last()
+        .is_some_and(|step| step.outcome == StepOutcome::Inconclusive);
+    let how = if inconclusive {
+        "is inconclusive"
+    } else {
+        "failed"
+    };
+    let mut text = format!("step `{}` {how}: {detail}.", failed.label());
+    text.push(' ');
+    text.push_str(&standing(plan, facts, failed.index));
+    text.push_str(&format!(
+        " A person must: remove the cause and `rollback resume`, or go on by hand from \"{}\": {}",
+        failed.title, failed.text
+    ));
+    text
+}
+
+/// Whether trading is halted, judged by the steps that were done.
+fn standing(plan: &Plan, facts: &Facts, failed: usize) -> String {
+    let mut fenced = false;
+    let mut values = std::collections::BTreeMap::new();
+    let before = plan.steps.iter().filter(|step| step.index < failed);
+    for (step, report) in before.zip(&facts.steps) {
+        if !report.outcome.is_ok() {
+            continue;
+        }
+        match &step.command {
+            Command::Fence => fenced = true,
+            Command::Unfence => fenced = false,
+            Command::SetConfigValue { name, key, value } => {
+                values.insert(format!("{name}: {key}"), value.clone());
+            }
+            _ => {}
+        }
+    }
+    let values: Vec<String> = values
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let flags = if values.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", values.join(", "))
+    };
+    match (fenced, plan.ledger.path) {
+        (true, _) => format!("The ledger stays fenced{flags}: trading is halted."),
+        (false, LedgerPath::Application) => format!("The ledger was not touched{flags}."),
+        (false, _) => format!("The ledger is not fenced{flags}."),
+    }
+}

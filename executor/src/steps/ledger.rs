@@ -1,0 +1,202 @@
+//! The ledger database: fence, undo, restore, replay.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::context::{Context, Stop, Success};
+use crate::clock::timeout;
+use crate::error::Error;
+use crate::event::Event;
+use crate::ports::DatabaseError;
+
+/// How long an undo script waits for a lock before it lets those behind it through and tries again.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Takes writing away from the exchange and cuts its sessions.
+pub(super) async fn fence(context: &Context<'_>) -> Result<Success, Stop> {
+    let database = &context.ports.database;
+    let report = ask(context, "raise the fence", || database.fence(context.token)).await?;
+    let up = ask(context, "read the fence", || database.fence_token()).await?;
+    if up != Some(context.token) {
+        return Err(Stop::Failed(format!(
+            "the fence was raised, but reads {up:?}"
+        )));
+    }
+    let detail = format!(
+        "fence up, {} sessions terminated",
+        report.sessions_terminated
+    );
+    Ok(if report.already_up {
+        Success::already(detail)
+    } else {
+        Success::done(detail)
+    })
+}
+
+/// Lets the exchange write again.
+pub(super) async fn unfence(context: &Context<'_>) -> Result<Success, Stop> {
+    let database = &context.ports.database;
+    let before = ask(context, "read the fence", || database.fence_token()).await?;
+    if before.is_none() {
+        return Ok(Success::already("the fence is down"));
+    }
+    ask(context, "lower the fence", || {
+        database.unfence(context.token)
+    })
+    .await?;
+    match ask(context, "read the fence", || database.fence_token()).await? {
+        None => Ok(Success::done("fence down")),
+        Some(token) => Err(Stop::Failed(format!(
+            "the fence was lowered, but reads token {token}"
+        ))),
+    }
+}
+
+/// Runs the undo scripts of the plan, newest version first.
+pub(super) async fn undo(context: &Context<'_>) -> Result<Success, Stop> {
+    let database = &context.ports.database;
+    let scripts = &context.plan.ledger.undo;
+    let mut undone = Vec::new();
+    for script in scripts {
+        let history = ask(context, "read the history", || database.history()).await?;
+        let applied = history
+            .iter()
+            .any(|row| row.version.as_ref() == Some(&script.version));
+        if !applied {
+            continue;
+        }
+        ask(context, &format!("run {}", script.name), || {
+            database.undo(script, LOCK_TIMEOUT, context.token)
+        })
+        .await?;
+        undone.push(script.name.as_str());
+    }
+    let history = ask(context, "read the history", || database.history()).await?;
+    let left: Vec<&str> = scripts
+        .iter()
+        .filter(|script| {
+            history
+                .iter()
+                .any(|row| row.version.as_ref() == Some(&script.version))
+        })
+        .map(|script| script.version.as_str())
+        .collect();
+    if !left.is_empty() {
+        let left = left.join(", ");
+        return Err(Stop::Failed(format!(
+            "the history still shows version {left} as applied"
+        )));
+    }
+    let schema = context.plan.target_schema.as_deref().unwrap_or("none");
+    Ok(if undone.is_empty() {
+        Success::already(format!("the schema is at version {schema}"))
+    } else {
+        Success::done(format!(
+            "{} run, the schema is at version {schema}",
+            undone.join(", ")
+        ))
+    })
+}
+
+/// Puts a copy of the snapshot in place of the ledger.
+pub(super) async fn restore(context: &Context<'_>, snapshot: &str) -> Result<Success, Stop> {
+    let database = &context.ports.database;
+    let set_aside = &context.plan.set_aside;
+    let report = ask(context, "restore the snapshot", || {
+        database.restore(snapshot, set_aside, context.token)
+    })
+    .await?;
+    let wanted = context.baseline.schema_version.as_ref();
+    let history = ask(context, "read the history", || database.history()).await?;
+    let newer = history.iter().find(|row| {
+        let known = context.baseline.history.iter();
+        row.version.is_some() && !known.clone().any(|before| before.version == row.version)
+    });
+    if let Some(row) = newer {
+        return Err(Stop::Failed(format!(
+            "the snapshot was restored, but its history shows {} above version {wanted:?}",
+            row.script
+        )));
+    }
+    let detail = format!(
+        "order log back from {} to {}; the ledger that was in use is kept as {}",
+        report.before.log_seq, report.after.log_seq, report.set_aside
+    );
+    let success = if report.already_done {
+        Success::already(detail)
+    } else {
+        Success::done(detail)
+    };
+    Ok(Success {
+        data: json!({ "restore": report }),
+        ..success
+    })
+}
+
+/// Copies the order log's tail, so that what was acknowledged after the snapshot is not lost.
+pub(super) async fn replay(context: &Context<'_>) -> Result<Success, Stop> {
+    let database = &context.ports.database;
+    let set_aside = &context.plan.set_aside;
+    let report = ask(context, "replay the order log", || {
+        database.replay(set_aside, context.token)
+    })
+    .await?;
+    if let Some(restore) = &context.facts.restore {
+        let missing = restore
+            .before
+            .log_seq
+            .saturating_sub(report.position.log_seq);
+        // An upper bound: how many trades those entries made is known only to what was set aside.
+        let trades = restore.before.trades.saturating_sub(restore.after.trades);
+        if missing > 0 && trades > context.runbook.rpo_trades {
+            return Err(Stop::Failed(format!(
+                "{missing} entries of the order log can't be replayed: up to {trades} acknowledged trades are lost, {} may be; \
+                 they are in {set_aside}",
+                context.runbook.rpo_trades
+            )));
+        }
+    }
+    let detail = format!(
+        "{} entries copied, the order log ends at {}",
+        report.entries, report.position.log_seq
+    );
+    Ok(if report.entries == 0 {
+        Success::already(detail)
+    } else {
+        Success::done(detail)
+    })
+}
+
+/// Asks the database until it answers for good or the budget is spent. Its operations are idempotent.
+async fn ask<T, F, Fut>(context: &Context<'_>, what: &str, operation: F) -> Result<T, Stop>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, DatabaseError>>,
+{
+    let clock = &*context.ports.clock;
+    let mut pause = Duration::from_millis(200);
+    loop {
+        let limit = context.left().max(Duration::from_millis(1));
+        let error = match timeout(clock, limit, operation()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(DatabaseError::StaleToken(token))) => {
+                let by = format!("the fence carries executor token {token}");
+                return Err(Stop::Fatal(Error::Superseded { by }));
+            }
+            Ok(Err(error)) if error.is_transient() => error.to_string(),
+            Ok(Err(error)) => return Err(Stop::Failed(format!("could not {what}: {error}"))),
+            Err(elapsed) => return Err(Stop::Failed(format!("could not {what}: {elapsed}"))),
+        };
+        let event = Event::Retrying {
+            what: what.to_owned(),
+            why: error.clone(),
+        };
+        context.cluster.observer.event(clock.now(), &event);
+        context
+            .wait(&format!("could not {what} yet: {error}"), pause)
+            .await?;
+        pause = (pause * 2).min(Duration::from_secs(3));
+    }
+}

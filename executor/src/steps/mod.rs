@@ -1,0 +1,78 @@
+//! The commands, each idempotent: act only if it is not so already, and verify what came of it.
+
+mod config;
+mod context;
+mod ledger;
+mod logs;
+mod pods;
+mod post_mortem;
+mod query;
+mod replica_sets;
+mod rollout;
+mod scenario;
+mod undo;
+
+pub(crate) use context::{Context, Facts, Stop, Success};
+
+use crate::runbook::Command;
+
+/// Does the step once, within its budget.
+pub(crate) async fn perform(context: &Context<'_>) -> Result<Success, Stop> {
+    match &context.step.command {
+        Command::RecordRelease | Command::Snapshot { .. } => Err(Stop::Failed(
+            "it belongs before the deployment, in the prepare phase".to_owned(),
+        )),
+        Command::SetConfigValue { name, key, value } => {
+            config::set_value(context, name, key, value).await
+        }
+        Command::RestoreConfig => config::restore(context).await,
+        Command::Fence => ledger::fence(context).await,
+        Command::Unfence => ledger::unfence(context).await,
+        Command::UndoSchema => ledger::undo(context).await,
+        Command::RestoreSnapshot { name } => ledger::restore(context, name).await,
+        Command::ReplayOrders => ledger::replay(context).await,
+        Command::DumpLogs { since } => logs::dump(context, *since).await,
+        Command::RolloutResume => undo::resume(context).await,
+        Command::RolloutUndo { pinned } => undo::undo(context, *pinned).await,
+        Command::RolloutStatus => rollout::status(context).await,
+        Command::ReviewReplicaSets => replica_sets::review(context).await,
+        Command::CheckHealth => pods::health(context).await,
+        Command::CheckBuildInfo => pods::build_info(context).await,
+        Command::PromQuery { query } => query::metrics(context, query).await,
+        Command::LogQuery { query } => query::logs(context, query).await,
+        Command::WritePostMortem => post_mortem::write(context).await,
+        Command::WriteScenario => scenario::write(context).await,
+    }
+}
+
+/// Whether the command changes the exchange, so that its intent is journaled first. Evidence does not count: it is
+/// replaced as a whole.
+pub(crate) fn has_side_effect(command: &Command) -> bool {
+    match command {
+        Command::SetConfigValue { .. }
+        | Command::Fence
+        | Command::Unfence
+        | Command::UndoSchema
+        | Command::RestoreSnapshot { .. }
+        | Command::ReplayOrders
+        | Command::RestoreConfig
+        | Command::RolloutResume
+        | Command::RolloutUndo { .. } => true,
+        Command::RecordRelease
+        | Command::Snapshot { .. }
+        | Command::DumpLogs { .. }
+        | Command::RolloutStatus
+        | Command::ReviewReplicaSets
+        | Command::CheckHealth
+        | Command::CheckBuildInfo
+        | Command::PromQuery { .. }
+        | Command::LogQuery { .. }
+        | Command::WritePostMortem
+        | Command::WriteScenario => false,
+    }
+}
+
+/// Whether recovery can begin only after the command: it changes the exchange, or waits for a change to be over.
+pub(crate) fn delays_recovery(command: &Command) -> bool {
+    has_side_effect(command) || matches!(command, Command::RolloutStatus)
+}

@@ -1,0 +1,130 @@
+//! The post-mortem's skeleton: what is known goes in, what people must find out is left open.
+
+use std::fmt::Write as _;
+
+use super::context::{Context, Facts, Stop, Success, incident};
+use crate::planner::Plan;
+use crate::report::Outcome;
+use crate::runbook::Runbook;
+
+/// Stores the skeleton.
+pub(super) async fn write(context: &Context<'_>) -> Result<Success, Stop> {
+    let name = format!("{}/post-mortem.md", incident(context.plan));
+    let text = skeleton(context.runbook, context.plan, context.facts);
+    context.store(&name, text).await?;
+    Ok(Success {
+        evidence: vec![name.clone()],
+        ..Success::done(name)
+    })
+}
+
+/// The text.
+fn skeleton(runbook: &Runbook, plan: &Plan, facts: &Facts) -> String {
+    let mut text = String::new();
+    // Writing to a String can't fail.
+    let _ = fill(&mut text, runbook, plan, facts);
+    text
+}
+
+fn fill(
+    out: &mut String,
+    runbook: &Runbook,
+    plan: &Plan,
+    facts: &Facts,
+) -> Result<(), std::fmt::Error> {
+    let name = plan
+        .trigger
+        .as_ref()
+        .map_or("none", |trigger| trigger.name.as_str());
+    writeln!(out, "# Post-mortem: {name}, {}\n", plan.observed_at)?;
+    writeln!(
+        out,
+        "Blameless: it asks what made this possible, not who did it.\n"
+    )?;
+    writeln!(out, "## Summary\n")?;
+    if let Some(trigger) = &plan.trigger {
+        writeln!(
+            out,
+            "- Trigger: `{}` since {}, fired {}",
+            trigger.name, trigger.since, trigger.fired_at
+        )?;
+        writeln!(out, "- Condition: `{}`", trigger.reason)?;
+        if let Some(value) = trigger.value {
+            writeln!(out, "- Value: {value}")?;
+        }
+    }
+    writeln!(
+        out,
+        "- Ledger: {}, because {}",
+        plan.ledger.path, plan.ledger.why
+    )?;
+    for service in &plan.services {
+        writeln!(
+            out,
+            "- {}: {} back to {} ({})",
+            service.service, service.from_image, service.to_image, service.target
+        )?;
+    }
+    match &facts.outcome {
+        Some(Outcome::Escalated { reason }) => writeln!(out, "- Outcome: escalated. {reason}")?,
+        _ => writeln!(
+            out,
+            "- Outcome: recovered, by the checks of \"{}\"",
+            runbook.title
+        )?,
+    }
+    writeln!(out, "\n## Numbers\n")?;
+    if let Some(trigger) = &plan.trigger {
+        let rto = facts.window_start.duration_since(trigger.fired_at);
+        writeln!(
+            out,
+            "- Trigger to the last change: {:.1} s, of {} s",
+            rto.as_secs_f64(),
+            runbook.rto.as_secs()
+        )?;
+        let harm = trigger.fired_at.duration_since(trigger.since);
+        writeln!(out, "- Condition to trigger: {:.1} s", harm.as_secs_f64())?;
+    }
+    if let Some(restore) = &facts.restore {
+        writeln!(
+            out,
+            "- Restore: order log from {} back to {}, {} trades before",
+            restore.before.log_seq, restore.after.log_seq, restore.before.trades
+        )?;
+    }
+    writeln!(out, "\n## Timeline\n")?;
+    writeln!(out, "| from | to | step | outcome | detail |")?;
+    writeln!(out, "|---|---|---|---|---|")?;
+    for step in &facts.steps {
+        let label = match &step.service {
+            Some(service) => format!("{} ({service})", step.name),
+            None => step.name.clone(),
+        };
+        writeln!(
+            out,
+            "| {} | {} | {label} | {} | {} |",
+            step.started_at,
+            step.finished_at,
+            step.outcome,
+            step.detail.replace('|', "\\|").replace('\n', " ")
+        )?;
+    }
+    writeln!(out, "\n## Evidence\n")?;
+    for name in &facts.evidence {
+        writeln!(out, "- {name}")?;
+    }
+    for note in plan.notes.iter().chain(&facts.notes) {
+        writeln!(out, "- Note: {note}")?;
+    }
+    writeln!(out, "\n## For people to fill in\n")?;
+    for question in [
+        "What did clients notice, from when to when?",
+        "What was the root cause, and why did nothing before production show it?",
+        "What went well, what badly, where were we lucky?",
+        "Which drill of the chaos suite reproduces it (see scenario.toml), and does it fail without the fix?",
+        "Who does what until when?",
+    ] {
+        writeln!(out, "- [ ] {question}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! Checks by query. Three answers: yes, no, and too little to tell, which is never a yes.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::context::{Context, Stop, Success};
+use crate::error::Error;
+use crate::kubernetes::is_live;
+use crate::placeholders::{fill, uses};
+use crate::planner::known_placeholder;
+use crate::queries::{Language, QueryError};
+use crate::verdict::{Verdict, all};
+
+const POLL: Duration = Duration::from_secs(5);
+/// Two scrapes at least must lie in a window before a rate has a value.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// `promql`.
+pub(super) async fn metrics(context: &Context<'_>, query: &str) -> Result<Success, Stop> {
+    check(context, &context.runbook.prometheus, Language::Prom, query).await
+}
+
+/// `logcli query`.
+pub(super) async fn logs(context: &Context<'_>, query: &str) -> Result<Success, Stop> {
+    match &context.runbook.loki {
+        Some(loki) => check(context, loki, Language::Log, query).await,
+        None => Err(Stop::Inconclusive(
+            "the runbook names no Loki to ask".to_owned(),
+        )),
+    }
+}
+
+/// One look at a query.
+#[derive(Clone, Debug, PartialEq)]
+struct Round {
+    /// What it says.
+    verdict: Verdict,
+    /// For a reader.
+    text: String,
+    /// How long until it is worth looking again.
+    again: Duration,
+}
+
+async fn check(
+    context: &Context<'_>,
+    base: &str,
+    language: Language,
+    query: &str,
+) -> Result<Success, Stop> {
+    let clock = &context.ports.clock;
+    let mut holds_since: Option<Timestamp> = None;
+    loop {
+        let round = look(context, base, language, query).await?;
+        let now = clock.now();
+        let mut again = round.again;
+        let mut why = round.text.clone();
+        if round.verdict == Verdict::Holds {
+            let since = *holds_since.get_or_insert(now);
+            let held = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+            let hold = context.step.hold.unwrap_or_default();
+            if held >= hold {
+                return Ok(Success::done(round.text));
+            }
+            again = POLL.max(hold / 6).min(hold - held);
+            why = format!("{why}; must hold for {} s", hold.as_secs());
+        } else {
+            holds_since = None;
+        }
+        context.waiting(&why);
+        let left = context.left();
+        if left.is_zero() {
+            let late = context.late(&round.text);
+            return Err(match round.verdict {
+                Verdict::Refuted => Stop::Failed(late),
+                // It holds, but not for long enough.
+                Verdict::Holds | Verdict::Unknown => Stop::Inconclusive(late),
+            });
+        }
+        clock.sleep(again.min(left)).await;
+    }
+}
+
+async fn look(
+    context: &Context<'_>,
+    base: &str,
+    language: Language,
+    query: &str,
+) -> Result<Round, Stop> {
+    let now = context.ports.clock.now();
+    let window = Duration::try_from(now.duration_since(context.facts.window_start));
+    let window = window.unwrap_or_default();
+    if window < SETTLE {
+        let text = format!("the window is only {} ms long", window.as_millis());
+        return Ok(Round {
+            verdict: Verdict::Unknown,
+            text,
+            again: SETTLE - window,
+        });
+    }
+    let values = value_of(context, base, language, query, window).await?;
+    let values = match values {
+        Ok(values) if values.is_empty() && language == Language::Log => {
+            if silence_is_zero(context, base).await {
+                vec![0.0]
+            } else {
+                values
+            }
+        }
+        Ok(values) => values,
+        Err(why) => {
+            let text = format!("no data: {why}");
+            return Ok(Round {
+                verdict: Verdict::Unknown,
+                text,
+                again: POLL,
+            });
+        }
+    };
+    let Some(condition) = context.step.expect else {
+        return Err(Stop::Failed(
+            "the step does not say what to expect (rb.expect)".to_owned(),
+        ));
+    };
+    let verdict = all(&values, condition);
+    let text = match values.as_slice() {
+        [] => "no data".to_owned(),
+        [one] => format!("value {one}, expected {condition}"),
+        many => format!("values {many:?}, expected {condition}"),
+    };
+    let Some(wanted) = context.step.min_requests else {
+        return Ok(Round {
+            verdict,
+            text,
+            again: POLL,
+        });
+    };
+    let counted = count(context, window).await?;
+    Ok(with_requests(verdict, &text, counted, wanted, window))
+}
+
+/// A verdict of too few requests is none. Pure.
+fn with_requests(
+    verdict: Verdict,
+    text: &str,
+    counted: Option<u64>,
+    wanted: u64,
+    window: Duration,
+) -> Round {
+    let Some(counted) = counted else {
+        let text = format!("{text}; requests can't be counted");
+        return Round {
+            verdict: Verdict::Unknown,
+            text,
+            again: POLL,
+        };
+    };
+    let seconds = window.as_secs();
+    let text = format!("{text}, over {counted} requests in {seconds} s");
+    if counted >= wanted {
+        return Round {
+            verdict,
+            text,
+            again: POLL,
+        };
+    }
+    // A breach stays a breach, however few they were; a pass needs all of them.
+    let verdict = if verdict == Verdict::Refuted {
+        verdict
+    } else {
+        Verdict::Unknown
+    };
+    let missing = u128::from(wanted - counted);
+    let rest_ms = window.as_millis() * missing / u128::from(counted.max(1));
+    let rest = Duration::from_millis(u64::try_from(rest_ms).unwrap_or(u64::MAX));
+    let again = rest.clamp(Duration::from_secs(1), Duration::from_secs(20));
+    Round {
+        verdict,
+        text: format!("{text}, {wanted} wanted"),
+        again,
+    }
+}
+
+async fn count(context: &Context<'_>, window: Duration) -> Result<Option<u64>, Stop> {
+    match &context.step.count_query {
+        Some(query) => count_over(context, query, window).await,
+        None => Ok(None),
+    }
+}
+
+/// Requests in `window`, by `query`; `None` if it has no value.
+pub(super) async fn count_over(
+    context: &Context<'_>,
+    query: &str,
+    window: Duration,
+) -> Result<Option<u64>, Stop> {
+    let base = &context.runbook.prometheus;
+    let values = value_of(context, base, Language::Prom, query, window).await?;
+    let Ok(values) = values else { return Ok(None) };
+    let sum: f64 = values.iter().sum();
+    if values.is_empty() || !sum.is_finite() || sum < 0.0 {
+        return Ok(None);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "finite and not negative; a count of requests is far below 2^53"
+    )]
+    let count = sum.floor() as u64;
+    Ok(Some(count))
+}
+
+/// An empty answer of Loki is a zero only if Loki is known to hold lines of this namespace: otherwise nobody may be
+/// sending any.
+async fn silence_is_zero(context: &Context<'_>, base: &str) -> bool {
+    let namespace = &context.runbook.namespace;
+    let query = format!("sum(count_over_time({{namespace=\"{namespace}\"}}[15m]))");
+    let lines = context.queries.ask(base, Language::Log, &query).await;
+    lines.is_ok_and(|values| values.iter().any(|value| *value > 0.0))
+}
+
+/// Values, or why there are none; refusals end the step.
+async fn value_of(
+    context: &Context<'_>,
+    base: &str,
+    language: Language,
+    query: &str,
+    window: Duration,
+) -> Result<Result<Vec<f64>, String>, Stop> {
+    let query = substitute(context, query, window).await?;
+    match context.queries.ask(base, language, &query).await {
+        Ok(values) => Ok(Ok(values)),
+        Err(QueryError::Unavailable(why)) => Ok(Err(why)),
+        Err(QueryError::Refused(why)) => Err(Stop::Failed(format!("query refused: {why}"))),
+    }
+}
+
+async fn substitute(context: &Context<'_>, query: &str, window: Duration) -> Result<String, Stop> {
+    let mut live = Vec::new();
+    if uses(query, "LIVE_PODS") {
+        for service in context.services() {
+            let soon = context.ports.clock.now() + SignedDuration::from_secs(5);
+            let deadline = soon.min(context.deadline);
+            let pods = context
+                .cluster
+                .list_pods(&service.selector, deadline)
+                .await?;
+            live.extend(
+                pods.iter()
+                    .filter(|pod| is_live(pod))
+                    .map(ResourceExt::name_any),
+            );
+        }
+        live.sort();
+    }
+    let service = context
+        .step
+        .service
+        .as_ref()
+        .and_then(|name| context.plan.service(name));
+    let value = |name: &str| match name {
+        "WINDOW" => Some(format!("{}s", window.as_secs().max(1))),
+        "LIVE_PODS" => Some(live.join("|")),
+        _ => known_placeholder(name, context.runbook, context.plan, service),
+    };
+    fill(query, value).map_err(|name| {
+        Stop::from(Error::Placeholder {
+            name,
+            step: context.step.name.clone(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Verdict, with_requests};
+
+    fn round(verdict: Verdict, counted: Option<u64>) -> (Verdict, u64) {
+        let round = with_requests(
+            verdict,
+            "value 0",
+            counted,
+            30_000,
+            Duration::from_secs(100),
+        );
+        (round.verdict, round.again.as_secs())
+    }
+
+    #[test]
+    fn too_few_requests_are_never_a_pass() {
+        assert_eq!(round(Verdict::Holds, None), (Verdict::Unknown, 5));
+        assert_eq!(round(Verdict::Holds, Some(0)), (Verdict::Unknown, 20));
+        assert_eq!(round(Verdict::Holds, Some(29_999)), (Verdict::Unknown, 1));
+        assert_eq!(round(Verdict::Holds, Some(30_000)), (Verdict::Holds, 5));
+    }
+
+    #[test]
+    fn the_wait_is_as_long_as_the_missing_requests_take() {
+        assert_eq!(round(Verdict::Holds, Some(27_000)), (Verdict::Unknown, 11));
+    }
+
+    #[test]
+    fn a_breach_is_one_however_few_requests_there_were() {
+        assert_eq!(round(Verdict::Refuted, Some(10)).0, Verdict::Refuted);
+    }
+}

@@ -1,0 +1,279 @@
+//! Rollout status by counts. Conditions lie: `ProgressDeadlineExceeded` survives a good undo, `NewReplicaSetAvailable`
+//! hides a stuck one, and the progress deadline is longer than the recovery time objective.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{ListParams, WatchParams};
+
+use super::context::{Context, Stop, Success};
+use super::undo::{digest_of, digest_of_set, owned_sets, read};
+use crate::kubernetes::{Next, Watcher, owner_uid};
+use crate::planner::ServicePlan;
+
+/// How long to go without news before looking for oneself.
+const QUIET: Duration = Duration::from_secs(3);
+/// How long a pod must be in trouble before it is believed: a single failed pull or start may pass.
+const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
+
+/// Waits until the services are rolled out and the old pods are gone.
+pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {
+    let mut parts = Vec::new();
+    for service in context.services() {
+        rolled_out(context, service).await?;
+        let gone = old_pods_gone(context, service).await?;
+        parts.push(Success::done(format!(
+            "{}: rolled out, {gone}",
+            service.service
+        )));
+    }
+    Ok(Success::join(parts))
+}
+
+async fn rolled_out(context: &Context<'_>, service: &ServicePlan) -> Result<(), Stop> {
+    let mut deployment = read(context, service).await?;
+    let params = WatchParams::default().fields(&format!("metadata.name={}", service.service));
+    let version = deployment.resource_version().unwrap_or_default();
+    let api = context.cluster.deployments();
+    let mut watcher = Watcher::new(context.cluster, api, params, version);
+    let mut trouble = Trouble::default();
+    let mut looked_at = context.ports.clock.now();
+    loop {
+        let Some(why) = missing(service, &deployment)? else {
+            return Ok(());
+        };
+        context.waiting(&why);
+        if context.left().is_zero() {
+            return Err(Stop::Failed(context.late(&why)));
+        }
+        match watcher.next(QUIET.min(context.left())).await {
+            Next::Changed(changed) => deployment = changed,
+            Next::Deleted(_) => {
+                return Err(Stop::Failed(format!(
+                    "deployment {} was deleted",
+                    service.service
+                )));
+            }
+            Next::Quiet => {}
+            Next::Relist => {
+                deployment = read(context, service).await?;
+                watcher.restart(deployment.resource_version().unwrap_or_default());
+                continue;
+            }
+        }
+        let now = context.ports.clock.now();
+        if now.duration_since(looked_at) >= SignedDuration::from_secs(3) {
+            looked_at = now;
+            // A watch may be dead without a word, and a pod that can't start changes nothing in the Deployment.
+            deployment = read(context, service).await?;
+            let sets = owned_sets(context.cluster, context, service).await?;
+            let pods = context
+                .cluster
+                .list_pods(&service.selector, context.deadline)
+                .await?;
+            trouble.look(now, in_trouble(service, &sets, &pods))?;
+        }
+    }
+}
+
+/// What is missing from a complete rollout, by counts (`pkg/polymorphichelpers/rollout_status.go`), or `None`.
+fn missing(service: &ServicePlan, deployment: &Deployment) -> Result<Option<String>, Stop> {
+    let name = &service.service;
+    let spec = deployment.spec.as_ref();
+    let status = deployment.status.clone().unwrap_or_default();
+    let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    if digest_of(deployment) != service.template_digest {
+        return Err(Stop::Failed(format!(
+            "{name}: its template is not the recorded one"
+        )));
+    }
+    if spec.and_then(|spec| spec.paused) == Some(true) {
+        return Err(Stop::Failed(format!(
+            "{name} is paused: no rollout takes place"
+        )));
+    }
+    if deployment.metadata.generation > status.observed_generation {
+        return Ok(Some(format!(
+            "{name}: its new template is not observed yet"
+        )));
+    }
+    if wanted < service.replicas.max(1) {
+        return Ok(Some(format!(
+            "{name}: {wanted} replicas wanted, {} recorded",
+            service.replicas
+        )));
+    }
+    let updated = status.updated_replicas.unwrap_or(0);
+    if updated < wanted {
+        return Ok(Some(format!(
+            "{name}: {updated} of {wanted} replicas updated"
+        )));
+    }
+    let replicas = status.replicas.unwrap_or(0);
+    if replicas > updated {
+        return Ok(Some(format!(
+            "{name}: {} old replicas left",
+            replicas - updated
+        )));
+    }
+    let available = status.available_replicas.unwrap_or(0);
+    if available < updated {
+        return Ok(Some(format!(
+            "{name}: {available} of {updated} replicas available"
+        )));
+    }
+    Ok(None)
+}
+
+/// Terminating pods of the bad release may still answer on open connections: they must be gone.
+async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<String, Stop> {
+    let sets = owned_sets(context.cluster, context, service).await?;
+    let good: Vec<String> = sets
+        .iter()
+        .filter(|set| digest_of_set(set) == service.template_digest)
+        .filter_map(ResourceExt::uid)
+        .collect();
+    let api = context.cluster.pods();
+    let list = ListParams::default().labels(&service.selector);
+    let mut watcher: Option<Watcher<Pod>> = None;
+    loop {
+        let found = context
+            .cluster
+            .call("list pods", context.deadline, || api.list(&list))
+            .await?;
+        let mut old: Vec<String> = found
+            .items
+            .iter()
+            .filter(|pod| {
+                !owner_uid(&pod.metadata).is_some_and(|owner| good.iter().any(|uid| uid == owner))
+            })
+            .map(ResourceExt::name_any)
+            .collect();
+        let version = found.metadata.resource_version.unwrap_or_default();
+        let watcher = match &mut watcher {
+            Some(watcher) => {
+                watcher.restart(version);
+                watcher
+            }
+            None => {
+                let params = WatchParams::default().labels(&service.selector);
+                watcher.insert(Watcher::new(context.cluster, api.clone(), params, version))
+            }
+        };
+        let mut heard_at = context.ports.clock.now();
+        while !old.is_empty() {
+            let why = format!(
+                "{}: waiting for old pods to end: {}",
+                service.service,
+                old.join(", ")
+            );
+            context.waiting(&why);
+            if context.left().is_zero() {
+                return Err(Stop::Failed(context.late(&why)));
+            }
+            match watcher.next(QUIET.min(context.left())).await {
+                Next::Deleted(pod) => old.retain(|name| *name != pod.name_any()),
+                Next::Changed(_) => {}
+                Next::Relist => break,
+                Next::Quiet => {
+                    let quiet = context.ports.clock.now().duration_since(heard_at);
+                    if quiet >= SignedDuration::from_secs(6) {
+                        break;
+                    }
+                    continue;
+                }
+            }
+            heard_at = context.ports.clock.now();
+        }
+        if old.is_empty() {
+            return Ok("no pod of another release is left".to_owned());
+        }
+    }
+}
+
+/// What has kept pods of the old release from starting, and since when.
+#[derive(Default)]
+struct Trouble {
+    since: Option<(Timestamp, String)>,
+}
+
+impl Trouble {
+    fn look(&mut self, now: Timestamp, found: Option<String>) -> Result<(), Stop> {
+        match (found, &self.since) {
+            (None, _) => self.since = None,
+            (Some(what), Some((since, _))) if now.duration_since(*since) >= TROUBLE => {
+                return Err(Stop::Failed(format!("the old release can't start: {what}")));
+            }
+            (Some(_), Some(_)) => {}
+            (Some(what), None) => self.since = Some((now, what)),
+        }
+        Ok(())
+    }
+}
+
+/// A sign that waiting is useless: creation refused, image missing, configuration missing, crash after crash, no room.
+fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Option<String> {
+    let good: Vec<&ReplicaSet> = sets
+        .iter()
+        .filter(|set| digest_of_set(set) == service.template_digest)
+        .collect();
+    for set in &good {
+        let conditions = set
+            .status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten());
+        for condition in conditions {
+            if condition.type_ == "ReplicaFailure" && condition.status == "True" {
+                let message = condition.message.clone().unwrap_or_default();
+                return Some(format!("{}: {message}", set.name_any()));
+            }
+        }
+    }
+    let of_good = |pod: &&Pod| {
+        let owner = owner_uid(&pod.metadata);
+        good.iter().any(|set| set.metadata.uid.as_deref() == owner)
+    };
+    pods.iter()
+        .filter(of_good)
+        .find_map(|pod| stuck(pod).map(|why| format!("{}: {why}", pod.name_any())))
+}
+
+fn stuck(pod: &Pod) -> Option<String> {
+    const REASONS: [&str; 6] = [
+        "CrashLoopBackOff",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+    ];
+    let status = pod.status.as_ref()?;
+    let containers = status.container_statuses.iter().flatten();
+    for container in containers.chain(status.init_container_statuses.iter().flatten()) {
+        let waiting = container
+            .state
+            .as_ref()
+            .and_then(|state| state.waiting.as_ref());
+        let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+        if let Some(reason) = reason.filter(|reason| REASONS.contains(reason)) {
+            let message = waiting
+                .and_then(|waiting| waiting.message.as_deref())
+                .unwrap_or("");
+            return Some(format!("{reason} {message}").trim_end().to_owned());
+        }
+    }
+    let unschedulable = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && condition.reason.as_deref() == Some("Unschedulable")
+    });
+    unschedulable.map(|condition| {
+        format!(
+            "unschedulable: {}",
+            condition.message.as_deref().unwrap_or("no reason given")
+        )
+    })
+}

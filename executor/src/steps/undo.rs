@@ -1,0 +1,432 @@
+//! `kubectl rollout undo` and `resume`, request for request (`pkg/polymorphichelpers/rollback.go`), with two additions: the
+//! pinned target is recognized by its template, and what came of the patch is read back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::context::{Context, Stop, Success};
+use super::pods;
+use crate::clock::timeout;
+use crate::event::Event;
+use crate::kubernetes::{
+    Cluster, is_status, owner_uid, retry_pause, revision_of, template_value, timestamp,
+};
+use crate::planner::{ServicePlan, Target, template_digest};
+
+/// Annotations that kubectl keeps from the Deployment; all others come from the ReplicaSet.
+const KEPT: [&str; 6] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/revision",
+    "deployment.kubernetes.io/revision-history",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deprecated.deployment.rollback.to",
+];
+
+/// Where an undo goes.
+#[derive(Clone, Debug, PartialEq)]
+struct Destination {
+    /// Template, without `pod-template-hash`.
+    template: Value,
+    /// Its digest.
+    digest: String,
+    /// Annotations of its ReplicaSet; `None`: the recorded template, with the Deployment's annotations.
+    annotations: Option<BTreeMap<String, String>>,
+    /// For a reader.
+    name: String,
+}
+
+/// Rolls the services back.
+pub(super) async fn undo(context: &Context<'_>, pinned: bool) -> Result<Success, Stop> {
+    let mut parts = Vec::new();
+    for service in context.services() {
+        parts.push(undo_one(context, service, pinned).await?);
+        if service.target == Target::Unchanged && !service.config.is_empty() {
+            parts.push(replace_pods(context, service).await?);
+        }
+    }
+    Ok(Success::join(parts))
+}
+
+async fn undo_one(
+    context: &Context<'_>,
+    service: &ServicePlan,
+    pinned: bool,
+) -> Result<Success, Stop> {
+    let cluster = context.cluster;
+    let api = cluster.deployments();
+    let name = &service.service;
+    let mut fixed: Option<Destination> = None;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let deployment = read(context, service).await?;
+        let now = digest_of(&deployment);
+        if pinned && now == service.template_digest {
+            capacity(context, service, &deployment).await?;
+            return Ok(Success::already(format!(
+                "{name}: its template is the recorded one already"
+            )));
+        }
+        let destination = match &fixed {
+            Some(destination) => destination.clone(),
+            None => {
+                let sets = owned_sets(cluster, context, service).await?;
+                let found = if pinned {
+                    recorded(service, &sets)
+                } else {
+                    previous(name, &sets)?
+                };
+                fixed.insert(found).clone()
+            }
+        };
+        if deployment.spec.as_ref().and_then(|spec| spec.paused) == Some(true) {
+            return Err(Stop::Failed(
+                "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
+                    .to_owned(),
+            ));
+        }
+        if now == destination.digest {
+            // kubectl says so, exits 0 and has done nothing. Later checks tell whether that is where it should be.
+            let text = format!(
+                "{name}: skipped rollback (current template already matches {})",
+                destination.name
+            );
+            return Ok(Success::already(text));
+        }
+        let patch = serde_json::from_value(undo_patch(&deployment, &destination))
+            .map_err(|error| Stop::Failed(format!("could not make the patch: {error}")))?;
+        let params = PatchParams::default();
+        let patch: Patch<Value> = Patch::Json(patch);
+        let limit = cluster.request_timeout.min(context.left());
+        let send = timeout(&*cluster.clock, limit, api.patch(name, &params, &patch)).await;
+        let (error, pause) = match send {
+            Ok(Ok(patched)) => {
+                if digest_of(&patched) != destination.digest {
+                    return Err(Stop::Failed(format!(
+                        "{name}: the template was patched, but reads otherwise"
+                    )));
+                }
+                capacity(context, service, &patched).await?;
+                return Ok(Success::done(format!(
+                    "{name}: rolled back to {}",
+                    destination.name
+                )));
+            }
+            Ok(Err(error)) => match retry_pause(&error, attempt) {
+                Some(pause) => (error.to_string(), pause),
+                None => return Err(Stop::Failed(format!("{name}: undo refused: {error}"))),
+            },
+            Err(elapsed) => (elapsed.to_string(), Duration::from_millis(100)),
+        };
+        // Whether it took effect is unknown: read again before patching again.
+        let event = Event::Retrying {
+            what: format!("undo {name}"),
+            why: error.clone(),
+        };
+        cluster.observer.event(cluster.clock.now(), &event);
+        context
+            .wait(&format!("undo of {name}: {error}"), pause)
+            .await?;
+    }
+}
+
+/// Resumes paused Deployments.
+pub(super) async fn resume(context: &Context<'_>) -> Result<Success, Stop> {
+    let mut parts = Vec::new();
+    for service in context.services() {
+        let name = &service.service;
+        let deployment = read(context, service).await?;
+        if deployment.spec.as_ref().and_then(|spec| spec.paused) != Some(true) {
+            parts.push(Success::already(format!("{name} is not paused")));
+            continue;
+        }
+        // What kubectl sends: a strategic merge patch that removes the field.
+        let patch = Patch::Strategic(json!({ "spec": { "paused": null } }));
+        let api = context.cluster.deployments();
+        let params = PatchParams::default();
+        let send = || api.patch(name, &params, &patch);
+        let what = format!("resume deployment {name}");
+        let patched = context.cluster.call(&what, context.deadline, send).await?;
+        if patched.spec.and_then(|spec| spec.paused) == Some(true) {
+            return Err(Stop::Failed(format!(
+                "{name} was resumed, but reads paused"
+            )));
+        }
+        parts.push(Success::done(format!("{name} resumed")));
+    }
+    Ok(Success::join(parts))
+}
+
+/// The Deployment that was recorded; another of the same name is not touched.
+pub(super) async fn read(context: &Context<'_>, service: &ServicePlan) -> Result<Deployment, Stop> {
+    let api = context.cluster.deployments();
+    let name = &service.service;
+    let found = context
+        .cluster
+        .get_opt(&api, name, context.deadline)
+        .await?;
+    let found = found.ok_or_else(|| Stop::Failed(format!("deployment {name} is gone")))?;
+    if found.metadata.uid.as_deref() != Some(&service.uid) {
+        return Err(Stop::Failed(format!(
+            "deployment {name} was deleted and created again"
+        )));
+    }
+    Ok(found)
+}
+
+/// ReplicaSets that the Deployment owns, by UID.
+pub(super) async fn owned_sets(
+    cluster: &Cluster,
+    context: &Context<'_>,
+    service: &ServicePlan,
+) -> Result<Vec<ReplicaSet>, Stop> {
+    let api = cluster.replica_sets();
+    let params = ListParams::default().labels(&service.selector);
+    let list = cluster
+        .call("list replicasets", context.deadline, || api.list(&params))
+        .await?;
+    let mut sets = list.items;
+    sets.retain(|set| owner_uid(&set.metadata) == Some(&service.uid));
+    Ok(sets)
+}
+
+/// Digest of the Deployment's template.
+pub(super) fn digest_of(deployment: &Deployment) -> String {
+    deployment.spec.as_ref().map_or_else(String::new, |spec| {
+        template_digest(&template_value(&spec.template))
+    })
+}
+
+/// Digest of the ReplicaSet's template.
+pub(super) fn digest_of_set(set: &ReplicaSet) -> String {
+    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    template.map_or_else(String::new, |template| {
+        template_digest(&template_value(template))
+    })
+}
+
+/// The ReplicaSet with the recorded template, whatever its number is by now, or the template itself.
+fn recorded(service: &ServicePlan, sets: &[ReplicaSet]) -> Destination {
+    let set = sets
+        .iter()
+        .filter(|set| digest_of_set(set) == service.template_digest)
+        .max_by_key(|set| (revision_of(&set.metadata), set.name_any()));
+    match set {
+        Some(set) => of_set(set),
+        None => Destination {
+            template: service.template.clone(),
+            digest: service.template_digest.clone(),
+            annotations: None,
+            name: format!(
+                "the recorded template ({}), as its ReplicaSet was pruned",
+                service.to_image
+            ),
+        },
+    }
+}
+
+/// The second-highest revision, as kubectl takes it without `--to-revision`.
+fn previous(name: &str, sets: &[ReplicaSet]) -> Result<Destination, Stop> {
+    let mut numbered: Vec<(u64, &ReplicaSet)> = sets
+        .iter()
+        .filter_map(|set| revision_of(&set.metadata).map(|revision| (revision, set)))
+        .collect();
+    numbered.sort_by_key(|(revision, _)| std::cmp::Reverse(*revision));
+    match numbered.get(1) {
+        Some((_, set)) => Ok(of_set(set)),
+        None => Err(Stop::Failed(format!(
+            "no rollout history found for deployment \"{name}\""
+        ))),
+    }
+}
+
+fn of_set(set: &ReplicaSet) -> Destination {
+    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    let revision = revision_of(&set.metadata).map_or_else(|| "?".to_owned(), |n| n.to_string());
+    Destination {
+        template: template.map(template_value).unwrap_or_default(),
+        digest: digest_of_set(set),
+        annotations: Some(set.metadata.annotations.clone().unwrap_or_default()),
+        name: format!("revision {revision} ({})", set.name_any()),
+    }
+}
+
+/// Two replace operations, as kubectl makes them.
+fn undo_patch(deployment: &Deployment, destination: &Destination) -> Value {
+    let own = deployment.metadata.annotations.clone().unwrap_or_default();
+    let annotations = match &destination.annotations {
+        None => own,
+        Some(theirs) => {
+            let kept = own
+                .into_iter()
+                .filter(|(key, _)| KEPT.contains(&key.as_str()));
+            let taken = theirs
+                .clone()
+                .into_iter()
+                .filter(|(key, _)| !KEPT.contains(&key.as_str()));
+            taken.chain(kept).collect()
+        }
+    };
+    json!([
+        { "op": "replace", "path": "/spec/template", "value": destination.template },
+        { "op": "replace", "path": "/metadata/annotations", "value": annotations },
+    ])
+}
+
+/// Replicas are not part of what an undo brings back. Fewer than recorded are brought up; more are somebody's choice.
+async fn capacity(
+    context: &Context<'_>,
+    service: &ServicePlan,
+    deployment: &Deployment,
+) -> Result<(), Stop> {
+    let now = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    if now >= service.replicas {
+        return Ok(());
+    }
+    let patch = Patch::Merge(json!({ "spec": { "replicas": service.replicas } }));
+    let api = context.cluster.deployments();
+    let params = PatchParams::default();
+    let send = || api.patch(&service.service, &params, &patch);
+    let what = format!(
+        "scale deployment {} to {}",
+        service.service, service.replicas
+    );
+    context.cluster.call(&what, context.deadline, send).await?;
+    Ok(())
+}
+
+/// Replaces, one by one, the pods that started before their configuration was put back: with an unchanged template no
+/// rollout does it.
+async fn replace_pods(context: &Context<'_>, service: &ServicePlan) -> Result<Success, Stop> {
+    let name = &service.service;
+    let restored = context
+        .facts
+        .config_restored
+        .iter()
+        .filter(|(of, _)| of.is_none() || of.as_ref() == Some(name))
+        .map(|(_, at)| *at)
+        .max();
+    let Some(restored) = restored else {
+        let text =
+            format!("{name}: its pods were left alone, as no step restored its configuration");
+        return Ok(Success::already(text));
+    };
+    let api = context.cluster.pods();
+    let params = DeleteParams::default();
+    let mut replaced = 0;
+    loop {
+        let live = pods::live(context, service).await?;
+        let ready = read(context, service)
+            .await?
+            .status
+            .and_then(|status| status.available_replicas);
+        let old = live.iter().find(|pod| {
+            pod.metadata
+                .creation_timestamp
+                .as_ref()
+                .is_some_and(|at| timestamp(at) < restored)
+        });
+        let full = ready.unwrap_or(0) >= service.replicas
+            && i32::try_from(live.len()).is_ok_and(|count| count >= service.replicas);
+        match old {
+            None if full => {
+                return Ok(Success::done(format!("{name}: {replaced} pods replaced")));
+            }
+            Some(pod) if full => {
+                let pod = pod.name_any();
+                let send = || async {
+                    match api.delete(&pod, &params).await {
+                        Err(error) if !is_status(&error, 404) => Err(error),
+                        _ => Ok(()),
+                    }
+                };
+                let what = format!("delete pod {pod}");
+                context.cluster.call(&what, context.deadline, send).await?;
+                replaced += 1;
+            }
+            _ => {}
+        }
+        context
+            .wait(&format!("{name}: replacing pods"), Duration::from_secs(1))
+            .await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+    use serde_json::json;
+
+    use super::{Destination, of_set, previous, undo_patch};
+
+    fn set(name: &str, revision: u64, image: &str) -> ReplicaSet {
+        serde_json::from_value(json!({
+            "metadata": { "name": name, "annotations": {
+                "deployment.kubernetes.io/revision": revision.to_string(),
+                "deployment.kubernetes.io/desired-replicas": "3",
+                "kubernetes.io/change-cause": "as before" } },
+            "spec": { "selector": {}, "template": {
+                "metadata": { "labels": { "app": "gateway", "pod-template-hash": "abc" } },
+                "spec": { "containers": [{ "name": "gateway", "image": image }] } } }
+        }))
+        .expect("a ReplicaSet")
+    }
+
+    #[test]
+    fn the_patch_is_kubectls() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": { "name": "gateway", "annotations": {
+                "deployment.kubernetes.io/revision": "2", "maintenance": "on" } },
+            "spec": { "selector": {}, "template": {} }
+        }))
+        .expect("a Deployment");
+        let patch = undo_patch(&deployment, &of_set(&set("gateway-a", 1, "dex/gateway:1")));
+        let expected = json!([
+            { "op": "replace", "path": "/spec/template", "value": {
+                "metadata": { "labels": { "app": "gateway" } },
+                "spec": { "containers": [{ "name": "gateway", "image": "dex/gateway:1" }] } } },
+            { "op": "replace", "path": "/metadata/annotations", "value": {
+                "deployment.kubernetes.io/revision": "2",
+                "kubernetes.io/change-cause": "as before" } },
+        ]);
+        assert_eq!(patch, expected);
+    }
+
+    #[test]
+    fn the_recorded_template_keeps_the_deployments_annotations() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": { "annotations": { "maintenance": "on" } },
+            "spec": { "selector": {}, "template": {} }
+        }))
+        .expect("a Deployment");
+        let destination = Destination {
+            template: json!({ "spec": {} }),
+            digest: String::new(),
+            annotations: None,
+            name: String::new(),
+        };
+        let patch = undo_patch(&deployment, &destination);
+        let kept: BTreeMap<String, String> =
+            serde_json::from_value(patch[1]["value"].clone()).expect("annotations");
+        assert_eq!(kept["maintenance"], "on");
+    }
+
+    #[test]
+    fn an_unpinned_undo_goes_to_the_second_highest_revision() {
+        let sets = [set("c", 3, "x:3"), set("a", 1, "x:1"), set("b", 2, "x:2")];
+        assert!(previous("gateway", &sets).is_ok_and(|to| to.name == "revision 2 (b)"));
+        assert!(previous("gateway", &sets[..1]).is_err());
+    }
+}

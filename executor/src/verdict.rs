@@ -1,0 +1,80 @@
+//! Three-valued logic over query results: no data and NaN are never a pass and never a breach.
+
+use crate::runbook::Condition;
+
+/// What a query's result says about a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It holds.
+    Holds,
+    /// It does not hold.
+    Refuted,
+    /// There is nothing to decide on.
+    Unknown,
+}
+
+/// A gate: every series must satisfy the condition; one that does not refutes it, whatever the others lack.
+pub(crate) fn all(values: &[f64], condition: Condition) -> Verdict {
+    let answers: Vec<Option<bool>> = values.iter().map(|value| condition.holds(*value)).collect();
+    if answers.contains(&Some(false)) {
+        Verdict::Refuted
+    } else if answers.is_empty() || answers.contains(&None) {
+        Verdict::Unknown
+    } else {
+        Verdict::Holds
+    }
+}
+
+/// A trigger: one series that satisfies the condition is enough. The value that decided comes along.
+pub(crate) fn any(values: &[f64], condition: Condition) -> (Verdict, Option<f64>) {
+    if let Some(value) = values
+        .iter()
+        .find(|value| condition.holds(**value) == Some(true))
+    {
+        return (Verdict::Holds, Some(*value));
+    }
+    let known = values
+        .iter()
+        .find(|value| condition.holds(**value) == Some(false));
+    match known {
+        Some(value) => (Verdict::Refuted, Some(*value)),
+        None => (Verdict::Unknown, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Verdict, all, any};
+    use crate::runbook::{Condition, Operator};
+
+    const BELOW_ONE: Condition = Condition {
+        operator: Operator::Less,
+        value: 1.0,
+    };
+
+    #[test]
+    fn gates() {
+        for (values, verdict) in [
+            (&[][..], Verdict::Unknown),
+            (&[f64::NAN], Verdict::Unknown),
+            (&[0.0], Verdict::Holds),
+            (&[0.0, f64::NAN], Verdict::Unknown),
+            (&[2.0, f64::NAN], Verdict::Refuted),
+            (&[0.0, 1.0], Verdict::Refuted),
+            (&[f64::NEG_INFINITY], Verdict::Holds),
+        ] {
+            assert_eq!(all(values, BELOW_ONE), verdict, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn triggers() {
+        assert_eq!(any(&[], BELOW_ONE), (Verdict::Unknown, None));
+        assert_eq!(any(&[f64::NAN], BELOW_ONE), (Verdict::Unknown, None));
+        assert_eq!(
+            any(&[f64::NAN, 3.0], BELOW_ONE),
+            (Verdict::Refuted, Some(3.0))
+        );
+        assert_eq!(any(&[3.0, 0.5], BELOW_ONE), (Verdict::Holds, Some(0.5)));
+    }
+}
