@@ -1,5 +1,6 @@
 //! The phases, each usable alone.
 
+mod config;
 mod observe;
 mod prepare;
 mod resume;

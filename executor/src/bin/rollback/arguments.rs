@@ -1,0 +1,176 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use executor::runbook::TriggerClass;
+
+/// Carries out a written rollback runbook on a Kubernetes cluster.
+#[derive(Debug, Parser)]
+#[command(name = "rollback", version)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What most commands need.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The runbook to follow.
+    #[arg(
+        long,
+        global = true,
+        default_value = "runbooks/rollback.md",
+        env = "ROLLBACK_RUNBOOK"
+    )]
+    pub(crate) runbook: PathBuf,
+    /// A kubeconfig file; otherwise KUBECONFIG, the home directory's, or the pod's own account.
+    #[arg(long, global = true)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig; otherwise its current one.
+    #[arg(long, global = true)]
+    pub(crate) context: Option<String>,
+    /// The ledger database: postgres://USER:PASSWORD@HOST:PORT/LEDGER. Best given in the environment.
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBACK_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub(crate) database_url: Option<String>,
+    /// Where logs, the post-mortem and the scenario are kept.
+    #[arg(
+        long,
+        global = true,
+        default_value = "evidence",
+        env = "ROLLBACK_EVIDENCE_DIR"
+    )]
+    pub(crate) evidence_dir: PathBuf,
+    /// Don't ask before acting.
+    #[arg(long, global = true)]
+    pub(crate) yes: bool,
+    /// Roll back in spite of a closed validation window, an older anomaly or an unfinished journal.
+    #[arg(long, global = true)]
+    pub(crate) force: bool,
+    /// Who acts, unique among executors; otherwise user, host and process.
+    #[arg(long, global = true)]
+    pub(crate) identity: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Record the release and take the snapshot, before a deployment.
+    Prepare,
+    /// Evaluate the triggers through the validation window. Exit code 1: one fired.
+    Watch {
+        /// Roll back at once if a trigger fires.
+        #[arg(long)]
+        run: bool,
+    },
+    /// Print what `run` would do and why; change nothing.
+    Plan(Reason),
+    /// Roll back.
+    Run(Reason),
+    /// Carry on an interrupted rollback, on this host or another.
+    Resume,
+    /// Check a runbook.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Single steps on the ledger database, for a rollback by hand.
+    Db {
+        #[command(subcommand)]
+        command: DbCommand,
+        /// Fencing token; otherwise that of the fence that is up.
+        #[arg(long, global = true)]
+        token: Option<u64>,
+    },
+    /// Single steps on the configuration, for a rollback by hand.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+/// Why to roll back.
+#[derive(Debug, Args)]
+pub(crate) struct Reason {
+    /// A trigger of the runbook; otherwise it is a person's decision.
+    #[arg(long)]
+    pub(crate) trigger: Option<String>,
+    /// Class of a person's decision.
+    #[arg(long, value_enum, default_value_t = Class::Sla)]
+    pub(crate) class: Class,
+    /// Why a person decided so.
+    #[arg(long, default_value = "a person's decision")]
+    pub(crate) reason: String,
+}
+
+/// Trigger classes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Class {
+    /// Matching irregularity, lost state determinism.
+    P0,
+    /// Latency or throughput.
+    Sla,
+    /// The data are wrong: the ledger is restored.
+    DataIntegrity,
+}
+
+impl From<Class> for TriggerClass {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::P0 => Self::P0,
+            Class::Sla => Self::Sla,
+            Class::DataIntegrity => Self::DataIntegrity,
+        }
+    }
+}
+
+/// Steps on the ledger database.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Take writing away from the exchange.
+    Fence,
+    /// Let the exchange write again.
+    Unfence,
+    /// Copy the ledger.
+    Snapshot {
+        /// Name of the copy.
+        #[arg(long)]
+        name: String,
+    },
+    /// Put a copy of a snapshot in the ledger's place.
+    Restore {
+        /// Name of the snapshot.
+        #[arg(long)]
+        snapshot: String,
+        /// Name under which the ledger in use is kept.
+        #[arg(long, default_value = "ledger_set_aside")]
+        set_aside: String,
+    },
+    /// Copy the order log's tail from the ledger that was set aside.
+    Replay {
+        /// The order log (there is nothing else to replay).
+        #[arg(long)]
+        orders: bool,
+        /// Name under which the ledger that was in use is kept.
+        #[arg(long, default_value = "ledger_set_aside")]
+        set_aside: String,
+    },
+}
+
+/// Steps on the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Put back the recorded ConfigMaps of a service.
+    Restore {
+        /// Deployment.
+        #[arg(long)]
+        service: String,
+    },
+}
