@@ -50,7 +50,8 @@ pub struct DrillResult {
 }
 
 impl DrillResult {
-    /// The findings that are not passes, worst first.
+    /// The findings that are not passes: first those that decided, in the order of the stages, so
+    /// that the likely cause comes before its consequences.
     #[must_use]
     pub fn troubles(&self) -> Vec<&Finding> {
         let mut troubles: Vec<&Finding> = self
@@ -58,7 +59,7 @@ impl DrillResult {
             .iter()
             .filter(|f| f.verdict != Verdict::Pass)
             .collect();
-        troubles.sort_by_key(|f| (std::cmp::Reverse(f.verdict), f.stage));
+        troubles.sort_by_key(|f| (f.verdict != self.verdicts.overall, f.stage));
         troubles
     }
 }

@@ -12,7 +12,10 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
     };
     let (expected, taken) = (evidence.expect.path, evidence.executor.path);
     match &evidence.executor.outcome {
-        Outcome::Failed(why) => finding(Verdict::Fail, format!("the executor failed: {why}")),
+        // Whatever the world was like: an executor that ends in an error has not done its work.
+        Outcome::Failed(why) => {
+            finding(Verdict::Fail, format!("the executor failed: {why}")).harmful()
+        }
         Outcome::StillRunning => finding(
             Verdict::Fail,
             "the executor was still at work when the drill ended".to_owned(),

@@ -86,25 +86,22 @@ fn times(values: &[Option<u64>]) -> String {
 /// Verdict, scenario, oracle: the worst comes first.
 type Group<'a> = (Reverse<Verdict>, &'a str, &'a str);
 
-/// The findings that are not passes, grouped by scenario and oracle, the worst first, each with the
-/// command that replays it. Empty if there is none.
+/// The drills that did not pass, grouped by scenario and by the oracle that decided, the worst first,
+/// each with the command that replays it. Empty if all passed.
 #[must_use]
 pub fn findings(results: &[DrillResult]) -> String {
-    let mut groups: BTreeMap<Group<'_>, Vec<(&DrillResult, &str)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group<'_>, Vec<&DrillResult>> = BTreeMap::new();
     for result in results
         .iter()
         .filter(|r| r.verdicts.overall != Verdict::Pass)
     {
-        for finding in result.troubles() {
-            groups
-                .entry((
-                    Reverse(finding.verdict),
-                    result.scenario.as_str(),
-                    finding.oracle,
-                ))
-                .or_default()
-                .push((result, &finding.reason));
-        }
+        let oracle = result.troubles().first().map_or("stage", |f| f.oracle);
+        let group = (
+            Reverse(result.verdicts.overall),
+            result.scenario.as_str(),
+            oracle,
+        );
+        groups.entry(group).or_default().push(result);
     }
     let mut out = String::new();
     for ((verdict, scenario, oracle), cases) in &groups {
@@ -115,17 +112,22 @@ pub fn findings(results: &[DrillResult]) -> String {
             verdict.0,
             if n == 1 { "" } else { "s" }
         );
-        for (result, reason) in cases.iter().take(EXAMPLES) {
-            let _ = writeln!(
-                out,
-                "    seed {}: {reason}\n      cargo xtask replay {}",
-                result.seed, result.replay
-            );
+        for result in cases.iter().take(EXAMPLES) {
+            let troubles = result.troubles();
+            let reason = troubles
+                .first()
+                .map_or("a stage that nothing looked at", |f| f.reason.as_str());
+            let _ = writeln!(out, "  seed {}: {reason}", result.seed);
+            let also: Vec<&str> = troubles.iter().skip(1).map(|f| f.oracle).collect();
+            if !also.is_empty() {
+                let _ = writeln!(out, "    also: {}", also.join(", "));
+            }
+            let _ = writeln!(out, "    cargo xtask replay {}", result.replay);
         }
         if n > EXAMPLES {
             let _ = writeln!(
                 out,
-                "    and {} more; all are in journal.json with --report DIR",
+                "  and {} more; all are in journal.json with --report DIR",
                 n - EXAMPLES
             );
         }

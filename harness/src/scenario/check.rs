@@ -254,12 +254,12 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
         hold: of(&t.hold),
     };
     let show = format_duration;
-    if timing.warm_up < Duration::from_secs(10) {
+    if timing.warm_up < Duration::from_secs(20) {
         m.add(
             t.warm_up.span(),
             format!("warm_up of {} shows no steady state", show(timing.warm_up)),
-            "shorter than 10s",
-            "at least \"10s\", for instance \"60s\"",
+            "shorter than 20s: clients begin after 10s",
+            "at least \"20s\", for instance \"60s\"",
         );
     }
     if timing.duration > DURATION_LIMIT {

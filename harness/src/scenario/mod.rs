@@ -6,7 +6,7 @@
 //!                      └── ScenarioError: file, line, column, help; all mistakes at once
 //! ```
 
-mod catalogue;
+pub mod catalogue;
 mod check;
 mod error;
 mod quantity;

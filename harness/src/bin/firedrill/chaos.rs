@@ -72,9 +72,7 @@ pub(crate) fn conclude(
     interrupted: bool,
 ) -> Result<u8, Failure> {
     let results = &outcome.results;
-    if let [only] = results.as_slice()
-        && !only.timeline.is_empty()
-    {
+    if let [only] = results.as_slice() {
         terminal::say(&timeline::render(only));
     }
     if !results.is_empty() {
@@ -93,8 +91,9 @@ pub(crate) fn conclude(
     }
     let count = |v| results.iter().filter(|r| r.verdicts.overall == v).count();
     let mut line = format!(
-        "{} drills: {} passed, {} failed, {} inconclusive",
+        "{} drill{}: {} passed, {} failed, {} inconclusive",
         results.len(),
+        if results.len() == 1 { "" } else { "s" },
         count(Verdict::Pass),
         count(Verdict::Fail),
         count(Verdict::Inconclusive)

@@ -1,13 +1,223 @@
-//! The deterministic simulation.
+//! The deterministic simulation: the real executor and a scripted deployer on one world.
+//!
+//! ```text
+//! setup ─▶ warm-up ─▶ prepare ─▶ deploy ─▶ watch ─▶ run ─▶ hold ─▶ end      (actor)
+//!    look ─ look ─ look ─ look ─ look ─ look ─ look ─ look ─ look ─▶ harvest  (prober)
+//! ```
+//!
+//! - `objects`: what is in the cluster before the drill.
+//! - `deployer`: deploys the bad release, as people do.
+//! - `ports`: what the executor acts through.
+//! - `watcher`: what the executor says while it acts.
+//! - `probe`: looks at the ledger and the pods while the drill runs.
+//! - `harvest`: the evidence at the end.
+
+mod deployer;
+mod harvest;
+mod objects;
+mod ports;
+mod probe;
+mod watcher;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use executor::{Executor, Options, WatchOutcome};
+use futures::future::{Either, join, select};
+use sim::exchange::ExchangeConfig;
+use sim::time::Micros;
+use sim::world::{Limits, World, WorldConfig};
 
 use super::{Performed, Plan, WorldError};
+use crate::drill::timeline::Entry;
+use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
+use crate::scenario::Scenario;
+
+/// The namespace of the exchange.
+pub(crate) const NAMESPACE: &str = "dex-production";
+/// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
+const STEPS_MAX: u64 = 5_000_000;
+
+/// What actor and prober write down.
+struct Notes {
+    evidence: Evidence,
+    timeline: Vec<Entry>,
+}
+
+#[derive(Clone)]
+struct Notebook(Arc<Mutex<Notes>>);
+
+impl Notebook {
+    fn lock(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, at: Micros, who: &'static str, step: &str, what: impl Into<String>) {
+        self.lock()
+            .timeline
+            .push(Entry::new(at.as_millis(), who, step, what));
+    }
+}
 
 /// Performs a drill in the simulated world.
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if the world's beginnings failed.
-pub fn perform(_plan: &Plan) -> Result<Performed, WorldError> {
-    Err(WorldError::SetUp(
-        "the simulated world is not wired up in this build".to_owned(),
-    ))
+pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+    let notebook = Notebook(Arc::new(Mutex::new(Notes {
+        evidence: beginning(plan),
+        timeline: Vec::new(),
+    })));
+    let limits = Limits {
+        until: micros(plan.scenario.timing.duration) + Micros::from_secs(60),
+        steps: STEPS_MAX,
+    };
+    let inside = notebook.clone();
+    let fingerprint = match sim::world::run(config(&plan.scenario), plan.seed, limits, |world| {
+        drill(world, plan, inside)
+    }) {
+        Ok(fingerprint) => fingerprint?,
+        Err(halt) => {
+            let mut notes = notebook.lock();
+            notes.evidence.executor.outcome = Outcome::Failed(format!("the world stopped: {halt}"));
+            0
+        }
+    };
+    let notes = notebook.lock();
+    let mut timeline = notes.timeline.clone();
+    timeline.sort_by_key(|entry| entry.at_ms);
+    Ok(Performed {
+        evidence: notes.evidence.clone(),
+        timeline,
+        fingerprint,
+    })
+}
+
+/// Evidence of a drill that is about to begin.
+fn beginning(plan: &Plan) -> Evidence {
+    let mut evidence = Evidence::empty(&plan.scenario);
+    evidence.versions_before = harvest::versions(&plan.scenario.release.from);
+    evidence.versions_deployed = harvest::versions(&plan.scenario.release.to);
+    evidence
+}
+
+fn micros(duration: Duration) -> Micros {
+    Micros::from(duration)
+}
+
+fn config(scenario: &Scenario) -> WorldConfig {
+    let mut exchange = ExchangeConfig::default();
+    exchange.load.rate_per_s = u64::from(scenario.load.rate_per_s);
+    exchange.load.accounts = scenario.load.accounts;
+    exchange.load.markets = u16::try_from(scenario.load.markets).unwrap_or(u16::MAX);
+    WorldConfig {
+        exchange,
+        ..WorldConfig::default()
+    }
+}
+
+/// The whole drill; the fingerprint.
+async fn drill(world: World, plan: &Plan, notebook: Notebook) -> Result<u64, WorldError> {
+    objects::create(&world, &plan.scenario).await?;
+    let end = micros(plan.scenario.timing.duration);
+    let act = select(
+        Box::pin(actor(&world, plan, &notebook)),
+        world.sleep_until(end),
+    );
+    let act = async {
+        if let Either::Right(_) = act.await {
+            let mut notes = notebook.lock();
+            if notes.evidence.executor.trigger.is_some() {
+                notes.evidence.executor.outcome = Outcome::StillRunning;
+            } else if notes.evidence.deployed_ms.is_some() {
+                notes.evidence.executor.outcome =
+                    Outcome::NothingToDo("no trigger fired until the drill's end".to_owned());
+            }
+        }
+        world.sleep_until(end).await;
+    };
+    join(act, probe::keep_looking(&world, plan, &notebook, end)).await;
+    let mut notes = notebook.lock();
+    harvest::take(&world, plan, &mut notes.evidence);
+    harvest::tell_clients(&mut notes);
+    let said = format!("{:?}", notes.evidence.executor);
+    Ok(world.with(|state| {
+        state.record("executor said", said.as_bytes());
+        state.fingerprint()
+    }))
+}
+
+/// Deployer and executor, one after the other.
+async fn actor(world: &World, plan: &Plan, notebook: &Notebook) {
+    let timing = plan.scenario.timing;
+    world.sleep_until(micros(timing.warm_up)).await;
+    notebook.lock().evidence.state_before = harvest::lasting_state(world);
+    let observer = Arc::new(watcher::Watcher::new(world.clone(), notebook.clone()));
+    let options = Options::new("firedrill").with_observer(observer);
+    let executor = Executor::new(ports::of(world), Arc::clone(&plan.runbook.runbook), options);
+    if let Err(error) = executor.prepare().await {
+        return failed(notebook, "prepare", &error);
+    }
+    world.sleep_until(micros(timing.deploy_at)).await;
+    notebook.lock().evidence.deployed_ms = Some(world.now().as_millis());
+    notebook.tell(
+        world.now(),
+        "deployer",
+        "",
+        format!("deploys {}", plan.scenario.release.to),
+    );
+    if let Err(error) = deployer::deploy(world, &plan.scenario).await {
+        notebook.tell(
+            world.now(),
+            "deployer",
+            "",
+            format!("could not deploy: {error}"),
+        );
+        // What was not deployed is no drill: the fault never fired.
+        notebook.lock().evidence.deployed_ms = None;
+        return;
+    }
+    let event = match executor.watch().await {
+        Err(error) => return failed(notebook, "watch", &error),
+        Ok(WatchOutcome::WindowClosed { predating, .. }) => {
+            let why = format!(
+                "the validation window closed; predating triggers: {}",
+                predating.join(", ")
+            );
+            notebook.lock().evidence.executor.outcome = Outcome::NothingToDo(why);
+            return;
+        }
+        Ok(WatchOutcome::Triggered(event)) => event,
+    };
+    // The harness's own clock, at the instant at which the watch said so.
+    let at_ms = world.now().as_millis();
+    notebook.lock().evidence.executor.trigger = Some(TriggerSaid {
+        name: event.name.clone(),
+        at_ms,
+    });
+    match executor.run(event).await {
+        Err(error) => failed(notebook, "run", &error),
+        Ok(report) => watcher::note_report(notebook, &report),
+    }
+}
+
+fn failed(notebook: &Notebook, phase: &str, error: &dyn std::error::Error) {
+    let mut text = format!("{phase}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    notebook.lock().evidence.executor.outcome = Outcome::Failed(text);
+}
+
+/// Instants of the executor, which reads the world's clock, as milliseconds of the drill.
+fn drill_ms(at: jiff::Timestamp) -> Ms {
+    let since = at.as_microsecond() - sim::time::EPOCH_SECOND * 1_000_000;
+    u64::try_from(since).unwrap_or(0) / 1_000
+}
+
+/// How long the drill lasts, in milliseconds.
+fn end_ms(scenario: &Scenario) -> Ms {
+    ms(scenario.timing.duration)
 }

@@ -1,0 +1,269 @@
+//! The evidence at the end of a drill, read from the world itself.
+
+use std::collections::BTreeMap;
+
+use dex::release::{Release, Service};
+use serde_json::Value;
+use sim::cluster::Kind;
+use sim::database::order_content;
+use sim::exchange::LatencyHistogram;
+use sim::world::{World, WorldState};
+
+use super::objects::TRADING;
+use super::probe::live_pods;
+use super::{NAMESPACE, Notes, end_ms};
+use crate::drill::timeline::Entry as Told;
+use crate::evidence::{Books, Entry, Evidence, MaintenanceSeen, Second, ms};
+use crate::oracles::recovery;
+use crate::stats::show_count;
+use crate::worlds::Plan;
+
+/// Versions of a release's builds, by service.
+pub(super) fn versions(release: &str) -> BTreeMap<String, String> {
+    let Some(release) = Release::by_name(release) else {
+        return BTreeMap::new();
+    };
+    Service::ALL
+        .into_iter()
+        .map(|service| {
+            (
+                service.name().to_owned(),
+                release.build(service).version.to_owned(),
+            )
+        })
+        .collect()
+}
+
+/// Fills in what is read at the end.
+pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence) {
+    let target_ms = ms(plan.scenario.expect.p99_max);
+    evidence.end_ms = end_ms(&plan.scenario);
+    let whole = usize::try_from(evidence.end_ms / 1_000).unwrap_or(usize::MAX);
+    world.with(|state| {
+        let now = state.now();
+        let record = state.exchange.clients(now);
+        evidence.seconds = record
+            .seconds
+            .iter()
+            .take(whole)
+            .map(|s| Second {
+                answered: s.ok + s.rejected,
+                maintenance: s.maintenance,
+                errors: s.errors,
+                slow: slower_than(&s.latency, target_ms),
+            })
+            .collect();
+        // Seconds at the end in which no client learned anything are seconds, too.
+        evidence.seconds.resize(whole, Second::default());
+        let entries = |acknowledged: &[sim::exchange::Acknowledged]| {
+            acknowledged
+                .iter()
+                .map(|a| Entry {
+                    id: a.id,
+                    content: a.content,
+                })
+                .collect()
+        };
+        evidence.trades.acknowledged = entries(&record.trades);
+        evidence.orders.acknowledged = entries(&record.orders);
+        let ledger = state.exchange.database().ledger();
+        evidence.trades.present = ledger
+            .trades()
+            .iter()
+            .map(|t| Entry {
+                id: t.id,
+                content: t.content,
+            })
+            .collect();
+        evidence.orders.present = orders(ledger, &evidence.orders);
+        evidence.maintenance = MaintenanceSeen {
+            flag: state
+                .cluster
+                .object(Kind::ConfigMap, NAMESPACE, TRADING)
+                .and_then(|map| map["data"]["mode"].as_str())
+                .map(str::to_owned),
+            fence_token: ledger.fence(),
+        };
+        evidence.pods = live_pods(state);
+    });
+    evidence.state_after = lasting_state(world);
+}
+
+/// The order log's entries. Positions in it are the orders' ids, so none can be there twice.
+fn orders(ledger: &sim::database::Ledger, books: &Books) -> Vec<Entry> {
+    books
+        .acknowledged
+        .iter()
+        .filter_map(|order| {
+            let entry = ledger.log().get(dex::types::Seq(order.id))?;
+            Some(Entry {
+                id: order.id,
+                content: order_content(&entry.command),
+            })
+        })
+        .collect()
+}
+
+/// How many of the latencies were beyond the target. The histogram's buckets are up to a sixteenth
+/// wide; what may have been within the target counts as within it.
+fn slower_than(latency: &LatencyHistogram, target_ms: u64) -> u32 {
+    let total = latency.count();
+    let limit_us = target_ms * 1_000 * 17 / 16;
+    let within = |rank: u64| {
+        latency
+            .quantile(rank, total)
+            .is_none_or(|us| us.0 <= limit_us)
+    };
+    if total == 0 || within(total) {
+        return 0;
+    }
+    // The highest rank that is within the target, by bisection.
+    let (mut lo, mut hi) = (0, total);
+    while lo + 1 < hi {
+        let middle = lo.midpoint(hi);
+        if within(middle) {
+            lo = middle
+        } else {
+            hi = middle
+        }
+    }
+    u32::try_from(total - lo).unwrap_or(u32::MAX)
+}
+
+/// The state that a rollback must bring back, flattened: path to value.
+pub(super) fn lasting_state(world: &World) -> BTreeMap<String, String> {
+    world.with(|state| {
+        let mut out = BTreeMap::new();
+        objects(state, &mut out);
+        let database = state.exchange.database();
+        let ledger = database.ledger();
+        out.insert(
+            "schema/layout".to_owned(),
+            ledger.schema().flyway().to_owned(),
+        );
+        out.insert(
+            "schema/version".to_owned(),
+            ledger.version().unwrap_or("none").to_owned(),
+        );
+        for row in ledger.history() {
+            out.insert(
+                format!("schema/history/{}", row.installed_rank),
+                format!(
+                    "{:?} {} {} success={}",
+                    row.version, row.kind, row.script, row.success
+                ),
+            );
+        }
+        out.insert(
+            "database/sessions".to_owned(),
+            database.sessions().to_string(),
+        );
+        out
+    })
+}
+
+fn objects(state: &WorldState, out: &mut BTreeMap<String, String>) {
+    let name = |object: &Value| {
+        object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    for object in state.cluster.objects(Kind::Deployment, NAMESPACE) {
+        let name = name(object);
+        let spec = &object["spec"];
+        for (field, value) in [
+            ("template", &spec["template"]),
+            ("replicas", &spec["replicas"]),
+            ("paused", &spec["paused"]),
+            ("strategy", &spec["strategy"]),
+        ] {
+            out.insert(format!("deployment/{name}/{field}"), value.to_string());
+        }
+        pairs(
+            &object["metadata"]["annotations"],
+            &format!("deployment/{name}/annotation"),
+            out,
+        );
+    }
+    for object in state.cluster.objects(Kind::ConfigMap, NAMESPACE) {
+        pairs(&object["data"], &format!("configmap/{}", name(object)), out);
+    }
+    for (kind, word) in [
+        (Kind::Service, "service"),
+        (Kind::PodDisruptionBudget, "budget"),
+    ] {
+        for object in state.cluster.objects(kind, NAMESPACE) {
+            out.insert(
+                format!("{word}/{}/spec", name(object)),
+                object["spec"].to_string(),
+            );
+        }
+    }
+    for object in state.cluster.objects(Kind::Lease, NAMESPACE) {
+        out.insert(format!("lease/{}", name(object)), "present".to_owned());
+    }
+}
+
+fn pairs(map: &Value, path: &str, out: &mut BTreeMap<String, String>) {
+    for (key, value) in map.as_object().into_iter().flatten() {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        out.insert(format!("{path}/{key}"), value);
+    }
+}
+
+/// Adds what the clients saw to the timeline.
+pub(super) fn tell_clients(notes: &mut Notes) {
+    let evidence = &notes.evidence;
+    let mut told = Vec::new();
+    if let Some(at) = recovery::first_harm_ms(evidence) {
+        told.push(Told::new(at, "clients", "", "first harm"));
+    }
+    let halted = |s: &Second| s.maintenance > 0;
+    if let (Some(first), Some(last)) = (
+        evidence.seconds.iter().position(halted),
+        evidence.seconds.iter().rposition(halted),
+    ) {
+        let refused: u64 = evidence
+            .seconds
+            .iter()
+            .map(|s| u64::from(s.maintenance))
+            .sum();
+        told.push(Told::new(
+            first as u64 * 1_000,
+            "clients",
+            "",
+            "first order refused for maintenance",
+        ));
+        told.push(Told::new(
+            last as u64 * 1_000,
+            "clients",
+            "",
+            format!(
+                "last of {} orders refused for maintenance",
+                show_count(refused)
+            ),
+        ));
+    }
+    if evidence.executor.trigger.is_some()
+        && let Some(at) = recovery::recovered_ms(evidence)
+    {
+        told.push(Told::new(at, "clients", "", "recovered"));
+    }
+    notes.timeline.extend(told);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::versions;
+
+    #[test]
+    fn a_release_names_a_version_for_each_service() {
+        let versions = versions("1.5.0-slow-path");
+        assert_eq!(versions["gateway"], "1.5.0");
+        assert_eq!(versions["matching"], "1.4.2");
+        assert!(super::versions("9.9.9").is_empty());
+    }
+}

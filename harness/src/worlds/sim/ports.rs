@@ -1,0 +1,216 @@
+//! The executor's ports onto the simulated world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use executor::clock::Clock;
+use executor::ports::{
+    Database, DatabaseError, EvidenceStore, FenceReport, HistoryRow, HttpError, LedgerPosition,
+    Ports, ReplayReport, RestoreReport, Snapshot, UndoScript,
+};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use sim::database::{DbError, DbOp, DbReply};
+use sim::time::Micros;
+use sim::world::World;
+use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
+
+use super::NAMESPACE;
+
+/// Under which name the executor's requests are numbered.
+pub(crate) const ORIGIN: &str = "executor";
+
+/// Everything that the executor acts through.
+pub(super) fn of(world: &World) -> Ports {
+    let http = world
+        .http(ORIGIN)
+        .map_err(|cut: sim::world::ConnectionCut| HttpError {
+            host: "the world".to_owned(),
+            reason: cut.to_string(),
+        });
+    Ports {
+        kube: kube::Client::new(world.kube(ORIGIN), NAMESPACE),
+        http: BoxCloneSyncService::new(http),
+        database: Arc::new(SimDatabase(world.clone())),
+        clock: Arc::new(SimClock(world.clone())),
+        evidence: Arc::new(Discard),
+    }
+}
+
+struct SimClock(World);
+
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        self.0.now().to_timestamp()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(Micros::from(duration))
+    }
+}
+
+/// A store that is always there and keeps nothing: the evidence of a simulated incident can be made again.
+struct Discard;
+
+#[async_trait]
+impl EvidenceStore for Discard {
+    async fn put(&self, _name: &str, _content: Bytes) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+struct SimDatabase(World);
+
+impl SimDatabase {
+    async fn ask(&self, op: DbOp) -> Result<DbReply, DatabaseError> {
+        match self.0.db(ORIGIN, op).await {
+            Err(cut) => Err(DatabaseError::Connection(cut.to_string())),
+            Ok(Err(error)) => Err(translated(error)),
+            Ok(Ok(reply)) => Ok(reply),
+        }
+    }
+}
+
+fn translated(error: DbError) -> DatabaseError {
+    match error {
+        DbError::Refused { sqlstate, message } => DatabaseError::Refused {
+            sqlstate: sqlstate.to_owned(),
+            message,
+        },
+        DbError::Connection(why) => DatabaseError::Connection(why),
+        DbError::Precondition(why) => DatabaseError::Precondition(why),
+        DbError::StaleToken(token) => DatabaseError::StaleToken(token),
+    }
+}
+
+/// The reply's own kind, or an error: a server that answers something else has broken the protocol.
+macro_rules! expect {
+    ($reply:expr, $pattern:pat => $value:expr) => {
+        match $reply? {
+            $pattern => Ok($value),
+            other => Err(DatabaseError::Connection(format!(
+                "unexpected answer: {other:?}"
+            ))),
+        }
+    };
+}
+
+fn position(p: sim::database::LedgerPosition) -> LedgerPosition {
+    LedgerPosition {
+        log_seq: p.log_seq,
+        order_id_max: p.order_id_max,
+        trade_id_max: p.trade_id_max,
+        trades: p.trades,
+    }
+}
+
+fn snapshot(s: sim::database::Snapshot) -> Snapshot {
+    Snapshot {
+        name: s.name,
+        taken_at: s.taken_at,
+        size_bytes: s.size_bytes,
+        position: position(s.position),
+        schema_version: s.schema_version,
+    }
+}
+
+fn row(r: sim::database::HistoryRow) -> HistoryRow {
+    HistoryRow {
+        installed_rank: r.installed_rank,
+        version: r.version,
+        description: r.description,
+        kind: r.kind,
+        script: r.script,
+        checksum: r.checksum,
+        success: r.success,
+    }
+}
+
+#[async_trait]
+impl Database for SimDatabase {
+    async fn history(&self) -> Result<Vec<HistoryRow>, DatabaseError> {
+        expect!(self.ask(DbOp::History).await, DbReply::History(rows) => rows.into_iter().map(row).collect())
+    }
+
+    async fn position(&self) -> Result<LedgerPosition, DatabaseError> {
+        expect!(self.ask(DbOp::Position).await, DbReply::Position(p) => position(p))
+    }
+
+    async fn snapshot(&self, name: &str) -> Result<Snapshot, DatabaseError> {
+        let op = DbOp::Snapshot {
+            name: name.to_owned(),
+        };
+        expect!(self.ask(op).await, DbReply::Snapshot(s) => snapshot(s))
+    }
+
+    async fn find_snapshot(&self, name: &str) -> Result<Option<Snapshot>, DatabaseError> {
+        let op = DbOp::FindSnapshot {
+            name: name.to_owned(),
+        };
+        expect!(self.ask(op).await, DbReply::Found(found) => found.map(snapshot))
+    }
+
+    async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError> {
+        expect!(self.ask(DbOp::Fence { token }).await, DbReply::Fenced(report) => FenceReport {
+            sessions_terminated: report.sessions_terminated,
+            already_up: report.already_up,
+        })
+    }
+
+    async fn fence_token(&self) -> Result<Option<u64>, DatabaseError> {
+        expect!(self.ask(DbOp::FenceToken).await, DbReply::FenceToken(token) => token)
+    }
+
+    async fn unfence(&self, token: u64) -> Result<(), DatabaseError> {
+        expect!(self.ask(DbOp::Unfence { token }).await, DbReply::Done => ())
+    }
+
+    async fn undo(
+        &self,
+        script: &UndoScript,
+        lock_timeout: Duration,
+        token: u64,
+    ) -> Result<(), DatabaseError> {
+        let op = DbOp::Undo {
+            version: script.version.clone(),
+            name: script.name.clone(),
+            sql: script.sql.clone(),
+            lock_timeout: Micros::from(lock_timeout),
+            token,
+        };
+        expect!(self.ask(op).await, DbReply::Done => ())
+    }
+
+    async fn restore(
+        &self,
+        snapshot: &str,
+        set_aside: &str,
+        token: u64,
+    ) -> Result<RestoreReport, DatabaseError> {
+        let op = DbOp::Restore {
+            snapshot: snapshot.to_owned(),
+            set_aside: set_aside.to_owned(),
+            token,
+        };
+        expect!(self.ask(op).await, DbReply::Restored(r) => RestoreReport {
+            set_aside: r.set_aside,
+            before: position(r.before),
+            after: position(r.after),
+            already_done: r.already_done,
+        })
+    }
+
+    async fn replay(&self, set_aside: &str, token: u64) -> Result<ReplayReport, DatabaseError> {
+        let op = DbOp::Replay {
+            set_aside: set_aside.to_owned(),
+            token,
+        };
+        expect!(self.ask(op).await, DbReply::Replayed(r) => ReplayReport {
+            entries: r.entries,
+            position: position(r.position),
+        })
+    }
+}

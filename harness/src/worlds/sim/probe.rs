@@ -1,0 +1,137 @@
+//! Looks at the world while the drill runs, directly and without disturbing it.
+
+use sim::cluster::Kind;
+use sim::time::Micros;
+use sim::workload::Workload as _;
+use sim::world::{World, WorldState};
+
+use super::{NAMESPACE, Notebook, end_ms};
+use crate::evidence::{PodSeen, Probe, ms};
+use crate::worlds::Plan;
+
+/// While nothing happens.
+const CALM: Micros = Micros::from_secs(10);
+/// Between deployment and trigger: when harm began.
+const WATCHFUL: Micros = Micros::from_secs(5);
+/// During the rollback: when harm ended.
+const CLOSE: Micros = Micros::from_secs(1);
+/// How long after the trigger to look closely.
+const CLOSE_MS: u64 = 90_000;
+
+/// Looks now and then until `end`, the last time at `end` itself.
+pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) {
+    let mut next = Micros::from(plan.scenario.timing.warm_up.min(CALM.as_duration()));
+    loop {
+        world.sleep_until(next.min(end)).await;
+        look(world, plan, notebook);
+        let now = world.now();
+        if now >= end {
+            return;
+        }
+        let notes = notebook.lock();
+        let step = match (&notes.evidence.executor.trigger, notes.evidence.deployed_ms) {
+            (Some(trigger), _) if now.as_millis() < trigger.at_ms + CLOSE_MS => CLOSE,
+            (None, Some(_)) if now.as_millis() < ms(plan.scenario.timing.deploy_at) + 300_000 => {
+                WATCHFUL
+            }
+            _ => CALM,
+        };
+        next = now + step;
+    }
+}
+
+fn look(world: &World, plan: &Plan, notebook: &Notebook) {
+    let at_ms = world.now().as_millis().min(end_ms(&plan.scenario));
+    let mut notes = notebook.lock();
+    let evidence = &mut notes.evidence;
+    // The bad build has been seen live, or there is none yet: no need to ask the pods again.
+    let ask_pods = evidence.deployed_ms.is_some() && !evidence.deployed_build_seen;
+    let (violations, pods) = world.with(|state| {
+        let core = state.exchange.database().ledger().state();
+        let violations: Vec<String> = dex::invariants::state(core)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        (
+            violations,
+            if ask_pods {
+                live_pods(state)
+            } else {
+                Vec::new()
+            },
+        )
+    });
+    evidence.probes.push(Probe { at_ms, violations });
+    evidence.deployed_build_seen |= pods.iter().any(|pod| {
+        let deployed = evidence.versions_deployed.get(&pod.app);
+        pod.version.is_some()
+            && pod.version.as_ref() == deployed
+            && deployed != evidence.versions_before.get(&pod.app)
+    });
+}
+
+/// Every pod of the exchange that exists and has not ended, with the build that its process says it is.
+pub(super) fn live_pods(state: &mut WorldState) -> Vec<PodSeen> {
+    let now = state.now();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let pods: Vec<(String, String, String, bool)> = state
+        .cluster
+        .objects(Kind::Pod, NAMESPACE)
+        .filter(|pod| {
+            !matches!(
+                pod["status"]["phase"].as_str(),
+                Some("Succeeded" | "Failed")
+            )
+        })
+        .map(|pod| {
+            let ready = pod["status"]["conditions"].as_array().is_some_and(|all| {
+                all.iter()
+                    .any(|c| c["type"] == "Ready" && c["status"] == "True")
+            });
+            let metadata = &pod["metadata"];
+            (
+                text(&metadata["name"]),
+                text(&metadata["uid"]),
+                text(&metadata["labels"]["app"]),
+                ready,
+            )
+        })
+        .collect();
+    pods.into_iter()
+        .map(|(name, uid, app, ready)| {
+            let version = state
+                .exchange
+                .get(now, &uid, "/metrics")
+                .and_then(|r| build_version(&r.body));
+            PodSeen {
+                name,
+                app,
+                version,
+                ready,
+            }
+        })
+        .collect()
+}
+
+/// The version in the line `dex_build_info{…version="…"…} 1`.
+fn build_version(metrics: &str) -> Option<String> {
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("dex_build_info{"))?;
+    let (_, rest) = line.split_once("version=\"")?;
+    rest.split_once('"').map(|(version, _)| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::build_version;
+
+    #[test]
+    fn the_version_is_read_from_the_metrics() {
+        let metrics =
+            "# HELP dex_build_info x\ndex_build_info{revision=\"abc\",version=\"1.4.2\"} 1\n";
+        assert_eq!(build_version(metrics).as_deref(), Some("1.4.2"));
+        assert_eq!(build_version("dex_orders_total 5\n"), None);
+        assert_eq!(build_version("dex_build_info{} 1"), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! Writes down what the executor says while it acts, and its report.
+
+use executor::planner::LedgerPath;
+use executor::{Event, Observer, Report};
+use jiff::Timestamp;
+use sim::world::World;
+
+use super::{Notebook, drill_ms};
+use crate::evidence::{Outcome, StepSaid, ms};
+use crate::scenario::Path;
+
+/// An observer that fills the timeline.
+pub(super) struct Watcher {
+    world: World,
+    notebook: Notebook,
+}
+
+impl Watcher {
+    pub(super) fn new(world: World, notebook: Notebook) -> Self {
+        Self { world, notebook }
+    }
+}
+
+impl Observer for Watcher {
+    fn event(&self, _at: Timestamp, event: &Event) {
+        if let Some((step, what)) = told(event) {
+            self.notebook
+                .tell(self.world.now(), "executor", &step, what);
+        }
+    }
+}
+
+fn step_name(name: &str, service: Option<&String>) -> String {
+    service.map_or_else(|| name.to_owned(), |s| format!("{name} {s}"))
+}
+
+/// Step and what happened; `None` for what a timeline can do without.
+fn told(event: &Event) -> Option<(String, String)> {
+    let plain = |step: &str, what: String| Some((step.to_owned(), what));
+    match event {
+        Event::PhaseStarted { stage } => plain(stage.name(), "begins".to_owned()),
+        Event::LeaseAcquired {
+            token,
+            taken_from: None,
+        } => plain("lease", format!("taken, fencing token {token}")),
+        Event::LeaseAcquired {
+            token,
+            taken_from: Some(from),
+        } => plain("lease", format!("taken from {from}, fencing token {token}")),
+        Event::TriggerPending { trigger, value } => {
+            plain("watch", format!("{trigger} pending at {value}"))
+        }
+        Event::TriggerCleared { trigger } => plain("watch", format!("{trigger} cleared")),
+        Event::TriggerFired(event) => plain("watch", format!("{} fired", event.name)),
+        Event::TriggerPredatesRelease { trigger, baseline } => plain(
+            "watch",
+            format!("{trigger} held before the deployment, at {baseline}"),
+        ),
+        Event::Planned { summary } => plain("plan", summary.clone()),
+        Event::StepStarted { .. } => None,
+        Event::StepWaiting { name, service, why } => {
+            Some((step_name(name, service.as_ref()), format!("waits: {why}")))
+        }
+        Event::Retrying { what, why } => plain("retry", format!("{what}: {why}")),
+        Event::StepFinished {
+            name,
+            service,
+            outcome,
+            detail,
+        } => {
+            let what = if detail.is_empty() {
+                outcome.to_string()
+            } else {
+                format!("{outcome}: {detail}")
+            };
+            Some((step_name(name, service.as_ref()), what))
+        }
+        Event::Note { text } => plain("note", text.clone()),
+        Event::Finished { outcome } => plain("end", format!("{outcome:?}")),
+    }
+}
+
+/// Copies the report into the evidence.
+pub(super) fn note_report(notebook: &Notebook, report: &Report) {
+    let mut notes = notebook.lock();
+    let said = &mut notes.evidence.executor;
+    said.outcome = match &report.outcome {
+        executor::Outcome::Recovered => Outcome::Recovered,
+        executor::Outcome::Escalated { reason } => Outcome::Escalated(reason.clone()),
+        executor::Outcome::NothingToDo { reason } => Outcome::NothingToDo(reason.clone()),
+    };
+    said.recovered_ms = report.recovered_at.map(drill_ms);
+    said.path = match report.plan.as_ref().map(|plan| plan.ledger.path) {
+        None => Path::None,
+        Some(LedgerPath::Application) => Path::Application,
+        Some(LedgerPath::Undo) => Path::Undo,
+        Some(LedgerPath::Restore) => Path::Restore,
+    };
+    said.steps = report
+        .steps
+        .iter()
+        .map(|step| StepSaid {
+            name: step.name.clone(),
+            title: step.title.clone(),
+            service: step.service.clone(),
+            started_ms: drill_ms(step.started_at),
+            finished_ms: Some(drill_ms(step.finished_at)),
+            budget_ms: ms(step.budget),
+            outcome: step.outcome.to_string(),
+            detail: step.detail.clone(),
+        })
+        .collect();
+}

@@ -1,0 +1,155 @@
+//! The binary on bad input: the right exit code, and a message that points at the place.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn firedrill(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_firedrill"))
+        .args(args)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary was built for this test")
+}
+
+/// Exit code and standard error.
+fn refused(args: &[&str]) -> (Option<i32>, String) {
+    let output = firedrill(args);
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+/// A file of this test run's own, removed at the end.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &[u8]) -> Self {
+        let path = std::env::temp_dir().join(format!("firedrill-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).expect("a writable directory");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("UTF-8")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Left behind at worst.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+const SCENARIO: &str = include_str!("../../scenarios/latency-regression.toml");
+
+#[test]
+fn bad_input_gets_2_and_names_the_place() {
+    let unknown_field = File::new(
+        "unknown.toml",
+        SCENARIO.replace("markets", "marketts").as_bytes(),
+    );
+    let lax = File::new(
+        "lax.toml",
+        SCENARIO
+            .replace("rto_max = \"5m\"", "rto_max = \"20m\"")
+            .as_bytes(),
+    );
+    let trigger = File::new(
+        "trigger.toml",
+        SCENARIO
+            .replace("sla-latency-p99", "sla-latency-p98")
+            .as_bytes(),
+    );
+    let malformed = File::new("malformed.toml", b"name = \n");
+    let binary = File::new("binary.toml", &[0xff, 0xfe, 0x00]);
+    let runbook = File::new(
+        "runbook.md",
+        b"# Nothing in here\n\n```sh {\"name\":\"x\"}\nrm -rf /\n```\n",
+    );
+    let cases: Vec<(Vec<&str>, &str)> = vec![
+        (vec![], "Usage"),
+        (
+            vec!["chaos", "latency-regresion"],
+            "did you mean `latency-regression`",
+        ),
+        (vec!["chaos", "no/such/file.toml"], "no/such/file.toml"),
+        (vec!["chaos", unknown_field.path()], ":13:1"),
+        (vec!["chaos", lax.path()], "impossible expectation"),
+        (
+            vec!["chaos", trigger.path()],
+            "did you mean `sla-latency-p99`",
+        ),
+        (vec!["chaos", malformed.path()], ":1:"),
+        (vec!["chaos", binary.path()], "cannot read the scenario"),
+        (vec!["chaos", "--runbook", runbook.path()], "runbook.md"),
+        (
+            vec!["chaos", "--runbook", "no-such-runbook.md"],
+            "cannot read the runbook",
+        ),
+        (vec!["chaos", "--seeds", "0"], "--seeds"),
+        (
+            vec!["chaos", "--seed", "18446744073709551615", "--seeds", "2"],
+            "smaller --seed",
+        ),
+        (vec!["chaos", "--jobs", "0"], "--jobs"),
+        (vec!["chaos", "--world", "mars"], "sim"),
+        (vec!["replay", "nonsense"], "must begin with `fd1-`"),
+        (vec!["replay", "fd1-00000"], "length is wrong"),
+        (vec!["replay", "fd1-000000000000000000000"], "checksum"),
+        (vec!["replay", "fd9-000"], "version 9"),
+        (vec!["runbook", "check", runbook.path()], "help"),
+        (
+            vec!["runbook", "check", "no-such-runbook.md"],
+            "cannot read the runbook",
+        ),
+    ];
+    for (args, expected) in cases {
+        let (code, stderr) = refused(&args);
+        assert_eq!(code, Some(2), "{args:?}: {stderr}");
+        assert!(
+            stderr.contains(expected),
+            "{args:?} lacks `{expected}`: {stderr}"
+        );
+        assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_world_that_is_not_built_gets_4() {
+    let (code, stderr) = refused(&["chaos", "--world", "kind"]);
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("not built yet"), "{stderr}");
+}
+
+#[test]
+fn bad_input_goes_before_a_missing_world() {
+    assert_eq!(
+        refused(&["chaos", "--world", "kind", "no-such-scenario"]).0,
+        Some(2)
+    );
+}
+
+#[test]
+fn the_built_in_runbook_checks_clean() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../runbooks/rollback.md");
+    let output = firedrill(&["runbook", "check", path]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        output.stderr, b"",
+        "the built-in runbook has no warnings either"
+    );
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for args in [["--help"], ["--version"]] {
+        assert_eq!(firedrill(&args).status.code(), Some(0));
+    }
+}
