@@ -348,11 +348,13 @@ impl Exchange {
         let Role::Risk(risk) = &mut self.pods[index].role else {
             return;
         };
-        let read = risk.reconciler.last_trade();
+        // A restored ledger has fewer trades than were read before.
+        let last = ledger.state().trade_id();
+        let read = risk.reconciler.last_trade().min(last);
         let from = self.unread_trades.partition_point(|trade| trade.id <= read);
-        let findings =
-            risk.reconciler
-                .run(ledger.state(), &self.unread_trades[from..], ledger.log());
+        let to = self.unread_trades.partition_point(|trade| trade.id <= last);
+        let trades = &self.unread_trades[from..to];
+        let findings = risk.reconciler.run(ledger.state(), trades, ledger.log());
         let previously = std::mem::replace(&mut risk.reported, findings.anomalies);
         let read_by_all = self
             .pods
