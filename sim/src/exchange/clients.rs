@@ -214,18 +214,18 @@ impl Clients {
     #[inline]
     pub(super) fn command(&mut self, request: u64) -> Command {
         let draw = self.rng.next_u64();
-        let kind = (draw & 0xffff) * 1_000 >> 16;
+        let kind = ((draw & 0xffff) * 1_000) >> 16;
         let wants_cancel = (INVALID + CROSSING..INVALID + CROSSING + CANCELLING).contains(&kind);
         let crowded = self.open_orders.len() >= OPEN_MAX && kind >= INVALID + CROSSING;
-        if wants_cancel || crowded {
-            if let Some(cancel) = self.cancel() {
-                return cancel;
-            }
+        if (wants_cancel || crowded)
+            && let Some(cancel) = self.cancel()
+        {
+            return cancel;
         }
         let account_draw = self.rng.next_u64();
         let account = self.account(account_draw);
-        let market = ((draw >> 16 & 0xffff) * self.specs.len() as u64 >> 16) as usize;
-        if request % DRIFT_EVERY == 0 {
+        let market = (((draw >> 16 & 0xffff) * self.specs.len() as u64) >> 16) as usize;
+        if request.is_multiple_of(DRIFT_EVERY) {
             self.drift(market, draw);
         }
         let side = if draw >> 32 & 1 == 0 {

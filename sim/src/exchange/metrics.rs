@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use dex::release::Service;
-
 use super::pod::{Answer, DURATION_BOUNDS, Role};
 use super::venue::Exchange;
 use crate::observe::SampleSink;
@@ -102,12 +100,6 @@ impl Exchange {
         };
         self.expose(index, &mut text);
         text.out
-    }
-
-    /// The service of a running pod.
-    #[must_use]
-    pub fn service_of(&self, uid: &str) -> Option<Service> {
-        self.pods[self.running(uid)?].service()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use dex::command::Command;
 use dex::gateway::{Gateway, TradingMode};
-use dex::release::{Build, Service};
+use dex::release::Build;
 use dex::risk::Reconciler;
 
 use crate::time::Micros;
@@ -177,10 +177,6 @@ impl Pod {
             error_lines: 0,
             maintenance_lines: 0,
         }
-    }
-
-    pub(super) fn service(&self) -> Option<Service> {
-        self.build.map(|b| b.service)
     }
 
     /// Whether the pod may write another line about a refused request at `at`.

@@ -116,7 +116,7 @@ impl Exchange {
         if record.first_at.is_none() {
             record.first_at = Some(Micros(at));
         }
-        let connection = ((bits & 0xffff) * self.clients.connections.len() as u64 >> 16) as usize;
+        let connection = (((bits & 0xffff) * self.clients.connections.len() as u64) >> 16) as usize;
         let Some(index) = self.connected(connection, at) else {
             // The answer to a SYN is a reset, at once.
             self.clients.in_flight.push(Waiting {
@@ -321,7 +321,7 @@ impl Exchange {
     fn commit_us(&self, id: u64) -> u64 {
         let (lo, hi) = self.config.database.commit_us;
         let spread = hi.saturating_sub(lo) + 1;
-        lo + ((id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * spread >> 32)
+        lo + (((id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * spread) >> 32)
     }
 
     /// An answer reaches its client, if that still waits.
