@@ -1,0 +1,361 @@
+//! The database port against a real PostgreSQL, with the exchange's own migrations.
+
+mod exchange;
+mod server;
+
+use std::io::Write;
+use std::time::Duration;
+
+use executor::live::{Layout, PostgresDatabase};
+use executor::ports::{Database, DatabaseError, LedgerPosition, UndoScript};
+
+use exchange::Exchange;
+use server::Server;
+
+const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+
+#[test]
+fn the_port_on_a_real_postgresql() {
+    let server = match Server::start() {
+        Ok(Some(server)) => server,
+        Ok(None) => {
+            // Not `println!`, which the test harness would keep to itself.
+            let mut out = std::io::stderr();
+            let _ = writeln!(
+                out,
+                "LEFT OUT: no PostgreSQL (initdb, pg_ctl) on this machine; set PG_BINDIR to its programs"
+            );
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        undo(&server).await;
+        undo_is_all_or_nothing(&server).await;
+        restore_and_replay(&server).await;
+        snapshots(&server).await;
+    });
+}
+
+fn port(server: &Server, ledger: &str) -> PostgresDatabase {
+    PostgresDatabase::new(server.config("owner"), ledger, Layout::default())
+}
+
+fn script(sql: &str) -> UndoScript {
+    UndoScript {
+        version: "2".to_owned(),
+        name: "U2__decimal_ledger.sql".to_owned(),
+        sql: sql.to_owned(),
+    }
+}
+
+/// Fence, undo, unfence: each refuses stale tokens, and does nothing the second time.
+async fn undo(server: &Server) {
+    let exchange = Exchange::create(server, "undo").await;
+    let port = port(server, "undo");
+    let grants = exchange.grants().await;
+    exchange.migrate_to_decimal().await;
+    assert_eq!(exchange.type_of_free().await, "text");
+    let app = exchange.app().await;
+    app.execute(exchange::APPEND, &[&1_i64])
+        .await
+        .expect("the exchange may write");
+    assert_eq!(port.fence_token().await, Ok(None));
+
+    let report = port.fence(5).await.expect("the fence goes up");
+    assert_eq!((report.sessions_terminated, report.already_up), (1, false));
+    assert!(
+        app.execute(exchange::APPEND, &[&2_i64]).await.is_err(),
+        "its session is gone"
+    );
+    let app = exchange.app().await;
+    assert_eq!(
+        exchange::refusal(&app, "INSERT INTO order_log VALUES (2, '{}', 0)").await,
+        "42501"
+    );
+    assert_eq!(
+        exchange::refusal(&app, "UPDATE balances SET free = '1.00'").await,
+        "42501"
+    );
+    app.execute("UPDATE leader SET epoch = epoch + 1", &[])
+        .await
+        .expect("leadership stays writable");
+    app.query("SELECT * FROM balances", &[])
+        .await
+        .expect("reading is allowed");
+
+    assert!(port.fence(5).await.expect("again").already_up);
+    assert_eq!(port.fence_token().await, Ok(Some(5)));
+    assert_eq!(port.fence(4).await, Err(DatabaseError::StaleToken(5)));
+    let down = script(exchange::UNDO);
+    assert_eq!(
+        port.undo(&down, LOCK_TIMEOUT, 4).await,
+        Err(DatabaseError::StaleToken(5))
+    );
+    assert_eq!(port.unfence(4).await, Err(DatabaseError::StaleToken(5)));
+
+    for _ in 0..2 {
+        assert_eq!(port.undo(&down, LOCK_TIMEOUT, 5).await, Ok(()));
+        assert_eq!(exchange.type_of_free().await, "bigint");
+        let versions: Vec<_> = port
+            .history()
+            .await
+            .expect("history")
+            .into_iter()
+            .map(|it| it.version)
+            .collect();
+        assert_eq!(versions, [Some("1".to_owned())]);
+    }
+    for _ in 0..2 {
+        assert_eq!(port.unfence(5).await, Ok(()));
+        assert_eq!(port.fence_token().await, Ok(None));
+        assert_eq!(
+            exchange.grants().await,
+            grants,
+            "exactly what was taken is given back"
+        );
+    }
+    let app = exchange.app().await;
+    app.execute(exchange::APPEND, &[&2_i64])
+        .await
+        .expect("the exchange may write again");
+    assert_eq!(
+        port.fence(4).await,
+        Err(DatabaseError::StaleToken(5)),
+        "for good"
+    );
+    let not_up = port.undo(&down, LOCK_TIMEOUT, 5).await;
+    assert!(
+        matches!(not_up, Err(DatabaseError::Precondition(_))),
+        "{not_up:?}"
+    );
+}
+
+/// A script that fails, or can't get its lock, leaves schema and history as they were.
+async fn undo_is_all_or_nothing(server: &Server) {
+    let exchange = Exchange::create(server, "half_undo").await;
+    let port = port(server, "half_undo");
+    exchange.migrate_to_decimal().await;
+    port.fence(1).await.expect("fence");
+    let broken = script(&format!("{}\nSELECT 1 / 0;", exchange::UNDO));
+    let refused = port
+        .undo(&broken, LOCK_TIMEOUT, 1)
+        .await
+        .expect_err("a division by zero");
+    assert!(
+        matches!(&refused, DatabaseError::Refused { sqlstate, .. } if sqlstate == "22012"),
+        "{refused}"
+    );
+    assert!(!refused.is_transient());
+    assert_eq!(exchange.type_of_free().await, "text");
+    assert_eq!(port.history().await.expect("history").len(), 2);
+
+    let mut owner = exchange.owner().await;
+    let reader = owner.transaction().await.expect("a transaction");
+    reader
+        .query("SELECT * FROM balances", &[])
+        .await
+        .expect("a lock");
+    let refused = port
+        .undo(&script(exchange::UNDO), LOCK_TIMEOUT, 1)
+        .await
+        .expect_err("no lock");
+    assert!(
+        matches!(&refused, DatabaseError::Refused { sqlstate, .. } if sqlstate == "55P03"),
+        "{refused}"
+    );
+    assert!(refused.is_transient());
+    assert_eq!(exchange.type_of_free().await, "text");
+    reader.rollback().await.expect("rollback");
+    assert_eq!(
+        port.undo(&script(exchange::UNDO), LOCK_TIMEOUT, 1).await,
+        Ok(())
+    );
+
+    exchange.migrate_to_decimal().await;
+    owner
+        .execute(
+            "UPDATE flyway_schema_history SET success = FALSE WHERE version = '2'",
+            &[],
+        )
+        .await
+        .expect("update");
+    let refused = port.undo(&script(exchange::UNDO), LOCK_TIMEOUT, 1).await;
+    assert!(
+        matches!(refused, Err(DatabaseError::Precondition(_))),
+        "{refused:?}"
+    );
+}
+
+/// A copy of the snapshot takes the ledger's place, and the log's tail comes back.
+async fn restore_and_replay(server: &Server) {
+    let exchange = Exchange::create(server, "restore").await;
+    let port = port(server, "restore");
+    let app = exchange.app().await;
+    for seq in 1..=3_i64 {
+        app.execute(exchange::APPEND, &[&seq])
+            .await
+            .expect("append");
+    }
+    let snapshot = port.snapshot("restore_before").await.expect("a snapshot");
+    let at_snapshot = LedgerPosition {
+        log_seq: 3,
+        ..LedgerPosition::default()
+    };
+    assert_eq!(
+        (snapshot.position, snapshot.schema_version.as_deref()),
+        (at_snapshot, Some("1"))
+    );
+    assert!(snapshot.size_bytes > 0);
+    assert_eq!(
+        port.find_snapshot("restore_before").await,
+        Ok(Some(snapshot))
+    );
+
+    // The bad release: more orders, a wrong balance, a new leader, more numbers handed out.
+    let app = exchange.app().await;
+    for seq in 4..=8_i64 {
+        app.execute(exchange::APPEND, &[&seq])
+            .await
+            .expect("append");
+    }
+    app.execute("UPDATE leader SET epoch = 7", &[])
+        .await
+        .expect("epoch");
+    let owner = exchange.owner().await;
+    owner
+        .execute("UPDATE balances SET free = 666", &[])
+        .await
+        .expect("the fault");
+    owner
+        .batch_execute("SELECT nextval('tickets') FROM generate_series(1, 40)")
+        .await
+        .expect("numbers");
+    drop(owner);
+
+    let refused = port.restore("restore_before", "restore_aside", 3).await;
+    assert!(
+        matches!(refused, Err(DatabaseError::Precondition(_))),
+        "no fence: {refused:?}"
+    );
+    port.fence(3).await.expect("fence");
+    let refused = port.restore("nothing", "restore_aside", 3).await;
+    assert!(
+        matches!(refused, Err(DatabaseError::Precondition(_))),
+        "no snapshot: {refused:?}"
+    );
+    assert_eq!(
+        port.restore("restore_before", "restore_aside", 2).await,
+        Err(DatabaseError::StaleToken(3))
+    );
+    for attempt in 0..2 {
+        let report = port
+            .restore("restore_before", "restore_aside", 3)
+            .await
+            .expect("restored");
+        assert_eq!(report.already_done, attempt == 1);
+        assert_eq!((report.before.log_seq, report.after), (8, at_snapshot));
+    }
+    assert_eq!(
+        port.fence_token().await,
+        Ok(Some(3)),
+        "the fence is up on the copy"
+    );
+    let app = exchange.app().await;
+    assert_eq!(
+        exchange::refusal(&app, "INSERT INTO order_log VALUES (9, '{}', 0)").await,
+        "42501"
+    );
+    let owner = exchange.owner().await;
+    let number =
+        async |query: &str| -> i64 { owner.query_one(query, &[]).await.expect("a row").get(0) };
+    assert_eq!(number("SELECT max(free) FROM balances").await, 1_000);
+    assert_eq!(
+        number("SELECT epoch FROM leader").await,
+        7,
+        "leadership doesn't rewind"
+    );
+    assert_eq!(
+        number("SELECT nextval('tickets')").await,
+        41,
+        "numbers aren't handed out twice"
+    );
+
+    assert_eq!(
+        port.replay("restore_aside", 2).await,
+        Err(DatabaseError::StaleToken(3))
+    );
+    for entries in [5, 0] {
+        let report = port.replay("restore_aside", 3).await.expect("replayed");
+        assert_eq!((report.entries, report.position.log_seq), (entries, 8));
+    }
+    assert_eq!(
+        number("SELECT count(*) FROM order_log WHERE entry ->> 'note' = 'order ' || seq").await,
+        8
+    );
+    port.unfence(3).await.expect("unfence");
+    exchange
+        .app()
+        .await
+        .execute(exchange::APPEND, &[&9_i64])
+        .await
+        .expect("open again");
+}
+
+/// A snapshot is whole or isn't there; the one before it is kept; a ledger left closed is opened.
+async fn snapshots(server: &Server) {
+    let exchange = Exchange::create(server, "snap").await;
+    let port = port(server, "snap");
+    assert_eq!(port.find_snapshot("snap_before").await, Ok(None));
+    assert_eq!(
+        port.find_snapshot("snap").await,
+        Ok(None),
+        "a database isn't a snapshot"
+    );
+    let app = exchange.app().await;
+    port.snapshot("snap_before").await.expect("first");
+    assert!(
+        app.query("SELECT 1", &[]).await.is_err(),
+        "sessions are cut"
+    );
+    exchange
+        .app()
+        .await
+        .execute(exchange::APPEND, &[&1_i64])
+        .await
+        .expect("and come back");
+    let second = port.snapshot("snap_before").await.expect("second");
+    assert_eq!(second.position.log_seq, 1);
+    let previous = port
+        .find_snapshot("snap_before__previous")
+        .await
+        .expect("asked");
+    assert_eq!(previous.map(|it| it.position.log_seq), Some(0));
+
+    // As an executor leaves it that dies in the middle of a copy.
+    let maintenance = exchange.maintenance().await;
+    maintenance
+        .batch_execute("ALTER DATABASE snap WITH ALLOW_CONNECTIONS false")
+        .await
+        .expect("closed");
+    assert_eq!(port.position().await.map(|it| it.log_seq), Ok(1));
+    exchange.app().await;
+
+    port.fence(1).await.expect("fence");
+    let refused = port.snapshot("snap_before").await;
+    assert!(
+        matches!(refused, Err(DatabaseError::Precondition(_))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        port.find_snapshot("snap_before")
+            .await
+            .map(|it| it.map(|it| it.position)),
+        Ok(Some(second.position))
+    );
+}
