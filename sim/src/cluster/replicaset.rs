@@ -290,3 +290,58 @@ impl Cluster {
         Value::Object(status)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use serde_json::{Value, json};
+
+    use super::deletion_order;
+    use crate::time::Micros;
+
+    fn pod(uid: &str, node: &str, phase: &str, ready_at: Option<&str>) -> Value {
+        let conditions = match ready_at {
+            Some(at) => json!([{"type": "Ready", "status": "True", "lastTransitionTime": at}]),
+            None => json!([]),
+        };
+        json!({
+            "metadata": {"uid": uid, "creationTimestamp": "2026-01-05T00:00:00Z"},
+            "spec": {"nodeName": node}, "status": {"phase": phase, "conditions": conditions},
+        })
+    }
+
+    #[test]
+    fn the_least_useful_pod_goes_first() {
+        let now = Micros::from_secs(3_600);
+        let early = Some("2026-01-05T00:00:10Z");
+        let late = Some("2026-01-05T00:59:50Z");
+        let first = |a: &Value, b: &Value| {
+            assert_eq!(deletion_order(now, (a, 1), (b, 1)), Ordering::Less);
+        };
+        let steady = pod("s", "n", "Running", early);
+        first(
+            &pod("a", "", "Pending", None),
+            &pod("b", "n", "Pending", None),
+        );
+        first(
+            &pod("a", "n", "Pending", None),
+            &pod("b", "n", "Running", None),
+        );
+        first(&pod("z", "n", "Running", None), &steady);
+        first(&pod("z", "n", "Running", late), &steady);
+        first(&pod("a", "n", "Running", early), &steady);
+        let mut cheap = pod("z", "n", "Running", early);
+        cheap["metadata"]["annotations"] =
+            json!({"controller.kubernetes.io/pod-deletion-cost": "-5"});
+        first(&cheap, &steady);
+        let mut restarted = pod("z", "n", "Running", early);
+        restarted["status"]["containerStatuses"] = json!([{"restartCount": 3}]);
+        first(&restarted, &steady);
+        assert_eq!(
+            deletion_order(now, (&steady, 2), (&cheap, 1)),
+            Ordering::Greater,
+            "the cost comes before the crowd on the node"
+        );
+    }
+}

@@ -129,3 +129,41 @@ impl Cluster {
         Ok(scaled)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{max_scaled_down, new_replicas};
+
+    #[test]
+    fn the_new_set_grows_into_what_surge_leaves() {
+        let d = |replicas: i64, surge: i64| {
+            json!({"spec": {"replicas": replicas, "strategy": {
+                "type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 0},
+            }}})
+        };
+        // (replicas, surge, size of the new set) → its next size, no other set.
+        for (replicas, surge, size, expected) in
+            [(3, 1, 0, 3), (3, 1, 3, 3), (10, 3, 12, 10), (5, 0, 2, 5)]
+        {
+            assert_eq!(new_replicas(&d(replicas, surge), &[], size), expected);
+        }
+        let recreate = json!({"spec": {"replicas": 4, "strategy": {"type": "Recreate"}}});
+        assert_eq!(new_replicas(&recreate, &[], 0), 4);
+    }
+
+    #[test]
+    fn old_pods_go_only_as_far_as_availability_allows() {
+        // total, minimum available, new size, new available.
+        for (total, least, size, available, expected) in [
+            (4, 3, 1, 0, 0),
+            (4, 3, 1, 1, 1),
+            (13, 8, 3, 0, 2),
+            (12, 8, 10, 8, 2),
+            (3, 3, 0, 0, 0),
+        ] {
+            assert_eq!(max_scaled_down(total, least, size, available), expected);
+        }
+    }
+}

@@ -180,3 +180,41 @@ fn saturated(d: &Value, rs: &Value) -> bool {
         && int_annotation(rs, DESIRED) == Some(replicas)
         && status_count(rs, "availableReplicas") == replicas
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{proportional, rounded_share};
+
+    #[test]
+    fn shares_round_half_away_from_zero() {
+        assert_eq!(rounded_share(1, 3, 2), 2);
+        assert_eq!(rounded_share(3, 10, 5), 6);
+        assert_eq!(rounded_share(2, 5, 3), 3);
+    }
+
+    #[test]
+    fn sets_grow_and_shrink_in_proportion_and_the_leftover_goes_to_the_largest() {
+        // Deployment of 10, surge 2, scaled to 20: each set by its share, in all 22.
+        assert_eq!(
+            proportional(&[(7, Some(12)), (5, Some(12))], 10, 20, 22, 12),
+            [13, 9]
+        );
+        // Down to 5, surge 2: in all 7.
+        assert_eq!(
+            proportional(&[(7, Some(12)), (5, Some(12))], -5, 5, 7, 12),
+            [4, 3]
+        );
+        // To nothing.
+        assert_eq!(
+            proportional(&[(7, Some(12)), (5, Some(12))], -12, 0, 2, 12),
+            [0, 0]
+        );
+        // One more: the largest takes it.
+        assert_eq!(
+            proportional(&[(3, Some(5)), (2, Some(5))], 1, 5, 6, 5),
+            [4, 2]
+        );
+        // Nothing to add.
+        assert_eq!(proportional(&[(3, None), (2, None)], 0, 4, 5, 5), [3, 2]);
+    }
+}

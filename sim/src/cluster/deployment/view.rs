@@ -198,3 +198,50 @@ pub(crate) fn template_hash(template: &Value, collisions: Option<i64>) -> String
         .map(|c| char::from(ALPHABET[usize::from(c) % ALPHABET.len()]))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{fenceposts, same_template, template_hash};
+
+    #[test]
+    fn surge_rounds_up_and_unavailable_down() {
+        for (surge, unavailable, replicas, expected) in [
+            (json!("25%"), json!("25%"), 1, (1, 0)),
+            (json!("25%"), json!("25%"), 3, (1, 0)),
+            (json!("25%"), json!("25%"), 4, (1, 1)),
+            (json!("25%"), json!("25%"), 10, (3, 2)),
+            (json!("0%"), json!("10%"), 5, (0, 1)),
+            (json!(0), json!("49%"), 2, (0, 1)),
+            (json!(1), json!(0), 1, (1, 0)),
+            (json!(2), json!(5), 3, (2, 5)),
+            (json!("100%"), json!("100%"), 7, (7, 7)),
+            (json!("34%"), json!("0%"), 3, (2, 0)),
+        ] {
+            assert_eq!(
+                fenceposts(Some(&surge), Some(&unavailable), replicas),
+                expected,
+                "{surge}/{unavailable} of {replicas}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_hash_label_is_ignored() {
+        let template = |labels: Value, image: &str| json!({"metadata": {"labels": labels}, "spec": {"containers": [{"image": image}]}});
+        let plain = template(json!({"app": "x"}), "i:1");
+        let hashed = template(json!({"app": "x", "pod-template-hash": "abc"}), "i:1");
+        assert!(same_template(&plain, &hashed));
+        assert!(!same_template(
+            &plain,
+            &template(json!({"app": "x"}), "i:2")
+        ));
+        assert!(!same_template(
+            &plain,
+            &template(json!({"app": "x", "y": "z"}), "i:1")
+        ));
+        assert_eq!(template_hash(&plain, None), template_hash(&hashed, None));
+        assert_ne!(template_hash(&plain, None), template_hash(&plain, Some(0)));
+    }
+}

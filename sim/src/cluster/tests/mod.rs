@@ -1,1 +1,8 @@
 //! Tests of the cluster as a whole.
+
+mod api;
+mod lab;
+mod pods;
+mod rollouts;
+mod watches;
+mod wire;

@@ -1,0 +1,455 @@
+//! Rollouts: revisions, undo, deadlines, Recreate, scaling, history.
+
+use serde_json::json;
+
+use super::lab::{Behaviour, Lab, NS, apps, condition, deployment};
+use crate::cluster::Kind;
+use crate::time::Micros;
+
+fn never_ready() -> Behaviour {
+    Behaviour {
+        ready_after: None,
+        ..Behaviour::default()
+    }
+}
+
+fn lab_with_bad(image: &str) -> Lab {
+    let mut lab = Lab::new(7);
+    lab.fake.behaviours.insert(image.to_owned(), never_ready());
+    lab
+}
+
+#[test]
+fn three_replicas_roll_out_in_about_the_time_that_kind_takes() {
+    let mut first = Vec::new();
+    let mut second = Vec::new();
+    for seed in 0..9 {
+        let mut lab = Lab::new(seed);
+        lab.post(
+            &apps("deployments"),
+            &deployment("gateway", 3, "dex/gateway:1"),
+        );
+        first.push(lab.rolled_out("gateway", 30));
+        lab.run_secs(10);
+        lab.set_image("gateway", "dex/gateway:2");
+        second.push(lab.rolled_out("gateway", 30));
+    }
+    first.sort();
+    second.sort();
+    let (first, second) = (first[4], second[4]);
+    assert!(
+        (800..=2_500).contains(&first.as_millis()),
+        "first rollout {first}"
+    );
+    assert!(
+        (2_000..=4_000).contains(&second.as_millis()),
+        "update {second}"
+    );
+}
+
+#[test]
+fn undo_to_the_first_revision_makes_a_third() {
+    let mut lab = Lab::new(1);
+    lab.post(
+        &apps("deployments"),
+        &deployment("gateway", 3, "dex/gateway:1"),
+    );
+    lab.rolled_out("gateway", 30);
+    lab.set_image("gateway", "dex/gateway:2");
+    lab.rolled_out("gateway", 30);
+    lab.merge(
+        &apps("deployments/gateway"),
+        &json!({"metadata": {"annotations": {"only-here": "x"}}}),
+    );
+    lab.run_secs(5);
+    assert_eq!(
+        lab.revisions("gateway")
+            .iter()
+            .map(|r| (r.0.as_str(), r.2))
+            .collect::<Vec<_>>(),
+        [("1", 0), ("2", 3)]
+    );
+    let before = lab.get(&apps("deployments/gateway"))["metadata"]["generation"].as_i64();
+    let (status, patched) = lab.undo("gateway", "dex/gateway:1");
+    assert_eq!(status, 200, "{patched}");
+    assert_eq!(
+        patched["metadata"]["generation"].as_i64(),
+        before.map(|g| g + 1)
+    );
+    assert!(
+        patched["metadata"]["annotations"]
+            .get("only-here")
+            .is_none(),
+        "annotations of the Deployment alone are lost"
+    );
+    lab.rolled_out("gateway", 30);
+    lab.run_secs(2);
+    let revisions = lab.revisions("gateway");
+    assert_eq!(
+        revisions,
+        [
+            ("2".to_owned(), "dex/gateway:2".to_owned(), 0),
+            ("3".to_owned(), "dex/gateway:1".to_owned(), 3),
+        ],
+        "no third ReplicaSet, number 1 is gone"
+    );
+    let d = lab.get(&apps("deployments/gateway"));
+    assert_eq!(
+        d["metadata"]["annotations"]["deployment.kubernetes.io/revision"],
+        "3"
+    );
+    let reused = lab
+        .cluster
+        .objects(Kind::ReplicaSet, NS)
+        .find(|rs| rs["spec"]["replicas"] == 3)
+        .expect("the reused ReplicaSet");
+    assert_eq!(
+        reused["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"],
+        "1"
+    );
+    assert_eq!(
+        lab.event_messages("gateway", "DeploymentRollback"),
+        Vec::<String>::new(),
+        "a client-side undo makes no such event"
+    );
+}
+
+#[test]
+fn a_rolling_update_never_leaves_its_bounds() {
+    let mut lab = Lab::new(3);
+    lab.post(
+        &apps("deployments"),
+        &deployment("gateway", 4, "dex/gateway:1"),
+    );
+    lab.rolled_out("gateway", 30);
+    lab.set_image("gateway", "dex/gateway:2");
+    let done = lab.now + Micros::from_secs(20);
+    while lab.now < done {
+        let Some(next) = lab.cluster.next_at() else {
+            break;
+        };
+        lab.run_until(next);
+        let sizes: i64 = lab.revisions("gateway").iter().map(|r| r.2).sum();
+        assert!(
+            (3..=5).contains(&sizes),
+            "25%/25% of 4 allows 3 to 5, not {sizes}"
+        );
+        let ready = lab
+            .pods()
+            .iter()
+            .filter(|p| condition(p, "Ready")["status"] == "True")
+            .count();
+        assert!(ready >= 3, "only {ready} ready at {}", lab.now);
+    }
+    assert_eq!(lab.revisions("gateway")[1].2, 4);
+}
+
+#[test]
+fn a_bad_image_stalls_times_out_and_is_undone() {
+    let mut lab = lab_with_bad("dex/gateway:bad");
+    let mut d = deployment("gateway", 3, "dex/gateway:1");
+    d["spec"]["progressDeadlineSeconds"] = 20.into();
+    lab.post(&apps("deployments"), &d);
+    lab.rolled_out("gateway", 30);
+    lab.set_image("gateway", "dex/gateway:bad");
+    lab.run_secs(15);
+    let sizes: Vec<i64> = lab.revisions("gateway").iter().map(|r| r.2).collect();
+    assert_eq!(
+        sizes,
+        [3, 1],
+        "maxUnavailable 25% of 3 is 0: the old ones stay"
+    );
+    let progressing = |lab: &Lab| {
+        condition(
+            lab.cluster
+                .object(Kind::Deployment, NS, "gateway")
+                .expect("exists"),
+            "Progressing",
+        )["reason"]
+            .as_str()
+            .unwrap_or("")
+            .to_owned()
+    };
+    assert_eq!(progressing(&lab), "ReplicaSetUpdated");
+    lab.run_secs(12);
+    assert_eq!(progressing(&lab), "ProgressDeadlineExceeded");
+    lab.undo("gateway", "dex/gateway:1");
+    let took = lab.rolled_out("gateway", 30);
+    assert!(
+        took < Micros::from_secs(2),
+        "the old pods never left: {took}"
+    );
+    lab.run_secs(2);
+    assert_eq!(progressing(&lab), "NewReplicaSetAvailable");
+    assert_eq!(
+        lab.revisions("gateway")
+            .iter()
+            .map(|r| r.2)
+            .collect::<Vec<_>>(),
+        [0, 3]
+    );
+}
+
+#[test]
+fn after_a_healthy_bad_release_the_condition_is_stale_right_after_undo() {
+    let mut lab = Lab::new(5);
+    lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
+    lab.rolled_out("risk", 30);
+    lab.set_image("risk", "dex/risk:2");
+    lab.rolled_out("risk", 30);
+    lab.run_secs(5);
+    let bad = lab
+        .cluster
+        .objects(Kind::ReplicaSet, NS)
+        .find(|rs| rs["spec"]["replicas"] == 1)
+        .and_then(|rs| rs["metadata"]["name"].as_str())
+        .expect("active")
+        .to_owned();
+    lab.undo("risk", "dex/risk:1");
+    let generation = lab.get(&apps("deployments/risk"))["metadata"]["generation"].clone();
+    lab.wait(5, |c| {
+        c.object(Kind::Deployment, NS, "risk")
+            .is_some_and(|d| d["status"]["observedGeneration"] == generation)
+    });
+    let d = lab.get(&apps("deployments/risk"));
+    let progressing = condition(&d, "Progressing");
+    assert_eq!(progressing["reason"], "NewReplicaSetAvailable");
+    assert!(
+        progressing["message"]
+            .as_str()
+            .is_some_and(|m| m.contains(&bad)),
+        "it still names the bad ReplicaSet: {progressing}"
+    );
+    assert_ne!(d["status"]["updatedReplicas"], 1);
+}
+
+#[test]
+fn no_pod_can_be_created_no_deadline_fires_after_a_healthy_release() {
+    let mut lab = Lab::new(5);
+    let mut d = deployment("risk", 1, "dex/risk:1");
+    d["spec"]["progressDeadlineSeconds"] = 20.into();
+    lab.post(&apps("deployments"), &d);
+    lab.rolled_out("risk", 30);
+    lab.set_image("risk", "dex/risk:2");
+    lab.rolled_out("risk", 30);
+    lab.run_secs(5);
+    lab.cluster.set_pod_quota(Some(1));
+    lab.undo("risk", "dex/risk:1");
+    lab.run_secs(120);
+    let d = lab.get(&apps("deployments/risk"));
+    assert_eq!(
+        condition(&d, "Progressing")["reason"],
+        "NewReplicaSetAvailable"
+    );
+    assert_eq!(condition(&d, "ReplicaFailure")["reason"], "FailedCreate");
+    assert!(
+        condition(&d, "ReplicaFailure")["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("exceeded quota"))
+    );
+    assert!(!lab.event_messages("risk-", "FailedCreate").is_empty());
+}
+
+#[test]
+fn recreate_waits_until_old_pods_are_really_gone() {
+    let mut lab = Lab::new(2);
+    let slow = Behaviour {
+        drain: Micros::from_secs(6),
+        ..Behaviour::default()
+    };
+    lab.fake.behaviours.insert("dex/risk:1".to_owned(), slow);
+    let mut d = deployment("risk", 2, "dex/risk:1");
+    d["spec"]["strategy"] = json!({"type": "Recreate"});
+    lab.post(&apps("deployments"), &d);
+    lab.rolled_out("risk", 30);
+    lab.fake.record.clear();
+    lab.set_image("risk", "dex/risk:2");
+    let took = lab.rolled_out("risk", 60);
+    assert!(took > Micros::from_secs(6), "{took}");
+    let last_gone = lab
+        .fake
+        .record
+        .iter()
+        .filter(|r| r.1 == "gone")
+        .map(|r| r.0)
+        .max();
+    let first_start = lab
+        .fake
+        .record
+        .iter()
+        .filter(|r| r.1 == "start")
+        .map(|r| r.0)
+        .min();
+    assert!(last_gone < first_start, "{:?}", lab.fake.record);
+}
+
+#[test]
+fn history_is_cleaned_lowest_revision_first() {
+    let mut lab = Lab::new(4);
+    let mut d = deployment("risk", 1, "dex/risk:1");
+    d["spec"]["revisionHistoryLimit"] = 2.into();
+    lab.post(&apps("deployments"), &d);
+    lab.rolled_out("risk", 30);
+    for n in 2..=5 {
+        lab.set_image("risk", &format!("dex/risk:{n}"));
+        lab.rolled_out("risk", 30);
+        lab.run_secs(3);
+    }
+    let kept: Vec<String> = lab.revisions("risk").into_iter().map(|r| r.0).collect();
+    assert_eq!(kept, ["3", "4", "5"]);
+}
+
+#[test]
+fn scaling_during_a_rollout_is_proportional_and_silent() {
+    let mut lab = lab_with_bad("dex/gateway:bad");
+    lab.post(
+        &apps("deployments"),
+        &deployment("gateway", 4, "dex/gateway:1"),
+    );
+    lab.rolled_out("gateway", 30);
+    lab.set_image("gateway", "dex/gateway:bad");
+    lab.run_secs(10);
+    let sizes = |lab: &Lab| {
+        lab.revisions("gateway")
+            .iter()
+            .map(|r| r.2)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&lab), [3, 2]);
+    let before = lab.event_messages("gateway", "ScalingReplicaSet").len();
+    lab.merge(
+        &apps("deployments/gateway/scale"),
+        &json!({"spec": {"replicas": 8}}),
+    );
+    lab.run_secs(1);
+    // 8 + 2 surge = 10 in all; 3 × 10/5 = 6 and 2 × 10/5 = 4.
+    assert_eq!(sizes(&lab), [6, 4]);
+    assert_eq!(
+        lab.event_messages("gateway", "ScalingReplicaSet").len(),
+        before
+    );
+}
+
+#[test]
+fn pause_holds_the_template_back_but_not_the_scale() {
+    let mut lab = Lab::new(4);
+    lab.post(
+        &apps("deployments"),
+        &deployment("gateway", 2, "dex/gateway:1"),
+    );
+    lab.rolled_out("gateway", 30);
+    lab.merge(
+        &apps("deployments/gateway"),
+        &json!({"spec": {"paused": true}}),
+    );
+    lab.set_image("gateway", "dex/gateway:2");
+    lab.merge(
+        &apps("deployments/gateway"),
+        &json!({"spec": {"replicas": 3}}),
+    );
+    lab.run_secs(10);
+    assert_eq!(
+        lab.revisions("gateway"),
+        [("1".to_owned(), "dex/gateway:1".to_owned(), 3)]
+    );
+    let d = lab.get(&apps("deployments/gateway"));
+    assert_eq!(condition(&d, "Progressing")["reason"], "DeploymentPaused");
+    lab.merge(
+        &apps("deployments/gateway"),
+        &json!({"spec": {"paused": false}}),
+    );
+    lab.rolled_out("gateway", 30);
+    assert_eq!(lab.revisions("gateway").len(), 2);
+}
+
+#[test]
+fn deleting_a_deployment_takes_its_sets_and_pods_along() {
+    let mut lab = Lab::new(4);
+    lab.post(
+        &apps("deployments"),
+        &deployment("gateway", 2, "dex/gateway:1"),
+    );
+    lab.rolled_out("gateway", 30);
+    let (status, body) = lab.call(
+        "DELETE",
+        &apps("deployments/gateway"),
+        "",
+        &serde_json::Value::Null,
+    );
+    assert_eq!((status, &body["status"]), (200, &json!("Success")));
+    lab.run_secs(20);
+    assert_eq!(lab.revisions("gateway"), []);
+    assert_eq!(lab.pods(), Vec::<serde_json::Value>::new());
+    assert!(lab.fake.live.is_empty());
+
+    lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
+    lab.rolled_out("risk", 30);
+    let foreground = json!({"propagationPolicy": "Foreground"});
+    lab.call(
+        "DELETE",
+        &apps("deployments/risk"),
+        "application/json",
+        &foreground,
+    );
+    lab.wait(30, |c| c.object(Kind::Deployment, NS, "risk").is_none());
+    assert_eq!(lab.pods().len(), 0, "foreground: dependents go first");
+
+    lab.post(
+        &apps("deployments"),
+        &deployment("matching", 1, "dex/matching:1"),
+    );
+    lab.rolled_out("matching", 30);
+    let orphan = json!({"propagationPolicy": "Orphan"});
+    lab.call(
+        "DELETE",
+        &apps("deployments/matching"),
+        "application/json",
+        &orphan,
+    );
+    lab.run_secs(20);
+    assert!(
+        lab.cluster
+            .object(Kind::Deployment, NS, "matching")
+            .is_none()
+    );
+    assert_eq!(lab.pods().len(), 1, "orphaned pods live on");
+}
+
+#[test]
+fn the_same_seed_writes_the_same_log() {
+    let run = |seed| {
+        let mut lab = Lab::new(seed);
+        lab.post(
+            &apps("deployments"),
+            &deployment("gateway", 3, "dex/gateway:1"),
+        );
+        lab.rolled_out("gateway", 30);
+        lab.set_image("gateway", "dex/gateway:2");
+        lab.run_secs(60);
+        (
+            lab.cluster.audit().fingerprint(),
+            lab.cluster.audit().events(),
+            lab.fake.record,
+        )
+    };
+    assert_eq!(run(11), run(11));
+    assert_ne!(run(11).0, run(12).0);
+}
+
+#[test]
+fn a_quiet_cluster_writes_nothing() {
+    let mut lab = Lab::new(6);
+    lab.post(
+        &apps("deployments"),
+        &deployment("gateway", 3, "dex/gateway:1"),
+    );
+    lab.rolled_out("gateway", 30);
+    lab.run_secs(10);
+    let before = lab.cluster.resource_version();
+    lab.run_secs(900);
+    assert_eq!(
+        lab.cluster.resource_version(),
+        before,
+        "probes that change nothing touch nothing"
+    );
+}
