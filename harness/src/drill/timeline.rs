@@ -70,7 +70,7 @@ pub fn render(result: &DrillResult) -> String {
             clock(entry.at_ms),
             entry.who,
             entry.step,
-            entry.what.replace('\n', " ")
+            entry.what.split_whitespace().collect::<Vec<_>>().join(" ")
         );
         let _ = writeln!(out, "{}", line.trim_end());
     }

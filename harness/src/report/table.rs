@@ -13,6 +13,8 @@ use crate::verdict::Verdict;
 
 /// How many findings of one kind are shown each by itself.
 const EXAMPLES: usize = 3;
+/// How much of a reason is shown; the whole is in journal.json.
+const REASON_CHARS: usize = 240;
 
 /// The summary table.
 #[must_use]
@@ -117,7 +119,7 @@ pub fn findings(results: &[DrillResult]) -> String {
             let reason = troubles
                 .first()
                 .map_or("a stage that nothing looked at", |f| f.reason.as_str());
-            let _ = writeln!(out, "  seed {}: {reason}", result.seed);
+            let _ = writeln!(out, "  seed {}: {}", result.seed, one_line(reason));
             let also: Vec<&str> = troubles.iter().skip(1).map(|f| f.oracle).collect();
             if !also.is_empty() {
                 let _ = writeln!(out, "    also: {}", also.join(", "));
@@ -133,4 +135,14 @@ pub fn findings(results: &[DrillResult]) -> String {
         }
     }
     out
+}
+
+/// `text` on one line, cut where it is too long for one.
+fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((cut, _)) = line.char_indices().nth(REASON_CHARS) {
+        line.truncate(cut);
+        line.push_str(" ...");
+    }
+    line
 }
