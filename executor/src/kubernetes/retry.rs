@@ -83,7 +83,14 @@ mod tests {
     use super::{Class, classify, pause};
 
     fn api(code: u16, wish: u32) -> kube::Error {
-        let details = StatusDetails { name: String::new(), group: String::new(), kind: String::new(), uid: String::new(), causes: Vec::new(), retry_after_seconds: wish };
+        let details = StatusDetails {
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: Vec::new(),
+            retry_after_seconds: wish,
+        };
         kube::Error::Api(Box::new(Status {
             code,
             details: Some(details),
