@@ -7,7 +7,7 @@ use xshell::Shell;
 
 use crate::firedrill::metadata;
 
-/// What each package may depend on in the workspace, to build and to run. `tests` and `benches` may use
+/// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
 const ALLOWED: [(&str, &[&str]); 7] = [
     ("dex", &[]),
@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     // The simulated world runs the exchange's own code, and knows nobody who acts in it.
     ("sim", &["dex"]),
     ("firedrill", &["dex", "executor", "sim"]),
-    ("tests", &["dex", "executor", "sim", "firedrill"]),
+    ("e2e", &["dex", "executor", "sim", "firedrill"]),
     ("benches", &["dex", "executor", "sim", "firedrill"]),
     ("xtask", &[]),
 ];
