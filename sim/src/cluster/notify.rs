@@ -14,10 +14,8 @@ impl Cluster {
     pub(crate) fn notify(&mut self, entry: &LogEntry) {
         let object = &entry.object.value;
         match entry.kind {
-            Kind::Deployment => {
-                if entry.change != Change::Deleted {
-                    self.enqueue(Work::Deployment(entry.key.clone()));
-                }
+            Kind::Deployment if entry.change != Change::Deleted => {
+                self.enqueue(Work::Deployment(entry.key.clone()));
             }
             Kind::ReplicaSet => {
                 if entry.change != Change::Deleted {
@@ -29,10 +27,8 @@ impl Cluster {
             Kind::Service => self.enqueue(Work::Endpoints(entry.key.clone())),
             Kind::EndpointSlice => self.proxy_wake(),
             Kind::ConfigMap => self.enqueue(Work::Config(entry.key.clone())),
-            Kind::PodDisruptionBudget => {
-                if entry.change != Change::Deleted {
-                    self.enqueue(Work::Budget(entry.key.clone()));
-                }
+            Kind::PodDisruptionBudget if entry.change != Change::Deleted => {
+                self.enqueue(Work::Budget(entry.key.clone()));
             }
             _ => {}
         }

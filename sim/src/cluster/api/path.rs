@@ -140,9 +140,9 @@ mod tests {
     use super::{Query, Route, parse};
     use crate::cluster::kinds::Kind;
 
-    fn resource(
-        path: &str,
-    ) -> Option<(Kind, Option<String>, Option<String>, Option<String>, String)> {
+    type Parts = (Kind, Option<String>, Option<String>, Option<String>, String);
+
+    fn resource(path: &str) -> Option<Parts> {
         match parse(path)? {
             Route::Resource(r) => Some((r.kind, r.namespace, r.name, r.subresource, r.rest)),
             _ => None,

@@ -260,7 +260,8 @@ impl FieldSelector {
             let found = match at(object, &path) {
                 Some(Value::String(s)) => s == wanted,
                 Some(Value::Array(a)) => a.iter().any(|e| value::text(e, &["ip"]) == wanted),
-                Some(other) => other.to_string() == *wanted,
+                Some(Value::Bool(b)) => wanted == if *b { "true" } else { "false" },
+                Some(other) => other.as_i64().is_some() && wanted.parse().ok() == other.as_i64(),
                 None => {
                     wanted.is_empty()
                         || (matches!(path.last(), Some(&("hostNetwork" | "unschedulable")))

@@ -55,14 +55,12 @@ pub(crate) fn update(kind: Kind, old: &Value, new: &Value) -> Result<(), ApiErro
                 );
             }
         }
-        Kind::Pod => {
-            if strip_mutable(old) != strip_mutable(new) {
-                return refuse(
-                    "spec",
-                    FORBIDDEN,
-                    "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
-                );
-            }
+        Kind::Pod if strip_mutable(old) != strip_mutable(new) => {
+            return refuse(
+                "spec",
+                FORBIDDEN,
+                "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+            );
         }
         Kind::ConfigMap | Kind::Secret => {
             let immutable = old.get("immutable").and_then(Value::as_bool) == Some(true);
