@@ -400,7 +400,7 @@ impl WorldState {
                 ("namespace", "dex-production"),
                 ("app", line.app.as_str()),
                 ("pod", line.pod.as_str()),
-                ("level", line.level.as_ref()),
+                ("level", line.level),
             ]
             .into_iter()
             .map(|(k, v)| (k.to_owned(), v.to_owned()))

@@ -1,0 +1,30 @@
+//! Whole drills: 15 virtual minutes at 200 requests a second, every request matched and settled.
+//!
+//! `elements` are virtual seconds, so criterion's throughput is virtual seconds per wall second on
+//! one core. The mark is 20 drills, or 18,000 virtual seconds, a second.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn whole_drills(c: &mut Criterion) {
+    let mut group = c.benchmark_group("drill");
+    group.sample_size(20).measurement_time(Duration::from_secs(8)).throughput(Throughput::Elements(900));
+    for scenario in ["latency-regression", "balance-anomaly", "breaking-migration"] {
+        let mut seed = 0;
+        group.bench_function(scenario, |b| {
+            b.iter(|| {
+                seed += 1;
+                black_box(firedrill::drill::run(&benches::plan(scenario, seed)).expect("the simulated world builds"))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, whole_drills);
+criterion_main!(benches);
