@@ -95,7 +95,7 @@ impl Facts {
             return;
         };
         if let Record::Done { data, .. } = record {
-            if delays_recovery(&step.command) {
+            if delays_recovery(plan, *index) {
                 self.window_start = self.window_start.max(report.finished_at);
             }
             if let Ok(restore) = serde_json::from_value(data["restore"].clone()) {

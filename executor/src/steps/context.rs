@@ -21,7 +21,7 @@ use crate::runbook::Runbook;
 pub(crate) struct Facts {
     /// When `run` began.
     pub(crate) started_at: Timestamp,
-    /// The end of the last step that changed anything: recovery can't be earlier.
+    /// The end of the last step that delays recovery: `$WINDOW` and the claimed recovery begin here.
     pub(crate) window_start: Timestamp,
     /// Steps so far.
     pub(crate) steps: Vec<StepReport>,

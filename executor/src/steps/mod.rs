@@ -14,6 +14,8 @@ mod undo;
 
 pub(crate) use context::{Context, Facts, Stop, Success};
 
+use crate::placeholders::uses;
+use crate::planner::Plan;
 use crate::runbook::Command;
 
 /// Does the step once, within its budget.
@@ -72,7 +74,26 @@ pub(crate) fn has_side_effect(command: &Command) -> bool {
     }
 }
 
-/// Whether recovery can begin only after the command: it changes the exchange, or waits for a change to be over.
-pub(crate) fn delays_recovery(command: &Command) -> bool {
-    has_side_effect(command) || matches!(command, Command::RolloutStatus)
+/// Whether recovery can begin only after step `index` of the plan: it changes the exchange, waits for a change to
+/// be over, or is a query ahead of every one that looks at the time since recovery (`$WINDOW`), such as the wait for
+/// the last gateway to stop refusing.
+pub(crate) fn delays_recovery(plan: &Plan, index: usize) -> bool {
+    let Some(step) = plan.steps.get(index) else {
+        return false;
+    };
+    match &step.command {
+        Command::RolloutStatus => true,
+        Command::PromQuery { .. } | Command::LogQuery { .. } => {
+            !plan.steps[..=index].iter().any(|step| looks_back(&step.command))
+        }
+        other => has_side_effect(other),
+    }
+}
+
+/// Whether the command is a query over the time since recovery.
+fn looks_back(command: &Command) -> bool {
+    match command {
+        Command::PromQuery { query } | Command::LogQuery { query } => uses(query, "WINDOW"),
+        _ => false,
+    }
 }

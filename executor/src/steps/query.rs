@@ -91,7 +91,7 @@ async fn look(
     let now = context.ports.clock.now();
     let window = Duration::try_from(now.duration_since(context.facts.window_start));
     let window = window.unwrap_or_default();
-    if window < SETTLE {
+    if uses(query, "WINDOW") && window < SETTLE {
         let text = format!("the window is only {} ms long", window.as_millis());
         return Ok(Round {
             verdict: Verdict::Unknown,
