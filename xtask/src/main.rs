@@ -6,6 +6,8 @@
 mod ci;
 mod edges;
 mod firedrill;
+mod images;
+mod kind;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,6 +39,11 @@ enum Task {
     /// Look at runbooks
     #[command(disable_help_flag = true)]
     Runbook(Passed),
+    /// A cluster for live drills
+    #[command(subcommand)]
+    Kind(kind::Command),
+    /// What the live world is made of
+    Images(images::Args),
     /// Everything that CI runs
     Ci,
     /// Check which crate of the workspace knows which
@@ -61,6 +68,8 @@ fn main() -> ExitCode {
             Task::Chaos(passed) => firedrill::run(&sh, "chaos", &passed.args),
             Task::Replay(passed) => firedrill::run(&sh, "replay", &passed.args),
             Task::Runbook(passed) => firedrill::run(&sh, "runbook", &passed.args),
+            Task::Kind(command) => Ok(kind::run(&sh, &command)),
+            Task::Images(args) => Ok(images::run(&sh, &args)),
             Task::Ci => ci::run(&sh),
             Task::Edges => edges::run(&sh),
         });

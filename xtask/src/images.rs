@@ -1,0 +1,113 @@
+//! `cargo xtask images`: what the live world is made of. From a registry where one can be reached, else
+//! (`--from-packages`) built from Go modules and Debian packages by the recipes in `deploy/packages`; `images dex` builds
+//! the exchange's own.
+//!
+//! Everything looks first whether its result is there, so a second run takes seconds and a broken one goes on.
+
+mod build;
+mod cache;
+mod dex;
+pub(crate) mod docker;
+mod engine;
+mod names;
+mod node;
+mod programs;
+mod registry;
+
+use std::process::ExitCode;
+
+use xshell::Shell;
+
+pub(crate) use self::cache::{Cache, program};
+pub(crate) use self::dex::references as dex_images;
+use self::docker::Docker;
+pub(crate) use self::names::{NODE, PROMETHEUS};
+
+/// The world could not be built.
+pub(crate) const WORLD: u8 = 4;
+
+/// What to do.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which images: those that the world needs, or the exchange's
+    #[arg(value_enum, default_value_t = What::World)]
+    what: What,
+    /// Build Docker, kind and all images from Go modules and Debian packages (Debian or Ubuntu, as root)
+    #[arg(long, conflicts_with = "status")]
+    from_packages: bool,
+    /// Only say what is there
+    #[arg(long)]
+    status: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// kind's node, PostgreSQL, Prometheus
+    World,
+    /// The exchange's services, one image for each version
+    Dex,
+}
+
+/// Provides them; exit code 4 if that fails.
+pub(crate) fn run(sh: &Shell, args: &Args) -> ExitCode {
+    let done = match (args.what, args.status) {
+        (_, true) => {
+            status(sh);
+            Ok(())
+        }
+        (What::Dex, false) => dex::build(sh),
+        (What::World, false) if args.from_packages => from_packages(sh),
+        (What::World, false) => registry::pull(sh),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(WORLD)
+        }
+    }
+}
+
+/// One line of progress.
+pub(crate) fn say(text: &str) {
+    eprintln!("images: {text}");
+}
+
+fn from_packages(sh: &Shell) -> Result<(), String> {
+    let cache = Cache::open()?;
+    engine::provide(sh, &cache)?;
+    let docker = Docker::connect(sh)?;
+    programs::kind_and_kubectl(sh, &cache)?;
+    node::provide(&docker, &cache)?;
+    for image in [names::POSTGRES, names::PROMETHEUS] {
+        build::from_recipe(&docker, image)?;
+    }
+    say("ready: `cargo xtask kind up`");
+    Ok(())
+}
+
+/// What is there, for `--status`.
+fn status(sh: &Shell) {
+    let there = |found: bool| if found { "there" } else { "missing" };
+    for name in ["docker", "kind", "kubectl", "go"] {
+        match program(name) {
+            Some(path) => println!("{name:<32} {}", path.display()),
+            None => println!("{name:<32} missing"),
+        }
+    }
+    let docker = match Docker::connect(sh) {
+        Ok(docker) => docker,
+        Err(error) => {
+            println!("{:<32} {error}", "engine");
+            return;
+        }
+    };
+    println!("{:<32} Docker {}", "engine", docker.version());
+    for image in names::ALL {
+        let reference = image.reference();
+        println!("{reference:<32} {}", there(docker.has_image(&reference)));
+    }
+    for reference in dex::references() {
+        println!("{reference:<32} {}", there(docker.has_image(&reference)));
+    }
+}

@@ -1,0 +1,123 @@
+//! Images from recipes.
+
+use std::path::Path;
+
+use xshell::{Shell, cmd};
+
+use super::cache::{Cache, digest, recipes};
+use super::docker::{Docker, RECIPE, output};
+use super::names::{BASE, Image};
+use super::say;
+
+/// Builds `image` by the Dockerfile in its recipe, unless a current one is there.
+pub(super) fn from_recipe(docker: &Docker<'_>, image: Image) -> Result<(), String> {
+    let directory = recipes().join(image.recipe);
+    let (reference, digest) = (image.reference(), digest(&[&directory], "")?);
+    if docker.is_current(&reference, &digest) {
+        return Ok(());
+    }
+    base(docker)?;
+    say(&format!("building {reference}"));
+    let dockerfile = directory.join("Dockerfile");
+    dockerfile_build(docker, &dockerfile, &directory, &reference, &digest)
+}
+
+/// `docker build`, upon our base, labelled with the recipe's digest.
+pub(super) fn dockerfile_build(
+    docker: &Docker<'_>,
+    dockerfile: &Path,
+    context: &Path,
+    reference: &str,
+    digest: &str,
+) -> Result<(), String> {
+    let argument = format!("BASE={}", BASE.reference());
+    let label = format!("{RECIPE}={digest}");
+    let (dockerfile, context) = (
+        dockerfile.display().to_string(),
+        context.display().to_string(),
+    );
+    docker
+        .run(&[
+            "build",
+            "--quiet",
+            "--file",
+            &dockerfile,
+            "--build-arg",
+            &argument,
+            "--label",
+            &label,
+            "--tag",
+            reference,
+            &context,
+        ])
+        .map(drop)
+}
+
+/// Debian 12, from its archive.
+pub(super) fn base(docker: &Docker<'_>) -> Result<(), String> {
+    let reference = BASE.reference();
+    if docker.has_image(&reference) {
+        return Ok(());
+    }
+    say(&format!("bootstrapping {reference}"));
+    let cache = Cache::open()?;
+    let root = cache.scratch("rootfs")?;
+    let sh = docker.sh;
+    output(cmd!(sh, "debootstrap --variant=minbase bookworm {root}"))?;
+    let (archives, lists) = (root.join("var/cache/apt"), root.join("var/lib/apt/lists"));
+    let (docs, manuals) = (root.join("usr/share/doc"), root.join("usr/share/man"));
+    output(cmd!(sh, "rm -rf {archives} {lists} {docs} {manuals}"))?;
+    let changes = ["CMD [\"bash\"]"];
+    import(docker, &root, &reference, &changes)?;
+    output(cmd!(sh, "rm -rf {root}")).map(drop)
+}
+
+/// An image of one layer: what is in `root`.
+pub(super) fn import(
+    docker: &Docker<'_>,
+    root: &Path,
+    reference: &str,
+    changes: &[&str],
+) -> Result<(), String> {
+    let mut arguments = vec!["import"];
+    for change in changes {
+        arguments.extend(["--change", change]);
+    }
+    arguments.extend(["-", reference]);
+    let sh = docker.sh;
+    // No tool but tar keeps devices and owners as they are.
+    pipe(
+        sh,
+        cmd!(sh, "tar --create --numeric-owner --directory {root} ."),
+        docker.command(&arguments),
+    )
+}
+
+/// Hands what `from` prints to `to`.
+pub(super) fn pipe(_: &Shell, from: xshell::Cmd<'_>, to: xshell::Cmd<'_>) -> Result<(), String> {
+    use std::process::{Command, Stdio};
+    let shown = format!("{from} | {to}");
+    let failed = |error: std::io::Error| format!("`{shown}`: {error}");
+    let mut source = Command::from(from)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let stream = source
+        .stdout
+        .take()
+        .ok_or_else(|| format!("`{shown}`: no pipe"))?;
+    let sink = Command::from(to)
+        .stdin(stream)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(failed)?;
+    let source = source.wait().map_err(failed)?;
+    if source.success() && sink.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "`{shown}` failed:\n{}",
+        String::from_utf8_lossy(&sink.stderr)
+    ))
+}

@@ -1,0 +1,183 @@
+//! Programs from Go modules: one recipe is a folder with `go.mod` and `go.sum`, so every byte of source is pinned.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xshell::{Shell, cmd};
+
+use super::cache::{Cache, digest, program, recipes};
+use super::docker::output;
+use super::{names, say};
+
+/// A program and how it is built.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program {
+    /// Its file name.
+    pub(super) name: &'static str,
+    recipe: &'static str,
+    package: &'static str,
+}
+
+const fn kubernetes(name: &'static str, package: &'static str) -> Program {
+    Program {
+        name,
+        recipe: "kubernetes",
+        package,
+    }
+}
+
+/// The client of people.
+const KUBECTL: Program = kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl");
+/// Makes clusters.
+const KIND: Program = Program {
+    name: "kind",
+    recipe: "kind",
+    package: "sigs.k8s.io/kind",
+};
+/// The container runtime for machines whose capabilities are bounded.
+pub(super) const RUNTIME: Program = Program {
+    name: "bounded-runc",
+    recipe: "runtime",
+    package: ".",
+};
+/// What a node runs outside of containers.
+pub(super) const NODE: [Program; 3] = [
+    kubernetes("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+    kubernetes("kubeadm", "k8s.io/kubernetes/cmd/kubeadm"),
+    KUBECTL,
+];
+
+/// kube-proxy: its image also has iptables.
+pub(super) const KUBE_PROXY: Program = kubernetes("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy");
+
+/// What a node runs in containers, with the image that each has there.
+pub(super) const IN_CONTAINERS: [(Program, &str); 6] = [
+    (
+        kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+        "kube-apiserver:v1.34.4",
+    ),
+    (
+        kubernetes(
+            "kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+        ),
+        "kube-controller-manager:v1.34.4",
+    ),
+    (
+        kubernetes("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+        "kube-scheduler:v1.34.4",
+    ),
+    (
+        Program {
+            name: "etcd",
+            recipe: "etcd",
+            package: "go.etcd.io/etcd/server/v3",
+        },
+        "etcd:3.6.5-0",
+    ),
+    (
+        Program {
+            name: "coredns",
+            recipe: "coredns",
+            package: ".",
+        },
+        "coredns/coredns:v1.12.1",
+    ),
+    (
+        Program {
+            name: "pause",
+            recipe: "pause",
+            package: ".",
+        },
+        "pause:3.10.1",
+    ),
+];
+
+/// Builds kind and kubectl, unless the search path has them.
+pub(super) fn kind_and_kubectl(sh: &Shell, cache: &Cache) -> Result<(), String> {
+    for wanted in [KIND, KUBECTL] {
+        if program(wanted.name).is_none() {
+            wanted.build(sh, cache)?;
+        }
+    }
+    Ok(())
+}
+
+/// The folder of a module that a recipe requires.
+pub(super) fn module(sh: &Shell, recipe: &str, module: &str) -> Result<PathBuf, String> {
+    let (go, directory) = (go()?, recipes().join(recipe));
+    let _in_it = sh.push_dir(directory);
+    output(cmd!(sh, "{go} mod download")).map(drop)?;
+    let format = "{{.Dir}}";
+    let found = output(cmd!(sh, "{go} list -mod=readonly -m -f {format} {module}"))?;
+    Ok(PathBuf::from(found))
+}
+
+fn go() -> Result<PathBuf, String> {
+    program("go").ok_or_else(|| {
+        "building from packages needs Go 1.24 or newer in the search path; see https://go.dev/dl"
+            .to_owned()
+    })
+}
+
+impl Program {
+    /// Builds it if its recipe changed or it isn't there.
+    pub(super) fn build(self, sh: &Shell, cache: &Cache) -> Result<PathBuf, String> {
+        let go = go()?;
+        let directory = recipes().join(self.recipe);
+        let flags = self.linker_flags();
+        let digest = digest(&[&directory], &format!("{} {flags}", self.package))?;
+        let program = cache.bin().join(self.name);
+        let stamp = cache.path(&format!("{}.recipe", self.name));
+        if program.is_file() && fs::read_to_string(&stamp).is_ok_and(|it| it == digest) {
+            return Ok(program);
+        }
+        say(&format!("building {}", self.name));
+        let package = self.package;
+        // Go resolves `-modfile` and `.` from the working directory.
+        let _in_it = sh.push_dir(directory);
+        let build = cmd!(
+            sh,
+            "{go} build -mod=readonly -trimpath -buildvcs=false -ldflags {flags} -o {program} {package}"
+        );
+        output(build.env("CGO_ENABLED", "0"))?;
+        fs::write(&stamp, digest).map_err(|error| format!("{}: {error}", stamp.display()))?;
+        Ok(program)
+    }
+
+    /// Kubernetes learns its version from the linker.
+    fn linker_flags(self) -> String {
+        let mut flags = "-s -w".to_owned();
+        if self.recipe == "kubernetes" {
+            let version = names::KUBERNETES;
+            for package in [
+                "k8s.io/component-base/version",
+                "k8s.io/client-go/pkg/version",
+            ] {
+                for (variable, value) in [
+                    ("gitVersion", version),
+                    ("gitMajor", "1"),
+                    ("gitMinor", "34"),
+                    ("gitCommit", "0000000"),
+                    ("gitTreeState", "clean"),
+                    ("buildDate", "1970-01-01T00:00:00Z"),
+                ] {
+                    flags.push_str(&format!(" -X {package}.{variable}={value}"));
+                }
+            }
+        }
+        flags
+    }
+}
+
+/// Digest over the recipes of `programs`, as part of an image's.
+pub(super) fn digest_of(programs: &[Program], also: &[&Path]) -> Result<String, String> {
+    let directories: Vec<PathBuf> = programs
+        .iter()
+        .map(|program| recipes().join(program.recipe))
+        .collect();
+    let mut paths: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
+    paths.dedup();
+    paths.extend(also);
+    digest(&paths, names::KUBERNETES)
+}

@@ -1,0 +1,110 @@
+//! `cargo xtask kind`: a cluster for live drills, and nothing left of it afterwards.
+//!
+//! Everything lies in `target/firedrill`: the kubeconfigs, and `cluster.json`, which tells the harness where things are.
+//! The user's own kubeconfig is never touched. The cluster has a Docker network of its own, whose label says whose it
+//! is (see [`owner`]).
+
+mod cluster;
+mod leftovers;
+pub(crate) mod owner;
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use xshell::Shell;
+
+pub(crate) use self::cluster::load_dex;
+use self::owner::Owner;
+use crate::firedrill::manifest;
+use crate::images::WORLD;
+use crate::images::docker::Docker;
+
+/// Name of the kind cluster; its kubeconfig context is `kind-firedrill`.
+const CLUSTER: &str = "firedrill";
+/// Its Docker network.
+const NETWORK: &str = "firedrill";
+/// Name of the context that kind makes.
+const CONTEXT: &str = "kind-firedrill";
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make the cluster, unless it is there; remove what dead drills left
+    Up {
+        /// Process that the cluster is for; when that has ended, the next `up` removes it
+        #[arg(long, value_name = "PID")]
+        owner: Option<u32>,
+    },
+    /// Remove the cluster and everything else that Firedrill has in Docker
+    Down,
+    /// Say what is there
+    Status,
+}
+
+/// Does it; exit code 4 if the world can't be built.
+pub(crate) fn run(sh: &Shell, command: &Command) -> ExitCode {
+    let done = Docker::connect(sh).and_then(|docker| match command {
+        Command::Up { owner } => up(&docker, *owner),
+        Command::Down => down(&docker),
+        Command::Status => cluster::status(&docker),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(WORLD)
+        }
+    }
+}
+
+/// Where the kubeconfigs and `cluster.json` are.
+pub(crate) fn state_directory() -> Result<PathBuf, String> {
+    let root = manifest();
+    let root = root.parent().ok_or("the workspace has no directory")?;
+    let root = root
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}", root.display()))?;
+    let directory = root.join("target/firedrill");
+    fs::create_dir_all(&directory)
+        .map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
+    Ok(directory)
+}
+
+/// One line of progress.
+fn say(text: &str) {
+    eprintln!("kind: {text}");
+}
+
+/// One at a time: held until the returned file is dropped, or its process dies.
+fn lock() -> Result<File, String> {
+    let path = state_directory()?.join("lock");
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = File::create(&path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+fn up(docker: &Docker<'_>, pid: Option<u32>) -> Result<(), String> {
+    let owner = match pid {
+        None => Owner::Hand,
+        Some(pid) => Owner::process(pid).ok_or_else(|| format!("no process {pid} runs"))?,
+    };
+    let _lock = lock()?;
+    for what in leftovers::reap(docker)? {
+        say(&format!("removed {what}, whose owner is gone"));
+    }
+    cluster::up(docker, owner)
+}
+
+fn down(docker: &Docker<'_>) -> Result<(), String> {
+    let _lock = lock()?;
+    let removed = leftovers::remove_all(docker)?;
+    for what in &removed {
+        say(&format!("removed {what}"));
+    }
+    if removed.is_empty() {
+        say("nothing was there");
+    }
+    cluster::forget()
+}

@@ -1,0 +1,360 @@
+//! The cluster itself: made by kind, marked, and given what every drill needs.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use xshell::{Cmd, cmd};
+
+use super::leftovers::{self, Thing};
+use super::owner::{self, Owner};
+use super::{CLUSTER, CONTEXT, NETWORK, say, state_directory};
+use crate::images::docker::{Docker, LABEL, output, succeeds};
+use crate::images::{NODE, PROMETHEUS, dex_images, program};
+
+/// The marker's namespace and name: a context that hasn't got it is none of ours.
+const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
+/// Ports of the node that `deploy/kind.yaml` opens on this machine's loopback interface.
+const GATEWAY_PORT: &str = "30080/tcp";
+const PROMETHEUS_PORT: &str = "30090/tcp";
+/// How long the executor's token is good for.
+const TOKEN_DURATION: &str = "24h";
+
+/// Files that this module keeps.
+struct Files {
+    kubeconfig: PathBuf,
+    executor: PathBuf,
+    facts: PathBuf,
+}
+
+impl Files {
+    fn new() -> Result<Self, String> {
+        let directory = state_directory()?;
+        Ok(Self {
+            kubeconfig: directory.join("kubeconfig"),
+            executor: directory.join("executor.kubeconfig"),
+            facts: directory.join("cluster.json"),
+        })
+    }
+}
+
+fn deploy(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy")).join(name)
+}
+
+fn tool(name: &str) -> Result<PathBuf, String> {
+    program(name).ok_or_else(|| {
+        format!(
+            "no {name} command found: install it, or `cargo xtask images --from-packages` builds it"
+        )
+    })
+}
+
+fn kubectl<'a>(docker: &Docker<'a>, arguments: &[&str]) -> Result<Cmd<'a>, String> {
+    let (kubectl, kubeconfig) = (tool("kubectl")?, Files::new()?.kubeconfig);
+    Ok(cmd!(
+        docker.sh,
+        "{kubectl} --kubeconfig {kubeconfig} --context {CONTEXT} --request-timeout 30s {arguments...}"
+    ))
+}
+
+fn apply(docker: &Docker<'_>, name: &str) -> Result<(), String> {
+    let file = deploy(name).display().to_string();
+    output(kubectl(docker, &["apply", "--filename", &file])?).map(drop)
+}
+
+/// Makes sure of a healthy cluster.
+pub(super) fn up(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
+    let networks = leftovers::networks(docker)?;
+    let network = networks.iter().find(|it| it.name == NETWORK);
+    let theirs = network.and_then(|it| Owner::parse(&it.owner));
+    if let Some(theirs) = theirs.filter(|it| *it != owner && *it != Owner::Hand) {
+        return Err(format!(
+            "a drill of process {theirs} uses the cluster; wait for its end, or `cargo xtask kind down`"
+        ));
+    }
+    let nodes = leftovers::nodes(docker)?;
+    let made = !(network.is_some() && revive(docker, &nodes));
+    if made {
+        if !nodes.is_empty() || network.is_some() {
+            say("the cluster that is there is not whole: making it anew");
+            leftovers::remove_all(docker)?;
+        }
+        if let Err(error) = create(docker, owner) {
+            // Half a cluster is no help to anybody.
+            let _ = leftovers::remove_all(docker);
+            return Err(error);
+        }
+    }
+    furnish(docker, made)?;
+    write_facts(docker, theirs.unwrap_or(owner))?;
+    say(&format!(
+        "ready: kubectl --kubeconfig {}",
+        Files::new()?.kubeconfig.display()
+    ));
+    Ok(())
+}
+
+/// Whether the nodes that are there make a working cluster of ours. A drill that died may have left one paused.
+fn revive(docker: &Docker<'_>, nodes: &[Thing]) -> bool {
+    if nodes.is_empty() {
+        return false;
+    }
+    for node in nodes {
+        match node.state.as_str() {
+            "running" => {}
+            "paused" => {
+                if docker.run(&["unpause", &node.name]).is_err() {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+    if export_kubeconfig(docker).is_err() {
+        return false;
+    }
+    let ready = ["get", "--raw", "/readyz"];
+    kubectl(docker, &ready).is_ok_and(succeeds) && marker(docker).is_some()
+}
+
+/// The marker's id.
+fn marker(docker: &Docker<'_>) -> Option<String> {
+    let (namespace, name) = MARKER;
+    let get = [
+        "get",
+        "configmap",
+        name,
+        "--namespace",
+        namespace,
+        "--output",
+        "jsonpath={.data.id}",
+    ];
+    let id = output(kubectl(docker, &get).ok()?).ok()?;
+    Some(id).filter(|id| !id.is_empty())
+}
+
+fn export_kubeconfig(docker: &Docker<'_>) -> Result<(), String> {
+    let (kind, kubeconfig) = (tool("kind")?, Files::new()?.kubeconfig);
+    output(cmd!(
+        docker.sh,
+        "{kind} export kubeconfig --quiet --name {CLUSTER} --kubeconfig {kubeconfig}"
+    ))
+    .map(drop)
+}
+
+fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
+    let image = NODE.reference();
+    if !docker.has_image(&image) {
+        return Err(format!(
+            "the image {image} is missing: `cargo xtask images` pulls it, with --from-packages builds it"
+        ));
+    }
+    let kind = tool("kind")?;
+    tool("kubectl")?;
+    say("making the cluster");
+    let owner = format!("{}={owner}", owner::LABEL);
+    let id = docker.run(&[
+        "network", "create", "--label", LABEL, "--label", &owner, NETWORK,
+    ])?;
+    let (kubeconfig, config) = (Files::new()?.kubeconfig, deploy("kind.yaml"));
+    let create = cmd!(
+        docker.sh,
+        "{kind} create cluster --quiet --name {CLUSTER} --image {image} --config {config} --kubeconfig {kubeconfig} --wait 120s"
+    );
+    output(create.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK))?;
+    let (namespace, name) = MARKER;
+    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace},
+         "data": {"id": id.get(..12).unwrap_or(&id)}},
+    ]});
+    let apply = kubectl(docker, &["apply", "--filename", "-"])?;
+    output(apply.stdin(objects.to_string())).map(drop)
+}
+
+/// What every drill finds: the namespace, the executor's rights, Prometheus, the images.
+fn furnish(docker: &Docker<'_>, new: bool) -> Result<(), String> {
+    apply(docker, "dex/00-namespace.yaml")?;
+    apply(docker, "rbac.yaml")?;
+    executor_kubeconfig(docker)?;
+    if new {
+        let (plain, reference) = (PROMETHEUS.plain(), PROMETHEUS.reference());
+        if docker.has_image(&reference) {
+            if plain != reference {
+                docker.run(&["tag", &reference, &plain])?;
+            }
+            load(docker, &[plain])?;
+        } else {
+            say(&format!(
+                "{reference} is missing here: the node will pull it"
+            ));
+        }
+        load_dex(docker)?;
+    }
+    apply(docker, "prometheus.yaml")?;
+    let wait = [
+        "rollout",
+        "status",
+        "deployment/prometheus",
+        "--namespace",
+        "monitoring",
+        "--timeout",
+        "90s",
+    ];
+    output(kubectl(docker, &wait)?).map(drop)
+}
+
+/// Loads the exchange's images into the cluster, if there is one, as far as they are built.
+pub(crate) fn load_dex(docker: &Docker<'_>) -> Result<(), String> {
+    if leftovers::nodes(docker)?.is_empty() {
+        return Ok(());
+    }
+    let all = dex_images();
+    let built: Vec<String> = all
+        .iter()
+        .filter(|reference| docker.has_image(reference))
+        .cloned()
+        .collect();
+    if built.len() < all.len() {
+        say(&format!(
+            "{} of {} images of the exchange are built: `cargo xtask images dex` builds and loads them",
+            built.len(),
+            all.len()
+        ));
+    }
+    load(docker, &built)
+}
+
+fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String> {
+    if images.is_empty() {
+        return Ok(());
+    }
+    say(&format!("loading {} image(s) into the node", images.len()));
+    let kind = tool("kind")?;
+    output(cmd!(
+        docker.sh,
+        "{kind} load docker-image --quiet --name {CLUSTER} {images...}"
+    ))
+    .map(drop)
+}
+
+/// A kubeconfig with the executor's own account, so that it acts with no more rights than `deploy/rbac.yaml` gives it.
+fn executor_kubeconfig(docker: &Docker<'_>) -> Result<(), String> {
+    let token = output(kubectl(
+        docker,
+        &[
+            "create",
+            "token",
+            "rollback-executor",
+            "--namespace",
+            "dex-production",
+            "--duration",
+            TOKEN_DURATION,
+        ],
+    )?)?;
+    let view = ["config", "view", "--raw", "--minify", "--output", "json"];
+    let text = output(kubectl(docker, &view)?)?;
+    let mut config: Value =
+        serde_json::from_str(&text).map_err(|error| format!("kubeconfig: {error}"))?;
+    let user = "rollback-executor";
+    config["users"] = json!([{"name": user, "user": {"token": token}}]);
+    config["contexts"][0]["context"]["user"] = json!(user);
+    config["contexts"][0]["context"]["namespace"] = json!("dex-production");
+    let path = Files::new()?.executor;
+    private(&path, &config.to_string())
+}
+
+/// Writes a file that only its owner may read.
+fn private(path: &std::path::Path, text: &str) -> Result<(), String> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    // A mode applies only to a file that is made.
+    let _ = fs::remove_file(path);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+/// Tells the harness where things are.
+fn write_facts(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
+    let files = Files::new()?;
+    let node = format!("{CLUSTER}-control-plane");
+    let url = |port: &str| -> Result<String, String> {
+        let lines = docker.lines(&["port", &node, port])?;
+        let first = lines.first().cloned().unwrap_or_default();
+        Ok(format!("http://{first}"))
+    };
+    let id = marker(docker).ok_or("the cluster lost its marker")?;
+    let facts = json!({
+        "context": CONTEXT,
+        "id": id,
+        "owner": owner.to_string(),
+        "kubeconfig": files.kubeconfig,
+        "executor_kubeconfig": files.executor,
+        "network": NETWORK,
+        "node": node,
+        "gateway": url(GATEWAY_PORT)?,
+        "prometheus": url(PROMETHEUS_PORT)?,
+    });
+    let text = serde_json::to_string_pretty(&facts).map_err(|error| error.to_string())?;
+    fs::write(&files.facts, text + "\n")
+        .map_err(|error| format!("{}: {error}", files.facts.display()))
+}
+
+/// Removes what is known of a cluster.
+pub(super) fn forget() -> Result<(), String> {
+    let files = Files::new()?;
+    for file in [files.kubeconfig, files.executor, files.facts] {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Says what is there.
+pub(super) fn status(docker: &Docker<'_>) -> Result<(), String> {
+    println!("Docker {}", docker.version());
+    let nodes = leftovers::nodes(docker)?;
+    let mut things = vec![];
+    for (kind, found) in [
+        ("container", leftovers::containers(docker)?),
+        ("network", leftovers::networks(docker)?),
+        ("volume", leftovers::volumes(docker)?),
+    ] {
+        things.extend(found.into_iter().map(|thing| (kind, thing)));
+    }
+    for node in &nodes {
+        println!("node {}, {}", node.name, node.state);
+    }
+    for (kind, thing) in &things {
+        let whose = match (thing.is_dead(), thing.owner.as_str()) {
+            (false, "hand") => "made by hand".to_owned(),
+            (false, owner) => format!("in use by process {owner}"),
+            (true, _) => "left behind: the next `kind up` removes it".to_owned(),
+        };
+        println!("{kind} {}, {whose}", thing.name);
+    }
+    if nodes.is_empty() {
+        println!("no cluster: `cargo xtask kind up` makes one");
+        return Ok(());
+    }
+    match marker(docker) {
+        Some(id) => println!("marker {id}"),
+        None => {
+            println!("no marker, or the API server does not answer: `cargo xtask kind up` mends it")
+        }
+    }
+    let facts = fs::read_to_string(Files::new()?.facts).unwrap_or_default();
+    print!("{facts}");
+    Ok(())
+}
