@@ -42,6 +42,8 @@ pub struct Evidence {
     pub versions_before: BTreeMap<String, String>,
     /// Version that each service of the deployed release has.
     pub versions_deployed: BTreeMap<String, String>,
+    /// The executor's death, where the scenario wants it; `Some(None)`: it ended before it could die.
+    pub crash_ms: Option<Option<Ms>>,
     /// Whether a pod of the deployed release was ever seen live.
     pub deployed_build_seen: bool,
     /// What halts trading, at the end.
@@ -201,6 +203,7 @@ impl Evidence {
             pods: Vec::new(),
             versions_before: BTreeMap::new(),
             versions_deployed: BTreeMap::new(),
+            crash_ms: scenario.crash.map(|_| None),
             deployed_build_seen: false,
             maintenance: MaintenanceSeen {
                 flag: None,

@@ -271,11 +271,15 @@ impl Lint<'_, '_, '_> {
                 "add `\"rb.min-requests\":\"30000\"`: by the rule of three that bounds the rate at 95 %",
             );
         }
-        for at in queries {
-            if let Command::PromQuery { query } = &self.runbook.steps[at].command
-                && query.contains('[')
-                && !query.contains("$WINDOW")
-            {
+        let text = |at: usize| match &self.runbook.steps[at].command {
+            Command::PromQuery { query } => query.as_str(),
+            _ => "",
+        };
+        // A query ahead of every one that uses `$WINDOW` is part of what recovery waits for.
+        let proof = queries.iter().find(|at| text(**at).contains("$WINDOW"));
+        let proof = proof.copied().unwrap_or(0);
+        for at in queries.into_iter().filter(|at| *at >= proof) {
+            if text(at).contains('[') && !text(at).contains("$WINDOW") {
                 self.warn_at(
                     at,
                     "fixed-window",

@@ -43,6 +43,8 @@ pub struct DrillResult {
     pub steps: Vec<StepSaid>,
     /// Rolling hash over every event.
     pub fingerprint: u64,
+    /// Requests that the executor made from the trigger on.
+    pub executor_requests: u64,
     /// The token that runs this drill again.
     pub replay: String,
     /// What happened when.
@@ -69,7 +71,23 @@ impl DrillResult {
 /// # Errors
 /// [`WorldError`] if there was no world to perform it in.
 pub fn run(plan: &Plan) -> Result<DrillResult, WorldError> {
-    match catch_unwind(AssertUnwindSafe(|| worlds::perform(plan))) {
+    judged(plan, || worlds::perform(plan))
+}
+
+/// Like [`run`] in the simulated world, with an executor that acts through what `refit` makes of its ports: to
+/// show that the oracles see a broken executor. `refit` may change the world, too.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_refitted(plan: &Plan, refit: &worlds::sim::Refit) -> Result<DrillResult, WorldError> {
+    judged(plan, || worlds::sim::perform(plan, refit))
+}
+
+fn judged(
+    plan: &Plan,
+    perform: impl FnOnce() -> Result<Performed, WorldError>,
+) -> Result<DrillResult, WorldError> {
+    match catch_unwind(AssertUnwindSafe(perform)) {
         Ok(performed) => Ok(conclude(plan, performed?)),
         Err(panic) => {
             let why = panic
@@ -91,6 +109,7 @@ fn panicked(plan: &Plan, why: &str) -> DrillResult {
             evidence,
             timeline: Vec::new(),
             fingerprint: 0,
+            executor_requests: 0,
         },
     );
     // The injection is unknown, yet a panic must not hide as inconclusive.
@@ -112,6 +131,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         evidence,
         timeline,
         fingerprint,
+        executor_requests,
     } = performed;
     let findings = oracles::ask_all(&evidence);
     // No faults beside the release yet: see `Survivability`.
@@ -142,6 +162,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         trades_lost: number("trades", "lost") + number("trades", "changed"),
         steps: evidence.executor.steps,
         fingerprint,
+        executor_requests,
         replay: Token::encode(
             plan.world,
             plan.seed,

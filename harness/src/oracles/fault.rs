@@ -21,6 +21,12 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
             "no pod of the deployed release ever ran".to_owned(),
         );
     }
+    if evidence.crash_ms == Some(None) {
+        return finding(
+            Verdict::Inconclusive,
+            "the executor was to die at a request that it never made".to_owned(),
+        );
+    }
     if evidence.expect.trigger.is_none() {
         return finding(
             Verdict::Pass,

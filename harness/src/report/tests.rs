@@ -35,6 +35,7 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
             detail: "1.5.0 to 1.4.2".to_owned(),
         }],
         fingerprint: 0xfeed_f00d,
+        executor_requests: 0,
         replay: "fd1-abc".to_owned(),
         timeline: vec![
             timeline::Entry::new(90_000, "deployer", "", "deploys 1.5.0-slow-path"),

@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::error::{Mistake, ScenarioError};
 use super::quantity::{Span, format_duration};
-use super::raw::Raw;
-use super::{Expect, Load, Path, ReleaseChange, Scenario, Timing, catalogue};
+use super::raw::{Raw, RawCrash};
+use super::{Crash, CrashSide, Expect, Load, Path, ReleaseChange, Scenario, Timing, catalogue};
 use crate::evidence::REQUESTS_MIN;
 use crate::suggest;
 
@@ -64,6 +64,10 @@ pub(super) fn check(
     };
     let expect = check_expect(&mut m, &raw, triggers);
     let timing = check_timing(&mut m, &raw, &load, &expect);
+    let crash = raw
+        .crash
+        .as_ref()
+        .and_then(|crash| check_crash(&mut m, crash));
     if !m.0.is_empty() {
         return Err(ScenarioError::new(file, text, m.0));
     }
@@ -76,8 +80,31 @@ pub(super) fn check(
         },
         load,
         timing,
+        crash,
         expect,
         text: text.to_owned(),
+    })
+}
+
+fn check_crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
+    let request = m.within("request", &raw.request, 1..=100_000);
+    let side = match raw.side.get_ref().as_str() {
+        "before" => Some(CrashSide::Before),
+        "after" => Some(CrashSide::After),
+        word => {
+            m.add(
+                raw.side.span(),
+                format!("unknown side `{word}`"),
+                "neither `before` nor `after`",
+                suggest::help(word, &["before", "after"]),
+            );
+            None
+        }
+    };
+    Some(Crash {
+        request: u64::from(request),
+        side: side?,
+        resume_after: raw.resume_after.get_ref().0,
     })
 }
 

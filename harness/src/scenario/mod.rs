@@ -35,6 +35,8 @@ pub struct Scenario {
     pub load: Load,
     /// When what happens.
     pub timing: Timing,
+    /// The executor's death in the middle of its work, if it is to die.
+    pub crash: Option<Crash>,
     /// What must come of it.
     pub expect: Expect,
     /// The text it was read from: a replay token carries it, or its digest.
@@ -72,6 +74,37 @@ pub struct Timing {
     pub duration: Duration,
     /// How long what has recovered must stay recovered, at least.
     pub hold: Duration,
+}
+
+/// The executor is killed at a request of its own, and another host resumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// Which request, counted from 1 at the trigger.
+    pub request: u64,
+    /// Whether that request still takes effect.
+    pub side: CrashSide,
+    /// How long until the other host resumes.
+    pub resume_after: Duration,
+}
+
+/// On which side of its last request's effect an executor dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CrashSide {
+    /// The request never takes effect.
+    Before,
+    /// The request takes effect; the executor does not live to know.
+    After,
+}
+
+impl CrashSide {
+    /// The word in scenario files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
 }
 
 /// What must come of the drill.
@@ -164,6 +197,15 @@ impl Scenario {
             d(t.duration),
             d(t.hold)
         );
+        if let Some(crash) = &self.crash {
+            let _ = write!(
+                out,
+                "\n[crash]\nrequest = {}\nside = {}\nresume_after = {}\n",
+                crash.request,
+                quoted(crash.side.as_str()),
+                d(crash.resume_after)
+            );
+        }
         let e = &self.expect;
         let _ = write!(
             out,

@@ -16,6 +16,7 @@ pub(super) struct Raw {
     pub(super) release: RawRelease,
     pub(super) load: RawLoad,
     pub(super) timing: RawTiming,
+    pub(super) crash: Option<RawCrash>,
     pub(super) expect: RawExpect,
 }
 
@@ -52,6 +53,14 @@ pub(super) struct RawExpect {
     pub(super) error_rate_max: Spanned<PartsPerMillion>,
     pub(super) p99_max: Spanned<Span>,
     pub(super) trades_lost_max: Spanned<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCrash {
+    pub(super) request: Spanned<i64>,
+    pub(super) side: Spanned<String>,
+    pub(super) resume_after: Spanned<Span>,
 }
 
 /// Reads the form.
@@ -109,6 +118,10 @@ fn example(field: &str) -> String {
         "expect" => {
             "[expect]\ntrigger = \"sla-latency-p99\"\npath = \"application\"\nrto_max = \"5m\"\nerror_rate_max = \"0.01%\"\np99_max = \"100ms\"\ntrades_lost_max = 0"
         }
+        "crash" => "[crash]\nrequest = 12\nside = \"after\"\nresume_after = \"5s\"",
+        "request" => "request = 12",
+        "side" => "side = \"after\"",
+        "resume_after" => "resume_after = \"5s\"",
         "from" => "from = \"1.4.2\"",
         "to" => "to = \"1.5.0-slow-path\"",
         "rate_per_s" => "rate_per_s = 200",

@@ -76,6 +76,8 @@ pub struct Performed {
     pub timeline: Vec<Entry>,
     /// Rolling hash over every event; 0 in a world that is not deterministic.
     pub fingerprint: u64,
+    /// Requests that the executor made from the trigger on.
+    pub executor_requests: u64,
 }
 
 /// The world could not be built, so nothing was drilled.
@@ -95,7 +97,7 @@ pub enum WorldError {
 /// [`WorldError`] if there is no world to perform it in. Whatever goes wrong later is evidence.
 pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
     match plan.world {
-        WorldKind::Sim => sim::perform(plan),
+        WorldKind::Sim => sim::perform(plan, &|_, ports| ports),
         WorldKind::Kind => Err(WorldError::NotBuilt(WorldKind::Kind)),
     }
 }

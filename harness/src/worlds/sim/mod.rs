@@ -22,16 +22,18 @@ mod watcher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use executor::{Executor, Options, WatchOutcome};
+use executor::ports::Ports;
+use executor::{Executor, Options, Report, TriggerEvent, WatchOutcome};
 use futures::future::{Either, join, select};
 use sim::exchange::ExchangeConfig;
+use sim::fabric::Side;
 use sim::time::Micros;
 use sim::world::{Limits, World, WorldConfig};
 
 use super::{Performed, Plan, WorldError};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
-use crate::scenario::Scenario;
+use crate::scenario::{CrashSide, Scenario};
 
 /// The namespace of the exchange.
 pub(crate) const NAMESPACE: &str = "dex-production";
@@ -41,6 +43,8 @@ const STEPS_MAX: u64 = 5_000_000;
 /// What actor and prober write down.
 struct Notes {
     evidence: Evidence,
+    /// How many requests the executor had made when its watch ended.
+    requests_at_trigger: u64,
     timeline: Vec<Entry>,
 }
 
@@ -59,13 +63,17 @@ impl Notebook {
     }
 }
 
+/// What is made of an executor's ports before it gets them.
+pub type Refit = dyn Fn(&World, Ports) -> Ports + Sync;
+
 /// Performs a drill in the simulated world.
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if the world's beginnings failed.
-pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     let notebook = Notebook(Arc::new(Mutex::new(Notes {
         evidence: beginning(plan),
+        requests_at_trigger: 0,
         timeline: Vec::new(),
     })));
     let limits = Limits {
@@ -73,16 +81,18 @@ pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
         steps: STEPS_MAX,
     };
     let inside = notebook.clone();
-    let fingerprint = match sim::world::run(config(&plan.scenario), plan.seed, limits, |world| {
-        drill(world, plan, inside)
-    }) {
-        Ok(fingerprint) => fingerprint?,
-        Err(halt) => {
-            let mut notes = notebook.lock();
-            notes.evidence.executor.outcome = Outcome::Failed(format!("the world stopped: {halt}"));
-            0
-        }
-    };
+    let (fingerprint, executor_requests) =
+        match sim::world::run(config(&plan.scenario), plan.seed, limits, |world| {
+            drill(world, plan, refit, inside)
+        }) {
+            Ok(ended) => ended?,
+            Err(halt) => {
+                let mut notes = notebook.lock();
+                notes.evidence.executor.outcome =
+                    Outcome::Failed(format!("the world stopped: {halt}"));
+                (0, 0)
+            }
+        };
     let notes = notebook.lock();
     let mut timeline = notes.timeline.clone();
     timeline.sort_by_key(|entry| entry.at_ms);
@@ -90,6 +100,7 @@ pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
         evidence: notes.evidence.clone(),
         timeline,
         fingerprint,
+        executor_requests,
     })
 }
 
@@ -116,12 +127,17 @@ fn config(scenario: &Scenario) -> WorldConfig {
     }
 }
 
-/// The whole drill; the fingerprint.
-async fn drill(world: World, plan: &Plan, notebook: Notebook) -> Result<u64, WorldError> {
+/// The whole drill; the fingerprint, and how many requests the executor made from the trigger on.
+async fn drill(
+    world: World,
+    plan: &Plan,
+    refit: &Refit,
+    notebook: Notebook,
+) -> Result<(u64, u64), WorldError> {
     objects::create(&world, &plan.scenario).await?;
     let end = micros(plan.scenario.timing.duration);
     let act = select(
-        Box::pin(actor(&world, plan, &notebook)),
+        Box::pin(actor(&world, plan, refit, &notebook)),
         world.sleep_until(end),
     );
     let act = async {
@@ -143,18 +159,26 @@ async fn drill(world: World, plan: &Plan, notebook: Notebook) -> Result<u64, Wor
     let said = format!("{:?}", notes.evidence.executor);
     Ok(world.with(|state| {
         state.record("executor said", said.as_bytes());
-        state.fingerprint()
+        let requests = state.fabric.requests(ports::ORIGIN);
+        (
+            state.fingerprint(),
+            requests.saturating_sub(notes.requests_at_trigger),
+        )
     }))
 }
 
 /// Deployer and executor, one after the other.
-async fn actor(world: &World, plan: &Plan, notebook: &Notebook) {
+async fn actor(world: &World, plan: &Plan, refit: &Refit, notebook: &Notebook) {
     let timing = plan.scenario.timing;
     world.sleep_until(micros(timing.warm_up)).await;
     notebook.lock().evidence.state_before = harvest::lasting_state(world);
-    let observer = Arc::new(watcher::Watcher::new(world.clone(), notebook.clone()));
-    let options = Options::new("firedrill").with_observer(observer);
-    let executor = Executor::new(ports::of(world), Arc::clone(&plan.runbook.runbook), options);
+    let host = |identity: &str, origin| {
+        let observer = Arc::new(watcher::Watcher::new(world.clone(), notebook.clone()));
+        let options = Options::new(identity).with_observer(observer);
+        let ports = refit(world, ports::of(world, origin));
+        Executor::new(ports, Arc::clone(&plan.runbook.runbook), options)
+    };
+    let executor = host("firedrill", ports::ORIGIN);
     if let Err(error) = executor.prepare().await {
         return failed(notebook, "prepare", &error);
     }
@@ -195,9 +219,44 @@ async fn actor(world: &World, plan: &Plan, notebook: &Notebook) {
         name: event.name.clone(),
         at_ms,
     });
-    match executor.run(event).await {
+    let requests = world.requests(ports::ORIGIN);
+    notebook.lock().requests_at_trigger = requests;
+    let ended = match plan.scenario.crash {
+        None => executor.run(event).await,
+        Some(crash) => {
+            let dies = world.crash_at(ports::ORIGIN, requests + crash.request, side(crash.side));
+            let run = Box::pin(executor.run(event.clone()));
+            match select(dies, run).await {
+                Either::Right((ended, _)) => ended,
+                Either::Left((_, run)) => {
+                    drop(run);
+                    let at = world.now();
+                    notebook.lock().evidence.crash_ms = Some(Some(at.as_millis()));
+                    notebook.tell(at, "executor", "", "killed");
+                    world.sleep(micros(crash.resume_after)).await;
+                    carry_on(&host("firedrill-2", ports::SECOND_ORIGIN), event).await
+                }
+            }
+        }
+    };
+    match ended {
         Err(error) => failed(notebook, "run", &error),
         Ok(report) => watcher::note_report(notebook, &report),
+    }
+}
+
+/// What another host does that finds an interrupted rollback: resumes, or begins where nothing had begun.
+async fn carry_on(executor: &Executor, event: TriggerEvent) -> Result<Report, executor::Error> {
+    match executor.resume().await {
+        Err(executor::Error::NothingToResume) => executor.run(event).await,
+        ended => ended,
+    }
+}
+
+fn side(side: CrashSide) -> Side {
+    match side {
+        CrashSide::Before => Side::Before,
+        CrashSide::After => Side::After,
     }
 }
 

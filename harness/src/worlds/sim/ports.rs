@@ -22,19 +22,21 @@ use super::NAMESPACE;
 
 /// Under which name the executor's requests are numbered.
 pub(crate) const ORIGIN: &str = "executor";
+/// The same of the host that resumes.
+pub(crate) const SECOND_ORIGIN: &str = "executor-2";
 
 /// Everything that the executor acts through.
-pub(super) fn of(world: &World) -> Ports {
+pub(super) fn of(world: &World, origin: &'static str) -> Ports {
     let http = world
-        .http(ORIGIN)
+        .http(origin)
         .map_err(|cut: sim::world::ConnectionCut| HttpError {
             host: "the world".to_owned(),
             reason: cut.to_string(),
         });
     Ports {
-        kube: kube::Client::new(world.kube(ORIGIN), NAMESPACE),
+        kube: kube::Client::new(world.kube(origin), NAMESPACE),
         http: BoxCloneSyncService::new(http),
-        database: Arc::new(SimDatabase(world.clone())),
+        database: Arc::new(SimDatabase(world.clone(), origin)),
         clock: Arc::new(SimClock(world.clone())),
         evidence: Arc::new(Discard),
     }
@@ -62,11 +64,11 @@ impl EvidenceStore for Discard {
     }
 }
 
-struct SimDatabase(World);
+struct SimDatabase(World, &'static str);
 
 impl SimDatabase {
     async fn ask(&self, op: DbOp) -> Result<DbReply, DatabaseError> {
-        match self.0.db(ORIGIN, op).await {
+        match self.0.db(self.1, op).await {
             Err(cut) => Err(DatabaseError::Connection(cut.to_string())),
             Ok(Err(error)) => Err(translated(error)),
             Ok(Ok(reply)) => Ok(reply),

@@ -1,0 +1,97 @@
+//! Drills for tests: built-in scenarios, with the runbook changed where a test wants it.
+
+use std::sync::Arc;
+
+use firedrill::drill::{self, DrillResult};
+use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
+use firedrill::scenario::{Scenario, catalogue};
+use firedrill::worlds::{Plan, WorldKind};
+
+/// The three scenarios that `cargo xtask chaos` runs.
+pub const SCENARIOS: [&str; 3] = [
+    "latency-regression",
+    "balance-anomaly",
+    "breaking-migration",
+];
+
+/// A plan of the built-in scenario `name`, by the built-in runbook.
+///
+/// # Panics
+/// If either does not load.
+#[must_use]
+pub fn plan(name: &str, seed: u64) -> Plan {
+    plan_by(name, seed, BUILT_IN)
+}
+
+/// A plan of the built-in scenario `name`, by the runbook `text`.
+///
+/// # Panics
+/// If either does not load.
+#[must_use]
+pub fn plan_by(name: &str, seed: u64, text: &str) -> Plan {
+    let runbook = match LoadedRunbook::parse("changed.md", text) {
+        Ok(runbook) => runbook,
+        Err(errors) => panic!("the runbook does not load: {errors:?}"),
+    };
+    let scenario = catalogue::built_in(name, &runbook.triggers())
+        .unwrap_or_else(|| panic!("no scenario called {name}"))
+        .unwrap_or_else(|error| panic!("scenario {name} does not load: {error:?}"));
+    Plan {
+        world: WorldKind::Sim,
+        scenario: Arc::new(scenario),
+        runbook,
+        seed,
+    }
+}
+
+/// Performs and judges a drill.
+///
+/// # Panics
+/// If the simulated world can't be built.
+#[must_use]
+pub fn run(plan: &Plan) -> DrillResult {
+    drill::run(plan).expect("the simulated world builds")
+}
+
+/// The same plan with its scenario edited.
+#[must_use]
+pub fn edited(mut plan: Plan, edit: impl FnOnce(&mut Scenario)) -> Plan {
+    plan.scenario = Arc::new(Scenario::clone(&plan.scenario).with(edit));
+    plan
+}
+
+/// The built-in runbook without the step called `name`: its fenced block is cut out.
+///
+/// # Panics
+/// If there is no such step, so that a renamed step can't turn a test into one that tests nothing.
+#[must_use]
+pub fn without_step(text: &str, name: &str) -> String {
+    let (before, block, after) = split_at_step(text, name);
+    assert!(!block.is_empty());
+    format!("{before}{after}")
+}
+
+/// The runbook with step `name` moved to right before step `before`.
+///
+/// # Panics
+/// If either is missing.
+#[must_use]
+pub fn move_step(text: &str, name: &str, before: &str) -> String {
+    let (head, block, tail) = split_at_step(text, name);
+    let block = block.to_owned();
+    let rest = format!("{head}{tail}");
+    let (head, target, tail) = split_at_step(&rest, before);
+    format!("{head}{block}\n{target}{tail}")
+}
+
+fn split_at_step<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
+    let key = format!("\"name\":\"{name}\"");
+    let at = text
+        .find(&key)
+        .unwrap_or_else(|| panic!("no step called {name}"));
+    let start = text[..at]
+        .rfind("```sh")
+        .expect("a step's attributes follow its fence");
+    let end = at + text[at..].find("\n```\n").expect("a fence is closed") + "\n```\n".len();
+    (&text[..start], &text[start..end], &text[end..])
+}

@@ -1,0 +1,343 @@
+//! Proof that the oracles bite: broken procedures and broken executors fail, each by the oracle that is there
+//! for it; a sound release triggers nothing; the bad releases, left alone, breach what they promise.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use e2e::drills::{SCENARIOS, move_step, plan, plan_by, run, without_step};
+use executor::ports::{
+    Database, DatabaseError, FenceReport, HistoryRow, HttpClient, HttpError, LedgerPosition, Ports,
+    ReplayReport, RestoreReport, Snapshot, UndoScript,
+};
+use firedrill::drill::{DrillResult, run_refitted};
+use firedrill::runbooks::BUILT_IN;
+use firedrill::verdict::Verdict;
+use futures::future::BoxFuture;
+use sim::cluster::Kind;
+use sim::observe::ScrapeFault;
+use sim::time::Micros;
+use tower::util::BoxCloneSyncService;
+
+/// Names of the oracles that failed.
+fn failed(result: &DrillResult) -> Vec<&str> {
+    result
+        .findings
+        .iter()
+        .filter(|f| f.verdict == Verdict::Fail)
+        .map(|f| f.oracle)
+        .collect()
+}
+
+#[track_caller]
+fn assert_fails_by(result: &DrillResult, oracle: &str) {
+    assert_eq!(
+        result.verdicts.overall,
+        Verdict::Fail,
+        "{:?}",
+        result.verdicts
+    );
+    assert!(
+        failed(result).contains(&oracle),
+        "{oracle} should fail, but {:#?}",
+        result.troubles()
+    );
+}
+
+#[test]
+fn the_sound_executor_passes_all_three() {
+    for scenario in SCENARIOS {
+        let result = run(&plan(scenario, 3));
+        assert_eq!(
+            result.verdicts.overall,
+            Verdict::Pass,
+            "{scenario}: {:#?}",
+            result.troubles()
+        );
+    }
+}
+
+#[test]
+fn a_sound_release_triggers_nothing() {
+    let result = run(&plan("good-release", 3));
+    assert_eq!(
+        result.verdicts.overall,
+        Verdict::Pass,
+        "{:#?}",
+        result.troubles()
+    );
+    assert!(result.steps.is_empty());
+}
+
+// --- broken procedures -------------------------------------------------------------------------
+
+#[test]
+fn without_the_fence_the_bad_release_goes_on_writing_and_the_books_stay_wrong() {
+    // The bad matching engine is still the leader: it writes on, into the ledger that was just restored.
+    let text = without_step(&without_step(BUILT_IN, "fence-ledger"), "unfence-ledger");
+    // Where every gateway happens to notice the halt before the copy is swapped in, luck stands in for the fence.
+    let unlucky: Vec<DrillResult> = (0..8)
+        .map(|seed| run(&plan_by("balance-anomaly", seed, &text)))
+        .filter(|result| result.verdicts.overall == Verdict::Fail)
+        .collect();
+    assert!(
+        unlucky.len() >= 4,
+        "only {} of 8 drills fail",
+        unlucky.len()
+    );
+    for result in &unlucky {
+        assert_fails_by(result, "invariants");
+    }
+}
+
+#[test]
+fn the_application_before_the_schema_cannot_read_the_ledger() {
+    // The old code meets rows that it can't read: its rollout never completes, and nobody recovers in time.
+    let text = move_step(BUILT_IN, "undo-schema", "review-replica-sets");
+    let result = run(&plan_by("breaking-migration", 3, &text));
+    assert_fails_by(&result, "rto");
+}
+
+/// The checks of the outcome cut out, and the undo as a hurried person types it: twice, without a revision.
+fn exit_codes_only() -> String {
+    let mut text = BUILT_IN.replace(" --to-revision=$TARGET_REVISION", "");
+    let at = text
+        .find("```sh {\"name\":\"undo-app\"")
+        .expect("the step is there");
+    let end = at + text[at..].find("\n```\n").expect("its fence is closed") + "\n```\n".len();
+    let again = text[at..end].replace("\"undo-app\"", "\"undo-app-again\"");
+    text.insert_str(end, &format!("\n{again}"));
+    for step in [
+        "rollout-status",
+        "review-replica-sets",
+        "check-health",
+        "check-build",
+        "error-rate",
+        "error-rate-worst-pod",
+        "error-logs",
+        "books-balance",
+        "stay-recovered",
+    ] {
+        text = without_step(&text, step);
+    }
+    text
+}
+
+#[test]
+fn trusting_exit_codes_lands_back_on_the_bad_release() {
+    let result = run(&plan_by("latency-regression", 3, &exit_codes_only()));
+    assert_fails_by(&result, "builds");
+    // It claims recovery all the same.
+    assert!(
+        failed(&result).contains(&"claim"),
+        "{:#?}",
+        result.troubles()
+    );
+}
+
+// --- broken executors --------------------------------------------------------------------------
+
+/// A database port that says that the fence is up, and raises none.
+struct NoFence(Arc<dyn Database>, std::sync::Mutex<Option<u64>>);
+
+#[async_trait::async_trait]
+impl Database for NoFence {
+    async fn history(&self) -> Result<Vec<HistoryRow>, DatabaseError> {
+        self.0.history().await
+    }
+    async fn position(&self) -> Result<LedgerPosition, DatabaseError> {
+        self.0.position().await
+    }
+    async fn snapshot(&self, name: &str) -> Result<Snapshot, DatabaseError> {
+        self.0.snapshot(name).await
+    }
+    async fn find_snapshot(&self, name: &str) -> Result<Option<Snapshot>, DatabaseError> {
+        self.0.find_snapshot(name).await
+    }
+    async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError> {
+        *self.1.lock().expect("not poisoned") = Some(token);
+        Ok(FenceReport::default())
+    }
+    async fn fence_token(&self) -> Result<Option<u64>, DatabaseError> {
+        Ok(*self.1.lock().expect("not poisoned"))
+    }
+    async fn unfence(&self, _: u64) -> Result<(), DatabaseError> {
+        *self.1.lock().expect("not poisoned") = None;
+        Ok(())
+    }
+    async fn undo(
+        &self,
+        script: &UndoScript,
+        lock_timeout: Duration,
+        token: u64,
+    ) -> Result<(), DatabaseError> {
+        self.0.undo(script, lock_timeout, token).await
+    }
+    async fn restore(
+        &self,
+        snapshot: &str,
+        set_aside: &str,
+        token: u64,
+    ) -> Result<RestoreReport, DatabaseError> {
+        self.0.restore(snapshot, set_aside, token).await
+    }
+    async fn replay(&self, set_aside: &str, token: u64) -> Result<ReplayReport, DatabaseError> {
+        self.0.replay(set_aside, token).await
+    }
+}
+
+#[test]
+fn an_executor_that_skips_the_fence_leaves_the_books_wrong() {
+    let refit = |_: &sim::World, ports: Ports| Ports {
+        database: Arc::new(NoFence(
+            Arc::clone(&ports.database),
+            std::sync::Mutex::new(None),
+        )),
+        ..ports
+    };
+    let result = run_refitted(&plan("balance-anomaly", 3), &refit).expect("the world builds");
+    assert_fails_by(&result, "invariants");
+}
+
+/// Prometheus as seen by somebody who reads no data as zero, and as plenty of it.
+#[derive(Clone)]
+struct NoDataIsZero(HttpClient);
+
+impl tower::Service<http::Request<Bytes>> for NoDataIsZero {
+    type Response = http::Response<Bytes>;
+    type Error = HttpError;
+    type Future = BoxFuture<'static, Result<http::Response<Bytes>, HttpError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HttpError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Bytes>) -> Self::Future {
+        let query = request.uri().query().unwrap_or_default().to_owned()
+            + &String::from_utf8_lossy(request.body());
+        let counts =
+            query.contains("maintenance%3D%27false%27") || query.contains("maintenance='false'");
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            let text = String::from_utf8_lossy(answer.body()).into_owned();
+            let made_up = if counts { "30000" } else { "0" };
+            let filled = text.replace(
+                "\"result\":[]",
+                &format!("\"result\":[{{\"metric\":{{}},\"value\":[1767571200,\"{made_up}\"]}}]"),
+            );
+            Ok(answer.map(|_| Bytes::from(filled)))
+        })
+    }
+}
+
+/// A procedure that rolls nothing back, with the metrics of the gateways gone from its beginning on.
+fn blind_drill(refit_http: bool) -> DrillResult {
+    let mut text = BUILT_IN.to_owned();
+    for step in [
+        "undo-app",
+        "rollout-status",
+        "review-replica-sets",
+        "check-build",
+        "error-logs",
+    ] {
+        text = without_step(&text, step);
+    }
+    let plan = plan_by("latency-regression", 3, &text);
+    let refit = move |world: &sim::World, ports: Ports| {
+        let world = world.clone();
+        let http = if refit_http {
+            BoxCloneSyncService::new(NoDataIsZero(ports.http.clone()))
+        } else {
+            ports.http.clone()
+        };
+        // The executor takes its lease when it begins to act: from then on nobody can scrape the gateways.
+        let acts = |w: &mut sim::WorldState| {
+            let lease = w.cluster.object(Kind::Lease, "dex-production", "rollback");
+            lease.is_some()
+        };
+        tokio::spawn(async move {
+            while !world.with(acts) {
+                world.sleep(Micros::from_millis(100)).await;
+            }
+            world.with(|w| {
+                let fault = Some(ScrapeFault::Unreachable);
+                w.prometheus.set_scrape_fault("gateway", fault);
+            });
+        });
+        Ports { http, ..ports }
+    };
+    run_refitted(&plan, &refit).expect("the world builds")
+}
+
+#[test]
+fn an_executor_that_reads_no_data_as_zero_claims_a_recovery_that_clients_do_not_see() {
+    let result = blind_drill(true);
+    assert_fails_by(&result, "builds");
+    assert_fails_by(&result, "claim");
+}
+
+#[test]
+fn the_sound_executor_does_not_pass_without_data() {
+    let result = blind_drill(false);
+    let claim = result
+        .findings
+        .iter()
+        .find(|f| f.oracle == "claim")
+        .expect("every drill is asked");
+    assert_eq!(
+        claim.verdict,
+        Verdict::Pass,
+        "nothing is claimed: {}",
+        claim.reason
+    );
+    assert_eq!(result.rto_claimed_ms, None);
+    assert_fails_by(&result, "outcome");
+}
+
+// --- releases left alone -----------------------------------------------------------------------
+
+/// The runbook whose triggers can't fire: nobody rolls back.
+fn nobody_rolls_back() -> String {
+    let head_end = BUILT_IN.find("\n---\n").expect("front matter ends");
+    let (head, body) = BUILT_IN.split_at(head_end);
+    let head: String = head
+        .lines()
+        .map(|line| match line.trim_start() {
+            below if below.starts_with("condition: \"<") => "    condition: \"< -1\"\n".to_owned(),
+            above if above.starts_with("condition:") => {
+                "    condition: \"> 1000000000\"\n".to_owned()
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let disarmed = head.matches("1000000000").count() + head.matches("< -1").count();
+    assert_eq!(disarmed, 6, "all triggers");
+    format!("{head}{body}")
+}
+
+#[test]
+fn left_alone_the_slow_path_breaches_its_latency_for_good() {
+    let result = run(&plan_by("latency-regression", 3, &nobody_rolls_back()));
+    assert_fails_by(&result, "rto");
+    assert!(
+        failed(&result).contains(&"trigger"),
+        "{:#?}",
+        result.troubles()
+    );
+    assert_eq!(result.rto_ms, None);
+}
+
+#[test]
+fn left_alone_the_double_credit_keeps_the_books_wrong() {
+    let result = run(&plan_by("balance-anomaly", 3, &nobody_rolls_back()));
+    assert_fails_by(&result, "invariants");
+}
+
+#[test]
+fn left_alone_the_breaking_migration_goes_on_failing_orders() {
+    let result = run(&plan_by("breaking-migration", 3, &nobody_rolls_back()));
+    assert_fails_by(&result, "rto");
+    assert_fails_by(&result, "state");
+}
