@@ -64,14 +64,22 @@ where
         .build()
         .expect("a runtime without I/O driver needs nothing of the system");
     let world = World::new(WorldState::new(config, seed));
-    // From here on nothing may ask the real clock or the real randomness.
-    let _inside = Inside::enter();
     runtime.block_on(async {
-        let mut program = std::pin::pin!(program(world.clone()));
+        let mut program = {
+            let _inside = Inside::enter();
+            Box::pin(program(world.clone()))
+        };
+        // Whatever the program and the world do may ask neither the real clock nor the real randomness. The
+        // scheduler around them does: it keeps busy-time metrics that nobody reads.
+        let mut program = std::pin::pin!(std::future::poll_fn(|cx| {
+            let _inside = Inside::enter();
+            program.as_mut().poll(cx)
+        }));
         loop {
             match select(program.as_mut(), std::pin::pin!(all_idle())).await {
                 Either::Left((output, _)) => return Ok(output),
                 Either::Right(((), _)) => {
+                    let _inside = Inside::enter();
                     let mut state = world.lock();
                     if !state.step(limits.until) {
                         let now = state.now();
