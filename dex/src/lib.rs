@@ -25,6 +25,8 @@ mod properties;
 pub mod release;
 pub mod risk;
 pub mod rows;
+#[cfg(feature = "service")]
+pub mod service;
 #[cfg(test)]
 mod testing;
 pub mod types;

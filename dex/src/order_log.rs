@@ -49,6 +49,11 @@ impl OrderLog {
         Self::default()
     }
 
+    /// Makes room for `entries` more, so that a long run does not copy the log again and again.
+    pub fn reserve(&mut self, entries: usize) {
+        self.entries.reserve(entries);
+    }
+
     /// Appends the next command and returns its entry.
     ///
     /// # Errors
@@ -160,7 +165,7 @@ pub fn verify(from: Seq, chain: u64, entries: &[LogEntry]) -> Result<(), LogErro
     Ok(())
 }
 
-fn link(chain: u64, seq: Seq, command: &Command) -> u64 {
+pub(crate) fn link(chain: u64, seq: Seq, command: &Command) -> u64 {
     let mut hash = StableHash::from_digest(chain);
     hash.word(seq.0);
     match *command {

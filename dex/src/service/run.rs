@@ -1,0 +1,135 @@
+//! A process from start to end: settings, role, server, signals.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use futures::future::{BoxFuture, Either, select};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::clock;
+use super::log::{Log, chain};
+use super::settings::{Settings, SettingsError};
+use super::status::Status;
+use super::{gateway, matching, risk};
+use crate::gateway::ConfigError;
+use crate::release::Service;
+
+/// What is under way when the server stops may take this long.
+const LAST_ANSWERS: Duration = Duration::from_secs(4);
+
+/// Why a process ended with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A variable of the environment.
+    #[error("settings")]
+    Settings(#[from] SettingsError),
+    /// The release's configuration.
+    #[error("configuration")]
+    Config(#[from] ConfigError),
+    /// No socket, thread or signal handler to be had.
+    #[error("cannot start")]
+    Listen(#[source] std::io::Error),
+    /// The ledger's rows or its log cannot be read by this build.
+    #[error("cannot load the ledger: {0}")]
+    Ledger(String),
+    /// The service's task ended by itself.
+    #[error("the service has ended")]
+    Ended,
+}
+
+/// One service.
+pub(super) struct Role {
+    pub(super) router: Router,
+    /// Runs as long as the process; what it returns is fatal.
+    pub(super) work: BoxFuture<'static, Failure>,
+    /// What comes between SIGTERM and the end of the server.
+    pub(super) drain: BoxFuture<'static, ()>,
+}
+
+/// Runs the service that the environment describes until SIGTERM or SIGINT.
+///
+/// | variable | of | default |
+/// |---|---|---|
+/// | `DEX_BUILD` | all | the image: `dex/SERVICE:VERSION` |
+/// | `DEX_LISTEN` | all | `0.0.0.0:8080` |
+/// | `DATABASE_URL` | matching, risk | |
+/// | `POD_IP`, `POD_NAME` | matching | the listening address, `-` |
+/// | `LOG_BATCH` | matching | 64 commands in one write |
+/// | `RECONCILE_SECONDS` | risk | 5 |
+/// | `MATCHING_ADDR`, or `MATCHING_SERVICE_HOST` and `…_PORT` | gateway | port 8080 |
+/// | `DEX_TRADING_MODE_FILE` | gateway | `/etc/dex/trading/mode` |
+/// | `DEX_ACCOUNTS`, `DEX_MARKETS` | gateway | 1000, 4 |
+/// | `RATE_LIMIT_PER_ACCOUNT`, `MAX_NOTIONAL` | gateway | see [`crate::gateway::GatewayConfig`] |
+/// | `DEX_UNIT_NANOS`, `DEX_LAME_DUCK_MS` | gateway | 1000, 3000 |
+///
+/// # Errors
+/// Why the process cannot run; it is in the log too.
+pub async fn run(env: BTreeMap<String, String>) -> Result<(), Failure> {
+    let log = Arc::new(Log::default());
+    let ended = run_logged(Settings { env }, &log).await;
+    if let Err(error) = &ended {
+        log.error(&chain(error));
+    }
+    ended
+}
+
+async fn run_logged(settings: Settings, log: &Arc<Log>) -> Result<(), Failure> {
+    let build = settings.build()?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Listen)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Listen)?;
+    log.info(&format!(
+        "starting {} {}",
+        build.service.name(),
+        build.version
+    ));
+    let listener = TcpListener::bind(settings.listen()?)
+        .await
+        .map_err(Failure::Listen)?;
+    let address = listener.local_addr().map_err(Failure::Listen)?;
+    let reached = match settings.pod_ip()? {
+        Some(ip) => SocketAddr::new(ip, address.port()),
+        None => address,
+    };
+    let status = Arc::new(Status::default());
+    let Role {
+        router,
+        work,
+        drain,
+    } = match build.service {
+        Service::Gateway => gateway::role(&settings, build, log, &status)?,
+        Service::Matching => matching::role(&settings, build, reached, log, &status)?,
+        Service::Risk => risk::role(&settings, build, log, &status)?,
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(super::http::serve(listener, router, async move {
+        // Sent, or its sender is gone: it ends either way.
+        let _ = stopped.await;
+    }));
+    log.info(&format!("listening on {address}"));
+
+    let work = tokio::spawn(work);
+    let signals = select(Box::pin(terminate.recv()), Box::pin(interrupt.recv()));
+    let (rest, server) = match select(select(signals, work), server).await {
+        Either::Left((Either::Left((_, work)), server)) => (work, server),
+        Either::Left((Either::Right((fatal, _)), _)) => return Err(fatal.unwrap_or(Failure::Ended)),
+        Either::Right((Ok(Err(error)), _)) => return Err(Failure::Listen(error)),
+        Either::Right(_) => return Err(Failure::Ended),
+    };
+    log.info("SIGTERM: draining");
+    status.set_draining();
+    drain.await;
+    drop(stop);
+    let in_time = clock::by(clock::now() + LAST_ANSWERS, server).await;
+    rest.abort();
+    log.info(if in_time.is_some() {
+        "all answered, ending"
+    } else {
+        "ending with requests under way"
+    });
+    Ok(())
+}
