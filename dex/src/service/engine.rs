@@ -193,7 +193,11 @@ impl Engine {
                     if let Some(executed) = &unknown {
                         match (&obstacle, self.was_committed(executed).await) {
                             (_, Some(true)) => return self.acknowledge(unknown),
-                            (Obstacle::NotLeading, Some(false)) => {}
+                            // Both are found out after a wait for the leader's row, which that write held.
+                            (
+                                Obstacle::NotLeading | Obstacle::Trouble(Trouble::Maintenance(_)),
+                                Some(false),
+                            ) => {}
                             _ if clock::now() < deadline => {
                                 clock::sleep(Duration::from_millis(50)).await;
                                 continue;

@@ -41,6 +41,7 @@ fn the_services_on_a_real_postgresql() {
         the_halt_flag_halts(&server).await;
         the_lead_is_handed_over(&server).await;
         a_gateway_drains(&server).await;
+        a_slow_build_is_slow(&server).await;
         a_replayed_tail_gives_the_same_trades(&server).await;
         another_schema_stops_old_releases(&server).await;
         a_double_credit_is_found(&server).await;
@@ -343,6 +344,32 @@ async fn a_gateway_drains(server: &Server) {
     assert_eq!((answer.status, answer.closes), (200, true), "{answer:?}");
     assert_eq!(door.ends().await.code(), Some(0));
     assert!(door.logged("all answered, ending").is_some());
+}
+
+/// 100 requests of the build that walks a list: 400 units each, and 4 more for each request before. The worker is one thread,
+/// so they take at least the sum of it.
+async fn a_slow_build_is_slow(server: &Server) {
+    let ledger = Ledger::open(server, "slow", "1.4.2").await;
+    let engine = matching(&ledger, "1.4.2").await;
+    let address = engine.address().to_string();
+    let variables = [
+        ("MATCHING_ADDR", address.as_str()),
+        ("DEX_UNIT_NANOS", "20000"),
+        ("DEX_TRADING_MODE_FILE", "/nonexistent/mode"),
+    ];
+    let door = Process::ready("dex/gateway:1.5.0", &variables).await;
+    let http = Http::new();
+    place(&http, &[door.address()], 1..101, quiet)
+        .await
+        .is_clean();
+    let units = 100 * 400 + 4 * 99 * 100 / 2;
+    let (_, page) = http.get(door.address(), "/metrics").await.expect("metrics");
+    let sum = page
+        .lines()
+        .find_map(|line| line.strip_prefix("dex_request_duration_seconds_sum "))
+        .and_then(|seconds| seconds.parse::<f64>().ok())
+        .expect("a sum");
+    assert!(sum * 1e6 >= f64::from(units * 20), "{sum} s");
 }
 
 async fn a_replayed_tail_gives_the_same_trades(server: &Server) {
