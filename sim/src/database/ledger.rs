@@ -118,6 +118,12 @@ impl Ledger {
         }
     }
 
+    /// Makes room for the orders and trades of `requests` requests.
+    pub(crate) fn reserve(&mut self, requests: usize) {
+        self.log.reserve(requests);
+        self.trades.reserve(requests);
+    }
+
     /// Orders whose row carries a client's reference (release 2.0.1 adds the column).
     #[must_use]
     pub fn client_refs(&self) -> u64 {

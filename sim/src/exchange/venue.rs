@@ -109,7 +109,10 @@ impl Exchange {
             AMPLE_DEPOSIT,
         );
         let specs = state.markets().map(|(spec, _)| *spec).collect();
-        let ledger = Ledger::new(state, config.ledger_base_bytes, config.ledger_base_rows);
+        let mut ledger = Ledger::new(state, config.ledger_base_bytes, config.ledger_base_rows);
+        // A drill of a quarter of an hour; longer ones grow.
+        let requests = config.load.rate_per_s as usize * 900;
+        ledger.reserve(requests);
         Self {
             rng: Rng::derive(seed, "exchange"),
             db: LedgerDb::new(ledger, config.database.clone(), seed),
@@ -128,7 +131,7 @@ impl Exchange {
             clients: Clients::new(&config.load, specs, seed),
             agenda: Agenda::default(),
             events: Vec::with_capacity(64),
-            executed: Vec::with_capacity(config.load.rate_per_s as usize * 700),
+            executed: Vec::with_capacity(requests),
             unread_trades: Vec::with_capacity(4_096),
             outbox: Vec::new(),
             digest: 0x243f_6a88_85a3_08d3,
