@@ -79,9 +79,8 @@ fn from_packages(sh: &Shell) -> Result<(), String> {
     let docker = Docker::connect(sh)?;
     programs::kind_and_kubectl(sh, &cache)?;
     node::provide(&docker, &cache)?;
-    for image in [names::POSTGRES, names::PROMETHEUS] {
-        build::from_recipe(&docker, image)?;
-    }
+    build::from_recipe(&docker, names::POSTGRES)?;
+    build::prometheus(&docker, &cache)?;
     say("ready: `cargo xtask kind up`");
     Ok(())
 }

@@ -1,12 +1,16 @@
 //! Images from recipes.
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use xshell::{Shell, cmd};
+use xshell::{Cmd, cmd};
 
 use super::cache::{Cache, digest, recipes};
 use super::docker::{Docker, RECIPE, output};
-use super::names::{BASE, Image};
+use super::names::{BASE, Image, PROMETHEUS};
+use super::programs::{self, Program};
 use super::say;
 
 /// Builds `image` by the Dockerfile in its recipe, unless a current one is there.
@@ -20,6 +24,55 @@ pub(super) fn from_recipe(docker: &Docker<'_>, image: Image) -> Result<(), Strin
     say(&format!("building {reference}"));
     let dockerfile = directory.join("Dockerfile");
     dockerfile_build(docker, &dockerfile, &directory, &reference, &digest)
+}
+
+/// Prometheus, alone in its image, laid out as the official one. Its pages need files that its module hasn't got; its
+/// API doesn't.
+pub(super) fn prometheus(docker: &Docker<'_>, cache: &Cache) -> Result<(), String> {
+    let (program, reference) = (programs::PROMETHEUS, PROMETHEUS.reference());
+    let digest = programs::digest_of(&[program], &[])?;
+    if docker.is_current(&reference, &digest) {
+        return Ok(());
+    }
+    program.build(docker.sh, cache)?;
+    say(&format!("building {reference}"));
+    let root = program_root(cache, program)?;
+    for (directory, mode) in [
+        ("etc/prometheus", 0o755),
+        ("prometheus", 0o1777),
+        ("tmp", 0o1777),
+    ] {
+        let path = root.join(directory);
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        fs::create_dir_all(&path).map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+    }
+    let label = format!("LABEL {RECIPE}={digest}");
+    let changes = [
+        "ENTRYPOINT [\"/usr/local/bin/prometheus\"]",
+        "CMD [\"--config.file=/etc/prometheus/prometheus.yml\", \"--storage.tsdb.path=/prometheus\"]",
+        "USER 65534:65534",
+        "WORKDIR /prometheus",
+        "EXPOSE 9090",
+        &label,
+    ];
+    import(docker, &root, &reference, &changes)
+}
+
+/// A file system with one static program in it, `/usr/local/bin/NAME`.
+pub(super) fn program_root(cache: &Cache, program: Program) -> Result<PathBuf, String> {
+    let root = cache.scratch("root")?;
+    let bin = root.join("usr/local/bin");
+    fs::create_dir_all(&bin).map_err(|error| format!("{}: {error}", bin.display()))?;
+    copy(&cache.bin().join(program.name), &bin.join(program.name))?;
+    Ok(root)
+}
+
+/// Copies a file, mode included.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to)
+        .map(drop)
+        .map_err(|error| format!("{} to {}: {error}", from.display(), to.display()))
 }
 
 /// `docker build`, upon our base, labelled with the recipe's digest.
@@ -87,15 +140,13 @@ pub(super) fn import(
     let sh = docker.sh;
     // No tool but tar keeps devices and owners as they are.
     pipe(
-        sh,
         cmd!(sh, "tar --create --numeric-owner --directory {root} ."),
         docker.command(&arguments),
     )
 }
 
 /// Hands what `from` prints to `to`.
-pub(super) fn pipe(_: &Shell, from: xshell::Cmd<'_>, to: xshell::Cmd<'_>) -> Result<(), String> {
-    use std::process::{Command, Stdio};
+pub(super) fn pipe(from: Cmd<'_>, to: Cmd<'_>) -> Result<(), String> {
     let shown = format!("{from} | {to}");
     let failed = |error: std::io::Error| format!("`{shown}`: {error}");
     let mut source = Command::from(from)

@@ -1,12 +1,12 @@
-//! The exchange's own images: one static program, and a tag for each service and version of the catalogue, which the
-//! image tells the program.
+//! The exchange's own images (`dex/Dockerfile`): one static program, and an image for each service and version of the
+//! catalogue that tells it which it is; besides, the one that migrates the ledger.
 
 use std::fs;
 use std::path::PathBuf;
 
 use xshell::{Shell, cmd};
 
-use super::docker::{Docker, LABEL, output};
+use super::docker::{Docker, output};
 use super::say;
 use crate::firedrill::{cargo, manifest};
 
@@ -16,71 +16,73 @@ const VERSIONS: [(&str, &[&str]); 3] = [
     ("risk", &["1.4.2", "1.4.3", "2.0.0", "2.0.1"]),
     ("gateway", &["1.4.2", "1.4.3", "1.5.0", "2.0.0", "2.0.1"]),
 ];
-const PROGRAM: &str = "dex-service";
+/// Programs of package `dex`.
+const PROGRAMS: [&str; 2] = ["dex-service", "dex-migrate"];
+/// The image of the second.
+const MIGRATE: &str = "dex/migrate:1";
 
 /// All images of the exchange.
 pub(crate) fn references() -> Vec<String> {
-    pairs()
-        .map(|(service, version)| format!("dex/{service}:{version}"))
-        .collect()
+    let mut all: Vec<String> = services().collect();
+    all.push(MIGRATE.to_owned());
+    all
 }
 
-fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    VERSIONS
-        .iter()
-        .flat_map(|(service, versions)| versions.iter().map(move |version| (*service, *version)))
+fn services() -> impl Iterator<Item = String> {
+    VERSIONS.iter().flat_map(|(service, versions)| {
+        versions
+            .iter()
+            .map(move |version| format!("dex/{service}:{version}"))
+    })
 }
 
-/// Builds the program once and the images from it; loads them into the cluster if there is one.
+/// Builds the programs once and the images from them; loads them into the cluster if there is one.
 pub(super) fn build(sh: &Shell) -> Result<(), String> {
     let docker = Docker::connect(sh)?;
-    let root = manifest();
-    let root = root
-        .parent()
-        .ok_or("the workspace has no directory")?
-        .to_owned();
-    let program = program(sh)?;
+    let manifest = manifest();
+    let root = manifest.parent().ok_or("the workspace has no directory")?;
     let context = crate::kind::state_directory()?.join("dex-image");
     fs::create_dir_all(&context).map_err(|error| format!("{}: {error}", context.display()))?;
-    let copy = context.join(PROGRAM);
-    fs::copy(&program, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
+    for (name, program) in programs(sh)? {
+        let copy = context.join(name);
+        fs::copy(&program, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
+    }
     let dockerfile = root.join("dex/Dockerfile").display().to_string();
     let context = context.display().to_string();
-    say(&format!(
-        "building {} images of the exchange",
-        pairs().count()
-    ));
-    for (service, version) in pairs() {
-        let reference = format!("dex/{service}:{version}");
-        let (service, version) = (format!("SERVICE={service}"), format!("VERSION={version}"));
-        docker.run(&[
+    let image = |argument: &str, reference: &str| {
+        let build = [
             "build",
             "--quiet",
             "--file",
             &dockerfile,
-            "--label",
-            LABEL,
             "--build-arg",
-            &service,
-            "--build-arg",
-            &version,
+            argument,
             "--tag",
-            &reference,
+            reference,
             &context,
-        ])?;
+        ];
+        docker.run(&build).map(drop)
+    };
+    say(&format!(
+        "building {} images of the exchange",
+        references().len()
+    ));
+    for reference in services() {
+        image(&format!("DEX_BUILD={reference}"), &reference)?;
     }
+    image(&format!("PROGRAM={}", PROGRAMS[1]), MIGRATE)?;
     crate::kind::load_dex(&docker)
 }
 
-/// The static program. Code for this machine is built apart from that for the image (`--target`), so that build scripts
+/// The static programs. Code for this machine is built apart from that for the image (`--target`), so that build scripts
 /// and procedural macros stay dynamic.
-fn program(sh: &Shell) -> Result<PathBuf, String> {
+fn programs(sh: &Shell) -> Result<Vec<(&'static str, PathBuf)>, String> {
     let (cargo, manifest) = (cargo(), manifest());
     let target = host(sh)?;
-    say(&format!("building {PROGRAM} for {target}, static"));
+    say(&format!("building the exchange for {target}, static"));
     let build = cmd!(
         sh,
-        "{cargo} build --release --locked --quiet --manifest-path {manifest} --package dex --features service --bin {PROGRAM} --target {target} --message-format json-render-diagnostics"
+        "{cargo} build --release --locked --quiet --manifest-path {manifest} --package dex --features service --bins --target {target} --message-format json-render-diagnostics"
     );
     let messages = build
         .quiet()
@@ -90,14 +92,20 @@ fn program(sh: &Shell) -> Result<PathBuf, String> {
         )
         .read()
         .map_err(|error| error.to_string())?;
-    executable(&messages).ok_or_else(|| format!("cargo built no {PROGRAM}"))
+    PROGRAMS
+        .into_iter()
+        .map(|name| {
+            let path = executable(&messages, name);
+            Ok((name, path.ok_or_else(|| format!("cargo built no {name}"))?))
+        })
+        .collect()
 }
 
-fn executable(messages: &str) -> Option<PathBuf> {
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == PROGRAM)
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
@@ -113,7 +121,7 @@ fn host(sh: &Shell) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PROGRAM, VERSIONS, executable, references};
+    use super::{VERSIONS, executable, references, services};
 
     /// `xtask` depends on no sibling, so it reads the catalogue as text.
     #[test]
@@ -137,7 +145,7 @@ mod tests {
                 "no image of version {version}"
             );
         }
-        assert_eq!(references().len(), 14);
+        assert_eq!((services().count(), references().len()), (14, 15));
     }
 
     #[test]
@@ -145,8 +153,8 @@ mod tests {
         let message = |name: &str, path: &str| {
             serde_json::json!({"target": {"name": name}, "executable": path}).to_string()
         };
-        let text = format!("{}\nnoise\n{}", message("a", "/a"), message(PROGRAM, "/b"));
-        assert_eq!(executable(&text), Some("/b".into()));
-        assert_eq!(executable("{}"), None);
+        let text = format!("{}\nnoise\n{}", message("a", "/a"), message("b", "/b"));
+        assert_eq!(executable(&text, "b"), Some("/b".into()));
+        assert_eq!(executable("{}", "b"), None);
     }
 }

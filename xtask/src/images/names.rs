@@ -26,10 +26,10 @@ pub(crate) const POSTGRES: Image = Image {
     recipe: "postgres",
 };
 
-/// The version that Debian 12 has, so that both ways lead to the same.
+/// Version 3, whose range selectors are open to the left, as the simulation's.
 pub(crate) const PROMETHEUS: Image = Image {
     name: "prom/prometheus",
-    tag: "v2.42.0",
+    tag: "v3.11.3",
     recipe: "prometheus",
 };
 
@@ -44,6 +44,11 @@ pub(super) const BASE: Image = Image {
 pub(crate) const ALL: [Image; 3] = [NODE, POSTGRES, PROMETHEUS];
 
 impl Image {
+    /// The tag without its `v`.
+    pub(super) fn version(self) -> &'static str {
+        self.tag.trim_start_matches('v')
+    }
+
     /// Name and tag as manifests have them.
     pub(crate) fn plain(self) -> String {
         format!("{}:{}", self.name, self.tag)

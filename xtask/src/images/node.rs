@@ -6,9 +6,9 @@ use std::path::Path;
 
 use xshell::cmd;
 
-use super::build::{base, dockerfile_build, import, pipe};
+use super::build::{base, copy, dockerfile_build, import, pipe, program_root};
 use super::cache::{Cache, recipes};
-use super::docker::{Docker, LABEL, RECIPE, output};
+use super::docker::{Docker, RECIPE, output};
 use super::engine::eventually;
 use super::names::{KUBERNETES, NODE};
 use super::programs::{self, IN_CONTAINERS, KUBE_PROXY, Program};
@@ -47,21 +47,20 @@ pub(super) fn provide(docker: &Docker<'_>, cache: &Cache) -> Result<(), String> 
 fn assemble(docker: &Docker<'_>, cache: &Cache, recipe: &Path, digest: &str) -> Result<(), String> {
     clean(docker);
     for (program, name) in IN_CONTAINERS {
-        single(docker, cache, program, name)?;
+        let entry = format!("ENTRYPOINT [\"/usr/local/bin/{}\"]", program.name);
+        let changes = [entry.as_str(), "ENV PATH=/usr/local/bin"];
+        let root = program_root(cache, program)?;
+        import(docker, &root, &format!("{PART}{name}"), &changes)?;
     }
     kube_proxy(docker, cache, recipe, digest)?;
     let bare = format!("{PART}node");
     bare_node(docker, cache, recipe, &bare, digest)?;
-    let owner = format!("firedrill.owner={}", crate::kind::owner::Owner::myself());
+    // No label of ours: what is committed would hand it on to every node.
     docker.run(&[
         "run",
         "--detach",
         "--name",
         CONTAINER,
-        "--label",
-        LABEL,
-        "--label",
-        &owner,
         "--privileged",
         "--entrypoint",
         "sleep",
@@ -85,17 +84,6 @@ fn assemble(docker: &Docker<'_>, cache: &Cache, recipe: &Path, digest: &str) -> 
         .map(drop)
 }
 
-/// An image with one static program in it.
-fn single(docker: &Docker<'_>, cache: &Cache, program: Program, name: &str) -> Result<(), String> {
-    let root = cache.scratch("single")?;
-    let bin = root.join("usr/local/bin");
-    fs::create_dir_all(&bin).map_err(|error| format!("{}: {error}", bin.display()))?;
-    copy(&cache.bin().join(program.name), &bin.join(program.name))?;
-    let entry = format!("ENTRYPOINT [\"/usr/local/bin/{}\"]", program.name);
-    let changes = [entry.as_str(), "ENV PATH=/usr/local/bin"];
-    import(docker, &root, &format!("{PART}{name}"), &changes)
-}
-
 /// kube-proxy and iptables, in one layer: a whiteout can't be unpacked on the overlay file system of a container.
 fn kube_proxy(
     docker: &Docker<'_>,
@@ -109,13 +97,10 @@ fn kube_proxy(
     let (layers, container) = (format!("{PART}layers"), format!("{CONTAINER}-layers"));
     let dockerfile = recipe.join("kube-proxy.Dockerfile");
     dockerfile_build(docker, &dockerfile, &context, &layers, digest)?;
-    docker.run(&[
-        "create", "--label", LABEL, "--name", &container, &layers, "true",
-    ])?;
+    docker.run(&["create", "--name", &container, &layers, "true"])?;
     let reference = format!("{PART}{KUBE_PROXY_IMAGE}");
     let change = "ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     pipe(
-        docker.sh,
         docker.command(&["export", &container]),
         docker.command(&["import", "--change", change, "-", &reference]),
     )
@@ -172,7 +157,7 @@ fn fill(docker: &Docker<'_>) -> Result<(), String> {
         "images",
     ];
     let load = [&images[..], &["import", "--snapshotter", "overlayfs", "-"]].concat();
-    pipe(docker.sh, docker.command(&save), docker.command(&load))?;
+    pipe(docker.command(&save), docker.command(&load))?;
     let ctr = |arguments: &[&str]| docker.run(&[&images[..], arguments].concat()).map(drop);
     for name in names {
         let (from, to) = (
@@ -210,10 +195,4 @@ fn clean(docker: &Docker<'_>) {
     for image in docker.lines(&list).unwrap_or_default() {
         let _ = docker.run(&["rmi", &image]);
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    fs::copy(from, to)
-        .map(drop)
-        .map_err(|error| format!("{} to {}: {error}", from.display(), to.display()))
 }

@@ -34,6 +34,12 @@ const KIND: Program = Program {
     recipe: "kind",
     package: "sigs.k8s.io/kind",
 };
+/// Watches the exchange.
+pub(super) const PROMETHEUS: Program = Program {
+    name: "prometheus",
+    recipe: "prometheus",
+    package: "github.com/prometheus/prometheus/cmd/prometheus",
+};
 /// The container runtime for machines whose capabilities are bounded.
 pub(super) const RUNTIME: Program = Program {
     name: "bounded-runc",
@@ -126,7 +132,8 @@ impl Program {
         let go = go()?;
         let directory = recipes().join(self.recipe);
         let flags = self.linker_flags();
-        let digest = digest(&[&directory], &format!("{} {flags}", self.package))?;
+        let tags = self.tags();
+        let digest = digest(&[&directory], &format!("{} {flags} {tags}", self.package))?;
         let program = cache.bin().join(self.name);
         let stamp = cache.path(&format!("{}.recipe", self.name));
         if program.is_file() && fs::read_to_string(&stamp).is_ok_and(|it| it == digest) {
@@ -138,16 +145,31 @@ impl Program {
         let _in_it = sh.push_dir(directory);
         let build = cmd!(
             sh,
-            "{go} build -mod=readonly -trimpath -buildvcs=false -ldflags {flags} -o {program} {package}"
+            "{go} build -mod=readonly -trimpath -buildvcs=false -tags {tags} -ldflags {flags} -o {program} {package}"
         );
         output(build.env("CGO_ENABLED", "0"))?;
         fs::write(&stamp, digest).map_err(|error| format!("{}: {error}", stamp.display()))?;
         Ok(program)
     }
 
-    /// Kubernetes learns its version from the linker.
+    /// Build tags. Prometheus' leave out every service discovery but Kubernetes'.
+    fn tags(self) -> &'static str {
+        if self.recipe == "prometheus" {
+            "netgo,remove_all_sd,enable_kubernetes_sd"
+        } else {
+            ""
+        }
+    }
+
+    /// Kubernetes and Prometheus learn their versions from the linker.
     fn linker_flags(self) -> String {
         let mut flags = "-s -w".to_owned();
+        if self.recipe == "prometheus" {
+            let version = names::PROMETHEUS.version();
+            flags.push_str(&format!(
+                " -X github.com/prometheus/common/version.Version={version}"
+            ));
+        }
         if self.recipe == "kubernetes" {
             let version = names::KUBERNETES;
             for package in [

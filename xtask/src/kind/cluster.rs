@@ -25,6 +25,8 @@ struct Files {
     kubeconfig: PathBuf,
     executor: PathBuf,
     facts: PathBuf,
+    /// kubectl's, which would else lie in `~/.kube`.
+    cache: PathBuf,
 }
 
 impl Files {
@@ -34,6 +36,7 @@ impl Files {
             kubeconfig: directory.join("kubeconfig"),
             executor: directory.join("executor.kubeconfig"),
             facts: directory.join("cluster.json"),
+            cache: directory.join("kubectl-cache"),
         })
     }
 }
@@ -51,10 +54,13 @@ fn tool(name: &str) -> Result<PathBuf, String> {
 }
 
 fn kubectl<'a>(docker: &Docker<'a>, arguments: &[&str]) -> Result<Cmd<'a>, String> {
-    let (kubectl, kubeconfig) = (tool("kubectl")?, Files::new()?.kubeconfig);
+    let kubectl = tool("kubectl")?;
+    let Files {
+        kubeconfig, cache, ..
+    } = Files::new()?;
     Ok(cmd!(
         docker.sh,
-        "{kubectl} --kubeconfig {kubeconfig} --context {CONTEXT} --request-timeout 30s {arguments...}"
+        "{kubectl} --cache-dir {cache} --kubeconfig {kubeconfig} --context {CONTEXT} --request-timeout 30s {arguments...}"
     ))
 }
 
@@ -318,7 +324,12 @@ pub(super) fn forget() -> Result<(), String> {
             _ => {}
         }
     }
-    Ok(())
+    match fs::remove_dir_all(&files.cache) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("{}: {error}", files.cache.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says what is there.
