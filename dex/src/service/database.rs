@@ -9,7 +9,7 @@ use super::clock;
 use super::log::{Log, chain};
 
 /// Waits between attempts to open a session.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
 
 /// Why the ledger cannot be written or read right now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,13 +19,19 @@ pub(crate) struct Ledger<'a> {
 type Row = [i64; 11];
 
 impl<'a> Ledger<'a> {
-    /// A database `name`, migrated to `release` and opened.
-    pub(crate) async fn open(server: &'a Server, name: &str, release: &str) -> Self {
+    /// An empty database `name`.
+    pub(crate) async fn create(server: &'a Server, name: &str) -> Self {
         let ledger = Self {
             server,
             name: name.to_owned(),
         };
         ledger.maintain(&format!("CREATE DATABASE {name}")).await;
+        ledger
+    }
+
+    /// A database `name`, migrated to `release` and opened.
+    pub(crate) async fn open(server: &'a Server, name: &str, release: &str) -> Self {
+        let ledger = Self::create(server, name).await;
         ledger.migrate(release).expect("it migrates");
         ledger
     }
@@ -55,6 +61,12 @@ impl<'a> Ledger<'a> {
     /// What the exchange connects to.
     pub(crate) fn url(&self) -> String {
         self.server.url("dex_app", &self.name)
+    }
+
+    /// What the owner connects to, for Java.
+    pub(crate) fn jdbc(&self) -> String {
+        let url = self.server.url("owner", &self.name);
+        format!("jdbc:{}", url.replace("owner@", ""))
     }
 
     pub(crate) async fn owner(&self) -> Client {
@@ -121,6 +133,11 @@ impl<'a> Ledger<'a> {
     pub(crate) async fn number(&self, query: &str) -> i64 {
         let row = self.owner().await.query_one(query, &[]).await;
         row.expect("a number").get(0)
+    }
+
+    pub(crate) async fn text(&self, query: &str) -> String {
+        let row = self.owner().await.query_one(query, &[]).await;
+        row.expect("a text").get(0)
     }
 
     /// Every trade, by id.

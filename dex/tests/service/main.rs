@@ -1,5 +1,6 @@
 //! The services as processes of their own, on a real PostgreSQL.
 
+mod flyway;
 mod ledger;
 mod load;
 mod process;
@@ -21,11 +22,8 @@ fn the_services_on_a_real_postgresql() {
     let server = match Server::start() {
         Ok(Some(server)) => server,
         Ok(None) => {
-            // Not `println!`, which the test harness would keep to itself.
-            let mut out = std::io::stderr();
-            let _ = writeln!(
-                out,
-                "LEFT OUT: no PostgreSQL (initdb, pg_ctl) on this machine; set PG_BINDIR to its programs"
+            left_out(
+                "no PostgreSQL (initdb, pg_ctl) on this machine; set PG_BINDIR to its programs",
             );
             return;
         }
@@ -45,7 +43,16 @@ fn the_services_on_a_real_postgresql() {
         a_replayed_tail_gives_the_same_trades(&server).await;
         another_schema_stops_old_releases(&server).await;
         a_double_credit_is_found(&server).await;
+        a_restart_of_the_database_is_survived(&server).await;
+        if flyway::flyway_and_the_tool_agree(&server).await.is_none() {
+            left_out("the real Flyway; set FLYWAY_JARS to a folder with its jars");
+        }
     });
+}
+
+fn left_out(what: &str) {
+    // Not `println!`, which the test harness would keep to itself; nobody can be told if it fails.
+    let _ = writeln!(std::io::stderr(), "LEFT OUT: {what}");
 }
 
 async fn matching(ledger: &Ledger<'_>, version: &str) -> Process {
@@ -551,5 +558,34 @@ async fn a_double_credit_is_found(server: &Server) {
             Some(0),
             "{gauge}"
         );
+    }
+}
+
+async fn a_restart_of_the_database_is_survived(server: &Server) {
+    let ledger = Ledger::open(server, "restarted", "1.4.2").await;
+    let engine = matching(&ledger, "1.4.2").await;
+    let door = gateway(&engine, "1.4.2").await;
+    let books = risk(&ledger, "1.4.2").await;
+    let http = Http::new();
+    let addresses = [door.address()];
+    let mut all = place(&http, &addresses, 1..201, async || server.restart()).await;
+    engine.logs("database sessions reopened").await;
+    assert!(
+        all.refused.iter().all(|a| a.status == 503),
+        "{:?}",
+        all.refused
+    );
+    assert_eq!(all.broken, [] as [String; 0]);
+    all.refused.clear();
+    all.add(place(&http, &addresses, 201..301, quiet).await);
+    all.is_clean();
+    ledger.holds(&all.acknowledged).await;
+    books.logs("database sessions reopened").await;
+    for process in [&engine, &books] {
+        eventually("it is healthy again", async || {
+            let (status, _) = http.get(process.address(), "/health").await?;
+            (status == 200).then_some(())
+        })
+        .await;
     }
 }

@@ -122,11 +122,25 @@ impl Server {
             .arg(server.directory.join("data"));
         initdb.current_dir(&server.directory);
         run(initdb)?;
-        let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        );
+        let options = server.options();
         server.control(&["-o", &options, "-l", "log", "-w", "-t", "60", "start"])?;
         Ok(Some(server))
+    }
+
+    /// Restarts it; sessions end as they do when an administrator restarts a server.
+    pub(crate) fn restart(&self) {
+        let options = self.options();
+        self.control(&["-m", "fast", "-w", "stop"])
+            .expect("it stops");
+        self.control(&["-o", &options, "-l", "log", "-w", "-t", "60", "start"])
+            .expect("it starts again");
+    }
+
+    fn options(&self) -> String {
+        format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
+            self.port
+        )
     }
 
     fn control(&self, arguments: &[&str]) -> Result<(), String> {
