@@ -52,7 +52,7 @@ enum What {
 pub(crate) fn run(sh: &Shell, args: &Args) -> ExitCode {
     let done = match (args.what, args.status) {
         (_, true) => {
-            status(sh);
+            crate::kind::print(&status(sh));
             Ok(())
         }
         (What::Dex, false) => dex::build(sh),
@@ -86,27 +86,23 @@ fn from_packages(sh: &Shell) -> Result<(), String> {
 }
 
 /// What is there, for `--status`.
-fn status(sh: &Shell) {
-    let there = |found: bool| if found { "there" } else { "missing" };
+fn status(sh: &Shell) -> String {
+    let mut out = String::new();
+    let mut line = |what: &str, found: &str| out.push_str(&format!("{what:<34} {found}\n"));
     for name in ["docker", "kind", "kubectl", "go"] {
-        match program(name) {
-            Some(path) => println!("{name:<32} {}", path.display()),
-            None => println!("{name:<32} missing"),
+        let path = program(name).map(|path| path.display().to_string());
+        line(name, path.as_deref().unwrap_or("missing"));
+    }
+    match Docker::connect(sh) {
+        Err(error) => line("engine", &error),
+        Ok(docker) => {
+            line("engine", &format!("Docker {}", docker.version()));
+            let world = names::ALL.iter().map(|image| image.reference());
+            for reference in world.chain(dex::references()) {
+                let there = docker.has_image(&reference);
+                line(&reference, if there { "there" } else { "missing" });
+            }
         }
     }
-    let docker = match Docker::connect(sh) {
-        Ok(docker) => docker,
-        Err(error) => {
-            println!("{:<32} {error}", "engine");
-            return;
-        }
-    };
-    println!("{:<32} Docker {}", "engine", docker.version());
-    for image in names::ALL {
-        let reference = image.reference();
-        println!("{reference:<32} {}", there(docker.has_image(&reference)));
-    }
-    for reference in dex::references() {
-        println!("{reference:<32} {}", there(docker.has_image(&reference)));
-    }
+    out
 }

@@ -9,6 +9,7 @@ mod leftovers;
 pub(crate) mod owner;
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,7 +48,7 @@ pub(crate) fn run(sh: &Shell, command: &Command) -> ExitCode {
     let done = Docker::connect(sh).and_then(|docker| match command {
         Command::Up { owner } => up(&docker, *owner),
         Command::Down => down(&docker),
-        Command::Status => cluster::status(&docker),
+        Command::Status => cluster::status(&docker).map(|text| print(&text)),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,6 +70,11 @@ pub(crate) fn state_directory() -> Result<PathBuf, String> {
     fs::create_dir_all(&directory)
         .map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
     Ok(directory)
+}
+
+/// Prints; a reader who has seen enough is no error.
+pub(crate) fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// One line of progress.

@@ -333,8 +333,9 @@ pub(super) fn forget() -> Result<(), String> {
 }
 
 /// Says what is there.
-pub(super) fn status(docker: &Docker<'_>) -> Result<(), String> {
-    println!("Docker {}", docker.version());
+pub(super) fn status(docker: &Docker<'_>) -> Result<String, String> {
+    let mut out = Vec::new();
+    out.push(format!("Docker {}", docker.version()));
     let nodes = leftovers::nodes(docker)?;
     let mut things = vec![];
     for (kind, found) in [
@@ -345,7 +346,7 @@ pub(super) fn status(docker: &Docker<'_>) -> Result<(), String> {
         things.extend(found.into_iter().map(|thing| (kind, thing)));
     }
     for node in &nodes {
-        println!("node {}, {}", node.name, node.state);
+        out.push(format!("node {}, {}", node.name, node.state));
     }
     for (kind, thing) in &things {
         let whose = match (thing.is_dead(), thing.owner.as_str()) {
@@ -353,19 +354,21 @@ pub(super) fn status(docker: &Docker<'_>) -> Result<(), String> {
             (false, owner) => format!("in use by process {owner}"),
             (true, _) => "left behind: the next `kind up` removes it".to_owned(),
         };
-        println!("{kind} {}, {whose}", thing.name);
+        out.push(format!("{kind} {}, {whose}", thing.name));
     }
     if nodes.is_empty() {
-        println!("no cluster: `cargo xtask kind up` makes one");
-        return Ok(());
+        out.push("no cluster: `cargo xtask kind up` makes one".to_owned());
+        return Ok(out.join(
+            "
+",
+        ) + "
+");
     }
-    match marker(docker) {
-        Some(id) => println!("marker {id}"),
-        None => {
-            println!("no marker, or the API server does not answer: `cargo xtask kind up` mends it")
-        }
-    }
+    out.push(match marker(docker) {
+        Some(id) => format!("marker {id}"),
+        None => "no marker, or the API server does not answer: `cargo xtask kind up` mends it"
+            .to_owned(),
+    });
     let facts = fs::read_to_string(Files::new()?.facts).unwrap_or_default();
-    print!("{facts}");
-    Ok(())
+    Ok(out.join("\n") + "\n" + &facts)
 }
