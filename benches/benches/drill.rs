@@ -13,13 +13,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn whole_drills(c: &mut Criterion) {
     let mut group = c.benchmark_group("drill");
-    group.sample_size(20).measurement_time(Duration::from_secs(8)).throughput(Throughput::Elements(900));
-    for scenario in ["latency-regression", "balance-anomaly", "breaking-migration"] {
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(8))
+        .throughput(Throughput::Elements(900));
+    for scenario in [
+        "latency-regression",
+        "balance-anomaly",
+        "breaking-migration",
+    ] {
         let mut seed = 0;
         group.bench_function(scenario, |b| {
             b.iter(|| {
                 seed += 1;
-                black_box(firedrill::drill::run(&benches::plan(scenario, seed)).expect("the simulated world builds"))
+                black_box(
+                    firedrill::drill::run(&benches::plan(scenario, seed))
+                        .expect("the simulated world builds"),
+                )
             });
         });
     }

@@ -11,13 +11,22 @@ const COMMANDS: u64 = 10_000;
 
 fn matching(c: &mut Criterion) {
     let release = dex::Release::by_name("1.4.2").expect("the stable release is in the catalogue");
-    let genesis = Exchange::genesis(release.build(dex::Service::Matching), 1_000, 4, Amount(1_000_000_000_000));
+    let genesis = Exchange::genesis(
+        release.build(dex::Service::Matching),
+        1_000,
+        4,
+        Amount(1_000_000_000_000),
+    );
     let mut rng = Rng::derive(1, "bench");
     let commands: Vec<Command> = (0..COMMANDS)
         .map(|_| Command::Place {
             account: AccountId(rng.below(1_000) as u32),
             market: MarketId(rng.below(4) as u16),
-            side: if rng.ratio(1, 2) { Side::Buy } else { Side::Sell },
+            side: if rng.ratio(1, 2) {
+                Side::Buy
+            } else {
+                Side::Sell
+            },
             price: Price(rng.between(9_990, 10_010) as i64),
             qty: Qty(rng.between(1, 20) as i64),
             tif: Tif::Gtc,
@@ -39,14 +48,19 @@ fn matching(c: &mut Criterion) {
         );
     });
     group.finish();
-    c.bench_function("exchange/state-hash", |b| b.iter(|| black_box(genesis.state_hash())));
+    c.bench_function("exchange/state-hash", |b| {
+        b.iter(|| black_box(genesis.state_hash()))
+    });
 }
 
 fn runbook(c: &mut Criterion) {
     c.bench_function("runbook/parse", |b| {
         b.iter(|| {
-            executor::runbook::Runbook::parse("rollback.md", black_box(firedrill::runbooks::BUILT_IN))
-                .expect("the built-in runbook loads")
+            executor::runbook::Runbook::parse(
+                "rollback.md",
+                black_box(firedrill::runbooks::BUILT_IN),
+            )
+            .expect("the built-in runbook loads")
         });
     });
 }

@@ -6,7 +6,7 @@ use sim::workload::Workload as _;
 use sim::world::{World, WorldState};
 
 use super::{NAMESPACE, Notebook, end_ms};
-use crate::evidence::{PodSeen, Probe, ms};
+use crate::evidence::{Evidence, PodSeen, Probe, ms};
 use crate::worlds::Plan;
 
 /// While nothing happens.
@@ -15,8 +15,8 @@ const CALM: Micros = Micros::from_secs(10);
 const WATCHFUL: Micros = Micros::from_secs(5);
 /// During the rollback: when harm ended.
 const CLOSE: Micros = Micros::from_secs(1);
-/// How long after the trigger to look closely.
-const CLOSE_MS: u64 = 90_000;
+/// For how long the ledger must have been sound, after the trigger, until a close look is no longer needed.
+const SOUND_MS: u64 = 30_000;
 
 /// Looks now and then until `end`, the last time at `end` itself.
 pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) {
@@ -30,7 +30,7 @@ pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook
         }
         let notes = notebook.lock();
         let step = match (&notes.evidence.executor.trigger, notes.evidence.deployed_ms) {
-            (Some(trigger), _) if now.as_millis() < trigger.at_ms + CLOSE_MS => CLOSE,
+            (Some(trigger), _) if !sound_since(&notes.evidence, trigger.at_ms, now) => CLOSE,
             (None, Some(_)) if now.as_millis() < ms(plan.scenario.timing.deploy_at) + 300_000 => {
                 WATCHFUL
             }
@@ -38,6 +38,17 @@ pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook
         };
         next = now + step;
     }
+}
+
+/// Whether every look in the last [`SOUND_MS`] found the ledger sound, all of them after `from_ms`.
+fn sound_since(evidence: &Evidence, from_ms: u64, now: Micros) -> bool {
+    let since = now.as_millis().saturating_sub(SOUND_MS);
+    let mut late = evidence
+        .probes
+        .iter()
+        .rev()
+        .take_while(|probe| probe.at_ms >= since);
+    since >= from_ms && late.all(|probe| probe.violations.is_empty())
 }
 
 fn look(world: &World, plan: &Plan, notebook: &Notebook) {
