@@ -85,6 +85,17 @@ async fn gateway(engine: &Process, version: &str) -> Process {
 
 async fn quiet() {}
 
+/// Places one order after the other, from `id` on, until one is taken; what was acknowledged.
+async fn taken_again(http: &Http, door: &Process, mut id: u64) -> Outcome {
+    eventually("orders are taken again", async || {
+        id += 1;
+        let mut one = place(http, &[door.address()], id..id + 1, quiet).await;
+        one.refused.clear();
+        (one.acknowledged.len() == 1).then_some(one)
+    })
+    .await
+}
+
 /// A rollback procedure's order of things, in small: requests, metrics, probes, books that balance.
 async fn orders_are_matched_and_kept(server: &Server) {
     let ledger = Ledger::open(server, "orders", "1.4.2").await;
@@ -222,16 +233,7 @@ async fn a_fence_is_maintenance_and_a_restart_restores_the_book(server: &Server)
     );
 
     ledger.unfence().await;
-    let mut id = 1_000;
-    eventually("orders are taken again", async || {
-        id += 1;
-        let one = place(&http, &[door.address()], id..id + 1, quiet).await;
-        let taken = one.acknowledged.len();
-        all.add(one);
-        (taken == 1).then_some(())
-    })
-    .await;
-    all.refused.clear();
+    all.add(taken_again(&http, &door, 1_000).await);
     all.add(place(&http, &[door.address()], 2_000..2_100, quiet).await);
     all.is_clean();
     ledger.holds(&all.acknowledged).await;
@@ -386,6 +388,8 @@ async fn a_replayed_tail_gives_the_same_trades(server: &Server) {
     let http = Http::new();
     let mut all = place(&http, &[door.address()], 1..201, quiet).await;
     let restored = ledger.copy("restored").await;
+    // Closed to sessions, the ledger was under maintenance.
+    all.add(taken_again(&http, &door, 10_000).await);
     all.add(place(&http, &[door.address()], 201..401, quiet).await);
     all.is_clean();
     engine.kill();
@@ -410,14 +414,14 @@ async fn a_replayed_tail_gives_the_same_trades(server: &Server) {
     }
     restored.fence().await;
     let engine = matching(&restored, "1.4.2").await;
-    engine.logs("from entry 400").await;
+    engine.logs("from entry 401").await;
     assert_eq!(
         restored.number("SELECT applied_seq FROM ledger_meta").await,
         200
     );
     restored.unfence().await;
     engine
-        .logs("wrote what was replayed, entries 201 to 400")
+        .logs("wrote what was replayed, entries 201 to 401")
         .await;
     restored.holds(&all.acknowledged).await;
     assert_eq!(restored.trades().await, ledger.trades().await);
@@ -522,11 +526,7 @@ async fn another_schema_stops_old_releases(server: &Server) {
     let back = matching(&ledger, "1.4.2").await;
     let door = gateway(&back, "1.4.2").await;
     ledger.unfence().await;
-    eventually("back in step", async || {
-        let health = place(&http, &[door.address()], 600..601, quiet).await;
-        (health.acknowledged.len() == 1).then_some(())
-    })
-    .await;
+    all.add(taken_again(&http, &door, 2_000).await);
     all.add(place(&http, &[door.address()], 601..701, quiet).await);
     all.is_clean();
     ledger.holds(&all.acknowledged).await;
