@@ -121,7 +121,7 @@ pub(super) fn module(sh: &Shell, recipe: &str, module: &str) -> Result<PathBuf, 
 
 fn go() -> Result<PathBuf, String> {
     program("go").ok_or_else(|| {
-        "building from packages needs Go 1.24 or newer in the search path; see https://go.dev/dl"
+        "building from packages needs Go 1.25 or newer in the search path; see https://go.dev/dl"
             .to_owned()
     })
 }

@@ -1,5 +1,6 @@
 //! The cluster itself: made by kind, marked, and given what every drill needs.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
@@ -82,6 +83,7 @@ pub(super) fn up(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     let nodes = leftovers::nodes(docker)?;
     let made = !(network.is_some() && revive(docker, &nodes));
     if made {
+        forget()?;
         if !nodes.is_empty() || network.is_some() {
             say("the cluster that is there is not whole: making it anew");
             leftovers::remove_all(docker)?;
@@ -164,9 +166,10 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
         "network", "create", "--label", LABEL, "--label", &owner, NETWORK,
     ])?;
     let (kubeconfig, config) = (Files::new()?.kubeconfig, deploy("kind.yaml"));
+    let (program, before) = tied_to_us(kind);
     let create = cmd!(
         docker.sh,
-        "{kind} create cluster --quiet --name {CLUSTER} --image {image} --config {config} --kubeconfig {kubeconfig} --wait 120s"
+        "{program} {before...} create cluster --quiet --name {CLUSTER} --image {image} --config {config} --kubeconfig {kubeconfig} --wait 120s"
     );
     output(create.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK))?;
     let (namespace, name) = MARKER;
@@ -177,6 +180,15 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     ]});
     let apply = kubectl(docker, &["apply", "--filename", "-"])?;
     output(apply.stdin(objects.to_string())).map(drop)
+}
+
+/// What makes a command die with us, where there is such a thing. A kind that outlives us would, when the nodes that it is
+/// making are reaped, clean up after itself, and take the next cluster's nodes of the same name with it.
+fn tied_to_us(command: PathBuf) -> (PathBuf, Vec<OsString>) {
+    match program("setpriv") {
+        Some(setpriv) => (setpriv, vec!["--pdeathsig=KILL".into(), command.into()]),
+        None => (command, Vec::new()),
+    }
 }
 
 /// What every drill finds: the namespace, the executor's rights, Prometheus, the images.
