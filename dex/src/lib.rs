@@ -25,7 +25,6 @@ mod properties;
 pub mod release;
 pub mod risk;
 pub mod rows;
-#[cfg(feature = "service")]
 pub mod service;
 #[cfg(test)]
 mod testing;

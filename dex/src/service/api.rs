@@ -146,7 +146,7 @@ pub struct CommandRequest {
     pub command: Command,
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "service"))]
 mod tests {
     use super::*;
     use crate::types::{Amount, Seq, TradeId};

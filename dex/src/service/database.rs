@@ -79,11 +79,6 @@ impl Database {
         self.client.as_ref().is_some_and(|c| !c.is_closed())
     }
 
-    /// Gives the session up.
-    pub(super) fn close(&mut self) {
-        self.client = None;
-    }
-
     /// The session, opened if need be; whether it is a new one.
     pub(super) async fn session(&mut self, log: &Log) -> Result<(&mut Client, bool), Trouble> {
         let fresh = !self.is_open();

@@ -56,6 +56,9 @@ impl Engine {
     /// What the build cannot read.
     pub(super) async fn start(&mut self) -> Result<(), String> {
         loop {
+            if self.status.is_draining() {
+                return Ok(());
+            }
             match self.load().await {
                 Ok(()) => break,
                 Err(LoadError::Unreadable(reason)) => return Err(reason),

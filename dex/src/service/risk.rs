@@ -10,7 +10,7 @@ use axum::Router;
 use tokio_postgres::{Row, Transaction};
 
 use super::clock;
-use super::database::{Database, Trouble};
+use super::database::Database;
 use super::http::with_probes;
 use super::load::{LoadError, read_log, read_rows, side, signed, small, snapshot, unsigned};
 use super::log::{Log, chain};
@@ -25,6 +25,9 @@ use crate::release::Build;
 use crate::risk::Reconciler;
 use crate::rows;
 use crate::types::{AccountId, Amount, MarketId, OrderId, Price, Qty, Seq, TradeId};
+
+/// Between two looks at the session.
+const KEEP_EVERY: Duration = Duration::from_millis(200);
 
 /// Gauges and counters.
 #[derive(Default)]
@@ -102,7 +105,11 @@ impl Risk {
         self.log
             .info(&format!("reconciling from trade {}", first.live.trade_id()));
         loop {
-            clock::sleep(self.every).await;
+            let due = clock::now() + self.every;
+            while clock::now() < due {
+                clock::sleep(KEEP_EVERY.min(self.every)).await;
+                self.keep_session().await;
+            }
             match self.read(reconciler.last_trade(), read_to).await {
                 Ok(reading) => {
                     self.reconcile(&mut reconciler, &reading);
@@ -120,6 +127,12 @@ impl Risk {
                 }
             }
         }
+    }
+
+    /// Opens the session again if it was ended, so that the process is ready again before its next run.
+    async fn keep_session(&mut self) {
+        let open = self.database.session(&self.log).await.is_ok();
+        self.status.set_connected(open);
     }
 
     fn reconcile(&self, reconciler: &mut Reconciler, reading: &Reading) {
@@ -161,33 +174,23 @@ impl Risk {
         let outcome = self.database.session(&self.log).await;
         self.status.set_connected(outcome.is_ok());
         let (client, _) = outcome.map_err(LoadError::Database)?;
-        let read = async {
-            let transaction = snapshot(client).await?;
-            let rows = read_rows(&transaction).await?;
-            let maker = maker(&transaction).await?;
-            let trades = read_trades(&transaction, trade.min(rows.trade_id), rows.trade_id).await?;
-            let from = seq.min(rows.applied_seq);
-            let entries = read_log(&transaction, from, Some(rows.applied_seq)).await?;
-            transaction.commit().await?;
-            let mut live = rows::decode(&self.build, &rows)
-                .map_err(|error| LoadError::Unreadable(chain(&error)))?;
-            if let Some(maker) = maker {
-                live = live.under(maker, 0);
-            }
-            Ok(Reading {
-                live,
-                trades,
-                entries,
-            })
-        };
-        let reading = read.await;
-        if let Err(LoadError::Database(Trouble::Unavailable(_))) = &reading
-            && !self.database.is_open()
-        {
-            self.database.close();
-            self.status.set_connected(false);
+        let transaction = snapshot(client).await?;
+        let rows = read_rows(&transaction).await?;
+        let maker = maker(&transaction).await?;
+        let trades = read_trades(&transaction, trade.min(rows.trade_id), rows.trade_id).await?;
+        let from = seq.min(rows.applied_seq);
+        let entries = read_log(&transaction, from, Some(rows.applied_seq)).await?;
+        transaction.commit().await?;
+        let mut live = rows::decode(&self.build, &rows)
+            .map_err(|error| LoadError::Unreadable(chain(&error)))?;
+        if let Some(maker) = maker {
+            live = live.under(maker, 0);
         }
-        reading
+        Ok(Reading {
+            live,
+            trades,
+            entries,
+        })
     }
 }
 

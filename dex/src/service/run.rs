@@ -19,6 +19,8 @@ use super::{gateway, matching, risk};
 use crate::gateway::ConfigError;
 use crate::release::Service;
 
+/// A pod has 10 s from SIGTERM to SIGKILL; draining may take this much of them.
+const DRAIN: Duration = Duration::from_secs(5);
 /// What is under way when the server stops may take this long.
 const LAST_ANSWERS: Duration = Duration::from_secs(4);
 
@@ -122,7 +124,9 @@ async fn run_logged(settings: Settings, log: &Arc<Log>) -> Result<(), Failure> {
     };
     log.info("SIGTERM: draining");
     status.set_draining();
-    drain.await;
+    if clock::by(clock::now() + DRAIN, drain).await.is_none() {
+        log.warn("could not drain in time");
+    }
     drop(stop);
     let in_time = clock::by(clock::now() + LAST_ANSWERS, server).await;
     rest.abort();
