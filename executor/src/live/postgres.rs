@@ -138,30 +138,51 @@ impl PostgresDatabase {
         connect(&self.config, &self.ledger).await
     }
 
-    /// Opens a database to sessions, or closes it and ends those that are there.
+    /// Opens a database to sessions, or closes it and ends those that are there. If they can't be ended, it is
+    /// opened again.
     async fn allow(
         &self,
         exclusive: &Session,
         database: &str,
         open: bool,
     ) -> Result<(), DatabaseError> {
-        let statement = format!(
-            "ALTER DATABASE {} WITH ALLOW_CONNECTIONS {open}",
-            identifier(database)
-        );
-        exclusive.batch_execute(&statement).await.map_err(failure)?;
-        if !open {
-            exclusive
-                .execute(
-                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-                     WHERE datname = $1 AND pid <> pg_backend_pid()",
-                    &[&database],
-                )
-                .await
-                .map_err(failure)?;
+        set_open(exclusive, database, open).await?;
+        if open {
+            return Ok(());
         }
-        Ok(())
+        let Err(refused) = end_sessions(exclusive, database).await else {
+            return Ok(());
+        };
+        // A ledger that is closed for nothing is an outage.
+        match set_open(exclusive, database, true).await {
+            Ok(()) => Err(refused),
+            Err(left) => Err(DatabaseError::Precondition(format!(
+                "{refused}; and {database} stays closed: {left}"
+            ))),
+        }
     }
+}
+
+async fn set_open(exclusive: &Session, database: &str, open: bool) -> Result<(), DatabaseError> {
+    let statement = format!(
+        "ALTER DATABASE {} WITH ALLOW_CONNECTIONS {open}",
+        identifier(database)
+    );
+    exclusive.batch_execute(&statement).await.map_err(failure)
+}
+
+/// Ends the sessions of `database`. Only those of clients: the server's own workers leave by themselves, and
+/// signalling them takes more rights (PostgreSQL, "Server Signaling Functions").
+async fn end_sessions(exclusive: &Session, database: &str) -> Result<(), DatabaseError> {
+    exclusive
+        .execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+             WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            &[&database],
+        )
+        .await
+        .map_err(failure)?;
+    Ok(())
 }
 
 #[async_trait]

@@ -39,6 +39,7 @@ fn the_port_on_a_real_postgresql() {
         undo_is_all_or_nothing(&server).await;
         restore_and_replay(&server).await;
         snapshots(&server).await;
+        a_snapshot_that_is_refused_leaves_the_ledger_open(&server).await;
     });
 }
 
@@ -358,4 +359,38 @@ async fn snapshots(server: &Server) {
             .map(|it| it.map(|it| it.position)),
         Ok(Some(second.position))
     );
+}
+
+/// An executor that may not end a superuser's session is refused, and reopens what it had closed.
+async fn a_snapshot_that_is_refused_leaves_the_ledger_open(server: &Server) {
+    let exchange = Exchange::create(server, "limits").await;
+    exchange
+        .owner()
+        .await
+        .batch_execute(
+            "CREATE ROLE limited LOGIN CREATEDB;
+             GRANT CREATE ON SCHEMA public TO limited;
+             GRANT ALL ON ALL TABLES IN SCHEMA public TO limited;
+             ALTER DATABASE limits OWNER TO limited",
+        )
+        .await
+        .expect("a role of few rights");
+    let superuser = exchange.owner().await;
+    let port = PostgresDatabase::new(server.config("limited"), "limits", Layout::default());
+    let refused_with = async || match port.snapshot("limits_before").await {
+        Err(DatabaseError::Refused { sqlstate, .. }) => sqlstate,
+        other => panic!("{other:?}"),
+    };
+    // It can't even see what kind of session that is, so it leaves it alone, and the copy finds the database in use.
+    assert_eq!(refused_with().await, "55006");
+    exchange.app().await;
+    // Now it sees the session, and may not end it.
+    superuser
+        .batch_execute("GRANT pg_read_all_stats TO limited")
+        .await
+        .expect("granted");
+    assert_eq!(refused_with().await, "42501");
+    // Nobody lost the ledger for it.
+    superuser.query("SELECT 1", &[]).await.expect("still there");
+    exchange.app().await;
 }
