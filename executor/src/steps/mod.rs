@@ -4,6 +4,7 @@ mod config;
 mod context;
 mod ledger;
 mod logs;
+mod pod_logs;
 mod pods;
 mod post_mortem;
 mod query;
@@ -83,9 +84,9 @@ pub(crate) fn delays_recovery(plan: &Plan, index: usize) -> bool {
     };
     match &step.command {
         Command::RolloutStatus => true,
-        Command::PromQuery { .. } | Command::LogQuery { .. } => {
-            !plan.steps[..=index].iter().any(|step| looks_back(&step.command))
-        }
+        Command::PromQuery { .. } | Command::LogQuery { .. } => !plan.steps[..=index]
+            .iter()
+            .any(|step| looks_back(&step.command)),
         other => has_side_effect(other),
     }
 }
