@@ -52,6 +52,8 @@ pub struct Evidence {
     pub state_before: BTreeMap<String, String>,
     /// The same at the end.
     pub state_after: BTreeMap<String, String>,
+    /// What the executor put by for the post-mortem, by file name.
+    pub files: BTreeMap<String, String>,
     /// What the executor says. It is compared with the rest, never believed.
     pub executor: ExecutorSaid,
 }
@@ -211,6 +213,7 @@ impl Evidence {
             },
             state_before: BTreeMap::new(),
             state_after: BTreeMap::new(),
+            files: BTreeMap::new(),
             executor: ExecutorSaid {
                 trigger: None,
                 outcome: Outcome::NothingToDo("it was never started".to_owned()),

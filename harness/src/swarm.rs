@@ -16,7 +16,8 @@ pub struct SwarmResult {
 }
 
 /// Performs `plans` on `jobs` threads. `finished` is called after each drill, on its thread. Once
-/// `stop` is set, no further drill begins. `keep_timelines`: else they are dropped, as they take memory.
+/// `stop` is set, no further drill begins. `keep_timelines`: else they
+/// and the files are dropped, as they take memory.
 ///
 /// # Errors
 /// The first [`WorldError`], in the order of the plans.
@@ -41,6 +42,7 @@ pub fn run(
                     finished(result);
                     if !keep_timelines {
                         result.timeline = Vec::new();
+                        result.files.clear();
                     }
                 }
                 Err(_) => failed.store(true, Ordering::Relaxed),

@@ -4,18 +4,61 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
+
+use crate::images::program;
+use crate::kind;
 
 /// Runs `firedrill COMMAND ARGS…` and hands on its exit code; cargo's own if the build fails.
 pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCode, String> {
     let cargo = cargo();
     // By package and manifest, so that it works from any directory inside the workspace.
     let manifest = manifest();
+    let live = asks_for_kind(args);
+    if live {
+        // For this process, unless somebody made one to stay.
+        let owner = Some(std::process::id());
+        let up = kind::run(sh, &kind::Command::Up { owner });
+        if up != ExitCode::SUCCESS {
+            return Ok(up);
+        }
+    }
+    let features: &[&str] = if live { &["--features", "kind"] } else { &[] };
     let build = cmd!(
         sh,
-        "{cargo} build --release --manifest-path {manifest} --package firedrill --bin firedrill --quiet"
+        "{cargo} build --release --manifest-path {manifest} --package firedrill --bin firedrill {features...} --quiet"
     );
-    let built = Command::from(build.quiet())
+    let done = perform(sh, build.quiet(), command, args);
+    if live && !is_kept() {
+        kind::run(sh, &kind::Command::Down);
+    }
+    done
+}
+
+/// Whether the cluster was made by hand, to stay.
+fn is_kept() -> bool {
+    kind::state_directory()
+        .ok()
+        .and_then(|directory| std::fs::read_to_string(directory.join("cluster.json")).ok())
+        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+        .is_some_and(|facts| facts["owner"] == "hand")
+}
+
+/// Whether drills on a real cluster are asked for. What is malformed is for `firedrill` to complain of.
+fn asks_for_kind(args: &[OsString]) -> bool {
+    args.iter().any(|word| word == "--world=kind")
+        || args
+            .windows(2)
+            .any(|pair| pair[0] == "--world" && pair[1] == "kind")
+}
+
+fn perform(
+    sh: &Shell,
+    build: Cmd<'_>,
+    command: &str,
+    args: &[OsString],
+) -> Result<ExitCode, String> {
+    let built = Command::from(build)
         .status()
         .map_err(|e| format!("cannot run cargo: {e}"))?;
     if !built.success() {
@@ -24,7 +67,11 @@ pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCo
     let binary = target_directory(sh)?
         .join("release")
         .join(format!("firedrill{}", std::env::consts::EXE_SUFFIX));
-    let status = Command::new(&binary)
+    let mut run = Command::new(&binary);
+    if let Some(docker) = program("docker") {
+        run.env("FIREDRILL_DOCKER", docker);
+    }
+    let status = run
         .arg(command)
         .args(args)
         // Its allocator takes memory as it needs it, not in huge pages ahead: 50 MB less a core.
@@ -68,4 +115,23 @@ fn target_directory(sh: &Shell) -> Result<PathBuf, String> {
         .as_str()
         .ok_or("cargo metadata names no target directory")?;
     Ok(PathBuf::from(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::asks_for_kind;
+
+    #[test]
+    fn the_live_world_is_asked_for_in_either_form() {
+        let asks = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            asks_for_kind(&words)
+        };
+        assert!(asks(&["latency-regression", "--world", "kind"]));
+        assert!(asks(&["--world=kind", "--seeds", "1"]));
+        assert!(!asks(&["kind", "--world", "sim"]));
+        assert!(!asks(&["--world"]));
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod timeline;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::evidence::{Evidence, Ms, Outcome, StepSaid, second_from};
@@ -47,6 +48,8 @@ pub struct DrillResult {
     pub executor_requests: u64,
     /// The token that runs this drill again.
     pub replay: String,
+    /// What the executor put by for the post-mortem, by file name.
+    pub files: BTreeMap<String, String>,
     /// What happened when.
     pub timeline: Vec<timeline::Entry>,
 }
@@ -161,6 +164,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         trades_acknowledged: number("trades", "acknowledged"),
         trades_lost: number("trades", "lost") + number("trades", "changed"),
         steps: evidence.executor.steps,
+        files: evidence.files,
         fingerprint,
         executor_requests,
         replay: Token::encode(

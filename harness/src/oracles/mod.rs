@@ -10,6 +10,7 @@ mod detection;
 mod error_rate;
 mod execution;
 mod fault;
+mod files;
 mod hold;
 mod invariants;
 mod maintenance;
@@ -31,7 +32,7 @@ pub struct Oracle {
 }
 
 /// All oracles, in the order of the stages.
-pub const ORACLES: [Oracle; 14] = [
+pub const ORACLES: [Oracle; 15] = [
     Oracle {
         name: "steady-state",
         check: steady::check,
@@ -51,6 +52,10 @@ pub const ORACLES: [Oracle; 14] = [
     Oracle {
         name: "claim",
         check: claim::check,
+    },
+    Oracle {
+        name: "files",
+        check: files::check,
     },
     Oracle {
         name: "rto",

@@ -37,6 +37,7 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
         fingerprint: 0xfeed_f00d,
         executor_requests: 0,
         replay: "fd1-abc".to_owned(),
+        files: std::collections::BTreeMap::new(),
         timeline: vec![
             timeline::Entry::new(90_000, "deployer", "", "deploys 1.5.0-slow-path"),
             timeline::Entry::new(150_400, "executor", "watch", "sla-latency-p99 fired"),

@@ -63,6 +63,18 @@ pub fn built_in(name: &str, triggers: &[String]) -> Option<Result<Scenario, Scen
     find(name).map(|b| Scenario::parse(b.file, b.text, triggers))
 }
 
+/// The release that `word` names: by its name, or by the version that its images are tagged with, which is the
+/// name up to its first hyphen and all that an executor can know.
+#[must_use]
+pub fn release_named(word: &str) -> Option<&'static str> {
+    let known = known_releases();
+    let version = |name: &&str| name.split('-').next() == Some(word);
+    let exact = known.iter().find(|name| **name == word);
+    exact
+        .or_else(|| known.iter().find(|name| version(name)))
+        .copied()
+}
+
 /// Names of the releases that scenarios may deploy.
 #[must_use]
 pub fn known_releases() -> Vec<&'static str> {

@@ -75,8 +75,8 @@ pub(super) fn check(
         name: raw.name.into_inner(),
         description: raw.description,
         release: ReleaseChange {
-            from: raw.release.from.into_inner(),
-            to: raw.release.to.into_inner(),
+            from: canonical(&raw.release.from),
+            to: canonical(&raw.release.to),
         },
         load,
         timing,
@@ -122,11 +122,16 @@ fn check_name(m: &mut Mistakes, name: &Spanned<String>) {
     }
 }
 
+fn canonical(release: &Spanned<String>) -> String {
+    let word = release.get_ref();
+    catalogue::release_named(word).unwrap_or(word).to_owned()
+}
+
 fn check_releases(m: &mut Mistakes, raw: &Raw) {
     let known = catalogue::known_releases();
     for release in [&raw.release.from, &raw.release.to] {
         let word = release.get_ref().as_str();
-        if !known.contains(&word) {
+        if catalogue::release_named(word).is_none() {
             m.add(
                 release.span(),
                 format!("unknown release `{word}`"),
@@ -135,7 +140,7 @@ fn check_releases(m: &mut Mistakes, raw: &Raw) {
             );
         }
     }
-    if raw.release.from.get_ref() == raw.release.to.get_ref() {
+    if canonical(&raw.release.from) == canonical(&raw.release.to) {
         m.add(
             raw.release.to.span(),
             "the release deploys itself",

@@ -1,5 +1,7 @@
 //! Worlds: where a drill happens. A world performs a drill and hands back evidence; it judges nothing.
 
+#[cfg(feature = "kind")]
+pub mod kind;
 pub mod sim;
 
 use std::fmt;
@@ -84,7 +86,9 @@ pub struct Performed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
     /// This build lacks that world.
-    #[error("the world `{0}` is not built yet: this version drills in `sim` only")]
+    #[error(
+        "this build lacks the world `{0}`: `cargo xtask chaos --world {0}` builds one that has it"
+    )]
     NotBuilt(WorldKind),
     /// Its beginnings failed.
     #[error("the world could not be set up: {0}")]
@@ -98,6 +102,9 @@ pub enum WorldError {
 pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
     match plan.world {
         WorldKind::Sim => sim::perform(plan, &|_, ports| ports),
+        #[cfg(feature = "kind")]
+        WorldKind::Kind => kind::perform(plan),
+        #[cfg(not(feature = "kind"))]
         WorldKind::Kind => Err(WorldError::NotBuilt(WorldKind::Kind)),
     }
 }

@@ -43,13 +43,13 @@ pub(crate) struct ChaosArgs {
     /// Where to drill
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
-    /// How many seeds for each scenario [default: 100, or 1 with --seed]
+    /// How many seeds for each scenario [default: 100, or 1 with --seed or in `kind`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) seeds: Option<u32>,
     /// The first seed [default: 0]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
-    /// Drills at a time [default: as many as there are processors]
+    /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,
     /// The runbook to follow instead of the built-in one
@@ -81,7 +81,7 @@ pub(crate) struct CheckArgs {
 pub(crate) enum World {
     /// The deterministic simulation: needs nothing
     Sim,
-    /// A kind cluster with real PostgreSQL and Prometheus (not built yet)
+    /// A kind cluster with real PostgreSQL and Prometheus, in real time
     Kind,
 }
 

@@ -11,7 +11,7 @@ use sim::world::{World, WorldState};
 
 use super::objects::TRADING;
 use super::probe::live_pods;
-use super::{NAMESPACE, Notes, end_ms};
+use super::{NAMESPACE, end_ms};
 use crate::drill::timeline::Entry as Told;
 use crate::evidence::{Books, Entry, Evidence, MaintenanceSeen, Second, ms};
 use crate::oracles::recovery;
@@ -19,7 +19,7 @@ use crate::stats::show_count;
 use crate::worlds::Plan;
 
 /// Versions of a release's builds, by service.
-pub(super) fn versions(release: &str) -> BTreeMap<String, String> {
+pub(in crate::worlds) fn versions(release: &str) -> BTreeMap<String, String> {
     let Some(release) = Release::by_name(release) else {
         return BTreeMap::new();
     };
@@ -205,7 +205,7 @@ fn objects(state: &WorldState, out: &mut BTreeMap<String, String>) {
     }
 }
 
-fn pairs(map: &Value, path: &str, out: &mut BTreeMap<String, String>) {
+pub(in crate::worlds) fn pairs(map: &Value, path: &str, out: &mut BTreeMap<String, String>) {
     for (key, value) in map.as_object().into_iter().flatten() {
         let value = value
             .as_str()
@@ -214,9 +214,8 @@ fn pairs(map: &Value, path: &str, out: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Adds what the clients saw to the timeline.
-pub(super) fn tell_clients(notes: &mut Notes) {
-    let evidence = &notes.evidence;
+/// What the clients saw, for the timeline.
+pub(in crate::worlds) fn told_by_clients(evidence: &Evidence) -> Vec<Told> {
     let mut told = Vec::new();
     if let Some(at) = recovery::first_harm_ms(evidence) {
         told.push(Told::new(at, "clients", "", "first harm"));
@@ -252,7 +251,7 @@ pub(super) fn tell_clients(notes: &mut Notes) {
     {
         told.push(Told::new(at, "clients", "", "recovered"));
     }
-    notes.timeline.extend(told);
+    told
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@
 //! - `harvest`: the evidence at the end.
 
 mod deployer;
-mod harvest;
-mod objects;
+pub(super) mod harvest;
+pub(super) mod objects;
 mod ports;
-mod probe;
-mod watcher;
+pub(super) mod probe;
+pub(super) mod watcher;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -155,7 +155,8 @@ async fn drill(
     join(act, probe::keep_looking(&world, plan, &notebook, end)).await;
     let mut notes = notebook.lock();
     harvest::take(&world, plan, &mut notes.evidence);
-    harvest::tell_clients(&mut notes);
+    let told = harvest::told_by_clients(&notes.evidence);
+    notes.timeline.extend(told);
     let said = format!("{:?}", notes.evidence.executor);
     Ok(world.with(|state| {
         state.record("executor said", said.as_bytes());
@@ -175,7 +176,7 @@ async fn actor(world: &World, plan: &Plan, refit: &Refit, notebook: &Notebook) {
     let host = |identity: &str, origin| {
         let observer = Arc::new(watcher::Watcher::new(world.clone(), notebook.clone()));
         let options = Options::new(identity).with_observer(observer);
-        let ports = refit(world, ports::of(world, origin));
+        let ports = refit(world, ports::of(world, notebook, origin));
         Executor::new(ports, Arc::clone(&plan.runbook.runbook), options)
     };
     let executor = host("firedrill", ports::ORIGIN);
@@ -241,7 +242,9 @@ async fn actor(world: &World, plan: &Plan, refit: &Refit, notebook: &Notebook) {
     };
     match ended {
         Err(error) => failed(notebook, "run", &error),
-        Ok(report) => watcher::note_report(notebook, &report),
+        Ok(report) => {
+            watcher::copy_report(&report, drill_ms, &mut notebook.lock().evidence.executor);
+        }
     }
 }
 

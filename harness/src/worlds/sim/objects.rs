@@ -59,7 +59,9 @@ pub(super) async fn create(world: &World, scenario: &Scenario) -> Result<(), Wor
 }
 
 /// The release's configuration: ConfigMap name to data.
-pub(super) fn configuration(release: &Release) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(in crate::worlds) fn configuration(
+    release: &Release,
+) -> BTreeMap<String, BTreeMap<String, String>> {
     let owned = |data: &BTreeMap<&str, &str>| {
         data.iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -73,7 +75,7 @@ pub(super) fn configuration(release: &Release) -> BTreeMap<String, BTreeMap<Stri
 }
 
 /// The release's migrations: file name to SQL.
-pub(super) fn migrations(release: &Release) -> BTreeMap<String, String> {
+pub(in crate::worlds) fn migrations(release: &Release) -> BTreeMap<String, String> {
     release
         .migrations()
         .iter()

@@ -18,7 +18,7 @@ use sim::world::World;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::NAMESPACE;
+use super::{NAMESPACE, Notebook};
 
 /// Under which name the executor's requests are numbered.
 pub(crate) const ORIGIN: &str = "executor";
@@ -26,7 +26,7 @@ pub(crate) const ORIGIN: &str = "executor";
 pub(crate) const SECOND_ORIGIN: &str = "executor-2";
 
 /// Everything that the executor acts through.
-pub(super) fn of(world: &World, origin: &'static str) -> Ports {
+pub(super) fn of(world: &World, notebook: &Notebook, origin: &'static str) -> Ports {
     let http = world
         .http(origin)
         .map_err(|cut: sim::world::ConnectionCut| HttpError {
@@ -38,7 +38,7 @@ pub(super) fn of(world: &World, origin: &'static str) -> Ports {
         http: BoxCloneSyncService::new(http),
         database: Arc::new(SimDatabase(world.clone(), origin)),
         clock: Arc::new(SimClock(world.clone())),
-        evidence: Arc::new(Discard),
+        evidence: Arc::new(Cabinet(notebook.clone())),
     }
 }
 
@@ -54,12 +54,14 @@ impl Clock for SimClock {
     }
 }
 
-/// A store that is always there and keeps nothing: the evidence of a simulated incident can be made again.
-struct Discard;
+/// A store that is always there: what is put by becomes part of the drill's evidence.
+struct Cabinet(Notebook);
 
 #[async_trait]
-impl EvidenceStore for Discard {
-    async fn put(&self, _name: &str, _content: Bytes) -> Result<(), String> {
+impl EvidenceStore for Cabinet {
+    async fn put(&self, name: &str, content: Bytes) -> Result<(), String> {
+        let text = String::from_utf8_lossy(&content).into_owned();
+        self.0.lock().evidence.files.insert(name.to_owned(), text);
         Ok(())
     }
 }

@@ -125,7 +125,7 @@ pub(super) fn live_pods(state: &mut WorldState) -> Vec<PodSeen> {
 }
 
 /// The version in the line `dex_build_info{…version="…"…} 1`.
-fn build_version(metrics: &str) -> Option<String> {
+pub(in crate::worlds) fn build_version(metrics: &str) -> Option<String> {
     let line = metrics
         .lines()
         .find(|line| line.starts_with("dex_build_info{"))?;

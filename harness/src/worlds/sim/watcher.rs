@@ -5,8 +5,8 @@ use executor::{Event, Observer, Report};
 use jiff::Timestamp;
 use sim::world::World;
 
-use super::{Notebook, drill_ms};
-use crate::evidence::{Outcome, StepSaid, ms};
+use super::Notebook;
+use crate::evidence::{ExecutorSaid, Ms, Outcome, StepSaid, ms};
 use crate::scenario::Path;
 
 /// An observer that fills the timeline.
@@ -35,7 +35,7 @@ fn step_name(name: &str, service: Option<&String>) -> String {
 }
 
 /// Step and what happened; `None` for what a timeline can do without.
-fn told(event: &Event) -> Option<(String, String)> {
+pub(in crate::worlds) fn told(event: &Event) -> Option<(String, String)> {
     let plain = |step: &str, what: String| Some((step.to_owned(), what));
     match event {
         Event::PhaseStarted { stage } => plain(stage.name(), "begins".to_owned()),
@@ -81,15 +81,17 @@ fn told(event: &Event) -> Option<(String, String)> {
 }
 
 /// Copies the report into the evidence.
-pub(super) fn note_report(notebook: &Notebook, report: &Report) {
-    let mut notes = notebook.lock();
-    let said = &mut notes.evidence.executor;
+pub(in crate::worlds) fn copy_report(
+    report: &Report,
+    drill_ms: impl Fn(Timestamp) -> Ms,
+    said: &mut ExecutorSaid,
+) {
     said.outcome = match &report.outcome {
         executor::Outcome::Recovered => Outcome::Recovered,
         executor::Outcome::Escalated { reason } => Outcome::Escalated(reason.clone()),
         executor::Outcome::NothingToDo { reason } => Outcome::NothingToDo(reason.clone()),
     };
-    said.recovered_ms = report.recovered_at.map(drill_ms);
+    said.recovered_ms = report.recovered_at.map(&drill_ms);
     said.path = match report.plan.as_ref().map(|plan| plan.ledger.path) {
         None => Path::None,
         Some(LedgerPath::Application) => Path::Application,

@@ -1,0 +1,157 @@
+//! The Docker engine, through its command line: the ledger's server as a container that belongs to this process.
+//!
+//! Labels as in `deploy/README.md`, "Whose is it": what this process leaves behind when it is killed, the next one removes.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::process::{Command, Stdio};
+
+/// Label on everything that Firedrill makes in the engine.
+const LABEL: &str = "firedrill=1";
+/// Label with whose it is: `PID-START`, or `hand`.
+const OWNER: &str = "firedrill.owner";
+
+/// What `docker ARGUMENTS…` prints.
+pub(super) fn docker(arguments: &[&str]) -> Result<String, String> {
+    let program = std::env::var_os("FIREDRILL_DOCKER").unwrap_or_else(|| "docker".into());
+    let output = Command::new(&program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    let what = arguments.first().copied().unwrap_or_default();
+    Err(format!("`docker {what}` failed: {}", text(&output.stderr)))
+}
+
+/// When a process started, in clock ticks after the machine did; `None` if it does not run.
+fn start_of(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses, and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
+}
+
+/// Whether whoever the label names may still use what is theirs.
+fn is_alive(owner: &str) -> bool {
+    if owner == "hand" {
+        return true;
+    }
+    owner.split_once('-').is_some_and(|(pid, start)| {
+        let pid = pid.parse().ok().and_then(start_of);
+        pid.is_some() && pid == start.parse().ok()
+    })
+}
+
+/// Removes the containers of processes that have ended.
+fn reap() -> Result<(), String> {
+    let format = format!("{{{{.ID}}}}\t{{{{.Label \"{OWNER}\"}}}}");
+    let filter = format!("label={LABEL}");
+    for line in docker(&["ps", "--all", "--filter", &filter, "--format", &format])?.lines() {
+        if let Some((id, owner)) = line.split_once('\t')
+            && !is_alive(owner)
+        {
+            docker(&["rm", "--force", "--volumes", id])?;
+        }
+    }
+    Ok(())
+}
+
+/// The ledger's server. It goes with this value.
+pub(super) struct Server {
+    id: String,
+    /// Its address on the cluster's network, which pods and this host reach.
+    pub(super) address: Ipv4Addr,
+    /// The superuser's password.
+    pub(super) password: String,
+}
+
+impl Server {
+    /// Starts one on `network`. It may not accept connections yet.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(super) fn start(network: &str) -> Result<Self, String> {
+        reap()?;
+        let me = std::process::id();
+        let start = start_of(me).ok_or("this process is not in /proc")?;
+        let prefix = std::env::var("FIREDRILL_IMAGE_PREFIX").unwrap_or_default();
+        let password = random_word()?;
+        let id = docker(&[
+            "run",
+            "--detach",
+            "--network",
+            network,
+            "--label",
+            LABEL,
+            "--label",
+            &format!("{OWNER}={me}-{start}"),
+            "--env",
+            &format!("POSTGRES_PASSWORD={password}"),
+            &format!("{prefix}postgres:15"),
+        ])?;
+        let mut server = Self {
+            id,
+            address: Ipv4Addr::UNSPECIFIED,
+            password,
+        };
+        server.address = address_of(&server.id, network)?;
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // If it fails, the next drill reaps it by its label.
+        let _ = docker(&["rm", "--force", "--volumes", &self.id]);
+    }
+}
+
+/// Address of a container on a network.
+pub(super) fn address_of(container: &str, network: &str) -> Result<Ipv4Addr, String> {
+    let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+    let address = docker(&["inspect", "--format", &format, container])?;
+    address
+        .parse()
+        .map_err(|_| format!("{container} has no address on the network {network}"))
+}
+
+/// A word that nobody can guess.
+pub(super) fn random_word() -> Result<String, String> {
+    use std::io::Read as _;
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| format!("/dev/urandom: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_alive, random_word, start_of};
+
+    #[test]
+    fn only_the_living_keep_what_is_theirs() {
+        let me = std::process::id();
+        let start = start_of(me).expect("it runs");
+        assert!(is_alive(&format!("{me}-{start}")));
+        assert!(is_alive("hand"));
+        for owner in [format!("{me}-{}", start + 1), String::new(), "x-1".into()] {
+            assert!(!is_alive(&owner), "{owner}");
+        }
+    }
+
+    #[test]
+    fn words_differ() {
+        let (one, other) = (random_word(), random_word());
+        assert_eq!(one.as_ref().map(String::len), Ok(32));
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,490 @@
+//! The ledger's database: set up before the drill, migrated by the deployer, read by the harness.
+//!
+//! The harness looks as `dex_app`, which owns nothing and may be disconnected by the executor at any time: no look of the
+//! harness's ever keeps a snapshot or a restore waiting. The superuser is used before and after the rollback only.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use dex::book::Resting;
+use dex::market::MarketSpec;
+use dex::release::{Build, Release};
+use dex::rows::{self, BalanceRow, Column, Rows, VenueRow};
+use dex::service::migrate::{Genesis, migrate};
+use dex::types::{AccountId, Amount, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, TradeId};
+use dex::{Command, command::Trade};
+use sim::database::{order_content, trade_content};
+use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Row};
+
+use super::clock::{sleep, within};
+use super::docker::{Server, random_word};
+use crate::evidence::{Books, Entry};
+
+/// The rights of the executor's role.
+const ROLES: &str = include_str!("../../../../deploy/executor-role.sql");
+/// The ledger's name.
+const NAME: &str = "ledger";
+/// Attempts, half a second apart, until the server answers.
+const ATTEMPTS: u32 = 120;
+/// A look takes no longer than this, or is none.
+const LOOK: Duration = Duration::from_secs(2);
+/// Who looks, so that the harness's own sessions can be told from the exchange's.
+const EYE: &str = "firedrill";
+
+/// The ways to the ledger.
+#[derive(Clone)]
+pub(super) struct Ledger {
+    address: Ipv4Addr,
+    superuser: String,
+    app: String,
+    executor: String,
+}
+
+/// An error of the database with everything that caused it.
+fn said(what: &str, error: &dyn std::error::Error) -> String {
+    let mut text = format!("{what}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    // It ends with the client; whoever waits for an answer gets its error.
+    drop(tokio::spawn(connection));
+    Ok(client)
+}
+
+impl Ledger {
+    /// Makes the ledger on a server that has just been started: base schema, accounts, markets, roles.
+    pub(super) async fn create(
+        server: &Server,
+        release: &Release,
+        genesis: Genesis,
+    ) -> Result<Self, String> {
+        let ledger = Self {
+            address: server.address,
+            superuser: server.password.clone(),
+            app: random_word()?,
+            executor: random_word()?,
+        };
+        let client = ledger.first_session().await?;
+        client
+            .batch_execute(&format!("CREATE DATABASE {NAME}"))
+            .await
+            .map_err(|error| said("create the ledger", &error))?;
+        drop(client);
+        let owner = ledger.as_superuser(NAME);
+        migrate(&owner, release, Some(genesis), Some(&ledger.app))
+            .await
+            .map_err(|error| said("open the ledger", &error))?;
+        let client = connect(&owner)
+            .await
+            .map_err(|error| said("the ledger", &error))?;
+        let password = format!(
+            "ALTER ROLE rollback_executor PASSWORD '{}'",
+            ledger.executor
+        );
+        for statements in [ROLES, &password] {
+            client
+                .batch_execute(statements)
+                .await
+                .map_err(|error| said("the ledger's roles", &error))?;
+        }
+        Ok(ledger)
+    }
+
+    async fn first_session(&self) -> Result<Client, String> {
+        let config = self.as_superuser("postgres");
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            match connect(&config).await {
+                Ok(client) => return Ok(client),
+                Err(error) => last = said("the ledger's server", &error),
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        Err(last)
+    }
+
+    fn role(&self, role: &str, password: &str, database: &str) -> Config {
+        let mut config = Config::new();
+        config
+            .host(self.address.to_string())
+            .port(5432)
+            .user(role)
+            .password(password)
+            .dbname(database)
+            .application_name(EYE)
+            .connect_timeout(Duration::from_secs(2));
+        config
+    }
+
+    fn as_superuser(&self, database: &str) -> Config {
+        self.role("postgres", &self.superuser, database)
+    }
+
+    fn url(&self, role: &str, password: &str) -> String {
+        format!(
+            "postgresql://{role}:{password}@{}:5432/{NAME}",
+            self.address
+        )
+    }
+
+    /// The exchange's URL.
+    pub(super) fn exchange_url(&self) -> String {
+        self.url("dex_app", &self.app)
+    }
+
+    /// The executor's URL.
+    pub(super) fn executor_url(&self) -> String {
+        self.url("rollback_executor", &self.executor)
+    }
+
+    /// Runs the versioned migrations that the history lacks, as the tables' owner.
+    pub(super) async fn migrate(&self, release: &Release) -> Result<(), String> {
+        let mut config = self.as_superuser(NAME);
+        config.options("-c role=dex_owner");
+        migrate(&config, release, None, None)
+            .await
+            .map(drop)
+            .map_err(|error| said("migrate", &error))
+    }
+
+    /// Invariants that do not hold; an error if nothing could be seen.
+    pub(super) async fn violations(&self) -> Result<Vec<String>, String> {
+        let rows = within(LOOK, self.rows())
+            .await
+            .ok_or("no answer from the ledger")?
+            .map_err(|error| said("look at the ledger", &error))?;
+        Ok(violations(&rows))
+    }
+
+    async fn rows(&self) -> Result<Rows, tokio_postgres::Error> {
+        let mut client = connect(&self.role("dex_app", &self.app, NAME)).await?;
+        let transaction = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?;
+        let meta = transaction
+            .query_one("SELECT applied_seq, trade_id FROM ledger_meta", &[])
+            .await?;
+        let markets = transaction
+            .query(
+                "SELECT market, base_asset, quote_asset, min_price, max_qty, base_per_lot, quote_per_tick_lot,
+                        maker_fee_bps, taker_fee_bps
+                 FROM markets ORDER BY market",
+                &[],
+            )
+            .await?;
+        let balances = transaction
+            .query(
+                "SELECT account, asset, free::text, locked::text FROM balances ORDER BY account, asset",
+                &[],
+            )
+            .await?;
+        let venue = transaction
+            .query(
+                "SELECT asset, fees::text, suspense::text, adjustments::text, deposits::text
+                 FROM venue_balances ORDER BY asset",
+                &[],
+            )
+            .await?;
+        let orders = transaction
+            .query(
+                "SELECT market, order_id, account, side::text, price, qty, remaining
+                 FROM orders WHERE remaining > 0",
+                &[],
+            )
+            .await?;
+        Ok(Rows {
+            applied_seq: Seq(unsigned(&meta, 0)),
+            trade_id: TradeId(unsigned(&meta, 1)),
+            markets: markets.iter().map(market).collect(),
+            balances: balances
+                .iter()
+                .map(|row| BalanceRow {
+                    account: account(row, 0),
+                    asset: AssetId(small(row, 1)),
+                    free: column(row, 2),
+                    locked: column(row, 3),
+                })
+                .collect(),
+            venue: venue
+                .iter()
+                .map(|row| VenueRow {
+                    asset: AssetId(small(row, 0)),
+                    fees: column(row, 1),
+                    suspense: column(row, 2),
+                    adjustments: column(row, 3),
+                    deposits: column(row, 4),
+                })
+                .collect(),
+            orders: orders.iter().map(order).collect(),
+        })
+    }
+
+    /// What the ledger holds of the acknowledged orders, and its trades.
+    pub(super) async fn present(&self, orders: &Books) -> Result<(Vec<Entry>, Vec<Entry>), String> {
+        let client = connect(&self.as_superuser(NAME))
+            .await
+            .map_err(|error| said("the ledger", &error))?;
+        let failed = |error: tokio_postgres::Error| said("read the books", &error);
+        let found = client
+            .query("SELECT seq, entry::text FROM order_log", &[])
+            .await
+            .map_err(failed)?;
+        let mut log = BTreeMap::new();
+        for row in &found {
+            let command: Command = serde_json::from_str(row.get(1))
+                .map_err(|error| said("an entry of the order log", &error))?;
+            log.insert(unsigned(row, 0), order_content(&command));
+        }
+        let present = orders.acknowledged.iter().filter_map(|order| {
+            let content = *log.get(&order.id)?;
+            Some(Entry {
+                id: order.id,
+                content,
+            })
+        });
+        let trades = client
+            .query(
+                "SELECT trade_id, seq, market, price, qty, taker_side::text, taker_order, taker, maker_order, maker,
+                        taker_fee, maker_fee
+                 FROM trades ORDER BY trade_id",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        Ok((
+            present.collect(),
+            trades.iter().map(|row| entry(&trade(row))).collect(),
+        ))
+    }
+
+    /// Token of the fence, if it is up.
+    pub(super) async fn fence(&self) -> Result<Option<u64>, String> {
+        let failed = |error: tokio_postgres::Error| said("the fence", &error);
+        let client = connect(&self.as_superuser(NAME)).await.map_err(failed)?;
+        let there: bool = client
+            .query_one("SELECT to_regclass('rollback_fence') IS NOT NULL", &[])
+            .await
+            .map_err(failed)?
+            .get(0);
+        if !there {
+            return Ok(None);
+        }
+        let row = client
+            .query_opt("SELECT token FROM rollback_fence WHERE up", &[])
+            .await
+            .map_err(failed)?;
+        Ok(row.map(|row| unsigned(&row, 0)))
+    }
+
+    /// Layout, history and who is connected, as path to value.
+    pub(super) async fn lasting(&self, out: &mut BTreeMap<String, String>) -> Result<(), String> {
+        let failed = |error: tokio_postgres::Error| said("the ledger's schema", &error);
+        let client = connect(&self.as_superuser(NAME)).await.map_err(failed)?;
+        let columns = client
+            .query(
+                "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
+                 WHERE table_schema = 'public' AND table_name NOT LIKE 'rollback%'",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        for row in &columns {
+            let (table, column): (&str, &str) = (row.get(0), row.get(1));
+            out.insert(format!("schema/layout/{table}.{column}"), row.get(2));
+        }
+        let history = client
+            .query(
+                "SELECT installed_rank, coalesce(version, ''), type, script, success FROM flyway_schema_history",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        for row in &history {
+            let rank: i32 = row.get(0);
+            let (version, kind, script): (&str, &str, &str) = (row.get(1), row.get(2), row.get(3));
+            let success: bool = row.get(4);
+            out.insert(
+                format!("schema/history/{rank}"),
+                format!("{version} {kind} {script} success={success}"),
+            );
+        }
+        let grants = client
+            .query(
+                "SELECT table_name::text, string_agg(privilege_type::text, ' ' ORDER BY privilege_type)
+                 FROM information_schema.role_table_grants
+                 WHERE grantee = 'dex_app' AND table_schema = 'public' AND table_name NOT LIKE 'rollback%'
+                 GROUP BY table_name",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        for row in &grants {
+            let table: &str = row.get(0);
+            out.insert(format!("database/rights/{table}"), row.get(1));
+        }
+        let sessions = client
+            .query_one(
+                "SELECT coalesce(string_agg(DISTINCT application_name, ' ' ORDER BY application_name), '')
+                 FROM pg_stat_activity
+                 WHERE datname = current_database() AND usename = 'dex_app' AND application_name <> $1",
+                &[&EYE],
+            )
+            .await
+            .map_err(failed)?;
+        out.insert("database/sessions".to_owned(), sessions.get(0));
+        Ok(())
+    }
+}
+
+/// What is wrong with the ledger that the rows hold, whichever schema they are in.
+fn violations(rows: &Rows) -> Vec<String> {
+    let is_decimal = |column: &Column| matches!(column, Column::Text(text) if text.contains('.'));
+    let reader = if rows.balances.iter().any(|row| is_decimal(&row.free)) {
+        Build::by_image("dex/matching:2.0.0")
+    } else {
+        Build::by_image("dex/matching:1.4.2")
+    };
+    let Some(reader) = reader else {
+        return vec!["no build reads this ledger".to_owned()];
+    };
+    let sound = rows
+        .markets
+        .iter()
+        .enumerate()
+        .all(|(n, spec)| spec.is_sound() && usize::from(spec.id.0) == n);
+    if !sound {
+        return vec!["the markets are not sound".to_owned()];
+    }
+    match rows::decode(&reader, rows) {
+        Ok(exchange) => dex::invariants::state(&exchange)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        Err(error) => vec![said("unreadable", &error)],
+    }
+}
+
+/// A trade for the books.
+pub(super) fn entry(trade: &Trade) -> Entry {
+    Entry {
+        id: trade.id.0,
+        content: trade_content(trade),
+    }
+}
+
+fn market(row: &Row) -> MarketSpec {
+    MarketSpec {
+        id: MarketId(small(row, 0)),
+        base: AssetId(small(row, 1)),
+        quote: AssetId(small(row, 2)),
+        min_price: Price(row.get(3)),
+        max_qty: Qty(row.get(4)),
+        base_per_lot: row.get(5),
+        quote_per_tick_lot: row.get(6),
+        maker_fee_bps: row.get(7),
+        taker_fee_bps: row.get(8),
+    }
+}
+
+fn order(row: &Row) -> (MarketId, Resting) {
+    let resting = Resting {
+        id: OrderId(unsigned(row, 1)),
+        account: account(row, 2),
+        side: side(row.get(3)),
+        price: Price(row.get(4)),
+        qty: Qty(row.get(5)),
+        remaining: Qty(row.get(6)),
+    };
+    (MarketId(small(row, 0)), resting)
+}
+
+fn trade(row: &Row) -> Trade {
+    Trade {
+        id: TradeId(unsigned(row, 0)),
+        seq: Seq(unsigned(row, 1)),
+        market: MarketId(small(row, 2)),
+        price: Price(row.get(3)),
+        qty: Qty(row.get(4)),
+        taker_side: side(row.get(5)),
+        taker_order: OrderId(unsigned(row, 6)),
+        taker: account(row, 7),
+        maker_order: OrderId(unsigned(row, 8)),
+        maker: account(row, 9),
+        taker_fee: Amount(i128::from(row.get::<_, i64>(10))),
+        maker_fee: Amount(i128::from(row.get::<_, i64>(11))),
+    }
+}
+
+fn side(letter: &str) -> Side {
+    if letter == "B" { Side::Buy } else { Side::Sell }
+}
+
+fn column(row: &Row, index: usize) -> Column {
+    Column::Text(row.get::<_, &str>(index).into())
+}
+
+/// A BIGINT that the tables' checks keep at 0 or above.
+fn unsigned(row: &Row, index: usize) -> u64 {
+    u64::try_from(row.get::<_, i64>(index)).unwrap_or(0)
+}
+
+fn account(row: &Row, index: usize) -> AccountId {
+    AccountId(u32::try_from(unsigned(row, index)).unwrap_or(u32::MAX))
+}
+
+fn small(row: &Row, index: usize) -> u16 {
+    u16::try_from(row.get::<_, i16>(index)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use dex::exchange::AMPLE_DEPOSIT;
+    use dex::release::{SchemaVersion, Service};
+
+    use super::*;
+
+    fn text(column: &mut Column) {
+        if let Column::Bigint(minor) = column {
+            *column = Column::Text(minor.to_string().into());
+        }
+    }
+
+    #[test]
+    fn either_schema_is_read_and_money_from_nowhere_is_seen() {
+        let exchange =
+            dex::Exchange::genesis(Build::stable(Service::Matching), 3, 2, AMPLE_DEPOSIT);
+        for schema in [SchemaVersion::V1, SchemaVersion::V2] {
+            let mut rows = rows::encode(schema, &exchange);
+            for row in &mut rows.balances {
+                text(&mut row.free);
+                text(&mut row.locked);
+            }
+            for row in &mut rows.venue {
+                for column in [
+                    &mut row.fees,
+                    &mut row.suspense,
+                    &mut row.adjustments,
+                    &mut row.deposits,
+                ] {
+                    text(column);
+                }
+            }
+            assert_eq!(violations(&rows), Vec::<String>::new(), "{schema:?}");
+            if let Column::Text(free) = &rows.balances[0].free {
+                rows.balances[0].free = Column::Text(format!("1{free}").into());
+            }
+            assert!(!violations(&rows).is_empty(), "{schema:?}");
+        }
+    }
+}

@@ -1,0 +1,502 @@
+//! The live world: a kind cluster, PostgreSQL and Prometheus in containers, the exchange as real services, and the real
+//! executor with the rights that it has in production.
+//!
+//! ```text
+//! clear ─▶ ledger ─▶ exchange ─▶ warm-up ─▶ prepare ─▶ deploy ─▶ watch ─▶ run ─▶ hold ─▶ end ─▶ clear   (actor)
+//!                                look ── look ── look ── look ── look ── look ── look ── look           (prober)
+//!                                clients ════════════════════════════════════════════════               (load)
+//! ```
+//!
+//! - `place`: which cluster, and whether it may be used.
+//! - `docker`: the ledger's server as a container of this process.
+//! - `ledger`: its roles, migrations and rows.
+//! - `objects`: the exchange in the cluster.
+//! - `load`: the clients.
+//! - `deployer`: deploys the bad release, as people do.
+//! - `probe`, `harvest`: what the harness sees of ledger and cluster, without asking the executor.
+//!
+//! Times are real, so the scenario's are shortened (see [`Timing`]): nothing is waited for that shows nothing.
+
+mod clock;
+mod deployer;
+mod docker;
+mod harvest;
+mod ledger;
+mod load;
+mod objects;
+mod place;
+mod probe;
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dex::release::Release;
+use dex::service::migrate::Genesis;
+use executor::live::{Layout, PostgresDatabase, SystemClock, http_client};
+use executor::ports::{Database, EvidenceStore, Ports};
+use executor::runbook::Runbook;
+use executor::{Event, Executor, Observer, Options, WatchOutcome};
+use futures::future::{Either, join, select};
+use jiff::Timestamp;
+
+use self::clock::{DrillClock, sleep};
+use self::docker::Server;
+use self::ledger::Ledger;
+use self::load::Load;
+use self::place::Place;
+use super::{Performed, Plan, WorldError};
+use crate::drill::timeline::Entry;
+use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
+use crate::oracles::recovery;
+use crate::scenario::Scenario;
+use crate::worlds::sim::NAMESPACE;
+use crate::worlds::sim::harvest::{told_by_clients, versions};
+use crate::worlds::sim::watcher;
+
+/// Port of the gateway's Service on the node.
+const NODE_PORT: u16 = 30_080;
+/// How long the last second of the drill lies behind what it is waited for, in ms.
+const TAIL: Ms = 5_000;
+
+/// The scenario's timing, as far as it makes sense in real time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Timing {
+    warm_up_ms: Ms,
+    deploy_at_ms: Ms,
+    /// The drill ends once the hold time has passed since recovery, at the latest then.
+    until_ms: Ms,
+}
+
+impl Timing {
+    fn of(scenario: &Scenario) -> Self {
+        let timing = scenario.timing;
+        let warm_up_ms = ms(timing.warm_up).min(20_000);
+        let pause = ms(timing.deploy_at).saturating_sub(ms(timing.warm_up));
+        Self {
+            warm_up_ms,
+            // The executor's baseline needs a minute of rates at most.
+            deploy_at_ms: warm_up_ms + pause.clamp(20_000, 40_000),
+            until_ms: ms(timing.duration),
+        }
+    }
+}
+
+/// What is written down while the drill runs.
+struct Notes {
+    evidence: Evidence,
+    timeline: Vec<Entry>,
+}
+
+/// Where the drill happens.
+struct Stage {
+    clock: DrillClock,
+    client: kube::Client,
+    ledger: Ledger,
+    notes: Mutex<Notes>,
+}
+
+impl Stage {
+    fn lock(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, who: &'static str, step: &str, what: impl Into<String>) {
+        let at = self.clock.now_ms();
+        self.lock().timeline.push(Entry::new(at, who, step, what));
+    }
+
+    fn failed(&self, what: &str) {
+        self.lock().evidence.executor.outcome = Outcome::Failed(what.to_owned());
+    }
+}
+
+/// Writes down what the executor says.
+struct Watcher(Arc<Stage>);
+
+impl Observer for Watcher {
+    fn event(&self, _at: Timestamp, event: &Event) {
+        if let Some((step, what)) = watcher::told(event) {
+            self.0.tell("executor", &step, what);
+        }
+    }
+}
+
+/// A store that is always there: what is put by becomes part of the drill's evidence.
+struct Cabinet(Arc<Stage>);
+
+#[async_trait]
+impl EvidenceStore for Cabinet {
+    async fn put(&self, name: &str, content: Bytes) -> Result<(), String> {
+        let text = String::from_utf8_lossy(&content).into_owned();
+        self.0.lock().evidence.files.insert(name.to_owned(), text);
+        Ok(())
+    }
+}
+
+/// Performs a drill on the cluster.
+///
+/// # Errors
+/// [`WorldError::SetUp`] if there is no cluster with the harness's marker, or the exchange does not come up on it.
+pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+    if plan.scenario.crash.is_some() {
+        return Err(WorldError::SetUp(format!(
+            "{}: the executor's death at a request can be drilled in `sim` only",
+            plan.scenario.name
+        )));
+    }
+    let interrupted = interrupts();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))?;
+    let performed = runtime.block_on(async {
+        let place = Place::find()?;
+        let client = place.admin().await?;
+        // The container lives until the cluster is cleared: pods that miss their database only make noise.
+        let server = Server::start(&place.network)?;
+        let performed = match set_up(plan, &place, &client, &server, &interrupted).await {
+            Ok((stage, load)) => Ok(drill(plan, &place, stage, load, &interrupted).await),
+            Err(error) => Err(error),
+        };
+        let cleared = objects::clear(&client).await;
+        drop(server);
+        match (performed, cleared) {
+            (Ok(mut performed), Err(why)) => {
+                let at = performed.evidence.end_ms;
+                let what = format!("could not clear the cluster: {why}");
+                performed.timeline.push(Entry::new(at, "world", "", what));
+                Ok(performed)
+            }
+            (performed, _) => performed,
+        }
+    });
+    performed.map_err(WorldError::SetUp)
+}
+
+/// A flag that Ctrl-C and a polite `kill` set.
+fn interrupts() -> Arc<AtomicBool> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Without it the signal ends the process, and the next drill clears up.
+        let _ = signal_hook::flag::register(signal, flag.clone());
+    }
+    flag
+}
+
+/// Completes once the flag is set.
+async fn set(flag: &AtomicBool) {
+    while !flag.load(Ordering::Acquire) {
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Everything up to the drill's first instant.
+async fn set_up(
+    plan: &Plan,
+    place: &Place,
+    client: &kube::Client,
+    server: &Server,
+    interrupted: &AtomicBool,
+) -> Result<(Arc<Stage>, Load), String> {
+    let scenario = &plan.scenario;
+    let from = release(&scenario.release.from)?;
+    let genesis = Genesis {
+        accounts: scenario.load.accounts,
+        markets: u16::try_from(scenario.load.markets).unwrap_or(u16::MAX),
+    };
+    let work = async {
+        let (cleared, ledger) = join(
+            objects::clear(client),
+            Ledger::create(server, &from, genesis),
+        )
+        .await;
+        cleared?;
+        let ledger = ledger?;
+        objects::create(client, &from, &ledger.exchange_url()).await?;
+        objects::ready(client).await?;
+        Ok::<_, String>(ledger)
+    };
+    let ledger = match select(Box::pin(work), Box::pin(set(interrupted))).await {
+        Either::Left((ledger, _)) => ledger?,
+        Either::Right(_) => return Err("interrupted".to_owned()),
+    };
+    let timing = Timing::of(scenario);
+    let mut evidence = Evidence::empty(scenario);
+    evidence.warm_up_ms = timing.warm_up_ms;
+    evidence.versions_before = versions(&scenario.release.from);
+    evidence.versions_deployed = versions(&scenario.release.to);
+    let clock = DrillClock::start();
+    let load = Load::start(clock, &gateway(place), scenario, plan.seed)?;
+    let stage = Stage {
+        clock,
+        client: client.clone(),
+        ledger,
+        notes: Mutex::new(Notes {
+            evidence,
+            timeline: Vec::new(),
+        }),
+    };
+    Ok((Arc::new(stage), load))
+}
+
+fn release(name: &str) -> Result<Release, String> {
+    Release::by_name(name).ok_or_else(|| format!("unknown release {name}"))
+}
+
+/// Base URL of the gateway's Service. The node itself, if this host reaches it: a port that Docker forwards accepts
+/// connections even if nothing is behind it.
+fn gateway(place: &Place) -> String {
+    let Ok(address) = docker::address_of(&place.node, &place.network) else {
+        return place.gateway.clone();
+    };
+    let node = SocketAddr::from((address, NODE_PORT));
+    match TcpStream::connect_timeout(&node, Duration::from_secs(1)) {
+        Ok(_) => format!("http://{node}"),
+        Err(_) => place.gateway.clone(),
+    }
+}
+
+/// The drill itself, and its evidence.
+async fn drill(
+    plan: &Plan,
+    place: &Place,
+    stage: Arc<Stage>,
+    mut load: Load,
+    interrupted: &AtomicBool,
+) -> Performed {
+    let timing = Timing::of(&plan.scenario);
+    let act = async {
+        actor(plan, place, &stage, timing).await;
+        hold(&stage, &load, timing).await;
+    };
+    let limit = async {
+        let late = Box::pin(stage.clock.sleep_until(timing.until_ms));
+        match select(late, Box::pin(set(interrupted))).await {
+            Either::Left(_) => "the drill's time was over",
+            Either::Right(_) => "interrupted",
+        }
+    };
+    let act = async {
+        if let Either::Right((why, _)) = select(Box::pin(act), Box::pin(limit)).await {
+            stage.tell("world", "", why);
+            let mut notes = stage.lock();
+            let said = &mut notes.evidence.executor;
+            if interrupted.load(Ordering::Acquire) {
+                said.outcome = Outcome::Failed(why.to_owned());
+            } else if said.trigger.is_some() && said.steps.is_empty() {
+                said.outcome = Outcome::StillRunning;
+            }
+        }
+    };
+    let looking = Box::pin(probe::keep_looking(&stage));
+    if let Either::Right(_) = select(Box::pin(act), looking).await {
+        stage.failed("the prober ended");
+    }
+    finish(&stage, &mut load).await;
+    let notes = stage.lock();
+    let mut timeline = notes.timeline.clone();
+    timeline.sort_by_key(|entry| entry.at_ms);
+    Performed {
+        evidence: notes.evidence.clone(),
+        timeline,
+        fingerprint: 0,
+        executor_requests: 0,
+    }
+}
+
+/// What the executor follows: the plan's runbook, with this world's addresses. There is no Loki here, so the runbook's log
+/// check reads the pods' own logs.
+fn runbook(plan: &Plan, place: &Place) -> Arc<Runbook> {
+    let mut runbook = Runbook::clone(&plan.runbook.runbook);
+    runbook.prometheus.clone_from(&place.prometheus);
+    runbook.loki = None;
+    Arc::new(runbook)
+}
+
+async fn executor(plan: &Plan, place: &Place, stage: &Arc<Stage>) -> Result<Executor, String> {
+    let database = PostgresDatabase::from_url(&stage.ledger.executor_url(), Layout::default())
+        .map_err(|error| error.to_string())?;
+    let database: Arc<dyn Database> = Arc::new(database);
+    let ports = Ports {
+        kube: place.executor().await?,
+        http: http_client().map_err(|error| error.to_string())?,
+        database,
+        clock: Arc::new(SystemClock),
+        evidence: Arc::new(Cabinet(Arc::clone(stage))),
+    };
+    let options = Options::new("firedrill").with_observer(Arc::new(Watcher(Arc::clone(stage))));
+    Ok(Executor::new(ports, runbook(plan, place), options))
+}
+
+/// Deployer and executor, one after the other.
+async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
+    let (from, to) = match (
+        release(&plan.scenario.release.from),
+        release(&plan.scenario.release.to),
+    ) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(error), _) | (_, Err(error)) => return stage.failed(&error),
+    };
+    stage.clock.sleep_until(timing.warm_up_ms).await;
+    match harvest::lasting_state(&stage.client, &stage.ledger).await {
+        Ok(state) => stage.lock().evidence.state_before = state,
+        Err(error) => return stage.failed(&format!("the harness: {error}")),
+    }
+    let executor = match executor(plan, place, stage).await {
+        Ok(executor) => executor,
+        Err(error) => return stage.failed(&format!("the harness: {error}")),
+    };
+    if let Err(error) = executor.prepare().await {
+        return stage.failed(&format!("prepare: {}", error.chain()));
+    }
+    stage.clock.sleep_until(timing.deploy_at_ms).await;
+    let deployed = stage.clock.now_ms();
+    stage.lock().evidence.deployed_ms = Some(deployed);
+    let what = format!("deploys {}", plan.scenario.release.to);
+    stage.tell("deployer", "", what);
+    if let Err(error) = deployer::deploy(&stage.client, &stage.ledger, &from, &to).await {
+        stage.tell("deployer", "", format!("could not deploy: {error}"));
+        // What was not deployed is no drill: the fault never fired.
+        stage.lock().evidence.deployed_ms = None;
+        return;
+    }
+    let event = match executor.watch().await {
+        Err(error) => return stage.failed(&format!("watch: {}", error.chain())),
+        Ok(WatchOutcome::WindowClosed { predating, .. }) => {
+            let why = format!(
+                "the validation window closed; predating triggers: {}",
+                predating.join(", ")
+            );
+            stage.lock().evidence.executor.outcome = Outcome::NothingToDo(why);
+            return;
+        }
+        Ok(WatchOutcome::Triggered(event)) => event,
+    };
+    // The harness's own clock, at the instant at which the watch said so.
+    let at_ms = stage.clock.now_ms();
+    stage.lock().evidence.executor.trigger = Some(TriggerSaid {
+        name: event.name.clone(),
+        at_ms,
+    });
+    match executor.run(event).await {
+        Err(error) => stage.failed(&format!("run: {}", error.chain())),
+        Ok(report) => {
+            let of = |at| stage.clock.of(at);
+            watcher::copy_report(&report, of, &mut stage.lock().evidence.executor);
+        }
+    }
+}
+
+/// Goes on until the hold time has passed since the clients saw recovery; if they have not, not for long.
+async fn hold(stage: &Stage, load: &Load, timing: Timing) {
+    let recovered = {
+        let mut evidence = stage.lock().evidence.clone();
+        evidence.seconds = load.look(|record| record.seconds.clone());
+        recovery::recovered_ms(&evidence).map(|at| at + evidence.hold_ms)
+    };
+    let now = stage.clock.now_ms();
+    let end = recovered.unwrap_or(now).max(now) + TAIL;
+    stage.clock.sleep_until(end.min(timing.until_ms)).await;
+}
+
+/// The evidence at the end.
+async fn finish(stage: &Stage, load: &mut Load) {
+    let end_ms = stage.clock.now_ms();
+    let mut looked = false;
+    for _ in 0..3 {
+        looked = looked || probe::look(stage).await;
+    }
+    load.stop();
+    let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
+    let errors = {
+        let evidence = &mut stage.lock().evidence;
+        evidence.end_ms = end_ms;
+        load.look(|record| {
+            evidence.seconds = record.seconds.iter().take(whole).copied().collect();
+            // Seconds at the end in which no client learned anything are seconds, too.
+            evidence
+                .seconds
+                .resize(whole, crate::evidence::Second::default());
+            evidence.orders.acknowledged.clone_from(&record.orders);
+            evidence.trades.acknowledged.clone_from(&record.trades);
+            record.errors.clone()
+        })
+    };
+    for (kind, (count, first, last)) in errors {
+        let what = format!("{count} × {kind}, until {}", crate::stats::show_ms(last));
+        let entry = Entry::new(first, "clients", "", what);
+        stage.lock().timeline.push(entry);
+    }
+    let orders = stage.lock().evidence.orders.clone();
+    let (books, pods, flag, fence, state) = (
+        stage.ledger.present(&orders).await,
+        harvest::live_pods(&stage.client).await,
+        harvest::flag(&stage.client).await,
+        stage.ledger.fence().await,
+        harvest::lasting_state(&stage.client, &stage.ledger).await,
+    );
+    let mut notes = stage.lock();
+    let notes = &mut *notes;
+    let evidence = &mut notes.evidence;
+    // What can't be read stays empty, which no oracle takes for a pass; the timeline says why.
+    let mut unread = Vec::new();
+    match books {
+        Ok((orders, trades)) => {
+            evidence.orders.present = orders;
+            evidence.trades.present = trades;
+        }
+        Err(why) => unread.push(why),
+    }
+    match pods {
+        Ok(pods) => evidence.pods = pods,
+        Err(why) => unread.push(why),
+    }
+    match flag {
+        Ok(flag) => evidence.maintenance.flag = flag,
+        Err(why) => unread.push(why),
+    }
+    match fence {
+        Ok(token) => evidence.maintenance.fence_token = token,
+        Err(why) => {
+            evidence.maintenance.flag = None;
+            unread.push(why);
+        }
+    }
+    match state {
+        Ok(state) => evidence.state_after = state,
+        Err(why) => unread.push(why),
+    }
+    let told = told_by_clients(evidence);
+    notes.timeline.extend(told);
+    notes.timeline.extend(
+        unread
+            .into_iter()
+            .map(|why| Entry::new(end_ms, "world", "", why)),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbooks::LoadedRunbook;
+    use crate::scenario::{self, BUILT_IN};
+
+    #[test]
+    fn real_time_is_shorter_and_in_order() {
+        let triggers = LoadedRunbook::built_in().expect("valid").triggers();
+        for built_in in BUILT_IN {
+            let scenario = Scenario::parse(built_in.file, built_in.text, &triggers).expect("valid");
+            let timing = Timing::of(&scenario);
+            assert!(timing.warm_up_ms <= ms(scenario.timing.warm_up));
+            assert!(timing.deploy_at_ms >= timing.warm_up_ms + 20_000);
+            assert!(timing.deploy_at_ms < timing.until_ms);
+        }
+        assert!(scenario::find("latency-regression").is_some());
+    }
+}

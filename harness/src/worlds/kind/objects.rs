@@ -1,0 +1,226 @@
+//! The exchange in the cluster: cleared away, deployed as the stable release, and waited for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dex::release::{Release, Service};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service as KubeService};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::NAMESPACE;
+use super::clock::sleep;
+use crate::worlds::sim::objects::{MIGRATIONS, configuration, migrations};
+
+/// The manifests that people apply, in their order.
+const MANIFESTS: [&str; 5] = [
+    include_str!("../../../../deploy/dex/10-config.yaml"),
+    include_str!("../../../../deploy/dex/20-services.yaml"),
+    include_str!("../../../../deploy/dex/30-matching.yaml"),
+    include_str!("../../../../deploy/dex/31-risk.yaml"),
+    include_str!("../../../../deploy/dex/32-gateway.yaml"),
+];
+/// Label of everything that is the exchange's.
+const PART_OF: &str = "app.kubernetes.io/part-of=dex";
+/// ConfigMaps that the executor made.
+const EXECUTORS: [&str; 2] = ["rollback-baseline", "rollback-journal"];
+/// Secret with the ledger's URL.
+const DATABASE: &str = "ledger-database";
+/// How long the exchange may take to go, and to come up.
+const PATIENCE_S: u32 = 120;
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> String {
+    format!("{what}: {error}")
+}
+
+/// Removes the exchange and what the executor keeps, and waits until no pod is left.
+pub(super) async fn clear(client: &kube::Client) -> Result<(), String> {
+    all::<Deployment>(client).await?;
+    all::<PodDisruptionBudget>(client).await?;
+    all::<KubeService>(client).await?;
+    all::<ConfigMap>(client).await?;
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
+    for name in EXECUTORS {
+        gone(maps.delete(name, &DeleteParams::default()).await)?;
+    }
+    let leases = Api::<Lease>::namespaced(client.clone(), NAMESPACE);
+    gone(leases.delete("rollback", &DeleteParams::default()).await)?;
+    let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
+    gone(secrets.delete(DATABASE, &DeleteParams::default()).await)?;
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    let ours = ListParams::default().labels(PART_OF);
+    for _ in 0..PATIENCE_S * 2 {
+        let left = pods
+            .list(&ours)
+            .await
+            .map_err(|error| failed("list pods", &error))?;
+        if left.items.is_empty() {
+            return Ok(());
+        }
+        for pod in &left.items {
+            // Nothing that it does matters any more.
+            gone(
+                pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0))
+                    .await,
+            )?;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    Err("the last exchange's pods do not go".to_owned())
+}
+
+/// Deletes all objects of a kind that are the exchange's.
+async fn all<K>(client: &kube::Client) -> Result<(), String>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api = Api::<K>::namespaced(client.clone(), NAMESPACE);
+    let ours = ListParams::default().labels(PART_OF);
+    let what = format!("delete {}", K::plural(&()));
+    let list = api
+        .list(&ours)
+        .await
+        .map_err(|error| failed(&what, &error))?;
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    };
+    for object in &list.items {
+        gone(api.delete(&object.name_any(), &params).await)?;
+    }
+    Ok(())
+}
+
+/// A deletion that found nothing is one that is done.
+fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), String> {
+    match deleted {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(failed("delete", &error)),
+    }
+}
+
+/// Deploys `release` from nothing; `database` is the ledger's URL as pods reach it.
+pub(super) async fn create(
+    client: &kube::Client,
+    release: &Release,
+    database: &str,
+) -> Result<(), String> {
+    apply::<Secret>(
+        client,
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": DATABASE, "labels": {"app.kubernetes.io/part-of": "dex"}},
+            "stringData": {"url": database},
+        }),
+    )
+    .await?;
+    let map = |name: &str, data: &BTreeMap<String, String>| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "dex"}},
+            "data": data,
+        })
+    };
+    apply::<ConfigMap>(client, map(MIGRATIONS, &migrations(release))).await?;
+    let configured = configuration(release);
+    for (name, data) in &configured {
+        apply::<ConfigMap>(client, map(name, data)).await?;
+    }
+    for text in MANIFESTS {
+        let objects: Vec<Value> =
+            serde_saphyr::from_multiple(text).map_err(|error| failed("manifest", &error))?;
+        for mut object in objects {
+            let name = object["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            match object["kind"].as_str() {
+                Some("ConfigMap") if configured.contains_key(&name) => {}
+                Some("ConfigMap") => apply::<ConfigMap>(client, object).await?,
+                Some("Service") => apply::<KubeService>(client, object).await?,
+                Some("PodDisruptionBudget") => {
+                    apply::<PodDisruptionBudget>(client, object).await?;
+                }
+                Some("Deployment") => {
+                    let service = Service::by_name(&name)
+                        .ok_or_else(|| format!("the exchange has no service {name}"))?;
+                    object["spec"]["template"]["spec"]["containers"][0]["image"] =
+                        release.build(service).image().into();
+                    apply::<Deployment>(client, object).await?;
+                }
+                other => return Err(format!("a manifest of kind {other:?} is not expected")),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn apply<K>(client: &kube::Client, object: Value) -> Result<(), String>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let name = object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    Api::<K>::namespaced(client.clone(), NAMESPACE)
+        .patch(
+            &name,
+            &PatchParams::apply("firedrill").force(),
+            &Patch::Apply(&object),
+        )
+        .await
+        .map(drop)
+        .map_err(|error| failed(&format!("apply {} {name}", K::kind(&())), &error))
+}
+
+/// Waits until every Deployment is rolled out.
+pub(super) async fn ready(client: &kube::Client) -> Result<(), String> {
+    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let mut waiting = String::new();
+    for _ in 0..PATIENCE_S * 2 {
+        waiting.clear();
+        for service in Service::ALL {
+            let deployment = api
+                .get(service.name())
+                .await
+                .map_err(|error| failed(service.name(), &error))?;
+            if !is_rolled_out(&deployment) {
+                waiting.push_str(service.name());
+                waiting.push(' ');
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    Err(format!(
+        "not rolled out within {PATIENCE_S} s: {}",
+        waiting.trim()
+    ))
+}
+
+/// As `kubectl rollout status` decides it.
+fn is_rolled_out(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    let Some(status) = &deployment.status else {
+        return false;
+    };
+    status.observed_generation == deployment.metadata.generation
+        && status.updated_replicas == wanted
+        && status.replicas == wanted
+        && status.available_replicas == wanted
+}

@@ -1,0 +1,99 @@
+//! Which cluster to drill on: the one that `cargo xtask kind up` made, or another with the harness's marker.
+
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde::Deserialize;
+
+use super::NAMESPACE;
+
+/// The marker's namespace and name: a cluster that hasn't got it is never touched.
+const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
+
+/// Where things are, as `cluster.json` says.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Place {
+    context: String,
+    /// What the marker must say.
+    id: String,
+    kubeconfig: PathBuf,
+    executor_kubeconfig: PathBuf,
+    /// Docker network that pods reach.
+    pub(super) network: String,
+    /// Container of the node.
+    pub(super) node: String,
+    /// Base URL of the gateway's Service on this machine.
+    pub(super) gateway: String,
+    /// Base URL of Prometheus on this machine.
+    pub(super) prometheus: String,
+}
+
+impl Place {
+    /// Reads `cluster.json`: `FIREDRILL_CLUSTER`, or where `cargo xtask kind up` puts it.
+    ///
+    /// # Errors
+    /// There is none that can be read.
+    pub(super) fn find() -> Result<Self, String> {
+        let file = std::env::var_os("FIREDRILL_CLUSTER").map_or_else(
+            || {
+                PathBuf::from(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/../target/firedrill/cluster.json"
+                ))
+            },
+            PathBuf::from,
+        );
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            format!(
+                "{}: {error}; `cargo xtask kind up` makes a cluster",
+                file.display()
+            )
+        })?;
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    /// The way to the cluster for the harness itself, once the marker is seen.
+    ///
+    /// # Errors
+    /// No way, or no marker.
+    pub(super) async fn admin(&self) -> Result<kube::Client, String> {
+        let client = self.client(&self.kubeconfig).await?;
+        let (namespace, name) = MARKER;
+        let marker = Api::<ConfigMap>::namespaced(client.clone(), namespace)
+            .get_opt(name)
+            .await
+            .map_err(|error| format!("ask the cluster for its marker: {error}"))?;
+        let id = marker.and_then(|map| map.data?.get("id").cloned());
+        if id.as_ref() != Some(&self.id) {
+            return Err(format!(
+                "the context {} does not carry the marker {} ({namespace}/{name}): drills break things, so it is left alone",
+                self.context, self.id
+            ));
+        }
+        Ok(client)
+    }
+
+    /// The way to the cluster for the executor, with no more rights than it needs.
+    ///
+    /// # Errors
+    /// No way.
+    pub(super) async fn executor(&self) -> Result<kube::Client, String> {
+        self.client(&self.executor_kubeconfig).await
+    }
+
+    async fn client(&self, file: &PathBuf) -> Result<kube::Client, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+        let kubeconfig = Kubeconfig::read_from(file).map_err(|error| failed(&error))?;
+        let options = KubeConfigOptions {
+            context: Some(self.context.clone()),
+            ..KubeConfigOptions::default()
+        };
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| failed(&error))?;
+        config.default_namespace = NAMESPACE.to_owned();
+        kube::Client::try_from(config).map_err(|error| failed(&error))
+    }
+}
