@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
 use xshell::{Cmd, Shell, cmd};
 
@@ -28,6 +29,10 @@ pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCo
         sh,
         "{cargo} build --release --manifest-path {manifest} --package firedrill --bin firedrill {features...} --quiet"
     );
+    if live {
+        // Ctrl-C is for `firedrill`, which clears up; then there is a cluster to remove here.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default());
+    }
     let done = perform(sh, build.quiet(), command, args);
     if live && !is_kept() {
         kind::run(sh, &kind::Command::Down);
