@@ -79,6 +79,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A document of an incident could not be written.
+    #[error("could not write {what}: {reason}")]
+    Document {
+        /// Which document.
+        what: String,
+        /// Why.
+        reason: String,
+    },
     /// The journal's order of entries is impossible.
     #[error("the journal is inconsistent")]
     Journal(#[from] IllegalTransition),

@@ -36,5 +36,6 @@ pub use baseline::Baseline;
 pub use error::Error;
 pub use event::{Event, Observer, Silent, Stage, silent};
 pub use executor::{Executor, Options};
+pub use phases::Document;
 pub use planner::Plan;
 pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOutcome};

@@ -1,11 +1,14 @@
 //! The phases, each usable alone.
 
 mod config;
+mod document;
 mod observe;
 mod prepare;
 mod resume;
 mod run;
 mod watch;
+
+pub use document::Document;
 
 use std::sync::Arc;
 

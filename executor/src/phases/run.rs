@@ -170,7 +170,7 @@ impl Executor {
     }
 
     /// One step with its events and its report.
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         cluster: &Cluster,
         plan: &Plan,

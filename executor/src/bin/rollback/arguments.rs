@@ -76,6 +76,10 @@ pub(crate) enum Command {
     Run(Reason),
     /// Carry on an interrupted rollback, on this host or another.
     Resume,
+    /// Write the post-mortem's skeleton again, from the journal of the last rollback.
+    PostMortem,
+    /// Write the scenario that reproduces the incident again, from the journal of the last rollback.
+    Scenario,
     /// Check a runbook.
     Check {
         /// The file.

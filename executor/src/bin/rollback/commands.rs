@@ -12,7 +12,7 @@ use executor::ports::{
     RestoreReport, Snapshot, UndoScript,
 };
 use executor::runbook::Runbook;
-use executor::{Error, Executor, Options, TriggerEvent, WatchOutcome};
+use executor::{Document, Error, Executor, Options, TriggerEvent, WatchOutcome};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::arguments::{Arguments, Command, Common, ConfigCommand, DbCommand, Reason};
@@ -111,6 +111,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
             Ok(console::report(&executor.run(trigger).await?))
         }
         Command::Resume => Ok(console::report(&executor(common).await?.resume().await?)),
+        Command::PostMortem => document(common, Document::PostMortem).await,
+        Command::Scenario => document(common, Document::Scenario).await,
         Command::Config {
             command: ConfigCommand::Restore { service },
         } => {
@@ -119,6 +121,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
             Ok(0)
         }
     }
+}
+
+async fn document(common: &Common, document: Document) -> Result<u8, Failure> {
+    for name in executor(common).await?.document(document).await? {
+        anstream::println!("{name}");
+    }
+    Ok(0)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
