@@ -1,6 +1,7 @@
 //! Which cluster to drill on: the one that `cargo xtask kind up` made, or another with the harness's marker.
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
@@ -12,9 +13,21 @@ use super::NAMESPACE;
 /// The marker's namespace and name: a cluster that hasn't got it is never touched.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
 
+fn lock(path: &Path) -> Result<File, String> {
+    let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err("another drill uses the cluster".to_owned()),
+        Err(TryLockError::Error(error)) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
 /// Where things are, as `cluster.json` says.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Place {
+    /// One drill at a time: held as long as this value, and gone with the process.
+    #[serde(skip)]
+    lock: Option<File>,
     context: String,
     /// What the marker must say.
     id: String,
@@ -51,7 +64,10 @@ impl Place {
                 file.display()
             )
         })?;
-        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+        let mut place: Self =
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        place.lock = Some(lock(&file.with_file_name("drill.lock"))?);
+        Ok(place)
     }
 
     /// The way to the cluster for the harness itself, once the marker is seen.
@@ -95,5 +111,22 @@ impl Place {
             .map_err(|error| failed(&error))?;
         config.default_namespace = NAMESPACE.to_owned();
         kube::Client::try_from(config).map_err(|error| failed(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lock;
+
+    #[test]
+    fn one_drill_at_a_time() {
+        let path = std::env::temp_dir().join(format!("firedrill-lock-{}", std::process::id()));
+        let first = lock(&path);
+        assert!(first.is_ok());
+        let second = lock(&path);
+        assert!(second.is_err_and(|why| why.contains("another drill")));
+        drop(first);
+        assert!(lock(&path).is_ok());
+        assert!(std::fs::remove_file(path).is_ok());
     }
 }
