@@ -40,6 +40,8 @@ pub struct DrillResult {
     pub trades_acknowledged: u64,
     /// Acknowledged trades that are absent or changed.
     pub trades_lost: u64,
+    /// What was done to the exchange and the executor, in words.
+    pub faults: Vec<String>,
     /// The executor's steps, as it reports them.
     pub steps: Vec<StepSaid>,
     /// Rolling hash over every event.
@@ -127,6 +129,19 @@ fn panicked(plan: &Plan, why: &str) -> DrillResult {
     result
 }
 
+/// What the drill did on purpose, as far as it came to it.
+fn faults(plan: &Plan, evidence: &Evidence) -> Vec<String> {
+    let release = evidence
+        .deployed_ms
+        .map(|at| format!("{at} ms: release {} deployed", plan.scenario.release.to));
+    let crash = plan.scenario.crash.zip(evidence.crash_ms.flatten());
+    let crash = crash.map(|(crash, at)| {
+        let (side, request) = (crash.side.as_str(), crash.request);
+        format!("{at} ms: executor killed {side} its request {request}")
+    });
+    release.into_iter().chain(crash).collect()
+}
+
 /// Judges what a world handed back.
 #[must_use]
 pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
@@ -163,6 +178,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         requests_after_recovery: after.map_or(0, |t| t.counted()),
         trades_acknowledged: number("trades", "acknowledged"),
         trades_lost: number("trades", "lost") + number("trades", "changed"),
+        faults: faults(plan, &evidence),
         steps: evidence.executor.steps,
         files: evidence.files,
         fingerprint,

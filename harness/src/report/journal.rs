@@ -37,7 +37,7 @@ struct Drill<'a> {
     requests_after_recovery: u64,
     trades_acknowledged: u64,
     trades_lost: u64,
-    faults: Vec<String>,
+    faults: &'a [String],
     steps: Vec<Step<'a>>,
     findings: &'a [Finding],
     fingerprint: String,
@@ -148,7 +148,7 @@ fn drill(result: &DrillResult) -> Drill<'_> {
         requests_after_recovery: result.requests_after_recovery,
         trades_acknowledged: result.trades_acknowledged,
         trades_lost: result.trades_lost,
-        faults: Vec::new(),
+        faults: &result.faults,
         steps: result
             .steps
             .iter()

@@ -37,7 +37,11 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
         fingerprint: 0xfeed_f00d,
         executor_requests: 0,
         replay: "fd1-abc".to_owned(),
-        files: std::collections::BTreeMap::new(),
+        faults: vec!["90000 ms: release 1.5.0-slow-path deployed".to_owned()],
+        files: std::collections::BTreeMap::from([(
+            "incident-1/post-mortem.md".to_owned(),
+            "# Post-mortem\n".to_owned(),
+        )]),
         timeline: vec![
             timeline::Entry::new(90_000, "deployer", "", "deploys 1.5.0-slow-path"),
             timeline::Entry::new(150_400, "executor", "watch", "sla-latency-p99 fired"),
@@ -147,8 +151,25 @@ fn files_are_written_whole_and_replace_older_ones() {
         })
         .collect();
     names.sort();
+    let post_mortem = std::fs::read_to_string(directory.join("evidence/incident-1/post-mortem.md"));
     std::fs::remove_dir_all(&directory).expect("it is ours");
-    assert_eq!(names, ["journal.json", "junit.xml", "report.html"]);
+    assert_eq!(
+        names,
+        ["evidence", "journal.json", "junit.xml", "report.html"]
+    );
+    assert_eq!(post_mortem.expect("kept"), "# Post-mortem\n");
+}
+
+#[test]
+fn evidence_cannot_leave_its_directory() {
+    let outside = format!("firedrill-outside-{}", std::process::id());
+    let directory = std::env::temp_dir().join(format!("firedrill-inside-{}", std::process::id()));
+    let mut results = results();
+    let name = format!("../../{outside}");
+    results[0].files = std::collections::BTreeMap::from([(name, "x".to_owned())]);
+    write_all(&directory, &results, 0).expect("a writable directory");
+    std::fs::remove_dir_all(&directory).expect("it is ours");
+    assert!(!std::env::temp_dir().join(outside).exists());
 }
 
 #[test]
