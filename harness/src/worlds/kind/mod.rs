@@ -15,7 +15,7 @@
 //! - `deployer`: deploys the bad release, as people do.
 //! - `probe`, `harvest`: what the harness sees of ledger and cluster, without asking the executor.
 //!
-//! Times are real, so the scenario's are shortened (see [`Timing`]): nothing is waited for that shows nothing.
+//! Times are real, so the scenario's are shortened (`Timing`): nothing is waited for that shows nothing.
 
 mod clock;
 mod deployer;
