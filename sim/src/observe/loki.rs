@@ -1,4 +1,4 @@
-//! Loki: log lines by stream. [`logql`] is the language, [`query`] its evaluation, [`api`] the HTTP API.
+//! Loki: log lines by stream. `logql` is the language, `query` its evaluation, `api` the HTTP API.
 
 mod api;
 mod logql;

@@ -1,4 +1,4 @@
-//! Prometheus: service discovery, scrape loops, staleness, faults. Its HTTP API is in [`api`].
+//! Prometheus: service discovery, scrape loops, staleness, faults. Its HTTP API is in `api`.
 //!
 //! ```text
 //!  ScrapeSource ──targets──▶ loops ──samples──▶ tsdb ◀──queries── handle(request)
