@@ -12,12 +12,14 @@
 //! - `ledger`: its roles, migrations and rows.
 //! - `objects`: the exchange in the cluster.
 //! - `load`: the clients.
+//! - `crash`: the executor's death, where the scenario wants it.
 //! - `deployer`: deploys the bad release, as people do.
 //! - `probe`, `harvest`: what the harness sees of ledger and cluster, without asking the executor.
 //!
 //! Times are real, so the scenario's are shortened (`Timing`): nothing is waited for that shows nothing.
 
 mod clock;
+mod crash;
 mod deployer;
 mod docker;
 mod harvest;
@@ -44,6 +46,7 @@ use futures::future::{Either, join, select};
 use jiff::Timestamp;
 
 use self::clock::{DrillClock, sleep};
+use self::crash::Trap;
 use self::docker::Server;
 use self::ledger::Ledger;
 use self::load::Load;
@@ -53,9 +56,9 @@ use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
 use crate::oracles::recovery;
 use crate::scenario::Scenario;
-use crate::worlds::sim::NAMESPACE;
 use crate::worlds::sim::harvest::{told_by_clients, versions};
 use crate::worlds::sim::watcher;
+use crate::worlds::sim::{NAMESPACE, carry_on};
 
 /// Port of the gateway's Service on the node.
 const NODE_PORT: u16 = 30_080;
@@ -142,12 +145,6 @@ impl EvidenceStore for Cabinet {
 /// # Errors
 /// [`WorldError::SetUp`] if there is no cluster with the harness's marker, or the exchange does not come up on it.
 pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
-    if plan.scenario.crash.is_some() {
-        return Err(WorldError::SetUp(format!(
-            "{}: the executor's death at a request can be drilled in `sim` only",
-            plan.scenario.name
-        )));
-    }
     let interrupted = interrupts();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -319,18 +316,24 @@ fn runbook(plan: &Plan, place: &Place) -> Arc<Runbook> {
     Arc::new(runbook)
 }
 
-async fn executor(plan: &Plan, place: &Place, stage: &Arc<Stage>) -> Result<Executor, String> {
+async fn executor(
+    plan: &Plan,
+    place: &Place,
+    stage: &Arc<Stage>,
+    identity: &str,
+    trap: Option<&Arc<Trap>>,
+) -> Result<Executor, String> {
     let database = PostgresDatabase::from_url(&stage.ledger.executor_url(), Layout::default())
         .map_err(|error| error.to_string())?;
     let database: Arc<dyn Database> = Arc::new(database);
     let ports = Ports {
-        kube: place.executor().await?,
+        kube: place.executor(trap).await?,
         http: http_client().map_err(|error| error.to_string())?,
         database,
         clock: Arc::new(SystemClock),
         evidence: Arc::new(Cabinet(Arc::clone(stage))),
     };
-    let options = Options::new("firedrill").with_observer(Arc::new(Watcher(Arc::clone(stage))));
+    let options = Options::new(identity).with_observer(Arc::new(Watcher(Arc::clone(stage))));
     Ok(Executor::new(ports, runbook(plan, place), options))
 }
 
@@ -348,7 +351,8 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
         Ok(state) => stage.lock().evidence.state_before = state,
         Err(error) => return stage.failed(&format!("the harness: {error}")),
     }
-    let executor = match executor(plan, place, stage).await {
+    let trap = plan.scenario.crash.map(|crash| Trap::new(crash.side));
+    let executor = match executor(plan, place, stage, "firedrill", trap.as_ref()).await {
         Ok(executor) => executor,
         Err(error) => return stage.failed(&format!("the harness: {error}")),
     };
@@ -384,7 +388,28 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
         name: event.name.clone(),
         at_ms,
     });
-    match executor.run(event).await {
+    let ended = match (plan.scenario.crash, trap) {
+        (Some(crash), Some(trap)) => {
+            trap.arm(crash.request);
+            let run = Box::pin(executor.run(event.clone()));
+            match select(Box::pin(trap.sprung()), run).await {
+                Either::Right((ended, _)) => ended,
+                Either::Left((_, run)) => {
+                    drop(run);
+                    let at = stage.clock.now_ms();
+                    stage.lock().evidence.crash_ms = Some(Some(at));
+                    stage.tell("executor", "", "killed");
+                    sleep(crash.resume_after).await;
+                    match self::executor(plan, place, stage, "firedrill-2", None).await {
+                        Ok(second) => carry_on(&second, event).await,
+                        Err(error) => return stage.failed(&format!("the harness: {error}")),
+                    }
+                }
+            }
+        }
+        _ => executor.run(event).await,
+    };
+    match ended {
         Err(error) => stage.failed(&format!("run: {}", error.chain())),
         Ok(report) => {
             let of = |at| stage.clock.of(at);
@@ -414,7 +439,7 @@ async fn finish(stage: &Stage, load: &mut Load) {
     }
     load.stop();
     let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
-    let errors = {
+    let (errors, late) = {
         let evidence = &mut stage.lock().evidence;
         evidence.end_ms = end_ms;
         load.look(|record| {
@@ -425,9 +450,20 @@ async fn finish(stage: &Stage, load: &mut Load) {
                 .resize(whole, crate::evidence::Second::default());
             evidence.orders.acknowledged.clone_from(&record.orders);
             evidence.trades.acknowledged.clone_from(&record.trades);
-            record.errors.clone()
+            (record.errors.clone(), record.late)
         })
     };
+    if let Some((count, worst, last)) = late {
+        let what = format!(
+            "this host held its own clients up {count} times, by up to {}, the last time at {}",
+            crate::stats::show_ms(worst),
+            crate::stats::show_ms(last)
+        );
+        stage
+            .lock()
+            .timeline
+            .push(Entry::new(end_ms, "world", "", what));
+    }
     for (kind, (count, first, last)) in errors {
         let what = format!("{count} × {kind}, until {}", crate::stats::show_ms(last));
         let entry = Entry::new(first, "clients", "", what);

@@ -2,13 +2,16 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
 
 use super::NAMESPACE;
+use super::crash::{Trap, Trapping};
 
 /// The marker's namespace and name: a cluster that hasn't got it is never touched.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
@@ -91,15 +94,26 @@ impl Place {
         Ok(client)
     }
 
-    /// The way to the cluster for the executor, with no more rights than it needs.
+    /// The way to the cluster for the executor, with no more rights than it needs, and perhaps with its death on it.
     ///
     /// # Errors
     /// No way.
-    pub(super) async fn executor(&self) -> Result<kube::Client, String> {
-        self.client(&self.executor_kubeconfig).await
+    pub(super) async fn executor(&self, trap: Option<&Arc<Trap>>) -> Result<kube::Client, String> {
+        let file = &self.executor_kubeconfig;
+        let Some(trap) = trap else {
+            return self.client(file).await;
+        };
+        let builder = ClientBuilder::try_from(self.config(file).await?)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(builder.with_layer(&Trapping(Arc::clone(trap))).build())
     }
 
     async fn client(&self, file: &PathBuf) -> Result<kube::Client, String> {
+        kube::Client::try_from(self.config(file).await?)
+            .map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    async fn config(&self, file: &PathBuf) -> Result<kube::Config, String> {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
         let kubeconfig = Kubeconfig::read_from(file).map_err(|error| failed(&error))?;
         let options = KubeConfigOptions {
@@ -110,7 +124,7 @@ impl Place {
             .await
             .map_err(|error| failed(&error))?;
         config.default_namespace = NAMESPACE.to_owned();
-        kube::Client::try_from(config).map_err(|error| failed(&error))
+        Ok(config)
     }
 }
 

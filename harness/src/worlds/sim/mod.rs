@@ -249,7 +249,10 @@ async fn actor(world: &World, plan: &Plan, refit: &Refit, notebook: &Notebook) {
 }
 
 /// What another host does that finds an interrupted rollback: resumes, or begins where nothing had begun.
-async fn carry_on(executor: &Executor, event: TriggerEvent) -> Result<Report, executor::Error> {
+pub(in crate::worlds) async fn carry_on(
+    executor: &Executor,
+    event: TriggerEvent,
+) -> Result<Report, executor::Error> {
     match executor.resume().await {
         Err(executor::Error::NothingToResume) => executor.run(event).await,
         ended => ended,

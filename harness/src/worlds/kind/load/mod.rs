@@ -125,6 +125,7 @@ async fn send(shared: Arc<Shared>, until_us: u64) {
     while !shared.stop.load(Ordering::Acquire) && next < until_us {
         shared.clock.sleep_until_us(next).await;
         let now = shared.clock.now_us();
+        lock(&shared.record).woke(now, now.saturating_sub(next));
         for _ in 0..BURST {
             if next > now {
                 break;
@@ -162,6 +163,19 @@ async fn ask(shared: Arc<Shared>, client: Http, request: OrderRequest) {
     shared.in_flight.fetch_sub(1, Ordering::AcqRel);
 }
 
+/// What kind of error a text tells of: the numbers in it make no kinds of their own.
+fn kind_of(text: &str) -> String {
+    let mut kind = String::new();
+    for c in text.chars().take(120) {
+        if !c.is_ascii_digit() {
+            kind.push(c);
+        } else if !kind.ends_with('#') {
+            kind.push('#');
+        }
+    }
+    kind
+}
+
 async fn answer(client: &Http, uri: &http::Uri, request: &OrderRequest) -> Result<Seen, String> {
     let body = serde_json::to_vec(request).map_err(|error| error.to_string())?;
     let message = http::Request::post(uri.clone())
@@ -191,8 +205,19 @@ async fn answer(client: &Http, uri: &http::Uri, request: &OrderRequest) -> Resul
         503 if head.headers.contains_key(MAINTENANCE_HEADER) => Seen::Maintenance,
         status => {
             let text = String::from_utf8_lossy(&body);
-            let text: String = text.chars().take(120).collect();
-            Seen::Error(format!("{status}: {text}"))
+            Seen::Error(format!("{status}: {}", kind_of(&text)))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind_of;
+
+    #[test]
+    fn errors_about_different_accounts_are_of_one_kind() {
+        let kind = kind_of("cannot decode the balance of account 458");
+        assert_eq!(kind, "cannot decode the balance of account #");
+        assert_eq!(kind, kind_of("cannot decode the balance of account 7"));
+    }
 }

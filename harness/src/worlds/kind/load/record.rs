@@ -8,6 +8,9 @@ use sim::database::order_content;
 use super::super::ledger::entry;
 use crate::evidence::{Entry, Ms, Second};
 
+/// Behind the time by that, the clients were held up, in µs.
+const LATE_US: u64 = 50_000;
+
 /// How a request ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -34,6 +37,9 @@ pub(in crate::worlds::kind) struct Record {
     pub(in crate::worlds::kind) trades: Vec<Entry>,
     /// Errors by kind: how many, the first and the last, in ms of the drill.
     pub(in crate::worlds::kind) errors: BTreeMap<String, (u64, Ms, Ms)>,
+    /// How often the clients themselves were held up, by how much at most, and when last, in ms: a host that is too busy
+    /// for its own clients makes an exchange look slow.
+    pub(in crate::worlds::kind) late: Option<(u64, Ms, Ms)>,
 }
 
 impl Record {
@@ -44,6 +50,16 @@ impl Record {
             orders: Vec::new(),
             trades: Vec::new(),
             errors: BTreeMap::new(),
+            late: None,
+        }
+    }
+
+    /// The clients woke at `at_us` to send, `late_us` behind the time.
+    pub(super) fn woke(&mut self, at_us: u64, late_us: u64) {
+        if late_us >= LATE_US {
+            let at = at_us / 1_000;
+            let (count, worst, _) = self.late.unwrap_or_default();
+            self.late = Some((count + 1, worst.max(late_us / 1_000), at));
         }
     }
 
@@ -121,5 +137,10 @@ mod tests {
             [second(0, 0, 0, 0), second(1, 1, 0, 0), second(0, 0, 1, 1)]
         );
         assert_eq!(record.errors["x"], (1, 2_100, 2_100));
+        record.woke(3_000_000, 49_999);
+        assert_eq!(record.late, None);
+        record.woke(4_000_000, 80_000);
+        record.woke(5_000_000, 60_000);
+        assert_eq!(record.late, Some((2, 80, 5_000)));
     }
 }
