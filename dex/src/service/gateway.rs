@@ -274,6 +274,11 @@ impl Door {
                         continue;
                     }
                 }
+                // Pod addresses are used again: somebody else answers there now, and has executed nothing.
+                Some(Ok(response)) if response.status() == StatusCode::NOT_FOUND => {
+                    last = "no matching engine at its last address";
+                    self.set_leader(None);
+                }
                 Some(Ok(response)) => return pass(response.map(Body::new), deadline).await,
                 Some(Err(error)) if error.is_connect() => {
                     last = "matching engine cannot be reached";
