@@ -1,5 +1,6 @@
 //! Worlds: where a drill happens. A world performs a drill and hands back evidence; it judges nothing.
 
+mod deployer;
 #[cfg(feature = "kind")]
 pub mod kind;
 pub mod sim;

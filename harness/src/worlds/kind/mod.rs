@@ -13,14 +13,12 @@
 //! - `objects`: the exchange in the cluster.
 //! - `load`: the clients.
 //! - `crash`: the executor's death, where the scenario wants it.
-//! - `deployer`: deploys the bad release, as people do.
 //! - `probe`, `harvest`: what the harness sees of ledger and cluster, without asking the executor.
 //!
 //! Times are real, so the scenario's are shortened (`Timing`): nothing is waited for that shows nothing.
 
 mod clock;
 mod crash;
-mod deployer;
 mod docker;
 mod harvest;
 mod ledger;
@@ -51,7 +49,7 @@ use self::docker::Server;
 use self::ledger::Ledger;
 use self::load::Load;
 use self::place::Place;
-use super::{Performed, Plan, WorldError};
+use super::{Performed, Plan, WorldError, deployer};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
 use crate::oracles::recovery;
@@ -364,7 +362,8 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
     stage.lock().evidence.deployed_ms = Some(deployed);
     let what = format!("deploys {}", plan.scenario.release.to);
     stage.tell("deployer", "", what);
-    if let Err(error) = deployer::deploy(&stage.client, &stage.ledger, &from, &to).await {
+    let migrate = stage.ledger.migrate(&to);
+    if let Err(error) = deployer::deploy(&stage.client, &from, &to, migrate).await {
         stage.tell("deployer", "", format!("could not deploy: {error}"));
         // What was not deployed is no drill: the fault never fired.
         stage.lock().evidence.deployed_ms = None;

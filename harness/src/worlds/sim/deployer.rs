@@ -1,20 +1,13 @@
-//! The deployer: brings a release into production as a pipeline does. Schema first, then
-//! configuration, then images.
-
-use std::fmt::Display;
+//! The deployer in the simulation: an origin of its own, and migrations through the simulated database.
 
 use dex::migrations::Kind;
-use dex::release::{Release, Service};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use dex::release::Release;
 use sim::database::{DbOp, DbReply};
 use sim::world::World;
 
 use super::NAMESPACE;
-use super::objects::{MIGRATIONS, configuration, migrations};
 use crate::scenario::Scenario;
+use crate::worlds::deployer::{deploy as deploy_to, said};
 
 const ORIGIN: &str = "deployer";
 
@@ -24,45 +17,7 @@ pub(super) async fn deploy(world: &World, scenario: &Scenario) -> Result<(), Str
         |name: &str| Release::by_name(name).ok_or_else(|| format!("unknown release {name}"));
     let (from, to) = (known(&scenario.release.from)?, known(&scenario.release.to)?);
     let client = kube::Client::new(world.kube(ORIGIN), NAMESPACE);
-    let maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
-    let params = PatchParams::default();
-    if migrations(&to) != migrations(&from) {
-        let patch = json!({"data": migrations(&to)});
-        maps.patch(MIGRATIONS, &params, &Patch::Merge(&patch))
-            .await
-            .map_err(|e| said("publish the migrations", &e))?;
-        migrate(world, &to).await?;
-    }
-    let before = configuration(&from);
-    for (name, data) in configuration(&to) {
-        if before.get(&name) != Some(&data) {
-            let patch = json!({"data": data});
-            maps.patch(&name, &params, &Patch::Merge(&patch))
-                .await
-                .map_err(|e| said("configure", &e))?;
-        }
-    }
-    let deployments = Api::<Deployment>::namespaced(client, NAMESPACE);
-    for service in Service::ALL {
-        let (old, new) = (from.build(service), to.build(service));
-        if old == new {
-            continue;
-        }
-        let name = service.name();
-        let patch = json!({
-            "metadata": {"annotations": {"kubernetes.io/change-cause": format!("deploy {}", to.name)}},
-            "spec": {"template": {"spec": {"containers": [{"name": name, "image": new.image()}]}}},
-        });
-        deployments
-            .patch(name, &params, &Patch::Strategic(&patch))
-            .await
-            .map_err(|e| said("set the image", &e))?;
-    }
-    Ok(())
-}
-
-fn said(what: &str, error: &dyn Display) -> String {
-    format!("{what}: {error}")
+    deploy_to(&client, &from, &to, migrate(world, &to)).await
 }
 
 /// Runs the versioned migrations that the history lacks.

@@ -1,6 +1,8 @@
 //! The deployer: brings a release into production as a pipeline does. Schema first, then configuration, then images.
+//! The same in every world, but for how the schema is migrated.
 
 use std::fmt::Display;
+use std::future::Future;
 
 use dex::release::{Release, Service};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -8,16 +10,15 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::NAMESPACE;
-use super::ledger::Ledger;
-use crate::worlds::sim::objects::{MIGRATIONS, configuration, migrations};
+use super::sim::NAMESPACE;
+use super::sim::objects::{MIGRATIONS, configuration, migrations};
 
-/// Deploys `to` where `from` runs; what went wrong.
+/// Deploys `to` where `from` runs; what went wrong. `migrate` is awaited if `to` brings migrations, once they are published.
 pub(super) async fn deploy(
     client: &kube::Client,
-    ledger: &Ledger,
     from: &Release,
     to: &Release,
+    migrate: impl Future<Output = Result<(), String>>,
 ) -> Result<(), String> {
     let maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
     let params = PatchParams::default();
@@ -26,7 +27,7 @@ pub(super) async fn deploy(
         maps.patch(MIGRATIONS, &params, &Patch::Merge(&patch))
             .await
             .map_err(|e| said("publish the migrations", &e))?;
-        ledger.migrate(to).await?;
+        migrate.await?;
     }
     let before = configuration(from);
     for (name, data) in configuration(to) {
@@ -56,6 +57,7 @@ pub(super) async fn deploy(
     Ok(())
 }
 
-fn said(what: &str, error: &dyn Display) -> String {
+/// An error with what was being done.
+pub(super) fn said(what: &str, error: &dyn Display) -> String {
     format!("{what}: {error}")
 }
