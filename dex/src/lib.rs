@@ -13,6 +13,7 @@
 pub mod book;
 pub mod command;
 pub mod exchange;
+pub mod exposition;
 pub mod gateway;
 mod index;
 pub mod invariants;

@@ -1,28 +1,13 @@
 //! Metrics in Prometheus' text format, by the names that the runbook's queries use.
 
-use std::fmt::Write;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::exposition::{DURATION_BOUNDS, Exposition};
 use crate::release::Build;
 
 /// `Content-Type` of the exposition.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Upper bounds of the duration histogram in µs, and as Prometheus writes them.
-const DURATION_BOUNDS: [(u64, &str); 11] = [
-    (1_000, "0.001"),
-    (2_500, "0.0025"),
-    (5_000, "0.005"),
-    (10_000, "0.01"),
-    (25_000, "0.025"),
-    (50_000, "0.05"),
-    (100_000, "0.1"),
-    (250_000, "0.25"),
-    (500_000, "0.5"),
-    (1_000_000, "1"),
-    (2_500_000, "2.5"),
-];
 
 /// How a gateway answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,18 +97,12 @@ impl Requests {
 }
 
 /// An exposition in the making.
-pub(super) struct Page {
-    out: String,
-    family: &'static str,
-}
+pub(super) struct Page(Exposition);
 
 impl Page {
     /// A page that begins with `dex_build_info`.
     pub(super) fn of(build: &Build) -> Self {
-        let mut page = Self {
-            out: String::with_capacity(2_048),
-            family: "",
-        };
+        let mut page = Self(Exposition::default());
         page.sample(
             "dex_build_info",
             &[("version", build.version), ("revision", build.revision)],
@@ -139,34 +118,11 @@ impl Page {
 
     /// Adds a sample. Label values need no escapes.
     fn sample(&mut self, metric: &'static str, labels: &[(&str, &str)], value: &str) {
-        let family = ["_bucket", "_sum", "_count"]
-            .iter()
-            .find_map(|suffix| metric.strip_suffix(suffix))
-            .unwrap_or(metric);
-        if family != self.family {
-            self.family = family;
-            let kind = if family.ends_with("_seconds") {
-                "histogram"
-            } else if family.ends_with("_total") {
-                "counter"
-            } else {
-                "gauge"
-            };
-            let _ = writeln!(self.out, "# TYPE {family} {kind}");
-        }
-        self.out.push_str(metric);
-        for (n, (name, value)) in labels.iter().enumerate() {
-            let open = if n == 0 { '{' } else { ',' };
-            let _ = write!(self.out, "{open}{name}=\"{value}\"");
-        }
-        if !labels.is_empty() {
-            self.out.push('}');
-        }
-        let _ = writeln!(self.out, " {value}");
+        self.0.sample(metric, labels, value);
     }
 
     pub(super) fn finish(self) -> String {
-        self.out
+        self.0.finish()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use dex::exposition::DURATION_BOUNDS;
 use dex::gateway::{Gateway, GatewayConfig, TradingMode};
 use dex::release::{Build, Service};
 use dex::risk::Reconciler;
 
-use super::pod::{DURATION_BOUNDS, GatewayState, MatchingState, Pod, RiskState, Role};
+use super::pod::{GatewayState, MatchingState, Pod, RiskState, Role};
 use super::venue::{Due, Exchange};
 use crate::time::Micros;
 use crate::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, Workload};

@@ -1,8 +1,8 @@
 //! What the pods expose: the same numbers for a scrape and for `GET /metrics`.
 
-use std::fmt::Write;
+use dex::exposition::{DURATION_BOUNDS, Exposition};
 
-use super::pod::{Answer, DURATION_BOUNDS, Role};
+use super::pod::{Answer, Role};
 use super::venue::Exchange;
 use crate::observe::SampleSink;
 use crate::time::Micros;
@@ -94,46 +94,18 @@ impl Exchange {
 
     /// The exposition in Prometheus' text format.
     pub(super) fn render_metrics(&self, index: usize) -> String {
-        let mut text = Text {
-            out: String::with_capacity(2_048),
-            last: "",
-        };
+        let mut text = Text::default();
         self.expose(index, &mut text);
-        text.out
+        text.0.finish()
     }
 }
 
 /// Writes samples as text.
-struct Text {
-    out: String,
-    last: &'static str,
-}
+#[derive(Default)]
+struct Text(Exposition);
 
 impl SampleSink for Text {
     fn sample(&mut self, metric: &'static str, labels: &[(&'static str, &str)], value: f64) {
-        let family = ["_bucket", "_sum", "_count"]
-            .iter()
-            .find_map(|suffix| metric.strip_suffix(suffix))
-            .unwrap_or(metric);
-        if family != self.last {
-            self.last = family;
-            let kind = if family.ends_with("_seconds") {
-                "histogram"
-            } else if family.ends_with("_total") {
-                "counter"
-            } else {
-                "gauge"
-            };
-            let _ = writeln!(self.out, "# TYPE {family} {kind}");
-        }
-        self.out.push_str(metric);
-        for (n, (name, value)) in labels.iter().enumerate() {
-            let open = if n == 0 { '{' } else { ',' };
-            let _ = write!(self.out, "{open}{name}=\"{value}\"");
-        }
-        if !labels.is_empty() {
-            self.out.push('}');
-        }
-        let _ = writeln!(self.out, " {value}");
+        self.0.sample(metric, labels, value);
     }
 }

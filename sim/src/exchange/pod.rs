@@ -3,27 +3,13 @@
 use std::collections::VecDeque;
 
 use dex::command::Command;
+use dex::exposition::DURATION_BOUNDS;
 use dex::gateway::{Gateway, TradingMode};
 use dex::release::Build;
 use dex::risk::Reconciler;
 
 use crate::time::Micros;
 use crate::workload::LogLine;
-
-/// Upper bounds of the duration histogram in µs, and as Prometheus writes them.
-pub(super) const DURATION_BOUNDS: [(u64, &str); 11] = [
-    (1_000, "0.001"),
-    (2_500, "0.0025"),
-    (5_000, "0.005"),
-    (10_000, "0.01"),
-    (25_000, "0.025"),
-    (50_000, "0.05"),
-    (100_000, "0.1"),
-    (250_000, "0.25"),
-    (500_000, "0.5"),
-    (1_000_000, "1"),
-    (2_500_000, "2.5"),
-];
 
 /// Error lines that a pod writes in one second at most, and lines about maintenance.
 const ERROR_LINES_PER_S: u16 = 20;
