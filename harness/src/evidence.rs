@@ -44,6 +44,8 @@ pub struct Evidence {
     pub versions_deployed: BTreeMap<String, String>,
     /// The executor's death, where the scenario wants it; `Some(None)`: it ended before it could die.
     pub crash_ms: Option<Option<Ms>>,
+    /// The scenario's faults, in its order.
+    pub faults: Vec<FaultSeen>,
     /// Whether a pod of the deployed release was ever seen live.
     pub deployed_build_seen: bool,
     /// What halts trading, at the end.
@@ -56,6 +58,21 @@ pub struct Evidence {
     pub files: BTreeMap<String, String>,
     /// What the executor says. It is compared with the rest, never believed.
     pub executor: ExecutorSaid,
+}
+
+/// A fault of the scenario, as the world carried it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultSeen {
+    /// What it is, in words.
+    pub what: String,
+    /// Whether nothing can bring the exchange back while it lasts.
+    pub blocks: bool,
+    /// When it began; `None`: its instant never came.
+    pub began_ms: Option<Ms>,
+    /// When it was over; `None`: it never began.
+    pub ended_ms: Option<Ms>,
+    /// How often it hit: messages, objects, or 1 for what happens once.
+    pub hits: u64,
 }
 
 /// One second of the clients' experience.
@@ -137,6 +154,8 @@ pub struct ExecutorSaid {
     pub outcome: Outcome,
     /// When it says the exchange had recovered.
     pub recovered_ms: Option<Ms>,
+    /// When it ended, by the harness's clock; `None`: it had not.
+    pub ended_ms: Option<Ms>,
     /// The way it took.
     pub path: Path,
     /// Its steps.
@@ -206,6 +225,17 @@ impl Evidence {
             versions_before: BTreeMap::new(),
             versions_deployed: BTreeMap::new(),
             crash_ms: scenario.crash.map(|_| None),
+            faults: scenario
+                .faults
+                .iter()
+                .map(|fault| FaultSeen {
+                    what: fault.in_words(),
+                    blocks: fault.kind.spec().blocks,
+                    began_ms: None,
+                    ended_ms: None,
+                    hits: 0,
+                })
+                .collect(),
             deployed_build_seen: false,
             maintenance: MaintenanceSeen {
                 flag: None,
@@ -218,6 +248,7 @@ impl Evidence {
                 trigger: None,
                 outcome: Outcome::NothingToDo("it was never started".to_owned()),
                 recovered_ms: None,
+                ended_ms: None,
                 path: Path::None,
                 steps: Vec::new(),
             },

@@ -132,9 +132,8 @@ impl Finding {
 
 /// Whether any executor could have met the objective under the faults of a drill.
 ///
-/// A hook: this build injects no faults beside the bad release, so every drill is survivable. Once
-/// scenarios have faults, an RTO that is missed under faults that leave no way to meet it (the
-/// API server gone for five minutes) is inconclusive, not failed.
+/// An RTO that is missed under faults that leave no way to meet it (the API server gone for five minutes) is
+/// inconclusive, not failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Survivability {
     /// A perfect executor would have met the objective.

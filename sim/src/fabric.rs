@@ -254,11 +254,15 @@ impl Fabric {
             path: path.to_owned(),
             sent_at: now,
         };
-        let fate = self.rules.iter_mut().find_map(|r| {
-            let fate = r.rule.judge(&message, &mut r.rng);
-            r.fired += u64::from(fate.is_some());
-            fate
-        });
+        // Every rule is asked, so that one does not change what another draws.
+        let mut fate = None;
+        for active in &mut self.rules {
+            let wants = active.rule.judge(&message, &mut active.rng);
+            if fate.is_none() && wants.is_some() {
+                active.fired += 1;
+                fate = wants;
+            }
+        }
         Passage {
             message,
             out,
@@ -353,6 +357,33 @@ mod tests {
                 .fate
                 .is_none()
         );
+    }
+
+    struct Coin(std::sync::Arc<std::sync::Mutex<Vec<bool>>>);
+
+    impl Rule for Coin {
+        fn judge(&mut self, _: &Message, rng: &mut Rng) -> Option<Fate> {
+            let heads = rng.ratio(1, 2);
+            self.0.lock().expect("not poisoned").push(heads);
+            heads.then_some(Fate::CutReply)
+        }
+    }
+
+    #[test]
+    fn a_rule_draws_the_same_whatever_stands_before_it() {
+        let drawn = |with_other: bool| {
+            let mut f = fabric();
+            if with_other {
+                f.add_rule("other", Box::new(LoseWrites));
+            }
+            let seen = std::sync::Arc::default();
+            f.add_rule("coin", Box::new(Coin(std::sync::Arc::clone(&seen))));
+            for _ in 0..20 {
+                f.admit("a", Server::Kube, "PUT", "/", Micros::ZERO);
+            }
+            seen.lock().expect("not poisoned").clone()
+        };
+        assert_eq!(drawn(false), drawn(true));
     }
 
     #[test]

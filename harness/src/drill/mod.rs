@@ -5,7 +5,7 @@ pub mod timeline;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::evidence::{Evidence, Ms, Outcome, StepSaid, second_from};
+use crate::evidence::{Evidence, Ms, Outcome, StepSaid, ms, second_from};
 use crate::oracles::{self, recovery};
 use crate::runbooks;
 use crate::stats::parts_per_million;
@@ -139,7 +139,45 @@ fn faults(plan: &Plan, evidence: &Evidence) -> Vec<String> {
         let (side, request) = (crash.side.as_str(), crash.request);
         format!("{at} ms: executor killed {side} its request {request}")
     });
-    release.into_iter().chain(crash).collect()
+    let others = evidence.faults.iter().filter_map(|fault| {
+        let (at, what) = (fault.began_ms?, &fault.what);
+        Some(format!("{at} ms: {what}; hit {} times", fault.hits))
+    });
+    release.into_iter().chain(crash).chain(others).collect()
+}
+
+/// The least that any executor needs once the last obstacle is gone: a Deployment's pods take that long to be replaced.
+const LEAST_RECOVERY_MS: Ms = 5_000;
+
+/// Whether there was a way to meet the objective. There was none if something that nothing can be done against lasted,
+/// without a break longer than the least that a recovery takes, from the trigger on until it was too late.
+fn survivability(evidence: &Evidence) -> Survivability {
+    let Some(trigger) = evidence.executor.trigger.as_ref().map(|t| t.at_ms) else {
+        return Survivability::Survivable;
+    };
+    let deadline = trigger + ms(evidence.expect.rto_max);
+    let mut blocked: Vec<(Ms, Ms)> = evidence
+        .faults
+        .iter()
+        .filter(|fault| fault.blocks && fault.hits > 0)
+        .filter_map(|fault| {
+            let began = fault.began_ms?;
+            Some((began, fault.ended_ms.unwrap_or(Ms::MAX)))
+        })
+        .collect();
+    blocked.sort_unstable();
+    let mut free_from = trigger;
+    for (began, ended) in blocked {
+        if began.saturating_sub(free_from) >= LEAST_RECOVERY_MS {
+            break;
+        }
+        free_from = free_from.max(ended);
+    }
+    if free_from.saturating_add(LEAST_RECOVERY_MS) > deadline {
+        Survivability::Unsurvivable
+    } else {
+        Survivability::Survivable
+    }
 }
 
 /// Judges what a world handed back.
@@ -152,8 +190,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         executor_requests,
     } = performed;
     let findings = oracles::ask_all(&evidence);
-    // No faults beside the release yet: see `Survivability`.
-    let verdicts = judge(&findings, Survivability::Survivable);
+    let verdicts = judge(&findings, survivability(&evidence));
     let number = |oracle: &str, name: &str| {
         findings
             .iter()
@@ -193,5 +230,60 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         verdicts,
         findings,
         timeline,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{FaultSeen, TriggerSaid};
+    use crate::scenario::built_in;
+
+    #[test]
+    fn only_what_blocks_until_it_is_too_late_is_unsurvivable() {
+        let scenario = built_in("latency-regression", &[])
+            .expect("built in")
+            .expect("right");
+        let under = |faults: &[(bool, Ms, Ms)]| {
+            let mut evidence = Evidence::empty(&scenario);
+            evidence.executor.trigger = Some(TriggerSaid {
+                name: "sla-latency-p99".to_owned(),
+                at_ms: 100_000,
+            });
+            evidence.faults = faults
+                .iter()
+                .map(|&(blocks, began, ended)| FaultSeen {
+                    what: "x".to_owned(),
+                    blocks,
+                    began_ms: Some(began),
+                    ended_ms: Some(ended),
+                    hits: 1,
+                })
+                .collect();
+            survivability(&evidence)
+        };
+        assert_eq!(under(&[]), Survivability::Survivable);
+        // The objective ends at 400 s.
+        assert_eq!(
+            under(&[(true, 101_000, 394_000)]),
+            Survivability::Survivable
+        );
+        assert_eq!(
+            under(&[(true, 101_000, 396_000)]),
+            Survivability::Unsurvivable
+        );
+        assert_eq!(
+            under(&[(false, 101_000, 396_000)]),
+            Survivability::Survivable
+        );
+        // Time enough in between.
+        assert_eq!(
+            under(&[(true, 101_000, 150_000), (true, 160_000, 500_000)]),
+            Survivability::Survivable
+        );
+        assert_eq!(
+            under(&[(true, 101_000, 150_000), (true, 149_000, 500_000)]),
+            Survivability::Unsurvivable
+        );
     }
 }

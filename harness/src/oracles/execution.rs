@@ -1,7 +1,8 @@
 //! Did the executor end as it should, by the way that it should take?
 
-use crate::evidence::{Evidence, Outcome};
-use crate::scenario::Path;
+use crate::evidence::{Evidence, Outcome, ms};
+use crate::scenario::{Expected, Path};
+use crate::stats::show_ms;
 use crate::verdict::{Finding, Stage, Verdict};
 
 /// The executor's outcome and path are the expected ones.
@@ -19,6 +20,13 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
         Outcome::StillRunning => finding(
             Verdict::Fail,
             "the executor was still at work when the drill ended".to_owned(),
+        ),
+        Outcome::Escalated(why) if evidence.expect.outcome == Expected::Escalated => {
+            called(evidence, why)
+        }
+        Outcome::Recovered if evidence.expect.outcome == Expected::Escalated => finding(
+            Verdict::Fail,
+            "the executor claims recovery, and a person should have been called".to_owned(),
         ),
         Outcome::Escalated(why) => finding(
             Verdict::Fail,
@@ -44,4 +52,34 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
             ),
         ),
     }
+}
+
+/// A person must be called while the objective can still be met, or is just being missed, and not long after.
+fn called(evidence: &Evidence, why: &str) -> Finding {
+    let finding =
+        |verdict, reason: String| Finding::new("outcome", Stage::Execution, verdict, reason);
+    let (Some(trigger), Some(at)) = (
+        evidence.executor.trigger.as_ref().map(|t| t.at_ms),
+        evidence.executor.ended_ms,
+    ) else {
+        return finding(
+            Verdict::Inconclusive,
+            "a person was called, and it is not known when".to_owned(),
+        );
+    };
+    let after = at.saturating_sub(trigger);
+    let limit = ms(evidence.expect.rto_max);
+    let (verdict, word) = if after <= limit {
+        (Verdict::Pass, "within")
+    } else {
+        (Verdict::Fail, "only after")
+    };
+    finding(
+        verdict,
+        format!(
+            "a person was called {word} {}, as there was no way back: {why}",
+            show_ms(limit)
+        ),
+    )
+    .number("called_after_ms", after)
 }

@@ -27,6 +27,16 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
             "the executor was to die at a request that it never made".to_owned(),
         );
     }
+    if let Some(fault) = evidence.faults.iter().find(|fault| fault.hits == 0) {
+        let why = match fault.began_ms {
+            None => "its instant never came",
+            Some(_) => "it hit nothing",
+        };
+        return finding(
+            Verdict::Inconclusive,
+            format!("the fault `{}` never fired: {why}", fault.what),
+        );
+    }
     if evidence.expect.trigger.is_none() {
         return finding(
             Verdict::Pass,

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::recovery::{first_harm_ms, recovered_ms};
 use super::*;
 use crate::evidence::{
-    Books, Entry, MaintenanceSeen, Outcome, PodSeen, Probe, Second, TriggerSaid,
+    Books, Entry, FaultSeen, MaintenanceSeen, Outcome, PodSeen, Probe, Second, TriggerSaid,
 };
-use crate::scenario::{Path, Scenario, built_in};
+use crate::scenario::{Expected, Path, Scenario, built_in};
 use crate::verdict::Verdict;
 
 const GOOD_SECOND: Second = Second {
@@ -482,6 +482,96 @@ fn doctored_evidence_is_seen_through() {
             "{} is never seen to bite",
             oracle.name
         );
+    }
+}
+
+#[test]
+fn a_fault_that_hit_nothing_makes_a_drill_inconclusive() {
+    let seen = |began_ms, hits| FaultSeen {
+        what: "api-slow".to_owned(),
+        blocks: false,
+        began_ms,
+        ended_ms: began_ms,
+        hits,
+    };
+    let mut e = good();
+    e.faults = vec![seen(Some(151_000), 3)];
+    assert_eq!(verdict_of("fault-fired", &e), Verdict::Pass);
+    e.faults.push(seen(Some(152_000), 0));
+    assert_eq!(verdict_of("fault-fired", &e), Verdict::Inconclusive);
+    e.faults[1] = seen(None, 0);
+    assert_eq!(verdict_of("fault-fired", &e), Verdict::Inconclusive);
+}
+
+/// A drill in which there is no way back, and a person was called in time, with trading halted.
+fn escalated() -> Evidence {
+    let mut e = good();
+    e.expect.path = Path::Undo;
+    e.expect.outcome = Expected::Escalated;
+    e.executor.outcome = Outcome::Escalated("the image is gone".into());
+    e.executor.ended_ms = Some(200_000);
+    e.executor.recovered_ms = None;
+    e.executor.path = Path::Undo;
+    e.maintenance.flag = Some("maintenance".into());
+    e.maintenance.fence_token = Some(1);
+    for second in &mut e.seconds[155..] {
+        *second = Second {
+            maintenance: 200,
+            ..Second::default()
+        };
+    }
+    e
+}
+
+#[test]
+fn where_there_is_no_way_back_a_person_is_called_in_time_and_trading_stays_halted() {
+    for finding in ask_all(&escalated()) {
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+    }
+    let cases: [Case; 6] = [
+        (
+            "too late",
+            |e| e.executor.ended_ms = Some(460_000),
+            "outcome",
+            Verdict::Fail,
+        ),
+        (
+            "no telling when",
+            |e| e.executor.ended_ms = None,
+            "outcome",
+            Verdict::Inconclusive,
+        ),
+        (
+            "recovery claimed",
+            |e| e.executor.outcome = Outcome::Recovered,
+            "outcome",
+            Verdict::Fail,
+        ),
+        (
+            "opened",
+            |e| e.maintenance.flag = Some("open".into()),
+            "maintenance",
+            Verdict::Fail,
+        ),
+        (
+            "flag gone",
+            |e| e.maintenance.flag = None,
+            "maintenance",
+            Verdict::Fail,
+        ),
+        (
+            "trade lost",
+            |e| {
+                e.trades.present.remove(3);
+            },
+            "trades",
+            Verdict::Fail,
+        ),
+    ];
+    for (name, doctor, oracle, verdict) in cases {
+        let mut e = escalated();
+        doctor(&mut e);
+        assert_eq!(verdict_of(oracle, &e), verdict, "{name}");
     }
 }
 

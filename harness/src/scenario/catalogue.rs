@@ -15,39 +15,46 @@ pub struct BuiltIn {
     pub by_default: bool,
 }
 
-/// All built-in scenarios.
-pub const BUILT_IN: [BuiltIn; 5] = [
-    BuiltIn {
-        name: "latency-regression",
-        file: "scenarios/latency-regression.toml",
-        text: include_str!("../../../scenarios/latency-regression.toml"),
-        by_default: true,
-    },
-    BuiltIn {
-        name: "balance-anomaly",
-        file: "scenarios/balance-anomaly.toml",
-        text: include_str!("../../../scenarios/balance-anomaly.toml"),
-        by_default: true,
-    },
-    BuiltIn {
-        name: "breaking-migration",
-        file: "scenarios/breaking-migration.toml",
-        text: include_str!("../../../scenarios/breaking-migration.toml"),
-        by_default: true,
-    },
-    BuiltIn {
-        name: "breaking-migration-snapshot",
-        file: "scenarios/extra/breaking-migration-snapshot.toml",
-        text: include_str!("../../../scenarios/extra/breaking-migration-snapshot.toml"),
-        by_default: false,
-    },
-    BuiltIn {
-        name: "good-release",
-        file: "scenarios/extra/good-release.toml",
-        text: include_str!("../../../scenarios/extra/good-release.toml"),
-        by_default: false,
-    },
-];
+/// Declares built-in scenarios by family: the default ones, further ones, and those with faults.
+macro_rules! built_in {
+    ($($by_default:literal $file:literal;)*) => {
+        /// All built-in scenarios.
+        pub const BUILT_IN: &[BuiltIn] = &[$(BuiltIn {
+            name: stem($file),
+            file: $file,
+            text: include_str!(concat!("../../../", $file)),
+            by_default: $by_default,
+        },)*];
+    };
+}
+
+built_in! {
+    true "scenarios/latency-regression.toml";
+    true "scenarios/balance-anomaly.toml";
+    true "scenarios/breaking-migration.toml";
+    false "scenarios/extra/breaking-migration-snapshot.toml";
+    false "scenarios/extra/good-release.toml";
+    false "scenarios/faults/api-cut.toml";
+    false "scenarios/faults/api-duplicated.toml";
+    false "scenarios/faults/api-failing.toml";
+    false "scenarios/faults/api-slow.toml";
+    false "scenarios/faults/api-throttling.toml";
+    false "scenarios/faults/executor-killed.toml";
+    false "scenarios/faults/unreachable.toml";
+}
+
+/// A file's name without folders and `.toml`.
+const fn stem(file: &'static str) -> &'static str {
+    let bytes = file.as_bytes();
+    let end = bytes.len() - ".toml".len();
+    let mut start = end;
+    while start > 0 && bytes[start - 1] != b'/' {
+        start -= 1;
+    }
+    let (_, name) = file.split_at(start);
+    let (name, _) = name.split_at(end - start);
+    name
+}
 
 /// The built-in scenario called `name`.
 #[must_use]

@@ -7,8 +7,10 @@ use toml::Spanned;
 
 use super::error::{Mistake, ScenarioError};
 use super::quantity::{Span, format_duration};
-use super::raw::{Raw, RawCrash};
-use super::{Crash, CrashSide, Expect, Load, Path, ReleaseChange, Scenario, Timing, catalogue};
+use super::raw::Raw;
+use super::{
+    Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue, check_faults,
+};
 use crate::evidence::REQUESTS_MIN;
 use crate::suggest;
 
@@ -20,10 +22,10 @@ const ERROR_RATE_LIMIT: u32 = 100;
 const DURATION_LIMIT: Duration = Duration::from_secs(4 * 3600);
 const PATHS: [&str; 4] = ["none", "application", "undo", "restore"];
 
-struct Mistakes(Vec<Mistake>);
+pub(super) struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
-    fn add(
+    pub(super) fn add(
         &mut self,
         span: Range<usize>,
         message: impl Into<String>,
@@ -33,7 +35,12 @@ impl Mistakes {
         self.0.push(Mistake::new(span, message, label, help));
     }
 
-    fn within(&mut self, what: &str, value: &Spanned<i64>, range: RangeInclusive<i64>) -> u32 {
+    pub(super) fn within(
+        &mut self,
+        what: &str,
+        value: &Spanned<i64>,
+        range: RangeInclusive<i64>,
+    ) -> u32 {
         let n = *value.get_ref();
         if !range.contains(&n) {
             let (lo, hi) = (range.start(), range.end());
@@ -67,7 +74,8 @@ pub(super) fn check(
     let crash = raw
         .crash
         .as_ref()
-        .and_then(|crash| check_crash(&mut m, crash));
+        .and_then(|crash| check_faults::crash(&mut m, crash));
+    let faults = check_faults::faults(&mut m, &raw.faults);
     if !m.0.is_empty() {
         return Err(ScenarioError::new(file, text, m.0));
     }
@@ -81,30 +89,9 @@ pub(super) fn check(
         load,
         timing,
         crash,
+        faults,
         expect,
         text: text.to_owned(),
-    })
-}
-
-fn check_crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
-    let request = m.within("request", &raw.request, 1..=100_000);
-    let side = match raw.side.get_ref().as_str() {
-        "before" => Some(CrashSide::Before),
-        "after" => Some(CrashSide::After),
-        word => {
-            m.add(
-                raw.side.span(),
-                format!("unknown side `{word}`"),
-                "neither `before` nor `after`",
-                suggest::help(word, &["before", "after"]),
-            );
-            None
-        }
-    };
-    Some(Crash {
-        request: u64::from(request),
-        side: side?,
-        resume_after: raw.resume_after.get_ref().0,
     })
 }
 
@@ -166,6 +153,31 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
             );
             Path::None
         }
+    };
+    let outcome = match e.outcome.as_ref() {
+        None => Expected::Recovered,
+        Some(word) => match word.get_ref().as_str() {
+            "recovered" => Expected::Recovered,
+            "escalated" if path != Path::None => Expected::Escalated,
+            "escalated" => {
+                m.add(
+                    word.span(),
+                    "impossible expectation: nobody is called where nothing is rolled back",
+                    "needs a trigger and a path",
+                    "name the trigger and the path that the executor sets out on",
+                );
+                Expected::Recovered
+            }
+            word_given => {
+                m.add(
+                    word.span(),
+                    format!("unknown outcome `{word_given}`"),
+                    "neither `recovered` nor `escalated`",
+                    suggest::help(word_given, &["recovered", "escalated"]),
+                );
+                Expected::Recovered
+            }
+        },
     };
     let word = e.trigger.get_ref().as_str();
     let trigger = (word != "none").then(|| word.to_owned());
@@ -269,6 +281,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
     Expect {
         trigger,
         path,
+        outcome,
         rto_max: rto,
         error_rate_max: rate,
         p99_max: p99,

@@ -8,12 +8,15 @@
 
 pub mod catalogue;
 mod check;
+mod check_faults;
 mod error;
+pub mod fault;
 mod quantity;
 mod raw;
 
 pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};
 pub use error::{Mistake, ScenarioError};
+pub use fault::{Anchor, Fault, FaultKind};
 pub use quantity::{PartsPerMillion, format_duration, parse_duration};
 
 use std::time::Duration;
@@ -37,6 +40,8 @@ pub struct Scenario {
     pub timing: Timing,
     /// The executor's death in the middle of its work, if it is to die.
     pub crash: Option<Crash>,
+    /// What else goes wrong.
+    pub faults: Vec<Fault>,
     /// What must come of it.
     pub expect: Expect,
     /// The text it was read from: a replay token carries it, or its digest.
@@ -114,6 +119,8 @@ pub struct Expect {
     pub trigger: Option<String>,
     /// How the recovery goes.
     pub path: Path,
+    /// How the executor ends.
+    pub outcome: Expected,
     /// Trigger to recovered, at most.
     pub rto_max: Duration,
     /// Clients' error rate after recovery stays below this.
@@ -122,6 +129,27 @@ pub struct Expect {
     pub p99_max: Duration,
     /// Acknowledged trades that may be absent afterwards.
     pub trades_lost_max: u64,
+}
+
+/// How an executor should end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// With the exchange recovered; where nothing is to be rolled back, with nothing done.
+    #[default]
+    Recovered,
+    /// By calling a person within the RTO, with trading halted if the ledger needs it: the drill's faults leave no way back.
+    Escalated,
+}
+
+impl Expected {
+    /// The word in scenario files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::Escalated => "escalated",
+        }
+    }
 }
 
 /// How a rollback goes.
@@ -206,10 +234,17 @@ impl Scenario {
                 d(crash.resume_after)
             );
         }
+        for fault in &self.faults {
+            out.push_str(&fault.to_toml());
+        }
         let e = &self.expect;
+        let outcome = match e.outcome {
+            Expected::Recovered => String::new(),
+            Expected::Escalated => format!("outcome = {}\n", quoted(e.outcome.as_str())),
+        };
         let _ = write!(
             out,
-            "\n[expect]\ntrigger = {}\npath = {}\nrto_max = {}\nerror_rate_max = {}\np99_max = {}\ntrades_lost_max = {}\n",
+            "\n[expect]\ntrigger = {}\npath = {}\n{outcome}rto_max = {}\nerror_rate_max = {}\np99_max = {}\ntrades_lost_max = {}\n",
             quoted(e.trigger.as_deref().unwrap_or("none")),
             quoted(e.path.as_str()),
             d(e.rto_max),

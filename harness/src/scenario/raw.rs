@@ -17,6 +17,8 @@ pub(super) struct Raw {
     pub(super) load: RawLoad,
     pub(super) timing: RawTiming,
     pub(super) crash: Option<RawCrash>,
+    #[serde(default)]
+    pub(super) faults: Vec<RawFault>,
     pub(super) expect: RawExpect,
 }
 
@@ -49,6 +51,7 @@ pub(super) struct RawTiming {
 pub(super) struct RawExpect {
     pub(super) trigger: Spanned<String>,
     pub(super) path: Spanned<String>,
+    pub(super) outcome: Option<Spanned<String>>,
     pub(super) rto_max: Spanned<Span>,
     pub(super) error_rate_max: Spanned<PartsPerMillion>,
     pub(super) p99_max: Spanned<Span>,
@@ -61,6 +64,19 @@ pub(super) struct RawCrash {
     pub(super) request: Spanned<i64>,
     pub(super) side: Spanned<String>,
     pub(super) resume_after: Spanned<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFault {
+    pub(super) kind: Spanned<String>,
+    pub(super) when: Option<Spanned<String>>,
+    pub(super) at: Option<Spanned<Span>>,
+    pub(super) jitter: Option<Spanned<Span>>,
+    pub(super) lasts: Option<Spanned<Span>>,
+    pub(super) target: Option<Spanned<String>>,
+    pub(super) delay: Option<Spanned<Span>>,
+    pub(super) chance: Option<Spanned<PartsPerMillion>>,
 }
 
 /// Reads the form.
@@ -119,6 +135,8 @@ fn example(field: &str) -> String {
             "[expect]\ntrigger = \"sla-latency-p99\"\npath = \"application\"\nrto_max = \"5m\"\nerror_rate_max = \"0.01%\"\np99_max = \"100ms\"\ntrades_lost_max = 0"
         }
         "crash" => "[crash]\nrequest = 12\nside = \"after\"\nresume_after = \"5s\"",
+        "faults" => "[[faults]]\nkind = \"api-slow\"\ndelay = \"800ms\"",
+        "kind" => "kind = \"api-slow\"",
         "request" => "request = 12",
         "side" => "side = \"after\"",
         "resume_after" => "resume_after = \"5s\"",

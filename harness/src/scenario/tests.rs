@@ -128,10 +128,56 @@ fn each_mistake_is_pointed_at() {
         ),
         ("too long", "duration = \"15m\"", "duration = \"5h\""),
     ];
+    insta::assert_snapshot!(told(GOOD, &cases));
+}
+
+#[test]
+fn each_mistake_in_a_fault_is_pointed_at() {
+    let good = GOOD.replace(
+        "[expect]",
+        "[[faults]]\nkind = \"api-slow\"\nwhen = \"trigger\"\ndelay = \"800ms\"\n\n[[faults]]\nkind = \"unreachable\"\ntarget = \"prometheus\"\nlasts = \"5s\"\n\n[expect]\noutcome = \"recovered\"",
+    );
+    let scenario = Scenario::parse("s.toml", &good, &triggers()).expect("right");
+    assert_eq!(scenario.faults.len(), 2);
+    let cases = [
+        ("unknown kind", "api-slow", "api-slwo"),
+        ("unknown instant", "when = \"trigger\"", "when = \"tigger\""),
+        (
+            "step without a name",
+            "when = \"trigger\"",
+            "when = \"step\"",
+        ),
+        ("delay missing", "delay = \"800ms\"\n", ""),
+        ("no delay", "delay = \"800ms\"", "delay = \"0s\""),
+        (
+            "no chance",
+            "delay = \"800ms\"",
+            "delay = \"800ms\"\nchance = \"0%\"",
+        ),
+        ("delay means nothing", "lasts = \"5s\"", "delay = \"5s\""),
+        ("target missing", "target = \"prometheus\"\n", ""),
+        (
+            "unknown target",
+            "target = \"prometheus\"",
+            "target = \"promtheus\"",
+        ),
+        (
+            "target means nothing",
+            "delay = \"800ms\"",
+            "delay = \"800ms\"\ntarget = \"database\"",
+        ),
+        ("unknown field", "lasts = \"5s\"", "last = \"5s\""),
+        ("unknown outcome", "\"recovered\"", "\"escalate\""),
+    ];
+    insta::assert_snapshot!(told(&good, &cases));
+}
+
+/// What is said about `good` with each of `cases` (what, from, to) made wrong.
+fn told(good: &str, cases: &[(&str, &str, &str)]) -> String {
     let mut out = String::new();
-    for (what, from, to) in cases {
-        assert!(GOOD.contains(from), "{what}");
-        let text = GOOD.replacen(from, to, if what == "deploys itself" { 9 } else { 1 });
+    for &(what, from, to) in cases {
+        assert!(good.contains(from), "{what}");
+        let text = good.replacen(from, to, if what == "deploys itself" { 9 } else { 1 });
         let error = Scenario::parse("s.toml", &text, &triggers()).expect_err(what);
         let _ = writeln!(out, "## {what}");
         for mistake in &error.mistakes {
@@ -143,7 +189,7 @@ fn each_mistake_is_pointed_at() {
             );
         }
     }
-    insta::assert_snapshot!(out);
+    out
 }
 
 #[test]

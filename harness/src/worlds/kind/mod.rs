@@ -408,6 +408,8 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
         }
         _ => executor.run(event).await,
     };
+    let ended_ms = stage.clock.now_ms();
+    stage.lock().evidence.executor.ended_ms = Some(ended_ms);
     match ended {
         Err(error) => stage.failed(&format!("run: {}", error.chain())),
         Ok(report) => {

@@ -8,11 +8,13 @@
 //! - `objects`: what is in the cluster before the drill.
 //! - `deployer`: deploys the bad release, as people do.
 //! - `ports`: what the executor acts through.
+//! - `faults`: what else goes wrong.
 //! - `watcher`: what the executor says while it acts.
 //! - `probe`: looks at the ledger and the pods while the drill runs.
 //! - `harvest`: the evidence at the end.
 
 mod deployer;
+mod faults;
 pub(super) mod harvest;
 pub(super) mod objects;
 mod ports;
@@ -30,10 +32,11 @@ use sim::fabric::Side;
 use sim::time::Micros;
 use sim::world::{Limits, World, WorldConfig};
 
+use self::faults::Injector;
 use super::{Performed, Plan, WorldError};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
-use crate::scenario::{CrashSide, Scenario};
+use crate::scenario::{Anchor, CrashSide, Scenario};
 
 /// The namespace of the exchange.
 pub(crate) const NAMESPACE: &str = "dex-production";
@@ -135,9 +138,11 @@ async fn drill(
     notebook: Notebook,
 ) -> Result<(u64, u64), WorldError> {
     objects::create(&world, &plan.scenario).await?;
+    let (injector, later) = Injector::new(&world, &notebook, &plan.scenario, plan.seed);
+    injector.reached(&Anchor::Start);
     let end = micros(plan.scenario.timing.duration);
     let act = select(
-        Box::pin(actor(&world, plan, refit, &notebook)),
+        Box::pin(actor(&world, plan, refit, &notebook, &injector)),
         world.sleep_until(end),
     );
     let act = async {
@@ -152,7 +157,10 @@ async fn drill(
         }
         world.sleep_until(end).await;
     };
-    join(act, probe::keep_looking(&world, plan, &notebook, end)).await;
+    let act = join(act, probe::keep_looking(&world, plan, &notebook, end));
+    // The injector never completes.
+    select(Box::pin(act), Box::pin(injector.run(later))).await;
+    injector.finish();
     let mut notes = notebook.lock();
     harvest::take(&world, plan, &mut notes.evidence);
     let told = harvest::told_by_clients(&notes.evidence);
@@ -169,22 +177,33 @@ async fn drill(
 }
 
 /// Deployer and executor, one after the other.
-async fn actor(world: &World, plan: &Plan, refit: &Refit, notebook: &Notebook) {
+async fn actor(
+    world: &World,
+    plan: &Plan,
+    refit: &Refit,
+    notebook: &Notebook,
+    injector: &Injector,
+) {
     let timing = plan.scenario.timing;
     world.sleep_until(micros(timing.warm_up)).await;
     notebook.lock().evidence.state_before = harvest::lasting_state(world);
-    let host = |identity: &str, origin| {
-        let observer = Arc::new(watcher::Watcher::new(world.clone(), notebook.clone()));
-        let options = Options::new(identity).with_observer(observer);
-        let ports = refit(world, ports::of(world, notebook, origin));
+    let host = |n: u32| {
+        let observer = watcher::Watcher::new(world.clone(), notebook.clone(), injector.clone());
+        let identity = match n {
+            1 => "firedrill".to_owned(),
+            n => format!("firedrill-{n}"),
+        };
+        let options = Options::new(identity).with_observer(Arc::new(observer));
+        let ports = refit(world, ports::of(world, notebook, &ports::origin(n)));
         Executor::new(ports, Arc::clone(&plan.runbook.runbook), options)
     };
-    let executor = host("firedrill", ports::ORIGIN);
+    let executor = host(1);
     if let Err(error) = executor.prepare().await {
         return failed(notebook, "prepare", &error);
     }
     world.sleep_until(micros(timing.deploy_at)).await;
     notebook.lock().evidence.deployed_ms = Some(world.now().as_millis());
+    injector.reached(&Anchor::Deployment);
     notebook.tell(
         world.now(),
         "deployer",
@@ -222,29 +241,64 @@ async fn actor(world: &World, plan: &Plan, refit: &Refit, notebook: &Notebook) {
     });
     let requests = world.requests(ports::ORIGIN);
     notebook.lock().requests_at_trigger = requests;
-    let ended = match plan.scenario.crash {
-        None => executor.run(event).await,
-        Some(crash) => {
-            let dies = world.crash_at(ports::ORIGIN, requests + crash.request, side(crash.side));
-            let run = Box::pin(executor.run(event.clone()));
-            match select(dies, run).await {
-                Either::Right((ended, _)) => ended,
-                Either::Left((_, run)) => {
-                    drop(run);
-                    let at = world.now();
-                    notebook.lock().evidence.crash_ms = Some(Some(at.as_millis()));
-                    notebook.tell(at, "executor", "", "killed");
-                    world.sleep(micros(crash.resume_after)).await;
-                    carry_on(&host("firedrill-2", ports::SECOND_ORIGIN), event).await
-                }
-            }
-        }
-    };
+    injector.reached(&Anchor::Trigger);
+    let ended = roll_back(world, plan, notebook, injector, executor, &host, event).await;
+    notebook.lock().evidence.executor.ended_ms = Some(world.now().as_millis());
     match ended {
         Err(error) => failed(notebook, "run", &error),
         Ok(report) => {
             watcher::copy_report(&report, drill_ms, &mut notebook.lock().evidence.executor);
         }
+    }
+}
+
+/// Runs the rollback, on one host after the other where the executor is killed.
+async fn roll_back(
+    world: &World,
+    plan: &Plan,
+    notebook: &Notebook,
+    injector: &Injector,
+    executor: Executor,
+    host: &impl Fn(u32) -> Executor,
+    event: TriggerEvent,
+) -> Result<Report, executor::Error> {
+    let requests = notebook.lock().requests_at_trigger;
+    let mut crash = plan.scenario.crash.map(|crash| {
+        let at = world.crash_at(ports::ORIGIN, requests + crash.request, side(crash.side));
+        (at, micros(crash.resume_after))
+    });
+    let mut current = executor;
+    let mut hosts = 1;
+    loop {
+        let run = async {
+            if hosts == 1 {
+                current.run(event.clone()).await
+            } else {
+                carry_on(&current, event.clone()).await
+            }
+        };
+        let dies = async {
+            let Some((at, resume_after)) = &mut crash else {
+                return (false, injector.killed().await);
+            };
+            match select(at, Box::pin(injector.killed())).await {
+                Either::Left(_) => (true, *resume_after),
+                Either::Right((resume_after, _)) => (false, resume_after),
+            }
+        };
+        let (crashed, resume_after) = match select(Box::pin(dies), Box::pin(run)).await {
+            Either::Right((ended, _)) => return ended,
+            Either::Left((death, _)) => death,
+        };
+        let at = world.now();
+        if crashed {
+            crash = None;
+            notebook.lock().evidence.crash_ms = Some(Some(at.as_millis()));
+        }
+        notebook.tell(at, "executor", "", "killed");
+        world.sleep(resume_after).await;
+        hosts += 1;
+        current = host(hosts);
     }
 }
 

@@ -22,11 +22,25 @@ use super::{NAMESPACE, Notebook};
 
 /// Under which name the executor's requests are numbered.
 pub(crate) const ORIGIN: &str = "executor";
-/// The same of the host that resumes.
-pub(crate) const SECOND_ORIGIN: &str = "executor-2";
+
+/// The name of the `n`-th host that runs the executor, from 1.
+pub(super) fn origin(n: u32) -> String {
+    if n == 1 {
+        ORIGIN.to_owned()
+    } else {
+        format!("{ORIGIN}-{n}")
+    }
+}
+
+/// Whether requests of that name are an executor's.
+pub(super) fn is_executor(origin: &str) -> bool {
+    origin
+        .strip_prefix(ORIGIN)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
 
 /// Everything that the executor acts through.
-pub(super) fn of(world: &World, notebook: &Notebook, origin: &'static str) -> Ports {
+pub(super) fn of(world: &World, notebook: &Notebook, origin: &str) -> Ports {
     let http = world
         .http(origin)
         .map_err(|cut: sim::world::ConnectionCut| HttpError {
@@ -36,7 +50,7 @@ pub(super) fn of(world: &World, notebook: &Notebook, origin: &'static str) -> Po
     Ports {
         kube: kube::Client::new(world.kube(origin), NAMESPACE),
         http: BoxCloneSyncService::new(http),
-        database: Arc::new(SimDatabase(world.clone(), origin)),
+        database: Arc::new(SimDatabase(world.clone(), origin.into())),
         clock: Arc::new(SimClock(world.clone())),
         evidence: Arc::new(Cabinet(notebook.clone())),
     }
@@ -66,11 +80,11 @@ impl EvidenceStore for Cabinet {
     }
 }
 
-struct SimDatabase(World, &'static str);
+struct SimDatabase(World, Arc<str>);
 
 impl SimDatabase {
     async fn ask(&self, op: DbOp) -> Result<DbReply, DatabaseError> {
-        match self.0.db(self.1, op).await {
+        match self.0.db(&self.1, op).await {
             Err(cut) => Err(DatabaseError::Connection(cut.to_string())),
             Ok(Err(error)) => Err(translated(error)),
             Ok(Ok(reply)) => Ok(reply),

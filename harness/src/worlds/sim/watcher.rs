@@ -6,23 +6,32 @@ use jiff::Timestamp;
 use sim::world::World;
 
 use super::Notebook;
+use super::faults::Injector;
 use crate::evidence::{ExecutorSaid, Ms, Outcome, StepSaid, ms};
-use crate::scenario::Path;
+use crate::scenario::{Anchor, Path};
 
 /// An observer that fills the timeline.
 pub(super) struct Watcher {
     world: World,
     notebook: Notebook,
+    injector: Injector,
 }
 
 impl Watcher {
-    pub(super) fn new(world: World, notebook: Notebook) -> Self {
-        Self { world, notebook }
+    pub(super) fn new(world: World, notebook: Notebook, injector: Injector) -> Self {
+        Self {
+            world,
+            notebook,
+            injector,
+        }
     }
 }
 
 impl Observer for Watcher {
     fn event(&self, _at: Timestamp, event: &Event) {
+        if let Event::StepStarted { name, .. } = event {
+            self.injector.reached(&Anchor::Step(name.clone()));
+        }
         if let Some((step, what)) = told(event) {
             self.notebook
                 .tell(self.world.now(), "executor", &step, what);

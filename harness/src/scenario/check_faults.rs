@@ -1,0 +1,187 @@
+//! What `[[faults]]` and `[crash]` must satisfy beyond their form.
+
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::check::Mistakes;
+use super::fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, Need};
+use super::quantity::Span;
+use super::raw::{RawCrash, RawFault};
+use super::{Crash, CrashSide};
+use crate::suggest;
+
+/// Faults in one scenario: more than that is noise, not a drill.
+const FAULTS_MAX: usize = 16;
+
+pub(super) fn crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
+    let request = m.within("request", &raw.request, 1..=100_000);
+    let side = match raw.side.get_ref().as_str() {
+        "before" => Some(CrashSide::Before),
+        "after" => Some(CrashSide::After),
+        word => {
+            m.add(
+                raw.side.span(),
+                format!("unknown side `{word}`"),
+                "neither `before` nor `after`",
+                suggest::help(word, &["before", "after"]),
+            );
+            None
+        }
+    };
+    Some(Crash {
+        request: u64::from(request),
+        side: side?,
+        resume_after: raw.resume_after.get_ref().0,
+    })
+}
+
+pub(super) fn faults(m: &mut Mistakes, raw: &[RawFault]) -> Vec<Fault> {
+    if let Some(surplus) = raw.get(FAULTS_MAX) {
+        m.add(
+            surplus.kind.span(),
+            format!("{} faults in one drill", raw.len()),
+            format!("more than {FAULTS_MAX}"),
+            "a drill that fails for sixteen reasons explains none: split the scenario",
+        );
+    }
+    raw.iter().filter_map(|fault| one(m, fault)).collect()
+}
+
+fn one(m: &mut Mistakes, raw: &RawFault) -> Option<Fault> {
+    let word = raw.kind.get_ref().as_str();
+    let Some(kind) = FaultKind::named(word) else {
+        let known: Vec<&str> = FAULTS.iter().map(|f| f.name).collect();
+        m.add(
+            raw.kind.span(),
+            format!("unknown fault `{word}`"),
+            "not a kind of fault",
+            suggest::help(word, &known),
+        );
+        return None;
+    };
+    let spec = kind.spec();
+    let place = raw.kind.span();
+    needed(m, spec, "lasts", spec.lasts, raw.lasts.as_ref(), &place);
+    needed(m, spec, "delay", spec.delay, raw.delay.as_ref(), &place);
+    needed(m, spec, "chance", spec.chance, raw.chance.as_ref(), &place);
+    for (name, given) in [("lasts", &raw.lasts), ("delay", &raw.delay)] {
+        if let Some(span) = given
+            && span.get_ref().0.is_zero()
+        {
+            m.add(
+                span.span(),
+                format!("`{name}` of nothing does nothing"),
+                "zero",
+                "for instance \"5s\"",
+            );
+        }
+    }
+    if let Some(chance) = &raw.chance
+        && chance.get_ref().0 == 0
+    {
+        m.add(
+            chance.span(),
+            "a fault with a chance of 0% never fires",
+            "zero",
+            "for instance \"25%\"",
+        );
+    }
+    let target = target(m, spec, raw.target.as_ref(), &place);
+    let when = match &raw.when {
+        None => Some(Anchor::Trigger),
+        Some(when) => {
+            let anchor = Anchor::parse(when.get_ref());
+            if anchor.is_none() {
+                m.add(
+                    when.span(),
+                    format!("unknown instant `{}`", when.get_ref()),
+                    "neither start, deployment, trigger nor `step NAME`",
+                    "for instance \"trigger\", or \"step undo-app\" for a step of the runbook",
+                );
+            }
+            anchor
+        }
+    };
+    let span = |s: &Option<Spanned<Span>>| s.as_ref().map(|s| s.get_ref().0);
+    Some(Fault {
+        kind,
+        when: when?,
+        at: span(&raw.at).unwrap_or(Duration::ZERO),
+        jitter: span(&raw.jitter).unwrap_or(Duration::ZERO),
+        lasts: span(&raw.lasts),
+        target: target?,
+        delay: span(&raw.delay),
+        chance: raw.chance.as_ref().map(|c| *c.get_ref()),
+    })
+}
+
+fn needed<T>(
+    m: &mut Mistakes,
+    spec: &FaultSpec,
+    field: &str,
+    need: Need,
+    given: Option<&Spanned<T>>,
+    place: &std::ops::Range<usize>,
+) {
+    match (need, given) {
+        (Need::No, Some(value)) => m.add(
+            value.span(),
+            format!("`{field}` means nothing for `{}`", spec.name),
+            "not for this kind",
+            format!("remove it: {}", spec.what),
+        ),
+        (Need::Must, None) => m.add(
+            place.clone(),
+            format!("`{}` needs `{field}`", spec.name),
+            format!("`{field}` is missing"),
+            format!(
+                "add for instance: {field} = \"{}\"",
+                if field == "chance" { "25%" } else { "5s" }
+            ),
+        ),
+        _ => {}
+    }
+}
+
+/// The target, `Some(None)` where there is no choice; `None` after a mistake.
+fn target(
+    m: &mut Mistakes,
+    spec: &FaultSpec,
+    given: Option<&Spanned<String>>,
+    place: &std::ops::Range<usize>,
+) -> Option<Option<String>> {
+    match (given, spec.targets) {
+        (None, []) => Some(None),
+        (Some(word), []) => {
+            m.add(
+                word.span(),
+                format!("`target` means nothing for `{}`", spec.name),
+                "not for this kind",
+                format!("remove it: {}", spec.what),
+            );
+            None
+        }
+        (None, known) => {
+            m.add(
+                place.clone(),
+                format!("`{}` needs a `target`", spec.name),
+                "`target` is missing",
+                format!("one of {}", known.join(", ")),
+            );
+            None
+        }
+        (Some(word), known) if known.contains(&word.get_ref().as_str()) => {
+            Some(Some(word.get_ref().clone()))
+        }
+        (Some(word), known) => {
+            m.add(
+                word.span(),
+                format!("`{}` can't hit `{}`", spec.name, word.get_ref()),
+                "not a target of this fault",
+                suggest::help(word.get_ref(), known),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Faults: what else goes wrong in a drill, beside the bad release.
+//!
+//! ```toml
+//! [[faults]]
+//! kind = "api-slow"            # one of `FAULTS`
+//! when = "trigger"             # start, deployment, trigger, or `step NAME`; default: trigger
+//! at = "2s"                    # after that; default: at once
+//! jitter = "3s"                # each seed draws a further delay up to this; default: none
+//! lasts = "20s"
+//! delay = "800ms"
+//! chance = "25%"
+//! ```
+//!
+//! Each fault draws from a stream of its own, so that another one beside it changes nothing about it.
+
+use std::time::Duration;
+
+use super::quantity::PartsPerMillion;
+use crate::worlds::WorldKind;
+
+/// A fault of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What happens.
+    pub kind: FaultKind,
+    /// From when on `at` counts.
+    pub when: Anchor,
+    /// How long after that.
+    pub at: Duration,
+    /// Each seed draws up to this much more.
+    pub jitter: Duration,
+    /// For how long; `None`: until the drill's end, or at one instant.
+    pub lasts: Option<Duration>,
+    /// Whom it hits, where the kind leaves a choice.
+    pub target: Option<String>,
+    /// How much later something happens, for kinds that slow something down.
+    pub delay: Option<Duration>,
+    /// How likely each message is hit, for kinds that hit messages; `None`: each one.
+    pub chance: Option<PartsPerMillion>,
+}
+
+/// An instant of the drill that is known only when it comes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Anchor {
+    /// The drill's beginning.
+    Start,
+    /// The deployer begins.
+    Deployment,
+    /// The watch reports a trigger.
+    Trigger,
+    /// The executor says that it begins this step of the runbook, for the first time.
+    Step(String),
+}
+
+impl Anchor {
+    /// Reads `start`, `deployment`, `trigger`, `step NAME`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "start" => Some(Self::Start),
+            "deployment" => Some(Self::Deployment),
+            "trigger" => Some(Self::Trigger),
+            _ => {
+                let step = text.strip_prefix("step ")?.trim();
+                (!step.is_empty()).then(|| Self::Step(step.to_owned()))
+            }
+        }
+    }
+
+    /// The words that [`Anchor::parse`] reads back.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Start => "start".to_owned(),
+            Self::Deployment => "deployment".to_owned(),
+            Self::Trigger => "trigger".to_owned(),
+            Self::Step(step) => format!("step {step}"),
+        }
+    }
+}
+
+/// Whether a field of a fault must, may or must not be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It has no meaning for this kind.
+    No,
+    /// It may be left out.
+    May,
+    /// It must be given.
+    Must,
+}
+
+/// A kind of fault, and what scenario files may say about it.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultSpec {
+    /// Which.
+    pub kind: FaultKind,
+    /// The word in scenario files.
+    pub name: &'static str,
+    /// What happens, in one sentence.
+    pub what: &'static str,
+    /// Whom it can hit; empty: there is no choice.
+    pub targets: &'static [&'static str],
+    /// Whether `lasts` is given.
+    pub lasts: Need,
+    /// Whether `delay` is given.
+    pub delay: Need,
+    /// Whether `chance` is given.
+    pub chance: Need,
+    /// Whether nothing that an executor does can bring the exchange back while it lasts.
+    pub blocks: bool,
+    /// The worlds that can do it.
+    pub worlds: &'static [WorldKind],
+}
+
+const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
+const SIM: &[WorldKind] = &[WorldKind::Sim];
+
+/// Declares kinds and their table in one place, so that neither lacks what the other has.
+macro_rules! faults {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, {
+        targets: $targets:expr, lasts: $lasts:ident, delay: $delay:ident, chance: $chance:ident, blocks: $blocks:literal, worlds: $worlds:expr $(,)?
+    };)*) => {
+        /// What can go wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum FaultKind {
+            $(#[doc = $what] $(#[$doc])* $kind,)*
+        }
+
+        /// All kinds of faults, in the order of their names' families.
+        pub const FAULTS: &[FaultSpec] = &[$(FaultSpec {
+            kind: FaultKind::$kind,
+            name: $name,
+            what: $what,
+            targets: $targets,
+            lasts: Need::$lasts,
+            delay: Need::$delay,
+            chance: Need::$chance,
+            blocks: $blocks,
+            worlds: $worlds,
+        },)*];
+    };
+}
+
+faults! {
+    ApiSlow = "api-slow", "Requests of the executor reach the API server late.", {
+        targets: &[], lasts: May, delay: Must, chance: May, blocks: false, worlds: SIM,
+    };
+    ApiThrottling = "api-throttling", "The API server answers the executor 429 with Retry-After.", {
+        targets: &[], lasts: May, delay: No, chance: May, blocks: false, worlds: SIM,
+    };
+    ApiFailing = "api-failing", "The API server answers the executor 500, before anything takes effect.", {
+        targets: &[], lasts: May, delay: No, chance: May, blocks: false, worlds: SIM,
+    };
+    ApiCut = "api-cut", "The executor's connection is cut after the API server applied a write.", {
+        targets: &[], lasts: May, delay: No, chance: May, blocks: false, worlds: SIM,
+    };
+    ApiDuplicated = "api-duplicated", "A write of the executor to the API server takes effect twice.", {
+        targets: &[], lasts: May, delay: No, chance: May, blocks: false, worlds: SIM,
+    };
+    ExecutorKilled = "executor-killed", "The executor's host dies at once; `delay` later another one resumes.", {
+        targets: &[], lasts: No, delay: Must, chance: No, blocks: false, worlds: SIM,
+    };
+    Unreachable = "unreachable", "The executor reaches a server no more; its connections break.", {
+        targets: SERVERS, lasts: May, delay: No, chance: May, blocks: true, worlds: SIM,
+    };
+}
+
+impl FaultKind {
+    /// What scenario files may say about it.
+    #[must_use]
+    pub fn spec(self) -> &'static FaultSpec {
+        FAULTS
+            .iter()
+            .find(|spec| spec.kind == self)
+            .unwrap_or(&FAULTS[0])
+    }
+
+    /// The word in scenario files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// The kind that `word` names.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        FAULTS
+            .iter()
+            .find(|spec| spec.name == word)
+            .map(|spec| spec.kind)
+    }
+}
+
+impl Fault {
+    /// The fault in a few words, for timelines: kind, target, and what its numbers are.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let mut words = self.kind.as_str().to_owned();
+        if let Some(target) = &self.target {
+            words.push_str(&format!(" of {target}"));
+        }
+        if let Some(delay) = self.delay {
+            words.push_str(&format!(", delay {}", super::format_duration(delay)));
+        }
+        if let Some(chance) = self.chance {
+            words.push_str(&format!(", chance {chance}"));
+        }
+        if let Some(lasts) = self.lasts {
+            words.push_str(&format!(", for {}", super::format_duration(lasts)));
+        }
+        words
+    }
+
+    /// The fault as `[[faults]]` in a scenario file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        use std::fmt::Write as _;
+        let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
+        let span = |d: Duration| quoted(&super::format_duration(d));
+        let mut out = format!(
+            "\n[[faults]]\nkind = {}\nwhen = {}\n",
+            quoted(self.kind.as_str()),
+            quoted(&self.when.to_text())
+        );
+        let mut line = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                let _ = writeln!(out, "{key} = {value}");
+            }
+        };
+        line("at", (!self.at.is_zero()).then(|| span(self.at)));
+        line(
+            "jitter",
+            (!self.jitter.is_zero()).then(|| span(self.jitter)),
+        );
+        line("lasts", self.lasts.map(span));
+        line("target", self.target.as_deref().map(quoted));
+        line("delay", self.delay.map(span));
+        line("chance", self.chance.map(|c| quoted(&c.to_string())));
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Anchor, FAULTS, FaultKind};
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_a_world() {
+        let names: BTreeSet<&str> = FAULTS.iter().map(|f| f.name).collect();
+        assert_eq!(names.len(), FAULTS.len());
+        for fault in FAULTS {
+            assert_eq!(FaultKind::named(fault.name), Some(fault.kind));
+            assert!(!fault.worlds.is_empty(), "{}", fault.name);
+            assert!(fault.what.ends_with('.'), "{}", fault.name);
+        }
+    }
+
+    #[test]
+    fn anchors_read_back() {
+        for text in ["start", "deployment", "trigger", "step undo-app"] {
+            let anchor = Anchor::parse(text).expect(text);
+            assert_eq!(anchor.to_text(), text);
+        }
+        for text in ["", "step", "step ", "undo-app"] {
+            assert_eq!(Anchor::parse(text), None, "{text}");
+        }
+    }
+}

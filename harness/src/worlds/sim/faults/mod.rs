@@ -1,0 +1,263 @@
+//! Faults in the simulated world: begun when their instant comes, ended when their time is over, and counted.
+//!
+//! ```text
+//! reached(anchor) ──▶ due now: begins at once, before anything else happens
+//!        └──────────▶ due later: `run` waits for it
+//! ```
+//!
+//! - `messages`: what befalls requests of the executor on their way.
+
+mod messages;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::StreamExt as _;
+use futures::channel::{mpsc, oneshot};
+use futures::future::{BoxFuture, pending, select};
+use sim::rng::Rng;
+use sim::time::Micros;
+use sim::world::World;
+
+use super::{Notebook, micros};
+use crate::scenario::fault::Need;
+use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
+
+/// Takes a fault back and says how often it hit.
+type Ending = Box<dyn FnOnce(&World) -> u64 + Send>;
+
+/// A fault that has begun.
+pub(super) struct Begun {
+    /// What ends it; also called at the drill's end.
+    ending: Ending,
+    /// What goes on while it lasts, if anything does.
+    work: Option<BoxFuture<'static, ()>>,
+}
+
+impl Begun {
+    /// A fault that `ending` takes back.
+    fn until(ending: impl FnOnce(&World) -> u64 + Send + 'static) -> Self {
+        Self {
+            ending: Box::new(ending),
+            work: None,
+        }
+    }
+}
+
+/// A fault of the scenario, and how far it has come.
+struct Slot {
+    fault: Fault,
+    /// Names its stream of random numbers: its kind, and which one of that kind it is.
+    label: String,
+    due: Option<Micros>,
+    ending: Option<Ending>,
+    work: Option<BoxFuture<'static, ()>>,
+}
+
+struct State {
+    slots: Vec<Slot>,
+    reached: Vec<Anchor>,
+    kills: Vec<oneshot::Sender<Micros>>,
+}
+
+/// Begins and ends the faults of a drill. Clones share it.
+#[derive(Clone)]
+pub(super) struct Injector {
+    world: World,
+    notebook: Notebook,
+    seed: u64,
+    state: Arc<Mutex<State>>,
+    /// Slots that are due, or have begun and will end.
+    later: mpsc::UnboundedSender<usize>,
+}
+
+impl Injector {
+    /// For the faults of `scenario`; the receiver is for [`Injector::run`].
+    pub(super) fn new(
+        world: &World,
+        notebook: &Notebook,
+        scenario: &Scenario,
+        seed: u64,
+    ) -> (Self, mpsc::UnboundedReceiver<usize>) {
+        let mut ordinals: BTreeMap<FaultKind, u32> = BTreeMap::new();
+        let slots = scenario
+            .faults
+            .iter()
+            .map(|fault| {
+                let ordinal = ordinals.entry(fault.kind).or_default();
+                *ordinal += 1;
+                Slot {
+                    fault: fault.clone(),
+                    label: format!("fault/{}/{ordinal}", fault.kind.as_str()),
+                    due: None,
+                    ending: None,
+                    work: None,
+                }
+            })
+            .collect();
+        let (later, receiver) = mpsc::unbounded();
+        let injector = Self {
+            world: world.clone(),
+            notebook: notebook.clone(),
+            seed,
+            state: Arc::new(Mutex::new(State {
+                slots,
+                reached: Vec::new(),
+                kills: Vec::new(),
+            })),
+            later,
+        };
+        (injector, receiver)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The drill has come to `anchor`. Only the first time counts.
+    pub(super) fn reached(&self, anchor: &Anchor) {
+        let now = self.world.now();
+        let mut due = Vec::new();
+        {
+            let mut state = self.lock();
+            if state.reached.contains(anchor) {
+                return;
+            }
+            state.reached.push(anchor.clone());
+            for (index, slot) in state.slots.iter_mut().enumerate() {
+                if slot.fault.when != *anchor {
+                    continue;
+                }
+                let jitter = micros(slot.fault.jitter).0;
+                let drawn = Rng::derive(self.seed, &format!("{}/when", slot.label));
+                let jitter = if jitter == 0 {
+                    0
+                } else {
+                    { drawn }.between(0, jitter)
+                };
+                let at = now + micros(slot.fault.at) + Micros(jitter);
+                slot.due = Some(at);
+                due.push((index, at));
+            }
+        }
+        for (index, at) in due {
+            if at <= now {
+                self.begin(index);
+            }
+            // Nobody listens once the drill is over.
+            let _ = self.later.unbounded_send(index);
+        }
+    }
+
+    /// Waits for what is due, and ends what is over; goes on until it is dropped.
+    pub(super) async fn run(&self, later: mpsc::UnboundedReceiver<usize>) {
+        later
+            .for_each_concurrent(None, |index| self.follow(index))
+            .await;
+        pending().await
+    }
+
+    async fn follow(&self, index: usize) {
+        let (due, lasts, begun) = {
+            let state = self.lock();
+            let slot = &state.slots[index];
+            (slot.due, slot.fault.lasts, slot.ending.is_some())
+        };
+        if !begun {
+            self.world.sleep_until(due.unwrap_or_default()).await;
+            self.begin(index);
+        }
+        let work = self.lock().slots[index].work.take();
+        let over = async {
+            match lasts {
+                Some(lasts) => self.world.sleep(micros(lasts)).await,
+                None => pending().await,
+            }
+        };
+        let work = work.unwrap_or_else(|| Box::pin(pending()));
+        select(work, Box::pin(over)).await;
+        if lasts.is_some() {
+            self.end(index);
+        }
+    }
+
+    fn begin(&self, index: usize) {
+        let (fault, label) = {
+            let state = self.lock();
+            let slot = &state.slots[index];
+            (slot.fault.clone(), slot.label.clone())
+        };
+        let begun = self.start(&fault, &label);
+        let at = self.world.now();
+        {
+            let mut state = self.lock();
+            state.slots[index].ending = Some(begun.ending);
+            state.slots[index].work = begun.work;
+        }
+        self.notebook.lock().evidence.faults[index].began_ms = Some(at.as_millis());
+        self.notebook
+            .tell(at, "fault", fault.kind.as_str(), fault.in_words());
+    }
+
+    fn end(&self, index: usize) {
+        let (ending, fault) = {
+            let mut state = self.lock();
+            let slot = &mut state.slots[index];
+            (slot.ending.take(), slot.fault.clone())
+        };
+        let Some(ending) = ending else { return };
+        let hits = ending(&self.world);
+        let at = self.world.now();
+        {
+            let seen = &mut self.notebook.lock().evidence.faults[index];
+            seen.ended_ms = Some(at.as_millis());
+            seen.hits = hits;
+        }
+        if fault.kind.spec().lasts != Need::No {
+            let what = format!("over; hit {hits} times");
+            self.notebook.tell(at, "fault", fault.kind.as_str(), what);
+        }
+    }
+
+    /// Ends whatever is still in force: the drill is over.
+    pub(super) fn finish(&self) {
+        let count = self.lock().slots.len();
+        for index in 0..count {
+            self.end(index);
+        }
+    }
+
+    /// Completes, with the time until another host takes over, when the executor is killed.
+    pub(super) async fn killed(&self) -> Micros {
+        let (kill, killed) = oneshot::channel();
+        self.lock().kills.push(kill);
+        match killed.await {
+            Ok(resume_after) => resume_after,
+            Err(oneshot::Canceled) => pending().await,
+        }
+    }
+
+    fn kill(&self, resume_after: Micros) -> u64 {
+        let waiting = std::mem::take(&mut self.lock().kills);
+        let listening = waiting
+            .into_iter()
+            .map(|kill| u64::from(kill.send(resume_after).is_ok()));
+        listening.sum::<u64>().min(1)
+    }
+
+    fn start(&self, fault: &Fault, label: &str) -> Begun {
+        let world = &self.world;
+        match fault.kind {
+            FaultKind::ApiSlow
+            | FaultKind::ApiThrottling
+            | FaultKind::ApiFailing
+            | FaultKind::ApiCut
+            | FaultKind::ApiDuplicated
+            | FaultKind::Unreachable => messages::begin(world, fault, label),
+            FaultKind::ExecutorKilled => {
+                let hits = self.kill(micros(fault.delay.unwrap_or_default()));
+                Begun::until(move |_| hits)
+            }
+        }
+    }
+}
