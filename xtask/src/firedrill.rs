@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use xshell::{Cmd, Shell, cmd};
 
-use crate::images::program;
+use crate::images::{WORLD, program, provide_dex};
 use crate::kind;
 
 /// Runs `firedrill COMMAND ARGS…` and hands on its exit code; cargo's own if the build fails.
@@ -17,6 +17,11 @@ pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCo
     let manifest = manifest();
     let live = asks_for_kind(args);
     if live {
+        // The exchange of this very source, not the one of last week.
+        if let Err(error) = provide_dex(sh) {
+            eprintln!("error: {error}");
+            return Ok(ExitCode::from(WORLD));
+        }
         // For this process, unless somebody made one to stay.
         let owner = Some(std::process::id());
         let up = kind::run(sh, &kind::Command::Up { owner });

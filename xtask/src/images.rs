@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use xshell::Shell;
 
 pub(crate) use self::cache::{Cache, program};
-pub(crate) use self::dex::references as dex_images;
+pub(crate) use self::dex::{provide as provide_dex, references as dex_images};
 use self::docker::Docker;
 pub(crate) use self::names::{NODE, PROMETHEUS};
 
@@ -55,7 +55,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> ExitCode {
             crate::kind::print(&status(sh));
             Ok(())
         }
-        (What::Dex, false) => dex::build(sh),
+        (What::Dex, false) => dex::provide(sh),
         (What::World, false) if args.from_packages => from_packages(sh),
         (What::World, false) => registry::pull(sh),
     };

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use xshell::{Shell, cmd};
 
-use super::docker::{Docker, output};
+use super::cache::digest;
+use super::docker::{Docker, RECIPE, output};
 use super::say;
 use crate::firedrill::{cargo, manifest};
 
@@ -36,8 +37,9 @@ fn services() -> impl Iterator<Item = String> {
     })
 }
 
-/// Builds the programs once and the images from them; loads them into the cluster if there is one.
-pub(super) fn build(sh: &Shell) -> Result<(), String> {
+/// Builds the programs and, unless there are images of these very programs already, the images; loads them into the
+/// cluster if there is one.
+pub(crate) fn provide(sh: &Shell) -> Result<(), String> {
     let docker = Docker::connect(sh)?;
     let manifest = manifest();
     let root = manifest.parent().ok_or("the workspace has no directory")?;
@@ -47,7 +49,17 @@ pub(super) fn build(sh: &Shell) -> Result<(), String> {
         let copy = context.join(name);
         fs::copy(&program, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
     }
-    let dockerfile = root.join("dex/Dockerfile").display().to_string();
+    let dockerfile = root.join("dex/Dockerfile");
+    let digest = digest(&[&context, &dockerfile], "")?;
+    let all = references();
+    if all.iter().all(|image| docker.is_built_by(image, &digest)) {
+        return Ok(());
+    }
+    say(&format!("building {} images of the exchange", all.len()));
+    let (label, dockerfile) = (
+        format!("{RECIPE}={digest}"),
+        dockerfile.display().to_string(),
+    );
     let context = context.display().to_string();
     let image = |argument: &str, reference: &str| {
         let build = [
@@ -57,20 +69,18 @@ pub(super) fn build(sh: &Shell) -> Result<(), String> {
             &dockerfile,
             "--build-arg",
             argument,
+            "--label",
+            &label,
             "--tag",
             reference,
             &context,
         ];
         docker.run(&build).map(drop)
     };
-    say(&format!(
-        "building {} images of the exchange",
-        references().len()
-    ));
+    image(&format!("PROGRAM={}", PROGRAMS[1]), MIGRATE)?;
     for reference in services() {
         image(&format!("DEX_BUILD={reference}"), &reference)?;
     }
-    image(&format!("PROGRAM={}", PROGRAMS[1]), MIGRATE)?;
     crate::kind::load_dex(&docker)
 }
 

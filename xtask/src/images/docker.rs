@@ -88,10 +88,19 @@ impl<'a> Docker<'a> {
         succeeds(self.command(&["image", "inspect", "--format", "{{.Id}}", reference]))
     }
 
-    /// Whether an image is there and wasn't built by an older recipe. One that was pulled is good.
-    pub(super) fn is_current(&self, reference: &str, digest: &str) -> bool {
+    /// Whether an image is there and was built by this very recipe.
+    pub(super) fn is_built_by(&self, reference: &str, digest: &str) -> bool {
+        self.recipe(reference).is_ok_and(|label| label == digest)
+    }
+
+    fn recipe(&self, reference: &str) -> Result<String, String> {
         let template = format!("{{{{index .Config.Labels \"{RECIPE}\"}}}}");
         self.run(&["image", "inspect", "--format", &template, reference])
+    }
+
+    /// Whether an image is there and wasn't built by an older recipe. One that was pulled is good.
+    pub(super) fn is_current(&self, reference: &str, digest: &str) -> bool {
+        self.recipe(reference)
             .is_ok_and(|label| label.is_empty() || label == "<no value>" || label == digest)
     }
 }
