@@ -1,7 +1,10 @@
 //! Everything that CI runs, in the order of the cheapest answer first. All steps run even if one fails.
 
+mod live;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use xshell::{Cmd, Shell, cmd};
 
@@ -9,16 +12,31 @@ use crate::edges;
 use crate::firedrill::{self, cargo, manifest};
 
 /// What no step here does, so that nobody takes green for more than it is.
-const LEFT_OUT: [&str; 2] = [
-    "drills on a kind cluster: some six minutes each; run `cargo xtask chaos --world kind`",
-    "benchmarks: they measure, they do not judge; run `cargo bench -p benches`",
-];
+const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo bench -p benches`";
+
+/// How CI is to run.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// Leave the drills on a kind cluster out (some 20 minutes, and Docker)
+    #[arg(long)]
+    no_kind: bool,
+}
 
 /// Runs it; failure if a step failed.
-pub(crate) fn run(sh: &Shell) -> Result<ExitCode, String> {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "CI has an hour of real time, and drills that don't fit are left out"
+)]
+pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
+    let began = Instant::now();
     let root = manifest();
     sh.change_dir(root.parent().ok_or("the workspace has no directory")?);
     let cargo = cargo();
+    let images = if args.no_kind {
+        Err("--no-kind".to_owned())
+    } else {
+        live::provide()
+    };
     let mut failed: Vec<&str> = Vec::new();
     let mut step = |name: &'static str, ok: bool| {
         if !ok {
@@ -57,6 +75,25 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, String> {
         "drills",
         firedrill::run(sh, "chaos", &drills).is_ok_and(|code| code == ExitCode::SUCCESS),
     );
+    println!("ci: kind drills");
+    let mut left_out = vec![LEFT_OUT.to_owned()];
+    let live = match live::drill(sh, images, || began.elapsed()) {
+        Ok(drilled) => {
+            step("kind drills", live::code(&drilled) == ExitCode::SUCCESS);
+            let whys = drilled.left_out.iter();
+            left_out.extend(whys.map(|why| format!("kind drills: {why}")));
+            format!(
+                "{} passed, {} failed, {} left out",
+                drilled.passed,
+                drilled.failed.len(),
+                drilled.left_out.len()
+            )
+        }
+        Err(why) => {
+            step("kind drills", false);
+            why
+        }
+    };
     // Last, so that the runner's closing lines end the output.
     step(
         "test",
@@ -68,7 +105,8 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, String> {
             ),
         ),
     );
-    for what in LEFT_OUT {
+    println!("ci: kind drills: {live}");
+    for what in left_out {
         println!("ci: left out: {what}");
     }
     if failed.is_empty() {

@@ -45,7 +45,7 @@ enum Task {
     /// What the live world is made of
     Images(images::Args),
     /// Everything that CI runs
-    Ci,
+    Ci(ci::Args),
     /// Check which crate of the workspace knows which
     Edges,
 }
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
             Task::Runbook(passed) => firedrill::run(&sh, "runbook", &passed.args),
             Task::Kind(command) => Ok(kind::run(&sh, &command)),
             Task::Images(args) => Ok(images::run(&sh, &args)),
-            Task::Ci => ci::run(&sh),
+            Task::Ci(args) => ci::run(&sh, args),
             Task::Edges => edges::run(&sh),
         });
     done.unwrap_or_else(|error| {

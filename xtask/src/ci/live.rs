@@ -1,0 +1,212 @@
+//! The drills on a real cluster, as CI runs them: images are made while everything else is checked, then each default
+//! scenario is drilled once. What the machine can't show is said, and never counted as passed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use xshell::Shell;
+
+use crate::firedrill;
+use crate::kind::state_directory;
+
+/// CI must be over within an hour; drills that can't be done by then are not begun.
+const BEGIN_WITHIN: Duration = Duration::from_secs(32 * 60);
+/// The same for repeating those that showed nothing.
+const REPEAT_WITHIN: Duration = Duration::from_secs(42 * 60);
+
+/// The making of the images, under way.
+pub(super) struct Images {
+    child: Child,
+    log: PathBuf,
+}
+
+/// Begins to provide Docker and the images, in a process of its own; why not, if it can't.
+pub(super) fn provide() -> Result<Images, String> {
+    if !cfg!(target_os = "linux") {
+        return Err("kind drills need Linux".to_owned());
+    }
+    let log = state_directory()?.join("ci-images.log");
+    let to = |error: std::io::Error| format!("{}: {error}", log.display());
+    let out = File::create(&log).map_err(to)?;
+    let err = out.try_clone().map_err(to)?;
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    // From a registry if there is one, else from packages; then the exchange's own.
+    let script = "\"$0\" images || \"$0\" images --from-packages && exec \"$0\" images dex";
+    let child = Command::new("sh")
+        .args(["-c", script])
+        .arg(this)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .map_err(|error| format!("cannot run sh: {error}"))?;
+    Ok(Images { child, log })
+}
+
+impl Images {
+    fn wait(mut self) -> Result<(), String> {
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        if status.success() {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let last: Vec<&str> = text.lines().rev().take(8).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        Err(format!(
+            "Docker or its images can't be had here (all of it: {}):\n{}",
+            self.log.display(),
+            last.join("\n")
+        ))
+    }
+}
+
+/// What came of the drills.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Drilled {
+    pub(super) passed: usize,
+    pub(super) failed: Vec<String>,
+    /// Not shown, by the fault of this machine; with the reason.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Drills; `since_start` says how long CI has been at work.
+pub(super) fn drill(
+    sh: &Shell,
+    images: Result<Images, String>,
+    since_start: impl Fn() -> Duration,
+) -> Result<Drilled, String> {
+    let mut drilled = Drilled::default();
+    if let Err(why) = images.and_then(Images::wait) {
+        drilled.left_out.push(why);
+        return Ok(drilled);
+    }
+    if since_start() > BEGIN_WITHIN {
+        drilled.left_out.push(format!(
+            "no time left after {} minutes: the images took too long",
+            since_start().as_secs() / 60
+        ));
+        return Ok(drilled);
+    }
+    let mut found = chaos(sh, &[], "ci-kind")?;
+    let again: Vec<String> = found
+        .iter()
+        .filter(|(_, verdict)| matches!(verdict, Shown::Nothing(_)))
+        .map(|(scenario, _)| scenario.clone())
+        .collect();
+    if !again.is_empty() && since_start() < REPEAT_WITHIN {
+        println!("ci: once more, as nothing was shown: {}", again.join(", "));
+        found.extend(chaos(sh, &again, "ci-kind-again")?);
+    }
+    for (scenario, shown) in found {
+        match shown {
+            Shown::Passed => drilled.passed += 1,
+            Shown::Nothing(Some(why)) => drilled.left_out.push(format!("{scenario}: {why}")),
+            Shown::Nothing(None) => drilled.failed.push(format!("{scenario} (inconclusive)")),
+            Shown::Failed => drilled.failed.push(scenario),
+        }
+    }
+    Ok(drilled)
+}
+
+/// What one drill showed.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    Passed,
+    Failed,
+    /// It was inconclusive; why, if this machine is to blame.
+    Nothing(Option<String>),
+}
+
+/// Drills `scenarios` (none: the default ones); by scenario, what each showed.
+fn chaos(
+    sh: &Shell,
+    scenarios: &[String],
+    report: &str,
+) -> Result<BTreeMap<String, Shown>, String> {
+    let report = state_directory()?.join(report);
+    // An old report must not be taken for this one's.
+    let _ = std::fs::remove_dir_all(&report);
+    let mut args: Vec<OsString> = scenarios.iter().map(OsString::from).collect();
+    args.extend(["--world", "kind", "--report"].map(OsString::from));
+    args.push(report.clone().into_os_string());
+    let code = firedrill::run(sh, "chaos", &args)?;
+    let path = report.join("journal.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => shown(&text).map_err(|error| format!("{}: {error}", path.display())),
+        // The world could not be built, or the input is bad: there is no journal.
+        Err(error) => Err(format!(
+            "{code:?}, and no journal: {}: {error}",
+            path.display()
+        )),
+    }
+}
+
+fn shown(journal: &str) -> Result<BTreeMap<String, Shown>, String> {
+    let journal: Value = serde_json::from_str(journal).map_err(|error| error.to_string())?;
+    let drills = journal["drills"].as_array().ok_or("it has no drills")?;
+    drills
+        .iter()
+        .map(|drill| {
+            let scenario = drill["scenario"]
+                .as_str()
+                .ok_or("a drill has no scenario")?;
+            let shown = match drill["verdict"].as_str() {
+                Some("pass") => Shown::Passed,
+                Some("inconclusive") => Shown::Nothing(host(drill)),
+                _ => Shown::Failed,
+            };
+            Ok((scenario.to_owned(), shown))
+        })
+        .collect()
+}
+
+/// What the oracle `host` says, if it is it that withholds judgement.
+fn host(drill: &Value) -> Option<String> {
+    let findings = drill["findings"].as_array()?;
+    let finding = findings
+        .iter()
+        .find(|f| f["oracle"] == "host" && f["verdict"] == "inconclusive")?;
+    finding["reason"].as_str().map(str::to_owned)
+}
+
+/// Whether anything failed.
+pub(super) fn code(drilled: &Drilled) -> ExitCode {
+    if drilled.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shown, shown};
+
+    #[test]
+    fn only_the_host_excuses_a_drill_that_showed_nothing() {
+        let journal = r#"{"drills": [
+            {"scenario": "a", "verdict": "pass", "findings": []},
+            {"scenario": "b", "verdict": "fail", "findings": []},
+            {"scenario": "c", "verdict": "inconclusive", "findings": [
+                {"oracle": "host", "verdict": "inconclusive", "reason": "held up"}]},
+            {"scenario": "d", "verdict": "inconclusive", "findings": [
+                {"oracle": "host", "verdict": "pass", "reason": "in time"}]}]}"#;
+        let found: Vec<(String, Shown)> = shown(journal).expect("a journal").into_iter().collect();
+        let expected = [
+            ("a", Shown::Passed),
+            ("b", Shown::Failed),
+            ("c", Shown::Nothing(Some("held up".to_owned()))),
+            ("d", Shown::Nothing(None)),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, shown)| (name.to_owned(), shown))
+        );
+        assert!(shown("{}").is_err());
+    }
+}
