@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::journal::IllegalTransition;
-use crate::planner::PlanError;
+use crate::planner::{Loss, PlanError};
 use crate::ports::DatabaseError;
 
 /// What keeps a phase from being carried out. A rollback that was begun and can't be finished is
@@ -59,6 +59,15 @@ pub enum Error {
         /// Who or what shows it.
         by: String,
     },
+    /// It was asked to stop before it had done anything.
+    #[error("stopped before anything was done")]
+    Interrupted,
+    /// The plan may lose more than it was told that it may.
+    #[error("{}", would_lose(.losses))]
+    WouldLose {
+        /// What it may lose.
+        losses: Vec<Loss>,
+    },
     /// A rollback is under way: resume it first.
     #[error("a rollback begun at {since} is not finished: resume it")]
     InProgress {
@@ -106,6 +115,17 @@ pub enum Error {
         /// Name in the runbook.
         step: String,
     },
+}
+
+fn would_lose(losses: &[Loss]) -> String {
+    let losses: Vec<String> = losses
+        .iter()
+        .map(|loss| format!("step `{}` may lose {}", loss.step, loss.what))
+        .collect();
+    format!(
+        "{}. This was not allowed, and nothing was done",
+        losses.join("; ")
+    )
 }
 
 impl Error {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::planner::Plan;
 use crate::report::{Outcome, StepOutcome, TriggerEvent};
 
 /// The part of the procedure that is under way.
@@ -79,6 +80,13 @@ pub enum Event {
     Planned {
         /// One line: path and services.
         summary: String,
+    },
+    /// This plan is carried out.
+    PlanInForce {
+        /// The plan.
+        plan: Arc<Plan>,
+        /// Position of the first step that is not done yet; 0 unless it is resumed.
+        next: usize,
     },
     /// A step began.
     StepStarted {

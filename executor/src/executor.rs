@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::event::{Observer, silent};
+use crate::planner::LossKind;
 use crate::ports::Ports;
 use crate::runbook::Runbook;
 
@@ -22,10 +25,16 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Overrides the validation window, the comparison with the baseline and an unfinished journal.
     pub force: bool,
+    /// What a plan may lose; one that may lose more is refused before anything is changed.
+    pub may_lose: LossKind,
+    /// Cancelled to ask for a stop at the next safe point: between two steps, or while a step that changes nothing
+    /// waits. Never between an act and its journal entry.
+    pub stop: CancellationToken,
 }
 
 impl Options {
-    /// Defaults for `identity`: lease 20 s, triggers every 5 s, requests 5 s, not forced, nobody looking on.
+    /// Defaults for `identity`: lease 20 s, triggers every 5 s, requests 5 s, not forced, whatever the runbook may lose, nobody
+    /// looking on, nobody to stop it.
     #[must_use]
     pub fn new(identity: impl Into<String>) -> Self {
         Self {
@@ -35,6 +44,8 @@ impl Options {
             poll_interval: Duration::from_secs(5),
             request_timeout: Duration::from_secs(5),
             force: false,
+            may_lose: LossKind::Orders,
+            stop: CancellationToken::new(),
         }
     }
 
@@ -69,6 +80,13 @@ impl Executor {
             runbook,
             options,
         }
+    }
+
+    /// The same, whose plans may lose as much as `kind`.
+    #[must_use]
+    pub fn that_may_lose(mut self, kind: LossKind) -> Self {
+        self.options.may_lose = kind;
+        self
     }
 }
 

@@ -11,9 +11,11 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Api;
 use kube::api::PostParams;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::kubernetes::{Cluster, is_conflict};
+use crate::stop::unless;
 
 /// Name of the Lease.
 const NAME: &str = "rollback";
@@ -93,13 +95,17 @@ impl Held {
         identity: &str,
         duration: Duration,
         wait: bool,
+        stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let api = api(cluster);
         let patience = duration * 3 + Duration::from_secs(10);
         let deadline = cluster.clock.now() + signed(patience);
         let mut seen: Option<Option<Timestamp>> = None;
         loop {
-            let found = cluster.get_opt(&api, NAME, deadline).await?;
+            let look = cluster.get_opt(&api, NAME, deadline);
+            let found = unless(stop, look)
+                .await
+                .unwrap_or(Err(Error::Interrupted))?;
             let view = found.as_ref().map(view);
             let now = cluster.clock.now();
             match claim(view.as_ref(), identity, now) {
@@ -112,10 +118,8 @@ impl Held {
                     seen = Some(renewed_at);
                     let until_free =
                         Duration::try_from(until.duration_since(now)).unwrap_or_default();
-                    if !cluster
-                        .pause(until_free + Duration::from_millis(10), deadline)
-                        .await
-                    {
+                    let pause = cluster.pause(until_free + Duration::from_millis(10), deadline);
+                    if !unless(stop, pause).await.ok_or(Error::Interrupted)? {
                         return Err(Error::LeaseHeld { holder, until });
                     }
                 }

@@ -18,6 +18,7 @@ pub mod live;
 pub mod planner;
 pub mod ports;
 pub mod runbook;
+pub mod wire;
 
 mod error;
 mod event;
@@ -30,12 +31,13 @@ mod placeholders;
 mod queries;
 mod report;
 mod steps;
+mod stop;
 mod verdict;
 
 pub use baseline::Baseline;
 pub use error::Error;
 pub use event::{Event, Observer, Silent, Stage, silent};
 pub use executor::{Executor, Options};
-pub use phases::Document;
+pub use phases::{Document, standing, steps_to_recovery};
 pub use planner::Plan;
 pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOutcome};

@@ -79,6 +79,11 @@ pub enum Outcome {
         /// What went wrong, where things stand and what a person must do.
         reason: String,
     },
+    /// It was asked to stop ([`Options::stop`](crate::Options::stop)) and did, where it can be resumed.
+    Stopped {
+        /// Where things stand.
+        reason: String,
+    },
     /// There is nothing to roll back.
     NothingToDo {
         /// Why.

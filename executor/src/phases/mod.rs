@@ -6,9 +6,11 @@ mod observe;
 mod prepare;
 mod resume;
 mod run;
+mod standing;
 mod watch;
 
 pub use document::Document;
+pub use standing::{standing, steps_to_recovery};
 
 use std::sync::Arc;
 

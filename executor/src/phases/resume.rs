@@ -37,7 +37,12 @@ impl Executor {
             let facts = Facts::from_journal(&plan, &journal.entries);
             return Ok(facts.report(&plan, Outcome::Recovered));
         }
-        let baseline = self.baseline().await?;
+        let next = journal.state.next_step().unwrap_or(plan.steps.len());
+        self.refuse_loss(&plan, next)?;
+        let baseline = self
+            .unless_stopped(self.baseline())
+            .await
+            .unwrap_or(Err(Error::Interrupted))?;
         if plan.ledger.path != LedgerPath::Application {
             self.take_over_fence(token).await?;
         }

@@ -1,11 +1,12 @@
 //! Plan, journal, act.
 
 use std::pin::pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use futures::future::{BoxFuture, Either, select};
 use jiff::{SignedDuration, Timestamp};
 
+use super::standing::{standing, stopped, went_well};
 use crate::baseline::Baseline;
 use crate::error::Error;
 use crate::event::{Event, Stage};
@@ -13,7 +14,7 @@ use crate::executor::Executor;
 use crate::journal::{Journal, Record};
 use crate::kubernetes::Cluster;
 use crate::lease::Held;
-use crate::planner::{LedgerPath, Plan, PlanError, PlannedStep, plan};
+use crate::planner::{Plan, PlanError, PlannedStep, plan};
 use crate::report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent};
 use crate::runbook::{Command, OnFail, Phase};
 use crate::steps::{Context, Facts, Stop, Success, has_side_effect, perform};
@@ -44,7 +45,14 @@ impl Executor {
 
     pub(super) async fn take_lease(&self, wait: bool) -> Result<Held, Error> {
         let (identity, duration) = (&self.options.identity, self.options.lease_duration);
-        let held = Held::acquire(&self.cluster(), identity, duration, wait).await?;
+        let held = Held::acquire(
+            &self.cluster(),
+            identity,
+            duration,
+            wait,
+            &self.options.stop,
+        )
+        .await?;
         let taken_from = held.taken_from.clone();
         self.emit(&Event::LeaseAcquired {
             token: held.token,
@@ -85,14 +93,25 @@ impl Executor {
             let since = journal.begun_at().unwrap_or(started_at);
             return Err(Error::InProgress { since });
         }
-        let baseline = self.baseline().await?;
-        let observed = self
-            .observe(baseline.clone(), Some(trigger.clone()))
-            .await?;
+        let looking = async {
+            let baseline = self.baseline().await?;
+            let observed = self
+                .observe(baseline.clone(), Some(trigger.clone()))
+                .await?;
+            Ok((baseline, observed))
+        };
+        let (baseline, observed) = self
+            .unless_stopped(looking)
+            .await
+            .unwrap_or(Err(Error::Interrupted))?;
         let plan = match plan(&self.runbook, &observed) {
             Ok(plan) => plan,
             Err(refusal) => return Ok(refused(&refusal, trigger, started_at)),
         };
+        self.refuse_loss(&plan, 0)?;
+        if self.options.stop.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
         journal.begin(&plan, token).await?;
         self.emit(&Event::Planned {
             summary: plan.summary(),
@@ -113,18 +132,31 @@ impl Executor {
         let cluster = self.cluster();
         let mut facts = Facts::from_journal(&plan, &journal.entries);
         let mut escalated = None;
+        let next = journal.state.next_step().unwrap_or(plan.steps.len());
+        self.emit(&Event::PlanInForce {
+            plan: Arc::new(plan.clone()),
+            next,
+        });
         while let Some(index) = journal.state.next_step() {
             let Some(step) = plan.steps.get(index) else {
                 break;
             };
-            if has_side_effect(&step.command) {
+            if self.options.stop.is_cancelled() {
+                return Ok(stopped(&plan, facts, &journal.state));
+            }
+            let attempt = self.attempt(&cluster, &plan, baseline, step, &facts, token);
+            let (report, ended) = if has_side_effect(&step.command) {
                 journal
                     .append(Record::Intent { step: index }, token)
                     .await?;
-            }
-            let (report, ended) = self
-                .attempt(&cluster, &plan, baseline, step, &facts, token)
-                .await;
+                // Once begun, it is seen through to its entry: its budget bounds that.
+                attempt.await
+            } else {
+                match self.unless_stopped(attempt).await {
+                    Some(attempted) => attempted,
+                    None => return Ok(stopped(&plan, facts, &journal.state)),
+                }
+            };
             let record = match ended {
                 Ok(success) => {
                     let data = data_of(&success);
@@ -352,44 +384,10 @@ fn reason(plan: &Plan, facts: &Facts, failed: &PlannedStep) -> String {
     };
     let mut text = format!("step `{}` {how}: {detail}.", failed.label());
     text.push(' ');
-    text.push_str(&standing(plan, facts, failed.index));
+    text.push_str(&standing(plan, &went_well(facts)));
     text.push_str(&format!(
         " A person must: remove the cause and `rollback resume`, or go on by hand from \"{}\": {}",
         failed.title, failed.text
     ));
     text
-}
-
-/// Whether trading is halted, judged by the steps that were done.
-fn standing(plan: &Plan, facts: &Facts, failed: usize) -> String {
-    let mut fenced = false;
-    let mut values = std::collections::BTreeMap::new();
-    let before = plan.steps.iter().filter(|step| step.index < failed);
-    for (step, report) in before.zip(&facts.steps) {
-        if !report.outcome.is_ok() {
-            continue;
-        }
-        match &step.command {
-            Command::Fence => fenced = true,
-            Command::Unfence => fenced = false,
-            Command::SetConfigValue { name, key, value } => {
-                values.insert(format!("{name}: {key}"), value.clone());
-            }
-            _ => {}
-        }
-    }
-    let values: Vec<String> = values
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let flags = if values.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", values.join(", "))
-    };
-    match (fenced, plan.ledger.path) {
-        (true, _) => format!("The ledger stays fenced{flags}: trading is halted."),
-        (false, LedgerPath::Application) => format!("The ledger was not touched{flags}."),
-        (false, _) => format!("The ledger is not fenced{flags}."),
-    }
 }

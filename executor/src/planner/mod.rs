@@ -6,6 +6,7 @@
 //! ```
 
 mod decide;
+mod loss;
 mod observed;
 mod plan;
 mod steps;
@@ -14,6 +15,7 @@ mod targets;
 mod tests;
 
 pub use decide::{LedgerDecision, LedgerPath, decide, header};
+pub use loss::{Loss, LossKind};
 pub use observed::{Observed, ReplicaSetState, ServiceState, template_digest};
 pub use plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
 pub(crate) use steps::known_placeholder;

@@ -48,9 +48,15 @@ pub(crate) struct Common {
         env = "ROLLBACK_EVIDENCE_DIR"
     )]
     pub(crate) evidence_dir: PathBuf,
-    /// Don't ask before acting.
+    /// Don't ask before acting. Doesn't cover the loss of orders.
     #[arg(long, global = true)]
     pub(crate) yes: bool,
+    /// Accept that what the plan says it may lose is lost, orders included.
+    #[arg(long, global = true)]
+    pub(crate) accept_data_loss: bool,
+    /// One JSON object a line on standard output (format `rollback/1`) instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     /// Roll back in spite of a closed validation window, an older anomaly or an unfinished journal.
     #[arg(long, global = true)]
     pub(crate) force: bool,
@@ -80,7 +86,7 @@ pub(crate) enum Command {
     PostMortem,
     /// Write the scenario that reproduces the incident again, from the journal of the last rollback.
     Scenario,
-    /// Check a runbook.
+    /// Check a runbook. Exit code 2: it has mistakes.
     Check {
         /// The file.
         file: PathBuf,
@@ -98,6 +104,29 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+impl Command {
+    /// As it is typed.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Watch { .. } => "watch",
+            Self::Plan(_) => "plan",
+            Self::Run(_) => "run",
+            Self::Resume => "resume",
+            Self::PostMortem => "post-mortem",
+            Self::Scenario => "scenario",
+            Self::Check { .. } => "check",
+            Self::Db { .. } => "db",
+            Self::Config { .. } => "config",
+        }
+    }
+
+    /// Whether it takes its time, so that people look on.
+    pub(crate) fn is_watched(&self) -> bool {
+        matches!(self, Self::Watch { .. } | Self::Run(_) | Self::Resume)
+    }
 }
 
 /// Why to roll back.

@@ -1,10 +1,18 @@
 //! `rollback`: the executor against a real cluster.
 //!
-//! Exit codes: 0 done · 1 escalated, triggered or failed · 2 bad input or usage · 3 inconclusive.
+//! `--json` writes the format `rollback/1` ([`executor::wire`]): one JSON object a line, the result last.
+//!
+//! Exit codes: 0 done · 1 escalated, triggered or failed · 2 bad input or usage, or something that nobody allowed ·
+//! 3 inconclusive · 130 stopped by Ctrl-C or SIGTERM.
 
 mod arguments;
+mod ask;
 mod commands;
-mod console;
+mod connect;
+mod db;
+mod no_database;
+mod show;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -15,15 +23,15 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(commands::run(arguments)),
-        Err(error) => Err(commands::Failure::failed(format!("no runtime: {error}"))),
-    };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            anstream::eprintln!("error: {}", failure.text);
-            ExitCode::from(failure.code)
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            anstream::eprintln!("error: no runtime: {error}");
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    let code = runtime.block_on(commands::run(arguments));
+    // Nothing that is still under way may hold up the end: a question nobody answered, for instance.
+    runtime.shutdown_background();
+    ExitCode::from(code)
 }

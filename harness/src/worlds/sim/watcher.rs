@@ -66,7 +66,7 @@ pub(in crate::worlds) fn told(event: &Event) -> Option<(String, String)> {
             format!("{trigger} held before the deployment, at {baseline}"),
         ),
         Event::Planned { summary } => plain("plan", summary.clone()),
-        Event::StepStarted { .. } => None,
+        Event::PlanInForce { .. } | Event::StepStarted { .. } => None,
         Event::StepWaiting { name, service, why } => {
             Some((step_name(name, service.as_ref()), format!("waits: {why}")))
         }
@@ -98,6 +98,8 @@ pub(in crate::worlds) fn copy_report(
     said.outcome = match &report.outcome {
         executor::Outcome::Recovered => Outcome::Recovered,
         executor::Outcome::Escalated { reason } => Outcome::Escalated(reason.clone()),
+        // Nobody stops a drill's executor.
+        executor::Outcome::Stopped { reason } => Outcome::Escalated(reason.clone()),
         executor::Outcome::NothingToDo { reason } => Outcome::NothingToDo(reason.clone()),
     };
     said.recovered_ms = report.recovered_at.map(&drill_ms);

@@ -1,0 +1,193 @@
+//! From arguments to an executor with its real ports.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use executor::live::{DirectoryEvidence, Layout, PostgresDatabase, SystemClock, http_client};
+use executor::planner::LossKind;
+use executor::ports::{Database, Ports};
+use executor::runbook::Runbook;
+use executor::{Executor, Options};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::Common;
+use crate::commands::Failure;
+use crate::no_database::NoDatabase;
+use crate::show::Screen;
+
+/// Reads a file.
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::input(format!("{}: {error}", file.display())))
+}
+
+/// Reads the runbook.
+pub(crate) fn runbook(common: &Common) -> Result<Runbook, Failure> {
+    let text = read(&common.runbook)?;
+    Runbook::parse(&common.runbook.display().to_string(), &text)
+        .map_err(|errors| Failure::input(errors.plain()))
+}
+
+/// An executor that nothing was allowed to lose yet.
+pub(crate) async fn executor(
+    common: &Common,
+    runbook: Arc<Runbook>,
+    screen: Arc<Screen>,
+    stop: CancellationToken,
+) -> Result<Executor, Failure> {
+    let database: Arc<dyn Database> = match &common.database_url {
+        Some(url) => Arc::new(postgres(url)?),
+        None => Arc::new(NoDatabase),
+    };
+    let ports = Ports {
+        kube: kube::Client::try_from(config(common).await?).map_err(cluster)?,
+        http: http_client().map_err(|error| Failure::input(error.to_string()))?,
+        database,
+        clock: Arc::new(SystemClock),
+        evidence: Arc::new(DirectoryEvidence::new(&common.evidence_dir)),
+    };
+    let options = Options {
+        force: common.force,
+        may_lose: LossKind::Nothing,
+        stop,
+        ..Options::new(identity(common))
+    }
+    .with_observer(screen);
+    Ok(Executor::new(ports, runbook, options))
+}
+
+async fn config(common: &Common) -> Result<kube::Config, Failure> {
+    let options = KubeConfigOptions {
+        context: common.context.clone(),
+        ..Default::default()
+    };
+    match &common.kubeconfig {
+        Some(file) => {
+            let file =
+                Kubeconfig::read_from(file).map_err(|error| Failure::input(error.to_string()))?;
+            kube::Config::from_custom_kubeconfig(file, &options)
+                .await
+                .map_err(cluster)
+        }
+        None if common.context.is_some() => kube::Config::from_kubeconfig(&options)
+            .await
+            .map_err(cluster),
+        None => kube::Config::infer().await.map_err(cluster),
+    }
+}
+
+fn cluster(error: impl std::fmt::Display) -> Failure {
+    Failure::input(format!("no way to the cluster: {error}"))
+}
+
+/// Who acts.
+pub(crate) fn identity(common: &Common) -> String {
+    if let Some(identity) = &common.identity {
+        return identity.clone();
+    }
+    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::env::var("HOSTNAME")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .unwrap_or_else(|_| "somewhere".to_owned());
+    format!("{user}@{}/{}", host.trim(), std::process::id())
+}
+
+/// The database port.
+pub(crate) fn postgres(url: &str) -> Result<PostgresDatabase, Failure> {
+    PostgresDatabase::from_url(url, Layout::default())
+        .map_err(|error| Failure::input(format!("database URL: {error}")))
+}
+
+/// The command line that goes on after a stop, for a shell. A database URL given as an argument is left out: it holds a
+/// password.
+pub(crate) fn resume_command(common: &Common) -> String {
+    let program = std::env::args_os().next().map_or_else(
+        || "rollback".to_owned(),
+        |program| program.to_string_lossy().into_owned(),
+    );
+    let mut words = vec![program, "resume".to_owned()];
+    let mut option = |name: &str, value: &Path| {
+        words.push(name.to_owned());
+        words.push(value.display().to_string());
+    };
+    option("--runbook", &common.runbook);
+    if let Some(file) = &common.kubeconfig {
+        option("--kubeconfig", file);
+    }
+    if let Some(context) = &common.context {
+        option("--context", Path::new(context));
+    }
+    option("--evidence-dir", &common.evidence_dir);
+    if common.yes {
+        words.push("--yes".to_owned());
+    }
+    if common.accept_data_loss {
+        words.push("--accept-data-loss".to_owned());
+    }
+    let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>();
+    let line = line.join(" ");
+    if common.database_url.is_some() && std::env::var_os("ROLLBACK_DATABASE_URL").is_none() {
+        format!("ROLLBACK_DATABASE_URL=… {line}")
+    } else {
+        line
+    }
+}
+
+/// `word` as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{quoted, resume_command};
+    use crate::arguments::Arguments;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("runbooks/rollback.md"), "runbooks/rollback.md");
+        assert_eq!(quoted("my runbook's.md"), r"'my runbook'\''s.md'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn the_line_that_resumes_names_the_same_cluster_and_no_password() {
+        let line = [
+            "rollback",
+            "run",
+            "--yes",
+            "--context",
+            "prod 1",
+            "--runbook",
+            "r.md",
+            "--database-url",
+            "postgres://u:secret@h/d",
+            "--accept-data-loss",
+        ];
+        let arguments = Arguments::try_parse_from(line).expect("valid");
+        let resume = resume_command(&arguments.common);
+        assert!(
+            resume.ends_with(
+                " resume --runbook r.md --context 'prod 1' --evidence-dir evidence --yes --accept-data-loss"
+            ),
+            "{resume}"
+        );
+        assert!(!resume.contains("secret"), "{resume}");
+        let words = [
+            "rollback",
+            "resume",
+            "--runbook",
+            "r.md",
+            "--accept-data-loss",
+        ];
+        Arguments::try_parse_from(words).expect("it can be typed");
+    }
+}

@@ -1,0 +1,90 @@
+//! Single steps on the ledger database, for a rollback by hand.
+
+use executor::ports::{Database, DatabaseError};
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::{Common, DbCommand};
+use crate::ask;
+use crate::commands::Failure;
+use crate::connect::postgres;
+
+/// Does it; what there is to say.
+pub(crate) async fn db(
+    common: &Common,
+    command: DbCommand,
+    token: Option<u64>,
+) -> Result<String, Failure> {
+    if matches!(command, DbCommand::Replay { orders: false, .. }) {
+        return Err(Failure::input("replay what? Add --orders"));
+    }
+    let url = common.database_url.as_deref();
+    let database =
+        postgres(url.ok_or_else(|| Failure::input("which database? Set ROLLBACK_DATABASE_URL"))?)?;
+    let failed = |error: DatabaseError| Failure::failed(error.to_string());
+    let token = match token {
+        Some(token) => token,
+        None => database.fence_token().await.map_err(failed)?.unwrap_or(0),
+    };
+    let told = common.yes || common.accept_data_loss;
+    if let Some(question) = question(&command).filter(|_| !told) {
+        ask::go_ahead(&question, &CancellationToken::new()).await?;
+    }
+    let text = match command {
+        DbCommand::Fence => {
+            let report = database.fence(token).await.map_err(failed)?;
+            format!("fence up, {} sessions ended", report.sessions_terminated)
+        }
+        DbCommand::Unfence => {
+            database.unfence(token).await.map_err(failed)?;
+            "fence down".to_owned()
+        }
+        DbCommand::Snapshot { name } => {
+            let snapshot = database.snapshot(&name).await.map_err(failed)?;
+            format!(
+                "{}: {} bytes, order log up to {}",
+                snapshot.name, snapshot.size_bytes, snapshot.position.log_seq
+            )
+        }
+        DbCommand::Restore {
+            snapshot,
+            set_aside,
+        } => {
+            let report = database
+                .restore(&snapshot, &set_aside, token)
+                .await
+                .map_err(failed)?;
+            format!(
+                "order log back from {} to {}; what was in use is {}",
+                report.before.log_seq, report.after.log_seq, report.set_aside
+            )
+        }
+        DbCommand::Replay { set_aside, .. } => {
+            let report = database.replay(&set_aside, token).await.map_err(failed)?;
+            format!(
+                "{} entries, up to {}",
+                report.entries, report.position.log_seq
+            )
+        }
+    };
+    Ok(text)
+}
+
+/// What to ask before it; `None` for what changes nothing of the ledger.
+fn question(command: &DbCommand) -> Option<String> {
+    Some(match command {
+        DbCommand::Snapshot { .. } => return None,
+        DbCommand::Fence => {
+            "The exchange will no longer be able to write to the ledger.".to_owned()
+        }
+        DbCommand::Unfence => "The exchange will be able to write to the ledger again.".to_owned(),
+        DbCommand::Restore {
+            snapshot,
+            set_aside,
+        } => format!(
+            "The ledger is replaced by snapshot `{snapshot}`. What was written since remains in `{set_aside}` only; `rollback db replay --orders` copies the order log over, and nothing else."
+        ),
+        DbCommand::Replay { set_aside, .. } => {
+            format!("The order log's tail is copied from `{set_aside}` to the ledger.")
+        }
+    })
+}

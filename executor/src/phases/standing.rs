@@ -1,0 +1,113 @@
+//! Stopping where it is safe, and where things stand then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Error;
+use crate::executor::Executor;
+use crate::journal::State;
+use crate::planner::{LedgerPath, Plan};
+use crate::report::{Outcome, Report, StepReport};
+use crate::runbook::Command;
+use crate::steps::{Facts, delays_recovery, has_side_effect};
+use crate::stop::unless;
+
+impl Executor {
+    /// `work`, which must be safe to leave anywhere, or `None` once a stop is asked for.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        unless(&self.options.stop, work).await
+    }
+
+    /// Refuses a plan of which the steps from `next` on may lose more than is allowed.
+    pub(super) fn refuse_loss(&self, plan: &Plan, next: usize) -> Result<(), Error> {
+        let mut losses = plan.losses_from(next);
+        losses.retain(|loss| loss.kind > self.options.may_lose);
+        if losses.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::WouldLose { losses })
+        }
+    }
+}
+
+/// The report of a rollback that was asked to stop and can be resumed.
+pub(super) fn stopped(plan: &Plan, facts: Facts, state: &State) -> Report {
+    let steps = plan.steps.len();
+    let next = state.next_step().unwrap_or(steps);
+    let mut reason = format!("stopped after {next} of {steps} steps");
+    if let Some(step) = plan.steps.get(next) {
+        reason.push_str(&format!(", before `{}`", step.label()));
+        if matches!(
+            state,
+            State::Acting { .. } | State::Stopped { .. } | State::Closed { .. }
+        ) && has_side_effect(&step.command)
+        {
+            reason.push_str(", which was begun earlier and may have taken effect");
+        }
+    }
+    reason.push_str(". ");
+    reason.push_str(&standing(plan, &went_well(&facts)));
+    facts.report(plan, Outcome::Stopped { reason })
+}
+
+/// The steps that went well, by their position.
+pub(super) fn went_well(facts: &Facts) -> BTreeSet<usize> {
+    let well = |(index, report): (usize, &StepReport)| report.outcome.is_ok().then_some(index);
+    facts.steps.iter().enumerate().filter_map(well).collect()
+}
+
+/// How many of the steps that recovery waits for have not ended yet. Then come checks that must show that it held.
+#[must_use]
+pub fn steps_to_recovery(plan: &Plan, ended: &BTreeSet<usize>) -> usize {
+    (0..plan.steps.len())
+        .filter(|index| !ended.contains(index) && delays_recovery(plan, *index))
+        .count()
+}
+
+/// Whether the fence is up and trading is halted, judged by the steps of the plan that went well.
+#[must_use]
+pub fn standing(plan: &Plan, done: &BTreeSet<usize>) -> String {
+    let mut fenced = false;
+    let mut values = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {
+        match &step.command {
+            Command::Fence => fenced = true,
+            Command::Unfence => fenced = false,
+            Command::SetConfigValue { name, key, value } => {
+                values.insert((name, key), value);
+            }
+            _ => {}
+        }
+    }
+    let flags: Vec<String> = values
+        .iter()
+        .map(|((name, key), value)| format!("{name}: {key}={value}"))
+        .collect();
+    let flags = flags.join(", ");
+    if fenced {
+        let flags = if flags.is_empty() {
+            flags
+        } else {
+            format!(" ({flags})")
+        };
+        return format!("The ledger stays fenced{flags}: trading is halted.");
+    }
+    let fence = match plan.ledger.path {
+        LedgerPath::Application => "The ledger was not touched",
+        LedgerPath::Undo | LedgerPath::Restore => "The ledger is not fenced",
+    };
+    // What a later step sets to something else is not as it is to stay.
+    let reopens = plan.steps.iter().find(|step| match &step.command {
+        Command::SetConfigValue { name, key, value } => {
+            !done.contains(&step.index) && values.get(&(name, key)).is_some_and(|set| *set != value)
+        }
+        _ => false,
+    });
+    match reopens {
+        Some(step) => format!(
+            "{fence}, but {flags} is set until `{}`: trading is halted at the gateways.",
+            step.label()
+        ),
+        None if flags.is_empty() => format!("{fence}: trading is not halted."),
+        None => format!("{fence} ({flags}): trading is not halted."),
+    }
+}

@@ -1,0 +1,77 @@
+//! What a plan loses for good, or may lose. Undo scripts that are not marked lossless are never planned, so that it
+//! comes down to the restore: the snapshot's rows replace what was written since, and only the order log is copied over.
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
+use crate::runbook::{Command, OnFail};
+
+/// How much a plan may lose, from least to most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What was written to the ledger since the snapshot by other ways than the order log: a correction by hand, for
+    /// instance. It stays in the ledger that is set aside.
+    OutsideTheLog,
+    /// Orders and trades that clients were told about.
+    Orders,
+}
+
+/// Something that a plan loses or may lose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// What kind.
+    pub kind: LossKind,
+    /// By which step.
+    pub step: String,
+    /// What, and where it remains.
+    pub what: String,
+}
+
+impl Plan {
+    /// What the steps from position `next` on may lose, the worst last.
+    #[must_use]
+    pub fn losses_from(&self, next: usize) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for step in self.steps.iter().filter(|step| step.index >= next) {
+            let Command::RestoreSnapshot { name } = &step.command else {
+                continue;
+            };
+            losses.push(Loss {
+                kind: LossKind::OutsideTheLog,
+                step: step.label(),
+                what: format!(
+                    "whatever was written to the ledger since snapshot `{name}` and is not in the order log (corrections by hand, for instance); it remains in `{}`",
+                    self.set_aside
+                ),
+            });
+            let mut replays = self
+                .steps
+                .iter()
+                .filter(|later| later.index > step.index && later.command == Command::ReplayOrders);
+            let lost = match replays.next() {
+                None => Some("no later step replays the order log".to_owned()),
+                Some(replay) if replay.on_fail == OnFail::Continue => Some(format!(
+                    "step `{}` may fail and be passed over (rb.on-fail is continue)",
+                    replay.label()
+                )),
+                Some(_) => None,
+            };
+            if let Some(why) = lost {
+                losses.push(Loss {
+                    kind: LossKind::Orders,
+                    step: step.label(),
+                    what: format!(
+                        "orders and trades acknowledged since snapshot `{name}`: {why}; they remain in `{}`",
+                        self.set_aside
+                    ),
+                });
+            }
+        }
+        losses.sort_by_key(|loss| loss.kind);
+        losses
+    }
+}
