@@ -4,6 +4,8 @@
 //! Thin on purpose: arguments of the first three are `firedrill`'s own, and so is the exit code.
 
 mod ci;
+#[cfg(test)]
+mod command_lines;
 mod edges;
 mod firedrill;
 mod images;
@@ -77,4 +79,34 @@ fn main() -> ExitCode {
         eprintln!("error: {error}");
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Cli, command_lines};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_line_in_workflows_and_documents_is_understood() {
+        let written = command_lines::beginning_with("cargo xtask");
+        assert!(written.len() > 10, "{written:?}");
+        for line in written {
+            let known = Cli::command();
+            let task = line.words.first().cloned().unwrap_or_default();
+            // Another change brings it.
+            if task == "report" && known.find_subcommand("report").is_none() {
+                continue;
+            }
+            let words = std::iter::once("cargo xtask".to_owned()).chain(line.words);
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{}: {error}", line.place);
+            }
+        }
+    }
 }

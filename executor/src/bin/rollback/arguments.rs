@@ -104,6 +104,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Print what a shell needs to complete this program's command line.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write this program's manual pages.
+    Man {
+        /// Where; made if it is not there.
+        directory: PathBuf,
+    },
 }
 
 impl Command {
@@ -120,6 +130,8 @@ impl Command {
             Self::Check { .. } => "check",
             Self::Db { .. } => "db",
             Self::Config { .. } => "config",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
         }
     }
 
@@ -206,4 +218,29 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         service: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shell_gets_completions_for_every_command() {
+        use clap_complete::Shell::{Bash, Fish, Zsh};
+        for shell in [Bash, Zsh, Fish] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "rollback", &mut script);
+            let script = String::from_utf8_lossy(&script).into_owned();
+            for word in ["resume", "post-mortem", "accept-data-loss"] {
+                assert!(script.contains(word), "{shell}: no {word}");
+            }
+        }
+    }
 }

@@ -10,13 +10,19 @@ use crate::commands::Failure;
 /// What must be typed before orders are lost.
 const LOSE_ORDERS: &str = "lose orders";
 
+/// Whether there is somebody to ask.
+pub(crate) fn somebody() -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::input(
+        "nobody to ask (standard input is no terminal), and nothing was done: add --yes, and --accept-data-loss if orders may be lost",
+    ))
+}
+
 /// Asks whether to do what was shown.
 pub(crate) async fn go_ahead(question: &str, stop: &CancellationToken) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::input(
-            "nobody to ask (standard input is no terminal), and nothing was done: add --yes",
-        ));
-    }
+    somebody()?;
     typed(&format!("{question} Type yes: "), "yes", stop).await
 }
 

@@ -1,8 +1,10 @@
 //! From arguments to calls of the library.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::CommandFactory as _;
 use executor::clock::Clock;
 use executor::live::SystemClock;
 use executor::planner::{LossKind, PlanError};
@@ -77,6 +79,21 @@ async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Res
         Command::Check { file } => check(&file, screen),
         Command::Db { command, token } => {
             screen.done(&db::db(common, command, token).await?, &[]);
+            Ok(0)
+        }
+        Command::Completions { shell } => {
+            // Into memory first: a closed pipe is the reader's business.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "rollback", &mut script);
+            let _ = std::io::stdout().lock().write_all(&script);
+            Ok(0)
+        }
+        Command::Man { directory } => {
+            let failed =
+                |error: std::io::Error| Failure::input(format!("{}: {error}", directory.display()));
+            std::fs::create_dir_all(&directory).map_err(failed)?;
+            clap_mangen::generate_to(Arguments::command(), &directory).map_err(failed)?;
+            screen.done(&format!("manual pages: {}", directory.display()), &[]);
             Ok(0)
         }
         Command::Prepare => {
@@ -181,6 +198,7 @@ impl<'a> Session<'a> {
 async fn run_now(session: Session<'_>, trigger: TriggerEvent) -> Result<u8, Failure> {
     let mut allowed = session.told();
     if !session.common.yes {
+        ask::somebody()?;
         // Until something is done, a signal ends the program where it is.
         let plan = session.executor.plan(Some(trigger.clone())).await?;
         session.screen.plan(&plan);

@@ -13,6 +13,8 @@ mod db;
 mod no_database;
 mod show;
 mod signals;
+#[cfg(test)]
+mod written;
 
 use std::process::ExitCode;
 

@@ -22,6 +22,10 @@ pub(crate) enum Command {
     Chaos(ChaosArgs),
     /// Run one drill again, and show its timeline
     Replay(ReplayArgs),
+    /// Print what a shell needs to complete this program's command line
+    Completions(crate::shell::CompletionsArgs),
+    /// Write this program's manual pages
+    Man(crate::shell::ManArgs),
     /// Look at runbooks
     Runbook {
         #[command(subcommand)]

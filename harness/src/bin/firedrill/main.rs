@@ -9,7 +9,10 @@ mod exit;
 mod input;
 mod replay;
 mod runbook;
+mod shell;
 mod terminal;
+#[cfg(test)]
+mod written;
 
 use std::process::ExitCode;
 
@@ -25,6 +28,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Chaos(args) => chaos::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Completions(args) => Ok(shell::completions(&args)),
+        Command::Man(args) => shell::man(&args),
         Command::Runbook {
             command: RunbookCommand::Check(args),
         } => runbook::check(&args),

@@ -173,4 +173,4 @@ pub(crate) fn label(name: &str, service: Option<&String>) -> String {
 
 #[cfg(test)]
 #[path = "progress_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,96 @@
+//! The workflows: least rights, bounded in time, pinned, one at a time. What they run is held against the parsers by
+//! the tests of `xtask` and `firedrill`; here it is made sure that those read every script.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+fn workflows() -> BTreeMap<String, (String, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows");
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("there are workflows") {
+        let path = entry.expect("readable").path();
+        let text = std::fs::read_to_string(&path).expect("UTF-8");
+        let name = path.display().to_string();
+        let parsed = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        found.insert(name, (text, parsed));
+    }
+    assert_eq!(found.len(), 3, "ci, nightly, runbook");
+    found
+}
+
+fn jobs(workflow: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    workflow["jobs"].as_object().expect("jobs").iter()
+}
+
+fn steps(job: &Value) -> impl Iterator<Item = &Value> {
+    job["steps"].as_array().expect("steps").iter()
+}
+
+#[test]
+fn they_have_least_rights_limits_and_one_run_at_a_time() {
+    for (name, (_, workflow)) in workflows() {
+        let rights = serde_json::json!({ "contents": "read" });
+        assert_eq!(workflow["permissions"], rights, "{name}");
+        assert!(workflow["concurrency"]["group"].is_string(), "{name}");
+        for (job, what) in jobs(&workflow) {
+            assert!(what["timeout-minutes"].is_u64(), "{name}: {job}");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_may_write_runs_nothing_of_the_change() {
+    let mut writers = 0;
+    for (name, (_, workflow)) in workflows() {
+        for (job, what) in jobs(&workflow).filter(|(_, what)| !what["permissions"].is_null()) {
+            writers += 1;
+            for step in steps(what) {
+                let uses = step["uses"].as_str().unwrap_or_default();
+                assert!(!uses.starts_with("actions/checkout"), "{name}: {job}");
+                let run = step["run"].as_str().unwrap_or_default();
+                assert!(!run.contains("cargo"), "{name}: {job}");
+            }
+        }
+    }
+    assert_eq!(writers, 1, "the comment");
+}
+
+#[test]
+fn actions_are_pinned_and_leave_no_token_behind() {
+    for (name, (_, workflow)) in workflows() {
+        for (job, what) in jobs(&workflow) {
+            for uses in steps(what).filter(|step| step["uses"].is_string()) {
+                let action = uses["uses"].as_str().unwrap_or_default();
+                let (_, version) = action.split_once('@').unwrap_or_default();
+                let pinned = version.starts_with('v') || version.len() == 40;
+                assert!(pinned, "{name}: {job}: {action}");
+                if action.starts_with("actions/checkout") {
+                    let kept = &uses["with"]["persist-credentials"];
+                    assert_eq!(kept, &Value::Bool(false), "{name}: {job}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_script_is_one_that_the_readers_of_command_lines_see() {
+    for (name, (text, workflow)) in workflows() {
+        let parsed = jobs(&workflow)
+            .flat_map(|(_, what)| steps(what))
+            .filter(|step| step["run"].is_string())
+            .count();
+        let seen = text
+            .lines()
+            .filter(|line| {
+                let bare = line.trim_start().trim_start_matches("- ");
+                let rest = bare.strip_prefix("run: ");
+                rest.is_some_and(|rest| rest == "|" || !rest.starts_with(['>', '|', '"', '\'']))
+            })
+            .count();
+        assert_eq!(seen, parsed, "{name}: write `run: |` or plain text");
+        assert!(!text.contains("pull_request_target"), "{name}");
+    }
+}
