@@ -1,9 +1,13 @@
 //! Many drills on several threads, in an order of results that does not depend on the threads.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crate::drill::{self, DrillResult};
+use crate::drill::course::Course;
+use crate::drill::{self, DrillResult, timeline};
+use crate::report::representative::{Rank, Representatives};
 use crate::worlds::{Plan, WorldError};
 
 /// What came of a run.
@@ -15,9 +19,17 @@ pub struct SwarmResult {
     pub skipped: usize,
 }
 
+/// What takes memory and is kept of few drills.
+type Detail = (
+    Vec<timeline::Entry>,
+    BTreeMap<String, String>,
+    Option<Box<Course>>,
+);
+
 /// Performs `plans` on `jobs` threads. `finished` is called after each drill, on its thread. Once
-/// `stop` is set, no further drill begins. `keep_timelines`: else they
-/// and the files are dropped, as they take memory.
+/// `stop` is set, no further drill begins. `keep_timelines`: else
+/// timeline, files and course are kept of one drill for each scenario only, its
+/// [representative](crate::report::representative), as they take memory.
 ///
 /// # Errors
 /// The first [`WorldError`], in the order of the plans.
@@ -32,6 +44,7 @@ pub fn run(
     let done: Mutex<Vec<(usize, Result<DrillResult, WorldError>)>> =
         Mutex::new(Vec::with_capacity(plans.len()));
     let failed = AtomicBool::new(false);
+    let kept: Mutex<Representatives<(usize, Detail)>> = Mutex::default();
     let work = || {
         while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -41,14 +54,19 @@ pub fn run(
                 Ok(result) => {
                     finished(result);
                     if !keep_timelines {
-                        result.timeline = Vec::new();
-                        result.files.clear();
+                        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                        kept.offer(
+                            (result.scenario.clone(), result.world),
+                            Rank::of(result.verdicts.overall, result.rto_ms, result.seed),
+                            || (index, take_detail(result)),
+                        );
+                        result.forget_course();
                     }
                 }
                 Err(_) => failed.store(true, Ordering::Relaxed),
             }
             done.lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .unwrap_or_else(PoisonError::into_inner)
                 .push((index, result));
         }
     };
@@ -58,10 +76,16 @@ pub fn run(
         }
         work();
     });
-    let mut done = done
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
+    let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (index, detail) in kept.into_kept() {
+        if let Ok(at) = done.binary_search_by_key(&index, |(index, _)| *index)
+            && let (_, Ok(result)) = &mut done[at]
+        {
+            (result.timeline, result.files, result.course) = detail;
+        }
+    }
     let results = done
         .into_iter()
         .map(|(_, result)| result)
@@ -70,4 +94,12 @@ pub fn run(
         skipped: plans.len() - results.len(),
         results,
     })
+}
+
+fn take_detail(result: &mut DrillResult) -> Detail {
+    (
+        mem::take(&mut result.timeline),
+        mem::take(&mut result.files),
+        result.course.take(),
+    )
 }

@@ -1,7 +1,7 @@
-//! Firedrill's build tool: `cargo xtask chaos`, `replay` and `runbook` build the `firedrill` binary in
+//! Firedrill's build tool: `cargo xtask chaos`, `replay`, `report` and `runbook` build the `firedrill` binary in
 //! release mode and run it; `ci` runs everything that CI runs; `edges` checks who knows whom.
 //!
-//! Thin on purpose: arguments of the first three are `firedrill`'s own, and so is the exit code.
+//! Thin on purpose: arguments of the first four are `firedrill`'s own, and so is the exit code.
 
 mod ci;
 #[cfg(test)]
@@ -38,6 +38,9 @@ enum Task {
     /// Run one drill again, and show its timeline
     #[command(disable_help_flag = true)]
     Replay(Passed),
+    /// Make the reports again from journals, or merge those of several runs
+    #[command(disable_help_flag = true)]
+    Report(Passed),
     /// Look at runbooks
     #[command(disable_help_flag = true)]
     Runbook(Passed),
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         .and_then(|sh| match task {
             Task::Chaos(passed) => firedrill::run(&sh, "chaos", &passed.args),
             Task::Replay(passed) => firedrill::run(&sh, "replay", &passed.args),
+            Task::Report(passed) => firedrill::run(&sh, "report", &passed.args),
             Task::Runbook(passed) => firedrill::run(&sh, "runbook", &passed.args),
             Task::Kind(command) => Ok(kind::run(&sh, &command)),
             Task::Images(args) => Ok(images::run(&sh, &args)),

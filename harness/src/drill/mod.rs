@@ -1,9 +1,12 @@
 //! One drill: performed in a world, judged by the oracles, told as a result.
 
+pub mod course;
 pub mod timeline;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Ms, Outcome, StepSaid, ms, second_from};
 use crate::oracles::{self, recovery};
@@ -54,9 +57,30 @@ pub struct DrillResult {
     pub files: BTreeMap<String, String>,
     /// What happened when.
     pub timeline: Vec<timeline::Entry>,
+    /// What a report draws; `None` where many drills keep it of some only.
+    pub course: Option<Box<course::Course>>,
+    /// The least that fails in the same way, where somebody looked for it.
+    pub smallest: Option<Smallest>,
+}
+
+/// A failing drill cut down: with less of anything, it no longer fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smallest {
+    /// What is left of it, in one sentence.
+    pub what: String,
+    /// The token that runs it.
+    pub replay: String,
 }
 
 impl DrillResult {
+    /// Forgets what takes memory and only a representative's report shows.
+    pub fn forget_course(&mut self) {
+        self.timeline = Vec::new();
+        self.files = BTreeMap::new();
+        self.course = None;
+    }
+
     /// The findings that are not passes: first those that decided, in the order of the stages, so
     /// that the likely cause comes before its consequences.
     #[must_use]
@@ -202,6 +226,8 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
     let trigger = evidence.executor.trigger.as_ref().map(|t| t.at_ms);
     let recovered = recovery::recovered_ms(&evidence);
     let after = recovered.map(|r| evidence.between(second_from(r), evidence.seconds.len()));
+    let faults = faults(plan, &evidence);
+    let course = course::Course::of(plan, &evidence, &faults);
     let since = |from: Option<Ms>, to: Option<Ms>| Some(to?.saturating_sub(from?));
     DrillResult {
         scenario: plan.scenario.name.clone(),
@@ -215,7 +241,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         requests_after_recovery: after.map_or(0, |t| t.counted()),
         trades_acknowledged: number("trades", "acknowledged"),
         trades_lost: number("trades", "lost") + number("trades", "changed"),
-        faults: faults(plan, &evidence),
+        faults,
         steps: evidence.executor.steps,
         files: evidence.files,
         fingerprint,
@@ -230,6 +256,8 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         verdicts,
         findings,
         timeline,
+        course: Some(Box::new(course)),
+        smallest: None,
     }
 }
 

@@ -1,74 +1,176 @@
 //! `journal.json`: every drill and the summary, schema `firedrill/1`.
+//!
+//! The journal is the one source of every other report, so that they can be made again from the file alone. It
+//! borrows from the results when it is written and owns its text when it was read. What the file must look like is
+//! published in `harness/schema/journal.schema.json`; tests hold the two together.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::summary::by_scenario;
-use crate::drill::DrillResult;
+use super::summary::{ScenarioSummary, by_scenario_of};
+use crate::drill::course::Course;
+use crate::drill::{DrillResult, Smallest};
 use crate::evidence::Ms;
-use crate::verdict::{Finding, Stage, Verdict};
+use crate::verdict::{Stage, Verdict};
 use crate::worlds::WorldKind;
 
 /// The schema's name and version.
 pub const SCHEMA: &str = "firedrill/1";
 
+/// The published JSON Schema of the file.
+pub const JSON_SCHEMA: &str = include_str!("../../schema/journal.schema.json");
+
 /// The whole file.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Journal<'a> {
-    schema: &'static str,
-    drills: Vec<Drill<'a>>,
-    summary: Summary,
+    /// Always [`SCHEMA`].
+    pub schema: Cow<'a, str>,
+    /// Every drill that ran.
+    pub drills: Vec<Drill<'a>>,
+    /// Numbers over them.
+    pub summary: Summary,
 }
 
 /// One drill. `null` stands for what was not measured: no RTO where nothing recovered.
-#[derive(Debug, Serialize)]
-struct Drill<'a> {
-    scenario: &'a str,
-    seed: u64,
-    world: WorldKind,
-    verdict: Verdict,
-    verdicts: &'a BTreeMap<Stage, Verdict>,
-    rto_ms: Option<Ms>,
-    rto_claimed_ms: Option<Ms>,
-    impact_ms: Option<Ms>,
-    /// A fraction; what decides is the integer behind it.
-    error_rate: Option<f64>,
-    requests_after_recovery: u64,
-    trades_acknowledged: u64,
-    trades_lost: u64,
-    faults: &'a [String],
-    steps: Vec<Step<'a>>,
-    findings: &'a [Finding],
-    fingerprint: String,
-    replay: &'a str,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drill<'a> {
+    /// Scenario's name.
+    pub scenario: Cow<'a, str>,
+    /// Seed.
+    pub seed: u64,
+    /// World.
+    pub world: WorldKind,
+    /// The whole verdict.
+    pub verdict: Verdict,
+    /// By stage.
+    pub verdicts: BTreeMap<Stage, Verdict>,
+    /// Trigger to recovery, as measured.
+    pub rto_ms: Option<Ms>,
+    /// Trigger to recovery, as the executor claims.
+    pub rto_claimed_ms: Option<Ms>,
+    /// First harm to recovery.
+    pub impact_ms: Option<Ms>,
+    /// In the file a fraction; what decides is this integer of millionths.
+    #[serde(rename = "error_rate", with = "fraction")]
+    pub error_rate_ppm: Option<u64>,
+    /// Requests after recovery.
+    pub requests_after_recovery: u64,
+    /// Acknowledged trades.
+    pub trades_acknowledged: u64,
+    /// Acknowledged trades that are absent or changed.
+    pub trades_lost: u64,
+    /// What was done to the exchange and the executor.
+    pub faults: Cow<'a, [String]>,
+    /// The executor's steps, as it reports them.
+    pub steps: Vec<Step<'a>>,
+    /// What each oracle found.
+    pub findings: Vec<Finding<'a>>,
+    /// Rolling hash over every event, 16 hexadecimal digits.
+    pub fingerprint: Cow<'a, str>,
+    /// The token that runs this drill again.
+    pub replay: Cow<'a, str>,
+    /// The least that fails in the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest: Option<Cow<'a, Smallest>>,
+    /// What a report draws, of the drill that stands for its scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Step<'a> {
-    name: &'a str,
-    title: &'a str,
-    service: Option<&'a str>,
-    started_ms: Ms,
-    finished_ms: Option<Ms>,
-    budget_ms: Ms,
-    outcome: &'a str,
-    detail: &'a str,
+/// A step, as the executor reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step<'a> {
+    /// Name in the runbook.
+    pub name: Cow<'a, str>,
+    /// Heading in the runbook.
+    pub title: Cow<'a, str>,
+    /// Service, if it is a step for one.
+    pub service: Option<Cow<'a, str>>,
+    /// When it began.
+    pub started_ms: Ms,
+    /// When it ended.
+    pub finished_ms: Option<Ms>,
+    /// Its budget.
+    pub budget_ms: Ms,
+    /// How it ended, in the executor's word.
+    pub outcome: Cow<'a, str>,
+    /// What it found.
+    pub detail: Cow<'a, str>,
 }
 
-#[derive(Debug, Serialize)]
-struct Summary {
-    drills: usize,
-    passed: usize,
-    failed: usize,
-    inconclusive: usize,
-    skipped: usize,
-    verdict: Verdict,
-    scenarios: BTreeMap<String, ScenarioNumbers>,
+/// What an oracle found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding<'a> {
+    /// Name of the oracle.
+    pub oracle: Cow<'a, str>,
+    /// Stage it judges.
+    pub stage: Stage,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Cow<'a, str>,
+    /// The numbers behind it.
+    pub numbers: BTreeMap<Cow<'a, str>, i64>,
+    /// Whether a failure is harm that nothing excuses.
+    pub harm: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct ScenarioNumbers {
+/// What only the representative of a scenario keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detail<'a> {
+    /// Instants, phases and what the clients saw.
+    pub course: Cow<'a, Course>,
+    /// What happened when.
+    pub timeline: Vec<Event<'a>>,
+    /// What the executor put by, by file name.
+    pub files: Cow<'a, BTreeMap<String, String>>,
+}
+
+/// One line of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event<'a> {
+    /// When.
+    pub at_ms: Ms,
+    /// Who.
+    pub who: Cow<'a, str>,
+    /// Phase or step, possibly empty.
+    pub step: Cow<'a, str>,
+    /// What.
+    pub what: Cow<'a, str>,
+}
+
+/// Numbers over all drills.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Drills that ran.
+    pub drills: usize,
+    /// Passed.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Inconclusive.
+    pub inconclusive: usize,
+    /// Planned, and kept from running by an interruption.
+    pub skipped: usize,
+    /// The worst verdict; without a drill, inconclusive.
+    pub verdict: Verdict,
+    /// By scenario; where one was drilled in two worlds, by `SCENARIO in WORLD`.
+    pub scenarios: BTreeMap<String, ScenarioNumbers>,
+}
+
+/// Numbers over the drills of one scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioNumbers {
     drills: usize,
     passed: usize,
     failed: usize,
@@ -76,7 +178,8 @@ struct ScenarioNumbers {
     rto_p50_ms: Option<Ms>,
     rto_p99_ms: Option<Ms>,
     rto_max_ms: Option<Ms>,
-    error_rate_max: Option<f64>,
+    #[serde(rename = "error_rate_max", with = "fraction")]
+    error_rate_max_ppm: Option<u64>,
     requests_after_recovery: u64,
     trades_acknowledged: u64,
     trades_lost: u64,
@@ -84,87 +187,177 @@ struct ScenarioNumbers {
     impact_max_ms: Option<Ms>,
 }
 
-fn fraction(ppm: u64) -> f64 {
-    ppm as f64 / 1e6
+impl From<&ScenarioSummary> for ScenarioNumbers {
+    fn from(s: &ScenarioSummary) -> Self {
+        Self {
+            drills: s.drills,
+            passed: s.passed,
+            failed: s.failed,
+            inconclusive: s.inconclusive,
+            rto_p50_ms: s.rto_p50_ms,
+            rto_p99_ms: s.rto_p99_ms,
+            rto_max_ms: s.rto_max_ms,
+            error_rate_max_ppm: s.error_rate_max_ppm,
+            requests_after_recovery: s.requests_after_recovery,
+            trades_acknowledged: s.trades_acknowledged,
+            trades_lost: s.trades_lost,
+            impact_p50_ms: s.impact_p50_ms,
+            impact_max_ms: s.impact_max_ms,
+        }
+    }
+}
+
+/// Millionths, which the file shows as a fraction. The fraction nearest to an integer of millionths gives that integer back.
+mod fraction {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    #[expect(clippy::ref_option, reason = "serde hands the field over like this")]
+    pub(super) fn serialize<S: Serializer>(ppm: &Option<u64>, s: S) -> Result<S::Ok, S::Error> {
+        ppm.map(|ppm| ppm as f64 / 1e6).serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
+        Option::<f64>::deserialize(d)?
+            .map(|fraction| match fraction {
+                0.0..=1.0 => Ok((fraction * 1e6).round() as u64),
+                _ => Err(de::Error::custom(format!(
+                    "{fraction} is not a fraction from 0 to 1"
+                ))),
+            })
+            .transpose()
+    }
 }
 
 impl<'a> Journal<'a> {
     /// The journal of `results`; `skipped` drills were planned and did not run.
     #[must_use]
     pub fn new(results: &'a [DrillResult], skipped: usize) -> Self {
-        let count = |v| results.iter().filter(|r| r.verdicts.overall == v).count();
-        let scenarios = by_scenario(results)
-            .into_iter()
-            .map(|s| {
-                let numbers = ScenarioNumbers {
-                    drills: s.drills,
-                    passed: s.passed,
-                    failed: s.failed,
-                    inconclusive: s.inconclusive,
-                    rto_p50_ms: s.rto_p50_ms,
-                    rto_p99_ms: s.rto_p99_ms,
-                    rto_max_ms: s.rto_max_ms,
-                    error_rate_max: s.error_rate_max_ppm.map(fraction),
-                    requests_after_recovery: s.requests_after_recovery,
-                    trades_acknowledged: s.trades_acknowledged,
-                    trades_lost: s.trades_lost,
-                    impact_p50_ms: s.impact_p50_ms,
-                    impact_max_ms: s.impact_max_ms,
-                };
-                (s.scenario, numbers)
-            })
-            .collect();
+        Self::of(results.iter().map(Drill::from).collect(), skipped)
+    }
+
+    /// The journal of `drills`; `skipped` more were planned and did not run.
+    #[must_use]
+    pub fn of(drills: Vec<Drill<'a>>, skipped: usize) -> Self {
+        let summary = Summary::of(&drills, skipped);
         Self {
-            schema: SCHEMA,
-            drills: results.iter().map(drill).collect(),
-            summary: Summary {
-                drills: results.len(),
-                passed: count(Verdict::Pass),
-                failed: count(Verdict::Fail),
-                inconclusive: count(Verdict::Inconclusive),
-                skipped,
-                verdict: results
-                    .iter()
-                    .map(|r| r.verdicts.overall)
-                    .max()
-                    .unwrap_or(Verdict::Inconclusive),
-                scenarios,
-            },
+            schema: SCHEMA.into(),
+            drills,
+            summary,
         }
     }
 }
 
-fn drill(result: &DrillResult) -> Drill<'_> {
-    Drill {
-        scenario: &result.scenario,
-        seed: result.seed,
-        world: result.world,
-        verdict: result.verdicts.overall,
-        verdicts: &result.verdicts.stages,
-        rto_ms: result.rto_ms,
-        rto_claimed_ms: result.rto_claimed_ms,
-        impact_ms: result.impact_ms,
-        error_rate: result.error_rate_ppm.map(fraction),
-        requests_after_recovery: result.requests_after_recovery,
-        trades_acknowledged: result.trades_acknowledged,
-        trades_lost: result.trades_lost,
-        faults: &result.faults,
-        steps: result
-            .steps
+impl Summary {
+    /// The numbers over `drills`.
+    #[must_use]
+    pub fn of(drills: &[Drill<'_>], skipped: usize) -> Self {
+        let count = |v| drills.iter().filter(|d| d.verdict == v).count();
+        Self {
+            drills: drills.len(),
+            passed: count(Verdict::Pass),
+            failed: count(Verdict::Fail),
+            inconclusive: count(Verdict::Inconclusive),
+            skipped,
+            verdict: drills
+                .iter()
+                .map(|d| d.verdict)
+                .max()
+                .unwrap_or(Verdict::Inconclusive),
+            scenarios: by_scenario_of(drills)
+                .iter()
+                .map(|s| (s.label.clone(), s.into()))
+                .collect(),
+        }
+    }
+}
+
+impl Drill<'_> {
+    /// The findings that are not passes: first those that decided, in the order of the stages, so
+    /// that the likely cause comes before its consequences.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<&Finding<'_>> {
+        let mut troubles: Vec<&Finding<'_>> = self
+            .findings
             .iter()
-            .map(|s| Step {
-                name: &s.name,
-                title: &s.title,
-                service: s.service.as_deref(),
-                started_ms: s.started_ms,
-                finished_ms: s.finished_ms,
-                budget_ms: s.budget_ms,
-                outcome: &s.outcome,
-                detail: &s.detail,
-            })
-            .collect(),
-        findings: &result.findings,
-        fingerprint: format!("{:016x}", result.fingerprint),
-        replay: &result.replay,
+            .filter(|f| f.verdict != Verdict::Pass)
+            .collect();
+        troubles.sort_by_key(|f| (f.verdict != self.verdict, f.stage));
+        troubles
+    }
+
+    /// A number that an oracle found.
+    #[must_use]
+    pub fn number(&self, oracle: &str, name: &str) -> Option<u64> {
+        let finding = self.findings.iter().find(|f| f.oracle == oracle)?;
+        u64::try_from(*finding.numbers.get(name)?).ok()
+    }
+
+    /// The command that runs it again.
+    #[must_use]
+    pub fn command(&self) -> String {
+        format!("cargo xtask replay {}", self.replay)
+    }
+}
+
+impl<'a> From<&'a DrillResult> for Drill<'a> {
+    fn from(result: &'a DrillResult) -> Self {
+        Self {
+            scenario: (&result.scenario).into(),
+            seed: result.seed,
+            world: result.world,
+            verdict: result.verdicts.overall,
+            verdicts: result.verdicts.stages.clone(),
+            rto_ms: result.rto_ms,
+            rto_claimed_ms: result.rto_claimed_ms,
+            impact_ms: result.impact_ms,
+            error_rate_ppm: result.error_rate_ppm,
+            requests_after_recovery: result.requests_after_recovery,
+            trades_acknowledged: result.trades_acknowledged,
+            trades_lost: result.trades_lost,
+            faults: (&result.faults).into(),
+            steps: result
+                .steps
+                .iter()
+                .map(|s| Step {
+                    name: (&s.name).into(),
+                    title: (&s.title).into(),
+                    service: s.service.as_deref().map(Cow::from),
+                    started_ms: s.started_ms,
+                    finished_ms: s.finished_ms,
+                    budget_ms: s.budget_ms,
+                    outcome: (&s.outcome).into(),
+                    detail: (&s.detail).into(),
+                })
+                .collect(),
+            findings: result
+                .findings
+                .iter()
+                .map(|f| Finding {
+                    oracle: f.oracle.into(),
+                    stage: f.stage,
+                    verdict: f.verdict,
+                    reason: (&f.reason).into(),
+                    numbers: f.numbers.iter().map(|(k, v)| ((*k).into(), *v)).collect(),
+                    harm: f.harm,
+                })
+                .collect(),
+            fingerprint: format!("{:016x}", result.fingerprint).into(),
+            replay: (&result.replay).into(),
+            smallest: result.smallest.as_ref().map(Cow::Borrowed),
+            detail: result.course.as_deref().map(|course| Detail {
+                course: Cow::Borrowed(course),
+                timeline: result
+                    .timeline
+                    .iter()
+                    .map(|e| Event {
+                        at_ms: e.at_ms,
+                        who: e.who.into(),
+                        step: (&e.step).into(),
+                        what: (&e.what).into(),
+                    })
+                    .collect(),
+                files: Cow::Borrowed(&result.files),
+            }),
+        }
     }
 }

@@ -1,32 +1,79 @@
-//! Reports: `journal.json`, `junit.xml`, `report.html`, and what the terminal shows.
+//! Reports: `journal.json`, `junit.xml`, `summary.md`, `report.html`, and what the terminal shows.
+//!
+//! ```text
+//! results ─▶ journal ─┬─▶ journal.json ─▶ read, merge ─▶ journal
+//!                     ├─▶ report.html
+//!                     ├─▶ junit.xml
+//!                     └─▶ summary.md
+//! ```
+//!
+//! The last three are functions of the journal alone, so they can be made again from the file, byte for byte.
 
 pub mod html;
 pub mod journal;
 pub mod junit;
+pub mod markdown;
+pub mod read;
+pub mod representative;
 pub mod summary;
 pub mod table;
+pub mod troubles;
 mod write;
 
-pub use write::{WriteError, write_all};
+pub use write::{WriteError, write_all, write_journal};
 
-/// Text for XML and HTML, in elements and in quoted attributes. Characters that XML 1.0 does not
-/// allow become U+FFFD.
+use journal::{Drill, Journal, Summary};
+use summary::ScenarioSummary;
+
+/// RTO's bound where no drill says one: that of the built-in scenarios.
+const LIMIT_MS: u64 = 300_000;
+
+/// How many drills came to what, as the terminal ends with: `300 drills: 300 passed, 0 failed, 0 inconclusive`.
 #[must_use]
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\t' | '\n' | '\r' => out.push(c),
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
+pub fn tally(summary: &Summary) -> String {
+    let mut line = format!(
+        "{} drill{}: {} passed, {} failed, {} inconclusive",
+        summary.drills,
+        if summary.drills == 1 { "" } else { "s" },
+        summary.passed,
+        summary.failed,
+        summary.inconclusive
+    );
+    if summary.skipped > 0 {
+        line.push_str(&format!("; interrupted, {} did not run", summary.skipped));
     }
-    out
+    line
+}
+
+/// What came of all drills, in one sentence.
+fn verdict_line(journal: &Journal<'_>) -> String {
+    let s = &journal.summary;
+    let mut line = match (s.drills, s.failed, s.inconclusive) {
+        (0, _, _) => "no drill ran, so nothing is shown".to_owned(),
+        (1, 0, 0) => "the drill passed".to_owned(),
+        (n, 0, 0) => format!("all {n} drills passed"),
+        (1, 1, _) => "the drill failed".to_owned(),
+        (1, _, _) => "the drill was inconclusive".to_owned(),
+        (n, 0, i) => format!("{i} of {n} drills were inconclusive, none failed"),
+        (n, f, 0) => format!("{f} of {n} drills failed"),
+        (n, f, i) => format!("{f} of {n} drills failed, {i} were inconclusive"),
+    };
+    if s.skipped > 0 {
+        line.push_str(&format!("; interrupted, {} did not run", s.skipped));
+    }
+    line
+}
+
+/// The RTO's bound for a scenario, as its drills were judged by.
+fn limit_ms(drills: &[Drill<'_>], scenario: &ScenarioSummary) -> u64 {
+    drills
+        .iter()
+        .filter(|d| d.scenario == scenario.scenario && d.world == scenario.world)
+        .find_map(|d| {
+            let course = d.detail.as_ref().map(|detail| detail.course.rto_max_ms);
+            d.number("rto", "limit_ms").or(course)
+        })
+        .unwrap_or(LIMIT_MS)
 }
 
 #[cfg(test)]

@@ -1,24 +1,28 @@
 //! What the terminal shows after a run: the summary table and the findings.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::journal::Drill;
 use super::summary::{ScenarioSummary, by_scenario};
+use super::troubles;
 use crate::drill::DrillResult;
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::Verdict;
 
 /// How many findings of one kind are shown each by itself.
 const EXAMPLES: usize = 3;
-/// How much of a reason is shown; the whole is in journal.json.
-const REASON_CHARS: usize = 240;
 
 /// The summary table.
 #[must_use]
 pub fn summary(results: &[DrillResult]) -> String {
+    summary_of(&by_scenario(results))
+}
+
+/// The same of scenarios that are summed up already.
+#[must_use]
+pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
@@ -29,10 +33,10 @@ pub fn summary(results: &[DrillResult]) -> String {
         "Trades acknowledged\nand lost",
         "Impact\nmedian / worst",
     ]);
-    for s in by_scenario(results) {
+    for s in scenarios {
         table.add_row([
-            s.scenario.clone(),
-            verdicts(&s),
+            s.label.clone(),
+            verdicts(s),
             times(&[s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms]),
             match s.error_rate_max_ppm {
                 Some(ppm) => format!(
@@ -85,46 +89,41 @@ fn times(values: &[Option<u64>]) -> String {
     shown.join(" / ")
 }
 
-/// Verdict, scenario, oracle: the worst comes first.
-type Group<'a> = (Reverse<Verdict>, &'a str, &'a str);
-
 /// The drills that did not pass, grouped by scenario and by the oracle that decided, the worst first,
 /// each with the command that replays it. Empty if all passed.
 #[must_use]
 pub fn findings(results: &[DrillResult]) -> String {
-    let mut groups: BTreeMap<Group<'_>, Vec<&DrillResult>> = BTreeMap::new();
-    for result in results
+    let drills: Vec<Drill<'_>> = results
         .iter()
         .filter(|r| r.verdicts.overall != Verdict::Pass)
-    {
-        let oracle = result.troubles().first().map_or("stage", |f| f.oracle);
-        let group = (
-            Reverse(result.verdicts.overall),
-            result.scenario.as_str(),
-            oracle,
-        );
-        groups.entry(group).or_default().push(result);
-    }
+        .map(Drill::from)
+        .collect();
+    findings_of(&drills)
+}
+
+/// The same of a journal's drills.
+#[must_use]
+pub fn findings_of(drills: &[Drill<'_>]) -> String {
     let mut out = String::new();
-    for ((verdict, scenario, oracle), cases) in &groups {
-        let n = cases.len();
+    for group in troubles::groups(drills) {
+        let n = group.drills.len();
         let _ = writeln!(
             out,
-            "{} · {scenario} · {oracle}: {n} drill{}",
-            verdict.0,
+            "{} · {} · {}: {n} drill{}",
+            group.verdict,
+            group.scenario,
+            group.oracle,
             if n == 1 { "" } else { "s" }
         );
-        for result in cases.iter().take(EXAMPLES) {
-            let troubles = result.troubles();
-            let reason = troubles
-                .first()
-                .map_or("a stage that nothing looked at", |f| f.reason.as_str());
-            let _ = writeln!(out, "  seed {}: {}", result.seed, one_line(reason));
-            let also: Vec<&str> = troubles.iter().skip(1).map(|f| f.oracle).collect();
+        for drill in group.drills.iter().take(EXAMPLES) {
+            let reason = troubles::one_line(&troubles::reason(drill));
+            let _ = writeln!(out, "  seed {}: {reason}", drill.seed);
+            let found = drill.troubles();
+            let also: Vec<&str> = found.iter().skip(1).map(|f| &*f.oracle).collect();
             if !also.is_empty() {
                 let _ = writeln!(out, "    also: {}", also.join(", "));
             }
-            let _ = writeln!(out, "    cargo xtask replay {}", result.replay);
+            let _ = writeln!(out, "    {}", drill.command());
         }
         if n > EXAMPLES {
             let _ = writeln!(
@@ -135,14 +134,4 @@ pub fn findings(results: &[DrillResult]) -> String {
         }
     }
     out
-}
-
-/// `text` on one line, cut where it is too long for one.
-fn one_line(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = line.char_indices().nth(REASON_CHARS) {
-        line.truncate(cut);
-        line.push_str(" ...");
-    }
-    line
 }

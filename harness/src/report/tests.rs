@@ -1,7 +1,8 @@
 //! The shape of each report.
 
 use super::*;
-use crate::drill::{DrillResult, timeline};
+use crate::drill::course::{Course, Mark, Phase, Seconds};
+use crate::drill::{DrillResult, Smallest, timeline};
 use crate::evidence::StepSaid;
 use crate::verdict::{Finding, Stage, Survivability, Verdict, judge};
 use crate::worlds::WorldKind;
@@ -46,6 +47,40 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
             timeline::Entry::new(90_000, "deployer", "", "deploys 1.5.0-slow-path"),
             timeline::Entry::new(150_400, "executor", "watch", "sla-latency-p99 fired"),
         ],
+        course: Some(Box::new(course(rto_ms))),
+        smallest: None,
+    }
+}
+
+fn course(rto_ms: Option<u64>) -> Course {
+    Course {
+        description: "gets slower".to_owned(),
+        release_from: "1.4.2".to_owned(),
+        release_to: "1.5.0-slow-path".to_owned(),
+        runbook: "Roll back, digest 0123".to_owned(),
+        rto_max_ms: 300_000,
+        error_rate_max_ppm: 100,
+        latency_max_ms: 100,
+        deployed_ms: Some(1_000),
+        first_harm_ms: Some(2_000),
+        trigger_ms: Some(3_000),
+        trigger: Some("sla-latency-p99".to_owned()),
+        recovered_ms: rto_ms.map(|rto| 3_000 + rto),
+        end_ms: 4_000,
+        marks: vec![Mark {
+            at_ms: 1_000,
+            what: "release 1.5.0-slow-path deployed".to_owned(),
+        }],
+        phases: vec![Phase {
+            title: "Roll back the application".to_owned(),
+            steps: 1,
+        }],
+        seconds: Seconds {
+            answered: vec![200, 150, 0, 190],
+            maintenance: vec![0, 0, 200, 0],
+            errors: vec![0, 50, 0, 0],
+            slow: vec![0, 3, 0, 0],
+        },
     }
 }
 
@@ -107,12 +142,12 @@ fn the_journal_has_the_agreed_shape() {
 
 #[test]
 fn junit_is_escaped_and_counts() {
-    insta::assert_snapshot!(junit::render(&results()));
+    insta::assert_snapshot!(junit::render(&Journal::new(&results(), 2)));
 }
 
 #[test]
 fn the_page_is_self_contained_and_escaped() {
-    let page = html::render(&results(), 0);
+    let page = html::render(&Journal::new(&results(), 0));
     assert!(page.contains("beyond &lt;5m&gt; &amp; &quot;late&quot;"));
     for outside in ["http://", "https://", "<script", "url(", "src="] {
         assert!(!page.contains(outside), "{outside}");
@@ -151,11 +186,19 @@ fn files_are_written_whole_and_replace_older_ones() {
         })
         .collect();
     names.sort();
-    let post_mortem = std::fs::read_to_string(directory.join("evidence/incident-1/post-mortem.md"));
+    let post_mortem = std::fs::read_to_string(
+        directory.join("evidence/latency-regression/sim-1/incident-1/post-mortem.md"),
+    );
     std::fs::remove_dir_all(&directory).expect("it is ours");
     assert_eq!(
         names,
-        ["evidence", "journal.json", "junit.xml", "report.html"]
+        [
+            "evidence",
+            "journal.json",
+            "junit.xml",
+            "report.html",
+            "summary.md"
+        ]
     );
     assert_eq!(post_mortem.expect("kept"), "# Post-mortem\n");
 }
@@ -182,9 +225,223 @@ fn a_directory_that_cannot_be_made_is_named() {
 }
 
 #[test]
-fn what_xml_forbids_is_replaced() {
-    assert_eq!(
-        escaped("a<b>&\"'\u{1}\n"),
-        "a&lt;b&gt;&amp;&quot;&#39;\u{fffd}\n"
+fn the_summary_names_verdict_numbers_and_failures() {
+    let mut results = results();
+    results[1].smallest = Some(Smallest {
+        what: "no fault, 20 requests a second".to_owned(),
+        replay: "fd1-least".to_owned(),
+    });
+    insta::assert_snapshot!(markdown::render(&Journal::new(&results, 2)));
+}
+
+#[test]
+fn the_summary_stays_short_whatever_fails() {
+    let long = "x".repeat(2_000);
+    let results: Vec<DrillResult> = (0..2_000)
+        .map(|n| {
+            let late = Finding::new("rto", Stage::Recovery, Verdict::Fail, long.clone());
+            result(&format!("scenario-{n}"), n, Some(310_000), Some(late))
+        })
+        .collect();
+    let text = markdown::render(&Journal::new(&results, 0));
+    assert!(text.len() <= markdown::BYTES_MAX, "{}", text.len());
+    assert!(text.contains("more scenarios are left out here"), "{text}");
+}
+
+/// Text that would be markup anywhere else.
+const HOSTILE: &str = "</title></style></pre><script>alert(1)</script><img src=x onerror=alert(2)> ]]> \"'` | & \u{1}\u{0} --> ${x} {{y}} \n# h";
+
+/// Results with [`HOSTILE`] wherever text comes from elsewhere.
+fn hostile() -> Vec<DrillResult> {
+    let finding = Finding::new("rto", Stage::Recovery, Verdict::Fail, HOSTILE);
+    let mut result = result(HOSTILE, 0, Some(310_000), Some(finding));
+    result.replay = HOSTILE.to_owned();
+    result.smallest = Some(Smallest {
+        what: HOSTILE.to_owned(),
+        replay: HOSTILE.to_owned(),
+    });
+    result.faults = vec![HOSTILE.to_owned()];
+    result.files.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+    result.timeline = vec![timeline::Entry::new(0, "clients", HOSTILE, HOSTILE)];
+    let step = &mut result.steps[0];
+    for text in [
+        &mut step.name,
+        &mut step.title,
+        &mut step.outcome,
+        &mut step.detail,
+    ] {
+        *text = HOSTILE.to_owned();
+    }
+    step.service = Some(HOSTILE.to_owned());
+    let course = result.course.as_mut().expect("it has one");
+    for text in [
+        &mut course.description,
+        &mut course.release_from,
+        &mut course.release_to,
+        &mut course.runbook,
+        &mut course.marks[0].what,
+        &mut course.phases[0].title,
+    ] {
+        *text = HOSTILE.to_owned();
+    }
+    course.trigger = Some(HOSTILE.to_owned());
+    vec![result]
+}
+
+#[test]
+fn hostile_text_is_text_everywhere() {
+    let results = hostile();
+    let journal = Journal::new(&results, 0);
+    let page = html::render(&journal);
+    for tag in ["<script", "<img"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    // The page's own, and none of the text's.
+    for tag in ["</style>", "</title>"] {
+        assert!(page.matches(tag).count() >= 1);
+    }
+    assert_eq!(page.matches("</style>").count(), 1);
+    assert!(page.matches("&lt;script&gt;").count() > 15, "it is shown");
+    let xml = junit::render(&journal);
+    let parsed = roxmltree::Document::parse(&xml).expect("well-formed");
+    assert!(parsed.descendants().any(|n| {
+        n.attribute("message")
+            .is_some_and(|m| m.contains("<script>"))
+    }));
+    let summary = markdown::render(&journal);
+    for line in summary.lines().filter(|l| l.contains("script")) {
+        // In a fence it is a command; anywhere else it is escaped.
+        let command = line.starts_with("  cargo xtask replay");
+        assert!(command || !line.contains("<script"), "{line}");
+    }
+    fits_schema(&journal);
+}
+
+/// What elements CI systems read, with the attributes and children that they may have.
+const JUNIT_SHAPE: [(&str, &[&str], &[&str]); 9] = [
+    (
+        "testsuites",
+        &["name", "tests", "failures", "errors", "skipped", "time"],
+        &["testsuite"],
+    ),
+    (
+        "testsuite",
+        &["name", "tests", "failures", "errors", "skipped", "time"],
+        &["properties", "testcase"],
+    ),
+    ("properties", &[], &["property"]),
+    ("property", &["name", "value"], &[]),
+    (
+        "testcase",
+        &["name", "classname", "time"],
+        &["failure", "error", "skipped", "system-out"],
+    ),
+    ("failure", &["message", "type"], &[]),
+    ("error", &["message", "type"], &[]),
+    ("skipped", &["message", "type"], &[]),
+    ("system-out", &[], &[]),
+];
+
+#[test]
+fn junit_has_the_shape_that_ci_systems_read() {
+    let results = results();
+    let text = junit::render(&Journal::new(&results, 2));
+    let xml = roxmltree::Document::parse(&text).expect("well-formed");
+    let elements = || xml.descendants().filter(roxmltree::Node::is_element);
+    for element in elements() {
+        let name = element.tag_name().name();
+        let (_, attributes, children) = JUNIT_SHAPE
+            .iter()
+            .find(|(known, _, _)| *known == name)
+            .unwrap_or_else(|| panic!("<{name}> is not known"));
+        for attribute in element.attributes() {
+            assert!(attributes.contains(&attribute.name()), "{attribute:?}");
+        }
+        for child in element.children().filter(roxmltree::Node::is_element) {
+            assert!(children.contains(&child.tag_name().name()), "{child:?}");
+        }
+    }
+    let number = |node: roxmltree::Node<'_, '_>, name: &str| -> usize {
+        node.attribute(name)
+            .expect("it is counted")
+            .parse()
+            .expect("a number")
+    };
+    for suite in elements().filter(|e| e.has_tag_name("testsuite")) {
+        let under = |name: &str| suite.descendants().filter(|e| e.has_tag_name(name)).count();
+        assert_eq!(number(suite, "tests"), under("testcase"));
+        assert_eq!(number(suite, "failures"), under("failure"));
+        assert_eq!(number(suite, "errors"), under("error"));
+        assert_eq!(number(suite, "skipped"), under("skipped"));
+    }
+    // No data is never a pass, nor left out.
+    let error = elements().find(|e| e.has_tag_name("error"));
+    let error = error.expect("one drill is inconclusive");
+    let message = error.attribute("message").expect("a reason");
+    assert!(message.contains("never held") && message.contains("cargo xtask replay"));
+    assert!(
+        elements().any(|e| e.has_tag_name("skipped")),
+        "two did not run"
     );
+}
+
+/// Asserts that a journal is as the published schema says.
+fn fits_schema(journal: &Journal<'_>) {
+    let schema: serde_json::Value = serde_json::from_str(journal::JSON_SCHEMA).expect("JSON");
+    jsonschema::meta::validate(&schema).expect("the schema itself is one");
+    let schema = jsonschema::draft202012::new(&schema).expect("a schema");
+    let value = serde_json::to_value(journal).expect("plain data");
+    let errors: Vec<String> = schema
+        .iter_errors(&value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
+    assert_eq!(errors, [""; 0]);
+}
+
+#[test]
+fn every_journal_fits_the_published_schema() {
+    for results in [results(), hostile(), Vec::new()] {
+        fits_schema(&Journal::new(&results, 1));
+    }
+    let mut bare = results();
+    for result in &mut bare {
+        result.forget_course();
+    }
+    fits_schema(&Journal::new(&bare, 0));
+}
+
+#[test]
+fn a_page_of_very_many_drills_is_bounded() {
+    let results: Vec<DrillResult> = (0..5_000)
+        .map(|seed| {
+            let mut result = result("latency-regression", seed, Some(31_000 + seed), None);
+            result.forget_course();
+            result
+        })
+        .collect();
+    let page = html::render(&Journal::new(&results, 0));
+    assert!(page.len() < 200_000, "{} bytes", page.len());
+    assert!(page.contains("4,800 more are in journal.json"));
+}
+
+#[test]
+fn numbers_from_the_end_of_the_world_draw_all_the_same() {
+    let mut results = results();
+    for (index, at) in [0, u64::MAX, 1, u64::MAX - 1].into_iter().enumerate() {
+        let result = &mut results[index];
+        result.rto_ms = Some(at);
+        result.trades_acknowledged = u64::MAX;
+        result.steps[0].started_ms = at;
+        result.steps[0].finished_ms = None;
+        let course = result.course.as_mut().expect("it has one");
+        course.trigger_ms = Some(at);
+        course.recovered_ms = Some(u64::MAX);
+        course.deployed_ms = Some(u64::MAX);
+        course.rto_max_ms = at;
+        course.latency_max_ms = at;
+    }
+    let page = html::render(&Journal::new(&results, usize::MAX));
+    for nonsense in ["NaN", "inf%", "\"inf"] {
+        assert!(!page.contains(nonsense), "{nonsense}");
+    }
 }

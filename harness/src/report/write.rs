@@ -1,11 +1,11 @@
 //! Writing the report's files, each atomically: a reader sees the old file or the new one.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::journal::Journal;
-use super::{html, junit};
+use super::{html, junit, markdown};
 use crate::drill::DrillResult;
 
 /// A file that could not be written.
@@ -19,37 +19,56 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Writes `journal.json`, `junit.xml` and `report.html` into `directory`, which is made if need be, and below
-/// `evidence` what the executor put by, where the drills kept it.
+/// Writes the reports of `results` into `directory`; `skipped` drills were planned and did not run.
 ///
 /// # Errors
-/// The first file that could not be written.
+/// As [`write_journal`].
 pub fn write_all(
     directory: &Path,
     results: &[DrillResult],
     skipped: usize,
 ) -> Result<(), WriteError> {
+    write_journal(directory, &Journal::new(results, skipped))
+}
+
+/// Writes `journal.json`, `junit.xml`, `summary.md` and `report.html` into `directory`, which is made if need be, and
+/// below `evidence/SCENARIO/WORLD-SEED` what the executor put by, of the drills that kept it.
+///
+/// # Errors
+/// The first file that could not be written.
+pub fn write_journal(directory: &Path, journal: &Journal<'_>) -> Result<(), WriteError> {
     fs::create_dir_all(directory).map_err(wrong(directory))?;
-    let mut journal = serde_json::to_string_pretty(&Journal::new(results, skipped))
-        .map_err(|e| wrong(&directory.join("journal.json"))(e.into()))?;
-    journal.push('\n');
-    for (name, text) in [
-        ("journal.json", journal),
-        ("junit.xml", junit::render(results)),
-        ("report.html", html::render(results, skipped)),
-    ] {
-        write(&directory.join(name), &text)?;
+    write(&directory.join("journal.json"), |out| {
+        serde_json::to_writer_pretty(&mut *out, journal)?;
+        out.write_all(b"\n")
+    })?;
+    // One after the other, so that only one of them is in memory.
+    let renderings: [(&str, fn(&Journal<'_>) -> String); 3] = [
+        ("junit.xml", junit::render),
+        ("summary.md", markdown::render),
+        ("report.html", html::render),
+    ];
+    for (name, render) in renderings {
+        write(&directory.join(name), |out| {
+            out.write_all(render(journal).as_bytes())
+        })?;
     }
-    let evidence = directory.join("evidence");
-    for (name, text) in results.iter().flat_map(|result| &result.files) {
-        // The executor chose the name: it must not lead anywhere else.
-        let inside = Path::new(name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        let path = evidence.join(name);
-        if let Some(folder) = path.parent().filter(|_| inside) {
-            fs::create_dir_all(folder).map_err(wrong(folder))?;
-            write(&path, text)?;
+    for drill in &journal.drills {
+        let Some(detail) = &drill.detail else {
+            continue;
+        };
+        for (name, text) in detail.files.iter() {
+            let path = format!("{}/{}-{}/{name}", drill.scenario, drill.world, drill.seed);
+            let path = Path::new(&path);
+            // The executor chose the name: it must not lead anywhere else.
+            let inside = path
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)));
+            let path = directory.join("evidence").join(path);
+            if let Some(folder) = path.parent().filter(|_| inside) {
+                fs::create_dir_all(folder).map_err(wrong(folder))?;
+                write(&path, |out| out.write_all(text.as_bytes()))?;
+            }
         }
     }
     Ok(())
@@ -60,11 +79,19 @@ fn wrong(path: &Path) -> impl FnOnce(io::Error) -> WriteError + use<> {
     move |source| WriteError { path, source }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), WriteError> {
+fn write(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
+) -> Result<(), WriteError> {
     // In the same directory, so that the rename stays within one file system.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    fs::write(&temporary, text)
+    let filled = fs::File::create(&temporary).map(BufWriter::new);
+    filled
+        .and_then(|mut out| {
+            fill(&mut out)?;
+            out.flush()
+        })
         .and_then(|()| fs::rename(&temporary, path))
         .inspect_err(|_| {
             // The error that matters is the one above.

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Completions(crate::shell::CompletionsArgs),
     /// Write this program's manual pages
     Man(crate::shell::ManArgs),
+    /// Make the reports again from journals, or merge those of several runs
+    Report(ReportArgs),
     /// Look at runbooks
     Runbook {
         #[command(subcommand)]
@@ -59,7 +61,7 @@ pub(crate) struct ChaosArgs {
     /// The runbook to follow instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(crate) runbook: Option<PathBuf>,
-    /// Write journal.json, junit.xml and report.html there
+    /// Write journal.json, report.html, junit.xml and summary.md there
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -69,9 +71,22 @@ pub(crate) struct ReplayArgs {
     /// A replay token, as findings and journal.json show it
     #[arg(value_name = "TOKEN")]
     pub(crate) token: String,
-    /// Write journal.json, junit.xml and report.html there
+    /// Write journal.json, report.html, junit.xml and summary.md there
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Journals that runs with --report wrote; several are merged
+    #[arg(value_name = "JOURNAL", required_unless_present = "schema")]
+    pub(crate) journals: Vec<PathBuf>,
+    /// Write journal.json, report.html, junit.xml and summary.md there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print the JSON Schema of journals
+    #[arg(long, conflicts_with_all = ["journals", "report"])]
+    pub(crate) schema: bool,
 }
 
 #[derive(Debug, Args)]

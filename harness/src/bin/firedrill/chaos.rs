@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use firedrill::drill::{DrillResult, timeline};
+use firedrill::report::journal::Journal;
 use firedrill::report::{self, table};
 use firedrill::swarm::{self, SwarmResult};
 use firedrill::verdict::{self, Verdict};
@@ -76,6 +77,7 @@ pub(crate) fn conclude(
     interrupted: bool,
 ) -> Result<u8, Failure> {
     let results = &outcome.results;
+    let journal = Journal::new(results, outcome.skipped);
     if let [only] = results.as_slice() {
         terminal::say(&timeline::render(only));
     }
@@ -87,30 +89,17 @@ pub(crate) fn conclude(
         terminal::say(&format!("\n{findings}"));
     }
     if let Some(directory) = report {
-        report::write_all(directory, results, outcome.skipped)?;
+        report::write_journal(directory, &journal)?;
         terminal::say(&format!(
             "report: {}",
             directory.join("report.html").display()
         ));
     }
-    let count = |v| results.iter().filter(|r| r.verdicts.overall == v).count();
-    let mut line = format!(
-        "{} drill{}: {} passed, {} failed, {} inconclusive",
-        results.len(),
-        if results.len() == 1 { "" } else { "s" },
-        count(Verdict::Pass),
-        count(Verdict::Fail),
-        count(Verdict::Inconclusive)
-    );
-    if outcome.skipped > 0 {
-        line.push_str(&format!("; interrupted, {} did not run", outcome.skipped));
-    }
-    let worst = results
-        .iter()
-        .map(|r| r.verdicts.overall)
-        .max()
-        .unwrap_or(Verdict::Inconclusive);
-    terminal::say(&terminal::coloured(worst, &line));
+    let summary = &journal.summary;
+    terminal::say(&terminal::coloured(
+        summary.verdict,
+        &report::tally(summary),
+    ));
     if interrupted {
         return Ok(INTERRUPTED);
     }

@@ -8,6 +8,7 @@ mod chaos;
 mod exit;
 mod input;
 mod replay;
+mod report;
 mod runbook;
 mod shell;
 mod terminal;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Completions(args) => Ok(shell::completions(&args)),
         Command::Man(args) => shell::man(&args),
+        Command::Report(args) => report::run(&args),
         Command::Runbook {
             command: RunbookCommand::Check(args),
         } => runbook::check(&args),

@@ -1,0 +1,190 @@
+//! A scenario's part of the page: all its drills in numbers, one of them in full.
+
+use maud::{Markup, html};
+
+use super::{badge, clients, evidence, none, rto, steps};
+use crate::drill::course::Course;
+use crate::report::journal::{Drill, Journal};
+use crate::report::limit_ms;
+use crate::report::summary::ScenarioSummary;
+use crate::stats::{show_count, show_ms, show_ppm};
+use crate::verdict::{Stage, Verdict};
+
+/// How many drills are listed; journal.json has all.
+const LISTED_MAX: usize = 200;
+
+/// The whole part.
+pub(super) fn draw(journal: &Journal<'_>, summary: &ScenarioSummary, id: &str) -> Markup {
+    let drills: Vec<&Drill<'_>> = journal
+        .drills
+        .iter()
+        .filter(|d| d.scenario == summary.scenario && d.world == summary.world)
+        .collect();
+    let shown = drills.iter().find_map(|d| Some((*d, d.detail.as_ref()?)));
+    let limit = limit_ms(&journal.drills, summary);
+    html! {
+        section.card id=(id) {
+            div.head {
+                h2 { (summary.label) }
+                (badge(summary.verdict()))
+            }
+            @if let Some((_, detail)) = shown {
+                p.soft { (detail.course.description) }
+                p.soft { "Release " (detail.course.release_from) " → " (detail.course.release_to) " · " (detail.course.runbook) }
+            }
+            h3 { "Time to recovery" }
+            (facts(summary, limit))
+            (rto::draw(&drills, summary, limit))
+            @if let Some((drill, detail)) = shown {
+                (one_drill(drill, &detail.course, drills.len()))
+                (evidence::oracles(drill))
+                (evidence::put_by(drill, detail))
+            } @else {
+                p.soft { "This journal holds no course of a drill of this scenario, so there is none to draw." }
+            }
+            @if drills.len() > 1 { (all(drills)) }
+        }
+    }
+}
+
+fn facts(summary: &ScenarioSummary, limit: u64) -> Markup {
+    let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
+    html! {
+        dl.facts style="margin:.25rem 0 1.25rem" {
+            div { dt { "Median" } dd { (time(summary.rto_p50_ms)) } }
+            div { dt { "99th percentile" } dd { (time(summary.rto_p99_ms)) } }
+            div { dt { "Worst" } dd {
+                (time(summary.rto_max_ms))
+                @if let Some(worst) = summary.rto_max_ms {
+                    small { (share(worst, limit)) " of the limit, " (show_ms(limit)) }
+                }
+            } }
+            div { dt { "Drills" } dd {
+                (show_count(summary.drills as u64))
+                small { (tally(summary)) }
+            } }
+        }
+    }
+}
+
+/// How often what came of it.
+pub(super) fn tally(summary: &ScenarioSummary) -> String {
+    [
+        (summary.passed, "passed"),
+        (summary.failed, "failed"),
+        (summary.inconclusive, "inconclusive"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, word)| format!("{} {word}", show_count(n as u64)))
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+fn share(part: u64, whole: u64) -> String {
+    let percent = u128::from(part) * 100 / u128::from(whole.max(1));
+    format!("{percent}%")
+}
+
+/// The representative.
+fn one_drill(drill: &Drill<'_>, course: &Course, drills: usize) -> Markup {
+    let which = match drill.verdict {
+        _ if drills == 1 => "the only one",
+        Verdict::Fail => "the first that failed",
+        Verdict::Inconclusive => "the first that was inconclusive",
+        Verdict::Pass if drill.rto_ms.is_none() => "the first",
+        Verdict::Pass => "the slowest to recover",
+    };
+    let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
+    html! {
+        h3 { "Seed " (drill.seed) ", " (which) " " (badge(drill.verdict)) }
+        @if drill.verdict != Verdict::Pass { (why(drill)) }
+        dl.facts style="margin:.75rem 0 1rem" {
+            div { dt { "Trigger to recovery" } dd {
+                (time(drill.rto_ms))
+                small { "executor claims " (time(drill.rto_claimed_ms)) }
+            } }
+            div { dt { "Harm to recovery" } dd { (time(drill.impact_ms)) small { "impact on clients" } } }
+            div { dt { "Failed after recovery" } dd {
+                (drill.error_rate_ppm.map_or_else(none, show_ppm))
+                small { "of " (show_count(drill.requests_after_recovery)) ", bound " (show_ppm(course.error_rate_max_ppm)) }
+            } }
+            div { dt { "Trades lost" } dd {
+                span class=[(drill.trades_lost > 0).then_some("fail")] { (show_count(drill.trades_lost)) }
+                small { "of " (show_count(drill.trades_acknowledged)) " acknowledged" }
+            } }
+        }
+        (clients::draw(course, drill))
+        h3 { "Steps and their budgets" }
+        (steps::draw(course, drill))
+        h3 { "Ledger" }
+        (evidence::ledger(drill))
+        h3 { "Verdicts" }
+        p {
+            @for stage in Stage::ALL {
+                @let verdict = drill.verdicts.get(&stage).copied().unwrap_or(Verdict::Inconclusive);
+                span class={ "badge " (verdict) } style="display:inline-block;margin:0 .4rem .4rem 0" {
+                    (super::glyph(verdict)) " " (stage.as_str())
+                }
+            }
+        }
+        @if drill.verdict == Verdict::Pass {
+            code.command { (drill.command()) }
+        }
+    }
+}
+
+/// Why a drill did not pass, and how to see it again.
+pub(super) fn why(drill: &Drill<'_>) -> Markup {
+    let troubles = drill.troubles();
+    html! {
+        div class={ "trouble " (drill.verdict) } {
+            @if troubles.is_empty() { p { "A stage that nothing looked at." } }
+            @for finding in troubles {
+                p { strong { (finding.oracle) } ": " (finding.reason) }
+            }
+            code.command { (drill.command()) }
+            @if let Some(smallest) = &drill.smallest {
+                p style="margin-top:.6rem" { strong { "Smallest failing case" } ": " (smallest.what) }
+                code.command { "cargo xtask replay " (smallest.replay) }
+            }
+        }
+    }
+}
+
+/// Every drill in a row, what needs a look first.
+fn all(mut drills: Vec<&Drill<'_>>) -> Markup {
+    drills.sort_by_key(|d| (std::cmp::Reverse((d.verdict, d.rto_ms)), d.seed));
+    let left_out = drills.len().saturating_sub(LISTED_MAX);
+    let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
+    html! {
+        details {
+            summary { "All drills " span.soft { (show_count(drills.len() as u64)) ", worst first" } }
+            div.scroll {
+                table {
+                    thead { tr {
+                        th.num { "Seed" } th { "Verdict" } th.num { "RTO" } th.num { "Claimed" } th.num { "Impact" }
+                        th.num { "Failed after" } th.num { "Trades lost" } th { "Fingerprint" }
+                    } }
+                    tbody {
+                        @for d in drills.iter().take(LISTED_MAX) {
+                            tr {
+                                td.num { (d.seed) }
+                                td class=(d.verdict) { (super::glyph(d.verdict)) " " (d.verdict) }
+                                td.num { (time(d.rto_ms)) }
+                                td.num { (time(d.rto_claimed_ms)) }
+                                td.num { (time(d.impact_ms)) }
+                                td.num { (d.error_rate_ppm.map_or_else(none, show_ppm)) }
+                                td.num { (show_count(d.trades_lost)) }
+                                td { code { (d.fingerprint) } }
+                            }
+                        }
+                    }
+                }
+            }
+            @if left_out > 0 {
+                p.soft { (show_count(left_out as u64)) " more are in journal.json." }
+            }
+        }
+    }
+}

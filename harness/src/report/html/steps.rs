@@ -1,0 +1,167 @@
+//! A Gantt chart of the executor's steps, each with its budget.
+//!
+//! Checks after recovery take minutes and what brings recovery takes seconds, so each part has a scale of its own.
+
+use maud::{Markup, html};
+
+use super::axis::{Scale, TIME_STEPS, pc};
+use super::flags::zero_ms;
+use super::rto::{anchor, seconds};
+use crate::drill::course::Course;
+use crate::evidence::Ms;
+use crate::report::journal::{Drill, Step};
+use crate::stats::show_ms;
+
+/// Colours of phases; after the last they begin again.
+const COLOURS: usize = 6;
+
+/// A phase, and when it was.
+pub(super) struct Span<'a> {
+    pub(super) title: &'a str,
+    pub(super) from_ms: Ms,
+    /// `None`: it never ended.
+    pub(super) to_ms: Option<Ms>,
+    pub(super) colour: usize,
+    steps: &'a [Step<'a>],
+}
+
+/// The phases of a drill.
+pub(super) fn spans<'a>(course: &'a Course, drill: &'a Drill<'a>) -> Vec<Span<'a>> {
+    let mut rest = &drill.steps[..];
+    let mut spans = Vec::new();
+    for (index, phase) in course.phases.iter().enumerate() {
+        let (steps, others) = rest.split_at(phase.steps.min(rest.len()));
+        rest = others;
+        let Some(from_ms) = steps.iter().map(|s| s.started_ms).min() else {
+            continue;
+        };
+        spans.push(Span {
+            title: &phase.title,
+            from_ms,
+            // `None` is the least: a step without an end makes a phase without one.
+            to_ms: if steps.iter().any(|s| s.finished_ms.is_none()) {
+                None
+            } else {
+                steps.iter().filter_map(|s| s.finished_ms).max()
+            },
+            colour: index % COLOURS,
+            steps,
+        });
+    }
+    spans
+}
+
+/// The chart.
+pub(super) fn draw(course: &Course, drill: &Drill<'_>) -> Markup {
+    let spans = spans(course, drill);
+    if spans.is_empty() {
+        return html! { p.soft { "The executor took no step." } };
+    }
+    let recovered = course.recovered_ms.unwrap_or(Ms::MAX);
+    let before = |step: &Step<'_>| step.started_ms < recovered;
+    let parts: [(&str, Box<dyn Fn(&Step<'_>) -> bool>); 2] = [
+        (
+            if course.recovered_ms.is_some() {
+                "Until the clients saw recovery"
+            } else {
+                "From the trigger on"
+            },
+            Box::new(before),
+        ),
+        ("After recovery", Box::new(move |step| !before(step))),
+    ];
+    html! {
+        @for (title, holds) in &parts {
+            (part(course, &spans, title, holds))
+        }
+    }
+}
+
+fn part(
+    course: &Course,
+    spans: &[Span<'_>],
+    title: &str,
+    holds: &dyn Fn(&Step<'_>) -> bool,
+) -> Markup {
+    let steps = || {
+        spans
+            .iter()
+            .flat_map(|s| s.steps)
+            .filter(|step| holds(step))
+    };
+    let Some(from) = steps().map(|s| s.started_ms).min() else {
+        return html! {};
+    };
+    let zero = zero_ms(course);
+    // The first part begins at the trigger, with what the executor does before its first step.
+    let from = if from >= zero && course.recovered_ms.is_none_or(|r| from < r) {
+        zero
+    } else {
+        from
+    };
+    let to = steps()
+        .map(|s| s.finished_ms.unwrap_or(course.end_ms))
+        .max()
+        .unwrap_or(from);
+    let scale = Scale::new(from as f64, to as f64);
+    let from_zero = Scale::new(from as f64 - zero as f64, scale.at(100.0) - zero as f64);
+    html! {
+        h4 { (title) }
+        div.gantt {
+            @for span in spans {
+                @let steps: Vec<&Step<'_>> = span.steps.iter().filter(|s| holds(s)).collect();
+                @if !steps.is_empty() {
+                    p.chapter { i class={ "b" (span.colour) } {} (span.title) }
+                    @for step in steps {
+                        (row(step, span.colour, scale))
+                    }
+                }
+            }
+            svg.scale aria-hidden="true" {
+                line.axis x1="0" x2="100%" y1="1" y2="1" {}
+                @for tick in from_zero.ticks(5, &TIME_STEPS) {
+                    @let x = from_zero.percent(tick);
+                    text x=(pc(x)) y="15" text-anchor=(anchor(x)) { "+" (seconds(tick)) }
+                }
+            }
+        }
+    }
+}
+
+fn row(step: &Step<'_>, colour: usize, scale: Scale) -> Markup {
+    let from = scale.percent(step.started_ms as f64);
+    let to = step
+        .finished_ms
+        .map_or(100.0, |to| scale.percent(to as f64));
+    let budget = scale.percent(step.started_ms.saturating_add(step.budget_ms) as f64);
+    let spent = step
+        .finished_ms
+        .map(|to| to.saturating_sub(step.started_ms));
+    let late = spent.is_none_or(|spent| spent > step.budget_ms);
+    html! {
+        p.name { (step.name) @if let Some(service) = &step.service { " " span.soft { (service) } } }
+        svg role="img" aria-label={ (step.name) ": " (step.outcome) } {
+            title { (step.outcome) ": " (step.detail) }
+            rect.budget x=(pc(from)) width=(pc(budget - from)) y="2" height="12" rx="2" {}
+            rect class={ "f" (colour) } x=(pc(from)) width=(pc(to - from)) y="4" height="8" style={ "stroke-width:2;stroke:var(--p" (colour) ")" } {}
+        }
+        p.spent {
+            strong class=[late.then_some("fail")] {
+                @match spent { Some(spent) => (show_ms(spent)), None => "never ended" }
+            }
+            " of " (show_budget(step.budget_ms))
+        }
+        @if step.outcome != "done" {
+            p.note.fail { (step.outcome) ": " (step.detail) }
+        }
+    }
+}
+
+/// A budget is mostly whole seconds: `14 s`, `2m 45s`.
+fn show_budget(ms: Ms) -> String {
+    if ms < 100_000 && ms % 1_000 == 0 {
+        format!("{} s", ms / 1_000)
+    } else {
+        show_ms(ms)
+    }
+}

@@ -1,0 +1,153 @@
+//! `summary.md`: the verdict, a table and the failures, for pull requests and job summaries.
+//!
+//! Those cut or refuse long texts (a comment at 64 KiB), so this one never grows beyond [`BYTES_MAX`].
+
+use std::fmt::Write as _;
+
+use super::journal::Journal;
+use super::summary::by_scenario_of;
+use super::{limit_ms, troubles, verdict_line};
+use crate::stats::{show_count, show_ms, show_ppm};
+use crate::verdict::Verdict;
+
+/// The most that the text takes.
+pub const BYTES_MAX: usize = 60_000;
+/// How many drills of one kind of failure are listed.
+const EXAMPLES: usize = 5;
+
+/// The file's text.
+#[must_use]
+pub fn render(journal: &Journal<'_>) -> String {
+    let icon = match journal.summary.verdict {
+        Verdict::Pass => "✅",
+        Verdict::Inconclusive => "❔",
+        Verdict::Fail => "❌",
+    };
+    let mut out = format!(
+        "## {icon} {}: {}\n\n",
+        journal.summary.verdict.as_str().to_uppercase(),
+        escaped(&verdict_line(journal))
+    );
+    let mut rows = Vec::new();
+    let time = |ms: Option<u64>| ms.map_or_else(|| "none".to_owned(), show_ms);
+    for s in by_scenario_of(&journal.drills) {
+        let limit = limit_ms(&journal.drills, &s);
+        rows.push(format!(
+            "| {} | {} | {} | {} | {} / {} / {} | {} | {} | {} of {} |\n",
+            escaped(&s.label),
+            s.verdict(),
+            s.drills,
+            s.passed,
+            time(s.rto_p50_ms),
+            time(s.rto_p99_ms),
+            time(s.rto_max_ms),
+            show_ms(limit),
+            s.error_rate_max_ppm
+                .map_or_else(|| "none".to_owned(), show_ppm),
+            show_count(s.trades_lost),
+            show_count(s.trades_acknowledged)
+        ));
+    }
+    if !rows.is_empty() {
+        out.push_str("| scenario | verdict | drills | passed | RTO median / p99 / worst | limit | worst error rate | trades lost |\n| :-- | :-- | --: | --: | --: | --: | --: | --: |\n");
+        push_all(&mut out, &rows, "scenarios");
+    }
+    let mut failures = Vec::new();
+    for group in troubles::groups(&journal.drills) {
+        let n = group.drills.len();
+        failures.push(format!(
+            "\n**{}** · {} · {} · {n} drill{}\n\n",
+            group.verdict,
+            escaped(group.scenario),
+            escaped(group.oracle),
+            if n == 1 { "" } else { "s" }
+        ));
+        for drill in group.drills.iter().take(EXAMPLES) {
+            let reason = troubles::one_line(&troubles::reason(drill));
+            let mut entry = format!("- seed {}: {}\n", drill.seed, escaped(&reason));
+            if let Some(smallest) = &drill.smallest {
+                let what = escaped(&troubles::one_line(&smallest.what));
+                let _ = writeln!(entry, "  smallest failing case: {what}");
+                fence(
+                    &mut entry,
+                    &format!("cargo xtask replay {}", smallest.replay),
+                );
+            }
+            fence(&mut entry, &drill.command());
+            failures.push(entry);
+        }
+        if n > EXAMPLES {
+            failures.push(format!("- and {} more, in journal.json\n", n - EXAMPLES));
+        }
+    }
+    if !failures.is_empty() {
+        out.push_str("\n### What did not pass\n");
+        push_all(&mut out, &failures, "entries");
+    }
+    out
+}
+
+/// Appends `parts` as long as there is room, and says how many had none.
+fn push_all(out: &mut String, parts: &[String], what: &str) {
+    // For the line that says what was left out, and the heading after it.
+    const RESERVE: usize = 200;
+    for (index, part) in parts.iter().enumerate() {
+        if out.len() + part.len() + RESERVE > BYTES_MAX {
+            let _ = writeln!(
+                out,
+                "\n{} more {what} are left out here; all are in journal.json.",
+                parts.len() - index
+            );
+            return;
+        }
+        out.push_str(part);
+    }
+}
+
+/// `command` in a fence inside a list item; it can't close the fence, as it is put on one line.
+fn fence(out: &mut String, command: &str) {
+    let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
+    let longest = command.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let ticks = "`".repeat(longest.max(2) + 1);
+    let _ = writeln!(out, "  {ticks}sh\n  {command}\n  {ticks}");
+}
+
+/// Text that means nothing to Markdown, on one line.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '$' => {
+                out.extend(['\\', c])
+            }
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            // Nobody is called, and no issue is linked.
+            '@' => out.push_str("&#64;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escaped, fence};
+
+    #[test]
+    fn hostile_text_stays_text() {
+        assert_eq!(
+            escaped("a|b\n<img src=x> `c` @you [l](u)"),
+            "a\\|b &lt;img src=x&gt; \\`c\\` &#64;you \\[l\\](u)"
+        );
+    }
+
+    #[test]
+    fn a_command_cannot_leave_its_fence() {
+        let mut out = String::new();
+        fence(&mut out, "x ````\n# y");
+        assert_eq!(out, "  `````sh\n  x ```` # y\n  `````\n");
+    }
+}

@@ -1,0 +1,304 @@
+//! `firedrill report`: reports are made again from journals alone, byte for byte; journals merge; what does not
+//! fit is refused with its place.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use support::misfits;
+
+fn firedrill(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_firedrill"))
+        .args(args)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary was built for this test")
+}
+
+/// A directory of this test's own, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("firedrill-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a writable directory");
+        Self(path)
+    }
+
+    /// The path of `name` inside it.
+    fn at(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn journal(&self, name: &str) -> Value {
+        serde_json::from_str(&self.read(name)).expect("JSON")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Left behind at worst.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs drills with a report in `directory`.
+fn drill(directory: &str, args: &[&str]) {
+    let mut all = vec!["chaos"];
+    all.extend(args);
+    all.extend(["--report", directory]);
+    let output = firedrill(&all);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+}
+
+fn assert_same_files(scratch: &Scratch, a: &str, b: &str) {
+    for file in ["journal.json", "report.html", "junit.xml", "summary.md"] {
+        let (a, b) = (format!("{a}/{file}"), format!("{b}/{file}"));
+        assert!(scratch.read(&a) == scratch.read(&b), "{a} and {b} differ");
+    }
+}
+
+#[test]
+fn reports_are_made_again_and_merged_to_the_byte() {
+    let scratch = Scratch::new("rebuild");
+    let scenarios = ["good-release", "latency-regression"];
+    let ranges = [("all", "0", "3"), ("first", "0", "2"), ("rest", "1", "2")];
+    for (name, seed, seeds) in ranges {
+        let mut args = scenarios.to_vec();
+        args.extend(["--seed", seed, "--seeds", seeds]);
+        drill(&scratch.at(name), &args);
+        let journal = scratch.journal(&format!("{name}/journal.json"));
+        assert_eq!(misfits(&journal), [""; 0], "{name}");
+    }
+    // One scenario, one representative: the slowest.
+    let journal = scratch.journal("all/journal.json");
+    let drills = journal["drills"].as_array().expect("a list");
+    for scenario in scenarios {
+        let of = || drills.iter().filter(|d| d["scenario"] == scenario);
+        let detailed: Vec<&Value> = of().filter(|d| d.get("detail").is_some()).collect();
+        assert_eq!(detailed.len(), 1, "{scenario}");
+        let slowest = of().filter_map(|d| d["rto_ms"].as_u64()).max();
+        assert_eq!(detailed[0]["rto_ms"].as_u64(), slowest, "{scenario}");
+    }
+    let whole = scratch.at("all/journal.json");
+    let again = scratch.at("again");
+    let output = firedrill(&["report", &whole, "--report", &again]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_same_files(&scratch, "all", "again");
+
+    // Seed 1 is in both, and told alike: the parts merge into the whole, in any order.
+    let (first, rest) = (
+        scratch.at("first/journal.json"),
+        scratch.at("rest/journal.json"),
+    );
+    for (name, parts) in [("merged", [&first, &rest]), ("reversed", [&rest, &first])] {
+        let output = firedrill(&["report", parts[0], parts[1], "--report", &scratch.at(name)]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        assert_same_files(&scratch, "all", name);
+    }
+
+    // Told differently, they are refused.
+    let mut other = scratch.journal("rest/journal.json");
+    other["drills"][0]["fingerprint"] = json!("00000000deadbeef");
+    std::fs::write(scratch.0.join("other.json"), other.to_string()).expect("writable");
+    let output = firedrill(&["report", &first, &scratch.at("other.json")]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("differently"), "{stderr}");
+
+    refusals(&scratch, &scratch.journal("first/journal.json"));
+}
+
+/// How a journal is broken, the place that must be named, and whether the schema can see it, too.
+type Case = (&'static str, fn(&mut Value), &'static str, bool);
+
+const CASES: [Case; 17] = [
+    (
+        "another schema",
+        |j| j["schema"] = json!("firedrill/9"),
+        "$.schema",
+        true,
+    ),
+    (
+        "an unknown field",
+        |j| j["drills"][0]["rto"] = json!(1),
+        "$.drills[0]",
+        true,
+    ),
+    (
+        "a missing field",
+        |j| drop(j["drills"][1].as_object_mut().map(|d| d.remove("replay"))),
+        "$.drills[1]",
+        true,
+    ),
+    (
+        "a text for a number",
+        |j| j["drills"][0]["seed"] = json!("0"),
+        "$.drills[0].seed",
+        true,
+    ),
+    (
+        "a negative time",
+        |j| j["drills"][0]["rto_ms"] = json!(-1),
+        "$.drills[0].rto_ms",
+        true,
+    ),
+    (
+        "an unknown verdict",
+        |j| j["drills"][0]["verdict"] = json!("passed"),
+        "$.drills[0].verdict",
+        true,
+    ),
+    (
+        "an unknown world",
+        |j| j["drills"][0]["world"] = json!("mars"),
+        "$.drills[0].world",
+        true,
+    ),
+    (
+        "a stage less",
+        |j| {
+            drop(
+                j["drills"][0]["verdicts"]
+                    .as_object_mut()
+                    .map(|v| v.remove("clean-up")),
+            )
+        },
+        "$.drills[0].verdicts",
+        true,
+    ),
+    (
+        "a rate beyond all",
+        |j| j["drills"][0]["error_rate"] = json!(1.5),
+        "$.drills[0].error_rate",
+        true,
+    ),
+    (
+        "a short fingerprint",
+        |j| j["drills"][0]["fingerprint"] = json!("abc"),
+        "$.drills[0].fingerprint",
+        true,
+    ),
+    (
+        "a nameless scenario",
+        |j| j["drills"][0]["scenario"] = json!(""),
+        "$.drills[0].scenario",
+        true,
+    ),
+    (
+        "a number with a fraction",
+        |j| j["drills"][0]["findings"][0]["numbers"]["n"] = json!(1.5),
+        "$.drills[0].findings[0].numbers.n",
+        true,
+    ),
+    (
+        "an unknown field in the detail",
+        |j| detail(j)["colour"] = json!("red"),
+        ".detail",
+        true,
+    ),
+    (
+        "uneven columns",
+        |j| {
+            drop(
+                detail(j)["course"]["seconds"]["slow"]
+                    .as_array_mut()
+                    .map(Vec::pop),
+            )
+        },
+        ".detail.course.seconds",
+        false,
+    ),
+    (
+        "phases without their steps",
+        |j| detail(j)["course"]["phases"] = json!([{"title": "x", "steps": 99}]),
+        ".detail.course.phases",
+        false,
+    ),
+    (
+        "a drill twice",
+        |j| {
+            let d = j["drills"][0].clone();
+            j["drills"].as_array_mut().expect("a list").push(d);
+        },
+        "the same drill as $.drills[0]",
+        false,
+    ),
+    (
+        "a summary of others",
+        |j| j["summary"]["passed"] = json!(7),
+        "$.summary",
+        false,
+    ),
+];
+
+/// The detail of the first drill that has one.
+fn detail(journal: &mut Value) -> &mut Value {
+    let drills = journal["drills"].as_array_mut().expect("a list");
+    drills
+        .iter_mut()
+        .find_map(|d| d.get_mut("detail"))
+        .expect("one has it")
+}
+
+fn refusals(scratch: &Scratch, sound: &Value) {
+    for (what, break_it, place, seen_by_schema) in CASES {
+        let mut broken = sound.clone();
+        break_it(&mut broken);
+        assert_ne!(&broken, sound, "{what} changes nothing");
+        assert_eq!(!misfits(&broken).is_empty(), seen_by_schema, "{what}");
+        refused(scratch, what, &broken.to_string(), place);
+    }
+    refused(scratch, "no JSON", "# a journal\n", "$: expected");
+    refused(scratch, "a cut file", &sound.to_string()[..400], "$: EOF");
+    refused(scratch, "a list", "[]", "$: ");
+}
+
+fn refused(scratch: &Scratch, what: &str, text: &str, place: &str) {
+    std::fs::write(scratch.0.join("broken.json"), text).expect("writable");
+    let out = scratch.at("refused");
+    let output = firedrill(&["report", &scratch.at("broken.json"), "--report", &out]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{what}: {stderr}");
+    // Messages are folded at the terminal's width.
+    let flat: String = stderr.split_whitespace().collect();
+    let place: String = place.split_whitespace().collect();
+    assert!(flat.contains(&place), "{what} lacks `{place}`: {stderr}");
+    assert!(stderr.contains("help"), "{what}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{what}: {stderr}");
+    assert!(!Path::new(&out).exists(), "{what} leaves something behind");
+}
+
+#[test]
+fn the_schema_is_printed_as_published() {
+    let output = firedrill(&["report", "--schema"]);
+    assert_eq!(output.status.code(), Some(0));
+    let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    jsonschema::meta::validate(&printed).expect("a JSON Schema");
+    assert_eq!(
+        printed["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+}
+
+#[test]
+fn a_journal_is_needed_and_must_be_there() {
+    for (args, expected) in [
+        (vec!["report"], "JOURNAL"),
+        (vec!["report", "no/such.json"], "no/such.json"),
+        (vec!["report", "--schema", "x.json"], "--schema"),
+    ] {
+        let output = firedrill(&args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+}
