@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firedrill::runbooks::LoadedRunbook;
 use firedrill::scenario::catalogue;
-use firedrill::worlds::{Plan, WorldKind};
+use firedrill::worlds::{Plan, Until, WorldKind};
 
 /// A drill of the built-in scenario `name` with `seed`, by the built-in runbook.
 ///
@@ -21,5 +21,6 @@ pub fn plan(name: &str, seed: u64) -> Plan {
         scenario: Arc::new(scenario),
         runbook,
         seed,
+        until: Until::Duration,
     }
 }

@@ -23,4 +23,5 @@ pub mod suggest;
 pub mod swarm;
 pub mod token;
 pub mod verdict;
+pub mod verify;
 pub mod worlds;

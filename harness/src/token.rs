@@ -3,6 +3,7 @@
 //! ```text
 //! fd1-<Crockford's base32 of: payload ‖ CRC32 of payload>
 //! payload: world u8 │ seed │ scenario │ runbook                       (numbers are LEB128)
+//!   world:    1 sim, 2 kind; with its highest bit set, the drill ends once what recovered has held
 //!   scenario: 0 │ length name │ digest u64    a built-in scenario, to the letter
 //!             1 │ length deflate(text)        any other
 //!   runbook:  0 │ digest u64                  the built-in runbook
@@ -14,10 +15,12 @@
 use crate::delta::{self, put_number, take_bytes, take_number};
 use crate::digest::digest64;
 use crate::scenario::{self, Scenario};
-use crate::worlds::WorldKind;
+use crate::worlds::{Until, WorldKind};
 
 const PREFIX: &str = "fd1-";
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Set in the byte that names the world: see [`Until::Held`].
+const HELD: u8 = 0x80;
 /// Longest scenario or runbook that a token may carry.
 const TEXT_LIMIT: usize = 1 << 20;
 /// Longest token that is looked at.
@@ -30,6 +33,8 @@ pub struct Token {
     pub world: WorldKind,
     /// Its seed.
     pub seed: u64,
+    /// Until when.
+    pub until: Until,
     /// File name (for messages) and text of the scenario.
     pub scenario_file: String,
     /// Text of the scenario.
@@ -113,11 +118,16 @@ impl Token {
     pub fn encode(
         world: WorldKind,
         seed: u64,
+        until: Until,
         scenario: &Scenario,
         runbook: &str,
         built_in_runbook: &str,
     ) -> String {
-        let mut payload = vec![world.code()];
+        let until = match until {
+            Until::Duration => 0,
+            Until::Held => HELD,
+        };
+        let mut payload = vec![world.code() | until];
         put_number(&mut payload, seed);
         match scenario::find(&scenario.name) {
             Some(known) if known.text == scenario.text => {
@@ -155,9 +165,13 @@ impl Token {
         let payload = checked_payload(text.trim())?;
         let mut rest = payload.as_slice();
         let malformed = TokenError::Content;
-        let world = take_bytes(&mut rest, 1)
-            .and_then(|code| WorldKind::from_code(code[0]))
-            .ok_or(malformed("world"))?;
+        let code = take_bytes(&mut rest, 1).ok_or(malformed("world"))?[0];
+        let world = WorldKind::from_code(code & !HELD).ok_or(malformed("world"))?;
+        let until = if code & HELD == 0 {
+            Until::Duration
+        } else {
+            Until::Held
+        };
         let seed = take_number(&mut rest).ok_or(malformed("seed"))?;
         let (scenario_file, scenario_text) = take_scenario(&mut rest)?;
         let runbook_text = take_runbook(&mut rest, built_in_runbook)?;
@@ -167,6 +181,7 @@ impl Token {
         Ok(Self {
             world,
             seed,
+            until,
             scenario_file,
             scenario_text,
             runbook_text,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firedrill::drill::{self, DrillResult};
 use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::scenario::{Scenario, catalogue};
-use firedrill::worlds::{Plan, WorldKind};
+use firedrill::worlds::{Plan, Until, WorldKind};
 
 /// The three scenarios that `cargo xtask chaos` runs.
 pub const SCENARIOS: [&str; 3] = [
@@ -41,6 +41,7 @@ pub fn plan_by(name: &str, seed: u64, text: &str) -> Plan {
         scenario: Arc::new(scenario),
         runbook,
         seed,
+        until: Until::Duration,
     }
 }
 

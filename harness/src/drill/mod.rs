@@ -249,6 +249,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         replay: Token::encode(
             plan.world,
             plan.seed,
+            plan.until,
             &plan.scenario,
             &plan.runbook.text,
             runbooks::BUILT_IN,

@@ -20,7 +20,7 @@ pub mod table;
 pub mod troubles;
 mod write;
 
-pub use write::{WriteError, write_all, write_journal};
+pub use write::{WriteError, write_all, write_journal, write_texts};
 
 use journal::{Drill, Journal, Summary};
 use summary::ScenarioSummary;

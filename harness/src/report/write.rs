@@ -74,6 +74,18 @@ pub fn write_journal(directory: &Path, journal: &Journal<'_>) -> Result<(), Writ
     Ok(())
 }
 
+/// Writes texts into `directory`, which is made if need be.
+///
+/// # Errors
+/// The first file that could not be written.
+pub fn write_texts(directory: &Path, texts: &[(&str, &str)]) -> Result<(), WriteError> {
+    fs::create_dir_all(directory).map_err(wrong(directory))?;
+    for (name, text) in texts {
+        write(&directory.join(name), |out| out.write_all(text.as_bytes()))?;
+    }
+    Ok(())
+}
+
 fn wrong(path: &Path) -> impl FnOnce(io::Error) -> WriteError + use<> {
     let path = path.to_owned();
     move |source| WriteError { path, source }

@@ -13,16 +13,18 @@ fn scenario(index: usize) -> Scenario {
 
 proptest! {
     #[test]
-    fn a_token_survives(seed: u64, index in 0..5_usize, accounts in 2..5_000_u32, drawn: bool, edit in "[ -~\n]{0,40}") {
+    fn a_token_survives(seed: u64, index in 0..5_usize, accounts in 2..5_000_u32, drawn: bool, held: bool, edit in "[ -~\n]{0,40}") {
         let mut scenario = scenario(index);
         if drawn {
             scenario = scenario.with(|s| s.load.accounts = accounts);
         }
+        let until = if held { Until::Held } else { Until::Duration };
         let runbook = if edit.is_empty() { RUNBOOK.to_owned() } else { RUNBOOK.replace("First", &edit) };
-        let text = Token::encode(WorldKind::Sim, seed, &scenario, &runbook, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, until, &scenario, &runbook, RUNBOOK);
         for text in [text.clone(), text.to_uppercase(), format!(" {text}\n")] {
             let token = Token::decode(&text, RUNBOOK).expect("its own token");
             prop_assert_eq!(token.seed, seed);
+            prop_assert_eq!((token.world, token.until), (WorldKind::Sim, until));
             prop_assert_eq!(&token.scenario_text, &scenario.text);
             prop_assert_eq!(&token.runbook_text, &runbook);
         }
@@ -30,7 +32,7 @@ proptest! {
 
     #[test]
     fn a_changed_character_is_found(seed: u64, position: prop::sample::Index, replacement in "[0-9a-z]") {
-        let text = Token::encode(WorldKind::Sim, seed, &scenario(0), RUNBOOK, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(0), RUNBOOK, RUNBOOK);
         let position = PREFIX.len() + position.index(text.len() - PREFIX.len());
         let mut damaged = text.clone();
         damaged.replace_range(position..=position, &replacement);
@@ -42,14 +44,14 @@ proptest! {
 
     #[test]
     fn a_cut_token_is_found(seed: u64, keep: prop::sample::Index) {
-        let text = Token::encode(WorldKind::Sim, seed, &scenario(1), RUNBOOK, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(1), RUNBOOK, RUNBOOK);
         let keep = keep.index(text.len());
         prop_assert!(Token::decode(&text[..keep], RUNBOOK).is_err());
     }
 
     #[test]
     fn swapped_neighbours_are_found(seed: u64, position: prop::sample::Index) {
-        let text = Token::encode(WorldKind::Sim, seed, &scenario(2), RUNBOOK, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(2), RUNBOOK, RUNBOOK);
         let position = PREFIX.len() + position.index(text.len() - PREFIX.len() - 1);
         let mut bytes = text.clone().into_bytes();
         bytes.swap(position, position + 1);
@@ -66,7 +68,14 @@ proptest! {
 
 #[test]
 fn each_refusal_points_at_what_is_wrong() {
-    let token = Token::encode(WorldKind::Sim, 7, &scenario(0), RUNBOOK, RUNBOOK);
+    let token = Token::encode(
+        WorldKind::Sim,
+        7,
+        Until::Duration,
+        &scenario(0),
+        RUNBOOK,
+        RUNBOOK,
+    );
     let decode =
         |text: &str, runbook: &str| Token::decode(text, runbook).expect_err(text).to_string();
     assert!(decode("hello", RUNBOOK).contains("must begin with `fd1-`"));
@@ -83,9 +92,23 @@ fn each_refusal_points_at_what_is_wrong() {
 
 #[test]
 fn tokens_of_built_in_scenarios_are_short() {
-    let token = Token::encode(WorldKind::Sim, 99, &scenario(0), RUNBOOK, RUNBOOK);
+    let token = Token::encode(
+        WorldKind::Sim,
+        99,
+        Until::Duration,
+        &scenario(0),
+        RUNBOOK,
+        RUNBOOK,
+    );
     assert!(token.len() < 80, "{token}");
     let drawn = scenario(0).with(|s| s.load.rate_per_s = 150);
-    let token = Token::encode(WorldKind::Sim, 99, &drawn, RUNBOOK, RUNBOOK);
+    let token = Token::encode(
+        WorldKind::Sim,
+        99,
+        Until::Duration,
+        &drawn,
+        RUNBOOK,
+        RUNBOOK,
+    );
     assert!(token.len() < 800, "{}", token.len());
 }

@@ -57,6 +57,17 @@ impl fmt::Display for WorldKind {
     }
 }
 
+/// When a drill ends. `kind` always ends once what recovered has held, as its time is real.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// At the scenario's `duration`.
+    #[default]
+    Duration,
+    /// Once the executor is done and what recovered has held for the scenario's `hold`, or can't be in time any
+    /// more; at the latest at its `duration`. Whatever would have befallen the exchange later is not seen.
+    Held,
+}
+
 /// A drill to be performed.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -68,6 +79,8 @@ pub struct Plan {
     pub runbook: LoadedRunbook,
     /// With which seed.
     pub seed: u64,
+    /// Until when.
+    pub until: Until,
 }
 
 /// What a world hands back.

@@ -7,6 +7,8 @@ use firedrill::worlds::WorldKind;
 
 const EXIT_CODES: &str = "Exit codes:\n  0  all passed\n  1  a drill failed\n  2  bad input or usage\n  3  inconclusive, and none failed\n  4  the world could not be built\n  130  interrupted";
 
+const VERIFY_EXIT_CODES: &str = "Exit codes:\n  0  ADOPT\n  1  REJECT\n  2  bad input or usage\n  3  INCONCLUSIVE\n  4  the world could not be built\n  130  interrupted";
+
 /// Fire drills on rollbacks: deploys a bad release, lets the rollback executor follow the runbook, and
 /// judges from outside whether the exchange recovered.
 #[derive(Debug, Parser)]
@@ -39,6 +41,9 @@ pub(crate) enum Command {
 pub(crate) enum RunbookCommand {
     /// Name every mistake in a runbook, with its place and a remedy
     Check(CheckArgs),
+    /// May a changed runbook be adopted? ADOPT, REJECT or INCONCLUSIVE, with the evidence
+    #[command(after_help = VERIFY_EXIT_CODES)]
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -94,6 +99,38 @@ pub(crate) struct CheckArgs {
     /// The runbook
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Names of built-in scenarios, or paths of scenario files; none: all that are built in (in `kind`: the default ones)
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+    /// The runbook in use: a file, a git revision (its version of the candidate's path), or `procedure` for the bare
+    /// commands of the written procedure
+    #[arg(long, value_name = "FILE|GITREV|procedure")]
+    pub(crate) baseline: String,
+    /// The runbook that would replace it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) candidate: PathBuf,
+    /// Where to drill
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    pub(crate) world: World,
+    /// How many seeds for each scenario, at most [default: 100, or 1 in `kind`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) seeds: Option<u32>,
+    /// The first seed [default: 0]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub(crate) jobs: Option<u16>,
+    /// By how much p99 of RTO and impact may grow, the larger of a duration and a percentage [default: 5s,10%]
+    #[arg(long, value_name = "MARGIN")]
+    pub(crate) margin: Option<String>,
+    /// Write verify.json and verify.md there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,7 +8,7 @@ use firedrill::report::journal::Journal;
 use firedrill::report::{self, table};
 use firedrill::swarm::{self, SwarmResult};
 use firedrill::verdict::{self, Verdict};
-use firedrill::worlds::{Plan, WorldError, WorldKind};
+use firedrill::worlds::{Plan, Until, WorldError, WorldKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ChaosArgs;
@@ -43,6 +43,7 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
                 scenario: Arc::clone(scenario),
                 runbook: runbook.clone(),
                 seed,
+                until: Until::Duration,
             })
         })
         .collect();
@@ -126,12 +127,12 @@ pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
-fn processors() -> usize {
+pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A bar on standard error, if that is a terminal.
-fn progress(drills: usize) -> ProgressBar {
+pub(crate) fn progress(drills: usize) -> ProgressBar {
     let bar =
         ProgressBar::with_draw_target(Some(drills as u64), ProgressDrawTarget::stderr_with_hz(10));
     let style =

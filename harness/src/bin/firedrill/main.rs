@@ -12,6 +12,7 @@ mod report;
 mod runbook;
 mod shell;
 mod terminal;
+mod verify;
 #[cfg(test)]
 mod written;
 
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
         Command::Runbook {
             command: RunbookCommand::Check(args),
         } => runbook::check(&args),
+        Command::Runbook {
+            command: RunbookCommand::Verify(args),
+        } => verify::run(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

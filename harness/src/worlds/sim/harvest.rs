@@ -9,11 +9,11 @@ use sim::database::order_content;
 use sim::exchange::LatencyHistogram;
 use sim::world::{World, WorldState};
 
+use super::NAMESPACE;
 use super::objects::TRADING;
 use super::probe::live_pods;
-use super::{NAMESPACE, end_ms};
 use crate::drill::timeline::Entry as Told;
-use crate::evidence::{Books, Entry, Evidence, MaintenanceSeen, Second, ms};
+use crate::evidence::{Books, Entry, Evidence, MaintenanceSeen, Ms, Second, ms};
 use crate::oracles::recovery;
 use crate::stats::show_count;
 use crate::worlds::Plan;
@@ -34,15 +34,15 @@ pub(in crate::worlds) fn versions(release: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Fills in what is read at the end.
-pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence) {
+/// What the clients saw in the whole seconds before `end_ms`.
+pub(super) fn seconds(world: &World, plan: &Plan, end_ms: Ms) -> Vec<Second> {
     let target_ms = ms(plan.scenario.expect.p99_max);
-    evidence.end_ms = end_ms(&plan.scenario);
-    let whole = usize::try_from(evidence.end_ms / 1_000).unwrap_or(usize::MAX);
+    let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
     world.with(|state| {
         let now = state.now();
-        let record = state.exchange.clients(now);
-        evidence.seconds = record
+        let mut seconds: Vec<Second> = state
+            .exchange
+            .clients(now)
             .seconds
             .iter()
             .take(whole)
@@ -54,7 +54,18 @@ pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence) {
             })
             .collect();
         // Seconds at the end in which no client learned anything are seconds, too.
-        evidence.seconds.resize(whole, Second::default());
+        seconds.resize(whole, Second::default());
+        seconds
+    })
+}
+
+/// Fills in what is read at the end, which is `end_ms`.
+pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence, end_ms: Ms) {
+    evidence.end_ms = end_ms;
+    evidence.seconds = seconds(world, plan, end_ms);
+    world.with(|state| {
+        let now = state.now();
+        let record = state.exchange.clients(now);
         let entries = |acknowledged: &[sim::exchange::Acknowledged]| {
             acknowledged
                 .iter()

@@ -33,15 +33,20 @@ use sim::time::Micros;
 use sim::world::{Limits, World, WorldConfig};
 
 use self::faults::Injector;
-use super::{Performed, Plan, WorldError};
+use super::{Performed, Plan, Until, WorldError};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
+use crate::oracles::recovery;
 use crate::scenario::{Anchor, CrashSide, Scenario};
 
 /// The namespace of the exchange.
 pub(crate) const NAMESPACE: &str = "dex-production";
 /// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
 const STEPS_MAX: u64 = 5_000_000;
+/// How often it is looked whether what recovered has held, at least.
+const RECHECK: Micros = Micros::from_secs(30);
+/// So long after the objective, nobody can have recovered in time any more.
+const LATE: Micros = Micros::from_secs(30);
 
 /// What actor and prober write down.
 struct Notes {
@@ -49,6 +54,8 @@ struct Notes {
     /// How many requests the executor had made when its watch ended.
     requests_at_trigger: u64,
     timeline: Vec<Entry>,
+    /// When the drill ends, once that is known to be before its `duration`.
+    end: Option<Micros>,
 }
 
 #[derive(Clone)]
@@ -78,6 +85,7 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
         evidence: beginning(plan),
         requests_at_trigger: 0,
         timeline: Vec::new(),
+        end: None,
     })));
     let limits = Limits {
         until: micros(plan.scenario.timing.duration) + Micros::from_secs(60),
@@ -155,14 +163,17 @@ async fn drill(
                     Outcome::NothingToDo("no trigger fired until the drill's end".to_owned());
             }
         }
-        world.sleep_until(end).await;
+        world
+            .sleep_until(ending(&world, plan, &notebook, end).await)
+            .await;
     };
     let act = join(act, probe::keep_looking(&world, plan, &notebook, end));
     // The injector never completes.
     select(Box::pin(act), Box::pin(injector.run(later))).await;
     injector.finish();
     let mut notes = notebook.lock();
-    harvest::take(&world, plan, &mut notes.evidence);
+    let end_ms = notes.end.unwrap_or(end).as_millis();
+    harvest::take(&world, plan, &mut notes.evidence, end_ms);
     let told = harvest::told_by_clients(&notes.evidence);
     notes.timeline.extend(told);
     let said = format!("{:?}", notes.evidence.executor);
@@ -174,6 +185,47 @@ async fn drill(
             requests.saturating_sub(notes.requests_at_trigger),
         )
     }))
+}
+
+/// When the drill ends, awaited until that is known: at `end`, or as [`Until::Held`] says.
+async fn ending(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) -> Micros {
+    if plan.until == Until::Duration {
+        return end;
+    }
+    let hold = micros(plan.scenario.timing.hold);
+    loop {
+        let now = world.now();
+        let mut evidence = notebook.lock().evidence.clone();
+        evidence.seconds = harvest::seconds(world, plan, now.as_millis());
+        // Nothing to recover from: whether anything fires is what the whole duration is for.
+        let Some(trigger) = evidence.executor.trigger.as_ref().map(|t| t.at_ms) else {
+            return end;
+        };
+        let recovered = recovery::recovered_ms(&evidence);
+        let late = Micros::from_millis(trigger) + micros(plan.scenario.expect.rto_max) + LATE;
+        let held = match recovered {
+            Some(at) => Micros::from_millis(at.max(last_fault_ms(&evidence))) + hold,
+            None => late,
+        };
+        if now < held && now < end {
+            world.sleep_until(held.min(now + RECHECK).min(end)).await;
+            continue;
+        }
+        // A whole second, and after the look that is already due.
+        let seconds = (now + probe::CALM).as_millis().div_ceil(1_000);
+        let end = Micros::from_secs(seconds).min(end);
+        notebook.lock().end = Some(end);
+        return end;
+    }
+}
+
+/// When a fault last began or ended: what comes of it must have its time, too.
+fn last_fault_ms(evidence: &Evidence) -> Ms {
+    let instants = evidence
+        .faults
+        .iter()
+        .flat_map(|f| [f.began_ms, f.ended_ms]);
+    instants.flatten().max().unwrap_or(0)
 }
 
 /// Deployer and executor, one after the other.

@@ -10,7 +10,7 @@ use crate::evidence::{Evidence, PodSeen, Probe, ms};
 use crate::worlds::Plan;
 
 /// While nothing happens.
-const CALM: Micros = Micros::from_secs(10);
+pub(super) const CALM: Micros = Micros::from_secs(10);
 /// Between deployment and trigger: when harm began.
 const WATCHFUL: Micros = Micros::from_secs(5);
 /// During the rollback: when harm ended.
@@ -18,11 +18,13 @@ const CLOSE: Micros = Micros::from_secs(1);
 /// For how long the ledger must have been sound, after the trigger, until a close look is no longer needed.
 const SOUND_MS: u64 = 30_000;
 
-/// Looks now and then until `end`, the last time at `end` itself.
+/// Looks now and then until `end`, or an earlier end that is noted, the last time at that instant itself.
 pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) {
     let mut next = Micros::from(plan.scenario.timing.warm_up.min(CALM.as_duration()));
     loop {
+        let end = notebook.lock().end.unwrap_or(end);
         world.sleep_until(next.min(end)).await;
+        let end = notebook.lock().end.unwrap_or(end);
         look(world, plan, notebook);
         let now = world.now();
         if now >= end {

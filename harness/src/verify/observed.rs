@@ -1,0 +1,190 @@
+//! What the planner would be told after a scenario's deployment: enough to plan by, made from the scenario alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dex::migrations::{Kind, Migration};
+use dex::release::{Release, Service};
+use executor::TriggerEvent;
+use executor::baseline::{Baseline, ServiceBaseline};
+use executor::planner::{Observed, ReplicaSetState, ServiceState, template_digest};
+use executor::ports::{HistoryRow, LedgerPosition, Snapshot};
+use executor::runbook::{Command, Phase, Runbook};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::scenario::Scenario;
+
+/// The state after the deployment of `scenario`, as an executor that follows `runbook` would have recorded and found it. `None`: nothing
+/// triggers there, so nothing is planned, or the runbook lacks the trigger.
+pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option<Observed> {
+    let expected = scenario.expect.trigger.as_deref()?;
+    let trigger = runbook.triggers.iter().find(|t| t.name == expected)?;
+    let (from, to) = (
+        Release::by_name(&scenario.release.from)?,
+        Release::by_name(&scenario.release.to)?,
+    );
+    let at =
+        |seconds: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + seconds);
+    let (before, after) = (history(&from), history(&to));
+    let mut services = BTreeMap::new();
+    let mut recorded = BTreeMap::new();
+    for service in Service::ALL {
+        let name = service.name();
+        let (was, is) = (template(service, &from), template(service, &to));
+        let config = |release: &Release| of_config(release, name);
+        recorded.insert(
+            name.to_owned(),
+            ServiceBaseline {
+                uid: name.to_owned(),
+                selector: format!("app={name}"),
+                template: was.clone(),
+                revision: Some(1),
+                replicas: 1,
+                image: from.build(service).image(),
+                config: config(&from),
+                builds: BTreeSet::new(),
+            },
+        );
+        let set = |revision: u64, template: &Value, created: i64| ReplicaSetState {
+            name: format!("{name}-{revision}"),
+            revision: Some(revision),
+            template_digest: template_digest(template),
+            created_at: Some(at(created)),
+        };
+        let mut replica_sets = vec![set(1, &was, -100_000)];
+        if was != is {
+            replica_sets.push(set(2, &is, 10));
+        }
+        services.insert(
+            name.to_owned(),
+            ServiceState {
+                uid: name.to_owned(),
+                paused: false,
+                replicas: 1,
+                template_digest: template_digest(&is),
+                image: to.build(service).image(),
+                revision: Some(replica_sets.len() as u64),
+                replica_sets,
+                config: config(&to),
+            },
+        );
+    }
+    let snapshot = snapshot(runbook, at(0), &before);
+    let baseline = Baseline {
+        recorded_at: at(0),
+        runbook: runbook.digest.clone(),
+        services: recorded,
+        triggers: BTreeMap::new(),
+        schema_version: before.last().and_then(|row| row.version.clone()),
+        history: before,
+        position: LedgerPosition::default(),
+        snapshot: snapshot.clone(),
+    };
+    let all = |migrations: Vec<Migration>| {
+        let files = migrations.into_iter();
+        files
+            .map(|m| (m.name.to_owned(), m.sql.to_owned()))
+            .collect()
+    };
+    Some(Observed {
+        at: at(60),
+        baseline,
+        services,
+        history: after,
+        scripts: all(to.migrations()),
+        snapshot,
+        trigger: Some(TriggerEvent::fired(
+            trigger,
+            trigger.condition.value,
+            at(40),
+            at(55),
+        )),
+        force: false,
+    })
+}
+
+fn template(service: Service, release: &Release) -> Value {
+    json!({
+        "metadata": {"labels": {"app": service.name()}},
+        "spec": {"containers": [{"image": release.build(service).image()}]},
+    })
+}
+
+/// The ConfigMaps of one service.
+fn of_config(release: &Release, service: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let own = format!("{service}-config");
+    let maps = release.config.iter().filter(|(name, _)| **name == own);
+    maps.map(|(name, data)| {
+        let data = data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        ((*name).to_owned(), data.collect())
+    })
+    .collect()
+}
+
+/// Flyway's history once the release's versioned migrations have run.
+fn history(release: &Release) -> Vec<HistoryRow> {
+    let migrations = release.migrations();
+    let versioned = migrations
+        .iter()
+        .filter(|m| m.script().kind == Kind::Versioned);
+    (1..)
+        .zip(versioned)
+        .map(|(installed_rank, migration)| HistoryRow {
+            installed_rank,
+            version: Some(migration.script().version),
+            description: String::new(),
+            kind: "SQL".to_owned(),
+            script: migration.name.to_owned(),
+            checksum: Some(migration.checksum()),
+            success: true,
+        })
+        .collect()
+}
+
+/// The snapshot that the runbook would restore, if it takes it.
+fn snapshot(runbook: &Runbook, taken_at: Timestamp, history: &[HistoryRow]) -> Option<Snapshot> {
+    let wanted = runbook.steps.iter().find_map(|step| match &step.command {
+        Command::RestoreSnapshot { name } => Some(name),
+        _ => None,
+    })?;
+    let taken = runbook.steps.iter().any(|step| {
+        step.phase == Phase::Prepare
+            && matches!(&step.command, Command::Snapshot { name } if name == wanted)
+    });
+    taken.then(|| Snapshot {
+        name: wanted.clone(),
+        taken_at,
+        size_bytes: 1,
+        position: LedgerPosition::default(),
+        schema_version: history.last().and_then(|row| row.version.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after_deployment;
+    use crate::runbooks::LoadedRunbook;
+    use crate::scenario::{BUILT_IN, Path, Scenario};
+
+    #[test]
+    fn the_planner_takes_the_path_that_each_built_in_scenario_expects() {
+        let runbook = LoadedRunbook::built_in().expect("it loads").runbook;
+        let mut planned = 0;
+        for built_in in BUILT_IN {
+            let scenario = Scenario::parse(built_in.file, built_in.text, &[]).expect("it loads");
+            let Some(observed) = after_deployment(&scenario, &runbook) else {
+                assert_eq!(scenario.expect.path, Path::None, "{}", scenario.name);
+                continue;
+            };
+            let plan = executor::planner::plan(&runbook, &observed).expect("there is a plan");
+            assert_eq!(
+                plan.ledger.path.name(),
+                scenario.expect.path.as_str(),
+                "{}",
+                scenario.name
+            );
+            planned += 1;
+        }
+        assert!(planned >= 4);
+    }
+}

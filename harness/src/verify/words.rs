@@ -1,0 +1,280 @@
+//! What two runbooks differ in, step by step and in words.
+
+use executor::runbook::{Command, OnFail, Phase, Runbook, Step, Trigger, When};
+
+use crate::scenario::format_duration as show;
+
+/// A command in a few words.
+#[must_use]
+pub(super) fn command(command: &Command) -> String {
+    match command {
+        Command::RecordRelease => "records the release".to_owned(),
+        Command::Snapshot { name } => format!("takes the snapshot `{name}`"),
+        Command::SetConfigValue { name, key, value } => format!("sets {key}={value} in `{name}`"),
+        Command::Fence => "fences the ledger".to_owned(),
+        Command::Unfence => "lowers the fence".to_owned(),
+        Command::DumpLogs { since } => format!("saves the logs of the last {}", show(*since)),
+        Command::UndoSchema => "undoes the migration".to_owned(),
+        Command::RestoreSnapshot { name } => format!("restores the snapshot `{name}`"),
+        Command::ReplayOrders => "replays the orders since the snapshot".to_owned(),
+        Command::RestoreConfig => "puts the configuration back".to_owned(),
+        Command::RolloutResume => "resumes a paused rollout".to_owned(),
+        Command::RolloutUndo { pinned: true } => "rolls back to the recorded revision".to_owned(),
+        Command::RolloutUndo { pinned: false } => {
+            "rolls back to the revision before, whatever that is".to_owned()
+        }
+        Command::RolloutStatus => "waits for the rollout".to_owned(),
+        Command::ReviewReplicaSets => "reviews the ReplicaSets".to_owned(),
+        Command::CheckHealth => "checks the health of every pod".to_owned(),
+        Command::CheckBuildInfo => "checks the build of every pod".to_owned(),
+        Command::PromQuery { .. } => "asks Prometheus".to_owned(),
+        Command::LogQuery { .. } => "asks the logs".to_owned(),
+        Command::WritePostMortem => "writes the post-mortem".to_owned(),
+        Command::WriteScenario => "writes the scenario".to_owned(),
+    }
+}
+
+/// A step as its attribute `name` and what it does.
+#[must_use]
+pub(super) fn step(step: &Step) -> String {
+    format!("`{}` ({})", step.name, command(&step.command))
+}
+
+/// When a step applies.
+#[must_use]
+pub(super) fn when(when: When) -> &'static str {
+    match when {
+        When::Always => "always",
+        When::LedgerBreaking => "if the ledger must be corrected",
+        When::LedgerUndo => "if undo scripts can correct the ledger",
+        When::LedgerRestore => "if the snapshot must correct the ledger",
+        When::DeploymentPaused => "if the Deployment is paused",
+        When::ConfigChanged => "if the configuration changed",
+    }
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Prepare => "prepare",
+        Phase::Run => "run",
+        Phase::After => "after",
+    }
+}
+
+fn on_fail(on_fail: OnFail) -> &'static str {
+    match on_fail {
+        OnFail::Abort => "abort",
+        OnFail::Continue => "continue",
+    }
+}
+
+fn or_none<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "nothing".to_owned(), show)
+}
+
+/// One line on one line: queries are broken for reading.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The differences between two steps of one name, in words; none if both are carried out alike.
+#[must_use]
+pub(super) fn differences(old: &Step, new: &Step) -> Vec<String> {
+    let mut out = Vec::new();
+    let name = &new.name;
+    match (&old.command, &new.command) {
+        (a, b) if a == b => {}
+        (Command::RolloutUndo { pinned: true }, Command::RolloutUndo { pinned: false }) => {
+            out.push(format!(
+                "`{name}`: the target is no longer pinned to the recorded revision"
+            ));
+        }
+        (Command::RolloutUndo { pinned: false }, Command::RolloutUndo { pinned: true }) => {
+            out.push(format!(
+                "`{name}`: the target is now pinned to the recorded revision"
+            ));
+        }
+        (Command::PromQuery { query: a }, Command::PromQuery { query: b })
+        | (Command::LogQuery { query: a }, Command::LogQuery { query: b }) => {
+            if flat(a) == flat(b) {
+                out.push(format!("`{name}`: its query is laid out differently"));
+            } else {
+                out.push(format!("`{name}` now asks {}, not {}", flat(b), flat(a)));
+            }
+        }
+        (a, b) => out.push(format!(
+            "`{name}` now {}; before, it {}",
+            command(b),
+            command(a)
+        )),
+    }
+    if old.timeout != new.timeout {
+        out.push(format!(
+            "`{name}` may take {} instead of {}",
+            show(new.timeout),
+            show(old.timeout)
+        ));
+    }
+    if old.on_fail != new.on_fail {
+        let (a, b) = (on_fail(old.on_fail), on_fail(new.on_fail));
+        out.push(format!("`{name}`: on failure {a} → {b}"));
+    }
+    if old.when != new.when {
+        out.push(format!(
+            "`{name}` is done {} → {}",
+            when(old.when),
+            when(new.when)
+        ));
+    }
+    if old.phase != new.phase {
+        out.push(format!(
+            "`{name}`: phase {} → {}",
+            phase(old.phase),
+            phase(new.phase)
+        ));
+    }
+    if old.for_each_service != new.for_each_service {
+        let word = |each| {
+            if each {
+                "once for each service"
+            } else {
+                "once"
+            }
+        };
+        out.push(format!(
+            "`{name}` is done {} → {}",
+            word(old.for_each_service),
+            word(new.for_each_service)
+        ));
+    }
+    if old.expect != new.expect {
+        let text = |e: Option<executor::runbook::Condition>| or_none(e, |c| format!("`{c}`"));
+        out.push(format!(
+            "`{name}` expects {} instead of {}",
+            text(new.expect),
+            text(old.expect)
+        ));
+    }
+    if old.min_requests != new.min_requests {
+        let text =
+            |n: Option<u64>| n.map_or_else(|| "no number of".to_owned(), crate::stats::show_count);
+        out.push(format!(
+            "`{name}` wants {} requests instead of {}",
+            text(new.min_requests),
+            text(old.min_requests)
+        ));
+    }
+    if old.count_query.as_deref().map(flat) != new.count_query.as_deref().map(flat) {
+        out.push(format!(
+            "`{name}` counts requests by {}, not by {}",
+            or_none(new.count_query.as_deref(), flat),
+            or_none(old.count_query.as_deref(), flat)
+        ));
+    }
+    if old.hold != new.hold {
+        out.push(format!(
+            "`{name}` must hold for {} instead of {}",
+            or_none(new.hold, show),
+            or_none(old.hold, show)
+        ));
+    }
+    out
+}
+
+/// The differences of the front matter, in words.
+#[must_use]
+pub(super) fn front_matter(old: &Runbook, new: &Runbook) -> Vec<String> {
+    let mut out = Vec::new();
+    if old.rto != new.rto {
+        out.push(format!(
+            "the RTO is {} instead of {}",
+            show(new.rto),
+            show(old.rto)
+        ));
+    }
+    if old.rpo_trades != new.rpo_trades {
+        out.push(format!(
+            "{} trades may be lost instead of {}",
+            new.rpo_trades, old.rpo_trades
+        ));
+    }
+    if old.validation_window != new.validation_window {
+        out.push(format!(
+            "triggers are watched for {} instead of {}",
+            show(new.validation_window),
+            show(old.validation_window)
+        ));
+    }
+    for (what, a, b) in [
+        ("namespace", &old.namespace, &new.namespace),
+        ("Prometheus", &old.prometheus, &new.prometheus),
+        ("Loki", &loki(old), &loki(new)),
+        (
+            "services",
+            &old.services.join(", "),
+            &new.services.join(", "),
+        ),
+    ] {
+        if a != b {
+            out.push(format!("{what}: {a} → {b}"));
+        }
+    }
+    for trigger in &old.triggers {
+        match find(new, &trigger.name) {
+            None => out.push(format!("the trigger `{}` is gone", trigger.name)),
+            Some(now) => out.extend(trigger_differences(trigger, now)),
+        }
+    }
+    let added = new.triggers.iter().filter(|t| find(old, &t.name).is_none());
+    out.extend(added.map(|t| {
+        format!(
+            "the trigger `{}` is new: {} {} for {}",
+            t.name,
+            flat(&t.query),
+            t.condition,
+            show(t.hold_for)
+        )
+    }));
+    out
+}
+
+fn loki(runbook: &Runbook) -> String {
+    runbook.loki.clone().unwrap_or_else(|| "none".to_owned())
+}
+
+/// The trigger called `name`.
+pub(super) fn find<'a>(runbook: &'a Runbook, name: &str) -> Option<&'a Trigger> {
+    runbook.triggers.iter().find(|t| t.name == name)
+}
+
+/// The differences between two triggers of one name.
+pub(super) fn trigger_differences(old: &Trigger, new: &Trigger) -> Vec<String> {
+    let name = &new.name;
+    let mut out = Vec::new();
+    if old.class != new.class {
+        out.push(format!(
+            "trigger `{name}`: its class is another one, which decides how the ledger is dealt with"
+        ));
+    }
+    if flat(&old.query) != flat(&new.query) {
+        out.push(format!(
+            "trigger `{name}` asks {}, not {}",
+            flat(&new.query),
+            flat(&old.query)
+        ));
+    }
+    if old.condition != new.condition {
+        out.push(format!(
+            "trigger `{name}` fires at `{}` instead of `{}`",
+            new.condition, old.condition
+        ));
+    }
+    if old.hold_for != new.hold_for {
+        out.push(format!(
+            "trigger `{name}` must hold for {} instead of {}",
+            show(new.hold_for),
+            show(old.hold_for)
+        ));
+    }
+    out
+}

@@ -1,0 +1,432 @@
+//! Proof of judgement: changes of the runbook, each with the answer that a careful engineer would give and a reason that the output must
+//! name. The baseline is the built-in runbook; its drills are performed once for all changes.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use e2e::drills::{move_step, without_step};
+use firedrill::runbooks::BUILT_IN;
+use firedrill::scenario::{Scenario, catalogue};
+use firedrill::verify::{
+    Answer, Judgement, Question, Runs, Side, Terms, markdown, source, text, verify,
+};
+use firedrill::worlds::WorldKind;
+
+/// Few seeds, and terms that so few can meet: six pairs that pass show that new failures are rarer than 40 %.
+const SEEDS: u64 = 2;
+const TERMS: Terms = Terms {
+    margin: firedrill::verify::Margin {
+        least: std::time::Duration::from_secs(5),
+        percent: 10,
+    },
+    new_failures_max_ppm: 400_000,
+    pairs_min: 2,
+    shrink_budget: 4,
+};
+
+struct Case {
+    name: &'static str,
+    candidate: String,
+    answer: Answer,
+    /// Must be in the output.
+    says: &'static str,
+}
+
+/// The built-in runbook with `from` replaced wherever it is.
+fn changed(from: &str, to: &str) -> String {
+    assert!(BUILT_IN.contains(from), "no longer in the runbook: {from}");
+    BUILT_IN.replace(from, to)
+}
+
+/// The attributes of step `name` with `from` replaced.
+fn attribute(name: &str, from: &str, to: &str) -> String {
+    attribute_of(BUILT_IN, name, from, to)
+}
+
+fn attribute_of(text: &str, name: &str, from: &str, to: &str) -> String {
+    let at = text.find(&format!("\"name\":\"{name}\"")).expect(name);
+    let end = at + text[at..].find('\n').expect("a line ends");
+    let line = &text[at..end];
+    assert!(line.contains(from), "{name} no longer has {from}");
+    format!("{}{}{}", &text[..at], line.replace(from, to), &text[end..])
+}
+
+fn case(name: &'static str, candidate: String, answer: Answer, says: &'static str) -> Case {
+    Case {
+        name,
+        candidate,
+        answer,
+        says,
+    }
+}
+
+fn read(text: &str) -> Side {
+    Side::parse("candidate.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
+}
+
+fn scenarios(names: &[&str]) -> Vec<Arc<Scenario>> {
+    names
+        .iter()
+        .map(|name| {
+            let scenario = catalogue::built_in(name, &[]).expect("it is built in");
+            Arc::new(scenario.expect("it loads"))
+        })
+        .collect()
+}
+
+const ALL: [&str; 3] = [
+    "latency-regression",
+    "balance-anomaly",
+    "breaking-migration",
+];
+
+fn judge(baseline: &str, candidate: &str, names: &[&str], runs: &mut Runs<'_>) -> Judgement {
+    let question = Question {
+        baseline: read(baseline),
+        candidate: read(candidate),
+        scenarios: scenarios(names),
+        seeds: 3..3 + SEEDS,
+        terms: TERMS,
+    };
+    verify(&question, runs).expect("the simulated world builds")
+}
+
+#[track_caller]
+fn assert_all(names: &[&str], cases: Vec<Case>) {
+    let stop = AtomicBool::new(false);
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut runs = Runs::new(WorldKind::Sim, jobs, &stop, &|| {});
+    let mut wrong = Vec::new();
+    for case in cases {
+        let judgement = judge(BUILT_IN, &case.candidate, names, &mut runs);
+        let said = text(&judgement);
+        let flat: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        if judgement.answer != case.answer || !flat.contains(case.says) {
+            wrong.push(format!(
+                "--- {}: expected {} and {:?}\n{said}",
+                case.name, case.answer, case.says
+            ));
+        }
+        assert!(
+            said.lines()
+                .all(|line| line.chars().count() <= 100 || line.contains("fd1-")),
+            "{}: wider than 100 columns:\n{said}",
+            case.name
+        );
+        assert!(markdown(&judgement).starts_with(&format!("## {}", judgement.answer)));
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+}
+
+use Answer::{Adopt, Inconclusive, Reject};
+
+#[test]
+fn harmless_changes_are_adopted() {
+    let both_for_rollout = attribute_of(
+        &attribute("rollout-status", "\"14s\"", "\"16s\""),
+        "orders-flow",
+        "\"16s\"",
+        "\"10s\"",
+    );
+    let cases = vec![
+        case(
+            "wording",
+            changed(
+                "You are here because a release went bad.",
+                "A release went bad.",
+            ),
+            Adopt,
+            "nothing changes what is done",
+        ),
+        case(
+            "another heading",
+            changed("## Fence the ledger", "## Keep writers out"),
+            Adopt,
+            "nothing changes what is done",
+        ),
+        case(
+            "another name",
+            attribute("check-health", "check-health", "ask-every-pod"),
+            Adopt,
+            "`check-health` is called `ask-every-pod` now",
+        ),
+        case(
+            "two checks swapped",
+            move_step(BUILT_IN, "books-balance", "error-logs"),
+            Adopt,
+            "`books-balance` (asks Prometheus) now comes after `error-rate-worst-pod`",
+        ),
+        case(
+            "a longer timeout afterwards",
+            attribute("post-mortem", "\"30s\"", "\"60s\""),
+            Adopt,
+            "`post-mortem` may take 1m instead of 30s",
+        ),
+        case(
+            "time given from one step to another",
+            both_for_rollout,
+            Adopt,
+            "`rollout-status` may take 16s instead of 14s",
+        ),
+        case(
+            "more requests asked for",
+            attribute(
+                "error-rate",
+                "\"rb.min-requests\":\"30000\"",
+                "\"rb.min-requests\":\"31000\"",
+            ),
+            Adopt,
+            "wants 31,000 requests instead of 30,000",
+        ),
+    ];
+    assert_all(&ALL, cases);
+}
+
+#[test]
+fn harmful_changes_are_rejected_by_drills() {
+    let no_fence = without_step(&without_step(BUILT_IN, "fence-ledger"), "unfence-ledger");
+    let cases = vec![
+        case(
+            "no fence",
+            no_fence,
+            Reject,
+            "`fence-ledger` (fences the ledger) is gone",
+        ),
+        case(
+            "the fence after the restore",
+            move_step(BUILT_IN, "fence-ledger", "replay-orders"),
+            Reject,
+            "`fence-ledger` (fences the ledger) now comes after `restore-ledger`",
+        ),
+        case(
+            "application before schema",
+            move_step(BUILT_IN, "undo-schema", "review-replica-sets"),
+            Reject,
+            "newly failing",
+        ),
+        case(
+            "a rollout's time too short",
+            attribute("rollout-status", "\"14s\"", "\"1s\""),
+            Reject,
+            "`rollout-status` may take 1s instead of 14s",
+        ),
+        case(
+            "too little time for the proof",
+            attribute("error-rate", "\"165s\"", "\"100s\""),
+            Reject,
+            "`error-rate` may take 1m40s instead of 2m45s",
+        ),
+        case(
+            "snapshot instead of undo",
+            changed(
+                "flyway undo -target=$TARGET_SCHEMA",
+                "rollback db restore --snapshot before_release",
+            ),
+            Reject,
+            "there is no plan any more",
+        ),
+        case(
+            "no replay after the restore",
+            without_step(BUILT_IN, "replay-orders"),
+            Reject,
+            "`replay-orders` (replays the orders since the snapshot) is gone",
+        ),
+        case(
+            "logs dumped after the pods are gone",
+            move_step(BUILT_IN, "dump-logs", "error-rate"),
+            Reject,
+            "`dump-logs` (saves the logs of the last 15m) now comes after",
+        ),
+        case(
+            "trading is never opened",
+            without_step(BUILT_IN, "open-trading"),
+            Reject,
+            "`open-trading` (sets mode=open in `dex-trading`) is gone",
+        ),
+        case(
+            "a trigger that fires late",
+            changed(
+                "    condition: \"> 0.1\"\n    for: 15s",
+                "    condition: \"> 0.1\"\n    for: 90s",
+            ),
+            Reject,
+            "impact p99 grows by",
+        ),
+        case(
+            "a trigger that never fires",
+            changed("    condition: \"> 0.1\"", "    condition: \"> 60\""),
+            Reject,
+            "trigger `sla-latency-p99` fires at `> 60` instead of `> 0.1`",
+        ),
+    ];
+    assert_all(&ALL, cases);
+}
+
+#[test]
+fn what_arithmetic_or_the_procedure_forbids_is_rejected_whatever_drills_say() {
+    let no_minimum = {
+        let at = BUILT_IN.find("\"rb.min-requests\"").expect("it is there");
+        let end = at + BUILT_IN[at..].find("}\n").expect("the fence's line ends");
+        format!(
+            "{}{}",
+            BUILT_IN[..at].trim_end_matches(','),
+            &BUILT_IN[end..]
+        )
+    };
+    let zero = changed(
+        "promql 'max(dex_reconciliation_anomalies{namespace=\"dex-production\"})'",
+        "promql 'max(dex_reconciliation_anomalies{namespace=\"dex-production\"}) or vector(0)'",
+    );
+    let cases = vec![
+        case(
+            "fewer requests",
+            attribute(
+                "error-rate",
+                "\"rb.min-requests\":\"30000\"",
+                "\"rb.min-requests\":\"3000\"",
+            ),
+            Reject,
+            "content with 3000 requests, and 30000 are needed",
+        ),
+        case(
+            "no number of requests",
+            no_minimum,
+            Reject,
+            "content with no number of requests",
+        ),
+        case(
+            "no data reads as zero",
+            zero,
+            Reject,
+            "`books-balance` reads no data as zero",
+        ),
+        case(
+            "a longer objective",
+            changed("rto: 300s", "rto: 600s"),
+            Reject,
+            "the RTO is raised from 5m to 10m",
+        ),
+        case(
+            "go on without the fence",
+            attribute(
+                "fence-ledger",
+                "\"rb.when\"",
+                "\"rb.on-fail\":\"continue\",\"rb.when\"",
+            ),
+            Reject,
+            "on failure abort → continue",
+        ),
+    ];
+    assert_all(&ALL[..1], cases);
+}
+
+#[test]
+fn what_no_drill_tries_is_not_adopted() {
+    let cases = vec![
+        case("no pin", changed(" --to-revision=$TARGET_REVISION", ""), Inconclusive, "no drill here exercises the pin"),
+        case("no hold", without_step(BUILT_IN, "stay-recovered"), Inconclusive, "no drill here exercises the hold"),
+        case("a shorter hold", attribute("stay-recovered", "\"rb.hold\":\"60s\"", "\"rb.hold\":\"10s\""), Inconclusive, "`stay-recovered` need hold for 10s only"),
+        case("no health check", without_step(BUILT_IN, "check-health"), Inconclusive, "`check-health` (checks the health of every pod) is gone"),
+        case("no build check", without_step(BUILT_IN, "check-build"), Inconclusive, "in none of them does an undo exit 0 without an effect"),
+        case("paused Deployments are forgotten", without_step(BUILT_IN, "resume-rollout"), Inconclusive, "in none of them is a Deployment paused"),
+        case("a budget beyond the objective", attribute("rollout-status", "\"14s\"", "\"17s\""), Inconclusive, "more than the RTO of 5m"),
+        case("a looser condition", attribute("error-rate-worst-pod", "< 0.001", "< 0.05"), Inconclusive, "expects `< 0.05` instead of `< 0.001`"),
+        case("a window from before recovery", changed("level=\"error\"}[$WINDOW]", "level=\"error\"}[10s]").replace("promql 'max(dex_reconciliation_anomalies{namespace=\"dex-production\"})'", "promql 'max(max_over_time(dex_reconciliation_anomalies{namespace=\"dex-production\"}[5s]))'"), Inconclusive, "this window may reach back before the recovery"),
+        case("a shorter debounce", changed("    condition: \"> 0.1\"\n    for: 15s", "    condition: \"> 0.1\"\n    for: 10s"), Inconclusive, "no drill here exercises the debounce"),
+        case("checks before the undo", move_step(BUILT_IN, "check-health", "dump-logs"), Inconclusive, "it looks at the release that is about to go"),
+        case("a trigger is dropped that nothing fires", {
+            let at = BUILT_IN.find("  - name: p0-state-hash").expect("it is there");
+            let end = at + BUILT_IN[at..].find("  - name: p0-order-failures").expect("the next one");
+            format!("{}{}", &BUILT_IN[..at], &BUILT_IN[end..])
+        }, Inconclusive, "the trigger `p0-state-hash` is gone"),
+    ];
+    assert_all(&ALL, cases);
+}
+
+#[test]
+fn a_misspelled_attribute_does_not_load() {
+    let text = changed("\"rb.on-fail\":\"continue\"", "\"rb.on-fial\":\"continue\"");
+    let errors = Side::parse("candidate.md", &text).expect_err("refused");
+    assert!(
+        errors.plain().contains("did you mean `rb.on-fail`"),
+        "{}",
+        errors.plain()
+    );
+}
+
+#[test]
+fn the_runbook_is_adopted_in_place_of_the_bare_procedure() {
+    let stop = AtomicBool::new(false);
+    let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
+    let judgement = judge(source::PROCEDURE_TEXT, BUILT_IN, &ALL, &mut runs);
+    let said = text(&judgement);
+    assert_eq!(judgement.answer, Adopt, "{said}");
+    assert!(said.contains("newly passing"), "{said}");
+    // And not the other way round.
+    let back = judge(BUILT_IN, source::PROCEDURE_TEXT, &ALL, &mut runs);
+    assert_eq!(back.answer, Reject, "{}", text(&back));
+}
+
+#[test]
+fn a_new_failure_is_cut_down_and_replays_on_both_sides() {
+    let stop = AtomicBool::new(false);
+    let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
+    let late = attribute("rollout-status", "\"14s\"", "\"1s\"");
+    let question = Question {
+        baseline: read(BUILT_IN),
+        candidate: read(&late),
+        scenarios: scenarios(&["latency-regression"]),
+        seeds: 5..6,
+        terms: Terms {
+            shrink_budget: 12,
+            ..TERMS
+        },
+    };
+    let judgement = verify(&question, &mut runs).expect("the simulated world builds");
+    let smallest = judgement.smallest.as_ref().expect("it fails newly");
+    assert!(!smallest.cut.is_empty(), "{smallest:?}");
+    assert!(smallest.tried <= 12);
+    for (token, verdict) in [
+        (&smallest.baseline_replay, firedrill::verdict::Verdict::Pass),
+        (
+            &smallest.candidate_replay,
+            firedrill::verdict::Verdict::Fail,
+        ),
+    ] {
+        let token = firedrill::token::Token::decode(token, BUILT_IN).expect("its own token");
+        let runbook = firedrill::runbooks::LoadedRunbook::parse("token", &token.runbook_text);
+        let plan = firedrill::worlds::Plan {
+            world: token.world,
+            scenario: Arc::new(
+                Scenario::parse("token", &token.scenario_text, &[]).expect("it loads"),
+            ),
+            runbook: runbook.unwrap_or_else(|e| panic!("{}", e.plain())),
+            seed: token.seed,
+            until: token.until,
+        };
+        let again = firedrill::drill::run(&plan).expect("the simulated world builds");
+        assert_eq!(again.verdicts.overall, verdict, "{:?}", again.troubles());
+    }
+}
+
+#[test]
+fn a_drill_that_ends_once_it_has_held_measures_the_same() {
+    for name in ALL {
+        let whole = e2e::drills::plan(name, 4);
+        let mut held = whole.clone();
+        held.until = firedrill::worlds::Until::Held;
+        let (whole, held) = (e2e::drills::run(&whole), e2e::drills::run(&held));
+        assert_eq!(held.verdicts, whole.verdicts, "{:#?}", held.troubles());
+        assert_eq!(
+            (held.rto_ms, held.impact_ms),
+            (whole.rto_ms, whole.impact_ms)
+        );
+        assert_eq!(held.steps, whole.steps);
+        assert!(held.requests_after_recovery * 2 < whole.requests_after_recovery);
+    }
+}
