@@ -1,6 +1,7 @@
 //! Everything that CI runs, in the order of the cheapest answer first. All steps run even if one fails.
 
 mod live;
+mod workflows;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -30,7 +31,8 @@ pub(crate) struct Args {
 pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
     let began = Instant::now();
     let root = manifest();
-    sh.change_dir(root.parent().ok_or("the workspace has no directory")?);
+    let root = root.parent().ok_or("the workspace has no directory")?;
+    sh.change_dir(root);
     let cargo = cargo();
     let images = if args.no_kind {
         Err("--no-kind".to_owned())
@@ -48,6 +50,11 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         "edges",
         edges::run(sh).is_ok_and(|code| code == ExitCode::SUCCESS),
     );
+    let mut left_out = vec![LEFT_OUT.to_owned()];
+    match workflows::lint(root) {
+        Ok(passed) => step("workflows", passed),
+        Err(why) => left_out.push(why),
+    }
     step(
         "clippy",
         passes(
@@ -76,7 +83,6 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         firedrill::run(sh, "chaos", &drills).is_ok_and(|code| code == ExitCode::SUCCESS),
     );
     println!("ci: kind drills");
-    let mut left_out = vec![LEFT_OUT.to_owned()];
     let live = match live::drill(sh, images, || began.elapsed()) {
         Ok(drilled) => {
             step("kind drills", live::code(&drilled) == ExitCode::SUCCESS);

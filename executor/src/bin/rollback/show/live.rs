@@ -49,6 +49,10 @@ impl Live {
 
     /// Draws the block again.
     pub(crate) fn draw(&self, progress: &Progress, now: Timestamp, rto: Duration) {
+        // Blank lines would tell nobody anything.
+        if !progress.is_under_way() {
+            return;
+        }
         let lines = block(progress, now, rto);
         for (bar, line) in self.bars.iter().zip(lines) {
             bar.set_message(self.dressed(&line));
