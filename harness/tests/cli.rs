@@ -154,3 +154,106 @@ fn help_and_version_are_no_errors() {
         assert_eq!(firedrill(&args).status.code(), Some(0));
     }
 }
+
+/// A changed runbook and what `runbook verify` says of it against `baseline`.
+fn verify(baseline: &str, candidate: &str) -> Output {
+    firedrill(&[
+        "runbook",
+        "verify",
+        "--baseline",
+        baseline,
+        "--candidate",
+        candidate,
+    ])
+}
+
+#[test]
+fn verify_tells_bad_input_from_a_rejected_runbook() {
+    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../runbooks/rollback.md");
+    let text = std::fs::read_to_string(built_in).expect("the built-in runbook");
+    let misspelled = File::new(
+        "misspelled.md",
+        text.replacen("rb.on-fail", "rb.on-fial", 1).as_bytes(),
+    );
+    let reworded = File::new(
+        "reworded.md",
+        text.replace("You are here because", "You read this because")
+            .as_bytes(),
+    );
+    for (baseline, candidate, expected) in [
+        (built_in, misspelled.path(), "misspelled.md"),
+        (misspelled.path(), built_in, "misspelled.md"),
+        (built_in, "no-such.md", "cannot read the runbook"),
+        (
+            "no-such-revision",
+            reworded.path(),
+            "is in no git repository",
+        ),
+    ] {
+        let output = verify(baseline, candidate);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{baseline}: {stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+    let output = verify(built_in, reworded.path());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.starts_with("ADOPT") && said.contains("nothing changes what is done"),
+        "{said}"
+    );
+}
+
+#[test]
+fn verify_finds_the_runbook_of_a_revision_and_writes_its_report() {
+    let directory = std::env::temp_dir().join(format!("firedrill-revision-{}", std::process::id()));
+    let candidate = directory.join("runbooks/rollback.md");
+    std::fs::create_dir_all(directory.join("runbooks")).expect("a writable directory");
+    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../runbooks/rollback.md");
+    std::fs::copy(built_in, &candidate).expect("a copy");
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(&directory)
+            .args(["-c", "user.name=x", "-c", "user.email=x@example.org"])
+            .args(args)
+            .output()
+            .expect("git is there");
+        assert!(output.status.success(), "{output:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "x"]);
+    let changed = std::fs::read_to_string(&candidate)
+        .expect("ours")
+        .replace("rto: 300s", "rto: 310s");
+    std::fs::write(&candidate, changed).expect("ours");
+    let report = directory.join("report");
+    let output = firedrill(&[
+        "runbook",
+        "verify",
+        "--baseline",
+        "HEAD",
+        "--candidate",
+        candidate.to_str().expect("UTF-8"),
+        "latency-regression",
+        "--seeds",
+        "1",
+        "--report",
+        report.to_str().expect("UTF-8"),
+    ]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let json = std::fs::read_to_string(report.join("verify.json"));
+    let markdown = std::fs::read_to_string(report.join("verify.md"));
+    std::fs::remove_dir_all(&directory).expect("it is ours");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("instead of HEAD:runbooks/rollback.md"),
+        "{said}"
+    );
+    assert!(said.contains("the RTO is raised"), "{said}");
+    let json: serde_json::Value = serde_json::from_str(&json.expect("written")).expect("JSON");
+    assert_eq!(json["answer"], "REJECT");
+    assert_eq!(json["comparisons"][0]["counts"]["both_pass"], 1);
+    assert!(markdown.expect("written").starts_with("## REJECT"));
+}

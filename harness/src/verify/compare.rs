@@ -34,6 +34,12 @@ impl Counts {
     pub fn shown(&self) -> u64 {
         self.both_pass + self.newly_passing
     }
+
+    /// Whether no pair tells the two apart or shows that either works.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.shown() + self.newly_failing + self.newly_inconclusive == 0
+    }
 }
 
 /// What a number measures.

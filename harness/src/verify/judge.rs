@@ -444,7 +444,8 @@ fn enough(question: &Question, judgement: &Judgement, reasons: &mut Vec<Reason>)
     let terms = question.terms;
     for c in &judgement.comparisons {
         let (counts, all) = (c.counts, c.pairs.len() as u64);
-        if counts.shown() >= terms.pairs_min {
+        // Where the baseline never passes either, the scenario says nothing; the evidence must come from the others.
+        if counts.shown() >= terms.pairs_min || counts.is_silent() {
             continue;
         }
         let mut why = Vec::new();
@@ -507,10 +508,24 @@ fn adopt(question: &Question, judgement: &Judgement) -> Reason {
     } else {
         format!(" {newly} of them fail under the baseline.")
     };
+    let silent: Vec<&str> = judgement
+        .comparisons
+        .iter()
+        .filter(|c| c.counts.is_silent())
+        .map(|c| c.scenario.name.as_str())
+        .collect();
+    let silent = if silent.is_empty() {
+        String::new()
+    } else {
+        format!(
+            ". Nothing is said by {}: no drill passes there under either",
+            silent.join(", ")
+        )
+    };
     Reason {
         answer: Answer::Adopt,
         text: format!(
-            "no new failure in {shown} pairs: at 95 %, fewer than {} fail newly.{better} p99 of RTO and impact stay within the margin ({})",
+            "no new failure in {shown} pairs: at 95 %, fewer than {} fail newly.{better} p99 of RTO and impact stay within the margin ({}){silent}",
             tenths_of_percent(high),
             question.terms.margin
         ),

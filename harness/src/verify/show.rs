@@ -230,23 +230,15 @@ pub fn text(j: &Judgement) -> String {
 fn table(j: &Judgement) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header([
-        "Scenario",
-        "",
-        "Baseline",
-        "Candidate",
-        "Difference",
-        "Interval",
-    ]);
+    table.set_header(["", "Baseline", "Candidate", "Difference", "Interval"]);
     for c in &j.comparisons {
-        let mut name = c.scenario.name.clone();
+        table.add_row([c.scenario.name.as_str()]);
         for m in c.measures.iter().filter(|m| {
             always(m) || m.difference.value() != 0 || m.difference.low != m.difference.high
         }) {
             let d = &m.difference;
             table.add_row([
-                std::mem::take(&mut name),
-                m.name.to_owned(),
+                format!("  {}", m.name),
                 value(m.unit, d.baseline),
                 value(m.unit, d.candidate),
                 signed(m.unit, d.value()),
@@ -254,7 +246,7 @@ fn table(j: &Judgement) -> String {
             ]);
         }
     }
-    for index in 2..6 {
+    for index in 1..5 {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
