@@ -1,7 +1,11 @@
 //! A token alone runs the same drill again, in another process, to the last event.
 
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use firedrill::report::journal::JSON_SCHEMA;
 
 /// Runs `firedrill` with a report; the journal's drills.
 fn drills(directory: &Path, args: &[&str]) -> serde_json::Value {
@@ -21,6 +25,7 @@ fn drills(directory: &Path, args: &[&str]) -> serde_json::Value {
     std::fs::remove_dir_all(directory).expect("it is ours");
     let mut journal: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(journal["schema"], "firedrill/1");
+    assert_eq!(support::misfit(JSON_SCHEMA, &journal), None);
     journal["drills"].take()
 }
 

@@ -21,7 +21,7 @@ const REMEDY: &str = "`firedrill report --schema` prints what a journal must loo
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file can't be read.
-    #[error("cannot read the journal {path}: {source}", path = path.display())]
+    #[error("cannot read the journal {path}", path = path.display())]
     File {
         /// Which.
         path: PathBuf,

@@ -42,10 +42,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
     Ok(verdict::exit_code(journal.drills.iter().map(|d| d.verdict)))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "map_err hands it over by value"
-)]
 fn refused(error: ReadError) -> Failure {
-    Failure::input(error.to_string(), error.help())
+    let cause = std::error::Error::source(&error).map_or_else(String::new, |s| format!(": {s}"));
+    Failure::input(format!("{error}{cause}"), error.help())
 }

@@ -8,11 +8,11 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// From `from` to `to`; at least one wide.
+    /// From `from` to `to`; at least one wide, and wider where a float can't tell that from nothing.
     pub(super) fn new(from: f64, to: f64) -> Self {
         Self {
             from,
-            to: to.max(from + 1.0),
+            to: to.max(from + 1.0).max(from + from.abs() * 1e-9),
         }
     }
 
@@ -56,13 +56,13 @@ pub(super) const TIME_STEPS: [f64; 17] = [
     3.6e6,
 ];
 
-/// The least of 1, 2, 2.5, 5 and 10 times a power of ten that is at least `value`.
+/// The least of 1, 1.5, 2, 3, 4, 5, 6, 8 and 10 times a power of ten that is at least `value`.
 pub(super) fn round_up(value: f64) -> f64 {
     if value <= 1.0 {
         return 1.0;
     }
     let power = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 2.5, 5.0, 10.0]
+    [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
         .into_iter()
         .map(|m| m * power)
         .find(|m| *m >= value)
@@ -100,6 +100,8 @@ mod tests {
 
     #[test]
     fn no_span_is_too_long_for_its_ticks() {
+        let far = Scale::new(u64::MAX as f64, u64::MAX as f64);
+        assert!(far.percent(u64::MAX as f64).is_finite());
         for end in [1.0, 1e3, 1e7, 1e12, u64::MAX as f64] {
             let ticks = Scale::new(0.0, end).ticks(6, &TIME_STEPS);
             assert!((1..=7).contains(&ticks.len()), "{end}: {ticks:?}");
@@ -113,7 +115,7 @@ mod tests {
         assert_eq!(pc(33.333_333), "33.33%");
         assert_eq!(
             [0.0, 3.0, 210.0, 999.0].map(round_up),
-            [1.0, 5.0, 250.0, 1000.0]
+            [1.0, 3.0, 300.0, 1000.0]
         );
     }
 }

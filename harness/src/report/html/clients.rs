@@ -17,7 +17,7 @@ use crate::report::journal::Drill;
 use crate::stats::{show_count, show_ms};
 
 /// How much is shown before the deployment and after the end.
-const MARGIN_MS: Ms = 30_000;
+const MARGIN_MS: Ms = 15_000;
 /// More bins than a wide screen has pixels for are none the wiser.
 const BINS_MAX: usize = 700;
 /// Width of the drawing's own coordinates.
@@ -59,7 +59,7 @@ impl Window {
             .max();
         let from_s = begin.saturating_sub(MARGIN_MS).min(whole) / 1_000;
         let to_s = end
-            .map_or(whole, |end| end.saturating_add(MARGIN_MS / 2))
+            .map_or(whole, |end| end.saturating_add(MARGIN_MS))
             .min(whole)
             .div_ceil(1_000);
         let (from_s, to_s) = (from_s as usize, to_s as usize);

@@ -22,34 +22,34 @@ pub(super) fn ledger(drill: &Drill<'_>) -> Markup {
         html! { span class=[class] { (n.map_or_else(|| "none".to_owned(), show_count)) } }
     };
     html! {
-        div.scroll { table {
+        table.cards {
             thead { tr { th { "" } th.num { "Acknowledged" } th.num { "Lost" } th.num { "Changed" } th.num { "Duplicated" } } }
             tbody {
                 @for (oracle, label) in [("trades", "Trades"), ("orders", "Orders")] {
                     tr {
-                        td { (label) }
-                        td.num { (cell(oracle, "acknowledged", false)) }
-                        td.num { (cell(oracle, "lost", true)) }
-                        td.num { (cell(oracle, "changed", true)) }
-                        td.num { (cell(oracle, "duplicated", true)) }
+                        td.lead { (label) }
+                        td.num data-label="acknowledged" { (cell(oracle, "acknowledged", false)) }
+                        td.num data-label="lost" { (cell(oracle, "lost", true)) }
+                        td.num data-label="changed" { (cell(oracle, "changed", true)) }
+                        td.num data-label="duplicated" { (cell(oracle, "duplicated", true)) }
                     }
                 }
             }
-        } }
+        }
     }
 }
 
 /// What each oracle found.
 pub(super) fn oracles(drill: &Drill<'_>) -> Markup {
     html! {
-        table.cards {
+        table.oracles {
             thead { tr { th { "Oracle" } th { "Stage" } th { "Verdict" } th { "Finding" } } }
             tbody {
                 @for finding in &drill.findings {
                     tr {
                         td.lead { (finding.oracle) }
-                        td data-label="stage" { (finding.stage.as_str()) }
-                        td data-label="verdict" { (badge(finding.verdict)) }
+                        td.stage { (finding.stage.as_str()) }
+                        td.badged { (badge(finding.verdict)) }
                         td.why {
                             (finding.reason)
                             @if !finding.numbers.is_empty() {

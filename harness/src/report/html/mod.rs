@@ -52,7 +52,7 @@ pub fn render(journal: &Journal<'_>) -> String {
             }
             body {
                 header.top {
-                    h1.word class=(verdict) { (glyph(verdict)) " " (word(verdict)) }
+                    h1 class={ "word " (verdict) } { (glyph(verdict)) " " (word(verdict)) }
                     p.sentence { (capital(&line)) "." }
                     p.where { "Firedrill report · " (places(&scenarios)) }
                 }
@@ -140,9 +140,9 @@ fn facts(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
                     small { "limit " (show_ms(limit_ms(drills, s))) }
                 }
             } }
-            div { dt { "Failed after recovery" } dd {
+            div { dt { "Error rate after recovery" } dd {
                 (worst_ppm.map_or_else(none, show_ppm))
-                small { "worst drill; " (show_count(sum(|s| s.requests_after_recovery))) " requests in all" }
+                small { "of the worst drill; " (show_count(sum(|s| s.requests_after_recovery))) " requests in all" }
             } }
             div { dt { "Trades lost" } dd {
                 span class=[(lost > 0).then_some("fail")] { (show_count(lost)) }
@@ -197,7 +197,7 @@ fn overview(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
             table.cards style="margin-top:.75rem" {
                 thead { tr {
                     th { "Scenario" } th { "Verdict" } th.num { "Drills" } th.num { "Median RTO" } th.num { "p99" } th.num { "Worst" }
-                    th.num { "Limit" } th.num { "Failed after" } th.num { "Trades lost" }
+                    th.num { "Limit" } th.num { "Error rate" } th.num { "Trades lost" }
                 } }
                 tbody {
                     @for (index, s) in scenarios.iter().enumerate() {
@@ -209,7 +209,7 @@ fn overview(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
                             td.num data-label="p99" { (time(s.rto_p99_ms)) }
                             td.num data-label="worst" { (time(s.rto_max_ms)) }
                             td.num data-label="limit" { (show_ms(limit_ms(&journal.drills, s))) }
-                            td.num data-label="failed after recovery" { (s.error_rate_max_ppm.map_or_else(none, show_ppm)) }
+                            td.num data-label="error rate" { (s.error_rate_max_ppm.map_or_else(none, show_ppm)) }
                             td.num data-label="trades lost" { span class=[(s.trades_lost > 0).then_some("fail")] { (show_count(s.trades_lost)) } }
                         }
                     }

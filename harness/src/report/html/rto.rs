@@ -8,14 +8,13 @@ use crate::report::summary::ScenarioSummary;
 use crate::stats::show_ms;
 use crate::verdict::Verdict;
 
-/// More drills than that are a histogram only; so many dots are a smear.
+/// Of more drills, those that passed are drawn as one range; so many dots are a smear.
 const DOTS_MAX: usize = 500;
 /// With fewer, a histogram says less than the dots.
 const BINNED_MIN: usize = 12;
 const BINS_MAX: usize = 40;
-const BIN_STEPS: [f64; 14] = [
-    50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 1.5e4, 3e4, 6e4, 1.2e5, 3e5, 6e5,
-];
+/// Recovery is measured in whole seconds: narrower bins only show gaps.
+const BIN_STEPS: [f64; 9] = [1e3, 2e3, 5e3, 1e4, 1.5e4, 3e4, 6e4, 1.2e5, 3e5];
 
 /// The distribution.
 pub(super) fn draw(drills: &[&Drill<'_>], summary: &ScenarioSummary, limit_ms: u64) -> Markup {
@@ -28,9 +27,7 @@ pub(super) fn draw(drills: &[&Drill<'_>], summary: &ScenarioSummary, limit_ms: u
         .filter(|d| d.rto_ms.is_none() && d.verdict != Verdict::Pass)
         .count();
     html! {
-        @if drills.len() <= DOTS_MAX || rtos.len() < BINNED_MIN {
-            (strip(drills, summary, limit_ms, worst))
-        }
+        (strip(drills, summary, limit_ms, best, worst))
         @if rtos.len() >= BINNED_MIN && worst > best {
             (histogram(&rtos, best, worst, limit_ms))
         }
@@ -49,11 +46,26 @@ pub(super) fn anchor(percent: f64) -> &'static str {
     }
 }
 
-/// Every drill a dot, on a scale that the limit is on.
-fn strip(drills: &[&Drill<'_>], summary: &ScenarioSummary, limit_ms: u64, worst: u64) -> Markup {
+/// Every drill a dot, on a scale that the limit is on. Of too many, only some that did not pass are dots.
+fn strip(
+    drills: &[&Drill<'_>],
+    summary: &ScenarioSummary,
+    limit_ms: u64,
+    best: u64,
+    worst: u64,
+) -> Markup {
     let end = (limit_ms as f64 * 1.04).max(worst as f64 * 1.04);
     let scale = Scale::new(0.0, end);
     let limit = scale.percent(limit_ms as f64);
+    let many = drills.len() > DOTS_MAX;
+    // What did not pass lies on top.
+    let passed = drills
+        .iter()
+        .filter(|d| d.verdict == Verdict::Pass && !many);
+    let others = drills
+        .iter()
+        .filter(|d| d.verdict != Verdict::Pass)
+        .take(DOTS_MAX);
     let label = format!(
         "Time to recovery of {} drills: median {}, worst {}, limit {}",
         drills.len(),
@@ -64,8 +76,8 @@ fn strip(drills: &[&Drill<'_>], summary: &ScenarioSummary, limit_ms: u64, worst:
     html! {
         figure.chart {
             figcaption {
-                "Every drill, against the limit"
-                span.key { i style="background:var(--calm)" {} "a drill" }
+                "Against the limit"
+                span.key { i style="background:var(--calm)" {} @if many { "all drills, from the best to the worst" } @else { "a drill" } }
                 @if drills.len() > 1 {
                     span.key { i.line style="border-top-style:solid;border-color:var(--ink)" {} "median and p99" }
                 }
@@ -79,14 +91,17 @@ fn strip(drills: &[&Drill<'_>], summary: &ScenarioSummary, limit_ms: u64, worst:
                     line.axis x1=(pc(x)) x2=(pc(x)) y1="48" y2="52" {}
                     text x=(pc(x)) y="67" text-anchor=(anchor(x)) { (seconds(tick)) }
                 }
-                // What did not pass lies on top.
-                @for pass in [true, false] {
-                    @for (index, drill) in drills.iter().enumerate() {
-                        @if let Some(rto) = drill.rto_ms.filter(|_| (drill.verdict == Verdict::Pass) == pass) {
-                            circle class={ "dot " (drill.verdict) } cx=(pc(scale.percent(rto as f64)))
-                                cy=(14 + index * 11 % 29) r="3.5" {
-                                title { "seed " (drill.seed) ": " (show_ms(rto)) ", " (drill.verdict) }
-                            }
+                @if many {
+                    @let (from, to) = (scale.percent(best as f64), scale.percent(worst as f64));
+                    rect.dot x=(pc(from)) width=(pc(to - from)) y="14" height="28" rx="3" {
+                        title { "from " (show_ms(best)) " to " (show_ms(worst)) }
+                    }
+                }
+                @for (index, drill) in passed.chain(others).enumerate() {
+                    @if let Some(rto) = drill.rto_ms {
+                        circle class={ "dot " (drill.verdict) } cx=(pc(scale.percent(rto as f64)))
+                            cy=(14 + index * 11 % 29) r="3.5" {
+                            title { "seed " (drill.seed) ": " (show_ms(rto)) ", " (drill.verdict) }
                         }
                     }
                 }
@@ -113,7 +128,8 @@ fn histogram(rtos: &[u64], best: u64, worst: u64, limit_ms: u64) -> Markup {
     let mut bins = vec![0_usize; count.min(BINS_MAX + 1)];
     for rto in rtos {
         let bin = ((*rto as f64 / step).floor() - first) as usize;
-        bins[bin.min(count - 1)] += 1;
+        let last = bins.len() - 1;
+        bins[bin.min(last)] += 1;
     }
     let highest = bins.iter().copied().max().unwrap_or(1).max(1);
     let scale = Scale::new(first * step, (first + bins.len() as f64) * step);
@@ -121,7 +137,7 @@ fn histogram(rtos: &[u64], best: u64, worst: u64, limit_ms: u64) -> Markup {
         figure.chart {
             figcaption {
                 "The same, closer"
-                span.key { "drills in each " (show_ms(step as u64)) }
+                span.key { "drills in each " (seconds(step)) }
             }
             div.plot {
                 svg.y width="50" height="116" aria-hidden="true" {

@@ -105,7 +105,7 @@ fn one_drill(drill: &Drill<'_>, course: &Course, drills: usize) -> Markup {
                 small { "executor claims " (time(drill.rto_claimed_ms)) }
             } }
             div { dt { "Harm to recovery" } dd { (time(drill.impact_ms)) small { "impact on clients" } } }
-            div { dt { "Failed after recovery" } dd {
+            div { dt { "Error rate after recovery" } dd {
                 (drill.error_rate_ppm.map_or_else(none, show_ppm))
                 small { "of " (show_count(drill.requests_after_recovery)) ", bound " (show_ppm(course.error_rate_max_ppm)) }
             } }
@@ -141,7 +141,7 @@ pub(super) fn why(drill: &Drill<'_>) -> Markup {
         div class={ "trouble " (drill.verdict) } {
             @if troubles.is_empty() { p { "A stage that nothing looked at." } }
             @for finding in troubles {
-                p { strong { (finding.oracle) } ": " (finding.reason) }
+                p { strong class=(finding.verdict) { (finding.oracle) } ": " (finding.reason) }
             }
             code.command { (drill.command()) }
             @if let Some(smallest) = &drill.smallest {
@@ -164,7 +164,7 @@ fn all(mut drills: Vec<&Drill<'_>>) -> Markup {
                 table {
                     thead { tr {
                         th.num { "Seed" } th { "Verdict" } th.num { "RTO" } th.num { "Claimed" } th.num { "Impact" }
-                        th.num { "Failed after" } th.num { "Trades lost" } th { "Fingerprint" }
+                        th.num { "Error rate" } th.num { "Trades lost" } th { "Fingerprint" }
                     } }
                     tbody {
                         @for d in drills.iter().take(LISTED_MAX) {

@@ -12,6 +12,8 @@ use crate::evidence::Ms;
 use crate::report::journal::{Drill, Step};
 use crate::stats::show_ms;
 
+/// What is drawn of a step that took next to no time, in percent; without a width there is nothing to see.
+const WIDTH_MIN: f64 = 0.3;
 /// Colours of phases; after the last they begin again.
 const COLOURS: usize = 6;
 
@@ -117,19 +119,19 @@ fn part(
                     }
                 }
             }
-            svg.scale aria-hidden="true" {
+            div.step { svg.scale aria-hidden="true" {
                 line.axis x1="0" x2="100%" y1="1" y2="1" {}
                 @for tick in from_zero.ticks(5, &TIME_STEPS) {
                     @let x = from_zero.percent(tick);
-                    text x=(pc(x)) y="15" text-anchor=(anchor(x)) { "+" (seconds(tick)) }
+                    text x=(pc(x)) y="15" text-anchor=(anchor(x)) { @if tick > 0.0 { "+" } (seconds(tick)) }
                 }
-            }
+            } }
         }
     }
 }
 
 fn row(step: &Step<'_>, colour: usize, scale: Scale) -> Markup {
-    let from = scale.percent(step.started_ms as f64);
+    let from = scale.percent(step.started_ms as f64).min(100.0 - WIDTH_MIN);
     let to = step
         .finished_ms
         .map_or(100.0, |to| scale.percent(to as f64));
@@ -139,20 +141,22 @@ fn row(step: &Step<'_>, colour: usize, scale: Scale) -> Markup {
         .map(|to| to.saturating_sub(step.started_ms));
     let late = spent.is_none_or(|spent| spent > step.budget_ms);
     html! {
-        p.name { (step.name) @if let Some(service) = &step.service { " " span.soft { (service) } } }
-        svg role="img" aria-label={ (step.name) ": " (step.outcome) } {
-            title { (step.outcome) ": " (step.detail) }
-            rect.budget x=(pc(from)) width=(pc(budget - from)) y="2" height="12" rx="2" {}
-            rect class={ "f" (colour) } x=(pc(from)) width=(pc(to - from)) y="4" height="8" style={ "stroke-width:2;stroke:var(--p" (colour) ")" } {}
-        }
-        p.spent {
-            strong class=[late.then_some("fail")] {
-                @match spent { Some(spent) => (show_ms(spent)), None => "never ended" }
+        div.step {
+            p.name { (step.name) @if let Some(service) = &step.service { " " span.soft { (service) } } }
+            svg role="img" aria-label={ (step.name) ": " (step.outcome) } {
+                title { (step.outcome) ": " (step.detail) }
+                rect.budget x=(pc(from)) width=(pc(budget - from)) y="2" height="12" rx="2" {}
+                rect class={ "f" (colour) } x=(pc(from)) width=(pc((to - from).max(WIDTH_MIN))) y="4" height="8" style={ "stroke-width:2;stroke:var(--p" (colour) ")" } {}
             }
-            " of " (show_budget(step.budget_ms))
-        }
-        @if step.outcome != "done" {
-            p.note.fail { (step.outcome) ": " (step.detail) }
+            p.spent {
+                strong class=[late.then_some("fail")] {
+                    @match spent { Some(spent) => (show_ms(spent)), None => "never ended" }
+                }
+                " of " (show_budget(step.budget_ms))
+            }
+            @if step.outcome != "done" {
+                p.note.fail { (step.outcome) ": " (step.detail) }
+            }
         }
     }
 }
