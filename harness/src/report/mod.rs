@@ -54,9 +54,9 @@ fn verdict_line(journal: &Journal<'_>) -> String {
         (n, 0, 0) => format!("all {n} drills passed"),
         (1, 1, _) => "the drill failed".to_owned(),
         (1, _, _) => "the drill was inconclusive".to_owned(),
-        (n, 0, i) => format!("{i} of {n} drills were inconclusive, none failed"),
+        (n, 0, i) => format!("inconclusive in {i} of {n} drills, none failed"),
         (n, f, 0) => format!("{f} of {n} drills failed"),
-        (n, f, i) => format!("{f} of {n} drills failed, {i} were inconclusive"),
+        (n, f, i) => format!("{f} of {n} drills failed, {i} inconclusive"),
     };
     if s.skipped > 0 {
         line.push_str(&format!("; interrupted, {} did not run", s.skipped));
