@@ -97,7 +97,7 @@ fn look(browser: &Path, name: &str, pages: &[(&str, &str)], dark: bool) -> Seen 
             "--enable-logging=stderr",
             "--dump-dom",
         ])
-        .args([&scheme, "--virtual-time-budget=10000"])
+        .args([scheme.as_str(), "--virtual-time-budget=10000"])
         .arg(profile)
         .arg(&file)
         .output()
