@@ -21,7 +21,7 @@ const TERMS: Terms = Terms {
     },
     new_failures_max_ppm: 400_000,
     pairs_min: 2,
-    shrink_budget: 4,
+    shrink_budget: 1,
 };
 
 struct Case {
@@ -49,6 +49,16 @@ fn attribute_of(text: &str, name: &str, from: &str, to: &str) -> String {
     let line = &text[at..end];
     assert!(line.contains(from), "{name} no longer has {from}");
     format!("{}{}{}", &text[..at], line.replace(from, to), &text[end..])
+}
+
+/// The command of step `name` with `from` replaced.
+fn in_block(name: &str, from: &str, to: &str) -> String {
+    let at = BUILT_IN.find(&format!("\"name\":\"{name}\"")).expect(name);
+    let end = at + BUILT_IN[at..].find("\n```\n").expect("a fence is closed");
+    let block = &BUILT_IN[at..end];
+    assert!(block.contains(from), "{name} no longer has {from}");
+    let (head, tail) = (&BUILT_IN[..at], &BUILT_IN[end..]);
+    format!("{head}{}{tail}", block.replace(from, to))
 }
 
 fn case(name: &'static str, candidate: String, answer: Answer, says: &'static str) -> Case {

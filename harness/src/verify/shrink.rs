@@ -142,13 +142,19 @@ pub fn simpler(scenario: &Scenario) -> Vec<(String, Scenario)> {
         let loads = Scenario::parse("simpler", &simpler.text, &[]).is_ok();
         let differs = simpler.load != scenario.load
             || simpler.timing != scenario.timing
-            || simpler.crash != scenario.crash;
+            || simpler.crash != scenario.crash
+            || simpler.faults != scenario.faults;
         if loads && differs {
             out.push((what, simpler));
         }
     };
     if scenario.crash.is_some() {
         offer("no crash".to_owned(), &|s| s.crash = None);
+    }
+    for (at, fault) in scenario.faults.iter().enumerate() {
+        offer(format!("no {}", fault.in_words()), &|s| {
+            s.faults.remove(at);
+        });
     }
     let (load, timing) = (scenario.load, scenario.timing);
     offer("1 market".to_owned(), &|s| s.load.markets = 1);
@@ -189,7 +195,7 @@ mod tests {
 
     #[test]
     fn simplifying_ends_and_every_step_loads() {
-        let built_in = find("balance-anomaly").expect("it is built in");
+        let built_in = find("unreachable").expect("it is built in");
         let mut scenario = Scenario::parse(built_in.file, built_in.text, &[])
             .expect("it loads")
             .with(|s| {
@@ -206,7 +212,8 @@ mod tests {
             steps += 1;
             assert!(steps < 50, "{scenario:?}");
         }
-        assert!(steps >= 4);
+        assert!(steps >= 6);
+        assert!(scenario.faults.is_empty());
         assert_eq!((scenario.crash, scenario.load.markets), (None, 1));
         assert!(scenario.load.accounts <= 10);
     }

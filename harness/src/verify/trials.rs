@@ -3,7 +3,7 @@
 use super::protection::Protection;
 use crate::scenario::Scenario;
 
-/// A scenario that has one of these words in its name tries the protection beside it.
+/// A scenario with a fault of this kind, or with the word in its name, tries the protection beside it.
 const TRIALS: [(&str, Protection); 12] = [
     ("good-release", Protection::Debounce),
     ("flag-missed", Protection::Fence),
@@ -23,9 +23,10 @@ const TRIALS: [(&str, Protection); 12] = [
 #[must_use]
 pub fn tries(scenario: &Scenario, protection: Protection) -> bool {
     // An executor that dies and is resumed does each step once all the same: a crash alone tries no pin.
-    TRIALS
-        .iter()
-        .any(|(word, of)| *of == protection && scenario.name.contains(word))
+    TRIALS.iter().any(|(word, of)| {
+        let fault = scenario.faults.iter().any(|f| f.kind.as_str() == *word);
+        *of == protection && (fault || scenario.name.contains(word))
+    })
 }
 
 #[cfg(test)]

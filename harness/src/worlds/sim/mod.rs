@@ -203,7 +203,10 @@ async fn ending(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) ->
         };
         let recovered = recovery::recovered_ms(&evidence);
         let late = Micros::from_millis(trigger) + micros(plan.scenario.expect.rto_max) + LATE;
+        // Where something is still to go wrong, nothing has been shown yet.
+        let pending = evidence.faults.iter().any(|f| f.began_ms.is_none());
         let held = match recovered {
+            Some(_) if pending => end,
             Some(at) => Micros::from_millis(at.max(last_fault_ms(&evidence))) + hold,
             None => late,
         };
