@@ -39,6 +39,9 @@ const DEADLINE: Duration = Duration::from_millis(1_800);
 const RETRY: Duration = Duration::from_millis(20);
 /// Between two looks at the halt flag.
 const MODE_EVERY: Duration = Duration::from_millis(200);
+/// Looks at the halt flag between two lines that say that the gateway is still there: 10 s, so that silence in its log
+/// means something.
+const STILL_THERE_LOOKS: u32 = 50;
 /// Largest answer of the engine, in bytes.
 const ANSWER_MAX: usize = 1 << 20;
 
@@ -158,8 +161,13 @@ fn read_mode(file: &PathBuf) -> Option<TradingMode> {
 }
 
 async fn watch_mode(file: PathBuf, halted: Arc<AtomicBool>, log: Arc<Log>) -> Failure {
+    let mut looks = 0_u32;
     loop {
         clock::sleep(MODE_EVERY).await;
+        looks = (looks + 1) % STILL_THERE_LOOKS;
+        if looks == 0 {
+            log.info("still there");
+        }
         let Some(mode) = read_mode(&file) else {
             continue;
         };

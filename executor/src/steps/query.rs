@@ -106,7 +106,7 @@ async fn look(
     let values = value_of(context, base, language, query, window).await?;
     let values = match values {
         Ok(values) if values.is_empty() && language == Language::Log => {
-            if silence_is_zero(context, base).await {
+            if silence_is_zero(context, base, query, window).await {
                 vec![0.0]
             } else {
                 values
@@ -239,13 +239,27 @@ pub(super) async fn count_over(
     Ok(Some(count))
 }
 
-/// An empty answer of Loki is a zero only if Loki is known to hold lines of this namespace: otherwise nobody may be
-/// sending any.
-async fn silence_is_zero(context: &Context<'_>, base: &str) -> bool {
-    let namespace = &context.runbook.namespace;
-    let query = format!("sum(count_over_time({{namespace=\"{namespace}\"}}[15m]))");
-    let lines = context.queries.ask(base, Language::Log, &query).await;
-    lines.is_ok_and(|values| values.iter().any(|value| *value > 0.0))
+/// An empty answer of Loki is a zero only if lines of the same streams have arrived in the same time, of whatever level: services
+/// that are well say so now and then. Otherwise nobody may be sending any.
+async fn silence_is_zero(context: &Context<'_>, base: &str, query: &str, window: Duration) -> bool {
+    let Some(streams) = streams(query) else {
+        return false;
+    };
+    let query = format!("sum(count_over_time({streams}[$WINDOW]))");
+    let lines = value_of(context, base, Language::Log, &query, window).await;
+    matches!(lines, Ok(Ok(values)) if values.iter().any(|value| *value > 0.0))
+}
+
+/// The streams that a LogQL query reads, whatever the level: its first selector without the matchers of `level`.
+fn streams(query: &str) -> Option<String> {
+    let (_, rest) = query.split_once('{')?;
+    let (selector, _) = rest.split_once('}')?;
+    let matchers: Vec<&str> = selector
+        .split(',')
+        .map(str::trim)
+        .filter(|matcher| !matcher.starts_with("level"))
+        .collect();
+    (!matchers.is_empty()).then(|| format!("{{{}}}", matchers.join(", ")))
 }
 
 /// Values, or why there are none; refusals end the step.
@@ -304,7 +318,19 @@ async fn substitute(context: &Context<'_>, query: &str, window: Duration) -> Res
 mod tests {
     use std::time::Duration;
 
-    use super::{Verdict, with_requests};
+    use super::{Verdict, streams, with_requests};
+
+    #[test]
+    fn the_streams_of_a_query_are_its_selector_without_the_level() {
+        let query =
+            r#"sum(count_over_time({namespace="a", app="gateway", level="error"}[$WINDOW]))"#;
+        assert_eq!(
+            streams(query).as_deref(),
+            Some(r#"{namespace="a", app="gateway"}"#)
+        );
+        assert_eq!(streams(r#"count_over_time({level="error"}[5m])"#), None);
+        assert_eq!(streams("up"), None);
+    }
 
     fn round(verdict: Verdict, counted: Option<u64>) -> (Verdict, u64) {
         let round = with_requests(

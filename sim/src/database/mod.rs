@@ -9,7 +9,9 @@
 //! - `ledger`: one database.
 //! - `server`: sessions, locks, operations.
 //! - `timings`: how long things take.
+//! - `faults`: what can go wrong with the server.
 
+mod faults;
 mod ledger;
 mod ops;
 mod schema;
@@ -18,6 +20,7 @@ mod server;
 mod tests;
 mod timings;
 
+pub use faults::DbFault;
 pub use ledger::{Ledger, TradeRow, order_content, trade_content};
 pub use ops::{
     DbError, DbOp, DbReply, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport,

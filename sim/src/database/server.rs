@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::faults::{DbFault, Faults};
 use super::ledger::Ledger;
 use super::ops::{DbError, DbOp, DbReply, FenceReport, ReplayReport, RestoreReport, Snapshot};
 use super::schema;
@@ -31,6 +32,9 @@ pub struct LedgerDb {
     transactions: Vec<LongTransaction>,
     /// The operation that has the ledger to itself.
     exclusive: Option<DbOp>,
+    /// The operation that waits in vain for the ledger to itself.
+    kept_out: Option<DbOp>,
+    faults: Faults,
     /// Changes whenever somebody other than the leader has changed what the leader knows.
     generation: u64,
     timings: DatabaseTimings,
@@ -45,6 +49,8 @@ impl LedgerDb {
             sessions: BTreeMap::new(),
             transactions: Vec::new(),
             exclusive: None,
+            kept_out: None,
+            faults: Faults::default(),
             generation: 0,
             timings,
             rng: Rng::derive(seed, "database"),
@@ -87,10 +93,44 @@ impl LedgerDb {
         self.generation
     }
 
-    /// Whether the ledger takes connections: not while it is copied.
+    /// Whether the ledger takes connections: not while it is copied, nor while the server starts.
     #[must_use]
     pub fn accepts_connections(&self) -> bool {
-        !matches!(self.exclusive, Some(DbOp::Snapshot { .. }))
+        !self.is_down() && !matches!(self.exclusive, Some(DbOp::Snapshot { .. }))
+    }
+
+    /// Whether the server is down.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.faults.in_force(DbFault::Down)
+    }
+
+    /// Fault: sessions on the ledger that are ended are there again at once, until `until`.
+    pub fn keep_sessions(&mut self, until: Micros) {
+        self.faults.sessions_until = until;
+    }
+
+    /// How often an operation that needs the ledger to itself has met such a session.
+    #[must_use]
+    pub fn session_waits(&self) -> u64 {
+        self.faults.session_waits
+    }
+
+    /// How often a rewrite has waited for somebody else's locks.
+    #[must_use]
+    pub fn lock_waits(&self) -> u64 {
+        self.faults.lock_waits
+    }
+
+    /// Fault: begins or ends. Says how often it has hit since it began.
+    pub(crate) fn set_fault(&mut self, fault: DbFault, on: bool) -> u64 {
+        if on && fault == DbFault::Down {
+            // Whatever ran is rolled back, whoever was connected is cut.
+            self.exclusive = None;
+            self.transactions.clear();
+            self.terminate_sessions();
+        }
+        self.faults.set(fault, on)
     }
 
     /// Whether a migration or an undo script holds the tables' locks.
@@ -115,6 +155,9 @@ impl LedgerDb {
 
     /// Opens `count` sessions for a pod.
     pub(crate) fn connect(&mut self, uid: &str, count: u32) -> Result<(), DbError> {
+        if self.faults.hits(DbFault::Down) {
+            return Err(starting_up());
+        }
         if !self.accepts_connections() {
             return Err(DbError::refused(
                 "55000",
@@ -159,6 +202,9 @@ impl LedgerDb {
     /// # Errors
     /// What keeps it from beginning; nothing is changed then.
     pub(crate) fn begin(&mut self, now: Micros, op: &DbOp) -> Result<Micros, DbError> {
+        if self.faults.hits(DbFault::Down) {
+            return Err(starting_up());
+        }
         self.check(op)?;
         let statement = self.timings.statement(&mut self.rng);
         match op {
@@ -179,10 +225,12 @@ impl LedgerDb {
                 if self.copies.contains_key(name) {
                     return Ok(statement);
                 }
-                let wait = self.wait_for_others(now)?;
                 let bytes = self.ledger().size_bytes();
                 let copy = self.timings.template(bytes, &mut self.rng);
-                self.terminate_sessions();
+                self.end_sessions();
+                let Some(wait) = self.alone_after(now) else {
+                    return Ok(self.keep_out(op));
+                };
                 self.exclusive = Some(op.clone());
                 Ok(statement + wait + copy)
             }
@@ -211,11 +259,13 @@ impl LedgerDb {
                 if self.already_restored(snapshot, set_aside) {
                     return Ok(statement);
                 }
-                let wait = self.wait_for_others(now)?;
                 let bytes = self.copies[snapshot].size_bytes();
                 let copy = self.timings.template(bytes, &mut self.rng);
                 let swap =
                     self.timings.terminate(&mut self.rng) + self.timings.rename(&mut self.rng);
+                let Some(wait) = self.alone_after(now) else {
+                    return Ok(self.keep_out(op));
+                };
                 self.exclusive = Some(op.clone());
                 Ok(statement + wait + copy + swap)
             }
@@ -228,22 +278,30 @@ impl LedgerDb {
         }
     }
 
-    /// CREATE DATABASE and RENAME wait for other sessions for 5 s; those of the exchange are terminated,
-    /// others are not.
-    fn wait_for_others(&mut self, now: Micros) -> Result<Micros, DbError> {
-        let wait = self.locks_free_at(now).saturating_sub(now);
-        if wait > Micros::from_millis(self.timings.other_sessions_wait_ms) {
-            return Err(DbError::refused(
-                "55006",
-                "source database \"ledger\" is being accessed by other users",
-            ));
-        }
-        Ok(wait)
+    /// CREATE DATABASE and RENAME wait up to 5 s for sessions to end. How long it is until none is there; `None`: longer,
+    /// so that `finish` reports 55006 after those 5 s.
+    fn alone_after(&mut self, now: Micros) -> Option<Micros> {
+        let wait = self.faults.sessions_until.saturating_sub(now);
+        self.faults.session_waits += u64::from(wait > Micros::ZERO);
+        (wait <= Micros::from_millis(self.timings.other_sessions_wait_ms)).then_some(wait)
+    }
+
+    /// The operation will find that it can't have the ledger to itself.
+    fn keep_out(&mut self, op: &DbOp) -> Micros {
+        self.kept_out = Some(op.clone());
+        Micros::from_millis(self.timings.other_sessions_wait_ms)
+    }
+
+    /// `pg_terminate_backend` for every client of the ledger, the exchange or not: what needs the ledger to itself begins so.
+    fn end_sessions(&mut self) -> u32 {
+        self.transactions.clear();
+        self.terminate_sessions()
     }
 
     /// ALTER TABLE waits for locks, at most `lock_timeout`, then rewrites every row.
     fn begin_rewrite(&mut self, now: Micros, op: &DbOp, lock_timeout: Micros) -> Micros {
         let wait = self.locks_free_at(now).saturating_sub(now);
+        self.faults.lock_waits += u64::from(wait > Micros::ZERO);
         if wait > lock_timeout {
             return lock_timeout; // finish reports 55P03
         }
@@ -267,12 +325,7 @@ impl LedgerDb {
         }
         if self.exclusive.as_ref().is_some_and(|running| running != op) {
             match op {
-                DbOp::Snapshot { .. } | DbOp::Restore { .. } => {
-                    return Err(DbError::refused(
-                        "55006",
-                        "source database \"ledger\" is being accessed by other users",
-                    ));
-                }
+                DbOp::Snapshot { .. } | DbOp::Restore { .. } => return Err(in_use()),
                 DbOp::Undo { .. } | DbOp::Migrate { .. } | DbOp::Replay { .. } => {
                     return Err(DbError::refused(
                         "55P03",
@@ -354,6 +407,15 @@ impl LedgerDb {
         if ran {
             self.exclusive = None;
         }
+        if self.kept_out.as_ref() == Some(op) {
+            self.kept_out = None;
+            return Err(in_use());
+        }
+        if self.is_down() || !(ran || self.needs_nothing(op)) {
+            return Err(DbError::Connection(
+                "server closed the connection unexpectedly".to_owned(),
+            ));
+        }
         checked?;
         match op {
             DbOp::History => Ok(DbReply::History(self.ledger().history.clone())),
@@ -378,9 +440,17 @@ impl LedgerDb {
             } => {
                 if schema::is_applied(self.ledger(), version) {
                     if !ran {
+                        // Whoever held the locks is in the way of a ledger that is fenced, and is ended.
+                        self.end_sessions();
                         return Err(DbError::refused(
                             "55P03",
-                            "canceling statement due to lock timeout",
+                            "canceling statement due to lock timeout; the sessions that held the locks were ended",
+                        ));
+                    }
+                    if self.faults.hits(DbFault::ScriptsFail) {
+                        return Err(DbError::refused(
+                            "22P02",
+                            "invalid input syntax for type bigint: \"0.00000001\"",
                         ));
                     }
                     schema::undo(self.ledger_mut(), version, sql)?;
@@ -415,6 +485,21 @@ impl LedgerDb {
                 self.ledger_mut().token_max = *token;
                 Ok(DbReply::Replayed(report))
             }
+        }
+    }
+
+    /// Whether an operation can finish without having had the ledger to itself: it is of the kind, or finds its work done.
+    fn needs_nothing(&self, op: &DbOp) -> bool {
+        match op {
+            DbOp::Snapshot { name } => self.copies.contains_key(name),
+            DbOp::Restore {
+                snapshot,
+                set_aside,
+                ..
+            } => self.already_restored(snapshot, set_aside),
+            DbOp::Replay { .. } => false,
+            // A rewrite that waited for a lock in vain says so itself.
+            _ => true,
         }
     }
 
@@ -500,6 +585,17 @@ impl LedgerDb {
             position: self.ledger().position(),
         })
     }
+}
+
+fn starting_up() -> DbError {
+    DbError::refused("57P03", "the database system is starting up")
+}
+
+fn in_use() -> DbError {
+    DbError::refused(
+        "55006",
+        "source database \"ledger\" is being accessed by other users",
+    )
 }
 
 fn describe(name: &str, copy: &Ledger) -> Option<Snapshot> {

@@ -7,7 +7,7 @@ use dex::order_log::replay;
 use dex::release::{Build, Service};
 use dex::types::{AccountId, MarketId, Price, Qty, Side, Tif};
 
-use super::{DatabaseTimings, DbError, DbOp, DbReply, Ledger, LedgerDb};
+use super::{DatabaseTimings, DbError, DbFault, DbOp, DbReply, Ledger, LedgerDb};
 use crate::time::Micros;
 
 /// A server, and the time.
@@ -244,15 +244,9 @@ fn a_snapshot_closes_the_ledger_while_it_is_copied() {
 }
 
 #[test]
-fn somebody_elses_transaction_blocks_copies_and_rewrites() {
+fn somebody_elses_transaction_blocks_rewrites() {
     let mut server = Server::new();
     server.db.hold_locks(Micros::from_secs(60));
-    assert_eq!(
-        server.sqlstate(DbOp::Snapshot {
-            name: "before".into()
-        }),
-        "55006"
-    );
     let before = server.now;
     assert_eq!(server.sqlstate(migrate(Set::Decimal)), "55P03");
     assert_eq!(server.now, before + Micros::from_secs(10));
@@ -445,4 +439,63 @@ fn restore_names_what_is_missing() {
         }),
         "3D000"
     );
+}
+
+#[test]
+fn an_undo_that_meets_locks_ends_their_holders_and_works_when_repeated() {
+    let mut server = Server::new();
+    server.run(migrate(Set::Decimal)).unwrap();
+    server.db.hold_locks(Micros::from_secs(600));
+    assert_eq!(server.sqlstate(undo(Set::Decimal, 1)), "55P03");
+    assert_eq!(server.db.ledger().version(), Some("2"));
+    assert_eq!(server.run(undo(Set::Decimal, 1)), Ok(DbReply::Done));
+    assert_eq!(server.db.ledger().version(), Some("1"));
+    assert_eq!(server.db.lock_waits(), 1);
+}
+
+#[test]
+fn a_script_that_fails_leaves_schema_and_history_as_they_were() {
+    let mut server = Server::new();
+    server.trade(50);
+    server.run(migrate(Set::Decimal)).unwrap();
+    let before = server.db.ledger().state().state_hash();
+    server.db.set_fault(DbFault::ScriptsFail, true);
+    assert_eq!(server.sqlstate(undo(Set::Decimal, 1)), "22P02");
+    assert_eq!(server.db.ledger().version(), Some("2"));
+    assert_eq!(server.db.ledger().state().state_hash(), before);
+    assert_eq!(server.db.set_fault(DbFault::ScriptsFail, false), 1);
+    assert_eq!(server.run(undo(Set::Decimal, 1)), Ok(DbReply::Done));
+}
+
+#[test]
+fn sessions_that_return_keep_a_restore_out_until_they_are_gone() {
+    let mut server = Server::new();
+    server.snapshot("before");
+    let before = server.now;
+    let gone = before + Micros::from_secs(7);
+    server.db.keep_sessions(gone);
+    assert_eq!(server.sqlstate(restore(1)), "55006");
+    assert_eq!(server.now, before + Micros::from_secs(5));
+    assert_eq!(server.db.names().count(), 2);
+    server.run(restore(1)).unwrap();
+    assert!(server.now > gone, "waited for them");
+    assert_eq!(server.db.session_waits(), 2);
+}
+
+#[test]
+fn a_restart_rolls_back_what_ran_and_refuses_connections_until_it_is_over() {
+    let mut server = Server::new();
+    server.snapshot("before");
+    let op = restore(1);
+    let duration = server.db.begin(server.now, &op).unwrap();
+    server.db.set_fault(DbFault::Down, true);
+    assert_eq!(server.sqlstate(DbOp::History), "57P03");
+    assert!(server.db.connect("pod", 1).is_err());
+    server.db.set_fault(DbFault::Down, false);
+    // The restart is over before the operation would have been: it is lost all the same.
+    let lost = server.db.finish(server.now + duration, &op);
+    assert!(matches!(lost, Err(DbError::Connection(_))), "{lost:?}");
+    assert_eq!(server.db.names().count(), 2);
+    server.run(op).unwrap();
+    assert!(server.db.connect("pod", 1).is_ok());
 }

@@ -183,7 +183,7 @@ impl Exchange {
             return Readiness::Refused(Answer::Internal, "matching engine cannot read the ledger");
         }
         if !self.db.connected(&pod.uid) {
-            return if self.db.accepts_connections() {
+            return if self.db.is_down() || self.db.accepts_connections() {
                 Readiness::Refused(
                     Answer::Unavailable,
                     "matching engine has no database session",

@@ -14,6 +14,8 @@ use crate::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, 
 
 /// The ConfigMap with the halt flag.
 const TRADING_CONFIG: &str = "dex-trading";
+/// Between two lines of a gateway that has nothing else to say.
+const STILL_THERE: Micros = Micros::from_secs(10);
 /// How long before its exit a draining gateway has closed all idle connections.
 const LAST_CALL: Micros = Micros::from_millis(300);
 
@@ -176,9 +178,16 @@ impl Workload for Exchange {
         self.mode_version += 1;
         let (lo, hi) = self.config.service.config_lag_ms;
         for gateway in self.live_gateways.clone() {
-            let lag = Micros::from_millis(self.rng.between(lo, hi));
-            self.agenda
-                .push(now + lag, Due::Mode(gateway, mode, self.mode_version));
+            // Drawn in any case, so that a fault leaves the other draws alone.
+            let mut lag = Some(Micros::from_millis(self.rng.between(lo, hi)));
+            if let Some(fault) = &mut self.flag_fault {
+                fault.hits += 1;
+                lag = fault.delay;
+            }
+            if let Some(lag) = lag {
+                self.agenda
+                    .push(now + lag, Due::Mode(gateway, mode, self.mode_version));
+            }
         }
     }
 }
@@ -290,6 +299,7 @@ impl Exchange {
                     self.gateways[gateway].mode_version = self.mode_version;
                 }
                 self.log(index, at, "info", "listening on :8080".to_owned());
+                self.agenda.push(at + STILL_THERE, Due::StillThere(index));
             }
             Role::Matching(_) => {
                 let newer = self.leader.as_ref().is_none_or(|leader| leader.pod < index);
@@ -325,6 +335,14 @@ impl Exchange {
         };
         self.log(pod, at, "info", text.to_owned());
         self.fold(&[at.0, pod as u64, version]);
+    }
+
+    /// A gateway writes that it is still there, so that silence in its log means something.
+    pub(super) fn say_so(&mut self, at: Micros, index: usize) {
+        if self.pods[index].alive {
+            self.log(index, at, "info", "still there".to_owned());
+            self.agenda.push(at + STILL_THERE, Due::StillThere(index));
+        }
     }
 
     /// One run of reconciliation.

@@ -15,7 +15,7 @@ use super::pod::{GatewayState, Pod, Role};
 use super::record::{Acknowledged, ClientRecord};
 use super::traffic::Reply;
 use crate::agenda::Agenda;
-use crate::database::{DbError, DbOp, DbReply, Ledger, LedgerDb, order_content};
+use crate::database::{DbError, DbFault, DbOp, DbReply, Ledger, LedgerDb, order_content};
 use crate::rng::Rng;
 use crate::time::Micros;
 use crate::workload::LogLine;
@@ -57,8 +57,19 @@ pub(super) enum Due {
     Reconnect(usize),
     /// Reconciliation runs.
     Reconcile(usize),
+    /// A gateway writes that it is still there.
+    StillThere(usize),
     /// A matching pod notices that there is no leader.
     Takeover,
+}
+
+/// Gateways that run miss a change of the halt flag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FlagFault {
+    /// How late they notice it; `None`: never.
+    pub(super) delay: Option<Micros>,
+    /// How many have missed one.
+    pub(super) hits: u64,
 }
 
 /// The exchange and its clients.
@@ -79,6 +90,7 @@ pub struct Exchange {
     pub(super) mode: TradingMode,
     /// How often it has changed.
     pub(super) mode_version: u64,
+    pub(super) flag_fault: Option<FlagFault>,
     pub(super) leader: Option<Leader>,
     /// The matching engine works on one command at a time, until here.
     pub(super) engine_free: u64,
@@ -124,6 +136,7 @@ impl Exchange {
             route_uids: Vec::new(),
             mode: TradingMode::Open,
             mode_version: 0,
+            flag_fault: None,
             leader: None,
             engine_free: 0,
             next_hop: (u64::MAX, 0),
@@ -179,6 +192,24 @@ impl Exchange {
     pub fn database_mut(&mut self, now: Micros) -> &mut LedgerDb {
         self.catch_up(now);
         &mut self.db
+    }
+
+    /// Fault of the database server: begins or ends; how often it has hit since it began.
+    pub fn set_database_fault(&mut self, now: Micros, fault: DbFault, on: bool) -> u64 {
+        self.catch_up(now);
+        let hits = self.db.set_fault(fault, on);
+        self.database_changed(now);
+        hits
+    }
+
+    /// Fault: from now on every gateway that runs misses changes of the halt flag, for `delay` or for good.
+    pub fn miss_flag(&mut self, delay: Option<Micros>) {
+        self.flag_fault = Some(FlagFault { delay, hits: 0 });
+    }
+
+    /// Ends that fault: how many times a gateway has missed a change.
+    pub fn heed_flag(&mut self) -> u64 {
+        self.flag_fault.take().map_or(0, |fault| fault.hits)
     }
 
     /// Begins a database operation and says how long it takes. [`Self::db_finish`] must follow after that time.

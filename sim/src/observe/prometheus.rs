@@ -65,7 +65,8 @@ pub struct Prometheus {
     generation: Option<u64>,
     next_discovery: Micros,
     ingestion_delay: Micros,
-    faults: BTreeMap<String, ScrapeFault>,
+    /// With the number of scrapes that each has broken.
+    faults: BTreeMap<String, (ScrapeFault, u64)>,
     selections: BTreeMap<String, Selections>,
 }
 
@@ -127,12 +128,13 @@ impl Prometheus {
     }
 
     /// Fault: breaks the scrapes of one pod (by name) from its next scrape on, or of all pods of an app (by app label).
-    /// `None` lifts it. A fault of a pod goes before one of its app.
-    pub fn set_scrape_fault(&mut self, pod_or_app: &str, fault: Option<ScrapeFault>) {
-        match fault {
-            Some(fault) => self.faults.insert(pod_or_app.to_owned(), fault),
+    /// `None` lifts it. A fault of a pod goes before one of its app. Says how many scrapes the fault that was there has broken.
+    pub fn set_scrape_fault(&mut self, pod_or_app: &str, fault: Option<ScrapeFault>) -> u64 {
+        let before = match fault {
+            Some(fault) => self.faults.insert(pod_or_app.to_owned(), (fault, 0)),
             None => self.faults.remove(pod_or_app),
         };
+        before.map_or(0, |(_, broken)| broken)
     }
 
     /// Fault: queries see a sample only this long after its timestamp. Samples that were visible vanish again when
@@ -206,7 +208,15 @@ impl Prometheus {
         let at = scrape_loop.next;
         scrape_loop.next = at + self.config.interval;
         let Target { pod, app, .. } = &scrape_loop.target;
-        let fault = self.faults.get(pod).or_else(|| self.faults.get(app));
+        let key = if self.faults.contains_key(pod) {
+            pod
+        } else {
+            app
+        };
+        let fault = self.faults.get_mut(key).map(|(fault, broken)| {
+            *broken += 1;
+            *fault
+        });
         let broken = match fault {
             Some(ScrapeFault::Dropped) => return,
             Some(ScrapeFault::Unreachable) => Some(ScrapeError::Timeout),
