@@ -177,6 +177,19 @@ impl Held {
         }
     }
 
+    /// Why it is not ours any more by this host's own clock: it was not renewed for as long as it lasts. `None`: it is.
+    pub(crate) fn run_out(&self) -> Option<Error> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = view(&last).renewed_at? + signed(self.duration);
+        let late = self.cluster.clock.now().duration_since(until);
+        late.is_positive().then(|| Error::Superseded {
+            by: format!(
+                "this host's lease ran out {} ms ago, so another may hold it",
+                late.as_millis()
+            ),
+        })
+    }
+
     /// Gives it up, so that the next one need not wait. Failing that, it runs out.
     pub(crate) async fn release(&self) {
         let _ = self.renew(false).await;

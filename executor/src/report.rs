@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::planner::Plan;
+use crate::planner::{LedgerPath, Plan};
 use crate::runbook::{Trigger, TriggerClass};
 
 /// A trigger that fired, or a person's decision to roll back.
@@ -168,6 +168,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// How the ledger was dealt with: as planned, unless the undo failed and the snapshot was restored instead. `None` if
+    /// nothing was planned.
+    #[must_use]
+    pub fn path_taken(&self) -> Option<LedgerPath> {
+        let plan = self.plan.as_ref()?;
+        Some(plan.path_taken(&self.steps))
+    }
+
     /// Trigger to recovered, as the executor sees it.
     #[must_use]
     pub fn rto_claimed(&self) -> Option<Duration> {

@@ -2,8 +2,9 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, Either, poll_fn, select};
 use jiff::{SignedDuration, Timestamp};
 
 use super::standing::{standing, stopped, went_well};
@@ -67,9 +68,15 @@ impl Executor {
         held: &Held,
         work: BoxFuture<'_, Result<Report, Error>>,
     ) -> Result<Report, Error> {
+        let mut work = work;
         let result = {
             let keep = pin!(held.keep());
-            match select(work, keep).await {
+            // A host that stood still must not go on with a lease that another may have taken meanwhile.
+            let ours = poll_fn(|cx| match held.run_out() {
+                Some(error) => Poll::Ready(Err(error)),
+                None => work.as_mut().poll(cx),
+            });
+            match select(ours, keep).await {
                 Either::Left((result, _)) => result,
                 Either::Right((lost, _)) => Err(lost),
             }
@@ -144,8 +151,11 @@ impl Executor {
             if self.options.stop.is_cancelled() {
                 return Ok(stopped(&plan, facts, &journal.state));
             }
+            let spared = step.instead_of.filter(|undo| facts.succeeded(*undo));
             let attempt = self.attempt(&cluster, &plan, baseline, step, &facts, token);
-            let (report, ended) = if has_side_effect(&step.command) {
+            let (mut report, ended) = if let Some(undo) = spared.and_then(|at| plan.steps.get(at)) {
+                self.spare(step, undo)
+            } else if has_side_effect(&step.command) {
                 journal
                     .append(Record::Intent { step: index }, token)
                     .await?;
@@ -168,7 +178,17 @@ impl Executor {
                 }
                 Err(Stop::Fatal(error)) => return Err(error),
                 Err(Stop::Failed(_) | Stop::Inconclusive(_)) => {
-                    let go_on = step.on_fail == OnFail::Continue;
+                    let go_on = match step.on_fail {
+                        OnFail::Abort => false,
+                        OnFail::Continue => true,
+                        OnFail::Restore => match self.refuse_losses(plan.losses_instead_of(index)) {
+                            Ok(()) => true,
+                            Err(refusal) => {
+                                report.detail.push_str(&format!("; {refusal}"));
+                                false
+                            }
+                        },
+                    };
                     Record::Failed {
                         step: index,
                         report,
@@ -199,6 +219,23 @@ impl Executor {
             )
             .await?;
         Ok(facts.report(&plan, outcome))
+    }
+
+    /// A step that would have made good the failure of `undo`, which succeeded.
+    fn spare(&self, step: &PlannedStep, undo: &PlannedStep) -> (StepReport, Result<Success, Stop>) {
+        let at = self.now();
+        let detail = format!("not needed: `{}` is done", undo.name);
+        let report = StepReport {
+            name: step.name.clone(),
+            title: step.title.clone(),
+            service: step.service.clone(),
+            started_at: at,
+            finished_at: at,
+            budget: step.budget,
+            outcome: StepOutcome::AlreadySo,
+            detail: detail.clone(),
+        };
+        (report, Ok(Success::already(detail)))
     }
 
     /// One step with its events and its report.

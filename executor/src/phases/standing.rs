@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::journal::State;
-use crate::planner::{LedgerPath, Plan};
+use crate::planner::{LedgerPath, Loss, Plan};
 use crate::report::{Outcome, Report, StepReport};
 use crate::runbook::Command;
 use crate::steps::{Facts, delays_recovery, has_side_effect};
@@ -19,7 +19,11 @@ impl Executor {
 
     /// Refuses a plan of which the steps from `next` on may lose more than is allowed.
     pub(super) fn refuse_loss(&self, plan: &Plan, next: usize) -> Result<(), Error> {
-        let mut losses = plan.losses_from(next);
+        self.refuse_losses(plan.losses_from(next))
+    }
+
+    /// Refuses losses beyond what is allowed.
+    pub(super) fn refuse_losses(&self, mut losses: Vec<Loss>) -> Result<(), Error> {
         losses.retain(|loss| loss.kind > self.options.may_lose);
         if losses.is_empty() {
             Ok(())

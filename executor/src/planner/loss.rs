@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
+use super::plan::{Plan, PlannedStep};
 use crate::runbook::{Command, OnFail};
 
 /// How much a plan may lose, from least to most.
@@ -32,11 +32,22 @@ pub struct Loss {
 }
 
 impl Plan {
-    /// What the steps from position `next` on may lose, the worst last.
+    /// What the steps from position `next` on may lose, the worst last. Steps that stand by for another's failure don't
+    /// count: see [`Plan::losses_instead_of`].
     #[must_use]
     pub fn losses_from(&self, next: usize) -> Vec<Loss> {
+        self.losses(|step| step.index >= next && step.instead_of.is_none())
+    }
+
+    /// What the steps may lose that are done only if the one at `index` fails, the worst last.
+    #[must_use]
+    pub fn losses_instead_of(&self, index: usize) -> Vec<Loss> {
+        self.losses(|step| step.instead_of == Some(index))
+    }
+
+    fn losses(&self, counts: impl Fn(&PlannedStep) -> bool) -> Vec<Loss> {
         let mut losses = Vec::new();
-        for step in self.steps.iter().filter(|step| step.index >= next) {
+        for step in self.steps.iter().filter(|step| counts(step)) {
             let Command::RestoreSnapshot { name } = &step.command else {
                 continue;
             };

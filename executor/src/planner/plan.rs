@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::decide::LedgerDecision;
+use super::decide::{LedgerDecision, LedgerPath};
 use crate::baseline::Build;
-use crate::report::TriggerEvent;
+use crate::report::{StepReport, TriggerEvent};
 use crate::runbook::{Command, Condition, OnFail, Phase};
 
 /// What `run` does.
@@ -120,6 +120,9 @@ pub struct PlannedStep {
     pub count_query: Option<String>,
     /// How long its outcome must go on holding.
     pub hold: Option<Duration>,
+    /// The step whose failure it makes good: it is done only after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<usize>,
     /// Why it is done.
     pub why: String,
 }
@@ -151,6 +154,18 @@ impl Plan {
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&ServicePlan> {
         self.services.iter().find(|plan| plan.service == name)
+    }
+
+    /// How the ledger was dealt with, judged by the reports of its steps, which begin with the plan's first.
+    #[must_use]
+    pub fn path_taken(&self, steps: &[StepReport]) -> LedgerPath {
+        let failed = |undo: usize| steps.get(undo).is_some_and(|it| !it.outcome.is_ok());
+        let restored = self.steps.iter().filter_map(|step| step.instead_of);
+        if restored.into_iter().any(failed) {
+            LedgerPath::Restore
+        } else {
+            self.ledger.path
+        }
     }
 
     /// One line: path and services.

@@ -7,7 +7,7 @@ use super::observed::Observed;
 use super::plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
 use super::targets::{deployed_at, target};
 use crate::placeholders::fill_known;
-use crate::runbook::{Command, Phase, Runbook, Step, When};
+use crate::runbook::{Command, OnFail, Phase, Runbook, Step, When};
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -250,7 +250,19 @@ fn add(
     let paused = service
         .and_then(|service| observed.services.get(&service.service))
         .is_some_and(|state| state.paused);
-    match applies(step.when, plan, service, paused) {
+    let instead_of = made_good(step, plan);
+    let mut on_fail = step.on_fail;
+    if on_fail == OnFail::Restore && observed.snapshot.is_none() {
+        on_fail = OnFail::Abort;
+    }
+    let applies = match instead_of {
+        Some(at) => Ok(format!(
+            "only if `{}` fails: the snapshot is restored instead",
+            plan.steps[at].name
+        )),
+        None => applies(step.when, plan, service, paused),
+    };
+    match applies {
         Err(reason) => plan.skipped.push(SkippedStep {
             name: step.name.clone(),
             service: service.map(|service| service.service.clone()),
@@ -269,15 +281,26 @@ fn add(
                 command: step.command.clone(),
                 phase: step.phase,
                 budget: step.timeout,
-                on_fail: step.on_fail,
+                on_fail,
                 expect: step.expect,
                 min_requests: step.min_requests,
                 count_query: step.count_query.clone(),
                 hold: step.hold,
+                instead_of,
                 why,
             });
         }
     }
+}
+
+/// The undo whose failure `step` makes good, on the undo path.
+fn made_good(step: &Step, plan: &Plan) -> Option<usize> {
+    let candidate = plan.ledger.path == LedgerPath::Undo && step.when == When::LedgerRestore;
+    let undo = plan
+        .steps
+        .iter()
+        .find(|before| before.on_fail == OnFail::Restore);
+    undo.filter(|_| candidate).map(|undo| undo.index)
 }
 
 /// Why a step is done, or why it is left out.

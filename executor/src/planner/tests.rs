@@ -432,6 +432,33 @@ fn a_plan_survives_the_journal() {
 }
 
 #[test]
+fn a_restore_stands_by_for_an_undo_that_may_fail() {
+    let mut runbook = runbook();
+    let planned = |runbook: &Runbook, observed: &Observed| plan(runbook, observed).expect("a plan");
+    let mut observed = migrated(Some("breaking"), Some("lossless"), true);
+    let without = planned(&runbook, &observed);
+    assert!(without.steps.iter().all(|step| step.name != "restore"));
+    for step in &mut runbook.steps {
+        if step.command == Command::UndoSchema {
+            step.on_fail = OnFail::Restore;
+        }
+    }
+    let with = planned(&runbook, &observed);
+    let undo = with.steps.iter().find(|step| step.name == "undo-schema");
+    let restore = with.steps.iter().find(|step| step.name == "restore");
+    let undo = undo.expect("it is the undo path").index;
+    assert_eq!(restore.and_then(|step| step.instead_of), Some(undo));
+    assert_eq!(with.steps[undo].on_fail, OnFail::Restore);
+    assert_eq!(with.ledger.path, LedgerPath::Undo);
+    // Without a snapshot there is nothing to stand by with.
+    observed.snapshot = None;
+    assert_eq!(
+        planned(&runbook, &observed).steps[undo].on_fail,
+        OnFail::Abort
+    );
+}
+
+#[test]
 fn application_only_as_people_read_it() {
     let plan = plan(&runbook(), &observed(&[("gateway", "2")])).expect("a plan");
     insta::assert_snapshot!(plan);

@@ -173,6 +173,9 @@ pub enum OnFail {
     Abort,
     /// Note it and go on.
     Continue,
+    /// Correct the ledger from the snapshot instead: the steps of the restore path are done after all. Only for the undo of
+    /// the schema, whose failure leaves the ledger as it was.
+    Restore,
 }
 
 /// When a step applies.

@@ -25,7 +25,7 @@ const KEYS: [&str; 10] = [
     "rb.hold",
 ];
 const PHASES: [&str; 3] = ["prepare", "run", "after"];
-const ON_FAIL: [&str; 2] = ["abort", "continue"];
+const ON_FAIL: [&str; 3] = ["abort", "continue", "restore"];
 const WHEN: [&str; 6] = [
     "always",
     "ledger.breaking",
@@ -57,7 +57,7 @@ struct Draft {
     name: Option<Spanned<String>>,
     phase: Option<Phase>,
     timeout: Option<Spanned<Duration>>,
-    on_fail: Option<OnFail>,
+    on_fail: Option<Spanned<OnFail>>,
     when: Option<When>,
     for_each: bool,
     expect: Option<Condition>,
@@ -97,6 +97,18 @@ pub(super) fn read(
     let draft = draft?;
     let understood = understood?;
     queries_are_complete(&draft, &understood.command, block, findings);
+    if let Some(on_fail) = &draft.on_fail
+        && on_fail.value == OnFail::Restore
+        && understood.command != Command::UndoSchema
+    {
+        findings.error(
+            "attribute-misplaced",
+            on_fail.span.clone(),
+            "only a failed `flyway undo` can be made good by a restore",
+            "not the undo of the schema",
+            "write `abort`, or `continue` if nothing depends on this step",
+        );
+    }
     let (name, timeout) = (draft.name?, draft.timeout?);
     let command_range = words.first()?.span.start..words.last()?.span.end;
     let step = Step {
@@ -107,7 +119,7 @@ pub(super) fn read(
         command: understood.command,
         phase: draft.phase?,
         timeout: timeout.value,
-        on_fail: draft.on_fail.unwrap_or(OnFail::Abort),
+        on_fail: draft.on_fail.map_or(OnFail::Abort, |it| it.value),
         when: draft.when.unwrap_or(When::Always),
         for_each_service: draft.for_each,
         expect: draft.expect,
@@ -219,11 +231,13 @@ fn read_attribute(
             };
         }
         "rb.on-fail" => {
-            draft.on_fail = match text {
+            let on_fail = match text {
                 "abort" => Some(OnFail::Abort),
                 "continue" => Some(OnFail::Continue),
+                "restore" => Some(OnFail::Restore),
                 _ => unknown_value("way to go on", value, &ON_FAIL, findings),
             };
+            draft.on_fail = on_fail.map(|it| Spanned::new(it, value.span.clone()));
         }
         "rb.when" => {
             draft.when = match text {

@@ -37,6 +37,14 @@ pub(crate) struct Facts {
     pub(crate) outcome: Option<Outcome>,
 }
 
+impl Facts {
+    /// Whether the step at `index` of the plan has come to a good end.
+    pub(crate) fn succeeded(&self, index: usize) -> bool {
+        let report = self.steps.get(index);
+        report.is_some_and(|report| report.outcome.is_ok())
+    }
+}
+
 /// One attempt at one step.
 pub(crate) struct Context<'a> {
     pub(crate) ports: &'a Ports,

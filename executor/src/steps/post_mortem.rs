@@ -53,10 +53,16 @@ fn fill(
             writeln!(out, "- Value: {value}")?;
         }
     }
+    let taken = plan.path_taken(&facts.steps);
+    let instead = if taken == plan.ledger.path {
+        ""
+    } else {
+        "; the planned undo failed, so the snapshot was restored"
+    };
     writeln!(
         out,
-        "- Ledger: {}, because {}",
-        plan.ledger.path, plan.ledger.why
+        "- Ledger: {taken}, because {}{instead}",
+        plan.ledger.why
     )?;
     for service in &plan.services {
         writeln!(

@@ -390,6 +390,11 @@ fn of_attributes() {
             "did you mean `abort`?",
         ),
         (
+            r#""name":"fence","rb.phase":"run","rb.timeout":"5s","rb.on-fail":«"restore","rb.when":"ledger.breaking""#,
+            "attribute-misplaced",
+            "only a failed `flyway undo` can be made good",
+        ),
+        (
             r#""name":"fence","rb.phase":"run","rb.timeout":«"5 seconds","rb.when":"ledger.breaking""#,
             "attribute-type",
             "`rb.timeout` must be a duration",
