@@ -10,6 +10,7 @@
 //! function, and none of it asks the executor how things went. Determinism: a drill's result is a pure
 //! function of (build, scenario, runbook, seed, world).
 
+pub mod crash_points;
 pub mod delta;
 pub mod digest;
 pub mod drill;

@@ -41,6 +41,22 @@ built_in! {
     false "scenarios/faults/api-throttling.toml";
     false "scenarios/faults/executor-killed.toml";
     false "scenarios/faults/unreachable.toml";
+    false "scenarios/faults/undo-script-missing.toml";
+    false "scenarios/faults/undo-script-lossy.toml";
+    false "scenarios/faults/undo-script-failing.toml";
+    false "scenarios/faults/ledger-busy.toml";
+    false "scenarios/faults/sessions-reconnect.toml";
+    false "scenarios/faults/database-restarted.toml";
+    false "scenarios/faults/database-slow.toml";
+    false "scenarios/faults/flag-missed.toml";
+    false "scenarios/faults/metrics-missing.toml";
+    false "scenarios/faults/metrics-missing-for-good.toml";
+    false "scenarios/faults/metrics-stale.toml";
+    false "scenarios/faults/logs-missing.toml";
+    false "scenarios/faults/logs-late.toml";
+    false "scenarios/faults/second-executor.toml";
+    false "scenarios/faults/executor-paused.toml";
+    false "scenarios/faults/executor-paused-restoring.toml";
 }
 
 /// A file's name without folders and `.toml`.

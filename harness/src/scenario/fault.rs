@@ -114,6 +114,7 @@ pub struct FaultSpec {
 }
 
 const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
+const SERVICES: &[&str] = &["gateway", "matching", "risk"];
 const SIM: &[WorldKind] = &[WorldKind::Sim];
 
 /// Declares kinds and their table in one place, so that neither lacks what the other has.
@@ -160,6 +161,45 @@ faults! {
     };
     ExecutorKilled = "executor-killed", "The executor's host dies at once; `delay` later another one resumes.", {
         targets: &[], lasts: No, delay: Must, chance: No, blocks: false, worlds: SIM,
+    };
+    UndoScriptMissing = "undo-script-missing", "The undo scripts of the release's migrations are gone.", {
+        targets: &[], lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    UndoScriptLossy = "undo-script-lossy", "The undo scripts of the release's migrations say that they lose data.", {
+        targets: &[], lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    UndoScriptFailing = "undo-script-failing", "Undo scripts fail inside their transaction, which is rolled back.", {
+        targets: &[], lasts: May, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    LedgerBusy = "ledger-busy", "Somebody's long transaction holds locks on the ledger's tables.", {
+        targets: &[], lasts: Must, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    SessionsReconnect = "sessions-reconnect", "Sessions on the ledger that were ended are there again at once, so that nothing gets it to itself.", {
+        targets: &[], lasts: May, delay: No, chance: No, blocks: true, worlds: SIM,
+    };
+    DatabaseRestarted = "database-restarted", "The database server restarts: sessions are cut, connections refused, what ran is rolled back.", {
+        targets: &[], lasts: Must, delay: No, chance: No, blocks: true, worlds: SIM,
+    };
+    DatabaseSlow = "database-slow", "Requests of the executor reach the database late.", {
+        targets: &[], lasts: May, delay: Must, chance: May, blocks: false, worlds: SIM,
+    };
+    FlagMissed = "flag-missed", "Gateways that run notice a change of the halt flag `delay` later, or never.", {
+        targets: &[], lasts: May, delay: May, chance: No, blocks: false, worlds: SIM,
+    };
+    MetricsMissing = "metrics-missing", "Prometheus can't scrape the pods of a service.", {
+        targets: SERVICES, lasts: May, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    MetricsStale = "metrics-stale", "Prometheus shows samples late.", {
+        targets: &[], lasts: May, delay: Must, chance: No, blocks: false, worlds: SIM,
+    };
+    LogsMissing = "logs-missing", "Lines that are written meanwhile are in Loki `delay` later, or never.", {
+        targets: &[], lasts: May, delay: May, chance: No, blocks: false, worlds: SIM,
+    };
+    SecondExecutor = "second-executor", "Another host begins to roll back, too.", {
+        targets: &[], lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    ExecutorPaused = "executor-paused", "The executor's host stands still and then goes on; `delay` after the beginning another one resumes.", {
+        targets: &[], lasts: Must, delay: Must, chance: No, blocks: false, worlds: SIM,
     };
     Unreachable = "unreachable", "The executor reaches a server no more; its connections break.", {
         targets: SERVERS, lasts: May, delay: No, chance: May, blocks: true, worlds: SIM,

@@ -60,6 +60,10 @@ pub(crate) struct ChaosArgs {
     /// The first seed [default: 0]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
+    /// Kill the executor at each of its requests in turn, before and after it takes effect, and let another host resume
+    /// [default: 1 seed]
+    #[arg(long, conflicts_with = "world")]
+    pub(crate) crash_points: bool,
     /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use firedrill::crash_points;
 use firedrill::drill::{DrillResult, timeline};
 use firedrill::report::journal::Journal;
 use firedrill::report::{self, table};
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     }
     let first = args.seed.unwrap_or(0);
     // In real time, one drill of each scenario is what people wait for.
-    let one = args.seed.is_some() || world == WorldKind::Kind;
+    let one = args.seed.is_some() || args.crash_points || world == WorldKind::Kind;
     let count = args.seeds.unwrap_or(if one { 1 } else { SEEDS });
     let Some(end) = first.checked_add(u64::from(count)) else {
         return Err(Failure::input(
@@ -53,6 +54,11 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
         // There is one cluster.
         WorldKind::Kind => 1,
     };
+    let plans = if args.crash_points {
+        killed_everywhere(plans, jobs, &stop)?
+    } else {
+        plans
+    };
     let bar = progress(plans.len());
     let failed = AtomicUsize::new(0);
     let finished = |result: &DrillResult| {
@@ -69,6 +75,35 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
         args.report.as_deref(),
         stop.load(Ordering::Relaxed),
     )
+}
+
+/// Each drill of `plans`, and after it the same with the executor killed at every request that it makes from the trigger on. How
+/// many there are is seen by performing it.
+fn killed_everywhere(
+    plans: Vec<Plan>,
+    jobs: usize,
+    stop: &AtomicBool,
+) -> Result<Vec<Plan>, Failure> {
+    if let Some(plan) = plans.iter().find(|plan| plan.scenario.crash.is_some()) {
+        return Err(Failure::input(
+            format!(
+                "scenario `{}` has a `[crash]` of its own",
+                plan.scenario.name
+            ),
+            "--crash-points needs scenarios without one: leave it out, or use the flag without the scenario",
+        ));
+    }
+    let whole = swarm::run(&plans, jobs, stop, false, &|_| {})?;
+    let and_killed = |(plan, result): (&Plan, &DrillResult)| {
+        let killed = crash_points::all(plan, result.executor_requests);
+        let both: Vec<Plan> = std::iter::once(plan.clone()).chain(killed).collect();
+        both
+    };
+    Ok(plans
+        .iter()
+        .zip(&whole.results)
+        .flat_map(and_killed)
+        .collect())
 }
 
 /// Shows and writes the results; the exit code.

@@ -296,6 +296,15 @@ async fn actor(
     });
     let requests = world.requests(ports::ORIGIN);
     notebook.lock().requests_at_trigger = requests;
+    for n in 1..=injector.hosts_needed() {
+        let observer = watcher::Watcher::new(world.clone(), notebook.clone(), injector.clone());
+        let options =
+            Options::new(format!("firedrill-other-{n}")).with_observer(Arc::new(observer));
+        let origin = format!("{}-other-{n}", ports::ORIGIN);
+        let ports = refit(world, ports::of(world, notebook, &origin));
+        let other = Executor::new(ports, Arc::clone(&plan.runbook.runbook), options);
+        injector.add_host(other, event.clone());
+    }
     injector.reached(&Anchor::Trigger);
     let ended = roll_back(world, plan, notebook, injector, executor, &host, event).await;
     notebook.lock().evidence.executor.ended_ms = Some(world.now().as_millis());
@@ -341,7 +350,14 @@ async fn roll_back(
                 Either::Right((resume_after, _)) => (false, resume_after),
             }
         };
+        let run = injector.on_host(run);
         let (crashed, resume_after) = match select(Box::pin(dies), Box::pin(run)).await {
+            Either::Right((Err(superseded @ executor::Error::Superseded { .. }), _)) => {
+                // What counts is what came of the rollback, on whichever host.
+                let at = world.now();
+                notebook.tell(at, "executor", "", superseded.to_string());
+                return injector.taken_over().await.unwrap_or(Err(superseded));
+            }
             Either::Right((ended, _)) => return ended,
             Either::Left((death, _)) => death,
         };

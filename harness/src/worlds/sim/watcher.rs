@@ -103,7 +103,7 @@ pub(in crate::worlds) fn copy_report(
         executor::Outcome::NothingToDo { reason } => Outcome::NothingToDo(reason.clone()),
     };
     said.recovered_ms = report.recovered_at.map(&drill_ms);
-    said.path = match report.plan.as_ref().map(|plan| plan.ledger.path) {
+    said.path = match report.path_taken() {
         None => Path::None,
         Some(LedgerPath::Application) => Path::Application,
         Some(LedgerPath::Undo) => Path::Undo,

@@ -36,6 +36,7 @@ impl Rule for Befall {
 /// Begins a fault of this family.
 pub(super) fn begin(world: &World, fault: &Fault, label: &str) -> Begun {
     let server = match fault.target.as_deref() {
+        _ if fault.kind == FaultKind::DatabaseSlow => Server::Database,
         Some("prometheus") => Server::Prometheus,
         Some("loki") => Server::Loki,
         Some("database") => Server::Database,
@@ -50,7 +51,9 @@ pub(super) fn begin(world: &World, fault: &Fault, label: &str) -> Begun {
         FaultKind::ApiFailing => (false, refuse(500, None)),
         FaultKind::ApiCut => (true, Fate::CutReply),
         FaultKind::ApiDuplicated => (true, Fate::Duplicate(RESET)),
-        FaultKind::ApiSlow => (false, Fate::Delay(micros(fault.delay.unwrap_or_default()))),
+        FaultKind::ApiSlow | FaultKind::DatabaseSlow => {
+            (false, Fate::Delay(micros(fault.delay.unwrap_or_default())))
+        }
         _ => (false, Fate::Lose(RESET)),
     };
     let rule = Befall {

@@ -6,8 +6,14 @@
 //! ```
 //!
 //! - `messages`: what befalls requests of the executor on their way.
+//! - `ledger`: what befalls the database, its undo scripts, and the gateways that should stop writing.
+//! - `sight`: what keeps the executor from seeing how the exchange fares.
+//! - `hosts`: what befalls the hosts that run the executor.
 
+mod hosts;
+mod ledger;
 mod messages;
+mod sight;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +64,7 @@ struct State {
     slots: Vec<Slot>,
     reached: Vec<Anchor>,
     kills: Vec<oneshot::Sender<Micros>>,
+    hosts: hosts::Hosts,
 }
 
 /// Begins and ends the faults of a drill. Clones share it.
@@ -104,6 +111,7 @@ impl Injector {
                 slots,
                 reached: Vec::new(),
                 kills: Vec::new(),
+                hosts: hosts::Hosts::default(),
             })),
             later,
         };
@@ -253,7 +261,21 @@ impl Injector {
             | FaultKind::ApiFailing
             | FaultKind::ApiCut
             | FaultKind::ApiDuplicated
+            | FaultKind::DatabaseSlow
             | FaultKind::Unreachable => messages::begin(world, fault, label),
+            FaultKind::UndoScriptMissing
+            | FaultKind::UndoScriptLossy
+            | FaultKind::UndoScriptFailing
+            | FaultKind::LedgerBusy
+            | FaultKind::SessionsReconnect
+            | FaultKind::DatabaseRestarted
+            | FaultKind::FlagMissed => ledger::begin(world, fault),
+            FaultKind::MetricsMissing | FaultKind::MetricsStale | FaultKind::LogsMissing => {
+                sight::begin(world, fault, label)
+            }
+            FaultKind::SecondExecutor | FaultKind::ExecutorPaused => {
+                hosts::begin(self, world, fault)
+            }
             FaultKind::ExecutorKilled => {
                 let hits = self.kill(micros(fault.delay.unwrap_or_default()));
                 Begun::until(move |_| hits)

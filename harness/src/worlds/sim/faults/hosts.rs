@@ -1,0 +1,126 @@
+//! What befalls the hosts that run the executor: one stands still for a while, another one runs the rollback beside it.
+//!
+//! A host that stands still is not polled: its clock's alarms go off late, answers wait for it, and then it goes on with the
+//! token that it has, as a virtual machine does that was moved.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use executor::{Error, Executor, Report, TriggerEvent};
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, poll_fn};
+use sim::time::Micros;
+use sim::world::World;
+
+use super::super::carry_on;
+use super::{Begun, Injector, micros};
+use crate::scenario::{Fault, FaultKind};
+
+/// How another host's rollback ends.
+pub(super) type Ending = oneshot::Receiver<Result<Report, Error>>;
+
+/// What the faults need to know of the hosts.
+#[derive(Default)]
+pub(super) struct Hosts {
+    /// Hosts that wait for their fault, with what triggered the rollback.
+    spare: Vec<(Executor, TriggerEvent)>,
+    /// Until when the executor's host stands still.
+    still: Option<BoxFuture<'static, ()>>,
+    /// What the other hosts that have begun will say.
+    others: Vec<Ending>,
+}
+
+impl Injector {
+    /// How many further hosts the scenario's faults need.
+    pub(in super::super) fn hosts_needed(&self) -> usize {
+        let state = self.lock();
+        let kinds = state.slots.iter().map(|slot| slot.fault.kind);
+        kinds
+            .filter(|kind| matches!(kind, FaultKind::SecondExecutor | FaultKind::ExecutorPaused))
+            .count()
+    }
+
+    /// A host for one of those faults.
+    pub(in super::super) fn add_host(&self, executor: Executor, event: TriggerEvent) {
+        self.lock().hosts.spare.push((executor, event));
+    }
+
+    /// `run` on a host that stands still while a fault says so.
+    pub(in super::super) async fn on_host<T>(&self, run: impl Future<Output = T>) -> T {
+        let mut run = pin!(run);
+        let mut still: Option<BoxFuture<'static, ()>> = None;
+        poll_fn(|cx| {
+            loop {
+                if let Some(wait) = &mut still {
+                    if wait.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    still = None;
+                }
+                if let Poll::Ready(ended) = run.as_mut().poll(cx) {
+                    return Poll::Ready(ended);
+                }
+                still = self.lock().hosts.still.take();
+                if still.is_none() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// How the rollback ended on the other host that took over, if one did.
+    pub(in super::super) async fn taken_over(&self) -> Option<Result<Report, Error>> {
+        let others = std::mem::take(&mut self.lock().hosts.others);
+        for other in others {
+            match other.await {
+                Ok(Err(Error::LeaseHeld { .. } | Error::InProgress { .. })) | Err(_) => {}
+                Ok(ended) => return Some(ended),
+            }
+        }
+        None
+    }
+}
+
+/// Begins a fault of this family.
+pub(super) fn begin(injector: &Injector, world: &World, fault: &Fault) -> Begun {
+    let Some((executor, event)) = injector.lock().hosts.spare.pop() else {
+        // There is no rollback that another host could run.
+        return Begun::until(|_| 0);
+    };
+    let refused = Arc::new(AtomicBool::new(false));
+    let (tell, told) = oneshot::channel();
+    injector.lock().hosts.others.push(told);
+    let paused = fault.kind == FaultKind::ExecutorPaused;
+    let start_at = world.now() + micros(fault.delay.unwrap_or_default());
+    let start = world.sleep_until(start_at);
+    let (seen, notes, clock) = (
+        Arc::clone(&refused),
+        injector.notebook.clone(),
+        world.clone(),
+    );
+    tokio::spawn(async move {
+        start.await;
+        let ended = if paused {
+            carry_on(&executor, event).await
+        } else {
+            executor.run(event).await
+        };
+        if let Err(error) = &ended {
+            seen.store(true, Ordering::Relaxed);
+            notes.tell(clock.now(), "executor", "another host", error.to_string());
+        }
+        // The first host may have no use for it.
+        let _ = tell.send(ended);
+    });
+    if paused {
+        let lasts: Micros = micros(fault.lasts.unwrap_or_default());
+        let still = world.sleep(lasts);
+        injector.lock().hosts.still = Some(still);
+        return Begun::until(|_| 1);
+    }
+    Begun::until(move |_| u64::from(refused.load(Ordering::Relaxed)))
+}

@@ -1,0 +1,113 @@
+//! What befalls the ledger database, its undo scripts, and the gateways that should stop writing to it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sim::cluster::{ApiRequest, ApiResponse, Kind};
+use sim::database::DbFault;
+use sim::time::Micros;
+use sim::world::{World, WorldState};
+
+use super::super::NAMESPACE;
+use super::super::objects::MIGRATIONS;
+use super::{Begun, micros};
+use crate::scenario::{Fault, FaultKind};
+
+/// Begins a fault of this family.
+pub(super) fn begin(world: &World, fault: &Fault) -> Begun {
+    match fault.kind {
+        FaultKind::UndoScriptMissing => edited_scripts(world, |_| None),
+        FaultKind::UndoScriptLossy => edited_scripts(world, |sql| {
+            Some(sql.replace("-- rollback: lossless", "-- rollback: lossy"))
+        }),
+        FaultKind::UndoScriptFailing => on_the_server(world, DbFault::ScriptsFail),
+        FaultKind::SessionsReconnect => {
+            world.with(|state| {
+                let now = state.now();
+                let until = fault.lasts.map_or(Micros::MAX, |lasts| now + micros(lasts));
+                state.exchange.database_mut(now).keep_sessions(until);
+            });
+            Begun::until(move |world| {
+                world.with(|state| {
+                    let now = state.now();
+                    let database = state.exchange.database_mut(now);
+                    database.keep_sessions(now);
+                    database.session_waits()
+                })
+            })
+        }
+        FaultKind::DatabaseRestarted => on_the_server(world, DbFault::Down),
+        FaultKind::LedgerBusy => {
+            let lasts = micros(fault.lasts.unwrap_or_default());
+            let before = world.with(|state| {
+                let now = state.now();
+                let database = state.exchange.database_mut(now);
+                database.hold_locks(now + lasts);
+                database.lock_waits()
+            });
+            Begun::until(move |world| {
+                world.with(|state| state.exchange.database().lock_waits() - before)
+            })
+        }
+        _ => {
+            let delay = fault.delay.map(micros);
+            world.with(|state| state.exchange.miss_flag(delay));
+            Begun::until(|world| world.with(|state| state.exchange.heed_flag()))
+        }
+    }
+}
+
+/// A fault that the server has for a while.
+fn on_the_server(world: &World, fault: DbFault) -> Begun {
+    let set = move |world: &World, on| {
+        world.with(|state| {
+            let now: Micros = state.now();
+            state.exchange.set_database_fault(now, fault, on)
+        })
+    };
+    set(world, true);
+    Begun::until(move |world| set(world, false))
+}
+
+/// What becomes of the undo scripts that the release has put beside its migrations; `None`: it is gone.
+fn edited_scripts(world: &World, edit: impl Fn(&str) -> Option<String>) -> Begun {
+    let hits = world.with(|state| {
+        let found = state.cluster.object(Kind::ConfigMap, NAMESPACE, MIGRATIONS);
+        let data = found.map(|map| map["data"].clone()).unwrap_or_default();
+        let scripts: BTreeMap<String, String> = serde_json::from_value(data).unwrap_or_default();
+        let changed: BTreeMap<&String, Option<String>> = scripts
+            .iter()
+            .filter(|(name, _)| name.starts_with('U'))
+            .map(|(name, sql)| (name, edit(sql)))
+            .filter(|(name, sql)| sql.as_ref() != scripts.get(*name))
+            .collect();
+        let hits = changed.len() as u64;
+        if patched(state, &json!({ "data": changed })) {
+            hits
+        } else {
+            0
+        }
+    });
+    Begun::until(move |_| hits)
+}
+
+/// Merges `patch` into the ConfigMap with the migrations, as somebody with the right to it.
+fn patched(state: &mut WorldState, patch: &Value) -> bool {
+    let now = state.now();
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps/{MIGRATIONS}");
+    let Ok(uri) = path.parse() else { return false };
+    let request = ApiRequest {
+        method: http::Method::PATCH,
+        uri,
+        content_type: Some("application/merge-patch+json".to_owned()),
+        accept: None,
+        body: Bytes::from(patch.to_string()),
+        user: "fault".to_owned(),
+    };
+    let WorldState {
+        cluster, exchange, ..
+    } = state;
+    let answer = cluster.handle(now, request, exchange);
+    matches!(answer, ApiResponse::Unary { status: 200, .. })
+}

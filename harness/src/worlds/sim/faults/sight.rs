@@ -1,0 +1,72 @@
+//! What keeps the executor from seeing how the exchange fares: scrapes that fail, samples and lines that come late or never.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sim::fabric::{Fate, Message, Rule, RuleId, Server};
+use sim::observe::ScrapeFault;
+use sim::rng::Rng;
+use sim::time::Micros;
+use sim::world::World;
+
+use super::super::ports::is_executor;
+use super::{Begun, micros};
+use crate::scenario::{Fault, FaultKind};
+
+/// Longer than any drill.
+const NEVER: Micros = Micros::from_secs(10_000_000);
+
+/// Counts the executor's questions to a server and lets them pass.
+struct Asked(Server, Arc<AtomicU64>);
+
+impl Rule for Asked {
+    fn judge(&mut self, message: &Message, _: &mut Rng) -> Option<Fate> {
+        if message.server == self.0 && is_executor(&message.origin) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+        None
+    }
+}
+
+/// Begins a fault of this family.
+pub(super) fn begin(world: &World, fault: &Fault, label: &str) -> Begun {
+    match fault.kind {
+        FaultKind::MetricsMissing => {
+            let app = fault.target.clone().unwrap_or_default();
+            let broken = Some(ScrapeFault::Unreachable);
+            world.with(|state| state.prometheus.set_scrape_fault(&app, broken));
+            Begun::until(move |world| {
+                world.with(|state| state.prometheus.set_scrape_fault(&app, None))
+            })
+        }
+        FaultKind::MetricsStale => {
+            let delay = micros(fault.delay.unwrap_or_default());
+            world.with(|state| state.prometheus.set_ingestion_delay(delay));
+            let asked = count(world, Server::Prometheus, label);
+            Begun::until(move |world| {
+                world.with(|state| state.prometheus.set_ingestion_delay(Micros::ZERO));
+                asked(world)
+            })
+        }
+        _ => {
+            let delay = fault.delay.map_or(NEVER, micros);
+            world.with(|state| state.loki.set_ingestion_delay(delay));
+            let asked = count(world, Server::Loki, label);
+            Begun::until(move |world| {
+                world.with(|state| state.loki.set_ingestion_delay(Micros::ZERO));
+                asked(world)
+            })
+        }
+    }
+}
+
+/// Counts the executor's questions to `server` from now on, until the result is called.
+fn count(world: &World, server: Server, label: &str) -> impl FnOnce(&World) -> u64 + Send + use<> {
+    let asked = Arc::new(AtomicU64::new(0));
+    let rule = Asked(server, Arc::clone(&asked));
+    let id: RuleId = world.with(|state| state.fabric.add_rule(label, Box::new(rule)));
+    move |world: &World| {
+        world.with(|state| state.fabric.remove_rule(id));
+        asked.load(Ordering::Relaxed)
+    }
+}
