@@ -5,6 +5,7 @@ use std::sync::Arc;
 use firedrill::drill::{self, DrillResult};
 use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::scenario::{Scenario, catalogue};
+use firedrill::verdict::Verdict;
 use firedrill::worlds::{Plan, Until, WorldKind};
 
 /// The three scenarios that `cargo xtask chaos` runs.
@@ -59,6 +60,36 @@ pub fn run(plan: &Plan) -> DrillResult {
 pub fn edited(mut plan: Plan, edit: impl FnOnce(&mut Scenario)) -> Plan {
     plan.scenario = Arc::new(Scenario::clone(&plan.scenario).with(edit));
     plan
+}
+
+/// Names of the oracles that failed.
+#[must_use]
+pub fn failed(result: &DrillResult) -> Vec<&str> {
+    result
+        .findings
+        .iter()
+        .filter(|f| f.verdict == Verdict::Fail)
+        .map(|f| f.oracle)
+        .collect()
+}
+
+/// The drill fails, and by this oracle.
+///
+/// # Panics
+/// If it does not.
+#[track_caller]
+pub fn assert_fails_by(result: &DrillResult, oracle: &str) {
+    assert_eq!(
+        result.verdicts.overall,
+        Verdict::Fail,
+        "{:?}",
+        result.verdicts
+    );
+    assert!(
+        failed(result).contains(&oracle),
+        "{oracle} should fail, but {:#?}",
+        result.troubles()
+    );
 }
 
 /// The built-in runbook without the step called `name`: its fenced block is cut out.

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use e2e::drills::{SCENARIOS, move_step, plan, plan_by, run, without_step};
+use e2e::drills::{
+    SCENARIOS, assert_fails_by, failed, move_step, plan, plan_by, run, without_step,
+};
 use executor::ports::{
     Database, DatabaseError, FenceReport, HistoryRow, HttpClient, HttpError, LedgerPosition, Ports,
     ReplayReport, RestoreReport, Snapshot, UndoScript,
@@ -19,31 +21,6 @@ use sim::cluster::Kind;
 use sim::observe::ScrapeFault;
 use sim::time::Micros;
 use tower::util::BoxCloneSyncService;
-
-/// Names of the oracles that failed.
-fn failed(result: &DrillResult) -> Vec<&str> {
-    result
-        .findings
-        .iter()
-        .filter(|f| f.verdict == Verdict::Fail)
-        .map(|f| f.oracle)
-        .collect()
-}
-
-#[track_caller]
-fn assert_fails_by(result: &DrillResult, oracle: &str) {
-    assert_eq!(
-        result.verdicts.overall,
-        Verdict::Fail,
-        "{:?}",
-        result.verdicts
-    );
-    assert!(
-        failed(result).contains(&oracle),
-        "{oracle} should fail, but {:#?}",
-        result.troubles()
-    );
-}
 
 #[test]
 fn the_sound_executor_passes_all_three() {

@@ -4,33 +4,33 @@
 use std::time::Duration;
 
 use e2e::drills::{SCENARIOS, edited, plan, run};
+use firedrill::crash_points;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
 
-/// Crash points are taken this far apart, from a different start for each scenario and side.
-const STRIDE: u64 = 7;
+/// Crash points are taken this far apart, from a different start for each scenario and side; `firedrill chaos --crash-points`
+/// takes them all.
+const STRIDE: usize = 7;
 
-fn crash_points(scenario: &str, side: CrashSide, start: u64) {
-    let whole = run(&plan(scenario, 5));
+fn crash_points(scenario: &str, side: CrashSide, start: usize) {
+    let whole = plan(scenario, 5);
+    let unharmed = run(&whole);
     assert_eq!(
-        whole.verdicts.overall,
+        unharmed.verdicts.overall,
         Verdict::Pass,
         "{scenario} without a crash"
     );
-    let requests = whole.executor_requests;
+    let requests = unharmed.executor_requests;
     assert!(requests > 50, "{scenario}: {requests} requests");
-    for request in (1 + start..=requests).step_by(STRIDE as usize) {
-        let crash = Crash {
-            request,
-            side,
-            resume_after: Duration::from_secs(1),
-        };
-        let result = run(&edited(plan(scenario, 5), |s| s.crash = Some(crash)));
+    let points = crash_points::all(&whole, requests)
+        .filter(|plan| plan.scenario.crash.is_some_and(|crash| crash.side == side));
+    for killed in points.skip(start).step_by(STRIDE) {
+        let result = run(&killed);
         assert_eq!(
             result.verdicts.overall,
             Verdict::Pass,
-            "{scenario}, killed {} request {request}: {:#?}\n{}",
-            side.as_str(),
+            "{scenario}, {:?}: {:#?}\n{}",
+            killed.scenario.crash,
             result.troubles(),
             firedrill::drill::timeline::render(&result),
         );
@@ -65,6 +65,16 @@ fn undo_killed_before_a_request() {
 #[test]
 fn undo_killed_after_a_request() {
     crash_points(SCENARIOS[2], CrashSide::After, 5);
+}
+
+#[test]
+fn a_restore_instead_of_a_failed_undo_killed_before_a_request() {
+    crash_points("undo-script-failing", CrashSide::Before, 6);
+}
+
+#[test]
+fn a_restore_instead_of_a_failed_undo_killed_after_a_request() {
+    crash_points("undo-script-failing", CrashSide::After, 1);
 }
 
 #[test]

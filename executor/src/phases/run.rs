@@ -181,13 +181,15 @@ impl Executor {
                     let go_on = match step.on_fail {
                         OnFail::Abort => false,
                         OnFail::Continue => true,
-                        OnFail::Restore => match self.refuse_losses(plan.losses_instead_of(index)) {
-                            Ok(()) => true,
-                            Err(refusal) => {
-                                report.detail.push_str(&format!("; {refusal}"));
-                                false
+                        OnFail::Restore => {
+                            match self.refuse_losses(plan.losses_instead_of(index)) {
+                                Ok(()) => true,
+                                Err(refusal) => {
+                                    report.detail.push_str(&format!("; {refusal}"));
+                                    false
+                                }
                             }
-                        },
+                        }
                     };
                     Record::Failed {
                         step: index,

@@ -1,0 +1,54 @@
+//! Proof that faults bite: a runbook that lacks the step or the words that are there for a fault fails under it, by the oracle
+//! that is there for it.
+
+use e2e::drills::{assert_fails_by, plan_by, run, without_step};
+use firedrill::runbooks::BUILT_IN;
+use firedrill::verdict::Verdict;
+
+/// The built-in runbook with `old`, which it must hold, replaced by `new`.
+fn reworded(old: &str, new: &str) -> String {
+    assert!(BUILT_IN.contains(old), "the runbook has no {old}");
+    BUILT_IN.replace(old, new)
+}
+
+#[test]
+fn without_the_fence_gateways_that_miss_the_halt_spoil_the_restored_ledger() {
+    let text = without_step(&without_step(BUILT_IN, "fence-ledger"), "unfence-ledger");
+    for seed in 0..4 {
+        assert_fails_by(&run(&plan_by("flag-missed", seed, &text)), "invariants");
+    }
+}
+
+#[test]
+fn an_undo_that_fails_for_good_stops_a_runbook_that_knows_no_way_round() {
+    let text = reworded(r#","rb.on-fail":"restore""#, "");
+    let result = run(&plan_by("undo-script-failing", 3, &text));
+    assert_fails_by(&result, "outcome");
+    // It stops with the ledger as it was: nothing is lost, and trading stays halted.
+    let harm = result.findings.iter().filter(|f| f.harm);
+    assert!(harm.into_iter().all(|f| f.verdict != Verdict::Fail));
+    assert_fails_by(&result, "maintenance");
+}
+
+#[test]
+fn a_check_that_takes_no_metrics_for_no_errors_claims_what_it_cannot_know() {
+    let start = BUILT_IN
+        .find("```sh {\"name\":\"error-rate\"")
+        .expect("there");
+    let end = start + BUILT_IN[start..].find("\n```\n").expect("closed");
+    let careless = r#"```sh {"name":"error-rate","rb.phase":"run","rb.timeout":"165s","rb.expect":"< 0.0001"}
+promql 'sum(rate(dex_requests_total{namespace="dex-production", code=~"5..", maintenance="false"}[$WINDOW])) or vector(0)'"#;
+    let mut text = format!("{}{careless}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
+    for step in ["error-rate-worst-pod", "stay-recovered"] {
+        text = without_step(&text, step);
+    }
+    let result = run(&plan_by("metrics-missing-for-good", 3, &text));
+    assert_fails_by(&result, "outcome");
+    assert!(result.rto_claimed_ms.is_some(), "it claims recovery");
+}
+
+#[test]
+fn a_runbook_that_does_not_read_the_logs_does_not_miss_them() {
+    let text = without_step(BUILT_IN, "error-logs");
+    assert_fails_by(&run(&plan_by("logs-missing", 3, &text)), "outcome");
+}
