@@ -74,7 +74,7 @@ pub enum DatabaseError {
 
 impl DatabaseError {
     /// Whether the same operation may succeed if it is repeated: lock not available (55P03), object
-    /// in use (55006), serialization failure, deadlock, connection failures.
+    /// in use (55006), serialization failure, deadlock, a server that shuts down or starts, connection failures.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -82,7 +82,15 @@ impl DatabaseError {
             Self::Refused { sqlstate, .. } => {
                 matches!(
                     sqlstate.as_str(),
-                    "55P03" | "55006" | "40001" | "40P01" | "57P03" | "53300" | "3D000"
+                    "55P03"
+                        | "55006"
+                        | "40001"
+                        | "40P01"
+                        | "57P01"
+                        | "57P02"
+                        | "57P03"
+                        | "53300"
+                        | "3D000"
                 )
             }
             Self::Precondition(_) | Self::StaleToken(_) => false,
@@ -199,7 +207,8 @@ pub trait Database: Send + Sync {
     /// Lowers the fence.
     async fn unfence(&self, token: u64) -> Result<(), DatabaseError>;
     /// Runs one undo script and removes its migration's history row, in one transaction with
-    /// `lock_timeout`. Does nothing if the history shows the version as not applied.
+    /// `lock_timeout`. If a lock is not to be had in that time, the ledger's sessions are ended and it fails (55P03): the next
+    /// attempt gets through. Does nothing if the history shows the version as not applied.
     async fn undo(
         &self,
         script: &UndoScript,

@@ -246,7 +246,20 @@ impl Database for PostgresDatabase {
     ) -> Result<(), DatabaseError> {
         let exclusive = self.exclusive().await?;
         let mut session = self.open_exclusively(&exclusive).await?;
-        ledger::undo(&mut session, &self.layout, script, lock_timeout, token).await
+        let undone = ledger::undo(&mut session, &self.layout, script, lock_timeout, token).await;
+        drop(session);
+        match undone {
+            Err(DatabaseError::Refused { sqlstate, message }) if sqlstate == "55P03" => {
+                // Whoever holds the locks has no business in a ledger that is fenced. The next attempt gets through.
+                let ended = match end_sessions(&exclusive, &self.ledger).await {
+                    Ok(()) => "the sessions that held the locks were ended".to_owned(),
+                    Err(error) => format!("the sessions that hold the locks stay: {error}"),
+                };
+                let message = format!("{message}; {ended}");
+                Err(DatabaseError::Refused { sqlstate, message })
+            }
+            undone => undone,
+        }
     }
 
     async fn restore(

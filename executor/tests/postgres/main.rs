@@ -172,13 +172,17 @@ async fn undo_is_all_or_nothing(server: &Server) {
     );
     assert!(refused.is_transient());
     assert_eq!(exchange.type_of_free().await, "text");
-    reader.rollback().await.expect("rollback");
+    reader
+        .rollback()
+        .await
+        .expect_err("whoever held the lock is ended");
     assert_eq!(
         port.undo(&script(exchange::UNDO), LOCK_TIMEOUT, 1).await,
         Ok(())
     );
 
     exchange.migrate_to_decimal().await;
+    let owner = exchange.owner().await;
     owner
         .execute(
             "UPDATE flyway_schema_history SET success = FALSE WHERE version = '2'",
