@@ -152,7 +152,7 @@ impl Executor {
                 return Ok(stopped(&plan, facts, &journal.state));
             }
             let spared = step.instead_of.filter(|undo| facts.succeeded(*undo));
-            let attempt = self.attempt(&cluster, &plan, baseline, step, &facts, token);
+            let attempt = || self.attempt(&cluster, &plan, baseline, step, &facts, token);
             let (mut report, ended) = if let Some(undo) = spared.and_then(|at| plan.steps.get(at)) {
                 self.spare(step, undo)
             } else if has_side_effect(&step.command) {
@@ -160,9 +160,9 @@ impl Executor {
                     .append(Record::Intent { step: index }, token)
                     .await?;
                 // Once begun, it is seen through to its entry: its budget bounds that.
-                attempt.await
+                attempt().await
             } else {
-                match self.unless_stopped(attempt).await {
+                match self.unless_stopped(attempt()).await {
                     Some(attempted) => attempted,
                     None => return Ok(stopped(&plan, facts, &journal.state)),
                 }

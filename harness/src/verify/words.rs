@@ -65,6 +65,7 @@ fn on_fail(on_fail: OnFail) -> &'static str {
     match on_fail {
         OnFail::Abort => "abort",
         OnFail::Continue => "continue",
+        OnFail::Restore => "restore",
     }
 }
 

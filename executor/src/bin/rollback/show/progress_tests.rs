@@ -47,6 +47,7 @@ fn plan() -> Plan {
         phase: Phase::Run,
         budget: Duration::from_secs(10),
         on_fail: OnFail::Abort,
+        instead_of: None,
         expect: None,
         min_requests: None,
         count_query: None,
