@@ -265,6 +265,15 @@ fn harmful_changes_are_rejected_by_drills() {
                 "    condition: \"> 0.1\"\n    for: 90s",
             ),
             Reject,
+            "`p0-order-failures` fired instead of `sla-latency-p99`",
+        ),
+        case(
+            "a trigger that fires a little later",
+            changed(
+                "    condition: \"> 0.1\"\n    for: 15s",
+                "    condition: \"> 0.1\"\n    for: 25s",
+            ),
+            Reject,
             "impact p99 grows by",
         ),
         case(

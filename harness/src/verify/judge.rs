@@ -9,6 +9,7 @@ use super::compare::{Comparison, IMPACT_P99, Measure, RTO_P99};
 use super::interval::{ALPHA_PPM, pairs_to_settle, share_ppm, trials_needed};
 use super::plans::{self, PlanDiff};
 use super::policy::{self, Concern, Weight};
+use super::protection::Protection;
 use super::runs::Runs;
 use super::show::{signed_ms, tenths_of_percent};
 use super::shrink::{Smallest, smallest};
@@ -268,7 +269,12 @@ fn settled_by(
     comparisons
         .iter()
         .filter(|_| concern.weight == Weight::Untried)
-        .filter(|c| trials::tries(&c.scenario, concern.protection))
+        .filter(|c| {
+            let fires = c.scenario.expect.trigger.as_ref();
+            trials::tries(&c.scenario, concern.protection)
+                || (concern.protection == Protection::Detection
+                    && fires.is_some_and(|t| concern.change.contains(&format!("`{t}`"))))
+        })
         .find(enough)
         .map(|c| c.scenario.name.clone())
 }
@@ -419,6 +425,18 @@ fn drilled(
             answer: Answer::Inconclusive,
             text: format!(
                 "{name}: less evidence is kept, {} files instead of {}",
+                d.candidate, d.baseline
+            ),
+            remedy: Some("a person must say whether the post-mortem can do without".to_owned()),
+        });
+    }
+    if let Some(d) = less("log lines kept, median")
+        .filter(|d| d.high < 0 && d.candidate.saturating_mul(2) < d.baseline)
+    {
+        reasons.push(Reason {
+            answer: Answer::Inconclusive,
+            text: format!(
+                "{name}: {} lines of the bad release's logs are kept instead of {}",
                 d.candidate, d.baseline
             ),
             remedy: Some("a person must say whether the post-mortem can do without".to_owned()),

@@ -393,6 +393,7 @@ fn early_checks(old: &Runbook, new: &Runbook, found: &mut Found) {
 
 /// What the runbook's own checks call unwise, where the baseline did not.
 fn warnings(old: &Side, new: &Side, found: &mut Found) {
+    let mut told = BTreeSet::new();
     for warning in &new.warnings {
         let count = |side: &Side| {
             side.warnings
@@ -400,7 +401,7 @@ fn warnings(old: &Side, new: &Side, found: &mut Found) {
                 .filter(|w| w.code == warning.code)
                 .count()
         };
-        if count(new) <= count(old) {
+        if count(new) <= count(old) || !told.insert(warning.code) {
             continue;
         }
         let protection = match warning.code {
@@ -415,8 +416,15 @@ fn warnings(old: &Side, new: &Side, found: &mut Found) {
             // What is missing as a whole was told step by step.
             _ => continue,
         };
-        found.untried(
+        // Writers are stopped in the database before anything rewrites the ledger, and logs are saved before the pods go: the
+        // project and the written procedure say so without a condition.
+        let weight = match warning.code {
+            "ledger-not-fenced" | "logs-late" => Weight::Wrong,
+            _ => Weight::Untried,
+        };
+        found.add(
             protection,
+            weight,
             format!("line {}: {}", warning.line, warning.message),
             warning.help.clone(),
         );

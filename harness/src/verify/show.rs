@@ -229,7 +229,7 @@ pub fn text(j: &Judgement) -> String {
 
 fn table(j: &Judgement) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::NOTHING);
     table.set_header(["", "Baseline", "Candidate", "Difference", "Interval"]);
     for c in &j.comparisons {
         table.add_row([c.scenario.name.as_str()]);
