@@ -55,6 +55,7 @@ built_in! {
     false "scenarios/faults/logs-missing.toml";
     false "scenarios/faults/logs-late.toml";
     false "scenarios/faults/second-executor.toml";
+    false "scenarios/faults/sessions-stay.toml";
     false "scenarios/faults/executor-paused.toml";
     false "scenarios/faults/executor-paused-restoring.toml";
 }
