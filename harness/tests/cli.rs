@@ -187,7 +187,7 @@ fn verify_tells_bad_input_from_a_rejected_runbook() {
         (
             "no-such-revision",
             reworded.path(),
-            "is in no git repository",
+            "`no-such-revision` is no file",
         ),
     ] {
         let output = verify(baseline, candidate);
@@ -254,6 +254,7 @@ fn verify_finds_the_runbook_of_a_revision_and_writes_its_report() {
     assert!(said.contains("the RTO is raised"), "{said}");
     let json: serde_json::Value = serde_json::from_str(&json.expect("written")).expect("JSON");
     assert_eq!(json["answer"], "REJECT");
-    assert_eq!(json["comparisons"][0]["counts"]["both_pass"], 1);
+    // The scenario that such an executor writes asks for less than the procedure does, and doesn't load.
+    assert_eq!(json["comparisons"][0]["counts"]["newly_failing"], 1);
     assert!(markdown.expect("written").starts_with("## REJECT"));
 }

@@ -50,5 +50,10 @@ promql 'sum(rate(dex_requests_total{namespace="dex-production", code=~"5..", mai
 #[test]
 fn a_runbook_that_does_not_read_the_logs_does_not_miss_them() {
     let text = without_step(BUILT_IN, "error-logs");
-    assert_fails_by(&run(&plan_by("logs-missing", 3, &text)), "outcome");
+    let result = run(&plan_by("logs-missing", 3, &text));
+    let of = |oracle: &str| result.findings.iter().find(|f| f.oracle == oracle);
+    // It claims recovery without having looked, and as nobody looked, nothing is shown of what would have come of it.
+    assert_eq!(of("outcome").map(|f| f.verdict), Some(Verdict::Fail));
+    assert_eq!(of("fault-fired").map(|f| f.verdict), Some(Verdict::Inconclusive));
+    assert!(result.rto_claimed_ms.is_some());
 }

@@ -119,7 +119,7 @@ fn markdown(text: &str) -> Vec<(usize, String)> {
 }
 
 /// Simple commands of a script: words as a POSIX shell splits them, apart at `|`, `;`, `&`, newline; comments and
-/// redirections are left out, `${{ … }}` and `$NAME` stand for `0`.
+/// redirections are left out, `${{ … }}` and `$NAME` stand for `1`.
 fn commands(script: &str) -> Vec<Vec<String>> {
     let script = script.replace("\\\n", " ");
     let mut commands = Vec::new();
@@ -138,7 +138,7 @@ fn commands(script: &str) -> Vec<Vec<String>> {
                         .next_if(|c| c.is_ascii_alphanumeric() || *c == '_')
                         .is_some()
                     {}
-                    word.get_or_insert_default().push('0');
+                    word.get_or_insert_default().push('1');
                 }
                 (Some(_), c) => word.get_or_insert_default().push(c),
                 (None, '\'' | '"') => {
@@ -172,7 +172,7 @@ fn without_expressions(line: &str) -> String {
         if end < begin {
             break;
         }
-        text.replace_range(begin..end + 2, "0");
+        text.replace_range(begin..end + 2, "1");
     }
     text
 }

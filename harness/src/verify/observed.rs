@@ -12,7 +12,7 @@ use executor::runbook::{Command, Phase, Runbook};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::scenario::Scenario;
+use crate::scenario::{FaultKind, Scenario};
 
 /// The state after the deployment of `scenario`, as an executor that follows `runbook` would have recorded and found it. `None`: nothing
 /// triggers there, so nothing is planned, or the runbook lacks the trigger.
@@ -91,7 +91,7 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
         baseline,
         services,
         history: after,
-        scripts: all(to.migrations()),
+        scripts: scripts(scenario, all(to.migrations())),
         snapshot,
         trigger: Some(TriggerEvent::fired(
             trigger,
@@ -101,6 +101,19 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
         )),
         force: false,
     })
+}
+
+/// The migrations' files, as the faults of `scenario` leave them.
+fn scripts(scenario: &Scenario, mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let has = |kind| scenario.faults.iter().any(|fault| fault.kind == kind);
+    if has(FaultKind::UndoScriptMissing) {
+        files.retain(|name, _| !name.starts_with('U'));
+    }
+    if has(FaultKind::UndoScriptLossy) {
+        let undo = files.iter_mut().filter(|(name, _)| name.starts_with('U'));
+        undo.for_each(|(_, sql)| *sql = sql.replace("rollback: lossless", "rollback: lossy"));
+    }
+    files
 }
 
 fn template(service: Service, release: &Release) -> Value {
@@ -164,7 +177,7 @@ fn snapshot(runbook: &Runbook, taken_at: Timestamp, history: &[HistoryRow]) -> O
 mod tests {
     use super::after_deployment;
     use crate::runbooks::LoadedRunbook;
-    use crate::scenario::{BUILT_IN, Path, Scenario};
+    use crate::scenario::{BUILT_IN, Fault, FaultKind, Path, Scenario};
 
     #[test]
     fn the_planner_takes_the_path_that_each_built_in_scenario_expects() {
@@ -177,6 +190,11 @@ mod tests {
                 continue;
             };
             let plan = executor::planner::plan(&runbook, &observed).expect("there is a plan");
+            // What fails on the way takes another way than the one that is planned.
+            let fails = |fault: &Fault| fault.kind == FaultKind::UndoScriptFailing;
+            if scenario.faults.iter().any(fails) {
+                continue;
+            }
             assert_eq!(
                 plan.ledger.path.name(),
                 scenario.expect.path.as_str(),

@@ -4,7 +4,7 @@ use super::protection::Protection;
 use crate::scenario::Scenario;
 
 /// A scenario with a fault of this kind, or with the word in its name, tries the protection beside it.
-const TRIALS: [(&str, Protection); 12] = [
+const TRIALS: [(&str, Protection); 13] = [
     ("good-release", Protection::Debounce),
     ("flag-missed", Protection::Fence),
     ("second-undo", Protection::Pin),
@@ -16,6 +16,7 @@ const TRIALS: [(&str, Protection); 12] = [
     ("stuck-old-pods", Protection::Rollout),
     ("image-gone", Protection::Rollout),
     ("image-gone", Protection::Stop),
+    ("undo-script-failing", Protection::Stop),
     ("metrics-missing", Protection::Proof),
 ];
 
