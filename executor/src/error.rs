@@ -68,6 +68,12 @@ pub enum Error {
         /// What it may lose.
         losses: Vec<Loss>,
     },
+    /// The lease could not be renewed in time, so another executor may hold it by now. This one stopped.
+    #[error("the lease ran out: {why}")]
+    LeaseRanOut {
+        /// The last error.
+        why: String,
+    },
     /// A rollback is under way: resume it first.
     #[error("a rollback begun at {since} is not finished: resume it")]
     InProgress {

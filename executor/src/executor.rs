@@ -17,7 +17,7 @@ pub struct Options {
     pub identity: String,
     /// Who looks on.
     pub observer: Arc<dyn Observer>,
-    /// How long the lease outlives its last renewal. It is renewed at half of that.
+    /// How long the lease outlives its last renewal. It is renewed at a third of that.
     pub lease_duration: Duration,
     /// How often the triggers are evaluated.
     pub poll_interval: Duration,

@@ -167,12 +167,20 @@ impl Held {
         }
     }
 
-    /// Renews it for as long as it is polled. Completes only when it is lost.
+    /// Renews it for as long as it is polled. Completes only when it is lost: when another has taken it, or when its
+    /// time is over without a renewal. A renewal that fails before that is tried again
+    /// (`client-go/tools/leaderelection`: `RetryPeriod` < `RenewDeadline` < `LeaseDuration`); nobody can take it meanwhile.
     pub(crate) async fn keep(&self) -> Error {
         loop {
-            self.cluster.clock.sleep(self.duration / 2).await;
-            if let Err(error) = self.renew(true).await {
-                return error;
+            self.cluster.clock.sleep(self.duration / 3).await;
+            let until = self.until();
+            match self.renew(true, until).await {
+                Ok(()) => {}
+                Err(error @ Error::Superseded { .. }) => return error,
+                Err(error) => {
+                    self.cluster.pause(self.cluster.left(until), until).await;
+                    return Error::LeaseRanOut { why: error.chain() };
+                }
             }
         }
     }
@@ -190,16 +198,21 @@ impl Held {
         })
     }
 
+    /// Until when renewing it is tried: a little before its time is over by this host's own clock.
+    fn until(&self) -> Timestamp {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let renewed_at = view(&last).renewed_at.unwrap_or_default();
+        renewed_at + signed(self.duration - self.duration / 20)
+    }
+
     /// Gives it up, so that the next one need not wait. Failing that, it runs out.
     pub(crate) async fn release(&self) {
-        let _ = self.renew(false).await;
+        let _ = self.renew(false, self.until()).await;
     }
 
     /// One conditional write; a read only if it met a conflict.
-    async fn renew(&self, hold: bool) -> Result<(), Error> {
+    async fn renew(&self, hold: bool, deadline: Timestamp) -> Result<(), Error> {
         let api = api(&self.cluster);
-        // The last renewal was half the duration ago: in less than the other half it must have worked.
-        let deadline = self.cluster.clock.now() + signed(self.duration * 2 / 5);
         let mut lease = self
             .last
             .lock()
@@ -213,10 +226,17 @@ impl Held {
                 .and_then(|spec| spec.acquire_time.as_ref());
             let acquired = acquired.map_or_else(|| self.cluster.clock.now(), |time| time.0);
             let holder = if hold { self.identity.as_str() } else { "" };
-            let at = self.cluster.clock.now();
-            lease.spec = Some(spec(holder, self.duration, self.token, acquired, at));
-            let params = PostParams::default();
-            let replace = || api.replace(NAME, &params, &lease);
+            let (api, params) = (&api, PostParams::default());
+            // Each attempt says when it was made.
+            let replace = || {
+                let at = self.cluster.clock.now();
+                let fresh = Lease {
+                    spec: Some(spec(holder, self.duration, self.token, acquired, at)),
+                    ..lease.clone()
+                };
+                let params = &params;
+                async move { api.replace(NAME, params, &fresh).await }
+            };
             match self
                 .cluster
                 .call("renew the lease", deadline, replace)
@@ -228,19 +248,13 @@ impl Held {
                 }
                 // Ours went through unheard, or it was taken.
                 Err(error) if is_conflict(&error) => {
-                    let found = self.cluster.get_opt(&api, NAME, deadline).await?;
+                    let found = self.cluster.get_opt(api, NAME, deadline).await?;
                     let gone = || Error::Superseded {
                         by: "the lease is gone".to_owned(),
                     };
                     lease = found.ok_or_else(gone)?;
                 }
-                Err(error) => {
-                    let by = format!(
-                        "the lease could not be renewed ({}), so another may hold it",
-                        error.chain()
-                    );
-                    return Err(Error::Superseded { by });
-                }
+                Err(error) => return Err(error),
             }
         }
     }

@@ -20,6 +20,7 @@ pub mod ports;
 pub mod runbook;
 pub mod wire;
 
+mod budget;
 mod error;
 mod event;
 mod executor;

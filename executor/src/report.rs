@@ -139,6 +139,9 @@ pub struct StepReport {
     pub finished_at: Timestamp,
     /// Its budget.
     pub budget: Duration,
+    /// What it took beyond that, out of the reserve, because a server refused for a while.
+    #[serde(default)]
+    pub borrowed: Duration,
     /// How it ended.
     pub outcome: StepOutcome,
     /// What was found or done.

@@ -26,6 +26,7 @@ fn report(outcome: Outcome) -> Report {
             started_at: at(2),
             finished_at: at(3),
             budget: Duration::from_secs(2),
+            borrowed: Duration::ZERO,
             outcome: StepOutcome::AlreadySo,
             detail: "it is so".to_owned(),
         }],

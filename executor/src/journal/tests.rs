@@ -18,6 +18,7 @@ fn report() -> StepReport {
         service: None,
         started_at: Timestamp::UNIX_EPOCH,
         finished_at: Timestamp::UNIX_EPOCH,
+        borrowed: std::time::Duration::ZERO,
         budget: Duration::from_secs(1),
         outcome: StepOutcome::Done,
         detail: String::new(),

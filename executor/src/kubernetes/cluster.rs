@@ -14,7 +14,8 @@ use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde::de::DeserializeOwned;
 
-use super::retry::{Class, classify, is_status, pause};
+use super::retry::{Class, classify, is_lost, is_status, pause};
+use crate::budget::Budget;
 use crate::clock::{Clock, timeout};
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -64,6 +65,11 @@ impl Cluster {
         Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or(Duration::ZERO)
     }
 
+    /// Time since `instant`; zero if it is still to come.
+    pub(crate) fn since(&self, instant: Timestamp) -> Duration {
+        Duration::try_from(self.clock.now().duration_since(instant)).unwrap_or(Duration::ZERO)
+    }
+
     /// Sleeps for `duration`, but not beyond `deadline`. False if the deadline has come.
     pub(crate) async fn pause(&self, duration: Duration, deadline: Timestamp) -> bool {
         let left = self.left(deadline);
@@ -74,12 +80,27 @@ impl Cluster {
         !self.left(deadline).is_zero()
     }
 
-    /// Calls `request` until it is answered for good or `deadline` comes. `request` must be one that may take effect
-    /// twice: a read, or a write with a precondition or an absolute value.
+    /// Calls `request` until it is answered for good or the time is over; what refusals cost is charged to the reserve of
+    /// `budget`. `request` must be one that may take effect twice: a read, or a write with a precondition or an absolute value.
     pub(crate) async fn call<T, F, Fut>(
         &self,
         what: &str,
-        deadline: Timestamp,
+        budget: impl Into<Budget>,
+        request: F,
+    ) -> Result<T, Error>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, kube::Error>>,
+    {
+        self.repeat(what, &budget.into(), |_| true, request).await
+    }
+
+    /// As [`call`](Self::call), where only the time of errors that `transient` picks is charged to the reserve.
+    async fn repeat<T, F, Fut>(
+        &self,
+        what: &str,
+        budget: &Budget,
+        transient: fn(Option<&kube::Error>) -> bool,
         request: F,
     ) -> Result<T, Error>
     where
@@ -89,17 +110,23 @@ impl Cluster {
         let mut attempt = 0_u32;
         loop {
             attempt += 1;
+            let began = self.clock.now();
             let limit = self
                 .request_timeout
-                .min(self.left(deadline))
+                .min(self.left(budget.last()))
                 .max(Duration::from_millis(1));
-            let (why, wait, last) = match timeout(&*self.clock, limit, request()).await {
-                Ok(Ok(answer)) => return Ok(answer),
+            let (why, wait, charged, last) = match timeout(&*self.clock, limit, request()).await {
+                Ok(Ok(answer)) => {
+                    // It was under way when the time was over: the server was slow, not the exchange.
+                    budget.lose(self.since(budget.end()));
+                    return Ok(answer);
+                }
                 Ok(Err(error)) => match classify(&error) {
                     Class::Final => return Err(kubernetes(what, error)),
                     Class::Retry { after } => (
                         error.to_string(),
                         pause(attempt, after),
+                        transient(Some(&error)),
                         kubernetes(what, error),
                     ),
                 },
@@ -108,19 +135,30 @@ impl Cluster {
                         what: what.to_owned(),
                         limit_s: limit.as_secs(),
                     };
-                    (elapsed.to_string(), pause(attempt, None), error)
+                    let why = elapsed.to_string();
+                    (why, pause(attempt, None), transient(None), error)
                 }
             };
-            if wait >= self.left(deadline) {
+            if charged {
+                budget.lose(self.since(began) + wait);
+            }
+            if wait >= self.left(budget.end()) {
                 return Err(last);
             }
-            let event = Event::Retrying {
-                what: what.to_owned(),
-                why,
-            };
-            self.observer.event(self.clock.now(), &event);
+            self.retrying(what, &why, budget);
             self.clock.sleep(wait).await;
         }
+    }
+
+    /// Tells the observer that `what` is tried again, and at whose cost.
+    pub(crate) fn retrying(&self, what: &str, why: &str, budget: &Budget) {
+        let now = self.clock.now();
+        let reserve = budget.reserve(now);
+        let event = Event::Retrying {
+            what: what.to_owned(),
+            why: reserve.map_or_else(|| why.to_owned(), |reserve| format!("{why}; {reserve}")),
+        };
+        self.observer.event(now, &event);
     }
 
     /// One object, or `None`.
@@ -128,12 +166,12 @@ impl Cluster {
         &self,
         api: &Api<K>,
         name: &str,
-        deadline: Timestamp,
+        budget: impl Into<Budget>,
     ) -> Result<Option<K>, Error>
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        self.call(&format!("read {name}"), deadline, || api.get_opt(name))
+        self.call(&format!("read {name}"), budget, || api.get_opt(name))
             .await
     }
 
@@ -141,23 +179,22 @@ impl Cluster {
     pub(crate) async fn list_pods(
         &self,
         selector: &str,
-        deadline: Timestamp,
+        budget: impl Into<Budget>,
     ) -> Result<Vec<Pod>, Error> {
         let api = self.pods();
         let params = ListParams::default().labels(selector);
-        let list = self
-            .call("list pods", deadline, || api.list(&params))
-            .await?;
+        let list = self.call("list pods", budget, || api.list(&params)).await?;
         Ok(list.items)
     }
 
-    /// Text from a pod's own HTTP server, through the API server's proxy.
+    /// Text from a pod's own HTTP server, through the API server's proxy. A pod that does not answer is what is looked
+    /// for, not a server's refusal: it is not charged to the reserve.
     pub(crate) async fn pod_get(
         &self,
         pod: &str,
         port: i32,
         path: &str,
-        deadline: Timestamp,
+        budget: impl Into<Budget>,
     ) -> Result<String, Error> {
         let uri = format!(
             "/api/v1/namespaces/{}/pods/{pod}:{port}/proxy/{path}",
@@ -165,9 +202,10 @@ impl Cluster {
         );
         let client = &self.client;
         let uri = &uri;
-        self.call(
+        self.repeat(
             &format!("get /{path} of pod {pod}"),
-            deadline,
+            &budget.into(),
+            |error| error.is_some_and(is_lost),
             || async move {
                 let request = http::Request::get(uri)
                     .body(Vec::new())
@@ -185,13 +223,14 @@ impl Cluster {
         &self,
         name: &str,
         create: bool,
-        deadline: Timestamp,
+        budget: impl Into<Budget>,
         change: impl Fn(&mut BTreeMap<String, String>) -> bool,
     ) -> Result<Updated, Error> {
         let api = self.config_maps();
         let params = PostParams::default();
+        let budget = budget.into();
         loop {
-            let found = self.get_opt(&api, name, deadline).await?;
+            let found = self.get_opt(&api, name, &budget).await?;
             let exists = found.is_some();
             if !exists && !create {
                 return Err(Error::Unreadable {
@@ -213,17 +252,17 @@ impl Cluster {
             object.data = Some(data);
             let what = format!("write configmap {name}");
             let result = if exists {
-                self.call(&what, deadline, || api.replace(name, &params, &object))
+                self.call(&what, &budget, || api.replace(name, &params, &object))
                     .await
             } else {
-                self.call(&what, deadline, || api.create(&params, &object))
+                self.call(&what, &budget, || api.create(&params, &object))
                     .await
             };
             match result {
                 Ok(_) => return Ok(Updated::Written),
                 // Somebody else wrote, or an earlier attempt of ours did without our hearing of it: look again.
                 Err(error) if is_conflict(&error) => {
-                    if !self.pause(Duration::from_millis(50), deadline).await {
+                    if !self.pause(Duration::from_millis(50), budget.end()).await {
                         return Err(error);
                     }
                 }

@@ -51,13 +51,19 @@ pub(crate) fn classify(error: &kube::Error) -> Class {
     }
 }
 
-/// Pause before attempt `attempt` + 1 (from 1): 100 ms doubled up to 3 s, or longer if the server wishes. No
-/// jitter: one executor acts at a time.
+/// Whether the API server itself throttled, or the connection to it broke: not an answer that a pod behind it may have
+/// caused.
+pub(crate) fn is_lost(error: &kube::Error) -> bool {
+    is_status(error, 429) || matches!(error, kube::Error::Service(_) | kube::Error::HyperError(_))
+}
+
+/// Pause before attempt `attempt` + 1 (from 1): what the server wishes, or 100 ms doubled up to 3 s. No jitter: one
+/// executor acts at a time.
 pub(crate) fn pause(attempt: u32, after: Option<Duration>) -> Duration {
     let own = FIRST
         .saturating_mul(1 << attempt.saturating_sub(1).min(5))
         .min(MAX);
-    after.map_or(own, |after| after.max(own))
+    after.unwrap_or(own)
 }
 
 /// Pause before another try, if one may help.
@@ -128,9 +134,9 @@ mod tests {
     fn pauses_grow_to_a_limit_and_heed_the_server() {
         let pauses: Vec<u128> = (1..=7).map(|n| pause(n, None).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3000, 3000]);
-        assert_eq!(
-            pause(1, Some(Duration::from_secs(9))),
-            Duration::from_secs(9)
-        );
+        for attempt in [1, 7] {
+            let wish = Duration::from_secs(1);
+            assert_eq!(pause(attempt, Some(wish)), wish);
+        }
     }
 }

@@ -11,7 +11,12 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::cluster::Cluster;
+use super::retry::retry_pause;
+use crate::budget::Budget;
 use crate::clock::timeout;
+
+/// Not in a tight loop, however often the server says 410.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What a watch brought.
 pub(crate) enum Next<K> {
@@ -28,6 +33,7 @@ pub(crate) enum Next<K> {
 /// One watch.
 pub(crate) struct Watcher<K> {
     cluster: Cluster,
+    budget: Budget,
     api: Api<K>,
     params: WatchParams,
     version: String,
@@ -38,15 +44,17 @@ impl<K> Watcher<K>
 where
     K: Clone + Debug + DeserializeOwned + Resource + Send + 'static,
 {
-    /// A watch from `version` on, which a read returned.
+    /// A watch from `version` on, which a read returned. What refusals cost is charged to the reserve of `budget`.
     pub(crate) fn new(
         cluster: &Cluster,
+        budget: &Budget,
         api: Api<K>,
         params: WatchParams,
         version: String,
     ) -> Self {
         Self {
             cluster: cluster.clone(),
+            budget: budget.clone(),
             api,
             params,
             version,
@@ -62,16 +70,24 @@ where
 
     /// The next event, waiting at most `limit`.
     pub(crate) async fn next(&mut self, limit: Duration) -> Next<K> {
-        if self.version.is_empty() {
-            return self.lost(limit).await;
-        }
         let clock = self.cluster.clock.clone();
+        if self.version.is_empty() {
+            return self.lost(AGAIN.min(limit)).await;
+        }
         if self.stream.is_none() {
             let opening = self.api.watch(&self.params, &self.version);
             let opening = timeout(&*clock, limit.min(self.cluster.request_timeout), opening);
             match opening.await {
                 Ok(Ok(stream)) => self.stream = Some(stream.boxed()),
-                Ok(Err(_)) => return self.lost(limit).await,
+                // A version that is too old needs a fresh read at once; anything else is a server that refuses.
+                Ok(Err(error)) => {
+                    let refused = retry_pause(&error, 1);
+                    let pause = refused.unwrap_or(AGAIN).max(AGAIN).min(limit);
+                    if refused.is_some() {
+                        self.budget.lose(pause);
+                    }
+                    return self.lost(pause).await;
+                }
                 Err(_) => return Next::Quiet,
             }
         }
@@ -87,17 +103,13 @@ where
                 self.stream = None;
                 Next::Quiet
             }
-            Ok(Found::Broken) => self.lost(limit).await,
+            Ok(Found::Broken) => self.lost(AGAIN.min(limit)).await,
         }
     }
 
-    async fn lost(&mut self, limit: Duration) -> Next<K> {
+    async fn lost(&mut self, pause: Duration) -> Next<K> {
         self.stream = None;
-        // Not in a tight loop, however often the server says 410.
-        self.cluster
-            .clock
-            .sleep(limit.min(Duration::from_millis(200)))
-            .await;
+        self.cluster.clock.sleep(pause).await;
         Next::Relist
     }
 }

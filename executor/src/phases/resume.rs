@@ -20,9 +20,14 @@ impl Executor {
     /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed, [`run`](Self::run) again. Otherwise as `run`.
     pub async fn resume(&self) -> Result<Report, Error> {
         self.begin(Stage::Resume);
-        let held = self.take_lease(true).await?;
-        self.guarded(&held, Box::pin(self.resume_held(held.token)))
-            .await
+        loop {
+            let held = self.take_lease(true).await?;
+            let work = self.resume_held(held.token);
+            match self.guarded(&held, Box::pin(work)).await {
+                Err(Error::LeaseRanOut { why }) => self.regain(&why),
+                ended => return ended,
+            }
+        }
     }
 
     async fn resume_held(&self, token: u64) -> Result<Report, Error> {

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use futures::future::{BoxFuture, Either, poll_fn, select};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::standing::{standing, stopped, went_well};
 use crate::baseline::Baseline;
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::Executor;
@@ -39,9 +40,24 @@ impl Executor {
     /// journal can't be written. A rollback that can't go on is no error but [`Outcome::Escalated`].
     pub async fn run(&self, trigger: TriggerEvent) -> Result<Report, Error> {
         self.begin(Stage::Run);
-        let held = self.take_lease(false).await?;
-        self.guarded(&held, Box::pin(self.run_held(held.token, trigger)))
-            .await
+        loop {
+            let held = self.take_lease(false).await?;
+            let work = self.run_held(held.token, trigger.clone());
+            match self.guarded(&held, Box::pin(work)).await {
+                Err(Error::LeaseRanOut { why }) => self.regain(&why),
+                ended => return ended,
+            }
+            match self.resume().await {
+                Err(Error::NothingToResume) => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Says that the lease is to be taken again: nobody may have wanted it.
+    pub(super) fn regain(&self, why: &str) {
+        let text = format!("stopped, as the lease ran out ({why}); takes it again and resumes");
+        self.emit(&Event::Note { text });
     }
 
     pub(super) async fn take_lease(&self, wait: bool) -> Result<Held, Error> {
@@ -81,7 +97,9 @@ impl Executor {
                 Either::Right((lost, _)) => Err(lost),
             }
         };
-        if !matches!(result, Err(Error::Superseded { .. })) {
+        let lost =
+            |error: &Error| matches!(error, Error::Superseded { .. } | Error::LeaseRanOut { .. });
+        if !result.as_ref().is_err_and(lost) {
             held.release().await;
         }
         if let Ok(report) = &result {
@@ -234,6 +252,7 @@ impl Executor {
             started_at: at,
             finished_at: at,
             budget: step.budget,
+            borrowed: std::time::Duration::ZERO,
             outcome: StepOutcome::AlreadySo,
             detail: detail.clone(),
         };
@@ -257,7 +276,6 @@ impl Executor {
             service,
             budget: step.budget,
         });
-        let budget = SignedDuration::try_from(step.budget).unwrap_or(SignedDuration::MAX);
         let queries = self.queries();
         let context = Context {
             ports: &self.ports,
@@ -269,7 +287,7 @@ impl Executor {
             step,
             facts,
             token,
-            deadline: started_at + budget,
+            budget: Budget::of_step(plan, step, self.runbook.rto, started_at),
             waiting: Mutex::new(String::new()),
         };
         let mut ended = perform(&context).await;
@@ -283,13 +301,21 @@ impl Executor {
             Err(Stop::Inconclusive(why)) => (StepOutcome::Inconclusive, why.clone()),
             Err(Stop::Fatal(error)) => (StepOutcome::Failed, error.chain()),
         };
+        let finished_at = self.now();
+        let borrowed = context.budget.borrowed(finished_at);
+        let reserve = context.budget.reserve(finished_at);
+        let detail = match reserve.filter(|_| ended.is_ok() && !borrowed.is_zero()) {
+            Some(reserve) => format!("{detail} ({reserve})"),
+            None => detail,
+        };
         let report = StepReport {
             name: step.name.clone(),
             title: step.title.clone(),
             service: step.service.clone(),
             started_at,
-            finished_at: self.now(),
+            finished_at,
             budget: step.budget,
+            borrowed,
             outcome,
             detail: detail.clone(),
         };
@@ -353,7 +379,7 @@ async fn hold(context: &Context<'_>, first: Result<Success, Stop>) -> Result<Suc
         let poll = std::time::Duration::from_secs(5).max(hold / 6);
         if !context
             .cluster
-            .pause(poll.min(left), context.deadline)
+            .pause(poll.min(left), context.budget.end())
             .await
         {
             let text = format!("must hold for {} s; its budget is shorter", hold.as_secs());

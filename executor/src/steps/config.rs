@@ -19,7 +19,7 @@ pub(super) async fn set_value(
     };
     let updated = context
         .cluster
-        .update_config_map(name, false, context.deadline, change)
+        .update_config_map(name, false, &context.budget, change)
         .await?;
     let detail = format!("{name}: {key}={value}");
     Ok(match updated {
@@ -40,11 +40,10 @@ pub(super) async fn restore(context: &Context<'_>) -> Result<Success, Stop> {
                 data.clone_from(recorded);
                 true
             };
-            let deadline = context.deadline;
             parts.push(
                 match context
                     .cluster
-                    .update_config_map(name, true, deadline, change)
+                    .update_config_map(name, true, &context.budget, change)
                     .await?
                 {
                     Updated::Written => Success::done(format!("{name} restored")),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::baseline::Baseline;
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::event::Event;
 use crate::kubernetes::Cluster;
@@ -56,7 +57,7 @@ pub(crate) struct Context<'a> {
     pub(crate) step: &'a PlannedStep,
     pub(crate) facts: &'a Facts,
     pub(crate) token: u64,
-    pub(crate) deadline: Timestamp,
+    pub(crate) budget: Budget,
     pub(crate) waiting: Mutex<String>,
 }
 
@@ -136,7 +137,7 @@ impl<'a> Context<'a> {
 
     /// Time left in the budget.
     pub(crate) fn left(&self) -> Duration {
-        self.cluster.left(self.deadline)
+        self.cluster.left(self.budget.end())
     }
 
     /// Tells the observer what the step waits for, if that is news.
@@ -159,16 +160,41 @@ impl<'a> Context<'a> {
     /// Waits for `pause` with a reason; at the deadline the reason becomes the failure.
     pub(crate) async fn wait(&self, why: &str, pause: Duration) -> Result<(), Stop> {
         self.waiting(why);
-        if self.cluster.pause(pause, self.deadline).await {
+        if self.cluster.pause(pause, self.budget.end()).await {
             Ok(())
         } else {
             Err(Stop::Failed(self.late(why)))
         }
     }
 
+    /// Waits for `pause` because a server refused what was tried at `began`: at the cost of the reserve.
+    pub(crate) async fn refused(
+        &self,
+        what: &str,
+        why: &str,
+        began: Timestamp,
+        pause: Duration,
+    ) -> Result<(), Stop> {
+        self.budget.lose(self.cluster.since(began) + pause);
+        self.cluster.retrying(what, why, &self.budget);
+        self.wait(&format!("could not {what} yet: {why}"), pause)
+            .await
+    }
+
     /// The failure at the deadline.
     pub(crate) fn late(&self, why: &str) -> String {
-        format!("{why}; not so within {} s", self.step.budget.as_secs())
+        let budget = self.step.budget.as_secs();
+        match self.budget.reserve(self.cluster.clock.now()) {
+            Some(reserve) if self.borrowed() => {
+                format!("{why}; not so within {budget} s and {reserve}")
+            }
+            _ => format!("{why}; not so within {budget} s"),
+        }
+    }
+
+    /// Whether the step is at work beyond its own budget.
+    pub(crate) fn borrowed(&self) -> bool {
+        !self.budget.borrowed(self.cluster.clock.now()).is_zero()
     }
 
     /// Stores evidence.

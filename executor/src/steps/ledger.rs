@@ -8,7 +8,6 @@ use serde_json::json;
 use super::context::{Context, Stop, Success};
 use crate::clock::timeout;
 use crate::error::Error;
-use crate::event::Event;
 use crate::ports::DatabaseError;
 
 /// How long an undo script waits for a lock before it lets those behind it through and tries again.
@@ -178,6 +177,7 @@ where
     let clock = &*context.ports.clock;
     let mut pause = Duration::from_millis(200);
     loop {
+        let began = clock.now();
         let limit = context.left().max(Duration::from_millis(1));
         let error = match timeout(clock, limit, operation()).await {
             Ok(Ok(answer)) => return Ok(answer),
@@ -189,14 +189,7 @@ where
             Ok(Err(error)) => return Err(Stop::Failed(format!("could not {what}: {error}"))),
             Err(elapsed) => return Err(Stop::Failed(format!("could not {what}: {elapsed}"))),
         };
-        let event = Event::Retrying {
-            what: what.to_owned(),
-            why: error.clone(),
-        };
-        context.cluster.observer.event(clock.now(), &event);
-        context
-            .wait(&format!("could not {what} yet: {error}"), pause)
-            .await?;
+        context.refused(what, &error, began, pause).await?;
         pause = (pause * 2).min(Duration::from_secs(3));
     }
 }

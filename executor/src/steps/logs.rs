@@ -24,7 +24,7 @@ pub(super) async fn dump(context: &Context<'_>, since: Duration) -> Result<Succe
     for service in context.services() {
         for pod in context
             .cluster
-            .list_pods(&service.selector, context.deadline)
+            .list_pods(&service.selector, &context.budget)
             .await?
         {
             pods += 1;
@@ -101,11 +101,11 @@ async fn fetch(
         ..LogParams::default()
     };
     let soon = context.ports.clock.now() + SignedDuration::try_from(PER_POD).unwrap_or_default();
-    let deadline = soon.min(context.deadline);
+    let budget = context.budget.within(soon);
     let what = format!("read the log of {pod}");
     let log = context
         .cluster
-        .call(&what, deadline, || api.logs(pod, &params))
+        .call(&what, &budget, || api.logs(pod, &params))
         .await;
     log.map_err(|error| error.chain())
 }

@@ -44,8 +44,8 @@ pub(super) async fn count(
         .get("app")
         .map_or_else(String::new, |app| format!("app={app}"));
     let soon = context.ports.clock.now() + SignedDuration::from_secs(5);
-    let deadline = soon.min(context.deadline);
-    let pods = context.cluster.list_pods(&selector, deadline).await?;
+    let budget = context.budget.within(soon);
+    let pods = context.cluster.list_pods(&selector, &budget).await?;
     if pods.is_empty() {
         return Ok(Err("no pods whose logs could be read".to_owned()));
     }
@@ -61,7 +61,7 @@ pub(super) async fn count(
         let what = format!("read the log of {name}");
         let text = match context
             .cluster
-            .call(&what, deadline, || api.logs(&name, &params))
+            .call(&what, &budget, || api.logs(&name, &params))
             .await
         {
             Ok(text) => text,

@@ -99,7 +99,7 @@ pub(super) async fn build_info(context: &Context<'_>) -> Result<Success, Stop> {
 pub(super) async fn live(context: &Context<'_>, service: &ServicePlan) -> Result<Vec<Pod>, Stop> {
     let mut pods = context
         .cluster
-        .list_pods(&service.selector, context.deadline)
+        .list_pods(&service.selector, &context.budget)
         .await?;
     pods.retain(is_live);
     Ok(pods)
@@ -118,10 +118,10 @@ fn too_few(service: &ServicePlan, pods: &[Pod]) -> Option<String> {
 
 async fn get(context: &Context<'_>, pod: &Pod, path: &str) -> Result<String, Error> {
     let soon = context.ports.clock.now() + SignedDuration::from_secs(2);
-    let deadline = soon.min(context.deadline);
+    let budget = context.budget.within(soon);
     context
         .cluster
-        .pod_get(&pod.name_any(), container_port(pod), path, deadline)
+        .pod_get(&pod.name_any(), container_port(pod), path, &budget)
         .await
 }
 

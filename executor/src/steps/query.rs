@@ -16,6 +16,8 @@ use crate::runbook::Condition;
 use crate::verdict::{Verdict, all};
 
 const POLL: Duration = Duration::from_secs(5);
+/// A server that did not answer is asked again sooner than one that did.
+const UNANSWERED: Duration = Duration::from_secs(1);
 /// Two scrapes at least must lie in a window before a rate has a value.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,8 @@ struct Round {
     text: String,
     /// How long until it is worth looking again.
     again: Duration,
+    /// Whether the server refused or did not answer: its time, not the step's.
+    unanswered: bool,
 }
 
 async fn check(
@@ -53,7 +57,12 @@ async fn check(
     let clock = &context.ports.clock;
     let mut holds_since: Option<Timestamp> = None;
     loop {
+        let began = clock.now();
         let round = look(context, base, language, query).await?;
+        if round.unanswered {
+            let lost = context.cluster.since(began) + round.again;
+            context.budget.lose(lost);
+        }
         let now = clock.now();
         let mut again = round.again;
         let mut why = round.text.clone();
@@ -98,6 +107,7 @@ async fn look(
             verdict: Verdict::Unknown,
             text,
             again: SETTLE - window,
+            unanswered: false,
         });
     }
     if language == Language::Log && context.runbook.loki.is_none() {
@@ -118,7 +128,8 @@ async fn look(
             return Ok(Round {
                 verdict: Verdict::Unknown,
                 text,
-                again: POLL,
+                again: UNANSWERED,
+                unanswered: true,
             });
         }
     };
@@ -134,6 +145,7 @@ async fn look(
             verdict,
             text,
             again: POLL,
+            unanswered: false,
         });
     };
     let counted = count(context, window).await?;
@@ -165,6 +177,7 @@ async fn from_pods(context: &Context<'_>, query: &str, window: Duration) -> Resu
         verdict,
         text,
         again: POLL,
+        unanswered: false,
     })
 }
 
@@ -182,6 +195,7 @@ fn with_requests(
             verdict: Verdict::Unknown,
             text,
             again: POLL,
+            unanswered: false,
         };
     };
     let seconds = window.as_secs();
@@ -191,6 +205,7 @@ fn with_requests(
             verdict,
             text,
             again: POLL,
+            unanswered: false,
         };
     }
     // A breach stays a breach, however few they were; a pass needs all of them.
@@ -207,6 +222,7 @@ fn with_requests(
         verdict,
         text: format!("{text}, {wanted} wanted"),
         again,
+        unanswered: false,
     }
 }
 
@@ -283,10 +299,10 @@ async fn substitute(context: &Context<'_>, query: &str, window: Duration) -> Res
     if uses(query, "LIVE_PODS") {
         for service in context.services() {
             let soon = context.ports.clock.now() + SignedDuration::from_secs(5);
-            let deadline = soon.min(context.deadline);
+            let budget = context.budget.within(soon);
             let pods = context
                 .cluster
-                .list_pods(&service.selector, deadline)
+                .list_pods(&service.selector, &budget)
                 .await?;
             live.extend(
                 pods.iter()

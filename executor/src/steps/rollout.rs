@@ -38,7 +38,7 @@ async fn rolled_out(context: &Context<'_>, service: &ServicePlan) -> Result<(), 
     let params = WatchParams::default().fields(&format!("metadata.name={}", service.service));
     let version = deployment.resource_version().unwrap_or_default();
     let api = context.cluster.deployments();
-    let mut watcher = Watcher::new(context.cluster, api, params, version);
+    let mut watcher = Watcher::new(context.cluster, &context.budget, api, params, version);
     let mut trouble = Trouble::default();
     let mut looked_at = context.ports.clock.now();
     loop {
@@ -61,7 +61,6 @@ async fn rolled_out(context: &Context<'_>, service: &ServicePlan) -> Result<(), 
             Next::Relist => {
                 deployment = read(context, service).await?;
                 watcher.restart(deployment.resource_version().unwrap_or_default());
-                continue;
             }
         }
         let now = context.ports.clock.now();
@@ -72,7 +71,7 @@ async fn rolled_out(context: &Context<'_>, service: &ServicePlan) -> Result<(), 
             let sets = owned_sets(context.cluster, context, service).await?;
             let pods = context
                 .cluster
-                .list_pods(&service.selector, context.deadline)
+                .list_pods(&service.selector, &context.budget)
                 .await?;
             trouble.look(now, in_trouble(service, &sets, &pods))?;
         }
@@ -142,7 +141,7 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
     loop {
         let found = context
             .cluster
-            .call("list pods", context.deadline, || api.list(&list))
+            .call("list pods", &context.budget, || api.list(&list))
             .await?;
         let mut old: Vec<String> = found
             .items
@@ -160,7 +159,8 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
             }
             None => {
                 let params = WatchParams::default().labels(&service.selector);
-                watcher.insert(Watcher::new(context.cluster, api.clone(), params, version))
+                let (cluster, budget) = (context.cluster, &context.budget);
+                watcher.insert(Watcher::new(cluster, budget, api.clone(), params, version))
             }
         };
         let mut heard_at = context.ports.clock.now();

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::context::{Context, Stop, Success};
 use super::pods;
 use crate::clock::timeout;
-use crate::event::Event;
 use crate::kubernetes::{
     Cluster, is_status, owner_uid, retry_pause, revision_of, template_value, timestamp,
 };
@@ -103,7 +102,10 @@ async fn undo_one(
             .map_err(|error| Stop::Failed(format!("could not make the patch: {error}")))?;
         let params = PatchParams::default();
         let patch: Patch<Value> = Patch::Json(patch);
-        let limit = cluster.request_timeout.min(context.left());
+        let began = cluster.clock.now();
+        let limit = cluster
+            .request_timeout
+            .min(cluster.left(context.budget.last()));
         let send = timeout(&*cluster.clock, limit, api.patch(name, &params, &patch)).await;
         let (error, pause) = match send {
             Ok(Ok(patched)) => {
@@ -125,13 +127,8 @@ async fn undo_one(
             Err(elapsed) => (elapsed.to_string(), Duration::from_millis(100)),
         };
         // Whether it took effect is unknown: read again before patching again.
-        let event = Event::Retrying {
-            what: format!("undo {name}"),
-            why: error.clone(),
-        };
-        cluster.observer.event(cluster.clock.now(), &event);
         context
-            .wait(&format!("undo of {name}: {error}"), pause)
+            .refused(&format!("undo {name}"), &error, began, pause)
             .await?;
     }
 }
@@ -152,7 +149,7 @@ pub(super) async fn resume(context: &Context<'_>) -> Result<Success, Stop> {
         let params = PatchParams::default();
         let send = || api.patch(name, &params, &patch);
         let what = format!("resume deployment {name}");
-        let patched = context.cluster.call(&what, context.deadline, send).await?;
+        let patched = context.cluster.call(&what, &context.budget, send).await?;
         if patched.spec.and_then(|spec| spec.paused) == Some(true) {
             return Err(Stop::Failed(format!(
                 "{name} was resumed, but reads paused"
@@ -167,10 +164,7 @@ pub(super) async fn resume(context: &Context<'_>) -> Result<Success, Stop> {
 pub(super) async fn read(context: &Context<'_>, service: &ServicePlan) -> Result<Deployment, Stop> {
     let api = context.cluster.deployments();
     let name = &service.service;
-    let found = context
-        .cluster
-        .get_opt(&api, name, context.deadline)
-        .await?;
+    let found = context.cluster.get_opt(&api, name, &context.budget).await?;
     let found = found.ok_or_else(|| Stop::Failed(format!("deployment {name} is gone")))?;
     if found.metadata.uid.as_deref() != Some(&service.uid) {
         return Err(Stop::Failed(format!(
@@ -189,7 +183,7 @@ pub(super) async fn owned_sets(
     let api = cluster.replica_sets();
     let params = ListParams::default().labels(&service.selector);
     let list = cluster
-        .call("list replicasets", context.deadline, || api.list(&params))
+        .call("list replicasets", &context.budget, || api.list(&params))
         .await?;
     let mut sets = list.items;
     sets.retain(|set| owner_uid(&set.metadata) == Some(&service.uid));
@@ -301,7 +295,7 @@ async fn capacity(
         "scale deployment {} to {}",
         service.service, service.replicas
     );
-    context.cluster.call(&what, context.deadline, send).await?;
+    context.cluster.call(&what, &context.budget, send).await?;
     Ok(())
 }
 
@@ -351,7 +345,7 @@ async fn replace_pods(context: &Context<'_>, service: &ServicePlan) -> Result<Su
                     }
                 };
                 let what = format!("delete pod {pod}");
-                context.cluster.call(&what, context.deadline, send).await?;
+                context.cluster.call(&what, &context.budget, send).await?;
                 replaced += 1;
             }
             _ => {}

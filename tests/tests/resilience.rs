@@ -1,0 +1,88 @@
+//! What a server's refusals cost is paid from the reserve, and a lease that runs out is taken again.
+
+use std::time::Duration;
+
+use e2e::drills::{edited, plan, run};
+use firedrill::drill::DrillResult;
+use firedrill::scenario::{Anchor, Fault, FaultKind};
+use firedrill::verdict::Verdict;
+
+#[track_caller]
+fn assert_passes(result: &DrillResult) {
+    assert_eq!(
+        result.verdicts.overall,
+        Verdict::Pass,
+        "{:#?}\n{:?}",
+        result.troubles(),
+        result.faults
+    );
+}
+
+fn told(result: &DrillResult, words: &str) -> bool {
+    result
+        .timeline
+        .iter()
+        .any(|entry| entry.what.contains(words))
+}
+
+fn fault(kind: FaultKind, when: Anchor, lasts_s: Option<u64>) -> Fault {
+    Fault {
+        kind,
+        when,
+        at: Duration::ZERO,
+        jitter: Duration::ZERO,
+        lasts: lasts_s.map(Duration::from_secs),
+        target: None,
+        delay: None,
+        chance: None,
+    }
+}
+
+#[test]
+fn throttled_steps_borrow_and_say_so() {
+    let results: Vec<DrillResult> = (0..4)
+        .map(|seed| run(&plan("api-throttling", seed)))
+        .collect();
+    for result in &results {
+        assert_passes(result);
+    }
+    let borrowed = |result: &&DrillResult| {
+        let mut steps = result.steps.iter();
+        steps.any(|step| step.detail.contains("ms of the reserve used, "))
+    };
+    assert!(results.iter().any(|r| borrowed(&r)), "none borrowed");
+}
+
+#[test]
+fn who_resumes_has_the_same_reserve() {
+    for seed in 0..3 {
+        let killed = edited(plan("api-throttling", seed), |scenario| {
+            let mut killed = fault(
+                FaultKind::ExecutorKilled,
+                Anchor::Step("undo-app".to_owned()),
+                None,
+            );
+            killed.delay = Some(Duration::from_secs(5));
+            scenario.faults.push(killed);
+        });
+        assert_passes(&run(&killed));
+    }
+}
+
+#[test]
+fn a_lease_that_ran_out_is_taken_again() {
+    for when in ["rollout-status", "error-rate"] {
+        let cut_off = edited(plan("latency-regression", 3), |scenario| {
+            let mut cut = fault(
+                FaultKind::Unreachable,
+                Anchor::Step(when.to_owned()),
+                Some(30),
+            );
+            cut.target = Some("kubernetes".to_owned());
+            scenario.faults.push(cut);
+        });
+        let result = run(&cut_off);
+        assert_passes(&result);
+        assert!(told(&result, "takes it again"), "{when}");
+    }
+}
