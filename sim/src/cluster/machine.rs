@@ -322,9 +322,9 @@ impl Cluster {
         self.store.compact(self.store.rv());
     }
 
-    /// Ends every open watch, as a restart of the API server would.
-    pub fn drop_watches(&mut self) {
-        self.watches.end_all();
+    /// Ends every open watch, as a restart of the API server would; how many there were.
+    pub fn drop_watches(&mut self) -> usize {
+        self.watches.end_all()
     }
 
     pub(crate) fn get(&self, kind: Kind, key: &str) -> Option<Ref> {

@@ -36,7 +36,7 @@ mod value;
 mod wire;
 
 pub use kinds::Kind;
-pub use kubelet::ImageState;
+pub use kubelet::{Hindrance, ImageState};
 pub use machine::Cluster;
 pub use timings::{Range, Timings};
 pub use wire::{ApiRequest, ApiResponse, Target, WatchFrame, WatchId};

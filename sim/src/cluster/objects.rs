@@ -27,6 +27,8 @@ pub(crate) enum Part {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Quota {
     pub(crate) pods: Option<usize>,
+    /// Pods that were refused.
+    pub(crate) refused: u64,
 }
 
 /// How dependents are treated when their owner goes.
@@ -70,6 +72,12 @@ impl Cluster {
     /// ResourceQuota does. `None` lifts the limit.
     pub fn set_pod_quota(&mut self, pods: Option<usize>) {
         self.quota.pods = pods;
+    }
+
+    /// How many times a pod was refused for want of quota.
+    #[must_use]
+    pub fn pods_refused(&self) -> u64 {
+        self.quota.refused
     }
 
     /// Five characters as `k8s.io/apimachinery/pkg/util/rand` draws them.
@@ -194,7 +202,7 @@ impl Cluster {
         Ok((key, object))
     }
 
-    fn admit_pod(&self, namespace: &str, name: &str) -> Result<(), ApiError> {
+    fn admit_pod(&mut self, namespace: &str, name: &str) -> Result<(), ApiError> {
         let Some(limit) = self.quota.pods else {
             return Ok(());
         };
@@ -202,6 +210,7 @@ impl Cluster {
         if used < limit {
             return Ok(());
         }
+        self.quota.refused += 1;
         Err(ApiError::forbidden(
             Kind::Pod,
             name,

@@ -138,10 +138,12 @@ impl Watches {
     }
 
     /// The server ends all watches.
-    pub(crate) fn end_all(&mut self) {
-        for id in self.open.keys().copied().collect::<Vec<_>>() {
+    pub(crate) fn end_all(&mut self) -> usize {
+        let open: Vec<WatchId> = self.open.keys().copied().collect();
+        for &id in &open {
             self.end(id);
         }
+        open.len()
     }
 
     fn next_id(&mut self) -> WatchId {

@@ -12,11 +12,13 @@
 
 mod containers;
 mod env;
+mod hindrance;
 mod images;
 mod pod;
 mod probes;
 mod status;
 mod termination;
 
+pub use hindrance::Hindrance;
 pub use images::ImageState;
 pub(crate) use pod::Kubelet;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::hindrance::Hindered;
 use super::images::ImageState;
 use super::probes::ProbeRun;
 use crate::cluster::value::{self, at, int, items, text};
@@ -177,6 +178,8 @@ pub(crate) struct Kubelet {
     pub(crate) pods: BTreeMap<u32, PodRun>,
     pub(crate) by_key: BTreeMap<String, u32>,
     pub(crate) images: BTreeMap<String, ImageState>,
+    /// What faults do to pods.
+    pub(crate) hindered: Vec<Hindered>,
     pub(crate) admitted: u32,
     pub(crate) ips: u32,
 }

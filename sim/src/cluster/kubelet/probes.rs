@@ -145,6 +145,7 @@ impl Cluster {
     /// One tick.
     pub(super) fn probe(&mut self, id: u32, kind: ProbeKind, workload: &mut dyn Workload) {
         let now = self.now;
+        let held_back = kind == ProbeKind::Readiness && self.held_back(id);
         let Some(run) = self.kubelet.pods.get_mut(&id) else {
             return;
         };
@@ -162,6 +163,7 @@ impl Cluster {
             Handler::Tcp => workload.get(now, &run.uid, "/").map(|_| 200),
             Handler::Exec => run.process.then_some(200),
         };
+        let answer = if held_back { Some(503) } else { answer };
         let success = answer.is_some_and(|s| (200..400).contains(&s));
         let changed = run.probes[i].take(success);
         let healthy = run.probes[i].healthy;

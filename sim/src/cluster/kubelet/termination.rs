@@ -53,11 +53,16 @@ impl Cluster {
     /// Sends SIGTERM and puts the end of the process on the agenda.
     fn signal(&mut self, id: u32, grace: Micros, workload: &mut dyn Workload) {
         let now = self.now;
+        let ignores = self.ignores_term(id);
         let Some(run) = self.kubelet.pods.get_mut(&id) else {
             return;
         };
         let grace = grace.max(GRACE_MIN);
-        let drain = workload.terminate(now, &run.uid);
+        let drain = if ignores {
+            Micros(u64::MAX)
+        } else {
+            workload.terminate(now, &run.uid)
+        };
         let end = now + drain.min(grace);
         run.exit = Some(Exit {
             code: if drain <= grace { 0 } else { KILLED },

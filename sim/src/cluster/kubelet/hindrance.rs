@@ -1,0 +1,90 @@
+//! What faults do to the pods of an image: they come up late or never, or don't heed SIGTERM.
+
+use std::collections::BTreeSet;
+
+use super::pod::PodRun;
+use crate::cluster::machine::Cluster;
+use crate::time::Micros;
+
+/// What is wrong with pods of an image that start, or are stopped, from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The readiness probe fails until the process has run for this long.
+    ReadyLate(Micros),
+    /// The readiness probe fails.
+    NeverReady,
+    /// The process ignores SIGTERM and serves on, until SIGKILL at the end of the grace period.
+    IgnoresTerm,
+}
+
+/// A hindrance in force.
+#[derive(Debug)]
+pub(crate) struct Hindered {
+    image: String,
+    what: Hindrance,
+    since: Micros,
+    /// UIDs of the pods that it hit.
+    hit: BTreeSet<String>,
+}
+
+impl Hindered {
+    /// Whether it keeps a pod from being ready at `now`.
+    fn holds_back(&self, run: &PodRun, now: Micros) -> bool {
+        let until = match self.what {
+            Hindrance::ReadyLate(by) => run.process_since + by,
+            Hindrance::NeverReady => Micros(u64::MAX),
+            Hindrance::IgnoresTerm => return false,
+        };
+        self.image == run.image && run.process_since >= self.since && now < until
+    }
+}
+
+impl Cluster {
+    /// Lets `what` befall the pods of `image`, until [`Self::lift`].
+    pub fn hinder(&mut self, image: &str, what: Hindrance) {
+        self.kubelet.hindered.push(Hindered {
+            image: image.to_owned(),
+            what,
+            since: self.now,
+            hit: BTreeSet::new(),
+        });
+    }
+
+    /// Ends what [`Self::hinder`] began; how many pods it hit.
+    pub fn lift(&mut self, image: &str, what: Hindrance) -> u64 {
+        let mut hit = 0;
+        self.kubelet.hindered.retain(|h| {
+            let ends = h.image == image && h.what == what;
+            hit += if ends { h.hit.len() as u64 } else { 0 };
+            !ends
+        });
+        hit
+    }
+
+    /// Whether a pod's readiness probe fails, whatever the process answers.
+    pub(super) fn held_back(&mut self, id: u32) -> bool {
+        let now = self.now;
+        let Some(run) = self.kubelet.pods.get(&id) else {
+            return false;
+        };
+        let found = self.kubelet.hindered.iter_mut();
+        let Some(hindered) = found.into_iter().find(|h| h.holds_back(run, now)) else {
+            return false;
+        };
+        hindered.hit.insert(run.uid.clone());
+        true
+    }
+
+    /// Whether a pod's process does not heed SIGTERM.
+    pub(super) fn ignores_term(&mut self, id: u32) -> bool {
+        let Some(run) = self.kubelet.pods.get(&id) else {
+            return false;
+        };
+        let ignores = |h: &&mut Hindered| h.what == Hindrance::IgnoresTerm && h.image == run.image;
+        let Some(hindered) = self.kubelet.hindered.iter_mut().find(ignores) else {
+            return false;
+        };
+        hindered.hit.insert(run.uid.clone());
+        true
+    }
+}
