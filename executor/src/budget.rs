@@ -9,7 +9,8 @@
 //! 5xx, a connection that is cut, no answer) is not the step's: it moves the step's end, out of what the
 //! recovery time objective leaves over once every step to come has got its budget in full. What is left follows from the
 //! trigger's time, the journaled plan and the clock alone, so whoever resumes on another host comes to the same number.
-//! A wrong outcome never moves the end.
+//! So does what the cluster announces the end of (a pod's
+//! grace period). A wrong outcome never moves the end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -99,6 +100,11 @@ impl Budget {
         *lost += signed(time);
     }
 
+    /// The cluster has announced that something takes until `until`: the end moves there.
+    pub(crate) fn announced(&self, until: Timestamp) {
+        self.lose(positive(until.duration_since(self.end())));
+    }
+
     /// How much of the reserve was used by `now`.
     pub(crate) fn borrowed(&self, now: Timestamp) -> Duration {
         positive(now.duration_since(self.own))
@@ -164,6 +170,17 @@ mod tests {
         assert_eq!(part.end(), at(5));
         assert_eq!(budget.end(), at(14));
         assert_eq!(budget.within(at(30)).end(), at(18));
+    }
+
+    #[test]
+    fn what_is_announced_counts_once() {
+        let budget = Budget::between(at(10), at(20));
+        for until in [8, 14, 14] {
+            budget.announced(at(until));
+        }
+        assert_eq!(budget.end(), at(14));
+        budget.announced(at(30));
+        assert_eq!(budget.end(), at(20));
     }
 
     #[test]

@@ -95,6 +95,7 @@ fn exit_codes_only() -> String {
         "error-logs",
         "books-balance",
         "stay-recovered",
+        "still-prior-build",
     ] {
         text = without_step(&text, step);
     }
@@ -111,6 +112,45 @@ fn trusting_exit_codes_lands_back_on_the_bad_release() {
         "{:#?}",
         result.troubles()
     );
+}
+
+/// Whether the drill ends as it should by the built-in runbook, and fails by `oracle` without `step`.
+fn bites_without(scenario: &str, step: &str, oracle: &str) {
+    let sound = run(&plan(scenario, 3));
+    assert_eq!(
+        sound.verdicts.overall,
+        Verdict::Pass,
+        "{scenario}: {:#?}",
+        sound.troubles()
+    );
+    let careless = run(&plan_by(scenario, 3, &without_step(BUILT_IN, step)));
+    assert_fails_by(&careless, oracle);
+}
+
+#[test]
+fn without_its_configuration_the_prior_release_is_not_back() {
+    bites_without("latency-regression", "restore-config", "state");
+}
+
+#[test]
+fn a_paused_deployment_must_be_resumed() {
+    bites_without("deployment-paused", "resume-rollout", "outcome");
+}
+
+#[test]
+fn who_does_not_look_again_claims_what_a_controller_has_undone() {
+    // The error rate alone does not show that the bad release is back.
+    bites_without("self-heal", "still-prior-build", "outcome");
+    // Nor does a look that comes at once.
+    let hurried = without_step(BUILT_IN, "stay-recovered");
+    assert_fails_by(&run(&plan_by("self-heal", 3, &hurried)), "outcome");
+}
+
+#[test]
+fn an_undo_without_a_revision_can_not_be_repeated() {
+    let text = BUILT_IN.replace(" --to-revision=$TARGET_REVISION", "");
+    let result = run(&plan_by("second-undo", 3, &text));
+    assert_fails_by(&result, "builds");
 }
 
 // --- broken executors --------------------------------------------------------------------------
@@ -217,6 +257,7 @@ fn blind_drill(refit_http: bool) -> DrillResult {
         "rollout-status",
         "review-replica-sets",
         "check-build",
+        "still-prior-build",
         "error-logs",
     ] {
         text = without_step(&text, step);

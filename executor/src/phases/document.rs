@@ -51,7 +51,9 @@ impl Executor {
             .await;
         match ended {
             Ok(success) => Ok(success.evidence),
-            Err(Stop::Failed(why) | Stop::Inconclusive(why)) => Err(unwritten(why)),
+            Err(Stop::Failed(why) | Stop::Inconclusive(why) | Stop::Undone(why)) => {
+                Err(unwritten(why))
+            }
             Err(Stop::Fatal(error)) => Err(error),
         }
     }

@@ -30,7 +30,7 @@ impl Executor {
         }
     }
 
-    async fn resume_held(&self, token: u64) -> Result<Report, Error> {
+    pub(super) async fn resume_held(&self, token: u64) -> Result<Report, Error> {
         let journal = Journal::load(&self.cluster(), &self.options.identity).await?;
         let Some(plan) = journal.plan.clone() else {
             return Err(Error::NothingToResume);

@@ -21,6 +21,9 @@ use crate::report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent};
 use crate::runbook::{Command, OnFail, Phase};
 use crate::steps::{Context, Facts, Stop, Success, has_side_effect, perform};
 
+/// How often the application is rolled back again, where somebody changed it, before a person is called.
+const REDONE_MAX: u32 = 2;
+
 impl Executor {
     /// What [`run`](Self::run) would do and why. Changes nothing.
     ///
@@ -40,17 +43,15 @@ impl Executor {
     /// journal can't be written. A rollback that can't go on is no error but [`Outcome::Escalated`].
     pub async fn run(&self, trigger: TriggerEvent) -> Result<Report, Error> {
         self.begin(Stage::Run);
+        let mut again = false;
         loop {
-            let held = self.take_lease(false).await?;
-            let work = self.run_held(held.token, trigger.clone());
+            let held = self.take_lease(again).await?;
+            let work = self.run_held(held.token, trigger.clone(), again);
             match self.guarded(&held, Box::pin(work)).await {
                 Err(Error::LeaseRanOut { why }) => self.regain(&why),
                 ended => return ended,
             }
-            match self.resume().await {
-                Err(Error::NothingToResume) => {}
-                ended => return ended,
-            }
+            again = true;
         }
     }
 
@@ -110,10 +111,20 @@ impl Executor {
         result
     }
 
-    async fn run_held(&self, token: u64, trigger: TriggerEvent) -> Result<Report, Error> {
+    /// `again`: an earlier attempt of this executor may have begun it.
+    async fn run_held(
+        &self,
+        token: u64,
+        trigger: TriggerEvent,
+        again: bool,
+    ) -> Result<Report, Error> {
         let started_at = self.now();
         let cluster = self.cluster();
         let mut journal = Journal::load(&cluster, &self.options.identity).await?;
+        let begun = journal.plan.as_ref();
+        if again && begun.is_some_and(|plan| plan.trigger.as_ref() == Some(&trigger)) {
+            return self.resume_held(token).await;
+        }
         if journal.state.is_open() && !self.options.force {
             let since = journal.begun_at().unwrap_or(started_at);
             return Err(Error::InProgress { since });
@@ -157,6 +168,7 @@ impl Executor {
         let cluster = self.cluster();
         let mut facts = Facts::from_journal(&plan, &journal.entries);
         let mut escalated = None;
+        let mut redone = 0;
         let next = journal.state.next_step().unwrap_or(plan.steps.len());
         self.emit(&Event::PlanInForce {
             plan: Arc::new(plan.clone()),
@@ -185,6 +197,26 @@ impl Executor {
                     None => return Ok(stopped(&plan, facts, &journal.state)),
                 }
             };
+            if let Err(Stop::Undone(why)) = &ended
+                && redone < REDONE_MAX
+                && let Some(undo) = undo_before(&plan, step)
+            {
+                redone += 1;
+                let text =
+                    format!("{why}: somebody changed it after the undo, so it is undone again");
+                facts.notes.push(text.clone());
+                self.emit(&Event::Note { text });
+                // The check now acts: whoever resumes finds its intent, and the undo does nothing where it need not.
+                journal
+                    .append(Record::Intent { step: index }, token)
+                    .await?;
+                let attempt = self.attempt(&cluster, &plan, baseline, undo, &facts, token);
+                match attempt.await {
+                    (_, Ok(_)) => continue,
+                    (_, Err(Stop::Fatal(error))) => return Err(error),
+                    (_, Err(_)) => {}
+                }
+            }
             let record = match ended {
                 Ok(success) => {
                     let data = data_of(&success);
@@ -195,7 +227,7 @@ impl Executor {
                     }
                 }
                 Err(Stop::Fatal(error)) => return Err(error),
-                Err(Stop::Failed(_) | Stop::Inconclusive(_)) => {
+                Err(Stop::Failed(_) | Stop::Undone(_) | Stop::Inconclusive(_)) => {
                     let go_on = match step.on_fail {
                         OnFail::Abort => false,
                         OnFail::Continue => true,
@@ -297,7 +329,7 @@ impl Executor {
         let (outcome, detail) = match &ended {
             Ok(success) if success.already => (StepOutcome::AlreadySo, success.detail.clone()),
             Ok(success) => (StepOutcome::Done, success.detail.clone()),
-            Err(Stop::Failed(why)) => (StepOutcome::Failed, why.clone()),
+            Err(Stop::Failed(why) | Stop::Undone(why)) => (StepOutcome::Failed, why.clone()),
             Err(Stop::Inconclusive(why)) => (StepOutcome::Inconclusive, why.clone()),
             Err(Stop::Fatal(error)) => (StepOutcome::Failed, error.chain()),
         };
@@ -360,6 +392,13 @@ impl Executor {
         }
         Ok(())
     }
+}
+
+/// The undo whose outcome `step` checks, if it is pinned: another one must not be repeated.
+fn undo_before<'a>(plan: &'a Plan, step: &PlannedStep) -> Option<&'a PlannedStep> {
+    plan.steps[..step.index].iter().find(|undo| {
+        undo.command == Command::RolloutUndo { pinned: true } && undo.service == step.service
+    })
 }
 
 /// Looks again until the outcome has held for as long as the step wants.

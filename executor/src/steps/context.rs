@@ -113,6 +113,8 @@ pub(crate) enum Stop {
     Failed(String),
     /// Its budget is spent and there was too little to decide on.
     Inconclusive(String),
+    /// What an earlier step had done is undone: somebody else changed it.
+    Undone(String),
     /// This executor must not act any more.
     Fatal(Error),
 }

@@ -11,13 +11,15 @@ use kube::api::{ListParams, WatchParams};
 
 use super::context::{Context, Stop, Success};
 use super::undo::{digest_of, digest_of_set, owned_sets, read};
-use crate::kubernetes::{Next, Watcher, owner_uid};
+use crate::kubernetes::{Next, Watcher, owner_uid, timestamp};
 use crate::planner::ServicePlan;
 
 /// How long to go without news before looking for oneself.
 const QUIET: Duration = Duration::from_secs(3);
 /// How long a pod must be in trouble before it is believed: a single failed pull or start may pass.
 const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
+/// From the end of a pod's grace period to the end of its object.
+const KILL: SignedDuration = SignedDuration::from_secs(2);
 
 /// Waits until the services are rolled out and the old pods are gone.
 pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {
@@ -85,7 +87,7 @@ fn missing(service: &ServicePlan, deployment: &Deployment) -> Result<Option<Stri
     let status = deployment.status.clone().unwrap_or_default();
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
     if digest_of(deployment) != service.template_digest {
-        return Err(Stop::Failed(format!(
+        return Err(Stop::Undone(format!(
             "{name}: its template is not the recorded one"
         )));
     }
@@ -143,14 +145,17 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
             .cluster
             .call("list pods", &context.budget, || api.list(&list))
             .await?;
-        let mut old: Vec<String> = found
+        let old: Vec<&Pod> = found
             .items
             .iter()
             .filter(|pod| {
                 !owner_uid(&pod.metadata).is_some_and(|owner| good.iter().any(|uid| uid == owner))
             })
-            .map(ResourceExt::name_any)
             .collect();
+        if let Some(until) = killed_by(&old) {
+            context.budget.announced(until);
+        }
+        let mut old: Vec<String> = old.into_iter().map(ResourceExt::name_any).collect();
         let version = found.metadata.resource_version.unwrap_or_default();
         let watcher = match &mut watcher {
             Some(watcher) => {
@@ -192,6 +197,13 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
             return Ok("no pod of another release is left".to_owned());
         }
     }
+}
+
+/// When the last of `pods` will have been killed, if all of them are on their way out.
+fn killed_by(pods: &[&Pod]) -> Option<Timestamp> {
+    let until = |pod: &&Pod| pod.metadata.deletion_timestamp.as_ref().map(timestamp);
+    let ends: Option<Vec<Timestamp>> = pods.iter().map(until).collect();
+    Some(ends?.into_iter().max()? + KILL)
 }
 
 /// What has kept pods of the old release from starting, and since when.

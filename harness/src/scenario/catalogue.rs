@@ -39,7 +39,20 @@ built_in! {
     false "scenarios/faults/api-failing.toml";
     false "scenarios/faults/api-slow.toml";
     false "scenarios/faults/api-throttling.toml";
+    false "scenarios/faults/deployment-paused.toml";
     false "scenarios/faults/executor-killed.toml";
+    false "scenarios/faults/history-pruned.toml";
+    false "scenarios/faults/image-gone.toml";
+    false "scenarios/faults/node-full.toml";
+    false "scenarios/faults/pods-killed.toml";
+    false "scenarios/faults/pods-slow.toml";
+    false "scenarios/faults/pods-stuck-a-while.toml";
+    false "scenarios/faults/pods-stuck.toml";
+    false "scenarios/faults/quota.toml";
+    false "scenarios/faults/replicas-scaled.toml";
+    false "scenarios/faults/second-undo.toml";
+    false "scenarios/faults/self-heal.toml";
+    false "scenarios/faults/terminating-slow.toml";
     false "scenarios/faults/unreachable.toml";
     false "scenarios/faults/undo-script-missing.toml";
     false "scenarios/faults/undo-script-lossy.toml";
@@ -58,6 +71,7 @@ built_in! {
     false "scenarios/faults/sessions-stay.toml";
     false "scenarios/faults/executor-paused.toml";
     false "scenarios/faults/executor-paused-restoring.toml";
+    false "scenarios/faults/watch-gone.toml";
 }
 
 /// A file's name without folders and `.toml`.

@@ -204,6 +204,45 @@ faults! {
     Unreachable = "unreachable", "The executor reaches a server no more; its connections break.", {
         targets: SERVERS, lasts: May, delay: No, chance: May, blocks: true, worlds: SIM,
     };
+    WatchGone = "watch-gone", "Every watch ends each second and can't be taken up again: 410 Gone.", {
+        targets: &[], lasts: May, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    ImageGone = "image-gone", "The service's prior image can't be pulled any more.", {
+        targets: SERVICES, lasts: May, delay: No, chance: No, blocks: true, worlds: SIM,
+    };
+    PodsSlow = "pods-slow", "Pods of the service's prior version take `delay` longer to become ready.", {
+        targets: SERVICES, lasts: May, delay: Must, chance: No, blocks: false, worlds: SIM,
+    };
+    PodsStuck = "pods-stuck", "Pods of the service's prior version don't become ready.", {
+        targets: SERVICES, lasts: May, delay: No, chance: No, blocks: true, worlds: SIM,
+    };
+    PodsKilled = "pods-killed", "Every pod of the service is killed, without grace.", {
+        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    TerminatingSlow = "terminating-slow", "Pods of the service's bad version ignore SIGTERM and serve on until they are killed.", {
+        targets: SERVICES, lasts: May, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    Quota = "quota", "The namespace's quota of pods is used up.", {
+        targets: &[], lasts: May, delay: No, chance: No, blocks: true, worlds: SIM,
+    };
+    NodeFull = "node-full", "The node takes no more pods.", {
+        targets: &[], lasts: May, delay: No, chance: No, blocks: true, worlds: SIM,
+    };
+    HistoryPruned = "history-pruned", "The ReplicaSets of the service that have no pods are deleted.", {
+        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    DeploymentPaused = "deployment-paused", "Somebody pauses the service's Deployment.", {
+        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    ReplicasScaled = "replicas-scaled", "Somebody scales the service down to one replica.", {
+        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    SecondUndo = "second-undo", "Somebody undoes the service's rollout, without naming a revision.", {
+        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    SelfHeal = "self-heal", "A GitOps controller puts the bad release back, `delay` after it was rolled back.", {
+        targets: &[], lasts: May, delay: Must, chance: No, blocks: false, worlds: SIM,
+    };
 }
 
 impl FaultKind {

@@ -9,15 +9,20 @@
 //! - `ledger`: what befalls the database, its undo scripts, and the gateways that should stop writing.
 //! - `sight`: what keeps the executor from seeing how the exchange fares.
 //! - `hosts`: what befalls the hosts that run the executor.
+//! - `cluster`: what befalls pods, nodes and watches.
+//! - `others`: what other people and controllers do.
 
+mod cluster;
 mod hosts;
 mod ledger;
 mod messages;
+mod others;
 mod sight;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dex::release::{Release, Service};
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
@@ -67,12 +72,42 @@ struct State {
     hosts: hosts::Hosts,
 }
 
+/// A service that the bad release changes, and its images.
+#[derive(Clone)]
+struct Changed {
+    service: &'static str,
+    good: String,
+    bad: String,
+}
+
+impl Changed {
+    fn all(scenario: &Scenario) -> Vec<Self> {
+        let named = |name: &str| Release::by_name(name);
+        let (Some(from), Some(to)) = (named(&scenario.release.from), named(&scenario.release.to))
+        else {
+            return Vec::new();
+        };
+        let images = |service| (from.build(service).image(), to.build(service).image());
+        Service::ALL
+            .into_iter()
+            .map(|service| (service, images(service)))
+            .filter(|(_, (good, bad))| good != bad)
+            .map(|(service, (good, bad))| Self {
+                service: service.name(),
+                good,
+                bad,
+            })
+            .collect()
+    }
+}
+
 /// Begins and ends the faults of a drill. Clones share it.
 #[derive(Clone)]
 pub(super) struct Injector {
     world: World,
     notebook: Notebook,
     seed: u64,
+    changed: Arc<[Changed]>,
     state: Arc<Mutex<State>>,
     /// Slots that are due, or have begun and will end.
     later: mpsc::UnboundedSender<usize>,
@@ -107,6 +142,7 @@ impl Injector {
             world: world.clone(),
             notebook: notebook.clone(),
             seed,
+            changed: Changed::all(scenario).into(),
             state: Arc::new(Mutex::new(State {
                 slots,
                 reached: Vec::new(),
@@ -276,6 +312,24 @@ impl Injector {
             FaultKind::SecondExecutor | FaultKind::ExecutorPaused => {
                 hosts::begin(self, world, fault)
             }
+            FaultKind::WatchGone
+            | FaultKind::ImageGone
+            | FaultKind::PodsSlow
+            | FaultKind::PodsStuck
+            | FaultKind::TerminatingSlow
+            | FaultKind::Quota
+            | FaultKind::NodeFull => {
+                let target = fault.target.as_deref();
+                let mut changed = self.changed.iter();
+                let changed = changed.find(|it| Some(it.service) == target);
+                cluster::begin(world, fault, changed)
+            }
+            FaultKind::PodsKilled
+            | FaultKind::HistoryPruned
+            | FaultKind::DeploymentPaused
+            | FaultKind::ReplicasScaled
+            | FaultKind::SecondUndo
+            | FaultKind::SelfHeal => others::begin(world, fault, &self.changed),
             FaultKind::ExecutorKilled => {
                 let hits = self.kill(micros(fault.delay.unwrap_or_default()));
                 Begun::until(move |_| hits)

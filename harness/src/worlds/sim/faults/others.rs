@@ -1,0 +1,165 @@
+//! What other people and controllers do through the API server while the rollback is under way. One who acts only once acts at
+//! the very instant, without latency.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+use sim::cluster::{ApiRequest, ApiResponse, Kind};
+use sim::world::World;
+
+use super::super::NAMESPACE;
+use super::{Begun, Changed, micros};
+use crate::scenario::{Fault, FaultKind};
+
+const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const JSON_PATCH: &str = "application/json-patch+json";
+
+/// Begins a fault of this family. `changed`: what the release changes.
+pub(super) fn begin(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
+    let service = fault.target.as_deref().unwrap_or_default();
+    let hits = match fault.kind {
+        FaultKind::SelfHeal => return self_heal(world, fault, changed),
+        FaultKind::HistoryPruned => prune(world, service),
+        FaultKind::DeploymentPaused => {
+            patch(world, service, MERGE, &json!({"spec": {"paused": true}}))
+        }
+        FaultKind::ReplicasScaled => {
+            patch(world, service, MERGE, &json!({"spec": {"replicas": 1}}))
+        }
+        FaultKind::PodsKilled => kill(world, service),
+        _ => undo(world, service),
+    };
+    Begun::until(move |_| hits)
+}
+
+/// A GitOps controller: whenever an image is not the one of the bad release, it puts that back, `delay` later.
+fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
+    let healed = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&healed);
+    let (world, changed) = (world.clone(), changed.to_vec());
+    let delay = micros(fault.delay.unwrap_or_default());
+    let work = async move {
+        loop {
+            world.sleep(delay).await;
+            for Changed { service, good, bad } in &changed {
+                if image(&world, service).as_deref() != Some(good) {
+                    continue;
+                }
+                let containers = json!([{"name": service, "image": bad}]);
+                let body = json!({"spec": {"template": {"spec": {"containers": containers}}}});
+                let hit = patch(&world, service, STRATEGIC, &body);
+                counted.fetch_add(hit, Ordering::Relaxed);
+            }
+        }
+    };
+    Begun {
+        ending: Box::new(move |_| healed.load(Ordering::Relaxed)),
+        work: Some(Box::pin(work)),
+    }
+}
+
+fn image(world: &World, service: &str) -> Option<String> {
+    world.with(|state| {
+        let deployment = state.cluster.object(Kind::Deployment, NAMESPACE, service)?;
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        image.as_str().map(str::to_owned)
+    })
+}
+
+/// Deletes every ReplicaSet of `service` that has no pods, as a small `revisionHistoryLimit` does.
+fn prune(world: &World, service: &str) -> u64 {
+    let old = |set: &Value| set["spec"]["replicas"] == 0;
+    let sets = names(world, Kind::ReplicaSet, service, old);
+    let delete = |set: &String| {
+        let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/replicasets/{set}");
+        ask(world, Method::DELETE, &path, None, &Value::Null)
+    };
+    sets.iter().map(delete).sum()
+}
+
+/// Kills every pod of `service` without grace.
+fn kill(world: &World, service: &str) -> u64 {
+    let pods = names(world, Kind::Pod, service, |_| true);
+    let delete = |pod: &String| {
+        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}");
+        ask(
+            world,
+            Method::DELETE,
+            &path,
+            Some("application/json"),
+            &json!({"gracePeriodSeconds": 0}),
+        )
+    };
+    pods.iter().map(delete).sum()
+}
+
+/// `kubectl rollout undo` without a revision: to the one with the second-highest number.
+fn undo(world: &World, service: &str) -> u64 {
+    let revision = |set: &Value| -> Option<u64> {
+        let annotations = &set["metadata"]["annotations"];
+        annotations["deployment.kubernetes.io/revision"]
+            .as_str()?
+            .parse()
+            .ok()
+    };
+    let template = world.with(|state| {
+        let sets = state.cluster.objects(Kind::ReplicaSet, NAMESPACE);
+        let mut sets: Vec<&Value> = sets.filter(|set| is_of(set, service)).collect();
+        sets.sort_by_key(|set| std::cmp::Reverse(revision(set)));
+        sets.get(1).map(|set| set["spec"]["template"].clone())
+    });
+    let Some(mut template) = template else {
+        return 0;
+    };
+    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        labels.remove("pod-template-hash");
+    }
+    let body = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
+    patch(world, service, JSON_PATCH, &body)
+}
+
+fn is_of(object: &Value, service: &str) -> bool {
+    object["metadata"]["labels"]["app"] == service
+}
+
+fn names(world: &World, kind: Kind, service: &str, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
+    world.with(|state| {
+        let objects = state.cluster.objects(kind, NAMESPACE);
+        objects
+            .filter(|object| is_of(object, service) && wanted(object))
+            .filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned))
+            .collect()
+    })
+}
+
+fn patch(world: &World, deployment: &str, how: &str, body: &Value) -> u64 {
+    let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{deployment}");
+    ask(world, Method::PATCH, &path, Some(how), body)
+}
+
+/// 1 if the API server did it, 0 if it refused.
+fn ask(world: &World, method: Method, path: &str, content_type: Option<&str>, body: &Value) -> u64 {
+    let Ok(uri) = path.parse() else { return 0 };
+    let body = if body.is_null() {
+        Bytes::new()
+    } else {
+        Bytes::from(body.to_string())
+    };
+    let request = ApiRequest {
+        method,
+        uri,
+        content_type: content_type.map(str::to_owned),
+        accept: None,
+        body,
+        user: "somebody else".to_owned(),
+    };
+    let response = world.with(|state| {
+        let now = state.now();
+        state.cluster.handle(now, request, &mut state.exchange)
+    });
+    u64::from(matches!(response, ApiResponse::Unary { status, .. } if status < 300))
+}
