@@ -7,7 +7,7 @@
 //!                                clients ════════════════════════════════════════════════               (load)
 //! ```
 //!
-//! - `place`: which cluster, and whether it may be used.
+//! - `place`, `lock`: which cluster, whether it may be used, and by whom.
 //! - `docker`: the ledger's server as a container of this process.
 //! - `ledger`: its roles, migrations and rows.
 //! - `objects`: the exchange in the cluster.
@@ -23,6 +23,7 @@ mod docker;
 mod harvest;
 mod ledger;
 mod load;
+mod lock;
 mod objects;
 mod place;
 mod probe;
@@ -150,7 +151,8 @@ pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
         .build()
         .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))?;
     let performed = runtime.block_on(async {
-        let place = Place::find()?;
+        let user = format!("a drill of {}", plan.scenario.name);
+        let place = Place::find(&user, &interrupted).await?;
         let client = place.admin().await?;
         // The container lives until the cluster is cleared: pods that miss their database only make noise.
         let server = Server::start(&place.network)?;

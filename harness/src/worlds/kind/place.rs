@@ -1,8 +1,8 @@
 //! Which cluster to drill on: the one that `cargo xtask kind up` made, or another with the harness's marker.
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
@@ -12,25 +12,17 @@ use serde::Deserialize;
 
 use super::NAMESPACE;
 use super::crash::{Trap, Trapping};
+use super::lock::{self, Lock};
 
 /// The marker's namespace and name: a cluster that hasn't got it is never touched.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
 
-fn lock(path: &Path) -> Result<File, String> {
-    let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err("another drill uses the cluster".to_owned()),
-        Err(TryLockError::Error(error)) => Err(format!("{}: {error}", path.display())),
-    }
-}
-
 /// Where things are, as `cluster.json` says.
 #[derive(Debug, Deserialize)]
 pub(super) struct Place {
-    /// One drill at a time: held as long as this value, and gone with the process.
+    /// One user at a time: held as long as this value.
     #[serde(skip)]
-    lock: Option<File>,
+    lock: Option<Lock>,
     context: String,
     /// What the marker must say.
     id: String,
@@ -47,11 +39,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Reads `cluster.json`: `FIREDRILL_CLUSTER`, or where `cargo xtask kind up` puts it.
+    /// Reads `cluster.json`: `FIREDRILL_CLUSTER`, or where `cargo xtask kind up` puts it; and waits until nobody else uses
+    /// that cluster. `user` is what those are told who then wait for us.
     ///
     /// # Errors
-    /// There is none that can be read.
-    pub(super) fn find() -> Result<Self, String> {
+    /// There is none that can be read, or the wait was interrupted.
+    pub(super) async fn find(user: &str, interrupted: &AtomicBool) -> Result<Self, String> {
         let file = std::env::var_os("FIREDRILL_CLUSTER").map_or_else(
             || {
                 PathBuf::from(concat!(
@@ -61,15 +54,22 @@ impl Place {
             },
             PathBuf::from,
         );
-        let text = std::fs::read_to_string(&file).map_err(|error| {
-            format!(
-                "{}: {error}; `cargo xtask kind up` makes a cluster",
-                file.display()
-            )
-        })?;
-        let mut place: Self =
-            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        place.lock = Some(lock(&file.with_file_name("drill.lock"))?);
+        let read = || {
+            std::fs::read_to_string(&file).map_err(|error| {
+                format!(
+                    "{}: {error}; `cargo xtask kind up` makes a cluster",
+                    file.display()
+                )
+            })
+        };
+        read()?;
+        let say = |what: &str| eprintln!("kind: {what}");
+        let stop = || interrupted.load(Ordering::Acquire);
+        let lock = lock::take(&file.with_file_name("drill.lock"), user, &say, &stop).await?;
+        // While we waited, the cluster may have been made anew.
+        let mut place: Self = serde_json::from_str(&read()?)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+        place.lock = Some(lock);
         Ok(place)
     }
 
@@ -125,22 +125,5 @@ impl Place {
             .map_err(|error| failed(&error))?;
         config.default_namespace = NAMESPACE.to_owned();
         Ok(config)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::lock;
-
-    #[test]
-    fn one_drill_at_a_time() {
-        let path = std::env::temp_dir().join(format!("firedrill-lock-{}", std::process::id()));
-        let first = lock(&path);
-        assert!(first.is_ok());
-        let second = lock(&path);
-        assert!(second.is_err_and(|why| why.contains("another drill")));
-        drop(first);
-        assert!(lock(&path).is_ok());
-        assert!(std::fs::remove_file(path).is_ok());
     }
 }
