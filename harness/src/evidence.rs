@@ -46,6 +46,8 @@ pub struct Evidence {
     pub crash_ms: Option<Option<Ms>>,
     /// The scenario's faults, in its order.
     pub faults: Vec<FaultSeen>,
+    /// How far the host held the clients up; `None` in a world where nothing can.
+    pub host: Option<HostSeen>,
     /// Whether a pod of the deployed release was ever seen live.
     pub deployed_build_seen: bool,
     /// What halts trading, at the end.
@@ -171,6 +173,23 @@ pub struct TriggerSaid {
     pub at_ms: Ms,
 }
 
+/// How punctual the clients were, who are part of the harness: a host that is too busy for them makes an exchange look slow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostSeen {
+    /// Requests sent.
+    pub sent: u64,
+    /// Those that were sent later than they were due by more than [`LATE_MS`].
+    pub late: u64,
+    /// By how much at most, ms.
+    pub worst_ms: Ms,
+    /// When last, ms of the drill.
+    pub last_ms: Ms,
+}
+
+/// A request that is sent later than it is due by more than this says more about the host than about the exchange: its clients give
+/// up after 2 s, and the slowest hundredth may take 100 ms.
+pub const LATE_MS: Ms = 250;
+
 /// How the executor ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -236,6 +255,7 @@ impl Evidence {
                     hits: 0,
                 })
                 .collect(),
+            host: None,
             deployed_build_seen: false,
             maintenance: MaintenanceSeen {
                 flag: None,

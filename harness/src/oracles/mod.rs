@@ -12,6 +12,7 @@ mod execution;
 mod fault;
 mod files;
 mod hold;
+mod host;
 mod invariants;
 mod maintenance;
 pub mod recovery;
@@ -36,7 +37,11 @@ pub struct Oracle {
 const OF_RECOVERED: [&str; 6] = ["rto", "error-rate", "invariants", "builds", "hold", "state"];
 
 /// All oracles, in the order of the stages.
-pub const ORACLES: [Oracle; 15] = [
+pub const ORACLES: [Oracle; 16] = [
+    Oracle {
+        name: "host",
+        check: host::check,
+    },
     Oracle {
         name: "steady-state",
         check: steady::check,

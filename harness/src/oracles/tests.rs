@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::recovery::{first_harm_ms, recovered_ms};
 use super::*;
 use crate::evidence::{
-    Books, Entry, FaultSeen, MaintenanceSeen, Outcome, PodSeen, Probe, Second, TriggerSaid,
+    Books, Entry, FaultSeen, HostSeen, MaintenanceSeen, Outcome, PodSeen, Probe, Second,
+    TriggerSaid,
 };
 use crate::scenario::{Expected, Path, Scenario, built_in};
-use crate::verdict::Verdict;
+use crate::verdict::{Survivability, Verdict, judge};
 
 const GOOD_SECOND: Second = Second {
     answered: 200,
@@ -120,6 +121,28 @@ fn good_evidence_passes_every_oracle() {
 }
 
 #[test]
+fn a_late_request_in_ten_thousand_decides_nothing_and_a_starved_host_fails_nobody() {
+    let host = |late| {
+        let mut e = good();
+        e.host = Some(HostSeen {
+            sent: 20_000,
+            late,
+            worst_ms: 900,
+            last_ms: 200_000,
+        });
+        // What the clients saw of it, and what an executor would be blamed for.
+        e.seconds[455].errors = 50;
+        e
+    };
+    assert_eq!(verdict_of("host", &host(2)), Verdict::Pass);
+    let starved = host(3);
+    assert_eq!(verdict_of("host", &starved), Verdict::Inconclusive);
+    let judged = |e: &Evidence| judge(&ask_all(e), Survivability::Survivable).overall;
+    assert_eq!(judged(&host(2)), Verdict::Fail);
+    assert_eq!(judged(&starved), Verdict::Inconclusive);
+}
+
+#[test]
 fn recovery_is_where_the_clients_saw_it() {
     assert_eq!(recovered_ms(&good()), Some(180_000));
     // The first ten seconds in which more than one request in a hundred is slow.
@@ -133,6 +156,25 @@ type Case = (&'static str, fn(&mut Evidence), &'static str, Verdict);
 fn doctored_evidence_is_seen_through() {
     use Verdict::{Fail, Inconclusive};
     let cases: Vec<Case> = vec![
+        (
+            "a host that held its clients up",
+            |e| {
+                e.host = Some(HostSeen {
+                    sent: 10_000,
+                    late: 2,
+                    worst_ms: 400,
+                    last_ms: 170_000,
+                });
+            },
+            "host",
+            Inconclusive,
+        ),
+        (
+            "clients that sent nothing",
+            |e| e.host = Some(HostSeen::default()),
+            "host",
+            Inconclusive,
+        ),
         (
             "errors in the warm-up",
             |e| e.seconds[30].errors = 5,

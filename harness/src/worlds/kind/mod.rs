@@ -442,7 +442,7 @@ async fn finish(stage: &Stage, load: &mut Load) {
     }
     load.stop();
     let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
-    let (errors, late) = {
+    let errors = {
         let evidence = &mut stage.lock().evidence;
         evidence.end_ms = end_ms;
         load.look(|record| {
@@ -453,20 +453,10 @@ async fn finish(stage: &Stage, load: &mut Load) {
                 .resize(whole, crate::evidence::Second::default());
             evidence.orders.acknowledged.clone_from(&record.orders);
             evidence.trades.acknowledged.clone_from(&record.trades);
-            (record.errors.clone(), record.late)
+            evidence.host = Some(record.host);
+            record.errors.clone()
         })
     };
-    if let Some((count, worst, last)) = late {
-        let what = format!(
-            "this host held its own clients up {count} times, by up to {}, the last time at {}",
-            crate::stats::show_ms(worst),
-            crate::stats::show_ms(last)
-        );
-        stage
-            .lock()
-            .timeline
-            .push(Entry::new(end_ms, "world", "", what));
-    }
     for (kind, (count, first, last)) in errors {
         let what = format!("{count} × {kind}, until {}", crate::stats::show_ms(last));
         let entry = Entry::new(first, "clients", "", what);

@@ -125,11 +125,11 @@ async fn send(shared: Arc<Shared>, until_us: u64) {
     while !shared.stop.load(Ordering::Acquire) && next < until_us {
         shared.clock.sleep_until_us(next).await;
         let now = shared.clock.now_us();
-        lock(&shared.record).woke(now, now.saturating_sub(next));
         for _ in 0..BURST {
             if next > now {
                 break;
             }
+            lock(&shared.record).sent(now, now - next);
             let (client, id, command, gap) = lock(&shared.flow).next(CLIENTS);
             next += gap;
             let client = usize::try_from(client).unwrap_or(0) % clients.len();

@@ -6,10 +6,7 @@ use dex::service::api::{OrderReply, OrderRequest};
 use sim::database::order_content;
 
 use super::super::ledger::entry;
-use crate::evidence::{Entry, Ms, Second};
-
-/// Behind the time by that, the clients were held up, in µs.
-const LATE_US: u64 = 50_000;
+use crate::evidence::{Entry, HostSeen, LATE_MS, Ms, Second};
 
 /// How a request ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +34,8 @@ pub(in crate::worlds::kind) struct Record {
     pub(in crate::worlds::kind) trades: Vec<Entry>,
     /// Errors by kind: how many, the first and the last, in ms of the drill.
     pub(in crate::worlds::kind) errors: BTreeMap<String, (u64, Ms, Ms)>,
-    /// How often the clients themselves were held up, by how much at most, and when last, in ms: a host that is too busy
-    /// for its own clients makes an exchange look slow.
-    pub(in crate::worlds::kind) late: Option<(u64, Ms, Ms)>,
+    /// How punctual the clients themselves were.
+    pub(in crate::worlds::kind) host: HostSeen,
 }
 
 impl Record {
@@ -50,16 +46,17 @@ impl Record {
             orders: Vec::new(),
             trades: Vec::new(),
             errors: BTreeMap::new(),
-            late: None,
+            host: HostSeen::default(),
         }
     }
 
-    /// The clients woke at `at_us` to send, `late_us` behind the time.
-    pub(super) fn woke(&mut self, at_us: u64, late_us: u64) {
-        if late_us >= LATE_US {
-            let at = at_us / 1_000;
-            let (count, worst, _) = self.late.unwrap_or_default();
-            self.late = Some((count + 1, worst.max(late_us / 1_000), at));
+    /// The clients sent a request at `at_us`, which was due `late_us` earlier.
+    pub(super) fn sent(&mut self, at_us: u64, late_us: u64) {
+        self.host.sent += 1;
+        if late_us > LATE_MS * 1_000 {
+            self.host.late += 1;
+            self.host.worst_ms = self.host.worst_ms.max(late_us / 1_000);
+            self.host.last_ms = at_us / 1_000;
         }
     }
 
@@ -137,10 +134,19 @@ mod tests {
             [second(0, 0, 0, 0), second(1, 1, 0, 0), second(0, 0, 1, 1)]
         );
         assert_eq!(record.errors["x"], (1, 2_100, 2_100));
-        record.woke(3_000_000, 49_999);
-        assert_eq!(record.late, None);
-        record.woke(4_000_000, 80_000);
-        record.woke(5_000_000, 60_000);
-        assert_eq!(record.late, Some((2, 80, 5_000)));
+        for (at_us, late_us) in [
+            (3_000_000, 250_000),
+            (4_000_000, 800_999),
+            (5_000_000, 260_000),
+        ] {
+            record.sent(at_us, late_us);
+        }
+        let host = HostSeen {
+            sent: 3,
+            late: 2,
+            worst_ms: 800,
+            last_ms: 5_000,
+        };
+        assert_eq!(record.host, host);
     }
 }

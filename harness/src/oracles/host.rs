@@ -1,0 +1,44 @@
+//! Did the host let the clients do their work? If not, nothing that they saw is the exchange's doing for certain.
+
+use crate::evidence::{Evidence, LATE_MS};
+use crate::stats::{parts_per_million, show_ms, show_ppm};
+use crate::verdict::{Finding, Stage, Verdict};
+
+/// Late requests in a million that are too many: as many as the errors that fail a drill (0.01 %). Fewer can't decide one.
+const LATE_PPM_MAX: u64 = 100;
+
+pub(super) fn check(evidence: &Evidence) -> Finding {
+    let finding = |verdict, reason: String| Finding::new("host", Stage::Injection, verdict, reason);
+    let Some(host) = evidence.host else {
+        let text = "nothing can hold the clients of a simulation up";
+        return finding(Verdict::Pass, text.to_owned());
+    };
+    let Some(ppm) = parts_per_million(host.late, host.sent) else {
+        return finding(Verdict::Inconclusive, "the clients sent nothing".to_owned());
+    };
+    let found = if ppm > LATE_PPM_MAX {
+        finding(
+            Verdict::Inconclusive,
+            format!(
+                "this host was too busy for its own clients: {} of {} requests ({}) were sent more than {LATE_MS} ms late, by up to {}, the last one at {}; give it less to do and drill again",
+                host.late,
+                host.sent,
+                show_ppm(ppm),
+                show_ms(host.worst_ms),
+                show_ms(host.last_ms)
+            ),
+        )
+    } else {
+        finding(
+            Verdict::Pass,
+            format!(
+                "{} of {} requests were sent more than {LATE_MS} ms late",
+                host.late, host.sent
+            ),
+        )
+    };
+    found
+        .number("sent", host.sent)
+        .number("late", host.late)
+        .number("late_worst_ms", host.worst_ms)
+}
