@@ -92,7 +92,7 @@ pub struct Performed {
     pub timeline: Vec<Entry>,
     /// Rolling hash over every event; 0 in a world that is not deterministic.
     pub fingerprint: u64,
-    /// Requests that the executor made from the trigger on.
+    /// Requests that the executor made from the trigger on: in the simulation all of them, on a cluster those to the API server.
     pub executor_requests: u64,
 }
 

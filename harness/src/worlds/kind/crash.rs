@@ -1,7 +1,7 @@
 //! The executor's death: at its k-th request to the API server from the trigger on it is dropped, with all that it had
 //! under way. Its sessions in the database end with it; what it had asked for may still happen, as after a real one.
 //!
-//! Unlike in the simulation, only requests to the API server are counted, not those to Prometheus and the database.
+//! The same place counts the requests of all executors of the drill. Unlike in the simulation, only requests to the API server are counted, not those to Prometheus and the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +25,8 @@ enum Fate {
 /// Where the executor dies.
 #[derive(Debug)]
 pub(super) struct Trap {
+    /// Requests so far.
+    seen: AtomicU64,
     /// Requests until then; 0: not armed, or over.
     left: AtomicU64,
     side: CrashSide,
@@ -35,6 +37,7 @@ impl Trap {
     /// One that is not armed.
     pub(super) fn new(side: CrashSide) -> Arc<Self> {
         Arc::new(Self {
+            seen: AtomicU64::new(0),
             left: AtomicU64::new(0),
             side,
             sprung: Notify::new(),
@@ -46,12 +49,18 @@ impl Trap {
         self.left.store(request, Ordering::Release);
     }
 
+    /// How many requests have come so far.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Acquire)
+    }
+
     /// Completes once that request has come.
     pub(super) async fn sprung(&self) {
         self.sprung.notified().await;
     }
 
     fn fate(&self) -> Fate {
+        self.seen.fetch_add(1, Ordering::AcqRel);
         let before = self
             .left
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
@@ -134,6 +143,7 @@ mod tests {
         trap.arm(2);
         let fates = [trap.fate(), trap.fate(), trap.fate()];
         assert_eq!(fates, [Fate::Passes, Fate::NeverAnswered, Fate::Passes]);
+        assert_eq!(trap.seen(), 4);
         let trap = Trap::new(CrashSide::Before);
         trap.arm(1);
         assert_eq!(trap.fate(), Fate::NeverSent);

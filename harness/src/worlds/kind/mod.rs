@@ -54,7 +54,7 @@ use super::{Performed, Plan, WorldError, deployer};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
 use crate::oracles::recovery;
-use crate::scenario::Scenario;
+use crate::scenario::{CrashSide, Scenario};
 use crate::worlds::sim::harvest::{told_by_clients, versions};
 use crate::worlds::sim::watcher;
 use crate::worlds::sim::{NAMESPACE, carry_on};
@@ -97,6 +97,8 @@ struct Notes {
 struct Stage {
     clock: DrillClock,
     client: kube::Client,
+    /// How many requests the executor had made when its watch ended.
+    requests_at_trigger: Option<u64>,
     ledger: Ledger,
     notes: Mutex<Notes>,
 }
@@ -104,6 +106,8 @@ struct Stage {
 impl Stage {
     fn lock(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts the executor's requests, and is its death where the scenario wants it.
+    trap: Arc<Trap>,
     }
 
     fn tell(&self, who: &'static str, step: &str, what: impl Into<String>) {
@@ -240,9 +244,12 @@ async fn set_up(
         }),
     };
     Ok((Arc::new(stage), load))
+        // Without a crash it is never armed, so either side will do.
+        trap: Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side)),
 }
 
 fn release(name: &str) -> Result<Release, String> {
+            requests_at_trigger: None,
     Release::by_name(name).ok_or_else(|| format!("unknown release {name}"))
 }
 
@@ -303,7 +310,9 @@ async fn drill(
         evidence: notes.evidence.clone(),
         timeline,
         fingerprint: 0,
-        executor_requests: 0,
+        executor_requests: notes
+            .requests_at_trigger
+            .map_or(0, |before| stage.trap.seen().saturating_sub(before)),
     }
 }
 
@@ -321,13 +330,12 @@ async fn executor(
     place: &Place,
     stage: &Arc<Stage>,
     identity: &str,
-    trap: Option<&Arc<Trap>>,
 ) -> Result<Executor, String> {
     let database = PostgresDatabase::from_url(&stage.ledger.executor_url(), Layout::default())
         .map_err(|error| error.to_string())?;
     let database: Arc<dyn Database> = Arc::new(database);
     let ports = Ports {
-        kube: place.executor(trap).await?,
+        kube: place.executor(Some(&stage.trap)).await?,
         http: http_client().map_err(|error| error.to_string())?,
         database,
         clock: Arc::new(SystemClock),
@@ -351,8 +359,7 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
         Ok(state) => stage.lock().evidence.state_before = state,
         Err(error) => return stage.failed(&format!("the harness: {error}")),
     }
-    let trap = plan.scenario.crash.map(|crash| Trap::new(crash.side));
-    let executor = match executor(plan, place, stage, "firedrill", trap.as_ref()).await {
+    let executor = match executor(plan, place, stage, "firedrill").await {
         Ok(executor) => executor,
         Err(error) => return stage.failed(&format!("the harness: {error}")),
     };
@@ -385,15 +392,19 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
     };
     // The harness's own clock, at the instant at which the watch said so.
     let at_ms = stage.clock.now_ms();
-    stage.lock().evidence.executor.trigger = Some(TriggerSaid {
-        name: event.name.clone(),
-        at_ms,
-    });
-    let ended = match (plan.scenario.crash, trap) {
-        (Some(crash), Some(trap)) => {
-            trap.arm(crash.request);
+    {
+        let mut notes = stage.lock();
+        notes.requests_at_trigger = Some(stage.trap.seen());
+        notes.evidence.executor.trigger = Some(TriggerSaid {
+            name: event.name.clone(),
+            at_ms,
+        });
+    }
+    let ended = match plan.scenario.crash {
+        Some(crash) => {
+            stage.trap.arm(crash.request);
             let run = Box::pin(executor.run(event.clone()));
-            match select(Box::pin(trap.sprung()), run).await {
+            match select(Box::pin(stage.trap.sprung()), run).await {
                 Either::Right((ended, _)) => ended,
                 Either::Left((_, run)) => {
                     drop(run);
@@ -401,14 +412,14 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
                     stage.lock().evidence.crash_ms = Some(Some(at));
                     stage.tell("executor", "", "killed");
                     sleep(crash.resume_after).await;
-                    match self::executor(plan, place, stage, "firedrill-2", None).await {
+                    match self::executor(plan, place, stage, "firedrill-2").await {
                         Ok(second) => carry_on(&second, event).await,
                         Err(error) => return stage.failed(&format!("the harness: {error}")),
                     }
                 }
             }
         }
-        _ => executor.run(event).await,
+        None => executor.run(event).await,
     };
     let ended_ms = stage.clock.now_ms();
     stage.lock().evidence.executor.ended_ms = Some(ended_ms);
