@@ -339,3 +339,6 @@ async fn pass(response: Response<Body>, deadline: Instant) -> Served {
         _ => unavailable(reason),
     }
 }
+
+#[cfg(test)]
+mod tests;
