@@ -1,6 +1,7 @@
 //! The database port against a real PostgreSQL, with the exchange's own migrations.
 
 mod exchange;
+mod rights;
 mod server;
 
 use std::io::Write;
@@ -40,6 +41,9 @@ fn the_port_on_a_real_postgresql() {
         restore_and_replay(&server).await;
         snapshots(&server).await;
         a_snapshot_that_is_refused_leaves_the_ledger_open(&server).await;
+        rights::are_enough(&server).await;
+        rights::are_all_needed(&server).await;
+        rights::end_at_the_ledger(&server).await;
     });
 }
 
