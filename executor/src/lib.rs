@@ -42,3 +42,4 @@ pub use executor::{Executor, Options};
 pub use phases::{Document, standing, steps_to_recovery};
 pub use planner::Plan;
 pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOutcome};
+pub use steps::WAITS_FOR_OLD_PODS;

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod database;
 pub mod exchange;
 pub mod fabric;
+pub mod measured;
 pub mod observe;
 pub mod rng;
 pub mod sentinel;

@@ -12,10 +12,26 @@ use crate::kind;
 
 /// Runs `firedrill COMMAND ARGS…` and hands on its exit code; cargo's own if the build fails.
 pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCode, String> {
+    if asks_for_kind(args) {
+        return run_live(sh, command, args);
+    }
+    build_and_run(sh, command, args, false)
+}
+
+/// The same on a real cluster, which is made for this process unless there is one.
+pub(crate) fn run_live(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCode, String> {
+    build_and_run(sh, command, args, true)
+}
+
+fn build_and_run(
+    sh: &Shell,
+    command: &str,
+    args: &[OsString],
+    live: bool,
+) -> Result<ExitCode, String> {
     let cargo = cargo();
     // By package and manifest, so that it works from any directory inside the workspace.
     let manifest = manifest();
-    let live = asks_for_kind(args);
     if live {
         // The exchange of this very source, not the one of last week.
         if let Err(error) = provide_dex(sh) {
@@ -78,8 +94,13 @@ fn perform(
         .join("release")
         .join(format!("firedrill{}", std::env::consts::EXE_SUFFIX));
     let mut run = Command::new(&binary);
-    if let Some(docker) = program("docker") {
-        run.env("FIREDRILL_DOCKER", docker);
+    for (tool, variable) in [
+        ("docker", "FIREDRILL_DOCKER"),
+        ("kubectl", "FIREDRILL_KUBECTL"),
+    ] {
+        if let Some(path) = program(tool) {
+            run.env(variable, path);
+        }
     }
     let status = run
         .arg(command)

@@ -8,6 +8,7 @@ mod cluster;
 mod leftovers;
 pub(crate) mod owner;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use xshell::Shell;
 
 pub(crate) use self::cluster::load_dex;
 use self::owner::Owner;
-use crate::firedrill::manifest;
+use crate::firedrill::{self, manifest};
 use crate::images::WORLD;
 use crate::images::docker::Docker;
 
@@ -41,22 +42,50 @@ pub(crate) enum Command {
     Down,
     /// Say what is there
     Status,
+    /// Measure on the cluster what the simulation assumes, and write it to sim/data/timings.toml
+    Calibrate {
+        /// How many rollouts of each service
+        #[arg(long, value_name = "N")]
+        rounds: Option<u32>,
+    },
+    /// Time the executor's application rollback against bare kubectl, in turns
+    Benchmark {
+        /// How many rollbacks by each
+        #[arg(long, value_name = "N")]
+        rounds: Option<u32>,
+    },
 }
 
 /// Does it; exit code 4 if the world can't be built.
 pub(crate) fn run(sh: &Shell, command: &Command) -> ExitCode {
-    let done = Docker::connect(sh).and_then(|docker| match command {
-        Command::Up { owner } => up(&docker, *owner),
-        Command::Down => down(&docker),
-        Command::Status => cluster::status(&docker).map(|text| print(&text)),
+    let done = Docker::connect(sh).and_then(|docker| {
+        match command {
+            Command::Up { owner } => up(&docker, *owner)?,
+            Command::Down => down(&docker)?,
+            Command::Status => print(&cluster::status(&docker)?),
+            Command::Calibrate { rounds } => {
+                let out = manifest().with_file_name("sim/data/timings.toml");
+                let mut arguments = vec!["--out".into(), out.into()];
+                arguments.extend(rounds_of(*rounds));
+                return firedrill::run_live(sh, "calibrate", &arguments);
+            }
+            Command::Benchmark { rounds } => {
+                return firedrill::run_live(sh, "benchmark", &rounds_of(*rounds));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(WORLD)
         }
     }
+}
+
+fn rounds_of(rounds: Option<u32>) -> Vec<OsString> {
+    rounds.map_or_else(Vec::new, |n| vec!["--rounds".into(), n.to_string().into()])
 }
 
 /// Where the kubeconfigs and `cluster.json` are.

@@ -13,6 +13,8 @@ mod rollout;
 mod scenario;
 mod undo;
 
+pub use rollout::WAITS_FOR_OLD_PODS;
+
 pub(crate) use context::{Context, Facts, Stop, Success};
 
 use crate::placeholders::uses;

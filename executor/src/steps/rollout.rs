@@ -16,6 +16,9 @@ use crate::planner::ServicePlan;
 
 /// How long to go without news before looking for oneself.
 const QUIET: Duration = Duration::from_secs(3);
+/// What a rollout that is complete by counts still waits for, in the words of [`Event::StepWaiting`](crate::Event::StepWaiting):
+/// here `kubectl rollout status` ends.
+pub const WAITS_FOR_OLD_PODS: &str = "waiting for old pods to end: ";
 /// How long a pod must be in trouble before it is believed: a single failed pull or start may pass.
 const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
 /// From the end of a pod's grace period to the end of its object.
@@ -171,7 +174,7 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
         let mut heard_at = context.ports.clock.now();
         while !old.is_empty() {
             let why = format!(
-                "{}: waiting for old pods to end: {}",
+                "{}: {WAITS_FOR_OLD_PODS}{}",
                 service.service,
                 old.join(", ")
             );

@@ -30,6 +30,10 @@ pub(crate) enum Command {
     Man(crate::shell::ManArgs),
     /// Make the reports again from journals, or merge those of several runs
     Report(ReportArgs),
+    /// Measure on a kind cluster what the simulation assumes
+    Calibrate(CalibrateArgs),
+    /// Time the executor against bare kubectl on a kind cluster
+    Benchmark(BenchmarkArgs),
     /// Look at runbooks
     Runbook {
         #[command(subcommand)]
@@ -96,6 +100,23 @@ pub(crate) struct ReportArgs {
     /// Print the JSON Schema of journals
     #[arg(long, conflicts_with_all = ["journals", "report"])]
     pub(crate) schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// How many rollouts of each service
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub(crate) rounds: u32,
+    /// Where to write what was measured
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchmarkArgs {
+    /// How many rollbacks by each
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) rounds: u32,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,8 @@
 //! world could not be built, 130 interrupted.
 
 mod args;
+mod benchmark;
+mod calibrate;
 mod chaos;
 mod exit;
 mod input;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::Completions(args) => Ok(shell::completions(&args)),
         Command::Man(args) => shell::man(&args),
         Command::Report(args) => report::run(&args),
+        Command::Benchmark(args) => benchmark::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Runbook {
             command: RunbookCommand::Check(args),
         } => runbook::check(&args),

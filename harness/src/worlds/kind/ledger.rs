@@ -35,6 +35,7 @@ const EYE: &str = "firedrill";
 /// The ways to the ledger.
 #[derive(Clone)]
 pub(super) struct Ledger {
+    name: String,
     address: Ipv4Addr,
     superuser: String,
     app: String,
@@ -42,7 +43,7 @@ pub(super) struct Ledger {
 }
 
 /// An error of the database with everything that caused it.
-fn said(what: &str, error: &dyn std::error::Error) -> String {
+pub(super) fn said(what: &str, error: &dyn std::error::Error) -> String {
     let mut text = format!("{what}: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
@@ -67,35 +68,55 @@ impl Ledger {
         genesis: Genesis,
     ) -> Result<Self, String> {
         let ledger = Self {
+            name: NAME.to_owned(),
             address: server.address,
             superuser: server.password.clone(),
             app: random_word()?,
             executor: random_word()?,
         };
-        let client = ledger.first_session().await?;
+        ledger.open(release, genesis).await?;
+        Ok(ledger)
+    }
+
+    /// Makes another ledger on the same server, with the same roles.
+    pub(super) async fn beside(
+        &self,
+        name: &str,
+        release: &Release,
+        genesis: Genesis,
+    ) -> Result<Self, String> {
+        let ledger = Self {
+            name: name.to_owned(),
+            ..self.clone()
+        };
+        ledger.open(release, genesis).await?;
+        Ok(ledger)
+    }
+
+    async fn open(&self, release: &Release, genesis: Genesis) -> Result<(), String> {
+        let client = self.first_session().await?;
         client
-            .batch_execute(&format!("CREATE DATABASE {NAME}"))
+            .batch_execute(&format!("CREATE DATABASE {}", self.name))
             .await
             .map_err(|error| said("create the ledger", &error))?;
         drop(client);
-        let owner = ledger.as_superuser(NAME);
-        migrate(&owner, release, Some(genesis), Some(&ledger.app))
+        let owner = self.as_superuser(&self.name);
+        migrate(&owner, release, Some(genesis), Some(&self.app))
             .await
             .map_err(|error| said("open the ledger", &error))?;
-        let client = connect(&owner)
+        let password = format!("ALTER ROLE rollback_executor PASSWORD '{}'", self.executor);
+        self.superuser()
+            .await?
+            .batch_execute(&format!("{ROLES};{password}"))
             .await
-            .map_err(|error| said("the ledger", &error))?;
-        let password = format!(
-            "ALTER ROLE rollback_executor PASSWORD '{}'",
-            ledger.executor
-        );
-        for statements in [ROLES, &password] {
-            client
-                .batch_execute(statements)
-                .await
-                .map_err(|error| said("the ledger's roles", &error))?;
-        }
-        Ok(ledger)
+            .map_err(|error| said("the ledger's roles", &error))
+    }
+
+    /// A session of the superuser in the ledger. None may stay while the executor copies it.
+    pub(super) async fn superuser(&self) -> Result<Client, String> {
+        connect(&self.as_superuser(&self.name))
+            .await
+            .map_err(|error| said("the ledger", &error))
     }
 
     async fn first_session(&self) -> Result<Client, String> {
@@ -130,8 +151,8 @@ impl Ledger {
 
     fn url(&self, role: &str, password: &str) -> String {
         format!(
-            "postgresql://{role}:{password}@{}:5432/{NAME}",
-            self.address
+            "postgresql://{role}:{password}@{}:5432/{}",
+            self.address, self.name
         )
     }
 
@@ -147,7 +168,7 @@ impl Ledger {
 
     /// Runs the versioned migrations that the history lacks, as the tables' owner.
     pub(super) async fn migrate(&self, release: &Release) -> Result<(), String> {
-        let mut config = self.as_superuser(NAME);
+        let mut config = self.as_superuser(&self.name);
         config.options("-c role=dex_owner");
         migrate(&config, release, None, None)
             .await
@@ -165,7 +186,7 @@ impl Ledger {
     }
 
     async fn rows(&self) -> Result<Rows, tokio_postgres::Error> {
-        let mut client = connect(&self.role("dex_app", &self.app, NAME)).await?;
+        let mut client = connect(&self.role("dex_app", &self.app, &self.name)).await?;
         let transaction = client
             .build_transaction()
             .isolation_level(IsolationLevel::RepeatableRead)
@@ -232,7 +253,7 @@ impl Ledger {
 
     /// What the ledger holds of the acknowledged orders, and its trades.
     pub(super) async fn present(&self, orders: &Books) -> Result<(Vec<Entry>, Vec<Entry>), String> {
-        let client = connect(&self.as_superuser(NAME))
+        let client = connect(&self.as_superuser(&self.name))
             .await
             .map_err(|error| said("the ledger", &error))?;
         let failed = |error: tokio_postgres::Error| said("read the books", &error);
@@ -271,7 +292,9 @@ impl Ledger {
     /// Token of the fence, if it is up.
     pub(super) async fn fence(&self) -> Result<Option<u64>, String> {
         let failed = |error: tokio_postgres::Error| said("the fence", &error);
-        let client = connect(&self.as_superuser(NAME)).await.map_err(failed)?;
+        let client = connect(&self.as_superuser(&self.name))
+            .await
+            .map_err(failed)?;
         let there: bool = client
             .query_one("SELECT to_regclass('rollback_fence') IS NOT NULL", &[])
             .await
@@ -290,7 +313,9 @@ impl Ledger {
     /// Layout, history and who is connected, as path to value.
     pub(super) async fn lasting(&self, out: &mut BTreeMap<String, String>) -> Result<(), String> {
         let failed = |error: tokio_postgres::Error| said("the ledger's schema", &error);
-        let client = connect(&self.as_superuser(NAME)).await.map_err(failed)?;
+        let client = connect(&self.as_superuser(&self.name))
+            .await
+            .map_err(failed)?;
         let columns = client
             .query(
                 "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns

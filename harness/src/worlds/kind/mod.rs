@@ -13,10 +13,14 @@
 //! - `objects`: the exchange in the cluster.
 //! - `load`: the clients.
 //! - `crash`: the executor's death, where the scenario wants it.
+//! - `benchmark`: what the executor costs on top of bare kubectl.
+//! - `calibrate`: what all this takes, measured for the simulation.
 //! - `probe`, `harvest`: what the harness sees of ledger and cluster, without asking the executor.
 //!
 //! Times are real, so the scenario's are shortened (`Timing`): nothing is waited for that shows nothing.
 
+mod benchmark;
+mod calibrate;
 mod clock;
 mod crash;
 mod docker;
@@ -44,6 +48,8 @@ use executor::{Event, Executor, Observer, Options, WatchOutcome};
 use futures::future::{Either, join, select};
 use jiff::Timestamp;
 
+pub use self::benchmark::{Benchmark, Pair, Ratio, StepTook, benchmark};
+pub use self::calibrate::calibrate;
 use self::clock::{DrillClock, sleep};
 use self::crash::Trap;
 use self::docker::Server;
@@ -91,23 +97,23 @@ impl Timing {
 struct Notes {
     evidence: Evidence,
     timeline: Vec<Entry>,
+    /// How many requests the executor had made when its watch ended.
+    requests_at_trigger: Option<u64>,
 }
 
 /// Where the drill happens.
 struct Stage {
     clock: DrillClock,
     client: kube::Client,
-    /// How many requests the executor had made when its watch ended.
-    requests_at_trigger: Option<u64>,
     ledger: Ledger,
+    /// Counts the executor's requests, and is its death where the scenario wants it.
+    trap: Arc<Trap>,
     notes: Mutex<Notes>,
 }
 
 impl Stage {
     fn lock(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    /// Counts the executor's requests, and is its death where the scenario wants it.
-    trap: Arc<Trap>,
     }
 
     fn tell(&self, who: &'static str, step: &str, what: impl Into<String>) {
@@ -238,18 +244,18 @@ async fn set_up(
         clock,
         client: client.clone(),
         ledger,
+        // Without a crash it is never armed, so either side will do.
+        trap: Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side)),
         notes: Mutex::new(Notes {
             evidence,
             timeline: Vec::new(),
+            requests_at_trigger: None,
         }),
     };
     Ok((Arc::new(stage), load))
-        // Without a crash it is never armed, so either side will do.
-        trap: Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side)),
 }
 
 fn release(name: &str) -> Result<Release, String> {
-            requests_at_trigger: None,
     Release::by_name(name).ok_or_else(|| format!("unknown release {name}"))
 }
 

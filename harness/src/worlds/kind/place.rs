@@ -1,21 +1,29 @@
 //! Which cluster to drill on: the one that `cargo xtask kind up` made, or another with the harness's marker.
 
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
+use tokio::net::TcpStream;
 
-use super::NAMESPACE;
+use super::clock::within;
 use super::crash::{Trap, Trapping};
 use super::lock::{self, Lock};
+use super::{NAMESPACE, docker};
 
 /// The marker's namespace and name: a cluster that hasn't got it is never touched.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
+
+/// Port of the API server on the node.
+const API_PORT: u16 = 6_443;
 
 /// Where things are, as `cluster.json` says.
 #[derive(Debug, Deserialize)]
@@ -108,6 +116,33 @@ impl Place {
         Ok(builder.with_layer(&Trapping(Arc::clone(trap))).build())
     }
 
+    /// What makes kubectl act on this cluster, with all rights, by the same way as our own clients, and leave nothing in `~/.kube`.
+    pub(super) async fn kubectl_arguments(&self) -> Vec<OsString> {
+        let cache = self.kubeconfig.with_file_name("kubectl-cache");
+        let mut arguments: Vec<OsString> = vec![
+            "--kubeconfig".into(),
+            self.kubeconfig.clone().into(),
+            "--context".into(),
+            self.context.clone().into(),
+            "--cache-dir".into(),
+            cache.into(),
+        ];
+        if let Some(direct) = self.direct().await {
+            arguments.extend(["--server".into(), direct.to_string().into()]);
+        }
+        arguments
+    }
+
+    /// The API server at the node's own address, if this host reaches it: an executor inside the cluster's network has no forwarded
+    /// port on its way either.
+    async fn direct(&self) -> Option<http::Uri> {
+        let address = docker::address_of(&self.node, &self.network).ok()?;
+        let server = SocketAddr::from((address, API_PORT));
+        let connected = within(Duration::from_secs(1), TcpStream::connect(server)).await;
+        connected?.ok()?;
+        format!("https://{server}").parse().ok()
+    }
+
     async fn client(&self, file: &PathBuf) -> Result<kube::Client, String> {
         kube::Client::try_from(self.config(file).await?)
             .map_err(|error| format!("{}: {error}", file.display()))
@@ -124,6 +159,9 @@ impl Place {
             .await
             .map_err(|error| failed(&error))?;
         config.default_namespace = NAMESPACE.to_owned();
+        if let Some(direct) = self.direct().await {
+            config.cluster_url = direct;
+        }
         Ok(config)
     }
 }

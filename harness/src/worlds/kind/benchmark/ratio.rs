@@ -1,0 +1,104 @@
+//! One number out of pairs, and how sure of it one may be.
+
+use sim::rng::Rng;
+
+use super::Pair;
+use crate::stats::percentile;
+
+/// Resamples of the bootstrap.
+const RESAMPLES: u32 = 10_000;
+
+/// Median over median, in thousandths, with the interval that holds 95 % of the bootstrap's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ratio {
+    /// Median of kubectl's, ms.
+    pub kubectl_ms: u64,
+    /// Median of the executor's, ms.
+    pub executor_ms: u64,
+    /// Executor over kubectl, thousandths.
+    pub permille: u64,
+    /// Lower end.
+    pub low_permille: u64,
+    /// Upper end.
+    pub high_permille: u64,
+}
+
+fn medians(pairs: &[Pair]) -> Option<(u64, u64)> {
+    let median =
+        |of: fn(&Pair) -> u64| percentile(&mut pairs.iter().map(of).collect::<Vec<_>>(), 50);
+    Some((median(|it| it.kubectl_ms)?, median(|it| it.executor_ms)?))
+}
+
+fn permille((kubectl, executor): (u64, u64)) -> u64 {
+    executor * 1_000 / kubectl.max(1)
+}
+
+impl Ratio {
+    /// Of all pairs; pairs stay together when they are drawn again. `None` if there are none.
+    #[must_use]
+    pub fn of(pairs: &[Pair]) -> Option<Self> {
+        let (kubectl_ms, executor_ms) = medians(pairs)?;
+        // Seeded: the same pairs have the same interval.
+        let mut rng = Rng::derive(0, "benchmark/bootstrap");
+        let mut drawn: Vec<u64> = (0..RESAMPLES)
+            .filter_map(|_| {
+                let again: Vec<Pair> = pairs
+                    .iter()
+                    .filter_map(|_| {
+                        let at = usize::try_from(rng.below(pairs.len() as u64)).ok()?;
+                        pairs.get(at).copied()
+                    })
+                    .collect();
+                medians(&again).map(permille)
+            })
+            .collect();
+        drawn.sort_unstable();
+        let at = |share: usize| drawn.get(drawn.len() * share / 1_000).copied();
+        Some(Self {
+            kubectl_ms,
+            executor_ms,
+            permille: permille((kubectl_ms, executor_ms)),
+            low_permille: at(25)?,
+            high_permille: at(975)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pair, Ratio};
+
+    fn pair(kubectl_ms: u64, executor_ms: u64) -> Pair {
+        Pair {
+            kubectl_ms,
+            executor_ms,
+            settled_ms: executor_ms,
+            kubectl_first: true,
+        }
+    }
+
+    #[test]
+    fn medians_over_medians_with_an_interval_around_them() {
+        let pairs: Vec<Pair> = (0..9)
+            .map(|n| pair(1_000 + n * 10, 1_050 + n * 12))
+            .collect();
+        let ratio = Ratio::of(&pairs).expect("there are pairs");
+        assert_eq!((ratio.kubectl_ms, ratio.executor_ms), (1_040, 1_098));
+        assert_eq!(ratio.permille, 1_055);
+        assert!(ratio.low_permille <= ratio.permille && ratio.permille <= ratio.high_permille);
+        assert!(
+            ratio.low_permille > 1_040 && ratio.high_permille < 1_070,
+            "{ratio:?}"
+        );
+        assert_eq!(Ratio::of(&pairs), Some(ratio), "the same every time");
+    }
+
+    #[test]
+    fn pairs_that_differ_widen_it_and_none_has_none() {
+        let steady = Ratio::of(&[pair(100, 100), pair(100, 100)]).expect("pairs");
+        assert_eq!((steady.low_permille, steady.high_permille), (1_000, 1_000));
+        let wild = Ratio::of(&[pair(100, 100), pair(100, 300), pair(100, 200)]).expect("pairs");
+        assert_eq!((wild.low_permille, wild.high_permille), (1_000, 3_000));
+        assert_eq!(Ratio::of(&[]), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! What the live world takes, measured: the record that the simulation draws from ([`sim::measured`]).
+//!
+//! It is measured as in a drill: the exchange runs, clients send two hundred requests a second from this host, and the
+//! executor's own account and role are used. Nothing is judged here.
+//!
+//! - `api`: the API server by verb, and Prometheus.
+//! - `pods`: rollouts, seen through watches and the pods' own lines.
+//! - `traffic`: how a change of endpoints or of the halt flag reaches traffic.
+//! - `database`: fence, copies, undo and replay, by size.
+//!
+//! All instants are of this host's clock, which the node shares: it is a container here.
+
+mod api;
+mod database;
+mod pods;
+mod traffic;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dex::service::migrate::Genesis;
+use executor::clock::Clock as _;
+use executor::live::SystemClock;
+use futures::future::{Either, select};
+use sim::measured::{Machine, Measured, Sampled};
+
+use super::clock::DrillClock;
+use super::docker::Server;
+use super::ledger::Ledger;
+use super::load::Load;
+use super::place::Place;
+use super::{gateway, interrupts, objects, set};
+use crate::scenario::{self, Scenario};
+use crate::worlds::WorldError;
+
+/// The load's scenario and seed: any of the built-in ones has the drills' rate.
+const LOADED_AS: &str = "latency-regression";
+const SEED: u64 = 0;
+/// No calibration takes as long as that.
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// Before the first measurement: the exchange and its clients settle.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Microseconds since 1970, on the clock that this host's containers share.
+fn now_us() -> u64 {
+    u64::try_from(SystemClock.now().as_microsecond()).unwrap_or(0)
+}
+
+/// Where it is measured.
+struct Stage<'a> {
+    place: &'a Place,
+    /// All rights.
+    admin: kube::Client,
+    /// The executor's rights.
+    executor: kube::Client,
+    ledger: &'a Ledger,
+    rounds: u32,
+    say: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Samples in µs, or the complaint that there are none.
+fn sampled(what: &str, samples: &[u64]) -> Result<Sampled, String> {
+    Sampled::of(samples).ok_or_else(|| format!("{what}: nothing was measured"))
+}
+
+/// Measures the cluster that is there, over `rounds` rollouts of each service. `say` hears what is going on.
+///
+/// # Errors
+/// [`WorldError::SetUp`] if there is no cluster to measure, or something could not be measured.
+pub fn calibrate(rounds: u32, say: &(dyn Fn(&str) + Sync)) -> Result<Measured, WorldError> {
+    let interrupted = interrupts();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))?;
+    let measured = runtime.block_on(async {
+        let place = Place::find("a calibration", &interrupted).await?;
+        let admin = place.admin().await?;
+        let server = Server::start(&place.network)?;
+        let work = Box::pin(measure(&place, &admin, &server, rounds, say));
+        let measured = match select(work, Box::pin(set(&interrupted))).await {
+            Either::Left((measured, _)) => measured,
+            Either::Right(_) => Err("interrupted".to_owned()),
+        };
+        let cleared = objects::clear(&admin).await;
+        drop(server);
+        measured.and_then(|measured| cleared.map(|()| measured))
+    });
+    measured.map_err(WorldError::SetUp)
+}
+
+/// What load and ledger are like.
+fn loaded_as() -> Result<Scenario, String> {
+    let built_in = scenario::find(LOADED_AS).ok_or("the built-in scenario is gone")?;
+    let triggers = crate::runbooks::LoadedRunbook::built_in()
+        .map_err(|error| error.to_string())?
+        .triggers();
+    let mut scenario = Scenario::parse(built_in.file, built_in.text, &triggers)
+        .map_err(|error| error.to_string())?;
+    scenario.timing.duration = LONGEST;
+    Ok(scenario)
+}
+
+async fn measure(
+    place: &Place,
+    admin: &kube::Client,
+    server: &Server,
+    rounds: u32,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Measured, String> {
+    let scenario = loaded_as()?;
+    let release = super::release(&scenario.release.from)?;
+    let genesis = Genesis {
+        accounts: scenario.load.accounts,
+        markets: u16::try_from(scenario.load.markets).unwrap_or(u16::MAX),
+    };
+    say("setting the exchange up");
+    objects::clear(admin).await?;
+    let ledger = Ledger::create(server, &release, genesis).await?;
+    objects::create(admin, &release, &ledger.exchange_url()).await?;
+    objects::ready(admin).await?;
+    let load = Load::start(DrillClock::start(), &gateway(place), &scenario, SEED)?;
+    super::clock::sleep(SETTLE).await;
+    let stage = Stage {
+        place,
+        admin: admin.clone(),
+        executor: place.executor(None).await?,
+        ledger: &ledger,
+        rounds,
+        say,
+    };
+    let api = api::measure(&stage).await?;
+    let monitoring = api::monitoring(&stage).await?;
+    let seen = pods::measure(&stage).await?;
+    let traffic = traffic::measure(&stage, seen.endpoints).await?;
+    let database = database::measure(&stage).await?;
+    drop(load);
+    Ok(Measured {
+        machine: machine(&stage).await?,
+        api,
+        pods: seen.pods,
+        process: seen.process,
+        traffic,
+        monitoring,
+        database,
+    })
+}
+
+/// What kind of machine this is.
+async fn machine(stage: &Stage<'_>) -> Result<Machine, String> {
+    let read =
+        |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+    let memory_kib: u64 = read("/proc/meminfo")?
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+        .ok_or("/proc/meminfo names no MemTotal")?;
+    let kubernetes = stage
+        .admin
+        .apiserver_version()
+        .await
+        .map_err(|error| format!("the API server's version: {error}"))?
+        .git_version;
+    Ok(Machine {
+        date: SystemClock.now().to_string().chars().take(10).collect(),
+        cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
+        memory_mib: memory_kib / 1_024,
+        kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+        kubernetes,
+        postgresql: database::version(stage.ledger).await?,
+        rounds: u64::from(stage.rounds),
+        load_per_s: u64::from(loaded_as()?.load.rate_per_s),
+    })
+}
+
+/// A flag for a watch's task to end with the measurement.
+struct Following(
+    Arc<std::sync::Mutex<Vec<pods::Seen>>>,
+    Vec<tokio::task::JoinHandle<()>>,
+);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        for task in &self.1 {
+            task.abort();
+        }
+    }
+}
