@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use futures::channel::oneshot;
 
+use crate::measured::{Distribution, Measured};
 use crate::rng::Rng;
 use crate::time::Micros;
 
@@ -82,27 +83,63 @@ pub enum Side {
     After,
 }
 
-/// Ranges, in microseconds, from which latencies are drawn.
+/// How long requests take, from the request to the whole answer: half of it out, half of it back. The server's own work is part of it.
 #[derive(Clone, Copy, Debug)]
 pub struct FabricTimings {
-    /// One way to the API server and back, each; the server's own work is part of it.
-    pub kube: (u64, u64),
-    /// One way to Prometheus or Loki.
-    pub http: (u64, u64),
-    /// One way to the database.
-    pub database: (u64, u64),
+    /// The API server: one object read.
+    pub get: Distribution,
+    /// A list, or a watch that begins.
+    pub list: Distribution,
+    /// A patch.
+    pub patch: Distribution,
+    /// An object replaced, or deleted.
+    pub put: Distribution,
+    /// An object created.
+    pub post: Distribution,
+    /// Prometheus or Loki.
+    pub http: Distribution,
+    /// The database: a connection and a plain statement.
+    pub database: Distribution,
     /// From a change in the store to the watcher.
-    pub watch: (u64, u64),
+    pub watch: Distribution,
+}
+
+impl FabricTimings {
+    /// What was measured.
+    #[must_use]
+    pub fn measured(measured: &Measured) -> Self {
+        let api = &measured.api;
+        Self {
+            get: api.get.distribution,
+            list: api.list.distribution,
+            patch: api.patch.distribution,
+            put: api.put.distribution,
+            post: api.post.distribution,
+            http: measured.monitoring.query.distribution,
+            database: measured.database.statement.distribution,
+            watch: api.watch.distribution,
+        }
+    }
+
+    fn of(&self, server: Server, verb: &str, path: &str) -> Distribution {
+        match (server, verb) {
+            (Server::Prometheus | Server::Loki, _) => self.http,
+            (Server::Database, _) => self.database,
+            // Only collections are asked with options.
+            (Server::Kube, "GET") if path.split_once('?').is_some_and(|(_, q)| !q.is_empty()) => {
+                self.list
+            }
+            (Server::Kube, "GET") => self.get,
+            (Server::Kube, "PATCH") => self.patch,
+            (Server::Kube, "POST") => self.post,
+            (Server::Kube, _) => self.put,
+        }
+    }
 }
 
 impl Default for FabricTimings {
     fn default() -> Self {
-        Self {
-            kube: (700, 3_000),
-            http: (500, 2_500),
-            database: (300, 1_500),
-            watch: (800, 4_000),
-        }
+        Self::measured(Measured::built_in())
     }
 }
 
@@ -230,16 +267,13 @@ impl Fabric {
         path: &str,
         now: Micros,
     ) -> Passage {
-        let range = match server {
-            Server::Kube => self.timings.kube,
-            Server::Prometheus | Server::Loki => self.timings.http,
-            Server::Database => self.timings.database,
-        };
+        let whole = self.timings.of(server, verb, path);
         let state = self.origin(origin);
         state.requests += 1;
         let number = state.requests;
-        let out = Micros(state.rng.between(range.0, range.1));
-        let back = Micros(state.rng.between(range.0, range.1));
+        let whole = whole.draw(&mut state.rng);
+        let out = Micros(whole.0 / 2);
+        let back = whole - out;
         let crash = state.crash.as_ref().and_then(|c| match c.side {
             side if c.number == number => Some(side),
             // The dead send nothing.
@@ -285,10 +319,7 @@ impl Fabric {
     }
 
     pub(crate) fn watch_lag(&mut self) -> Micros {
-        Micros(
-            self.watch_rng
-                .between(self.timings.watch.0, self.timings.watch.1),
-        )
+        self.timings.watch.draw(&mut self.watch_rng)
     }
 }
 

@@ -96,9 +96,7 @@ impl Cluster {
             return;
         }
         self.proxy.waiting = true;
-        let rng = &mut self.rng.proxy;
-        let seen =
-            self.now + self.timings.watch_lag.draw(rng) + self.timings.proxy_program.draw(rng);
+        let seen = self.now + self.timings.proxy.draw(&mut self.rng.proxy);
         let earliest = self
             .proxy
             .last_run

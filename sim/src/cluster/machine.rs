@@ -12,11 +12,12 @@ use super::kinds::Kind;
 use super::kubelet::Kubelet;
 use super::objects::Quota;
 use super::store::{Ref, Store};
-use super::timings::{Range, Timings};
+use super::timings::Timings;
 use super::value;
 use super::wire::{Target, WatchFrame, WatchId};
 use crate::agenda::Agenda;
 use crate::audit::Audit;
+use crate::measured::Distribution;
 use crate::rng::Rng;
 use crate::time::Micros;
 use crate::workload::Workload;
@@ -199,44 +200,22 @@ impl Cluster {
         self.agenda.push(self.now + delay, Item::Later(work));
     }
 
-    /// Queues work after a controller's watch lag and sync time, unless it is queued already.
+    /// Queues work for when whoever does it has seen and done it, unless it is queued already.
     pub(crate) fn enqueue(&mut self, work: Work) {
         if self.pending.contains(&work) {
             return;
         }
-        let (first, second, rng): (Range, Range, &mut Rng) = match &work {
-            Work::Deployment(_) | Work::ReplicaSet(_) | Work::Budget(_) => (
-                self.timings.watch_lag,
-                self.timings.sync,
-                &mut self.rng.controllers,
-            ),
-            Work::Schedule(_) => (
-                self.timings.watch_lag,
-                self.timings.schedule,
-                &mut self.rng.scheduler,
-            ),
-            Work::Pod(_) => (
-                self.timings.watch_lag,
-                self.timings.kubelet_observe,
-                &mut self.rng.kubelet,
-            ),
-            Work::Endpoints(_) => (
-                self.timings.watch_lag,
-                self.timings.sync,
-                &mut self.rng.endpoints,
-            ),
-            Work::Config(_) => (
-                self.timings.watch_lag,
-                self.timings.config_lag,
-                &mut self.rng.config,
-            ),
-            Work::Garbage(_) => (
-                self.timings.watch_lag,
-                self.timings.garbage,
-                &mut self.rng.garbage,
-            ),
+        let (after, rng): (Distribution, &mut Rng) = match &work {
+            Work::Deployment(_) | Work::ReplicaSet(_) | Work::Budget(_) => {
+                (self.timings.controller, &mut self.rng.controllers)
+            }
+            Work::Schedule(_) => (self.timings.schedule, &mut self.rng.scheduler),
+            Work::Pod(_) => (self.timings.kubelet, &mut self.rng.kubelet),
+            Work::Endpoints(_) => (self.timings.endpoints, &mut self.rng.endpoints),
+            Work::Config(_) => (self.timings.config_lag, &mut self.rng.config),
+            Work::Garbage(_) => (self.timings.garbage, &mut self.rng.garbage),
         };
-        let at = self.now + first.draw(rng) + second.draw(rng);
+        let at = self.now + after.draw(rng);
         self.pending.insert(work.clone());
         self.agenda.push(at, Item::Work(work));
     }

@@ -38,5 +38,5 @@ mod wire;
 pub use kinds::Kind;
 pub use kubelet::{Hindrance, ImageState};
 pub use machine::Cluster;
-pub use timings::{Range, Timings};
+pub use timings::Timings;
 pub use wire::{ApiRequest, ApiResponse, Target, WatchFrame, WatchId};

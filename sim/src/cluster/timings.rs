@@ -1,71 +1,46 @@
 //! How long the control plane takes: every latency in one place.
 //!
-//! Ranges in microseconds, both ends included. First values: API calls take single-digit
-//! milliseconds, three replicas roll out in 2 to 3 s on kind with images present.
+//! What a cluster shows from outside is drawn from what was measured there ([`crate::measured`]). The rest stands here as
+//! constants with where they come from.
 
-use crate::rng::Rng;
+use crate::measured::{Distribution, Measured};
 use crate::time::Micros;
-
-/// A range of microseconds to draw from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// Shortest, µs.
-    pub min_us: u64,
-    /// Longest, µs.
-    pub max_us: u64,
-}
-
-impl Range {
-    /// A range in milliseconds.
-    #[must_use]
-    pub const fn millis(min: u64, max: u64) -> Self {
-        Self {
-            min_us: min * 1_000,
-            max_us: max * 1_000,
-        }
-    }
-
-    /// One value of the range.
-    pub fn draw(self, rng: &mut Rng) -> Micros {
-        Micros(rng.between(self.min_us, self.max_us))
-    }
-}
 
 /// Latencies of every component.
 #[derive(Clone, Debug)]
 pub struct Timings {
-    /// From a write to a controller's cache.
-    pub watch_lag: Range,
-    /// From the cache to the end of a controller's sync (queue, work and write).
-    pub sync: Range,
-    /// One scheduling cycle with its binding.
-    pub schedule: Range,
+    /// From a write to what a controller made of it: its watch, its queue, its work and its own write.
+    pub controller: Distribution,
+    /// From a pod's creation to its binding.
+    pub schedule: Distribution,
     /// Retry of an unschedulable pod.
-    pub schedule_retry: Range,
-    /// The kubelet sees a pod that was bound to it or marked for deletion.
-    pub kubelet_observe: Range,
+    pub schedule_retry: Distribution,
+    /// From a pod's binding or deletion to the kubelet's first act.
+    pub kubelet: Distribution,
     /// Sandbox, network and volumes.
-    pub sandbox: Range,
+    pub sandbox: Distribution,
     /// Creating and starting a container whose image is present.
-    pub container_start: Range,
+    pub container_start: Distribution,
     /// A pull that fails.
-    pub pull_failure: Range,
+    pub pull_failure: Distribution,
     /// From a container's change of state to the kubelet's next look at it (PLEG).
-    pub container_observe: Range,
+    pub container_observe: Distribution,
     /// From the kubelet's decision to the status in the store.
-    pub status_write: Range,
+    pub status_write: Distribution,
     /// The pod worker's wait before it tries again (`backOffPeriod` with jitter).
-    pub pod_retry: Range,
+    pub pod_retry: Distribution,
     /// From the last process's end to the deletion of the pod.
-    pub teardown: Range,
-    /// kube-proxy writes its rules.
-    pub proxy_program: Range,
+    pub teardown: Distribution,
+    /// From a pod's change to its EndpointSlice.
+    pub endpoints: Distribution,
+    /// From an EndpointSlice's write to rules that route accordingly, kube-proxy idle before.
+    pub proxy: Distribution,
     /// kube-proxy's shortest pause between two runs (`minSyncPeriod`).
     pub proxy_min_sync: Micros,
-    /// From a ConfigMap's write to the workload that watches it.
-    pub config_lag: Range,
+    /// From a ConfigMap's write to the workload that watches it; what its pods take is the workload's.
+    pub config_lag: Distribution,
     /// Garbage collection of one owner's dependents.
-    pub garbage: Range,
+    pub garbage: Distribution,
     /// First back-off of a crash loop or a failing pull; doubles up to [`Self::back_off_max`].
     pub back_off: Micros,
     /// Longest back-off.
@@ -76,29 +51,54 @@ pub struct Timings {
     pub bookmark: Micros,
 }
 
-impl Default for Timings {
-    fn default() -> Self {
+/// Of a pod's start, the container's share: what a restart in place takes. Only the whole start can be seen from outside, so it is a
+/// constant (containerd creates and starts a container in 100 to 200 ms).
+const CONTAINER_START_US: u64 = 150_000;
+
+impl Timings {
+    /// What was measured, with constants for what can't be.
+    #[must_use]
+    pub fn measured(measured: &Measured) -> Self {
+        let pods = &measured.pods;
+        let traffic = &measured.traffic;
+        let status_write = Distribution::millis(3, 12);
         Self {
-            watch_lag: Range::millis(1, 10),
-            sync: Range::millis(2, 8),
-            schedule: Range::millis(3, 12),
-            schedule_retry: Range::millis(1_000, 10_000),
-            kubelet_observe: Range::millis(5, 25),
-            sandbox: Range::millis(300, 500),
-            container_start: Range::millis(100, 200),
-            pull_failure: Range::millis(400, 1_500),
-            container_observe: Range::millis(150, 450),
-            status_write: Range::millis(3, 12),
-            pod_retry: Range::millis(10_000, 15_000),
-            teardown: Range::millis(60, 250),
-            proxy_program: Range::millis(20, 120),
+            controller: pods.controller.distribution,
+            schedule: pods.schedule.distribution,
+            // `podInitialBackoffSeconds` and `podMaxBackoffSeconds`.
+            schedule_retry: Distribution::millis(1_000, 10_000),
+            kubelet: pods.signal.distribution,
+            // The first status is written when the kubelet begins, so what follows it is the start.
+            sandbox: pods
+                .start
+                .distribution
+                .less(CONTAINER_START_US)
+                .plus(pods.admit.distribution.median())
+                .less(pods.signal.distribution.median()),
+            container_start: Distribution::fixed(CONTAINER_START_US),
+            // A registry that answers 404.
+            pull_failure: Distribution::millis(400, 1_500),
+            container_observe: pods.observe.distribution.less(status_write.median()),
+            // A status is one PUT of the kubelet's.
+            status_write,
+            pod_retry: Distribution::millis(10_000, 15_000),
+            teardown: pods.teardown.distribution,
+            endpoints: traffic.endpoint_removed.distribution,
+            proxy: traffic.route_removed.distribution,
             proxy_min_sync: Micros::from_secs(1),
-            config_lag: Range::millis(1, 10),
-            garbage: Range::millis(10, 60),
+            config_lag: measured.api.watch.distribution,
+            // Nothing in a drill waits for it.
+            garbage: Distribution::millis(10, 60),
             back_off: Micros::from_secs(10),
             back_off_max: Micros::from_secs(300),
             watch_log: Micros::from_secs(300),
             bookmark: Micros::from_secs(60),
         }
+    }
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self::measured(Measured::built_in())
     }
 }

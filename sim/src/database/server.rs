@@ -177,7 +177,7 @@ impl LedgerDb {
     }
 
     pub(crate) fn reconnect_delay(&mut self) -> Micros {
-        self.timings.reconnect(&mut self.rng)
+        self.timings.reconnect.draw(&mut self.rng)
     }
 
     /// `pg_terminate_backend` for every session of the exchange's role.
@@ -206,33 +206,31 @@ impl LedgerDb {
             return Err(starting_up());
         }
         self.check(op)?;
-        let statement = self.timings.statement(&mut self.rng);
         match op {
-            DbOp::History
-            | DbOp::Position
-            | DbOp::FindSnapshot { .. }
-            | DbOp::FenceToken
-            | DbOp::Unfence { .. } => Ok(statement),
+            DbOp::History | DbOp::Position | DbOp::FindSnapshot { .. } | DbOp::FenceToken => {
+                Ok(Micros::ZERO)
+            }
+            DbOp::Unfence { .. } => Ok(self.timings.unfence.draw(&mut self.rng)),
             DbOp::Fence { token } => {
                 let again = self.ledger().fence == Some(*token);
                 Ok(if again {
-                    statement
+                    Micros::ZERO
                 } else {
-                    statement + self.timings.terminate(&mut self.rng)
+                    self.timings.fence.draw(&mut self.rng)
                 })
             }
             DbOp::Snapshot { name } => {
                 if self.copies.contains_key(name) {
-                    return Ok(statement);
+                    return Ok(Micros::ZERO);
                 }
                 let bytes = self.ledger().size_bytes();
-                let copy = self.timings.template(bytes, &mut self.rng);
+                let copy = self.timings.snapshot.draw(bytes, &mut self.rng);
                 self.end_sessions();
                 let Some(wait) = self.alone_after(now) else {
                     return Ok(self.keep_out(op));
                 };
                 self.exclusive = Some(op.clone());
-                Ok(statement + wait + copy)
+                Ok(wait + copy)
             }
             DbOp::Undo {
                 version,
@@ -240,14 +238,14 @@ impl LedgerDb {
                 ..
             } => {
                 if !schema::is_applied(self.ledger(), version) {
-                    return Ok(statement);
+                    return Ok(Micros::ZERO);
                 }
                 Ok(self.begin_rewrite(now, op, *lock_timeout))
             }
             // Flyway sets no lock timeout by itself; the migrations of a release begin with one of 10 s.
             DbOp::Migrate { name, .. } => {
                 if self.has_migrated(name) {
-                    return Ok(statement);
+                    return Ok(Micros::ZERO);
                 }
                 Ok(self.begin_rewrite(now, op, Micros::from_secs(10)))
             }
@@ -257,23 +255,21 @@ impl LedgerDb {
                 ..
             } => {
                 if self.already_restored(snapshot, set_aside) {
-                    return Ok(statement);
+                    return Ok(Micros::ZERO);
                 }
                 let bytes = self.copies[snapshot].size_bytes();
-                let copy = self.timings.template(bytes, &mut self.rng);
-                let swap =
-                    self.timings.terminate(&mut self.rng) + self.timings.rename(&mut self.rng);
+                let copy = self.timings.restore.draw(bytes, &mut self.rng);
                 let Some(wait) = self.alone_after(now) else {
                     return Ok(self.keep_out(op));
                 };
                 self.exclusive = Some(op.clone());
-                Ok(statement + wait + copy + swap)
+                Ok(wait + copy)
             }
             DbOp::Replay { set_aside, .. } => {
                 let theirs = self.copies[set_aside].log.last_seq().0;
                 let rows = theirs.saturating_sub(self.ledger().log.last_seq().0);
                 self.exclusive = Some(op.clone());
-                Ok(statement + self.timings.copy(rows, &mut self.rng))
+                Ok(self.timings.replay.draw(rows, &mut self.rng))
             }
         }
     }
@@ -306,8 +302,12 @@ impl LedgerDb {
             return lock_timeout; // finish reports 55P03
         }
         self.exclusive = Some(op.clone());
-        let rows = self.ledger().rows();
-        wait + self.timings.rewrite(rows, &mut self.rng)
+        let rows = self.ledger().rewritten_rows();
+        let timings = match op {
+            DbOp::Undo { .. } => &self.timings.undo,
+            _ => &self.timings.migrate,
+        };
+        wait + timings.draw(rows, &mut self.rng)
     }
 
     /// What must hold when an operation begins and when it finishes.

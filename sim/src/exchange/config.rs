@@ -1,6 +1,9 @@
 //! How the exchange is loaded and how fast it is.
 
+use dex::release::Service;
+
 use crate::database::DatabaseTimings;
+use crate::measured::{Distribution, Measured};
 use crate::time::Micros;
 
 /// How requests arrive.
@@ -71,8 +74,10 @@ pub struct ServiceTimings {
     pub matching_unit_ns: u64,
     /// Requests that a gateway pod queues before it refuses more (503).
     pub gateway_queue_max: usize,
-    /// From the start of a process until it listens and has loaded its configuration, in ms.
-    pub boot_ms: (u64, u64),
+    /// From the start of a process until it can serve, in the order of [`Service::ALL`].
+    pub boot: [Distribution; Service::ALL.len()],
+    /// From SIGTERM to the end, in the same order; a gateway takes [`Self::lame_duck_ms`] at least.
+    pub drain: [Distribution; Service::ALL.len()],
     /// Loading one row of the ledger, in ns (`COPY … TO STDOUT` and decoding: 500,000 rows/s).
     pub load_row_ns: u64,
     /// Replaying one entry of the order log, in ns.
@@ -80,28 +85,39 @@ pub struct ServiceTimings {
     /// How long a gateway goes on serving after SIGTERM, in ms: longer than kube-proxy needs to take
     /// the pod out of the Service.
     pub lame_duck_ms: u64,
-    /// Until a pod sees a changed ConfigMap, in ms.
-    pub config_lag_ms: (u64, u64),
+    /// Until a pod acts upon a changed ConfigMap.
+    pub config_lag: Distribution,
     /// Until another matching pod notices that the leader is dead, in ms.
     pub takeover_ms: (u64, u64),
     /// Between two runs of reconciliation.
     pub reconcile_every: Micros,
 }
 
-impl Default for ServiceTimings {
-    fn default() -> Self {
+impl ServiceTimings {
+    /// What was measured, with constants for what can't be.
+    #[must_use]
+    pub fn measured(measured: &Measured) -> Self {
+        let process = Service::ALL.map(|service| measured.process(service));
         Self {
             gateway_unit_ns: 1_000,
             matching_unit_ns: 1_000,
             gateway_queue_max: 128,
-            boot_ms: (400, 1_200),
+            boot: process.map(|it| it.boot.distribution),
+            drain: process.map(|it| it.drain.distribution),
             load_row_ns: 2_000,
             replay_entry_ns: 4_000,
             lame_duck_ms: 3_000,
-            config_lag_ms: (100, 10_000),
+            config_lag: measured.traffic.config.distribution,
+            // Four looks at a leader that does not answer, a few times a second (`dex::service`).
             takeover_ms: (200, 900),
             reconcile_every: Micros::from_secs(5),
         }
+    }
+}
+
+impl Default for ServiceTimings {
+    fn default() -> Self {
+        Self::measured(Measured::built_in())
     }
 }
 
@@ -114,10 +130,10 @@ pub struct ExchangeConfig {
     pub service: ServiceTimings,
     /// The database server.
     pub database: DatabaseTimings,
-    /// Bytes of the ledger that were there before the drill (history of trades, archived orders):
-    /// they make copies take as long as they do in production.
+    /// Bytes that the ledger holds besides the scenario's own accounts and orders (history of trades, archived orders). None in
+    /// drills, as on a cluster; to try how long copies take in production, set it to what production has.
     pub ledger_base_bytes: u64,
-    /// Rows of the ledger that were there before the drill: they make rewrites take long.
+    /// The same for the rows of the state tables, which migrations rewrite.
     pub ledger_base_rows: u64,
 }
 
@@ -127,8 +143,8 @@ impl Default for ExchangeConfig {
             load: LoadConfig::default(),
             service: ServiceTimings::default(),
             database: DatabaseTimings::default(),
-            ledger_base_bytes: 2 << 30,
-            ledger_base_rows: 2_000_000,
+            ledger_base_bytes: 0,
+            ledger_base_rows: 0,
         }
     }
 }

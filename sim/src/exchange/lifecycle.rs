@@ -7,8 +7,10 @@ use dex::gateway::{Gateway, GatewayConfig, TradingMode};
 use dex::release::{Build, Service};
 use dex::risk::Reconciler;
 
+use super::config::ServiceTimings;
 use super::pod::{GatewayState, MatchingState, Pod, RiskState, Role};
 use super::venue::{Due, Exchange};
+use crate::measured::Distribution;
 use crate::time::Micros;
 use crate::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, Workload};
 
@@ -18,6 +20,9 @@ const TRADING_CONFIG: &str = "dex-trading";
 const STILL_THERE: Micros = Micros::from_secs(10);
 /// How long before its exit a draining gateway has closed all idle connections.
 const LAST_CALL: Micros = Micros::from_millis(300);
+
+/// One of the timings that each service has its own of.
+type Timed = dyn Fn(&ServiceTimings) -> [Distribution; Service::ALL.len()];
 
 impl Workload for Exchange {
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
@@ -29,7 +34,7 @@ impl Workload for Exchange {
         self.pods
             .push(Pod::new(pod, uid, app, build, Role::Broken, instance));
         self.pods[index].previous = self.by_uid.insert(uid.clone(), index);
-        let after = self.boot();
+        let after = self.takes(&|t| t.boot, build.map(|b| b.service));
         match self.boot_role(index, build, container) {
             Ok(role) => {
                 self.pods[index].role = role;
@@ -57,6 +62,8 @@ impl Workload for Exchange {
         };
         self.pods[index].terminating = true;
         self.log(index, now, "info", "SIGTERM: draining".to_owned());
+        let service = self.pods[index].build.map(|b| b.service);
+        let drain = self.takes(&|t| t.drain, service);
         match self.pods[index].role {
             Role::Gateway(gateway) if self.pods[index].ready => {
                 let lame_duck = Micros::from_millis(self.config.service.lame_duck_ms);
@@ -65,7 +72,7 @@ impl Workload for Exchange {
                 gateway.closes_at = (now + lame_duck).saturating_sub(LAST_CALL).0;
                 // Whatever is queued now is answered first.
                 let queued = Micros(gateway.busy_until).saturating_sub(now) + LAST_CALL;
-                lame_duck.max(queued)
+                lame_duck.max(queued).max(drain)
             }
             Role::Matching(_) => {
                 if self
@@ -76,9 +83,9 @@ impl Workload for Exchange {
                     self.step_down(now);
                     self.fill_vacancy(now);
                 }
-                Micros::from_millis(150)
+                drain
             }
-            _ => Micros::from_millis(50),
+            _ => drain,
         }
     }
 
@@ -176,10 +183,9 @@ impl Workload for Exchange {
         }
         self.mode = mode;
         self.mode_version += 1;
-        let (lo, hi) = self.config.service.config_lag_ms;
         for gateway in self.live_gateways.clone() {
             // Drawn in any case, so that a fault leaves the other draws alone.
-            let mut lag = Some(Micros::from_millis(self.rng.between(lo, hi)));
+            let mut lag = Some(self.config.service.config_lag.draw(&mut self.rng));
             if let Some(fault) = &mut self.flag_fault {
                 fault.hits += 1;
                 lag = fault.delay;
@@ -193,9 +199,11 @@ impl Workload for Exchange {
 }
 
 impl Exchange {
-    fn boot(&mut self) -> Micros {
-        let (lo, hi) = self.config.service.boot_ms;
-        Micros::from_millis(self.rng.between(lo, hi))
+    /// How long a process of `service` takes for something that it does by itself; an unknown one as long as a gateway.
+    fn takes(&mut self, of: &Timed, service: Option<Service>) -> Micros {
+        let service = service.unwrap_or(Service::Gateway);
+        let place = Service::ALL.iter().position(|it| *it == service);
+        of(&self.config.service)[place.unwrap_or(0)].draw(&mut self.rng)
     }
 
     /// What a process does first: reads its configuration, connects, looks at the ledger.

@@ -121,7 +121,11 @@ impl Exchange {
             AMPLE_DEPOSIT,
         );
         let specs = state.markets().map(|(spec, _)| *spec).collect();
-        let mut ledger = Ledger::new(state, config.ledger_base_bytes, config.ledger_base_rows);
+        let mut ledger = Ledger::new(
+            state,
+            config.database.empty_bytes + config.ledger_base_bytes,
+            config.ledger_base_rows,
+        );
         // A drill of a quarter of an hour; longer ones grow.
         let requests = config.load.rate_per_s as usize * 900;
         ledger.reserve(requests);
