@@ -24,6 +24,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::digest64;
+use crate::worlds::WorldKind;
 
 /// What a drill does and what must come of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +181,13 @@ impl Path {
 }
 
 impl Scenario {
+    /// The first of its faults that `world` can't do.
+    #[must_use]
+    pub fn lacking_in(&self, world: WorldKind) -> Option<FaultKind> {
+        let mut kinds = self.faults.iter().map(|fault| fault.kind);
+        kinds.find(|kind| !kind.spec().worlds.contains(&world))
+    }
+
     /// Reads a scenario. `file` names it in messages; `triggers` are the names that the runbook knows
     /// (empty: not checked).
     ///

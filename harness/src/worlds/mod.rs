@@ -3,6 +3,7 @@
 mod deployer;
 #[cfg(feature = "kind")]
 pub mod kind;
+mod schedule;
 pub mod sim;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::drill::timeline::Entry;
 use crate::evidence::Evidence;
 use crate::runbooks::LoadedRunbook;
-use crate::scenario::Scenario;
+use crate::scenario::{FaultKind, Scenario};
 
 /// The kinds of world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,6 +84,21 @@ pub struct Plan {
     pub until: Until,
 }
 
+/// Whether `world` can do what `scenario` asks for.
+///
+/// # Errors
+/// [`WorldError::Lacks`] for the first fault that it can't.
+pub fn check(scenario: &Scenario, world: WorldKind) -> Result<(), WorldError> {
+    match scenario.lacking_in(world) {
+        None => Ok(()),
+        Some(fault) => Err(WorldError::Lacks {
+            scenario: scenario.name.clone(),
+            fault,
+            world,
+        }),
+    }
+}
+
 /// What a world hands back.
 #[derive(Clone, Debug)]
 pub struct Performed {
@@ -104,9 +120,29 @@ pub enum WorldError {
         "this build lacks the world `{0}`: `cargo xtask chaos --world {0}` builds one that has it"
     )]
     NotBuilt(WorldKind),
+    /// The scenario asks for a fault that this world does not have.
+    #[error(
+        "scenario {scenario}: the world `{world}` has no fault `{}`; it can be had in {}",
+        fault.as_str(), worlds_of(*.fault)
+    )]
+    Lacks {
+        /// Its name.
+        scenario: String,
+        /// The fault.
+        fault: FaultKind,
+        /// The world.
+        world: WorldKind,
+    },
     /// Its beginnings failed.
     #[error("the world could not be set up: {0}")]
     SetUp(String),
+}
+
+/// Where a fault can be had, as options.
+fn worlds_of(fault: FaultKind) -> String {
+    let worlds = fault.spec().worlds.iter();
+    let options: Vec<String> = worlds.map(|world| format!("`--world {world}`")).collect();
+    options.join(", ")
 }
 
 /// Performs a drill.
@@ -114,6 +150,7 @@ pub enum WorldError {
 /// # Errors
 /// [`WorldError`] if there is no world to perform it in. Whatever goes wrong later is evidence.
 pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+    check(&plan.scenario, plan.world)?;
     match plan.world {
         WorldKind::Sim => sim::perform(plan, &|_, ports| ports),
         #[cfg(feature = "kind")]

@@ -9,7 +9,7 @@ use firedrill::report::journal::Journal;
 use firedrill::report::{self, table};
 use firedrill::swarm::{self, SwarmResult};
 use firedrill::verdict::{self, Verdict};
-use firedrill::worlds::{Plan, Until, WorldError, WorldKind};
+use firedrill::worlds::{self, Plan, Until, WorldError, WorldKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ChaosArgs;
@@ -23,6 +23,9 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     let world = WorldKind::from(args.world);
     let runbook = input::runbook(args.runbook.as_deref())?;
     let scenarios = input::scenarios(&args.scenarios, &runbook.triggers())?;
+    for scenario in &scenarios {
+        worlds::check(scenario, world)?;
+    }
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
     }
@@ -68,8 +71,13 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
         }
         bar.inc(1);
     };
-    let outcome = swarm::run(&plans, jobs, &stop, plans.len() == 1, &finished)?;
+    let outcome = swarm::run(&plans, jobs, &stop, plans.len() == 1, &finished);
     bar.finish_and_clear();
+    let outcome = match outcome {
+        // What is interrupted while it is being set up is no world that can't be built.
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(INTERRUPTED),
+        outcome => outcome?,
+    };
     conclude(
         &outcome,
         args.report.as_deref(),

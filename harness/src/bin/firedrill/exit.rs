@@ -30,7 +30,8 @@ impl Failure {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Input(_) | Self::Report(_) => 2,
+            // Asking a world for what it can't do is a mistake of the input, not of the world.
+            Self::Input(_) | Self::Report(_) | Self::World(WorldError::Lacks { .. }) => 2,
             Self::World(_) => 4,
         }
     }

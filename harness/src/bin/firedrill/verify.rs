@@ -6,7 +6,7 @@ use firedrill::report;
 use firedrill::scenario::BUILT_IN;
 use firedrill::verdict::Verdict;
 use firedrill::verify::{self, Answer, Judgement, Margin, Question, Runs, Side, Terms, source};
-use firedrill::worlds::{WorldError, WorldKind};
+use firedrill::worlds::{WorldError, WorldKind, check};
 
 use crate::args::VerifyArgs;
 use crate::exit::{Failure, INTERRUPTED};
@@ -35,7 +35,13 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
     }
-    let scenarios = input::scenarios(&names(args, world), &baseline.loaded.triggers())?;
+    let mut scenarios = input::scenarios(&names(args, world), &baseline.loaded.triggers())?;
+    if args.scenarios.is_empty() {
+        scenarios.retain(|scenario| scenario.lacking_in(world).is_none());
+    }
+    for scenario in &scenarios {
+        check(scenario, world)?;
+    }
     let count = args
         .seeds
         .unwrap_or(if world == WorldKind::Kind { 1 } else { SEEDS });
@@ -105,7 +111,7 @@ fn side(file: &str, text: &str) -> Result<Side, Failure> {
     Side::parse(file, text).map_err(|errors| Failure::Input(errors.into()))
 }
 
-/// The scenarios: as named, else all that are built in; in real time, the default ones.
+/// The scenarios: as named, else all that are built in, as far as the world can do them; in real time, the default ones.
 fn names(args: &VerifyArgs, world: WorldKind) -> Vec<String> {
     if !args.scenarios.is_empty() || world == WorldKind::Kind {
         return args.scenarios.clone();

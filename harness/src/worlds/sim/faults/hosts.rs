@@ -37,7 +37,7 @@ impl Injector {
     /// How many further hosts the scenario's faults need.
     pub(in super::super) fn hosts_needed(&self) -> usize {
         let state = self.lock();
-        let kinds = state.slots.iter().map(|slot| slot.fault.kind);
+        let kinds = (0..state.schedule.len()).map(|index| state.schedule.get(index).0.kind);
         kinds
             .filter(|kind| matches!(kind, FaultKind::SecondExecutor | FaultKind::ExecutorPaused))
             .count()

@@ -19,17 +19,16 @@ mod messages;
 mod others;
 mod sight;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dex::release::{Release, Service};
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
-use sim::rng::Rng;
 use sim::time::Micros;
 use sim::world::World;
 
+use super::super::schedule::Schedule;
 use super::{Notebook, micros};
 use crate::scenario::fault::Need;
 use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
@@ -55,19 +54,17 @@ impl Begun {
     }
 }
 
-/// A fault of the scenario, and how far it has come.
+/// How far a fault of the scenario has come.
+#[derive(Default)]
 struct Slot {
-    fault: Fault,
-    /// Names its stream of random numbers: its kind, and which one of that kind it is.
-    label: String,
     due: Option<Micros>,
     ending: Option<Ending>,
     work: Option<BoxFuture<'static, ()>>,
 }
 
 struct State {
+    schedule: Schedule,
     slots: Vec<Slot>,
-    reached: Vec<Anchor>,
     kills: Vec<oneshot::Sender<Micros>>,
     hosts: hosts::Hosts,
 }
@@ -106,7 +103,6 @@ impl Changed {
 pub(super) struct Injector {
     world: World,
     notebook: Notebook,
-    seed: u64,
     changed: Arc<[Changed]>,
     state: Arc<Mutex<State>>,
     /// Slots that are due, or have begun and will end.
@@ -121,31 +117,16 @@ impl Injector {
         scenario: &Scenario,
         seed: u64,
     ) -> (Self, mpsc::UnboundedReceiver<usize>) {
-        let mut ordinals: BTreeMap<FaultKind, u32> = BTreeMap::new();
-        let slots = scenario
-            .faults
-            .iter()
-            .map(|fault| {
-                let ordinal = ordinals.entry(fault.kind).or_default();
-                *ordinal += 1;
-                Slot {
-                    fault: fault.clone(),
-                    label: format!("fault/{}/{ordinal}", fault.kind.as_str()),
-                    due: None,
-                    ending: None,
-                    work: None,
-                }
-            })
-            .collect();
+        let schedule = Schedule::new(scenario, seed);
+        let slots = (0..schedule.len()).map(|_| Slot::default()).collect();
         let (later, receiver) = mpsc::unbounded();
         let injector = Self {
             world: world.clone(),
             notebook: notebook.clone(),
-            seed,
             changed: Changed::all(scenario).into(),
             state: Arc::new(Mutex::new(State {
+                schedule,
                 slots,
-                reached: Vec::new(),
                 kills: Vec::new(),
                 hosts: hosts::Hosts::default(),
             })),
@@ -161,29 +142,15 @@ impl Injector {
     /// The drill has come to `anchor`. Only the first time counts.
     pub(super) fn reached(&self, anchor: &Anchor) {
         let now = self.world.now();
-        let mut due = Vec::new();
-        {
+        let due: Vec<(usize, Micros)> = {
             let mut state = self.lock();
-            if state.reached.contains(anchor) {
-                return;
+            let due = state.schedule.reached(anchor).into_iter();
+            let due = due.map(|(index, after)| (index, now + after)).collect();
+            for (index, at) in &due as &Vec<(usize, Micros)> {
+                state.slots[*index].due = Some(*at);
             }
-            state.reached.push(anchor.clone());
-            for (index, slot) in state.slots.iter_mut().enumerate() {
-                if slot.fault.when != *anchor {
-                    continue;
-                }
-                let jitter = micros(slot.fault.jitter).0;
-                let drawn = Rng::derive(self.seed, &format!("{}/when", slot.label));
-                let jitter = if jitter == 0 {
-                    0
-                } else {
-                    { drawn }.between(0, jitter)
-                };
-                let at = now + micros(slot.fault.at) + Micros(jitter);
-                slot.due = Some(at);
-                due.push((index, at));
-            }
-        }
+            due
+        };
         for (index, at) in due {
             if at <= now {
                 self.begin(index);
@@ -205,7 +172,8 @@ impl Injector {
         let (due, lasts, begun) = {
             let state = self.lock();
             let slot = &state.slots[index];
-            (slot.due, slot.fault.lasts, slot.ending.is_some())
+            let lasts = state.schedule.get(index).0.lasts;
+            (slot.due, lasts, slot.ending.is_some())
         };
         if !begun {
             self.world.sleep_until(due.unwrap_or_default()).await;
@@ -228,8 +196,8 @@ impl Injector {
     fn begin(&self, index: usize) {
         let (fault, label) = {
             let state = self.lock();
-            let slot = &state.slots[index];
-            (slot.fault.clone(), slot.label.clone())
+            let (fault, label) = state.schedule.get(index);
+            (fault.clone(), label.to_owned())
         };
         let begun = self.start(&fault, &label);
         let at = self.world.now();
@@ -246,8 +214,8 @@ impl Injector {
     fn end(&self, index: usize) {
         let (ending, fault) = {
             let mut state = self.lock();
-            let slot = &mut state.slots[index];
-            (slot.ending.take(), slot.fault.clone())
+            let ending = state.slots[index].ending.take();
+            (ending, state.schedule.get(index).0.clone())
         };
         let Some(ending) = ending else { return };
         let hits = ending(&self.world);
