@@ -37,13 +37,16 @@ built_in! {
     false "scenarios/faults/api-cut.toml";
     false "scenarios/faults/api-duplicated.toml";
     false "scenarios/faults/api-failing.toml";
+    false "scenarios/faults/api-server-restarted.toml";
     false "scenarios/faults/api-slow.toml";
     false "scenarios/faults/api-throttling.toml";
+    false "scenarios/faults/connections-dropped.toml";
     false "scenarios/faults/deployment-paused.toml";
     false "scenarios/faults/executor-killed.toml";
     false "scenarios/faults/history-pruned.toml";
     false "scenarios/faults/image-gone.toml";
     false "scenarios/faults/node-full.toml";
+    false "scenarios/faults/node-paused.toml";
     false "scenarios/faults/pods-killed.toml";
     false "scenarios/faults/pods-slow.toml";
     false "scenarios/faults/pods-stuck-a-while.toml";

@@ -116,6 +116,8 @@ pub struct FaultSpec {
 const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
 const SERVICES: &[&str] = &["gateway", "matching", "risk"];
 const SIM: &[WorldKind] = &[WorldKind::Sim];
+const KIND: &[WorldKind] = &[WorldKind::Kind];
+const BOTH: &[WorldKind] = &[WorldKind::Sim, WorldKind::Kind];
 
 /// Declares kinds and their table in one place, so that neither lacks what the other has.
 macro_rules! faults {
@@ -160,7 +162,7 @@ faults! {
         targets: &[], lasts: May, delay: No, chance: May, blocks: false, worlds: SIM,
     };
     ExecutorKilled = "executor-killed", "The executor's host dies at once; `delay` later another one resumes.", {
-        targets: &[], lasts: No, delay: Must, chance: No, blocks: false, worlds: SIM,
+        targets: &[], lasts: No, delay: Must, chance: No, blocks: false, worlds: BOTH,
     };
     UndoScriptMissing = "undo-script-missing", "The undo scripts of the release's migrations are gone.", {
         targets: &[], lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
@@ -178,7 +180,7 @@ faults! {
         targets: &[], lasts: May, delay: No, chance: No, blocks: true, worlds: SIM,
     };
     DatabaseRestarted = "database-restarted", "The database server restarts: sessions are cut, connections refused, what ran is rolled back.", {
-        targets: &[], lasts: Must, delay: No, chance: No, blocks: true, worlds: SIM,
+        targets: &[], lasts: Must, delay: No, chance: No, blocks: true, worlds: BOTH,
     };
     DatabaseSlow = "database-slow", "Requests of the executor reach the database late.", {
         targets: &[], lasts: May, delay: Must, chance: May, blocks: false, worlds: SIM,
@@ -217,7 +219,7 @@ faults! {
         targets: SERVICES, lasts: May, delay: No, chance: No, blocks: true, worlds: SIM,
     };
     PodsKilled = "pods-killed", "Every pod of the service is killed, without grace.", {
-        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
+        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: BOTH,
     };
     TerminatingSlow = "terminating-slow", "Pods of the service's bad version ignore SIGTERM and serve on until they are killed.", {
         targets: SERVICES, lasts: May, delay: No, chance: No, blocks: false, worlds: SIM,
@@ -242,6 +244,15 @@ faults! {
     };
     SelfHeal = "self-heal", "A GitOps controller puts the bad release back, `delay` after it was rolled back.", {
         targets: &[], lasts: May, delay: Must, chance: No, blocks: false, worlds: SIM,
+    };
+    ApiServerRestarted = "api-server-restarted", "The API server's process dies at once, and the node starts it again.", {
+        targets: &[], lasts: No, delay: No, chance: No, blocks: false, worlds: KIND,
+    };
+    ConnectionsDropped = "connections-dropped", "Connections break and none can be made: the pods' to the ledger, or everybody's to the API server from outside.", {
+        targets: &["database", "kubernetes"], lasts: Must, delay: No, chance: No, blocks: true, worlds: KIND,
+    };
+    NodePaused = "node-paused", "Everything on the node stands still.", {
+        targets: &[], lasts: Must, delay: No, chance: No, blocks: true, worlds: KIND,
     };
 }
 

@@ -66,7 +66,8 @@ fn reap() -> Result<(), String> {
 
 /// The ledger's server. It goes with this value.
 pub(super) struct Server {
-    id: String,
+    /// Its container.
+    pub(super) id: String,
     /// Its address on the cluster's network, which pods and this host reach.
     pub(super) address: Ipv4Addr,
     /// The superuser's password.
@@ -112,6 +113,31 @@ impl Drop for Server {
         // If it fails, the next drill reaps it by its label.
         let _ = docker(&["rm", "--force", "--volumes", &self.id]);
     }
+}
+
+/// Kills a server's container at once.
+///
+/// # Errors
+/// What the engine says.
+pub(super) fn kill(container: &str) -> Result<(), String> {
+    docker(&["kill", "--signal", "KILL", container])?;
+    // `kill` does not wait, and a container that still ends can't be started.
+    docker(&["wait", container]).map(drop)
+}
+
+/// Starts it again.
+///
+/// # Errors
+/// What the engine says, or it came back under another address than `address`, where nobody finds it.
+pub(super) fn start(container: &str, network: &str, address: Ipv4Addr) -> Result<(), String> {
+    docker(&["start", container])?;
+    let now = address_of(container, network)?;
+    if now == address {
+        return Ok(());
+    }
+    Err(format!(
+        "the ledger's server came back at {now}, not at {address}"
+    ))
 }
 
 /// Address of a container on a network.

@@ -166,6 +166,20 @@ impl Ledger {
         self.url("rollback_executor", &self.executor)
     }
 
+    /// When the server that answers now started.
+    pub(super) async fn server_started(&self) -> Result<String, String> {
+        let failed = |error: tokio_postgres::Error| said("the ledger's server", &error);
+        let started = async {
+            let client = connect(&self.as_superuser("postgres")).await?;
+            let query = "SELECT pg_postmaster_start_time()::text";
+            Ok(client.query_one(query, &[]).await?.get(0))
+        };
+        within(LOOK, started)
+            .await
+            .ok_or("no answer from the ledger's server")?
+            .map_err(failed)
+    }
+
     /// Runs the versioned migrations that the history lacks, as the tables' owner.
     pub(super) async fn migrate(&self, release: &Release) -> Result<(), String> {
         let mut config = self.as_superuser(&self.name);

@@ -12,7 +12,8 @@
 //! - `ledger`: its roles, migrations and rows.
 //! - `objects`: the exchange in the cluster.
 //! - `load`: the clients.
-//! - `crash`: the executor's death, where the scenario wants it.
+//! - `rollback`: the executor at work, here or in a `process` of its own; `crash`: its death at a request.
+//! - `faults`: what else goes wrong.
 //! - `benchmark`: what the executor costs on top of bare kubectl.
 //! - `calibrate`: what all this takes, measured for the simulation.
 //! - `probe`, `harvest`: what the harness sees of ledger and cluster, without asking the executor.
@@ -24,6 +25,7 @@ mod calibrate;
 mod clock;
 mod crash;
 mod docker;
+mod faults;
 mod harvest;
 mod ledger;
 mod load;
@@ -31,6 +33,8 @@ mod lock;
 mod objects;
 mod place;
 mod probe;
+mod process;
+mod rollback;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +57,7 @@ pub use self::calibrate::calibrate;
 use self::clock::{DrillClock, sleep};
 use self::crash::Trap;
 use self::docker::Server;
+use self::faults::{Injector, Site};
 use self::ledger::Ledger;
 use self::load::Load;
 use self::place::Place;
@@ -60,10 +65,10 @@ use super::{Performed, Plan, WorldError, deployer};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
 use crate::oracles::recovery;
-use crate::scenario::{CrashSide, Scenario};
+use crate::scenario::{Anchor, CrashSide, Scenario};
+use crate::worlds::sim::NAMESPACE;
 use crate::worlds::sim::harvest::{told_by_clients, versions};
 use crate::worlds::sim::watcher;
-use crate::worlds::sim::{NAMESPACE, carry_on};
 
 /// Port of the gateway's Service on the node.
 const NODE_PORT: u16 = 30_080;
@@ -111,6 +116,14 @@ struct Stage {
     notes: Mutex<Notes>,
 }
 
+/// What the acts of a drill need.
+struct Drill<'a> {
+    plan: &'a Plan,
+    place: &'a Place,
+    stage: &'a Arc<Stage>,
+    injector: &'a Arc<Injector>,
+}
+
 impl Stage {
     fn lock(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,10 +140,13 @@ impl Stage {
 }
 
 /// Writes down what the executor says.
-struct Watcher(Arc<Stage>);
+struct Watcher(Arc<Stage>, Arc<Injector>);
 
 impl Observer for Watcher {
     fn event(&self, _at: Timestamp, event: &Event) {
+        if let Event::StepStarted { name, .. } = event {
+            self.1.reached(&Anchor::Step(name.clone()));
+        }
         if let Some((step, what)) = watcher::told(event) {
             self.0.tell("executor", &step, what);
         }
@@ -167,7 +183,15 @@ pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
         // The container lives until the cluster is cleared: pods that miss their database only make noise.
         let server = Server::start(&place.network)?;
         let performed = match set_up(plan, &place, &client, &server, &interrupted).await {
-            Ok((stage, load)) => Ok(drill(plan, &place, stage, load, &interrupted).await),
+            Ok((stage, load)) => {
+                let site = Site {
+                    node: place.node.clone(),
+                    server: server.id.clone(),
+                    address: server.address,
+                    network: place.network.clone(),
+                };
+                Ok(drill(plan, &place, site, stage, load, &interrupted).await)
+            }
             Err(error) => Err(error),
         };
         let cleared = objects::clear(&client).await;
@@ -212,6 +236,9 @@ async fn set_up(
     interrupted: &AtomicBool,
 ) -> Result<(Arc<Stage>, Load), String> {
     let scenario = &plan.scenario;
+    if rollback::in_a_process(scenario) {
+        process::Program::find()?;
+    }
     let from = release(&scenario.release.from)?;
     let genesis = Genesis {
         accounts: scenario.load.accounts,
@@ -276,13 +303,23 @@ fn gateway(place: &Place) -> String {
 async fn drill(
     plan: &Plan,
     place: &Place,
+    site: Site,
     stage: Arc<Stage>,
     mut load: Load,
     interrupted: &AtomicBool,
 ) -> Performed {
     let timing = Timing::of(&plan.scenario);
+    let (injector, later) = Injector::new(&stage, site, &plan.scenario, plan.seed);
+    let injector = Arc::new(injector);
+    injector.reached(&Anchor::Start);
+    let drill = Drill {
+        plan,
+        place,
+        stage: &stage,
+        injector: &injector,
+    };
     let act = async {
-        actor(plan, place, &stage, timing).await;
+        actor(&drill, timing).await;
         hold(&stage, &load, timing).await;
     };
     let limit = async {
@@ -304,10 +341,14 @@ async fn drill(
             }
         }
     };
-    let looking = Box::pin(probe::keep_looking(&stage));
-    if let Either::Right(_) = select(Box::pin(act), looking).await {
-        stage.failed("the prober ended");
-    }
+    let act = async {
+        let looking = Box::pin(probe::keep_looking(&stage));
+        if let Either::Right(_) = select(Box::pin(act), looking).await {
+            stage.failed("the prober ended");
+        }
+        injector.stop();
+    };
+    join(act, injector.run(later)).await;
     finish(&stage, &mut load).await;
     let notes = stage.lock();
     let mut timeline = notes.timeline.clone();
@@ -331,12 +372,8 @@ fn runbook(plan: &Plan, place: &Place) -> Arc<Runbook> {
     Arc::new(runbook)
 }
 
-async fn executor(
-    plan: &Plan,
-    place: &Place,
-    stage: &Arc<Stage>,
-    identity: &str,
-) -> Result<Executor, String> {
+async fn executor(drill: &Drill<'_>, identity: &str) -> Result<Executor, String> {
+    let (place, stage) = (drill.place, drill.stage);
     let database = PostgresDatabase::from_url(&stage.ledger.executor_url(), Layout::default())
         .map_err(|error| error.to_string())?;
     let database: Arc<dyn Database> = Arc::new(database);
@@ -347,34 +384,37 @@ async fn executor(
         clock: Arc::new(SystemClock),
         evidence: Arc::new(Cabinet(Arc::clone(stage))),
     };
-    let options = Options::new(identity).with_observer(Arc::new(Watcher(Arc::clone(stage))));
-    Ok(Executor::new(ports, runbook(plan, place), options))
+    let watcher = Watcher(Arc::clone(stage), Arc::clone(drill.injector));
+    let options = Options::new(identity).with_observer(Arc::new(watcher));
+    Ok(Executor::new(ports, runbook(drill.plan, place), options))
 }
 
 /// Deployer and executor, one after the other.
-async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
-    let (from, to) = match (
-        release(&plan.scenario.release.from),
-        release(&plan.scenario.release.to),
-    ) {
-        (Ok(from), Ok(to)) => (from, to),
-        (Err(error), _) | (_, Err(error)) => return stage.failed(&error),
-    };
-    stage.clock.sleep_until(timing.warm_up_ms).await;
-    match harvest::lasting_state(&stage.client, &stage.ledger).await {
-        Ok(state) => stage.lock().evidence.state_before = state,
-        Err(error) => return stage.failed(&format!("the harness: {error}")),
+async fn actor(drill: &Drill<'_>, timing: Timing) {
+    if let Err(why) = acts(drill, timing).await {
+        drill.stage.failed(&why);
     }
-    let executor = match executor(plan, place, stage, "firedrill").await {
-        Ok(executor) => executor,
-        Err(error) => return stage.failed(&format!("the harness: {error}")),
-    };
+}
+
+async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
+    let Drill { plan, stage, .. } = drill;
+    let (from, to) = (
+        release(&plan.scenario.release.from)?,
+        release(&plan.scenario.release.to)?,
+    );
+    let harness = |error: String| format!("the harness: {error}");
+    stage.clock.sleep_until(timing.warm_up_ms).await;
+    let state = harvest::lasting_state(&stage.client, &stage.ledger).await;
+    stage.lock().evidence.state_before = state.map_err(harness)?;
+    let executor = executor(drill, "firedrill").await;
+    let executor = executor.map_err(harness)?;
     if let Err(error) = executor.prepare().await {
-        return stage.failed(&format!("prepare: {}", error.chain()));
+        return Err(format!("prepare: {}", error.chain()));
     }
     stage.clock.sleep_until(timing.deploy_at_ms).await;
     let deployed = stage.clock.now_ms();
     stage.lock().evidence.deployed_ms = Some(deployed);
+    drill.injector.reached(&Anchor::Deployment);
     let what = format!("deploys {}", plan.scenario.release.to);
     stage.tell("deployer", "", what);
     let migrate = stage.ledger.migrate(&to);
@@ -382,17 +422,17 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
         stage.tell("deployer", "", format!("could not deploy: {error}"));
         // What was not deployed is no drill: the fault never fired.
         stage.lock().evidence.deployed_ms = None;
-        return;
+        return Ok(());
     }
     let event = match executor.watch().await {
-        Err(error) => return stage.failed(&format!("watch: {}", error.chain())),
+        Err(error) => return Err(format!("watch: {}", error.chain())),
         Ok(WatchOutcome::WindowClosed { predating, .. }) => {
             let why = format!(
                 "the validation window closed; predating triggers: {}",
                 predating.join(", ")
             );
             stage.lock().evidence.executor.outcome = Outcome::NothingToDo(why);
-            return;
+            return Ok(());
         }
         Ok(WatchOutcome::Triggered(event)) => event,
     };
@@ -406,36 +446,8 @@ async fn actor(plan: &Plan, place: &Place, stage: &Arc<Stage>, timing: Timing) {
             at_ms,
         });
     }
-    let ended = match plan.scenario.crash {
-        Some(crash) => {
-            stage.trap.arm(crash.request);
-            let run = Box::pin(executor.run(event.clone()));
-            match select(Box::pin(stage.trap.sprung()), run).await {
-                Either::Right((ended, _)) => ended,
-                Either::Left((_, run)) => {
-                    drop(run);
-                    let at = stage.clock.now_ms();
-                    stage.lock().evidence.crash_ms = Some(Some(at));
-                    stage.tell("executor", "", "killed");
-                    sleep(crash.resume_after).await;
-                    match self::executor(plan, place, stage, "firedrill-2").await {
-                        Ok(second) => carry_on(&second, event).await,
-                        Err(error) => return stage.failed(&format!("the harness: {error}")),
-                    }
-                }
-            }
-        }
-        None => executor.run(event).await,
-    };
-    let ended_ms = stage.clock.now_ms();
-    stage.lock().evidence.executor.ended_ms = Some(ended_ms);
-    match ended {
-        Err(error) => stage.failed(&format!("run: {}", error.chain())),
-        Ok(report) => {
-            let of = |at| stage.clock.of(at);
-            watcher::copy_report(&report, of, &mut stage.lock().evidence.executor);
-        }
-    }
+    drill.injector.reached(&Anchor::Trigger);
+    rollback::roll_back(drill, executor, event).await
 }
 
 /// Goes on until the hold time has passed since the clients saw recovery; if they have not, not for long.

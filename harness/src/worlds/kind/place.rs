@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use super::clock::within;
 use super::crash::{Trap, Trapping};
 use super::lock::{self, Lock};
-use super::{NAMESPACE, docker};
+use super::{NAMESPACE, docker, faults, process};
 
 /// The marker's namespace and name: a cluster that hasn't got it is never touched.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
@@ -31,11 +31,16 @@ pub(super) struct Place {
     /// One user at a time: held as long as this value.
     #[serde(skip)]
     lock: Option<Lock>,
-    context: String,
+    /// Where `cluster.json` lies.
+    #[serde(skip)]
+    directory: PathBuf,
+    /// Context of both kubeconfigs.
+    pub(super) context: String,
     /// What the marker must say.
     id: String,
     kubeconfig: PathBuf,
-    executor_kubeconfig: PathBuf,
+    /// With the executor's own account.
+    pub(super) executor_kubeconfig: PathBuf,
     /// Docker network that pods reach.
     pub(super) network: String,
     /// Container of the node.
@@ -78,7 +83,16 @@ impl Place {
         let mut place: Self = serde_json::from_str(&read()?)
             .map_err(|error| format!("{}: {error}", file.display()))?;
         place.lock = Some(lock);
+        place.directory = file.with_file_name("");
+        // What a drill that was killed left in force would keep us from the cluster.
+        faults::heal(&place.node)?;
+        process::clear(&place.workshop())?;
         Ok(place)
+    }
+
+    /// Folder for what a drill needs for a while. One drill at a time uses the cluster, and so this.
+    pub(super) fn workshop(&self) -> PathBuf {
+        self.directory.join("drill")
     }
 
     /// The way to the cluster for the harness itself, once the marker is seen.

@@ -302,6 +302,10 @@ impl Injector {
                 let hits = self.kill(micros(fault.delay.unwrap_or_default()));
                 Begun::until(move |_| hits)
             }
+            // Refused before: `worlds::check`.
+            FaultKind::ApiServerRestarted
+            | FaultKind::ConnectionsDropped
+            | FaultKind::NodePaused => Begun::until(|_| 0),
         }
     }
 }

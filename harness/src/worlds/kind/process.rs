@@ -1,0 +1,371 @@
+//! The executor as a process of its own, where a scenario wants it killed: the `rollback` program, with the least rights,
+//! telling what it does in its format `rollback/1`. SIGKILL ends it; another process resumes, with nothing of the first one's
+//! but what is in the cluster.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use executor::wire::{Body, Line, ReportLine, SCHEMA};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+
+use super::clock::sleep;
+use super::place::Place;
+
+/// Where its program is, if not beside this one.
+const PROGRAM: &str = "FIREDRILL_ROLLBACK";
+/// SIGKILL.
+const KILLED: i32 = 9;
+
+/// The executor's process, as far as it can be killed.
+#[derive(Default)]
+pub(super) struct Victim(Mutex<Life>);
+
+#[derive(Default)]
+struct Life {
+    child: Option<Child>,
+    /// Set by whoever killed it: when another one resumes.
+    resume_after: Option<Duration>,
+}
+
+impl Victim {
+    fn lock(&self) -> MutexGuard<'_, Life> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills it. 1 if that signal ended it, 0 if there was none, or it had ended by itself.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(super) fn kill(&self, resume_after: Duration) -> Result<u64, String> {
+        let mut life = self.lock();
+        let Some(child) = life.child.as_mut() else {
+            return Ok(0);
+        };
+        let failed = |error: std::io::Error| format!("kill the executor: {error}");
+        child.kill().map_err(failed)?;
+        let status = child.wait().map_err(failed)?;
+        life.resume_after = Some(resume_after);
+        Ok(u64::from(status.signal() == Some(KILLED)))
+    }
+
+    /// How it ended, if it has, and when another one resumes if it was killed.
+    fn ended(&self) -> Result<Option<(ExitStatus, Option<Duration>)>, String> {
+        let mut life = self.lock();
+        let Some(child) = life.child.as_mut() else {
+            return Err("the executor's process is not there".to_owned());
+        };
+        let status = child.try_wait().map_err(|error| error.to_string())?;
+        let Some(status) = status else {
+            return Ok(None);
+        };
+        life.child = None;
+        let resume_after = life.resume_after.take();
+        Ok(Some((
+            status,
+            resume_after.filter(|_| status.signal() == Some(KILLED)),
+        )))
+    }
+}
+
+/// No executor outlives its drill.
+struct Leash<'a>(&'a Victim);
+
+impl Drop for Leash<'_> {
+    fn drop(&mut self) {
+        let child = self.0.lock().child.take();
+        if let Some(mut child) = child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ended {
+    /// We killed it; another one resumes after that.
+    Killed(Duration),
+    /// It reported.
+    Report(Box<ReportLine>),
+    /// It did not.
+    Failed {
+        /// Its exit code.
+        code: Option<i32>,
+        /// Why.
+        message: String,
+    },
+}
+
+/// The program, and the files that it gets and leaves. They go with this value, and those of a drill that was killed with the
+/// next one.
+pub(super) struct Program {
+    path: PathBuf,
+    workshop: PathBuf,
+    kubeconfig: PathBuf,
+    context: String,
+    database: String,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.workshop);
+    }
+}
+
+impl Program {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(super) fn find() -> Result<PathBuf, String> {
+        let path = match std::env::var_os(PROGRAM) {
+            Some(path) => PathBuf::from(path),
+            None => std::env::current_exe()
+                .map_err(|error| format!("where am I? {error}"))?
+                .with_file_name(format!("rollback{}", std::env::consts::EXE_SUFFIX)),
+        };
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(format!(
+            "the executor's program is not at {}: `cargo xtask chaos --world kind` builds it, or {PROGRAM} names another place",
+            path.display()
+        ))
+    }
+
+    /// With the runbook's `text`, the executor's account on the cluster, and its role in the database at `database`.
+    ///
+    /// # Errors
+    /// The program is missing, or a file can't be written.
+    pub(super) fn new(place: &Place, runbook: &str, database: String) -> Result<Self, String> {
+        let path = Self::find()?;
+        let workshop = place.workshop();
+        clear(&workshop)?;
+        let program = Self {
+            path,
+            kubeconfig: place.executor_kubeconfig.clone(),
+            context: place.context.clone(),
+            database,
+            workshop,
+        };
+        let failed = |error: std::io::Error| format!("{}: {error}", program.workshop.display());
+        fs::create_dir_all(&program.workshop).map_err(failed)?;
+        let text = with_addresses(runbook, &place.prometheus);
+        fs::write(program.runbook(), text).map_err(failed)?;
+        Ok(program)
+    }
+
+    fn runbook(&self) -> PathBuf {
+        self.workshop.join("rollback.md")
+    }
+
+    fn evidence(&self, host: u32) -> PathBuf {
+        self.workshop.join(format!("evidence-{host}"))
+    }
+
+    /// What host `host` put by.
+    pub(super) fn files(&self, host: u32) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        let root = self.evidence(host);
+        gather(&root, &root, &mut files);
+        files
+    }
+
+    fn command(&self, host: u32, identity: &str, arguments: &[&str]) -> Result<Command, String> {
+        let errors = self.workshop.join(format!("errors-{host}"));
+        let errors = File::create(&errors).map_err(|e| format!("{}: {e}", errors.display()))?;
+        // A process that outlives a killed drill would go on changing the cluster of the next one.
+        let mut command = match setpriv() {
+            None => Command::new(&self.path),
+            Some(setpriv) => {
+                let mut command = Command::new(setpriv);
+                command.arg("--pdeathsig=KILL").arg(&self.path);
+                command
+            }
+        };
+        command
+            .arg("--json")
+            .arg("--yes")
+            .arg("--accept-data-loss")
+            .arg("--runbook")
+            .arg(self.runbook())
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .args(["--context", &self.context, "--identity", identity])
+            .arg("--evidence-dir")
+            .arg(self.evidence(host))
+            .args(arguments)
+            // Not on the command line, which everybody can read.
+            .env("ROLLBACK_DATABASE_URL", &self.database)
+            .current_dir(&self.workshop)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(errors));
+        // Ctrl-C is for us; what becomes of the executor is for us to say.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Ok(command)
+    }
+
+    /// Runs it to its end on host `host`; `hear` gets each line.
+    ///
+    /// # Errors
+    /// It can't be started or waited for.
+    pub(super) async fn run(
+        &self,
+        host: u32,
+        identity: &str,
+        arguments: &[&str],
+        victim: &Victim,
+        mut hear: impl FnMut(&Body),
+    ) -> Result<Ended, String> {
+        let mut child = self
+            .command(host, identity, arguments)?
+            .spawn()
+            .map_err(|error| format!("cannot run {}: {error}", self.path.display()))?;
+        let output = child.stdout.take();
+        victim.lock().child = Some(child);
+        let _leash = Leash(victim);
+        let (send, mut lines) = mpsc::unbounded();
+        if let Some(output) = output {
+            std::thread::Builder::new()
+                .name("executor".to_owned())
+                .spawn(move || {
+                    for line in BufReader::new(output).lines() {
+                        let Ok(line) = line else { return };
+                        if send.unbounded_send(line).is_err() {
+                            return;
+                        }
+                    }
+                })
+                .map_err(|error| format!("no thread for the executor's lines: {error}"))?;
+        }
+        let mut last = None;
+        while let Some(line) = lines.next().await {
+            // What a later version says that this one does not know is skipped, as the format wants it.
+            if let Ok(line) = serde_json::from_str::<Line>(&line)
+                && line.schema == SCHEMA
+            {
+                hear(&line.body);
+                last = Some(line.body);
+            }
+        }
+        let (status, resume_after) = loop {
+            match victim.ended()? {
+                Some(ended) => break ended,
+                None => sleep(Duration::from_millis(10)).await,
+            }
+        };
+        if let Some(resume_after) = resume_after {
+            return Ok(Ended::Killed(resume_after));
+        }
+        let message = match last {
+            Some(Body::Report(report)) => return Ok(Ended::Report(Box::new(report))),
+            Some(Body::Error { message, .. }) => message,
+            _ => {
+                let errors = self.workshop.join(format!("errors-{host}"));
+                let errors = fs::read_to_string(errors).unwrap_or_default();
+                format!("{status}, without a report: {}", errors.trim())
+            }
+        };
+        Ok(Ended::Failed {
+            code: status.code(),
+            message,
+        })
+    }
+}
+
+/// Removes what a drill that was killed left there.
+pub(super) fn clear(workshop: &Path) -> Result<(), String> {
+    match fs::remove_dir_all(workshop) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("{}: {error}", workshop.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn setpriv() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("setpriv"))
+        .find(|file| file.is_file())
+}
+
+/// The runbook with this world's addresses in its front matter, and no Loki, which is not there.
+fn with_addresses(runbook: &str, prometheus: &str) -> String {
+    let mut head = 0;
+    let lines = runbook.lines().filter_map(|line| {
+        head += usize::from(line == "---");
+        match line {
+            _ if head >= 2 => Some(line.to_owned()),
+            _ if line.starts_with("loki:") => None,
+            _ if line.starts_with("prometheus:") => Some(format!("prometheus: {prometheus}")),
+            _ => Some(line.to_owned()),
+        }
+    });
+    let mut text = lines.collect::<Vec<_>>().join("\n");
+    text.push('\n');
+    text
+}
+
+fn gather(root: &Path, directory: &Path, files: &mut BTreeMap<String, String>) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            gather(root, &path, files);
+        } else if let (Ok(name), Ok(bytes)) = (path.strip_prefix(root), fs::read(&path)) {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            files.insert(name.display().to_string(), text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbooks::LoadedRunbook;
+
+    #[test]
+    fn the_runbook_gets_this_worlds_addresses_and_is_else_the_same() {
+        let built_in = LoadedRunbook::built_in().expect("valid");
+        let text = with_addresses(&built_in.text, "http://127.0.0.1:9");
+        let parsed = executor::runbook::Runbook::parse("rollback.md", &text).expect("valid");
+        assert_eq!(parsed.prometheus, "http://127.0.0.1:9");
+        assert_eq!(parsed.loki, None);
+        assert_eq!(parsed.steps.len(), built_in.runbook.steps.len());
+    }
+
+    #[test]
+    fn a_kill_counts_only_if_it_ended_the_process() {
+        let victim = Victim::default();
+        assert_eq!(victim.kill(Duration::ZERO), Ok(0), "nobody there");
+        let start = |program: &str| {
+            let mut command = Command::new(program);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            command.spawn().expect("it starts")
+        };
+        victim.lock().child = Some(start("cat"));
+        let after = Duration::from_secs(5);
+        assert_eq!(victim.kill(after), Ok(1));
+        let (status, resume_after) = victim.ended().expect("there").expect("ended");
+        assert_eq!(status.signal(), Some(KILLED));
+        assert_eq!(resume_after, Some(after));
+        let mut child = start("true");
+        child.wait().expect("it ends");
+        victim.lock().child = Some(child);
+        assert_eq!(victim.kill(after), Ok(0), "it had ended by itself");
+        let (status, resume_after) = victim.ended().expect("there").expect("ended");
+        assert!(status.success());
+        assert_eq!(resume_after, None);
+    }
+}
