@@ -9,6 +9,19 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::images::{WORLD, program, provide_dex};
 use crate::kind;
+use crate::kind::owner::tied_to_us;
+
+/// What simulated drills need.
+const SIMULATED: &[&str] = &["--package=firedrill", "--bin=firedrill"];
+/// What live drills need: the executor's own program as well, which some of them kill.
+const LIVE: &[&str] = &[
+    "--package=firedrill",
+    "--bin=firedrill",
+    "--features=firedrill/kind",
+    "--package=executor",
+    "--bin=rollback",
+    "--features=executor/live",
+];
 
 /// Runs `firedrill COMMAND ARGS…` and hands on its exit code; cargo's own if the build fails.
 pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCode, String> {
@@ -45,10 +58,10 @@ fn build_and_run(
             return Ok(up);
         }
     }
-    let features: &[&str] = if live { &["--features", "kind"] } else { &[] };
+    let what = if live { LIVE } else { SIMULATED };
     let build = cmd!(
         sh,
-        "{cargo} build --release --manifest-path {manifest} --package firedrill --bin firedrill {features...} --quiet"
+        "{cargo} build --release --manifest-path {manifest} {what...} --quiet"
     );
     if live {
         // Ctrl-C is for `firedrill`, which clears up; then there is a cluster to remove here.
@@ -93,7 +106,10 @@ fn perform(
     let binary = target_directory(sh)?
         .join("release")
         .join(format!("firedrill{}", std::env::consts::EXE_SUFFIX));
-    let mut run = Command::new(&binary);
+    // If we are killed, a drill in real time ends as by Ctrl-C, and clears up.
+    let (first, before) = tied_to_us(binary.clone(), "TERM");
+    let mut run = Command::new(first);
+    run.args(before);
     for (tool, variable) in [
         ("docker", "FIREDRILL_DOCKER"),
         ("kubectl", "FIREDRILL_KUBECTL"),

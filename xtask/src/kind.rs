@@ -120,6 +120,19 @@ fn lock() -> Result<File, String> {
     Ok(file)
 }
 
+/// Whether somebody uses the cluster: the holder of the lock that drills take on it.
+fn is_in_use() -> Result<bool, String> {
+    let path = state_directory()?.join("drill.lock");
+    let Ok(file) = File::open(&path) else {
+        return Ok(false);
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
 fn up(docker: &Docker<'_>, pid: Option<u32>) -> Result<(), String> {
     let owner = match pid {
         None => Owner::Hand,

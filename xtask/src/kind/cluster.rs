@@ -1,6 +1,5 @@
 //! The cluster itself: made by kind, marked, and given what every drill needs.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 use xshell::{Cmd, cmd};
 
 use super::leftovers::{self, Thing};
-use super::owner::{self, Owner};
+use super::owner::{self, Owner, tied_to_us};
 use super::{CLUSTER, CONTEXT, NETWORK, say, state_directory};
 use crate::images::docker::{Docker, LABEL, output, succeeds};
 use crate::images::{NODE, PROMETHEUS, dex_images, program};
@@ -28,6 +27,8 @@ struct Files {
     facts: PathBuf,
     /// kubectl's, which would else lie in `~/.kube`.
     cache: PathBuf,
+    /// What a drill needs for a while, and leaves if it is killed.
+    workshop: PathBuf,
 }
 
 impl Files {
@@ -38,6 +39,7 @@ impl Files {
             executor: directory.join("executor.kubeconfig"),
             facts: directory.join("cluster.json"),
             cache: directory.join("kubectl-cache"),
+            workshop: directory.join("drill"),
         })
     }
 }
@@ -81,6 +83,13 @@ pub(super) fn up(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
         ));
     }
     let nodes = leftovers::nodes(docker)?;
+    if super::is_in_use()? && !nodes.is_empty() {
+        // What looks broken may be what the drill is about.
+        say(
+            "a drill is under way on the cluster, which is left as it is; the next one waits for its end",
+        );
+        return Ok(());
+    }
     let made = !(network.is_some() && revive(docker, &nodes));
     if made {
         forget()?;
@@ -103,7 +112,7 @@ pub(super) fn up(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the nodes that are there make a working cluster of ours. A drill that died may have left one paused.
+/// Whether the nodes that are there make a working cluster of ours. A drill that died may have left one paused, or cut off.
 fn revive(docker: &Docker<'_>, nodes: &[Thing]) -> bool {
     if nodes.is_empty() {
         return false;
@@ -117,6 +126,9 @@ fn revive(docker: &Docker<'_>, nodes: &[Thing]) -> bool {
                 }
             }
             _ => return false,
+        }
+        if leftovers::mend(docker, node).is_err() {
+            return false;
         }
     }
     if export_kubeconfig(docker).is_err() {
@@ -166,7 +178,9 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
         "network", "create", "--label", LABEL, "--label", &owner, NETWORK,
     ])?;
     let (kubeconfig, config) = (Files::new()?.kubeconfig, deploy("kind.yaml"));
-    let (program, before) = tied_to_us(kind);
+    // A kind that outlives us would, when the nodes that it is making are reaped, clean up after itself, and take the next
+    // cluster's nodes of the same name with it.
+    let (program, before) = tied_to_us(kind, "KILL");
     let create = cmd!(
         docker.sh,
         "{program} {before...} create cluster --quiet --name {CLUSTER} --image {image} --config {config} --kubeconfig {kubeconfig} --wait 120s"
@@ -180,15 +194,6 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     ]});
     let apply = kubectl(docker, &["apply", "--filename", "-"])?;
     output(apply.stdin(objects.to_string())).map(drop)
-}
-
-/// What makes a command die with us, where there is such a thing. A kind that outlives us would, when the nodes that it is
-/// making are reaped, clean up after itself, and take the next cluster's nodes of the same name with it.
-fn tied_to_us(command: PathBuf) -> (PathBuf, Vec<OsString>) {
-    match program("setpriv") {
-        Some(setpriv) => (setpriv, vec!["--pdeathsig=KILL".into(), command.into()]),
-        None => (command, Vec::new()),
-    }
 }
 
 /// What every drill finds: the namespace, the executor's rights, Prometheus, the images.
@@ -336,12 +341,15 @@ pub(super) fn forget() -> Result<(), String> {
             _ => {}
         }
     }
-    match fs::remove_dir_all(&files.cache) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("{}: {error}", files.cache.display()))
+    for folder in [files.cache, files.workshop] {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", folder.display()));
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Says what is there.
@@ -376,7 +384,9 @@ pub(super) fn status(docker: &Docker<'_>) -> Result<String, String> {
         ) + "
 ");
     }
-    out.push(match marker(docker) {
+    // One that stands still would keep us waiting.
+    let answers = nodes.iter().all(|node| node.state == "running");
+    out.push(match answers.then(|| marker(docker)).flatten() {
         Some(id) => format!("marker {id}"),
         None => "no marker, or the API server does not answer: `cargo xtask kind up` mends it"
             .to_owned(),

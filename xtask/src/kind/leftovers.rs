@@ -7,6 +7,18 @@ use crate::images::docker::{Docker, LABEL};
 /// kind's own label on a cluster's nodes, the only one that it sets.
 const NODES: &str = "io.x-k8s.kind.cluster";
 
+/// Takes away the chains by which drills refuse packets (`harness/src/worlds/kind/faults/node.rs` makes them).
+const MEND: &str = r"
+for chain in FIREDRILL-DATABASE FIREDRILL-KUBERNETES; do
+    for hook in INPUT FORWARD; do
+        while iptables -w 5 -D $hook -j $chain 2>/dev/null; do :; done
+    done
+    iptables -w 5 -F $chain 2>/dev/null
+    iptables -w 5 -X $chain 2>/dev/null
+done
+true
+";
+
 /// Something in the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Thing {
@@ -67,6 +79,13 @@ pub(super) fn volumes(docker: &Docker<'_>) -> Result<Vec<Thing>, String> {
 pub(super) fn nodes(docker: &Docker<'_>) -> Result<Vec<Thing>, String> {
     let filter = format!("{NODES}={CLUSTER}");
     list(docker, &["ps", "--all"], &filter, ".Names")
+}
+
+/// Takes back what a killed drill left in force in a running node.
+pub(super) fn mend(docker: &Docker<'_>, node: &Thing) -> Result<(), String> {
+    docker
+        .run(&["exec", &node.name, "sh", "-c", MEND])
+        .map(drop)
 }
 
 /// Removes what belongs to nobody that lives. What it removed.

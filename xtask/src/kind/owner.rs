@@ -2,8 +2,12 @@
 //! uses. The label `firedrill.owner` holds `PID-START`, where START is when that process started (field 22 of its
 //! `/proc/PID/stat`, since process ids are given out again), or `hand`: kept until `kind down`.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
+use std::path::PathBuf;
+
+use crate::images::program;
 
 /// The label's name.
 pub(crate) const LABEL: &str = "firedrill.owner";
@@ -56,6 +60,17 @@ impl fmt::Display for Owner {
             Self::Hand => f.write_str("hand"),
             Self::Process { pid, start } => write!(f, "{pid}-{start}"),
         }
+    }
+}
+
+/// What makes a command end with us, by `signal`, where there is such a thing: the program, and its first arguments.
+pub(crate) fn tied_to_us(command: PathBuf, signal: &str) -> (PathBuf, Vec<OsString>) {
+    match program("setpriv") {
+        Some(setpriv) => (
+            setpriv,
+            vec![format!("--pdeathsig={signal}").into(), command.into()],
+        ),
+        None => (command, Vec::new()),
     }
 }
 
