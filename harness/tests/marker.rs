@@ -1,0 +1,127 @@
+//! Drills break things, so a cluster without the harness's marker is left alone: seen with the real program, against a server
+//! that notes what it is asked. Needs neither Docker nor a cluster.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the server answers for the marker.
+const MISSING: (&str, &str) = (
+    "404 Not Found",
+    r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"not found","reason":"NotFound","code":404}"#,
+);
+const ANOTHER: (&str, &str) = (
+    "200 OK",
+    r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"firedrill-marker","namespace":"firedrill"},"data":{"id":"somebody-else"}}"#,
+);
+
+/// A folder that goes with the value.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Answers every request alike; returns the request's line.
+fn answer(mut stream: &TcpStream, (status, body): (&str, &str)) -> Option<String> {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    let mut line = String::new();
+    while reader.read_line(&mut line).ok()? > 2 {
+        line.clear();
+    }
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+    .ok()?;
+    (!first.is_empty()).then(|| first.trim().to_owned())
+}
+
+/// Runs a drill against the server; what it printed, and what it asked.
+fn drill(name: &str, reply: (&'static str, &'static str)) -> (Output, Vec<String>) {
+    let folder =
+        std::env::temp_dir().join(format!("firedrill-marker-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = Folder(folder);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if let Some(line) = answer(&stream, reply) {
+                notes
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
+            }
+        }
+    });
+    let kubeconfig = folder.0.join("kubeconfig");
+    let config = format!(
+        r#"{{"apiVersion":"v1","kind":"Config","clusters":[{{"name":"c","cluster":{{"server":"http://{address}"}}}}],
+            "users":[{{"name":"u","user":{{"token":"t"}}}}],"contexts":[{{"name":"production","context":{{"cluster":"c","user":"u"}}}}],
+            "current-context":"production"}}"#
+    );
+    std::fs::write(&kubeconfig, config).expect("a kubeconfig");
+    let facts = folder.0.join("cluster.json");
+    let text = format!(
+        r#"{{"context":"production","id":"mine","kubeconfig":"{0}","executor_kubeconfig":"{0}","network":"no-such-network",
+            "node":"no-such-node","owner":"hand","gateway":"http://{address}","prometheus":"http://{address}"}}"#,
+        kubeconfig.display()
+    );
+    std::fs::write(&facts, text).expect("facts");
+    let output = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+        .args(["chaos", "latency-regression", "--world", "kind"])
+        .env("FIREDRILL_CLUSTER", &facts)
+        // Whatever is started for a cluster that is refused shows as another error than the refusal.
+        .env("FIREDRILL_DOCKER", "/no/such/docker")
+        .output()
+        .expect("it runs");
+    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (output, asked)
+}
+
+#[test]
+fn a_context_without_the_marker_is_refused_and_only_asked_for_it() {
+    for (name, reply) in [("missing", MISSING), ("another", ANOTHER)] {
+        let (output, asked) = drill(name, reply);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{name}: {said}");
+        let refusal = "the context production does not carry the marker mine";
+        assert!(said.contains(refusal), "{name}: {said}");
+        assert_eq!(
+            asked,
+            ["GET /api/v1/namespaces/firedrill/configmaps/firedrill-marker HTTP/1.1"],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_world_is_not_asked_for_a_fault_that_it_lacks() {
+    for (scenario, world, fault) in [
+        ("node-paused", "sim", "node-paused"),
+        ("api-slow", "kind", "api-slow"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+            .args(["chaos", scenario, "--world", world])
+            .env("FIREDRILL_CLUSTER", "/no/such/cluster.json")
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{scenario}: {said}");
+        let other = if world == "sim" { "kind" } else { "sim" };
+        let refusal = format!(
+            "the world `{world}` has no fault `{fault}`; it can be had in `--world {other}`"
+        );
+        assert!(said.contains(&refusal), "{scenario}: {said}");
+    }
+}
