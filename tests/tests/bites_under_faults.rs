@@ -39,7 +39,12 @@ fn a_check_that_takes_no_metrics_for_no_errors_claims_what_it_cannot_know() {
     let careless = r#"```sh {"name":"error-rate","rb.phase":"run","rb.timeout":"165s","rb.expect":"< 0.0001"}
 promql 'sum(rate(dex_requests_total{namespace="dex-production", code=~"5..", maintenance="false"}[$WINDOW])) or vector(0)'"#;
     let mut text = format!("{}{careless}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
-    for step in ["error-rate-worst-pod", "stay-recovered"] {
+    for step in [
+        "error-rate-worst-pod",
+        "error-logs",
+        "books-balance",
+        "stay-recovered",
+    ] {
         text = without_step(&text, step);
     }
     let result = run(&plan_by("metrics-missing-for-good", 3, &text));
@@ -54,6 +59,9 @@ fn a_runbook_that_does_not_read_the_logs_does_not_miss_them() {
     let of = |oracle: &str| result.findings.iter().find(|f| f.oracle == oracle);
     // It claims recovery without having looked, and as nobody looked, nothing is shown of what would have come of it.
     assert_eq!(of("outcome").map(|f| f.verdict), Some(Verdict::Fail));
-    assert_eq!(of("fault-fired").map(|f| f.verdict), Some(Verdict::Inconclusive));
+    assert_eq!(
+        of("fault-fired").map(|f| f.verdict),
+        Some(Verdict::Inconclusive)
+    );
     assert!(result.rto_claimed_ms.is_some());
 }

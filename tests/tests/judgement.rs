@@ -455,7 +455,9 @@ fn a_misspelled_attribute_does_not_load() {
 fn the_runbook_is_adopted_in_place_of_the_bare_procedure() {
     let stop = AtomicBool::new(false);
     let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
-    let judgement = judge(source::PROCEDURE_TEXT, BUILT_IN, &ALL, &mut runs);
+    // What happens after a failed undo is another matter there: a drill in which it fails shows that it is no worse.
+    let drills = [ALL[0], ALL[1], ALL[2], "undo-script-failing"];
+    let judgement = judge(source::PROCEDURE_TEXT, BUILT_IN, &drills, &mut runs);
     let said = text(&judgement);
     assert_eq!(judgement.answer, Adopt, "{said}");
     assert!(said.contains("newly passing"), "{said}");

@@ -171,9 +171,9 @@ fn the_page_reads_on_a_phone_and_at_a_desk_light_and_dark() {
             );
             assert_eq!(frame["requests"], serde_json::json!([]), "{id}");
             assert_eq!(frame["scripts"], 0, "{id}");
-            // For each scenario: RTO, errors, latency, throughput, and a bar for each step.
+            // RTO, errors and throughput of one scenario at least.
             assert!(
-                frame["charts"].as_u64() >= Some(10),
+                frame["charts"].as_u64() >= Some(5),
                 "{id}: {}",
                 frame["charts"]
             );

@@ -23,7 +23,16 @@ const RBAC: &str = include_str!("../../deploy/rbac.yaml");
 const NAMESPACE: &str = "dex-production";
 
 /// Grants that no drill uses, with the code that does.
-const BY_CODE: [(&str, &str); 0] = [];
+const BY_CODE: [(&str, &str); 2] = [
+    (
+        "update configmaps rollback-baseline",
+        "`prepare` before a second deployment (executor/src/kubernetes/cluster.rs)",
+    ),
+    (
+        "update configmaps rollback-journal",
+        "a second rollback begins (executor/src/journal/store.rs)",
+    ),
+];
 
 /// One right: what, on what, and on which object if the request names one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

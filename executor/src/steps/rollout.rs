@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::{ListParams, WatchParams};
 
 use super::context::{Context, Stop, Success};
-use super::undo::{digest_of, digest_of_set, owned_sets, read};
+use super::undo::{digest_of, digest_of_set, only_configuration, owned_sets, read, replace_pods};
 use crate::kubernetes::{Next, Watcher, owner_uid, timestamp};
 use crate::planner::ServicePlan;
 
@@ -28,6 +28,9 @@ const KILL: SignedDuration = SignedDuration::from_secs(2);
 pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
+        if only_configuration(service) {
+            parts.push(replace_pods(context, service).await?);
+        }
         rolled_out(context, service).await?;
         let gone = old_pods_gone(context, service).await?;
         parts.push(Success::done(format!(

@@ -45,9 +45,6 @@ pub(super) async fn undo(context: &Context<'_>, pinned: bool) -> Result<Success,
     let mut parts = Vec::new();
     for service in context.services() {
         parts.push(undo_one(context, service, pinned).await?);
-        if service.target == Target::Unchanged && !service.config.is_empty() {
-            parts.push(replace_pods(context, service).await?);
-        }
     }
     Ok(Success::join(parts))
 }
@@ -299,9 +296,17 @@ async fn capacity(
     Ok(())
 }
 
+/// Whether the release changed nothing of the service but its configuration.
+pub(super) fn only_configuration(service: &ServicePlan) -> bool {
+    service.target == Target::Unchanged && !service.config.is_empty()
+}
+
 /// Replaces, one by one, the pods that started before their configuration was put back: with an unchanged template no
-/// rollout does it.
-async fn replace_pods(context: &Context<'_>, service: &ServicePlan) -> Result<Success, Stop> {
+/// rollout does it. It takes as long as a rollout, so the wait for the rollout does it. Done again, it finds nothing to do.
+pub(super) async fn replace_pods(
+    context: &Context<'_>,
+    service: &ServicePlan,
+) -> Result<Success, Stop> {
     let name = &service.service;
     let restored = context
         .facts

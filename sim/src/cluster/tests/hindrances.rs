@@ -52,7 +52,8 @@ fn a_late_pod_becomes_ready_in_its_time() {
     let began = lab.rolled_out("risk", 30);
     lab.set_image("risk", IMAGE);
     let took = lab.rolled_out("risk", 30).saturating_sub(began);
-    assert!(took >= Micros::from_secs(8), "{took:?}");
+    // Up to a second of it had passed when the lab next looked.
+    assert!(took >= Micros::from_secs(7), "{took:?}");
     assert!(took < Micros::from_secs(14), "{took:?}");
     assert_eq!(lab.cluster.lift(IMAGE, late), 1);
 }

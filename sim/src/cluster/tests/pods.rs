@@ -229,7 +229,8 @@ fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
         .to_owned();
     lab.call("DELETE", &core(&format!("pods/{name}")), "", &Value::Null);
     let took = lab.wait(20, |c| c.object(Kind::Pod, NS, &name).is_none());
-    assert!((10_000..10_600).contains(&took.as_millis()), "{took}");
+    // Its grace, and what a kubelet was measured to take for the rest.
+    assert!((10_000..12_000).contains(&took.as_millis()), "{took}");
 }
 
 #[test]
