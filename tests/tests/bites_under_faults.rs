@@ -36,7 +36,7 @@ fn a_check_that_takes_no_metrics_for_no_errors_claims_what_it_cannot_know() {
         .find("```sh {\"name\":\"error-rate\"")
         .expect("there");
     let end = start + BUILT_IN[start..].find("\n```\n").expect("closed");
-    let careless = r#"```sh {"name":"error-rate","rb.phase":"run","rb.timeout":"165s","rb.expect":"< 0.0001"}
+    let careless = r#"```sh {"name":"error-rate","rb.phase":"run","rb.timeout":"161s","rb.expect":"< 0.0001"}
 promql 'sum(rate(dex_requests_total{namespace="dex-production", code=~"5..", maintenance="false"}[$WINDOW])) or vector(0)'"#;
     let mut text = format!("{}{careless}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
     for step in [

@@ -140,8 +140,8 @@ fn harmless_changes_are_adopted() {
     let both_for_rollout = attribute_of(
         &attribute("rollout-status", "\"14s\"", "\"16s\""),
         "error-rate",
-        "\"165s\"",
-        "\"159s\"",
+        "\"161s\"",
+        "\"155s\"",
     );
     let cases = vec![
         case(
@@ -227,9 +227,9 @@ fn harmful_changes_are_rejected_by_drills() {
         ),
         case(
             "too little time for the proof",
-            attribute("error-rate", "\"165s\"", "\"100s\""),
+            attribute("error-rate", "\"161s\"", "\"100s\""),
             Reject,
-            "`error-rate` may take 1m40s instead of 2m45s",
+            "`error-rate` may take 1m40s instead of 2m41s",
         ),
         case(
             "snapshot instead of undo",

@@ -88,8 +88,12 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
             step("kind drills", live::code(&drilled) == ExitCode::SUCCESS);
             let whys = drilled.left_out.iter();
             left_out.extend(whys.map(|why| format!("kind drills: {why}")));
+            let repeated = match drilled.repeated.as_slice() {
+                [] => String::new(),
+                names => format!(" ({} only when repeated)", names.join(", ")),
+            };
             format!(
-                "{} passed, {} failed, {} left out",
+                "{} passed{repeated}, {} failed, {} left out",
                 drilled.passed,
                 drilled.failed.len(),
                 drilled.left_out.len()

@@ -31,6 +31,9 @@ pub fn write_all(
     write_journal(directory, &Journal::new(results, skipped))
 }
 
+/// What makes a file's text of a journal.
+type Rendering = fn(&Journal<'_>) -> String;
+
 /// Writes `journal.json`, `junit.xml`, `summary.md` and `report.html` into `directory`, which is made if need be, and
 /// below `evidence/SCENARIO/WORLD-SEED` what the executor put by, of the drills that kept it.
 ///
@@ -43,7 +46,7 @@ pub fn write_journal(directory: &Path, journal: &Journal<'_>) -> Result<(), Writ
         out.write_all(b"\n")
     })?;
     // One after the other, so that only one of them is in memory.
-    let renderings: [(&str, fn(&Journal<'_>) -> String); 3] = [
+    let renderings: [(&str, Rendering); 3] = [
         ("junit.xml", junit::render),
         ("summary.md", markdown::render),
         ("report.html", html::render),

@@ -122,7 +122,7 @@ impl Default for ServiceTimings {
 }
 
 /// Everything about the exchange that a scenario can set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ExchangeConfig {
     /// The clients.
     pub load: LoadConfig,
@@ -135,16 +135,4 @@ pub struct ExchangeConfig {
     pub ledger_base_bytes: u64,
     /// The same for the rows of the state tables, which migrations rewrite.
     pub ledger_base_rows: u64,
-}
-
-impl Default for ExchangeConfig {
-    fn default() -> Self {
-        Self {
-            load: LoadConfig::default(),
-            service: ServiceTimings::default(),
-            database: DatabaseTimings::default(),
-            ledger_base_bytes: 0,
-            ledger_base_rows: 0,
-        }
-    }
 }

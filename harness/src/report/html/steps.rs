@@ -61,21 +61,14 @@ pub(super) fn draw(course: &Course, drill: &Drill<'_>) -> Markup {
     }
     let recovered = course.recovered_ms.unwrap_or(Ms::MAX);
     let before = |step: &Step<'_>| step.started_ms < recovered;
-    let parts: [(&str, Box<dyn Fn(&Step<'_>) -> bool>); 2] = [
-        (
-            if course.recovered_ms.is_some() {
-                "Until the clients saw recovery"
-            } else {
-                "From the trigger on"
-            },
-            Box::new(before),
-        ),
-        ("After recovery", Box::new(move |step| !before(step))),
-    ];
+    let first = if course.recovered_ms.is_some() {
+        "Until the clients saw recovery"
+    } else {
+        "From the trigger on"
+    };
     html! {
-        @for (title, holds) in &parts {
-            (part(course, &spans, title, holds))
-        }
+        (part(course, &spans, first, &before))
+        (part(course, &spans, "After recovery", &|step| !before(step)))
     }
 }
 
@@ -163,7 +156,7 @@ fn row(step: &Step<'_>, colour: usize, scale: Scale) -> Markup {
 
 /// A budget is mostly whole seconds: `14 s`, `2m 45s`.
 fn show_budget(ms: Ms) -> String {
-    if ms < 100_000 && ms % 1_000 == 0 {
+    if ms < 100_000 && ms.is_multiple_of(1_000) {
         format!("{} s", ms / 1_000)
     } else {
         show_ms(ms)
