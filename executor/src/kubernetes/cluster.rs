@@ -14,7 +14,7 @@ use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde::de::DeserializeOwned;
 
-use super::retry::{Class, classify, is_lost, is_status, pause};
+use super::retry::{Class, classify, is_lost, is_of_a_beginner, is_status, pause};
 use crate::budget::Budget;
 use crate::clock::{Clock, timeout};
 use crate::error::Error;
@@ -108,6 +108,7 @@ impl Cluster {
         Fut: Future<Output = Result<T, kube::Error>>,
     {
         let mut attempt = 0_u32;
+        let mut was_lost = false;
         loop {
             attempt += 1;
             let began = self.clock.now();
@@ -115,13 +116,22 @@ impl Cluster {
                 .request_timeout
                 .min(self.left(budget.last()))
                 .max(Duration::from_millis(1));
-            let (why, wait, charged, last) = match timeout(&*self.clock, limit, request()).await {
+            let answer = timeout(&*self.clock, limit, request()).await;
+            let lost = matches!(&answer, Ok(Err(error)) if is_lost(error));
+            let (why, wait, charged, last) = match answer {
                 Ok(Ok(answer)) => {
                     // It was under way when the time was over: the server was slow, not the exchange.
                     budget.lose(self.since(budget.end()));
                     return Ok(answer);
                 }
                 Ok(Err(error)) => match classify(&error) {
+                    // The connection broke, and who answers now has just been started.
+                    Class::Final if was_lost && is_of_a_beginner(&error) => (
+                        error.to_string(),
+                        pause(attempt, None),
+                        transient(Some(&error)),
+                        kubernetes(what, error),
+                    ),
                     Class::Final => return Err(kubernetes(what, error)),
                     Class::Retry { after } => (
                         error.to_string(),
@@ -142,6 +152,7 @@ impl Cluster {
             if charged {
                 budget.lose(self.since(began) + wait);
             }
+            was_lost |= lost;
             if wait >= self.left(budget.end()) {
                 return Err(last);
             }

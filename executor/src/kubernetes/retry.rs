@@ -51,6 +51,12 @@ pub(crate) fn classify(error: &kube::Error) -> Class {
     }
 }
 
+/// Whether a server that has just been started may answer so for a moment: it listens before it has read the accounts and their
+/// rights, and until then knows nobody (401) or lets nobody do anything (403).
+pub(crate) fn is_of_a_beginner(error: &kube::Error) -> bool {
+    is_status(error, 401) || is_status(error, 403)
+}
+
 /// Whether the API server itself throttled, or the connection to it broke: not an answer that a pod behind it may have
 /// caused.
 pub(crate) fn is_lost(error: &kube::Error) -> bool {
@@ -86,7 +92,7 @@ mod tests {
     use kube::core::Status;
     use kube::core::response::StatusDetails;
 
-    use super::{Class, classify, pause};
+    use super::{Class, classify, is_of_a_beginner, pause};
 
     fn api(code: u16, wish: u32) -> kube::Error {
         let details = StatusDetails {
@@ -124,6 +130,9 @@ mod tests {
         for code in [400, 401, 403, 404, 409, 410, 422] {
             assert_eq!(classify(&api(code, 0)), Class::Final);
         }
+        let of_a_beginner = [401, 403].map(|code| is_of_a_beginner(&api(code, 0)));
+        assert_eq!(of_a_beginner, [true, true]);
+        assert!(!is_of_a_beginner(&api(404, 0)));
         assert_eq!(
             classify(&kube::Error::Service("cut".into())),
             Class::Retry { after: None }

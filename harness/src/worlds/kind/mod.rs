@@ -334,7 +334,8 @@ async fn drill(
             stage.tell("world", "", why);
             let mut notes = stage.lock();
             let said = &mut notes.evidence.executor;
-            if interrupted.load(Ordering::Acquire) {
+            let ended = matches!(said.outcome, Outcome::Failed(_)) || said.ended_ms.is_some();
+            if interrupted.load(Ordering::Acquire) && !ended {
                 said.outcome = Outcome::Failed(why.to_owned());
             } else if said.trigger.is_some() && said.steps.is_empty() {
                 said.outcome = Outcome::StillRunning;
