@@ -3,17 +3,14 @@
 use super::protection::Protection;
 use crate::scenario::Scenario;
 
-/// A scenario with a fault of this kind, or with the word in its name, tries the protection beside it.
-const TRIALS: [(&str, Protection); 13] = [
+/// A scenario with a fault of this kind, or of this very name, tries the protection beside it.
+const TRIALS: [(&str, Protection); 10] = [
     ("good-release", Protection::Debounce),
     ("flag-missed", Protection::Fence),
     ("second-undo", Protection::Pin),
-    ("two-executors", Protection::Pin),
     ("self-heal", Protection::Hold),
-    ("paused", Protection::Paused),
-    ("configuration", Protection::Configuration),
-    ("slow-old-pods", Protection::Rollout),
-    ("stuck-old-pods", Protection::Rollout),
+    ("deployment-paused", Protection::Paused),
+    ("pods-stuck", Protection::Rollout),
     ("image-gone", Protection::Rollout),
     ("image-gone", Protection::Stop),
     ("undo-script-failing", Protection::Stop),
@@ -26,7 +23,7 @@ pub fn tries(scenario: &Scenario, protection: Protection) -> bool {
     // An executor that dies and is resumed does each step once all the same: a crash alone tries no pin.
     TRIALS.iter().any(|(word, of)| {
         let fault = scenario.faults.iter().any(|f| f.kind.as_str() == *word);
-        *of == protection && (fault || scenario.name.contains(word))
+        *of == protection && (fault || scenario.name == *word)
     })
 }
 
@@ -41,6 +38,12 @@ mod tests {
             let built_in = find(name).expect("it is built in");
             Scenario::parse(built_in.file, built_in.text, &[]).expect("it loads")
         };
+        assert!(!tries(&read("executor-paused"), Protection::Paused));
+        assert!(tries(&read("deployment-paused"), Protection::Paused));
+        for (word, protection) in TRIALS {
+            let tried = |b: &&crate::scenario::BuiltIn| tries(&read(b.name), protection);
+            assert!(BUILT_IN.iter().any(|b| tried(&b)), "no drill: {word}");
+        }
         assert!(tries(&read("good-release"), Protection::Debounce));
         for built_in in BUILT_IN {
             assert!(!tries(&read(built_in.name), Protection::Objective));
