@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use e2e::drills::{move_step, without_step};
+use e2e::drills::{SCENARIOS, move_step, without_step};
 use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::{Scenario, catalogue};
 use firedrill::verify::{
@@ -83,12 +83,6 @@ fn scenarios(names: &[&str]) -> Vec<Arc<Scenario>> {
         })
         .collect()
 }
-
-const ALL: [&str; 3] = [
-    "latency-regression",
-    "balance-anomaly",
-    "breaking-migration",
-];
 
 fn judge(baseline: &str, candidate: &str, names: &[&str], runs: &mut Runs<'_>) -> Judgement {
     let question = Question {
@@ -194,7 +188,7 @@ fn harmless_changes_are_adopted() {
             "wants 31,000 requests instead of 30,000",
         ),
     ];
-    assert_all(&ALL, cases);
+    assert_all(&SCENARIOS, cases);
 }
 
 #[test]
@@ -284,7 +278,7 @@ fn harmful_changes_are_rejected_by_drills() {
             "trigger `sla-latency-p99` fires at `> 60` instead of `> 0.1`",
         ),
     ];
-    assert_all(&ALL, cases);
+    assert_all(&SCENARIOS, cases);
 }
 
 #[test]
@@ -342,7 +336,7 @@ fn what_arithmetic_or_the_procedure_forbids_is_rejected_whatever_drills_say() {
             "on failure abort → continue",
         ),
     ];
-    assert_all(&ALL[..1], cases);
+    assert_all(&SCENARIOS[..1], cases);
 }
 
 #[test]
@@ -437,7 +431,7 @@ fn what_no_drill_tries_is_not_adopted() {
             "the trigger `p0-state-hash` is gone",
         ),
     ];
-    assert_all(&ALL, cases);
+    assert_all(&SCENARIOS, cases);
 }
 
 #[test]
@@ -456,13 +450,18 @@ fn the_runbook_is_adopted_in_place_of_the_bare_procedure() {
     let stop = AtomicBool::new(false);
     let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
     // What happens after a failed undo is another matter there: a drill in which it fails shows that it is no worse.
-    let drills = [ALL[0], ALL[1], ALL[2], "undo-script-failing"];
+    let drills = [
+        SCENARIOS[0],
+        SCENARIOS[1],
+        SCENARIOS[2],
+        "undo-script-failing",
+    ];
     let judgement = judge(source::PROCEDURE_TEXT, BUILT_IN, &drills, &mut runs);
     let said = text(&judgement);
     assert_eq!(judgement.answer, Adopt, "{said}");
     assert!(said.contains("newly passing"), "{said}");
     // And not the other way round.
-    let back = judge(BUILT_IN, source::PROCEDURE_TEXT, &ALL, &mut runs);
+    let back = judge(BUILT_IN, source::PROCEDURE_TEXT, &SCENARIOS, &mut runs);
     assert_eq!(back.answer, Reject, "{}", text(&back));
 }
 
@@ -510,7 +509,7 @@ fn a_new_failure_is_cut_down_and_replays_on_both_sides() {
 
 #[test]
 fn a_drill_that_ends_once_it_has_held_measures_the_same() {
-    for name in ALL {
+    for name in SCENARIOS {
         let whole = e2e::drills::plan(name, 4);
         let mut held = whole.clone();
         held.until = firedrill::worlds::Until::Held;

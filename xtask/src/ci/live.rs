@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -187,15 +187,6 @@ fn host(drill: &Value) -> Option<String> {
         .iter()
         .find(|f| f["oracle"] == "host" && f["verdict"] == "inconclusive")?;
     finding["reason"].as_str().map(str::to_owned)
-}
-
-/// Whether anything failed.
-pub(super) fn code(drilled: &Drilled) -> ExitCode {
-    if drilled.failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
 }
 
 #[cfg(test)]

@@ -18,13 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dex::release::{Release, Service};
-use dex::service::migrate::Genesis;
 use executor::clock::Clock as _;
 use executor::live::{Layout, PostgresDatabase, SystemClock, http_client};
 use executor::ports::{EvidenceStore, Ports};
 use executor::runbook::{Phase, Runbook, TriggerClass};
 use executor::{Event, Executor, Observer, Options, Outcome, TriggerEvent, WAITS_FOR_OLD_PODS};
-use futures::future::{Either, select};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -32,20 +30,16 @@ use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 
 pub use self::ratio::Ratio;
-use super::clock::{DrillClock, sleep};
+use super::clock::sleep;
 use super::docker::Server;
 use super::ledger::Ledger;
-use super::load::Load;
 use super::place::Place;
-use super::{NAMESPACE, gateway, interrupts, objects, release, set};
+use super::{NAMESPACE, measuring, objects, release};
 use crate::runbooks::LoadedRunbook;
-use crate::scenario::{self, Scenario};
 use crate::worlds::{WorldError, deployer};
 
-/// The bad release, the load and the service that differs.
-const SCENARIO: &str = "latency-regression";
+/// The service in which the two releases differ.
 const SERVICE: Service = Service::Gateway;
-const SEED: u64 = 0;
 /// No benchmark takes as long as that.
 const LONGEST: Duration = Duration::from_secs(7_200);
 /// After a rollout, before the next one: what is still going on ends.
@@ -150,26 +144,9 @@ fn now_ms() -> i64 {
 /// # Errors
 /// [`WorldError::SetUp`] if there is no cluster, no kubectl, or a rollback failed.
 pub fn benchmark(rounds: u32, say: &(dyn Fn(&str) + Sync)) -> Result<Benchmark, WorldError> {
-    let interrupted = interrupts();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))?;
-    let measured = runtime.block_on(async {
-        let place = Place::find("a benchmark", &interrupted).await?;
-        let client = place.admin().await?;
-        let server = Server::start(&place.network)?;
-        let work = Box::pin(measure(&place, &client, &server, rounds, say));
-        let measured = match select(work, Box::pin(set(&interrupted))).await {
-            Either::Left((measured, _)) => measured,
-            Either::Right(_) => Err("interrupted".to_owned()),
-        };
-        let cleared = objects::clear(&client).await;
-        drop(server);
-        measured.and_then(|measured| cleared.map(|()| measured))
-    });
-    measured.map_err(WorldError::SetUp)
+    measuring::on_cluster("a benchmark", async |place, client, server| {
+        measure(place, client, server, rounds, say).await
+    })
 }
 
 async fn measure(
@@ -180,21 +157,10 @@ async fn measure(
     say: &(dyn Fn(&str) + Sync),
 ) -> Result<Benchmark, String> {
     let loaded = LoadedRunbook::built_in().map_err(|error| error.to_string())?;
-    let built_in = scenario::find(SCENARIO).ok_or("the built-in scenario is gone")?;
-    let mut scenario = Scenario::parse(built_in.file, built_in.text, &loaded.triggers())
-        .map_err(|error| error.to_string())?;
-    scenario.timing.duration = LONGEST;
+    let scenario = measuring::scenario(&loaded, LONGEST)?;
     say("setting the exchange up");
-    objects::clear(client).await?;
-    let genesis = Genesis {
-        accounts: scenario.load.accounts,
-        markets: u16::try_from(scenario.load.markets).unwrap_or(u16::MAX),
-    };
+    let (ledger, load) = measuring::exchange(place, client, server, &scenario).await?;
     let good = release(&scenario.release.from)?;
-    let ledger = Ledger::create(server, &good, genesis).await?;
-    objects::create(client, &good, &ledger.exchange_url()).await?;
-    objects::ready(client).await?;
-    let load = Load::start(DrillClock::start(), &gateway(place), &scenario, SEED)?;
     let mut runbook = Runbook::clone(&loaded.runbook);
     runbook.prometheus.clone_from(&place.prometheus);
     runbook.loki = None;

@@ -30,6 +30,7 @@ mod harvest;
 mod ledger;
 mod load;
 mod lock;
+mod measuring;
 mod objects;
 mod place;
 mod probe;
@@ -171,12 +172,7 @@ impl EvidenceStore for Cabinet {
 /// [`WorldError::SetUp`] if there is no cluster with the harness's marker, or the exchange does not come up on it.
 pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
     let interrupted = interrupts();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))?;
-    let performed = runtime.block_on(async {
+    let performed = runtime()?.block_on(async {
         let user = format!("a drill of {}", plan.scenario.name);
         let place = Place::find(&user, &interrupted).await?;
         let client = place.admin().await?;
@@ -209,6 +205,14 @@ pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
     performed.map_err(WorldError::SetUp)
 }
 
+fn runtime() -> Result<tokio::runtime::Runtime, WorldError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))
+}
+
 /// A flag that Ctrl-C and a polite `kill` set.
 fn interrupts() -> Arc<AtomicBool> {
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -227,6 +231,25 @@ async fn set(flag: &AtomicBool) {
     }
 }
 
+/// What comes of `work`, or an error once the flag is set.
+async fn or_interrupted<T>(
+    work: impl Future<Output = Result<T, String>>,
+    flag: &AtomicBool,
+) -> Result<T, String> {
+    match select(Box::pin(work), Box::pin(set(flag))).await {
+        Either::Left((done, _)) => done,
+        Either::Right(_) => Err("interrupted".to_owned()),
+    }
+}
+
+/// Accounts and markets of a scenario's ledger.
+fn genesis(scenario: &Scenario) -> Genesis {
+    Genesis {
+        accounts: scenario.load.accounts,
+        markets: u16::try_from(scenario.load.markets).unwrap_or(u16::MAX),
+    }
+}
+
 /// Everything up to the drill's first instant.
 async fn set_up(
     plan: &Plan,
@@ -240,10 +263,7 @@ async fn set_up(
         process::Program::find()?;
     }
     let from = release(&scenario.release.from)?;
-    let genesis = Genesis {
-        accounts: scenario.load.accounts,
-        markets: u16::try_from(scenario.load.markets).unwrap_or(u16::MAX),
-    };
+    let genesis = genesis(scenario);
     let work = async {
         let (cleared, ledger) = join(
             objects::clear(client),
@@ -256,10 +276,7 @@ async fn set_up(
         objects::ready(client).await?;
         Ok::<_, String>(ledger)
     };
-    let ledger = match select(Box::pin(work), Box::pin(set(interrupted))).await {
-        Either::Left((ledger, _)) => ledger?,
-        Either::Right(_) => return Err("interrupted".to_owned()),
-    };
+    let ledger = or_interrupted(work, interrupted).await?;
     let timing = Timing::of(scenario);
     let mut evidence = Evidence::empty(scenario);
     evidence.warm_up_ms = timing.warm_up_ms;

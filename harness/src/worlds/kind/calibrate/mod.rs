@@ -18,24 +18,18 @@ mod traffic;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dex::service::migrate::Genesis;
 use executor::clock::Clock as _;
 use executor::live::SystemClock;
-use futures::future::{Either, select};
 use sim::measured::{Machine, Measured, Sampled};
 
-use super::clock::DrillClock;
 use super::docker::Server;
 use super::ledger::Ledger;
-use super::load::Load;
+use super::measuring;
 use super::place::Place;
-use super::{gateway, interrupts, objects, set};
-use crate::scenario::{self, Scenario};
+use crate::runbooks::LoadedRunbook;
+use crate::scenario::Scenario;
 use crate::worlds::WorldError;
 
-/// The load's scenario and seed: any of the built-in ones has the drills' rate.
-const LOADED_AS: &str = "latency-regression";
-const SEED: u64 = 0;
 /// No calibration takes as long as that.
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// Before the first measurement: the exchange and its clients settle.
@@ -68,38 +62,9 @@ fn sampled(what: &str, samples: &[u64]) -> Result<Sampled, String> {
 /// # Errors
 /// [`WorldError::SetUp`] if there is no cluster to measure, or something could not be measured.
 pub fn calibrate(rounds: u32, say: &(dyn Fn(&str) + Sync)) -> Result<Measured, WorldError> {
-    let interrupted = interrupts();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))?;
-    let measured = runtime.block_on(async {
-        let place = Place::find("a calibration", &interrupted).await?;
-        let admin = place.admin().await?;
-        let server = Server::start(&place.network)?;
-        let work = Box::pin(measure(&place, &admin, &server, rounds, say));
-        let measured = match select(work, Box::pin(set(&interrupted))).await {
-            Either::Left((measured, _)) => measured,
-            Either::Right(_) => Err("interrupted".to_owned()),
-        };
-        let cleared = objects::clear(&admin).await;
-        drop(server);
-        measured.and_then(|measured| cleared.map(|()| measured))
-    });
-    measured.map_err(WorldError::SetUp)
-}
-
-/// What load and ledger are like.
-fn loaded_as() -> Result<Scenario, String> {
-    let built_in = scenario::find(LOADED_AS).ok_or("the built-in scenario is gone")?;
-    let triggers = crate::runbooks::LoadedRunbook::built_in()
-        .map_err(|error| error.to_string())?
-        .triggers();
-    let mut scenario = Scenario::parse(built_in.file, built_in.text, &triggers)
-        .map_err(|error| error.to_string())?;
-    scenario.timing.duration = LONGEST;
-    Ok(scenario)
+    measuring::on_cluster("a calibration", async |place, admin, server| {
+        measure(place, admin, server, rounds, say).await
+    })
 }
 
 async fn measure(
@@ -109,18 +74,10 @@ async fn measure(
     rounds: u32,
     say: &(dyn Fn(&str) + Sync),
 ) -> Result<Measured, String> {
-    let scenario = loaded_as()?;
-    let release = super::release(&scenario.release.from)?;
-    let genesis = Genesis {
-        accounts: scenario.load.accounts,
-        markets: u16::try_from(scenario.load.markets).unwrap_or(u16::MAX),
-    };
+    let runbook = LoadedRunbook::built_in().map_err(|error| error.to_string())?;
+    let scenario = measuring::scenario(&runbook, LONGEST)?;
     say("setting the exchange up");
-    objects::clear(admin).await?;
-    let ledger = Ledger::create(server, &release, genesis).await?;
-    objects::create(admin, &release, &ledger.exchange_url()).await?;
-    objects::ready(admin).await?;
-    let load = Load::start(DrillClock::start(), &gateway(place), &scenario, SEED)?;
+    let (ledger, load) = measuring::exchange(place, admin, server, &scenario).await?;
     super::clock::sleep(SETTLE).await;
     let stage = Stage {
         place,
@@ -137,7 +94,7 @@ async fn measure(
     let database = database::measure(&stage).await?;
     drop(load);
     Ok(Measured {
-        machine: machine(&stage).await?,
+        machine: machine(&stage, &scenario).await?,
         api,
         pods: seen.pods,
         process: seen.process,
@@ -148,7 +105,7 @@ async fn measure(
 }
 
 /// What kind of machine this is.
-async fn machine(stage: &Stage<'_>) -> Result<Machine, String> {
+async fn machine(stage: &Stage<'_>, scenario: &Scenario) -> Result<Machine, String> {
     let read =
         |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     let memory_kib: u64 = read("/proc/meminfo")?
@@ -175,7 +132,7 @@ async fn machine(stage: &Stage<'_>) -> Result<Machine, String> {
         kubernetes,
         postgresql: database::version(stage.ledger).await?,
         rounds: u64::from(stage.rounds),
-        load_per_s: u64::from(loaded_as()?.load.rate_per_s),
+        load_per_s: u64::from(scenario.load.rate_per_s),
     })
 }
 

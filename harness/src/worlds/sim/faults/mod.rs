@@ -142,17 +142,16 @@ impl Injector {
     /// The drill has come to `anchor`. Only the first time counts.
     pub(super) fn reached(&self, anchor: &Anchor) {
         let now = self.world.now();
-        let due: Vec<(usize, Micros)> = {
+        let due = {
             let mut state = self.lock();
-            let due = state.schedule.reached(anchor).into_iter();
-            let due = due.map(|(index, after)| (index, now + after)).collect();
-            for (index, at) in &due as &Vec<(usize, Micros)> {
-                state.slots[*index].due = Some(*at);
+            let due = state.schedule.reached(anchor);
+            for (index, after) in &due {
+                state.slots[*index].due = Some(now + *after);
             }
             due
         };
-        for (index, at) in due {
-            if at <= now {
+        for (index, after) in due {
+            if after == Micros::ZERO {
                 self.begin(index);
             }
             // Nobody listens once the drill is over.
