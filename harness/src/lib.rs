@@ -16,6 +16,7 @@ pub mod digest;
 pub mod drill;
 pub mod evidence;
 pub mod oracles;
+pub mod pace;
 pub mod report;
 pub mod runbooks;
 pub mod scenario;

@@ -11,6 +11,15 @@ pub fn percentile(values: &mut [u64], percent: u32) -> Option<u64> {
     values.get(usize::try_from(rank - 1).ok()?).copied()
 }
 
+/// The median: the middle value, or the mean of the two in the middle, rounded down. `None` of nothing. Sorts `values`.
+#[must_use]
+pub fn median(values: &mut [u64]) -> Option<u64> {
+    values.sort_unstable();
+    let upper = *values.get(values.len() / 2)?;
+    let lower = *values.get((values.len() - 1) / 2)?;
+    Some(lower.midpoint(upper))
+}
+
 /// `part` of `whole` in millionths, rounded up, so that something never reads as nothing.
 #[must_use]
 pub fn parts_per_million(part: u64, whole: u64) -> Option<u64> {
@@ -68,6 +77,14 @@ mod tests {
         assert_eq!(percentile(&mut [3, 1], 50), Some(1));
         assert_eq!(percentile(&mut [3, 1], 51), Some(3));
         assert_eq!(percentile(&mut [], 50), None);
+    }
+
+    #[test]
+    fn the_median_lies_in_the_middle() {
+        assert_eq!(median(&mut [5, 1, 3]), Some(3));
+        assert_eq!(median(&mut [7, 1, 3, 4]), Some(3));
+        assert_eq!(median(&mut [u64::MAX, u64::MAX]), Some(u64::MAX));
+        assert_eq!(median(&mut []), None);
     }
 
     #[test]

@@ -54,6 +54,12 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N")]
         rounds: Option<u32>,
     },
+    /// Measure recoveries on the cluster beside the simulation's, step by step
+    Compare {
+        /// What `firedrill compare` takes: scenarios, --runs N, --seeds N
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// Does it; exit code 4 if the world can't be built.
@@ -71,6 +77,9 @@ pub(crate) fn run(sh: &Shell, command: &Command) -> ExitCode {
             }
             Command::Benchmark { rounds } => {
                 return firedrill::run_live(sh, "benchmark", &rounds_of(*rounds));
+            }
+            Command::Compare { arguments } => {
+                return firedrill::run_live(sh, "compare", arguments);
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Time the executor against bare kubectl on a kind cluster
     Benchmark(BenchmarkArgs),
+    /// Measure recoveries on a kind cluster beside the simulation's, step by step
+    Compare(CompareArgs),
     /// Look at runbooks
     Runbook {
         #[command(subcommand)]
@@ -117,6 +119,19 @@ pub(crate) struct BenchmarkArgs {
     /// How many rollbacks by each
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) rounds: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Names of built-in scenarios, or paths of scenario files; none: the three default ones
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+    /// How many recoveries of each on the cluster
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) runs: u32,
+    /// How many drills of each in the simulation
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) seeds: u32,
 }
 
 #[derive(Debug, Args)]

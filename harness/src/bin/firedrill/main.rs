@@ -7,6 +7,7 @@ mod args;
 mod benchmark;
 mod calibrate;
 mod chaos;
+mod compare;
 mod exit;
 mod input;
 mod replay;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Benchmark(args) => benchmark::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Runbook {
             command: RunbookCommand::Check(args),
         } => runbook::check(&args),

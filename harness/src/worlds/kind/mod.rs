@@ -75,6 +75,8 @@ use crate::worlds::sim::watcher;
 const NODE_PORT: u16 = 30_080;
 /// How long the last second of the drill lies behind what it is waited for, in ms.
 const TAIL: Ms = 5_000;
+/// How long recovery is looked at where it is only measured, in ms: latency's window, and as long again for a fall back.
+const SEEN: Ms = 20_000;
 
 /// The scenario's timing, as far as it makes sense in real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,11 +168,32 @@ impl EvidenceStore for Cabinet {
     }
 }
 
+/// When a drill is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Once what recovered has held.
+    Held,
+    /// Once clients have seen the exchange recovered for [`SEEN`]; the executor is cut short in its proof.
+    Recovered,
+}
+
 /// Performs a drill on the cluster.
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if there is no cluster with the harness's marker, or the exchange does not come up on it.
 pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+    perform_until(plan, End::Held)
+}
+
+/// Like [`perform`], but ends soon after recovery: to measure how fast it is, not to judge it.
+///
+/// # Errors
+/// As [`perform`].
+pub fn perform_to_recovery(plan: &Plan) -> Result<Performed, WorldError> {
+    perform_until(plan, End::Recovered)
+}
+
+fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
     let interrupted = interrupts();
     let performed = runtime()?.block_on(async {
         let user = format!("a drill of {}", plan.scenario.name);
@@ -186,7 +209,7 @@ pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
                     address: server.address,
                     network: place.network.clone(),
                 };
-                Ok(drill(plan, &place, site, stage, load, &interrupted).await)
+                Ok(drill(plan, end, &place, site, stage, load, &interrupted).await)
             }
             Err(error) => Err(error),
         };
@@ -319,6 +342,7 @@ fn gateway(place: &Place) -> String {
 /// The drill itself, and its evidence.
 async fn drill(
     plan: &Plan,
+    end: End,
     place: &Place,
     site: Site,
     stage: Arc<Stage>,
@@ -336,8 +360,16 @@ async fn drill(
         injector: &injector,
     };
     let act = async {
-        actor(&drill, timing).await;
-        hold(&stage, &load, timing).await;
+        let whole = async {
+            actor(&drill, timing).await;
+            hold(&stage, &load, timing).await;
+        };
+        match end {
+            End::Held => whole.await,
+            End::Recovered => {
+                select(Box::pin(whole), Box::pin(seen_recovered(&stage, &load))).await;
+            }
+        }
     };
     let limit = async {
         let late = Box::pin(stage.clock.sleep_until(timing.until_ms));
@@ -468,13 +500,24 @@ async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
     rollback::roll_back(drill, executor, event).await
 }
 
+/// When the clients see recovery, if nothing bad happens later.
+fn recovered_ms(stage: &Stage, load: &Load) -> Option<Ms> {
+    let mut evidence = stage.lock().evidence.clone();
+    evidence.seconds = load.look(|record| record.seconds.clone());
+    recovery::recovered_ms(&evidence)
+}
+
+/// Completes once the clients have seen the exchange recovered for [`SEEN`].
+async fn seen_recovered(stage: &Stage, load: &Load) {
+    while recovered_ms(stage, load).is_none_or(|at| at + SEEN > stage.clock.now_ms()) {
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
 /// Goes on until the hold time has passed since the clients saw recovery; if they have not, not for long.
 async fn hold(stage: &Stage, load: &Load, timing: Timing) {
-    let recovered = {
-        let mut evidence = stage.lock().evidence.clone();
-        evidence.seconds = load.look(|record| record.seconds.clone());
-        recovery::recovered_ms(&evidence).map(|at| at + evidence.hold_ms)
-    };
+    let hold = stage.lock().evidence.hold_ms;
+    let recovered = recovered_ms(stage, load).map(|at| at + hold);
     let now = stage.clock.now_ms();
     let end = recovered.unwrap_or(now).max(now) + TAIL;
     stage.clock.sleep_until(end.min(timing.until_ms)).await;

@@ -3,7 +3,7 @@
 use sim::rng::Rng;
 
 use super::Pair;
-use crate::stats::percentile;
+use crate::stats::median;
 
 /// Resamples of the bootstrap.
 const RESAMPLES: u32 = 10_000;
@@ -24,9 +24,8 @@ pub struct Ratio {
 }
 
 fn medians(pairs: &[Pair]) -> Option<(u64, u64)> {
-    let median =
-        |of: fn(&Pair) -> u64| percentile(&mut pairs.iter().map(of).collect::<Vec<_>>(), 50);
-    Some((median(|it| it.kubectl_ms)?, median(|it| it.executor_ms)?))
+    let of = |took: fn(&Pair) -> u64| median(&mut pairs.iter().map(took).collect::<Vec<_>>());
+    Some((of(|it| it.kubectl_ms)?, of(|it| it.executor_ms)?))
 }
 
 fn permille((kubectl, executor): (u64, u64)) -> u64 {
@@ -95,6 +94,9 @@ mod tests {
 
     #[test]
     fn pairs_that_differ_widen_it_and_none_has_none() {
+        // Of an even number of rounds, the two in the middle count alike.
+        let even = Ratio::of(&[pair(100, 100), pair(200, 300)]).expect("pairs");
+        assert_eq!((even.kubectl_ms, even.executor_ms), (150, 200));
         let steady = Ratio::of(&[pair(100, 100), pair(100, 100)]).expect("pairs");
         assert_eq!((steady.low_permille, steady.high_permille), (1_000, 1_000));
         let wild = Ratio::of(&[pair(100, 100), pair(100, 300), pair(100, 200)]).expect("pairs");

@@ -1,0 +1,157 @@
+//! `firedrill compare`: recoveries on a cluster beside those of the simulation.
+
+use crate::args::CompareArgs;
+use crate::exit::Failure;
+
+/// This build lacks the world.
+#[cfg(not(feature = "kind"))]
+pub(crate) fn run(_: &CompareArgs) -> Result<u8, Failure> {
+    use firedrill::worlds::{WorldError, WorldKind};
+
+    Err(WorldError::NotBuilt(WorldKind::Kind).into())
+}
+
+#[cfg(feature = "kind")]
+pub(crate) use self::live::run;
+
+#[cfg(feature = "kind")]
+mod live {
+    use std::num::NonZero;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::available_parallelism;
+
+    use firedrill::evidence::Ms;
+    use firedrill::pace::{Pace, Row, compare};
+    use firedrill::runbooks::LoadedRunbook;
+    use firedrill::scenario::Scenario;
+    use firedrill::stats::show_ms;
+    use firedrill::worlds::kind::perform_to_recovery;
+    use firedrill::worlds::{self, Performed, Plan, Until, WorldKind};
+
+    use super::{CompareArgs, Failure};
+    use crate::exit::INTERRUPTED;
+    use crate::{input, terminal};
+
+    /// Runs it; the exit code. It measures and does not judge. Interrupted, it shows what it has.
+    pub(crate) fn run(args: &CompareArgs) -> Result<u8, Failure> {
+        let runbook = input::runbook(None)?;
+        let scenarios = input::scenarios(&args.scenarios, &runbook.triggers())?;
+        for scenario in &scenarios {
+            worlds::check(scenario, WorldKind::Kind)?;
+            worlds::check(scenario, WorldKind::Sim)?;
+        }
+        let stop = crate::chaos::stop_on_interrupt();
+        let mut kind: Vec<Vec<Pace>> = vec![Vec::new(); scenarios.len()];
+        // In turns, so that a bad quarter of an hour of the machine is shared by all.
+        'runs: for run in 1..=args.runs {
+            for (scenario, paces) in scenarios.iter().zip(&mut kind) {
+                let plan = plan(WorldKind::Kind, scenario, &runbook, run.into());
+                let performed = perform_to_recovery(&plan);
+                if stop.load(Ordering::Relaxed) {
+                    break 'runs;
+                }
+                let pace = pace(&performed?);
+                let rto = pace.rto_ms.map_or("not seen".to_owned(), show_ms);
+                eprintln!("compare: {}, run {run}: RTO {rto}", scenario.name);
+                paces.push(pace);
+            }
+        }
+        for (scenario, paces) in scenarios.iter().zip(&kind) {
+            let sim = simulated(scenario, &runbook, args.seeds, &stop)?;
+            terminal::say(&table(&scenario.name, paces, &sim));
+        }
+        Ok(if stop.load(Ordering::Relaxed) {
+            INTERRUPTED
+        } else {
+            0
+        })
+    }
+
+    fn plan(
+        world: WorldKind,
+        scenario: &Arc<Scenario>,
+        runbook: &LoadedRunbook,
+        seed: u64,
+    ) -> Plan {
+        Plan {
+            world,
+            scenario: Arc::clone(scenario),
+            runbook: runbook.clone(),
+            seed,
+            until: Until::Held,
+        }
+    }
+
+    fn pace(performed: &Performed) -> Pace {
+        Pace::of(&performed.evidence, &performed.timeline)
+    }
+
+    fn simulated(
+        scenario: &Arc<Scenario>,
+        runbook: &LoadedRunbook,
+        seeds: u32,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Pace>, Failure> {
+        let threads = available_parallelism().map_or(1, NonZero::get);
+        let share = |first: usize| {
+            let mut paces = Vec::new();
+            for seed in (0..u64::from(seeds)).skip(first).step_by(threads) {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let plan = plan(WorldKind::Sim, scenario, runbook, seed);
+                paces.push(pace(&worlds::perform(&plan)?));
+            }
+            Ok(paces)
+        };
+        std::thread::scope(|scope| {
+            let share = &share;
+            let workers: Vec<_> = (0..threads)
+                .map(|first| scope.spawn(move || share(first)))
+                .collect();
+            let shares = workers.into_iter().map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            let shares: Result<Vec<Vec<Pace>>, worlds::WorldError> = shares.collect();
+            Ok(shares?.concat())
+        })
+    }
+
+    fn table(scenario: &str, kind: &[Pace], sim: &[Pace]) -> String {
+        let mut table = comfy_table::Table::new();
+        table.set_header([
+            scenario,
+            "kind median / worst",
+            "runs",
+            "sim median / worst",
+            "sim : kind",
+        ]);
+        let both = |it: Option<(Ms, Ms)>| {
+            it.map_or("–".to_owned(), |(median, worst)| {
+                format!("{} / {}", show_ms(median), show_ms(worst))
+            })
+        };
+        for row in compare(kind, sim) {
+            let Row {
+                what,
+                kind_count,
+                kind,
+                sim,
+            } = &row;
+            let ratio = row.permille().map_or("–".to_owned(), |n| {
+                format!("{}.{:02}", n / 1_000, n % 1_000 / 10)
+            });
+            table.add_row([
+                what,
+                &both(*kind),
+                &kind_count.to_string(),
+                &both(*sim),
+                &ratio,
+            ]);
+        }
+        format!("{table}\n")
+    }
+}
