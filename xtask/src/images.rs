@@ -11,6 +11,7 @@ pub(crate) mod docker;
 mod engine;
 mod names;
 mod node;
+pub(crate) mod privileges;
 mod programs;
 mod registry;
 

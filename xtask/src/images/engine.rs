@@ -10,7 +10,8 @@ use xshell::{Shell, cmd};
 
 use super::cache::{Cache, program};
 use super::docker::{Docker, output};
-use super::{programs, say};
+use super::privileges::PID_FILE;
+use super::{privileges, programs, say};
 
 /// Packages, and a program by which each is recognized.
 const PACKAGES: [(&str, &str); 3] = [
@@ -18,17 +19,17 @@ const PACKAGES: [(&str, &str); 3] = [
     ("debootstrap", "debootstrap"),
     ("iptables", "iptables"),
 ];
-const PID_FILE: &str = "/var/run/docker.pid";
-/// CAP_SYS_RESOURCE, from linux/capability.h.
-const SYS_RESOURCE: u32 = 24;
 
 /// Installs the engine and starts it, unless one answers.
+///
+/// # Errors
+/// It can't be installed or started, or the one that answers can't start the cluster's node.
 pub(super) fn provide(sh: &Shell, cache: &Cache) -> Result<(), String> {
     install(sh)?;
-    if Docker::connect(sh).is_ok() {
-        return Ok(());
+    match Docker::connect(sh) {
+        Ok(docker) => privileges::check(&docker),
+        Err(_) => start(sh, cache),
     }
-    start(sh, cache)
 }
 
 fn install(sh: &Shell) -> Result<(), String> {
@@ -68,7 +69,7 @@ fn install(sh: &Shell) -> Result<(), String> {
 fn start(sh: &Shell, cache: &Cache) -> Result<(), String> {
     say("starting the Docker engine");
     let mut dockerd = Command::new("dockerd");
-    if !has_capability(SYS_RESOURCE) {
+    if privileges::are_withheld() {
         // runc would refuse privileged containers, which nodes are.
         let runtime = programs::RUNTIME.build(sh, cache)?;
         dockerd
@@ -101,17 +102,6 @@ fn start(sh: &Shell, cache: &Cache) -> Result<(), String> {
     ))
 }
 
-/// Whether a capability is in our bounding set; yes where nobody can tell.
-fn has_capability(number: u32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    bounding_set(&status).is_none_or(|bits| bits >> number & 1 == 1)
-}
-
-fn bounding_set(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|it| it.strip_prefix("CapBnd:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
-}
-
 /// An engine that was killed leaves its process id behind, and a new one believes any process of that number.
 fn forget_dead_engine() {
     let pid = fs::read_to_string(PID_FILE).unwrap_or_default();
@@ -134,18 +124,4 @@ pub(crate) fn eventually(seconds: u32, mut question: impl FnMut() -> bool) -> bo
         std::thread::sleep(Duration::from_millis(500));
     }
     question()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{SYS_RESOURCE, bounding_set};
-
-    #[test]
-    fn the_bounding_set_is_read() {
-        let bits = bounding_set("Name:\tx\nCapBnd:\t000001fffeffffff\n").expect("there");
-        assert_eq!(bits >> SYS_RESOURCE & 1, 0);
-        assert_eq!(bits >> 21 & 1, 1);
-        assert_eq!(bounding_set("Name:\tx\n"), None);
-        assert_eq!(bounding_set("CapBnd:\tmany\n"), None);
-    }
 }

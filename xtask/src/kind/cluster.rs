@@ -10,7 +10,7 @@ use super::leftovers::{self, Thing};
 use super::owner::{self, Owner, tied_to_us};
 use super::{CLUSTER, CONTEXT, NETWORK, say, state_directory};
 use crate::images::docker::{Docker, LABEL, output, succeeds};
-use crate::images::{NODE, PROMETHEUS, dex_images, program};
+use crate::images::{NODE, PROMETHEUS, dex_images, privileges, program};
 
 /// The marker's namespace and name: a context that hasn't got it is none of ours.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
@@ -158,7 +158,7 @@ fn export_kubeconfig(docker: &Docker<'_>) -> Result<(), String> {
     let (kind, kubeconfig) = (tool("kind")?, Files::new()?.kubeconfig);
     output(cmd!(
         docker.sh,
-        "{kind} export kubeconfig --quiet --name {CLUSTER} --kubeconfig {kubeconfig}"
+        "{kind} export kubeconfig --name {CLUSTER} --kubeconfig {kubeconfig}"
     ))
     .map(drop)
 }
@@ -172,6 +172,7 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     }
     let kind = tool("kind")?;
     tool("kubectl")?;
+    privileges::check(docker)?;
     say("making the cluster");
     let owner = format!("{}={owner}", owner::LABEL);
     let id = docker.run(&[
@@ -183,9 +184,10 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     let (program, before) = tied_to_us(kind, "KILL");
     let create = cmd!(
         docker.sh,
-        "{program} {before...} create cluster --quiet --name {CLUSTER} --image {image} --config {config} --kubeconfig {kubeconfig} --wait 120s"
+        "{program} {before...} create cluster --name {CLUSTER} --image {image} --config {config} --kubeconfig {kubeconfig} --wait 120s"
     );
-    output(create.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK))?;
+    // Not `--quiet`, which would keep kind's reasons to itself.
+    output(create.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK)).map_err(privileges::explain)?;
     let (namespace, name) = MARKER;
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
@@ -257,7 +259,7 @@ fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String> {
     let kind = tool("kind")?;
     output(cmd!(
         docker.sh,
-        "{kind} load docker-image --quiet --name {CLUSTER} {images...}"
+        "{kind} load docker-image --name {CLUSTER} {images...}"
     ))
     .map(drop)
 }

@@ -31,9 +31,9 @@ use kube::api::{Api, ListParams};
 
 pub use self::ratio::Ratio;
 use super::clock::sleep;
-use super::docker::Server;
 use super::ledger::Ledger;
 use super::place::Place;
+use super::server::Server;
 use super::{NAMESPACE, measuring, objects, release};
 use crate::runbooks::LoadedRunbook;
 use crate::worlds::{WorldError, deployer};

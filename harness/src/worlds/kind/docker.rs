@@ -1,4 +1,4 @@
-//! The Docker engine, through its command line: the ledger's server as a container that belongs to this process.
+//! The Docker engine, through its command line: whose containers are whose, where they are, and their end and second start.
 //!
 //! Labels as in `deploy/README.md`, "Whose is it": what this process leaves behind when it is killed, the next one removes.
 
@@ -51,7 +51,10 @@ fn is_alive(owner: &str) -> bool {
 }
 
 /// Removes the containers of processes that have ended.
-fn reap() -> Result<(), String> {
+///
+/// # Errors
+/// What the engine says.
+pub(super) fn reap() -> Result<(), String> {
     let format = format!("{{{{.ID}}}}\t{{{{.Label \"{OWNER}\"}}}}");
     let filter = format!("label={LABEL}");
     for line in docker(&["ps", "--all", "--filter", &filter, "--format", &format])?.lines() {
@@ -64,55 +67,18 @@ fn reap() -> Result<(), String> {
     Ok(())
 }
 
-/// The ledger's server. It goes with this value.
-pub(super) struct Server {
-    /// Its container.
-    pub(super) id: String,
-    /// Its address on the cluster's network, which pods and this host reach.
-    pub(super) address: Ipv4Addr,
-    /// The superuser's password.
-    pub(super) password: String,
-}
-
-impl Server {
-    /// Starts one on `network`. It may not accept connections yet.
-    ///
-    /// # Errors
-    /// What the engine says.
-    pub(super) fn start(network: &str) -> Result<Self, String> {
-        reap()?;
-        let me = std::process::id();
-        let start = start_of(me).ok_or("this process is not in /proc")?;
-        let prefix = std::env::var("FIREDRILL_IMAGE_PREFIX").unwrap_or_default();
-        let password = random_word()?;
-        let id = docker(&[
-            "run",
-            "--detach",
-            "--network",
-            network,
-            "--label",
-            LABEL,
-            "--label",
-            &format!("{OWNER}={me}-{start}"),
-            "--env",
-            &format!("POSTGRES_PASSWORD={password}"),
-            &format!("{prefix}postgres:15"),
-        ])?;
-        let mut server = Self {
-            id,
-            address: Ipv4Addr::UNSPECIFIED,
-            password,
-        };
-        server.address = address_of(&server.id, network)?;
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // If it fails, the next drill reaps it by its label.
-        let _ = docker(&["rm", "--force", "--volumes", &self.id]);
-    }
+/// The labels of what this process makes.
+///
+/// # Errors
+/// It can't tell when it started.
+pub(super) fn labels() -> Result<[(String, String); 2], String> {
+    let me = std::process::id();
+    let start = start_of(me).ok_or("this process is not in /proc")?;
+    let (label, on) = LABEL.split_once('=').unwrap_or((LABEL, ""));
+    Ok([
+        (label.to_owned(), on.to_owned()),
+        (OWNER.to_owned(), format!("{me}-{start}")),
+    ])
 }
 
 /// Kills a server's container at once.

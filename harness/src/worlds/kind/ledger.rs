@@ -17,16 +17,15 @@ use dex::{Command, command::Trade};
 use sim::database::{order_content, trade_content};
 use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Row};
 
-use super::clock::{sleep, within};
-use super::docker::{Server, random_word};
+use super::clock::within;
+use super::docker::random_word;
+use super::server::Server;
 use crate::evidence::{Books, Entry};
 
 /// The rights of the executor's role.
 const ROLES: &str = include_str!("../../../../deploy/executor-role.sql");
 /// The ledger's name.
 const NAME: &str = "ledger";
-/// Attempts, half a second apart, until the server answers.
-const ATTEMPTS: u32 = 120;
 /// A look takes no longer than this, or is none.
 const LOOK: Duration = Duration::from_secs(2);
 /// Who looks, so that the harness's own sessions can be told from the exchange's.
@@ -94,12 +93,14 @@ impl Ledger {
     }
 
     async fn open(&self, release: &Release, genesis: Genesis) -> Result<(), String> {
-        let client = self.first_session().await?;
-        client
-            .batch_execute(&format!("CREATE DATABASE {}", self.name))
+        let create = async {
+            let client = connect(&self.as_superuser("postgres")).await?;
+            let database = format!("CREATE DATABASE {}", self.name);
+            client.batch_execute(&database).await
+        };
+        create
             .await
             .map_err(|error| said("create the ledger", &error))?;
-        drop(client);
         let owner = self.as_superuser(&self.name);
         migrate(&owner, release, Some(genesis), Some(&self.app))
             .await
@@ -117,19 +118,6 @@ impl Ledger {
         connect(&self.as_superuser(&self.name))
             .await
             .map_err(|error| said("the ledger", &error))
-    }
-
-    async fn first_session(&self) -> Result<Client, String> {
-        let config = self.as_superuser("postgres");
-        let mut last = String::new();
-        for _ in 0..ATTEMPTS {
-            match connect(&config).await {
-                Ok(client) => return Ok(client),
-                Err(error) => last = said("the ledger's server", &error),
-            }
-            sleep(Duration::from_millis(500)).await;
-        }
-        Err(last)
     }
 
     fn role(&self, role: &str, password: &str, database: &str) -> Config {

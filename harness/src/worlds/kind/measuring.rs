@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::clock::DrillClock;
-use super::docker::Server;
 use super::ledger::Ledger;
 use super::load::Load;
 use super::place::Place;
+use super::server::Server;
 use super::{gateway, genesis, interrupts, objects, or_interrupted, release, runtime};
 use crate::runbooks::LoadedRunbook;
 use crate::scenario::{self, Scenario};
@@ -30,7 +30,7 @@ pub(super) fn on_cluster<T>(
     let measured = runtime()?.block_on(async {
         let place = Place::find(user, &interrupted).await?;
         let admin = place.admin().await?;
-        let server = Server::start(&place.network)?;
+        let server = Server::start(&place.network).await?;
         let measured = or_interrupted(work(&place, &admin, &server), &interrupted).await;
         let cleared = objects::clear(&admin).await;
         drop(server);

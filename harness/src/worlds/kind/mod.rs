@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - `place`, `lock`: which cluster, whether it may be used, and by whom.
-//! - `docker`: the ledger's server as a container of this process.
+//! - `docker`: the engine's containers, and whose they are; `server`: the ledger's, a container of this process.
 //! - `ledger`: its roles, migrations and rows.
 //! - `objects`: the exchange in the cluster.
 //! - `load`: the clients.
@@ -36,6 +36,7 @@ mod place;
 mod probe;
 mod process;
 mod rollback;
+mod server;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,11 +58,11 @@ pub use self::benchmark::{Benchmark, Pair, Ratio, StepTook, benchmark};
 pub use self::calibrate::calibrate;
 use self::clock::{DrillClock, sleep};
 use self::crash::Trap;
-use self::docker::Server;
 use self::faults::{Injector, Site};
 use self::ledger::Ledger;
 use self::load::Load;
 use self::place::Place;
+use self::server::Server;
 use super::{Performed, Plan, WorldError, deployer};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
@@ -200,12 +201,12 @@ fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
         let place = Place::find(&user, &interrupted).await?;
         let client = place.admin().await?;
         // The container lives until the cluster is cleared: pods that miss their database only make noise.
-        let server = Server::start(&place.network)?;
+        let server = Server::start(&place.network).await?;
         let performed = match set_up(plan, &place, &client, &server, &interrupted).await {
             Ok((stage, load)) => {
                 let site = Site {
                     node: place.node.clone(),
-                    server: server.id.clone(),
+                    server: server.id().to_owned(),
                     address: server.address,
                     network: place.network.clone(),
                 };

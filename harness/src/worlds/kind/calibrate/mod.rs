@@ -22,10 +22,10 @@ use executor::clock::Clock as _;
 use executor::live::SystemClock;
 use sim::measured::{Machine, Measured, Sampled};
 
-use super::docker::Server;
 use super::ledger::Ledger;
 use super::measuring;
 use super::place::Place;
+use super::server::Server;
 use crate::runbooks::LoadedRunbook;
 use crate::scenario::Scenario;
 use crate::worlds::WorldError;

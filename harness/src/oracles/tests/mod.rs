@@ -1,0 +1,181 @@
+//! Each oracle passes good evidence and fails, or withholds judgement on, evidence that was doctored.
+//!
+//! - `injection`: may the drill be judged?
+//! - `executor`: what the executor noticed, did and said.
+//! - `recovery`: when the exchange recovered.
+//! - `remains`: what is there at the end.
+
+mod executor;
+mod injection;
+mod recovery;
+mod remains;
+
+use std::collections::BTreeMap;
+
+use super::{ORACLES, ask_all};
+use crate::evidence::{
+    Books, Entry, Evidence, MaintenanceSeen, Outcome, PodSeen, Probe, Second, TriggerSaid,
+};
+use crate::scenario::{Path, Scenario, built_in};
+use crate::verdict::Verdict;
+
+const GOOD_SECOND: Second = Second {
+    answered: 200,
+    maintenance: 0,
+    errors: 0,
+    slow: 0,
+};
+
+/// A drill that went well: deployed at 90 s, slow from 100 s, triggered at 150.4 s, recovered at 180 s.
+fn good() -> Evidence {
+    let scenario: Scenario = built_in("latency-regression", &[])
+        .expect("built in")
+        .expect("right");
+    let mut e = Evidence::empty(&scenario);
+    e.deployed_ms = Some(90_000);
+    e.end_ms = 900_000;
+    e.seconds = vec![GOOD_SECOND; 900];
+    for second in &mut e.seconds[100..180] {
+        second.slow = 150;
+        second.errors = 3;
+    }
+    e.probes = (0..=90)
+        .map(|i| Probe {
+            at_ms: i * 10_000,
+            violations: vec![],
+        })
+        .collect();
+    let books = Books {
+        acknowledged: (1..=50)
+            .map(|id| Entry {
+                id,
+                content: id * 7,
+            })
+            .collect(),
+        present: (1..=60)
+            .map(|id| Entry {
+                id,
+                content: id * 7,
+            })
+            .collect(),
+    };
+    e.trades = books.clone();
+    e.orders = books;
+    let versions = |v: &str| {
+        ["gateway", "matching", "risk"]
+            .map(|a| (a.to_owned(), v.to_owned()))
+            .into()
+    };
+    e.versions_before = versions("1.4.2");
+    e.versions_deployed = versions("1.5.0");
+    e.deployed_build_seen = true;
+    e.pods = ["gateway", "gateway", "matching", "risk"]
+        .iter()
+        .enumerate()
+        .map(|(i, app)| PodSeen {
+            name: format!("{app}-{i}"),
+            app: (*app).to_owned(),
+            version: Some("1.4.2".to_owned()),
+            ready: true,
+        })
+        .collect();
+    e.maintenance = MaintenanceSeen {
+        flag: Some("open".to_owned()),
+        fence_token: None,
+    };
+    for service in ["gateway", "matching", "risk"] {
+        let log = format!("==> {service}-0/{service} log, 0 restarts\n2026-01-05 up\n");
+        e.files
+            .insert(format!("incident-1/logs/{service}/{service}-0.log"), log);
+    }
+    e.files.insert(
+        "incident-1/post-mortem.md".to_owned(),
+        "# Post-mortem\n\n## Timeline\n".to_owned(),
+    );
+    e.files
+        .insert("incident-1/scenario.toml".to_owned(), scenario.text.clone());
+    e.state_before = BTreeMap::from([
+        ("deployment/gateway/template".to_owned(), "a".to_owned()),
+        ("schema/version".to_owned(), "1".to_owned()),
+    ]);
+    e.state_after = e.state_before.clone();
+    e.state_after
+        .insert("configmap/rollback-journal/log".to_owned(), "x".to_owned());
+    e.executor.trigger = Some(TriggerSaid {
+        name: "sla-latency-p99".to_owned(),
+        at_ms: 150_400,
+    });
+    e.executor.outcome = Outcome::Recovered;
+    e.executor.recovered_ms = Some(179_000);
+    e.executor.path = Path::Application;
+    e
+}
+
+fn verdict_of(oracle: &str, evidence: &Evidence) -> Verdict {
+    ask_all(evidence)
+        .into_iter()
+        .find(|f| f.oracle == oracle)
+        .expect(oracle)
+        .verdict
+}
+
+#[test]
+fn good_evidence_passes_every_oracle() {
+    for finding in ask_all(&good()) {
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+    }
+    let names: Vec<&str> = ask_all(&good()).iter().map(|f| f.oracle).collect();
+    assert_eq!(names, ORACLES.map(|o| o.name));
+}
+
+/// Name, how the evidence is doctored, the oracle that must see it, and its verdict.
+type Case = (&'static str, fn(&mut Evidence), &'static str, Verdict);
+
+#[test]
+fn doctored_evidence_is_seen_through() {
+    let cases = [
+        injection::cases(),
+        executor::cases(),
+        recovery::cases(),
+        remains::cases(),
+    ]
+    .concat();
+    for (what, doctor, oracle, expected) in &cases {
+        let mut evidence = good();
+        doctor(&mut evidence);
+        assert_eq!(verdict_of(oracle, &evidence), *expected, "{what}: {oracle}");
+    }
+    for oracle in ORACLES {
+        assert!(
+            cases.iter().any(|c| c.2 == oracle.name),
+            "{} is never seen to bite",
+            oracle.name
+        );
+    }
+}
+
+#[test]
+fn empty_evidence_passes_nothing_that_matters() {
+    let scenario = built_in("latency-regression", &[])
+        .expect("built in")
+        .expect("right");
+    let findings = ask_all(&Evidence::empty(&scenario));
+    let verdicts = crate::verdict::judge(&findings, crate::verdict::Survivability::Survivable);
+    assert_ne!(verdicts.overall, Verdict::Pass);
+    for name in [
+        "steady-state",
+        "fault-fired",
+        "rto",
+        "error-rate",
+        "trades",
+        "builds",
+        "hold",
+        "maintenance",
+    ] {
+        assert_ne!(
+            verdict_of(name, &Evidence::empty(&scenario)),
+            Verdict::Pass,
+            "{name}"
+        );
+    }
+}
