@@ -21,7 +21,7 @@ mod live {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::available_parallelism;
 
-    use firedrill::evidence::Ms;
+    use firedrill::evidence::{Ms, Outcome};
     use firedrill::pace::{Pace, Row, compare};
     use firedrill::runbooks::LoadedRunbook;
     use firedrill::scenario::Scenario;
@@ -51,9 +51,16 @@ mod live {
                 if stop.load(Ordering::Relaxed) {
                     break 'runs;
                 }
-                let pace = pace(&performed?);
-                let rto = pace.rto_ms.map_or("not seen".to_owned(), show_ms);
-                eprintln!("compare: {}, run {run}: RTO {rto}", scenario.name);
+                let performed = performed?;
+                let pace = pace(&performed);
+                let rto = pace.rto_ms.map(show_ms).ok_or_else(|| why(&performed));
+                match rto {
+                    Ok(rto) => eprintln!("compare: {}, run {run}: RTO {rto}", scenario.name),
+                    Err(why) => eprintln!(
+                        "compare: {}, run {run}: no recovery seen: {why}",
+                        scenario.name
+                    ),
+                }
                 paces.push(pace);
             }
         }
@@ -80,6 +87,17 @@ mod live {
             runbook: runbook.clone(),
             seed,
             until: Until::Held,
+        }
+    }
+
+    /// Why there is no RTO, as far as the executor knows.
+    fn why(performed: &Performed) -> String {
+        match &performed.evidence.executor.outcome {
+            Outcome::Failed(why) | Outcome::Escalated(why) | Outcome::NothingToDo(why) => {
+                why.clone()
+            }
+            Outcome::Recovered => "the executor takes it for recovered".to_owned(),
+            Outcome::StillRunning => "the executor was still at it".to_owned(),
         }
     }
 

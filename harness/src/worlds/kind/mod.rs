@@ -76,8 +76,8 @@ use crate::worlds::sim::watcher;
 const NODE_PORT: u16 = 30_080;
 /// How long the last second of the drill lies behind what it is waited for, in ms.
 const TAIL: Ms = 5_000;
-/// How long recovery is looked at where it is only measured, in ms: latency's window, and as long again for a fall back.
-const SEEN: Ms = 20_000;
+/// How long recovery is looked at where it is only measured, in ms: latency's window, and half as long again for a fall back.
+const SEEN: Ms = 15_000;
 
 /// The scenario's timing, as far as it makes sense in real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -508,9 +508,14 @@ fn recovered_ms(stage: &Stage, load: &Load) -> Option<Ms> {
     recovery::recovered_ms(&evidence)
 }
 
-/// Completes once the clients have seen the exchange recovered for [`SEEN`].
+/// Completes once the clients have seen the exchange recovered for [`SEEN`]: from what made the trigger fire, as before that
+/// nothing may be wrong yet.
 async fn seen_recovered(stage: &Stage, load: &Load) {
-    while recovered_ms(stage, load).is_none_or(|at| at + SEEN > stage.clock.now_ms()) {
+    let seen = || {
+        stage.lock().evidence.executor.trigger.as_ref()?;
+        recovered_ms(stage, load).filter(|at| at + SEEN <= stage.clock.now_ms())
+    };
+    while seen().is_none() {
         sleep(Duration::from_secs(1)).await;
     }
 }
