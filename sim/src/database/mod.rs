@@ -7,7 +7,8 @@
 //!
 //! - `ops`: the vocabulary.
 //! - `ledger`: one database.
-//! - `server`: sessions, locks, operations.
+//! - `sessions`: who is connected, and who holds locks.
+//! - `server`: the databases, and how operations begin and finish; `server::effects`: what they do.
 //! - `timings`: how long things take.
 //! - `faults`: what can go wrong with the server.
 
@@ -16,6 +17,7 @@ mod ledger;
 mod ops;
 mod schema;
 mod server;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod timings;

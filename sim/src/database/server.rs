@@ -1,24 +1,21 @@
-//! The database server: which databases exist, who is connected, what runs, and how operations begin
-//! and finish.
+//! The database server: which databases exist, what runs, and how operations begin and finish.
+
+mod effects;
 
 use std::collections::BTreeMap;
 
+use self::effects::describe;
 use super::faults::{DbFault, Faults};
 use super::ledger::Ledger;
-use super::ops::{DbError, DbOp, DbReply, FenceReport, ReplayReport, RestoreReport, Snapshot};
+use super::ops::{DbError, DbOp, DbReply};
 use super::schema;
+use super::sessions::Clients;
 use super::timings::DatabaseTimings;
 use crate::rng::Rng;
 use crate::time::Micros;
 
 /// Name of the database in use.
 pub const IN_USE: &str = "ledger";
-
-/// A transaction of somebody else that holds locks on the ledger's tables, and a session with them.
-#[derive(Clone, Copy, Debug)]
-struct LongTransaction {
-    until: Micros,
-}
 
 /// The PostgreSQL server with the ledger and its copies.
 #[derive(Clone, Debug)]
@@ -27,9 +24,8 @@ pub struct LedgerDb {
     in_use: Ledger,
     /// Snapshots and ledgers that were set aside.
     copies: BTreeMap<String, Ledger>,
-    /// Sessions of the exchange's role in the ledger in use: by pod UID, how many.
-    sessions: BTreeMap<String, u32>,
-    transactions: Vec<LongTransaction>,
+    /// Whoever is connected to the ledger in use.
+    clients: Clients,
     /// The operation that has the ledger to itself.
     exclusive: Option<DbOp>,
     /// The operation that waits in vain for the ledger to itself.
@@ -46,8 +42,7 @@ impl LedgerDb {
         Self {
             in_use: ledger,
             copies: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            transactions: Vec::new(),
+            clients: Clients::default(),
             exclusive: None,
             kept_out: None,
             faults: Faults::default(),
@@ -127,8 +122,7 @@ impl LedgerDb {
         if on && fault == DbFault::Down {
             // Whatever ran is rolled back, whoever was connected is cut.
             self.exclusive = None;
-            self.transactions.clear();
-            self.terminate_sessions();
+            self.clients.end_all();
         }
         self.faults.set(fault, on)
     }
@@ -145,12 +139,12 @@ impl LedgerDb {
     /// Sessions of the exchange.
     #[must_use]
     pub fn sessions(&self) -> u32 {
-        self.sessions.values().sum()
+        self.clients.sessions()
     }
 
     /// Somebody's long transaction takes locks on the ledger's tables until `until`.
     pub fn hold_locks(&mut self, until: Micros) {
-        self.transactions.push(LongTransaction { until });
+        self.clients.hold_locks(until);
     }
 
     /// Opens `count` sessions for a pod.
@@ -164,36 +158,20 @@ impl LedgerDb {
                 "database \"ledger\" is not currently accepting connections",
             ));
         }
-        self.sessions.insert(uid.to_owned(), count);
+        self.clients.connect(uid, count);
         Ok(())
     }
 
     pub(crate) fn disconnect(&mut self, uid: &str) {
-        self.sessions.remove(uid);
+        self.clients.disconnect(uid);
     }
 
     pub(crate) fn connected(&self, uid: &str) -> bool {
-        self.sessions.contains_key(uid)
+        self.clients.connected(uid)
     }
 
     pub(crate) fn reconnect_delay(&mut self) -> Micros {
         self.timings.reconnect.draw(&mut self.rng)
-    }
-
-    /// `pg_terminate_backend` for every session of the exchange's role.
-    fn terminate_sessions(&mut self) -> u32 {
-        let count = self.sessions();
-        self.sessions.clear();
-        count
-    }
-
-    /// When the last lock of somebody else is released; `now` if there is none.
-    fn locks_free_at(&mut self, now: Micros) -> Micros {
-        self.transactions.retain(|t| t.until > now);
-        self.transactions
-            .iter()
-            .map(|t| t.until)
-            .fold(now, Micros::max)
     }
 
     /// Begins an operation: checks its precondition and says how long it takes.
@@ -225,7 +203,7 @@ impl LedgerDb {
                 }
                 let bytes = self.ledger().size_bytes();
                 let copy = self.timings.snapshot.draw(bytes, &mut self.rng);
-                self.end_sessions();
+                self.clients.end_all();
                 let Some(wait) = self.alone_after(now) else {
                     return Ok(self.keep_out(op));
                 };
@@ -288,15 +266,9 @@ impl LedgerDb {
         Micros::from_millis(self.timings.other_sessions_wait_ms)
     }
 
-    /// `pg_terminate_backend` for every client of the ledger, the exchange or not: what needs the ledger to itself begins so.
-    fn end_sessions(&mut self) -> u32 {
-        self.transactions.clear();
-        self.terminate_sessions()
-    }
-
     /// ALTER TABLE waits for locks, at most `lock_timeout`, then rewrites every row.
     fn begin_rewrite(&mut self, now: Micros, op: &DbOp, lock_timeout: Micros) -> Micros {
-        let wait = self.locks_free_at(now).saturating_sub(now);
+        let wait = self.clients.locks_free_at(now).saturating_sub(now);
         self.faults.lock_waits += u64::from(wait > Micros::ZERO);
         if wait > lock_timeout {
             return lock_timeout; // finish reports 55P03
@@ -441,7 +413,7 @@ impl LedgerDb {
                 if schema::is_applied(self.ledger(), version) {
                     if !ran {
                         // Whoever held the locks is in the way of a ledger that is fenced, and is ended.
-                        self.end_sessions();
+                        self.clients.end_all();
                         return Err(DbError::refused(
                             "55P03",
                             "canceling statement due to lock timeout; the sessions that held the locks were ended",
@@ -502,89 +474,6 @@ impl LedgerDb {
             _ => true,
         }
     }
-
-    fn fence(&mut self, token: u64) -> FenceReport {
-        let already_up = self.ledger().fence == Some(token);
-        let ledger = self.ledger_mut();
-        ledger.fence = Some(token);
-        ledger.token_max = token;
-        let sessions_terminated = if already_up {
-            0
-        } else {
-            self.terminate_sessions()
-        };
-        FenceReport {
-            sessions_terminated,
-            already_up,
-        }
-    }
-
-    fn snapshot(&mut self, now: Micros, name: &str) -> Snapshot {
-        if !self.copies.contains_key(name) {
-            let mut copy = self.ledger().clone();
-            copy.copied_at = Some(now);
-            copy.fence = None;
-            copy.restored_from = None;
-            self.copies.insert(name.to_owned(), copy);
-        }
-        describe(name, &self.copies[name]).expect("it is complete")
-    }
-
-    fn restore(&mut self, snapshot: &str, set_aside: &str) -> Result<RestoreReport, DbError> {
-        if self.already_restored(snapshot, set_aside) {
-            return Ok(RestoreReport {
-                set_aside: set_aside.to_owned(),
-                before: self.copies[set_aside].position(),
-                after: self.ledger().position(),
-                already_done: true,
-            });
-        }
-        let mut restored = self.copies[snapshot].clone();
-        let old = &self.in_use;
-        let before = old.position();
-        restored.copied_at = None;
-        restored.restored_from = Some(snapshot.to_owned());
-        restored.fence = old.fence;
-        restored.token_max = old.token_max;
-        restored.epoch = old.epoch;
-        // Sequences go past every id ever issued, or ids that clients know would be issued again.
-        restored.order_id_max = before.order_id_max;
-        restored.trade_id_max = before.trade_id_max;
-        let after = restored.position();
-        let old = std::mem::replace(&mut self.in_use, restored);
-        self.copies.insert(set_aside.to_owned(), old);
-        self.terminate_sessions();
-        self.generation += 1;
-        Ok(RestoreReport {
-            set_aside: set_aside.to_owned(),
-            before,
-            after,
-            already_done: false,
-        })
-    }
-
-    fn replay(&mut self, set_aside: &str) -> Result<ReplayReport, DbError> {
-        let last = self.ledger().log.last_seq();
-        let source = &self.copies[set_aside].log;
-        if last > source.last_seq() || source.get(last) != self.in_use.log.get(last) {
-            return Err(DbError::Precondition(format!(
-                "the order logs of \"{IN_USE}\" and \"{set_aside}\" have diverged at entry {last}"
-            )));
-        }
-        let tail = source.after(last).to_vec();
-        let entries = self
-            .ledger_mut()
-            .log
-            .extend(&tail)
-            .map_err(|error| DbError::refused("23505", error.to_string()))?;
-        if entries > 0 {
-            self.generation += 1;
-        }
-        Ok(ReplayReport {
-            entries,
-            position: self.ledger().position(),
-        })
-    }
 }
 
 fn starting_up() -> DbError {
@@ -596,14 +485,4 @@ fn in_use() -> DbError {
         "55006",
         "source database \"ledger\" is being accessed by other users",
     )
-}
-
-fn describe(name: &str, copy: &Ledger) -> Option<Snapshot> {
-    Some(Snapshot {
-        name: name.to_owned(),
-        taken_at: copy.copied_at?.to_timestamp(),
-        size_bytes: copy.size_bytes(),
-        position: copy.position(),
-        schema_version: copy.version().map(str::to_owned),
-    })
 }
