@@ -187,10 +187,7 @@ fn an_undo_that_fails_and_the_restore_instead_should_fit_too() {
     check(&[short], &[]);
     check(
         &[short, (undo, made_good)],
-        &[(
-            "budget-fallback",
-            "```sh {\"name\":\"undo-schema\",\"rb.phase\":\"run\",\"rb.timeout\":\"10s\",\"rb.when\":\"ledger.undo\",\"rb.on-fail\":\"restore\"}",
-        )],
+        &[("budget-fallback", "flyway undo -target=$TARGET_SCHEMA")],
     );
 }
 
