@@ -36,6 +36,8 @@ pub struct Evidence {
     pub orders: Books,
     /// Acknowledged trades against those present at the end.
     pub trades: Books,
+    /// What the ledger in use lacks at the end and a person can bring back; `None`: nobody looked.
+    pub recoverable: Option<Recoverable>,
     /// Every live pod at the end, read from the cluster's state.
     pub pods: Vec<PodSeen>,
     /// Version that each service ran before the deployment.
@@ -114,6 +116,16 @@ pub struct Books {
     pub acknowledged: Vec<Entry>,
     /// What the database holds at the end.
     pub present: Vec<Entry>,
+}
+
+/// What the database still keeps of what the ledger in use lacks. It is found as a person would bring it back: the longest order log of
+/// any database that is there, replayed by the prior release's own engine on the ledger's rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recoverable {
+    /// Orders that only the log of a ledger that was set aside holds.
+    pub orders: Vec<Entry>,
+    /// Trades that the replay makes.
+    pub trades: Vec<Entry>,
 }
 
 /// An order or a trade: its id and a hash of its content.
@@ -240,6 +252,7 @@ impl Evidence {
             probes: Vec::new(),
             orders: Books::default(),
             trades: Books::default(),
+            recoverable: None,
             pods: Vec::new(),
             versions_before: BTreeMap::new(),
             versions_deployed: BTreeMap::new(),

@@ -20,6 +20,7 @@ pub mod pace;
 pub mod report;
 pub mod runbooks;
 pub mod scenario;
+pub mod shrink;
 pub mod stats;
 pub mod suggest;
 pub mod swarm;

@@ -40,44 +40,28 @@ pub fn run(
     keep_timelines: bool,
     finished: &(dyn Fn(&DrillResult) + Sync),
 ) -> Result<SwarmResult, WorldError> {
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<DrillResult, WorldError>)>> =
-        Mutex::new(Vec::with_capacity(plans.len()));
     let failed = AtomicBool::new(false);
     let kept: Mutex<Representatives<(usize, Detail)>> = Mutex::default();
-    let work = || {
-        while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(plan) = plans.get(index) else { return };
-            let mut result = drill::run(plan);
-            match &mut result {
-                Ok(result) => {
-                    finished(result);
-                    if !keep_timelines {
-                        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                        kept.offer(
-                            (result.scenario.clone(), result.world),
-                            Rank::of(result.verdicts.overall, result.rto_ms, result.seed),
-                            || (index, take_detail(result)),
-                        );
-                        result.forget_course();
-                    }
+    let over = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
+    let mut done = each(plans.len(), jobs, &over, &|index| {
+        let mut result = drill::run(&plans[index]);
+        match &mut result {
+            Ok(result) => {
+                finished(result);
+                if !keep_timelines {
+                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    kept.offer(
+                        (result.scenario.clone(), result.world),
+                        Rank::of(result.verdicts.overall, result.rto_ms, result.seed),
+                        || (index, take_detail(result)),
+                    );
+                    result.forget_course();
                 }
-                Err(_) => failed.store(true, Ordering::Relaxed),
             }
-            done.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((index, result));
+            Err(_) => failed.store(true, Ordering::Relaxed),
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..jobs.clamp(1, plans.len().max(1)) {
-            scope.spawn(work);
-        }
-        work();
+        result
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
     let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (index, detail) in kept.into_kept() {
         if let Ok(at) = done.binary_search_by_key(&index, |(index, _)| *index)
@@ -94,6 +78,38 @@ pub fn run(
         skipped: plans.len() - results.len(),
         results,
     })
+}
+
+/// `work` for each number below `count` on `jobs` threads, until all is done or `over`; what was done, in the order of the numbers.
+pub(crate) fn each<R: Send>(
+    count: usize,
+    jobs: usize,
+    over: &(dyn Fn() -> bool + Sync),
+    work: &(dyn Fn(usize) -> R + Sync),
+) -> Vec<(usize, R)> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(count));
+    let worker = || {
+        while !over() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return;
+            }
+            let result = work(index);
+            done.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((index, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..jobs.clamp(1, count.max(1)) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done
 }
 
 fn take_detail(result: &mut DrillResult) -> Detail {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::model::{Command, Phase, Runbook, When};
+use super::model::{Command, OnFail, Phase, Runbook, When};
 use super::parse::{PATHS, path_budget};
 use super::source::{Findings, Mistake, RunbookErrors, plain};
 use super::step::Place;
@@ -309,16 +309,16 @@ impl Lint<'_, '_, '_> {
         }
     }
 
+    /// Everything that may be needed at once fits into the RTO. An undo that is made good by a restore may fail at the end of its own
+    /// budget, so both count on its path.
     fn budgets(&mut self) {
         const ALL: [When; 2] = [When::DeploymentPaused, When::ConfigChanged];
         let rto = self.runbook.rto;
         let steps = &self.runbook.steps;
         let services = self.runbook.services.len();
-        let worst = PATHS
-            .iter()
-            .map(|(_, when)| path_budget(steps, services, &[when, &ALL[..]].concat()).1)
-            .max()
-            .unwrap_or_default();
+        let sum = |when: &[When]| path_budget(steps, services, &[when, &ALL[..]].concat()).1;
+        let worst = PATHS.iter().map(|(_, when)| sum(when)).max();
+        let worst = worst.unwrap_or_default();
         if worst > rto {
             let message = format!(
                 "with every condition met, the budgets come to {}, more than the RTO of {}",
@@ -329,6 +329,39 @@ impl Lint<'_, '_, '_> {
                 "budget-worst-case",
                 &message,
                 "shorten the budgets of conditional steps",
+            );
+            return;
+        }
+        let undo = self.run(|it| matches!(it, Command::UndoSchema));
+        let Some(undo) = undo
+            .into_iter()
+            .find(|at| steps[*at].on_fail == OnFail::Restore)
+        else {
+            return;
+        };
+        let both = sum(&[
+            When::Always,
+            When::LedgerBreaking,
+            When::LedgerUndo,
+            When::LedgerRestore,
+        ]);
+        if both > rto {
+            let message = format!(
+                "if `{}` fails and the snapshot is restored instead, the budgets come to {}, more than the RTO of {}",
+                steps[undo].name,
+                suggest::show(both),
+                suggest::show(rto)
+            );
+            let help = format!(
+                "until it is done, nothing is left to wait for a server that refuses: shorten this budget, and those of the restore, by {} in all",
+                suggest::show(both - rto)
+            );
+            self.warn_at(
+                undo,
+                "budget-fallback",
+                &message,
+                "may use up its budget before it fails",
+                &help,
             );
         }
     }

@@ -1,23 +1,70 @@
 //! Is everything that was acknowledged there, once, and with the same content?
+//!
+//! Where a person is rightly called in the middle of a restore, the ledger in use may hold the rows of the snapshot only. Nothing is lost as
+//! long as what it lacks can be brought back exactly: the orders from a log that the database keeps, and the trades from them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use crate::evidence::{Books, Entry, Evidence};
+use crate::evidence::{Books, Entry, Evidence, Recoverable};
+use crate::scenario::{Expected, Path};
 use crate::verdict::{Finding, Stage, Verdict};
 
 /// Acknowledged trades against those present.
 pub(super) fn trades(evidence: &Evidence) -> Finding {
-    compare(
-        "trades",
-        "trade",
-        &evidence.trades,
-        evidence.expect.trades_lost_max,
-    )
+    let books = &evidence.trades;
+    let lost_max = evidence.expect.trades_lost_max;
+    check(evidence, "trades", "trade", books, lost_max, |r| &r.trades)
 }
 
 /// Acknowledged orders against those in the order log.
 pub(super) fn orders(evidence: &Evidence) -> Finding {
-    compare("orders", "order", &evidence.orders, 0)
+    check(evidence, "orders", "order", &evidence.orders, 0, |r| {
+        &r.orders
+    })
+}
+
+fn check(
+    evidence: &Evidence,
+    oracle: &'static str,
+    word: &str,
+    books: &Books,
+    lost_max: u64,
+    part: impl Fn(&Recoverable) -> &Vec<Entry>,
+) -> Finding {
+    let expect = &evidence.expect;
+    let halfway = expect.outcome == Expected::Escalated && expect.path == Path::Restore;
+    let plain = compare(oracle, word, books, lost_max);
+    if !halfway || plain.verdict != Verdict::Fail {
+        return plain;
+    }
+    let Some(recoverable) = &evidence.recoverable else {
+        let lost = plain.numbers.get("lost").copied().unwrap_or_default();
+        let only_lost = ["changed", "duplicated"]
+            .iter()
+            .all(|number| plain.numbers.get(number) == Some(&0));
+        if !only_lost {
+            return plain;
+        }
+        let reason = format!(
+            "{lost} acknowledged {word}s are not in the ledger, and nobody looked whether they can be brought back"
+        );
+        return Finding::new(oracle, Stage::Recovery, Verdict::Inconclusive, reason)
+            .number("acknowledged", books.acknowledged.len())
+            .number("lost", lost);
+    };
+    let present: BTreeSet<Entry> = books.present.iter().copied().collect();
+    let back = part(recoverable).iter().filter(|it| !present.contains(it));
+    let mut with = books.clone();
+    with.present.extend(back);
+    let brought_back = with.present.len() - books.present.len();
+    let mut finding = compare(oracle, word, &with, lost_max).number("to_bring_back", brought_back);
+    if finding.verdict == Verdict::Pass {
+        finding.reason.push_str(&format!(
+            ", {brought_back} of them to be brought back by a replay of the order log"
+        ));
+    }
+    finding
 }
 
 /// What the comparison counts.

@@ -21,7 +21,7 @@ mod state;
 mod steady;
 
 use crate::evidence::Evidence;
-use crate::scenario::{Expected, Path};
+use crate::scenario::Expected;
 use crate::verdict::Finding;
 
 /// An oracle.
@@ -106,13 +106,7 @@ pub const ORACLES: [Oracle; 16] = [
 
 /// Whether the drill's expectation has a question for this oracle.
 fn asked(oracle: &str, evidence: &Evidence) -> bool {
-    if evidence.expect.outcome == Expected::Recovered {
-        return true;
-    }
-    // After a restore, the trades since the snapshot are made again from the order log once an engine runs. Until then
-    // the log answers for them: `orders`.
-    let restored = evidence.expect.path == Path::Restore;
-    !(OF_RECOVERED.contains(&oracle) || restored && oracle == "trades")
+    evidence.expect.outcome == Expected::Recovered || !OF_RECOVERED.contains(&oracle)
 }
 
 /// Asks every oracle that the drill's expectation has a question for.

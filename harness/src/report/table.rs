@@ -124,6 +124,11 @@ pub fn findings_of(drills: &[Drill<'_>]) -> String {
                 let _ = writeln!(out, "    also: {}", also.join(", "));
             }
             let _ = writeln!(out, "    {}", drill.command());
+            if let Some(smallest) = &drill.smallest {
+                let what = troubles::one_line(&smallest.what);
+                let _ = writeln!(out, "    smallest failing case: {what}");
+                let _ = writeln!(out, "    cargo xtask replay {}", smallest.replay);
+            }
         }
         if n > EXAMPLES {
             let _ = writeln!(

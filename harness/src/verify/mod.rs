@@ -45,7 +45,7 @@ pub use policy::{Concern, Weight, concerns};
 pub use protection::Protection;
 pub use runs::{Brief, Runs};
 pub use show::{json, markdown, text};
-pub use shrink::{Smallest, simpler, smallest};
+pub use shrink::{Smallest, smallest};
 pub use trials::tries;
 
 use std::ops::Range;

@@ -412,7 +412,7 @@ fn warnings(old: &Side, new: &Side, found: &mut Found) {
             "logs-late" => Protection::Logs,
             "fixed-window" => Protection::Proof,
             "application-first" => Protection::Order,
-            "budget-worst-case" => Protection::Budget,
+            "budget-worst-case" | "budget-fallback" => Protection::Budget,
             // What is missing as a whole was told step by step.
             _ => continue,
         };

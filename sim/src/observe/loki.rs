@@ -6,6 +6,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::labels::Labels;
@@ -35,6 +36,10 @@ pub struct Loki {
     streams: Vec<Stream>,
     index: BTreeMap<BTreeMap<String, String>, usize>,
     ingestion_delay: Micros,
+    /// From when on no line is hidden any more.
+    all_visible: Micros,
+    /// Answers that hidden lines would have changed.
+    changed: Cell<u64>,
 }
 
 impl Loki {
@@ -52,6 +57,19 @@ impl Loki {
     /// Fault or model: how long a line takes from being written to being found. Concerns lines pushed from now on.
     pub fn set_ingestion_delay(&mut self, delay: Micros) {
         self.ingestion_delay = delay;
+    }
+
+    /// How many answers to queries for lines or their numbers would have been others if every line that was written could be found.
+    #[must_use]
+    pub fn answers_changed(&self) -> u64 {
+        self.changed.get()
+    }
+
+    /// Counts `answer`, given as of `now`, if `ask` gives another one with every line visible.
+    fn compare<T: PartialEq>(&self, now: Micros, answer: &T, ask: impl FnOnce(Micros) -> T) {
+        if now < self.all_visible && ask(Micros::MAX) != *answer {
+            self.changed.set(self.changed.get() + 1);
+        }
     }
 
     /// How many lines there are, visible or not.
@@ -87,6 +105,7 @@ impl Loki {
         if entries.last().is_some_and(|last| last.ns > ns) {
             place = entries.partition_point(|e| e.ns <= ns);
         }
+        self.all_visible = self.all_visible.max(visible);
         entries.insert(place, Entry { ns, visible, line });
     }
 }

@@ -179,6 +179,19 @@ fn the_worst_case_should_fit_too() {
 }
 
 #[test]
+fn an_undo_that_fails_and_the_restore_instead_should_fit_too() {
+    let undo = "\"name\":\"undo-schema\",\"rb.phase\":\"run\",\"rb.timeout\":\"10s\"";
+    let made_good = "\"name\":\"undo-schema\",\"rb.phase\":\"run\",\"rb.timeout\":\"10s\",\"rb.on-fail\":\"restore\"";
+    // Either way takes at most 271 s, both one after the other 281 s.
+    let short = ("rto: 300s", "rto: 275s");
+    check(&[short], &[]);
+    check(
+        &[short, (undo, made_good)],
+        &[("budget-fallback", "flyway undo -target=$TARGET_SCHEMA")],
+    );
+}
+
+#[test]
 fn nothing_rolled_back_is_said() {
     let found = parsed(&GOOD.replace(block("undo"), ""));
     assert!(found.warnings().iter().any(|it| it.code == "no-undo"));

@@ -7,6 +7,7 @@ use firedrill::crash_points;
 use firedrill::drill::{DrillResult, timeline};
 use firedrill::report::journal::Journal;
 use firedrill::report::{self, table};
+use firedrill::shrink::campaign;
 use firedrill::swarm::{self, SwarmResult};
 use firedrill::verdict::{self, Verdict};
 use firedrill::worlds::{self, Plan, Until, WorldError, WorldKind};
@@ -73,16 +74,35 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     };
     let outcome = swarm::run(&plans, jobs, &stop, plans.len() == 1, &finished);
     bar.finish_and_clear();
-    let outcome = match outcome {
+    let mut outcome = match outcome {
         // What is interrupted while it is being set up is no world that can't be built.
         Err(_) if stop.load(Ordering::Relaxed) => return Ok(INTERRUPTED),
         outcome => outcome?,
     };
+    cut_down(&plans, &mut outcome, jobs, &stop)?;
     conclude(
         &outcome,
         args.report.as_deref(),
         stop.load(Ordering::Relaxed),
     )
+}
+
+/// Finds the smallest case of each kind of failure, unless there was an interruption.
+fn cut_down(
+    plans: &[Plan],
+    outcome: &mut SwarmResult,
+    jobs: usize,
+    stop: &AtomicBool,
+) -> Result<(), Failure> {
+    let cases = campaign::cases(&outcome.results).len();
+    if cases == 0 || outcome.skipped > 0 {
+        return Ok(());
+    }
+    let bar = progress(cases * campaign::budget(cases) as usize);
+    bar.set_message("to cut failures down");
+    campaign::cut(plans, &mut outcome.results, jobs, stop, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// Each drill of `plans`, and after it the same with the executor killed at every request that it makes from the trigger on. How

@@ -81,7 +81,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// A drill in which there is no way back, and a person was called in time, with trading halted.
-fn escalated() -> Evidence {
+pub(super) fn escalated() -> Evidence {
     let mut e = good();
     e.expect.path = Path::Undo;
     e.expect.outcome = Expected::Escalated;

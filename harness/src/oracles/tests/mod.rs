@@ -4,8 +4,10 @@
 //! - `executor`: what the executor noticed, did and said.
 //! - `recovery`: when the exchange recovered.
 //! - `remains`: what is there at the end.
+//! - `halfway`: what is there where a restore was given up.
 
 mod executor;
+mod halfway;
 mod injection;
 mod recovery;
 mod remains;

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use dex::command::Event;
+use dex::order_log::replay_into;
 use dex::release::{Release, Service};
+use dex::rows;
 use serde_json::Value;
 use sim::cluster::Kind;
-use sim::database::order_content;
+use sim::database::{LedgerDb, order_content, trade_content};
 use sim::exchange::LatencyHistogram;
 use sim::world::{World, WorldState};
 
@@ -13,8 +16,9 @@ use super::NAMESPACE;
 use super::objects::TRADING;
 use super::probe::live_pods;
 use crate::drill::timeline::Entry as Told;
-use crate::evidence::{Books, Entry, Evidence, MaintenanceSeen, Ms, Second, ms};
+use crate::evidence::{Books, Entry, Evidence, MaintenanceSeen, Ms, Recoverable, Second, ms};
 use crate::oracles::recovery;
+use crate::scenario::{Expected, Path};
 use crate::stats::show_count;
 use crate::worlds::Plan;
 
@@ -87,6 +91,12 @@ pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence, end_ms: 
             })
             .collect();
         evidence.orders.present = orders(ledger, &evidence.orders);
+        let expect = &evidence.expect;
+        if expect.outcome == Expected::Escalated && expect.path == Path::Restore {
+            let release = &plan.scenario.release.from;
+            evidence.recoverable =
+                recoverable(state.exchange.database(), release, &evidence.orders);
+        }
         evidence.maintenance = MaintenanceSeen {
             flag: state
                 .cluster
@@ -113,6 +123,37 @@ fn orders(ledger: &sim::database::Ledger, books: &Books) -> Vec<Entry> {
             })
         })
         .collect()
+}
+
+/// What the ledger in use lacks and can be brought back: the longest log that the server keeps, replayed by the engine of `release` on the
+/// ledger's rows. Nothing if that engine can't read them.
+fn recoverable(database: &LedgerDb, release: &str, orders: &Books) -> Option<Recoverable> {
+    let build = Release::by_name(release)?.build(Service::Matching);
+    let ledger = database.ledger();
+    let longest = database
+        .names()
+        .filter_map(|name| database.database(name))
+        .max_by_key(|kept| kept.log().last_seq())?;
+    let mut out = Recoverable {
+        orders: self::orders(longest, orders),
+        trades: Vec::new(),
+    };
+    if let Ok(rows) = rows::decode(&build, &rows::encode(ledger.schema(), ledger.state())) {
+        let mut events = Vec::new();
+        let state = rows.under(build, 0);
+        let tail = longest.log().after(state.seq());
+        let _ = replay_into(state, tail, &mut events);
+        out.trades.extend(events.iter().filter_map(|event| {
+            let Event::Trade(trade) = event else {
+                return None;
+            };
+            Some(Entry {
+                id: trade.id.0,
+                content: trade_content(trade),
+            })
+        }));
+    }
+    Some(out)
 }
 
 /// How many of the latencies were beyond the target. The histogram's buckets are up to a sixteenth

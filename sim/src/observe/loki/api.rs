@@ -115,6 +115,7 @@ impl Loki {
         };
         let t_ms = t_ns.div_euclid(1_000_000);
         let samples = self.metric(now, metric, t_ms);
+        self.compare(now, &samples, |seen| self.metric(seen, metric, t_ms));
         Ok(result("vector", |out| {
             wire::push_array(out, &samples, |out, (labels, v)| {
                 out.push_str(r#"{"metric":"#);
@@ -138,6 +139,7 @@ impl Loki {
                     forward: forward(params)?,
                 };
                 let streams = self.lines_of(now, log, wanted);
+                self.compare(now, &streams, |seen| self.lines_of(seen, log, wanted));
                 Ok(result("streams", |out| {
                     wire::push_array(out, &streams, |out, (labels, lines)| {
                         out.push_str(r#"{"stream":"#);
@@ -165,14 +167,19 @@ impl Loki {
                 if (end - start) / step > POINTS_MAX {
                     return Err("exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter".to_owned());
                 }
-                let mut series: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
-                for t in (0..).map(|i| start + i * step).take_while(|t| *t <= end) {
-                    for (labels, v) in self.metric(now, metric, t) {
-                        series.entry(labels).or_default().push((t, v));
+                let series = |seen| {
+                    let mut series: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
+                    for t in (0..).map(|i| start + i * step).take_while(|t| *t <= end) {
+                        for (labels, v) in self.metric(seen, metric, t) {
+                            series.entry(labels).or_default().push((t, v));
+                        }
                     }
-                }
+                    series
+                };
+                let answer = series(now);
+                self.compare(now, &answer, series);
                 Ok(result("matrix", |out| {
-                    wire::push_array(out, &series, |out, (labels, points)| {
+                    wire::push_array(out, &answer, |out, (labels, points)| {
                         out.push_str(r#"{"metric":"#);
                         wire::push_labels(out, labels);
                         out.push_str(r#","values":"#);

@@ -258,6 +258,39 @@ fn lines_are_found_only_after_the_ingestion_delay() {
 }
 
 #[test]
+fn an_answer_counts_as_changed_only_if_a_hidden_line_belongs_in_it() {
+    let mut loki = Loki::new();
+    let gateway = labels(&[("app", "gateway")]);
+    loki.push(&gateway, secs(9), "prompt".to_owned());
+    loki.set_ingestion_delay(secs(5));
+    loki.push(&gateway, secs(10), "late".to_owned());
+    let q = r#"sum(count_over_time({app="gateway"}[1m]))"#;
+    let mut after = |at, query: &str| {
+        samples(&mut loki, at, query);
+        loki.answers_changed()
+    };
+    assert_eq!(after(secs(12), q), 1);
+    assert_eq!(
+        after(secs(12), &q.replace("gateway", "risk")),
+        1,
+        "no line of it is hidden"
+    );
+    assert_eq!(
+        after(
+            secs(12),
+            r#"sum(count_over_time({app="gateway"} |= "prompt" [1m]))"#
+        ),
+        1,
+        "the hidden line is not asked for"
+    );
+    assert_eq!(after(secs(15), q), 1, "it has come in");
+    loki.set_ingestion_delay(secs(5));
+    loki.push(&gateway, secs(20), "late again".to_owned());
+    lines(&mut loki, secs(21), r#"{app="gateway"}"#, "");
+    assert_eq!(loki.answers_changed(), 2);
+}
+
+#[test]
 fn pushing_over_http() {
     let mut loki = Loki::new();
     let mut push = |body: &'static str| {

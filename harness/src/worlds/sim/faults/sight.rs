@@ -16,13 +16,13 @@ use crate::scenario::{Fault, FaultKind};
 /// Longer than any drill.
 const NEVER: Micros = Micros::from_secs(10_000_000);
 
-/// Counts the executor's questions to a server and lets them pass.
-struct Asked(Server, Arc<AtomicU64>);
+/// Counts the executor's questions to Prometheus and lets them pass.
+struct Asked(Arc<AtomicU64>);
 
 impl Rule for Asked {
     fn judge(&mut self, message: &Message, _: &mut Rng) -> Option<Fate> {
-        if message.server == self.0 && is_executor(&message.origin) {
-            self.1.fetch_add(1, Ordering::Relaxed);
+        if message.server == Server::Prometheus && is_executor(&message.origin) {
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
         None
     }
@@ -42,7 +42,7 @@ pub(super) fn begin(world: &World, fault: &Fault, label: &str) -> Begun {
         FaultKind::MetricsStale => {
             let delay = micros(fault.delay.unwrap_or_default());
             world.with(|state| state.prometheus.set_ingestion_delay(delay));
-            let asked = count(world, Server::Prometheus, label);
+            let asked = count(world, label);
             Begun::until(move |world| {
                 world.with(|state| state.prometheus.set_ingestion_delay(Micros::ZERO));
                 asked(world)
@@ -50,20 +50,25 @@ pub(super) fn begin(world: &World, fault: &Fault, label: &str) -> Begun {
         }
         _ => {
             let delay = fault.delay.map_or(NEVER, micros);
-            world.with(|state| state.loki.set_ingestion_delay(delay));
-            let asked = count(world, Server::Loki, label);
+            // A line that is missed changes something only for who looks for it: answers that it should have been in are counted.
+            let before = world.with(|state| {
+                state.loki.set_ingestion_delay(delay);
+                state.loki.answers_changed()
+            });
             Begun::until(move |world| {
-                world.with(|state| state.loki.set_ingestion_delay(Micros::ZERO));
-                asked(world)
+                world.with(|state| {
+                    state.loki.set_ingestion_delay(Micros::ZERO);
+                    state.loki.answers_changed() - before
+                })
             })
         }
     }
 }
 
-/// Counts the executor's questions to `server` from now on, until the result is called.
-fn count(world: &World, server: Server, label: &str) -> impl FnOnce(&World) -> u64 + Send + use<> {
+/// Counts the executor's questions to Prometheus from now on, until the result is called.
+fn count(world: &World, label: &str) -> impl FnOnce(&World) -> u64 + Send + use<> {
     let asked = Arc::new(AtomicU64::new(0));
-    let rule = Asked(server, Arc::clone(&asked));
+    let rule = Asked(Arc::clone(&asked));
     let id: RuleId = world.with(|state| state.fabric.add_rule(label, Box::new(rule)));
     move |world: &World| {
         world.with(|state| state.fabric.remove_rule(id));

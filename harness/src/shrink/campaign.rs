@@ -1,0 +1,219 @@
+//! The smallest cases of a campaign's failures: of each scenario and oracle, the first drill that failed is cut down.
+//!
+//! There is no other runbook that would have to pass, so two things keep a cut from ending at some other failure: the oracle and the
+//! shape of its reason stay the same, and a fault stays in if the scenario expects what it expects because of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::cut_down;
+use crate::drill::{self, DrillResult, Smallest};
+use crate::scenario::{Expected, Fault, FaultKind, Scenario};
+use crate::swarm;
+use crate::verdict::Verdict;
+use crate::worlds::{Plan, WorldError, WorldKind};
+
+/// Drills that one failure may cost.
+const EACH: u32 = 40;
+/// Drills that all failures of a campaign may cost, shared out evenly. Each gets one at least.
+const ALL: u32 = 400;
+
+/// What a drill failed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Failure {
+    oracle: &'static str,
+    reason: String,
+}
+
+impl Failure {
+    /// `None`: it did not fail.
+    fn of(result: &DrillResult) -> Option<Self> {
+        if result.verdicts.overall != Verdict::Fail {
+            return None;
+        }
+        let troubles = result.troubles();
+        let first = troubles.first()?;
+        Some(Self {
+            oracle: first.oracle,
+            reason: first.reason.clone(),
+        })
+    }
+
+    /// Whether it is the same but for numbers and generated names.
+    fn is_like(&self, other: &Self) -> bool {
+        self.oracle == other.oracle && shape(&self.reason) == shape(&other.reason)
+    }
+}
+
+/// `reason` with `#` for each word that holds a digit.
+fn shape(reason: &str) -> String {
+    let belongs = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ',' | '%');
+    let mut out = String::with_capacity(reason.len());
+    let mut rest = reason;
+    while let Some(first) = rest.chars().next() {
+        let end = rest
+            .find(|c| belongs(c) != belongs(first))
+            .unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        let number = run.contains(|c: char| c.is_ascii_digit());
+        out.push_str(if number { "#" } else { run });
+        rest = after;
+    }
+    out
+}
+
+/// The faults that `scenario` expects what it expects because of. Without them another end would be the right one.
+fn needed(scenario: &Scenario) -> Vec<&Fault> {
+    let expect = &scenario.expect;
+    let usual = expect.outcome == Expected::Recovered && expect.trigger.is_some();
+    let decides_path = |kind| {
+        matches!(
+            kind,
+            FaultKind::UndoScriptMissing
+                | FaultKind::UndoScriptLossy
+                | FaultKind::UndoScriptFailing
+        )
+    };
+    let faults = scenario.faults.iter();
+    faults
+        .filter(|fault| !usual || decides_path(fault.kind))
+        .collect()
+}
+
+/// The indexes of the drills that would be cut down: the first of each scenario and oracle that failed, in the simulation.
+#[must_use]
+pub fn cases(results: &[DrillResult]) -> Vec<usize> {
+    let mut first = BTreeMap::new();
+    for (index, result) in results.iter().enumerate() {
+        if result.world == WorldKind::Sim
+            && let Some(failure) = Failure::of(result)
+        {
+            let key = (result.scenario.as_str(), failure.oracle);
+            first.entry(key).or_insert(index);
+        }
+    }
+    let mut cases: Vec<usize> = first.into_values().collect();
+    cases.sort_unstable();
+    cases
+}
+
+/// Drills that one of `cases` failures may cost.
+#[must_use]
+pub fn budget(cases: usize) -> u32 {
+    let cases = u32::try_from(cases).unwrap_or(u32::MAX).max(1);
+    (ALL / cases).clamp(1, EACH)
+}
+
+/// Cuts down the drills at [`cases`] of `results`, which are those of `plans` in the same order, on `jobs` threads, and notes what is
+/// left as their [`Smallest`]. `finished` is called after each drill. Once `stop` is set, what has been found so far is noted.
+///
+/// # Errors
+/// The first [`WorldError`], in the order of the drills.
+pub fn cut(
+    plans: &[Plan],
+    results: &mut [DrillResult],
+    jobs: usize,
+    stop: &AtomicBool,
+    finished: &(dyn Fn() + Sync),
+) -> Result<(), WorldError> {
+    let cases = cases(results);
+    let budget = budget(cases.len());
+    let stopped = || stop.load(Ordering::Relaxed);
+    let cut = swarm::each(cases.len(), jobs, &stopped, &|case| {
+        let index = cases[case];
+        smallest(&plans[index], &results[index], budget, stop, finished)
+    });
+    for (case, smallest) in cut {
+        results[cases[case]].smallest = smallest?;
+    }
+    Ok(())
+}
+
+/// What is left of the failing drill `result` of `plan` after at most `budget` drills; `None` if it did not fail.
+fn smallest(
+    plan: &Plan,
+    result: &DrillResult,
+    budget: u32,
+    stop: &AtomicBool,
+    finished: &(dyn Fn() + Sync),
+) -> Result<Option<Smallest>, WorldError> {
+    let Some(failure) = Failure::of(result) else {
+        return Ok(None);
+    };
+    let shown = (plan.seed, failure.clone(), result.replay.clone());
+    let wanted = needed(&plan.scenario);
+    let attempt = |scenario: &Arc<Scenario>, seed| {
+        if stop.load(Ordering::Relaxed) || needed(scenario) != wanted {
+            return Ok(None);
+        }
+        let result = drill::run(&Plan {
+            scenario: Arc::clone(scenario),
+            seed,
+            ..plan.clone()
+        })?;
+        finished();
+        let same = Failure::of(&result).filter(|found| found.is_like(&failure));
+        Ok(same.map(|found| (seed, found, result.replay)))
+    };
+    let cut = cut_down(&plan.scenario, plan.seed, shown, budget, attempt)?;
+    let (seed, failure, replay) = cut.shown;
+    let left = if cut.cut.is_empty() {
+        "nothing could be left out".to_owned()
+    } else {
+        format!("cut down to {}", cut.cut.join(", "))
+    };
+    let tried = match cut.tried {
+        1 => "1 case tried".to_owned(),
+        n if n >= budget => format!("{n} cases tried, as many as it may cost"),
+        n => format!("{n} cases tried"),
+    };
+    Ok(Some(Smallest {
+        what: format!(
+            "{} with seed {seed}, {left} ({tried}); {}: {}",
+            cut.scenario.name, failure.oracle, failure.reason
+        ),
+        replay,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, EACH, budget, needed, shape};
+    use crate::scenario::built_in;
+
+    #[test]
+    fn numbers_and_generated_names_do_not_tell_failures_apart() {
+        assert_eq!(
+            shape("3 of 40 trades are gone, for instance trade 17"),
+            shape("1 of 8 trades are gone, for instance trade 5")
+        );
+        assert_eq!(
+            shape("pod gateway-7d9f-x2 answers 0.02%"),
+            "pod # answers #"
+        );
+        assert_ne!(
+            shape("step `error-rate` failed after 3 s"),
+            shape("step `error-logs` failed after 3 s")
+        );
+        assert_eq!(shape(""), "");
+    }
+
+    #[test]
+    fn a_fault_that_the_expectation_rests_on_is_kept() {
+        let count = |name: &str| {
+            let scenario = built_in(name, &[]).expect(name).expect(name);
+            (needed(&scenario).len(), scenario.faults.len())
+        };
+        assert_eq!(count("unreachable"), (0, 2));
+        assert_eq!(count("undo-script-missing"), (1, 1), "it decides the path");
+        assert_eq!(count("image-gone"), (1, 1), "a person must be called");
+    }
+
+    #[test]
+    fn many_failures_share_what_all_may_cost() {
+        assert_eq!((budget(0), budget(1), budget(10)), (EACH, EACH, EACH));
+        assert_eq!(budget(20), ALL / 20);
+        assert_eq!(budget(100_000), 1);
+    }
+}
