@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -44,12 +45,34 @@ impl Queries {
         language: Language,
         query: &str,
     ) -> Result<Vec<f64>, QueryError> {
+        self.ask_with(base, language, query, "").await
+    }
+
+    /// The values of all series of `query` as they were at `at`.
+    pub(crate) async fn ask_at(
+        &self,
+        base: &str,
+        language: Language,
+        query: &str,
+        at: Timestamp,
+    ) -> Result<Vec<f64>, QueryError> {
+        let time = format!("&time={}.{:03}", at.as_second(), at.subsec_millisecond());
+        self.ask_with(base, language, query, &time).await
+    }
+
+    async fn ask_with(
+        &self,
+        base: &str,
+        language: Language,
+        query: &str,
+        parameters: &str,
+    ) -> Result<Vec<f64>, QueryError> {
         let path = match language {
             Language::Prom => "api/v1/query",
             Language::Log => "loki/api/v1/query",
         };
         let uri = format!(
-            "{}/{path}?query={}",
+            "{}/{path}?query={}{parameters}",
             base.trim_end_matches('/'),
             encode(query)
         );

@@ -176,6 +176,14 @@ pub struct ExecutorSaid {
     pub steps: Vec<StepSaid>,
 }
 
+impl ExecutorSaid {
+    /// Whether it called a person.
+    #[must_use]
+    pub fn called(&self) -> bool {
+        matches!(self.outcome, Outcome::Escalated(_))
+    }
+}
+
 /// A trigger that fired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriggerSaid {

@@ -61,7 +61,7 @@ pub enum Fate {
     Duplicate(Micros),
     /// The server refuses it before it takes effect, with this HTTP status.
     Refuse {
-        /// 429, 500, 503 or 504.
+        /// 401, 403, 429, 500, 503 or 504.
         status: u16,
         /// `Retry-After`, in seconds.
         retry_after_s: Option<u32>,

@@ -65,3 +65,35 @@ fn a_runbook_that_does_not_read_the_logs_does_not_miss_them() {
     );
     assert!(result.rto_claimed_ms.is_some());
 }
+
+#[test]
+fn without_a_debounce_a_flap_rolls_back_what_is_sound() {
+    let hasty = BUILT_IN.replace("    for: 15s", "    for: 1s");
+    assert_ne!(hasty, BUILT_IN);
+    for scenario in ["trigger-flaps", "trigger-flaps-sound"] {
+        for seed in 0..3 {
+            assert_fails_by(&run(&plan_by(scenario, seed, &hasty)), "trigger");
+        }
+    }
+}
+
+#[test]
+fn with_a_longer_window_an_alarm_rolls_back_what_was_accepted() {
+    let text = reworded("validation-window: 1h", "validation-window: 2h");
+    let result = run(&plan_by("trigger-after-window", 3, &text));
+    assert_fails_by(&result, "trigger");
+}
+
+#[test]
+fn an_undo_without_a_revision_does_not_outlive_another_release() {
+    let text = reworded(" --to-revision=$TARGET_REVISION", "");
+    assert_fails_by(&run(&plan_by("second-release", 3, &text)), "outcome");
+}
+
+#[test]
+fn who_does_not_look_again_misses_a_release_of_another_service() {
+    let text = without_step(BUILT_IN, "still-prior-build");
+    let result = run(&plan_by("second-release-elsewhere", 3, &text));
+    assert_fails_by(&result, "outcome");
+    assert!(result.rto_claimed_ms.is_some(), "it claims recovery");
+}

@@ -22,7 +22,8 @@ use crate::kubernetes::{
 use crate::ports::{HistoryRow, Snapshot};
 use crate::queries::Language;
 use crate::report::StepOutcome;
-use crate::runbook::{Command, Phase, Step};
+use crate::runbook::{Command, Phase, Step, Trigger};
+use crate::verdict::{Verdict, any};
 
 use super::observe::workloads;
 
@@ -221,6 +222,9 @@ impl Executor {
     }
 
     /// Each trigger's value before the deployment. No answer is no value.
+    ///
+    /// What holds now disarms its trigger, so it must have held for as long as the trigger asks for: of a flap, the value
+    /// before it is recorded.
     async fn trigger_values(&self) -> BTreeMap<String, Option<f64>> {
         let queries = self.queries();
         let mut values = BTreeMap::new();
@@ -228,11 +232,37 @@ impl Executor {
             let answer = queries
                 .ask(&self.runbook.prometheus, Language::Prom, &trigger.query)
                 .await;
-            let (_, value) = crate::verdict::any(&answer.unwrap_or_default(), trigger.condition);
+            let (verdict, mut value) = any(&answer.unwrap_or_default(), trigger.condition);
+            if verdict == Verdict::Holds
+                && let Some(calm) = self.calm_before(trigger).await
+            {
+                value = Some(calm);
+            }
             values.insert(trigger.name.clone(), value);
         }
         values
     }
+
+    /// A value of the trigger's query, from the time for which its condition must hold, with which it did not.
+    async fn calm_before(&self, trigger: &Trigger) -> Option<f64> {
+        let (queries, base) = (self.queries(), &self.runbook.prometheus);
+        for at in looks_back(self.now(), trigger.hold_for) {
+            let answer = queries
+                .ask_at(base, Language::Prom, &trigger.query, at)
+                .await;
+            let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);
+            if verdict == Verdict::Refuted {
+                return value;
+            }
+        }
+        None
+    }
+}
+
+/// Instants at which a condition that holds is looked at again: as far back as its trigger asks for, and half-way.
+fn looks_back(now: Timestamp, hold_for: std::time::Duration) -> [Timestamp; 2] {
+    let back = |span| now - SignedDuration::try_from(span).unwrap_or(SignedDuration::ZERO);
+    [back(hold_for / 2), back(hold_for)]
 }
 
 /// Fully rolled out, by counts: a baseline of something half-way is none.

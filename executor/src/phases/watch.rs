@@ -25,6 +25,9 @@ impl Executor {
     /// Evaluates the triggers until one fires or the validation window closes. The window begins when the release was
     /// deployed, or now if nothing differs from the baseline yet.
     ///
+    /// A trigger whose condition held before the deployment never fires, as a rollback can't help: once it has held for as
+    /// long as it must, a person is called by [`Event::TriggerPredatesRelease`], and the others are watched on.
+    ///
     /// # Errors
     /// There is no baseline. Unanswered queries are no error: they are "no data".
     pub async fn watch(&self) -> Result<WatchOutcome, Error> {
@@ -50,8 +53,11 @@ impl Executor {
                 let answer = queries.ask(base, Language::Prom, &trigger.query).await;
                 let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);
                 let now = self.now();
+                let debounce = debounces.entry(&trigger.name).or_default();
+                let change = debounce.observe(verdict, now, trigger.hold_for);
                 if let Some(before) = self.predates(&baseline, trigger) {
-                    if verdict == Verdict::Holds && predating.insert(trigger.name.clone()) {
+                    let fired = matches!(change, Change::Fired { .. });
+                    if fired && predating.insert(trigger.name.clone()) {
                         let trigger = trigger.name.clone();
                         self.emit(&Event::TriggerPredatesRelease {
                             trigger,
@@ -60,8 +66,7 @@ impl Executor {
                     }
                     continue;
                 }
-                let debounce = debounces.entry(&trigger.name).or_default();
-                match debounce.observe(verdict, now, trigger.hold_for) {
+                match change {
                     Change::Pending => self.emit(&Event::TriggerPending {
                         trigger: trigger.name.clone(),
                         value: value.unwrap_or(f64::NAN),

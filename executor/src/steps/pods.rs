@@ -8,11 +8,13 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::{Context, Stop, Success};
+use super::undo::digest_of;
 use crate::baseline::Build;
 use crate::error::Error;
 use crate::exposition::builds;
-use crate::kubernetes::{container_port, is_live};
-use crate::planner::ServicePlan;
+use crate::kubernetes::{container_port, image_of, is_live};
+use crate::planner::{ServicePlan, template_digest};
+use crate::runbook::Phase;
 
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a wrong build must be seen before it is believed.
@@ -46,7 +48,8 @@ pub(super) async fn health(context: &Context<'_>) -> Result<Success, Stop> {
     Ok(Success::join(parts))
 }
 
-/// Every live pod shows a build that was recorded before the deployment.
+/// Every live pod shows a build that was recorded before the deployment; after the proof of recovery, the services that were
+/// left alone must also still be as recorded.
 pub(super) async fn build_info(context: &Context<'_>) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
@@ -92,7 +95,30 @@ pub(super) async fn build_info(context: &Context<'_>) -> Result<Success, Stop> {
             context.wait(&why, PAUSE).await?;
         }
     }
+    if context.step.phase == Phase::After && context.step.service.is_none() {
+        left_alone(context).await?;
+    }
     Ok(Success::join(parts))
+}
+
+/// T3: a release that somebody deployed meanwhile may be of a service that the plan has no step for.
+async fn left_alone(context: &Context<'_>) -> Result<(), Stop> {
+    let api = context.cluster.deployments();
+    for name in &context.plan.unchanged {
+        let Some(recorded) = context.baseline.services.get(name) else {
+            continue;
+        };
+        let found = context.cluster.get_opt(&api, name, &context.budget).await?;
+        let found = found.ok_or_else(|| Stop::Failed(format!("deployment {name} is gone")))?;
+        if digest_of(&found) != template_digest(&recorded.template) {
+            let image = found.spec.as_ref().map(|spec| image_of(&spec.template));
+            return Err(Stop::Failed(format!(
+                "{name} was as recorded when the rollback began, and is {} now: another release was deployed meanwhile",
+                image.unwrap_or_default()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Pods of the service that are not on their way out.

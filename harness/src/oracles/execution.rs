@@ -58,16 +58,14 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
 fn called(evidence: &Evidence, why: &str) -> Finding {
     let finding =
         |verdict, reason: String| Finding::new("outcome", Stage::Execution, verdict, reason);
-    let (Some(trigger), Some(at)) = (
-        evidence.executor.trigger.as_ref().map(|t| t.at_ms),
-        evidence.executor.ended_ms,
-    ) else {
+    // Where nothing fired, from the deployment on.
+    let (Some(from), Some(at)) = (evidence.anchor_ms(), evidence.executor.ended_ms) else {
         return finding(
             Verdict::Inconclusive,
             "a person was called, and it is not known when".to_owned(),
         );
     };
-    let after = at.saturating_sub(trigger);
+    let after = at.saturating_sub(from);
     let limit = ms(evidence.expect.rto_max);
     let (verdict, word) = if after <= limit {
         (Verdict::Pass, "within")

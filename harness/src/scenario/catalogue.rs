@@ -75,6 +75,14 @@ built_in! {
     false "scenarios/faults/executor-paused.toml";
     false "scenarios/faults/executor-paused-restoring.toml";
     false "scenarios/faults/watch-gone.toml";
+    false "scenarios/faults/trigger-flaps.toml";
+    false "scenarios/faults/trigger-flaps-sound.toml";
+    false "scenarios/faults/trigger-after-window.toml";
+    false "scenarios/faults/anomaly-predates.toml";
+    false "scenarios/faults/alarm-at-baseline.toml";
+    false "scenarios/faults/second-release.toml";
+    false "scenarios/faults/second-release-elsewhere.toml";
+    false "scenarios/faults/second-trigger.toml";
 }
 
 /// A file's name without folders and `.toml`.

@@ -158,16 +158,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
         None => Expected::Recovered,
         Some(word) => match word.get_ref().as_str() {
             "recovered" => Expected::Recovered,
-            "escalated" if path != Path::None => Expected::Escalated,
-            "escalated" => {
-                m.add(
-                    word.span(),
-                    "impossible expectation: nobody is called where nothing is rolled back",
-                    "needs a trigger and a path",
-                    "name the trigger and the path that the executor sets out on",
-                );
-                Expected::Recovered
-            }
+            "escalated" => Expected::Escalated,
             word_given => {
                 m.add(
                     word.span(),

@@ -116,7 +116,6 @@ pub struct FaultSpec {
 const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
 const SERVICES: &[&str] = &["gateway", "matching", "risk"];
 const SIM: &[WorldKind] = &[WorldKind::Sim];
-const KIND: &[WorldKind] = &[WorldKind::Kind];
 const BOTH: &[WorldKind] = &[WorldKind::Sim, WorldKind::Kind];
 
 /// Declares kinds and their table in one place, so that neither lacks what the other has.
@@ -246,13 +245,22 @@ faults! {
         targets: &[], lasts: May, delay: Must, chance: No, blocks: false, worlds: SIM,
     };
     ApiServerRestarted = "api-server-restarted", "The API server's process dies at once, and the node starts it again.", {
-        targets: &[], lasts: No, delay: No, chance: No, blocks: false, worlds: KIND,
+        targets: &[], lasts: No, delay: No, chance: No, blocks: false, worlds: BOTH,
     };
     ConnectionsDropped = "connections-dropped", "Connections break and none can be made: the pods' to the ledger, or everybody's to the API server from outside.", {
-        targets: &["database", "kubernetes"], lasts: Must, delay: No, chance: No, blocks: true, worlds: KIND,
+        targets: &["database", "kubernetes"], lasts: Must, delay: No, chance: No, blocks: true, worlds: BOTH,
     };
     NodePaused = "node-paused", "Everything on the node stands still.", {
-        targets: &[], lasts: Must, delay: No, chance: No, blocks: true, worlds: KIND,
+        targets: &[], lasts: Must, delay: No, chance: No, blocks: true, worlds: BOTH,
+    };
+    LatencySpike = "latency-spike", "The gateways stand still for a moment, and what is sent meanwhile is answered late.", {
+        targets: &[], lasts: Must, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    BooksAlarm = "books-alarm", "The reconciliation shows an anomaly that the books don't have.", {
+        targets: &[], lasts: May, delay: No, chance: No, blocks: false, worlds: SIM,
+    };
+    SecondRelease = "second-release", "Somebody deploys another release of the service, 1.4.3.", {
+        targets: SERVICES, lasts: No, delay: No, chance: No, blocks: false, worlds: SIM,
     };
 }
 

@@ -4,10 +4,13 @@ use super::protection::Protection;
 use crate::scenario::Scenario;
 
 /// A scenario with a fault of this kind, or of this very name, tries the protection beside it.
-const TRIALS: [(&str, Protection); 10] = [
+const TRIALS: [(&str, Protection); 13] = [
     ("good-release", Protection::Debounce),
+    ("trigger-flaps", Protection::Debounce),
+    ("trigger-flaps-sound", Protection::Debounce),
     ("flag-missed", Protection::Fence),
     ("second-undo", Protection::Pin),
+    ("second-release-elsewhere", Protection::Hold),
     ("self-heal", Protection::Hold),
     ("deployment-paused", Protection::Paused),
     ("pods-stuck", Protection::Rollout),

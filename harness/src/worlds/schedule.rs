@@ -43,6 +43,11 @@ impl Schedule {
         (fault, label)
     }
 
+    /// What a fault draws from beside its jitter; `label` is the one that [`get`](Self::get) says.
+    pub(super) fn stream(&self, label: &str) -> Rng {
+        Rng::derive(self.seed, &format!("{label}/what"))
+    }
+
     /// The drill has come to `anchor`: the faults that waited for it, and how long after it each one begins. Only the first
     /// time counts.
     pub(super) fn reached(&mut self, anchor: &Anchor) -> Vec<(usize, Micros)> {

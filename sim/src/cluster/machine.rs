@@ -71,6 +71,8 @@ pub struct Cluster {
     pub(crate) targets_generation: u64,
     pub(crate) quota: Quota,
     pub(crate) service_ips: u32,
+    /// Before then no controller and no kubelet does anything.
+    still_until: Micros,
     audit: Audit,
 }
 
@@ -100,6 +102,7 @@ impl Cluster {
             targets_generation: 0,
             quota: Quota::default(),
             service_ips: 0,
+            still_until: Micros::ZERO,
             audit: Audit::default(),
         };
         for name in ["default", "kube-system", "dex-production"] {
@@ -132,13 +135,16 @@ impl Cluster {
     /// The earliest instant at which the cluster has something to do.
     #[must_use]
     pub fn next_at(&self) -> Option<Micros> {
-        self.agenda.next_at()
+        self.agenda.next_at().map(|at| at.max(self.still_until))
     }
 
     /// Does everything that is due at or before `now`.
     pub fn advance(&mut self, now: Micros, workload: &mut dyn Workload) {
-        while let Some((at, item)) = self.agenda.pop_due(now) {
-            self.now = self.now.max(at);
+        while self.next_at().is_some_and(|at| at <= now) {
+            let Some((at, item)) = self.agenda.pop_due(now) else {
+                break;
+            };
+            self.now = self.now.max(at.max(self.still_until));
             self.run(item, workload);
         }
         self.now = self.now.max(now);
@@ -299,6 +305,11 @@ impl Cluster {
     /// a watch from an older one gets 410.
     pub fn compact(&mut self) {
         self.store.compact(self.store.rv());
+    }
+
+    /// Fault: no controller, scheduler, proxy or kubelet does anything before `until`; what is due comes then.
+    pub fn stand_still(&mut self, until: Micros) {
+        self.still_until = self.still_until.max(until);
     }
 
     /// Ends every open watch, as a restart of the API server would; how many there were.

@@ -11,6 +11,8 @@ pub enum DbFault {
     ScriptsFail,
     /// The server is down: sessions are cut, connections refused (57P03), and what ran is rolled back.
     Down,
+    /// The pods' connections break and none can be made; everybody else's stay.
+    CutOff,
 }
 
 /// The faults of one server.

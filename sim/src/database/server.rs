@@ -117,12 +117,21 @@ impl LedgerDb {
         self.faults.lock_waits
     }
 
+    /// Whether the pods' connections to the server break.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.faults.in_force(DbFault::CutOff)
+    }
+
     /// Fault: begins or ends. Says how often it has hit since it began.
     pub(crate) fn set_fault(&mut self, fault: DbFault, on: bool) -> u64 {
         if on && fault == DbFault::Down {
             // Whatever ran is rolled back, whoever was connected is cut.
             self.exclusive = None;
             self.clients.end_all();
+        }
+        if on && fault == DbFault::CutOff {
+            self.clients.end_sessions();
         }
         self.faults.set(fault, on)
     }
@@ -151,6 +160,9 @@ impl LedgerDb {
     pub(crate) fn connect(&mut self, uid: &str, count: u32) -> Result<(), DbError> {
         if self.faults.hits(DbFault::Down) {
             return Err(starting_up());
+        }
+        if self.faults.hits(DbFault::CutOff) {
+            return Err(DbError::Connection("connection refused".to_owned()));
         }
         if !self.accepts_connections() {
             return Err(DbError::refused(

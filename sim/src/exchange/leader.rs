@@ -262,12 +262,12 @@ impl Exchange {
                 && self.uses_database(pod)
                 && !self.db.connected(&p.uid)
             {
-                self.log(
-                    pod,
-                    now,
-                    "warn",
-                    "terminating connection due to administrator command (57P01)".to_owned(),
-                );
+                let why = if self.db.is_cut_off() {
+                    "server closed the connection unexpectedly"
+                } else {
+                    "terminating connection due to administrator command (57P01)"
+                };
+                self.log(pod, now, "warn", why.to_owned());
                 self.schedule_reconnect(now, pod);
             }
         }

@@ -186,7 +186,7 @@ impl Workload for Exchange {
         for gateway in self.live_gateways.clone() {
             // Drawn in any case, so that a fault leaves the other draws alone.
             let mut lag = Some(self.config.service.config_lag.draw(&mut self.rng));
-            if let Some(fault) = &mut self.flag_fault {
+            if let Some(fault) = &mut self.faults.flag {
                 fault.hits += 1;
                 lag = fault.delay;
             }

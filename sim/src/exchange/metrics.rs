@@ -22,6 +22,9 @@ impl Exchange {
         if matches!(self.pods[index].role, Role::Broken) {
             return Err(());
         }
+        if let (Role::Risk(_), Some(shown)) = (&self.pods[index].role, &mut self.faults.alarm) {
+            *shown += 1;
+        }
         self.expose(index, sink);
         Ok(())
     }
@@ -73,8 +76,12 @@ impl Exchange {
             }
             Role::Risk(risk) => {
                 let reconciler = &risk.reconciler;
+                let false_alarms = u64::from(self.faults.alarm.is_some());
                 for (metric, value) in [
-                    ("dex_reconciliation_anomalies", reconciler.anomalies()),
+                    (
+                        "dex_reconciliation_anomalies",
+                        reconciler.anomalies() + false_alarms,
+                    ),
                     ("dex_reconciliation_runs_total", reconciler.runs_total()),
                     (
                         "dex_matching_irregularities_total",

@@ -25,6 +25,7 @@
 mod clients;
 mod config;
 mod draws;
+mod faults;
 mod leader;
 mod lifecycle;
 mod metrics;

@@ -1,6 +1,7 @@
 //! Tests of the exchange, with a small stand-in for kubelet and kube-proxy.
 
 mod database;
+mod faults;
 mod laziness;
 mod traffic;
 

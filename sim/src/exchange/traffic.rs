@@ -64,7 +64,7 @@ impl Exchange {
     pub(super) fn catch_up(&mut self, now: Micros) {
         let now = now.0;
         loop {
-            let pods_at = self.agenda.next_at().map_or(u64::MAX, |at| at.0);
+            let pods_at = self.next_at().map_or(u64::MAX, |at| at.0);
             // Nothing below changes the agenda or the route, except through happenings of pods.
             loop {
                 let reply_at = self.replies.peek().map_or(u64::MAX, |r| r.0.at);
@@ -89,7 +89,7 @@ impl Exchange {
                 return;
             }
             if let Some((at, due)) = self.agenda.pop_due(Micros(now)) {
-                self.happen(at, due);
+                self.happen(at.max(self.faults.pods_still), due);
             }
         }
     }
@@ -132,6 +132,8 @@ impl Exchange {
         };
         let received = at + network_us(bits >> 16);
         let back_us = network_us(bits >> 22);
+        let still_until = self.faults.gateways_still;
+        self.faults.held_up += u64::from(received < still_until);
         let gateway = &mut self.gateways[index as usize];
         if gateway.draining {
             // `Connection: close`: the next request opens another one.
@@ -144,14 +146,16 @@ impl Exchange {
             open: true,
         });
         if gateway.hops.len() >= self.config.service.gateway_queue_max {
-            gateway.count(Answer::Unavailable, SHED_US);
+            let done = received.max(still_until) + SHED_US;
+            gateway.count(Answer::Unavailable, done - received);
             let pod = gateway.pod;
             self.replies.push(Reverse(Reply::plain(
-                received + SHED_US + back_us,
+                done + back_us,
                 id,
                 Answer::Unavailable,
             )));
-            self.write_refusal(pod, Micros(received), Answer::Unavailable, "queue is full");
+            let at = Micros(received.max(still_until));
+            self.write_refusal(pod, at, Answer::Unavailable, "queue is full");
             return;
         }
         let admission = gateway.gateway.admit(

@@ -10,12 +10,13 @@ use dex::release::{Build, Service};
 
 use super::clients::Clients;
 use super::config::ExchangeConfig;
+use super::faults::Faults;
 use super::leader::Leader;
 use super::pod::{GatewayState, Pod, Role};
 use super::record::{Acknowledged, ClientRecord};
 use super::traffic::Reply;
 use crate::agenda::Agenda;
-use crate::database::{DbError, DbFault, DbOp, DbReply, Ledger, LedgerDb, order_content};
+use crate::database::{DbError, DbOp, DbReply, Ledger, LedgerDb, order_content};
 use crate::rng::Rng;
 use crate::time::Micros;
 use crate::workload::LogLine;
@@ -63,15 +64,6 @@ pub(super) enum Due {
     Takeover,
 }
 
-/// Gateways that run miss a change of the halt flag.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FlagFault {
-    /// How late they notice it; `None`: never.
-    pub(super) delay: Option<Micros>,
-    /// How many have missed one.
-    pub(super) hits: u64,
-}
-
 /// The exchange and its clients.
 pub struct Exchange {
     pub(super) config: ExchangeConfig,
@@ -90,7 +82,7 @@ pub struct Exchange {
     pub(super) mode: TradingMode,
     /// How often it has changed.
     pub(super) mode_version: u64,
-    pub(super) flag_fault: Option<FlagFault>,
+    pub(super) faults: Faults,
     pub(super) leader: Option<Leader>,
     /// The matching engine works on one command at a time, until here.
     pub(super) engine_free: u64,
@@ -140,7 +132,7 @@ impl Exchange {
             route_uids: Vec::new(),
             mode: TradingMode::Open,
             mode_version: 0,
-            flag_fault: None,
+            faults: Faults::default(),
             leader: None,
             engine_free: 0,
             next_hop: (u64::MAX, 0),
@@ -160,7 +152,9 @@ impl Exchange {
     /// When something happens inside a pod that is not traffic; traffic is caught up with lazily.
     #[must_use]
     pub fn next_at(&self) -> Option<Micros> {
-        self.agenda.next_at()
+        self.agenda
+            .next_at()
+            .map(|at| at.max(self.faults.pods_still))
     }
 
     /// Lets happen whatever is due at or before `now`.
@@ -196,24 +190,6 @@ impl Exchange {
     pub fn database_mut(&mut self, now: Micros) -> &mut LedgerDb {
         self.catch_up(now);
         &mut self.db
-    }
-
-    /// Fault of the database server: begins or ends; how often it has hit since it began.
-    pub fn set_database_fault(&mut self, now: Micros, fault: DbFault, on: bool) -> u64 {
-        self.catch_up(now);
-        let hits = self.db.set_fault(fault, on);
-        self.database_changed(now);
-        hits
-    }
-
-    /// Fault: from now on every gateway that runs misses changes of the halt flag, for `delay` or for good.
-    pub fn miss_flag(&mut self, delay: Option<Micros>) {
-        self.flag_fault = Some(FlagFault { delay, hits: 0 });
-    }
-
-    /// Ends that fault: how many times a gateway has missed a change.
-    pub fn heed_flag(&mut self) -> u64 {
-        self.flag_fault.take().map_or(0, |fault| fault.hits)
     }
 
     /// Begins a database operation and says how long it takes. [`Self::db_finish`] must follow after that time.

@@ -121,6 +121,22 @@ impl Prometheus {
         }
     }
 
+    /// Fault: the server stands still until `until`. Ticks that it misses are dropped, as a Go ticker drops them; nothing is
+    /// scraped for them later.
+    pub fn stand_still(&mut self, until: Micros) {
+        let missed = |next: Micros, every: Micros| {
+            let ticks = until.saturating_sub(next).0.div_ceil(every.0.max(1));
+            next + Micros(ticks * every.0)
+        };
+        for scrape_loop in &mut self.loops {
+            scrape_loop.next = missed(scrape_loop.next, self.config.interval);
+        }
+        self.next_discovery = missed(self.next_discovery, self.config.discovery_interval);
+        for retired in &mut self.retired {
+            retired.due = retired.due.max(until);
+        }
+    }
+
     /// The store, for oracles and tests.
     #[must_use]
     pub fn tsdb(&self) -> &Tsdb {

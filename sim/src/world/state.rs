@@ -88,6 +88,10 @@ pub struct WorldState {
     watches: BTreeMap<WatchId, OpenWatch>,
     audit: Audit,
     steps: u64,
+    /// Before then nothing on the node does anything.
+    node_still: Micros,
+    /// Requests to the node that have waited for it.
+    held_up: u64,
 }
 
 const DIGEST_EVERY: Micros = Micros::from_secs(1);
@@ -107,7 +111,24 @@ impl WorldState {
             watches: BTreeMap::new(),
             audit: Audit::default(),
             steps: 0,
+            node_still: Micros::ZERO,
+            held_up: 0,
         }
+    }
+
+    /// Fault: everything on the node stands still until `until`: pods, kubelet, control plane, Prometheus, Loki. What is sent
+    /// to them waits and takes effect then, whether or not its sender still waits. The database is elsewhere.
+    pub fn pause_node(&mut self, until: Micros) {
+        let now = self.now;
+        self.node_still = self.node_still.max(until);
+        self.cluster.stand_still(until);
+        self.exchange.stand_still(now, until);
+        self.prometheus.stand_still(until);
+    }
+
+    /// How many requests have met the node standing still, clients' among them.
+    pub fn held_up(&mut self) -> u64 {
+        self.held_up + self.exchange.held_up(self.now)
     }
 
     /// The present instant.
@@ -273,6 +294,11 @@ impl WorldState {
 
     fn arrive(&mut self, mut pending: Box<Pending>) -> bool {
         let now = self.now;
+        if now < self.node_still && !matches!(pending.call, Call::Db(_)) {
+            self.held_up += 1;
+            self.agenda.push(self.node_still, Item::Arrive(pending));
+            return false;
+        }
         let reply = match &pending.call {
             Call::Kube(request) => {
                 let response = self
@@ -424,24 +450,39 @@ impl Reply {
 
 /// The answer of a server that refuses a request before it takes effect.
 fn refusal(call: &Call, status: u16, retry_after_s: Option<u32>) -> Reply {
-    let text = "Too many requests, please try again later.";
+    // Who is asked and may not answers with a `Status`; who has too much to do, in plain text.
+    let of_rights = match status {
+        401 => Some(("Unauthorized", "Unauthorized")),
+        403 => Some(("Forbidden", "forbidden: its rights are not known")),
+        _ => None,
+    };
+    let (content_type, text) = match of_rights {
+        Some((reason, message)) => (
+            "application/json",
+            serde_json::json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "reason": reason, "message": message, "code": status,
+            })
+            .to_string(),
+        ),
+        None => (
+            "text/plain",
+            "Too many requests, please try again later.".to_owned(),
+        ),
+    };
     let mut builder = http::Response::builder()
         .status(status)
-        .header(http::header::CONTENT_TYPE, "text/plain");
+        .header(http::header::CONTENT_TYPE, content_type);
     if let Some(seconds) = retry_after_s {
         builder = builder.header(http::header::RETRY_AFTER, seconds);
     }
     match call {
         Call::Kube(_) => Reply::Kube(
             builder
-                .body(WorldBody::whole(Bytes::from_static(text.as_bytes())))
+                .body(WorldBody::whole(Bytes::from(text)))
                 .expect("status is valid"),
         ),
-        Call::Http(..) => Reply::Http(
-            builder
-                .body(Bytes::from_static(text.as_bytes()))
-                .expect("status is valid"),
-        ),
+        Call::Http(..) => Reply::Http(builder.body(Bytes::from(text)).expect("status is valid")),
         Call::Db(_) => Reply::Cut,
     }
 }

@@ -151,6 +151,12 @@ impl Observer for Watcher {
         if let Event::StepStarted { name, .. } = event {
             self.1.reached(&Anchor::Step(name.clone()));
         }
+        if let Some(why) = watcher::calls_a_person(event) {
+            let now = self.0.clock.now_ms();
+            let said = &mut self.0.lock().evidence.executor;
+            said.outcome = Outcome::Escalated(why);
+            said.ended_ms = Some(now);
+        }
         if let Some((step, what)) = watcher::told(event) {
             self.0.tell("executor", &step, what);
         }
@@ -477,12 +483,11 @@ async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
     }
     let event = match executor.watch().await {
         Err(error) => return Err(format!("watch: {}", error.chain())),
-        Ok(WatchOutcome::WindowClosed { predating, .. }) => {
-            let why = format!(
-                "the validation window closed; predating triggers: {}",
-                predating.join(", ")
-            );
-            stage.lock().evidence.executor.outcome = Outcome::NothingToDo(why);
+        Ok(WatchOutcome::WindowClosed { .. }) => {
+            let said = &mut stage.lock().evidence.executor;
+            if !said.called() {
+                said.outcome = Outcome::NothingToDo("the validation window closed".to_owned());
+            }
             return Ok(());
         }
         Ok(WatchOutcome::Triggered(event)) => event,
@@ -492,6 +497,7 @@ async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
     {
         let mut notes = stage.lock();
         notes.requests_at_trigger = Some(stage.trap.seen());
+        notes.evidence.executor.ended_ms = None;
         notes.evidence.executor.trigger = Some(TriggerSaid {
             name: event.name.clone(),
             at_ms,

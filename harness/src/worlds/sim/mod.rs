@@ -158,7 +158,7 @@ async fn drill(
             let mut notes = notebook.lock();
             if notes.evidence.executor.trigger.is_some() {
                 notes.evidence.executor.outcome = Outcome::StillRunning;
-            } else if notes.evidence.deployed_ms.is_some() {
+            } else if notes.evidence.deployed_ms.is_some() && !notes.evidence.executor.called() {
                 notes.evidence.executor.outcome =
                     Outcome::NothingToDo("no trigger fired until the drill's end".to_owned());
             }
@@ -278,22 +278,25 @@ async fn actor(
     }
     let event = match executor.watch().await {
         Err(error) => return failed(notebook, "watch", &error),
-        Ok(WatchOutcome::WindowClosed { predating, .. }) => {
-            let why = format!(
-                "the validation window closed; predating triggers: {}",
-                predating.join(", ")
-            );
-            notebook.lock().evidence.executor.outcome = Outcome::NothingToDo(why);
+        Ok(WatchOutcome::WindowClosed { .. }) => {
+            let said = &mut notebook.lock().evidence.executor;
+            if !said.called() {
+                said.outcome = Outcome::NothingToDo("the validation window closed".to_owned());
+            }
             return;
         }
         Ok(WatchOutcome::Triggered(event)) => event,
     };
     // The harness's own clock, at the instant at which the watch said so.
     let at_ms = world.now().as_millis();
-    notebook.lock().evidence.executor.trigger = Some(TriggerSaid {
-        name: event.name.clone(),
-        at_ms,
-    });
+    {
+        let said = &mut notebook.lock().evidence.executor;
+        said.ended_ms = None;
+        said.trigger = Some(TriggerSaid {
+            name: event.name.clone(),
+            at_ms,
+        });
+    }
     let requests = world.requests(ports::ORIGIN);
     notebook.lock().requests_at_trigger = requests;
     for n in 1..=injector.hosts_needed() {

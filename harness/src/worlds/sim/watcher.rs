@@ -32,6 +32,12 @@ impl Observer for Watcher {
         if let Event::StepStarted { name, .. } = event {
             self.injector.reached(&Anchor::Step(name.clone()));
         }
+        if let Some(why) = calls_a_person(event) {
+            let now = self.world.now().as_millis();
+            let said = &mut self.notebook.lock().evidence.executor;
+            said.outcome = Outcome::Escalated(why);
+            said.ended_ms = Some(now);
+        }
         if let Some((step, what)) = told(event) {
             self.notebook
                 .tell(self.world.now(), "executor", &step, what);
@@ -41,6 +47,16 @@ impl Observer for Watcher {
 
 fn step_name(name: &str, service: Option<&String>) -> String {
     service.map_or_else(|| name.to_owned(), |s| format!("{name} {s}"))
+}
+
+/// Why the event calls a person while nothing is rolled back, if it does.
+pub(in crate::worlds) fn calls_a_person(event: &Event) -> Option<String> {
+    match event {
+        Event::TriggerPredatesRelease { trigger, .. } => Some(format!(
+            "{trigger} held before the deployment already, so a rollback can't help"
+        )),
+        _ => None,
+    }
 }
 
 /// Step and what happened; `None` for what a timeline can do without.

@@ -277,6 +277,24 @@ fn faults() {
 }
 
 /// A server with one pod whose counter grows by 2 a second from 100 on, at 20 s.
+#[test]
+fn what_a_server_misses_while_it_stands_still_is_not_scraped_later() {
+    let mut prometheus = Prometheus::new(Config::default(), 3);
+    let mut pods = Pods::default();
+    pods.add("a", &[("x", 1.0)]);
+    until(&mut prometheus, &mut pods, secs(30));
+    let grid = pods.scrapes.last().expect("scraped").0;
+    let before = pods.scrapes.len();
+    prometheus.stand_still(secs(60));
+    until(&mut prometheus, &mut pods, secs(59));
+    assert_eq!(pods.scrapes.len(), before);
+    until(&mut prometheus, &mut pods, secs(90));
+    let later: Vec<Micros> = pods.scrapes[before..].iter().map(|s| s.0).collect();
+    let interval = Config::default().interval;
+    assert!(later[0] >= secs(60) && later[0] < secs(60) + interval);
+    assert_eq!((later[0] - grid).0 % interval.0, 0, "on the grid as before");
+}
+
 fn counting() -> Prometheus {
     let mut pods = Pods::default();
     pods.add("a", &[("c", 100.0)]);

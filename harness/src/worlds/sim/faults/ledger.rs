@@ -59,7 +59,7 @@ pub(super) fn begin(world: &World, fault: &Fault) -> Begun {
 }
 
 /// A fault that the server has for a while.
-fn on_the_server(world: &World, fault: DbFault) -> Begun {
+pub(super) fn on_the_server(world: &World, fault: DbFault) -> Begun {
     let set = move |world: &World, on| {
         world.with(|state| {
             let now: Micros = state.now();

@@ -10,12 +10,16 @@
 //! - `sight`: what keeps the executor from seeing how the exchange fares.
 //! - `hosts`: what befalls the hosts that run the executor.
 //! - `cluster`: what befalls pods, nodes and watches.
+//! - `node`: what befalls the node as a whole, its API server, and connections that everybody shares.
+//! - `alarms`: what sets a trigger off though the release is not to blame.
 //! - `others`: what other people and controllers do.
 
+mod alarms;
 mod cluster;
 mod hosts;
 mod ledger;
 mod messages;
+mod node;
 mod others;
 mod sight;
 
@@ -296,15 +300,19 @@ impl Injector {
             | FaultKind::DeploymentPaused
             | FaultKind::ReplicasScaled
             | FaultKind::SecondUndo
+            | FaultKind::SecondRelease
             | FaultKind::SelfHeal => others::begin(world, fault, &self.changed),
             FaultKind::ExecutorKilled => {
                 let hits = self.kill(micros(fault.delay.unwrap_or_default()));
                 Begun::until(move |_| hits)
             }
-            // Refused before: `worlds::check`.
             FaultKind::ApiServerRestarted
             | FaultKind::ConnectionsDropped
-            | FaultKind::NodePaused => Begun::until(|_| 0),
+            | FaultKind::NodePaused => {
+                let mut rng = self.lock().schedule.stream(label);
+                node::begin(world, fault, label, &mut rng)
+            }
+            FaultKind::LatencySpike | FaultKind::BooksAlarm => alarms::begin(world, fault),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use dex::release::{Release, Service};
 use http::Method;
 use serde_json::{Value, json};
 use sim::cluster::{ApiRequest, ApiResponse, Kind};
@@ -17,6 +18,8 @@ use crate::scenario::{Fault, FaultKind};
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
+/// A release that changes every service, and no schema.
+const SECOND_RELEASE: &str = "1.4.3";
 
 /// Begins a fault of this family. `changed`: what the release changes.
 pub(super) fn begin(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
@@ -31,6 +34,7 @@ pub(super) fn begin(world: &World, fault: &Fault, changed: &[Changed]) -> Begun 
             patch(world, service, MERGE, &json!({"spec": {"replicas": 1}}))
         }
         FaultKind::PodsKilled => kill(world, service),
+        FaultKind::SecondRelease => deploy(world, service),
         _ => undo(world, service),
     };
     Begun::until(move |_| hits)
@@ -49,9 +53,7 @@ fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
                 if image(&world, service).as_deref() != Some(good) {
                     continue;
                 }
-                let containers = json!([{"name": service, "image": bad}]);
-                let body = json!({"spec": {"template": {"spec": {"containers": containers}}}});
-                let hit = patch(&world, service, STRATEGIC, &body);
+                let hit = set_image(&world, service, bad);
                 counted.fetch_add(hit, Ordering::Relaxed);
             }
         }
@@ -60,6 +62,22 @@ fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
         ending: Box::new(move |_| healed.load(Ordering::Relaxed)),
         work: Some(Box::pin(work)),
     }
+}
+
+/// `kubectl set image`.
+fn set_image(world: &World, service: &str, image: &str) -> u64 {
+    let containers = json!([{"name": service, "image": image}]);
+    let body = json!({"spec": {"template": {"spec": {"containers": containers}}}});
+    patch(world, service, STRATEGIC, &body)
+}
+
+/// Deploys the service as [`SECOND_RELEASE`] has it.
+fn deploy(world: &World, service: &str) -> u64 {
+    let release = Release::by_name(SECOND_RELEASE);
+    let build = release.zip(Service::by_name(service));
+    build.map_or(0, |(release, service)| {
+        set_image(world, service.name(), &release.build(service).image())
+    })
 }
 
 fn image(world: &World, service: &str) -> Option<String> {
