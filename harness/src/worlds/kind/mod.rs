@@ -12,6 +12,7 @@
 //! - `ledger`: its roles, migrations and rows.
 //! - `objects`: the exchange in the cluster.
 //! - `load`: the clients.
+//! - `ending`: when the drill is over, and what is read then.
 //! - `rollback`: the executor at work, here or in a `process` of its own; `crash`: its death at a request.
 //! - `faults`: what else goes wrong.
 //! - `benchmark`: what the executor costs on top of bare kubectl.
@@ -25,6 +26,7 @@ mod calibrate;
 mod clock;
 mod crash;
 mod docker;
+mod ending;
 mod faults;
 mod harvest;
 mod ledger;
@@ -58,6 +60,7 @@ pub use self::benchmark::{Benchmark, Pair, Ratio, StepTook, benchmark};
 pub use self::calibrate::calibrate;
 use self::clock::{DrillClock, sleep};
 use self::crash::Trap;
+use self::ending::{End, finish, hold, seen_recovered};
 use self::faults::{Injector, Site};
 use self::ledger::Ledger;
 use self::load::Load;
@@ -66,19 +69,13 @@ use self::server::Server;
 use super::{Performed, Plan, WorldError, deployer};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
-use crate::oracles::recovery;
 use crate::scenario::{Anchor, CrashSide, Scenario};
 use crate::worlds::sim::NAMESPACE;
-use crate::worlds::sim::harvest::{told_by_clients, versions};
+use crate::worlds::sim::harvest::versions;
 use crate::worlds::sim::watcher;
 
 /// Port of the gateway's Service on the node.
 const NODE_PORT: u16 = 30_080;
-/// How long the last second of the drill lies behind what it is waited for, in ms.
-const TAIL: Ms = 5_000;
-/// How long recovery is looked at where it is only measured, in ms: latency's window, and half as long again for a fall back.
-const SEEN: Ms = 15_000;
-
 /// The scenario's timing, as far as it makes sense in real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Timing {
@@ -173,15 +170,6 @@ impl EvidenceStore for Cabinet {
         self.0.lock().evidence.files.insert(name.to_owned(), text);
         Ok(())
     }
-}
-
-/// When a drill is over.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Once what recovered has held.
-    Held,
-    /// Once clients have seen the exchange recovered for [`SEEN`]; the executor is cut short in its proof.
-    Recovered,
 }
 
 /// Performs a drill on the cluster.
@@ -505,111 +493,6 @@ async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
     }
     drill.injector.reached(&Anchor::Trigger);
     rollback::roll_back(drill, executor, event).await
-}
-
-/// When the clients see recovery, if nothing bad happens later.
-fn recovered_ms(stage: &Stage, load: &Load) -> Option<Ms> {
-    let mut evidence = stage.lock().evidence.clone();
-    evidence.seconds = load.look(|record| record.seconds.clone());
-    recovery::recovered_ms(&evidence)
-}
-
-/// Completes once the clients have seen the exchange recovered for [`SEEN`]: from what made the trigger fire, as before that
-/// nothing may be wrong yet.
-async fn seen_recovered(stage: &Stage, load: &Load) {
-    let seen = || {
-        stage.lock().evidence.executor.trigger.as_ref()?;
-        recovered_ms(stage, load).filter(|at| at + SEEN <= stage.clock.now_ms())
-    };
-    while seen().is_none() {
-        sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// Goes on until the hold time has passed since the clients saw recovery; if they have not, not for long.
-async fn hold(stage: &Stage, load: &Load, timing: Timing) {
-    let hold = stage.lock().evidence.hold_ms;
-    let recovered = recovered_ms(stage, load).map(|at| at + hold);
-    let now = stage.clock.now_ms();
-    let end = recovered.unwrap_or(now).max(now) + TAIL;
-    stage.clock.sleep_until(end.min(timing.until_ms)).await;
-}
-
-/// The evidence at the end.
-async fn finish(stage: &Stage, load: &mut Load) {
-    let end_ms = stage.clock.now_ms();
-    let mut looked = false;
-    for _ in 0..3 {
-        looked = looked || probe::look(stage).await;
-    }
-    load.stop();
-    let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
-    let errors = {
-        let evidence = &mut stage.lock().evidence;
-        evidence.end_ms = end_ms;
-        load.look(|record| {
-            evidence.seconds = record.seconds.iter().take(whole).copied().collect();
-            // Seconds at the end in which no client learned anything are seconds, too.
-            evidence
-                .seconds
-                .resize(whole, crate::evidence::Second::default());
-            evidence.orders.acknowledged.clone_from(&record.orders);
-            evidence.trades.acknowledged.clone_from(&record.trades);
-            evidence.host = Some(record.host);
-            record.errors.clone()
-        })
-    };
-    for (kind, (count, first, last)) in errors {
-        let what = format!("{count} × {kind}, until {}", crate::stats::show_ms(last));
-        let entry = Entry::new(first, "clients", "", what);
-        stage.lock().timeline.push(entry);
-    }
-    let orders = stage.lock().evidence.orders.clone();
-    let (books, pods, flag, fence, state) = (
-        stage.ledger.present(&orders).await,
-        harvest::live_pods(&stage.client).await,
-        harvest::flag(&stage.client).await,
-        stage.ledger.fence().await,
-        harvest::lasting_state(&stage.client, &stage.ledger).await,
-    );
-    let mut notes = stage.lock();
-    let notes = &mut *notes;
-    let evidence = &mut notes.evidence;
-    // What can't be read stays empty, which no oracle takes for a pass; the timeline says why.
-    let mut unread = Vec::new();
-    match books {
-        Ok((orders, trades)) => {
-            evidence.orders.present = orders;
-            evidence.trades.present = trades;
-        }
-        Err(why) => unread.push(why),
-    }
-    match pods {
-        Ok(pods) => evidence.pods = pods,
-        Err(why) => unread.push(why),
-    }
-    match flag {
-        Ok(flag) => evidence.maintenance.flag = flag,
-        Err(why) => unread.push(why),
-    }
-    match fence {
-        Ok(token) => evidence.maintenance.fence_token = token,
-        Err(why) => {
-            evidence.maintenance.flag = None;
-            unread.push(why);
-        }
-    }
-    match state {
-        Ok(state) => evidence.state_after = state,
-        Err(why) => unread.push(why),
-    }
-    let told = told_by_clients(evidence);
-    notes.timeline.extend(told);
-    notes.timeline.extend(
-        unread
-            .into_iter()
-            .map(|why| Entry::new(end_ms, "world", "", why)),
-    );
 }
 
 #[cfg(test)]
