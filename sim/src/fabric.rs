@@ -86,9 +86,9 @@ pub enum Side {
 /// How long requests take, from the request to the whole answer: half of it out, half of it back. The server's own work is part of it.
 #[derive(Clone, Copy, Debug)]
 pub struct FabricTimings {
-    /// The API server: one object read.
+    /// The API server: one object read, a pod's log, or a watch that begins.
     pub get: Distribution,
-    /// A list, or a watch that begins.
+    /// A list.
     pub list: Distribution,
     /// A patch.
     pub patch: Distribution,
@@ -125,16 +125,21 @@ impl FabricTimings {
         match (server, verb) {
             (Server::Prometheus | Server::Loki, _) => self.http,
             (Server::Database, _) => self.database,
-            // Only collections are asked with options.
-            (Server::Kube, "GET") if path.split_once('?').is_some_and(|(_, q)| !q.is_empty()) => {
-                self.list
-            }
+            (Server::Kube, "GET") if is_list(path) => self.list,
             (Server::Kube, "GET") => self.get,
             (Server::Kube, "PATCH") => self.patch,
             (Server::Kube, "POST") => self.post,
             (Server::Kube, _) => self.put,
         }
     }
+}
+
+/// Whether a GET is for a whole collection. Collections and logs alone are asked with options; a watch begins at a version that the
+/// server has already, so that it waits for nothing.
+fn is_list(path: &str) -> bool {
+    path.split_once('?').is_some_and(|(path, options)| {
+        !options.is_empty() && !path.ends_with("/log") && !options.contains("watch=true")
+    })
 }
 
 impl Default for FabricTimings {
@@ -339,6 +344,23 @@ mod tests {
 
     fn fabric() -> Fabric {
         Fabric::new(3, FabricTimings::default())
+    }
+
+    #[test]
+    fn only_a_whole_collection_takes_as_long_as_a_list() {
+        use super::is_list;
+
+        assert!(is_list(
+            "/api/v1/namespaces/x/pods?&labelSelector=app%3Dgateway"
+        ));
+        for other in [
+            "/api/v1/namespaces/x/pods/gateway-1",
+            "/api/v1/namespaces/x/pods/gateway-1?",
+            "/api/v1/namespaces/x/pods/gateway-1/log?&sinceSeconds=60",
+            "/api/v1/namespaces/x/pods?&watch=true&resourceVersion=7",
+        ] {
+            assert!(!is_list(other), "{other}");
+        }
     }
 
     #[test]

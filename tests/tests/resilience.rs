@@ -86,3 +86,16 @@ fn a_lease_that_ran_out_is_taken_again() {
         assert!(told(&result, "takes it again"), "{when}");
     }
 }
+
+/// A campaign found one that landed while the last old pods ended: the rollout was complete by counts already, and nobody looked again.
+#[test]
+fn a_second_release_is_rolled_back_whenever_in_the_rollout_it_lands() {
+    for at_ms in (500..=5_000).step_by(500) {
+        let result = run(&edited(plan("second-release", 190), |scenario| {
+            scenario.faults[0].at = Duration::from_millis(at_ms);
+            scenario.faults[0].jitter = Duration::ZERO;
+        }));
+        // One that does not land makes its drill inconclusive.
+        assert_passes(&result);
+    }
+}

@@ -31,8 +31,14 @@ pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {
         if only_configuration(service) {
             parts.push(replace_pods(context, service).await?);
         }
-        rolled_out(context, service).await?;
-        let gone = old_pods_gone(context, service).await?;
+        let gone = loop {
+            rolled_out(context, service).await?;
+            let gone = old_pods_gone(context, service).await?;
+            // Somebody may have changed it while its last old pods ended.
+            if missing(service, &read(context, service).await?)?.is_none() {
+                break gone;
+            }
+        };
         parts.push(Success::done(format!(
             "{}: rolled out, {gone}",
             service.service
