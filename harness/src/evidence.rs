@@ -182,6 +182,28 @@ impl ExecutorSaid {
     pub fn called(&self) -> bool {
         matches!(self.outcome, Outcome::Escalated(_))
     }
+
+    /// It called a person while nothing is rolled back.
+    pub(crate) fn calls(&mut self, why: String, at_ms: Ms) {
+        self.outcome = Outcome::Escalated(why);
+        self.ended_ms = Some(at_ms);
+    }
+
+    /// It watches no longer, and no trigger has fired.
+    pub(crate) fn saw_nothing(&mut self, why: &str) {
+        if !self.called() {
+            self.outcome = Outcome::NothingToDo(why.to_owned());
+        }
+    }
+
+    /// A trigger fired, so that whoever was called before was not the end.
+    pub(crate) fn fired(&mut self, trigger: &str, at_ms: Ms) {
+        self.ended_ms = None;
+        self.trigger = Some(TriggerSaid {
+            name: trigger.to_owned(),
+            at_ms,
+        });
+    }
 }
 
 /// A trigger that fired.

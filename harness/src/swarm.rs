@@ -81,7 +81,7 @@ pub fn run(
 }
 
 /// `work` for each number below `count` on `jobs` threads, until all is done or `over`; what was done, in the order of the numbers.
-pub(crate) fn each<R: Send>(
+pub fn each<R: Send>(
     count: usize,
     jobs: usize,
     over: &(dyn Fn() -> bool + Sync),

@@ -1,15 +1,12 @@
 //! The binary on bad input: the right exit code, and a message that points at the place.
 
+#[path = "support/binary.rs"]
+mod binary;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-fn firedrill(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_firedrill"))
-        .args(args)
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the binary was built for this test")
-}
+use binary::firedrill;
 
 /// Exit code and standard error.
 fn refused(args: &[&str]) -> (Option<i32>, String) {

@@ -1,53 +1,19 @@
 //! `firedrill report`: reports are made again from journals alone, byte for byte; journals merge; what does not
 //! fit is refused with its place.
 
+#[path = "support/binary.rs"]
+mod binary;
+#[path = "support/scratch.rs"]
+mod scratch;
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
+use binary::firedrill;
 use firedrill::report::journal::JSON_SCHEMA;
+use scratch::Scratch;
 use serde_json::{Value, json};
 use support::misfit;
-
-fn firedrill(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_firedrill"))
-        .args(args)
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the binary was built for this test")
-}
-
-/// A directory of this test's own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("firedrill-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a writable directory");
-        Self(path)
-    }
-
-    /// The path of `name` inside it.
-    fn at(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("UTF-8").to_owned()
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-    }
-
-    fn journal(&self, name: &str) -> Value {
-        serde_json::from_str(&self.read(name)).expect("JSON")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Left behind at worst.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Runs drills with a report in `directory`.
 fn drill(directory: &str, args: &[&str]) {
@@ -109,8 +75,8 @@ fn reports_are_made_again_and_merged_to_the_byte() {
     // Told differently, they are refused.
     let mut other = scratch.journal("rest/journal.json");
     other["drills"][0]["fingerprint"] = json!("00000000deadbeef");
-    std::fs::write(scratch.0.join("other.json"), other.to_string()).expect("writable");
-    let output = firedrill(&["report", &first, &scratch.at("other.json")]);
+    let other = scratch.write("other.json", &other.to_string());
+    let output = firedrill(&["report", &first, &other]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("differently"), "{stderr}");
@@ -268,9 +234,9 @@ fn refusals(scratch: &Scratch, sound: &Value) {
 }
 
 fn refused(scratch: &Scratch, what: &str, text: &str, place: &str) {
-    std::fs::write(scratch.0.join("broken.json"), text).expect("writable");
+    let broken = scratch.write("broken.json", text);
     let out = scratch.at("refused");
-    let output = firedrill(&["report", &scratch.at("broken.json"), "--report", &out]);
+    let output = firedrill(&["report", &broken, "--report", &out]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{what}: {stderr}");
     // Messages are folded at the terminal's width.

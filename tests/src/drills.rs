@@ -73,6 +73,23 @@ pub fn failed(result: &DrillResult) -> Vec<&str> {
         .collect()
 }
 
+/// The drill passes.
+///
+/// # Panics
+/// If it does not.
+#[track_caller]
+pub fn assert_passes(result: &DrillResult) {
+    assert_eq!(
+        result.verdicts.overall,
+        Verdict::Pass,
+        "{} seed {}: {:#?}\n{:?}",
+        result.scenario,
+        result.seed,
+        result.troubles(),
+        result.faults
+    );
+}
+
 /// The drill fails, and by this oracle.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use e2e::drills::{assert_fails_by, plan, run};
+use e2e::drills::{assert_fails_by, assert_passes, plan, run};
 use executor::clock::Clock;
 use executor::ports::{HttpClient, HttpError, Ports};
 use firedrill::drill::{DrillResult, run_refitted};
@@ -25,9 +25,7 @@ const NAMESPACE: &str = "dex-production";
 
 /// Passes by the built-in runbook with the sound executor, so that a failure is the bent port's.
 fn sound(scenario: &str, seed: u64) {
-    let result = run(&plan(scenario, seed));
-    let troubles = result.troubles();
-    assert_eq!(result.verdicts.overall, Verdict::Pass, "{troubles:#?}");
+    assert_passes(&run(&plan(scenario, seed)));
 }
 
 fn refitted(
@@ -260,8 +258,7 @@ fn a_host_that_does_not_know_that_its_lease_ran_out_is_refused() {
             );
             let by_its_own_clock = |what: &&&str| what.contains("this host's lease ran out");
             assert_eq!(refusals.iter().find(by_its_own_clock), None, "{refusals:?}");
-            let troubles = result.troubles();
-            assert_eq!(result.verdicts.overall, Verdict::Pass, "{troubles:#?}");
+            assert_passes(&result);
         }
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! The seeds are those with which a campaign found a runbook whose budgets left no reserve.
 
-use e2e::drills::{edited, plan, run};
-use firedrill::verdict::Verdict;
+use e2e::drills::{assert_passes, edited, plan, run};
 use firedrill::worlds::Plan;
 
 /// The release, trigger and path of the built-in scenario `of` under the faults of the built-in scenario `under`.
@@ -15,13 +14,7 @@ fn crossed(of: &str, under: &str, seed: u64) -> Plan {
 #[test]
 fn a_write_whose_answer_is_lost_time_and_again_is_paid_from_the_reserve() {
     for seed in [46, 74, 176] {
-        let result = run(&crossed("breaking-migration", "api-cut", seed));
-        assert_eq!(
-            result.verdicts.overall,
-            Verdict::Pass,
-            "seed {seed}: {:#?}",
-            result.troubles()
-        );
+        assert_passes(&run(&crossed("breaking-migration", "api-cut", seed)));
     }
 }
 
@@ -37,12 +30,7 @@ fn each_path_is_done_under_each_kind_of_broken_message() {
     for kind in kinds {
         for release in releases {
             let result = run(&crossed(release, kind, 1));
-            assert_eq!(
-                result.verdicts.overall,
-                Verdict::Pass,
-                "{release} under {kind}: {:#?}",
-                result.troubles()
-            );
+            assert_passes(&result);
         }
     }
 }

@@ -2,21 +2,9 @@
 
 use std::time::Duration;
 
-use e2e::drills::{edited, plan, run};
+use e2e::drills::{assert_passes, edited, plan, run};
 use firedrill::drill::DrillResult;
 use firedrill::scenario::{Anchor, Fault, FaultKind};
-use firedrill::verdict::Verdict;
-
-#[track_caller]
-fn assert_passes(result: &DrillResult) {
-    assert_eq!(
-        result.verdicts.overall,
-        Verdict::Pass,
-        "{:#?}\n{:?}",
-        result.troubles(),
-        result.faults
-    );
-}
 
 fn told(result: &DrillResult, words: &str) -> bool {
     result

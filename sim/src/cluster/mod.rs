@@ -35,6 +35,7 @@ mod timings;
 mod value;
 mod wire;
 
+pub(crate) use api::status::ApiError;
 pub use kinds::Kind;
 pub use kubelet::{Hindrance, ImageState};
 pub use machine::Cluster;

@@ -7,7 +7,7 @@ use futures::channel::{mpsc, oneshot};
 
 use crate::agenda::Agenda;
 use crate::audit::Audit;
-use crate::cluster::{ApiRequest, ApiResponse, Cluster, WatchFrame, WatchId};
+use crate::cluster::{ApiError, ApiRequest, ApiResponse, Cluster, WatchFrame, WatchId};
 use crate::database::{DbError, DbOp, DbReply};
 use crate::exchange::{Exchange, ExchangeConfig};
 use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
@@ -459,11 +459,7 @@ fn refusal(call: &Call, status: u16, retry_after_s: Option<u32>) -> Reply {
     let (content_type, text) = match of_rights {
         Some((reason, message)) => (
             "application/json",
-            serde_json::json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                "reason": reason, "message": message, "code": status,
-            })
-            .to_string(),
+            ApiError::new(status, reason, message).body().to_string(),
         ),
         None => (
             "text/plain",

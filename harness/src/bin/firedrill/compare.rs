@@ -16,22 +16,21 @@ pub(crate) use self::live::run;
 
 #[cfg(feature = "kind")]
 mod live {
-    use std::num::NonZero;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread::available_parallelism;
 
     use firedrill::evidence::{Ms, Outcome};
     use firedrill::pace::{Pace, Row, compare};
     use firedrill::runbooks::LoadedRunbook;
     use firedrill::scenario::Scenario;
     use firedrill::stats::show_ms;
+    use firedrill::swarm;
     use firedrill::worlds::kind::perform_to_recovery;
     use firedrill::worlds::{self, Performed, Plan, Until, WorldKind};
 
     use super::{CompareArgs, Failure};
     use crate::exit::INTERRUPTED;
-    use crate::{input, terminal};
+    use crate::{chaos, input, terminal};
 
     /// Runs it; the exit code. It measures and does not judge. Interrupted, it shows what it has.
     pub(crate) fn run(args: &CompareArgs) -> Result<u8, Failure> {
@@ -41,7 +40,7 @@ mod live {
             worlds::check(scenario, WorldKind::Kind)?;
             worlds::check(scenario, WorldKind::Sim)?;
         }
-        let stop = crate::chaos::stop_on_interrupt();
+        let stop = chaos::stop_on_interrupt();
         let mut kind: Vec<Vec<Pace>> = vec![Vec::new(); scenarios.len()];
         // In turns, so that a bad quarter of an hour of the machine is shared by all.
         'runs: for run in 1..=args.runs {
@@ -53,14 +52,11 @@ mod live {
                 }
                 let performed = performed?;
                 let pace = pace(&performed);
-                let rto = pace.rto_ms.map(show_ms).ok_or_else(|| why(&performed));
-                match rto {
-                    Ok(rto) => eprintln!("compare: {}, run {run}: RTO {rto}", scenario.name),
-                    Err(why) => eprintln!(
-                        "compare: {}, run {run}: no recovery seen: {why}",
-                        scenario.name
-                    ),
-                }
+                let seen = pace.rto_ms.map_or_else(
+                    || format!("no recovery seen: {}", why(&performed)),
+                    |rto| format!("RTO {}", show_ms(rto)),
+                );
+                eprintln!("compare: {}, run {run}: {seen}", scenario.name);
                 paces.push(pace);
             }
         }
@@ -111,31 +107,14 @@ mod live {
         seeds: u32,
         stop: &AtomicBool,
     ) -> Result<Vec<Pace>, Failure> {
-        let threads = available_parallelism().map_or(1, NonZero::get);
-        let share = |first: usize| {
-            let mut paces = Vec::new();
-            for seed in (0..u64::from(seeds)).skip(first).step_by(threads) {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                let plan = plan(WorldKind::Sim, scenario, runbook, seed);
-                paces.push(pace(&worlds::perform(&plan)?));
-            }
-            Ok(paces)
-        };
-        std::thread::scope(|scope| {
-            let share = &share;
-            let workers: Vec<_> = (0..threads)
-                .map(|first| scope.spawn(move || share(first)))
-                .collect();
-            let shares = workers.into_iter().map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            let shares: Result<Vec<Vec<Pace>>, worlds::WorldError> = shares.collect();
-            Ok(shares?.concat())
-        })
+        let stopped = || stop.load(Ordering::Relaxed);
+        let seeds = usize::try_from(seeds).unwrap_or(usize::MAX);
+        let paces = swarm::each(seeds, chaos::processors(), &stopped, &|seed| {
+            let plan = plan(WorldKind::Sim, scenario, runbook, seed as u64);
+            worlds::perform(&plan).map(|performed| pace(&performed))
+        });
+        let paces = paces.into_iter().map(|(_, pace)| pace);
+        Ok(paces.collect::<Result<_, _>>()?)
     }
 
     fn table(scenario: &str, kind: &[Pace], sim: &[Pace]) -> String {

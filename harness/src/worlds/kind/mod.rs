@@ -68,7 +68,7 @@ use self::place::Place;
 use self::server::Server;
 use super::{Performed, Plan, WorldError, deployer};
 use crate::drill::timeline::Entry;
-use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
+use crate::evidence::{Evidence, Ms, Outcome, ms};
 use crate::scenario::{Anchor, CrashSide, Scenario};
 use crate::worlds::sim::NAMESPACE;
 use crate::worlds::sim::harvest::versions;
@@ -76,6 +76,7 @@ use crate::worlds::sim::watcher;
 
 /// Port of the gateway's Service on the node.
 const NODE_PORT: u16 = 30_080;
+
 /// The scenario's timing, as far as it makes sense in real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Timing {
@@ -150,9 +151,7 @@ impl Observer for Watcher {
         }
         if let Some(why) = watcher::calls_a_person(event) {
             let now = self.0.clock.now_ms();
-            let said = &mut self.0.lock().evidence.executor;
-            said.outcome = Outcome::Escalated(why);
-            said.ended_ms = Some(now);
+            self.0.lock().evidence.executor.calls(why, now);
         }
         if let Some((step, what)) = watcher::told(event) {
             self.0.tell("executor", &step, what);
@@ -473,9 +472,7 @@ async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
         Err(error) => return Err(format!("watch: {}", error.chain())),
         Ok(WatchOutcome::WindowClosed { .. }) => {
             let said = &mut stage.lock().evidence.executor;
-            if !said.called() {
-                said.outcome = Outcome::NothingToDo("the validation window closed".to_owned());
-            }
+            said.saw_nothing("the validation window closed");
             return Ok(());
         }
         Ok(WatchOutcome::Triggered(event)) => event,
@@ -485,11 +482,7 @@ async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
     {
         let mut notes = stage.lock();
         notes.requests_at_trigger = Some(stage.trap.seen());
-        notes.evidence.executor.ended_ms = None;
-        notes.evidence.executor.trigger = Some(TriggerSaid {
-            name: event.name.clone(),
-            at_ms,
-        });
+        notes.evidence.executor.fired(&event.name, at_ms);
     }
     drill.injector.reached(&Anchor::Trigger);
     rollback::roll_back(drill, executor, event).await

@@ -35,7 +35,7 @@ use sim::world::{Limits, World, WorldConfig};
 use self::faults::Injector;
 use super::{Performed, Plan, Until, WorldError};
 use crate::drill::timeline::Entry;
-use crate::evidence::{Evidence, Ms, Outcome, TriggerSaid, ms};
+use crate::evidence::{Evidence, Ms, Outcome, ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, CrashSide, Scenario};
 
@@ -158,9 +158,9 @@ async fn drill(
             let mut notes = notebook.lock();
             if notes.evidence.executor.trigger.is_some() {
                 notes.evidence.executor.outcome = Outcome::StillRunning;
-            } else if notes.evidence.deployed_ms.is_some() && !notes.evidence.executor.called() {
-                notes.evidence.executor.outcome =
-                    Outcome::NothingToDo("no trigger fired until the drill's end".to_owned());
+            } else if notes.evidence.deployed_ms.is_some() {
+                let said = &mut notes.evidence.executor;
+                said.saw_nothing("no trigger fired until the drill's end");
             }
         }
         world
@@ -280,23 +280,14 @@ async fn actor(
         Err(error) => return failed(notebook, "watch", &error),
         Ok(WatchOutcome::WindowClosed { .. }) => {
             let said = &mut notebook.lock().evidence.executor;
-            if !said.called() {
-                said.outcome = Outcome::NothingToDo("the validation window closed".to_owned());
-            }
+            said.saw_nothing("the validation window closed");
             return;
         }
         Ok(WatchOutcome::Triggered(event)) => event,
     };
     // The harness's own clock, at the instant at which the watch said so.
     let at_ms = world.now().as_millis();
-    {
-        let said = &mut notebook.lock().evidence.executor;
-        said.ended_ms = None;
-        said.trigger = Some(TriggerSaid {
-            name: event.name.clone(),
-            at_ms,
-        });
-    }
+    notebook.lock().evidence.executor.fired(&event.name, at_ms);
     let requests = world.requests(ports::ORIGIN);
     notebook.lock().requests_at_trigger = requests;
     for n in 1..=injector.hosts_needed() {

@@ -34,9 +34,7 @@ impl Observer for Watcher {
         }
         if let Some(why) = calls_a_person(event) {
             let now = self.world.now().as_millis();
-            let said = &mut self.notebook.lock().evidence.executor;
-            said.outcome = Outcome::Escalated(why);
-            said.ended_ms = Some(now);
+            self.notebook.lock().evidence.executor.calls(why, now);
         }
         if let Some((step, what)) = told(event) {
             self.notebook

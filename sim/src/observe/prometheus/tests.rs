@@ -276,7 +276,6 @@ fn faults() {
     assert_eq!(values(&mut prometheus, secs(17), "m{pod=\"a\"}"), ["9"]);
 }
 
-/// A server with one pod whose counter grows by 2 a second from 100 on, at 20 s.
 #[test]
 fn what_a_server_misses_while_it_stands_still_is_not_scraped_later() {
     let mut prometheus = Prometheus::new(Config::default(), 3);
@@ -295,6 +294,7 @@ fn what_a_server_misses_while_it_stands_still_is_not_scraped_later() {
     assert_eq!((later[0] - grid).0 % interval.0, 0, "on the grid as before");
 }
 
+/// A server with one pod whose counter grows by 2 a second from 100 on, at 20 s.
 fn counting() -> Prometheus {
     let mut pods = Pods::default();
     pods.add("a", &[("c", 100.0)]);
