@@ -437,7 +437,7 @@ async fn hold(context: &Context<'_>, first: Result<Success, Stop>) -> Result<Suc
 fn is_query(command: &Command) -> bool {
     matches!(
         command,
-        Command::PromQuery { .. } | Command::LogQuery { .. }
+        Command::PromQuery { .. } | Command::LogQuery { .. } | Command::CheckCounter { .. }
     )
 }
 

@@ -262,6 +262,12 @@ impl<'a> Arguments<'a, '_, '_, '_> {
                 let path = self.value("--raw", "the path of an endpoint")?;
                 plain(self.endpoint(&path)?)
             }
+            ("kubectl", ["get", "|", "grep", series]) if self.has("--raw") => {
+                self.only(&["--raw"]);
+                let path = self.value("--raw", "the path of an endpoint")?;
+                let span = self.positional[3].span.clone();
+                plain(self.counter(&path, series, span)?)
+            }
             ("kubectl", ["get", "deployments" | "deployment" | "deploy"]) => {
                 self.only(&["--namespace", "--output"]);
                 self.namespace();

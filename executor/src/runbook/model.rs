@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::exposition::Series;
+
 /// The executable procedure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Runbook {
@@ -252,6 +254,12 @@ pub enum Command {
     CheckHealth,
     /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:8080/proxy/metrics`: every live pod shows the prior `build_info`.
     CheckBuildInfo,
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:8080/proxy/metrics | grep 'SERIES'`: how much the counter has grown since
+    /// the look before, over all live pods, must satisfy `rb.expect`.
+    CheckCounter {
+        /// `NAME{LABEL="VALUE",…}`
+        series: Series,
+    },
     /// `promql 'QUERY'`: the value must satisfy `rb.expect`. `$WINDOW` is the time since reopening.
     PromQuery {
         /// PromQL text with placeholders.

@@ -391,6 +391,14 @@ fn timeout_is_in_range(draft: &Draft, front: &FrontMatter, findings: &mut Findin
     }
 }
 
+/// Whether the command comes to a number, which `rb.expect` is about.
+fn judges_a_value(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::PromQuery { .. } | Command::LogQuery { .. } | Command::CheckCounter { .. }
+    )
+}
+
 /// A query needs an expectation; nothing else can have one.
 fn queries_are_complete(
     draft: &Draft,
@@ -398,11 +406,10 @@ fn queries_are_complete(
     block: &Block,
     findings: &mut Findings<'_>,
 ) {
-    if matches!(
-        command,
-        Command::PromQuery { .. } | Command::LogQuery { .. }
-    ) {
-        requests_are_counted(draft, findings);
+    if judges_a_value(command) {
+        if !matches!(command, Command::CheckCounter { .. }) {
+            requests_are_counted(draft, findings);
+        }
         if draft.of_queries.iter().all(|(key, _)| *key != "rb.expect") {
             findings.error(
                 "attribute-missing",
@@ -412,16 +419,25 @@ fn queries_are_complete(
                 "add, for instance, `\"rb.expect\":\"< 0.0001\"`",
             );
         }
-        return;
     }
     for (key, span) in &draft.of_queries {
-        findings.error(
-            "attribute-misplaced",
-            span.clone(),
-            format!("`{key}` belongs to queries only"),
-            "this step has no value to judge",
-            "remove it, or ask Prometheus with a `promql` step",
-        );
+        let (fits, label) = match command {
+            Command::PromQuery { .. } | Command::LogQuery { .. } => (true, ""),
+            Command::CheckCounter { .. } => (
+                matches!(*key, "rb.expect" | "rb.hold"),
+                "a counter says nothing of how many requests there were",
+            ),
+            _ => (false, "this step has no value to judge"),
+        };
+        if !fits {
+            findings.error(
+                "attribute-misplaced",
+                span.clone(),
+                format!("`{key}` belongs to queries only"),
+                label,
+                "remove it, or ask Prometheus with a `promql` step",
+            );
+        }
     }
 }
 

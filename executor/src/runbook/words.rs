@@ -1,5 +1,6 @@
 //! Splits a command into words as a shell does: quotes, backslashes, continued lines, comments. What a shell
-//! would do beyond that (pipes, redirections, substitutions, a second command) is refused.
+//! would do beyond that (pipes, redirections, substitutions, a second command) is refused. One pipe is known: from an endpoint to
+//! `grep`, by which a person finds a counter on a long page.
 
 use std::ops::Range;
 
@@ -132,6 +133,11 @@ impl Splitter<'_> {
                         self.at += escaped.len_utf8();
                     }
                 }
+                '|' if word.is_empty() && self.finds_on_a_page() => {
+                    word.push(c);
+                    self.at += 1;
+                    break;
+                }
                 '|' | '&' | ';' | '<' | '>' | '`' | '(' | ')' => {
                     return Err((
                         "command-shell",
@@ -158,6 +164,13 @@ impl Splitter<'_> {
         }
         self.words.push(Spanned::new(word, start..self.at));
         Ok(())
+    }
+
+    /// Whether this is the pipe of `kubectl get --raw PATH | grep SERIES`.
+    fn finds_on_a_page(&self) -> bool {
+        let begins: Vec<&str> = self.words.iter().map(|it| it.value.as_str()).collect();
+        matches!(begins.as_slice(), ["kubectl", "get", "--raw", _])
+            && self.rest().starts_with("| grep ")
     }
 
     fn quoted(&mut self, quote: char, word: &mut String) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 mod config;
 mod context;
+mod counter;
 mod ledger;
 mod logs;
 mod pod_logs;
@@ -43,6 +44,7 @@ pub(crate) async fn perform(context: &Context<'_>) -> Result<Success, Stop> {
         Command::ReviewReplicaSets => replica_sets::review(context).await,
         Command::CheckHealth => pods::health(context).await,
         Command::CheckBuildInfo => pods::build_info(context).await,
+        Command::CheckCounter { series } => counter::check(context, series).await,
         Command::PromQuery { query } => query::metrics(context, query).await,
         Command::LogQuery { query } => query::logs(context, query).await,
         Command::WritePostMortem => post_mortem::write(context).await,
@@ -70,6 +72,7 @@ pub(crate) fn has_side_effect(command: &Command) -> bool {
         | Command::ReviewReplicaSets
         | Command::CheckHealth
         | Command::CheckBuildInfo
+        | Command::CheckCounter { .. }
         | Command::PromQuery { .. }
         | Command::LogQuery { .. }
         | Command::WritePostMortem
@@ -78,7 +81,7 @@ pub(crate) fn has_side_effect(command: &Command) -> bool {
 }
 
 /// Whether recovery can begin only after step `index` of the plan: it changes the exchange, waits for a change to
-/// be over, or is a query ahead of every one that looks at the time since recovery (`$WINDOW`), such as the wait for
+/// be over, or asks for a number ahead of every query that looks at the time since recovery (`$WINDOW`), such as the wait for
 /// the last gateway to stop refusing.
 pub(crate) fn delays_recovery(plan: &Plan, index: usize) -> bool {
     let Some(step) = plan.steps.get(index) else {
@@ -86,9 +89,11 @@ pub(crate) fn delays_recovery(plan: &Plan, index: usize) -> bool {
     };
     match &step.command {
         Command::RolloutStatus => true,
-        Command::PromQuery { .. } | Command::LogQuery { .. } => !plan.steps[..=index]
-            .iter()
-            .any(|step| looks_back(&step.command)),
+        Command::PromQuery { .. } | Command::LogQuery { .. } | Command::CheckCounter { .. } => {
+            !plan.steps[..=index]
+                .iter()
+                .any(|step| looks_back(&step.command))
+        }
         other => has_side_effect(other),
     }
 }

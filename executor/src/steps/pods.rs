@@ -132,17 +132,17 @@ pub(super) async fn live(context: &Context<'_>, service: &ServicePlan) -> Result
 }
 
 fn too_few(service: &ServicePlan, pods: &[Pod]) -> Option<String> {
-    let wanted = usize::try_from(service.replicas).unwrap_or(0).max(1);
-    (pods.len() < wanted).then(|| {
-        format!(
-            "{}: {} of {wanted} pods are live",
-            service.service,
-            pods.len()
-        )
-    })
+    is_short(&service.service, service.replicas, pods)
 }
 
-async fn get(context: &Context<'_>, pod: &Pod, path: &str) -> Result<String, Error> {
+/// What is missing if there are fewer pods of the service than `replicas`, at least one.
+pub(super) fn is_short(service: &str, replicas: i32, pods: &[Pod]) -> Option<String> {
+    let wanted = usize::try_from(replicas).unwrap_or(0).max(1);
+    (pods.len() < wanted).then(|| format!("{service}: {} of {wanted} pods are live", pods.len()))
+}
+
+/// A page of a pod.
+pub(super) async fn get(context: &Context<'_>, pod: &Pod, path: &str) -> Result<String, Error> {
     let soon = context.ports.clock.now() + SignedDuration::from_secs(2);
     let budget = context.budget.within(soon);
     context

@@ -37,7 +37,7 @@ pub(super) async fn logs(context: &Context<'_>, query: &str) -> Result<Success, 
 
 /// One look at a query.
 #[derive(Clone, Debug, PartialEq)]
-struct Round {
+pub(super) struct Round {
     /// What it says.
     verdict: Verdict,
     /// For a reader.
@@ -48,17 +48,49 @@ struct Round {
     unanswered: bool,
 }
 
+impl Round {
+    /// An answer; worth another look after `again`.
+    pub(super) fn answered(verdict: Verdict, text: String, again: Duration) -> Self {
+        Self {
+            verdict,
+            text,
+            again,
+            unanswered: false,
+        }
+    }
+}
+
 async fn check(
     context: &Context<'_>,
     base: &str,
     language: Language,
     query: &str,
 ) -> Result<Success, Stop> {
-    let clock = &context.ports.clock;
-    let mut holds_since: Option<Timestamp> = None;
+    let mut holding = Holding::default();
     loop {
-        let began = clock.now();
+        let began = context.ports.clock.now();
         let round = look(context, base, language, query).await?;
+        if let Some(success) = holding.judge(context, began, round).await? {
+            return Ok(success);
+        }
+    }
+}
+
+/// Since when what is looked at has held without a break.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    since: Option<Timestamp>,
+}
+
+impl Holding {
+    /// What a look that began at `began` comes to: the step is done, or failed, or it is time for another look (`None`).
+    pub(super) async fn judge(
+        &mut self,
+        context: &Context<'_>,
+        began: Timestamp,
+        round: Round,
+    ) -> Result<Option<Success>, Stop> {
+        let clock = &context.ports.clock;
         if round.unanswered {
             let lost = context.cluster.since(began) + round.again;
             context.budget.lose(lost);
@@ -67,16 +99,16 @@ async fn check(
         let mut again = round.again;
         let mut why = round.text.clone();
         if round.verdict == Verdict::Holds {
-            let since = *holds_since.get_or_insert(now);
+            let since = *self.since.get_or_insert(now);
             let held = Duration::try_from(now.duration_since(since)).unwrap_or_default();
             let hold = context.step.hold.unwrap_or_default();
             if held >= hold {
-                return Ok(Success::done(round.text));
+                return Ok(Some(Success::done(round.text)));
             }
             again = POLL.max(hold / 6).min(hold - held);
             why = format!("{why}; must hold for {} s", hold.as_secs());
         } else {
-            holds_since = None;
+            self.since = None;
         }
         context.waiting(&why);
         let left = context.left();
@@ -89,6 +121,7 @@ async fn check(
             });
         }
         clock.sleep(again.min(left)).await;
+        Ok(None)
     }
 }
 
@@ -103,12 +136,7 @@ async fn look(
     let window = window.unwrap_or_default();
     if uses(query, "WINDOW") && window < SETTLE {
         let text = format!("the window is only {} ms long", window.as_millis());
-        return Ok(Round {
-            verdict: Verdict::Unknown,
-            text,
-            again: SETTLE - window,
-            unanswered: false,
-        });
+        return Ok(Round::answered(Verdict::Unknown, text, SETTLE - window));
     }
     if language == Language::Log && context.runbook.loki.is_none() {
         return from_pods(context, query, window).await;
@@ -141,18 +169,13 @@ async fn look(
         many => format!("values {many:?}, expected {condition}"),
     };
     let Some(wanted) = context.step.min_requests else {
-        return Ok(Round {
-            verdict,
-            text,
-            again: POLL,
-            unanswered: false,
-        });
+        return Ok(Round::answered(verdict, text, POLL));
     };
     let counted = count(context, window).await?;
     Ok(with_requests(verdict, &text, counted, wanted, window))
 }
 
-fn condition(context: &Context<'_>) -> Result<Condition, Stop> {
+pub(super) fn condition(context: &Context<'_>) -> Result<Condition, Stop> {
     context
         .step
         .expect
@@ -173,12 +196,7 @@ async fn from_pods(context: &Context<'_>, query: &str, window: Duration) -> Resu
         }
         Err(why) => (Verdict::Unknown, format!("no data: {why}")),
     };
-    Ok(Round {
-        verdict,
-        text,
-        again: POLL,
-        unanswered: false,
-    })
+    Ok(Round::answered(verdict, text, POLL))
 }
 
 /// A verdict of too few requests is none. Pure.
@@ -191,22 +209,12 @@ fn with_requests(
 ) -> Round {
     let Some(counted) = counted else {
         let text = format!("{text}; requests can't be counted");
-        return Round {
-            verdict: Verdict::Unknown,
-            text,
-            again: POLL,
-            unanswered: false,
-        };
+        return Round::answered(Verdict::Unknown, text, POLL);
     };
     let seconds = window.as_secs();
     let text = format!("{text}, over {counted} requests in {seconds} s");
     if counted >= wanted {
-        return Round {
-            verdict,
-            text,
-            again: POLL,
-            unanswered: false,
-        };
+        return Round::answered(verdict, text, POLL);
     }
     // A breach stays a breach, however few they were; a pass needs all of them.
     let verdict = if verdict == Verdict::Refuted {

@@ -265,8 +265,8 @@ fn weaker(was: &Step, is: &Step, found: &mut Found) {
                 found.untried(protection, told(), why);
             }
         }
-        (Command::SetConfigValue { .. }, b) if was.command != *b => {
-            found.untried(protection, told(), why)
+        (Command::SetConfigValue { .. } | Command::CheckCounter { .. }, b) if was.command != *b => {
+            found.untried(protection, told(), why);
         }
         (Command::DumpLogs { since: a }, Command::DumpLogs { since: b }) if b < a => found.untried(
             protection,

@@ -104,6 +104,11 @@ impl Protection {
     }
 }
 
+const REOPENING: (Protection, &str) = (
+    Protection::Reopening,
+    "recovery begins when the last gateway has stopped refusing",
+);
+
 /// What a step is there for.
 pub(super) fn purpose(step: &Step) -> (Protection, &'static str) {
     match &step.command {
@@ -162,10 +167,10 @@ pub(super) fn purpose(step: &Step) -> (Protection, &'static str) {
                 "something may put the bad release back: a GitOps controller, a colleague",
             )
         }
-        Command::PromQuery { query } if !query.contains("$WINDOW") && query.contains('[') => (
-            Protection::Reopening,
-            "recovery begins when the last gateway has stopped refusing",
-        ),
+        Command::CheckCounter { .. } => REOPENING,
+        Command::PromQuery { query } if !query.contains("$WINDOW") && query.contains('[') => {
+            REOPENING
+        }
         Command::PromQuery { .. } | Command::LogQuery { .. } => (
             Protection::Proof,
             "a recovery that nobody checked is a claim",

@@ -27,6 +27,7 @@ pub(super) fn command(command: &Command) -> String {
         Command::ReviewReplicaSets => "reviews the ReplicaSets".to_owned(),
         Command::CheckHealth => "checks the health of every pod".to_owned(),
         Command::CheckBuildInfo => "checks the build of every pod".to_owned(),
+        Command::CheckCounter { series } => format!("asks every pod for the growth of {series}"),
         Command::PromQuery { .. } => "asks Prometheus".to_owned(),
         Command::LogQuery { .. } => "asks the logs".to_owned(),
         Command::WritePostMortem => "writes the post-mortem".to_owned(),

@@ -85,8 +85,6 @@ pub struct ServiceTimings {
     /// How long a gateway goes on serving after SIGTERM, in ms: longer than kube-proxy needs to take
     /// the pod out of the Service.
     pub lame_duck_ms: u64,
-    /// Until a pod acts upon a changed ConfigMap.
-    pub config_lag: Distribution,
     /// Until another matching pod notices that the leader is dead, in ms.
     pub takeover_ms: (u64, u64),
     /// Between two runs of reconciliation.
@@ -107,7 +105,6 @@ impl ServiceTimings {
             load_row_ns: 2_000,
             replay_entry_ns: 4_000,
             lame_duck_ms: 3_000,
-            config_lag: measured.traffic.config.distribution,
             // Four looks at a leader that does not answer, a few times a second (`dex::service`).
             takeover_ms: (200, 900),
             reconcile_every: Micros::from_secs(5),

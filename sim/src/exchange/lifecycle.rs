@@ -8,6 +8,7 @@ use dex::release::{Build, Service};
 use dex::risk::Reconciler;
 
 use super::config::ServiceTimings;
+use super::mounts::Mounts;
 use super::pod::{GatewayState, MatchingState, Pod, RiskState, Role};
 use super::venue::{Due, Exchange};
 use crate::measured::Distribution;
@@ -184,15 +185,16 @@ impl Workload for Exchange {
         self.mode = mode;
         self.mode_version += 1;
         for gateway in self.live_gateways.clone() {
-            // Drawn in any case, so that a fault leaves the other draws alone.
-            let mut lag = Some(self.config.service.config_lag.draw(&mut self.rng));
+            // Looked up in any case, so that a fault leaves the other draws alone.
+            let mounts = &mut self.gateways[gateway as usize].mounts;
+            let mut seen = mounts.changed(now, self.mode_version, &mut self.looks);
             if let Some(fault) = &mut self.faults.flag {
                 fault.hits += 1;
-                lag = fault.delay;
+                seen = fault.delay.map(|delay| now + delay);
             }
-            if let Some(lag) = lag {
+            if let Some(at) = seen {
                 self.agenda
-                    .push(now + lag, Due::Mode(gateway, mode, self.mode_version));
+                    .push(at, Due::Mode(gateway, mode, self.mode_version));
             }
         }
     }
@@ -232,6 +234,7 @@ impl Exchange {
                     gateway: Gateway::new(build, config, self.config.load.accounts, &specs),
                     mode: self.mode,
                     mode_version: self.mode_version,
+                    mounts: Mounts::default(),
                     alive: true,
                     draining: false,
                     closes_at: u64::MAX,
@@ -301,6 +304,7 @@ impl Exchange {
         match &mut self.pods[index].role {
             Role::Gateway(gateway) => {
                 let gateway = *gateway as usize;
+                self.gateways[gateway].mounts.looked(at, &mut self.looks);
                 if self.gateways[gateway].mode_version < self.mode_version {
                     // A mounted ConfigMap is current when the container starts.
                     self.gateways[gateway].mode = self.mode;
@@ -331,7 +335,8 @@ impl Exchange {
     /// A gateway comes to see the halt flag.
     pub(super) fn see_mode(&mut self, at: Micros, gateway: u32, mode: TradingMode, version: u64) {
         let state = &mut self.gateways[gateway as usize];
-        if !state.alive || state.mode_version >= version {
+        // One look may bring several changes; the last one is what the file then says.
+        if !state.alive || state.mode_version >= version || state.mounts.brings_more(at, version) {
             return;
         }
         state.mode = mode;

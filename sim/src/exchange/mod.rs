@@ -29,6 +29,7 @@ mod faults;
 mod leader;
 mod lifecycle;
 mod metrics;
+mod mounts;
 mod pod;
 mod record;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use dex::gateway::{Gateway, TradingMode};
 use dex::release::Build;
 use dex::risk::Reconciler;
 
+use super::mounts::Mounts;
 use crate::time::Micros;
 use crate::workload::LogLine;
 
@@ -59,6 +60,8 @@ pub(super) struct GatewayState {
     pub(super) mode: TradingMode,
     /// Which change of the halt flag it has seen.
     pub(super) mode_version: u64,
+    /// When the kubelet writes a changed halt flag into the pod.
+    pub(super) mounts: Mounts,
     pub(super) alive: bool,
     /// From here on the process no longer keeps connections open.
     pub(super) draining: bool,

@@ -68,6 +68,8 @@ pub(super) enum Due {
 pub struct Exchange {
     pub(super) config: ExchangeConfig,
     pub(super) rng: Rng,
+    /// When kubelets look after pods.
+    pub(super) looks: Rng,
     pub(super) db: LedgerDb,
     pub(super) pods: Vec<Pod>,
     /// Latest process of each pod.
@@ -123,6 +125,7 @@ impl Exchange {
         ledger.reserve(requests);
         Self {
             rng: Rng::derive(seed, "exchange"),
+            looks: Rng::derive(seed, "kubelet looks"),
             db: LedgerDb::new(ledger, config.database.clone(), seed),
             pods: Vec::new(),
             by_uid: BTreeMap::new(),

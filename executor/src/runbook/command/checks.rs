@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{Arguments, Word, after};
+use crate::exposition::Series;
 use crate::runbook::model::Command;
 use crate::runbook::{query, suggest};
 
@@ -276,6 +277,39 @@ impl Arguments<'_, '_, '_, '_> {
         None
     }
 
+    /// A counter of every live pod, by hand found with `grep`.
+    pub(super) fn counter(
+        &mut self,
+        path: &Word,
+        series: &str,
+        span: Range<usize>,
+    ) -> Option<Command> {
+        match self.endpoint(path)? {
+            Command::CheckBuildInfo => {}
+            _ => {
+                self.findings.error(
+                    "endpoint",
+                    path.span.clone(),
+                    "counters are on the page `metrics`",
+                    "another page",
+                    "write `…/proxy/metrics`",
+                );
+                return None;
+            }
+        }
+        let parsed = Series::parse(series);
+        if parsed.is_none() {
+            self.findings.error(
+                "counter",
+                span,
+                format!("`{series}` is not a counter as it stands on the page"),
+                "expected `NAME{LABEL=\"VALUE\"}`",
+                "for instance `grep 'requests_total{code=\"503\"}'`, with labels in the page's order so that it works by hand too",
+            );
+        }
+        Some(Command::CheckCounter { series: parsed? })
+    }
+
     pub(super) fn snapshot(&mut self, flag: &str) -> Option<Word> {
         let name = self.value(flag, "before_release")?;
         if suggest::is_snapshot_name(&name.value) {
@@ -297,7 +331,9 @@ impl Arguments<'_, '_, '_, '_> {
             Command::PromQuery { .. } | Command::LogQuery { .. } => {
                 vec!["WINDOW", "NAMESPACE", "LIVE_PODS"]
             }
-            Command::CheckHealth | Command::CheckBuildInfo => vec!["POD"],
+            Command::CheckHealth | Command::CheckBuildInfo | Command::CheckCounter { .. } => {
+                vec!["POD"]
+            }
             Command::UndoSchema => vec!["TARGET_SCHEMA"],
             Command::RolloutUndo { .. } => vec!["TARGET_REVISION"],
             _ => Vec::new(),

@@ -99,6 +99,11 @@ kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics
 rollback db unfence
 ```
 
+```sh {"name":"flow","rb.phase":"run","rb.timeout":"20s","rb.when":"ledger.breaking","rb.expect":"== 0","rb.hold":"1s"}
+kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics \
+  | grep 'requests_total{code="503",maintenance="true"}'
+```
+
 ```sh {"name":"errors","rb.phase":"run","rb.timeout":"160s","rb.expect":"< 0.0001","rb.min-requests":"30000","rb.requests":"sum(increase(requests_total[$WINDOW]))","rb.hold":"60s"}
 promql 'sum(rate(errors_total[$WINDOW])) / sum(rate(requests_total[$WINDOW]))'
 ```

@@ -482,6 +482,12 @@ fn of_attributes_of_queries() {
             "expects nothing, so it can't fail",
         ),
         (
+            r#""rb.expect":"== 0","rb.hold":"1s""#,
+            r#""rb.expect":"== 0","rb.requests":«"sum(n)""#,
+            "attribute-misplaced",
+            "belongs to queries only",
+        ),
+        (
             r#""rb.expect":"< 0.0001""#,
             r#""rb.expect":«"below 0.01 %""#,
             "attribute-value",

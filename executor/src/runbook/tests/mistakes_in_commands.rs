@@ -200,6 +200,26 @@ fn of_commands() {
             "did you mean `logcli query`?",
         ),
         (
+            "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics | grep «'requests_.*503'",
+            "counter",
+            "not a counter as it stands on the page",
+        ),
+        (
+            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD:8080/proxy/health | grep requests_total",
+            "endpoint",
+            "counters are on the page `metrics`",
+        ),
+        (
+            "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics «| head",
+            "command-shell",
+            "`|` would need a shell",
+        ),
+        (
+            "kubectl get deployments -n dex -o yaml «| grep image",
+            "command-shell",
+            "`|` would need a shell",
+        ),
+        (
             "rollback db fence «| tee log",
             "command-shell",
             "`|` would need a shell",
@@ -234,7 +254,9 @@ fn of_commands() {
         ("# only a comment", "command-missing", "holds no command"),
     ];
     for (to, code, said) in cases {
-        let query = to.contains("promql") || to.contains("logcli");
+        let query = ["promql", "logcli", "grep"]
+            .iter()
+            .any(|it| to.contains(it));
         let expect = if query { ",\"rb.expect\":\"< 1\"" } else { "" };
         let block = format!(
             "```sh {{\"name\":\"extra\",\"rb.phase\":\"run\",\"rb.timeout\":\"1s\"{expect}}}\n{to}\n```\n"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 
 use super::base::{GOOD, mistakes, parsed, with};
-use crate::runbook::{Command, OnFail, Phase, Runbook, TriggerClass, When};
+use crate::runbook::{Command, OnFail, Phase, Runbook, Series, TriggerClass, When};
 
 const ROLLBACK: &str = include_str!("../../../../runbooks/rollback.md");
 
@@ -104,6 +104,14 @@ fn every_command_is_understood() {
             Command::CheckHealth,
             Command::CheckBuildInfo,
             Command::Unfence,
+            Command::CheckCounter {
+                series: Series {
+                    name: "requests_total".into(),
+                    labels: [("code", "503"), ("maintenance", "true")]
+                        .map(|(label, value)| (label.into(), value.into()))
+                        .into(),
+                },
+            },
             Command::PromQuery {
                 query: "sum(rate(errors_total[$WINDOW])) / sum(rate(requests_total[$WINDOW]))"
                     .into(),
