@@ -88,7 +88,7 @@ pub enum Side {
 pub struct FabricTimings {
     /// The API server: one object read, a pod's log, or a watch that begins.
     pub get: Distribution,
-    /// A list.
+    /// A list, without what it waits for a watch cache (`cluster::api::cache`).
     pub list: Distribution,
     /// A patch.
     pub patch: Distribution,
@@ -134,8 +134,7 @@ impl FabricTimings {
     }
 }
 
-/// Whether a GET is for a whole collection. Collections and logs alone are asked with options; a watch begins at a version that the
-/// server has already, so that it waits for nothing.
+/// Whether a GET is for a whole collection. Collections and logs alone are asked with options.
 fn is_list(path: &str) -> bool {
     path.split_once('?').is_some_and(|(path, options)| {
         !options.is_empty() && !path.ends_with("/log") && !options.contains("watch=true")

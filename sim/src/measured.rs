@@ -280,8 +280,12 @@ pub struct Machine {
 pub struct Api {
     /// One object.
     pub get: Sampled,
-    /// All of a kind that a selector names.
+    /// All of a kind that a selector names, from a watch cache that is as new as the store.
     pub list: Sampled,
+    /// The same from a cache that is not, beyond that: it asks the store how far it has come, having asked nothing for a while.
+    pub notice: Sampled,
+    /// From one such answer to the next, if one is waited for without a break.
+    pub progress: Sampled,
     /// A small change.
     pub patch: Sampled,
     /// An object replaced.

@@ -1,6 +1,8 @@
 //! What the cluster has to do, and when.
 
+use super::kinds::Kind;
 use super::wire::WatchId;
+use crate::time::Micros;
 
 /// A controller's work queue entry: at most one of each waits at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,4 +75,8 @@ pub(crate) enum Item {
     WatchDeadline(WatchId),
     /// A watch's bookmark is due.
     Bookmark(WatchId),
+    /// The store's progress notice reaches a kind's watch cache: it was asked for then, and knows this version.
+    Notice { kind: Kind, rv: u64, asked: Micros },
+    /// A kind's watch cache may ask for progress again.
+    ProgressDue(Kind),
 }

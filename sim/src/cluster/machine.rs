@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::agenda_items::{Item, Work};
+use super::api::cache::WatchCaches;
 use super::api::watch::Watches;
 use super::endpoints::ProxyState;
 use super::events::Recorder;
@@ -64,6 +65,7 @@ pub struct Cluster {
     pub(crate) timings: Timings,
     pub(crate) rng: Streams,
     pub(crate) watches: Watches,
+    pub(crate) caches: WatchCaches,
     pub(crate) kubelet: Kubelet,
     pub(crate) proxy: ProxyState,
     pub(crate) recorder: Recorder,
@@ -92,6 +94,7 @@ impl Cluster {
             agenda: Agenda::default(),
             pending: BTreeSet::new(),
             failures: BTreeMap::new(),
+            caches: WatchCaches::new(seed, &timings),
             timings,
             rng: Streams::new(seed),
             watches: Watches::default(),
@@ -119,6 +122,7 @@ impl Cluster {
                 },
             }));
         }
+        cluster.caches.fill(cluster.store.rv());
         cluster
     }
 
@@ -161,6 +165,8 @@ impl Cluster {
             Item::Proxy => self.proxy_run(workload),
             Item::WatchDeadline(id) => self.watches.end(id),
             Item::Bookmark(id) => self.bookmark(id),
+            Item::Notice { kind, rv, asked } => self.caches.learn(kind, rv, asked),
+            Item::ProgressDue(kind) => self.progress_due(kind),
         }
     }
 
@@ -243,6 +249,7 @@ impl Cluster {
         );
         self.audit.record(self.now, "key", entry.key.as_bytes());
         self.watches.publish(&entry);
+        self.caches.learn(entry.kind, entry.rv, self.now);
         self.notify(&entry);
         let horizon = self.now.saturating_sub(self.timings.watch_log);
         self.store.compact_before(horizon);

@@ -40,4 +40,4 @@ pub use kinds::Kind;
 pub use kubelet::{Hindrance, ImageState};
 pub use machine::Cluster;
 pub use timings::Timings;
-pub use wire::{ApiRequest, ApiResponse, Target, WatchFrame, WatchId};
+pub use wire::{ApiRequest, ApiResponse, Target, Ticket, WatchFrame, WatchId};

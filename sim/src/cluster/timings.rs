@@ -49,11 +49,30 @@ pub struct Timings {
     pub watch_log: Micros,
     /// Pause between two bookmarks of a watch.
     pub bookmark: Micros,
+    /// From a watch cache's request for progress to the store's notice.
+    pub notice: Distribution,
+    /// Shortest pause between two such requests for one kind.
+    pub notice_period: Micros,
+    /// Periods of what the control plane writes besides what the simulation's store holds.
+    pub background: Vec<Micros>,
 }
 
 /// Of a pod's start, the container's share: what a restart in place takes. Only the whole start can be seen from outside, so it is a
 /// constant (containerd creates and starts a container in 100 to 200 ms).
 const CONTAINER_START_US: u64 = 150_000;
+
+/// What a control plane of one node writes by itself, whatever happens.
+const BACKGROUND: [Micros; 5] = [
+    // kube-scheduler and kube-controller-manager renew their Leases (`leaderElection.retryPeriod`),
+    Micros::from_secs(2),
+    Micros::from_secs(2),
+    // the kubelet its node's (a quarter of `nodeLeaseDurationSeconds`),
+    Micros::from_secs(10),
+    // the API server its identity's (`IdentityLeaseRenewIntervalPeriod`)
+    Micros::from_secs(10),
+    // and its address (`DefaultEndpointReconcilerInterval`).
+    Micros::from_secs(10),
+];
 
 impl Timings {
     /// What was measured, with constants for what can't be.
@@ -93,6 +112,9 @@ impl Timings {
             back_off_max: Micros::from_secs(300),
             watch_log: Micros::from_secs(300),
             bookmark: Micros::from_secs(60),
+            notice: measured.api.notice.distribution,
+            notice_period: Micros(measured.api.progress.distribution.median()),
+            background: BACKGROUND.to_vec(),
         }
     }
 }

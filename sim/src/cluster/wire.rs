@@ -41,6 +41,10 @@ pub enum ApiResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchId(pub u64);
 
+/// A request that waits for its kind's watch cache; see [`Cluster::await_cache`](super::Cluster::await_cache).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub(crate) u64);
+
 /// A piece of a watch's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchFrame {

@@ -14,6 +14,8 @@
 mod driver;
 mod front;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Halt, Limits, run};
 pub use front::{ConnectionCut, HttpService, KubeService, World, WorldBody};

@@ -7,7 +7,7 @@ use futures::channel::{mpsc, oneshot};
 
 use crate::agenda::Agenda;
 use crate::audit::Audit;
-use crate::cluster::{ApiError, ApiRequest, ApiResponse, Cluster, WatchFrame, WatchId};
+use crate::cluster::{ApiError, ApiRequest, ApiResponse, Cluster, Ticket, WatchFrame, WatchId};
 use crate::database::{DbError, DbOp, DbReply};
 use crate::exchange::{Exchange, ExchangeConfig};
 use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
@@ -52,6 +52,8 @@ pub(crate) struct Pending {
     number: u64,
     cut_reply: bool,
     die_after: bool,
+    /// It has waited for its kind's watch cache.
+    fresh: bool,
     /// `None` for the second copy of a duplicated request.
     reply: Option<oneshot::Sender<Reply>>,
 }
@@ -86,6 +88,8 @@ pub struct WorldState {
     pub fabric: Fabric,
     agenda: Agenda<Item>,
     watches: BTreeMap<WatchId, OpenWatch>,
+    /// Requests that wait for a watch cache.
+    waiting: BTreeMap<Ticket, Box<Pending>>,
     audit: Audit,
     steps: u64,
     /// Before then nothing on the node does anything.
@@ -109,6 +113,7 @@ impl WorldState {
             fabric: Fabric::new(seed, config.fabric),
             agenda,
             watches: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             audit: Audit::default(),
             steps: 0,
             node_still: Micros::ZERO,
@@ -185,6 +190,7 @@ impl WorldState {
             number,
             cut_reply: false,
             die_after: passage.crash == Some(Side::After),
+            fresh: false,
             reply: Some(reply),
         };
         let mut arrives_at = now + passage.out;
@@ -301,6 +307,12 @@ impl WorldState {
         }
         let reply = match &pending.call {
             Call::Kube(request) => {
+                if !pending.fresh
+                    && let Some(ticket) = self.cluster.await_cache(now, request)
+                {
+                    self.waiting.insert(ticket, pending);
+                    return false;
+                }
                 let response = self
                     .cluster
                     .handle(now, request.clone(), &mut self.exchange);
@@ -386,8 +398,14 @@ impl WorldState {
         built.expect("status and headers are valid")
     }
 
-    /// Puts the frames that the API server wrote on their way to the watchers.
+    /// Puts the frames that the API server wrote on their way to the watchers, and goes on with what has waited for a watch cache.
     fn collect_frames(&mut self) {
+        for ticket in self.cluster.take_fresh() {
+            if let Some(mut pending) = self.waiting.remove(&ticket) {
+                pending.fresh = true;
+                self.agenda.push(self.now, Item::Arrive(pending));
+            }
+        }
         for (id, frame) in self.cluster.take_watch_frames() {
             let at = self.now + self.fabric.watch_lag();
             let Some(watch) = self.watches.get_mut(&id) else {

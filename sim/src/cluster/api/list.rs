@@ -42,8 +42,8 @@ impl Selectors {
 }
 
 /// A page's position: the snapshot's resourceVersion (0: no longer consistent) and the last key sent.
-struct Position {
-    rv: u64,
+pub(crate) struct Position {
+    pub(crate) rv: u64,
     after: String,
 }
 
@@ -56,7 +56,7 @@ impl Position {
         token
     }
 
-    fn parse(token: &str) -> Option<Self> {
+    pub(crate) fn parse(token: &str) -> Option<Self> {
         let (rv, hex) = token.strip_prefix("v1.")?.split_once('.')?;
         let bytes = hex
             .as_bytes()

@@ -1,5 +1,6 @@
 //! The API server: paths, verbs, patches, lists, watches and pod subresources.
 
+pub(crate) mod cache;
 pub(crate) mod decode;
 pub(crate) mod defaults;
 pub(crate) mod list;

@@ -1,6 +1,7 @@
 //! Tests of the cluster as a whole.
 
 mod api;
+mod caches;
 mod hindrances;
 mod lab;
 mod pods;

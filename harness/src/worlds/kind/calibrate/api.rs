@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
-use sim::measured::{Api as Record, Monitoring};
+use sim::measured::{Api as Record, Monitoring, Sampled};
 use tower::ServiceExt as _;
 
 use super::{Stage, now_us, sampled};
@@ -23,6 +23,8 @@ use crate::worlds::sim::objects::TRADING;
 const REQUESTS: usize = 100;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Longer than the API server waits before it asks the store again how far it has come (`progressRequestPeriod`, 100 ms).
+const IDLE: Duration = Duration::from_millis(120);
 /// As the runbook's last check asks, over a minute.
 const QUERY: &str = "sum(increase(dex_requests_total{namespace=\"dex-production\",code=~\"5..\"}[60s]))/sum(increase(dex_requests_total{namespace=\"dex-production\"}[60s]))";
 const AGE: &str = "time()-timestamp(up{namespace=\"dex-production\"})";
@@ -35,11 +37,9 @@ fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
 pub(super) async fn measure(stage: &Stage<'_>) -> Result<Record, String> {
     (stage.say)("requests to the API server");
     let maps = Api::<ConfigMap>::namespaced(stage.executor.clone(), NAMESPACE);
-    let sets = Api::<ReplicaSet>::namespaced(stage.executor.clone(), NAMESPACE);
     let leases = Api::<Lease>::namespaced(stage.executor.clone(), NAMESPACE);
-    let gateways = ListParams::default().labels("app=gateway");
-    let (mut get, mut list, mut patch, mut put, mut post, mut lease, mut watch) =
-        (vec![], vec![], vec![], vec![], vec![], vec![], vec![]);
+    let (mut get, mut patch, mut put, mut post, mut lease, mut watch) =
+        (vec![], vec![], vec![], vec![], vec![], vec![]);
     let created: Lease = serde_json::from_value(json!({
         "metadata": {"name": "rollback"}, "spec": {"holderIdentity": ""}
     }))
@@ -63,10 +63,6 @@ pub(super) async fn measure(stage: &Stage<'_>) -> Result<Record, String> {
         let begun = now_us();
         let mut map = maps.get(TRADING).await.map_err(failed("get"))?;
         get.push(now_us() - begun);
-
-        let begun = now_us();
-        sets.list(&gateways).await.map_err(failed("list"))?;
-        list.push(now_us() - begun);
 
         let change = json!({"metadata": {"annotations": {"firedrill/calibration": n.to_string()}}});
         let begun = now_us();
@@ -117,14 +113,71 @@ pub(super) async fn measure(stage: &Stage<'_>) -> Result<Record, String> {
         lease.push(now_us() - begun);
         sleep(PAUSE).await;
     }
+    let Lists {
+        list,
+        notice,
+        progress,
+    } = lists(stage).await?;
     Ok(Record {
         get: sampled("get", &get)?,
-        list: sampled("list", &list)?,
+        list,
+        notice,
+        progress,
         patch: sampled("patch", &patch)?,
         put: sampled("put", &put)?,
         post: sampled("post", &post)?,
         lease: sampled("lease", &lease)?,
         watch: sampled("watch", &watch)?,
+    })
+}
+
+/// What a LIST takes.
+struct Lists {
+    list: Sampled,
+    notice: Sampled,
+    progress: Sampled,
+}
+
+/// LISTs of one kind, with writes of another between them or without: the watch cache is then behind, and the API server asks the store
+/// how far it has come, at once or as soon as its last question is a period old.
+async fn lists(stage: &Stage<'_>) -> Result<Lists, String> {
+    (stage.say)("lists");
+    let sets = Api::<ReplicaSet>::namespaced(stage.executor.clone(), NAMESPACE);
+    let maps = Api::<ConfigMap>::namespaced(stage.admin.clone(), NAMESPACE);
+    let gateways = ListParams::default().labels("app=gateway");
+    let listed = async || {
+        let begun = now_us();
+        sets.list(&gateways).await.map_err(failed("list"))?;
+        let done = now_us();
+        Ok::<_, String>((done - begun, done))
+    };
+    let written = async |n: String| {
+        let change = json!({"metadata": {"annotations": {"firedrill/calibration": n}}});
+        maps.patch(TRADING, &PatchParams::default(), &Patch::Merge(&change))
+            .await
+            .map_err(failed("patch"))
+    };
+    let (mut fresh, mut behind, mut progress) = (vec![], vec![], vec![]);
+    for n in 0..REQUESTS {
+        sleep(IDLE).await;
+        // What the control plane writes meanwhile makes some of them ask, which they may at once.
+        fresh.push(listed().await?.0);
+
+        sleep(IDLE).await;
+        written(format!("list-{n}")).await?;
+        let (took, answered) = listed().await?;
+        behind.push(took);
+
+        written(format!("again-{n}")).await?;
+        progress.push(listed().await?.1 - answered);
+    }
+    let list = sampled("list", &fresh)?;
+    let usual = list.distribution.median();
+    let notice: Vec<u64> = behind.iter().map(|us| us.saturating_sub(usual)).collect();
+    Ok(Lists {
+        list,
+        notice: sampled("notice", &notice)?,
+        progress: sampled("progress", &progress)?,
     })
 }
 
