@@ -205,6 +205,11 @@ pub fn locked_is_reserved(exchange: &Exchange) -> Vec<Violation> {
                 spec.reservation(o.side, o.price, o.remaining);
         }
     }
+    // As it should be, in one look.
+    let locked = ledger.balances().iter().map(|balance| &balance.locked);
+    if locked.eq(&reserved) {
+        return Vec::new();
+    }
     ledger
         .balances()
         .iter()

@@ -220,11 +220,14 @@ impl Ledger {
             .iter()
             .map(|v| v.fees + v.suspense + v.adjustments - v.deposits)
             .collect();
-        for account in self.balances.chunks_exact(self.assets) {
-            for (sum, balance) in sums.iter_mut().zip(account) {
-                *sum += balance.free;
-                *sum += balance.locked;
+        // Asset by asset, so that the sum stays in registers.
+        for (asset, sum) in sums.iter_mut().enumerate() {
+            let mut total = *sum;
+            for balance in self.balances.iter().skip(asset).step_by(self.assets) {
+                total += balance.free;
+                total += balance.locked;
             }
+            *sum = total;
         }
         sums
     }

@@ -132,18 +132,38 @@ pub const fn decimals(asset: AssetId) -> usize {
     if asset.0 == 0 { 2 } else { 8 }
 }
 
-/// An amount of minor units as decimal text: sign, whole part, point, and exactly `decimals` digits.
+/// Longest decimal text: sign, point, and the digits of any amount with up to 19 decimals.
+const DECIMAL_MAX: usize = 42;
+
+/// An amount of minor units as decimal text: sign, whole part, point, and exactly `decimals` digits, 19 at most.
 #[must_use]
 pub fn to_decimal(minor: i64, decimals: usize) -> Box<str> {
-    let scale = 10_u64.pow(decimals as u32);
-    let magnitude = minor.unsigned_abs();
-    let sign = if minor < 0 { "-" } else { "" };
-    format!(
-        "{sign}{}.{:0decimals$}",
-        magnitude / scale,
-        magnitude % scale
-    )
-    .into_boxed_str()
+    // By hand and from the end: thousands of amounts are written at a time, for which `format!` is slow.
+    let mut text = [0_u8; DECIMAL_MAX];
+    let mut at = text.len();
+    let mut rest = minor.unsigned_abs();
+    let mut put = |byte: u8| {
+        at -= 1;
+        text[at] = byte;
+    };
+    for _ in 0..decimals {
+        put(b'0' + (rest % 10) as u8);
+        rest /= 10;
+    }
+    put(b'.');
+    loop {
+        put(b'0' + (rest % 10) as u8);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if minor < 0 {
+        put(b'-');
+    }
+    std::str::from_utf8(&text[at..])
+        .expect("digits, a point and a sign")
+        .into()
 }
 
 /// The minor units that decimal text stands for.

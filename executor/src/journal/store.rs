@@ -133,7 +133,8 @@ impl Journal {
         let api = self.cluster.config_maps();
         let params = PatchParams::default();
         let patch = Patch::Merge(&patch);
-        let send = || api.patch(CONFIG_MAP, &params, &patch);
+        // Only the metadata comes back: the whole journal grows with every entry.
+        let send = || api.patch_metadata(CONFIG_MAP, &params, &patch);
         let written = self
             .cluster
             .call("write the journal", deadline(&self.cluster), send)
@@ -157,7 +158,7 @@ impl Journal {
     /// The new resourceVersion. After a conflict it looks whether the write had gone through unheard.
     async fn settle(
         &self,
-        written: Result<ConfigMap, Error>,
+        written: Result<impl ResourceExt, Error>,
         data: &BTreeMap<String, String>,
     ) -> Result<Option<String>, Error> {
         match written {

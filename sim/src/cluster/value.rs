@@ -6,7 +6,22 @@ use crate::time::{EPOCH_SECOND, Micros};
 
 /// The value at `path`, if every step exists.
 pub(crate) fn at<'a>(v: &'a Value, path: &[&str]) -> Option<&'a Value> {
-    path.iter().try_fold(v, |v, step| v.get(*step))
+    path.iter().try_fold(v, |v, step| member(v, step))
+}
+
+/// Members up to which all of them are compared: a node of the map holds as many.
+const FEW: usize = 11;
+
+/// A member of an object. Keys of few members mostly differ in length already, which is quicker to see than their order.
+fn member<'a>(v: &'a Value, name: &str) -> Option<&'a Value> {
+    let members = v.as_object()?;
+    if members.len() > FEW {
+        return members.get(name);
+    }
+    members
+        .iter()
+        .find(|(key, _)| key.as_str() == name)
+        .map(|(_, value)| value)
 }
 
 /// The string at `path`, empty if absent.

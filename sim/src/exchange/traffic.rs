@@ -3,7 +3,7 @@
 //! At one instant, what happens inside pods comes first, then answers, timeouts, commands that reach the
 //! engine, and new requests.
 
-use std::cmp::Reverse;
+use std::collections::VecDeque;
 
 use dex::command::{Command, Event, Outcome};
 use dex::gateway::{Decision, Request};
@@ -14,7 +14,7 @@ use super::leader::Readiness;
 use super::pod::{Answer, Hop};
 use super::record::{Acknowledged, ErrorKind, Seen};
 use super::venue::{Due, Exchange};
-use crate::database::{order_content, trade_content};
+use crate::database::order_content;
 use crate::time::Micros;
 
 /// Way from a gateway to the matching engine and back, in µs.
@@ -23,11 +23,11 @@ const HOP_US: u64 = 120;
 const SHED_US: u64 = 60;
 
 /// An answer on its way to the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reply {
-    pub(super) at: u64,
+#[derive(Clone, Copy, Debug)]
+struct Reply {
+    at: u64,
     /// Number of the request.
-    pub(super) id: u64,
+    id: u64,
     answer: u8,
     /// The order that was placed, 0 if none.
     order: u64,
@@ -59,6 +59,36 @@ impl Reply {
     }
 }
 
+/// Answers on their way, by when they arrive, then by number of the request. A new one is nearly always among the last,
+/// so it is put in its place from the end.
+#[derive(Debug)]
+pub(super) struct Replies(VecDeque<Reply>);
+
+impl Replies {
+    pub(super) fn new() -> Self {
+        Self(VecDeque::with_capacity(1_024))
+    }
+
+    #[inline]
+    fn next_at(&self) -> u64 {
+        self.0.front().map_or(u64::MAX, |reply| reply.at)
+    }
+
+    #[inline]
+    fn push(&mut self, reply: Reply) {
+        let earlier = |other: &Reply| (other.at, other.id) < (reply.at, reply.id);
+        match self.0.iter().rposition(earlier) {
+            Some(before) => self.0.insert(before + 1, reply),
+            None => self.0.push_front(reply),
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Reply> {
+        self.0.pop_front()
+    }
+}
+
 impl Exchange {
     /// Lets happen, in the order of time, whatever is due at or before `now`.
     pub(super) fn catch_up(&mut self, now: Micros) {
@@ -67,7 +97,7 @@ impl Exchange {
             let pods_at = self.next_at().map_or(u64::MAX, |at| at.0);
             // Nothing below changes the agenda or the route, except through happenings of pods.
             loop {
-                let reply_at = self.replies.peek().map_or(u64::MAX, |r| r.0.at);
+                let reply_at = self.replies.next_at();
                 let timeout_at = self.clients.next_timeout();
                 let (hop_at, gateway) = self.next_hop;
                 let arrival_at = self.clients.next_arrival;
@@ -149,11 +179,8 @@ impl Exchange {
             let done = received.max(still_until) + SHED_US;
             gateway.count(Answer::Unavailable, done - received);
             let pod = gateway.pod;
-            self.replies.push(Reverse(Reply::plain(
-                done + back_us,
-                id,
-                Answer::Unavailable,
-            )));
+            self.replies
+                .push(Reply::plain(done + back_us, id, Answer::Unavailable));
             let at = Micros(received.max(still_until));
             self.write_refusal(pod, at, Answer::Unavailable, "queue is full");
             return;
@@ -190,8 +217,7 @@ impl Exchange {
         };
         gateway.count(answer, done - received);
         let pod = gateway.pod;
-        self.replies
-            .push(Reverse(Reply::plain(done + back_us, id, answer)));
+        self.replies.push(Reply::plain(done + back_us, id, answer));
         if answer == Answer::Maintenance {
             self.write_refusal(pod, Micros(received), answer, "trading is halted");
         }
@@ -260,10 +286,10 @@ impl Exchange {
             }
         };
         self.gateways[index as usize].count(answer, done - hop.received);
-        self.replies.push(Reverse(Reply {
+        self.replies.push(Reply {
             at: done + u64::from(hop.back_us),
             ..reply
-        }));
+        });
         self.find_next_hop();
     }
 
@@ -272,6 +298,7 @@ impl Exchange {
     fn execute(&mut self, at: u64, hop: &Hop, gateway: usize) -> (Answer, u64, Reply) {
         self.events.clear();
         let ledger = self.db.ledger_mut();
+        let traded = ledger.trades().len();
         let outcome = ledger.transact(&hop.command, &mut self.events);
         let work = ledger.state.work();
         self.engine_free = at + work.nanos(self.config.service.matching_unit_ns) / 1_000;
@@ -282,16 +309,14 @@ impl Exchange {
                 order_id, resting, ..
             } => {
                 reply.trades_from = self.executed.len() as u64;
+                let rows = &self.db.ledger().trades()[traded..];
+                self.executed.extend(rows.iter().map(|row| Acknowledged {
+                    id: row.id,
+                    content: row.content,
+                }));
                 for event in &self.events {
                     match event {
-                        Event::Trade(trade) => {
-                            let content = trade_content(trade);
-                            self.executed.push(Acknowledged {
-                                id: trade.id.0,
-                                content,
-                            });
-                            self.unread_trades.push(*trade);
-                        }
+                        Event::Trade(trade) => self.unread_trades.push(*trade),
                         closed @ Event::OrderClosed { .. } => self.clients.order_closed(closed),
                         Event::OrderAccepted { .. } => {}
                     }
@@ -332,7 +357,7 @@ impl Exchange {
     /// An answer reaches its client, if that still waits.
     #[inline]
     fn deliver(&mut self) {
-        let Some(Reverse(reply)) = self.replies.pop() else {
+        let Some(reply) = self.replies.pop() else {
             return;
         };
         let Some(waiting) = self.clients.in_flight.close(reply.id) else {
@@ -399,5 +424,22 @@ impl Exchange {
             Seen::Error(kind) => 4 + kind as u64,
         };
         self.fold(&[at, what << 4 | kind]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Replies, Reply};
+
+    #[test]
+    fn answers_arrive_in_the_order_of_time_then_of_their_requests() {
+        let mut replies = Replies::new();
+        assert_eq!(replies.next_at(), u64::MAX);
+        for (at, id) in [(30, 1), (10, 2), (20, 4), (20, 3), (40, 5), (5, 6)] {
+            replies.push(Reply::plain(at, id, Answer::Ok));
+        }
+        assert_eq!(replies.next_at(), 5);
+        let order: Vec<_> = std::iter::from_fn(|| replies.pop().map(|r| (r.at, r.id))).collect();
+        assert_eq!(order, [(5, 6), (10, 2), (20, 3), (20, 4), (30, 1), (40, 5)]);
     }
 }

@@ -1,7 +1,6 @@
 //! The exchange as the world sees it: construction, time, database operations, what oracles ask.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use dex::command::{Event, Trade};
 use dex::exchange::AMPLE_DEPOSIT;
@@ -14,7 +13,7 @@ use super::faults::Faults;
 use super::leader::Leader;
 use super::pod::{GatewayState, Pod, Role};
 use super::record::{Acknowledged, ClientRecord};
-use super::traffic::Reply;
+use super::traffic::Replies;
 use crate::agenda::Agenda;
 use crate::database::{DbError, DbOp, DbReply, Ledger, LedgerDb, order_content};
 use crate::rng::Rng;
@@ -90,7 +89,7 @@ pub struct Exchange {
     pub(super) engine_free: u64,
     /// When and from which gateway the next command reaches the engine.
     pub(super) next_hop: (u64, u32),
-    pub(super) replies: BinaryHeap<Reverse<Reply>>,
+    pub(super) replies: Replies,
     pub(super) clients: Clients,
     pub(super) agenda: Agenda<Due>,
     pub(super) events: Vec<Event>,
@@ -139,7 +138,7 @@ impl Exchange {
             leader: None,
             engine_free: 0,
             next_hop: (u64::MAX, 0),
-            replies: BinaryHeap::with_capacity(1_024),
+            replies: Replies::new(),
             clients: Clients::new(&config.load, specs, seed),
             agenda: Agenda::default(),
             events: Vec::with_capacity(64),

@@ -104,11 +104,11 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
                 (0, 0)
             }
         };
-    let notes = notebook.lock();
-    let mut timeline = notes.timeline.clone();
+    let mut notes = notebook.lock();
+    let mut timeline = std::mem::take(&mut notes.timeline);
     timeline.sort_by_key(|entry| entry.at_ms);
     Ok(Performed {
-        evidence: notes.evidence.clone(),
+        evidence: std::mem::replace(&mut notes.evidence, beginning(plan)),
         timeline,
         fingerprint,
         executor_requests,

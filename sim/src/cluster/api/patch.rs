@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::decode::canonical;
-use super::status::{ApiError, json_response};
+use super::status::ApiError;
 use super::strategic;
 use super::verbs::{Call, unsupported_media};
 use crate::cluster::machine::Cluster;
@@ -105,7 +105,7 @@ impl Cluster {
             set(&mut object, &["metadata", "name"], call.name());
             let object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
             let stored = self.create(kind, call.namespace(), object)?;
-            return Ok(json_response(201, stored.bytes().clone()));
+            return Ok(call.answer(201, &stored));
         }
         let existing = existing.ok_or_else(|| ApiError::not_found(kind, call.name()))?;
         let object = patched(call, &existing.value)?;

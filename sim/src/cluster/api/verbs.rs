@@ -50,6 +50,19 @@ impl Call<'_> {
             .map_or("", str::trim)
     }
 
+    /// The answer with one object: whole, or its metadata alone where that is asked for.
+    pub(crate) fn answer(&self, status: u16, object: &Ref) -> ApiResponse {
+        let accept = self.request.accept.as_deref();
+        if !accept.is_some_and(|accept| accept.contains("as=PartialObjectMetadata;")) {
+            return json_response(status, object.bytes().clone());
+        }
+        let body = json!({
+            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+            "metadata": at(&object.value, &["metadata"]),
+        });
+        json_response(status, json_bytes(&body))
+    }
+
     /// The body of a POST or PUT as a canonical object.
     fn object(&self) -> Result<Value, ApiError> {
         let kind = self.resource.kind;
@@ -151,7 +164,7 @@ impl Cluster {
         match call.request.method {
             Method::GET if !named && call.query.flag("watch") => self.watch(call),
             Method::GET if !named => self.list(call),
-            Method::GET => Ok(json_response(200, self.found(call)?.bytes().clone())),
+            Method::GET => Ok(call.answer(200, &self.found(call)?)),
             Method::POST if !named => self.post(call),
             Method::PUT if named => self.put(call, Part::Main),
             Method::PATCH if named => self.patch(call, Part::Main),
@@ -162,7 +175,7 @@ impl Cluster {
 
     fn status_verb(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
         match call.request.method {
-            Method::GET => Ok(json_response(200, self.found(call)?.bytes().clone())),
+            Method::GET => Ok(call.answer(200, &self.found(call)?)),
             Method::PUT => self.put(call, Part::Status),
             Method::PATCH => self.patch(call, Part::Status),
             _ => Err(ApiError::method_not_allowed()),
@@ -190,7 +203,7 @@ impl Cluster {
             return Ok(json_response(201, json_bytes(&object)));
         }
         let stored = self.create(kind, call.namespace(), object)?;
-        Ok(json_response(201, stored.bytes().clone()))
+        Ok(call.answer(201, &stored))
     }
 
     fn put(&mut self, call: &Call<'_>, part: Part) -> Result<ApiResponse, ApiError> {
@@ -203,7 +216,7 @@ impl Cluster {
             value::remove(&mut object, &["metadata", "resourceVersion"]);
             set(&mut object, &["metadata", "name"], call.name());
             let stored = self.create(kind, call.namespace(), object)?;
-            return Ok(json_response(201, stored.bytes().clone()));
+            return Ok(call.answer(201, &stored));
         }
         let conditional = matches!(kind, Kind::Lease | Kind::PodDisruptionBudget);
         if conditional
@@ -236,7 +249,7 @@ impl Cluster {
             return Ok(json_response(status, json_bytes(&object)));
         }
         let stored = self.update(kind, &call.key(), object, part)?;
-        Ok(json_response(status, stored.bytes().clone()))
+        Ok(call.answer(status, &stored))
     }
 
     pub(crate) fn check_name(&self, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {

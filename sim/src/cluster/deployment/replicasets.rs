@@ -40,7 +40,13 @@ pub(crate) fn set_size_annotations(rs: &mut Value, d: &Value) -> bool {
 
 /// Whether the size annotations are out of date.
 pub(crate) fn size_annotations_stale(rs: &Value, d: &Value) -> bool {
-    set_size_annotations(&mut rs.clone(), d)
+    set_size_annotations(&mut only_annotations(rs), d)
+}
+
+/// An object with nothing but the annotations of `object`: to see whether they would change costs no copy of the rest.
+fn only_annotations(object: &Value) -> Value {
+    let annotations = at(object, &["metadata", "annotations"]);
+    json!({"metadata": {"annotations": annotations}})
 }
 
 /// Copies annotations and numbers the revision; true if that changed something.
@@ -98,22 +104,24 @@ impl Cluster {
 
     /// An existing ReplicaSet becomes (or stays) the new one.
     fn adopt_revision(&mut self, sync: &mut Sync, rs: Ref, next: i64) -> Result<Ref, ApiError> {
-        let mut copy = rs.value.clone();
-        let annotated = set_new_annotations(&sync.object, &mut copy, next, true);
+        let mut annotations = only_annotations(&rs.value);
+        let annotated = set_new_annotations(&sync.object, &mut annotations, next, true);
         let min_ready = at(&sync.object, &["spec", "minReadySeconds"]).cloned();
-        if annotated || min_ready.as_ref() != at(&copy, &["spec", "minReadySeconds"]) {
+        if annotated || min_ready.as_ref() != at(&rs.value, &["spec", "minReadySeconds"]) {
+            let mut copy = rs.value.clone();
+            set_new_annotations(&sync.object, &mut copy, next, true);
             set_or_remove(&mut copy, &["spec", "minReadySeconds"], min_ready);
             let key = value::key_of(&copy);
             let stored = self.update(Kind::ReplicaSet, &key, copy, Part::Main)?;
             sync.refresh(&stored);
             return Ok(stored);
         }
-        let number = annotation(&copy, REVISION).unwrap_or("").to_owned();
+        let number = annotation(&rs.value, REVISION).unwrap_or("").to_owned();
         let mut update = annotate(&mut sync.object, REVISION, &number);
         if progress_deadline(&sync.object).is_some()
             && condition(&sync.object, "Progressing").is_none()
         {
-            let message = format!("Found new replica set \"{}\"", value::name(&copy));
+            let message = format!("Found new replica set \"{}\"", value::name(&rs.value));
             set_condition(
                 self.now,
                 &mut sync.object,

@@ -121,6 +121,16 @@ fn deployments_through_the_client() {
         assert!(
             matches!(&events[..], [Ok(WatchEvent::Modified(d))] if d.spec.as_ref().and_then(|s| s.replicas) == Some(2))
         );
+        let patch = Patch::Merge(json!({"spec": {"replicas": 3}}));
+        let meta = api
+            .patch_metadata("gateway", &PatchParams::default(), &patch)
+            .await
+            .expect("patch");
+        let types = meta.types.expect("types");
+        assert_eq!(types.kind, "PartialObjectMetadata");
+        let whole = api.get("gateway").await.expect("get");
+        assert_eq!(whole.spec.and_then(|s| s.replicas), Some(3));
+        assert_eq!(whole.metadata, meta.metadata);
         match api.get("absent").await {
             Err(kube::Error::Api(status)) => assert!(status.is_not_found()),
             other => panic!("expected a 404, got {other:?}"),
