@@ -3,7 +3,7 @@
 //! ```text
 //! fd1-<Crockford's base32 of: payload ‖ CRC32 of payload>
 //! payload: world u8 │ seed │ scenario │ runbook                       (numbers are LEB128)
-//!   world:    1 sim, 2 kind; with its highest bit set, the drill ends once what recovered has held
+//!   world:    1 sim, 2 kind; with its highest bit set, the drill ends once what recovered has held, and deploys sooner
 //!   scenario: 0 │ length name │ digest u64    a built-in scenario, to the letter
 //!             1 │ length deflate(text)        any other
 //!   runbook:  0 │ digest u64                  the built-in runbook

@@ -82,6 +82,19 @@ pub struct Timing {
     pub hold: Duration,
 }
 
+impl Timing {
+    /// The same with as little time before the deployment as shows a steady state (clients begin after 10 s) and takes a baseline.
+    #[must_use]
+    pub fn hurried(self) -> Self {
+        let warm_up = self.warm_up.min(Duration::from_secs(30));
+        Self {
+            warm_up,
+            deploy_at: self.deploy_at.min(warm_up + Duration::from_secs(10)),
+            ..self
+        }
+    }
+}
+
 /// The executor is killed at a request of its own, and another host resumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crash {

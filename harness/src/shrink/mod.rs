@@ -7,7 +7,6 @@
 pub mod campaign;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::scenario::Scenario;
 use crate::worlds::WorldError;
@@ -105,12 +104,11 @@ pub fn simpler(scenario: &Scenario) -> Vec<(String, Scenario)> {
             s.load.accounts = accounts
         });
     }
-    let warm_up = Duration::from_secs(30).min(timing.warm_up);
-    let deploy_at = (warm_up + Duration::from_secs(20)).min(timing.deploy_at);
-    if deploy_at < timing.deploy_at {
-        offer(format!("deployed after {} s", deploy_at.as_secs()), &|s| {
-            s.timing.warm_up = warm_up;
-            s.timing.deploy_at = deploy_at;
+    let hurried = timing.hurried();
+    if hurried.deploy_at < timing.deploy_at {
+        let deploy_at = hurried.deploy_at.as_secs();
+        offer(format!("deployed after {deploy_at} s"), &|s| {
+            s.timing = hurried;
         });
     }
     let least = timing.deploy_at + scenario.expect.rto_max + timing.hold;

@@ -65,7 +65,8 @@ pub enum Until {
     #[default]
     Duration,
     /// Once the executor is done and what recovered has held for the scenario's `hold`, or can't be in time any
-    /// more; at the latest at its `duration`. Whatever would have befallen the exchange later is not seen.
+    /// more; at the latest at its `duration`. Whatever would have befallen the exchange later is not seen. In the simulation the release is
+    /// deployed [sooner](crate::scenario::Timing::hurried) too, where nothing needs that time.
     Held,
 }
 

@@ -81,6 +81,8 @@ pub type Refit = dyn Fn(&World, Ports) -> Ports + Sync;
 /// # Errors
 /// [`WorldError::SetUp`] if the world's beginnings failed.
 pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
+    let hurried = hurried(plan);
+    let plan = hurried.as_ref().unwrap_or(plan);
     let notebook = Notebook(Arc::new(Mutex::new(Notes {
         evidence: beginning(plan),
         requests_at_trigger: 0,
@@ -112,6 +114,27 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
         timeline,
         fingerprint,
         executor_requests,
+    })
+}
+
+/// The plan with a shorter time before the deployment, where the drill ends early too ([`Until::Held`]) and nothing needs that time: no
+/// fault counts from the start, and the query of the trigger that must fire does not look further back than to the baseline.
+fn hurried(plan: &Plan) -> Option<Plan> {
+    let scenario = &plan.scenario;
+    let looks_back = |trigger: &executor::runbook::Trigger| {
+        Some(&trigger.name) == scenario.expect.trigger.as_ref() && trigger.query.contains("offset")
+    };
+    if plan.until == Until::Duration
+        || scenario.faults.iter().any(|f| f.when == Anchor::Start)
+        || plan.runbook.runbook.triggers.iter().any(looks_back)
+    {
+        return None;
+    }
+    let mut scenario = Scenario::clone(scenario);
+    scenario.timing = scenario.timing.hurried();
+    Some(Plan {
+        scenario: Arc::new(scenario),
+        ..plan.clone()
     })
 }
 
@@ -404,4 +427,47 @@ fn drill_ms(at: jiff::Timestamp) -> Ms {
 /// How long the drill lasts, in milliseconds.
 fn end_ms(scenario: &Scenario) -> Ms {
     ms(scenario.timing.duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbooks::LoadedRunbook;
+    use crate::scenario;
+    use crate::worlds::WorldKind;
+
+    #[test]
+    fn only_a_drill_that_ends_early_and_misses_nothing_deploys_sooner() {
+        let plan = |name: &str, until| {
+            let runbook = LoadedRunbook::built_in().expect("valid");
+            let scenario = scenario::find(name).expect("built in");
+            let scenario = Scenario::parse(scenario.file, scenario.text, &runbook.triggers());
+            Plan {
+                world: WorldKind::Sim,
+                scenario: Arc::new(scenario.expect("valid")),
+                runbook,
+                seed: 1,
+                until,
+            }
+        };
+        let deploys_at = |plan: &Plan| {
+            let hurried = hurried(plan)?;
+            assert_eq!(hurried.scenario.text, plan.scenario.text);
+            let timing = hurried.scenario.timing;
+            assert_eq!(timing.duration, plan.scenario.timing.duration);
+            Some((timing.warm_up.as_secs(), timing.deploy_at.as_secs()))
+        };
+        let mut held = plan("latency-regression", Until::Held);
+        assert_eq!(deploys_at(&held), Some((30, 40)));
+        assert_eq!(
+            deploys_at(&plan("latency-regression", Until::Duration)),
+            None
+        );
+        // Its fault counts from the start.
+        assert_eq!(deploys_at(&plan("alarm-at-baseline", Until::Held)), None);
+        // Five minutes back there would be no load yet.
+        let scenario = Arc::make_mut(&mut held.scenario);
+        scenario.expect.trigger = Some("sla-throughput".to_owned());
+        assert_eq!(deploys_at(&held), None);
+    }
 }
