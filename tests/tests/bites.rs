@@ -76,6 +76,28 @@ fn the_application_before_the_schema_cannot_read_the_ledger() {
     assert_fails_by(&result, "rto");
 }
 
+#[test]
+fn without_the_wait_for_orders_recovery_is_claimed_while_gateways_still_refuse() {
+    let text = without_step(BUILT_IN, "orders-flow");
+    for seed in 0..4 {
+        assert_fails_by(&run(&plan_by("breaking-migration", seed, &text)), "claim");
+    }
+}
+
+#[test]
+fn recovery_is_never_claimed_before_the_clients_see_it() {
+    // 115 and 771: Prometheus did not know the youngest gateway yet, and the wait asked Prometheus.
+    for seed in [115, 771, 0, 1, 2, 3] {
+        let result = run(&plan("breaking-migration", seed));
+        assert!(
+            result.rto_claimed_ms >= result.rto_ms && result.rto_ms.is_some(),
+            "seed {seed}: claimed {:?}, seen {:?}",
+            result.rto_claimed_ms,
+            result.rto_ms
+        );
+    }
+}
+
 /// The checks of the outcome cut out, and the undo as a hurried person types it: twice, without a revision.
 fn exit_codes_only() -> String {
     let mut text = BUILT_IN.replace(" --to-revision=$TARGET_REVISION", "");

@@ -230,9 +230,9 @@ fn a_migration_stalls_writers_until_it_is_done() {
     let now = rig.now;
     rig.exchange
         .database_mut(now)
-        .hold_locks(now + Micros::from_millis(800));
+        .hold_locks(now + Micros::from_millis(500));
     let duration = rig.exchange.db_begin(now, migrate()).unwrap();
-    assert!(duration > Micros::from_millis(800));
+    assert!(duration > Micros::from_millis(500));
     let written = rig.exchange.database().ledger().position();
     rig.pass(duration.as_millis());
     assert_eq!(rig.exchange.database().ledger().position(), written);
