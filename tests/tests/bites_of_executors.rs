@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use e2e::drills::{assert_fails_by, assert_passes, failed, plan, run};
+use e2e::drills::{assert_fails_by, assert_passes, plan, run};
 use executor::clock::Clock;
 use executor::ports::{HttpClient, HttpError, Ports};
 use firedrill::drill::{DrillResult, run_refitted};
@@ -86,17 +86,13 @@ fn only_live_pods(uri: &str, answer: Response<Bytes>) -> Response<Bytes> {
 
 #[test]
 fn who_does_not_wait_for_the_old_pods_claims_recovery_too_early() {
-    sound("terminating-slow", 3);
-    let mut too_early = 0;
-    for seed in 0..8 {
+    for seed in [4, 6, 7] {
+        sound("terminating-slow", seed);
         let result = refitted("terminating-slow", seed, &|world, ports| {
             kube_edited(world, ports, only_live_pods)
         });
-        // Or it calls a person, about failures of pods that would have ended by themselves.
-        assert_eq!(result.verdicts.overall, Verdict::Fail, "seed {seed}");
-        too_early += usize::from(failed(&result).contains(&"claim"));
+        assert_fails_by(&result, "claim");
     }
-    assert!(too_early > 0, "no claim was too early");
 }
 
 /// A server that knows nobody's rights yet is taken at its word.

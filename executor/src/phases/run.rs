@@ -323,7 +323,7 @@ impl Executor {
             waiting: Mutex::new(String::new()),
         };
         let mut ended = perform(&context).await;
-        if ended.is_ok() && !is_query(&step.command) {
+        if ended.is_ok() && !step.command.judges_a_value() {
             ended = hold(&context, ended).await;
         }
         let (outcome, detail) = match &ended {
@@ -432,13 +432,6 @@ async fn hold(context: &Context<'_>, first: Result<Success, Stop>) -> Result<Suc
             Err(other) => return Err(other),
         }
     }
-}
-
-fn is_query(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::PromQuery { .. } | Command::LogQuery { .. } | Command::CheckCounter { .. }
-    )
 }
 
 /// What the journal keeps of a success.

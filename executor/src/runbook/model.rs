@@ -275,3 +275,13 @@ pub enum Command {
     /// `rollback scenario`
     WriteScenario,
 }
+
+impl Command {
+    /// Whether the command comes to a number, which `rb.expect` is about.
+    pub(crate) fn judges_a_value(&self) -> bool {
+        matches!(
+            self,
+            Self::PromQuery { .. } | Self::LogQuery { .. } | Self::CheckCounter { .. }
+        )
+    }
+}

@@ -391,14 +391,6 @@ fn timeout_is_in_range(draft: &Draft, front: &FrontMatter, findings: &mut Findin
     }
 }
 
-/// Whether the command comes to a number, which `rb.expect` is about.
-fn judges_a_value(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::PromQuery { .. } | Command::LogQuery { .. } | Command::CheckCounter { .. }
-    )
-}
-
 /// A query needs an expectation; nothing else can have one.
 fn queries_are_complete(
     draft: &Draft,
@@ -406,7 +398,7 @@ fn queries_are_complete(
     block: &Block,
     findings: &mut Findings<'_>,
 ) {
-    if judges_a_value(command) {
+    if command.judges_a_value() {
         if !matches!(command, Command::CheckCounter { .. }) {
             requests_are_counted(draft, findings);
         }

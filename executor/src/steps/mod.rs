@@ -89,11 +89,9 @@ pub(crate) fn delays_recovery(plan: &Plan, index: usize) -> bool {
     };
     match &step.command {
         Command::RolloutStatus => true,
-        Command::PromQuery { .. } | Command::LogQuery { .. } | Command::CheckCounter { .. } => {
-            !plan.steps[..=index]
-                .iter()
-                .any(|step| looks_back(&step.command))
-        }
+        query if query.judges_a_value() => !plan.steps[..=index]
+            .iter()
+            .any(|step| looks_back(&step.command)),
         other => has_side_effect(other),
     }
 }
