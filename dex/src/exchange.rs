@@ -81,7 +81,7 @@ impl Exchange {
                     .deposit(
                         AccountId(account),
                         AssetId(asset),
-                        deposit + Amount(i128::from(extra)),
+                        deposit + Amount(extra as i64),
                     )
                     .expect("deposits are in range");
             }
@@ -396,8 +396,8 @@ impl Exchange {
             taker: taker.account,
             maker_order: maker.id,
             maker: maker.account,
-            taker_fee: Amount(i128::from(spec.taker_fee(notional))),
-            maker_fee: Amount(i128::from(spec.maker_fee(notional))),
+            taker_fee: Amount(spec.taker_fee(notional)),
+            maker_fee: Amount(spec.maker_fee(notional)),
         };
         let (buy_limit, buy_remaining) = match taker.side {
             Side::Buy => (taker.price, taker.remaining),
@@ -432,11 +432,11 @@ impl Exchange {
             Side::Buy => (trade.taker, trade.taker_fee, trade.maker, trade.maker_fee),
             Side::Sell => (trade.maker, trade.maker_fee, trade.taker, trade.taker_fee),
         };
-        let cost = Amount(i128::from(notional));
+        let cost = Amount(notional);
         let after = Qty(buy_remaining.0 - trade.qty.0);
         let freed = spec.reservation(Side::Buy, buy_limit, buy_remaining)
             - spec.reservation(Side::Buy, buy_limit, after);
-        let base = Amount(i128::from(spec.base_amount(trade.qty)));
+        let base = Amount(spec.base_amount(trade.qty));
         self.ledger.settle(seller, buyer, spec.base, base);
         self.ledger.settle(buyer, seller, spec.quote, cost);
         self.ledger.fee_from_locked(buyer, spec.quote, buyer_fee);

@@ -143,7 +143,7 @@ impl Ledger {
         amount: Amount,
     ) -> Result<(), LedgerError> {
         let venue = &mut self.venue[usize::from(asset.0)];
-        if amount <= Amount::ZERO || venue.deposits + amount > DEPOSITS_MAX {
+        if amount <= Amount::ZERO || amount > DEPOSITS_MAX - venue.deposits {
             return Err(LedgerError::DepositOutOfRange);
         }
         venue.deposits += amount;
@@ -211,23 +211,24 @@ impl Ledger {
         self.balance_mut(payee, asset).free += amount;
     }
 
-    /// `Σ(free + locked) + fees + suspense + adjustments − net deposits` of every asset; all zero in
+    /// `Σ(free + locked) + fees + suspense + adjustments − net deposits` of every asset, modulo 2⁶⁴; all zero in
     /// a sound ledger.
     #[must_use]
     pub fn imbalances(&self) -> Vec<Amount> {
-        let mut sums: Vec<Amount> = self
-            .venue
-            .iter()
-            .map(|v| v.fees + v.suspense + v.adjustments - v.deposits)
-            .collect();
+        let own = |v: &Venue| {
+            let held = v.fees.0.wrapping_add(v.suspense.0);
+            let held = held.wrapping_add(v.adjustments.0);
+            Amount(held.wrapping_sub(v.deposits.0))
+        };
+        let mut sums: Vec<Amount> = self.venue.iter().map(own).collect();
         // Asset by asset, so that the sum stays in registers.
         for (asset, sum) in sums.iter_mut().enumerate() {
-            let mut total = *sum;
-            for balance in self.balances.iter().skip(asset).step_by(self.assets) {
-                total += balance.free;
-                total += balance.locked;
-            }
-            *sum = total;
+            let balances = self.balances.iter().skip(asset).step_by(self.assets);
+            sum.0 = balances.fold(sum.0, |total, balance| {
+                total
+                    .wrapping_add(balance.free.0)
+                    .wrapping_add(balance.locked.0)
+            });
         }
         sums
     }
@@ -235,14 +236,11 @@ impl Ledger {
     /// Mixes all balances into `hash`.
     pub fn hash_into(&self, hash: &mut StableHash) {
         for b in &self.balances {
-            let (free, locked) = (b.free.halves(), b.locked.halves());
-            hash.words([free.0, locked.0, free.1, locked.1]);
+            hash.words([b.free.bits(), b.locked.bits()]);
         }
         for v in &self.venue {
-            for amount in [v.fees, v.suspense, v.adjustments, v.deposits] {
-                let (low, high) = amount.halves();
-                hash.words([low, high]);
-            }
+            let own = [v.fees, v.suspense, v.adjustments, v.deposits];
+            hash.words(own.map(Amount::bits));
         }
     }
 
@@ -287,7 +285,7 @@ mod tests {
             ledger.reserve(A, USD, Amount(11)),
             Err(LedgerError::InsufficientFree)
         );
-        for amount in [Amount::ZERO, Amount(-1), DEPOSITS_MAX] {
+        for amount in [Amount::ZERO, Amount(-1), DEPOSITS_MAX, Amount(i64::MAX)] {
             assert_eq!(
                 ledger.deposit(A, USD, amount),
                 Err(LedgerError::DepositOutOfRange)

@@ -117,10 +117,10 @@ impl MarketSpec {
     #[must_use]
     pub const fn reservation(&self, side: Side, price: Price, remaining: Qty) -> Amount {
         match side {
-            Side::Sell => Amount(self.base_amount(remaining) as i128),
+            Side::Sell => Amount(self.base_amount(remaining)),
             Side::Buy => {
                 let notional = self.notional(price, remaining);
-                Amount((notional + (notional * self.taker_fee_bps + BPS - 1) / BPS) as i128)
+                Amount(notional + (notional * self.taker_fee_bps + BPS - 1) / BPS)
             }
         }
     }
@@ -159,7 +159,7 @@ mod tests {
                 let freed = spec.reservation(Side::Buy, price, Qty(total))
                     - spec.reservation(Side::Buy, price, Qty(total - first));
                 let notional = spec.notional(price, Qty(first));
-                assert!(freed.0 >= i128::from(notional + spec.taker_fee(notional)));
+                assert!(freed.0 >= notional + spec.taker_fee(notional));
             }
         }
     }

@@ -155,8 +155,8 @@ fn is_regular(live: &Exchange, trade: &Trade) -> bool {
     let notional = spec.notional(trade.price, trade.qty);
     if trade.qty.0 <= 0
         || trade.maker_order >= trade.taker_order
-        || trade.taker_fee != Amount(i128::from(spec.taker_fee(notional)))
-        || trade.maker_fee != Amount(i128::from(spec.maker_fee(notional)))
+        || trade.taker_fee != Amount(spec.taker_fee(notional))
+        || trade.maker_fee != Amount(spec.maker_fee(notional))
     {
         return false;
     }

@@ -214,13 +214,9 @@ fn request_path_accepts(text: &str) -> bool {
 #[must_use]
 pub fn encode(schema: SchemaVersion, exchange: &Exchange) -> Rows {
     let ledger = exchange.ledger();
-    let column = |amount: Amount, asset: usize| {
-        let minor =
-            i64::try_from(amount.0).expect("DEPOSITS_MAX keeps every balance within a BIGINT");
-        match schema {
-            SchemaVersion::V1 => Column::Bigint(minor),
-            SchemaVersion::V2 => Column::Text(to_decimal(minor, decimals(AssetId(asset as u16)))),
-        }
+    let column = |amount: Amount, asset: usize| match schema {
+        SchemaVersion::V1 => Column::Bigint(amount.0),
+        SchemaVersion::V2 => Column::Text(to_decimal(amount.0, decimals(AssetId(asset as u16)))),
     };
     let assets = usize::from(ledger.assets());
     Rows {
@@ -280,7 +276,7 @@ fn read(
             decimal(asset, table, name, &minor.to_string())?
         }
     };
-    Ok(Amount(i128::from(minor)))
+    Ok(Amount(minor))
 }
 
 fn decimal(

@@ -56,19 +56,20 @@ newtype!(
     Qty(i64)
 );
 newtype!(
-    /// An amount in minor units of an asset.
-    Amount(i128)
+    /// An amount in minor units of an asset. Whatever a sound ledger adds up stays within
+    /// [`DEPOSITS_MAX`](crate::ledger::DEPOSITS_MAX).
+    Amount(i64)
 );
 
 impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// The lower and the upper half of its bits, for hashes.
+    /// Its bits, for hashes.
     #[inline]
     #[must_use]
-    pub const fn halves(self) -> (u64, u64) {
-        (self.0 as u64, (self.0 >> 64) as u64)
+    pub const fn bits(self) -> u64 {
+        self.0 as u64
     }
 }
 

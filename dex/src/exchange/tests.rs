@@ -137,10 +137,7 @@ fn settlement_moves_exact_amounts() {
     assert_eq!(gained(AccountId(0), BASE), -7_000);
     assert_eq!(gained(AccountId(1), USD), -notional - taker_fee);
     assert_eq!(gained(AccountId(1), BASE), 7_000);
-    assert_eq!(
-        ledger.venue()[0].fees,
-        Amount(i128::from(maker_fee + taker_fee))
-    );
+    assert_eq!(ledger.venue()[0].fees, Amount(maker_fee + taker_fee));
 }
 
 #[test]

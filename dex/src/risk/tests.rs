@@ -143,8 +143,8 @@ fn a_better_price_that_was_there_first_is_an_irregularity() {
             taker: AccountId(2),
             maker_order: OrderId(1),
             maker: AccountId(0),
-            taker_fee: Amount(i128::from(spec.taker_fee(notional))),
-            maker_fee: Amount(i128::from(spec.maker_fee(notional))),
+            taker_fee: Amount(spec.taker_fee(notional)),
+            maker_fee: Amount(spec.maker_fee(notional)),
         };
         Reconciler::default()
             .run(&history.exchange, &[trade], &history.log)

@@ -220,7 +220,7 @@ async fn read_trades(
 }
 
 fn trade(row: &Row) -> Trade {
-    let fee = |column| Amount(i128::from(row.get::<_, i64>(column)));
+    let fee = |column| Amount(row.get(column));
     Trade {
         id: TradeId(unsigned(row, 0)),
         seq: Seq(unsigned(row, 1)),

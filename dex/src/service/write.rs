@@ -54,11 +54,7 @@ fn letter(side: Side) -> &'static str {
 fn amount(schema: SchemaVersion, asset: usize, amount: Amount) -> String {
     match schema {
         SchemaVersion::V1 => amount.0.to_string(),
-        SchemaVersion::V2 => {
-            let minor =
-                i64::try_from(amount.0).expect("DEPOSITS_MAX keeps every balance within a BIGINT");
-            to_decimal(minor, decimals(AssetId(asset as u16))).into()
-        }
+        SchemaVersion::V2 => to_decimal(amount.0, decimals(AssetId(asset as u16))).into(),
     }
 }
 
@@ -212,8 +208,8 @@ impl Change {
                     &trades(|t| i64::from(t.taker.0)),
                     &trades(|t| signed(t.maker_order.0)),
                     &trades(|t| i64::from(t.maker.0)),
-                    &trades(|t| t.taker_fee.0 as i64),
-                    &trades(|t| t.maker_fee.0 as i64),
+                    &trades(|t| t.taker_fee.0),
+                    &trades(|t| t.maker_fee.0),
                     &opened(|o| o.order),
                     &opened(|o| o.account),
                     &opened_market,

@@ -448,8 +448,8 @@ fn trade(row: &Row) -> Trade {
         taker: account(row, 7),
         maker_order: OrderId(unsigned(row, 8)),
         maker: account(row, 9),
-        taker_fee: Amount(i128::from(row.get::<_, i64>(10))),
-        maker_fee: Amount(i128::from(row.get::<_, i64>(11))),
+        taker_fee: Amount(row.get(10)),
+        maker_fee: Amount(row.get(11)),
     }
 }
 
