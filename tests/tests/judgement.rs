@@ -132,7 +132,7 @@ use Answer::{Adopt, Inconclusive, Reject};
 #[test]
 fn harmless_changes_are_adopted() {
     let both_for_rollout = attribute_of(
-        &attribute("rollout-status", "\"14s\"", "\"16s\""),
+        &attribute("rollout-status", "\"16s\"", "\"18s\""),
         "error-rate",
         "\"161s\"",
         "\"155s\"",
@@ -175,7 +175,7 @@ fn harmless_changes_are_adopted() {
             "time given from one step to another",
             both_for_rollout,
             Adopt,
-            "`rollout-status` may take 16s instead of 14s",
+            "`rollout-status` may take 18s instead of 16s",
         ),
         case(
             "more requests asked for",
@@ -215,9 +215,9 @@ fn harmful_changes_are_rejected_by_drills() {
         ),
         case(
             "a rollout's time too short",
-            attribute("rollout-status", "\"14s\"", "\"1s\""),
+            attribute("rollout-status", "\"16s\"", "\"1s\""),
             Reject,
-            "`rollout-status` may take 1s instead of 14s",
+            "`rollout-status` may take 1s instead of 16s",
         ),
         case(
             "too little time for the proof",
@@ -384,7 +384,7 @@ fn what_no_drill_tries_is_not_adopted() {
         ),
         case(
             "a budget beyond the objective",
-            attribute("rollout-status", "\"14s\"", "\"17s\""),
+            attribute("rollout-status", "\"16s\"", "\"18s\""),
             Inconclusive,
             "more than the RTO of",
         ),
@@ -469,7 +469,7 @@ fn the_runbook_is_adopted_in_place_of_the_bare_procedure() {
 fn a_new_failure_is_cut_down_and_replays_on_both_sides() {
     let stop = AtomicBool::new(false);
     let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
-    let late = attribute("rollout-status", "\"14s\"", "\"1s\"");
+    let late = attribute("rollout-status", "\"16s\"", "\"1s\"");
     let question = Question {
         baseline: read(BUILT_IN),
         candidate: read(&late),

@@ -75,6 +75,12 @@ fn a_lease_that_ran_out_is_taken_again() {
     }
 }
 
+/// A campaign found a pod whose grace period began late in a second, which its `deletionTimestamp` leaves out.
+#[test]
+fn pods_that_ignore_the_signal_are_waited_for_until_their_grace_is_over() {
+    assert_passes(&run(&plan("terminating-slow", 32)));
+}
+
 /// A campaign found one that landed while the last old pods ended: the rollout was complete by counts already, and nobody looked again.
 #[test]
 fn a_second_release_is_rolled_back_whenever_in_the_rollout_it_lands() {

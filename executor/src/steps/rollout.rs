@@ -21,8 +21,9 @@ const QUIET: Duration = Duration::from_secs(3);
 pub const WAITS_FOR_OLD_PODS: &str = "waiting for old pods to end: ";
 /// How long a pod must be in trouble before it is believed: a single failed pull or start may pass.
 const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
-/// From the end of a pod's grace period to the end of its object.
-const KILL: SignedDuration = SignedDuration::from_secs(2);
+/// From a pod's `deletionTimestamp` to the end of its object: the timestamp leaves out the fraction of its second, then the kubelet
+/// kills the container, tears the pod down and says so, which took up to 2 s.
+const KILL: SignedDuration = SignedDuration::from_secs(3);
 
 /// Waits until the services are rolled out and the old pods are gone.
 pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {

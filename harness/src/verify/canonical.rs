@@ -95,7 +95,7 @@ mod tests {
         );
         assert_ne!(
             changed(
-                "\"rb.timeout\":\"14s\",\"rb.for-each\"",
+                "\"rb.timeout\":\"16s\",\"rb.for-each\"",
                 "\"rb.timeout\":\"13s\",\"rb.for-each\""
             ),
             same

@@ -253,12 +253,12 @@ mod tests {
     fn attributes_and_pins_are_told() {
         let said = changes(
             &replaced(
-                "\"rb.timeout\":\"14s\",\"rb.for-each\"",
+                "\"rb.timeout\":\"16s\",\"rb.for-each\"",
                 "\"rb.timeout\":\"12s\",\"rb.for-each\"",
             ),
             "latency-regression",
         );
-        assert_eq!(said, ["`rollout-status` may take 12s instead of 14s"]);
+        assert_eq!(said, ["`rollout-status` may take 12s instead of 16s"]);
         let said = changes(
             &replaced(" --to-revision=$TARGET_REVISION", ""),
             "latency-regression",
