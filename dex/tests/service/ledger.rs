@@ -190,8 +190,8 @@ impl<'a> Ledger<'a> {
                     i64::from(t.taker.0),
                     t.maker_order.0 as i64,
                     i64::from(t.maker.0),
-                    t.taker_fee.0 as i64,
-                    t.maker_fee.0 as i64,
+                    t.taker_fee.0,
+                    t.maker_fee.0,
                 ];
                 assert_eq!(trades.get(&(t.id.0 as i64)), Some(&row), "{t:?}");
             }
