@@ -131,7 +131,7 @@ fn settlement_moves_exact_amounts() {
             start.balance(account, asset),
         );
         assert_eq!(now.locked, Amount::ZERO);
-        (now.free - then.free).0 as i64
+        (now.free - then.free).0
     };
     assert_eq!(gained(AccountId(0), USD), notional - maker_fee);
     assert_eq!(gained(AccountId(0), BASE), -7_000);
