@@ -306,11 +306,7 @@ pub struct Pods {
     pub controller: Sampled,
     /// From a pod's creation to its binding.
     pub schedule: Sampled,
-    /// From the binding to the kubelet's first status.
-    pub admit: Sampled,
-    /// From there to the process's first line: sandbox, network, volumes, container; the image is present.
-    pub start: Sampled,
-    /// From the process's first line to the status that says so.
+    /// From the process's first line to the status that says so: up to a second until the kubelet looks, and what it takes then.
     pub observe: Sampled,
     /// From there to the status that says ready.
     pub ready: Sampled,
@@ -324,10 +320,13 @@ pub struct Pods {
     pub whole_end: Sampled,
 }
 
-/// What a service's process takes by itself.
+/// What a service's pod takes to start its process, and the process by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Process {
+    /// From the pod's binding to the first line: the kubelet, sandbox, network, the service's volumes, container; the image is
+    /// present.
+    pub up: Sampled,
     /// From its first line until it can serve.
     pub boot: Sampled,
     /// From SIGTERM to its last line.

@@ -113,8 +113,12 @@ impl Cluster {
                 .seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
         }
         for n in 1..=nodes {
+            let name = format!("node-{n}");
+            let phase =
+                Rng::derive(seed, &format!("cluster/looks/{name}")).below(cluster.timings.relist.0);
+            cluster.kubelet.looks.insert(name.clone(), Micros(phase));
             cluster.seed(json!({
-                "apiVersion": "v1", "kind": "Node", "metadata": {"name": format!("node-{n}")},
+                "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
                 "status": {
                     "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
                     "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
@@ -222,7 +226,11 @@ impl Cluster {
                 (self.timings.controller, &mut self.rng.controllers)
             }
             Work::Schedule(_) => (self.timings.schedule, &mut self.rng.scheduler),
-            Work::Pod(_) => (self.timings.kubelet, &mut self.rng.kubelet),
+            // How soon the kubelet takes up a new pod is part of what the pod's start takes.
+            Work::Pod(key) if self.kubelet.by_key.contains_key(key) => {
+                (self.timings.kubelet, &mut self.rng.kubelet)
+            }
+            Work::Pod(_) => (Distribution::fixed(0), &mut self.rng.kubelet),
             Work::Endpoints(_) => (self.timings.endpoints, &mut self.rng.endpoints),
             Work::Config(_) => (self.timings.config_lag, &mut self.rng.config),
             Work::Garbage(_) => (self.timings.garbage, &mut self.rng.garbage),

@@ -3,7 +3,10 @@
 //! What a cluster shows from outside is drawn from what was measured there ([`crate::measured`]). The rest stands here as
 //! constants with where they come from.
 
+use std::collections::BTreeMap;
+
 use crate::measured::{Distribution, Measured};
+use crate::rng::Rng;
 use crate::time::Micros;
 
 /// Latencies of every component.
@@ -15,16 +18,20 @@ pub struct Timings {
     pub schedule: Distribution,
     /// Retry of an unschedulable pod.
     pub schedule_retry: Distribution,
-    /// From a pod's binding or deletion to the kubelet's first act.
+    /// From a pod's deletion to the kubelet's first act.
     pub kubelet: Distribution,
-    /// Sandbox, network and volumes.
-    pub sandbox: Distribution,
+    /// From a pod's binding: the kubelet's first act, sandbox, network and volumes; by the pod's label `app`.
+    pub sandbox: BTreeMap<String, Distribution>,
     /// Creating and starting a container whose image is present.
     pub container_start: Distribution,
     /// A pull that fails.
     pub pull_failure: Distribution,
-    /// From a container's change of state to the kubelet's next look at it (PLEG).
-    pub container_observe: Distribution,
+    /// From one of the kubelet's looks at all containers to the next (PLEG): what has changed is noticed then and not before.
+    pub relist: Micros,
+    /// From such a look to the decision that follows from what it found.
+    pub look: Distribution,
+    /// From the status that says running to the first readiness probe that can find something.
+    pub first_probe: Distribution,
     /// From the kubelet's decision to the status in the store.
     pub status_write: Distribution,
     /// The pod worker's wait before it tries again (`backOffPeriod` with jitter).
@@ -61,6 +68,10 @@ pub struct Timings {
 /// constant (containerd creates and starts a container in 100 to 200 ms).
 const CONTAINER_START_US: u64 = 150_000;
 
+/// `genericPlegRelistPeriod` (`pkg/kubelet/kubelet.go`): a second from the end of one look to the beginning of the next, which takes
+/// some milliseconds.
+const RELIST: Micros = Micros(1_005_000);
+
 /// What a control plane of one node writes by itself, whatever happens.
 const BACKGROUND: [Micros; 5] = [
     // kube-scheduler and kube-controller-manager renew their Leases (`leaderElection.retryPeriod`),
@@ -87,17 +98,19 @@ impl Timings {
             // `podInitialBackoffSeconds` and `podMaxBackoffSeconds`.
             schedule_retry: Distribution::millis(1_000, 10_000),
             kubelet: pods.signal.distribution,
-            // The first status is written when the kubelet begins, so what follows it is the start.
-            sandbox: pods
-                .start
-                .distribution
-                .less(CONTAINER_START_US)
-                .plus(pods.admit.distribution.median())
-                .less(pods.signal.distribution.median()),
+            sandbox: measured
+                .process
+                .iter()
+                .map(|(app, it)| (app.clone(), it.up.distribution.less(CONTAINER_START_US)))
+                .collect(),
             container_start: Distribution::fixed(CONTAINER_START_US),
             // A registry that answers 404.
             pull_failure: Distribution::millis(400, 1_500),
-            container_observe: pods.observe.distribution.less(status_write.median()),
+            relist: RELIST,
+            // A container that starts just before a look is seen the soonest.
+            look: Distribution::fixed(pods.observe.distribution.ends().0)
+                .less(status_write.median()),
+            first_probe: pods.ready.distribution.less(status_write.median()),
             // A status is one PUT of the kubelet's.
             status_write,
             pod_retry: Distribution::millis(10_000, 15_000),
@@ -116,6 +129,17 @@ impl Timings {
             notice_period: Micros(measured.api.progress.distribution.median()),
             background: BACKGROUND.to_vec(),
         }
+    }
+}
+
+impl Timings {
+    /// Sandbox, network and volumes of a pod with this label `app`; of another one as of the first that was measured.
+    pub(crate) fn sandbox(&self, app: &str, rng: &mut Rng) -> Micros {
+        let of = self
+            .sandbox
+            .get(app)
+            .or_else(|| self.sandbox.values().next());
+        of.map_or(Micros::ZERO, |it| it.draw(rng))
     }
 }
 

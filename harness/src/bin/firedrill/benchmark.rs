@@ -26,7 +26,6 @@ fn shown(measured: &firedrill::worlds::kind::Benchmark) -> String {
     use comfy_table::Table;
     use firedrill::stats::show_ms;
 
-    let thousandths = |permille: u64| format!("{}.{:03}", permille / 1_000, permille % 1_000);
     let mut pairs = Table::new();
     pairs.set_header(["round", "first", "kubectl", "executor", "old pods gone"]);
     for (n, pair) in measured.pairs.iter().enumerate() {
@@ -43,19 +42,14 @@ fn shown(measured: &firedrill::worlds::kind::Benchmark) -> String {
             show_ms(pair.settled_ms),
         ]);
     }
-    let ratio = measured.ratio;
     let mut steps = Table::new();
     steps.set_header(["step of a whole recovery", "took"]);
     for step in &measured.steps {
         steps.add_row([step.step.clone(), show_ms(step.took_ms)]);
     }
     format!(
-        "{pairs}\nundo to rolled out, medians: kubectl {}, executor {}; ratio {} (95 %: {} to {})\n\n{steps}\nwhole recovery: {}",
-        show_ms(ratio.kubectl_ms),
-        show_ms(ratio.executor_ms),
-        thousandths(ratio.permille),
-        thousandths(ratio.low_permille),
-        thousandths(ratio.high_permille),
+        "{pairs}\nundo to rolled out: {}\n\n{steps}\nwhole recovery: {}",
+        measured.ratio,
         show_ms(measured.whole_ms)
     )
 }

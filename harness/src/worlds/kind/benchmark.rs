@@ -204,6 +204,10 @@ async fn measure(
             pair.settled_ms
         ));
         pairs.push(pair);
+        // Whoever interrupts it keeps what was measured so far.
+        if let Some(ratio) = Ratio::of(&pairs) {
+            say(&format!("so far: {ratio}"));
+        }
     }
     say("a whole recovery");
     deploy(&stage).await?;

@@ -186,9 +186,10 @@ where
         .map_err(|error| failed(&format!("apply {} {name}", K::kind(&())), &error))
 }
 
-/// Waits until every Deployment is rolled out.
+/// Waits until every Deployment is rolled out; not for an image that can't be had.
 pub(super) async fn ready(client: &kube::Client) -> Result<(), String> {
     let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
     let mut waiting = String::new();
     for _ in 0..PATIENCE_S * 2 {
         waiting.clear();
@@ -205,12 +206,33 @@ pub(super) async fn ready(client: &kube::Client) -> Result<(), String> {
         if waiting.is_empty() {
             return Ok(());
         }
+        let list = pods.list(&ListParams::default().labels(PART_OF)).await;
+        let list = list.map_err(|error| failed("list pods", &error))?;
+        if let Some(complaint) = list.items.iter().find_map(without_image) {
+            return Err(complaint);
+        }
         sleep(Duration::from_millis(500)).await;
     }
     Err(format!(
         "not rolled out within {PATIENCE_S} s: {}",
         waiting.trim()
     ))
+}
+
+/// What to do about a pod whose image is not there (`pkg/kubelet/images/types.go` has the reasons).
+fn without_image(pod: &Pod) -> Option<String> {
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    containers.iter().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref()?;
+        matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull").then(|| {
+            format!(
+                "{}: image {}: {reason}; `cargo xtask images dex` builds the exchange's images and loads them",
+                pod.name_any(),
+                container.image
+            )
+        })
+    })
 }
 
 /// As `kubectl rollout status` decides it.
@@ -223,4 +245,34 @@ fn is_rolled_out(deployment: &Deployment) -> bool {
         && status.updated_replicas == wanted
         && status.replicas == wanted
         && status.available_replicas == wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+
+    use super::without_image;
+
+    #[test]
+    fn a_pod_without_its_image_says_how_to_get_it() {
+        let pod = |state: serde_json::Value| -> Pod {
+            serde_json::from_value(json!({
+                "metadata": {"name": "gateway-1"},
+                "status": {"containerStatuses": [{
+                    "name": "gateway", "image": "dex/gateway:1.4.2", "imageID": "", "ready": false,
+                    "restartCount": 0, "state": state,
+                }]},
+            }))
+            .expect("a pod")
+        };
+        let gone = pod(json!({"waiting": {"reason": "ImagePullBackOff"}}));
+        let complaint = without_image(&gone).expect("its image is gone");
+        for part in ["gateway-1", "dex/gateway:1.4.2", "cargo xtask images dex"] {
+            assert!(complaint.contains(part), "{complaint}");
+        }
+        let coming = pod(json!({"waiting": {"reason": "ContainerCreating"}}));
+        assert_eq!(without_image(&coming), None);
+        assert_eq!(without_image(&pod(json!({"running": {}}))), None);
+    }
 }

@@ -35,7 +35,8 @@ impl Cluster {
                     return;
                 }
                 self.mark_status(id);
-                let sandbox = self.timings.sandbox.draw(&mut self.rng.kubelet);
+                let app = value::label(v, "app").to_owned();
+                let sandbox = self.timings.sandbox(&app, &mut self.rng.kubelet);
                 self.step_after(id, sandbox, Step::Sandbox);
             }
             (Some(pod), Some(id)) => {
@@ -61,6 +62,24 @@ impl Cluster {
             };
             self.agenda.push(self.now + delay, item);
         }
+    }
+
+    /// The same at the next look at the node's containers, which is when the kubelet notices what has happened to them
+    /// (`pkg/kubelet/pleg/generic.go`). So what follows from one pod's start begins in step with these looks.
+    pub(super) fn step_at_next_look(&mut self, id: u32, step: Step) {
+        let Some(run) = self.kubelet.pods.get(&id) else {
+            return;
+        };
+        let phase = self
+            .kubelet
+            .looks
+            .get(&run.node)
+            .copied()
+            .unwrap_or_default();
+        let period = self.timings.relist.0;
+        let wait = (phase.0 + period - self.now.0 % period) % period;
+        let look = self.timings.look.draw(&mut self.rng.kubelet);
+        self.step_after(id, Micros(wait) + look, step);
     }
 
     pub(crate) fn container_step(
@@ -192,8 +211,7 @@ impl Cluster {
             "Started",
             &format!("Started container {container}"),
         );
-        let observe = self.timings.container_observe.draw(&mut self.rng.kubelet);
-        self.step_after(id, observe, Step::Observed);
+        self.step_at_next_look(id, Step::Observed);
         if let StartOutcome::Exits { after, code } = outcome {
             self.step_after(id, after, Step::Exit(code));
         }
@@ -236,8 +254,7 @@ impl Cluster {
         run.epoch += 1;
         workload.gone(now, &run.uid);
         self.refresh_targets();
-        let observe = self.timings.container_observe.draw(&mut self.rng.kubelet);
-        self.step_after(id, observe, Step::ExitObserved);
+        self.step_at_next_look(id, Step::ExitObserved);
     }
 
     pub(super) fn observe_exit(&mut self, id: u32) {

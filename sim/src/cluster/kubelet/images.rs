@@ -124,7 +124,7 @@ impl Cluster {
         self.mark_status(id);
         self.pod_event(id, true, "Failed", &message);
         self.pod_event(id, true, "Failed", "Error: ErrImagePull");
-        let retry = self.timings.container_observe.draw(&mut self.rng.kubelet);
-        self.step_after(id, Micros::from_secs(1) + retry, Step::Retry);
+        // Sandbox and all have been found by then, and the pod is synced again.
+        self.step_at_next_look(id, Step::Retry);
     }
 }

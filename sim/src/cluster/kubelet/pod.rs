@@ -181,6 +181,8 @@ pub(crate) struct Kubelet {
     /// What faults do to pods.
     pub(crate) hindered: Vec<Hindered>,
     pub(crate) admitted: u32,
+    /// By node: when, after a whole number of periods, its kubelet looks at the containers.
+    pub(crate) looks: BTreeMap<String, Micros>,
     pub(crate) ips: u32,
 }
 

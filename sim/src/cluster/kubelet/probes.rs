@@ -1,4 +1,4 @@
-//! Probes (`pkg/kubelet/prober`): the first tick at once, then one each period.
+//! Probes (`pkg/kubelet/prober`): the first tick when the container is known, then one each period.
 
 use serde_json::Value;
 
@@ -102,10 +102,10 @@ impl ProbeRun {
         changed
     }
 
-    /// The first tick at or after `now` that the initial delay allows.
-    fn first(&self, now: Micros, process_since: Micros) -> Micros {
+    /// The first tick at or after `from` that the initial delay allows.
+    fn first(&self, from: Micros, process_since: Micros) -> Micros {
         let earliest = process_since + self.initial_delay;
-        let mut tick = now;
+        let mut tick = from;
         while tick < earliest {
             tick += self.period;
         }
@@ -132,10 +132,11 @@ impl Cluster {
             return;
         };
         let since = run.process_since;
+        let from = now + self.timings.first_probe.draw(&mut self.rng.kubelet);
         let first: Vec<(ProbeKind, Micros)> = run
             .probes
             .iter()
-            .map(|p| (p.kind, p.first(now, since)))
+            .map(|p| (p.kind, p.first(from, since)))
             .collect();
         for (kind, at) in first {
             self.step_after(id, at - now, Step::Probe(kind));

@@ -1,9 +1,11 @@
 //! One number out of pairs, and how sure of it one may be.
 
+use std::fmt;
+
 use sim::rng::Rng;
 
 use super::Pair;
-use crate::stats::median;
+use crate::stats::{median, show_ms};
 
 /// Resamples of the bootstrap.
 const RESAMPLES: u32 = 10_000;
@@ -21,6 +23,21 @@ pub struct Ratio {
     pub low_permille: u64,
     /// Upper end.
     pub high_permille: u64,
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thousandths = |permille: u64| format!("{}.{:03}", permille / 1_000, permille % 1_000);
+        write!(
+            f,
+            "medians: kubectl {}, executor {}; ratio {} (95 %: {} to {})",
+            show_ms(self.kubectl_ms),
+            show_ms(self.executor_ms),
+            thousandths(self.permille),
+            thousandths(self.low_permille),
+            thousandths(self.high_permille),
+        )
+    }
 }
 
 fn medians(pairs: &[Pair]) -> Option<(u64, u64)> {

@@ -49,7 +49,6 @@ pub(super) struct Measured {
 struct Life {
     created: Option<u64>,
     bound: Option<u64>,
-    admitted: Option<u64>,
     running: Option<u64>,
     ready: Option<u64>,
     deleted: Option<u64>,
@@ -286,7 +285,7 @@ fn lives(
                     .entry(name.to_owned())
                     .or_insert_with(|| (app.to_owned(), Life::default()));
                 let status = &object["status"];
-                let state = &status["containerStatuses"][0]["state"];
+                let running = status["containerStatuses"][0]["state"]["running"].is_object();
                 let ready = status["conditions"].as_array().is_some_and(|all| {
                     all.iter()
                         .any(|c| c["type"] == "Ready" && c["status"] == "True")
@@ -303,8 +302,7 @@ fn lives(
                 }
                 for (holds, slot) in [
                     (bound && life.created.is_some(), &mut life.bound),
-                    (state["waiting"].is_object(), &mut life.admitted),
-                    (state["running"].is_object(), &mut life.running),
+                    (running, &mut life.running),
                     (ready, &mut life.ready),
                     (deleting, &mut life.deleted),
                 ] {
@@ -412,8 +410,6 @@ fn samples(
     let pods = Pods {
         controller: sampled("controller", &reactions(seen))?,
         schedule: sampled("schedule", &between(&|l| l.created, &|l| l.bound, None))?,
-        admit: sampled("admit", &between(&|l| l.bound, &|l| l.admitted, None))?,
-        start: sampled("start", &between(&|l| l.admitted, &first, None))?,
         observe: sampled("observe", &between(&first, &|l| l.running, None))?,
         ready: sampled("ready", &between(&|l| l.running, &|l| l.ready, None))?,
         signal: sampled("signal", &between(&|l| l.deleted, &sigterm, None))?,
@@ -431,6 +427,7 @@ fn samples(
         process.insert(
             service.name().to_owned(),
             Process {
+                up: sampled("up", &between(&|l| l.bound, &first, app))?,
                 boot: sampled("boot", &between(&first, &|l| l.line(serves), app))?,
                 drain: sampled("drain", &between(&sigterm, &last, app))?,
             },

@@ -82,7 +82,6 @@ fn a_pods_life_is_read_from_its_events_each_instant_once() {
             Life {
                 created: some(10),
                 bound: some(15),
-                admitted: some(20),
                 running: some(30),
                 ready: some(40),
                 deleted: some(70),
