@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::drills::{assert_passes, edited, plan, run};
 use firedrill::drill::DrillResult;
-use firedrill::scenario::{Anchor, Fault, FaultKind};
+use firedrill::scenario::{Anchor, Fault, FaultKind, PartsPerMillion};
 
 fn told(result: &DrillResult, words: &str) -> bool {
     result
@@ -73,6 +73,33 @@ fn a_lease_that_ran_out_is_taken_again() {
         assert_passes(&result);
         assert!(told(&result, "takes it again"), "{when}");
     }
+}
+
+/// A campaign found 18 of 200 in which 20 s of refusals from the first undo on outlasted the reserve of the longest path.
+#[test]
+fn a_throttling_server_leaves_time_for_the_longest_path() {
+    let throttled = |seed| {
+        edited(plan("breaking-migration", seed), |scenario| {
+            let mut throttling = fault(
+                FaultKind::ApiThrottling,
+                Anchor::Step("undo-app".to_owned()),
+                Some(20),
+            );
+            throttling.chance = Some(PartsPerMillion(500_000));
+            scenario.faults.push(throttling);
+        })
+    };
+    let results: Vec<DrillResult> = [7, 82, 151].map(throttled).iter().map(run).collect();
+    for result in &results {
+        assert_passes(result);
+    }
+    assert!(
+        results.iter().any(|result| result
+            .steps
+            .iter()
+            .any(|it| it.detail.contains("of the reserve used"))),
+        "none borrowed"
+    );
 }
 
 /// A campaign found a pod whose grace period began late in a second, which its `deletionTimestamp` leaves out.
