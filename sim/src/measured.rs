@@ -107,14 +107,6 @@ impl Distribution {
         }
     }
 
-    /// Longer by `us` at every point.
-    #[must_use]
-    pub fn plus(self, us: u64) -> Self {
-        Self {
-            us: self.us.map(|it| it.saturating_add(us)),
-        }
-    }
-
     /// Nowhere below `us`.
     #[must_use]
     pub fn at_least(self, us: u64) -> Self {

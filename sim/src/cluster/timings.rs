@@ -130,9 +130,7 @@ impl Timings {
             background: BACKGROUND.to_vec(),
         }
     }
-}
 
-impl Timings {
     /// Sandbox, network and volumes of a pod with this label `app`; of another one as of the first that was measured.
     pub(crate) fn sandbox(&self, app: &str, rng: &mut Rng) -> Micros {
         let of = self

@@ -178,7 +178,7 @@ async fn measure(
     // The baseline is what all rollbacks go back to.
     let prepared = executor(&stage, stage.runbook.clone(), &Arc::default()).await?;
     prepared.prepare().await.map_err(|error| error.chain())?;
-    let mut pairs = Vec::new();
+    let (mut pairs, mut ratio) = (Vec::new(), None);
     for round in 0..rounds {
         let kubectl_first = round % 2 == 0;
         let (mut kubectl_ms, mut theirs) = (0, (0, 0));
@@ -205,7 +205,8 @@ async fn measure(
         ));
         pairs.push(pair);
         // Whoever interrupts it keeps what was measured so far.
-        if let Some(ratio) = Ratio::of(&pairs) {
+        ratio = Ratio::of(&pairs);
+        if let Some(ratio) = ratio {
             say(&format!("so far: {ratio}"));
         }
     }
@@ -238,10 +239,9 @@ async fn measure(
         .steps
         .last()
         .map_or(report.started_at, |it| it.finished_at);
-    let ratio = Ratio::of(&pairs).ok_or("no round was measured")?;
     Ok(Benchmark {
         pairs,
-        ratio,
+        ratio: ratio.ok_or("no round was measured")?,
         steps,
         whole_ms: took(report.started_at, ended),
     })

@@ -35,8 +35,8 @@ impl Cluster {
                     return;
                 }
                 self.mark_status(id);
-                let app = value::label(v, "app").to_owned();
-                let sandbox = self.timings.sandbox(&app, &mut self.rng.kubelet);
+                let app = value::label(v, "app");
+                let sandbox = self.timings.sandbox(app, &mut self.rng.kubelet);
                 self.step_after(id, sandbox, Step::Sandbox);
             }
             (Some(pod), Some(id)) => {
