@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::planner::Plan;
+use crate::planner::{Observed, Plan};
 use crate::report::{Outcome, StepOutcome, TriggerEvent};
 
 /// The part of the procedure that is under way.
@@ -76,6 +76,8 @@ pub enum Event {
         /// Its value when the baseline was recorded.
         baseline: f64,
     },
+    /// The state on which the plan of a `run` rests: it follows from this and the runbook alone.
+    Observed(Arc<Observed>),
     /// The plan is made (and, in `run`, journaled).
     Planned {
         /// One line: path and services.

@@ -368,7 +368,7 @@ impl Body {
                 detail,
             },
             Event::Note { text } => Self::Note { text },
-            Event::Planned { .. } | Event::Finished { .. } => return None,
+            Event::Observed(_) | Event::Planned { .. } | Event::Finished { .. } => return None,
         };
         Some(body)
     }

@@ -268,6 +268,14 @@ pub struct StepSaid {
     pub detail: String,
 }
 
+impl StepSaid {
+    /// Whether the executor says that it ended well.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        matches!(self.outcome.as_str(), "done" | "already so")
+    }
+}
+
 impl Evidence {
     /// Evidence of a drill of `scenario` in which nothing has happened yet.
     #[must_use]

@@ -27,7 +27,7 @@ type Detail = (
 );
 
 /// Performs `plans` on `jobs` threads. `finished` is called after each drill, on its thread. Once
-/// `stop` is set, no further drill begins. `keep_timelines`: else
+/// `stop` is set, no further drill begins; a drill that is interrupted has no result and sets it. `keep_timelines`: else
 /// timeline, files and course are kept of one drill for each scenario only, its
 /// [representative](crate::report::representative), as they take memory.
 ///
@@ -40,11 +40,23 @@ pub fn run(
     keep_timelines: bool,
     finished: &(dyn Fn(&DrillResult) + Sync),
 ) -> Result<SwarmResult, WorldError> {
+    run_by(&drill::run, plans, jobs, stop, keep_timelines, finished)
+}
+
+/// [`run`], with `perform` for [`drill::run`].
+fn run_by(
+    perform: &(dyn Fn(&Plan) -> Result<DrillResult, WorldError> + Sync),
+    plans: &[Plan],
+    jobs: usize,
+    stop: &AtomicBool,
+    keep_timelines: bool,
+    finished: &(dyn Fn(&DrillResult) + Sync),
+) -> Result<SwarmResult, WorldError> {
     let failed = AtomicBool::new(false);
     let kept: Mutex<Representatives<(usize, Detail)>> = Mutex::default();
     let over = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
     let mut done = each(plans.len(), jobs, &over, &|index| {
-        let mut result = drill::run(&plans[index]);
+        let mut result = perform(&plans[index]);
         match &mut result {
             Ok(result) => {
                 finished(result);
@@ -58,6 +70,7 @@ pub fn run(
                     result.forget_course();
                 }
             }
+            Err(WorldError::Interrupted) => stop.store(true, Ordering::Relaxed),
             Err(_) => failed.store(true, Ordering::Relaxed),
         }
         result
@@ -73,6 +86,7 @@ pub fn run(
     let results = done
         .into_iter()
         .map(|(_, result)| result)
+        .filter(|result| !matches!(result, Err(WorldError::Interrupted)))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(SwarmResult {
         skipped: plans.len() - results.len(),
@@ -118,4 +132,42 @@ fn take_detail(result: &mut DrillResult) -> Detail {
         mem::take(&mut result.files),
         result.course.take(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbooks::LoadedRunbook;
+    use crate::scenario::{Scenario, find};
+    use crate::worlds::{Until, WorldKind};
+    use std::sync::Arc;
+
+    #[test]
+    fn an_interrupted_drill_has_no_result_and_ends_the_rest() {
+        let built_in = find("good-release").expect("it is built in");
+        let scenario = Scenario::parse(built_in.file, built_in.text, &[]).expect("it loads");
+        let plan = Plan {
+            world: WorldKind::Sim,
+            scenario: Arc::new(scenario),
+            runbook: LoadedRunbook::built_in().expect("it loads"),
+            seed: 0,
+            until: Until::Held,
+        };
+        let plans: Vec<Plan> = (0..4)
+            .map(|seed| Plan {
+                seed,
+                ..plan.clone()
+            })
+            .collect();
+        let perform = |plan: &Plan| match plan.seed {
+            1 => Err(WorldError::Interrupted),
+            _ => drill::run(plan),
+        };
+        let stop = AtomicBool::new(false);
+        let outcome = run_by(&perform, &plans, 1, &stop, false, &|_| {});
+        let outcome = outcome.expect("an interruption is no error of the world");
+        let seeds: Vec<u64> = outcome.results.iter().map(|r| r.seed).collect();
+        assert_eq!((seeds.as_slice(), outcome.skipped), (&[0][..], 3));
+        assert!(stop.into_inner(), "whoever looks at the flag ends, too");
+    }
 }

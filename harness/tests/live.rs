@@ -18,6 +18,10 @@ const TESTS: &[Test] = &[
     ),
     ("ctrl_c_through_xtask_leaves_nothing", interrupted_xtask),
     (
+        "a_verify_that_is_terminated_leaves_nothing_and_judges_nothing",
+        terminated_verify,
+    ),
+    (
         "a_drill_whose_xtask_is_killed_clears_up_after_itself",
         killed_xtask,
     ),
@@ -288,7 +292,12 @@ impl Drill {
 
     /// Ctrl-C; the exit code.
     fn interrupt(&mut self) -> Result<Option<i32>, String> {
-        signal("INT", &format!("-{}", self.0.id()))?;
+        self.ended_by("INT")
+    }
+
+    /// The exit code after a signal to all of the group.
+    fn ended_by(&mut self, name: &str) -> Result<Option<i32>, String> {
+        signal(name, &format!("-{}", self.0.id()))?;
         until("it ends", || self.has_ended())?;
         let status = self.0.wait().map_err(|error| error.to_string())?;
         Ok(status.code())
@@ -377,6 +386,29 @@ fn interrupted_xtask(live: &Live) -> Result<(), String> {
     let code = drill.interrupt()?;
     ensure(&format!("interrupted, not {code:?}"), code == Some(130))?;
     live.is_clear(&inner)
+}
+
+/// Were the interrupted drill taken for a failed one, the other runbook's would begin, and the answer be another.
+fn terminated_verify(live: &Live) -> Result<(), String> {
+    let text = firedrill::runbooks::BUILT_IN;
+    let changed = text.replacen("validation-window: 1h", "validation-window: 2h", 1);
+    ensure("the runbook has the window to change", changed != text)?;
+    let (old, new) = (live.folder.join("old.md"), live.folder.join("new.md"));
+    for (file, text) in [(&old, text), (&new, changed.as_str())] {
+        std::fs::write(file, text).map_err(|error| error.to_string())?;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(["runbook", "verify", "--world", "kind", "latency-regression"]);
+    command.arg("--baseline").arg(&old);
+    command.arg("--candidate").arg(&new);
+    let mut verify = live.start(command)?;
+    let pid = verify.pid();
+    until("the drill has its ledger", || {
+        !ledgers(&pid).is_empty() || verify.has_ended()
+    })?;
+    let code = verify.ended_by("TERM")?;
+    ensure(&format!("interrupted, not {code:?}"), code == Some(130))?;
+    live.is_clear(&pid)
 }
 
 fn killed_xtask(live: &Live) -> Result<(), String> {

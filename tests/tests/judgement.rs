@@ -2,7 +2,7 @@
 //! name. The baseline is the built-in runbook; its drills are performed once for all changes.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use e2e::drills::{SCENARIOS, move_step, without_step};
 use firedrill::runbooks::BUILT_IN;
@@ -443,6 +443,32 @@ fn a_misspelled_attribute_does_not_load() {
         "{}",
         errors.plain()
     );
+}
+
+#[test]
+fn what_was_interrupted_is_judged_by_what_came_to_an_end() {
+    let late = attribute("rollout-status", "\"16s\"", "\"1s\"");
+    // The flag is set once as many drills as that are done: the baseline's two, and one of the candidate's, which fails.
+    for (drills, answer, pairs) in [(2, Inconclusive, 0), (3, Reject, 1)] {
+        let stop = AtomicBool::new(false);
+        let done = AtomicUsize::new(0);
+        let finished = || {
+            if done.fetch_add(1, Ordering::Relaxed) + 1 == drills {
+                stop.store(true, Ordering::Relaxed);
+            }
+        };
+        let mut runs = Runs::new(WorldKind::Sim, 1, &stop, &finished);
+        let judgement = judge(BUILT_IN, &late, &["latency-regression"], &mut runs);
+        let said = text(&judgement);
+        assert_eq!(judgement.answer, answer, "{said}");
+        assert_eq!(judgement.seeds, (pairs, SEEDS), "{said}");
+        assert!(judgement.interrupted && judgement.smallest.is_none());
+        assert_eq!(judgement.drills, drills as u64);
+        assert!(
+            said.contains(&format!("interrupted after {pairs} of 2 seeds")),
+            "{said}"
+        );
+    }
 }
 
 #[test]

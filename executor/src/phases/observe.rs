@@ -18,7 +18,6 @@ use crate::kubernetes::{Cluster, image_of, owner_uid, revision_of, template_valu
 use crate::planner::{Observed, ReplicaSetState, ServiceState, template_digest};
 use crate::ports::DatabaseError;
 use crate::report::TriggerEvent;
-use crate::runbook::Command;
 
 /// ConfigMap with the migration files: name to SQL.
 const MIGRATIONS: &str = "dex-migrations";
@@ -56,9 +55,9 @@ impl Executor {
         let history = self
             .database("read the history", deadline, || database.history())
             .await?;
-        let snapshot = match self.snapshot_name() {
+        let snapshot = match self.runbook.snapshot_restored() {
             Some(name) => {
-                let find = || database.find_snapshot(&name);
+                let find = || database.find_snapshot(name);
                 self.database("look for the snapshot", deadline, find)
                     .await?
             }
@@ -74,17 +73,6 @@ impl Executor {
             trigger,
             force: self.options.force,
         })
-    }
-
-    /// The snapshot that the runbook restores.
-    pub(super) fn snapshot_name(&self) -> Option<String> {
-        self.runbook
-            .steps
-            .iter()
-            .find_map(|step| match &step.command {
-                Command::RestoreSnapshot { name } => Some(name.clone()),
-                _ => None,
-            })
     }
 
     /// Asks the database until it answers for good or `deadline` comes.

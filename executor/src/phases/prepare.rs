@@ -22,7 +22,7 @@ use crate::kubernetes::{
 use crate::ports::{HistoryRow, Snapshot};
 use crate::queries::Language;
 use crate::report::StepOutcome;
-use crate::runbook::{Command, Phase, Step, Trigger};
+use crate::runbook::{Command, Step, Trigger};
 use crate::verdict::{Verdict, any};
 
 use super::observe::workloads;
@@ -40,12 +40,7 @@ impl Executor {
             let since = journal.begun_at().unwrap_or_else(|| self.now());
             return Err(Error::InProgress { since });
         }
-        let steps: Vec<&Step> = self
-            .runbook
-            .steps
-            .iter()
-            .filter(|step| step.phase == Phase::Prepare)
-            .collect();
+        let steps: Vec<&Step> = self.runbook.preparation().collect();
         let record = steps
             .iter()
             .find(|step| step.command == Command::RecordRelease);
@@ -190,15 +185,7 @@ impl Executor {
                 seen.insert(build);
             }
         }
-        let set_by_runbook: BTreeSet<&str> = self
-            .runbook
-            .steps
-            .iter()
-            .filter_map(|step| match &step.command {
-                Command::SetConfigValue { name, .. } => Some(name.as_str()),
-                _ => None,
-            })
-            .collect();
+        let set_by_runbook = self.runbook.values_set();
         let api = cluster.config_maps();
         let mut config = BTreeMap::new();
         for name in config_maps_of(&spec.template) {

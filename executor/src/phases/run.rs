@@ -140,6 +140,8 @@ impl Executor {
             .unless_stopped(looking)
             .await
             .unwrap_or(Err(Error::Interrupted))?;
+        let observed = Arc::new(observed);
+        self.emit(&Event::Observed(Arc::clone(&observed)));
         let plan = match plan(&self.runbook, &observed) {
             Ok(plan) => plan,
             Err(refusal) => return Ok(refused(&refusal, trigger, started_at)),
@@ -313,7 +315,7 @@ impl Executor {
             ports: &self.ports,
             cluster,
             queries: &queries,
-            runbook: &self.runbook,
+            terms: self.runbook.terms(),
             plan,
             baseline,
             step,

@@ -270,7 +270,7 @@ fn add(
         }),
         Ok(why) => {
             let text = fill_known(&step.text, |name| {
-                known_placeholder(name, runbook, plan, service)
+                known_placeholder(name, &runbook.namespace, plan, service)
             });
             plan.steps.push(PlannedStep {
                 index: plan.steps.len(),
@@ -345,12 +345,12 @@ fn applies(
 /// Placeholders whose value is fixed by the plan.
 pub(crate) fn known_placeholder(
     name: &str,
-    runbook: &Runbook,
+    namespace: &str,
     plan: &Plan,
     service: Option<&ServicePlan>,
 ) -> Option<String> {
     match name {
-        "NAMESPACE" => Some(runbook.namespace.clone()),
+        "NAMESPACE" => Some(namespace.to_owned()),
         "TARGET_SCHEMA" => plan.target_schema.clone(),
         "SERVICE" => service.map(|service| service.service.clone()),
         "TARGET_REVISION" => match &service?.target {

@@ -21,7 +21,8 @@ mod yaml;
 
 pub use lint::Parsed;
 pub use model::{
-    Command, Condition, OnFail, Operator, Phase, Runbook, Series, Step, Trigger, TriggerClass, When,
+    Command, Condition, OnFail, Operator, Phase, Runbook, Series, Step, Terms, Trigger,
+    TriggerClass, When,
 };
 pub use source::{Mistake, RunbookErrors};
 

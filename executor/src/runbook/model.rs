@@ -1,5 +1,6 @@
 //! A runbook after it was read: a closed set of typed steps, in the document's order.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -32,6 +33,86 @@ pub struct Runbook {
     pub triggers: Vec<Trigger>,
     /// The steps of all phases.
     pub steps: Vec<Step>,
+}
+
+/// What of a runbook holds for all of its steps: its front matter. From the moment that there is a plan, this and the plan are all that an
+/// executor knows of its runbook.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms<'a> {
+    /// See [`Runbook::rto`].
+    pub rto: Duration,
+    /// See [`Runbook::rpo_trades`].
+    pub rpo_trades: u64,
+    /// See [`Runbook::validation_window`].
+    pub validation_window: Duration,
+    /// See [`Runbook::namespace`].
+    pub namespace: &'a str,
+    /// See [`Runbook::services`].
+    pub services: &'a [String],
+    /// See [`Runbook::prometheus`].
+    pub prometheus: &'a str,
+    /// See [`Runbook::loki`].
+    pub loki: Option<&'a str>,
+    /// See [`Runbook::triggers`].
+    pub triggers: &'a [Trigger],
+}
+
+impl Runbook {
+    /// What holds for all steps.
+    #[must_use]
+    pub fn terms(&self) -> Terms<'_> {
+        // Named one by one, so that a new field must be thought of here.
+        let Self {
+            title: _,
+            digest: _,
+            rto,
+            rpo_trades,
+            validation_window,
+            namespace,
+            services,
+            prometheus,
+            loki,
+            triggers,
+            steps: _,
+        } = self;
+        Terms {
+            rto: *rto,
+            rpo_trades: *rpo_trades,
+            validation_window: *validation_window,
+            namespace,
+            services,
+            prometheus,
+            loki: loki.as_deref(),
+            triggers,
+        }
+    }
+
+    /// The steps of `prepare`, in order: all that is known of the runbook's steps before a deployment, besides
+    /// [what is set](Self::values_set).
+    pub fn preparation(&self) -> impl Iterator<Item = &Step> {
+        let steps = self.steps.iter();
+        steps.filter(|step| step.phase == Phase::Prepare)
+    }
+
+    /// ConfigMaps that a step sets a value of: they are the runbook's, not the release's.
+    #[must_use]
+    pub fn values_set(&self) -> BTreeSet<&str> {
+        let steps = self.steps.iter();
+        let set = steps.filter_map(|step| match &step.command {
+            Command::SetConfigValue { name, .. } => Some(name.as_str()),
+            _ => None,
+        });
+        set.collect()
+    }
+
+    /// The snapshot that it restores.
+    #[must_use]
+    pub fn snapshot_restored(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| match &step.command {
+            Command::RestoreSnapshot { name } => Some(name.as_str()),
+            _ => None,
+        })
+    }
 }
 
 /// The phase that a step belongs to, from `rb.phase` or the nearest heading's attribute.

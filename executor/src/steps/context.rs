@@ -15,7 +15,7 @@ use crate::planner::{Plan, PlannedStep, ServicePlan};
 use crate::ports::{Ports, RestoreReport};
 use crate::queries::Queries;
 use crate::report::{Outcome, StepReport};
-use crate::runbook::Runbook;
+use crate::runbook::Terms;
 
 /// What earlier steps left for later ones. Rebuilt from the journal by whoever resumes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,7 +51,7 @@ pub(crate) struct Context<'a> {
     pub(crate) ports: &'a Ports,
     pub(crate) cluster: &'a Cluster,
     pub(crate) queries: &'a Queries,
-    pub(crate) runbook: &'a Runbook,
+    pub(crate) terms: Terms<'a>,
     pub(crate) plan: &'a Plan,
     pub(crate) baseline: &'a Baseline,
     pub(crate) step: &'a PlannedStep,

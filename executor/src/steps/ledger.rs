@@ -149,11 +149,11 @@ pub(super) async fn replay(context: &Context<'_>) -> Result<Success, Stop> {
             .saturating_sub(report.position.log_seq);
         // An upper bound: how many trades those entries made is known only to what was set aside.
         let trades = restore.before.trades.saturating_sub(restore.after.trades);
-        if missing > 0 && trades > context.runbook.rpo_trades {
+        if missing > 0 && trades > context.terms.rpo_trades {
             return Err(Stop::Failed(format!(
                 "{missing} entries of the order log can't be replayed: up to {trades} acknowledged trades are lost, {} may be; \
                  they are in {set_aside}",
-                context.runbook.rpo_trades
+                context.terms.rpo_trades
             )));
         }
     }

@@ -33,10 +33,10 @@ pub(super) async fn count(
         ))
     })?;
     let namespace = wanted.labels.get("namespace");
-    if namespace.is_some_and(|it| *it != context.runbook.namespace) {
+    if namespace.is_some_and(|it| *it != context.terms.namespace) {
         return Err(Stop::Failed(format!(
             "the query is about another namespace than {}",
-            context.runbook.namespace
+            context.terms.namespace
         )));
     }
     let selector = wanted

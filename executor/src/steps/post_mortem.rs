@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use super::context::{Context, Facts, Stop, Success, incident};
 use crate::planner::Plan;
 use crate::report::Outcome;
-use crate::runbook::Runbook;
+use crate::runbook::Terms;
 
 /// Stores the skeleton.
 pub(super) async fn write(context: &Context<'_>) -> Result<Success, Stop> {
     let name = format!("{}/post-mortem.md", incident(context.plan));
-    let text = skeleton(context.runbook, context.plan, context.facts);
+    let text = skeleton(context.terms, context.plan, context.facts);
     context.store(&name, text).await?;
     Ok(Success {
         evidence: vec![name.clone()],
@@ -19,16 +19,16 @@ pub(super) async fn write(context: &Context<'_>) -> Result<Success, Stop> {
 }
 
 /// The text.
-fn skeleton(runbook: &Runbook, plan: &Plan, facts: &Facts) -> String {
+fn skeleton(terms: Terms<'_>, plan: &Plan, facts: &Facts) -> String {
     let mut text = String::new();
     // Writing to a String can't fail.
-    let _ = fill(&mut text, runbook, plan, facts);
+    let _ = fill(&mut text, terms, plan, facts);
     text
 }
 
 fn fill(
     out: &mut String,
-    runbook: &Runbook,
+    terms: Terms<'_>,
     plan: &Plan,
     facts: &Facts,
 ) -> Result<(), std::fmt::Error> {
@@ -76,7 +76,7 @@ fn fill(
         _ => writeln!(
             out,
             "- Outcome: recovered, by the checks of \"{}\"",
-            runbook.title
+            plan.runbook
         )?,
     }
     writeln!(out, "\n## Numbers\n")?;
@@ -86,7 +86,7 @@ fn fill(
             out,
             "- Trigger to the last change: {:.1} s, of {} s",
             rto.as_secs_f64(),
-            runbook.rto.as_secs()
+            terms.rto.as_secs()
         )?;
         let harm = trigger.fired_at.duration_since(trigger.since);
         writeln!(out, "- Condition to trigger: {:.1} s", harm.as_secs_f64())?;

@@ -23,12 +23,12 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 /// `promql`.
 pub(super) async fn metrics(context: &Context<'_>, query: &str) -> Result<Success, Stop> {
-    check(context, &context.runbook.prometheus, Language::Prom, query).await
+    check(context, context.terms.prometheus, Language::Prom, query).await
 }
 
 /// `logcli query`.
 pub(super) async fn logs(context: &Context<'_>, query: &str) -> Result<Success, Stop> {
-    match &context.runbook.loki {
+    match context.terms.loki {
         Some(loki) => check(context, loki, Language::Log, query).await,
         // An empty base: nobody to ask but the pods.
         None => check(context, "", Language::Log, query).await,
@@ -138,7 +138,7 @@ async fn look(
         let text = format!("the window is only {} ms long", window.as_millis());
         return Ok(Round::answered(Verdict::Unknown, text, SETTLE - window));
     }
-    if language == Language::Log && context.runbook.loki.is_none() {
+    if language == Language::Log && context.terms.loki.is_none() {
         return from_pods(context, query, window).await;
     }
     let values = value_of(context, base, language, query, window).await?;
@@ -247,7 +247,7 @@ pub(super) async fn count_over(
     query: &str,
     window: Duration,
 ) -> Result<Option<u64>, Stop> {
-    let base = &context.runbook.prometheus;
+    let base = &context.terms.prometheus;
     let values = value_of(context, base, Language::Prom, query, window).await?;
     let Ok(values) = values else { return Ok(None) };
     let sum: f64 = values.iter().sum();
@@ -328,7 +328,7 @@ async fn substitute(context: &Context<'_>, query: &str, window: Duration) -> Res
     let value = |name: &str| match name {
         "WINDOW" => Some(format!("{}s", window.as_secs().max(1))),
         "LIVE_PODS" => Some(live.join("|")),
-        _ => known_placeholder(name, context.runbook, context.plan, service),
+        _ => known_placeholder(name, context.terms.namespace, context.plan, service),
     };
     fill(query, value).map_err(|name| {
         Stop::from(Error::Placeholder {

@@ -7,13 +7,13 @@ use super::context::{Context, Facts, Stop, Success, incident};
 use super::query;
 use crate::baseline::image_tag;
 use crate::planner::Plan;
-use crate::runbook::{Runbook, TriggerClass};
+use crate::runbook::{Terms, TriggerClass};
 
 /// Stores the file.
 pub(super) async fn write(context: &Context<'_>) -> Result<Success, Stop> {
     let name = format!("{}/scenario.toml", incident(context.plan));
     let rate = rate(context).await;
-    let text = scenario(context.runbook, context.plan, context.facts, rate);
+    let text = scenario(context.terms, context.plan, context.facts, rate);
     context.store(&name, text).await?;
     Ok(Success {
         evidence: vec![name.clone()],
@@ -36,16 +36,16 @@ async fn rate(context: &Context<'_>) -> Option<u64> {
     Some((count + 30) / 60)
 }
 
-fn scenario(runbook: &Runbook, plan: &Plan, facts: &Facts, rate: Option<u64>) -> String {
+fn scenario(terms: Terms<'_>, plan: &Plan, facts: &Facts, rate: Option<u64>) -> String {
     let mut text = String::new();
     // Writing to a String can't fail.
-    let _ = fill(&mut text, runbook, plan, facts, rate);
+    let _ = fill(&mut text, terms, plan, facts, rate);
     text
 }
 
 fn fill(
     out: &mut String,
-    runbook: &Runbook,
+    terms: Terms<'_>,
     plan: &Plan,
     facts: &Facts,
     rate: Option<u64>,
@@ -57,14 +57,14 @@ fn fill(
         .trigger
         .as_ref()
         .map_or("none", |trigger| trigger.name.as_str());
-    let rto = runbook.rto.as_secs();
+    let rto = terms.rto.as_secs();
     let error_rate = plan
         .steps
         .iter()
         .filter(|step| step.min_requests.is_some())
         .find_map(|step| step.expect)
         .map_or(0.0001, |condition| condition.value);
-    let p99 = runbook
+    let p99 = terms
         .triggers
         .iter()
         .find(|known| known.class == TriggerClass::Sla && known.name.contains("p99"))
@@ -107,7 +107,7 @@ fn fill(
         percent(error_rate)
     )?;
     writeln!(out, "p99_max = \"{}ms\"", millis(p99))?;
-    writeln!(out, "trades_lost_max = {}", runbook.rpo_trades)?;
+    writeln!(out, "trades_lost_max = {}", terms.rpo_trades)?;
     if !facts.evidence.is_empty() {
         writeln!(out, "\n# Evidence: {}", facts.evidence.join(", "))?;
     }

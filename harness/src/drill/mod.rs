@@ -5,14 +5,14 @@ pub mod timeline;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Ms, Outcome, StepSaid, ms, second_from};
 use crate::oracles::{self, recovery};
-use crate::runbooks;
 use crate::stats::parts_per_million;
-use crate::token::Token;
 use crate::verdict::{Finding, Stage, Survivability, Verdict, Verdicts, judge};
 use crate::worlds::{self, Performed, Plan, WorldError, WorldKind};
 
@@ -51,6 +51,8 @@ pub struct DrillResult {
     pub fingerprint: u64,
     /// Requests that the executor made from the trigger on.
     pub executor_requests: u64,
+    /// What the executor's plans rested on, in the simulation.
+    pub observed: Vec<Arc<Observed>>,
     /// The token that runs this drill again.
     pub replay: String,
     /// What the executor put by for the post-mortem, by file name.
@@ -79,6 +81,7 @@ impl DrillResult {
         self.timeline = Vec::new();
         self.files = BTreeMap::new();
         self.course = None;
+        self.observed = Vec::new();
     }
 
     /// The findings that are not passes: first those that decided, in the order of the stages, so
@@ -139,6 +142,7 @@ fn panicked(plan: &Plan, why: &str) -> DrillResult {
             timeline: Vec::new(),
             fingerprint: 0,
             executor_requests: 0,
+            observed: Vec::new(),
         },
     );
     // The injection is unknown, yet a panic must not hide as inconclusive.
@@ -212,6 +216,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         timeline,
         fingerprint,
         executor_requests,
+        observed,
     } = performed;
     let findings = oracles::ask_all(&evidence);
     let verdicts = judge(&findings, survivability(&evidence));
@@ -246,14 +251,8 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         files: evidence.files,
         fingerprint,
         executor_requests,
-        replay: Token::encode(
-            plan.world,
-            plan.seed,
-            plan.until,
-            &plan.scenario,
-            &plan.runbook.text,
-            runbooks::BUILT_IN,
-        ),
+        observed,
+        replay: plan.token(),
         verdicts,
         findings,
         timeline,

@@ -37,6 +37,7 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
         }],
         fingerprint: 0xfeed_f00d,
         executor_requests: 0,
+        observed: Vec::new(),
         replay: "fd1-abc".to_owned(),
         faults: vec!["90000 ms: release 1.5.0-slow-path deployed".to_owned()],
         files: std::collections::BTreeMap::from([(

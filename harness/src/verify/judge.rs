@@ -10,7 +10,7 @@ use super::interval::{ALPHA_PPM, pairs_to_settle, share_ppm, trials_needed};
 use super::plans::{self, PlanDiff};
 use super::policy::{self, Concern, Weight};
 use super::protection::Protection;
-use super::runs::Runs;
+use super::runs::{Runs, Spared};
 use super::show::{signed_ms, tenths_of_percent};
 use super::shrink::{Smallest, smallest};
 use super::{Question, trials, words};
@@ -101,7 +101,7 @@ pub struct Judgement {
     pub comparisons: Vec<Comparison>,
     /// The smallest case of a new failure.
     pub smallest: Option<Smallest>,
-    /// Seeds that both sides have run, of those asked for.
+    /// Seeds that both sides have run in each scenario, of those asked for.
     pub seeds: (u64, u64),
     /// Planned looks at the evidence.
     pub looks: u64,
@@ -109,6 +109,8 @@ pub struct Judgement {
     pub alpha_ppm: u64,
     /// Drills performed.
     pub drills: u64,
+    /// The candidate's drills that need not be performed, as it would do there what the baseline did.
+    pub spared: Spared,
     /// Whether somebody interrupted it.
     pub interrupted: bool,
 }
@@ -141,6 +143,7 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
         looks: looks.len() as u64,
         alpha_ppm: ALPHA_PPM / (looks.len() as u64).max(1),
         drills: 0,
+        spared: Spared::default(),
         interrupted: false,
     };
     if old.key == new.key {
@@ -155,11 +158,9 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
     let before = runs.performed();
     for look in looks {
         let seeds = question.seeds.start..question.seeds.start + look;
-        for side in [old, new] {
-            runs.perform(side, &question.scenarios, seeds.clone())?;
-        }
+        runs.perform_pairs(old, new, &question.scenarios, seeds.clone())?;
+        judgement.spared = runs.spared(old, new, &question.scenarios, seeds.clone());
         judgement.interrupted = runs.is_stopped();
-        judgement.seeds.0 = look;
         judgement.comparisons = question
             .scenarios
             .iter()
@@ -167,6 +168,9 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
                 Comparison::of(runs, old, new, scenario, seeds.clone(), judgement.alpha_ppm)
             })
             .collect();
+        // All of the look's, unless it was interrupted.
+        let pairs = judgement.comparisons.iter().map(|c| c.pairs.len() as u64);
+        judgement.seeds.0 = pairs.min().unwrap_or(look);
         let failing = newly_failing(&judgement.comparisons).is_some();
         let late = judgement
             .comparisons

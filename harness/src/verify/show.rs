@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::compare::{Comparison, IMPACT_P99, Measure, RTO_MEDIAN, RTO_P99, Unit};
 use super::interval::{Difference, share_ppm};
 use super::judge::{Judgement, confidence};
+use super::runs::Spared;
 use crate::stats::{show_count, show_ms, show_ppm};
 
 /// Columns of the terminal's text; tokens are not broken.
@@ -94,15 +95,44 @@ fn wrapped(out: &mut String, first: &str, rest: &str, text: &str) {
 
 fn extent(j: &Judgement) -> String {
     let stopped = if j.seeds.0 < j.seeds.1 {
-        format!(", decided after {} of {} seeds", j.seeds.0, j.seeds.1)
+        let verb = if j.interrupted {
+            "interrupted"
+        } else {
+            "decided"
+        };
+        format!(", {verb} after {} of {} seeds", j.seeds.0, j.seeds.1)
     } else {
         String::new()
     };
     format!(
-        "{} drills, {} seeds in each of {} scenarios{stopped}",
+        "{} drills, {} seeds in each of {} scenarios{stopped}{}",
         show_count(j.drills),
         show_count(j.seeds.0),
-        j.comparisons.len()
+        j.comparisons.len(),
+        spared(&j.spared)
+    )
+}
+
+fn spared(it: &Spared) -> String {
+    if let Some(mismatch) = &it.mismatch {
+        return format!(
+            ". None of the candidate's was spared, as the reason for it does not hold, which is a fault of this program: {mismatch}"
+        );
+    }
+    if it.spared == 0 {
+        return String::new();
+    }
+    let checked = if it.checked == 0 {
+        String::new()
+    } else {
+        let count = show_count(it.checked);
+        format!(
+            " ({count} of that kind were performed all the same, and came out as the baseline's)"
+        )
+    };
+    format!(
+        "; {} of the candidate's need not be performed: it would do there, request for request, what the baseline did{checked}",
+        show_count(it.spared)
     )
 }
 
@@ -182,7 +212,8 @@ pub fn text(j: &Judgement) -> String {
         }
     }
     if !j.comparisons.is_empty() {
-        let _ = writeln!(out, "\nNumbers: {}", extent(j));
+        out.push('\n');
+        wrapped(&mut out, "Numbers: ", "  ", &extent(j));
         let _ = writeln!(out, "{}", table(j));
         for c in &j.comparisons {
             wrapped(
@@ -380,6 +411,7 @@ pub fn json(j: &Judgement) -> Value {
         "looks": j.looks,
         "interval_alpha_ppm": j.alpha_ppm,
         "drills": j.drills,
+        "spared": j.spared,
         "interrupted": j.interrupted,
     })
 }

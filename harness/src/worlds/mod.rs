@@ -9,12 +9,14 @@ pub mod sim;
 use std::fmt;
 use std::sync::Arc;
 
+use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
 
 use crate::drill::timeline::Entry;
 use crate::evidence::Evidence;
-use crate::runbooks::LoadedRunbook;
+use crate::runbooks::{self, LoadedRunbook};
 use crate::scenario::{FaultKind, Scenario};
+use crate::token::Token;
 
 /// The kinds of world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,6 +87,21 @@ pub struct Plan {
     pub until: Until,
 }
 
+impl Plan {
+    /// The token that performs it again.
+    #[must_use]
+    pub fn token(&self) -> String {
+        Token::encode(
+            self.world,
+            self.seed,
+            self.until,
+            &self.scenario,
+            &self.runbook.text,
+            runbooks::BUILT_IN,
+        )
+    }
+}
+
 /// Whether `world` can do what `scenario` asks for.
 ///
 /// # Errors
@@ -111,6 +128,8 @@ pub struct Performed {
     pub fingerprint: u64,
     /// Requests that the executor made from the trigger on: in the simulation all of them, on a cluster those to the API server.
     pub executor_requests: u64,
+    /// What its plans rested on, in the simulation; on a cluster nobody asks.
+    pub observed: Vec<Arc<Observed>>,
 }
 
 /// The world could not be built, so nothing was drilled.
@@ -137,6 +156,9 @@ pub enum WorldError {
     /// Its beginnings failed.
     #[error("the world could not be set up: {0}")]
     SetUp(String),
+    /// Somebody interrupted it. What was cut short shows nothing, neither for an executor nor against it.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 /// Where a fault can be had, as options.

@@ -74,11 +74,7 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     };
     let outcome = swarm::run(&plans, jobs, &stop, plans.len() == 1, &finished);
     bar.finish_and_clear();
-    let mut outcome = match outcome {
-        // What is interrupted while it is being set up is no world that can't be built.
-        Err(_) if stop.load(Ordering::Relaxed) => return Ok(INTERRUPTED),
-        outcome => outcome?,
-    };
+    let mut outcome = outcome?;
     cut_down(&plans, &mut outcome, jobs, &stop)?;
     conclude(
         &outcome,

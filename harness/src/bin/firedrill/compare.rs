@@ -26,7 +26,7 @@ mod live {
     use firedrill::stats::show_ms;
     use firedrill::swarm;
     use firedrill::worlds::kind::perform_to_recovery;
-    use firedrill::worlds::{self, Performed, Plan, Until, WorldKind};
+    use firedrill::worlds::{self, Performed, Plan, Until, WorldError, WorldKind};
 
     use super::{CompareArgs, Failure};
     use crate::exit::INTERRUPTED;
@@ -46,11 +46,13 @@ mod live {
         'runs: for run in 1..=args.runs {
             for (scenario, paces) in scenarios.iter().zip(&mut kind) {
                 let plan = plan(WorldKind::Kind, scenario, &runbook, run.into());
-                let performed = perform_to_recovery(&plan);
-                if stop.load(Ordering::Relaxed) {
-                    break 'runs;
-                }
-                let performed = performed?;
+                let performed = match perform_to_recovery(&plan) {
+                    Err(WorldError::Interrupted) => {
+                        stop.store(true, Ordering::Relaxed);
+                        break 'runs;
+                    }
+                    performed => performed?,
+                };
                 let pace = pace(&performed);
                 let seen = pace.rto_ms.map_or_else(
                     || format!("no recovery seen: {}", why(&performed)),

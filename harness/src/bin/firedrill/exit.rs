@@ -32,6 +32,7 @@ impl Failure {
         match self {
             // Asking a world for what it can't do is a mistake of the input, not of the world.
             Self::Input(_) | Self::Report(_) | Self::World(WorldError::Lacks { .. }) => 2,
+            Self::World(WorldError::Interrupted) => INTERRUPTED,
             Self::World(_) => 4,
         }
     }
@@ -75,5 +76,6 @@ mod tests {
             4
         );
         assert_eq!(Failure::from(WorldError::SetUp("x".into())).code(), 4);
+        assert_eq!(Failure::from(WorldError::Interrupted).code(), 130);
     }
 }

@@ -1,7 +1,7 @@
 //! `firedrill replay`: one drill again, from its token alone.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::scenario::Scenario;
@@ -34,6 +34,11 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         seed: token.seed,
         until: token.until,
     };
-    let outcome = swarm::run(&[plan], 1, &AtomicBool::new(false), true, &|_| {})?;
-    chaos::conclude(&outcome, args.report.as_deref(), false)
+    let stop = AtomicBool::new(false);
+    let outcome = swarm::run(&[plan], 1, &stop, true, &|_| {})?;
+    chaos::conclude(
+        &outcome,
+        args.report.as_deref(),
+        stop.load(Ordering::Relaxed),
+    )
 }

@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::load::Load;
 use super::place::Place;
 use super::server::Server;
-use super::{gateway, genesis, interrupts, objects, or_interrupted, release, runtime};
+use super::{gateway, genesis, interrupts, no_world, objects, or_interrupted, release, runtime};
 use crate::runbooks::LoadedRunbook;
 use crate::scenario::{self, Scenario};
 use crate::worlds::WorldError;
@@ -21,7 +21,7 @@ const SEED: u64 = 0;
 /// who wait for the cluster.
 ///
 /// # Errors
-/// [`WorldError::SetUp`] if there is no cluster, or `work` failed or was interrupted.
+/// [`WorldError::SetUp`] if there is no cluster or `work` failed, [`WorldError::Interrupted`].
 pub(super) fn on_cluster<T>(
     user: &str,
     work: impl AsyncFnOnce(&Place, &kube::Client, &Server) -> Result<T, String>,
@@ -36,7 +36,7 @@ pub(super) fn on_cluster<T>(
         drop(server);
         measured.and_then(|measured| cleared.map(|()| measured))
     });
-    measured.map_err(WorldError::SetUp)
+    measured.map_err(|why| no_world(&interrupted, why))
 }
 
 /// The scenario to measure by, read with `runbook`'s triggers; its clients go on for `longest`.

@@ -42,7 +42,7 @@ mod server;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -203,7 +203,7 @@ fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
                     address: server.address,
                     network: place.network.clone(),
                 };
-                Ok(drill(plan, end, &place, site, stage, load, &interrupted).await)
+                drill(plan, end, &place, site, stage, load, &interrupted).await
             }
             Err(error) => Err(error),
         };
@@ -219,7 +219,16 @@ fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
             (performed, _) => performed,
         }
     });
-    performed.map_err(WorldError::SetUp)
+    performed.map_err(|why| no_world(&interrupted, why))
+}
+
+/// What to call it if there was no world, or none until the end, because of `why`.
+fn no_world(interrupted: &AtomicBool, why: String) -> WorldError {
+    if interrupted.load(Ordering::Acquire) {
+        WorldError::Interrupted
+    } else {
+        WorldError::SetUp(why)
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, WorldError> {
@@ -230,15 +239,19 @@ fn runtime() -> Result<tokio::runtime::Runtime, WorldError> {
         .map_err(|error| WorldError::SetUp(format!("no runtime: {error}")))
 }
 
-/// A flag that Ctrl-C and a polite `kill` set.
+/// The flag that Ctrl-C and a polite `kill` set. One for the process: a signal between two drills is for the next.
 fn interrupts() -> Arc<AtomicBool> {
     use signal_hook::consts::{SIGINT, SIGTERM};
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // Without it the signal ends the process, and the next drill clears up.
-        let _ = signal_hook::flag::register(signal, flag.clone());
-    }
-    flag
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    let flag = FLAG.get_or_init(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // Without it the signal ends the process, and the next drill clears up.
+            let _ = signal_hook::flag::register(signal, flag.clone());
+        }
+        flag
+    });
+    Arc::clone(flag)
 }
 
 /// Completes once the flag is set.
@@ -333,7 +346,7 @@ fn gateway(place: &Place) -> String {
     }
 }
 
-/// The drill itself, and its evidence.
+/// The drill itself, and its evidence; an error if it was interrupted.
 async fn drill(
     plan: &Plan,
     end: End,
@@ -342,7 +355,7 @@ async fn drill(
     stage: Arc<Stage>,
     mut load: Load,
     interrupted: &AtomicBool,
-) -> Performed {
+) -> Result<Performed, String> {
     let timing = Timing::of(&plan.scenario);
     let (injector, later) = Injector::new(&stage, site, &plan.scenario, plan.seed);
     let injector = Arc::new(injector);
@@ -365,46 +378,47 @@ async fn drill(
             }
         }
     };
-    let limit = async {
-        let late = Box::pin(stage.clock.sleep_until(timing.until_ms));
-        match select(late, Box::pin(set(interrupted))).await {
-            Either::Left(_) => "the drill's time was over",
-            Either::Right(_) => "interrupted",
-        }
-    };
     let act = async {
-        if let Either::Right((why, _)) = select(Box::pin(act), Box::pin(limit)).await {
-            stage.tell("world", "", why);
+        let late = Box::pin(stage.clock.sleep_until(timing.until_ms));
+        if let Either::Right(_) = select(Box::pin(act), late).await {
+            stage.tell("world", "", "the drill's time was over");
             let mut notes = stage.lock();
             let said = &mut notes.evidence.executor;
-            let ended = matches!(said.outcome, Outcome::Failed(_)) || said.ended_ms.is_some();
-            if interrupted.load(Ordering::Acquire) && !ended {
-                said.outcome = Outcome::Failed(why.to_owned());
-            } else if said.trigger.is_some() && said.steps.is_empty() {
+            if said.trigger.is_some() && said.steps.is_empty() {
                 said.outcome = Outcome::StillRunning;
             }
         }
+        Ok(())
     };
     let act = async {
         let looking = Box::pin(probe::keep_looking(&stage));
-        if let Either::Right(_) = select(Box::pin(act), looking).await {
-            stage.failed("the prober ended");
-        }
+        let act = Box::pin(or_interrupted(act, interrupted));
+        let whole = match select(act, looking).await {
+            Either::Left((whole, _)) => whole,
+            Either::Right(_) => {
+                stage.failed("the prober ended");
+                Ok(())
+            }
+        };
+        // Ends what its faults still do, however the drill ended.
         injector.stop();
+        whole
     };
-    join(act, injector.run(later)).await;
+    let (whole, ()) = join(act, injector.run(later)).await;
+    whole?;
     finish(&stage, &mut load).await;
     let notes = stage.lock();
     let mut timeline = notes.timeline.clone();
     timeline.sort_by_key(|entry| entry.at_ms);
-    Performed {
+    Ok(Performed {
         evidence: notes.evidence.clone(),
         timeline,
         fingerprint: 0,
         executor_requests: notes
             .requests_at_trigger
             .map_or(0, |before| stage.trap.seen().saturating_sub(before)),
-    }
+        observed: Vec::new(),
+    })
 }
 
 /// What the executor follows: the plan's runbook, with this world's addresses. There is no Loki here, so the runbook's log

@@ -24,6 +24,7 @@ pub(super) mod watcher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use executor::planner::Observed;
 use executor::ports::Ports;
 use executor::{Executor, Options, Report, TriggerEvent, WatchOutcome};
 use futures::future::{Either, join, select};
@@ -53,6 +54,7 @@ struct Notes {
     evidence: Evidence,
     /// How many requests the executor had made when its watch ended.
     requests_at_trigger: u64,
+    observed: Vec<Arc<Observed>>,
     timeline: Vec<Entry>,
     /// When the drill ends, once that is known to be before its `duration`.
     end: Option<Micros>,
@@ -86,6 +88,7 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     let notebook = Notebook(Arc::new(Mutex::new(Notes {
         evidence: beginning(plan),
         requests_at_trigger: 0,
+        observed: Vec::new(),
         timeline: Vec::new(),
         end: None,
     })));
@@ -114,6 +117,7 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
         timeline,
         fingerprint,
         executor_requests,
+        observed: std::mem::take(&mut notes.observed),
     })
 }
 

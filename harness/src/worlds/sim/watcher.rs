@@ -1,5 +1,7 @@
 //! Writes down what the executor says while it acts, and its report.
 
+use std::sync::Arc;
+
 use executor::planner::LedgerPath;
 use executor::{Event, Observer, Report};
 use jiff::Timestamp;
@@ -31,6 +33,9 @@ impl Observer for Watcher {
     fn event(&self, _at: Timestamp, event: &Event) {
         if let Event::StepStarted { name, .. } = event {
             self.injector.reached(&Anchor::Step(name.clone()));
+        }
+        if let Event::Observed(observed) = event {
+            self.notebook.lock().observed.push(Arc::clone(observed));
         }
         if let Some(why) = calls_a_person(event) {
             let now = self.world.now().as_millis();
@@ -80,7 +85,7 @@ pub(in crate::worlds) fn told(event: &Event) -> Option<(String, String)> {
             format!("{trigger} held before the deployment, at {baseline}"),
         ),
         Event::Planned { summary } => plain("plan", summary.clone()),
-        Event::PlanInForce { .. } | Event::StepStarted { .. } => None,
+        Event::Observed(_) | Event::PlanInForce { .. } | Event::StepStarted { .. } => None,
         Event::StepWaiting { name, service, why } => {
             Some((step_name(name, service.as_ref()), format!("waits: {why}")))
         }

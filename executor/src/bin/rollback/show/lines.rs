@@ -71,7 +71,7 @@ fn text(event: &Event) -> Option<String> {
         }
         Event::Note { text } => text.clone(),
         // The plan in force and the report say the same.
-        Event::Planned { .. } | Event::Finished { .. } => return None,
+        Event::Observed(_) | Event::Planned { .. } | Event::Finished { .. } => return None,
     })
 }
 
