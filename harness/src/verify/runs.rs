@@ -99,6 +99,9 @@ fn each(
 /// Scenario's digest, seed, runbook's key.
 type Key = (u64, u64, u64);
 
+/// A candidate's drill that would be as that of a baseline with the same scenario and seed; the baseline's key.
+type AlikeTo = (Key, u64);
+
 /// What became of drills that need not be performed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Spared {
@@ -117,8 +120,7 @@ pub struct Runs<'a> {
     stop: &'a AtomicBool,
     finished: &'a (dyn Fn() + Sync),
     kept: BTreeMap<Key, Arc<Brief>>,
-    /// Drills of a candidate's that would be as those of a baseline, by its key, with the same scenario and seed.
-    alike: BTreeSet<(Key, u64)>,
+    alike: BTreeSet<AlikeTo>,
     spared: BTreeSet<Key>,
     mismatch: Option<String>,
     performed: u64,
@@ -326,7 +328,7 @@ impl<'a> Runs<'a> {
             .iter()
             .map(|scenario| (scenario.name.as_str(), (scenario.digest(), scenario)))
             .collect();
-        let done: Mutex<Vec<(Key, Brief, Option<(Key, u64)>)>> = Mutex::new(Vec::new());
+        let done: Mutex<Vec<(Key, Brief, Option<AlikeTo>)>> = Mutex::new(Vec::new());
         swarm::run(&plans, self.jobs, self.stop, false, &|result| {
             if let Some(&(digest, scenario)) = known.get(result.scenario.as_str()) {
                 let alike = rival
