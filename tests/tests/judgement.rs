@@ -16,7 +16,7 @@ use firedrill::worlds::WorldKind;
 const SEEDS: u64 = 2;
 const TERMS: Terms = Terms {
     margin: firedrill::verify::Margin {
-        least: std::time::Duration::from_secs(5),
+        least: std::time::Duration::from_secs(3),
         percent: 10,
     },
     new_failures_max_ppm: 400_000,
@@ -266,7 +266,7 @@ fn harmful_changes_are_rejected_by_drills() {
             "a trigger that fires a little later",
             changed(
                 "    condition: \"> 0.1\"\n    for: 15s",
-                "    condition: \"> 0.1\"\n    for: 25s",
+                "    condition: \"> 0.1\"\n    for: 20s",
             ),
             Reject,
             "impact p99 grows by",
@@ -468,6 +468,33 @@ fn what_was_interrupted_is_judged_by_what_came_to_an_end() {
             said.contains(&format!("interrupted after {pairs} of 2 seeds")),
             "{said}"
         );
+    }
+}
+
+#[test]
+fn a_handful_of_pairs_rejects_nothing_as_too_slow() {
+    let later = changed(
+        "    condition: \"> 0.1\"\n    for: 15s",
+        "    condition: \"> 0.1\"\n    for: 20s",
+    );
+    let stop = AtomicBool::new(false);
+    let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
+    for (pairs_min, answer, says) in [
+        (2, Reject, "impact p99 grows by"),
+        (3, Inconclusive, "2 pairs, too few to tell it from chance"),
+    ] {
+        let question = Question {
+            baseline: read(BUILT_IN),
+            candidate: read(&later),
+            scenarios: scenarios(&["latency-regression"]),
+            seeds: 3..3 + SEEDS,
+            terms: Terms { pairs_min, ..TERMS },
+        };
+        let judgement = verify(&question, &mut runs).expect("the simulated world builds");
+        let said = text(&judgement);
+        let flat: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(judgement.answer, answer, "{said}");
+        assert!(flat.contains(says), "{said}");
     }
 }
 

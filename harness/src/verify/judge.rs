@@ -283,7 +283,8 @@ fn settled_by(
         .map(|c| c.scenario.name.clone())
 }
 
-/// The times that are slower by more than the margin: surely ([`Answer::Reject`]), or maybe ([`Answer::Inconclusive`]).
+/// The times that are slower by more than the margin: surely ([`Answer::Reject`]), or maybe ([`Answer::Inconclusive`]). An interval from
+/// a handful of pairs is as narrow as chance has it, of one pair it has no width at all: nothing is sure from fewer than a scenario needs.
 fn slower<'a>(
     question: &Question,
     comparison: &'a Comparison,
@@ -299,8 +300,9 @@ fn slower<'a>(
             )
         })
         .filter(|(measure, margin)| {
+            let enough = measure.pairs >= question.terms.pairs_min;
             let (surely, maybe) = (
-                measure.difference.low > *margin,
+                enough && measure.difference.low > *margin,
                 measure.difference.high > *margin,
             );
             match how {
@@ -388,19 +390,28 @@ fn drilled(
     ] {
         for (measure, margin) in slower(question, comparison, answer) {
             let d = &measure.difference;
+            let few = measure.pairs < question.terms.pairs_min;
             let remedy = (answer == Answer::Inconclusive).then(|| match pairs_to_settle(d, margin, measure.pairs) {
+                _ if few => format!("--seeds {}", question.terms.pairs_min),
                 Some(pairs) => format!("some {pairs} seeds would narrow it down: --seeds {pairs}"),
                 None => "the difference is about the margin itself: no number of seeds settles that; choose --margin".to_owned(),
             });
+            let how_sure = if few {
+                let plural = if measure.pairs == 1 { "" } else { "s" };
+                format!(
+                    "{} pair{plural}, too few to tell it from chance",
+                    measure.pairs
+                )
+            } else {
+                let (low, high) = (signed_ms(d.low), signed_ms(d.high));
+                format!("{} %: {low} to {high}", confidence(alpha_ppm))
+            };
             reasons.push(Reason {
                 answer,
                 text: format!(
-                    "{name}: {} {verb} {} ({} %: {} to {}), and the margin is {}",
+                    "{name}: {} {verb} {} ({how_sure}), and the margin is {}",
                     measure.name,
                     signed_ms(d.value()),
-                    confidence(alpha_ppm),
-                    signed_ms(d.low),
-                    signed_ms(d.high),
                     show_ms(margin.unsigned_abs())
                 ),
                 remedy,
