@@ -12,6 +12,9 @@ use crate::types::{AccountId, Amount, AssetId, StableHash};
 /// Most that can be deposited in one asset, in minor units.
 pub const DEPOSITS_MAX: Amount = Amount(1 << 62);
 
+/// Accounts that are added up asset by asset before the next ones are.
+const ACCOUNTS_AT_A_TIME: usize = 128;
+
 /// Balance of one account in one asset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
@@ -221,14 +224,16 @@ impl Ledger {
             Amount(held.wrapping_sub(v.deposits.0))
         };
         let mut sums: Vec<Amount> = self.venue.iter().map(own).collect();
-        // Asset by asset, so that the sum stays in registers.
-        for (asset, sum) in sums.iter_mut().enumerate() {
-            let balances = self.balances.iter().skip(asset).step_by(self.assets);
-            sum.0 = balances.fold(sum.0, |total, balance| {
-                total
-                    .wrapping_add(balance.free.0)
-                    .wrapping_add(balance.locked.0)
-            });
+        // Asset by asset, so that the sum stays in registers; some accounts at a time, so that they stay in the cache meanwhile.
+        for accounts in self.balances.chunks(self.assets * ACCOUNTS_AT_A_TIME) {
+            for (asset, sum) in sums.iter_mut().enumerate() {
+                let balances = accounts.iter().skip(asset).step_by(self.assets);
+                sum.0 = balances.fold(sum.0, |total, balance| {
+                    total
+                        .wrapping_add(balance.free.0)
+                        .wrapping_add(balance.locked.0)
+                });
+            }
         }
         sums
     }

@@ -197,7 +197,8 @@ pub(crate) fn link(chain: u64, seq: Seq, command: &Command) -> u64 {
 /// Replays log entries on `from`. Entries that `from` has already applied are passed over, so a tail may overlap.
 #[must_use]
 pub fn replay(from: Exchange, entries: &[LogEntry]) -> Exchange {
-    replay_into(from, entries, &mut Vec::new()).0
+    // Nobody reads what happened, so it need not pile up.
+    replay_each(from, entries, &mut Vec::new(), Vec::clear).0
 }
 
 /// Replays log entries on `from`, appending what happens to `events`. The second value counts
@@ -207,9 +208,19 @@ pub fn replay(from: Exchange, entries: &[LogEntry]) -> Exchange {
 /// If the entries leave a gap.
 #[must_use]
 pub fn replay_into(
+    from: Exchange,
+    entries: &[LogEntry],
+    events: &mut Vec<Event>,
+) -> (Exchange, u64) {
+    replay_each(from, entries, events, |_| {})
+}
+
+/// [`replay_into`], with `done` after each entry.
+fn replay_each(
     mut from: Exchange,
     entries: &[LogEntry],
     events: &mut Vec<Event>,
+    done: impl Fn(&mut Vec<Event>),
 ) -> (Exchange, u64) {
     let mut refused = 0;
     for entry in entries {
@@ -223,6 +234,7 @@ pub fn replay_into(
             refused += 1;
             from.skip(entry.seq);
         }
+        done(events);
     }
     (from, refused)
 }
