@@ -27,7 +27,15 @@ fn shown(measured: &firedrill::worlds::kind::Benchmark) -> String {
     use firedrill::stats::show_ms;
 
     let mut pairs = Table::new();
-    pairs.set_header(["round", "first", "kubectl", "executor", "old pods gone"]);
+    pairs.set_header([
+        "round",
+        "first",
+        "kubectl",
+        "its rollout",
+        "executor",
+        "its rollout",
+        "old pods gone",
+    ]);
     for (n, pair) in measured.pairs.iter().enumerate() {
         let first = if pair.kubectl_first {
             "kubectl"
@@ -38,7 +46,9 @@ fn shown(measured: &firedrill::worlds::kind::Benchmark) -> String {
             (n + 1).to_string(),
             first.to_owned(),
             show_ms(pair.kubectl_ms),
+            show_ms(pair.kubectl_rollout_ms),
             show_ms(pair.executor_ms),
+            show_ms(pair.executor_rollout_ms),
             show_ms(pair.settled_ms),
         ]);
     }
@@ -48,8 +58,9 @@ fn shown(measured: &firedrill::worlds::kind::Benchmark) -> String {
         steps.add_row([step.step.clone(), show_ms(step.took_ms)]);
     }
     format!(
-        "{pairs}\nundo to rolled out: {}\n\n{steps}\nwhole recovery: {}",
+        "{pairs}\nundo to rolled out: {}\nover the same rollout: {}\n\n{steps}\nwhole recovery: {}",
         measured.ratio,
+        measured.same_rollout,
         show_ms(measured.whole_ms)
     )
 }

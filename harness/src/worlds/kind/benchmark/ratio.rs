@@ -40,9 +40,36 @@ impl fmt::Display for Ratio {
     }
 }
 
-fn medians(pairs: &[Pair]) -> Option<(u64, u64)> {
-    let of = |took: fn(&Pair) -> u64| median(&mut pairs.iter().map(took).collect::<Vec<_>>());
-    Some((of(|it| it.kubectl_ms)?, of(|it| it.executor_ms)?))
+/// Kubectl's and the executor's number of some pairs.
+type Numbers = fn(&[Pair]) -> Option<(u64, u64)>;
+
+fn of(pairs: &[Pair], took: fn(&Pair) -> u64) -> Option<u64> {
+    median(&mut pairs.iter().map(took).collect::<Vec<_>>())
+}
+
+/// What they took.
+fn whole(pairs: &[Pair]) -> Option<(u64, u64)> {
+    let (kubectl, executor) = (
+        of(pairs, |it| it.kubectl_ms),
+        of(pairs, |it| it.executor_ms),
+    );
+    kubectl.zip(executor)
+}
+
+/// What they took beyond their own rollout, over the median of all rollouts.
+fn same_rollout(pairs: &[Pair]) -> Option<(u64, u64)> {
+    let rollouts = pairs.iter();
+    let mut rollouts: Vec<u64> = rollouts
+        .flat_map(|it| [it.kubectl_rollout_ms, it.executor_rollout_ms])
+        .collect();
+    let rollout = median(&mut rollouts)?;
+    let kubectl = of(pairs, |it| {
+        it.kubectl_ms.saturating_sub(it.kubectl_rollout_ms)
+    })?;
+    let executor = of(pairs, |it| {
+        it.executor_ms.saturating_sub(it.executor_rollout_ms)
+    })?;
+    Some((rollout + kubectl, rollout + executor))
 }
 
 fn permille((kubectl, executor): (u64, u64)) -> u64 {
@@ -53,7 +80,17 @@ impl Ratio {
     /// Of all pairs; pairs stay together when they are drawn again. `None` if there are none.
     #[must_use]
     pub fn of(pairs: &[Pair]) -> Option<Self> {
-        let (kubectl_ms, executor_ms) = medians(pairs)?;
+        Self::by(whole, pairs)
+    }
+
+    /// As [`of`](Self::of), of what either takes beyond its rollout, over the median of all rollouts.
+    #[must_use]
+    pub fn over_the_same_rollout(pairs: &[Pair]) -> Option<Self> {
+        Self::by(same_rollout, pairs)
+    }
+
+    fn by(numbers: Numbers, pairs: &[Pair]) -> Option<Self> {
+        let (kubectl_ms, executor_ms) = numbers(pairs)?;
         // Seeded: the same pairs have the same interval.
         let mut rng = Rng::derive(0, "benchmark/bootstrap");
         let mut drawn: Vec<u64> = (0..RESAMPLES)
@@ -65,7 +102,7 @@ impl Ratio {
                         pairs.get(at).copied()
                     })
                     .collect();
-                medians(&again).map(permille)
+                numbers(&again).map(permille)
             })
             .collect();
         drawn.sort_unstable();
@@ -88,9 +125,30 @@ mod tests {
         Pair {
             kubectl_ms,
             executor_ms,
-            settled_ms: executor_ms,
-            kubectl_first: true,
+            ..Pair::default()
         }
+    }
+
+    #[test]
+    fn what_a_rollout_takes_by_chance_does_not_count_over_the_same_one() {
+        let pairs: Vec<Pair> = [(4_000, 7_000), (6_000, 5_000), (7_000, 6_000)]
+            .map(|(kubectl_rollout_ms, executor_rollout_ms)| Pair {
+                kubectl_ms: kubectl_rollout_ms + 100,
+                kubectl_rollout_ms,
+                executor_ms: executor_rollout_ms + 250,
+                executor_rollout_ms,
+                ..Pair::default()
+            })
+            .into();
+        let ratio = Ratio::over_the_same_rollout(&pairs).expect("there are pairs");
+        assert_eq!((ratio.kubectl_ms, ratio.executor_ms), (6_100, 6_250));
+        assert_eq!(ratio.permille, 1_024);
+        assert!(
+            ratio.low_permille >= 1_020 && ratio.high_permille <= 1_037,
+            "{ratio:?}"
+        );
+        let whole = Ratio::of(&pairs).expect("there are pairs");
+        assert!(whole.high_permille > 1_500, "{whole:?}");
     }
 
     #[test]
