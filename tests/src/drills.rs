@@ -109,6 +109,31 @@ pub fn assert_fails_by(result: &DrillResult, oracle: &str) {
     );
 }
 
+/// The built-in scenarios of these names.
+///
+/// # Panics
+/// If one of them is not built in.
+#[must_use]
+pub fn scenarios(names: &[&str]) -> Vec<Arc<Scenario>> {
+    names
+        .iter()
+        .map(|name| {
+            let scenario = catalogue::built_in(name, &[]).expect("it is built in");
+            Arc::new(scenario.expect("it loads"))
+        })
+        .collect()
+}
+
+/// The built-in runbook with `from` replaced wherever it is.
+///
+/// # Panics
+/// If it is nowhere.
+#[must_use]
+pub fn changed(from: &str, to: &str) -> String {
+    assert!(BUILT_IN.contains(from), "no longer in the runbook: {from}");
+    BUILT_IN.replace(from, to)
+}
+
 /// The built-in runbook without the step called `name`: its fenced block is cut out.
 ///
 /// # Panics

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use e2e::drills::{SCENARIOS, move_step, without_step};
+use e2e::drills::{SCENARIOS, changed, move_step, scenarios, without_step};
 use firedrill::runbooks::BUILT_IN;
-use firedrill::scenario::{Scenario, catalogue};
+use firedrill::scenario::Scenario;
 use firedrill::verify::{
     Answer, Judgement, Question, Runs, Side, Terms, markdown, source, text, verify,
 };
@@ -30,12 +30,6 @@ struct Case {
     answer: Answer,
     /// Must be in the output.
     says: &'static str,
-}
-
-/// The built-in runbook with `from` replaced wherever it is.
-fn changed(from: &str, to: &str) -> String {
-    assert!(BUILT_IN.contains(from), "no longer in the runbook: {from}");
-    BUILT_IN.replace(from, to)
 }
 
 /// The attributes of step `name` with `from` replaced.
@@ -72,16 +66,6 @@ fn case(name: &'static str, candidate: String, answer: Answer, says: &'static st
 
 fn read(text: &str) -> Side {
     Side::parse("candidate.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
-}
-
-fn scenarios(names: &[&str]) -> Vec<Arc<Scenario>> {
-    names
-        .iter()
-        .map(|name| {
-            let scenario = catalogue::built_in(name, &[]).expect("it is built in");
-            Arc::new(scenario.expect("it loads"))
-        })
-        .collect()
 }
 
 fn judge(baseline: &str, candidate: &str, names: &[&str], runs: &mut Runs<'_>) -> Judgement {

@@ -1,11 +1,9 @@
 //! What `verify` does not perform it must know: each drill that it spares is performed here, and comes out as it said.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use e2e::drills::{SCENARIOS, without_step};
+use e2e::drills::{SCENARIOS, changed, scenarios, without_step};
 use firedrill::runbooks::BUILT_IN;
-use firedrill::scenario::{Scenario, catalogue};
 use firedrill::verify::{Runs, Side};
 use firedrill::worlds::WorldKind;
 
@@ -14,11 +12,6 @@ const SEEDS: std::ops::Range<u64> = 13..18;
 
 fn side(text: &str) -> Side {
     Side::parse("runbook.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
-}
-
-fn changed(from: &str, to: &str) -> String {
-    assert!(BUILT_IN.contains(from), "no longer in the runbook: {from}");
-    BUILT_IN.replace(from, to)
 }
 
 /// Step `name` with another budget.
@@ -35,13 +28,7 @@ fn budget(name: &str, to: &str) -> String {
 #[track_caller]
 fn spared(candidate: &str, names: &[&str]) -> (u64, u64) {
     let (old, new) = (side(BUILT_IN), side(candidate));
-    let scenarios: Vec<Arc<Scenario>> = names
-        .iter()
-        .map(|name| {
-            let scenario = catalogue::built_in(name, &[]).expect("it is built in");
-            Arc::new(scenario.expect("it loads"))
-        })
-        .collect();
+    let scenarios = scenarios(names);
     let stop = AtomicBool::new(false);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let new_runs = || Runs::new(WorldKind::Sim, jobs, &stop, &|| {});

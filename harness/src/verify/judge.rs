@@ -283,8 +283,14 @@ fn settled_by(
         .map(|c| c.scenario.name.clone())
 }
 
-/// The times that are slower by more than the margin: surely ([`Answer::Reject`]), or maybe ([`Answer::Inconclusive`]). An interval from
-/// a handful of pairs is as narrow as chance has it, of one pair it has no width at all: nothing is sure from fewer than a scenario needs.
+/// Whether a measure rests on fewer pairs than a scenario needs: an interval from a handful is as narrow as chance has it, of one pair it
+/// has no width at all.
+fn is_handful(question: &Question, measure: &Measure) -> bool {
+    measure.pairs < question.terms.pairs_min
+}
+
+/// The times that are slower by more than the margin: surely ([`Answer::Reject`]), or maybe ([`Answer::Inconclusive`]). From a handful of
+/// pairs nothing is sure.
 fn slower<'a>(
     question: &Question,
     comparison: &'a Comparison,
@@ -300,9 +306,8 @@ fn slower<'a>(
             )
         })
         .filter(|(measure, margin)| {
-            let enough = measure.pairs >= question.terms.pairs_min;
             let (surely, maybe) = (
-                enough && measure.difference.low > *margin,
+                !is_handful(question, measure) && measure.difference.low > *margin,
                 measure.difference.high > *margin,
             );
             match how {
@@ -390,7 +395,7 @@ fn drilled(
     ] {
         for (measure, margin) in slower(question, comparison, answer) {
             let d = &measure.difference;
-            let few = measure.pairs < question.terms.pairs_min;
+            let few = is_handful(question, measure);
             let remedy = (answer == Answer::Inconclusive).then(|| match pairs_to_settle(d, margin, measure.pairs) {
                 _ if few => format!("--seeds {}", question.terms.pairs_min),
                 Some(pairs) => format!("some {pairs} seeds would narrow it down: --seeds {pairs}"),

@@ -235,8 +235,8 @@ fn without_image(pod: &Pod) -> Option<String> {
     })
 }
 
-/// As `kubectl rollout status` decides it.
-fn is_rolled_out(deployment: &Deployment) -> bool {
+/// As `kubectl rollout status` decides it (`DeploymentStatusViewer` in kubectl's `rollout_status.go`).
+pub(super) fn is_rolled_out(deployment: &Deployment) -> bool {
     let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
     let Some(status) = &deployment.status else {
         return false;

@@ -1,5 +1,5 @@
 //! How long a rollout itself takes, whoever asked for it: from the instant at which the harness's own watch shows the changed Deployment to the
-//! one at which it is complete, as `kubectl rollout status` has it (`DeploymentStatusViewer` in kubectl's `rollout_status.go`).
+//! one at which it is complete, as `kubectl rollout status` has it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use kube::api::{Api, WatchEvent, WatchParams};
 
 use super::super::NAMESPACE;
 use super::super::clock::sleep;
+use super::super::objects::is_rolled_out;
 use super::now_ms;
 
 /// Looks for the last event, a twentieth of a second apart.
@@ -33,7 +34,7 @@ impl Seen {
                 complete: None,
             };
         }
-        if self.changed.is_some() && is_complete(deployment) {
+        if self.changed.is_some() && is_rolled_out(deployment) {
             self.complete = self.complete.or(Some(at));
         }
     }
@@ -41,16 +42,6 @@ impl Seen {
     fn took(&self) -> Option<u64> {
         u64::try_from(self.complete? - self.changed?).ok()
     }
-}
-
-fn is_complete(deployment: &Deployment) -> bool {
-    let status = deployment.status.clone().unwrap_or_default();
-    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
-    let updated = status.updated_replicas.unwrap_or_default();
-    status.observed_generation >= deployment.metadata.generation
-        && updated >= wanted.unwrap_or(1)
-        && status.replicas.unwrap_or_default() <= updated
-        && status.available_replicas.unwrap_or_default() >= updated
 }
 
 /// Follows a Deployment until it is dropped.
