@@ -226,6 +226,19 @@ pub struct HostSeen {
     pub worst_ms: Ms,
     /// When last, ms of the drill.
     pub last_ms: Ms,
+    /// CPU time that it did not get; `None` where the machine does not tell.
+    pub stolen: Option<Stolen>,
+}
+
+/// CPU time that the hypervisor of a virtual machine gave to others while this one wanted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stolen {
+    /// Share of the machine's CPU time, in thousandths.
+    pub permille: u64,
+    /// The same in the worst second.
+    pub worst_permille: u64,
+    /// When that ended, ms of the drill.
+    pub worst_ms: Ms,
 }
 
 /// A request that is sent later than it is due by more than this says more about the host than about the exchange: its clients give

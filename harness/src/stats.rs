@@ -45,6 +45,12 @@ pub fn show_ppm(ppm: u64) -> String {
     format!("{}.{:04}%", ppm / 10_000, ppm % 10_000)
 }
 
+/// Thousandths as a percentage: `4.2%`.
+#[must_use]
+pub fn show_permille(permille: u64) -> String {
+    format!("{}.{}%", permille / 10, permille % 10)
+}
+
 /// An integer with thousands set apart by commas.
 #[must_use]
 pub fn show_count(n: u64) -> String {
@@ -101,6 +107,7 @@ mod tests {
         assert_eq!(show_ms(72_190), "72.1 s");
         assert_eq!(show_ms(242_000), "4m 02s");
         assert_eq!(show_ppm(42), "0.0042%");
+        assert_eq!(show_permille(42), "4.2%");
         assert_eq!(show_count(1_234_567), "1,234,567");
         assert_eq!(show_count(0), "0");
         assert_eq!(show_count(123), "123");

@@ -1,7 +1,11 @@
 //! Did the host let the clients do their work? If not, nothing that they saw is the exchange's doing for certain.
+//!
+//! CPU time that a hypervisor gave to others is told, not judged: how much of it an exchange bears depends on what it is doing just then.
+
+use std::fmt::Write as _;
 
 use crate::evidence::{Evidence, LATE_MS};
-use crate::stats::{parts_per_million, show_ms, show_ppm};
+use crate::stats::{parts_per_million, show_ms, show_permille, show_ppm};
 use crate::verdict::{Finding, Stage, Verdict};
 
 /// Late requests in a million that are too many: as many as the errors that fail a drill (0.01 %). Fewer can't decide one.
@@ -37,8 +41,22 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
             ),
         )
     };
-    found
+    let mut found = found
         .number("sent", host.sent)
         .number("late", host.late)
-        .number("late_worst_ms", host.worst_ms)
+        .number("late_worst_ms", host.worst_ms);
+    if let Some(stolen) = host.stolen.filter(|stolen| stolen.worst_permille > 0) {
+        let _ = write!(
+            found.reason,
+            "; its hypervisor gave {} of its CPU time to other machines, {} in the second before {}",
+            show_permille(stolen.permille),
+            show_permille(stolen.worst_permille),
+            show_ms(stolen.worst_ms)
+        );
+        found = found
+            .number("stolen_permille", stolen.permille)
+            .number("stolen_worst_permille", stolen.worst_permille)
+            .number("stolen_worst_ms", stolen.worst_ms);
+    }
+    found
 }

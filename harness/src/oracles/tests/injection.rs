@@ -1,7 +1,7 @@
 //! Whether the drill may be judged at all: the host, the steady state before, the fault.
 
 use super::{Case, GOOD_SECOND, good, verdict_of};
-use crate::evidence::{Evidence, FaultSeen, HostSeen, Second};
+use crate::evidence::{Evidence, FaultSeen, HostSeen, Second, Stolen};
 use crate::oracles::ask_all;
 use crate::verdict::{Survivability, Verdict, judge};
 
@@ -17,6 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
                     late: 2,
                     worst_ms: 400,
                     last_ms: 170_000,
+                    stolen: None,
                 });
             },
             "host",
@@ -94,6 +95,7 @@ fn a_late_request_in_ten_thousand_decides_nothing_and_a_starved_host_fails_nobod
             late,
             worst_ms: 900,
             last_ms: 200_000,
+            stolen: None,
         });
         // What the clients saw of it, and what an executor would be blamed for.
         e.seconds[455].errors = 50;
@@ -105,6 +107,38 @@ fn a_late_request_in_ten_thousand_decides_nothing_and_a_starved_host_fails_nobod
     let judged = |e: &Evidence| judge(&ask_all(e), Survivability::Survivable).overall;
     assert_eq!(judged(&host(2)), Verdict::Fail);
     assert_eq!(judged(&starved), Verdict::Inconclusive);
+}
+
+#[test]
+fn cpu_time_that_others_had_is_told_and_not_judged() {
+    let told = |stolen| {
+        let mut e = good();
+        e.host = Some(HostSeen {
+            sent: 20_000,
+            stolen,
+            ..HostSeen::default()
+        });
+        let found = ask_all(&e).into_iter().find(|f| f.oracle == "host");
+        let found = found.expect("the host is judged");
+        assert_eq!(found.verdict, Verdict::Pass);
+        found
+    };
+    let quiet = "0 of 20000 requests were sent more than 250 ms late";
+    for nothing in [None, Some(Stolen::default())] {
+        assert_eq!(told(nothing).reason, quiet);
+    }
+    let found = told(Some(Stolen {
+        permille: 42,
+        worst_permille: 310,
+        worst_ms: 123_000,
+    }));
+    assert_eq!(
+        found.reason,
+        format!(
+            "{quiet}; its hypervisor gave 4.2% of its CPU time to other machines, 31.0% in the second before 2m 03s"
+        )
+    );
+    assert_eq!(found.numbers["stolen_worst_permille"], 310);
 }
 
 #[test]

@@ -146,6 +146,7 @@ mod tests {
             late: 2,
             worst_ms: 800,
             last_ms: 5_000,
+            stolen: None,
         };
         assert_eq!(record.host, host);
     }
