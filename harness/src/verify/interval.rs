@@ -155,6 +155,13 @@ pub fn pairs_to_settle(difference: &Difference, margin: i64, pairs: u64) -> Opti
     u64::try_from(needed).ok().filter(|n| *n <= 1_000_000)
 }
 
+/// The confidence of an interval, in percent.
+pub(super) fn confidence(alpha_ppm: u64) -> String {
+    let ppm = 1_000_000 - alpha_ppm;
+    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,5 +228,13 @@ mod tests {
         };
         assert_eq!(pairs_to_settle(&d, 5_000, 100), Some(401));
         assert_eq!(pairs_to_settle(&d, 4_000, 100), None);
+    }
+
+    #[test]
+    fn a_confidence_has_no_more_digits_than_it_needs() {
+        assert_eq!(
+            (confidence(50_000), confidence(12_500)),
+            ("95".to_owned(), "98.75".to_owned())
+        );
     }
 }

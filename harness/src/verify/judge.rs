@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::compare::{Comparison, IMPACT_P99, Measure, RTO_P99};
-use super::interval::{ALPHA_PPM, pairs_to_settle, share_ppm, trials_needed};
+use super::against;
+use super::compare::Comparison;
+use super::interval::{ALPHA_PPM, share_ppm, trials_needed};
 use super::plans::{self, PlanDiff};
 use super::policy::{self, Concern, Weight};
 use super::protection::Protection;
 use super::runs::{Runs, Spared};
-use super::show::{signed_ms, tenths_of_percent};
+use super::show::tenths_of_percent;
 use super::shrink::{Smallest, smallest};
 use super::{Question, trials, words};
-use crate::stats::show_ms;
 use crate::worlds::WorldError;
 
 /// What comes of it.
@@ -175,7 +175,7 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
         let late = judgement
             .comparisons
             .iter()
-            .any(|c| !slower(question, c, Answer::Reject).is_empty());
+            .any(|c| !against::slower(question, c, Answer::Reject).is_empty());
         // What is wrong whatever drills say needs no more of them.
         let wrong = concerns.iter().any(|c| c.weight == Weight::Wrong);
         if failing || late || wrong || judgement.interrupted {
@@ -283,45 +283,10 @@ fn settled_by(
         .map(|c| c.scenario.name.clone())
 }
 
-/// Whether a measure rests on fewer pairs than a scenario needs: an interval from a handful is as narrow as chance has it, of one pair it
-/// has no width at all.
-fn is_handful(question: &Question, measure: &Measure) -> bool {
-    measure.pairs < question.terms.pairs_min
-}
-
-/// The times that are slower by more than the margin: surely ([`Answer::Reject`]), or maybe ([`Answer::Inconclusive`]). From a handful of
-/// pairs nothing is sure.
-fn slower<'a>(
-    question: &Question,
-    comparison: &'a Comparison,
-    how: Answer,
-) -> Vec<(&'a Measure, i64)> {
-    [RTO_P99, IMPACT_P99]
-        .iter()
-        .filter_map(|name| comparison.measure(name))
-        .map(|measure| {
-            (
-                measure,
-                question.terms.margin.of(measure.difference.baseline),
-            )
-        })
-        .filter(|(measure, margin)| {
-            let (surely, maybe) = (
-                !is_handful(question, measure) && measure.difference.low > *margin,
-                measure.difference.high > *margin,
-            );
-            match how {
-                Answer::Reject => surely,
-                _ => maybe && !surely,
-            }
-        })
-        .collect()
-}
-
 fn weigh(question: &Question, judgement: &mut Judgement) {
     let mut reasons = Vec::new();
     for comparison in &judgement.comparisons {
-        drilled(question, comparison, judgement.alpha_ppm, &mut reasons);
+        reasons.extend(against::of(question, comparison, judgement.alpha_ppm));
     }
     for weighed in &judgement.concerns {
         let Concern {
@@ -364,117 +329,6 @@ fn weigh(question: &Question, judgement: &mut Judgement) {
     judgement.reasons = reasons;
 }
 
-/// What the pairs of one scenario say against the candidate.
-fn drilled(
-    question: &Question,
-    comparison: &Comparison,
-    alpha_ppm: u64,
-    reasons: &mut Vec<Reason>,
-) {
-    let name = &comparison.scenario.name;
-    let counts = comparison.counts;
-    let all = comparison.pairs.len() as u64;
-    if counts.newly_failing > 0 {
-        let trouble = comparison
-            .pairs
-            .iter()
-            .find(|p| p.is_newly_failing())
-            .and_then(|p| p.candidate.trouble.clone());
-        let (oracle, reason) = trouble.unwrap_or_default();
-        let (low, high) = share_ppm(counts.newly_failing, all);
-        reasons.push(Reason {
-            answer: Answer::Reject,
-            text: format!("{name}: {} of {all} drills that the baseline passes fail (95 %: {} to {}), the first by `{oracle}`: {reason}",
-                counts.newly_failing, tenths_of_percent(low), tenths_of_percent(high)),
-            remedy: None,
-        });
-    }
-    for (answer, verb) in [
-        (Answer::Reject, "grows by"),
-        (Answer::Inconclusive, "may grow by more than the margin:"),
-    ] {
-        for (measure, margin) in slower(question, comparison, answer) {
-            let d = &measure.difference;
-            let few = is_handful(question, measure);
-            let remedy = (answer == Answer::Inconclusive).then(|| match pairs_to_settle(d, margin, measure.pairs) {
-                _ if few => format!("--seeds {}", question.terms.pairs_min),
-                Some(pairs) => format!("some {pairs} seeds would narrow it down: --seeds {pairs}"),
-                None => "the difference is about the margin itself: no number of seeds settles that; choose --margin".to_owned(),
-            });
-            let how_sure = if few {
-                let plural = if measure.pairs == 1 { "" } else { "s" };
-                format!(
-                    "{} pair{plural}, too few to tell it from chance",
-                    measure.pairs
-                )
-            } else {
-                let (low, high) = (signed_ms(d.low), signed_ms(d.high));
-                format!("{} %: {low} to {high}", confidence(alpha_ppm))
-            };
-            reasons.push(Reason {
-                answer,
-                text: format!(
-                    "{name}: {} {verb} {} ({how_sure}), and the margin is {}",
-                    measure.name,
-                    signed_ms(d.value()),
-                    show_ms(margin.unsigned_abs())
-                ),
-                remedy,
-            });
-        }
-    }
-    if counts.newly_inconclusive > 0 {
-        let first = comparison.pairs.iter().find(|p| {
-            p.candidate.verdict == crate::verdict::Verdict::Inconclusive
-                && p.baseline.verdict != crate::verdict::Verdict::Inconclusive
-        });
-        let why = first
-            .and_then(|p| p.candidate.trouble.clone())
-            .map_or_else(String::new, |(oracle, reason)| {
-                format!(", the first by `{oracle}`: {reason}")
-            });
-        reasons.push(Reason {
-            answer: Answer::Inconclusive,
-            text: format!("{name}: {} of {all} drills show something under the baseline and nothing under the candidate{why}", counts.newly_inconclusive),
-            remedy: Some("no number of seeds settles that: look at why".to_owned()),
-        });
-    }
-    let less = |name: &str| comparison.measure(name).map(|m| m.difference);
-    if let Some(d) = less("files kept, fewest").filter(|d| d.high < 0) {
-        reasons.push(Reason {
-            answer: Answer::Inconclusive,
-            text: format!(
-                "{name}: less evidence is kept, {} files instead of {}",
-                d.candidate, d.baseline
-            ),
-            remedy: Some("a person must say whether the post-mortem can do without".to_owned()),
-        });
-    }
-    if let Some(d) = less("log lines kept, median")
-        .filter(|d| d.high < 0 && d.candidate.saturating_mul(2) < d.baseline)
-    {
-        reasons.push(Reason {
-            answer: Answer::Inconclusive,
-            text: format!(
-                "{name}: {} lines of the bad release's logs are kept instead of {}",
-                d.candidate, d.baseline
-            ),
-            remedy: Some("a person must say whether the post-mortem can do without".to_owned()),
-        });
-    }
-    if let Some(d) = less("steps left to a person").filter(|d| d.low > 0) {
-        reasons.push(Reason {
-            answer: Answer::Inconclusive,
-            text: format!(
-                "{name}: {} steps are left to a person instead of {}, over all drills",
-                d.candidate, d.baseline
-            ),
-            remedy: Some("a person must say whether that is wanted".to_owned()),
-        });
-    }
-}
-
-/// Whether there is enough that speaks for the candidate.
 fn enough(question: &Question, judgement: &Judgement, reasons: &mut Vec<Reason>) {
     if reasons.iter().any(|r| r.answer == Answer::Reject) {
         return;
@@ -571,13 +425,6 @@ fn adopt(question: &Question, judgement: &Judgement) -> Reason {
     }
 }
 
-/// The confidence of an interval, in percent.
-pub(super) fn confidence(alpha_ppm: u64) -> String {
-    let ppm = 1_000_000 - alpha_ppm;
-    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -593,9 +440,5 @@ mod tests {
     fn answers_have_their_exit_codes() {
         let codes = [Answer::Adopt, Answer::Reject, Answer::Inconclusive].map(Answer::exit_code);
         assert_eq!(codes, [0, 1, 3]);
-        assert_eq!(
-            (confidence(50_000), confidence(12_500)),
-            ("95".to_owned(), "98.75".to_owned())
-        );
     }
 }

@@ -19,6 +19,7 @@
 //! Looking several times at growing evidence makes a false rejection likelier. Each look therefore gets an equal share of the 5 %
 //! (Bonferroni over the planned looks), so that all together stay within it. Nothing depends on threads: looks have fixed sizes.
 
+mod against;
 mod canonical;
 mod compare;
 mod interval;

@@ -6,8 +6,9 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use super::compare::{Comparison, IMPACT_P99, Measure, RTO_MEDIAN, RTO_P99, Unit};
+use super::interval::confidence;
 use super::interval::{Difference, share_ppm};
-use super::judge::{Judgement, confidence};
+use super::judge::Judgement;
 use super::runs::Spared;
 use crate::stats::{show_count, show_ms, show_ppm};
 
