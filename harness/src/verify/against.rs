@@ -61,7 +61,7 @@ pub(super) fn slower<'a>(
 fn newly_failing(comparison: &Comparison) -> Option<Reason> {
     let (name, all) = (&comparison.scenario.name, comparison.pairs.len() as u64);
     let failing = comparison.counts.newly_failing;
-    let first = comparison.pairs.iter().find(|p| p.is_newly_failing())?;
+    let first = comparison.first_newly_failing()?;
     let (oracle, reason) = first.candidate.trouble.clone().unwrap_or_default();
     let (low, high) = share_ppm(failing, all);
     Some(Reason {

@@ -106,6 +106,12 @@ impl Comparison {
         self.measures.iter().find(|m| m.name == name)
     }
 
+    /// The first new failure, in the order of seeds.
+    #[must_use]
+    pub fn first_newly_failing(&self) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.is_newly_failing())
+    }
+
     /// Compares what is known of both sides.
     #[must_use]
     pub fn of(

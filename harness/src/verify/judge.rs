@@ -224,7 +224,7 @@ fn newly_failing(
     comparisons: &[Comparison],
 ) -> Option<(Arc<crate::scenario::Scenario>, super::Pair)> {
     comparisons.iter().find_map(|c| {
-        let pair = c.pairs.iter().find(|p| p.is_newly_failing())?;
+        let pair = c.first_newly_failing()?;
         Some((Arc::clone(&c.scenario), pair.clone()))
     })
 }

@@ -1,6 +1,6 @@
 //! Whether the drill may be judged at all: the host, the steady state before, the fault.
 
-use super::{Case, GOOD_SECOND, good, verdict_of};
+use super::{Case, GOOD_SECOND, finding_of, good, verdict_of};
 use crate::evidence::{Evidence, FaultSeen, HostSeen, Second, Stolen};
 use crate::oracles::ask_all;
 use crate::verdict::{Survivability, Verdict, judge};
@@ -118,8 +118,7 @@ fn cpu_time_that_others_had_is_told_and_not_judged() {
             stolen,
             ..HostSeen::default()
         });
-        let found = ask_all(&e).into_iter().find(|f| f.oracle == "host");
-        let found = found.expect("the host is judged");
+        let found = finding_of("host", &e);
         assert_eq!(found.verdict, Verdict::Pass);
         found
     };

@@ -19,7 +19,7 @@ use crate::evidence::{
     Books, Entry, Evidence, MaintenanceSeen, Outcome, PodSeen, Probe, Second, TriggerSaid,
 };
 use crate::scenario::{Path, Scenario, built_in};
-use crate::verdict::Verdict;
+use crate::verdict::{Finding, Verdict};
 
 const GOOD_SECOND: Second = Second {
     answered: 200,
@@ -113,12 +113,15 @@ fn good() -> Evidence {
     e
 }
 
-fn verdict_of(oracle: &str, evidence: &Evidence) -> Verdict {
+fn finding_of(oracle: &str, evidence: &Evidence) -> Finding {
     ask_all(evidence)
         .into_iter()
         .find(|f| f.oracle == oracle)
         .expect(oracle)
-        .verdict
+}
+
+fn verdict_of(oracle: &str, evidence: &Evidence) -> Verdict {
+    finding_of(oracle, evidence).verdict
 }
 
 #[test]
