@@ -11,7 +11,7 @@ use super::api::validate;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::store::Ref;
-use super::value::{self, at, int, items, remove, set, set_or_remove, text, timestamp};
+use super::value::{self, at, int, items, keep, remove, set, text, timestamp};
 use crate::time::Micros;
 
 /// Which part of an object a write may change.
@@ -283,23 +283,21 @@ impl Cluster {
             "generateName",
             "resourceVersion",
         ] {
-            let kept = at(&old.value, &["metadata", field]).cloned();
-            set_or_remove(&mut object, &["metadata", field], kept);
+            keep(&mut object, &["metadata", field], &old.value);
         }
         remove(&mut object, &["metadata", "managedFields"]);
         set(&mut object, &["apiVersion"], kind.api_version());
         set(&mut object, &["kind"], kind.name());
         match part {
             Part::Status => {
-                set_or_remove(&mut object, &["spec"], old.value.get("spec").cloned());
+                keep(&mut object, &["spec"], &old.value);
                 if kind == Kind::Deployment {
-                    let labels = at(&old.value, &["metadata", "labels"]).cloned();
-                    set_or_remove(&mut object, &["metadata", "labels"], labels);
+                    keep(&mut object, &["metadata", "labels"], &old.value);
                 }
             }
             Part::Main => {
                 if kind.has_status() {
-                    set_or_remove(&mut object, &["status"], old.value.get("status").cloned());
+                    keep(&mut object, &["status"], &old.value);
                 }
                 defaults::apply(kind, &mut object);
                 validate::update(kind, &old.value, &object)?;

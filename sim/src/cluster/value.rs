@@ -53,11 +53,12 @@ pub(crate) fn set(v: &mut Value, path: &[&str], new: impl Into<Value>) {
         if !here.is_object() {
             *here = Value::Object(Map::new());
         }
-        here = here
-            .as_object_mut()
-            .expect("just made an object")
-            .entry((*step).to_owned())
-            .or_insert(Value::Null);
+        let members = here.as_object_mut().expect("just made an object");
+        // Mostly it is there already, and needs no key of its own.
+        if !members.contains_key(*step) {
+            members.insert((*step).to_owned(), Value::Null);
+        }
+        here = members.get_mut(*step).expect("just inserted");
     }
     *here = new.into();
 }
@@ -76,6 +77,14 @@ pub(crate) fn remove(v: &mut Value, path: &[&str]) -> bool {
     }
     here.as_object_mut()
         .is_some_and(|m| m.remove(*last).is_some())
+}
+
+/// Makes the member at `path` as it is in `from`: absent if it is absent there.
+pub(crate) fn keep(v: &mut Value, path: &[&str], from: &Value) {
+    let kept = at(from, path);
+    if at(v, path) != kept {
+        set_or_remove(v, path, kept.cloned());
+    }
 }
 
 /// Writes `new` at `path`, or removes the member if `new` is `None`.

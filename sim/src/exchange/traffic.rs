@@ -77,6 +77,9 @@ impl Replies {
     #[inline]
     fn push(&mut self, reply: Reply) {
         let earlier = |other: &Reply| (other.at, other.id) < (reply.at, reply.id);
+        if self.0.back().is_none_or(earlier) {
+            return self.0.push_back(reply);
+        }
         match self.0.iter().rposition(earlier) {
             Some(before) => self.0.insert(before + 1, reply),
             None => self.0.push_front(reply),

@@ -112,17 +112,17 @@ pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence, end_ms: 
 
 /// The order log's entries. Positions in it are the orders' ids, so none can be there twice.
 fn orders(ledger: &sim::database::Ledger, books: &Books) -> Vec<Entry> {
-    books
-        .acknowledged
-        .iter()
-        .filter_map(|order| {
-            let entry = ledger.log().get(dex::types::Seq(order.id))?;
-            Some(Entry {
-                id: order.id,
-                content: order_content(&entry.command),
-            })
+    let entries = books.acknowledged.iter().filter_map(|order| {
+        let entry = ledger.log().get(dex::types::Seq(order.id))?;
+        Some(Entry {
+            id: order.id,
+            content: order_content(&entry.command),
         })
-        .collect()
+    });
+    // Nearly always all of them are there.
+    let mut present = Vec::with_capacity(books.acknowledged.len());
+    present.extend(entries);
+    present
 }
 
 /// What the ledger in use lacks and can be brought back: the longest log that the server keeps, replayed by the engine of `release` on the

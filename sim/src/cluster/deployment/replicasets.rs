@@ -117,7 +117,7 @@ impl Cluster {
             return Ok(stored);
         }
         let number = annotation(&rs.value, REVISION).unwrap_or("").to_owned();
-        let mut update = annotate(&mut sync.object, REVISION, &number);
+        let mut update = sync.annotate(REVISION, &number);
         if progress_deadline(&sync.object).is_some()
             && condition(&sync.object, "Progressing").is_none()
         {
@@ -206,9 +206,8 @@ impl Cluster {
                     );
                     self.write_deployment_status(sync)?;
                 }
-                let object = sync.object.clone();
                 self.event(
-                    &object,
+                    &sync.object,
                     true,
                     "ReplicaSetCreateError",
                     &message,
@@ -219,16 +218,15 @@ impl Cluster {
         };
         if !existed && size > 0 {
             let message = format!("Scaled up replica set {rs_name} from 0 to {size}");
-            let object = sync.object.clone();
             self.event(
-                &object,
+                &sync.object,
                 false,
                 "ScalingReplicaSet",
                 &message,
                 "deployment-controller",
             );
         }
-        let mut update = annotate(&mut sync.object, REVISION, &revision.to_string());
+        let mut update = sync.annotate(REVISION, &revision.to_string());
         if !existed && progress_deadline(&sync.object).is_some() {
             let message = format!("Created new replica set \"{rs_name}\"");
             set_condition(

@@ -144,9 +144,8 @@ impl Cluster {
                 "Scaled {way} replica set {} from {before} to {size}",
                 name(&stored.value)
             );
-            let object = sync.object.clone();
             self.event(
-                &object,
+                &sync.object,
                 false,
                 "ScalingReplicaSet",
                 &message,

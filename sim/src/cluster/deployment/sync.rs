@@ -1,5 +1,7 @@
 //! One sync of a Deployment (`deployment_controller.go` syncDeployment).
 
+use std::ops::{Deref, DerefMut};
+
 use serde_json::Value;
 
 use super::view::{DESIRED, active, int_annotation, spec_replicas};
@@ -7,12 +9,48 @@ use crate::cluster::api::status::ApiError;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{self, controller_uid, flag, split_key, text, uid};
+use crate::cluster::value::{self, annotation, controller_uid, flag, set, split_key, text, uid};
+
+/// A stored object and what is to become of it: it is copied only once it is changed.
+pub(crate) struct Draft {
+    stored: Ref,
+    changed: Option<Value>,
+}
+
+impl Draft {
+    fn of(stored: Ref) -> Self {
+        Self {
+            stored,
+            changed: None,
+        }
+    }
+
+    /// The object as it is to be written; the draft is as it was stored again.
+    fn take(&mut self) -> Value {
+        let changed = self.changed.take();
+        changed.unwrap_or_else(|| self.stored.value.clone())
+    }
+}
+
+impl Deref for Draft {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        self.changed.as_ref().unwrap_or(&self.stored.value)
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut Value {
+        let stored = &self.stored;
+        self.changed.get_or_insert_with(|| stored.value.clone())
+    }
+}
 
 /// A Deployment while it is being synced: its latest version and its ReplicaSets by name.
 pub(crate) struct Sync {
     pub(crate) key: String,
-    pub(crate) object: Value,
+    pub(crate) object: Draft,
     pub(crate) sets: Vec<Ref>,
 }
 
@@ -24,6 +62,15 @@ impl Sync {
             Some(slot) => *slot = rs.clone(),
             None => self.sets.push(rs.clone()),
         }
+    }
+
+    /// Annotates the Deployment; true if that changes it.
+    pub(crate) fn annotate(&mut self, key: &str, new: &str) -> bool {
+        let changes = annotation(&self.object, key) != Some(new);
+        if changes {
+            set(&mut self.object, &["metadata", "annotations", key], new);
+        }
+        changes
     }
 
     pub(crate) fn deployment_name(&self) -> String {
@@ -43,7 +90,7 @@ impl Cluster {
         let sets = self.replica_sets_of(&stored.value);
         let mut sync = Sync {
             key: key.to_owned(),
-            object: stored.value.clone(),
+            object: Draft::of(stored),
             sets,
         };
         if value::deleting(&sync.object) {
@@ -112,10 +159,10 @@ impl Cluster {
         let stored = self.update(
             Kind::Deployment,
             &sync.key,
-            sync.object.clone(),
+            sync.object.take(),
             crate::cluster::objects::Part::Status,
         )?;
-        sync.object = stored.value.clone();
+        sync.object = Draft::of(stored);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Reading Deployments and ReplicaSets: fenceposts, annotations, template equality.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cluster::store::Ref;
 use crate::cluster::value::{annotation, at, created, int, name, text};
@@ -145,16 +145,29 @@ pub(crate) fn template_without_hash(template: &Value) -> Value {
     template
 }
 
+fn metadata(template: &Value) -> Option<&Map<String, Value>> {
+    template.get("metadata")?.as_object()
+}
+
 /// Whether two templates are equal but for the hash label.
 pub(crate) fn same_template(a: &Value, b: &Value) -> bool {
-    let meta = |t: &Value| {
-        let mut meta = t.get("metadata").cloned().unwrap_or(Value::Null);
-        if let Some(labels) = meta.get_mut("labels").and_then(Value::as_object_mut) {
-            labels.remove(HASH_LABEL);
+    let same_labels = |a: &Value, b: &Value| match (a.as_object(), b.as_object()) {
+        (Some(a), Some(b)) => {
+            let others = |(key, _): &(&String, &Value)| *key != HASH_LABEL;
+            a.iter().filter(others).eq(b.iter().filter(others))
         }
-        meta
+        _ => a == b,
     };
-    a.get("spec") == b.get("spec") && meta(a) == meta(b)
+    a.get("spec") == b.get("spec")
+        && match (metadata(a), metadata(b)) {
+            (Some(a), Some(b)) => {
+                a.len() == b.len()
+                    && a.iter().zip(b).all(|((key, a), (other, b))| {
+                        key == other && (a == b || key == "labels" && same_labels(a, b))
+                    })
+            }
+            (a, b) => a == b,
+        }
 }
 
 pub(crate) fn template(v: &Value) -> &Value {
@@ -163,11 +176,10 @@ pub(crate) fn template(v: &Value) -> &Value {
 
 /// The ReplicaSet of the Deployment's template: the oldest whose template equals it.
 pub(crate) fn find_new(d: &Value, sets: &[Ref]) -> Option<Ref> {
-    let mut sorted = sets.to_vec();
-    by_creation(&mut sorted);
-    sorted
-        .into_iter()
-        .find(|rs| same_template(template(&rs.value), template(d)))
+    let same = |rs: &&Ref| same_template(template(&rs.value), template(d));
+    let mut equal: Vec<Ref> = sets.iter().filter(same).cloned().collect();
+    by_creation(&mut equal);
+    equal.into_iter().next()
 }
 
 /// All but the new one.
