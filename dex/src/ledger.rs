@@ -129,6 +129,16 @@ impl Ledger {
         &self.balances
     }
 
+    /// Whether a balance is below zero: all signs in one look, which tells of no account.
+    #[must_use]
+    pub fn has_negative(&self) -> bool {
+        let signs = self
+            .balances
+            .iter()
+            .fold(0, |signs, b| signs | b.free.0 | b.locked.0);
+        signs < 0
+    }
+
     /// The venue's holdings, by asset.
     #[must_use]
     pub fn venue(&self) -> &[Venue] {
@@ -227,11 +237,11 @@ impl Ledger {
         // Asset by asset, so that the sum stays in registers; some accounts at a time, so that they stay in the cache meanwhile.
         for accounts in self.balances.chunks(self.assets * ACCOUNTS_AT_A_TIME) {
             for (asset, sum) in sums.iter_mut().enumerate() {
-                let balances = accounts.iter().skip(asset).step_by(self.assets);
-                sum.0 = balances.fold(sum.0, |total, balance| {
+                let accounts = accounts.chunks_exact(self.assets);
+                sum.0 = accounts.fold(sum.0, |total, account| {
                     total
-                        .wrapping_add(balance.free.0)
-                        .wrapping_add(balance.locked.0)
+                        .wrapping_add(account[asset].free.0)
+                        .wrapping_add(account[asset].locked.0)
                 });
             }
         }

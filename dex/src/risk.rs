@@ -9,6 +9,7 @@
 
 use crate::command::Trade;
 use crate::exchange::Exchange;
+use crate::ledger::Balance;
 use crate::order_log::{LogEntry, OrderLog, replay};
 use crate::types::{Amount, Side, TradeId};
 
@@ -180,12 +181,11 @@ fn is_regular(live: &Exchange, trade: &Trade) -> bool {
 fn ledger_anomalies(live: &Exchange) -> u64 {
     let ledger = live.ledger();
     let unbalanced = ledger.imbalances().iter().filter(|a| a.0 != 0).count();
-    let negative = ledger
-        .balances()
-        .iter()
-        .filter(|b| (b.free.0 | b.locked.0) < 0)
-        .count();
-    (unbalanced + negative) as u64
+    if !ledger.has_negative() {
+        return unbalanced as u64;
+    }
+    let negative = |b: &&Balance| b.free.0 < 0 || b.locked.0 < 0;
+    (unbalanced + ledger.balances().iter().filter(negative).count()) as u64
 }
 
 /// Assets whose locked total is not what open orders reserve.

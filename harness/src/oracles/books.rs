@@ -88,11 +88,11 @@ fn compared(books: &Books) -> Comparison {
         acknowledged.to_mut().dedup();
     }
     let ascends = |all: &[Entry]| all.windows(2).all(|pair| pair[0].id < pair[1].id);
+    let present = sorted(&books.present);
     // The usual case is quick: what is there is to the letter what was acknowledged.
-    if books.present == books.acknowledged && ascends(&acknowledged) {
+    if present == acknowledged && ascends(&acknowledged) {
         return Comparison::default();
     }
-    let present = sorted(&books.present);
     let mut result = Comparison::default();
     let mut note = |count: &mut u64, id: u64| {
         *count += 1;

@@ -10,7 +10,7 @@ use super::machine::Cluster;
 use super::objects::Part;
 use super::replicaset::is_active;
 use super::store::Ref;
-use super::value::{self, at, condition_true, controller_uid, int, set, split_key, text, uid};
+use super::value::{self, at, condition_true, int, split_key, text, uid, with};
 
 /// A number or a percentage rounded up, as budgets count.
 fn scaled(v: &Value, total: i64) -> i64 {
@@ -85,22 +85,24 @@ impl Cluster {
         if !remaining.is_empty() {
             status["disruptedPods"] = Value::Object(remaining);
         }
-        let mut object = b.clone();
-        set(&mut object, &["status"], status);
+        if b.get("status") == Some(&status) {
+            return Ok(());
+        }
+        let object = with(b, "status", status);
         self.update(Kind::PodDisruptionBudget, key, object, Part::Status)?;
         Ok(())
     }
 
     /// The sizes of the controllers behind these pods.
     fn expected_pods(&self, namespace: &str, pods: &[Ref]) -> i64 {
-        let owners: Vec<&str> = pods.iter().map(|p| controller_uid(&p.value)).collect();
+        let owners: Vec<&str> = pods.iter().map(|p| p.controller_uid()).collect();
         let sets: Vec<&Ref> = self
             .store
             .list(Kind::ReplicaSet, Some(namespace))
             .filter(|(_, rs)| owners.contains(&uid(&rs.value)))
             .map(|(_, rs)| rs)
             .collect();
-        let deployments: Vec<&str> = sets.iter().map(|rs| controller_uid(&rs.value)).collect();
+        let deployments: Vec<&str> = sets.iter().map(|rs| rs.controller_uid()).collect();
         let scales: i64 = self
             .store
             .list(Kind::Deployment, Some(namespace))
@@ -109,7 +111,7 @@ impl Cluster {
             .sum();
         let bare: i64 = sets
             .iter()
-            .filter(|rs| controller_uid(&rs.value).is_empty())
+            .filter(|rs| rs.controller_uid().is_empty())
             .map(|rs| spec_replicas(&rs.value))
             .sum();
         scales + bare

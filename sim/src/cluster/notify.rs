@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::agenda_items::Work;
-use super::api::selectors::LabelSelector;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::store::{Change, LogEntry};
@@ -118,17 +117,17 @@ impl Cluster {
         else {
             return;
         };
-        let deployment = controller_uid(&rs.value);
+        let deployment = rs.controller_uid();
         let owned: Vec<String> = self
             .store
             .list(Kind::ReplicaSet, Some(&namespace))
-            .filter(|(_, rs)| controller_uid(&rs.value) == deployment)
+            .filter(|(_, rs)| rs.controller_uid() == deployment)
             .map(|(_, rs)| uid(&rs.value).to_owned())
             .collect();
         let any_left = self
             .store
             .list(Kind::Pod, Some(&namespace))
-            .any(|(_, p)| owned.iter().any(|u| u == controller_uid(&p.value)));
+            .any(|(_, p)| owned.iter().any(|u| u == p.controller_uid()));
         if !any_left {
             self.enqueue_controller(&rs.value);
         }
@@ -137,8 +136,12 @@ impl Cluster {
 
 /// Whether a Service selects a pod.
 pub(crate) fn selects(service: &Value, pod: &Value) -> bool {
-    let selector = LabelSelector::of_map(at(service, &["spec", "selector"]));
-    !selector.is_empty() && selector.matches(pod)
+    let selector = at(service, &["spec", "selector"]).and_then(Value::as_object);
+    let labels = at(pod, &["metadata", "labels"]);
+    selector.is_some_and(|selector| {
+        let mut wanted = selector.iter();
+        !selector.is_empty() && wanted.all(|(key, v)| labels.and_then(|l| l.get(key)) == Some(v))
+    })
 }
 
 /// What of a pod shows in an EndpointSlice.

@@ -14,7 +14,7 @@ use super::objects::{DeleteOptions, Part};
 use super::store::Ref;
 use super::value::{
     self, annotation, at, condition, condition_true, controller_uid, created, int, items, name,
-    parse_timestamp, set, text, timestamp, uid,
+    parse_timestamp, set, text, timestamp, uid, with,
 };
 use crate::time::Micros;
 
@@ -87,7 +87,7 @@ impl Cluster {
         let owner = uid(rs);
         self.store
             .list(Kind::Pod, Some(value::namespace(rs)))
-            .filter(|(_, p)| controller_uid(&p.value) == owner && is_active(&p.value))
+            .filter(|(_, p)| p.controller_uid() == owner && is_active(&p.value))
             .map(|(_, p)| p.clone())
             .collect()
     }
@@ -105,9 +105,8 @@ impl Cluster {
         let status = self.replica_set_status(&rs.value, &pods, outcome.as_ref().err());
         let unchanged = rs.value["status"] == status;
         if !unchanged && self.store.get(Kind::ReplicaSet, key).is_some() {
-            let mut copy = rs.value.clone();
+            let mut copy = with(&rs.value, "status", status);
             value::remove(&mut copy, &["metadata", "resourceVersion"]);
-            set(&mut copy, &["status"], status);
             self.update(Kind::ReplicaSet, key, copy, Part::Status)?;
         }
         let min_ready = int(&rs.value, &["spec", "minReadySeconds"]).unwrap_or(0);
@@ -235,13 +234,13 @@ impl Cluster {
             .store
             .list(Kind::ReplicaSet, Some(namespace))
             .filter(|(_, s)| {
-                uid(&s.value) == uid(rs) || (!owner.is_empty() && controller_uid(&s.value) == owner)
+                uid(&s.value) == uid(rs) || (!owner.is_empty() && s.controller_uid() == owner)
             })
             .map(|(_, s)| uid(&s.value))
             .collect();
         self.store
             .list(Kind::Pod, Some(namespace))
-            .filter(|(_, p)| is_active(&p.value) && sets.contains(&controller_uid(&p.value)))
+            .filter(|(_, p)| is_active(&p.value) && sets.contains(&p.controller_uid()))
             .map(|(_, p)| text(&p.value, &["spec", "nodeName"]).to_owned())
             .collect()
     }

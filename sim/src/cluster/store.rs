@@ -22,9 +22,16 @@ pub(crate) struct Stored {
     /// Order of creation across all kinds.
     pub(crate) seq: u64,
     bytes: OnceLock<Bytes>,
+    controller: OnceLock<String>,
 }
 
 impl Stored {
+    /// UID of the controlling owner, empty if there is none; looked up once, as lists are filtered by it.
+    pub(crate) fn controller_uid(&self) -> &str {
+        self.controller
+            .get_or_init(|| value::controller_uid(&self.value).to_owned())
+    }
+
     /// The JSON text.
     pub(crate) fn bytes(&self) -> &Bytes {
         self.bytes.get_or_init(|| {
@@ -115,6 +122,7 @@ impl Store {
             rv: self.rv,
             seq,
             bytes: OnceLock::new(),
+            controller: OnceLock::new(),
         })
     }
 

@@ -63,6 +63,17 @@ pub(crate) fn set(v: &mut Value, path: &[&str], new: impl Into<Value>) {
     *here = new.into();
 }
 
+/// A copy of an object with `new` as its member `name`; the former member is not copied.
+pub(crate) fn with(v: &Value, name: &str, new: impl Into<Value>) -> Value {
+    let others = v.as_object().into_iter().flatten();
+    let others = others.filter(|(key, _)| *key != name);
+    let mut copy: Map<String, Value> = others
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    copy.insert(name.to_owned(), new.into());
+    Value::Object(copy)
+}
+
 /// Removes the member at `path`; true if it was there.
 pub(crate) fn remove(v: &mut Value, path: &[&str]) -> bool {
     let Some((last, parents)) = path.split_last() else {

@@ -165,7 +165,7 @@ impl Cluster {
         if sync.object["status"] == status {
             return Ok(());
         }
-        set(&mut sync.object, &["status"], status);
+        sync.object.put("status", status);
         self.write_deployment_status(sync)
     }
 
@@ -229,7 +229,7 @@ impl Cluster {
             self.watch_deadline(sync);
             return Ok(());
         }
-        set(&mut sync.object, &["status"], status);
+        sync.object.put("status", status);
         self.write_deployment_status(sync)
     }
 

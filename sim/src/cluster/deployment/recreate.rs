@@ -6,7 +6,7 @@ use crate::cluster::api::status::ApiError;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{controller_uid, text, uid};
+use crate::cluster::value::{text, uid};
 
 impl Cluster {
     pub(crate) fn rollout_recreate(&mut self, sync: &mut Sync) -> Result<(), ApiError> {
@@ -37,7 +37,7 @@ impl Cluster {
             return true;
         }
         self.store.list(Kind::Pod, None).any(|(_, pod)| {
-            let owner = controller_uid(&pod.value);
+            let owner = pod.controller_uid();
             old.iter().any(|rs| uid(&rs.value) == owner)
                 && !matches!(
                     text(&pod.value, &["status", "phase"]),

@@ -14,9 +14,7 @@ use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{
-    self, annotation, at, condition, controller_uid, int, set, set_or_remove, uid,
-};
+use crate::cluster::value::{self, annotation, at, condition, int, set, set_or_remove, uid};
 
 /// Longest `revision-history`, characters.
 const MAX_HISTORY: usize = 2_000;
@@ -179,7 +177,7 @@ impl Cluster {
                 let existing = self
                     .get(Kind::ReplicaSet, &value::key(&namespace, &rs_name))
                     .ok_or(e.clone())?;
-                let ours = controller_uid(&existing.value) == uid(&sync.object)
+                let ours = existing.controller_uid() == uid(&sync.object)
                     && same_template(template(&existing.value), template(&sync.object));
                 if !ours {
                     let collisions = int(&sync.object, &["status", "collisionCount"]).unwrap_or(0);

@@ -9,7 +9,7 @@ use crate::cluster::api::status::ApiError;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{self, annotation, controller_uid, flag, set, split_key, text, uid};
+use crate::cluster::value::{self, annotation, flag, set, split_key, text, uid, with};
 
 /// A stored object and what is to become of it: it is copied only once it is changed.
 pub(crate) struct Draft {
@@ -22,6 +22,14 @@ impl Draft {
         Self {
             stored,
             changed: None,
+        }
+    }
+
+    /// Replaces a member of the object.
+    pub(crate) fn put(&mut self, member: &str, new: Value) {
+        match &mut self.changed {
+            Some(changed) => set(changed, &[member], new),
+            None => self.changed = Some(with(&self.stored.value, member, new)),
         }
     }
 
@@ -116,7 +124,7 @@ impl Cluster {
         let namespace = value::namespace(deployment);
         self.store
             .list(Kind::ReplicaSet, Some(namespace))
-            .filter(|(_, rs)| controller_uid(&rs.value) == owner)
+            .filter(|(_, rs)| rs.controller_uid() == owner)
             .map(|(_, rs)| rs.clone())
             .collect()
     }

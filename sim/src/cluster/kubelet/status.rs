@@ -7,7 +7,7 @@ use crate::cluster::agenda_items::{Item, Step};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
-use crate::cluster::value::{self, condition, items, set, text, timestamp};
+use crate::cluster::value::{self, condition, items, text, timestamp, with};
 use crate::time::Micros;
 
 impl Cluster {
@@ -47,8 +47,7 @@ impl Cluster {
             .map_or("", |a| text(a, &["address"]));
         let status = status_of(self.now, run, &pod.value, host);
         let key = run.key.clone();
-        let mut object = pod.value.clone();
-        set(&mut object, &["status"], status);
+        let object = with(&pod.value, "status", status);
         // The pod was just read, so neither a conflict nor a 404 can happen.
         let _written = self.update(Kind::Pod, &key, object, Part::Status);
     }
