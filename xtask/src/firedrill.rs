@@ -121,11 +121,6 @@ fn perform(
     let status = run
         .arg(command)
         .args(args)
-        // Its allocator takes memory as it needs it, not in huge pages ahead: 50 MB less a core.
-        .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
-        // And gives it back after a quarter of a second, not at once: the next drill takes it again, and the kernel need not clear
-        // it in between. That saves a sixth of a campaign's time; longer saves no more and keeps more than 200 MB.
-        .env("MIMALLOC_PURGE_DELAY", "250")
         .status()
         .map_err(|e| format!("cannot run {}: {e}", binary.display()))?;
     Ok(code(status.code()))
