@@ -184,6 +184,9 @@ mod tests {
 
     #[test]
     fn encoding() {
-        assert_eq!(encode("a{b=\"c\"}[5s]").to_string(), "a%7Bb%3D%22c%22%7D%5B5s%5D");
+        assert_eq!(
+            encode("a{b=\"c\"}[5s]").to_string(),
+            "a%7Bb%3D%22c%22%7D%5B5s%5D"
+        );
     }
 }
