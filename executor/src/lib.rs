@@ -43,3 +43,4 @@ pub use phases::{Document, standing, steps_to_recovery};
 pub use planner::Plan;
 pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOutcome};
 pub use steps::WAITS_FOR_OLD_PODS;
+pub use verdict::show_value;

@@ -42,9 +42,20 @@ pub(crate) fn any(values: &[f64], condition: Condition) -> (Verdict, Option<f64>
     }
 }
 
+/// A query's value as people read it: whole numbers as they are, others with four significant digits or down to the unit.
+#[must_use]
+pub fn show_value(value: f64) -> String {
+    let rounded = if value.abs() >= 1_000.0 {
+        value.round()
+    } else {
+        format!("{value:.3e}").parse().unwrap_or(value)
+    };
+    rounded.to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, all, any};
+    use super::{Verdict, all, any, show_value};
     use crate::runbook::{Condition, Operator};
 
     const BELOW_ONE: Condition = Condition {
@@ -64,6 +75,22 @@ mod tests {
             (&[f64::NEG_INFINITY], Verdict::Holds),
         ] {
             assert_eq!(all(values, BELOW_ONE), verdict, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_shown_as_people_read_them() {
+        for (value, shown) in [
+            (0.240_039_999_999_999_98, "0.24"),
+            (0.000_123_456, "0.0001235"),
+            (17.0, "17"),
+            (-2.5, "-2.5"),
+            (999.96, "1000"),
+            (123_456.7, "123457"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(show_value(value), shown);
         }
     }
 

@@ -13,6 +13,7 @@ use super::decide::{LedgerDecision, LedgerPath};
 use crate::baseline::Build;
 use crate::report::{StepReport, TriggerEvent};
 use crate::runbook::{Command, Condition, OnFail, Phase};
+use crate::verdict::show_value;
 
 /// What `run` does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,7 +209,7 @@ impl fmt::Display for Plan {
                     trigger.name, trigger.fired_at, trigger.reason
                 )?;
                 match trigger.value {
-                    Some(value) => writeln!(f, " (value {value})")?,
+                    Some(value) => writeln!(f, " (value {})", show_value(value))?,
                     None => writeln!(f)?,
                 }
             }

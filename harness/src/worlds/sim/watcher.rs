@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use executor::planner::LedgerPath;
-use executor::{Event, Observer, Report};
+use executor::{Event, Observer, Report, show_value};
 use jiff::Timestamp;
 use sim::world::World;
 
@@ -75,14 +75,18 @@ pub(in crate::worlds) fn told(event: &Event) -> Option<(String, String)> {
             token,
             taken_from: Some(from),
         } => plain("lease", format!("taken from {from}, fencing token {token}")),
-        Event::TriggerPending { trigger, value } => {
-            plain("watch", format!("{trigger} pending at {value}"))
-        }
+        Event::TriggerPending { trigger, value } => plain(
+            "watch",
+            format!("{trigger} pending at {}", show_value(*value)),
+        ),
         Event::TriggerCleared { trigger } => plain("watch", format!("{trigger} cleared")),
         Event::TriggerFired(event) => plain("watch", format!("{} fired", event.name)),
         Event::TriggerPredatesRelease { trigger, baseline } => plain(
             "watch",
-            format!("{trigger} held before the deployment, at {baseline}"),
+            format!(
+                "{trigger} held before the deployment, at {}",
+                show_value(*baseline)
+            ),
         ),
         Event::Planned { summary } => plain("plan", summary.clone()),
         Event::Observed(_) | Event::PlanInForce { .. } | Event::StepStarted { .. } => None,

@@ -1,7 +1,7 @@
 //! Events as lines of text, for a terminal's history and for logs.
 
 use anstyle::{AnsiColor, Style};
-use executor::{Event, Outcome, Report};
+use executor::{Event, Outcome, Report, show_value};
 use jiff::Timestamp;
 
 use super::progress::label;
@@ -30,13 +30,16 @@ fn text(event: &Event) -> Option<String> {
         } => {
             format!("lease taken over from {from}, token {token}")
         }
-        Event::TriggerPending { trigger, value } => format!("{trigger}: pending at {value}"),
+        Event::TriggerPending { trigger, value } => {
+            format!("{trigger}: pending at {}", show_value(*value))
+        }
         Event::TriggerCleared { trigger } => format!("{trigger}: cleared"),
         Event::TriggerFired(event) => {
             format!("{BAD}{} fired{BAD:#}: {}", event.name, event.reason)
         }
         Event::TriggerPredatesRelease { trigger, baseline } => format!(
-            "{BAD}{trigger} holds{BAD:#}, but was {baseline} before the deployment too: a rollback can't help, get help"
+            "{BAD}{trigger} holds{BAD:#}, but was {} before the deployment too: a rollback can't help, get help",
+            show_value(*baseline)
         ),
         Event::PlanInForce { plan, next } => {
             let went = if *next > 0 {
