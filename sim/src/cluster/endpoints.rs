@@ -64,10 +64,6 @@ impl Cluster {
         let ports = ports(&service.value, pods.first().map(|p| &p.value));
         match slice {
             Some((slice_key, slice)) => {
-                let same = |member: &str, new: &[Value]| items(&slice.value, &[member]) == new;
-                if same("endpoints", &endpoints) && same("ports", &ports) {
-                    return Ok(());
-                }
                 let mut object = slice.value.clone();
                 set(&mut object, &["endpoints"], endpoints);
                 set(&mut object, &["ports"], ports);

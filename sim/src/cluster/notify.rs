@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::agenda_items::Work;
+use super::api::selectors::LabelSelector;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::store::{Change, LogEntry};
@@ -136,12 +137,8 @@ impl Cluster {
 
 /// Whether a Service selects a pod.
 pub(crate) fn selects(service: &Value, pod: &Value) -> bool {
-    let selector = at(service, &["spec", "selector"]).and_then(Value::as_object);
-    let labels = at(pod, &["metadata", "labels"]);
-    selector.is_some_and(|selector| {
-        let mut wanted = selector.iter();
-        !selector.is_empty() && wanted.all(|(key, v)| labels.and_then(|l| l.get(key)) == Some(v))
-    })
+    let selector = LabelSelector::of_map(at(service, &["spec", "selector"]));
+    !selector.is_empty() && selector.matches(pod)
 }
 
 /// What of a pod shows in an EndpointSlice.

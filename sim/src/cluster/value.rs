@@ -63,14 +63,21 @@ pub(crate) fn set(v: &mut Value, path: &[&str], new: impl Into<Value>) {
     *here = new.into();
 }
 
+/// The members of an object but for one; none if it is absent.
+pub(crate) fn others<'a>(
+    v: Option<&'a Value>,
+    name: &str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let members = v.and_then(Value::as_object).into_iter().flatten();
+    members.filter(move |(key, _)| *key != name)
+}
+
 /// A copy of an object with `new` as its member `name`; the former member is not copied.
-pub(crate) fn with(v: &Value, name: &str, new: impl Into<Value>) -> Value {
-    let others = v.as_object().into_iter().flatten();
-    let others = others.filter(|(key, _)| *key != name);
-    let mut copy: Map<String, Value> = others
+pub(crate) fn with(v: &Value, name: &str, new: Value) -> Value {
+    let mut copy: Map<String, Value> = others(Some(v), name)
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    copy.insert(name.to_owned(), new.into());
+    copy.insert(name.to_owned(), new);
     Value::Object(copy)
 }
 

@@ -20,7 +20,7 @@ use crate::cluster::value::{self, annotation, at, condition, int, set, set_or_re
 const MAX_HISTORY: usize = 2_000;
 
 /// Sets an annotation; true if that changed something.
-fn annotate(object: &mut Value, key: &str, new: &str) -> bool {
+pub(crate) fn annotate(object: &mut Value, key: &str, new: &str) -> bool {
     if annotation(object, key) == Some(new) {
         return false;
     }

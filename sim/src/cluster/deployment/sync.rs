@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
 
+use super::replicasets::annotate;
 use super::view::{DESIRED, active, int_annotation, spec_replicas};
 use crate::cluster::api::status::ApiError;
 use crate::cluster::kinds::Kind;
@@ -74,11 +75,8 @@ impl Sync {
 
     /// Annotates the Deployment; true if that changes it.
     pub(crate) fn annotate(&mut self, key: &str, new: &str) -> bool {
-        let changes = annotation(&self.object, key) != Some(new);
-        if changes {
-            set(&mut self.object, &["metadata", "annotations", key], new);
-        }
-        changes
+        // A look first: to change the draft is to copy it.
+        annotation(&self.object, key) != Some(new) && annotate(&mut self.object, key, new)
     }
 
     pub(crate) fn deployment_name(&self) -> String {

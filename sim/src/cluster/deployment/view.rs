@@ -1,9 +1,9 @@
 //! Reading Deployments and ReplicaSets: fenceposts, annotations, template equality.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::cluster::store::Ref;
-use crate::cluster::value::{annotation, at, created, int, name, text};
+use crate::cluster::value::{annotation, at, created, int, name, others, text};
 
 /// Annotation with the revision, on Deployments and ReplicaSets.
 pub(crate) const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -145,29 +145,12 @@ pub(crate) fn template_without_hash(template: &Value) -> Value {
     template
 }
 
-fn metadata(template: &Value) -> Option<&Map<String, Value>> {
-    template.get("metadata")?.as_object()
-}
-
 /// Whether two templates are equal but for the hash label.
 pub(crate) fn same_template(a: &Value, b: &Value) -> bool {
-    let same_labels = |a: &Value, b: &Value| match (a.as_object(), b.as_object()) {
-        (Some(a), Some(b)) => {
-            let others = |(key, _): &(&String, &Value)| *key != HASH_LABEL;
-            a.iter().filter(others).eq(b.iter().filter(others))
-        }
-        _ => a == b,
-    };
+    let same = |path: &[&str], but: &str| others(at(a, path), but).eq(others(at(b, path), but));
     a.get("spec") == b.get("spec")
-        && match (metadata(a), metadata(b)) {
-            (Some(a), Some(b)) => {
-                a.len() == b.len()
-                    && a.iter().zip(b).all(|((key, a), (other, b))| {
-                        key == other && (a == b || key == "labels" && same_labels(a, b))
-                    })
-            }
-            (a, b) => a == b,
-        }
+        && same(&["metadata"], "labels")
+        && same(&["metadata", "labels"], HASH_LABEL)
 }
 
 pub(crate) fn template(v: &Value) -> &Value {
