@@ -1,6 +1,6 @@
 //! The disruption controller: the status of PodDisruptionBudgets (`pkg/controller/disruption`).
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Map, Value, json};
 
 use super::api::selectors::LabelSelector;
 use super::api::status::ApiError;
@@ -10,7 +10,7 @@ use super::machine::Cluster;
 use super::objects::Part;
 use super::replicaset::is_active;
 use super::store::Ref;
-use super::value::{self, at, condition_true, int, split_key, text, uid, with};
+use super::value::{self, at, condition_true, int, members, split_key, text, uid, with};
 
 /// A number or a percentage rounded up, as budgets count.
 fn scaled(v: &Value, total: i64) -> i64 {
@@ -46,7 +46,7 @@ impl Cluster {
                 (expected, (expected - scaled(most, expected)).max(0))
             }
             None => match at(b, &["spec", "minAvailable"]) {
-                Some(least) if least.is_string() => {
+                Some(least) if least.as_str().is_some() => {
                     let expected = self.expected_pods(namespace, &pods);
                     (expected, scaled(least, expected))
                 }
@@ -75,15 +75,12 @@ impl Cluster {
         {
             status["conditions"] = json!([before]);
         }
-        let remaining: serde_json::Map<String, Value> = at(b, &["status", "disruptedPods"])
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| pods.iter().any(|p| value::name(&p.value) == name.as_str()))
-            .map(|(name, at)| (name.clone(), at.clone()))
+        let remaining: Map = members(b, &["status", "disruptedPods"])
+            .filter(|(name, _)| pods.iter().any(|p| value::name(&p.value) == *name))
+            .map(|(name, at)| (name, at.clone()))
             .collect();
         if !remaining.is_empty() {
-            status["disruptedPods"] = Value::Object(remaining);
+            status["disruptedPods"] = remaining.into();
         }
         if b.get("status") == Some(&status) {
             return Ok(());

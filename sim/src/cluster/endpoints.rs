@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::agenda_items::Item;
 use super::api::status::ApiError;
@@ -14,7 +14,7 @@ use super::notify::selects;
 use super::objects::Part;
 use super::store::Ref;
 use super::value::{
-    self, at, condition_true, flag, int, items, name, namespace, set, split_key, text, uid,
+    self, at, condition_true, flag, int, items, members, name, namespace, set, split_key, text, uid,
 };
 use crate::time::Micros;
 use crate::workload::Workload;
@@ -138,12 +138,9 @@ impl Cluster {
     pub(crate) fn deliver_config(&mut self, key: &str, workload: &mut dyn Workload) {
         let data: BTreeMap<String, String> = self
             .get(Kind::ConfigMap, key)
-            .as_ref()
-            .and_then(|c| c.value.get("data"))
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(k, v)| (k.clone(), v.as_str().unwrap_or("").to_owned()))
+            .iter()
+            .flat_map(|c| members(&c.value, &["data"]))
+            .map(|(k, v)| (k.to_owned(), v.as_str().unwrap_or("").to_owned()))
             .collect();
         workload.config(self.now, split_key(key).1, &data);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::kinds::Kind;
 use super::machine::Cluster;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::agenda_items::{Item, Work};
 use super::api::cache::WatchCaches;

@@ -21,6 +21,7 @@ mod deployment;
 mod endpoints;
 mod events;
 mod garbage;
+mod json;
 mod kinds;
 mod kubelet;
 mod machine;
@@ -36,6 +37,7 @@ mod value;
 mod wire;
 
 pub(crate) use api::status::ApiError;
+pub use json::{Map, Value};
 pub use kinds::Kind;
 pub use kubelet::{Hindrance, ImageState};
 pub use machine::Cluster;

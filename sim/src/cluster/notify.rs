@@ -1,6 +1,6 @@
 //! Which controllers a change wakes (their informers' handlers).
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::agenda_items::Work;
 use super::api::selectors::LabelSelector;

@@ -3,7 +3,7 @@
 //! Metadata, generation and status rules follow the strategies in `pkg/registry/*` and the generic registry
 //! (`apiserver/pkg/registry/generic/registry/store.go`, `registry/rest/delete.go`).
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::api::defaults;
 use super::api::status::ApiError;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value, json};
+use crate::cluster::json::{Map, Value, json};
 
 use super::agenda_items::{Item, Work};
 use super::api::selectors::LabelSelector;
@@ -249,9 +249,9 @@ impl Cluster {
         let labels = LabelSelector::of_map(at(rs, &["spec", "template", "metadata", "labels"]));
         let min_ready = int(rs, &["spec", "minReadySeconds"]).unwrap_or(0);
         let count = |f: &dyn Fn(&Value) -> bool| pods.iter().filter(|p| f(&p.value)).count();
-        let mut status = Map::new();
+        let mut status = Map::default();
         // `replicas` has no omitempty; the other counts do.
-        status.insert("replicas".to_owned(), pods.len().into());
+        status.insert("replicas", pods.len().into());
         for (field, n) in [
             ("fullyLabeledReplicas", count(&|p| labels.matches(p))),
             ("readyReplicas", count(&|p| condition_true(p, "Ready"))),
@@ -261,11 +261,11 @@ impl Cluster {
             ),
         ] {
             if n != 0 {
-                status.insert(field.to_owned(), n.into());
+                status.insert(field, n.into());
             }
         }
         let generation = int(rs, &["metadata", "generation"]).unwrap_or(0);
-        status.insert("observedGeneration".to_owned(), generation.into());
+        status.insert("observedGeneration", generation.into());
         if let Some(error) = error {
             let reason = if (pods.len() as i64) < spec_replicas(rs) {
                 "FailedCreate"
@@ -279,14 +279,14 @@ impl Cluster {
                     |c| text(c, &["lastTransitionTime"]).to_owned(),
                 );
             status.insert(
-                "conditions".to_owned(),
+                "conditions",
                 json!([{
                     "type": "ReplicaFailure", "status": "True", "reason": reason,
                     "message": error.message, "lastTransitionTime": since,
                 }]),
             );
         }
-        Value::Object(status)
+        status.into()
     }
 }
 
@@ -294,7 +294,7 @@ impl Cluster {
 mod tests {
     use std::cmp::Ordering;
 
-    use serde_json::{Value, json};
+    use crate::cluster::json::{Value, json};
 
     use super::deletion_order;
     use crate::time::Micros;

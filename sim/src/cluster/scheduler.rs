@@ -1,6 +1,6 @@
 //! The scheduler: the emptiest node with room for another pod.
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::agenda_items::{Item, Work};
 use super::kinds::Kind;

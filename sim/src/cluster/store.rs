@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
+use crate::cluster::json::Value;
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::kinds::Kind;
 use super::value;

@@ -1,27 +1,11 @@
-//! Small accessors for objects kept as JSON values.
+//! Small accessors for objects kept as JSON trees.
 
-use serde_json::{Map, Value};
-
+use crate::cluster::json::Value;
 use crate::time::{EPOCH_SECOND, Micros};
 
 /// The value at `path`, if every step exists.
 pub(crate) fn at<'a>(v: &'a Value, path: &[&str]) -> Option<&'a Value> {
-    path.iter().try_fold(v, |v, step| member(v, step))
-}
-
-/// Members up to which all of them are compared: a node of the map holds as many.
-const FEW: usize = 11;
-
-/// A member of an object. Keys of few members mostly differ in length already, which is quicker to see than their order.
-fn member<'a>(v: &'a Value, name: &str) -> Option<&'a Value> {
-    let members = v.as_object()?;
-    if members.len() > FEW {
-        return members.get(name);
-    }
-    members
-        .iter()
-        .find(|(key, _)| key.as_str() == name)
-        .map(|(_, value)| value)
+    path.iter().try_fold(v, |v, step| v.get(step))
 }
 
 /// The string at `path`, empty if absent.
@@ -51,34 +35,26 @@ pub(crate) fn set(v: &mut Value, path: &[&str], new: impl Into<Value>) {
     let mut here = v;
     for step in path {
         if !here.is_object() {
-            *here = Value::Object(Map::new());
+            *here = Value::Null;
         }
-        let members = here.as_object_mut().expect("just made an object");
-        // Mostly it is there already, and needs no key of its own.
-        if !members.contains_key(*step) {
-            members.insert((*step).to_owned(), Value::Null);
-        }
-        here = members.get_mut(*step).expect("just inserted");
+        here = &mut here[*step];
     }
     *here = new.into();
 }
 
-/// The members of an object but for one; none if it is absent.
-pub(crate) fn others<'a>(
-    v: Option<&'a Value>,
-    name: &str,
-) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    let members = v.and_then(Value::as_object).into_iter().flatten();
-    members.filter(move |(key, _)| *key != name)
+/// The members of an object at `path`; none if there is no object.
+pub(crate) fn members<'a>(
+    v: &'a Value,
+    path: &[&str],
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    at(v, path).into_iter().flat_map(Value::members)
 }
 
-/// A copy of an object with `new` as its member `name`; the former member is not copied.
+/// A copy of an object with `new` as its member `name`.
 pub(crate) fn with(v: &Value, name: &str, new: Value) -> Value {
-    let mut copy: Map<String, Value> = others(Some(v), name)
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    copy.insert(name.to_owned(), new);
-    Value::Object(copy)
+    let mut copy = v.clone();
+    copy[name] = new;
+    copy
 }
 
 /// Removes the member at `path`; true if it was there.
@@ -88,21 +64,17 @@ pub(crate) fn remove(v: &mut Value, path: &[&str]) -> bool {
     };
     let mut here = v;
     for step in parents {
-        match here.get_mut(*step) {
+        match here.get_mut(step) {
             Some(next) => here = next,
             None => return false,
         }
     }
-    here.as_object_mut()
-        .is_some_and(|m| m.remove(*last).is_some())
+    here.as_object_mut().is_some_and(|m| m.remove(last))
 }
 
 /// Makes the member at `path` as it is in `from`: absent if it is absent there.
 pub(crate) fn keep(v: &mut Value, path: &[&str], from: &Value) {
-    let kept = at(from, path);
-    if at(v, path) != kept {
-        set_or_remove(v, path, kept.cloned());
-    }
+    set_or_remove(v, path, at(from, path).cloned());
 }
 
 /// Writes `new` at `path`, or removes the member if `new` is `None`.

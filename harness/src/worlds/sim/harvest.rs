@@ -7,7 +7,7 @@ use dex::order_log::replay_into;
 use dex::release::{Release, Service};
 use dex::rows;
 use serde_json::Value;
-use sim::cluster::Kind;
+use sim::cluster::{self, Kind};
 use sim::database::{LedgerDb, order_content, trade_content};
 use sim::exchange::LatencyHistogram;
 use sim::world::{World, WorldState};
@@ -215,7 +215,7 @@ pub(super) fn lasting_state(world: &World) -> BTreeMap<String, String> {
 }
 
 fn objects(state: &WorldState, out: &mut BTreeMap<String, String>) {
-    let name = |object: &Value| {
+    let name = |object: &cluster::Value| {
         object["metadata"]["name"]
             .as_str()
             .unwrap_or_default()
@@ -233,13 +233,14 @@ fn objects(state: &WorldState, out: &mut BTreeMap<String, String>) {
             out.insert(format!("deployment/{name}/{field}"), value.to_string());
         }
         pairs(
-            &object["metadata"]["annotations"],
+            &Value::from(&object["metadata"]["annotations"]),
             &format!("deployment/{name}/annotation"),
             out,
         );
     }
     for object in state.cluster.objects(Kind::ConfigMap, NAMESPACE) {
-        pairs(&object["data"], &format!("configmap/{}", name(object)), out);
+        let data = Value::from(&object["data"]);
+        pairs(&data, &format!("configmap/{}", name(object)), out);
     }
     for (kind, word) in [
         (Kind::Service, "service"),

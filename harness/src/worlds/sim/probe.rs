@@ -1,6 +1,6 @@
 //! Looks at the world while the drill runs, directly and without disturbing it.
 
-use sim::cluster::Kind;
+use sim::cluster::{Kind, Value};
 use sim::time::Micros;
 use sim::workload::Workload as _;
 use sim::world::{World, WorldState};
@@ -86,7 +86,7 @@ fn look(world: &World, plan: &Plan, notebook: &Notebook) {
 /// Every pod of the exchange that exists and has not ended, with the build that its process says it is.
 pub(super) fn live_pods(state: &mut WorldState) -> Vec<PodSeen> {
     let now = state.now();
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let pods: Vec<(String, String, String, bool)> = state
         .cluster
         .objects(Kind::Pod, NAMESPACE)

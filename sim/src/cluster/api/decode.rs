@@ -4,16 +4,17 @@
 use k8s_openapi::api::{apps, coordination, core, discovery, policy};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::Value as Raw;
 
+use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 
-fn round_trip<T: DeserializeOwned + Serialize>(object: Value) -> Result<Value, serde_json::Error> {
+fn round_trip<T: DeserializeOwned + Serialize>(object: Raw) -> Result<Raw, serde_json::Error> {
     serde_json::to_value(serde_json::from_value::<T>(object)?)
 }
 
 /// The canonical form of an object of this kind.
-pub(crate) fn canonical(kind: Kind, object: Value) -> Result<Value, serde_json::Error> {
+pub(crate) fn canonical(kind: Kind, object: Raw) -> Result<Value, serde_json::Error> {
     let mut object = match kind {
         Kind::Namespace => round_trip::<core::v1::Namespace>(object),
         Kind::Node => round_trip::<core::v1::Node>(object),
@@ -29,20 +30,20 @@ pub(crate) fn canonical(kind: Kind, object: Value) -> Result<Value, serde_json::
         Kind::PodDisruptionBudget => round_trip::<policy::v1::PodDisruptionBudget>(object),
     }?;
     prune(&mut object);
-    Ok(object)
+    Ok(object.into())
 }
 
 /// Removes what Go's `omitempty` leaves out: empty lists, and empty maps where the field is a map.
-fn prune(v: &mut Value) {
+fn prune(v: &mut Raw) {
     match v {
-        Value::Object(m) => {
+        Raw::Object(m) => {
             for member in m.values_mut() {
                 prune(member);
             }
             m.retain(|k, v| match v {
-                Value::Null => false,
-                Value::Array(a) => !a.is_empty(),
-                Value::Object(o) => {
+                Raw::Null => false,
+                Raw::Array(a) => !a.is_empty(),
+                Raw::Object(o) => {
                     !o.is_empty()
                         || !matches!(
                             k.as_str(),
@@ -52,7 +53,7 @@ fn prune(v: &mut Value) {
                 _ => true,
             });
         }
-        Value::Array(a) => a.iter_mut().for_each(prune),
+        Raw::Array(a) => a.iter_mut().for_each(prune),
         _ => {}
     }
 }

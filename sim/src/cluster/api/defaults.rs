@@ -1,19 +1,19 @@
 //! Defaults that the API server writes into objects (`pkg/apis/*/v1/defaults.go`).
 
-use serde_json::{Map, Value, json};
+use crate::cluster::json::{Map, Value, json};
 
 use crate::cluster::kinds::Kind;
 use crate::cluster::value::{at, set, text};
 
-fn member<'a>(v: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
+fn member<'a>(v: &'a mut Value, path: &[&str]) -> Option<&'a mut Map> {
     path.iter()
-        .try_fold(v, |v, step| v.get_mut(*step))?
+        .try_fold(v, |v, step| v.get_mut(step))?
         .as_object_mut()
 }
 
-fn default_to(m: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+fn default_to(m: &mut Map, key: &str, value: impl Into<Value>) {
     if m.get(key).is_none_or(Value::is_null) {
-        m.insert(key.to_owned(), value.into());
+        m.insert(key, value.into());
     }
 }
 
@@ -48,7 +48,7 @@ fn deployment(object: &mut Value) {
     }
     if let Some(strategy) = member(object, &["spec", "strategy"]) {
         default_to(strategy, "type", "RollingUpdate");
-        if strategy["type"] == "RollingUpdate" {
+        if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate") {
             default_to(strategy, "rollingUpdate", json!({}));
         }
     }
@@ -97,7 +97,7 @@ fn pod(object: &mut Value) {
     }
 }
 
-fn pod_spec(spec: &mut Map<String, Value>) {
+fn pod_spec(spec: &mut Map) {
     default_to(spec, "restartPolicy", "Always");
     default_to(spec, "terminationGracePeriodSeconds", 30);
     default_to(spec, "dnsPolicy", "ClusterFirst");
@@ -117,7 +117,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
     }
 }
 
-fn container(c: &mut Map<String, Value>) {
+fn container(c: &mut Map) {
     let image = c.get("image").and_then(Value::as_str).unwrap_or("");
     let tag = image
         .rsplit('/')

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::json::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::{Value, json};
 
 use super::selectors::{FieldSelector, LabelSelector};
 use super::status::{ApiError, json_bytes, json_response};

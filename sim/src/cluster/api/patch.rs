@@ -3,15 +3,15 @@
 //! Apply keeps no `managedFields`: it merges the given fields like a forced apply, creates the object
 //! if it is missing, and never removes a field that an earlier apply had set.
 
-use serde_json::{Value, json};
+use serde_json::Value as Raw;
 
 use super::decode::canonical;
 use super::status::ApiError;
 use super::strategic;
 use super::verbs::{Call, unsupported_media};
+use crate::cluster::json::{Value, json};
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
-use crate::cluster::value::set;
 use crate::cluster::wire::ApiResponse;
 
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -42,7 +42,7 @@ fn options_invalid(field: &str, reason: &str, why: &str) -> ApiError {
 }
 
 /// `target` with the body's patch applied, not yet decoded.
-pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Value, ApiError> {
+pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Raw, ApiError> {
     let media = call.media_type();
     if !matches!(media, JSON_PATCH | MERGE_PATCH | STRATEGIC | APPLY) {
         return Err(unsupported_media(&format!(
@@ -66,7 +66,7 @@ pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Value, ApiError
     let body = &call.request.body;
     let unreadable =
         |e: serde_json::Error| ApiError::bad_request(format!("error decoding patch: {e}"));
-    let mut object = target.clone();
+    let mut object = Raw::from(target);
     if media == JSON_PATCH {
         let patch: json_patch::Patch = serde_json::from_slice(body).map_err(unreadable)?;
         if patch.0.len() > MAX_OPERATIONS {
@@ -82,7 +82,7 @@ pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Value, ApiError
         json_patch::patch(&mut object, &patch.0).map_err(|e| rejected(&e.to_string()))?;
         return Ok(object);
     }
-    let patch: Value = serde_json::from_slice(body).map_err(unreadable)?;
+    let patch: Raw = serde_json::from_slice(body).map_err(unreadable)?;
     if !patch.is_object() {
         return Err(ApiError::bad_request("error decoding patch: not an object"));
     }
@@ -102,7 +102,7 @@ impl Cluster {
         let existing = self.get(kind, &call.key());
         if existing.is_none() && apply && part == Part::Main {
             let mut object = patched(call, &json!({}))?;
-            set(&mut object, &["metadata", "name"], call.name());
+            object["metadata"]["name"] = call.name().into();
             let object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
             let stored = self.create(kind, call.namespace(), object)?;
             return Ok(call.answer(201, &stored));

@@ -1,8 +1,8 @@
 //! Pod subresources: log, proxy, eviction.
 
+use crate::cluster::json::{Value, json};
 use bytes::Bytes;
 use http::Method;
-use serde_json::{Value, json};
 
 use super::selectors::LabelSelector;
 use super::status::{ApiError, json_bytes, json_response};

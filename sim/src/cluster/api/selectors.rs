@@ -1,6 +1,6 @@
 //! Label and field selectors.
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::status::ApiError;
 use crate::cluster::kinds::Kind;
@@ -117,10 +117,11 @@ impl LabelSelector {
     /// From a plain map of labels, as a Service has.
     pub(crate) fn of_map(map: Option<&Value>) -> Self {
         Self(
-            map.and_then(Value::as_object)
-                .into_iter()
-                .flatten()
-                .map(|(k, v)| Requirement::In(k.clone(), vec![v.as_str().unwrap_or("").to_owned()]))
+            map.into_iter()
+                .flat_map(Value::members)
+                .map(|(k, v)| {
+                    Requirement::In(k.to_owned(), vec![v.as_str().unwrap_or("").to_owned()])
+                })
                 .collect(),
         )
     }

@@ -1,7 +1,7 @@
 //! `Status` bodies, as `k8s.io/apimachinery/pkg/api/errors` makes them.
 
+use crate::cluster::json::{Value, json};
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use crate::cluster::kinds::Kind;
 use crate::cluster::wire::ApiResponse;

@@ -1,6 +1,6 @@
 //! Validation: the rules that a rollback can run into (`pkg/apis/*/validation`).
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::selectors::LabelSelector;
 use super::status::ApiError;

@@ -1,8 +1,8 @@
 //! One request: from its path and verb to a response.
 
+use crate::cluster::json::{Value, json};
 use bytes::Bytes;
 use http::Method;
-use serde_json::{Value, json};
 
 use super::decode::canonical;
 use super::path::{Query, Resource, Route, parse};
@@ -79,7 +79,7 @@ impl Call<'_> {
                 kind.name()
             ))
         };
-        let raw: Value =
+        let raw: serde_json::Value =
             serde_json::from_slice(&self.request.body).map_err(|e| cannot(e.to_string()))?;
         canonical(kind, raw).map_err(|e| cannot(e.to_string()))
     }
@@ -336,7 +336,7 @@ impl Cluster {
                 scale = serde_json::from_slice(&call.request.body)
                     .map_err(|e| ApiError::bad_request(format!("Scale cannot be handled: {e}")))?;
             }
-            Method::PATCH => scale = super::patch::patched(call, &scale)?,
+            Method::PATCH => scale = super::patch::patched(call, &scale)?.into(),
             _ => return Err(ApiError::method_not_allowed()),
         }
         let replicas = int(&scale, &["spec", "replicas"]).unwrap_or(0);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::cluster::json::json;
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::json;
 
 use super::list::{Selectors, version_parameter};
 use super::status::{ApiError, json_bytes};

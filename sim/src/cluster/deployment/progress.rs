@@ -1,6 +1,6 @@
 //! Status and conditions (`progress.go`, `sync.go` calculateStatus).
 
-use serde_json::{Map, Value, json};
+use crate::cluster::json::{Map, Value, json};
 
 use super::sync::Sync;
 use super::view::{
@@ -129,7 +129,7 @@ impl Cluster {
             )
         };
         put_condition(self.now, &mut conditions, condition);
-        let mut status = Map::new();
+        let mut status = Map::default();
         for (field, n) in [
             (
                 "observedGeneration",
@@ -145,14 +145,14 @@ impl Cluster {
             ),
         ] {
             if n != 0 {
-                status.insert(field.to_owned(), n.into());
+                status.insert(field, n.into());
             }
         }
         if let Some(collisions) = int(d, &["status", "collisionCount"]) {
-            status.insert("collisionCount".to_owned(), collisions.into());
+            status.insert("collisionCount", collisions.into());
         }
-        status.insert("conditions".to_owned(), conditions.into());
-        Value::Object(status)
+        status.insert("conditions", conditions.into());
+        status.into()
     }
 
     /// Writes counts and availability only.
@@ -165,7 +165,7 @@ impl Cluster {
         if sync.object["status"] == status {
             return Ok(());
         }
-        sync.object.put("status", status);
+        sync.object["status"] = status;
         self.write_deployment_status(sync)
     }
 
@@ -229,7 +229,7 @@ impl Cluster {
             self.watch_deadline(sync);
             return Ok(());
         }
-        sync.object.put("status", status);
+        sync.object["status"] = status;
         self.write_deployment_status(sync)
     }
 

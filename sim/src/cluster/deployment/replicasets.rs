@@ -1,6 +1,6 @@
 //! Finding, numbering and creating ReplicaSets (`sync.go` getNewReplicaSet, `util/deployment_util.go`).
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::progress::set_condition;
 use super::rolling::new_replicas;
@@ -14,7 +14,9 @@ use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{self, annotation, at, condition, int, set, set_or_remove, uid};
+use crate::cluster::value::{
+    self, annotation, at, condition, int, members, set, set_or_remove, uid,
+};
 
 /// Longest `revision-history`, characters.
 const MAX_HISTORY: usize = 2_000;
@@ -38,21 +40,14 @@ pub(crate) fn set_size_annotations(rs: &mut Value, d: &Value) -> bool {
 
 /// Whether the size annotations are out of date.
 pub(crate) fn size_annotations_stale(rs: &Value, d: &Value) -> bool {
-    set_size_annotations(&mut only_annotations(rs), d)
-}
-
-/// An object with nothing but the annotations of `object`: to see whether they would change costs no copy of the rest.
-fn only_annotations(object: &Value) -> Value {
-    let annotations = at(object, &["metadata", "annotations"]);
-    json!({"metadata": {"annotations": annotations}})
+    set_size_annotations(&mut rs.clone(), d)
 }
 
 /// Copies annotations and numbers the revision; true if that changed something.
 fn set_new_annotations(d: &Value, rs: &mut Value, revision: i64, exists: bool) -> bool {
     let mut changed = false;
-    let copied = at(d, &["metadata", "annotations"]).and_then(Value::as_object);
-    for (k, v) in copied.into_iter().flatten() {
-        if !NOT_COPIED.contains(&k.as_str()) {
+    for (k, v) in members(d, &["metadata", "annotations"]) {
+        if !NOT_COPIED.contains(&k) {
             changed |= annotate(rs, k, v.as_str().unwrap_or(""));
         }
     }
@@ -102,12 +97,10 @@ impl Cluster {
 
     /// An existing ReplicaSet becomes (or stays) the new one.
     fn adopt_revision(&mut self, sync: &mut Sync, rs: Ref, next: i64) -> Result<Ref, ApiError> {
-        let mut annotations = only_annotations(&rs.value);
-        let annotated = set_new_annotations(&sync.object, &mut annotations, next, true);
+        let mut copy = rs.value.clone();
+        let annotated = set_new_annotations(&sync.object, &mut copy, next, true);
         let min_ready = at(&sync.object, &["spec", "minReadySeconds"]).cloned();
         if annotated || min_ready.as_ref() != at(&rs.value, &["spec", "minReadySeconds"]) {
-            let mut copy = rs.value.clone();
-            set_new_annotations(&sync.object, &mut copy, next, true);
             set_or_remove(&mut copy, &["spec", "minReadySeconds"], min_ready);
             let key = value::key_of(&copy);
             let stored = self.update(Kind::ReplicaSet, &key, copy, Part::Main)?;
@@ -115,7 +108,7 @@ impl Cluster {
             return Ok(stored);
         }
         let number = annotation(&rs.value, REVISION).unwrap_or("").to_owned();
-        let mut update = sync.annotate(REVISION, &number);
+        let mut update = annotate(&mut sync.object, REVISION, &number);
         if progress_deadline(&sync.object).is_some()
             && condition(&sync.object, "Progressing").is_none()
         {
@@ -224,7 +217,7 @@ impl Cluster {
                 "deployment-controller",
             );
         }
-        let mut update = sync.annotate(REVISION, &revision.to_string());
+        let mut update = annotate(&mut sync.object, REVISION, &revision.to_string());
         if !existed && progress_deadline(&sync.object).is_some() {
             let message = format!("Created new replica set \"{rs_name}\"");
             set_condition(

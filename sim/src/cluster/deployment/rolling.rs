@@ -1,6 +1,6 @@
 //! RollingUpdate (`rolling.go`): one step up or down per sync.
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::sync::Sync;
 use super::view::{
@@ -132,7 +132,7 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::cluster::json::json;
 
     use super::{max_scaled_down, new_replicas};
 

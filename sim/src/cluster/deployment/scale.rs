@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::replicasets::{set_size_annotations, size_annotations_stale};
 use super::sync::Sync;

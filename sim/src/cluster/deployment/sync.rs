@@ -1,65 +1,18 @@
 //! One sync of a Deployment (`deployment_controller.go` syncDeployment).
 
-use std::ops::{Deref, DerefMut};
+use crate::cluster::json::Value;
 
-use serde_json::Value;
-
-use super::replicasets::annotate;
 use super::view::{DESIRED, active, int_annotation, spec_replicas};
 use crate::cluster::api::status::ApiError;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{self, annotation, flag, set, split_key, text, uid, with};
-
-/// A stored object and what is to become of it: it is copied only once it is changed.
-pub(crate) struct Draft {
-    stored: Ref,
-    changed: Option<Value>,
-}
-
-impl Draft {
-    fn of(stored: Ref) -> Self {
-        Self {
-            stored,
-            changed: None,
-        }
-    }
-
-    /// Replaces a member of the object.
-    pub(crate) fn put(&mut self, member: &str, new: Value) {
-        match &mut self.changed {
-            Some(changed) => set(changed, &[member], new),
-            None => self.changed = Some(with(&self.stored.value, member, new)),
-        }
-    }
-
-    /// The object as it is to be written; the draft is as it was stored again.
-    fn take(&mut self) -> Value {
-        let changed = self.changed.take();
-        changed.unwrap_or_else(|| self.stored.value.clone())
-    }
-}
-
-impl Deref for Draft {
-    type Target = Value;
-
-    fn deref(&self) -> &Value {
-        self.changed.as_ref().unwrap_or(&self.stored.value)
-    }
-}
-
-impl DerefMut for Draft {
-    fn deref_mut(&mut self) -> &mut Value {
-        let stored = &self.stored;
-        self.changed.get_or_insert_with(|| stored.value.clone())
-    }
-}
+use crate::cluster::value::{self, flag, split_key, text, uid};
 
 /// A Deployment while it is being synced: its latest version and its ReplicaSets by name.
 pub(crate) struct Sync {
     pub(crate) key: String,
-    pub(crate) object: Draft,
+    pub(crate) object: Value,
     pub(crate) sets: Vec<Ref>,
 }
 
@@ -71,12 +24,6 @@ impl Sync {
             Some(slot) => *slot = rs.clone(),
             None => self.sets.push(rs.clone()),
         }
-    }
-
-    /// Annotates the Deployment; true if that changes it.
-    pub(crate) fn annotate(&mut self, key: &str, new: &str) -> bool {
-        // A look first: to change the draft is to copy it.
-        annotation(&self.object, key) != Some(new) && annotate(&mut self.object, key, new)
     }
 
     pub(crate) fn deployment_name(&self) -> String {
@@ -96,7 +43,7 @@ impl Cluster {
         let sets = self.replica_sets_of(&stored.value);
         let mut sync = Sync {
             key: key.to_owned(),
-            object: Draft::of(stored),
+            object: stored.value.clone(),
             sets,
         };
         if value::deleting(&sync.object) {
@@ -165,10 +112,10 @@ impl Cluster {
         let stored = self.update(
             Kind::Deployment,
             &sync.key,
-            sync.object.take(),
+            sync.object.clone(),
             crate::cluster::objects::Part::Status,
         )?;
-        sync.object = Draft::of(stored);
+        sync.object = stored.value.clone();
         Ok(())
     }
 }

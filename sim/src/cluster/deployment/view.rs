@@ -1,9 +1,9 @@
 //! Reading Deployments and ReplicaSets: fenceposts, annotations, template equality.
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use crate::cluster::store::Ref;
-use crate::cluster::value::{annotation, at, created, int, name, others, text};
+use crate::cluster::value::{annotation, at, created, int, members, name, text};
 
 /// Annotation with the revision, on Deployments and ReplicaSets.
 pub(crate) const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -145,9 +145,18 @@ pub(crate) fn template_without_hash(template: &Value) -> Value {
     template
 }
 
+/// The members of an object at `path` but for one.
+fn others<'a>(
+    v: &'a Value,
+    path: &[&str],
+    but: &str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    members(v, path).filter(move |(name, _)| *name != but)
+}
+
 /// Whether two templates are equal but for the hash label.
 pub(crate) fn same_template(a: &Value, b: &Value) -> bool {
-    let same = |path: &[&str], but: &str| others(at(a, path), but).eq(others(at(b, path), but));
+    let same = |path: &[&str], but: &str| others(a, path, but).eq(others(b, path, but));
     a.get("spec") == b.get("spec")
         && same(&["metadata"], "labels")
         && same(&["metadata", "labels"], HASH_LABEL)
@@ -196,7 +205,7 @@ pub(crate) fn template_hash(template: &Value, collisions: Option<i64>) -> String
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use crate::cluster::json::{Value, json};
 
     use super::{fenceposts, same_template, template_hash};
 

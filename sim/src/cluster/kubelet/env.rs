@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::pod::container_spec;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
-use crate::cluster::value::{self, at, flag, items, namespace, text};
+use crate::cluster::value::{self, at, flag, items, members, namespace, text};
 
 /// Standard base64 without checks of padding; bytes that are no text are replaced.
 fn base64_text(encoded: &str) -> String {
@@ -40,15 +40,14 @@ impl Cluster {
         let object = self.get(kind, &value::key(ns, name))?;
         let mut all = BTreeMap::new();
         for (field, encoded) in [("data", kind == Kind::Secret), ("stringData", false)] {
-            let members = at(&object.value, &[field]).and_then(Value::as_object);
-            for (k, v) in members.into_iter().flatten() {
+            for (k, v) in members(&object.value, &[field]) {
                 let v = v.as_str().unwrap_or("");
                 let v = if encoded {
                     base64_text(v)
                 } else {
                     v.to_owned()
                 };
-                all.insert(k.clone(), v);
+                all.insert(k.to_owned(), v);
             }
         }
         Some(all)

@@ -1,6 +1,6 @@
 //! Images: present, slow to pull, or missing.
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::pod::State;
 use crate::cluster::agenda_items::Step;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::hindrance::Hindered;
 use super::images::ImageState;
 use super::probes::ProbeRun;
-use crate::cluster::value::{self, at, int, items, text};
+use crate::cluster::value::{self, int, items, text};
 use crate::time::Micros;
 
 /// A container's state as the status shows it.
@@ -196,7 +196,7 @@ impl Kubelet {
 
 /// The container spec of the process.
 pub(crate) fn container_spec(pod: &Value) -> &Value {
-    at(pod, &["spec", "containers"])
-        .and_then(|c| c.get(0))
+    items(pod, &["spec", "containers"])
+        .first()
         .unwrap_or(&Value::Null)
 }

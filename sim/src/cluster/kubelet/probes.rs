@@ -1,6 +1,6 @@
 //! Probes (`pkg/kubelet/prober`): the first tick when the container is known, then one each period.
 
-use serde_json::Value;
+use crate::cluster::json::Value;
 
 use super::pod::{PodRun, container_spec};
 use crate::cluster::agenda_items::{ProbeKind, Step};

@@ -1,6 +1,6 @@
 //! The status that the kubelet writes (`status_manager.go`, `kubelet_pods.go`).
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::pod::{Exit, PodRun, State};
 use crate::cluster::agenda_items::{Item, Step};

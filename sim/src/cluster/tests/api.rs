@@ -1,6 +1,6 @@
 //! The API server: statuses, patches, lists, generation.
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::lab::{Lab, NS, apps, core, deployment};
 

@@ -1,6 +1,6 @@
 //! Which reads wait for their kind's watch cache, and how long.
 
-use serde_json::json;
+use crate::cluster::json::json;
 
 use super::lab::{Fake, Lab, apps, core, deployment};
 use crate::cluster::wire::Ticket;

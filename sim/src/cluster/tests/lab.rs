@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::json::{Value, json};
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use crate::cluster::{ApiRequest, ApiResponse, Cluster, Kind, WatchFrame, WatchId};
 use crate::time::Micros;
@@ -194,7 +194,7 @@ impl Lab {
             ApiResponse::Unary { status, body, .. } => (
                 status,
                 serde_json::from_slice(&body)
-                    .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned())),
+                    .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into()),
             ),
             ApiResponse::Watch(id) => panic!("{path} opened watch {id:?}"),
         }
@@ -313,12 +313,8 @@ impl Lab {
         template["metadata"]["creationTimestamp"] = Value::Null;
         let mut annotations = json!({});
         for (source, kept) in [(&d, true), (&rs, false)] {
-            for (k, v) in source["metadata"]["annotations"]
-                .as_object()
-                .into_iter()
-                .flatten()
-            {
-                if SKIP.contains(&k.as_str()) == kept {
+            for (k, v) in source["metadata"]["annotations"].members() {
+                if SKIP.contains(&k) == kept {
                     annotations[k] = v.clone();
                 }
             }

@@ -1,6 +1,6 @@
 //! Pods: crash loops, images, environment, termination, endpoints, logs, eviction.
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::lab::{Behaviour, Lab, NS, apps, condition, core, deployment};
 use crate::cluster::{ImageState, Kind};

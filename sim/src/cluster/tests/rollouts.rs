@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::lab::{Behaviour, Lab, NS, apps, condition, deployment};
 use crate::cluster::{Kind, Timings};
@@ -36,7 +36,7 @@ fn starts(lab: &mut Lab, image: &str, n: usize) -> Vec<(Micros, Micros)> {
                 continue;
             }
             let name = pod["metadata"]["name"].as_str().expect("a name");
-            if pod["spec"]["nodeName"].is_string() {
+            if pod["spec"]["nodeName"].as_str().is_some() {
                 bound.entry(name.to_owned()).or_insert(lab.now);
             }
             if condition(pod, "Ready")["status"] == "True" {
@@ -469,16 +469,11 @@ fn deleting_a_deployment_takes_its_sets_and_pods_along() {
         &deployment("gateway", 2, "dex/gateway:1"),
     );
     lab.rolled_out("gateway", 30);
-    let (status, body) = lab.call(
-        "DELETE",
-        &apps("deployments/gateway"),
-        "",
-        &serde_json::Value::Null,
-    );
+    let (status, body) = lab.call("DELETE", &apps("deployments/gateway"), "", &Value::Null);
     assert_eq!((status, &body["status"]), (200, &json!("Success")));
     lab.run_secs(20);
     assert_eq!(lab.revisions("gateway"), []);
-    assert_eq!(lab.pods(), Vec::<serde_json::Value>::new());
+    assert_eq!(lab.pods(), Vec::<Value>::new());
     assert!(lab.fake.live.is_empty());
 
     lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));

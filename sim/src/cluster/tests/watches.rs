@@ -1,6 +1,6 @@
 //! Watches: replay, selectors, bookmarks, initial events, expiry.
 
-use serde_json::{Value, json};
+use crate::cluster::json::{Value, json};
 
 use super::lab::{Lab, core};
 use crate::time::Micros;

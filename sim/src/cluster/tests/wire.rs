@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
+use crate::cluster::json::json;
 use bytes::Bytes;
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -14,7 +15,6 @@ use kube::api::{
     WatchParams,
 };
 use kube::client::Body;
-use serde_json::json;
 
 use super::lab::{Lab, NS, apps, deployment};
 use crate::cluster::{ApiRequest, ApiResponse, Kind, WatchFrame};
@@ -106,7 +106,8 @@ fn deployments_through_the_client() {
             .expect("list");
         assert_eq!(list.items.len(), 1);
         let operations = json!([{"op": "replace", "path": "/spec/replicas", "value": 2}]);
-        let patch = Patch::Json::<()>(serde_json::from_value(operations).expect("a patch"));
+        let patch =
+            Patch::Json::<()>(serde_json::from_value((&operations).into()).expect("a patch"));
         let patched = api
             .patch("gateway", &PatchParams::default(), &patch)
             .await

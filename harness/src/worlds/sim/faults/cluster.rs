@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
-use sim::cluster::{Hindrance, ImageState, Kind};
+use sim::cluster::{Hindrance, ImageState, Kind, Value};
 use sim::time::Micros;
 use sim::world::World;
 

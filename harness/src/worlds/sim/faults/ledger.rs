@@ -75,12 +75,13 @@ fn edited_scripts(world: &World, edit: impl Fn(&str) -> Option<String>) -> Begun
     let hits = world.with(|state| {
         let found = state.cluster.object(Kind::ConfigMap, NAMESPACE, MIGRATIONS);
         let data = found.map(|map| map["data"].clone()).unwrap_or_default();
-        let scripts: BTreeMap<String, String> = serde_json::from_value(data).unwrap_or_default();
-        let changed: BTreeMap<&String, Option<String>> = scripts
-            .iter()
+        let changed: BTreeMap<&str, Option<String>> = data
+            .members()
+            .filter_map(|(name, sql)| Some((name, sql.as_str()?)))
             .filter(|(name, _)| name.starts_with('U'))
-            .map(|(name, sql)| (name, edit(sql)))
-            .filter(|(name, sql)| sql.as_ref() != scripts.get(*name))
+            .map(|(name, sql)| (name, sql, edit(sql)))
+            .filter(|(_, sql, edited)| edited.as_deref() != Some(*sql))
+            .map(|(name, _, edited)| (name, edited))
             .collect();
         let hits = changed.len() as u64;
         if patched(state, &json!({ "data": changed })) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use dex::release::{Release, Service};
 use http::Method;
 use serde_json::{Value, json};
-use sim::cluster::{ApiRequest, ApiResponse, Kind};
+use sim::cluster::{self, ApiRequest, ApiResponse, Kind};
 use sim::world::World;
 
 use super::super::NAMESPACE;
@@ -90,7 +90,7 @@ fn image(world: &World, service: &str) -> Option<String> {
 
 /// Deletes every ReplicaSet of `service` that has no pods, as a small `revisionHistoryLimit` does.
 fn prune(world: &World, service: &str) -> u64 {
-    let old = |set: &Value| set["spec"]["replicas"] == 0;
+    let old = |set: &cluster::Value| set["spec"]["replicas"].as_u64() == Some(0);
     let sets = names(world, Kind::ReplicaSet, service, old);
     let delete = |set: &String| {
         let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/replicasets/{set}");
@@ -117,7 +117,7 @@ fn kill(world: &World, service: &str) -> u64 {
 
 /// `kubectl rollout undo` without a revision: to the one with the second-highest number.
 fn undo(world: &World, service: &str) -> u64 {
-    let revision = |set: &Value| -> Option<u64> {
+    let revision = |set: &cluster::Value| -> Option<u64> {
         let annotations = &set["metadata"]["annotations"];
         annotations["deployment.kubernetes.io/revision"]
             .as_str()?
@@ -126,9 +126,9 @@ fn undo(world: &World, service: &str) -> u64 {
     };
     let template = world.with(|state| {
         let sets = state.cluster.objects(Kind::ReplicaSet, NAMESPACE);
-        let mut sets: Vec<&Value> = sets.filter(|set| is_of(set, service)).collect();
+        let mut sets: Vec<&cluster::Value> = sets.filter(|set| is_of(set, service)).collect();
         sets.sort_by_key(|set| std::cmp::Reverse(revision(set)));
-        sets.get(1).map(|set| set["spec"]["template"].clone())
+        sets.get(1).map(|set| Value::from(&set["spec"]["template"]))
     });
     let Some(mut template) = template else {
         return 0;
@@ -140,11 +140,16 @@ fn undo(world: &World, service: &str) -> u64 {
     patch(world, service, JSON_PATCH, &body)
 }
 
-fn is_of(object: &Value, service: &str) -> bool {
+fn is_of(object: &cluster::Value, service: &str) -> bool {
     object["metadata"]["labels"]["app"] == service
 }
 
-fn names(world: &World, kind: Kind, service: &str, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
+fn names(
+    world: &World,
+    kind: Kind,
+    service: &str,
+    wanted: impl Fn(&cluster::Value) -> bool,
+) -> Vec<String> {
     world.with(|state| {
         let objects = state.cluster.objects(kind, NAMESPACE);
         objects
