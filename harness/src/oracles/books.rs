@@ -192,3 +192,64 @@ fn compare(oracle: &'static str, word: &str, books: &Books, lost_max: u64) -> Fi
         .number("duplicated", c.duplicated)
         .harmful()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::collection::vec;
+    use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
+
+    use super::compared;
+    use crate::evidence::{Books, Entry};
+
+    fn entries(all: &[(u64, u64)]) -> Vec<Entry> {
+        all.iter()
+            .map(|&(id, content)| Entry { id, content })
+            .collect()
+    }
+
+    /// The definition, entry by entry.
+    fn by_definition(books: &Books) -> (u64, u64, u64) {
+        let mut contents: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for p in &books.present {
+            contents.entry(p.id).or_default().push(p.content);
+        }
+        let held: BTreeSet<Entry> = books.acknowledged.iter().copied().collect();
+        let twice_there = books.present.len() - contents.len();
+        let ids: BTreeSet<u64> = held.iter().map(|entry| entry.id).collect();
+        let with_two_contents = held.len() - ids.len();
+        let there = |entry: &&Entry| contents.contains_key(&entry.id);
+        let same = |entry: &&Entry| contents[&entry.id].contains(&entry.content);
+        let lost = held.iter().filter(|entry| !there(entry)).count();
+        let changed = held.iter().filter(|entry| there(entry) && !same(entry));
+        let duplicated = twice_there + with_two_contents;
+        (lost as u64, changed.count() as u64, duplicated as u64)
+    }
+
+    fn some_books() -> impl Strategy<Value = Books> {
+        let ledger = vec((0_u64..24, 0_u64..2), 0..24);
+        (ledger, vec((0_u64..24, 0_u64..2), 0..4), any::<bool>()).prop_map(|(all, odd, sort)| {
+            let mut present = entries(&all);
+            if sort {
+                present.sort_unstable();
+                present.dedup_by_key(|entry| entry.id);
+            }
+            let mut acknowledged = present.clone();
+            acknowledged.reverse();
+            acknowledged.extend(entries(&odd));
+            Books {
+                acknowledged,
+                present,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_counted_is_what_the_definition_counts(books in some_books()) {
+            let c = compared(&books);
+            prop_assert_eq!((c.lost, c.changed, c.duplicated), by_definition(&books));
+        }
+    }
+}
