@@ -226,14 +226,23 @@ pub struct HostSeen {
     pub worst_ms: Ms,
     /// When last, ms of the drill.
     pub last_ms: Ms,
-    /// CPU time that it did not get; `None` where the machine does not tell.
-    pub stolen: Option<Stolen>,
+    /// CPU time that it did not get.
+    pub contention: Contention,
 }
 
-/// CPU time that the hypervisor of a virtual machine gave to others while this one wanted it.
+/// CPU time that the drill wanted and did not get; `None` where the machine does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stolen {
-    /// Share of the machine's CPU time, in thousandths.
+pub struct Contention {
+    /// What the hypervisor of a virtual machine gave to other machines while this one wanted it: the share of all CPU time.
+    pub stolen: Option<Share>,
+    /// The share of the time in which at least one process of this machine was ready and waited for a CPU.
+    pub waited: Option<Share>,
+}
+
+/// A share, over the whole drill and in its worst second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Over the whole drill, in thousandths.
     pub permille: u64,
     /// The same in the worst second.
     pub worst_permille: u64,

@@ -1,10 +1,10 @@
 //! Did the host let the clients do their work? If not, nothing that they saw is the exchange's doing for certain.
 //!
-//! CPU time that a hypervisor gave to others is told, not judged: how much of it an exchange bears depends on what it is doing just then.
+//! CPU time that a hypervisor or other processes had is told, not judged: how much of it an exchange bears depends on what it is doing just then.
 
 use std::fmt::Write as _;
 
-use crate::evidence::{Evidence, LATE_MS};
+use crate::evidence::{Contention, Evidence, LATE_MS, Share};
 use crate::stats::{parts_per_million, show_ms, show_permille, show_ppm};
 use crate::verdict::{Finding, Stage, Verdict};
 
@@ -41,22 +41,47 @@ pub(super) fn check(evidence: &Evidence) -> Finding {
             ),
         )
     };
-    let mut found = found
+    let found = found
         .number("sent", host.sent)
         .number("late", host.late)
         .number("late_worst_ms", host.worst_ms);
-    if let Some(stolen) = host.stolen.filter(|stolen| stolen.worst_permille > 0) {
-        let _ = write!(
-            found.reason,
-            "; its hypervisor gave {} of its CPU time to other machines, {} in the second before {}",
-            show_permille(stolen.permille),
-            show_permille(stolen.worst_permille),
-            show_ms(stolen.worst_ms)
-        );
-        found = found
-            .number("stolen_permille", stolen.permille)
-            .number("stolen_worst_permille", stolen.worst_permille)
-            .number("stolen_worst_ms", stolen.worst_ms);
-    }
-    found
+    let Contention { stolen, waited } = host.contention;
+    let numbers = [
+        "stolen_permille",
+        "stolen_worst_permille",
+        "stolen_worst_ms",
+    ];
+    let found = told(found, numbers, stolen, |permille| {
+        format!("its hypervisor gave {permille} of its CPU time to other machines")
+    });
+    let numbers = [
+        "waited_permille",
+        "waited_worst_permille",
+        "waited_worst_ms",
+    ];
+    told(found, numbers, waited, |permille| {
+        format!("processes waited for a CPU in {permille} of the time")
+    })
+}
+
+/// Adds a share to the reason and to the numbers, if there is anything to tell.
+fn told(
+    mut found: Finding,
+    numbers: [&'static str; 3],
+    share: Option<Share>,
+    words: impl Fn(String) -> String,
+) -> Finding {
+    let Some(share) = share.filter(|share| share.worst_permille > 0) else {
+        return found;
+    };
+    let _ = write!(
+        found.reason,
+        "; {}, {} in the second before {}",
+        words(show_permille(share.permille)),
+        show_permille(share.worst_permille),
+        show_ms(share.worst_ms)
+    );
+    let values = [share.permille, share.worst_permille, share.worst_ms];
+    let both = numbers.into_iter().zip(values);
+    both.fold(found, |found, (name, value)| found.number(name, value))
 }

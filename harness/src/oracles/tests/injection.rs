@@ -1,7 +1,7 @@
 //! Whether the drill may be judged at all: the host, the steady state before, the fault.
 
 use super::{Case, GOOD_SECOND, finding_of, good, verdict_of};
-use crate::evidence::{Evidence, FaultSeen, HostSeen, Second, Stolen};
+use crate::evidence::{Contention, Evidence, FaultSeen, HostSeen, Second, Share};
 use crate::oracles::ask_all;
 use crate::verdict::{Survivability, Verdict, judge};
 
@@ -17,7 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
                     late: 2,
                     worst_ms: 400,
                     last_ms: 170_000,
-                    stolen: None,
+                    ..HostSeen::default()
                 });
             },
             "host",
@@ -95,7 +95,7 @@ fn a_late_request_in_ten_thousand_decides_nothing_and_a_starved_host_fails_nobod
             late,
             worst_ms: 900,
             last_ms: 200_000,
-            stolen: None,
+            ..HostSeen::default()
         });
         // What the clients saw of it, and what an executor would be blamed for.
         e.seconds[455].errors = 50;
@@ -111,33 +111,39 @@ fn a_late_request_in_ten_thousand_decides_nothing_and_a_starved_host_fails_nobod
 
 #[test]
 fn cpu_time_that_others_had_is_told_and_not_judged() {
-    let told = |stolen| {
+    let told = |stolen, waited| {
         let mut e = good();
         e.host = Some(HostSeen {
             sent: 20_000,
-            stolen,
+            contention: Contention { stolen, waited },
             ..HostSeen::default()
         });
         let found = finding_of("host", &e);
         assert_eq!(found.verdict, Verdict::Pass);
         found
     };
+    let share = |permille, worst_permille, worst_ms| {
+        Some(Share {
+            permille,
+            worst_permille,
+            worst_ms,
+        })
+    };
     let quiet = "0 of 20000 requests were sent more than 250 ms late";
-    for nothing in [None, Some(Stolen::default())] {
-        assert_eq!(told(nothing).reason, quiet);
+    for nothing in [None, Some(Share::default())] {
+        assert_eq!(told(nothing, nothing).reason, quiet);
     }
-    let found = told(Some(Stolen {
-        permille: 42,
-        worst_permille: 310,
-        worst_ms: 123_000,
-    }));
+    let found = told(share(42, 310, 123_000), share(350, 980, 200_000));
     assert_eq!(
         found.reason,
         format!(
-            "{quiet}; its hypervisor gave 4.2% of its CPU time to other machines, 31.0% in the second before 2m 03s"
+            "{quiet}; its hypervisor gave 4.2% of its CPU time to other machines, 31.0% in the second before 2m 03s; processes waited for a CPU in 35.0% of the time, 98.0% in the second before 3m 20s"
         )
     );
     assert_eq!(found.numbers["stolen_worst_permille"], 310);
+    assert_eq!(found.numbers["waited_worst_ms"], 200_000);
+    let found = told(None, share(350, 980, 200_000));
+    assert!(!found.reason.contains("hypervisor"), "{}", found.reason);
 }
 
 #[test]

@@ -66,12 +66,6 @@ impl Map {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// How many members there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether there is no member.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,13 +2,13 @@
 //!
 //! - `flow`: which order comes next, as the simulation's clients choose it.
 //! - `record`: what the clients saw.
-//! - `steal`: whether this machine had its CPUs to itself.
+//! - `contention`: whether this machine had its CPUs to itself.
 //!
 //! The load is bounded in rate and time, and goes to the drill's own containers only.
 
+mod contention;
 mod flow;
 mod record;
-mod steal;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,6 @@ use hyper_util::rt::TokioExecutor;
 use self::flow::Flow;
 pub(super) use self::record::Record;
 use self::record::Seen;
-use self::steal::Steal;
 use super::clock::{DrillClock, sleep, within};
 use crate::scenario::Scenario;
 
@@ -124,13 +123,13 @@ async fn send(shared: Arc<Shared>, until_us: u64) {
             Client::builder(TokioExecutor::new()).build(connector)
         })
         .collect();
-    let mut steal = Steal::start();
     let mut next = shared.clock.now_us();
+    let mut machine = contention::Watch::start(next);
     while !shared.stop.load(Ordering::Acquire) && next < until_us {
         shared.clock.sleep_until_us(next).await;
         let now = shared.clock.now_us();
-        if let Some(stolen) = steal.as_mut().and_then(|steal| steal.look(now)) {
-            lock(&shared.record).host.stolen = Some(stolen);
+        if let Some(contention) = machine.look(now) {
+            lock(&shared.record).host.contention = contention;
         }
         for _ in 0..BURST {
             if next > now {

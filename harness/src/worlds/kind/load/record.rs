@@ -146,7 +146,7 @@ mod tests {
             late: 2,
             worst_ms: 800,
             last_ms: 5_000,
-            stolen: None,
+            ..HostSeen::default()
         };
         assert_eq!(record.host, host);
     }
