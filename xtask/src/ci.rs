@@ -51,7 +51,7 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         edges::run(sh).is_ok_and(|code| code == ExitCode::SUCCESS),
     );
     let mut left_out = vec![LEFT_OUT.to_owned()];
-    match workflows::lint(root) {
+    match workflows::lint(sh) {
         Ok(passed) => step("workflows", passed),
         Err(why) => left_out.push(why),
     }
