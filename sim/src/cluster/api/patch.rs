@@ -12,6 +12,7 @@ use super::verbs::{Call, unsupported_media};
 use crate::cluster::json::{Value, json};
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
+use crate::cluster::value::set;
 use crate::cluster::wire::ApiResponse;
 
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -101,9 +102,9 @@ impl Cluster {
         let apply = call.media_type() == APPLY;
         let existing = self.get(kind, &call.key());
         if existing.is_none() && apply && part == Part::Main {
-            let mut object = patched(call, &json!({}))?;
-            object["metadata"]["name"] = call.name().into();
-            let object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
+            let object = patched(call, &json!({}))?;
+            let mut object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
+            set(&mut object, &["metadata", "name"], call.name());
             let stored = self.create(kind, call.namespace(), object)?;
             return Ok(call.answer(201, &stored));
         }

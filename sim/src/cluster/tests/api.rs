@@ -140,6 +140,22 @@ fn generations_move_by_the_rules_of_the_kind() {
 }
 
 #[test]
+fn an_applied_object_with_metadata_of_another_type_is_refused() {
+    let mut lab = Lab::new(2);
+    for metadata in [json!("a name"), json!(7), json!([1])] {
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+        let apply = "application/apply-patch+yaml";
+        let path = format!("{}?fieldManager=me", core("configmaps/fresh"));
+        let (status, answer) = lab.call("PATCH", &path, apply, &body);
+        assert_eq!(
+            (status, &answer["reason"]),
+            (422, &json!("Invalid")),
+            "{metadata}"
+        );
+    }
+}
+
+#[test]
 fn patches_of_every_type() {
     let mut lab = Lab::new(1);
     lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
