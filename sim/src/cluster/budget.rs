@@ -1,7 +1,5 @@
 //! The disruption controller: the status of PodDisruptionBudgets (`pkg/controller/disruption`).
 
-use crate::cluster::json::{Map, Value, json};
-
 use super::api::selectors::LabelSelector;
 use super::api::status::ApiError;
 use super::deployment::spec_replicas;
@@ -11,6 +9,7 @@ use super::objects::Part;
 use super::replicaset::is_active;
 use super::store::Ref;
 use super::value::{self, at, condition_true, int, members, split_key, text, uid, with};
+use crate::cluster::json::{Map, Value, json};
 
 /// A number or a percentage rounded up, as budgets count.
 fn scaled(v: &Value, total: i64) -> i64 {

@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::json::{Value, json};
-
 use super::agenda_items::Item;
 use super::api::status::ApiError;
 use super::kinds::Kind;
@@ -16,6 +14,7 @@ use super::store::Ref;
 use super::value::{
     self, at, condition_true, flag, int, items, members, name, namespace, set, split_key, text, uid,
 };
+use crate::cluster::json::{Value, json};
 use crate::time::Micros;
 use crate::workload::Workload;
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::json::{Value, json};
-
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::value::{self, int, set, text, timestamp};
+use crate::cluster::json::{Value, json};
 use crate::time::{EPOCH_SECOND, Micros};
 
 /// Burst of the spam filter for each source and object.

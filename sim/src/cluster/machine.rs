@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::json::{Value, json};
-
 use super::agenda_items::{Item, Work};
 use super::api::cache::WatchCaches;
 use super::api::watch::Watches;
@@ -18,6 +16,7 @@ use super::value;
 use super::wire::{Target, WatchFrame, WatchId};
 use crate::agenda::Agenda;
 use crate::audit::Audit;
+use crate::cluster::json::{Value, json};
 use crate::measured::Distribution;
 use crate::rng::Rng;
 use crate::time::Micros;

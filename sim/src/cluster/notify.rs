@@ -1,13 +1,12 @@
 //! Which controllers a change wakes (their informers' handlers).
 
-use crate::cluster::json::Value;
-
 use super::agenda_items::Work;
 use super::api::selectors::LabelSelector;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::store::{Change, LogEntry};
 use super::value::{self, at, controller_of, controller_uid, items, split_key, text, uid};
+use crate::cluster::json::Value;
 
 impl Cluster {
     /// Wakes whoever watches this kind.

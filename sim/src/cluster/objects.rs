@@ -3,8 +3,6 @@
 //! Metadata, generation and status rules follow the strategies in `pkg/registry/*` and the generic registry
 //! (`apiserver/pkg/registry/generic/registry/store.go`, `registry/rest/delete.go`).
 
-use crate::cluster::json::{Value, json};
-
 use super::api::defaults;
 use super::api::status::ApiError;
 use super::api::validate;
@@ -12,6 +10,7 @@ use super::kinds::Kind;
 use super::machine::Cluster;
 use super::store::Ref;
 use super::value::{self, at, int, items, keep, remove, set, text, timestamp};
+use crate::cluster::json::{Value, json};
 use crate::time::Micros;
 
 /// Which part of an object a write may change.

@@ -2,8 +2,6 @@
 
 use std::cmp::Ordering;
 
-use crate::cluster::json::{Map, Value, json};
-
 use super::agenda_items::{Item, Work};
 use super::api::selectors::LabelSelector;
 use super::api::status::ApiError;
@@ -16,6 +14,7 @@ use super::value::{
     self, annotation, at, condition, condition_true, controller_uid, created, int, items, name,
     parse_timestamp, set, text, timestamp, uid, with,
 };
+use crate::cluster::json::{Map, Value, json};
 use crate::time::Micros;
 
 /// Most pods created or deleted in one sync.
@@ -294,9 +293,8 @@ impl Cluster {
 mod tests {
     use std::cmp::Ordering;
 
-    use crate::cluster::json::{Value, json};
-
     use super::deletion_order;
+    use crate::cluster::json::{Value, json};
     use crate::time::Micros;
 
     fn pod(uid: &str, node: &str, phase: &str, ready_at: Option<&str>) -> Value {

@@ -1,11 +1,10 @@
 //! The scheduler: the emptiest node with room for another pod.
 
-use crate::cluster::json::{Value, json};
-
 use super::agenda_items::{Item, Work};
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::value::{self, at, condition, items, name, set, text, timestamp};
+use crate::cluster::json::{Value, json};
 
 /// Pods that a node takes, unless it says otherwise.
 const DEFAULT_PODS: usize = 110;

@@ -1,7 +1,6 @@
 //! Defaults that the API server writes into objects (`pkg/apis/*/v1/defaults.go`).
 
 use crate::cluster::json::{Map, Value, json};
-
 use crate::cluster::kinds::Kind;
 use crate::cluster::value::{at, set, text};
 

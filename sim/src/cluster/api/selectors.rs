@@ -1,8 +1,7 @@
 //! Label and field selectors.
 
-use crate::cluster::json::Value;
-
 use super::status::ApiError;
+use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::value::{self, at, items, text};
 

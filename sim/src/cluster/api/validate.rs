@@ -1,9 +1,8 @@
 //! Validation: the rules that a rollback can run into (`pkg/apis/*/validation`).
 
-use crate::cluster::json::Value;
-
 use super::selectors::LabelSelector;
 use super::status::ApiError;
+use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::value::{at, int, items, name, text};
 

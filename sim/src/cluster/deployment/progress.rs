@@ -1,13 +1,12 @@
 //! Status and conditions (`progress.go`, `sync.go` calculateStatus).
 
-use crate::cluster::json::{Map, Value, json};
-
 use super::sync::Sync;
 use super::view::{
     find_new, max_unavailable, progress_deadline, spec_replicas, sum_spec, sum_status,
 };
 use crate::cluster::agenda_items::{Item, Work};
 use crate::cluster::api::status::ApiError;
+use crate::cluster::json::{Map, Value, json};
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
 use crate::cluster::value::{

@@ -1,7 +1,5 @@
 //! Finding, numbering and creating ReplicaSets (`sync.go` getNewReplicaSet, `util/deployment_util.go`).
 
-use crate::cluster::json::{Value, json};
-
 use super::progress::set_condition;
 use super::rolling::new_replicas;
 use super::sync::Sync;
@@ -10,6 +8,7 @@ use super::view::{
     progress_deadline, revision, same_template, spec_replicas, template, template_hash,
 };
 use crate::cluster::api::status::ApiError;
+use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
@@ -36,11 +35,6 @@ pub(crate) fn set_size_annotations(rs: &mut Value, d: &Value) -> bool {
     let a = annotate(rs, DESIRED, &desired.to_string());
     let b = annotate(rs, MAX, &(desired + max_surge(d)).to_string());
     a || b
-}
-
-/// Whether the size annotations are out of date.
-pub(crate) fn size_annotations_stale(rs: &Value, d: &Value) -> bool {
-    set_size_annotations(&mut rs.clone(), d)
 }
 
 /// Copies annotations and numbers the revision; true if that changed something.

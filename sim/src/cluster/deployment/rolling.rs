@@ -1,13 +1,12 @@
 //! RollingUpdate (`rolling.go`): one step up or down per sync.
 
-use crate::cluster::json::Value;
-
 use super::sync::Sync;
 use super::view::{
     active, by_creation, is_rolling, max_surge, max_unavailable, spec_replicas, status_count,
     sum_spec, sum_status,
 };
 use crate::cluster::api::status::ApiError;
+use crate::cluster::json::Value;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
 
@@ -132,9 +131,8 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
-    use crate::cluster::json::json;
-
     use super::{max_scaled_down, new_replicas};
+    use crate::cluster::json::json;
 
     #[test]
     fn the_new_set_grows_into_what_surge_leaves() {

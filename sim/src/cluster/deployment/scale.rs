@@ -2,15 +2,14 @@
 
 use std::cmp::Reverse;
 
-use crate::cluster::json::Value;
-
-use super::replicasets::{set_size_annotations, size_annotations_stale};
+use super::replicasets::set_size_annotations;
 use super::sync::Sync;
 use super::view::{
     DESIRED, MAX, active, by_creation, int_annotation, is_rolling, max_surge, spec_replicas,
     status_count, sum_spec,
 };
 use crate::cluster::api::status::ApiError;
+use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
@@ -73,11 +72,8 @@ impl Cluster {
     ) -> Result<(), ApiError> {
         let replicas = spec_replicas(&sync.object);
         if let Some(only) = active_or_latest(new, old) {
-            if spec_replicas(&only.value) != replicas {
-                self.scale_set(sync, &only, replicas, true)?;
-            } else if size_annotations_stale(&only.value, &sync.object) {
-                self.scale_set(sync, &only, replicas, false)?;
-            }
+            let announce = spec_replicas(&only.value) != replicas;
+            self.scale_set(sync, &only, replicas, announce)?;
             return Ok(());
         }
         if new.is_some_and(|rs| saturated(&sync.object, &rs.value)) {
@@ -129,12 +125,12 @@ impl Cluster {
         announce: bool,
     ) -> Result<bool, ApiError> {
         let before = spec_replicas(&rs.value);
-        if before == size && (announce || !size_annotations_stale(&rs.value, &sync.object)) {
+        let mut copy = rs.value.clone();
+        let annotated = set_size_annotations(&mut copy, &sync.object);
+        if before == size && (announce || !annotated) {
             return Ok(false);
         }
-        let mut copy = rs.value.clone();
         set(&mut copy, &["spec", "replicas"], size);
-        set_size_annotations(&mut copy, &sync.object);
         let key = value::key_of(&copy);
         let stored = self.update(Kind::ReplicaSet, &key, copy, Part::Main)?;
         sync.refresh(&stored);

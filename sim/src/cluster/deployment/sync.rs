@@ -1,9 +1,8 @@
 //! One sync of a Deployment (`deployment_controller.go` syncDeployment).
 
-use crate::cluster::json::Value;
-
 use super::view::{DESIRED, active, int_annotation, spec_replicas};
 use crate::cluster::api::status::ApiError;
+use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;

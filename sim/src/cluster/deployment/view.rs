@@ -1,7 +1,6 @@
 //! Reading Deployments and ReplicaSets: fenceposts, annotations, template equality.
 
 use crate::cluster::json::Value;
-
 use crate::cluster::store::Ref;
 use crate::cluster::value::{annotation, at, created, int, members, name, text};
 
@@ -205,9 +204,8 @@ pub(crate) fn template_hash(template: &Value, collisions: Option<i64>) -> String
 
 #[cfg(test)]
 mod tests {
-    use crate::cluster::json::{Value, json};
-
     use super::{fenceposts, same_template, template_hash};
+    use crate::cluster::json::{Value, json};
 
     #[test]
     fn surge_rounds_up_and_unavailable_down() {

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::json::Value;
-
 use super::pod::container_spec;
+use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::value::{self, at, flag, items, members, namespace, text};

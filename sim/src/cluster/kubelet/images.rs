@@ -1,9 +1,8 @@
 //! Images: present, slow to pull, or missing.
 
-use crate::cluster::json::Value;
-
 use super::pod::State;
 use crate::cluster::agenda_items::Step;
+use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::json::Value;
-
 use super::hindrance::Hindered;
 use super::images::ImageState;
 use super::probes::ProbeRun;
+use crate::cluster::json::Value;
 use crate::cluster::value::{self, int, items, text};
 use crate::time::Micros;
 

@@ -1,9 +1,8 @@
 //! Probes (`pkg/kubelet/prober`): the first tick when the container is known, then one each period.
 
-use crate::cluster::json::Value;
-
 use super::pod::{PodRun, container_spec};
 use crate::cluster::agenda_items::{ProbeKind, Step};
+use crate::cluster::json::Value;
 use crate::cluster::machine::Cluster;
 use crate::cluster::value::{int, text};
 use crate::time::Micros;

@@ -1,9 +1,8 @@
 //! The status that the kubelet writes (`status_manager.go`, `kubelet_pods.go`).
 
-use crate::cluster::json::{Value, json};
-
 use super::pod::{Exit, PodRun, State};
 use crate::cluster::agenda_items::{Item, Step};
+use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;

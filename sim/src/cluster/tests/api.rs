@@ -1,8 +1,7 @@
 //! The API server: statuses, patches, lists, generation.
 
-use crate::cluster::json::{Value, json};
-
 use super::lab::{Lab, NS, apps, core, deployment};
+use crate::cluster::json::{Value, json};
 
 fn config(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "v"}})

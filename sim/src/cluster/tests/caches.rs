@@ -1,8 +1,7 @@
 //! Which reads wait for their kind's watch cache, and how long.
 
-use crate::cluster::json::json;
-
 use super::lab::{Fake, Lab, apps, core, deployment};
+use crate::cluster::json::json;
 use crate::cluster::wire::Ticket;
 use crate::cluster::{ApiRequest, Cluster, Timings};
 use crate::measured::Distribution;

@@ -1,8 +1,7 @@
 //! Pods: crash loops, images, environment, termination, endpoints, logs, eviction.
 
-use crate::cluster::json::{Value, json};
-
 use super::lab::{Behaviour, Lab, NS, apps, condition, core, deployment};
+use crate::cluster::json::{Value, json};
 use crate::cluster::{ImageState, Kind};
 use crate::time::Micros;
 use crate::workload::LogLine;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::json::{Value, json};
-
 use super::lab::{Behaviour, Lab, NS, apps, condition, deployment};
+use crate::cluster::json::{Value, json};
 use crate::cluster::{Kind, Timings};
 use crate::measured::Measured;
 use crate::time::Micros;

@@ -1,8 +1,7 @@
 //! Watches: replay, selectors, bookmarks, initial events, expiry.
 
-use crate::cluster::json::{Value, json};
-
 use super::lab::{Lab, core};
+use crate::cluster::json::{Value, json};
 use crate::time::Micros;
 
 fn config(name: &str, app: &str) -> Value {
