@@ -55,6 +55,10 @@ BEGIN
 END
 $$;
 
+-- Where everybody may create tables (PostgreSQL 14), the exchange could make the fence's tables before the fence does.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT CREATE ON SCHEMA public TO dex_owner;
+
 -- CREATEDB: snapshots are databases, and a rename asks for it as well.
 ALTER ROLE rollback_executor
     NOSUPERUSER CREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT CONNECTION LIMIT 16;

@@ -1,4 +1,4 @@
-//! The parts that a drill's time goes into: matching, state hash, runbook parsing, plans.
+//! Parts that a drill's time goes into: matching, the state hash, and the parsing of the runbook.
 
 use std::hint::black_box;
 

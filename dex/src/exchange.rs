@@ -27,8 +27,8 @@ pub const WORK_FILL: u64 = 25;
 /// A deposit in each asset with which no account of a drill runs short, in minor units.
 pub const AMPLE_DEPOSIT: Amount = Amount(2_000_000_000_000);
 
-/// Every so many trades the faulty settlement credits twice.
-const DOUBLE_CREDIT_EVERY: u64 = 16;
+/// Every so many trades the faulty settlement credits twice, or the wrong account.
+const FAULTY_SETTLEMENT_EVERY: u64 = 16;
 
 /// One market: its terms and its book.
 #[derive(Clone, Debug)]
@@ -438,12 +438,19 @@ impl Exchange {
             - spec.reservation(Side::Buy, buy_limit, after);
         let base = Amount(spec.base_amount(trade.qty));
         self.ledger.settle(seller, buyer, spec.base, base);
-        self.ledger.settle(buyer, seller, spec.quote, cost);
+        let faulty = trade.id.0.is_multiple_of(FAULTY_SETTLEMENT_EVERY);
+        let paid = if self.build.has(Fault::Misdirected) && faulty {
+            // The defect: an index that is off by one.
+            AccountId((seller.0 + 1) % self.ledger.accounts())
+        } else {
+            seller
+        };
+        self.ledger.settle(buyer, paid, spec.quote, cost);
         self.ledger.fee_from_locked(buyer, spec.quote, buyer_fee);
         self.ledger.fee_from_free(seller, spec.quote, seller_fee);
         self.ledger
             .release(buyer, spec.quote, freed - cost - buyer_fee);
-        if self.build.has(Fault::DoubleCredit) && trade.id.0.is_multiple_of(DOUBLE_CREDIT_EVERY) {
+        if self.build.has(Fault::DoubleCredit) && faulty {
             // The defect: a retried settlement is taken for a new one, and only its credit goes through.
             self.ledger.credit_without_debit(seller, spec.quote, cost);
         }
@@ -474,6 +481,12 @@ impl Exchange {
         })
     }
 
+    /// Whether nothing of the process that computed the state is in it, as must be.
+    #[must_use]
+    pub fn is_of_no_process(&self) -> bool {
+        self.stamp == 0
+    }
+
     /// A hash of the whole state: positions, balances, and open orders by priority. It does not depend
     /// on the build, the process, or the layout in memory.
     #[must_use]
@@ -497,6 +510,19 @@ impl Exchange {
             }
         }
         hash.digest()
+    }
+
+    /// Books `amount` to an account and to nobody else, as whoever writes to the table by hand can do: the books are off by it.
+    ///
+    /// # Panics
+    /// If there is no such account or asset.
+    pub fn book_without_counter_entry(
+        &mut self,
+        account: AccountId,
+        asset: AssetId,
+        amount: Amount,
+    ) {
+        self.ledger.credit_without_debit(account, asset, amount);
     }
 
     /// The ledger to overwrite, for tests that doctor a state.

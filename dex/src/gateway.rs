@@ -76,6 +76,10 @@ pub enum Decision {
     Reject(Reject),
     /// Refuses it because trading is halted (503, marked as maintenance).
     Maintenance,
+    /// Answers 500: the build's own error.
+    Broken,
+    /// Forgets it: the client gets no answer, and nothing is counted.
+    Lost,
 }
 
 /// A decision and what it cost.
@@ -94,6 +98,8 @@ pub struct GatewayConfig {
     pub rate_limit_per_account: u16,
     /// Largest notional of one order, in minor units of the quote asset.
     pub max_notional: i64,
+    /// Requests under way in a pod before it refuses more (503).
+    pub queue_max: u16,
 }
 
 impl Default for GatewayConfig {
@@ -101,6 +107,7 @@ impl Default for GatewayConfig {
         Self {
             rate_limit_per_account: 250,
             max_notional: 1_000_000_000_000,
+            queue_max: 128,
         }
     }
 }
@@ -119,7 +126,7 @@ pub struct ConfigError {
 }
 
 impl GatewayConfig {
-    /// Reads `RATE_LIMIT_PER_ACCOUNT` and `MAX_NOTIONAL` from a container's environment; what is absent keeps its default.
+    /// Reads `RATE_LIMIT_PER_ACCOUNT`, `MAX_NOTIONAL` and `QUEUE_MAX` from a container's environment; what is absent keeps its default.
     ///
     /// # Errors
     /// A value that is not a positive number.
@@ -132,6 +139,7 @@ impl GatewayConfig {
                 default.rate_limit_per_account,
             )?,
             max_notional: number(env, "MAX_NOTIONAL", default.max_notional)?,
+            queue_max: number(env, "QUEUE_MAX", default.queue_max)?,
         })
     }
 }
@@ -177,12 +185,22 @@ pub struct Gateway {
     recent: [u64; RECENT],
     /// Requests admitted since the pod's start.
     admitted: u64,
+    /// What is wrong with this very process.
+    fault: Option<Fault>,
+    /// Requests that reached the place of [`Gateway::fault`], if it is one of the request path.
+    met: u64,
 }
 
 impl Gateway {
-    /// A pod that has just started.
+    /// A pod that has just started: the process number `instance` of its build, which matters to no code that is sound.
     #[must_use]
-    pub fn new(build: Build, config: GatewayConfig, accounts: u32, markets: &[MarketSpec]) -> Self {
+    pub fn new(
+        build: Build,
+        instance: u64,
+        config: GatewayConfig,
+        accounts: u32,
+        markets: &[MarketSpec],
+    ) -> Self {
         Self {
             build,
             config,
@@ -190,6 +208,8 @@ impl Gateway {
             windows: vec![Window::default(); accounts as usize],
             recent: [0; RECENT],
             admitted: 0,
+            fault: build.hits(instance),
+            met: 0,
         }
     }
 
@@ -205,6 +225,12 @@ impl Gateway {
         self.admitted
     }
 
+    /// The configuration that the process started with.
+    #[must_use]
+    pub fn config(&self) -> &GatewayConfig {
+        &self.config
+    }
+
     /// Decides on one request.
     #[inline]
     pub fn admit(&mut self, request: &Request, mode: TradingMode) -> Admission {
@@ -213,11 +239,32 @@ impl Gateway {
             Decision::Maintenance
         } else {
             match self.check(request, &mut work) {
-                Ok(()) => Decision::Forward,
+                Ok(()) => self.pass_on(),
                 Err(reject) => Decision::Reject(reject),
             }
         };
         Admission { decision, work }
+    }
+
+    /// What the build makes of a request that nothing speaks against.
+    #[inline]
+    fn pass_on(&mut self) -> Decision {
+        match self.fault {
+            Some(Fault::FailsOneIn(one_in)) => {
+                self.met += 1;
+                if self.met.is_multiple_of(u64::from(one_in)) {
+                    return Decision::Broken;
+                }
+            }
+            Some(Fault::LosesOfTen(lost)) => {
+                self.met += 1;
+                if self.met % 10 < u64::from(lost) {
+                    return Decision::Lost;
+                }
+            }
+            _ => {}
+        }
+        Decision::Forward
     }
 
     #[inline]
@@ -247,7 +294,7 @@ impl Gateway {
     /// Whether a request with this id was here a moment ago; remembers it if not.
     #[inline]
     fn seen(&mut self, id: u64, work: &mut Work) -> bool {
-        let slot = if self.build.has(Fault::SlowPath) {
+        let slot = if self.fault == Some(Fault::SlowPath) {
             let listed = self.admitted.min(SLOW_PATH_RETENTION);
             work.0 += listed * SLOW_PATH_UNITS_PER_ENTRY;
             // No early exit, as in the release.

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::release::SchemaVersion;
+
 /// The role that the exchange's services connect as. A fence is raised against it.
 pub const APP_ROLE: &str = "dex_app";
 
@@ -182,10 +184,29 @@ impl Migration {
 pub enum Set {
     /// Only the base schema.
     Base,
+    /// An index, marked compatible: the releases before it go on working.
+    Compatible,
+    /// Another index, marked compatible, as version 1.9.
+    Nine,
+    /// That index, and decimal amounts as version 1.10; the undo script restores everything.
+    Ten,
     /// Decimal amounts; the undo script restores everything.
     Decimal,
     /// Decimal amounts and a new column, which the undo script drops.
     DecimalLossy,
+    /// Decimal amounts and, as a second migration, an index; both undo scripts restore everything.
+    Two,
+}
+
+/// What a migration does to the ledger's rows; its undo script takes it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Every amount is written in the layout.
+    Layout(SchemaVersion),
+    /// The same, and `orders` gets a column `client_ref`, which an undo drops with what is in it.
+    LayoutAndClientRef(SchemaVersion),
+    /// Nothing that anybody reads or writes.
+    Index,
 }
 
 macro_rules! file {
@@ -198,6 +219,7 @@ macro_rules! file {
 }
 
 const BASE: Migration = file!("", "V1__base_schema.sql");
+const COMPATIBLE: [Migration; 1] = [file!("1.7.0/", "V1_1__trades_by_market.sql")];
 const DECIMAL: [Migration; 2] = [
     file!("2.0.0/", "V2__decimal_ledger.sql"),
     file!("2.0.0/", "U2__decimal_ledger.sql"),
@@ -206,21 +228,83 @@ const DECIMAL_LOSSY: [Migration; 2] = [
     file!("2.0.1/", "V2__decimal_ledger.sql"),
     file!("2.0.1/", "U2__decimal_ledger.sql"),
 ];
+const NINE: [Migration; 1] = [file!("1.9.0/", "V1_9__trades_by_maker.sql")];
+/// The same scripts as [`DECIMAL`], under another version.
+const TEN: [Migration; 3] = [
+    NINE[0],
+    Migration {
+        name: "V1_10__decimal_ledger.sql",
+        sql: DECIMAL[0].sql,
+    },
+    Migration {
+        name: "U1_10__decimal_ledger.sql",
+        sql: DECIMAL[1].sql,
+    },
+];
+const TWO: [Migration; 4] = [
+    DECIMAL[0],
+    DECIMAL[1],
+    file!("2.1.0/", "V2_1__trades_by_command.sql"),
+    file!("2.1.0/", "U2_1__trades_by_command.sql"),
+];
 
 impl Set {
     /// All sets.
-    pub const ALL: [Self; 3] = [Self::Base, Self::Decimal, Self::DecimalLossy];
+    pub const ALL: [Self; 7] = [
+        Self::Base,
+        Self::Compatible,
+        Self::Nine,
+        Self::Ten,
+        Self::Decimal,
+        Self::DecimalLossy,
+        Self::Two,
+    ];
 
     /// The files, versioned ones first in the order of versions, each followed by its undo script.
     #[must_use]
     pub fn files(self) -> Vec<Migration> {
         let own: &[Migration] = match self {
             Self::Base => &[],
+            Self::Compatible => &COMPATIBLE,
+            Self::Nine => &NINE,
+            Self::Ten => &TEN,
             Self::Decimal => &DECIMAL,
             Self::DecimalLossy => &DECIMAL_LOSSY,
+            Self::Two => &TWO,
         };
         std::iter::once(BASE).chain(own.iter().copied()).collect()
     }
+}
+
+impl Migration {
+    /// What the script does to the ledger's rows, or takes back if it is an undo script.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        if DECIMAL.iter().any(|it| it.sql == self.sql) {
+            Effect::Layout(SchemaVersion::V2)
+        } else if DECIMAL_LOSSY.iter().any(|it| it.sql == self.sql) {
+            Effect::LayoutAndClientRef(SchemaVersion::V2)
+        } else if self.sql == BASE.sql {
+            Effect::Layout(SchemaVersion::V1)
+        } else {
+            Effect::Index
+        }
+    }
+}
+
+/// The layout of the rows once the releases' migrations of these names have run, in any order: undo scripts don't count.
+#[must_use]
+pub fn layout<'a>(scripts: impl IntoIterator<Item = &'a str>) -> SchemaVersion {
+    let files: Vec<Migration> = Set::ALL.into_iter().flat_map(Set::files).collect();
+    let of = |name: &str| {
+        let file = files.iter().find(|file| file.name == name)?;
+        match (file.script().kind, file.effect()) {
+            (Kind::Undo, _) | (_, Effect::Index) => None,
+            (_, Effect::Layout(layout) | Effect::LayoutAndClientRef(layout)) => Some(layout),
+        }
+    };
+    let layouts = scripts.into_iter().filter_map(of);
+    layouts.max().unwrap_or(SchemaVersion::V1)
 }
 
 #[cfg(test)]
@@ -321,5 +405,45 @@ mod tests {
                 (v("Undo 2"), Rollback::Lossy)
             ]
         );
+    }
+
+    #[test]
+    fn layouts_follow_what_scripts_do_and_not_their_versions() {
+        let names = |set: Set| {
+            set.files()
+                .into_iter()
+                .map(|file| file.name)
+                .collect::<Vec<_>>()
+        };
+        for (set, layout) in [
+            (Set::Base, SchemaVersion::V1),
+            (Set::Compatible, SchemaVersion::V1),
+            (Set::Nine, SchemaVersion::V1),
+            (Set::Ten, SchemaVersion::V2),
+            (Set::Decimal, SchemaVersion::V2),
+            (Set::DecimalLossy, SchemaVersion::V2),
+            (Set::Two, SchemaVersion::V2),
+        ] {
+            assert_eq!(super::layout(names(set)), layout, "{set:?}");
+        }
+        assert_eq!(super::layout(["V3__unknown.sql"]), SchemaVersion::V1);
+    }
+
+    #[test]
+    fn each_breaking_migration_of_a_set_has_an_undo_script() {
+        for set in Set::ALL {
+            let files = set.files();
+            for file in &files[1..] {
+                let script = file.script();
+                let undone = files.iter().any(|it| {
+                    it.script().kind == Kind::Undo && it.script().version == script.version
+                });
+                assert!(
+                    undone || file.rollback() == Rollback::Compatible,
+                    "{}",
+                    file.name
+                );
+            }
+        }
     }
 }

@@ -201,8 +201,8 @@ pub fn replay(from: Exchange, entries: &[LogEntry]) -> Exchange {
     replay_each(from, entries, &mut Vec::new(), Vec::clear).0
 }
 
-/// Replays log entries on `from`, appending what happens to `events`. The second value counts
-/// the entries that the build refused although they are in the log: 0 unless two builds disagree.
+/// Replays log entries on `from`, appending what happens to `events`. The second value names
+/// the entries that the build refused although they are in the log: none unless two builds disagree.
 ///
 /// # Panics
 /// If the entries leave a gap.
@@ -211,7 +211,7 @@ pub fn replay_into(
     from: Exchange,
     entries: &[LogEntry],
     events: &mut Vec<Event>,
-) -> (Exchange, u64) {
+) -> (Exchange, Vec<Seq>) {
     replay_each(from, entries, events, |_| {})
 }
 
@@ -221,8 +221,8 @@ fn replay_each(
     entries: &[LogEntry],
     events: &mut Vec<Event>,
     done: impl Fn(&mut Vec<Event>),
-) -> (Exchange, u64) {
-    let mut refused = 0;
+) -> (Exchange, Vec<Seq>) {
+    let mut refused = Vec::new();
     for entry in entries {
         if entry.seq <= from.seq() {
             continue;
@@ -231,7 +231,7 @@ fn replay_each(
             from.execute(entry.seq, &entry.command, events),
             Outcome::Accepted { .. }
         ) {
-            refused += 1;
+            refused.push(entry.seq);
             from.skip(entry.seq);
         }
         done(events);
@@ -352,7 +352,7 @@ mod tests {
         history = history.drive(300, 2);
         let mut events = Vec::new();
         let (replayed, refused) = replay_into(snapshot, history.log.entries(), &mut events);
-        assert_eq!(refused, 0);
+        assert_eq!(refused, []);
         assert_eq!(events, history.events[seen..]);
         assert_eq!(replayed.state_hash(), history.exchange.state_hash());
     }
@@ -362,7 +362,10 @@ mod tests {
         let history = History::new(genesis(Some(Fault::PriorityInversion), 10)).drive(2_000, 1);
         let good = history.from.clone().under(matching(None), 0);
         let (replayed, refused) = replay_into(good, history.log.entries(), &mut Vec::new());
-        assert!(refused > 0, "orders that were open there are filled here");
+        assert!(
+            !refused.is_empty(),
+            "orders that were open there are filled here"
+        );
         assert_eq!(replayed.seq(), history.exchange.seq());
         assert_eq!(crate::invariants::state(&replayed), []);
     }

@@ -7,10 +7,23 @@
 //!
 //! A step's budget is for the exchange to become as it should. Time that is lost because a server refuses for now (429,
 //! 5xx, a connection that is cut, no answer) is not the step's: it moves the step's end, out of what the
-//! recovery time objective leaves over once every step to come has got its budget in full. What is left follows from the
-//! trigger's time, the journaled plan and the clock alone, so whoever resumes on another host comes to the same number.
-//! So does what the cluster announces the end of (a pod's
-//! grace period). A wrong outcome never moves the end.
+//! recovery time objective leaves over once every step up to the recovery has got its budget in full. What is left follows from
+//! the trigger's time, the journaled plan and the clock alone, so whoever resumes on another host comes to the same number.
+//! So does what the cluster announces the end of (a pod's grace period), and the time that a proof still takes that began anew or
+//! waits for requests, if it is enough.
+//!
+//! A proof that is refuted when the objective leaves time for nothing but that ends at once, whatever its own budget:
+//! a window that begins anew then would prove a recovery that came too late ([`Budget::too_late`]).
+//!
+//! A step whose failure leaves nothing but to call a person goes on waiting into the reserve as well: the exchange
+//! may still recover in time ([`Budget::wait_on`]). So do checks of the pods after the last change. A wrong outcome
+//! never moves the end.
+//!
+//! After the proof no objective presses: what servers cost then moves the end of a step by as much as the objective
+//! is long, and who has seen nothing for that long calls a person.
+//!
+//! Time in which this host stood still is nobody's: the step gets it back in full, even where that breaks the objective,
+//! since the attempts after it cost less than a rollback that is given up.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +31,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::planner::{Plan, PlannedStep};
+use crate::pulse::Pulse;
 use crate::runbook::{OnFail, Phase};
+use crate::steps::delays_recovery;
+
+/// What is kept of the objective for calling a person: a rollback that can't go on must say so in time.
+pub(crate) const CALL: Duration = Duration::from_secs(10);
 
 /// The time of a step, or of anything else that must end. Clones share what was lost.
 #[derive(Clone, Debug)]
@@ -26,6 +44,14 @@ pub(crate) struct Budget {
     own: Timestamp,
     last: Timestamp,
     lost: Arc<Mutex<SignedDuration>>,
+    /// Whether it may be used up to its last by waiting alone.
+    patient: bool,
+    /// From when on a recovery that is not there yet misses the objective, for a step that proves one and begins
+    /// before that.
+    decide_by: Option<Timestamp>,
+    pulse: Pulse,
+    /// How long the host had stood still when it began.
+    stood_still: SignedDuration,
 }
 
 impl From<Timestamp> for Budget {
@@ -48,22 +74,50 @@ impl Budget {
             own,
             last: last.max(own),
             lost: Arc::default(),
+            patient: false,
+            decide_by: None,
+            pulse: Pulse::default(),
+            stood_still: SignedDuration::ZERO,
         }
     }
 
-    /// The time of `step`, which begins now, under an objective of `rto`.
-    pub(crate) fn of_step(plan: &Plan, step: &PlannedStep, rto: Duration, now: Timestamp) -> Self {
+    /// The same on the host of `pulse`.
+    fn on(mut self, pulse: &Pulse) -> Self {
+        self.pulse = pulse.clone();
+        self.stood_still = pulse.stood_still();
+        self
+    }
+
+    /// The time of `step`, which begins now on the host of `pulse`, under an objective of `rto`.
+    pub(crate) fn of_step(
+        plan: &Plan,
+        step: &PlannedStep,
+        rto: Duration,
+        now: Timestamp,
+        pulse: &Pulse,
+    ) -> Self {
         let own = now + signed(step.budget);
+        if step.phase == Phase::After && step.on_fail == OnFail::Abort {
+            // The objective is met, so nothing is lost by waiting for a server, but somebody must hear of it in the
+            // end.
+            return Self::between(own, own + signed(rto)).on(pulse);
+        }
         let Some(trigger) = plan.trigger.as_ref().filter(|_| step.phase == Phase::Run) else {
-            return own.into();
+            return Self::from(own).on(pulse);
         };
+        // The objective ends with recovery: what proves it afterwards may take its time. What may be skipped must leave the
+        // time for the proof all the same.
+        let recovers = (0..plan.steps.len()).rfind(|index| delays_recovery(plan, *index));
+        let recovers = recovers.filter(|at| step.index <= *at && step.on_fail != OnFail::Continue);
         let to_come = plan
             .steps
             .iter()
             .filter(|later| later.index > step.index && later.phase == Phase::Run)
+            .filter(|later| recovers.is_none_or(|at| later.index <= at))
             .filter(|later| may_come(later, step))
             .fold(Duration::ZERO, |sum, later| sum + later.budget);
-        let last = trigger.fired_at + signed(rto.saturating_sub(to_come));
+        let kept = to_come + recovers.map_or(Duration::ZERO, |_| CALL);
+        let last = trigger.fired_at + signed(rto.saturating_sub(kept));
         let reserve = last.duration_since(own).max(SignedDuration::ZERO);
         // What may be skipped must not use up what the others can't do without.
         let share = if step.on_fail == OnFail::Continue {
@@ -71,27 +125,65 @@ impl Budget {
         } else {
             reserve
         };
-        Self::between(own, own + share)
+        let proves = (0..plan.steps.len())
+            .rfind(|index| delays_recovery(plan, *index))
+            .is_some_and(|at| step.index > at);
+        let decide_by = trigger.fired_at + signed(rto.saturating_sub(CALL));
+        Self {
+            // What is wrong with a pod may pass by itself. A check by query borrows only for what it has not seen yet.
+            patient: step.on_fail == OnFail::Abort
+                && (recovers.is_some() || !step.command.judges_a_value()),
+            decide_by: (proves && step.on_fail == OnFail::Abort && now < decide_by)
+                .then_some(decide_by),
+            ..Self::between(own, own + share).on(pulse)
+        }
     }
 
     /// A part of it that ends at `end` at the latest. What is lost meanwhile counts for the whole.
     pub(crate) fn within(&self, end: Timestamp) -> Self {
         Self {
             own: self.end().min(end),
-            last: self.last.min(end),
+            last: self.last().min(end),
             lost: Arc::clone(&self.lost),
+            patient: false,
+            decide_by: self.decide_by,
+            pulse: self.pulse.clone(),
+            stood_still: self.pulse.stood_still(),
         }
+    }
+
+    /// How long the host has stood still since it began.
+    fn stalled(&self) -> SignedDuration {
+        self.pulse.stood_still() - self.stood_still
     }
 
     /// Until when the exchange may take.
     pub(crate) fn end(&self) -> Timestamp {
         let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.own + lost).min(self.last)
+        (self.own + self.stalled() + lost).min(self.last())
     }
 
     /// Until when servers may take.
     pub(crate) fn last(&self) -> Timestamp {
-        self.last
+        self.last.max(self.own + self.stalled())
+    }
+
+    /// Whether to go on waiting for the exchange although the time for it is over: as long as it can still recover in time and
+    /// nothing else is left to do. Moves the end as far as that goes.
+    pub(crate) fn wait_on(&self) -> bool {
+        let left = positive(self.last().duration_since(self.end()));
+        let more = self.patient && !left.is_zero();
+        if more {
+            self.lose(left);
+        }
+        more
+    }
+
+    /// Whether a recovery at `at` would come too late: what is not proven by then can't be any more, nothing else is
+    /// left to do, and a person must be called while there is time for that. Never so for a step that only begins
+    /// then: it is late as it is.
+    pub(crate) fn too_late(&self, at: Timestamp) -> bool {
+        self.decide_by.is_some_and(|by| at > by + self.stalled())
     }
 
     /// `time` went by because a server refused or did not answer.
@@ -107,7 +199,7 @@ impl Budget {
 
     /// How much of the reserve was used by `now`.
     pub(crate) fn borrowed(&self, now: Timestamp) -> Duration {
-        positive(now.duration_since(self.own))
+        positive(now.duration_since(self.own + self.stalled()))
     }
 
     /// For a reader: what was used of the reserve, and what is left of it for this step. `None` if it never had any.
@@ -115,7 +207,7 @@ impl Budget {
         if self.last <= self.own {
             return None;
         }
-        let left = positive(self.last.duration_since(now.max(self.own)));
+        let left = positive(self.last().duration_since(now.max(self.own)));
         Some(format!(
             "{} ms of the reserve used, {} s left",
             self.borrowed(now).as_millis(),
@@ -181,6 +273,31 @@ mod tests {
         assert_eq!(budget.end(), at(14));
         budget.announced(at(30));
         assert_eq!(budget.end(), at(20));
+    }
+
+    #[test]
+    fn who_can_only_call_a_person_waits_on_into_the_reserve() {
+        let hasty = Budget::between(at(10), at(20));
+        assert!(!hasty.wait_on());
+        let patient = Budget {
+            patient: true,
+            ..hasty
+        };
+        assert!(patient.wait_on());
+        assert_eq!(patient.end(), at(20));
+        assert!(!patient.wait_on());
+    }
+
+    #[test]
+    fn a_proof_is_too_late_once_only_the_call_is_left() {
+        let budget = Budget {
+            decide_by: Some(at(290)),
+            ..Budget::between(at(350), at(350))
+        };
+        assert!(!budget.too_late(at(290)));
+        assert!(budget.too_late(at(291)));
+        assert!(budget.within(at(300)).too_late(at(291)));
+        assert!(!Budget::from(at(350)).too_late(at(340)), "it has no end");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Why a phase could not be carried out.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::journal::IllegalTransition;
+use crate::kubernetes::told_once;
 use crate::planner::{Loss, PlanError};
 use crate::ports::DatabaseError;
 
@@ -20,12 +24,12 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// Something took longer than it may.
-    #[error("{what}: not done within {limit_s} s")]
+    #[error("{what}: not done within {}", span(*.limit))]
     Deadline {
         /// What was tried.
         what: String,
-        /// The limit, in seconds.
-        limit_s: u64,
+        /// The limit.
+        limit: Duration,
     },
     /// Prometheus or Loki refused or did not answer.
     #[error("query failed: {reason}")]
@@ -77,6 +81,15 @@ pub enum Error {
     /// A rollback is under way: resume it first.
     #[error("a rollback begun at {since} is not finished: resume it")]
     InProgress {
+        /// When its plan was journaled.
+        since: Timestamp,
+    },
+    /// A rollback was escalated, and nobody has finished it: another plan would begin from what it left half done.
+    #[error(
+        "the rollback begun at {since} was escalated: `rollback resume` goes on with it. If it was finished by hand, \
+         `rollback prepare` records what there is now; --force plans anew all the same"
+    )]
+    WasEscalated {
         /// When its plan was journaled.
         since: Timestamp,
     },
@@ -134,17 +147,66 @@ fn would_lose(losses: &[Loss]) -> String {
     )
 }
 
+/// A limit for a reader: what is less than a second is told in milliseconds.
+fn span(limit: Duration) -> String {
+    if limit < Duration::from_secs(1) {
+        format!("{} ms", limit.as_millis())
+    } else {
+        format!("{} s", limit.as_secs())
+    }
+}
+
+/// What a program may go by that is told of an [`Error`]: those kinds after which somebody has something else to do than to
+/// read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorKind {
+    /// [`Error::LeaseHeld`].
+    LeaseHeld,
+    /// [`Error::Superseded`].
+    Superseded,
+    /// [`Error::InProgress`].
+    InProgress,
+    /// [`Error::WasEscalated`].
+    WasEscalated,
+    /// [`Error::NothingToResume`].
+    NothingToResume,
+    /// [`Error::NoBaseline`].
+    NoBaseline,
+    /// Any other, also one that a later version tells.
+    #[serde(other)]
+    Other,
+}
+
+impl ErrorKind {
+    /// Whether the rollback is left to another executor, which works on it or has begun it.
+    #[must_use]
+    pub fn gives_way(self) -> bool {
+        match self {
+            Self::LeaseHeld | Self::Superseded | Self::InProgress | Self::WasEscalated => true,
+            Self::NothingToResume | Self::NoBaseline | Self::Other => false,
+        }
+    }
+}
+
 impl Error {
-    /// The error and its sources in one line.
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::LeaseHeld { .. } => ErrorKind::LeaseHeld,
+            Self::Superseded { .. } => ErrorKind::Superseded,
+            Self::InProgress { .. } => ErrorKind::InProgress,
+            Self::WasEscalated { .. } => ErrorKind::WasEscalated,
+            Self::NothingToResume => ErrorKind::NothingToResume,
+            Self::NoBaseline => ErrorKind::NoBaseline,
+            _ => ErrorKind::Other,
+        }
+    }
+
+    /// The error and its sources in one line, each told once.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut next = std::error::Error::source(self);
-        while let Some(error) = next {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            next = error.source();
-        }
-        text
+        told_once(self)
     }
 }

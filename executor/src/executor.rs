@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{Observer, silent};
 use crate::planner::LossKind;
 use crate::ports::Ports;
+use crate::pulse::Pulse;
 use crate::runbook::Runbook;
 
 /// How an executor behaves.
@@ -69,6 +70,8 @@ pub struct Executor {
     pub(crate) ports: Ports,
     pub(crate) runbook: Arc<Runbook>,
     pub(crate) options: Options,
+    /// Of the host that it runs on.
+    pub(crate) pulse: Pulse,
 }
 
 impl Executor {
@@ -79,6 +82,7 @@ impl Executor {
             ports,
             runbook,
             options,
+            pulse: Pulse::default(),
         }
     }
 

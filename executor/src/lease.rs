@@ -2,6 +2,10 @@
 //!
 //! Every taking of the lease makes a new token, even by the holder's own successor process. A holder that could
 //! not renew in time stops by itself; one that finds another's token stops at once.
+//!
+//! Whoever wants it judges by what it has seen itself: a Lease that did not change for as long as it lasts, on the
+//! watcher's own clock, has run out (`client-go/tools/leaderelection`: `observedTime`). The holder's `renewTime` comes from another
+//! host's clock, and only tells whether it is worth waiting.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,13 +18,16 @@ use kube::api::PostParams;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::kubernetes::{Cluster, is_conflict};
+use crate::journal::Journal;
+use crate::kubernetes::{Cluster, is_conflict, is_missing};
 use crate::stop::unless;
 
 /// Name of the Lease.
 const NAME: &str = "rollback";
-/// By how much two hosts' clocks may differ.
-const SKEW: SignedDuration = SignedDuration::from_secs(1);
+/// How often somebody who waits for it looks (`RetryPeriod` in client-go's defaults).
+const LOOK: Duration = Duration::from_secs(2);
+/// For how long a server is asked who holds it, however late that is.
+const AT_LEAST: Duration = Duration::from_secs(5);
 
 /// What a Lease says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,29 +57,53 @@ pub(crate) enum Claim {
     },
 }
 
-/// Decides at `now` for `me`. Pure.
-pub(crate) fn claim(view: Option<&View>, me: &str, now: Timestamp) -> Claim {
+/// Decides at `now` for `me`, who has seen the Lease as it is since `seen`. The token goes on from the Lease's or from
+/// `floor`, the highest that is known otherwise: a Lease may have been deleted or made anew. Pure.
+pub(crate) fn claim(
+    view: Option<&View>,
+    me: &str,
+    now: Timestamp,
+    seen: Timestamp,
+    floor: u64,
+) -> Claim {
     let Some(view) = view else {
         return Claim::Take {
-            token: 1,
+            token: floor + 1,
             from: None,
         };
     };
-    let token = u64::try_from(view.transitions).unwrap_or(0) + 1;
-    let free = view.holder.is_empty() || view.holder == me;
-    let until = view
-        .renewed_at
-        .map(|at| at + SignedDuration::from_secs(view.duration_s.into()) + SKEW);
-    match until {
-        Some(until) if !free && until > now => Claim::Held {
+    let token = u64::try_from(view.transitions).unwrap_or(0).max(floor) + 1;
+    let free = view.holder.is_empty() || view.holder == me || view.renewed_at.is_none();
+    let until = seen + SignedDuration::from_secs(view.duration_s.into());
+    if !free && until > now {
+        return Claim::Held {
             holder: view.holder.clone(),
             until,
-        },
-        _ => Claim::Take {
-            token,
-            from: (!view.holder.is_empty()).then(|| view.holder.clone()),
-        },
+        };
     }
+    Claim::Take {
+        token,
+        from: (!view.holder.is_empty()).then(|| view.holder.clone()),
+    }
+}
+
+impl View {
+    /// Whether it has not run out by the holder's clock, if that goes as ours does.
+    fn seems_alive(&self, now: Timestamp) -> bool {
+        let lasts = SignedDuration::from_secs(self.duration_s.into());
+        self.renewed_at.is_some_and(|at| at + lasts > now)
+    }
+}
+
+/// How long somebody wants the lease.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Whether to wait for a holder who seems to be alive until that is certain.
+    pub(crate) wait: bool,
+    /// Until when to try at least.
+    pub(crate) until: Timestamp,
+    /// The highest token that the database has seen, as far as it could be asked.
+    pub(crate) floor: u64,
 }
 
 /// A lease that is held.
@@ -89,36 +120,52 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Takes the lease. If another holds it: refuses at once, or, if `wait`, when that one shows that it lives.
+    /// Takes the lease. If another holds it: refuses at once if that one seems to be alive, or, if it is to wait, when that one
+    /// shows that it is.
     pub(crate) async fn acquire(
         cluster: &Cluster,
         identity: &str,
         duration: Duration,
-        wait: bool,
+        patience: Patience,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let api = api(cluster);
-        let patience = duration * 3 + Duration::from_secs(10);
-        let deadline = cluster.clock.now() + signed(patience);
-        let mut seen: Option<Option<Timestamp>> = None;
+        let begun = cluster.clock.now();
+        // Somebody who holds it is waited for until it is certain whether they are alive. A server that does not say who
+        // holds it gets no more time than the objective leaves.
+        let outwaits = signed(duration * 3 + Duration::from_secs(10));
+        let unseen = patience.until.max(begun + signed(AT_LEAST));
+        let deadline = unseen.max(begun + outwaits);
+        let mut seen: Option<(View, Timestamp)> = None;
         loop {
-            let look = cluster.get_opt(&api, NAME, deadline);
+            let limit = if seen.is_some() { deadline } else { unseen };
+            let look = cluster.get_opt(&api, NAME, limit);
             let found = unless(stop, look)
                 .await
                 .unwrap_or(Err(Error::Interrupted))?;
             let view = found.as_ref().map(view);
+            let floor = match &view {
+                Some(_) => patience.floor,
+                None => unless(stop, tokens_used(cluster, identity, deadline))
+                    .await
+                    .unwrap_or(Err(Error::Interrupted))?
+                    .max(patience.floor),
+            };
             let now = cluster.clock.now();
-            match claim(view.as_ref(), identity, now) {
+            let since = match &seen {
+                Some((before, since)) if view.as_ref() == Some(before) => *since,
+                _ => now,
+            };
+            let renewed = seen.is_some() && since == now;
+            seen = view.clone().map(|view| (view, since));
+            match claim(view.as_ref(), identity, now, since, floor) {
                 Claim::Held { holder, until } => {
-                    let renewed_at = view.as_ref().and_then(|view| view.renewed_at);
-                    let alive = seen.is_some_and(|before| before != renewed_at);
-                    if !wait || alive {
+                    let seems_alive = view.as_ref().is_some_and(|view| view.seems_alive(now));
+                    if renewed || (seems_alive && !patience.wait) {
                         return Err(Error::LeaseHeld { holder, until });
                     }
-                    seen = Some(renewed_at);
-                    let until_free =
-                        Duration::try_from(until.duration_since(now)).unwrap_or_default();
-                    let pause = cluster.pause(until_free + Duration::from_millis(10), deadline);
+                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                    let pause = cluster.pause(left.min(LOOK), deadline);
                     if !unless(stop, pause).await.ok_or(Error::Interrupted)? {
                         return Err(Error::LeaseHeld { holder, until });
                     }
@@ -176,7 +223,14 @@ impl Held {
             let until = self.until();
             match self.renew(true, until).await {
                 Ok(()) => {}
-                Err(error @ Error::Superseded { .. }) => return error,
+                Err(error @ (Error::Superseded { .. } | Error::LeaseRanOut { .. })) => {
+                    return error;
+                }
+                // Nobody holds it any more, so that anybody may take it.
+                Err(error) if is_missing(&error) => {
+                    let why = format!("the Lease was deleted: {}", error.chain());
+                    return Error::LeaseRanOut { why };
+                }
                 Err(error) => {
                     self.cluster.pause(self.cluster.left(until), until).await;
                     return Error::LeaseRanOut { why: error.chain() };
@@ -190,9 +244,9 @@ impl Held {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let until = view(&last).renewed_at? + signed(self.duration);
         let late = self.cluster.clock.now().duration_since(until);
-        late.is_positive().then(|| Error::Superseded {
-            by: format!(
-                "this host's lease ran out {} ms ago, so another may hold it",
+        late.is_positive().then(|| Error::LeaseRanOut {
+            why: format!(
+                "this host stood still, and it ran out {} ms ago",
                 late.as_millis()
             ),
         })
@@ -249,10 +303,7 @@ impl Held {
                 // Ours went through unheard, or it was taken.
                 Err(error) if is_conflict(&error) => {
                     let found = self.cluster.get_opt(api, NAME, deadline).await?;
-                    let gone = || Error::Superseded {
-                        by: "the lease is gone".to_owned(),
-                    };
-                    lease = found.ok_or_else(gone)?;
+                    lease = still_there(found)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -270,6 +321,34 @@ impl Held {
         );
         Err(Error::Superseded { by })
     }
+}
+
+/// The highest token that the journal shows: one that was used must not be given out again because somebody deleted the Lease.
+async fn tokens_used(cluster: &Cluster, identity: &str, until: Timestamp) -> Result<u64, Error> {
+    let journal = Journal::load(cluster, identity, until).await?;
+    Ok(journal
+        .entries
+        .iter()
+        .map(|entry| entry.token)
+        .max()
+        .unwrap_or(0))
+}
+
+/// What a conflict was with. A Lease that was deleted meanwhile is nobody's: it can be taken again.
+fn still_there(found: Option<Lease>) -> Result<Lease, Error> {
+    found.ok_or_else(|| Error::LeaseRanOut {
+        why: "the Lease was deleted".to_owned(),
+    })
+}
+
+/// Whether the Lease still reads as held with `token`. One that can't be read does not.
+pub(crate) async fn is_held_with(cluster: &Cluster, token: u64) -> bool {
+    let until = cluster.clock.now() + signed(LOOK * 3);
+    let found = cluster.get_opt(&api(cluster), NAME, until).await;
+    found.ok().flatten().is_some_and(|lease| {
+        let view = view(&lease);
+        !view.holder.is_empty() && u64::try_from(view.transitions) == Ok(token)
+    })
 }
 
 fn api(cluster: &Cluster) -> Api<Lease> {
@@ -317,7 +396,8 @@ fn spec(
 mod tests {
     use jiff::Timestamp;
 
-    use super::{Claim, View, claim};
+    use super::{Claim, View, claim, still_there};
+    use crate::error::Error;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap_or_default()
@@ -333,29 +413,44 @@ mod tests {
     }
 
     #[test]
-    fn the_first_token_is_one() {
-        assert_eq!(
-            claim(None, "a", at(0)),
-            Claim::Take {
-                token: 1,
-                from: None
-            }
-        );
+    fn the_first_token_follows_the_highest_that_was_used() {
+        for (floor, token) in [(0, 1), (7, 8)] {
+            let take = Claim::Take { token, from: None };
+            assert_eq!(claim(None, "a", at(0), at(0), floor), take);
+        }
     }
 
     #[test]
-    fn a_live_holder_is_left_alone_until_its_lease_and_the_skew_are_over() {
+    fn a_token_that_the_database_has_seen_is_not_given_out_again() {
+        let view = held_by("");
+        for (floor, token) in [(0, 5), (4, 5), (40, 41)] {
+            let take = Claim::Take { token, from: None };
+            assert_eq!(claim(Some(&view), "b", at(101), at(101), floor), take);
+        }
+    }
+
+    #[test]
+    fn a_lease_that_is_deleted_amid_a_conflict_is_nobodys() {
+        assert!(matches!(still_there(None), Err(Error::LeaseRanOut { .. })));
+        assert!(still_there(Some(super::Lease::default())).is_ok());
+    }
+
+    #[test]
+    fn a_holder_is_left_alone_until_its_lease_has_not_changed_for_as_long_as_it_lasts() {
         let view = held_by("a");
+        // The holder's clock is an hour behind, or it died an hour ago: who looks for the first time can't tell.
         let held = Claim::Held {
             holder: "a".to_owned(),
-            until: at(121),
+            until: at(3_720),
         };
-        assert_eq!(claim(Some(&view), "b", at(120)), held);
+        assert_eq!(claim(Some(&view), "b", at(3_700), at(3_700), 0), held);
+        assert_eq!(claim(Some(&view), "b", at(3_719), at(3_700), 0), held);
         let take = Claim::Take {
             token: 5,
             from: Some("a".to_owned()),
         };
-        assert_eq!(claim(Some(&view), "b", at(121)), take);
+        assert_eq!(claim(Some(&view), "b", at(3_720), at(3_700), 0), take);
+        assert!(view.seems_alive(at(119)) && !view.seems_alive(at(120)));
     }
 
     #[test]
@@ -364,9 +459,9 @@ mod tests {
             token: 5,
             from: Some("a".to_owned()),
         };
-        assert_eq!(claim(Some(&held_by("a")), "a", at(101)), own);
+        assert_eq!(claim(Some(&held_by("a")), "a", at(101), at(101), 0), own);
         assert_eq!(
-            claim(Some(&held_by("")), "b", at(101)),
+            claim(Some(&held_by("")), "b", at(101), at(101), 0),
             Claim::Take {
                 token: 5,
                 from: None

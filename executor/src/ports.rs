@@ -73,26 +73,21 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// Whether the same operation may succeed if it is repeated: lock not available (55P03), object
-    /// in use (55006), serialization failure, deadlock, a server that shuts down or starts, connection failures.
+    /// Whether the same operation may succeed if it is repeated: lock not available (55P03), object in use (55006), a database that is
+    /// closed for a copy (55000), serialization failure, deadlock, resources that are used up for now (class 53), a server that shuts down,
+    /// starts, or is not the primary yet (25006), connection failures. A database that does not exist (3D000) will not exist later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connection(_) => true,
-            Self::Refused { sqlstate, .. } => {
-                matches!(
-                    sqlstate.as_str(),
-                    "55P03"
-                        | "55006"
-                        | "40001"
-                        | "40P01"
-                        | "57P01"
-                        | "57P02"
-                        | "57P03"
-                        | "53300"
-                        | "3D000"
-                )
-            }
+            Self::Refused { sqlstate, message } => match sqlstate.as_str() {
+                "55P03" | "55006" | "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "25006" => {
+                    true
+                }
+                // Object not in prerequisite state: of many kinds, of which one passes.
+                "55000" => message.contains("not currently accepting connections"),
+                other => other.starts_with("53") || other.starts_with("08"),
+            },
             Self::Precondition(_) | Self::StaleToken(_) => false,
         }
     }
@@ -143,14 +138,38 @@ pub struct Snapshot {
     pub schema_version: Option<String>,
 }
 
-/// How far a ledger has come.
+impl Snapshot {
+    /// Why it is not the one that was `recorded` before the deployment, if so: by its name, when it was taken, what
+    /// it holds and at which schema. A later one may hold what the bad release wrote; an earlier or an empty one
+    /// lacks what was acknowledged.
+    #[must_use]
+    pub fn differs_from(&self, recorded: &Self) -> Option<String> {
+        let is = |it: &Self| {
+            format!(
+                "`{}`, taken at {}, schema {}, order log up to {}, {} trades",
+                it.name,
+                it.taken_at,
+                it.schema_version.as_deref().unwrap_or("none"),
+                it.position.log_seq,
+                it.position.trades
+            )
+        };
+        let same = self.name == recorded.name
+            && self.taken_at == recorded.taken_at
+            && self.position == recorded.position
+            && self.schema_version == recorded.schema_version;
+        (!same).then(|| format!("found is {}; recorded was {}", is(self), is(recorded)))
+    }
+}
+
+/// How far a ledger has come, as its tables say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerPosition {
     /// Sequence number of the last entry in the order log.
     pub log_seq: u64,
-    /// Highest order id ever issued.
+    /// Highest order id in the table of orders.
     pub order_id_max: u64,
-    /// Highest trade id ever issued.
+    /// Highest trade id in the table of trades or in the ledger's own row.
     pub trade_id_max: u64,
     /// Number of trades.
     pub trades: u64,
@@ -204,6 +223,9 @@ pub trait Database: Send + Sync {
     async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError>;
     /// The token of the fence, if it is up.
     async fn fence_token(&self) -> Result<Option<u64>, DatabaseError>;
+    /// The highest token that the fence has ever carried, whether it is up or not; 0 if there never was a fence.
+    /// A lower one is refused for good.
+    async fn token_max(&self) -> Result<u64, DatabaseError>;
     /// Lowers the fence.
     async fn unfence(&self, token: u64) -> Result<(), DatabaseError>;
     /// Runs one undo script and removes its migration's history row, in one transaction with
@@ -225,4 +247,34 @@ pub trait Database: Send + Sync {
     ) -> Result<RestoreReport, DatabaseError>;
     /// Appends the order log's entries that `set_aside` has and the ledger in use lacks.
     async fn replay(&self, set_aside: &str, token: u64) -> Result<ReplayReport, DatabaseError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DatabaseError;
+
+    #[test]
+    fn what_passes_is_tried_again_and_what_does_not_is_not() {
+        let refused = |sqlstate: &str, message: &str| DatabaseError::Refused {
+            sqlstate: sqlstate.to_owned(),
+            message: message.to_owned(),
+        };
+        for sqlstate in ["55P03", "57P03", "53300", "53100", "08006", "25006"] {
+            assert!(refused(sqlstate, "").is_transient(), "{sqlstate}");
+        }
+        let closed = "database \"ledger\" is not currently accepting connections";
+        assert!(refused("55000", closed).is_transient());
+        let final_ones = [
+            refused(
+                "55000",
+                "currval of sequence is not yet defined in this session",
+            ),
+            refused("3D000", "database \"legder\" does not exist"),
+            refused("42501", "permission denied"),
+            DatabaseError::StaleToken(3),
+        ];
+        for error in final_ones {
+            assert!(!error.is_transient(), "{error}");
+        }
+    }
 }

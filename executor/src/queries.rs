@@ -1,10 +1,11 @@
 //! Instant queries to Prometheus and Loki over their HTTP APIs.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -30,12 +31,40 @@ pub(crate) enum QueryError {
     Unavailable(String),
 }
 
+/// How long a server may refuse whoever asks before that is believed: a proxy that restarts, a token that is renewed, or
+/// a path that is not served yet passes.
+const DOUBT: SignedDuration = SignedDuration::from_secs(30);
+
+/// Since when each server has refused whoever asks, without an answer in between.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Doubts(Arc<Mutex<BTreeMap<String, Timestamp>>>);
+
+impl Doubts {
+    /// Takes in that the server `base` answered at `now` with `status`. Whether it is of no use to ask again.
+    fn is_final(&self, base: &str, status: u16, now: Timestamp) -> bool {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match status {
+            // Bad data, or can't be executed (Prometheus, querying/api): the query's fault.
+            400 | 422 => true,
+            401 | 403 | 404 => {
+                let since = *since.entry(base.to_owned()).or_insert(now);
+                now.duration_since(since) >= DOUBT
+            }
+            _ => {
+                since.remove(base);
+                false
+            }
+        }
+    }
+}
+
 /// Asks queries.
 #[derive(Clone)]
 pub(crate) struct Queries {
     pub(crate) http: HttpClient,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) request_timeout: Duration,
+    pub(crate) doubts: Doubts,
 }
 
 impl Queries {
@@ -57,8 +86,24 @@ impl Queries {
         query: &str,
         at: Timestamp,
     ) -> Result<Vec<f64>, QueryError> {
-        let time = format!("&time={}.{:03}", at.as_second(), at.subsec_millisecond());
-        self.ask_with(base, language, query, &time).await
+        self.ask_with(base, language, query, &time(at)).await
+    }
+
+    /// The values of all series of `query` as they were at `at`, each with its `label`.
+    pub(crate) async fn ask_by(
+        &self,
+        base: &str,
+        language: Language,
+        query: &str,
+        at: Timestamp,
+        label: &str,
+    ) -> Result<Vec<(Option<String>, f64)>, QueryError> {
+        let body = self.body(base, language, query, &time(at)).await?;
+        let labelled = |(metric, value): (Value, f64)| {
+            let label = metric[label].as_str().map(ToOwned::to_owned);
+            (label, value)
+        };
+        Ok(series(&body)?.into_iter().map(labelled).collect())
     }
 
     async fn ask_with(
@@ -68,6 +113,18 @@ impl Queries {
         query: &str,
         parameters: &str,
     ) -> Result<Vec<f64>, QueryError> {
+        let body = self.body(base, language, query, parameters).await?;
+        Ok(series(&body)?.into_iter().map(|(_, value)| value).collect())
+    }
+
+    /// The body of an answer of status 200.
+    async fn body(
+        &self,
+        base: &str,
+        language: Language,
+        query: &str,
+        parameters: &str,
+    ) -> Result<Bytes, QueryError> {
         let path = match language {
             Language::Prom => "api/v1/query",
             Language::Log => "loki/api/v1/query",
@@ -87,13 +144,14 @@ impl Queries {
             .map_err(|elapsed| QueryError::Unavailable(elapsed.to_string()))?
             .map_err(|error| QueryError::Unavailable(error.to_string()))?;
         let status = response.status();
+        let now = self.clock.now();
+        let is_final = self.doubts.is_final(base, status.as_u16(), now);
         if status.is_success() {
-            return values(response.body());
+            return Ok(response.into_body());
         }
         let text = String::from_utf8_lossy(response.body());
         let text: String = text.chars().take(300).collect();
-        // 400: bad data. 422: can't be executed (Prometheus, querying/api). Everything else may pass.
-        if matches!(status.as_u16(), 400 | 401 | 403 | 404 | 422) {
+        if is_final {
             Err(QueryError::Refused(format!("{status}: {text}")))
         } else {
             Err(QueryError::Unavailable(format!("{status}: {text}")))
@@ -101,8 +159,13 @@ impl Queries {
     }
 }
 
-/// Values of a vector or a scalar; streams of log lines count as their number of lines.
-fn values(body: &[u8]) -> Result<Vec<f64>, QueryError> {
+/// An instant as both servers take it: seconds since 1970.
+fn time(at: Timestamp) -> String {
+    format!("&time={}.{:03}", at.as_second(), at.subsec_millisecond())
+}
+
+/// The series of a vector with their labels, or a scalar; streams of log lines count as their number of lines.
+fn series(body: &[u8]) -> Result<Vec<(Value, f64)>, QueryError> {
     let broken = |why: &str| QueryError::Unavailable(format!("unreadable answer: {why}"));
     let answer: Value = serde_json::from_slice(body).map_err(|error| broken(&error.to_string()))?;
     if answer["status"] != "success" {
@@ -123,9 +186,9 @@ fn values(body: &[u8]) -> Result<Vec<f64>, QueryError> {
     match data["resultType"].as_str() {
         Some("vector") => result
             .iter()
-            .map(|series| number(&series["value"]))
+            .map(|series| Ok((series["metric"].clone(), number(&series["value"])?)))
             .collect(),
-        Some("scalar") => Ok(vec![number(&data["result"])?]),
+        Some("scalar") => Ok(vec![(Value::Null, number(&data["result"])?)]),
         Some("streams") if result.is_empty() => Ok(Vec::new()),
         Some("streams") => {
             let lines: usize = result
@@ -133,7 +196,8 @@ fn values(body: &[u8]) -> Result<Vec<f64>, QueryError> {
                 .filter_map(|stream| stream["values"].as_array())
                 .map(Vec::len)
                 .sum();
-            Ok(vec![f64::from(u32::try_from(lines).unwrap_or(u32::MAX))])
+            let lines = f64::from(u32::try_from(lines).unwrap_or(u32::MAX));
+            Ok(vec![(Value::Null, lines)])
         }
         other => Err(QueryError::Refused(format!(
             "result of type {other:?} is no instant value"
@@ -155,7 +219,33 @@ fn encode(text: &str) -> PercentEncode<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{QueryError, encode, values};
+    use jiff::Timestamp;
+
+    use super::{Doubts, QueryError, encode, series};
+
+    fn values(body: &[u8]) -> Result<Vec<f64>, QueryError> {
+        Ok(series(body)?.into_iter().map(|(_, value)| value).collect())
+    }
+
+    #[test]
+    fn who_is_refused_is_refused_for_good_only_after_a_while() {
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        let doubts = Doubts::default();
+        for status in [400, 422] {
+            assert!(doubts.is_final("prometheus", status, at(0)), "{status}");
+        }
+        for status in [401, 403, 404] {
+            let doubts = Doubts::default();
+            assert!(!doubts.is_final("prometheus", status, at(0)), "{status}");
+            assert!(!doubts.is_final("prometheus", status, at(29)), "{status}");
+            assert!(!doubts.is_final("loki", status, at(31)), "another server");
+            assert!(doubts.is_final("prometheus", status, at(30)), "{status}");
+            // An answer in between begins it anew.
+            assert!(!doubts.is_final("prometheus", 200, at(40)));
+            assert!(!doubts.is_final("prometheus", status, at(41)), "{status}");
+        }
+        assert!(!doubts.is_final("prometheus", 503, at(100)));
+    }
 
     #[test]
     fn reads_vectors_scalars_and_streams() {

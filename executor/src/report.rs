@@ -27,6 +27,12 @@ pub struct TriggerEvent {
 }
 
 impl TriggerEvent {
+    /// Whether both are the same event: by name and time. A value that went through text may differ in its last digit.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.fired_at == other.fired_at
+    }
+
     /// A person decided to roll back.
     #[must_use]
     pub fn manual(class: TriggerClass, at: Timestamp, reason: &str) -> Self {
@@ -101,15 +107,23 @@ pub enum StepOutcome {
     AlreadySo,
     /// Not done within its budget, or refused.
     Failed,
+    /// Passed over: it stands by for another step's failure, and that one succeeded.
+    Skipped,
     /// A check that found too little to decide on within its budget. Never a pass.
     Inconclusive,
 }
 
 impl StepOutcome {
+    /// Whether it is so now, because of this step or before it.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Done | Self::AlreadySo)
+    }
+
     /// Whether the procedure may go on as if nothing had happened.
     #[must_use]
     pub fn is_ok(self) -> bool {
-        matches!(self, Self::Done | Self::AlreadySo)
+        matches!(self, Self::Done | Self::AlreadySo | Self::Skipped)
     }
 }
 
@@ -118,6 +132,7 @@ impl fmt::Display for StepOutcome {
         f.write_str(match self {
             Self::Done => "done",
             Self::AlreadySo => "already so",
+            Self::Skipped => "skipped",
             Self::Failed => "failed",
             Self::Inconclusive => "inconclusive",
         })
@@ -139,7 +154,7 @@ pub struct StepReport {
     pub finished_at: Timestamp,
     /// Its budget.
     pub budget: Duration,
-    /// What it took beyond that, out of the reserve, because a server refused for a while.
+    /// What it took beyond that, out of the reserve: a server refused for a while, or the exchange was not back yet.
     #[serde(default)]
     pub borrowed: Duration,
     /// How it ended.
@@ -199,5 +214,26 @@ impl Report {
                 .steps
                 .iter()
                 .all(|step| step.outcome != StepOutcome::Failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::TriggerEvent;
+    use crate::runbook::TriggerClass;
+
+    /// A value that went through JSON may come back one unit in the last place off; at another time it is another event.
+    #[test]
+    fn an_event_is_known_by_name_and_time() {
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        let mut event = TriggerEvent::manual(TriggerClass::P0, at(100), "a test");
+        event.value = Some(0.1 + 0.2);
+        let mut read_back = event.clone();
+        read_back.value = Some(0.3);
+        assert!(event != read_back && event.is(&read_back));
+        read_back.fired_at = at(101);
+        assert!(!event.is(&read_back));
     }
 }

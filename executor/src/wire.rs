@@ -15,6 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::error::ErrorKind;
 use crate::event::Event;
 use crate::planner::{LedgerPath, Loss, Plan};
 use crate::report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent};
@@ -160,6 +161,9 @@ pub enum Body {
     Error {
         /// What, where, and what to do.
         message: String,
+        /// What a program may go by; `null`: the rollback was not even tried.
+        #[serde(default)]
+        kind: Option<ErrorKind>,
         /// Of the program.
         exit_code: u8,
     },

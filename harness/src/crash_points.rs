@@ -1,9 +1,12 @@
 //! Every crash point of a drill: the executor dies at each of its requests, before and after it takes effect.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::drill::DrillResult;
 use crate::scenario::{Crash, CrashSide, Scenario};
+use crate::verdict::Verdict;
 use crate::worlds::Plan;
 
 /// How long after the executor's death another host takes over.
@@ -27,4 +30,18 @@ pub fn all(plan: &Plan, requests: u64) -> impl Iterator<Item = Plan> {
             }
         })
     })
+}
+
+/// Names of the scenarios whose `results` all pass without a request that the executor makes from the trigger on:
+/// nothing is rolled back there, and there is nothing to kill it at.
+#[must_use]
+pub fn untried(results: &[DrillResult]) -> BTreeSet<&str> {
+    let speaks = |it: &&DrillResult| {
+        // One that does not pass says for itself what is wrong with it.
+        it.executor_requests > 0 || it.verdicts.overall != Verdict::Pass
+    };
+    let speaking = results.iter().filter(speaks);
+    let speaking: BTreeSet<&str> = speaking.map(|it| it.scenario.as_str()).collect();
+    let names = results.iter().map(|it| it.scenario.as_str());
+    names.filter(|name| !speaking.contains(name)).collect()
 }

@@ -3,10 +3,22 @@
 //!
 //! Instants are milliseconds since the drill began.
 
+mod host;
+mod ledger;
+mod reading;
+mod writes;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::scenario::{Expect, Path, Scenario};
+use executor::StepOutcome;
+
+pub use self::host::{Contention, HostSeen, LATE_MS, STILL_MS, STOLEN_PERMILLE, Share};
+pub use self::ledger::{LedgerState, Reckoning, Slot};
+pub use self::reading::Reading;
+pub use self::writes::{LedgerWrite, WriteSeen, Wrote};
+
+use crate::scenario::{Expect, FaultKind, Path, Scenario};
 
 /// Milliseconds since the drill began, or a span of them.
 pub type Ms = u64;
@@ -36,6 +48,14 @@ pub struct Evidence {
     pub orders: Books,
     /// Acknowledged trades against those present at the end.
     pub trades: Books,
+    /// Orders at the end that no client holds an acknowledgement for.
+    pub unclaimed: Unclaimed,
+    /// The ledger at the end, beside what the prior release's engine makes of the order log; `None`: it could not be read.
+    pub reckoning: Option<Reckoning>,
+    /// What executors' hosts wrote from the trigger on, in the order of its effects; `None` in a world that keeps no such record.
+    pub writes: Option<Vec<WriteSeen>>,
+    /// What the deployed release's pods had logged when the trigger fired.
+    pub bad_logs: Vec<PodLog>,
     /// What the ledger in use lacks at the end and a person can bring back; `None`: nobody looked.
     pub recoverable: Option<Recoverable>,
     /// Every live pod at the end, read from the cluster's state.
@@ -46,10 +66,17 @@ pub struct Evidence {
     pub versions_deployed: BTreeMap<String, String>,
     /// The executor's death, where the scenario wants it; `Some(None)`: it ended before it could die.
     pub crash_ms: Option<Option<Ms>>,
+    /// How long after it another host resumes.
+    pub resume_after_ms: Ms,
     /// The scenario's faults, in its order.
     pub faults: Vec<FaultSeen>,
     /// How far the host held the clients up; `None` in a world where nothing can.
     pub host: Option<HostSeen>,
+    /// What of the harness itself failed first, if anything did: whose fault the rest is, nobody knows then.
+    pub harness_failed: Option<String>,
+    /// What could not be read at the end, and why: it is not there in this evidence, which says nothing of what is
+    /// there in the world.
+    pub unread: BTreeMap<Reading, String>,
     /// Whether a pod of the deployed release was ever seen live.
     pub deployed_build_seen: bool,
     /// What halts trading, at the end.
@@ -69,14 +96,53 @@ pub struct Evidence {
 pub struct FaultSeen {
     /// What it is, in words.
     pub what: String,
-    /// Whether nothing can bring the exchange back while it lasts.
-    pub blocks: bool,
+    /// Its kind.
+    pub kind: FaultKind,
+    /// What it is aimed at, where its kind asks.
+    pub target: Option<String>,
+    /// Whether it hits everything in its way, not only a share.
+    pub certain: bool,
+    /// How much later something happens because of it, for kinds that slow something down.
+    pub delay_ms: Ms,
+    /// How long a host is away because of it, beyond its own time.
+    pub away_ms: Ms,
     /// When it began; `None`: its instant never came.
     pub began_ms: Option<Ms>,
     /// When it was over; `None`: it never began.
     pub ended_ms: Option<Ms>,
     /// How often it hit: messages, objects, or 1 for what happens once.
     pub hits: u64,
+}
+
+impl FaultSeen {
+    /// From when to when it lasted, without end if none was seen; `None`: it never began.
+    #[must_use]
+    pub fn lasted(&self) -> Option<(Ms, Ms)> {
+        Some((self.began_ms?, self.ended_ms.unwrap_or(Ms::MAX)))
+    }
+
+    /// For how long of the time between `from` and `to` it lasted.
+    #[must_use]
+    pub fn lasted_within(&self, from: Ms, to: Ms) -> Ms {
+        let lasted = self.lasted();
+        lasted.map_or(0, |(began, ended)| {
+            ended.min(to).saturating_sub(began.max(from))
+        })
+    }
+}
+
+/// How much of the time between `from` and `to` is within one of `spans`, each from when to when.
+#[must_use]
+pub fn union_ms(spans: impl IntoIterator<Item = (Ms, Ms)>, from: Ms, to: Ms) -> Ms {
+    let mut spans: Vec<(Ms, Ms)> = spans.into_iter().collect();
+    spans.sort_unstable();
+    let (mut seen_to, mut sum) = (from, 0);
+    for (began, ended) in spans {
+        let (began, ended) = (began.max(seen_to), ended.min(to));
+        sum += ended.saturating_sub(began);
+        seen_to = seen_to.max(ended);
+    }
+    sum
 }
 
 /// One second of the clients' experience.
@@ -116,6 +182,28 @@ pub struct Books {
     pub acknowledged: Vec<Entry>,
     /// What the database holds at the end.
     pub present: Vec<Entry>,
+}
+
+/// Orders in the order log that no client holds an acknowledgement for, against those that one may have sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unclaimed {
+    /// Orders in the log whose acknowledgement no client holds.
+    pub present: Vec<Entry>,
+    /// Content of each order that a client sent without learning whether it was taken or refused.
+    pub unanswered: Vec<u64>,
+}
+
+/// What a pod of the deployed release had logged when the trigger fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodLog {
+    /// Its service.
+    pub service: String,
+    /// Its name.
+    pub pod: String,
+    /// Until when the pod was seen to be there.
+    pub seen_until_ms: Ms,
+    /// Its lines, oldest first, without a timestamp.
+    pub lines: Vec<String>,
 }
 
 /// What the database still keeps of what the ledger in use lacks. It is found as a person would bring it back: the longest order log of
@@ -215,45 +303,6 @@ pub struct TriggerSaid {
     pub at_ms: Ms,
 }
 
-/// How punctual the clients were, who are part of the harness: a host that is too busy for them makes an exchange look slow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostSeen {
-    /// Requests sent.
-    pub sent: u64,
-    /// Those that were sent later than they were due by more than [`LATE_MS`].
-    pub late: u64,
-    /// By how much at most, ms.
-    pub worst_ms: Ms,
-    /// When last, ms of the drill.
-    pub last_ms: Ms,
-    /// CPU time that it did not get.
-    pub contention: Contention,
-}
-
-/// CPU time that the drill wanted and did not get; `None` where the machine does not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Contention {
-    /// What the hypervisor of a virtual machine gave to other machines while this one wanted it: the share of all CPU time.
-    pub stolen: Option<Share>,
-    /// The share of the time in which at least one process of this machine was ready and waited for a CPU.
-    pub waited: Option<Share>,
-}
-
-/// A share, over the whole drill and in its worst second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
-    /// Over the whole drill, in thousandths.
-    pub permille: u64,
-    /// The same in the worst second.
-    pub worst_permille: u64,
-    /// When that ended, ms of the drill.
-    pub worst_ms: Ms,
-}
-
-/// A request that is sent later than it is due by more than this says more about the host than about the exchange: its clients give
-/// up after 2 s, and the slowest hundredth may take 100 ms.
-pub const LATE_MS: Ms = 250;
-
 /// How the executor ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -263,10 +312,16 @@ pub enum Outcome {
     Escalated(String),
     /// It saw nothing to do: no trigger fired, or the state was the target already.
     NothingToDo(String),
+    /// It was refused before it did anything: what it met was not fit for a deployment, or another host was at work.
+    Refused(String),
     /// It failed with an error.
     Failed(String),
+    /// It, or the world around it, panicked.
+    Panicked(String),
     /// It was still at work when the drill ended.
     StillRunning,
+    /// The harness failed while it was at work, so that nobody knows how it would have ended.
+    CutShort(String),
 }
 
 /// A step that the executor reports.
@@ -284,21 +339,38 @@ pub struct StepSaid {
     pub finished_ms: Option<Ms>,
     /// Its budget.
     pub budget_ms: Ms,
-    /// How it ended, in the executor's word.
-    pub outcome: String,
+    /// How it ended, as the executor says.
+    pub outcome: StepOutcome,
     /// What it found.
     pub detail: String,
 }
 
-impl StepSaid {
-    /// Whether the executor says that it ended well.
-    #[must_use]
-    pub fn is_ok(&self) -> bool {
-        matches!(self.outcome.as_str(), "done" | "already so")
-    }
-}
-
 impl Evidence {
+    /// Whether the pod runs a build that came with the deployed release.
+    #[must_use]
+    pub fn runs_deployed(&self, pod: &PodSeen) -> bool {
+        let deployed = self.versions_deployed.get(&pod.app);
+        pod.version.is_some()
+            && pod.version.as_ref() == deployed
+            && deployed != self.versions_before.get(&pod.app)
+    }
+
+    /// How many of `pods` run such a build and are ready.
+    #[must_use]
+    pub fn ready_of_deployed(&self, pods: &[PodSeen]) -> u32 {
+        let ready = pods
+            .iter()
+            .filter(|pod| pod.ready && self.runs_deployed(pod));
+        u32::try_from(ready.count()).unwrap_or(u32::MAX)
+    }
+
+    /// When faults began that struck the exchange itself, whether its clients saw it or not.
+    pub fn strikes(&self) -> impl Iterator<Item = Ms> + '_ {
+        let faults = self.faults.iter();
+        let strikes = faults.filter(|fault| fault.hits > 0 && fault.kind.spec().strikes);
+        strikes.filter_map(|fault| fault.began_ms)
+    }
+
     /// Evidence of a drill of `scenario` in which nothing has happened yet.
     #[must_use]
     pub fn empty(scenario: &Scenario) -> Self {
@@ -312,23 +384,39 @@ impl Evidence {
             probes: Vec::new(),
             orders: Books::default(),
             trades: Books::default(),
+            unclaimed: Unclaimed::default(),
+            reckoning: None,
+            writes: None,
+            bad_logs: Vec::new(),
             recoverable: None,
             pods: Vec::new(),
             versions_before: BTreeMap::new(),
             versions_deployed: BTreeMap::new(),
             crash_ms: scenario.crash.map(|_| None),
+            resume_after_ms: scenario.crash.map_or(0, |crash| ms(crash.resume_after)),
             faults: scenario
                 .faults
                 .iter()
                 .map(|fault| FaultSeen {
                     what: fault.in_words(),
-                    blocks: fault.kind.spec().blocks,
+                    kind: fault.kind,
+                    target: fault.target.clone(),
+                    certain: fault.chance.is_none_or(|chance| chance.0 >= 1_000_000),
+                    delay_ms: ms(fault.delay.unwrap_or_default()),
+                    away_ms: match fault.kind {
+                        FaultKind::ExecutorKilled | FaultKind::ExecutorPaused => {
+                            ms(fault.delay.unwrap_or_default())
+                        }
+                        _ => 0,
+                    },
                     began_ms: None,
                     ended_ms: None,
                     hits: 0,
                 })
                 .collect(),
             host: None,
+            harness_failed: None,
+            unread: BTreeMap::new(),
             deployed_build_seen: false,
             maintenance: MaintenanceSeen {
                 flag: None,

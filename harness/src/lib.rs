@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Only [`worlds`] knows how a drill happens. Everything to the right of the evidence is a pure
-//! function, and none of it asks the executor how things went. Determinism: a drill's result is a pure
+//! function, and none of it believes what the executor says. Determinism: a drill's result is a pure
 //! function of (build, scenario, runbook, seed, world).
 
 pub mod crash_points;
@@ -15,6 +15,7 @@ pub mod delta;
 pub mod digest;
 pub mod drill;
 pub mod evidence;
+pub mod finding;
 pub mod oracles;
 pub mod pace;
 pub mod report;

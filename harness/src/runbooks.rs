@@ -1,8 +1,13 @@
 //! The runbook that drills follow: the built-in one, or a file.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use dex::release::Service;
 use executor::runbook::{Runbook, RunbookErrors};
+use miette::{LabeledSpan, MietteDiagnostic, NamedSource};
+
+use crate::suggest;
 
 /// The built-in runbook's text.
 pub const BUILT_IN: &str = include_str!("../../runbooks/rollback.md");
@@ -42,6 +47,25 @@ impl LoadedRunbook {
         Self::parse(BUILT_IN_FILE, BUILT_IN)
     }
 
+    /// Whether the exchange that is drilled has the services that the front matter names.
+    ///
+    /// # Errors
+    /// The first that it has not, with its place.
+    pub fn check_services(&self) -> Result<(), miette::Report> {
+        let known: Vec<&str> = Service::ALL.iter().map(|service| service.name()).collect();
+        let mut services = self.runbook.services.iter();
+        let Some(unknown) = services.find(|name| !known.contains(&name.as_str())) else {
+            return Ok(());
+        };
+        let at = place_of_service(&self.text, unknown);
+        let mistake = MietteDiagnostic::new(format!("the exchange has no service `{unknown}`"))
+            .with_code("runbook::service")
+            .with_label(LabeledSpan::at(at, "no Deployment has this name"))
+            .with_help(suggest::help(unknown, &known));
+        let source = NamedSource::new(&self.file, self.text.to_string());
+        Err(miette::Report::new(mistake).with_source_code(source))
+    }
+
     /// Names of its triggers.
     #[must_use]
     pub fn triggers(&self) -> Vec<String> {
@@ -50,5 +74,44 @@ impl LoadedRunbook {
             .iter()
             .map(|t| t.name.clone())
             .collect()
+    }
+}
+
+/// The bytes of `name` in the list of services in the front matter; it may be spread over lines.
+fn place_of_service(text: &str, name: &str) -> Range<usize> {
+    let list = text.find("\nservices:").map_or(0, |at| at + 1);
+    let mut from = list;
+    while let Some(at) = text[from..].find(name).map(|at| from + at) {
+        let end = at + name.len();
+        let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+        let before = text[..at].chars().next_back().filter(|c| *c != '-');
+        if !is_part(before) && !is_part(text[end..].chars().next()) {
+            return at..end;
+        }
+        from = end;
+    }
+    list..list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT_IN, LoadedRunbook, place_of_service};
+
+    #[test]
+    fn a_misspelled_service_is_pointed_at() {
+        let loaded = LoadedRunbook::built_in().expect("it loads");
+        assert!(loaded.check_services().is_ok());
+        let text = BUILT_IN.replacen("risk", "rsik", 1);
+        let loaded = LoadedRunbook::parse("misspelled.md", &text).expect("it loads");
+        let refused = loaded
+            .check_services()
+            .expect_err("there is no such service");
+        let shown = format!("{refused:?}");
+        assert!(
+            shown.contains("no service `rsik`") && shown.contains("did you mean `risk`"),
+            "{shown}"
+        );
+        assert!(shown.contains("misspelled.md:"), "{shown}");
+        assert_eq!(&text[place_of_service(&text, "rsik")], "rsik");
     }
 }

@@ -1,4 +1,6 @@
-//! Statistics over drills, in integers.
+//! Statistics over drills.
+
+use statrs::distribution::{Beta, ContinuousCDF as _};
 
 /// The `percent` quantile by nearest rank: the smallest value that at least that share does not
 /// exceed. `None` of nothing. Sorts `values`.
@@ -27,6 +29,26 @@ pub fn parts_per_million(part: u64, whole: u64) -> Option<u64> {
         u64::try_from((u128::from(part) * 1_000_000).div_ceil(u128::from(whole)))
             .unwrap_or(u64::MAX)
     })
+}
+
+/// The exact (Clopper-Pearson) upper bound at 95 % confidence of a share of which `part` of `whole` were seen, in thousandths of a millionth
+/// and rounded up: were the share that large, no more than `part` would be seen in one case of twenty. Of nothing seen it is the whole.
+#[must_use]
+pub fn upper_bound_ppb(part: u64, whole: u64) -> u64 {
+    const WHOLE: u64 = 1_000_000_000;
+    if part >= whole {
+        return WHOLE;
+    }
+    let (hits, misses) = (part as f64 + 1.0, (whole - part) as f64);
+    let bound = Beta::new(hits, misses).map_or(1.0, |beta| beta.inverse_cdf(0.95));
+    ((bound * WHOLE as f64).ceil() as u64).min(WHOLE)
+}
+
+/// Thousandths of a millionth as a percentage, rounded up: `0.00999%`.
+#[must_use]
+pub fn show_ppb(ppb: u64) -> String {
+    let shown = ppb.div_ceil(100);
+    format!("{}.{:05}%", shown / 100_000, shown % 100_000)
 }
 
 /// Milliseconds for people: `0.480 s`, `72.1 s`, `4m 02s`.
@@ -99,6 +121,29 @@ mod tests {
         assert_eq!(parts_per_million(0, 5), Some(0));
         assert_eq!(parts_per_million(0, 0), None);
         assert_eq!(parts_per_million(u64::MAX, u64::MAX), Some(1_000_000));
+    }
+
+    #[test]
+    fn the_bound_is_exact() {
+        // The rule of three, and what one, two and more errors cost.
+        for (errors, requests, below) in [
+            (0, 29_950, false),
+            (0, 30_000, true),
+            (1, 30_000, false),
+            (2, 30_000, false),
+            (1, 47_500, true),
+            (8, 150_000, true),
+            (9, 150_000, false),
+        ] {
+            let bound = upper_bound_ppb(errors, requests);
+            assert_eq!(bound < 100_000, below, "{errors} of {requests}: {bound}");
+        }
+        // As published: 0.0158 % and 0.0210 % for one and two of 30,000.
+        assert_eq!(upper_bound_ppb(1, 30_000) / 1_000, 158);
+        assert_eq!(upper_bound_ppb(2, 30_000) / 1_000, 209);
+        assert_eq!(upper_bound_ppb(0, 0), 1_000_000_000);
+        assert_eq!(upper_bound_ppb(5, 5), 1_000_000_000);
+        assert_eq!(show_ppb(99_853), "0.00999%");
     }
 
     #[test]

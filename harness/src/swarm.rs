@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::drill::course::Course;
 use crate::drill::{self, DrillResult, timeline};
+use crate::report::journal::Skipped;
 use crate::report::representative::{Rank, Representatives};
 use crate::worlds::{Plan, WorldError};
 
@@ -15,8 +16,8 @@ use crate::worlds::{Plan, WorldError};
 pub struct SwarmResult {
     /// Results, in the order of the plans; those that an interruption kept from running are missing.
     pub results: Vec<DrillResult>,
-    /// How many plans did not run.
-    pub skipped: usize,
+    /// The plans that did not run.
+    pub skipped: Skipped,
 }
 
 /// What takes memory and is kept of few drills.
@@ -83,15 +84,23 @@ fn run_by(
             (result.timeline, result.files, result.course) = detail;
         }
     }
+    done.retain(|(_, result)| !matches!(result, Err(WorldError::Interrupted)));
+    let mut skipped = Skipped::default();
+    for (index, plan) in plans.iter().enumerate() {
+        if done
+            .binary_search_by_key(&index, |(index, _)| *index)
+            .is_err()
+        {
+            skipped.drills += 1;
+            let scenario = plan.scenario.name.clone();
+            *skipped.scenarios.entry(scenario).or_default() += 1;
+        }
+    }
     let results = done
         .into_iter()
         .map(|(_, result)| result)
-        .filter(|result| !matches!(result, Err(WorldError::Interrupted)))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(SwarmResult {
-        skipped: plans.len() - results.len(),
-        results,
-    })
+    Ok(SwarmResult { results, skipped })
 }
 
 /// `work` for each number below `count` on `jobs` threads, until all is done or `over`; what was done, in the order of the numbers.
@@ -167,7 +176,8 @@ mod tests {
         let outcome = run_by(&perform, &plans, 1, &stop, false, &|_| {});
         let outcome = outcome.expect("an interruption is no error of the world");
         let seeds: Vec<u64> = outcome.results.iter().map(|r| r.seed).collect();
-        assert_eq!((seeds.as_slice(), outcome.skipped), (&[0][..], 3));
+        assert_eq!((seeds.as_slice(), outcome.skipped.drills), (&[0][..], 3));
+        assert_eq!(outcome.skipped.scenarios.get("good-release"), Some(&3));
         assert!(stop.into_inner(), "whoever looks at the flag ends, too");
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! fd1-<Crockford's base32 of: payload ‖ CRC32 of payload>
-//! payload: world u8 │ seed │ scenario │ runbook                       (numbers are LEB128)
+//! payload: world u8 │ seed │ scenario │ runbook │ made                (numbers are LEB128)
 //!   world:    1 sim, 2 kind; with its highest bit set, the drill ends once what recovered has held, and deploys sooner
+//!             with the next one set, `made` is there
 //!   scenario: 0 │ length name │ digest u64    a built-in scenario, to the letter
 //!             1 │ length deflate(text)        any other
 //!   runbook:  0 │ digest u64                  the built-in runbook
 //!             1 │ length deflate(delta)       any other, as a change of the built-in one, and the digests of both
+//!   made:     build u32 │ fingerprint u32     by which build, and what the drill's fingerprint ends in (0: it has none)
 //! ```
 //! Base32 because it survives being read aloud and typed: case does not matter, O reads as 0, I and L
 //! as 1. CRC32 finds every error within 32 neighbouring bits, hence every single mistyped character.
@@ -21,6 +23,8 @@ const PREFIX: &str = "fd1-";
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Set in the byte that names the world: see [`Until::Held`].
 const HELD: u8 = 0x80;
+/// Set in the byte that names the world: the token says by which build it was made, and what came of the drill.
+const MADE: u8 = 0x40;
 /// Longest scenario or runbook that a token may carry.
 const TEXT_LIMIT: usize = 1 << 20;
 /// Longest token that is looked at.
@@ -41,6 +45,88 @@ pub struct Token {
     pub scenario_text: String,
     /// Text of the runbook.
     pub runbook_text: String,
+    /// By which build, and what came of it; `None`: the token was made before the drill, or by a build that did not say so.
+    pub made: Option<Made>,
+}
+
+/// By which build a token was made, and how the drill went there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Digest of the build's sources.
+    pub build: u32,
+    /// The last 32 bits of the drill's fingerprint; 0: the world is not deterministic.
+    pub fingerprint: u32,
+}
+
+/// Digest of this build's sources, as far as a drill's course may depend on them (`harness/build.rs`).
+#[must_use]
+pub fn this_build() -> u32 {
+    // The build script writes a number.
+    env!("FIREDRILL_BUILD").parse().unwrap_or(0)
+}
+
+impl Made {
+    /// By this build, with this fingerprint.
+    #[must_use]
+    pub fn here(fingerprint: u64) -> Self {
+        Self {
+            build: this_build(),
+            fingerprint: (fingerprint & u64::from(u32::MAX)) as u32,
+        }
+    }
+
+    /// In what a drill with `fingerprint` in this build differs from the one that the token was made of, in a sentence for people.
+    #[must_use]
+    pub fn difference(self, fingerprint: u64) -> Option<String> {
+        let here = Self::here(fingerprint);
+        let went_alike = self.fingerprint == here.fingerprint;
+        let builds = format!(
+            "the token was made by the build {:08x}, and this is the build {:08x}",
+            self.build, here.build
+        );
+        let fingerprints = format!(
+            "its fingerprint ends in {:08x} instead of {:08x}",
+            here.fingerprint, self.fingerprint
+        );
+        match (
+            self.build == here.build,
+            went_alike || self.fingerprint == 0,
+        ) {
+            (true, true) => None,
+            (false, true) if went_alike => Some(format!(
+                "note: {builds}; the drill went the same way, to the last event"
+            )),
+            (false, true) => Some(format!("note: {builds}")),
+            (false, false) => Some(format!(
+                "warning: {builds}, and the drill went another way: {fingerprints}. What the token was made to show need not be seen here"
+            )),
+            (true, false) => Some(format!(
+                "warning: the drill went another way than in the run that made the token, by the same build: {fingerprints}. \
+                 A drill in the simulation is a pure function of build, scenario, runbook and seed, so this is a defect"
+            )),
+        }
+    }
+}
+
+/// Whether `text` has the form of a token, so that it can be printed as part of a command: `fd1-`, then lower-case letters and digits.
+#[must_use]
+pub fn has_the_form(text: &str) -> bool {
+    text.strip_prefix(PREFIX).is_some_and(|rest| {
+        !rest.is_empty()
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    })
+}
+
+/// The command that replays `token`; a remark in its place if that is no token, since people paste what stands there.
+#[must_use]
+pub fn command(token: &str) -> String {
+    if has_the_form(token) {
+        format!("cargo xtask replay {token}")
+    } else {
+        "(no replay: what the journal gives as its token is none)".to_owned()
+    }
 }
 
 /// Why a token cannot be replayed.
@@ -53,7 +139,7 @@ pub enum TokenError {
     #[error("token version {0} is unknown: this build reads version 1")]
     Version(String),
     /// A character that base32 lacks.
-    #[error("`{character}` at position {position} of the token cannot occur in one")]
+    #[error("`{}` at position {position} of the token cannot occur in one", .character.escape_debug())]
     Character {
         /// The character.
         character: char,
@@ -122,12 +208,14 @@ impl Token {
         scenario: &Scenario,
         runbook: &str,
         built_in_runbook: &str,
+        made: Option<Made>,
     ) -> String {
         let until = match until {
             Until::Duration => 0,
             Until::Held => HELD,
         };
-        let mut payload = vec![world.code() | until];
+        let says = if made.is_some() { MADE } else { 0 };
+        let mut payload = vec![world.code() | until | says];
         put_number(&mut payload, seed);
         match scenario::find(&scenario.name) {
             Some(known) if known.text == scenario.text => {
@@ -152,6 +240,10 @@ impl Token {
                 &deflate(&delta::encode(built_in_runbook, runbook)),
             );
         }
+        if let Some(Made { build, fingerprint }) = made {
+            payload.extend_from_slice(&build.to_be_bytes());
+            payload.extend_from_slice(&fingerprint.to_be_bytes());
+        }
         let checksum = crc32fast::hash(&payload);
         payload.extend_from_slice(&checksum.to_be_bytes());
         format!("{PREFIX}{}", base32(&payload))
@@ -166,7 +258,7 @@ impl Token {
         let mut rest = payload.as_slice();
         let malformed = TokenError::Content;
         let code = take_bytes(&mut rest, 1).ok_or(malformed("world"))?[0];
-        let world = WorldKind::from_code(code & !HELD).ok_or(malformed("world"))?;
+        let world = WorldKind::from_code(code & !(HELD | MADE)).ok_or(malformed("world"))?;
         let until = if code & HELD == 0 {
             Until::Duration
         } else {
@@ -175,6 +267,13 @@ impl Token {
         let seed = take_number(&mut rest).ok_or(malformed("seed"))?;
         let (scenario_file, scenario_text) = take_scenario(&mut rest)?;
         let runbook_text = take_runbook(&mut rest, built_in_runbook)?;
+        let made = if code & MADE == 0 {
+            None
+        } else {
+            let build = take_u32(&mut rest).ok_or(malformed("build"))?;
+            let fingerprint = take_u32(&mut rest).ok_or(malformed("fingerprint"))?;
+            Some(Made { build, fingerprint })
+        };
         if !rest.is_empty() {
             return Err(malformed("end"));
         }
@@ -185,6 +284,7 @@ impl Token {
             scenario_file,
             scenario_text,
             runbook_text,
+            made,
         })
     }
 }
@@ -273,6 +373,12 @@ fn take_digest(rest: &mut &[u8]) -> Option<u64> {
     take_bytes(rest, 8)
         .and_then(|b| b.try_into().ok())
         .map(u64::from_be_bytes)
+}
+
+fn take_u32(rest: &mut &[u8]) -> Option<u32> {
+    take_bytes(rest, 4)
+        .and_then(|b| b.try_into().ok())
+        .map(u32::from_be_bytes)
 }
 
 fn take_deflated(rest: &mut &[u8]) -> Option<Vec<u8>> {

@@ -1,13 +1,16 @@
 //! Verdicts: three-valued, for each stage of a drill and for the whole of it.
 //!
-//! A stage fails if any of its findings does, else is inconclusive if any is. The whole follows from
-//! the stages, with two exceptions: nothing is judged on a drill whose injection did not work (it is
-//! inconclusive), unless harm was done that nothing excuses (an acknowledged trade is gone: it fails).
+//! A stage fails if any of its findings does, else is inconclusive if any is. The whole follows from the stages, with
+//! two exceptions: harm always fails, and but for harm nothing is judged on a drill of which nothing can be told for
+//! certain ([`Bearing::Void`]: its steady state never held, its release did no harm, the harness itself failed). Where
+//! its host held the clients up, only what rests on them is uncertain, and whoever rests on it says so.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::finding::{Bearing, Finding};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,71 +81,6 @@ impl Stage {
     }
 }
 
-/// What one oracle found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Name of the oracle.
-    pub oracle: &'static str,
-    /// Stage it judges.
-    pub stage: Stage,
-    /// Its verdict.
-    pub verdict: Verdict,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// The numbers behind it; units are part of the names.
-    pub numbers: BTreeMap<&'static str, i64>,
-    /// Whether a failure is harm that no circumstance excuses.
-    pub harm: bool,
-}
-
-impl Finding {
-    /// A finding without numbers.
-    #[must_use]
-    pub fn new(
-        oracle: &'static str,
-        stage: Stage,
-        verdict: Verdict,
-        reason: impl Into<String>,
-    ) -> Self {
-        Self {
-            oracle,
-            stage,
-            verdict,
-            reason: reason.into(),
-            numbers: BTreeMap::new(),
-            harm: false,
-        }
-    }
-
-    /// Adds a number; beyond the range of `i64` it is its end.
-    #[must_use]
-    pub fn number(mut self, name: &'static str, value: impl TryInto<i64>) -> Self {
-        self.numbers
-            .insert(name, value.try_into().unwrap_or(i64::MAX));
-        self
-    }
-
-    /// Marks what it judges as harm.
-    #[must_use]
-    pub fn harmful(mut self) -> Self {
-        self.harm = true;
-        self
-    }
-}
-
-/// Whether any executor could have met the objective under the faults of a drill.
-///
-/// An RTO that is missed under faults that leave no way to meet it (the API server gone for five minutes) is
-/// inconclusive, not failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Survivability {
-    /// A perfect executor would have met the objective.
-    #[default]
-    Survivable,
-    /// Nothing would have.
-    Unsurvivable,
-}
-
 /// The verdicts of one drill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdicts {
@@ -154,24 +92,22 @@ pub struct Verdicts {
 
 /// Judges a drill by its findings.
 #[must_use]
-pub fn judge(findings: &[Finding], survivability: Survivability) -> Verdicts {
+pub fn judge(findings: &[Finding]) -> Verdicts {
     let mut stages: BTreeMap<Stage, Verdict> = BTreeMap::new();
     for stage in Stage::ALL {
         let verdict = findings
             .iter()
-            .filter(|f| f.stage == stage)
-            .map(|f| excused(f, survivability))
+            .filter(|finding| finding.stage() == stage)
+            .map(Finding::verdict)
             .max()
             // A stage that nothing looked at is not passed.
             .unwrap_or(Verdict::Inconclusive);
         stages.insert(stage, verdict);
     }
-    let harm = findings
-        .iter()
-        .any(|f| f.harm && f.verdict == Verdict::Fail);
-    let overall = if harm {
+    let void = |it: &&Finding| it.bearing() == Bearing::Void;
+    let overall = if findings.iter().any(Finding::is_harm) {
         Verdict::Fail
-    } else if stages[&Stage::Injection] != Verdict::Pass {
+    } else if findings.iter().any(|it| void(&it)) {
         Verdict::Inconclusive
     } else {
         stages
@@ -181,15 +117,6 @@ pub fn judge(findings: &[Finding], survivability: Survivability) -> Verdicts {
             .unwrap_or(Verdict::Inconclusive)
     };
     Verdicts { stages, overall }
-}
-
-fn excused(finding: &Finding, survivability: Survivability) -> Verdict {
-    let late = finding.oracle == "rto" && finding.verdict == Verdict::Fail;
-    if late && survivability == Survivability::Unsurvivable {
-        Verdict::Inconclusive
-    } else {
-        finding.verdict
-    }
 }
 
 /// Exit code of a run with these overall verdicts: 0 all passed, 1 one failed, 3 one inconclusive and
@@ -206,23 +133,66 @@ pub fn exit_code(verdicts: impl IntoIterator<Item = Verdict>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::{
+        BookCounts, BooksFinding, BooksState, Ended, HostFinding, InjectionFinding,
+        InvariantsFinding, MaintenanceFinding, OracleName, OutcomeFinding, Recorded, RtoFinding,
+        TriggerFinding,
+    };
+    use crate::scenario::Path;
 
-    fn all(verdict: Verdict) -> Vec<Finding> {
-        Stage::ALL
-            .map(|s| Finding::new("x", s, verdict, ""))
-            .to_vec()
+    fn passes() -> Vec<Finding> {
+        let took = Ended::Took {
+            path: Path::Application,
+        };
+        vec![
+            HostFinding::Simulated.into(),
+            TriggerFinding::NoneAsExpected.into(),
+            ended(took),
+            RtoFinding::NothingToRecover.into(),
+            MaintenanceFinding::Open.into(),
+        ]
+    }
+
+    fn ended(end: Ended) -> Finding {
+        let (steps, at_step) = (0, None);
+        OutcomeFinding {
+            steps,
+            at_step,
+            end,
+        }
+        .into()
+    }
+
+    fn with(findings: &[Finding]) -> Verdicts {
+        judge(&[passes().as_slice(), findings].concat())
+    }
+
+    const OPEN: InvariantsFinding = InvariantsFinding::NobodyLooked;
+    const LATE: RtoFinding = RtoFinding::Never { limit_ms: 1 };
+
+    fn lost() -> Finding {
+        BooksFinding {
+            of: Recorded::Trade,
+            counts: BookCounts {
+                acknowledged: 9,
+                lost: 1,
+                ..BookCounts::default()
+            },
+            example: Some(4),
+            to_bring_back: None,
+            state: BooksState::Damaged,
+        }
+        .into()
     }
 
     #[test]
     fn the_worst_finding_decides() {
-        assert_eq!(
-            judge(&all(Verdict::Pass), Survivability::Survivable).overall,
-            Verdict::Pass
-        );
-        for verdict in [Verdict::Inconclusive, Verdict::Fail] {
-            let mut findings = all(Verdict::Pass);
-            findings.push(Finding::new("y", Stage::Recovery, verdict, ""));
-            let verdicts = judge(&findings, Survivability::Survivable);
+        assert_eq!(with(&[]).overall, Verdict::Pass);
+        for (finding, verdict) in [
+            (OPEN.into(), Verdict::Inconclusive),
+            (LATE.into(), Verdict::Fail),
+        ] {
+            let verdicts = with(&[finding]);
             assert_eq!(verdicts.overall, verdict);
             assert_eq!(verdicts.stages[&Stage::Recovery], verdict);
             assert_eq!(verdicts.stages[&Stage::Execution], Verdict::Pass);
@@ -230,48 +200,59 @@ mod tests {
     }
 
     #[test]
-    fn without_injection_nothing_is_judged_but_harm() {
-        let mut findings = all(Verdict::Pass);
-        findings[0].verdict = Verdict::Inconclusive;
-        findings.push(Finding::new("y", Stage::Recovery, Verdict::Fail, ""));
+    fn where_nothing_is_certain_nothing_is_judged_but_harm() {
+        let void: Finding = InjectionFinding::NoHarm.into();
+        let verdicts = with(&[void.clone(), LATE.into()]);
+        assert_eq!(verdicts.overall, Verdict::Inconclusive);
+        assert_eq!(with(&[void.clone(), lost()]).overall, Verdict::Fail);
+        let panicked = ended(Ended::Panicked { why: "x".into() });
+        assert_eq!(with(&[void, panicked]).overall, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_fault_that_hit_nothing_hides_no_failure() {
+        let missed: Finding = InjectionFinding::FaultNeverFired {
+            fault: "x".into(),
+            began: true,
+        }
+        .into();
+        let alone = with(std::slice::from_ref(&missed));
+        assert_eq!(alone.overall, Verdict::Inconclusive);
+        assert_eq!(with(&[missed, LATE.into()]).overall, Verdict::Fail);
+    }
+
+    #[test]
+    fn harm_is_told_first_then_the_cause_then_by_weight() {
+        let void: Finding = InjectionFinding::NoHarm.into();
+        let called = ended(Ended::Failed { why: "x".into() });
+        let told = |findings: &[Finding]| {
+            let overall = with(findings).overall;
+            let mut told = findings.to_vec();
+            told.sort_by_key(|finding| finding.order(overall));
+            told.iter().map(Finding::oracle).collect::<Vec<_>>()
+        };
         assert_eq!(
-            judge(&findings, Survivability::Survivable).overall,
-            Verdict::Inconclusive
+            told(&[void.clone(), called, LATE.into(), lost()]),
+            [
+                OracleName::Trades,
+                OracleName::Outcome,
+                OracleName::Rto,
+                OracleName::FaultFired
+            ]
         );
-        findings.push(Finding::new("trades", Stage::Recovery, Verdict::Fail, "").harmful());
         assert_eq!(
-            judge(&findings, Survivability::Survivable).overall,
-            Verdict::Fail
+            told(&[LATE.into(), OPEN.into(), void]),
+            [
+                OracleName::FaultFired,
+                OracleName::Invariants,
+                OracleName::Rto
+            ]
         );
     }
 
     #[test]
     fn a_stage_without_findings_is_not_passed() {
-        let findings = &all(Verdict::Pass)[..4];
-        assert_eq!(
-            judge(findings, Survivability::Survivable).overall,
-            Verdict::Inconclusive
-        );
-    }
-
-    #[test]
-    fn an_unsurvivable_drill_excuses_lateness_only() {
-        let mut findings = all(Verdict::Pass);
-        findings.push(Finding::new("rto", Stage::Recovery, Verdict::Fail, ""));
-        assert_eq!(
-            judge(&findings, Survivability::Unsurvivable).overall,
-            Verdict::Inconclusive
-        );
-        findings.push(Finding::new(
-            "maintenance",
-            Stage::CleanUp,
-            Verdict::Fail,
-            "",
-        ));
-        assert_eq!(
-            judge(&findings, Survivability::Unsurvivable).overall,
-            Verdict::Fail
-        );
+        assert_eq!(judge(&passes()[..4]).overall, Verdict::Inconclusive);
     }
 
     #[test]

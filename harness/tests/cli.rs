@@ -130,6 +130,16 @@ fn bad_input_goes_before_a_missing_world() {
 }
 
 #[test]
+fn crash_points_without_a_rollback_are_refused_and_not_passed() {
+    let (code, stderr) = refused(&["chaos", "good-release", "--crash-points"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(
+        stderr.contains("nothing triggers in `good-release`"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn the_built_in_runbook_checks_clean() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../runbooks/rollback.md");
     let output = firedrill(&["runbook", "check", path]);
@@ -251,7 +261,7 @@ fn verify_finds_the_runbook_of_a_revision_and_writes_its_report() {
     assert!(said.contains("the RTO is raised"), "{said}");
     let json: serde_json::Value = serde_json::from_str(&json.expect("written")).expect("JSON");
     assert_eq!(json["answer"], "REJECT");
-    // The scenario that such an executor writes asks for less than the procedure does, and doesn't load.
-    assert_eq!(json["comparisons"][0]["counts"]["newly_failing"], 1);
+    // The scenario that such an executor writes asks for no less than the procedure does, so no drill fails over it.
+    assert_eq!(json["comparisons"][0]["counts"]["newly_failing"], 0);
     assert!(markdown.expect("written").starts_with("## REJECT"));
 }

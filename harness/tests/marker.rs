@@ -26,8 +26,13 @@ impl Drop for Folder {
     }
 }
 
-/// Answers every request alike; returns the request's line.
-fn answer(mut stream: &TcpStream, (status, body): (&str, &str)) -> Option<String> {
+/// Answers every request alike. The request's line is noted before the answer is sent: the program may have ended before
+/// this thread runs again.
+fn answer(
+    mut stream: &TcpStream,
+    (status, body): (&str, &str),
+    asked: &Mutex<Vec<String>>,
+) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;
@@ -35,17 +40,30 @@ fn answer(mut stream: &TcpStream, (status, body): (&str, &str)) -> Option<String
     while reader.read_line(&mut line).ok()? > 2 {
         line.clear();
     }
+    if !first.is_empty() {
+        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.push(first.trim().to_owned());
+    }
     let length = body.len();
     write!(
         stream,
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     )
-    .ok()?;
-    (!first.is_empty()).then(|| first.trim().to_owned())
+    .ok()
 }
 
-/// Runs a drill against the server; what it printed, and what it asked.
-fn drill(name: &str, reply: (&'static str, &'static str)) -> (Output, Vec<String>) {
+const OURS: (&str, &str) = (
+    "200 OK",
+    r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"firedrill-marker","namespace":"firedrill"},"data":{"id":"mine"}}"#,
+);
+
+/// Runs a drill against the server; what it printed, and what it asked. `executor`: the server of the executor's kubeconfig, if it is
+/// another one. What lies beside the cluster's file stays if the drill is refused.
+fn drill(
+    name: &str,
+    reply: (&'static str, &'static str),
+    executor: Option<&str>,
+) -> (Output, Vec<String>) {
     let folder =
         std::env::temp_dir().join(format!("firedrill-marker-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -56,26 +74,31 @@ fn drill(name: &str, reply: (&'static str, &'static str)) -> (Output, Vec<String
     let notes = Arc::clone(&asked);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            if let Some(line) = answer(&stream, reply) {
-                notes
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(line);
-            }
+            // A client that hangs up has no answer to get.
+            let _ = answer(&stream, reply, &notes);
         }
     });
     let kubeconfig = folder.0.join("kubeconfig");
-    let config = format!(
-        r#"{{"apiVersion":"v1","kind":"Config","clusters":[{{"name":"c","cluster":{{"server":"http://{address}"}}}}],
+    let config = |server: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Config","clusters":[{{"name":"c","cluster":{{"server":"{server}"}}}}],
             "users":[{{"name":"u","user":{{"token":"t"}}}}],"contexts":[{{"name":"production","context":{{"cluster":"c","user":"u"}}}}],
             "current-context":"production"}}"#
-    );
-    std::fs::write(&kubeconfig, config).expect("a kubeconfig");
+        )
+    };
+    let ours = format!("http://{address}");
+    std::fs::write(&kubeconfig, config(&ours)).expect("a kubeconfig");
+    let executors = folder.0.join("executor.kubeconfig");
+    std::fs::write(&executors, config(executor.unwrap_or(&ours))).expect("a kubeconfig");
+    let precious = folder.0.join("drill/precious");
+    std::fs::create_dir_all(folder.0.join("drill")).expect("a folder");
+    std::fs::write(&precious, "").expect("a file");
     let facts = folder.0.join("cluster.json");
     let text = format!(
-        r#"{{"context":"production","id":"mine","kubeconfig":"{0}","executor_kubeconfig":"{0}","network":"no-such-network",
+        r#"{{"context":"production","id":"mine","kubeconfig":"{0}","executor_kubeconfig":"{1}","network":"no-such-network",
             "node":"no-such-node","owner":"hand","gateway":"http://{address}","prometheus":"http://{address}"}}"#,
-        kubeconfig.display()
+        kubeconfig.display(),
+        executors.display()
     );
     std::fs::write(&facts, text).expect("facts");
     let output = Command::new(env!("CARGO_BIN_EXE_firedrill"))
@@ -85,6 +108,10 @@ fn drill(name: &str, reply: (&'static str, &'static str)) -> (Output, Vec<String
         .env("FIREDRILL_DOCKER", "/no/such/docker")
         .output()
         .expect("it runs");
+    assert!(
+        precious.exists(),
+        "{name}: nothing is touched before the marker is seen"
+    );
     let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
     (output, asked)
 }
@@ -92,7 +119,7 @@ fn drill(name: &str, reply: (&'static str, &'static str)) -> (Output, Vec<String
 #[test]
 fn a_context_without_the_marker_is_refused_and_only_asked_for_it() {
     for (name, reply) in [("missing", MISSING), ("another", ANOTHER)] {
-        let (output, asked) = drill(name, reply);
+        let (output, asked) = drill(name, reply, None);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "{name}: {said}");
         let refusal = "the context production does not carry the marker mine";
@@ -103,6 +130,18 @@ fn a_context_without_the_marker_is_refused_and_only_asked_for_it() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn an_executor_that_would_act_on_another_cluster_is_refused() {
+    let (output, asked) = drill("elsewhere", OURS, Some("http://production.example:6443"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("leads to http://production.example:6443"),
+        "{said}"
+    );
+    assert_eq!(asked.len(), 1, "only the marker is asked for: {asked:?}");
 }
 
 #[test]

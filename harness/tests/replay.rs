@@ -24,7 +24,7 @@ fn drills(directory: &Path, args: &[&str]) -> serde_json::Value {
     let text = std::fs::read_to_string(directory.join("journal.json")).expect("a journal");
     std::fs::remove_dir_all(directory).expect("it is ours");
     let mut journal: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(journal["schema"], "firedrill/1");
+    assert_eq!(journal["schema"], "firedrill/2");
     assert_eq!(support::misfit(JSON_SCHEMA, &journal), None);
     journal["drills"].take()
 }
@@ -66,7 +66,7 @@ fn the_number_of_threads_changes_nothing() {
 fn a_scenario_file_and_another_runbook_travel_in_the_token() {
     let scenario = include_str!("../../scenarios/extra/good-release.toml")
         .replace("name = \"good-release\"", "name = \"my-own\"")
-        .replace("accounts = 1000", "accounts = 300");
+        + "\n[load]\naccounts = 300\n";
     let runbook = include_str!("../../runbooks/rollback.md").replace("five minutes", "5 minutes");
     let (scenario_file, runbook_file) = (
         directory("own").with_extension("toml"),

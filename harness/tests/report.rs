@@ -87,7 +87,7 @@ fn reports_are_made_again_and_merged_to_the_byte() {
 /// How a journal is broken, the place that must be named, and whether the schema can see it, too.
 type Case = (&'static str, fn(&mut Value), &'static str, bool);
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 30] = [
     (
         "another schema",
         |j| j["schema"] = json!("firedrill/9"),
@@ -200,12 +200,131 @@ const CASES: [Case; 17] = [
         false,
     ),
     (
+        "harm and a pass all the same",
+        |j| {
+            let found = finding(j, "trades");
+            found["verdict"] = json!("fail");
+            found["severity"] = json!("harm");
+            found["harm"] = json!(true);
+            j["drills"][0]["verdicts"]["recovery"] = json!("fail");
+        },
+        "$.drills[0].verdict: `pass`, and what `trades` found is harm",
+        false,
+    ),
+    (
+        "harm that is told as an objective missed",
+        |j| {
+            let found = finding(j, "trades");
+            found["verdict"] = json!("fail");
+            found["severity"] = json!("missed-objective");
+            found["harm"] = json!(true);
+        },
+        ".harm",
+        false,
+    ),
+    (
+        "a failure without one",
+        |j| j["drills"][0]["verdict"] = json!("fail"),
+        "$.drills[0].verdict: `fail`, and `pass` follows",
+        false,
+    ),
+    (
+        "a stage that its findings do not fail",
+        |j| j["drills"][0]["verdicts"]["recovery"] = json!("fail"),
+        "$.drills[0].verdicts.recovery",
+        false,
+    ),
+    (
+        "a pass that weighs something",
+        |j| finding(j, "rto")["severity"] = json!("hygiene"),
+        ".severity",
+        false,
+    ),
+    (
+        "a finding of another stage",
+        |j| finding(j, "rto")["stage"] = json!("clean-up"),
+        ".stage",
+        false,
+    ),
+    (
+        "an oracle asked twice",
+        |j| {
+            let again = finding(j, "rto").clone();
+            j["drills"][0]["findings"]
+                .as_array_mut()
+                .expect("a list")
+                .push(again);
+        },
+        "`rto` has found something before",
+        false,
+    ),
+    (
+        "a failure that was cut out",
+        |j| {
+            let findings = j["drills"][0]["findings"].as_array_mut();
+            findings
+                .expect("a list")
+                .retain(|it| it["oracle"] != "claim");
+        },
+        "`claim` was not asked",
+        false,
+    ),
+    (
+        "one of the questions of a recovery",
+        |j| {
+            let findings = j["drills"][0]["findings"].as_array_mut();
+            findings
+                .expect("a list")
+                .retain(|it| it["oracle"] != "hold");
+        },
+        "`hold` was not asked",
+        false,
+    ),
+    (
+        "a steady state that never held, and fails",
+        |j| {
+            let steady = finding(j, "steady-state");
+            steady["kind"] = json!("slow");
+            steady["verdict"] = json!("fail");
+            steady["severity"] = json!("missed-objective");
+        },
+        "`slow` shows nothing",
+        false,
+    ),
+    (
+        "more lost than there were",
+        |j| j["drills"][0]["trades"]["lost"] = json!(90_000_000),
+        "$.drills[0].trades: more are lost",
+        false,
+    ),
+    (
+        "another number of trades than was found",
+        |j| j["drills"][0]["trades"]["acknowledged"] = json!(90_000_000),
+        "$.drills[0].trades: they do not agree",
+        false,
+    ),
+    (
+        "a recovery without a time",
+        |j| j["drills"][0]["ending"] = json!("recovered"),
+        "$.drills[0].ending",
+        false,
+    ),
+    (
         "a summary of others",
         |j| j["summary"]["passed"] = json!(7),
         "$.summary",
         false,
     ),
 ];
+
+/// What `oracle` found in the first drill.
+fn finding<'a>(journal: &'a mut Value, oracle: &str) -> &'a mut Value {
+    let findings = journal["drills"][0]["findings"].as_array_mut();
+    let mut findings = findings.expect("a list").iter_mut();
+    findings
+        .find(|it| it["oracle"] == oracle)
+        .expect("it was asked")
+}
 
 /// The detail of the first drill that has one.
 fn detail(journal: &mut Value) -> &mut Value {

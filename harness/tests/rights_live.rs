@@ -128,7 +128,7 @@ async fn check(client: kube::Client) {
     for (namespace, verb, resource, name) in [
         (NAMESPACE, "create", "pods", ""),
         (NAMESPACE, "create", "pods/exec", ""),
-        (NAMESPACE, "create", "pods/eviction", ""),
+        (NAMESPACE, "delete", "pods", ""),
         (NAMESPACE, "get", "secrets", "ledger-database"),
         (NAMESPACE, "list", "secrets", ""),
         (NAMESPACE, "create", "deployments.apps", ""),

@@ -1,12 +1,18 @@
 //! Drills for tests: built-in scenarios, with the runbook changed where a test wants it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use executor::TriggerEvent;
+use executor::ports::Ports;
+use executor::runbook::TriggerClass;
 use firedrill::drill::{self, DrillResult};
 use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::scenario::{Scenario, catalogue};
 use firedrill::verdict::Verdict;
 use firedrill::worlds::{Plan, Until, WorldKind};
+use jiff::Timestamp;
+use sim::World;
+use sim::time::Micros;
 
 /// The three scenarios that `cargo xtask chaos` runs.
 pub const SCENARIOS: [&str; 3] = [
@@ -68,8 +74,8 @@ pub fn failed(result: &DrillResult) -> Vec<&str> {
     result
         .findings
         .iter()
-        .filter(|f| f.verdict == Verdict::Fail)
-        .map(|f| f.oracle)
+        .filter(|f| f.verdict() == Verdict::Fail)
+        .map(|f| f.oracle().as_str())
         .collect()
 }
 
@@ -145,6 +151,17 @@ pub fn without_step(text: &str, name: &str) -> String {
     format!("{before}{after}")
 }
 
+/// The runbook `text` with `from` replaced in the block of step `name`.
+///
+/// # Panics
+/// If there is no such step, or its block lacks `from`.
+#[must_use]
+pub fn changed_step(text: &str, name: &str, from: &str, to: &str) -> String {
+    let (before, block, after) = split_at_step(text, name);
+    assert!(block.contains(from), "step {name} no longer says {from}");
+    format!("{before}{}{after}", block.replace(from, to))
+}
+
 /// The runbook with step `name` moved to right before step `before`.
 ///
 /// # Panics
@@ -158,6 +175,31 @@ pub fn move_step(text: &str, name: &str, before: &str) -> String {
     format!("{head}{block}\n{target}{tail}")
 }
 
+/// The runbook `text` with triggers that never fire: their conditions are out of reach.
+///
+/// # Panics
+/// If it has no front matter or no trigger.
+#[must_use]
+pub fn disarmed(text: &str) -> String {
+    let head_end = text.find("\n---\n").expect("front matter ends");
+    let (head, body) = text.split_at(head_end);
+    let mut edited = 0;
+    let head: Vec<&str> = head
+        .lines()
+        .map(|line| {
+            let out_of_reach = match line.trim_start() {
+                below if below.starts_with("condition: \"<") => "    condition: \"< -1\"",
+                above if above.starts_with("condition:") => "    condition: \"> 1000000000\"",
+                _ => return line,
+            };
+            edited += 1;
+            out_of_reach
+        })
+        .collect();
+    assert!(edited > 0, "the runbook has no trigger");
+    format!("{}{body}", head.join("\n"))
+}
+
 fn split_at_step<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
     let key = format!("\"name\":\"{name}\"");
     let at = text
@@ -168,4 +210,66 @@ fn split_at_step<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
         .expect("a step's attributes follow its fence");
     let end = at + text[at..].find("\n```\n").expect("a fence is closed") + "\n```\n".len();
     (&text[..start], &text[start..end], &text[end..])
+}
+
+/// Does `act` with an executor's ports a few seconds after the bad release was deployed, before the drill's own
+/// executor has found out, and gives what came of it.
+///
+/// # Panics
+/// If the simulated world can't be built, or `act` does not end within the drill.
+pub fn beside<T, Fut>(
+    plan: &Plan,
+    act: impl Fn(World, Ports) -> Fut + Clone + Send + Sync + 'static,
+) -> T
+where
+    T: Send + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+{
+    let begin = Micros::from(plan.scenario.timing.deploy_at) + Micros::from_secs(8);
+    beside_from(plan, begin, act)
+}
+
+/// The same from `begin` on.
+///
+/// # Panics
+/// If the simulated world can't be built, or `act` does not end within the drill.
+pub fn beside_from<T, Fut>(
+    plan: &Plan,
+    begin: Micros,
+    act: impl Fn(World, Ports) -> Fut + Clone + Send + Sync + 'static,
+) -> T
+where
+    T: Send + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+{
+    let kept: Arc<Mutex<Option<T>>> = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&kept);
+    drill::run_refitted(plan, &move |world: &World, ports: Ports| {
+        let (inside, mine, keep, act) = (world.clone(), ports.clone(), keep.clone(), act.clone());
+        tokio::spawn(async move {
+            inside.sleep_until(begin).await;
+            let done = act(inside, mine).await;
+            *keep.lock().expect("not poisoned") = Some(done);
+        });
+        ports
+    })
+    .expect("the world builds");
+    let done = kept.lock().expect("not poisoned").take();
+    done.expect("it came to an end within the drill")
+}
+
+/// A trigger that a person pulls now.
+#[must_use]
+pub fn trigger(world: &World, class: TriggerClass) -> TriggerEvent {
+    TriggerEvent::manual(class, now(world), "a test")
+}
+
+/// The present instant.
+///
+/// # Panics
+/// If it is out of range.
+#[must_use]
+pub fn now(world: &World) -> Timestamp {
+    let micros = i64::try_from(world.now().0).expect("in range");
+    Timestamp::from_microsecond(sim::time::EPOCH_SECOND * 1_000_000 + micros).expect("in range")
 }

@@ -1,4 +1,7 @@
 //! Helpers shared by Firedrill's end-to-end tests.
 
+pub mod api_server;
+pub mod checks;
+pub mod decorated;
 pub mod drills;
 pub mod tripwire;

@@ -99,7 +99,15 @@ fn links_lead_somewhere() {
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for page in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"] {
+    for page in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "FIDELITY.md",
+        "SPEED.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ] {
         let text = std::fs::read_to_string(root.join(page)).expect("it is there");
         for target in links(&text) {
             assert_leads_somewhere(&root, page, &target);

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use e2e::drills::{SCENARIOS, edited, plan, run};
+use e2e::drills::{SCENARIOS, disarmed, edited, plan, plan_by, run};
 use firedrill::crash_points;
+use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
 
@@ -91,4 +92,30 @@ fn a_crash_that_never_comes_is_inconclusive() {
         "{:?}",
         result.verdicts
     );
+}
+
+#[test]
+fn where_nothing_is_rolled_back_nothing_is_tried() {
+    // Nothing fires on the one, and on the other what fires is nothing that a rollback helps against.
+    let quiet = ["good-release", "anomaly-predates"];
+    let mut results: Vec<_> = quiet.iter().map(|name| run(&plan(name, 5))).collect();
+    for result in &results {
+        assert_eq!(result.executor_requests, 0, "{}", result.scenario);
+        assert_eq!(
+            result.verdicts.overall,
+            Verdict::Pass,
+            "{}",
+            result.scenario
+        );
+    }
+    results.push(run(&plan("latency-regression", 5)));
+    // A trigger that should fire and does not fails its drill, which says so by itself.
+    let deaf = run(&plan_by("balance-anomaly", 5, &disarmed(BUILT_IN)));
+    assert_eq!(
+        (deaf.executor_requests, deaf.verdicts.overall),
+        (0, Verdict::Fail)
+    );
+    results.push(deaf);
+    let untried: Vec<&str> = crash_points::untried(&results).into_iter().collect();
+    assert_eq!(untried, ["anomaly-predates", "good-release"]);
 }

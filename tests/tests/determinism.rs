@@ -23,8 +23,8 @@ fn lines(seeds: std::ops::Range<u64>) -> Vec<String> {
                 r.rto_claimed_ms,
                 r.impact_ms,
                 r.error_rate_ppm,
-                r.trades_acknowledged,
-                r.trades_lost,
+                r.trades.acknowledged,
+                r.trades_lost(),
                 r.steps.len(),
             )
         })

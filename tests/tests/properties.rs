@@ -51,6 +51,6 @@ proptest! {
         );
         prop_assert!(result.rto_ms.is_some_and(|rto| rto < 300_000));
         prop_assert!(result.error_rate_ppm.is_some_and(|ppm| ppm < 100));
-        prop_assert_eq!(result.trades_lost, 0);
+        prop_assert_eq!(result.trades_lost(), 0);
     }
 }

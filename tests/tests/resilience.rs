@@ -120,3 +120,21 @@ fn a_second_release_is_rolled_back_whenever_in_the_rollout_it_lands() {
         assert_passes(&result);
     }
 }
+
+/// The server goes down while it copies the snapshot, and the half-made copy with it. The restore is tried again, out
+/// of the reserve.
+#[test]
+fn a_server_that_goes_down_during_the_copy_of_a_restore_is_waited_for() {
+    let mut cut_off = 0;
+    for at_ms in [20, 100, 300, 600] {
+        let result = run(&edited(plan("balance-anomaly", 3), |scenario| {
+            let step = Anchor::Step("restore-ledger".to_owned());
+            let mut restart = fault(FaultKind::DatabaseRestarted, step, Some(15));
+            restart.at = Duration::from_millis(at_ms);
+            scenario.faults.push(restart);
+        }));
+        assert_passes(&result);
+        cut_off += u32::from(told(&result, "could not restore the snapshot yet"));
+    }
+    assert!(cut_off > 0, "no copy was cut off");
+}

@@ -162,7 +162,7 @@ fn record(plan: &Plan, meddling: Meddling, needed: &Arc<Mutex<BTreeSet<Right>>>)
     let failed: Vec<_> = result
         .troubles()
         .into_iter()
-        .filter(|finding| finding.verdict == Verdict::Fail)
+        .filter(|finding| finding.verdict() == Verdict::Fail)
         .collect();
     assert!(failed.is_empty(), "{}: {failed:#?}", plan.scenario.name);
 }

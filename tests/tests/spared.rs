@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use e2e::drills::{SCENARIOS, changed, scenarios, without_step};
 use firedrill::runbooks::BUILT_IN;
-use firedrill::verify::{Runs, Side};
+use firedrill::verify::{Brief, Runs, Side};
 use firedrill::worlds::WorldKind;
 
 /// One of them is in the sample that is performed all the same.
@@ -43,7 +43,12 @@ fn spared(candidate: &str, names: &[&str]) -> (u64, u64) {
         for seed in SEEDS {
             let said = pairs.get(&new, scenario, seed).expect("known");
             let is = alone.get(&new, scenario, seed).expect("performed");
-            assert_eq!(said, is, "{}, seed {seed}", scenario.name);
+            // Only the token of a drill that was performed says how it went.
+            let is = Brief {
+                replay: said.replay.clone(),
+                ..Brief::clone(&is)
+            };
+            assert_eq!(*said, is, "{}, seed {seed}", scenario.name);
         }
     }
     let spared = pairs.spared(&old, &new, &scenarios, SEEDS);

@@ -3,53 +3,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use e2e::drills::{plan, plan_by, without_step};
+use e2e::drills::{beside, now, plan, plan_by, trigger, without_step};
 use executor::planner::LossKind;
-use executor::ports::Ports;
 use executor::runbook::TriggerClass;
-use executor::{Error, Event, Executor, Observer, Options, Outcome, Report, TriggerEvent};
-use firedrill::drill::run_refitted;
+use executor::{Error, Event, Executor, Observer, Options, Outcome, Report};
 use firedrill::runbooks::BUILT_IN;
 use firedrill::worlds::Plan;
 use jiff::Timestamp;
 use sim::time::Micros;
 use tokio_util::sync::CancellationToken;
-
-/// Does `act` with an executor's ports a few seconds after the bad release was deployed, before the drill's own
-/// executor has found out, and gives what came of it.
-fn beside<T, Fut>(
-    plan: &Plan,
-    act: impl Fn(sim::World, Ports) -> Fut + Clone + Send + Sync + 'static,
-) -> T
-where
-    T: Send + 'static,
-    Fut: Future<Output = T> + Send + 'static,
-{
-    let kept: Arc<Mutex<Option<T>>> = Arc::new(Mutex::new(None));
-    let keep = Arc::clone(&kept);
-    let begin = Micros::from(plan.scenario.timing.deploy_at) + Micros::from_secs(8);
-    run_refitted(plan, &move |world: &sim::World, ports: Ports| {
-        let (inside, mine, keep, act) = (world.clone(), ports.clone(), keep.clone(), act.clone());
-        tokio::spawn(async move {
-            inside.sleep_until(begin).await;
-            let done = act(inside, mine).await;
-            *keep.lock().expect("not poisoned") = Some(done);
-        });
-        ports
-    })
-    .expect("the world builds");
-    let done = kept.lock().expect("not poisoned").take();
-    done.expect("it came to an end within the drill")
-}
-
-fn trigger(world: &sim::World, class: TriggerClass) -> TriggerEvent {
-    TriggerEvent::manual(class, now(world), "a test")
-}
-
-fn now(world: &sim::World) -> Timestamp {
-    let micros = i64::try_from(world.now().0).expect("in range");
-    Timestamp::from_microsecond(sim::time::EPOCH_SECOND * 1_000_000 + micros).expect("in range")
-}
 
 /// Asks for a stop when step `at` (from 0) begins, and writes down the steps that began and ended.
 struct Stopper {

@@ -58,14 +58,27 @@ fn a_job_that_may_write_runs_nothing_of_the_change() {
 }
 
 #[test]
-fn actions_are_pinned_and_leave_no_token_behind() {
-    for (name, (_, workflow)) in workflows() {
+fn actions_are_pinned_by_digest_and_leave_no_token_behind() {
+    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    for (name, (text, workflow)) in workflows() {
         for (job, what) in jobs(&workflow) {
             for uses in steps(what).filter(|step| step["uses"].is_string()) {
                 let action = uses["uses"].as_str().unwrap_or_default();
-                let (_, version) = action.split_once('@').unwrap_or_default();
-                let pinned = version.starts_with('v') || version.len() == 40;
-                assert!(pinned, "{name}: {job}: {action}");
+                let (what, digest) = action.split_once('@').unwrap_or_default();
+                // A tag can be moved to other code, a commit can't.
+                let hexadecimal = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+                let pinned = digest.len() == 40 && digest.chars().all(hexadecimal);
+                assert!(pinned, "{name}: {job}: {action} is not pinned by a commit");
+                let known = digests
+                    .entry(what.to_owned())
+                    .or_insert_with(|| digest.to_owned());
+                assert_eq!(known, digest, "{name}: {job}: two versions of {what}");
+                // People, and what offers updates, read the version beside it.
+                let line = format!("uses: {action} # v");
+                assert!(
+                    text.contains(&line),
+                    "{name}: {job}: say which version {action} is"
+                );
                 if action.starts_with("actions/checkout") {
                     let kept = &uses["with"]["persist-credentials"];
                     assert_eq!(kept, &Value::Bool(false), "{name}: {job}");

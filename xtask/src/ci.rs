@@ -1,11 +1,12 @@
 //! Everything that CI runs, in the order of the cheapest answer first. All steps run even if one fails.
 
+mod dependencies;
 mod live;
 mod workflows;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use xshell::{Cmd, Shell, cmd};
 
@@ -14,6 +15,10 @@ use crate::firedrill::{self, cargo, manifest};
 
 /// What no step here does, so that nobody takes green for more than it is.
 const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo bench -p benches`";
+
+/// What the tests leave out where Go is not installed.
+const NO_REFERENCE: &str =
+    "the comparison with the controllers of Kubernetes: no Go on this machine";
 
 /// How CI is to run.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -39,34 +44,49 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
     } else {
         live::provide()
     };
-    let mut failed: Vec<&str> = Vec::new();
-    let mut step = |name: &'static str, ok: bool| {
-        if !ok {
-            failed.push(name);
-        }
-    };
-    step("fmt", passes("fmt", cmd!(sh, "{cargo} fmt --all --check")));
-    step(
-        "edges",
-        edges::run(sh).is_ok_and(|code| code == ExitCode::SUCCESS),
-    );
+    let mut steps = Steps::default();
+    steps.take("fmt", || {
+        passes("fmt", cmd!(sh, "{cargo} fmt --all --check"))
+    });
+    steps.take("edges", || {
+        edges::run(sh).is_ok_and(|code| code == ExitCode::SUCCESS)
+    });
     let mut left_out = vec![LEFT_OUT.to_owned()];
-    match workflows::lint(sh) {
-        Ok(passed) => step("workflows", passed),
-        Err(why) => left_out.push(why),
+    if cmd!(sh, "go version")
+        .quiet()
+        .ignore_stdout()
+        .run()
+        .is_err()
+    {
+        left_out.push(NO_REFERENCE.to_owned());
     }
-    step(
-        "clippy",
+    steps.take("workflows", || match workflows::lint(sh) {
+        Ok(passed) => passed,
+        Err(why) => {
+            left_out.push(why);
+            true
+        }
+    });
+    steps.take("dependencies", || match dependencies::check(sh) {
+        Ok(checked) => {
+            left_out.extend(checked.left_out);
+            checked.passed
+        }
+        Err(why) => {
+            left_out.push(why);
+            true
+        }
+    });
+    steps.take("clippy", || {
         passes(
             "clippy",
             cmd!(
                 sh,
                 "{cargo} clippy --workspace --all-targets --all-features --locked -- -D warnings"
             ),
-        ),
-    );
-    step(
-        "doc",
+        )
+    });
+    steps.take("doc", || {
         passes(
             "doc",
             cmd!(
@@ -74,18 +94,26 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
                 "{cargo} doc --workspace --all-features --no-deps --locked --quiet"
             )
             .env("RUSTDOCFLAGS", "-D warnings"),
-        ),
-    );
-    println!("ci: drills");
-    let drills = ["--seeds", "20"].map(OsString::from);
-    step(
-        "drills",
-        firedrill::run(sh, "chaos", &drills).is_ok_and(|code| code == ExitCode::SUCCESS),
-    );
+        )
+    });
+    steps.take("drills", || {
+        println!("ci: drills");
+        let drills = ["--all", "--seeds", "20"].map(OsString::from);
+        let ran = if images.is_ok() {
+            firedrill::run_with_live_build(sh, "chaos", &drills)
+        } else {
+            firedrill::run(sh, "chaos", &drills)
+        };
+        ran.is_ok_and(|code| code == ExitCode::SUCCESS)
+    });
     println!("ci: kind drills");
-    let live = match live::drill(sh, images, || began.elapsed()) {
+    let mut drilled = Err("not begun".to_owned());
+    steps.take("kind drills", || {
+        drilled = live::drill(sh, images, || began.elapsed());
+        drilled.as_ref().is_ok_and(|it| it.failed.is_empty())
+    });
+    let live = match &drilled {
         Ok(drilled) => {
-            step("kind drills", drilled.failed.is_empty());
             let whys = drilled.left_out.iter();
             left_out.extend(whys.map(|why| format!("kind drills: {why}")));
             let repeated = match drilled.repeated.as_slice() {
@@ -99,32 +127,76 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
                 drilled.left_out.len()
             )
         }
-        Err(why) => {
-            step("kind drills", false);
-            why
-        }
+        Err(why) => why.clone(),
     };
     // Last, so that the runner's closing lines end the output.
-    step(
-        "test",
+    steps.take("test", || {
         passes(
             "test",
             cmd!(
                 sh,
                 "{cargo} test --workspace --all-features --locked --no-fail-fast"
-            ),
-        ),
-    );
+            )
+            // A panic names its place without them, and forty programs are linked faster.
+            .env("CARGO_PROFILE_DEV_DEBUG", "none"),
+        )
+    });
     println!("ci: kind drills: {live}");
+    for what in drilled.iter().flat_map(|it| &it.failed) {
+        println!("ci: kind drill failed: {what}");
+    }
     for what in left_out {
         println!("ci: left out: {what}");
     }
+    println!("ci: {}", steps.times());
+    let failed = steps.failed();
     if failed.is_empty() {
         println!("ci: passed");
         Ok(ExitCode::SUCCESS)
     } else {
         println!("ci: failed: {}", failed.join(", "));
         Ok(ExitCode::FAILURE)
+    }
+}
+
+/// The steps that CI took, in order.
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+struct Step {
+    name: &'static str,
+    took: Duration,
+    passed: bool,
+}
+
+impl Steps {
+    /// Takes one, and notes how long it took.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "CI says what it spends its hour of real time on"
+    )]
+    fn take(&mut self, name: &'static str, step: impl FnOnce() -> bool) {
+        let began = Instant::now();
+        let passed = step();
+        let took = began.elapsed();
+        self.0.push(Step { name, took, passed });
+    }
+
+    fn failed(&self) -> Vec<&'static str> {
+        let failed = self.0.iter().filter(|step| !step.passed);
+        failed.map(|step| step.name).collect()
+    }
+
+    /// What each took, in minutes.
+    fn times(&self) -> String {
+        let minutes = |took: Duration| took.as_secs_f64() / 60.0;
+        let each = self.0.iter().map(|step| {
+            let Step { name, took, .. } = step;
+            format!("{name} {:.1}", minutes(*took))
+        });
+        let all = self.0.iter().map(|step| step.took).sum();
+        let each: Vec<String> = each.collect();
+        format!("{:.1} minutes: {}", minutes(all), each.join(", "))
     }
 }
 

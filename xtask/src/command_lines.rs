@@ -19,10 +19,11 @@ pub(crate) fn root() -> PathBuf {
         .map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Command lines that begin with `program` in the workflows, README and book. `program` may be several words.
+/// Command lines that begin with `program` in the workflows, the pages at the root and the book. `program` may be several words.
 pub(crate) fn beginning_with(program: &str) -> Vec<CommandLine> {
     let root = root();
-    let mut files = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    let pages = ["README.md", "CONTRIBUTING.md", "FIDELITY.md", "SPEED.md"];
+    let mut files: Vec<PathBuf> = pages.iter().map(|page| root.join(page)).collect();
     for folder in [".github/workflows", "book/src"] {
         let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
             continue;

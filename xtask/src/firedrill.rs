@@ -36,15 +36,31 @@ pub(crate) fn run_live(sh: &Shell, command: &str, args: &[OsString]) -> Result<E
     build_and_run(sh, command, args, true)
 }
 
+/// In simulation, with the build that live drills need: whoever runs both builds once.
+pub(crate) fn run_with_live_build(
+    sh: &Shell,
+    command: &str,
+    args: &[OsString],
+) -> Result<ExitCode, String> {
+    perform(sh, build(sh, LIVE), command, args)
+}
+
+/// Builds by package and manifest, so that it works from any directory inside the workspace.
+fn build<'a>(sh: &'a Shell, what: &[&str]) -> Cmd<'a> {
+    let (cargo, manifest) = (cargo(), manifest());
+    let build = cmd!(
+        sh,
+        "{cargo} build --release --manifest-path {manifest} {what...} --quiet"
+    );
+    build.quiet()
+}
+
 fn build_and_run(
     sh: &Shell,
     command: &str,
     args: &[OsString],
     live: bool,
 ) -> Result<ExitCode, String> {
-    let cargo = cargo();
-    // By package and manifest, so that it works from any directory inside the workspace.
-    let manifest = manifest();
     if live {
         // The exchange of this very source, not the one of last week.
         if let Err(error) = provide_dex(sh) {
@@ -59,15 +75,11 @@ fn build_and_run(
         }
     }
     let what = if live { LIVE } else { SIMULATED };
-    let build = cmd!(
-        sh,
-        "{cargo} build --release --manifest-path {manifest} {what...} --quiet"
-    );
     if live {
         // Ctrl-C is for `firedrill`, which clears up; then there is a cluster to remove here.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default());
     }
-    let done = perform(sh, build.quiet(), command, args);
+    let done = perform(sh, build(sh, what), command, args);
     if live && !is_kept() {
         kind::run(sh, &kind::Command::Down);
     }

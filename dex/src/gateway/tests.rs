@@ -13,7 +13,7 @@ fn pod(fault: Option<Fault>) -> Gateway {
         Build::with_fault(Service::Gateway, f)
     });
     let markets: Vec<MarketSpec> = (0..2).map(MarketSpec::standard).collect();
-    Gateway::new(build, GatewayConfig::default(), 100, &markets)
+    Gateway::new(build, 0, GatewayConfig::default(), 100, &markets)
 }
 
 fn request(id: u64, command: Command) -> Request {
@@ -178,4 +178,34 @@ fn configuration_is_read_or_refused() {
     for bad in ["", "0", "-1", "70000", "many"] {
         assert_eq!(GatewayConfig::from_env(&env(bad)).unwrap_err().value, bad);
     }
+}
+
+/// How a pod of the build with `fault` decides on 1,000 sound requests: failed, forgotten.
+fn spoilt(fault: Fault, instance: u64) -> (usize, usize) {
+    let build = Build::with_fault(Service::Gateway, fault);
+    let markets: Vec<MarketSpec> = (0..2).map(MarketSpec::standard).collect();
+    let mut gateway = Gateway::new(build, instance, GatewayConfig::default(), 100, &markets);
+    let decisions: Vec<Decision> = (1..=1_000)
+        .map(|id| decide(&mut gateway, &nth(id)))
+        .collect();
+    let count = |what: Decision| decisions.iter().filter(|it| **it == what).count();
+    (count(Decision::Broken), count(Decision::Lost))
+}
+
+#[test]
+fn each_defect_of_the_request_path_spoils_its_share() {
+    assert_eq!(spoilt(Fault::FailsOneIn(40), 0), (25, 0));
+    assert_eq!(spoilt(Fault::LosesOfTen(4), 0), (0, 400));
+    assert_eq!(spoilt(Fault::FailsInOnePod(20), 3), (50, 0));
+    assert_eq!(spoilt(Fault::FailsInOnePod(20), 4), (0, 0));
+    assert_eq!(spoilt(Fault::SlowPath, 0), (0, 0));
+}
+
+#[test]
+fn a_queue_of_no_request_is_no_configuration() {
+    let env = |value: &str| BTreeMap::from([("QUEUE_MAX".to_owned(), value.to_owned())]);
+    let queue = |value: &str| GatewayConfig::from_env(&env(value)).map(|config| config.queue_max);
+    assert_eq!(queue("1"), Ok(1));
+    assert!(queue("0").is_err() && queue("-1").is_err() && queue("many").is_err());
+    assert_eq!(GatewayConfig::default().queue_max, 128);
 }

@@ -1,6 +1,7 @@
 //! Each invariant passes on a good state and fails on a doctored one.
 
 use super::*;
+use crate::order_log::LogError;
 use crate::release::Fault;
 use crate::testing::{History, genesis, immediate, matching, place};
 use crate::types::Side::{Buy, Sell};
@@ -283,6 +284,19 @@ fn a_state_that_the_log_does_not_give_is_seen() {
     assert_eq!(recovered(&old, history.log.entries(), &healed), None);
     assert_eq!(state(&healed), []);
     assert_eq!(healed.trade_id(), history.exchange.trade_id());
+}
+
+#[test]
+fn a_credit_to_the_wrong_account_shows_in_no_sum_but_in_the_log() {
+    let history = busy(Some(Fault::Misdirected));
+    assert_eq!(state(&history.exchange), []);
+    let old = history.from.clone().under(matching(None), 0);
+    let entries = history.log.entries();
+    assert!(recovered(&old, entries, &history.exchange).is_some());
+    let reckoned = reckon(old, entries, history.exchange.seq());
+    assert_eq!(reckoned.trades, history.trades());
+    assert_eq!(reckoned.refused, []);
+    assert_eq!(state(&reckoned.state), []);
 }
 
 #[test]

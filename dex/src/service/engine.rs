@@ -64,6 +64,8 @@ pub(super) struct Counters {
     pub(super) orders: AtomicU64,
     pub(super) trades: AtomicU64,
     pub(super) log_seq: AtomicU64,
+    /// Acknowledged entries of the log that a replay refused.
+    pub(super) refused: AtomicU64,
 }
 
 /// What keeps the leader from executing a command.

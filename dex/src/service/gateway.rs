@@ -31,8 +31,6 @@ use crate::market::MarketSpec;
 use crate::release::Build;
 use crate::types::UNIT_NANOS;
 
-/// Requests under way in a pod before it refuses more.
-const QUEUE_MAX: usize = 128;
 /// How long a request may take; a client waits for 2 s.
 const DEADLINE: Duration = Duration::from_millis(1_800);
 /// Between two attempts to reach the engine that leads.
@@ -55,6 +53,7 @@ struct Ask {
 struct Door {
     worker: mpsc::Sender<Ask>,
     in_flight: AtomicUsize,
+    queue_max: usize,
     requests: Requests,
     log: Arc<Log>,
     client: Client<HttpConnector, Body>,
@@ -91,7 +90,7 @@ pub(super) fn role(
     let halted = Arc::new(AtomicBool::new(
         read_mode(&file) == Some(TradingMode::Maintenance),
     ));
-    let gateway = Gateway::new(build, config, accounts, &markets);
+    let gateway = Gateway::new(build, settings.instance(), config, accounts, &markets);
     let (worker, asks) = mpsc::channel();
     let seen = halted.clone();
     std::thread::Builder::new()
@@ -105,6 +104,7 @@ pub(super) fn role(
     let door = Arc::new(Door {
         worker,
         in_flight: AtomicUsize::new(0),
+        queue_max: usize::from(config.queue_max),
         requests: Requests::default(),
         log: log.clone(),
         client: Client::builder(TokioExecutor::new()).build(connector),
@@ -196,6 +196,11 @@ fn rejected(reason: String) -> Served {
     (Answer::Rejected, response, reason)
 }
 
+fn broken(reason: String) -> Served {
+    let response = refusal(StatusCode::INTERNAL_SERVER_ERROR, &reason);
+    (Answer::Internal, response, reason)
+}
+
 fn halted(reason: String) -> Served {
     let response = maintenance(&reason);
     (Answer::Maintenance, response, reason)
@@ -204,7 +209,10 @@ fn halted(reason: String) -> Served {
 impl Door {
     async fn serve(&self, body: &[u8]) -> Response<Body> {
         let received = clock::now();
-        let (answer, response, reason) = self.answer(body, received).await;
+        let Some((answer, response, reason)) = self.answer(body, received).await else {
+            // Forgotten: the connection stays open, and the client gives up by itself.
+            return std::future::pending().await;
+        };
         self.requests.count(answer, clock::now() - received);
         if !matches!(answer, Answer::Ok | Answer::Rejected) {
             self.log.refusal(answer, &reason);
@@ -212,19 +220,21 @@ impl Door {
         response
     }
 
-    async fn answer(&self, body: &[u8], received: Instant) -> Served {
+    /// The answer; `None`: the build has lost the request.
+    async fn answer(&self, body: &[u8], received: Instant) -> Option<Served> {
         let before = self.in_flight.fetch_add(1, Ordering::AcqRel);
         let _under_way = UnderWay(&self.in_flight);
-        if before >= QUEUE_MAX {
-            return unavailable("queue is full");
+        if before >= self.queue_max {
+            return Some(unavailable("queue is full"));
         }
         let parsed: Result<OrderRequest, _> = serde_json::from_slice(body);
         let command = match &parsed {
             Ok(request) => request.command(),
-            Err(error) => return rejected(error.to_string()),
+            Err(error) => return Some(rejected(error.to_string())),
         };
         let (Ok(OrderRequest { id, .. }), Some(command)) = (parsed, command) else {
-            return rejected("one of place and cancel, and an id, are needed".to_owned());
+            let needed = "one of place and cancel, and an id, are needed";
+            return Some(rejected(needed.to_owned()));
         };
         let (answer, wait) = oneshot::channel();
         let ask = Ask {
@@ -237,10 +247,10 @@ impl Door {
             answer,
         };
         if self.worker.send(ask).is_err() {
-            return unavailable("the worker has ended");
+            return Some(unavailable("the worker has ended"));
         }
         let deadline = received + DEADLINE;
-        match clock::by(deadline, wait).await {
+        Some(match clock::by(deadline, wait).await {
             Some(Ok(admission)) => match admission.decision {
                 Decision::Forward => {
                     let request = CommandRequest { id, command };
@@ -251,10 +261,12 @@ impl Door {
                 }
                 Decision::Reject(reject) => rejected(reject.to_string()),
                 Decision::Maintenance => halted("trading is halted".to_owned()),
+                Decision::Broken => broken("request was not understood".to_owned()),
+                Decision::Lost => return None,
             },
             Some(Err(_)) => unavailable("the worker has ended"),
             None => unavailable("no time left in the queue"),
-        }
+        })
     }
 
     /// Passes a command on to the engine that leads. Only what certainly was not executed is sent again.
@@ -332,10 +344,7 @@ async fn pass(response: Response<Body>, deadline: Instant) -> Served {
         StatusCode::SERVICE_UNAVAILABLE if head.headers.contains_key(MAINTENANCE_HEADER) => {
             halted(reason)
         }
-        StatusCode::INTERNAL_SERVER_ERROR => {
-            let response = refusal(StatusCode::INTERNAL_SERVER_ERROR, &reason);
-            (Answer::Internal, response, reason)
-        }
+        StatusCode::INTERNAL_SERVER_ERROR => broken(reason),
         _ => unavailable(reason),
     }
 }

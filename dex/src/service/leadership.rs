@@ -87,6 +87,16 @@ impl Engine {
         self.counters
             .log_seq
             .store(loaded.state.seq().0, Ordering::Relaxed);
+        if let Some(first) = loaded.refused.first() {
+            let refused = loaded.refused.len();
+            self.log.error(&format!(
+                "the replay refused {refused} acknowledged entries of the order log, the first is {first}"
+            ));
+            // The same tail may be loaded again before it is written.
+            self.counters
+                .refused
+                .fetch_max(refused as u64, Ordering::Relaxed);
+        }
         self.ledger = Some(loaded);
         Ok(())
     }

@@ -48,6 +48,8 @@ pub(super) struct Loaded {
     pub(super) written: Written,
     /// What the replay of the tail made happen, not yet in the rows.
     pub(super) replayed: Vec<Event>,
+    /// Entries of the tail that this build refused, though they were accepted once and acknowledged.
+    pub(super) refused: Vec<Seq>,
 }
 
 /// Loads the ledger for `build`, in process `instance`.
@@ -83,12 +85,13 @@ pub(super) async fn load(
         state = state.under(*build, instance);
     }
     let mut replayed = Vec::with_capacity(tail.len() * 3);
-    let (state, _) = replay_into(state, &tail, &mut replayed);
+    let (state, refused) = replay_into(state, &tail, &mut replayed);
     Ok(Loaded {
         state,
         chain: tail.last().map_or(head, |entry| entry.chain),
         written,
         replayed,
+        refused,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -20,7 +21,7 @@ use super::metrics::Page;
 use super::run::{Failure, Role};
 use super::settings::Settings;
 use super::status::Status;
-use crate::release::Build;
+use crate::release::{Build, CRASHES_AFTER_S, Fault};
 
 /// Commands that wait for the engine before more are refused.
 const QUEUE: usize = 1_024;
@@ -68,6 +69,11 @@ pub(super) fn role(
         ] {
             page.number(metric, counter.load(Ordering::Relaxed));
         }
+        // An anomaly of the books as those are that the reconciliation finds; only there to be seen if there is one.
+        let refused = counters.refused.load(Ordering::Relaxed);
+        if refused > 0 {
+            page.number("dex_reconciliation_anomalies", refused);
+        }
         page.finish()
     };
     Ok(Role {
@@ -75,6 +81,13 @@ pub(super) fn role(
         work: Box::pin(async move {
             if let Err(reason) = engine.start().await {
                 return Failure::Ledger(reason);
+            }
+            if build.has(Fault::CrashLoop) {
+                let crash = clock::now() + Duration::from_secs(CRASHES_AFTER_S);
+                if clock::by(crash, engine.run(queue)).await.is_none() {
+                    return Failure::Crashed;
+                }
+                return Failure::Ended;
             }
             engine.run(queue).await;
             Failure::Ended

@@ -9,8 +9,8 @@ use tokio_postgres::{Client, Config, NoTls, Transaction};
 
 use super::clock;
 use super::seed::seed;
-use crate::migrations::{APP_ROLE, HISTORY_TABLE, Kind, Migration};
-use crate::release::{Release, SchemaVersion};
+use crate::migrations::{APP_ROLE, HISTORY_TABLE, Kind, Migration, layout};
+use crate::release::Release;
 
 /// Flyway's base number plus Java's `hashCode` of `"public"."flyway_schema_history"`.
 const LOCK: i64 = 77_433_833_903_597;
@@ -321,11 +321,8 @@ pub async fn migrate(
     }
     if let Some(genesis) = genesis {
         let newest = history(&client).await?;
-        let schema = newest
-            .iter()
-            .filter_map(|row| SchemaVersion::from_flyway(row.version.as_deref()?))
-            .max()
-            .unwrap_or(SchemaVersion::V1);
+        let scripts = newest.iter().filter(|row| row.success);
+        let schema = layout(scripts.map(|row| row.script.as_str()));
         report.opened = seed(&mut client, schema, genesis)
             .await
             .map_err(at("open the ledger"))?;

@@ -39,6 +39,9 @@ pub enum Failure {
     /// The ledger's rows or its log cannot be read by this build.
     #[error("cannot load the ledger: {0}")]
     Ledger(String),
+    /// The build crashes by a defect of its own ([`Fault::CrashLoop`](crate::release::Fault::CrashLoop)).
+    #[error("index out of bounds: the len is 64 but the index is 64")]
+    Crashed,
     /// The service's task ended by itself.
     #[error("the service has ended")]
     Ended,
@@ -60,13 +63,14 @@ pub(super) struct Role {
 /// | `DEX_BUILD` | all | the image: `dex/SERVICE:VERSION` |
 /// | `DEX_LISTEN` | all | `0.0.0.0:8080` |
 /// | `DATABASE_URL` | matching, risk | |
-/// | `POD_IP`, `POD_NAME` | matching | the listening address, `-` |
+/// | `POD_IP` | matching | the listening address |
+/// | `POD_NAME` | matching, gateway | `-` |
 /// | `LOG_BATCH` | matching | 64 commands in one write |
 /// | `RECONCILE_SECONDS` | risk | 5 |
 /// | `MATCHING_ADDR`, or `MATCHING_SERVICE_HOST` and `…_PORT` | gateway | port 8080 |
 /// | `DEX_TRADING_MODE_FILE` | gateway | `/etc/dex/trading/mode` |
 /// | `DEX_ACCOUNTS`, `DEX_MARKETS` | gateway | 1000, 4 |
-/// | `RATE_LIMIT_PER_ACCOUNT`, `MAX_NOTIONAL` | gateway | see [`crate::gateway::GatewayConfig`] |
+/// | `RATE_LIMIT_PER_ACCOUNT`, `MAX_NOTIONAL`, `QUEUE_MAX` | gateway | see [`crate::gateway::GatewayConfig`] |
 /// | `DEX_UNIT_NANOS`, `DEX_LAME_DUCK_MS` | gateway | 1000, 3000 |
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::release::Build;
+use crate::types::StableHash;
 
 /// A variable that is missing or makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +94,15 @@ impl Settings {
     /// `POD_NAME`, for the leader's row and the log.
     pub(super) fn pod_name(&self) -> &str {
         self.text("POD_NAME").unwrap_or("-")
+    }
+
+    /// The number of the process, from `POD_NAME`: spread evenly over pods, and the same whenever the pod starts again.
+    pub(super) fn instance(&self) -> u64 {
+        let mut hash = StableHash::default();
+        for byte in self.pod_name().bytes() {
+            hash.word(u64::from(byte));
+        }
+        hash.digest()
     }
 
     /// `DATABASE_URL`, for instance `postgresql://dex_app@10.0.0.5:5432/ledger`.

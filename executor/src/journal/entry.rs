@@ -4,6 +4,7 @@
 //! Empty ─planned─▶ Ready ─intent─▶ Acting ─done─▶ Ready ─closed─▶ Closed
 //!                  │  ▲              │  ▲ └─failed─▶ Stopped ─closed─▶ Closed
 //!                  └checked          └intent (again, by whoever resumes)
+//! resumed: anywhere between, and changes nothing
 //! ```
 
 use jiff::Timestamp;
@@ -41,7 +42,12 @@ pub enum Record {
     Intent {
         /// Index in the plan.
         step: usize,
+        /// What acts instead of the step itself, because it found something changed: another step of the plan, by its label.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<String>,
     },
+    /// Whoever writes it carries on with a token of its own, which the fence gets too.
+    Resumed,
     /// A step is done and verified.
     Done {
         /// Index in the plan.
@@ -127,7 +133,9 @@ impl State {
                 next: 0,
                 steps: *steps,
             },
-            (Self::Ready { next, steps }, Record::Intent { step })
+            (Self::Ready { .. } | Self::Acting { .. } | Self::Stopped { .. }, Record::Resumed)
+            | (Self::Closed { stopped: Some(_) }, Record::Resumed) => self.clone(),
+            (Self::Ready { next, steps }, Record::Intent { step, .. })
                 if step == next && step < steps =>
             {
                 Self::Acting {
@@ -141,7 +149,7 @@ impl State {
                 | Self::Closed {
                     stopped: Some((open, steps)),
                 },
-                Record::Intent { step },
+                Record::Intent { step, .. },
             ) if step == open => Self::Acting {
                 step: *step,
                 steps: *steps,
@@ -217,7 +225,12 @@ impl Record {
     fn name(&self) -> String {
         match self {
             Self::Planned { steps } => format!("planned {steps} steps"),
-            Self::Intent { step } => format!("intent {step}"),
+            Self::Intent { step, remedy: None } => format!("intent {step}"),
+            Self::Intent {
+                step,
+                remedy: Some(remedy),
+            } => format!("intent {step} by {remedy}"),
+            Self::Resumed => "resumed".to_owned(),
             Self::Done { step, .. } => format!("done {step}"),
             Self::Failed { step, .. } => format!("failed {step}"),
             Self::Closed { .. } => "closed".to_owned(),

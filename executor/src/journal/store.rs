@@ -21,14 +21,18 @@ use crate::planner::Plan;
 /// Name of the ConfigMap.
 pub const CONFIG_MAP: &str = "rollback-journal";
 const PLAN: &str = "plan";
-/// How long a write may take, retries included, before the executor gives up.
+/// How long a write may take at least, retries included, before the executor gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After a conflict that changed no entry.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The journal of one rollback.
 pub(crate) struct Journal {
     cluster: Cluster,
     identity: String,
     version: Option<String>,
+    /// Until when a write is tried at least.
+    pub(crate) until: Timestamp,
     /// The plan, if there is one.
     pub(crate) plan: Option<Plan>,
     /// Entries, oldest first.
@@ -38,14 +42,20 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads it.
-    pub(crate) async fn load(cluster: &Cluster, identity: &str) -> Result<Self, Error> {
+    /// Reads it; that and every write is tried until `until` at least.
+    pub(crate) async fn load(
+        cluster: &Cluster,
+        identity: &str,
+        until: Timestamp,
+    ) -> Result<Self, Error> {
         let api = cluster.config_maps();
-        let found = cluster.get_opt(&api, CONFIG_MAP, deadline(cluster)).await?;
+        let deadline = deadline(cluster, until);
+        let found = cluster.get_opt(&api, CONFIG_MAP, deadline).await?;
         let mut journal = Self {
             cluster: cluster.clone(),
             identity: identity.to_owned(),
             version: None,
+            until,
             plan: None,
             entries: Vec::new(),
             state: State::Empty,
@@ -86,34 +96,36 @@ impl Journal {
             steps: plan.steps.len(),
         };
         let state = State::Empty.apply(&record)?;
+        let last = deadline(&self.cluster, self.until);
         let entry = self.entry(1, token, record);
         let data = BTreeMap::from([
             (PLAN.to_owned(), text(plan)?),
             (key(entry.seq), text(&entry)?),
         ]);
-        let object = ConfigMap {
-            metadata: ObjectMeta {
-                name: Some(CONFIG_MAP.to_owned()),
-                resource_version: self.version.clone(),
-                ..ObjectMeta::default()
-            },
-            data: Some(data.clone()),
-            ..ConfigMap::default()
-        };
         let api = self.cluster.config_maps();
         let params = PostParams::default();
-        let written = if self.version.is_none() {
-            let create = || api.create(&params, &object);
-            self.cluster
-                .call("create the journal", deadline(&self.cluster), create)
-                .await
-        } else {
-            let replace = || api.replace(CONFIG_MAP, &params, &object);
-            self.cluster
-                .call("write the journal", deadline(&self.cluster), replace)
-                .await
-        };
-        self.version = self.settle(written, &data).await?;
+        loop {
+            let object = ConfigMap {
+                metadata: ObjectMeta {
+                    name: Some(CONFIG_MAP.to_owned()),
+                    resource_version: self.version.clone(),
+                    ..ObjectMeta::default()
+                },
+                data: Some(data.clone()),
+                ..ConfigMap::default()
+            };
+            let written = if self.version.is_none() {
+                let create = || api.create(&params, &object);
+                self.cluster.call("create the journal", last, create).await
+            } else {
+                let replace = || api.replace(CONFIG_MAP, &params, &object);
+                self.cluster.call("write the journal", last, replace).await
+            };
+            // What another attempt of this host has begun meanwhile is not overwritten.
+            if self.settle(written, &data, None, last).await? {
+                break;
+            }
+        }
         self.plan = Some(plan.clone());
         self.entries = vec![entry];
         self.state = state;
@@ -122,27 +134,36 @@ impl Journal {
 
     /// Appends `record`. Once it returns, whoever resumes will read it.
     pub(crate) async fn append(&mut self, record: Record, token: u64) -> Result<(), Error> {
-        let state = self.state.apply(&record)?;
-        let seq = self.entries.last().map_or(1, |entry| entry.seq + 1);
-        let entry = self.entry(seq, token, record);
-        let data = BTreeMap::from([(key(seq), text(&entry)?)]);
-        let patch = json!({
-            "metadata": { "resourceVersion": self.version },
-            "data": data,
-        });
+        let last = deadline(&self.cluster, self.until);
         let api = self.cluster.config_maps();
         let params = PatchParams::default();
-        let patch = Patch::Merge(&patch);
-        // Only the metadata comes back: the whole journal grows with every entry.
-        let send = || api.patch_metadata(CONFIG_MAP, &params, &patch);
-        let written = self
-            .cluster
-            .call("write the journal", deadline(&self.cluster), send)
-            .await;
-        self.version = self.settle(written, &data).await?;
-        self.entries.push(entry);
-        self.state = state;
-        Ok(())
+        loop {
+            let state = self.state.apply(&record)?;
+            let seq = self.entries.last().map_or(1, |entry| entry.seq + 1);
+            let entry = self.entry(seq, token, record.clone());
+            let data = BTreeMap::from([(key(seq), text(&entry)?)]);
+            let patch = json!({
+                "metadata": { "resourceVersion": self.version },
+                "data": data,
+            });
+            let patch = Patch::Merge(&patch);
+            // Only the metadata comes back: the whole journal grows with every entry.
+            let send = || api.patch_metadata(CONFIG_MAP, &params, &patch);
+            let written = self.cluster.call("write the journal", last, send).await;
+            if self.settle(written, &data, Some(token), last).await? {
+                self.entries.push(entry);
+                self.state = state;
+                return Ok(());
+            }
+        }
+    }
+
+    /// How often a remedy of that name was begun, on whichever host.
+    pub(crate) fn begun(&self, remedy: &str) -> usize {
+        let intents = self.entries.iter().filter(|entry| {
+            matches!(&entry.record, Record::Intent { remedy: Some(begun), .. } if begun == remedy)
+        });
+        intents.count()
     }
 
     fn entry(&self, seq: u32, token: u64, record: Record) -> Entry {
@@ -155,39 +176,94 @@ impl Journal {
         }
     }
 
-    /// The new resourceVersion. After a conflict it looks whether the write had gone through unheard.
+    /// Takes in what came of a write: whether `data` is there, or it is to be tried again. After a conflict it looks
+    /// whether the write had gone through unheard; whether only something beside the entries was changed, a label for
+    /// instance; and, with a token, whether it was an earlier attempt of this host that wrote.
     async fn settle(
-        &self,
+        &mut self,
         written: Result<impl ResourceExt, Error>,
         data: &BTreeMap<String, String>,
-    ) -> Result<Option<String>, Error> {
-        match written {
-            Ok(object) => Ok(object.resource_version()),
-            Err(error) if is_conflict(&error) => {
-                let api = self.cluster.config_maps();
-                let found = self
-                    .cluster
-                    .get_opt(&api, CONFIG_MAP, deadline(&self.cluster))
-                    .await?;
-                let found = found.unwrap_or_default();
-                let there = found.data.clone().unwrap_or_default();
-                if data
-                    .iter()
-                    .all(|(key, value)| there.get(key) == Some(value))
-                {
-                    return Ok(found.resource_version());
-                }
-                Err(Error::Superseded {
-                    by: "another executor wrote to the journal".to_owned(),
-                })
+        token: Option<u64>,
+        last: Timestamp,
+    ) -> Result<bool, Error> {
+        let conflict = match written {
+            Ok(object) => {
+                self.version = object.resource_version();
+                return Ok(true);
             }
-            Err(error) => Err(error),
+            Err(error) if is_conflict(&error) => error,
+            Err(error) => return Err(error),
+        };
+        let api = self.cluster.config_maps();
+        let found = self.cluster.get_opt(&api, CONFIG_MAP, last).await?;
+        let found = found.unwrap_or_default();
+        let version = found.resource_version();
+        let there = found.data.unwrap_or_default();
+        let is_there = |(key, value): (&String, &String)| there.get(key) == Some(value);
+        if data.iter().all(is_there) {
+            self.version = version;
+            return Ok(true);
+        }
+        let mut fresh = Self {
+            cluster: self.cluster.clone(),
+            identity: self.identity.clone(),
+            version: None,
+            until: self.until,
+            plan: None,
+            entries: Vec::new(),
+            state: State::Empty,
+        };
+        fresh.read(&there)?;
+        match met(&self.entries, &fresh.entries, &self.identity, token) {
+            Met::NoEntry => {}
+            Met::Own => *self = fresh,
+            Met::Other => {
+                return Err(Error::Superseded {
+                    by: "another executor wrote to the journal".to_owned(),
+                });
+            }
+        }
+        self.version = version;
+        if self.cluster.pause(AGAIN, last).await {
+            Ok(false)
+        } else {
+            Err(conflict)
         }
     }
 }
 
-fn deadline(cluster: &Cluster) -> Timestamp {
-    cluster.clock.now() + SignedDuration::try_from(PATIENCE).unwrap_or_default()
+/// What a write that met a conflict finds in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Met {
+    /// The entries that are known, and no other.
+    NoEntry,
+    /// More of this host, by a token that it had.
+    Own,
+    /// Somebody else's, or another rollback's.
+    Other,
+}
+
+/// Compares the entries that `identity` knows with those that are there. With no token, its own count as another's.
+pub(super) fn met(known: &[Entry], there: &[Entry], identity: &str, token: Option<u64>) -> Met {
+    // What is read back need not be what was written, to the last digit of a number.
+    let same = |(one, other): (&Entry, &Entry)| {
+        (one.seq, one.at, one.token, &one.by) == (other.seq, other.at, other.token, &other.by)
+    };
+    if there.len() < known.len() || !known.iter().zip(there).all(same) {
+        return Met::Other;
+    }
+    let more = &there[known.len()..];
+    let own = |entry: &Entry| entry.by == identity && token.is_some_and(|it| entry.token <= it);
+    match more {
+        [] => Met::NoEntry,
+        more if !known.is_empty() && more.iter().all(own) => Met::Own,
+        _ => Met::Other,
+    }
+}
+
+fn deadline(cluster: &Cluster, until: Timestamp) -> Timestamp {
+    let at_least = cluster.clock.now() + SignedDuration::try_from(PATIENCE).unwrap_or_default();
+    at_least.max(until)
 }
 
 fn key(seq: u32) -> String {

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Record, State};
+use super::store::{Met, met};
+use super::{Entry, Record, State};
 use crate::report::{Outcome, StepOutcome, StepReport};
 
 const STEPS: usize = 3;
@@ -52,9 +53,10 @@ fn escalated() -> Record {
 fn records() -> impl Strategy<Value = Record> {
     prop_oneof![
         1 => Just(Record::Planned { steps: STEPS }),
-        4 => (0..=STEPS).prop_map(|step| Record::Intent { step }),
+        4 => (0..=STEPS).prop_map(|step| Record::Intent { step, remedy: None }),
         4 => (0..=STEPS).prop_map(done),
         2 => (0..=STEPS, any::<bool>()).prop_map(|(step, go_on)| failed(step, go_on)),
+        1 => Just(Record::Resumed),
         1 => Just(Record::Closed { outcome: Outcome::Recovered }),
         1 => Just(escalated()),
     ]
@@ -70,7 +72,10 @@ fn run(records: &[Record]) -> Result<State, super::IllegalTransition> {
 fn the_ordinary_way() {
     let state = run(&[
         Record::Planned { steps: 2 },
-        Record::Intent { step: 0 },
+        Record::Intent {
+            step: 0,
+            remedy: None,
+        },
         done(0),
         done(1),
         Record::Closed {
@@ -83,7 +88,10 @@ fn the_ordinary_way() {
 #[test]
 fn an_interrupted_step_is_done_again_and_a_failed_one_tried_again() {
     let plan = Record::Planned { steps: 2 };
-    let intent = Record::Intent { step: 0 };
+    let intent = Record::Intent {
+        step: 0,
+        remedy: None,
+    };
     let state = run(&[plan.clone(), intent.clone(), intent.clone(), done(0)]);
     assert_eq!(state.map(|state| state.next_step()), Ok(Some(1)));
     let state = run(&[
@@ -104,8 +112,49 @@ fn recovery_is_not_claimed_over_a_failed_or_missing_step() {
     };
     let plan = Record::Planned { steps: 1 };
     assert!(run(&[plan.clone(), recovered.clone()]).is_err());
-    assert!(run(&[plan.clone(), Record::Intent { step: 0 }, recovered.clone()]).is_err());
+    assert!(
+        run(&[
+            plan.clone(),
+            Record::Intent {
+                step: 0,
+                remedy: None
+            },
+            recovered.clone()
+        ])
+        .is_err()
+    );
     assert!(run(&[plan, failed(0, false), recovered]).is_err());
+}
+
+#[test]
+fn a_conflict_is_anothers_only_if_another_wrote() {
+    let entry = |seq: u32, by: &str, token: u64| Entry {
+        seq,
+        at: Timestamp::UNIX_EPOCH,
+        token,
+        by: by.to_owned(),
+        record: Record::Resumed,
+    };
+    let known = [entry(1, "a", 3), entry(2, "a", 3)];
+    let with = |more: Entry| [known.to_vec(), vec![more]].concat();
+    // A label was set.
+    assert_eq!(met(&known, &known, "a", Some(4)), Met::NoEntry);
+    assert_eq!(met(&[], &[], "a", None), Met::NoEntry);
+    // A write of an earlier attempt came late.
+    assert_eq!(met(&known, &with(entry(3, "a", 3)), "a", Some(4)), Met::Own);
+    assert_eq!(met(&known, &with(entry(3, "a", 3)), "a", None), Met::Other);
+    // A successor of the same name, another host, another rollback, and entries that somebody removed.
+    assert_eq!(
+        met(&known, &with(entry(3, "a", 5)), "a", Some(4)),
+        Met::Other
+    );
+    assert_eq!(
+        met(&known, &with(entry(3, "b", 4)), "a", Some(4)),
+        Met::Other
+    );
+    assert_eq!(met(&known, &[entry(1, "b", 9)], "a", Some(4)), Met::Other);
+    assert_eq!(met(&known, &known[..1], "a", Some(4)), Met::Other);
+    assert_eq!(met(&[], &known, "a", Some(4)), Met::Other);
 }
 
 proptest! {
@@ -122,7 +171,7 @@ proptest! {
                     settled = 0;
                     planned = true;
                 }
-                Record::Intent { step } => prop_assert_eq!(*step, settled),
+                Record::Intent { step, .. } => prop_assert_eq!(*step, settled),
                 Record::Done { step, .. } => {
                     prop_assert_eq!(*step, settled);
                     settled += 1;
@@ -132,6 +181,7 @@ proptest! {
                     settled += usize::from(*go_on);
                 }
                 Record::Closed { outcome: Outcome::Recovered } => prop_assert_eq!(settled, STEPS),
+                Record::Resumed => prop_assert_eq!(&next, &state),
                 Record::Closed { .. } => {}
             }
             prop_assert!(planned);

@@ -14,11 +14,15 @@ use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde::de::DeserializeOwned;
 
-use super::retry::{Class, classify, is_lost, is_of_a_beginner, is_status, pause};
+use super::retry::{BEGINNER, Class, classify, is_lost, is_of_a_beginner, is_status, pause};
+use super::words::in_words;
 use crate::budget::Budget;
 use crate::clock::{Clock, timeout};
 use crate::error::Error;
 use crate::event::{Event, Observer};
+
+/// How long before the end a last attempt is made.
+const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// The cluster as the executor uses it.
 #[derive(Clone)]
@@ -108,7 +112,7 @@ impl Cluster {
         Fut: Future<Output = Result<T, kube::Error>>,
     {
         let mut attempt = 0_u32;
-        let mut was_lost = false;
+        let mut unknown_since = None;
         loop {
             attempt += 1;
             let began = self.clock.now();
@@ -117,7 +121,9 @@ impl Cluster {
                 .min(self.left(budget.last()))
                 .max(Duration::from_millis(1));
             let answer = timeout(&*self.clock, limit, request()).await;
-            let lost = matches!(&answer, Ok(Err(error)) if is_lost(error));
+            let unknown = matches!(&answer, Ok(Err(error)) if is_of_a_beginner(error));
+            unknown_since = unknown.then(|| unknown_since.unwrap_or(began));
+            let for_good = unknown_since.is_some_and(|since| self.since(since) > BEGINNER);
             let (why, wait, charged, last) = match answer {
                 Ok(Ok(answer)) => {
                     // It was under way when the time was over: the server was slow, not the exchange.
@@ -125,16 +131,10 @@ impl Cluster {
                     return Ok(answer);
                 }
                 Ok(Err(error)) => match classify(&error) {
-                    // The connection broke, and who answers now has just been started.
-                    Class::Final if was_lost && is_of_a_beginner(&error) => (
-                        error.to_string(),
-                        pause(attempt, None),
-                        transient(Some(&error)),
-                        kubernetes(what, error),
-                    ),
                     Class::Final => return Err(kubernetes(what, error)),
+                    Class::Retry { .. } if for_good => return Err(kubernetes(what, error)),
                     Class::Retry { after } => (
-                        error.to_string(),
+                        in_words(&error),
                         pause(attempt, after),
                         transient(Some(&error)),
                         kubernetes(what, error),
@@ -143,17 +143,19 @@ impl Cluster {
                 Err(elapsed) => {
                     let error = Error::Deadline {
                         what: what.to_owned(),
-                        limit_s: limit.as_secs(),
+                        limit,
                     };
                     let why = elapsed.to_string();
                     (why, pause(attempt, None), transient(None), error)
                 }
             };
             if charged {
-                budget.lose(self.since(began) + wait);
+                // What the server wishes for beyond the end goes by for nobody.
+                budget.lose(self.since(began) + wait.min(self.left(budget.last())));
             }
-            was_lost |= lost;
-            if wait >= self.left(budget.end()) {
+            // Where the server wishes for more time than there is, a last attempt is made shortly before the end.
+            let wait = wait.min(self.left(budget.end()).saturating_sub(LAST_ATTEMPT));
+            if wait.is_zero() {
                 return Err(last);
             }
             self.retrying(what, &why, budget);
@@ -203,7 +205,7 @@ impl Cluster {
     pub(crate) async fn pod_get(
         &self,
         pod: &str,
-        port: i32,
+        port: u16,
         path: &str,
         budget: impl Into<Budget>,
     ) -> Result<String, Error> {
@@ -216,7 +218,7 @@ impl Cluster {
         self.repeat(
             &format!("get /{path} of pod {pod}"),
             &budget.into(),
-            |error| error.is_some_and(is_lost),
+            |error| error.is_some_and(|it| is_lost(it) || is_of_a_beginner(it)),
             || async move {
                 let request = http::Request::get(uri)
                     .body(Vec::new())
@@ -286,6 +288,11 @@ impl Cluster {
 /// Whether the server answered 409.
 pub(crate) fn is_conflict(error: &Error) -> bool {
     matches!(error, Error::Kubernetes { source, .. } if is_status(source, 409))
+}
+
+/// Whether the server answered 404.
+pub(crate) fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Kubernetes { source, .. } if is_status(source, 404))
 }
 
 /// Wraps a client error.

@@ -35,13 +35,12 @@ pub(crate) fn image_of(template: &PodTemplateSpec) -> String {
 }
 
 /// First port of the first container that names one, 8080 if none does.
-pub(crate) fn container_port(pod: &Pod) -> i32 {
+pub(crate) fn container_port(pod: &Pod) -> u16 {
     pod.spec
         .iter()
         .flat_map(|spec| &spec.containers)
         .flat_map(|container| container.ports.iter().flatten())
-        .map(|port| port.container_port)
-        .next()
+        .find_map(|port| u16::try_from(port.container_port).ok())
         .unwrap_or(8080)
 }
 
@@ -74,11 +73,15 @@ pub(crate) fn owner_uid(metadata: &ObjectMeta) -> Option<&str> {
 
 /// Not being deleted, and neither succeeded nor failed.
 pub(crate) fn is_live(pod: &Pod) -> bool {
-    let phase = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
-    pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Succeeded" | "Failed"))
+    pod.metadata.deletion_timestamp.is_none() && !is_over(pod)
+}
+
+/// Succeeded or failed: none of its containers runs, and none will again. The kubelet leaves an evicted pod so, and
+/// nobody deletes it.
+pub(crate) fn is_over(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// A Kubernetes time.

@@ -17,7 +17,11 @@ pub(crate) enum Class {
 const FIRST: Duration = Duration::from_millis(100);
 const MAX: Duration = Duration::from_secs(3);
 
-/// 429 and 5xx may pass, as may anything that kept the answer from arriving whole.
+/// How long 401 and 403 are taken for those of a server that has just been started.
+pub(crate) const BEGINNER: Duration = Duration::from_secs(30);
+
+/// 429 and 5xx may pass, as may anything that kept the answer from arriving whole, and what a server says that has just been
+/// started ([`is_of_a_beginner`]).
 pub(crate) fn classify(error: &kube::Error) -> Class {
     match error {
         kube::Error::Api(status) => match status.code {
@@ -40,6 +44,7 @@ pub(crate) fn classify(error: &kube::Error) -> Class {
                     after: (wish > 0).then(|| Duration::from_secs(u64::from(wish))),
                 }
             }
+            401 | 403 => Class::Retry { after: None },
             _ => Class::Final,
         },
         kube::Error::Service(_)
@@ -52,7 +57,8 @@ pub(crate) fn classify(error: &kube::Error) -> Class {
 }
 
 /// Whether a server that has just been started may answer so for a moment: it listens before it has read the accounts and their
-/// rights, and until then knows nobody (401) or lets nobody do anything (403).
+/// rights, and until then knows nobody (401) or lets nobody do anything (403). Whoever asks first need not have seen the
+/// restart, so such an answer is final only once it has been the same for [`BEGINNER`].
 pub(crate) fn is_of_a_beginner(error: &kube::Error) -> bool {
     is_status(error, 401) || is_status(error, 403)
 }
@@ -127,11 +133,13 @@ mod tests {
         for code in [500, 502, 503, 504] {
             assert_eq!(classify(&api(code, 0)), Class::Retry { after: None });
         }
-        for code in [400, 401, 403, 404, 409, 410, 422] {
+        for code in [400, 404, 409, 410, 422] {
             assert_eq!(classify(&api(code, 0)), Class::Final);
         }
-        let of_a_beginner = [401, 403].map(|code| is_of_a_beginner(&api(code, 0)));
-        assert_eq!(of_a_beginner, [true, true]);
+        for code in [401, 403] {
+            assert_eq!(classify(&api(code, 0)), Class::Retry { after: None });
+            assert!(is_of_a_beginner(&api(code, 0)));
+        }
         assert!(!is_of_a_beginner(&api(404, 0)));
         assert_eq!(
             classify(&kube::Error::Service("cut".into())),

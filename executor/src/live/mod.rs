@@ -4,8 +4,12 @@ mod clock;
 mod evidence;
 mod http;
 mod postgres;
+mod settings;
+mod tls;
 
 pub use clock::SystemClock;
 pub use evidence::DirectoryEvidence;
-pub use http::{HttpSetupError, http_client};
+pub use http::{http_client, http_client_for};
 pub use postgres::{Layout, PostgresDatabase};
+pub use settings::{BasicAuth, ServerSettings, Settings};
+pub use tls::TlsSetupError;

@@ -10,16 +10,23 @@
 //! replay     SET_ASIDE.order_log beyond the ledger's ── COPY ──▶ ledger.order_log
 //! ```
 
+mod attributes;
 mod copies;
 mod fence;
+mod guardian;
 mod ledger;
 mod session;
+mod sessions;
+mod url;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::Deserialize;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use self::session::{Session, connect, failure, identifier, is_refusal};
+use self::session::{GivenUp, Session, connect, failure, identifier, is_refusal, reworded};
+use crate::live::SystemClock;
 use crate::ports::{
     Database, DatabaseError, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport,
     Snapshot, UndoScript,
@@ -28,8 +35,15 @@ use crate::ports::{
 /// How long to wait for another executor's operation.
 const LOCK_WAIT: &str = "10s";
 
-/// What the ledger's tables and roles are called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How long to wait for a lock that somebody else has in the ledger, before whoever is there is ended.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is added to the ledger's name for the copy that is to take its place.
+const RESTORING: &str = "__restoring";
+
+/// What the ledger's tables and roles are called; by default as the exchange calls them. A table may be named with its schema.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Layout {
     /// The database to connect to for operations on whole databases.
     pub maintenance: String,
@@ -65,44 +79,54 @@ impl Default for Layout {
 }
 
 /// The ledger database on a PostgreSQL server. The role that connects must be a superuser, or own the ledger
-/// with its tables and have `CREATEDB` and `pg_signal_backend`. Connections aren't encrypted: reach the server through a
-/// private network, a tunnel or a socket.
-#[derive(Clone, Debug)]
+/// with its tables and have `CREATEDB` and `pg_signal_backend`.
+#[derive(Clone)]
 pub struct PostgresDatabase {
     config: tokio_postgres::Config,
+    tls: Option<MakeRustlsConnect>,
     ledger: String,
     layout: Layout,
 }
 
 impl PostgresDatabase {
-    /// The database `ledger` on the server of `config`.
+    /// The database `ledger` on the server of `config`, in the clear: for a socket or a tunnel.
     #[must_use]
     pub fn new(config: tokio_postgres::Config, ledger: impl Into<String>, layout: Layout) -> Self {
         Self {
             config,
+            tls: None,
             ledger: ledger.into(),
             layout,
         }
     }
 
-    /// The ledger that a URL such as `postgresql://user@host:5432/ledger` names.
+    /// The ledger that a URL such as `postgresql://user@host:5432/ledger?sslmode=verify-full&sslrootcert=ca.pem` names. `sslmode` is
+    /// honoured as by libpq: without it, the connection is encrypted if the server can.
     ///
     /// # Errors
-    /// It isn't a PostgreSQL URL, or names no database.
+    /// It isn't a PostgreSQL URL, or names no database, or its settings of TLS contradict each other or can't be had.
     pub fn from_url(url: &str, layout: Layout) -> Result<Self, DatabaseError> {
-        let config: tokio_postgres::Config = url.parse().map_err(|_| {
-            DatabaseError::Precondition("the database's URL is malformed".to_owned())
-        })?;
+        let (config, tls) = url::parse(url)?;
         let ledger = config
             .get_dbname()
             .ok_or_else(|| DatabaseError::Precondition("the URL names no database".to_owned()))?
             .to_owned();
-        Ok(Self::new(config, ledger, layout))
+        fits("the ledger", &ledger, RESTORING)?;
+        Ok(Self {
+            tls: Some(tls),
+            ..Self::new(config, ledger, layout)
+        })
+    }
+
+    /// A session in `database`.
+    async fn connect(&self, database: &str) -> Result<Session, DatabaseError> {
+        connect(&self.config, self.tls.as_ref(), database).await
     }
 
     /// A session in the maintenance database that holds the executors' lock.
     async fn exclusive(&self) -> Result<Session, DatabaseError> {
-        let session = connect(&self.config, &self.layout.maintenance).await?;
+        fits("the ledger", &self.ledger, RESTORING)?;
+        let session = self.connect(&self.layout.maintenance).await?;
         let statement = format!("SET lock_timeout = '{LOCK_WAIT}'");
         session.batch_execute(&statement).await.map_err(failure)?;
         session
@@ -121,13 +145,17 @@ impl PostgresDatabase {
 
     /// A session in the ledger. If an operation died while the ledger was closed to sessions, it is opened again.
     async fn open(&self) -> Result<Session, DatabaseError> {
-        match connect(&self.config, &self.ledger).await {
+        match self.connect(&self.ledger).await {
             // "database is not currently accepting connections"
             Err(error) if is_refusal(&error, "55000") => {
                 let exclusive = self.exclusive().await?;
                 self.allow(&exclusive, &self.ledger, true).await?;
-                connect(&self.config, &self.ledger).await
+                self.connect(&self.ledger).await
             }
+            // A restore renames in one transaction, so that the ledger is never missing for a moment.
+            Err(error) if is_refusal(&error, "3D000") => Err(DatabaseError::Precondition(format!(
+                "{error}: the database URL names a ledger that this server does not have"
+            ))),
             outcome => outcome,
         }
     }
@@ -135,7 +163,7 @@ impl PostgresDatabase {
     /// [`Self::open`] for an operation that holds the lock.
     async fn open_exclusively(&self, exclusive: &Session) -> Result<Session, DatabaseError> {
         self.allow(exclusive, &self.ledger, true).await?;
-        connect(&self.config, &self.ledger).await
+        self.connect(&self.ledger).await
     }
 
     /// Opens a database to sessions, or closes it and ends those that are there. If they can't be ended, it is
@@ -150,17 +178,51 @@ impl PostgresDatabase {
         if open {
             return Ok(());
         }
-        let Err(refused) = end_sessions(exclusive, database).await else {
+        let Err(refused) = sessions::end(exclusive, database, None).await else {
             return Ok(());
         };
         // A ledger that is closed for nothing is an outage.
         match set_open(exclusive, database, true).await {
             Ok(()) => Err(refused),
-            Err(left) => Err(DatabaseError::Precondition(format!(
-                "{refused}; and {database} stays closed: {left}"
-            ))),
+            // Of the same kind: a session that was lost may be had again.
+            Err(left) => Err(reworded(refused, |text| {
+                format!("{text}; and {database} was not opened again by that session: {left}")
+            })),
         }
     }
+
+    /// What an operation on the ledger came to. If somebody held a lock that it needs, whoever is there is ended: they have no
+    /// business in a ledger that is fenced, and the next attempt gets through.
+    async fn or_end_sessions<T>(
+        &self,
+        exclusive: &Session,
+        outcome: Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        match outcome {
+            Err(refused) if is_refusal(&refused, "55P03") => {
+                let ended = match sessions::end(exclusive, &self.ledger, None).await {
+                    Ok(_) => "the sessions that held the locks were ended".to_owned(),
+                    Err(error) => format!("the sessions that hold the locks stay: {error}"),
+                };
+                Err(reworded(refused, |text| format!("{text}; {ended}")))
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// Refuses a name to which `suffix` can't be added: PostgreSQL cuts names off after 63 bytes, and what is left may be
+/// another database's name, even the ledger's.
+fn fits(what: &str, name: &str, suffix: &str) -> Result<(), DatabaseError> {
+    let most = 63 - suffix.len();
+    if name.len() <= most {
+        return Ok(());
+    }
+    Err(DatabaseError::Precondition(format!(
+        "the name of {what} may have {most} bytes at most, since PostgreSQL cuts names off after 63 and `{suffix}` may be \
+         added to it; this one has {}: {name}",
+        name.len()
+    )))
 }
 
 async fn set_open(exclusive: &Session, database: &str, open: bool) -> Result<(), DatabaseError> {
@@ -169,20 +231,6 @@ async fn set_open(exclusive: &Session, database: &str, open: bool) -> Result<(),
         identifier(database)
     );
     exclusive.batch_execute(&statement).await.map_err(failure)
-}
-
-/// Ends the sessions of `database`. Only those of clients: the server's own workers leave by themselves, and
-/// signalling them takes more rights (PostgreSQL, "Server Signaling Functions").
-async fn end_sessions(exclusive: &Session, database: &str) -> Result<(), DatabaseError> {
-    exclusive
-        .execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-             WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
-            &[&database],
-        )
-        .await
-        .map_err(failure)?;
-    Ok(())
 }
 
 #[async_trait]
@@ -202,24 +250,29 @@ impl Database for PostgresDatabase {
     }
 
     async fn find_snapshot(&self, name: &str) -> Result<Option<Snapshot>, DatabaseError> {
-        let session = connect(&self.config, &self.layout.maintenance).await?;
+        let session = self.connect(&self.layout.maintenance).await?;
         copies::find(&session, name).await
     }
 
     async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError> {
         let exclusive = self.exclusive().await?;
         let mut session = self.open_exclusively(&exclusive).await?;
-        let already_up = fence::raise(&mut session, &self.layout, token).await?;
-        let sessions_terminated = exclusive
-            .query(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-                 WHERE datname = $1 AND usename = $2",
-                &[&self.ledger, &self.layout.role],
-            )
-            .await
-            .map_err(failure)?;
+        let given_up = session.cancel_when_given_up();
+        let raised = fence::raise(&mut session, &self.layout, token).await;
+        given_up.in_time();
+        let already_up = self.or_end_sessions(&exclusive, raised).await?;
+        // What they had begun must not be committed behind the fence.
+        let mut roles = fence::fenced_off(&session).await?;
+        drop(session);
+        roles.push(self.layout.role.clone());
+        let ended = sessions::end(&exclusive, &self.ledger, Some(&roles)).await;
+        let sessions_terminated = ended.map_err(|error| {
+            reworded(error, |text| {
+                format!("the rights are taken, and the fence is not up yet: {text}")
+            })
+        })?;
         Ok(FenceReport {
-            sessions_terminated: u32::try_from(sessions_terminated.len()).unwrap_or(u32::MAX),
+            sessions_terminated,
             already_up,
         })
     }
@@ -232,10 +285,17 @@ impl Database for PostgresDatabase {
             .map(|fence| fence.token))
     }
 
+    async fn token_max(&self) -> Result<u64, DatabaseError> {
+        let session = self.open().await?;
+        Ok(fence::read(&session).await?.map_or(0, |fence| fence.token))
+    }
+
     async fn unfence(&self, token: u64) -> Result<(), DatabaseError> {
         let exclusive = self.exclusive().await?;
         let mut session = self.open_exclusively(&exclusive).await?;
-        fence::lower(&mut session, &self.layout, token).await
+        fence::lower(&mut session, token).await?;
+        // The incident is over: the next one's restore is not this one's.
+        copies::forget_restore(&exclusive, &self.ledger).await
     }
 
     async fn undo(
@@ -246,20 +306,11 @@ impl Database for PostgresDatabase {
     ) -> Result<(), DatabaseError> {
         let exclusive = self.exclusive().await?;
         let mut session = self.open_exclusively(&exclusive).await?;
+        let given_up = session.cancel_when_given_up();
         let undone = ledger::undo(&mut session, &self.layout, script, lock_timeout, token).await;
+        given_up.in_time();
         drop(session);
-        match undone {
-            Err(DatabaseError::Refused { sqlstate, message }) if sqlstate == "55P03" => {
-                // Whoever holds the locks has no business in a ledger that is fenced. The next attempt gets through.
-                let ended = match end_sessions(&exclusive, &self.ledger).await {
-                    Ok(()) => "the sessions that held the locks were ended".to_owned(),
-                    Err(error) => format!("the sessions that hold the locks stay: {error}"),
-                };
-                let message = format!("{message}; {ended}");
-                Err(DatabaseError::Refused { sqlstate, message })
-            }
-            undone => undone,
-        }
+        self.or_end_sessions(&exclusive, undone).await
     }
 
     async fn restore(
@@ -273,8 +324,16 @@ impl Database for PostgresDatabase {
 
     async fn replay(&self, set_aside: &str, token: u64) -> Result<ReplayReport, DatabaseError> {
         let exclusive = self.exclusive().await?;
+        copies::is_of_this_incident(&exclusive, &self.ledger, set_aside).await?;
         let mut session = self.open_exclusively(&exclusive).await?;
-        let source = connect(&self.config, set_aside).await?;
-        ledger::replay(&mut session, &source, &self.layout, token).await
+        let source = self.connect(set_aside).await?;
+        let given_up = [
+            session.cancel_when_given_up(),
+            source.cancel_when_given_up(),
+        ];
+        let replayed = ledger::replay(&mut session, &source, &self.layout, token).await;
+        given_up.into_iter().for_each(GivenUp::in_time);
+        drop(session);
+        self.or_end_sessions(&exclusive, replayed).await
     }
 }

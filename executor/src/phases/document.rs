@@ -1,8 +1,10 @@
 //! The documents of an incident, written again from its journal.
 
+use super::READ;
+use super::resume::outcome_of;
 use crate::error::Error;
 use crate::executor::Executor;
-use crate::journal::{Journal, Record};
+use crate::journal::Journal;
 use crate::runbook::Command;
 use crate::steps::{Facts, Stop};
 
@@ -23,18 +25,11 @@ impl Executor {
     /// a document; the document can't be stored.
     pub async fn document(&self, document: Document) -> Result<Vec<String>, Error> {
         let cluster = self.cluster();
-        let journal = Journal::load(&cluster, &self.options.identity).await?;
+        let journal = Journal::load(&cluster, &self.options.identity, self.now() + READ).await?;
         let plan = journal.plan.clone().ok_or(Error::NothingToResume)?;
-        let baseline = self.baseline().await?;
+        let baseline = self.baseline(self.now() + READ).await?;
         let mut facts = Facts::from_journal(&plan, &journal.entries);
-        facts.outcome = journal
-            .entries
-            .iter()
-            .rev()
-            .find_map(|entry| match &entry.record {
-                Record::Closed { outcome } => Some(outcome.clone()),
-                _ => None,
-            });
+        facts.outcome = outcome_of(&journal.entries);
         let (command, what) = match document {
             Document::PostMortem => (Command::WritePostMortem, "a post-mortem"),
             Document::Scenario => (Command::WriteScenario, "a scenario"),
@@ -51,9 +46,12 @@ impl Executor {
             .await;
         match ended {
             Ok(success) => Ok(success.evidence),
-            Err(Stop::Failed(why) | Stop::Inconclusive(why) | Stop::Undone(why)) => {
-                Err(unwritten(why))
-            }
+            Err(
+                Stop::Failed(why)
+                | Stop::Unanswered(why)
+                | Stop::Inconclusive(why)
+                | Stop::Changed { why, .. },
+            ) => Err(unwritten(why)),
             Err(Stop::Fatal(error)) => Err(error),
         }
     }

@@ -1,6 +1,8 @@
 //! The phases, each usable alone.
 
+mod carry_out;
 mod config;
+mod course;
 mod document;
 mod observe;
 mod prepare;
@@ -21,9 +23,9 @@ use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::Executor;
 use crate::kubernetes::Cluster;
-use crate::queries::Queries;
+use crate::queries::{Doubts, Queries};
 
-/// How long reading the state may take.
+/// How long reading the state may take where no rollback waits for it.
 const READ: SignedDuration = SignedDuration::from_secs(30);
 
 impl Executor {
@@ -42,6 +44,7 @@ impl Executor {
             http: self.ports.http.clone(),
             clock: Arc::clone(&self.ports.clock),
             request_timeout: self.options.request_timeout,
+            doubts: Doubts::default(),
         }
     }
 
@@ -57,11 +60,11 @@ impl Executor {
         self.emit(&Event::PhaseStarted { stage });
     }
 
-    /// The baseline that `prepare` recorded.
-    pub(crate) async fn baseline(&self) -> Result<Baseline, Error> {
+    /// The baseline that `prepare` recorded, asked for until `until`.
+    pub(crate) async fn baseline(&self, until: Timestamp) -> Result<Baseline, Error> {
         let cluster = self.cluster();
         let api = cluster.config_maps();
-        let found = cluster.get_opt(&api, CONFIG_MAP, self.now() + READ).await?;
+        let found = cluster.get_opt(&api, CONFIG_MAP, until).await?;
         let data = found
             .and_then(|object| object.data)
             .ok_or(Error::NoBaseline)?;

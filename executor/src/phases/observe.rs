@@ -1,4 +1,4 @@
-//! Reads the state that the planner decides on: four calls to the API server, two or three to the database.
+//! Reads the state that the planner decides on: four calls to the API server, two to four to the database.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,13 +9,14 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::READ;
 use crate::baseline::Baseline;
 use crate::clock::timeout;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::kubernetes::{Cluster, image_of, owner_uid, revision_of, template_value, timestamp};
-use crate::planner::{Observed, ReplicaSetState, ServiceState, template_digest};
+use crate::planner::{
+    Observed, Reconciler, ReplicaSetState, ServiceState, decide, depends_on_size, template_digest,
+};
 use crate::ports::DatabaseError;
 use crate::report::TriggerEvent;
 
@@ -23,14 +24,14 @@ use crate::report::TriggerEvent;
 const MIGRATIONS: &str = "dex-migrations";
 
 impl Executor {
-    /// The state now, with `baseline` to compare it with.
+    /// The state now, with `baseline` to compare it with, asked for until `deadline`.
     pub(super) async fn observe(
         &self,
         baseline: Baseline,
         trigger: Option<TriggerEvent>,
+        deadline: Timestamp,
     ) -> Result<Observed, Error> {
         let cluster = self.cluster();
-        let deadline = self.now() + READ;
         let (deployments, sets) = workloads(&cluster, deadline).await?;
         let api = cluster.config_maps();
         let params = ListParams::default();
@@ -63,16 +64,25 @@ impl Executor {
             }
             None => None,
         };
-        Ok(Observed {
+        let mut observed = Observed {
             at: self.now(),
             baseline,
             services,
             history,
             scripts: maps.get(MIGRATIONS).cloned().unwrap_or_default(),
             snapshot,
+            position: None,
             trigger,
             force: self.options.force,
-        })
+        };
+        if depends_on_size(decide(&observed).path) {
+            let position = self
+                .database("read the position", deadline, || database.position())
+                .await?;
+            observed.position = Some(position);
+            observed.at = self.now();
+        }
+        Ok(observed)
     }
 
     /// Asks the database until it answers for good or `deadline` comes.
@@ -101,10 +111,9 @@ impl Executor {
                     }
                 }
                 Err(_) => {
-                    let limit_s = limit.as_secs();
                     return Err(Error::Deadline {
                         what: what.to_owned(),
-                        limit_s,
+                        limit,
                     });
                 }
             }
@@ -160,6 +169,10 @@ fn state(
             .filter(|set| owner_uid(&set.metadata) == Some(&uid))
             .map(set_state)
             .collect(),
+        reconciler: Reconciler::of(
+            deployment.metadata.labels.as_ref(),
+            deployment.metadata.annotations.as_ref(),
+        ),
         config,
         uid,
     }

@@ -27,6 +27,9 @@ use crate::verdict::{Verdict, any};
 
 use super::observe::workloads;
 
+/// How long it is tried to open a ledger that a failed snapshot may have left closed.
+const REOPEN: SignedDuration = SignedDuration::from_secs(300);
+
 impl Executor {
     /// Records the baseline and takes the snapshot, before a deployment.
     ///
@@ -35,11 +38,7 @@ impl Executor {
     pub async fn prepare(&self) -> Result<Baseline, Error> {
         self.begin(Stage::Prepare);
         let cluster = self.cluster();
-        let journal = Journal::load(&cluster, &self.options.identity).await?;
-        if journal.state.is_open() && !self.options.force {
-            let since = journal.begun_at().unwrap_or_else(|| self.now());
-            return Err(Error::InProgress { since });
-        }
+        let begun = self.begun_last().await?;
         let steps: Vec<&Step> = self.runbook.preparation().collect();
         let record = steps
             .iter()
@@ -51,9 +50,12 @@ impl Executor {
         };
         for step in steps {
             if let Command::Snapshot { name } = &step.command {
-                let database = &self.ports.database;
-                let take = || database.snapshot(name);
-                let snapshot = self.database("take the snapshot", self.end(step), take);
+                if self.options.stop.is_cancelled() {
+                    return Err(Error::Interrupted);
+                }
+                self.still_none_begun(begun).await?;
+                // Once begun, it is seen through: the ledger is closed meanwhile.
+                let snapshot = self.snapshot(name, self.end(step));
                 baseline.snapshot = Some(self.step(step, snapshot).await?);
             }
         }
@@ -61,6 +63,7 @@ impl Executor {
             what: "the baseline".to_owned(),
             reason: error.to_string(),
         })?;
+        self.still_none_begun(begun).await?;
         let change = |data: &mut BTreeMap<String, String>| {
             data.insert(KEY.to_owned(), text.clone());
             true
@@ -69,6 +72,46 @@ impl Executor {
             .update_config_map(CONFIG_MAP, true, self.now() + READ, change)
             .await?;
         Ok(baseline)
+    }
+
+    /// When the journal's rollback was begun; refuses if it is under way.
+    async fn begun_last(&self) -> Result<Option<Timestamp>, Error> {
+        let until = self.now() + READ;
+        let journal = Journal::load(&self.cluster(), &self.options.identity, until).await?;
+        let begun = journal.begun_at();
+        if journal.state.is_open() && !self.options.force {
+            let since = begun.unwrap_or_else(|| self.now());
+            return Err(Error::InProgress { since });
+        }
+        Ok(begun)
+    }
+
+    /// Refuses if a rollback has begun since the last one was begun at `before`: what was recorded is half rolled back,
+    /// and what it goes back to must not be replaced beneath it.
+    async fn still_none_begun(&self, before: Option<Timestamp>) -> Result<(), Error> {
+        match self.begun_last().await? {
+            Some(since) if Some(since) != before => Err(Error::Step {
+                step: "prepare".to_owned(),
+                reason: format!(
+                    "a rollback was begun at {since}, in the middle of this: prepare again"
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the snapshot. Whatever keeps it from being taken must not leave the ledger closed, so somebody looks into it then:
+    /// the port opens a ledger that an operation left closed.
+    async fn snapshot(&self, name: &str, end: Timestamp) -> Result<Snapshot, Error> {
+        let database = &self.ports.database;
+        let take = || database.snapshot(name);
+        let taken = self.database("take the snapshot", end, take).await;
+        if taken.is_err() {
+            let until = self.now() + REOPEN;
+            self.database("open the ledger again", until, || database.position())
+                .await?;
+        }
+        taken
     }
 
     fn end(&self, step: &Step) -> Timestamp {
@@ -139,6 +182,7 @@ impl Executor {
             let service = self
                 .record_service(&cluster, deployment, &pods, deadline)
                 .await?;
+            refuse.extend(self.hopeless(name, &service));
             services.insert(name.clone(), service);
         }
         if !refuse.is_empty() {
@@ -166,6 +210,21 @@ impl Executor {
         })
     }
 
+    /// Why a step of the runbook could never succeed with a service that was recorded so.
+    fn hopeless(&self, name: &str, service: &ServiceBaseline) -> Option<String> {
+        let mut commands = self.runbook.steps.iter().map(|step| &step.command);
+        if service.replicas == 0 && commands.any(|it| *it == Command::RolloutStatus) {
+            return Some(format!(
+                "deployment {name} wants 0 replicas, so no rollout of it can be waited for: scale it up, or leave it \
+                 out of `services`"
+            ));
+        }
+        let port = self.runbook.build_port()?;
+        service.builds.is_empty().then(|| {
+            format!("no pod of {name} shows a build at port {port}, path /metrics, so none can be told from another")
+        })
+    }
+
     async fn record_service(
         &self,
         cluster: &Cluster,
@@ -176,7 +235,10 @@ impl Executor {
         let spec = deployment.spec.clone().unwrap_or_default();
         let mut seen: BTreeSet<Build> = BTreeSet::new();
         for pod in pods {
-            let port = container_port(pod);
+            let port = self
+                .runbook
+                .build_port()
+                .unwrap_or_else(|| container_port(pod));
             let text = cluster
                 .pod_get(&pod.name_any(), port, "metrics", deadline)
                 .await?;

@@ -1,15 +1,20 @@
 //! Carrying on, on this host or another, from what the journal says.
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::READ;
+use super::course::{Course, cannot_begin};
+use super::run::not_begun;
 use crate::error::Error;
 use crate::event::Stage;
 use crate::executor::Executor;
 use crate::journal::{Entry, Journal, Record, State};
+use crate::lease::is_held_with;
 use crate::planner::{LedgerPath, Plan};
+use crate::ports::DatabaseError;
 use crate::report::{Outcome, Report};
 use crate::runbook::Command;
 use crate::steps::{Facts, delays_recovery};
-
-use super::READ;
 
 impl Executor {
     /// Carries on a rollback that was interrupted, on this host or another, with the targets that its
@@ -20,48 +25,85 @@ impl Executor {
     /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed, [`run`](Self::run) again. Otherwise as `run`.
     pub async fn resume(&self) -> Result<Report, Error> {
         self.begin(Stage::Resume);
+        let course = Course::default();
+        let started_at = self.now();
+        let ended = course.settle(self.resume_through(&course).await);
+        let ended = match ended {
+            Err(error) if cannot_begin(&error) => Ok(not_begun(&error, None, started_at)),
+            ended => ended,
+        };
+        self.ended(ended).await
+    }
+
+    async fn resume_through(&self, course: &Course) -> Result<Report, Error> {
+        // Since when the exchange has been down is in the journal only.
+        let rto = SignedDuration::try_from(self.runbook.rto).unwrap_or(READ);
+        let until = self.now() + rto.max(READ);
+        let mut again = false;
         loop {
-            let held = self.take_lease(true).await?;
-            let work = self.resume_held(held.token);
+            let held = self.take_lease(true, until).await?;
+            let work = self.resume_held(held.token, again, until, course);
             match self.guarded(&held, Box::pin(work)).await {
                 Err(Error::LeaseRanOut { why }) => self.regain(&why),
                 ended => return ended,
             }
+            again = true;
         }
     }
 
-    pub(super) async fn resume_held(&self, token: u64) -> Result<Report, Error> {
-        let journal = Journal::load(&self.cluster(), &self.options.identity).await?;
+    /// `again`: an earlier attempt of this executor may have come to the end already.
+    pub(super) async fn resume_held(
+        &self,
+        token: u64,
+        again: bool,
+        until: Timestamp,
+        course: &Course,
+    ) -> Result<Report, Error> {
+        let identity = &self.options.identity;
+        let mut journal = Journal::load(&self.cluster(), identity, until).await?;
         let Some(plan) = journal.plan.clone() else {
             return Err(Error::NothingToResume);
         };
         if journal.state == State::Empty {
             return Err(Error::NothingToResume);
         }
-        if journal.state == (State::Closed { stopped: None }) {
-            let facts = Facts::from_journal(&plan, &journal.entries);
-            return Ok(facts.report(&plan, Outcome::Recovered));
+        let facts = Facts::from_journal(&plan, &journal.entries);
+        if let State::Closed { stopped } = &journal.state
+            && (again || stopped.is_none())
+        {
+            let outcome = outcome_of(&journal.entries).unwrap_or(Outcome::Recovered);
+            return Ok(facts.report(&plan, outcome));
         }
+        course.note(&plan, &facts, &journal.state);
+        let until = plan.trigger.as_ref().map_or(until, |it| self.until(it));
+        journal.until = until;
         let next = journal.state.next_step().unwrap_or(plan.steps.len());
         self.refuse_loss(&plan, next)?;
         let baseline = self
-            .unless_stopped(self.baseline())
+            .unless_stopped(self.baseline(until))
             .await
             .unwrap_or(Err(Error::Interrupted))?;
+        journal.append(Record::Resumed, token).await?;
         if plan.ledger.path != LedgerPath::Application {
-            self.take_over_fence(token).await?;
+            self.take_over_fence(token, until).await?;
         }
-        self.carry_out(journal, &baseline, token).await
+        self.carry_out(journal, &baseline, token, course).await
     }
 
     /// A fence that an earlier token raised gets this one's, so that its owner, if it still lives, is refused.
-    async fn take_over_fence(&self, token: u64) -> Result<(), Error> {
+    async fn take_over_fence(&self, token: u64, deadline: Timestamp) -> Result<(), Error> {
         let database = &self.ports.database;
-        let deadline = self.now() + READ;
         let up = self
             .database("read the fence", deadline, || database.fence_token())
             .await?;
         match up {
+            // Raised by hand, if nobody else holds the lease.
+            Some(other) if other > token && is_held_with(&self.cluster(), token).await => {
+                Err(Error::Database {
+                    what: "take over the fence".to_owned(),
+                    source: DatabaseError::StaleToken(other),
+                })
+            }
             Some(other) if other > token => Err(Error::Superseded {
                 by: format!("the fence carries executor token {other}"),
             }),
@@ -73,6 +115,15 @@ impl Executor {
             _ => Ok(()),
         }
     }
+}
+
+/// How a closed journal says that it ended.
+pub(super) fn outcome_of(entries: &[Entry]) -> Option<Outcome> {
+    let mut newest = entries.iter().rev();
+    newest.find_map(|entry| match &entry.record {
+        Record::Closed { outcome } => Some(outcome.clone()),
+        _ => None,
+    })
 }
 
 impl Facts {
@@ -87,6 +138,13 @@ impl Facts {
         };
         for entry in entries {
             facts.take_in(plan, &entry.record);
+            if let Record::Intent {
+                remedy: Some(_), ..
+            } = entry.record
+            {
+                // When it was done is known only to who did it. The pods that it started tell the rest.
+                facts.made_good_at = Some(entry.at);
+            }
         }
         facts
     }
@@ -97,7 +155,10 @@ impl Facts {
             Record::Done { step, report, .. } | Record::Failed { step, report, .. } => {
                 (step, report)
             }
-            Record::Planned { .. } | Record::Intent { .. } | Record::Closed { .. } => return,
+            Record::Planned { .. }
+            | Record::Intent { .. }
+            | Record::Resumed
+            | Record::Closed { .. } => return,
         };
         self.steps.truncate(*index);
         self.steps.push(report.clone());
@@ -107,6 +168,10 @@ impl Facts {
         if let Record::Done { data, .. } = record {
             if delays_recovery(plan, *index) {
                 self.window_start = self.window_start.max(report.finished_at);
+            }
+            // What was seen during the proof can only move it.
+            if let Ok(anew) = serde_json::from_value::<Timestamp>(data["window_start"].clone()) {
+                self.window_start = self.window_start.max(anew);
             }
             if let Ok(restore) = serde_json::from_value(data["restore"].clone()) {
                 self.restore = Some(restore);

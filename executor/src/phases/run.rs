@@ -1,28 +1,25 @@
 //! Plan, journal, act.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures::future::{BoxFuture, Either, poll_fn, select};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::standing::{standing, stopped, went_well};
+use super::READ;
+use super::course::{Course, cannot_begin};
 use crate::baseline::Baseline;
-use crate::budget::Budget;
+use crate::budget::CALL;
+use crate::clock::timeout;
 use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::Executor;
-use crate::journal::{Journal, Record};
-use crate::kubernetes::Cluster;
-use crate::lease::Held;
-use crate::planner::{Plan, PlanError, PlannedStep, plan};
-use crate::report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent};
-use crate::runbook::{Command, OnFail, Phase};
-use crate::steps::{Context, Facts, Stop, Success, has_side_effect, perform};
-
-/// How often the application is rolled back again, where somebody changed it, before a person is called.
-const REDONE_MAX: u32 = 2;
+use crate::journal::{Journal, State};
+use crate::lease::{Held, Patience};
+use crate::planner::{Plan, PlanError, plan};
+use crate::report::{Outcome, Report, TriggerEvent};
+use crate::steps::post_mortem_of;
 
 impl Executor {
     /// What [`run`](Self::run) would do and why. Changes nothing.
@@ -31,22 +28,37 @@ impl Executor {
     /// No plan can be made, or the state can't be observed.
     pub async fn plan(&self, trigger: Option<TriggerEvent>) -> Result<Plan, Error> {
         self.begin(Stage::Plan);
-        let baseline = self.baseline().await?;
-        let observed = self.observe(baseline, trigger).await?;
+        let until = self.now() + READ;
+        let baseline = self.baseline(until).await?;
+        let observed = self.observe(baseline, trigger, until).await?;
         Ok(plan(&self.runbook, &observed)?)
     }
 
     /// Rolls back.
     ///
     /// # Errors
-    /// Another executor is at work, a rollback is unfinished ([`resume`](Self::resume) it), the lease was lost, or the
-    /// journal can't be written. A rollback that can't go on is no error but [`Outcome::Escalated`].
+    /// Another executor is at work, a rollback is unfinished or was escalated ([`resume`](Self::resume) it), there is no
+    /// baseline, or the plan may lose more than is allowed. A rollback that can't begin or can't go on is no error but
+    /// [`Outcome::Escalated`].
     pub async fn run(&self, trigger: TriggerEvent) -> Result<Report, Error> {
         self.begin(Stage::Run);
+        let course = Course::default();
+        let started_at = self.now();
+        let ended = self.run_through(&trigger, &course).await;
+        let ended = course.settle(ended);
+        let ended = match ended {
+            Err(error) if cannot_begin(&error) => Ok(not_begun(&error, Some(trigger), started_at)),
+            ended => ended,
+        };
+        self.ended(ended).await
+    }
+
+    async fn run_through(&self, trigger: &TriggerEvent, course: &Course) -> Result<Report, Error> {
+        let until = self.until(trigger);
         let mut again = false;
         loop {
-            let held = self.take_lease(again).await?;
-            let work = self.run_held(held.token, trigger.clone(), again);
+            let held = self.take_lease(again, until).await?;
+            let work = self.run_held(held.token, trigger.clone(), again, course);
             match self.guarded(&held, Box::pin(work)).await {
                 Err(Error::LeaseRanOut { why }) => self.regain(&why),
                 ended => return ended,
@@ -55,28 +67,66 @@ impl Executor {
         }
     }
 
+    /// Tells how it ended. A person who is called finds a post-mortem, however early that was: where the runbook's
+    /// own step could not write it, it is written here.
+    pub(super) async fn ended(&self, ended: Result<Report, Error>) -> Result<Report, Error> {
+        let mut report = ended?;
+        let is_one = |name: &String| name.ends_with("/post-mortem.md");
+        if matches!(report.outcome, Outcome::Escalated { .. })
+            && !report.evidence.iter().any(is_one)
+        {
+            let (name, text) = post_mortem_of(self.runbook.terms(), &report);
+            match self.ports.evidence.put(&name, text.into()).await {
+                Ok(()) => report.evidence.push(name),
+                Err(error) => report
+                    .notes
+                    .push(format!("could not store {name}: {error}")),
+            }
+        }
+        self.emit(&Event::Finished {
+            outcome: report.outcome.clone(),
+        });
+        Ok(report)
+    }
+
+    /// Until when whatever the rollback can't do without is tried: as long as the objective leaves time, and for [`READ`] at least.
+    pub(super) fn until(&self, trigger: &TriggerEvent) -> Timestamp {
+        let left = self.runbook.rto.saturating_sub(CALL);
+        let objective = trigger.fired_at + SignedDuration::try_from(left).unwrap_or(READ);
+        objective.max(self.now() + READ)
+    }
+
     /// Says that the lease is to be taken again: nobody may have wanted it.
     pub(super) fn regain(&self, why: &str) {
         let text = format!("stopped, as the lease ran out ({why}); takes it again and resumes");
         self.emit(&Event::Note { text });
     }
 
-    pub(super) async fn take_lease(&self, wait: bool) -> Result<Held, Error> {
+    /// Takes the lease; tries until `until` at least.
+    pub(super) async fn take_lease(&self, wait: bool, until: Timestamp) -> Result<Held, Error> {
         let (identity, duration) = (&self.options.identity, self.options.lease_duration);
-        let held = Held::acquire(
-            &self.cluster(),
-            identity,
-            duration,
-            wait,
-            &self.options.stop,
-        )
-        .await?;
+        let floor = self.token_seen().await;
+        let patience = Patience { wait, until, floor };
+        let stop = &self.options.stop;
+        let held = Held::acquire(&self.cluster(), identity, duration, patience, stop).await?;
         let taken_from = held.taken_from.clone();
         self.emit(&Event::LeaseAcquired {
             token: held.token,
             taken_from,
         });
         Ok(held)
+    }
+
+    /// The highest token that the database has seen. Where it does not answer, the lease is taken all the same: a token
+    /// that turns out to be too low fails the step that uses it.
+    async fn token_seen(&self) -> u64 {
+        let (clock, limit) = (&*self.ports.clock, self.options.request_timeout);
+        let asked = timeout(clock, limit, self.ports.database.token_max());
+        match self.unless_stopped(asked).await {
+            // A Lease can't count beyond.
+            Some(Ok(Ok(token))) if i32::try_from(token).is_ok_and(|it| it < i32::MAX) => token,
+            _ => 0,
+        }
     }
 
     /// Does `work` for as long as the lease is ours: it is dropped where it stands once the lease is lost.
@@ -93,6 +143,7 @@ impl Executor {
                 Some(error) => Poll::Ready(Err(error)),
                 None => work.as_mut().poll(cx),
             });
+            let ours = pin!(self.pulse.during(&*self.ports.clock, ours));
             match select(ours, keep).await {
                 Either::Left((result, _)) => result,
                 Either::Right((lost, _)) => Err(lost),
@@ -103,11 +154,6 @@ impl Executor {
         if !result.as_ref().is_err_and(lost) {
             held.release().await;
         }
-        if let Ok(report) = &result {
-            self.emit(&Event::Finished {
-                outcome: report.outcome.clone(),
-            });
-        }
         result
     }
 
@@ -117,22 +163,29 @@ impl Executor {
         token: u64,
         trigger: TriggerEvent,
         again: bool,
+        course: &Course,
     ) -> Result<Report, Error> {
         let started_at = self.now();
+        let until = self.until(&trigger);
         let cluster = self.cluster();
-        let mut journal = Journal::load(&cluster, &self.options.identity).await?;
+        let mut journal = Journal::load(&cluster, &self.options.identity, until).await?;
         let begun = journal.plan.as_ref();
-        if again && begun.is_some_and(|plan| plan.trigger.as_ref() == Some(&trigger)) {
-            return self.resume_held(token).await;
+        if again && begun.is_some_and(|plan| plan.answers(&trigger)) {
+            return self.resume_held(token, again, until, course).await;
         }
         if journal.state.is_open() && !self.options.force {
             let since = journal.begun_at().unwrap_or(started_at);
             return Err(Error::InProgress { since });
         }
         let looking = async {
-            let baseline = self.baseline().await?;
+            let baseline = self.baseline(until).await?;
+            if let Some(since) = escalated(&journal, &baseline)
+                && !self.options.force
+            {
+                return Err(Error::WasEscalated { since });
+            }
             let observed = self
-                .observe(baseline.clone(), Some(trigger.clone()))
+                .observe(baseline.clone(), Some(trigger.clone()), until)
                 .await?;
             Ok((baseline, observed))
         };
@@ -154,298 +207,19 @@ impl Executor {
         self.emit(&Event::Planned {
             summary: plan.summary(),
         });
-        self.carry_out(journal, &baseline, token).await
-    }
-
-    /// Does the steps that the journal shows as not done.
-    pub(super) async fn carry_out(
-        &self,
-        mut journal: Journal,
-        baseline: &Baseline,
-        token: u64,
-    ) -> Result<Report, Error> {
-        let Some(plan) = journal.plan.clone() else {
-            return Err(Error::NothingToResume);
-        };
-        let cluster = self.cluster();
-        let mut facts = Facts::from_journal(&plan, &journal.entries);
-        let mut escalated = None;
-        let mut redone = 0;
-        let next = journal.state.next_step().unwrap_or(plan.steps.len());
-        self.emit(&Event::PlanInForce {
-            plan: Arc::new(plan.clone()),
-            next,
-        });
-        while let Some(index) = journal.state.next_step() {
-            let Some(step) = plan.steps.get(index) else {
-                break;
-            };
-            if self.options.stop.is_cancelled() {
-                return Ok(stopped(&plan, facts, &journal.state));
-            }
-            let spared = step.instead_of.filter(|undo| facts.succeeded(*undo));
-            let attempt = || self.attempt(&cluster, &plan, baseline, step, &facts, token);
-            let (mut report, ended) = if let Some(undo) = spared.and_then(|at| plan.steps.get(at)) {
-                self.spare(step, undo)
-            } else if has_side_effect(&step.command) {
-                journal
-                    .append(Record::Intent { step: index }, token)
-                    .await?;
-                // Once begun, it is seen through to its entry: its budget bounds that.
-                attempt().await
-            } else {
-                match self.unless_stopped(attempt()).await {
-                    Some(attempted) => attempted,
-                    None => return Ok(stopped(&plan, facts, &journal.state)),
-                }
-            };
-            if let Err(Stop::Undone(why)) = &ended
-                && redone < REDONE_MAX
-                && let Some(undo) = undo_before(&plan, step)
-            {
-                redone += 1;
-                let text =
-                    format!("{why}: somebody changed it after the undo, so it is undone again");
-                facts.notes.push(text.clone());
-                self.emit(&Event::Note { text });
-                // The check now acts: whoever resumes finds its intent, and the undo does nothing where it need not.
-                journal
-                    .append(Record::Intent { step: index }, token)
-                    .await?;
-                let attempt = self.attempt(&cluster, &plan, baseline, undo, &facts, token);
-                match attempt.await {
-                    (_, Ok(_)) => continue,
-                    (_, Err(Stop::Fatal(error))) => return Err(error),
-                    (_, Err(_)) => {}
-                }
-            }
-            let record = match ended {
-                Ok(success) => {
-                    let data = data_of(&success);
-                    Record::Done {
-                        step: index,
-                        report,
-                        data,
-                    }
-                }
-                Err(Stop::Fatal(error)) => return Err(error),
-                Err(Stop::Failed(_) | Stop::Undone(_) | Stop::Inconclusive(_)) => {
-                    let go_on = match step.on_fail {
-                        OnFail::Abort => false,
-                        OnFail::Continue => true,
-                        OnFail::Restore => {
-                            match self.refuse_losses(plan.losses_instead_of(index)) {
-                                Ok(()) => true,
-                                Err(refusal) => {
-                                    report.detail.push_str(&format!("; {refusal}"));
-                                    false
-                                }
-                            }
-                        }
-                    };
-                    Record::Failed {
-                        step: index,
-                        report,
-                        go_on,
-                    }
-                }
-            };
-            facts.take_in(&plan, &record);
-            journal.append(record, token).await?;
-            if let crate::journal::State::Stopped { .. } = journal.state {
-                let outcome = Outcome::Escalated {
-                    reason: reason(&plan, &facts, step),
-                };
-                facts.outcome = Some(outcome.clone());
-                self.evidence(&cluster, &plan, baseline, &mut facts, token)
-                    .await?;
-                escalated = Some(outcome);
-                break;
-            }
-        }
-        let outcome = escalated.unwrap_or(Outcome::Recovered);
-        journal
-            .append(
-                Record::Closed {
-                    outcome: outcome.clone(),
-                },
-                token,
-            )
-            .await?;
-        Ok(facts.report(&plan, outcome))
-    }
-
-    /// A step that would have made good the failure of `undo`, which succeeded.
-    fn spare(&self, step: &PlannedStep, undo: &PlannedStep) -> (StepReport, Result<Success, Stop>) {
-        let at = self.now();
-        let detail = format!("not needed: `{}` is done", undo.name);
-        let report = StepReport {
-            name: step.name.clone(),
-            title: step.title.clone(),
-            service: step.service.clone(),
-            started_at: at,
-            finished_at: at,
-            budget: step.budget,
-            borrowed: std::time::Duration::ZERO,
-            outcome: StepOutcome::AlreadySo,
-            detail: detail.clone(),
-        };
-        (report, Ok(Success::already(detail)))
-    }
-
-    /// One step with its events and its report.
-    pub(super) async fn attempt(
-        &self,
-        cluster: &Cluster,
-        plan: &Plan,
-        baseline: &Baseline,
-        step: &PlannedStep,
-        facts: &Facts,
-        token: u64,
-    ) -> (StepReport, Result<Success, Stop>) {
-        let started_at = self.now();
-        let (name, service) = (step.name.clone(), step.service.clone());
-        self.emit(&Event::StepStarted {
-            name,
-            service,
-            budget: step.budget,
-        });
-        let queries = self.queries();
-        let context = Context {
-            ports: &self.ports,
-            cluster,
-            queries: &queries,
-            terms: self.runbook.terms(),
-            plan,
-            baseline,
-            step,
-            facts,
-            token,
-            budget: Budget::of_step(plan, step, self.runbook.rto, started_at),
-            waiting: Mutex::new(String::new()),
-        };
-        let mut ended = perform(&context).await;
-        if ended.is_ok() && !step.command.judges_a_value() {
-            ended = hold(&context, ended).await;
-        }
-        let (outcome, detail) = match &ended {
-            Ok(success) if success.already => (StepOutcome::AlreadySo, success.detail.clone()),
-            Ok(success) => (StepOutcome::Done, success.detail.clone()),
-            Err(Stop::Failed(why) | Stop::Undone(why)) => (StepOutcome::Failed, why.clone()),
-            Err(Stop::Inconclusive(why)) => (StepOutcome::Inconclusive, why.clone()),
-            Err(Stop::Fatal(error)) => (StepOutcome::Failed, error.chain()),
-        };
-        let finished_at = self.now();
-        let borrowed = context.budget.borrowed(finished_at);
-        let reserve = context.budget.reserve(finished_at);
-        let detail = match reserve.filter(|_| ended.is_ok() && !borrowed.is_zero()) {
-            Some(reserve) => format!("{detail} ({reserve})"),
-            None => detail,
-        };
-        let report = StepReport {
-            name: step.name.clone(),
-            title: step.title.clone(),
-            service: step.service.clone(),
-            started_at,
-            finished_at,
-            budget: step.budget,
-            borrowed,
-            outcome,
-            detail: detail.clone(),
-        };
-        let (name, service) = (step.name.clone(), step.service.clone());
-        self.emit(&Event::StepFinished {
-            name,
-            service,
-            outcome,
-            detail,
-        });
-        (report, ended)
-    }
-
-    /// After a stop: what the runbook writes afterwards is written all the same, as far as that is possible.
-    async fn evidence(
-        &self,
-        cluster: &Cluster,
-        plan: &Plan,
-        baseline: &Baseline,
-        facts: &mut Facts,
-        token: u64,
-    ) -> Result<(), Error> {
-        self.begin(Stage::After);
-        let writes = |step: &&PlannedStep| {
-            step.phase == Phase::After
-                && matches!(
-                    step.command,
-                    Command::WritePostMortem | Command::WriteScenario
-                )
-        };
-        for step in plan.steps.iter().filter(writes) {
-            let (report, ended) = self
-                .attempt(cluster, plan, baseline, step, facts, token)
-                .await;
-            match ended {
-                Ok(success) => facts.evidence.extend(success.evidence),
-                Err(Stop::Fatal(error)) => return Err(error),
-                Err(_) => facts
-                    .notes
-                    .push(format!("{}: {}", report.name, report.detail)),
-            }
-        }
-        Ok(())
+        self.carry_out(journal, &baseline, token, course).await
     }
 }
 
-/// The undo whose outcome `step` checks, if it is pinned: another one must not be repeated.
-fn undo_before<'a>(plan: &'a Plan, step: &PlannedStep) -> Option<&'a PlannedStep> {
-    plan.steps[..step.index].iter().find(|undo| {
-        undo.command == Command::RolloutUndo { pinned: true } && undo.service == step.service
-    })
-}
-
-/// Looks again until the outcome has held for as long as the step wants.
-async fn hold(context: &Context<'_>, first: Result<Success, Stop>) -> Result<Success, Stop> {
-    let Some(hold) = context.step.hold else {
-        return first;
+/// When the journal's rollback was begun, if it was escalated, and no release has been recorded since: what it left
+/// half done would be taken for the state that a new plan begins from.
+fn escalated(journal: &Journal, baseline: &Baseline) -> Option<Timestamp> {
+    let State::Closed { stopped: Some(_) } = journal.state else {
+        return None;
     };
-    let clock = &context.ports.clock;
-    let since = clock.now();
-    loop {
-        let held = std::time::Duration::try_from(clock.now().duration_since(since));
-        let left = hold.saturating_sub(held.unwrap_or_default());
-        if left.is_zero() {
-            return first;
-        }
-        context.waiting(&format!("must go on holding for {} s", hold.as_secs()));
-        let poll = std::time::Duration::from_secs(5).max(hold / 6);
-        if !context
-            .cluster
-            .pause(poll.min(left), context.budget.end())
-            .await
-        {
-            let text = format!("must hold for {} s; its budget is shorter", hold.as_secs());
-            return Err(Stop::Inconclusive(text));
-        }
-        match perform(context).await {
-            Ok(_) => {}
-            Err(Stop::Failed(why)) => {
-                return Err(Stop::Failed(format!("it did not go on holding: {why}")));
-            }
-            Err(other) => return Err(other),
-        }
-    }
-}
-
-/// What the journal keeps of a success.
-fn data_of(success: &Success) -> serde_json::Value {
-    let mut data = success.data.clone();
-    if !success.evidence.is_empty() {
-        if !data.is_object() {
-            data = serde_json::json!({});
-        }
-        data["evidence"] = serde_json::json!(success.evidence);
-    }
-    data
+    let plan = journal.plan.as_ref()?;
+    let since = journal.begun_at().unwrap_or(plan.observed_at);
+    (plan.observed_at >= baseline.recorded_at).then_some(since)
 }
 
 /// The report of a rollback that was refused before anything was changed.
@@ -457,9 +231,35 @@ fn refused(refusal: &PlanError, trigger: TriggerEvent, started_at: Timestamp) ->
             reason: format!("{reason}. Nothing was changed."),
         },
     };
+    without_plan(outcome, Some(trigger), started_at)
+}
+
+/// The report of a rollback that could not be begun, or not be resumed, for as long as the objective leaves time.
+pub(super) fn not_begun(
+    error: &Error,
+    trigger: Option<TriggerEvent>,
+    started_at: Timestamp,
+) -> Report {
+    let why = error.chain();
+    let reason = if trigger.is_some() {
+        format!(
+            "the rollback could not begin: {why}. Nothing was changed: the release is as it was. A person must: remove the cause and \
+             `rollback run`, or follow the runbook by hand from its first step"
+        )
+    } else {
+        format!(
+            "the rollback could not be resumed: {why}. Where it stands is in its journal, which could not be read or followed: take \
+             trading as halted and the ledger as fenced. A person must: remove the cause and `rollback resume`, or go on by hand from \
+             the step that was done last"
+        )
+    };
+    without_plan(Outcome::Escalated { reason }, trigger, started_at)
+}
+
+fn without_plan(outcome: Outcome, trigger: Option<TriggerEvent>, started_at: Timestamp) -> Report {
     Report {
         outcome,
-        trigger: Some(trigger),
+        trigger,
         started_at,
         recovered_at: None,
         steps: Vec::new(),
@@ -467,26 +267,4 @@ fn refused(refusal: &PlanError, trigger: TriggerEvent, started_at: Timestamp) ->
         evidence: Vec::new(),
         notes: Vec::new(),
     }
-}
-
-/// What went wrong, where things stand, what a person must do.
-fn reason(plan: &Plan, facts: &Facts, failed: &PlannedStep) -> String {
-    let detail = facts.steps.last().map_or("", |step| step.detail.as_str());
-    let inconclusive = facts
-        .steps
-        .last()
-        .is_some_and(|step| step.outcome == StepOutcome::Inconclusive);
-    let how = if inconclusive {
-        "is inconclusive"
-    } else {
-        "failed"
-    };
-    let mut text = format!("step `{}` {how}: {detail}.", failed.label());
-    text.push(' ');
-    text.push_str(&standing(plan, &went_well(facts)));
-    text.push_str(&format!(
-        " A person must: remove the cause and `rollback resume`, or go on by hand from \"{}\": {}",
-        failed.title, failed.text
-    ));
-    text
 }

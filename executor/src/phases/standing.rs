@@ -53,9 +53,9 @@ pub(super) fn stopped(plan: &Plan, facts: Facts, state: &State) -> Report {
     facts.report(plan, Outcome::Stopped { reason })
 }
 
-/// The steps that went well, by their position.
+/// The steps that were done and went well, by their position.
 pub(super) fn went_well(facts: &Facts) -> BTreeSet<usize> {
-    let well = |(index, report): (usize, &StepReport)| report.outcome.is_ok().then_some(index);
+    let well = |(index, report): (usize, &StepReport)| report.outcome.is_done().then_some(index);
     facts.steps.iter().enumerate().filter_map(well).collect()
 }
 

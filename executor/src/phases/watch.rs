@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::READ;
@@ -10,29 +11,28 @@ use super::observe::workloads;
 use crate::baseline::Baseline;
 use crate::error::Error;
 use crate::event::{Event, Stage};
-use crate::executor::Executor;
+use crate::executor::{Executor, Options};
 use crate::kubernetes::{owner_uid, template_value, timestamp};
 use crate::planner::template_digest;
-use crate::queries::Language;
+use crate::queries::{Language, QueryError};
 use crate::report::{TriggerEvent, WatchOutcome};
 use crate::runbook::Trigger;
 use crate::verdict::{Verdict, any};
-
-/// Without data for longer than that, a pending trigger starts over.
-const GAP: SignedDuration = SignedDuration::from_secs(30);
 
 impl Executor {
     /// Evaluates the triggers until one fires or the validation window closes. The window begins when the release was
     /// deployed, or now if nothing differs from the baseline yet.
     ///
-    /// A trigger whose condition held before the deployment never fires, as a rollback can't help: once it has held for as
-    /// long as it must, a person is called by [`Event::TriggerPredatesRelease`], and the others are watched on.
+    /// A trigger whose condition held before the deployment never fires (unless [`Options::force`] says otherwise), since a
+    /// rollback can't help: once it has held for as long as it must, a person is called by
+    /// [`Event::TriggerPredatesRelease`], and the watch goes on with the other triggers.
     ///
     /// # Errors
-    /// There is no baseline. Unanswered queries are no error: they are "no data".
+    /// There is no baseline, or the cluster can't be read. Queries without data or without an answer are no error: no data
+    /// begins a trigger's time anew, and a query without an answer leaves it as it is until the next one should have come.
     pub async fn watch(&self) -> Result<WatchOutcome, Error> {
         self.begin(Stage::Watch);
-        let baseline = self.baseline().await?;
+        let baseline = self.baseline(self.now() + READ).await?;
         let opened = self
             .deployed_at(&baseline)
             .await?
@@ -48,13 +48,21 @@ impl Executor {
                 let predating = predating.into_iter().collect();
                 return Ok(WatchOutcome::WindowClosed { at: now, predating });
             }
-            for trigger in &self.runbook.triggers {
-                let base = &self.runbook.prometheus;
-                let answer = queries.ask(base, Language::Prom, &trigger.query).await;
+            // All at once: a server that is slow is as slow for one as for all of them.
+            let base = &self.runbook.prometheus;
+            let asked = self.runbook.triggers.iter().map(|trigger| {
+                let answer = queries.ask(base, Language::Prom, &trigger.query);
+                async move { (answer.await, self.now()) }
+            });
+            let answers = join_all(asked).await;
+            let gap = longest_gap(&self.options, self.cluster().since(now));
+            for (trigger, (answer, now)) in self.runbook.triggers.iter().zip(answers) {
+                // A refusal says as little of the exchange as no data does; an answer that did not come may come in a moment.
+                let answered = !matches!(answer, Err(QueryError::Unavailable(_)));
                 let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);
-                let now = self.now();
+                let seen = Seen::of(answered, verdict);
                 let debounce = debounces.entry(&trigger.name).or_default();
-                let change = debounce.observe(verdict, now, trigger.hold_for);
+                let change = debounce.observe(seen, now, trigger.hold_for, gap);
                 if let Some(before) = self.predates(&baseline, trigger) {
                     let fired = matches!(change, Change::Fired { .. });
                     if fired && predating.insert(trigger.name.clone()) {
@@ -131,7 +139,39 @@ impl Executor {
     }
 }
 
-/// A trigger's debounce.
+/// The longest time between two answers that no observation is missing from, where asking took `round` the last time:
+/// one evaluation may fail in between, and take its time for that.
+fn longest_gap(options: &Options, round: Duration) -> SignedDuration {
+    let longest = options.request_timeout;
+    let gap = 2 * options.poll_interval + longest + round.min(longest);
+    SignedDuration::try_from(gap).unwrap_or(SignedDuration::MAX)
+}
+
+/// What one evaluation of a trigger found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// Its condition holds, or does not.
+    Value(bool),
+    /// There is nothing that it could hold of.
+    NoData,
+    /// The server did not answer.
+    Unanswered,
+}
+
+impl Seen {
+    fn of(answered: bool, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Holds => Self::Value(true),
+            Verdict::Refuted => Self::Value(false),
+            Verdict::Unknown if answered => Self::NoData,
+            Verdict::Unknown => Self::Unanswered,
+        }
+    }
+}
+
+/// A trigger's debounce, as Prometheus' own `for`: the condition must be seen to hold at every evaluation. One that finds no data begins
+/// it anew; one that fails leaves it as it is (`rules/alerting.go`, `rules/group.go`), but not for longer than the next one takes to come,
+/// so that no time counts of which nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Debounce {
     since: Option<Timestamp>,
@@ -148,11 +188,17 @@ enum Change {
 }
 
 impl Debounce {
-    /// Takes in one observation. No data neither counts nor breaks, unless there is none for too long.
-    fn observe(&mut self, verdict: Verdict, now: Timestamp, hold_for: Duration) -> Change {
-        let lost = self.seen.is_some_and(|seen| now.duration_since(seen) > GAP);
-        match verdict {
-            Verdict::Holds => {
+    /// Takes in one observation. `gap`: the longest time between two of them that nothing is missing from.
+    fn observe(
+        &mut self,
+        seen: Seen,
+        now: Timestamp,
+        hold_for: Duration,
+        gap: SignedDuration,
+    ) -> Change {
+        let lost = self.seen.is_some_and(|seen| now.duration_since(seen) > gap);
+        match seen {
+            Seen::Value(true) => {
                 if lost {
                     self.since = None;
                 }
@@ -168,7 +214,8 @@ impl Debounce {
                     Change::None
                 }
             }
-            Verdict::Refuted => {
+            Seen::Unanswered if !lost => Change::None,
+            Seen::Value(false) | Seen::NoData | Seen::Unanswered => {
                 let was = std::mem::take(self);
                 if was.since.is_some() {
                     Change::Cleared
@@ -176,11 +223,6 @@ impl Debounce {
                     Change::None
                 }
             }
-            Verdict::Unknown if lost => {
-                *self = Self::default();
-                Change::Cleared
-            }
-            Verdict::Unknown => Change::None,
         }
     }
 }
@@ -191,25 +233,27 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{Change, Debounce, Verdict};
+    use super::{Change, Debounce, Options, Seen, SignedDuration, longest_gap};
+
+    const HOLDS: Seen = Seen::Value(true);
+    const REFUTED: Seen = Seen::Value(false);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap_or_default()
     }
 
-    fn run(observations: &[(i64, Verdict)]) -> Vec<Change> {
+    fn run(observations: &[(i64, Seen)]) -> Vec<Change> {
         let mut debounce = Debounce::default();
         let hold = Duration::from_secs(10);
         observations
             .iter()
-            .map(|(s, verdict)| debounce.observe(*verdict, at(*s), hold))
+            .map(|(s, seen)| debounce.observe(*seen, at(*s), hold, SignedDuration::from_secs(15)))
             .collect()
     }
 
     #[test]
     fn fires_after_holding_without_a_break() {
-        use Verdict::Holds;
-        let changes = run(&[(0, Holds), (5, Holds), (10, Holds)]);
+        let changes = run(&[(0, HOLDS), (5, HOLDS), (10, HOLDS)]);
         assert_eq!(
             changes,
             [
@@ -221,14 +265,31 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_server_leaves_room_for_an_evaluation_that_fails() {
+        let options = Options::new("x");
+        let (poll, limit, round) = (
+            options.poll_interval,
+            options.request_timeout,
+            Duration::from_secs(4),
+        );
+        let between = poll + limit + poll + round;
+        assert_eq!(
+            longest_gap(&options, round),
+            SignedDuration::try_from(between).unwrap_or_default()
+        );
+        // A host that stood still has not asked meanwhile.
+        let stood_still = longest_gap(&options, Duration::from_secs(100));
+        assert_eq!(stood_still, SignedDuration::from_secs(20));
+    }
+
+    #[test]
     fn flapping_never_fires() {
-        use Verdict::{Holds, Refuted};
         let changes = run(&[
-            (0, Holds),
-            (5, Holds),
-            (9, Refuted),
-            (10, Holds),
-            (15, Holds),
+            (0, HOLDS),
+            (5, HOLDS),
+            (9, REFUTED),
+            (10, HOLDS),
+            (15, HOLDS),
         ]);
         assert!(
             changes
@@ -239,13 +300,30 @@ mod tests {
     }
 
     #[test]
-    fn no_data_neither_counts_nor_breaks_but_a_long_gap_starts_over() {
-        use Verdict::{Holds, Unknown};
-        let changes = run(&[(0, Holds), (5, Unknown), (10, Unknown), (12, Holds)]);
-        assert_eq!(changes[3], Change::Fired { since: at(0) });
-        let changes = run(&[(0, Holds), (20, Unknown), (40, Holds), (45, Holds)]);
-        assert_eq!(changes[2], Change::Pending);
-        assert_eq!(changes[3], Change::None);
-        assert_eq!(run(&[(0, Holds), (31, Unknown)])[1], Change::Cleared);
+    fn no_data_begins_it_anew_as_in_prometheus() {
+        let changes = run(&[
+            (0, HOLDS),
+            (5, HOLDS),
+            (9, Seen::NoData),
+            (12, HOLDS),
+            (20, HOLDS),
+        ]);
+        assert_eq!(
+            changes[2..],
+            [Change::Cleared, Change::Pending, Change::None]
+        );
+    }
+
+    #[test]
+    fn an_evaluation_may_fail_but_no_time_counts_of_which_nothing_is_known() {
+        let changes = run(&[(0, HOLDS), (5, Seen::Unanswered), (10, HOLDS)]);
+        assert_eq!(changes[2], Change::Fired { since: at(0) });
+        // Two samples 29 s apart show nothing of the time between.
+        let changes = run(&[(0, HOLDS), (10, Seen::Unanswered), (29, HOLDS)]);
+        assert_eq!(changes[1..], [Change::None, Change::Pending]);
+        assert_eq!(
+            run(&[(0, HOLDS), (16, Seen::Unanswered)])[1],
+            Change::Cleared
+        );
     }
 }

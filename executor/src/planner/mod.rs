@@ -9,14 +9,18 @@ mod decide;
 mod loss;
 mod observed;
 mod plan;
+mod reconciler;
 mod steps;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use decide::{LedgerDecision, LedgerPath, decide, header};
 pub use loss::{Loss, LossKind};
 pub use observed::{Observed, ReplicaSetState, ServiceState, template_digest};
 pub use plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
+pub use reconciler::{COMES_AGAIN, Reconciler};
 pub(crate) use steps::known_placeholder;
 pub use steps::{PlanError, plan};
+pub use work::depends_on_size;

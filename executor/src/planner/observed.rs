@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::reconciler::Reconciler;
 use crate::baseline::Baseline;
-use crate::ports::{HistoryRow, Snapshot};
+use crate::ports::{HistoryRow, LedgerPosition, Snapshot};
 use crate::report::TriggerEvent;
 
 /// The state of everything that the decision depends on.
@@ -24,6 +25,8 @@ pub struct Observed {
     pub scripts: BTreeMap<String, String>,
     /// The snapshot of the baseline, if it is there now.
     pub snapshot: Option<Snapshot>,
+    /// How far the ledger in use has come; `None` if that was not asked, as nothing depends on it.
+    pub position: Option<LedgerPosition>,
     /// What calls for a rollback.
     pub trigger: Option<TriggerEvent>,
     /// Whether a person overrides the validation window and the comparison with the baseline.
@@ -47,6 +50,8 @@ pub struct ServiceState {
     pub revision: Option<u64>,
     /// ReplicaSets whose controller is this Deployment by UID; orphans and others' are not among them.
     pub replica_sets: Vec<ReplicaSetState>,
+    /// The controller that brings the Deployment back to what a repository says, with its mark.
+    pub reconciler: Option<Reconciler>,
     /// Present data of the ConfigMaps that the baseline recorded; absent ones are missing.
     pub config: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -62,6 +67,25 @@ pub struct ReplicaSetState {
     pub template_digest: String,
     /// When it was created.
     pub created_at: Option<Timestamp>,
+}
+
+impl Observed {
+    /// The snapshot that a restore may put back: the very one that the baseline recorded.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn recorded_snapshot(&self) -> Result<&Snapshot, String> {
+        let recorded = self.baseline.snapshot.as_ref();
+        let recorded = recorded.ok_or("the baseline recorded no snapshot")?;
+        let found = self.snapshot.as_ref();
+        let found = found.ok_or_else(|| format!("the snapshot `{}` is gone", recorded.name))?;
+        match found.differs_from(recorded) {
+            None => Ok(found),
+            Some(differs) => Err(format!(
+                "the snapshot is not the one of the baseline: {differs}"
+            )),
+        }
+    }
 }
 
 impl ServiceState {

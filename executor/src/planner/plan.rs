@@ -36,8 +36,15 @@ pub struct Plan {
     pub services: Vec<ServicePlan>,
     /// Services that are as the baseline recorded them.
     pub unchanged: Vec<String>,
+    /// What they must still be afterwards, and what steps that stand by for them go back to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_alone: Vec<ServicePlan>,
     /// Steps, in order.
     pub steps: Vec<PlannedStep>,
+    /// Steps of the runbook that are done only if somebody changes a service while it is rolled back. The position of each is that
+    /// of the step that it would stand before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stand_by: Vec<PlannedStep>,
     /// Steps of the runbook that do not apply.
     pub skipped: Vec<SkippedStep>,
     /// What a person should know.
@@ -71,6 +78,9 @@ pub struct ServicePlan {
     pub builds: BTreeSet<Build>,
     /// ConfigMaps to put back, with what they held; only those that differ.
     pub config: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether it was paused when the plan was made.
+    #[serde(default)]
+    pub paused: bool,
     /// Why it is rolled back.
     pub why: String,
 }
@@ -151,10 +161,17 @@ pub struct SkippedStep {
 }
 
 impl Plan {
-    /// The service's part of the plan.
+    /// Whether it was made because of `trigger`.
+    #[must_use]
+    pub fn answers(&self, trigger: &TriggerEvent) -> bool {
+        self.trigger.as_ref().is_some_and(|own| own.is(trigger))
+    }
+
+    /// The service's part of the plan, whether it is rolled back or left alone.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&ServicePlan> {
-        self.services.iter().find(|plan| plan.service == name)
+        let mut all = self.services.iter().chain(&self.left_alone);
+        all.find(|plan| plan.service == name)
     }
 
     /// How the ledger was dealt with, judged by the reports of its steps, which begin with the plan's first.

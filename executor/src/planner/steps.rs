@@ -3,11 +3,14 @@
 use jiff::Timestamp;
 
 use super::decide::{LedgerPath, decide};
-use super::observed::Observed;
+use super::observed::{Observed, ServiceState};
 use super::plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
+use super::reconciler::COMES_AGAIN;
 use super::targets::{deployed_at, target};
+use super::work::work;
 use crate::placeholders::fill_known;
 use crate::runbook::{Command, OnFail, Phase, Runbook, Step, When};
+use crate::steps::delays_recovery;
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +34,16 @@ pub enum PlanError {
         /// When the release was deployed.
         deployed_at: Timestamp,
     },
-    /// The snapshot is needed and is not there.
-    #[error("the ledger must be restored ({why}), but there is no snapshot of the baseline")]
+    /// The snapshot is needed, and the one of the baseline is not there.
+    #[error(
+        "the ledger must be restored ({why}), but {not}. Nothing else may be put back: a person must find the recorded snapshot (a later \
+         one of its name leaves it as `NAME__previous`, which can be renamed) or decide which loss to accept"
+    )]
     NoSnapshot {
         /// Why a restore.
         why: String,
+        /// Why there is none.
+        not: String,
     },
     /// The baseline and the runbook do not name the same services.
     #[error("service `{service}` is not in the baseline")]
@@ -77,7 +85,7 @@ pub enum PlanError {
 /// [`PlanError`]: nothing to do, or it would be unsafe or useless.
 pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
     let mut services = Vec::new();
-    let mut unchanged = Vec::new();
+    let mut left_alone = Vec::new();
     for service in &runbook.services {
         let baseline = observed.baseline.services.get(service);
         let baseline = baseline.ok_or_else(|| PlanError::NotRecorded {
@@ -93,8 +101,8 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
             });
         }
         match target(service, baseline, now) {
-            Some(plan) => services.push(plan),
-            None => unchanged.push(service.clone()),
+            (plan, true) => services.push(plan),
+            (plan, false) => left_alone.push(plan),
         }
     }
     let ledger = decide(observed);
@@ -103,8 +111,11 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
         return Err(PlanError::NothingDiffers);
     }
     refuse_useless(runbook, observed)?;
-    if ledger.path == LedgerPath::Restore && observed.snapshot.is_none() {
-        return Err(PlanError::NoSnapshot { why: ledger.why });
+    if ledger.path == LedgerPath::Restore
+        && let Err(not) = observed.recorded_snapshot()
+    {
+        let why = ledger.why;
+        return Err(PlanError::NoSnapshot { why, not });
     }
     let mut plan = Plan {
         runbook: runbook.title.clone(),
@@ -115,14 +126,20 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
         target_schema: observed.baseline.schema_version.clone(),
         set_aside: format!("ledger_set_aside_{}", observed.at.as_second()),
         services,
-        unchanged,
+        unchanged: left_alone.iter().map(|plan| plan.service.clone()).collect(),
+        left_alone,
         steps: Vec::new(),
+        stand_by: Vec::new(),
         skipped: Vec::new(),
         notes: Vec::new(),
     };
     expand(runbook, observed, &mut plan);
     refuse_incomplete(observed, &plan)?;
     note(&mut plan);
+    let sized = follow_size(observed, &mut plan);
+    let owned = outlast_reconcilers(observed, &mut plan);
+    plan.notes.extend(sized.into_iter().chain(owned));
+    note_time(runbook, &mut plan);
     Ok(plan)
 }
 
@@ -223,14 +240,19 @@ fn expand(runbook: &Runbook, observed: &Observed, plan: &mut Plan) {
                     add(runbook, observed, plan, step, Some(&service));
                 }
             }
-            for service in plan.unchanged.clone() {
+            for service in plan.left_alone.clone() {
+                for step in now.iter().filter(|step| stands_by(step, &service)) {
+                    let planned =
+                        planned(runbook, plan, step, Some(&service), STOOD_BY_FOR.to_owned());
+                    plan.stand_by.push(planned);
+                }
                 plan.skipped.push(SkippedStep {
                     name: now
                         .iter()
                         .map(|step| step.name.as_str())
                         .collect::<Vec<_>>()
                         .join(", "),
-                    service: Some(service),
+                    service: Some(service.service),
                     reason: "the service is as the baseline recorded it".to_owned(),
                 });
             }
@@ -247,49 +269,88 @@ fn add(
     step: &Step,
     service: Option<&ServicePlan>,
 ) {
-    let paused = service
-        .and_then(|service| observed.services.get(&service.service))
-        .is_some_and(|state| state.paused);
+    let state = service.and_then(|service| observed.services.get(&service.service));
     let instead_of = made_good(step, plan);
     let mut on_fail = step.on_fail;
-    if on_fail == OnFail::Restore && observed.snapshot.is_none() {
+    if on_fail == OnFail::Restore
+        && plan.ledger.path == LedgerPath::Undo
+        && let Err(not) = observed.recorded_snapshot()
+    {
         on_fail = OnFail::Abort;
+        plan.notes.push(format!(
+            "if `{}` fails, a person is called and nothing is restored: {not}",
+            step.name
+        ));
     }
     let applies = match instead_of {
         Some(at) => Ok(format!(
             "only if `{}` fails: the snapshot is restored instead",
             plan.steps[at].name
         )),
-        None => applies(step.when, plan, service, paused),
+        None => applies(step.when, plan, service, state),
     };
     match applies {
-        Err(reason) => plan.skipped.push(SkippedStep {
-            name: step.name.clone(),
-            service: service.map(|service| service.service.clone()),
-            reason,
-        }),
-        Ok(why) => {
-            let text = fill_known(&step.text, |name| {
-                known_placeholder(name, &runbook.namespace, plan, service)
-            });
-            plan.steps.push(PlannedStep {
-                index: plan.steps.len(),
+        Err(reason) => {
+            if service.is_some_and(|service| stands_by(step, service)) {
+                let planned = planned(runbook, plan, step, service, STOOD_BY_FOR.to_owned());
+                plan.stand_by.push(planned);
+            }
+            plan.skipped.push(SkippedStep {
                 name: step.name.clone(),
-                title: step.title.clone(),
                 service: service.map(|service| service.service.clone()),
-                text,
-                command: step.command.clone(),
-                phase: step.phase,
-                budget: step.timeout,
-                on_fail,
-                expect: step.expect,
-                min_requests: step.min_requests,
-                count_query: step.count_query.clone(),
-                hold: step.hold,
-                instead_of,
-                why,
+                reason,
             });
         }
+        Ok(why) => {
+            let planned = PlannedStep {
+                on_fail,
+                instead_of,
+                ..planned(runbook, plan, step, service, why)
+            };
+            plan.steps.push(planned);
+        }
+    }
+}
+
+/// Why a step is in the plan that is done only then.
+const STOOD_BY_FOR: &str = "only if somebody does it meanwhile";
+
+/// Whether the step makes good what somebody may still do to the service. One that was paused before the plan was
+/// made and is left alone stays as it is.
+fn stands_by(step: &Step, service: &ServicePlan) -> bool {
+    match step.when {
+        When::DeploymentPaused => !service.paused,
+        When::ReplicasReduced => true,
+        _ => false,
+    }
+}
+
+/// The step as the next one of the plan.
+fn planned(
+    runbook: &Runbook,
+    plan: &Plan,
+    step: &Step,
+    service: Option<&ServicePlan>,
+    why: String,
+) -> PlannedStep {
+    PlannedStep {
+        index: plan.steps.len(),
+        name: step.name.clone(),
+        title: step.title.clone(),
+        service: service.map(|service| service.service.clone()),
+        text: fill_known(&step.text, |name| {
+            known_placeholder(name, &runbook.namespace, plan, service)
+        }),
+        command: step.command.clone(),
+        phase: step.phase,
+        budget: step.timeout,
+        on_fail: step.on_fail,
+        expect: step.expect,
+        min_requests: step.min_requests,
+        count_query: step.count_query.clone(),
+        hold: step.hold,
+        instead_of: None,
+        why,
     }
 }
 
@@ -308,7 +369,7 @@ fn applies(
     when: When,
     plan: &Plan,
     service: Option<&ServicePlan>,
-    paused: bool,
+    state: Option<&ServiceState>,
 ) -> Result<String, String> {
     let path = plan.ledger.path;
     let ledger = |wanted: bool| {
@@ -323,8 +384,34 @@ fn applies(
         When::LedgerBreaking => ledger(path != LedgerPath::Application),
         When::LedgerUndo => ledger(path == LedgerPath::Undo),
         When::LedgerRestore => ledger(path == LedgerPath::Restore),
-        When::DeploymentPaused if paused => Ok("the Deployment is paused".to_owned()),
+        When::DeploymentPaused if state.is_some_and(|state| state.paused) => {
+            Ok("the Deployment is paused".to_owned())
+        }
         When::DeploymentPaused => Err("the Deployment is not paused".to_owned()),
+        When::ReplicasReduced => {
+            let reduced = service
+                .zip(state)
+                .is_some_and(|(plan, now)| now.replicas < plan.replicas);
+            if reduced {
+                Ok("the Deployment was scaled down".to_owned())
+            } else {
+                Err("the Deployment wants as many replicas as were recorded".to_owned())
+            }
+        }
+        When::ConfigOnly => {
+            let only = |service: &ServicePlan| {
+                service.target == Target::Unchanged && !service.config.is_empty()
+            };
+            let one = match service {
+                Some(service) => only(service),
+                None => plan.services.iter().any(only),
+            };
+            if one {
+                Ok("the release changed nothing but the configuration".to_owned())
+            } else {
+                Err("no service changed in nothing but its configuration".to_owned())
+            }
+        }
         When::ConfigChanged => {
             let changed = match service {
                 Some(service) => !service.config.is_empty(),
@@ -357,6 +444,7 @@ pub(crate) fn known_placeholder(
             Target::ReplicaSet { revision, .. } => Some(revision.to_string()),
             Target::Recorded | Target::Unchanged => None,
         },
+        "TARGET_REPLICAS" => service.map(|service| service.replicas.to_string()),
         "TARGET_VERSION" => {
             let service = service.or(plan.services.first())?;
             let recorded = service.builds.iter().flat_map(|build| build.values());
@@ -378,8 +466,13 @@ fn note(plan: &mut Plan) {
                 service.service
             )),
             Target::Unchanged if !service.config.is_empty() => notes.push(format!(
-                "{}: only its configuration changed; its pods are replaced one by one to take it up",
-                service.service
+                "{}: only its configuration changed; {}",
+                service.service,
+                if plan.steps.iter().any(|step| step.command == Command::ReplacePods) {
+                    "its pods are replaced one by one to take it up"
+                } else {
+                    "no step replaces its pods, which go on with what they have read"
+                }
             )),
             _ => {}
         }
@@ -387,5 +480,78 @@ fn note(plan: &mut Plan) {
     if plan.ledger.path == LedgerPath::Restore {
         notes.push(format!("the ledger in use is kept as `{}`", plan.set_aside));
     }
-    plan.notes = notes;
+    plan.notes.extend(notes);
+}
+
+/// Gives the steps that take the longer the more there is the time for what there is.
+fn follow_size(observed: &Observed, plan: &mut Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    for step in &mut plan.steps {
+        let Some(work) = work(&step.command, observed).filter(|work| work.takes > step.budget)
+        else {
+            continue;
+        };
+        notes.push(format!(
+            "step `{}` gets {} s instead of {} s, for {}",
+            step.label(),
+            work.takes.as_secs(),
+            step.budget.as_secs(),
+            work.what
+        ));
+        step.budget = work.takes;
+    }
+    notes
+}
+
+/// Says by when the exchange is back if every step takes its whole budget, where that is more than the objective.
+fn note_time(runbook: &Runbook, plan: &mut Plan) {
+    let recovers = (0..plan.steps.len()).filter(|index| delays_recovery(plan, *index));
+    let Some(last) = recovers.max() else {
+        return;
+    };
+    let needed = plan.steps[..=last].iter();
+    let sum: std::time::Duration = needed
+        .filter(|step| step.instead_of.is_none())
+        .map(|step| step.budget)
+        .sum();
+    if sum > runbook.rto {
+        plan.notes.push(format!(
+            "the exchange may be back only {} s after the rollback begins, which is more than the objective of {} s: tell people now",
+            sum.as_secs(),
+            runbook.rto.as_secs()
+        ));
+    }
+}
+
+/// Names the controllers that may put the release back, and has the last watch outlast their next visit.
+fn outlast_reconcilers(observed: &Observed, plan: &mut Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    for service in &plan.services {
+        let state = observed.services.get(&service.service);
+        let Some(owner) = state.and_then(|state| state.reconciler.as_ref()) else {
+            continue;
+        };
+        notes.push(format!(
+            "{} is kept as a repository says by {owner}, which will put the release back: suspend it, or take the release back there",
+            service.service
+        ));
+    }
+    if notes.is_empty() {
+        return notes;
+    }
+    for step in &mut plan.steps {
+        if let Some(hold) = step.hold.filter(|_| step.phase == Phase::After)
+            && hold < COMES_AGAIN
+        {
+            step.budget += COMES_AGAIN - hold;
+            step.hold = Some(COMES_AGAIN);
+            notes.push(format!(
+                "step `{}` watches for {} s instead of {} s, until such a controller has come again",
+                step.label(),
+                COMES_AGAIN.as_secs(),
+                hold.as_secs()
+            ));
+        }
+    }
+    notes
 }

@@ -6,12 +6,12 @@ use super::observed::{Observed, ServiceState, template_digest};
 use super::plan::{ServicePlan, Target};
 use crate::baseline::ServiceBaseline;
 
-/// The service's part of the plan, or `None` if it is as recorded.
+/// The service's part of the plan, and whether it is rolled back: not so if it is as recorded.
 pub(super) fn target(
     service: &str,
     baseline: &ServiceBaseline,
     now: &ServiceState,
-) -> Option<ServicePlan> {
+) -> (ServicePlan, bool) {
     let wanted = template_digest(&baseline.template);
     let template_differs = now.template_digest != wanted;
     let config: BTreeMap<_, _> = baseline
@@ -34,15 +34,13 @@ pub(super) fn target(
             now.replicas, baseline.replicas
         ));
     }
-    if why.is_empty() {
-        return None;
-    }
+    let differs = !why.is_empty();
     let target = if template_differs {
         pinned(&wanted, now)
     } else {
         Target::Unchanged
     };
-    Some(ServicePlan {
+    let plan = ServicePlan {
         service: service.to_owned(),
         uid: now.uid.clone(),
         selector: baseline.selector.clone(),
@@ -55,8 +53,10 @@ pub(super) fn target(
         replicas: baseline.replicas,
         builds: baseline.builds.clone(),
         config,
+        paused: now.paused,
         why: why.join("; "),
-    })
+    };
+    (plan, differs)
 }
 
 /// The newest ReplicaSet with the recorded template. By template, not by number: an undo renumbers.

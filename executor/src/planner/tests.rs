@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    LedgerPath, Observed, PlanError, ReplicaSetState, ServiceState, Target, decide, header, plan,
-    template_digest,
+    COMES_AGAIN, LedgerPath, Observed, PlanError, Reconciler, ReplicaSetState, ServiceState,
+    Target, decide, header, plan, template_digest,
 };
 use crate::baseline::{Baseline, ServiceBaseline};
 use crate::ports::{HistoryRow, LedgerPosition, Snapshot};
@@ -171,6 +171,7 @@ fn observed(versions: &[(&str, &str)]) -> Observed {
                 } else {
                     vec![set(1, &before), set(2, &now)]
                 },
+                reconciler: None,
                 config: BTreeMap::from([(format!("{name}-config"), BTreeMap::new())]),
             },
         );
@@ -212,6 +213,7 @@ fn observed(versions: &[(&str, &str)]) -> Observed {
         history,
         scripts: BTreeMap::new(),
         snapshot: Some(snapshot),
+        position: None,
         trigger: Some(trigger(TriggerClass::Sla, "latency")),
         force: false,
     }
@@ -312,6 +314,54 @@ fn wrong_data_are_restored_whatever_the_schema() {
         plan(&runbook(), &observed),
         Err(PlanError::NoSnapshot { .. })
     ));
+}
+
+/// A snapshot that is not the recorded one is not put back: neither a later one nor an earlier one, an empty one, or
+/// one at another schema.
+#[test]
+fn only_the_recorded_snapshot_may_be_restored() {
+    let mut sound = observed(&[("matching", "2")]);
+    sound.trigger = Some(trigger(TriggerClass::DataIntegrity, "anomaly"));
+    let recorded = sound.baseline.snapshot.as_mut().expect("recorded");
+    recorded.position.log_seq = 7;
+    sound.snapshot.clone_from(&sound.baseline.snapshot);
+    assert!(plan(&runbook(), &sound).is_ok(), "it is the recorded one");
+    let others: [fn(&mut Snapshot); 5] = [
+        |it| it.taken_at = at(50),
+        |it| it.taken_at = Timestamp::UNIX_EPOCH,
+        |it| it.position = LedgerPosition::default(),
+        |it| it.schema_version = Some("2".to_owned()),
+        |it| it.name.push('x'),
+    ];
+    let mut undoable = migrated(Some("breaking"), Some("lossless"), true);
+    let mut with_fallback = runbook();
+    for step in &mut with_fallback.steps {
+        if step.command == Command::UndoSchema {
+            step.on_fail = OnFail::Restore;
+        }
+    }
+    for other in others {
+        let mut observed = sound.clone();
+        other(observed.snapshot.as_mut().expect("a snapshot"));
+        if observed.snapshot == sound.snapshot {
+            continue;
+        }
+        let refused = plan(&runbook(), &observed).expect_err("another snapshot");
+        let said = refused.to_string();
+        assert!(matches!(refused, PlanError::NoSnapshot { .. }), "{said}");
+        assert!(said.contains("recorded was `before_release`"), "{said}");
+        assert!(said.contains("a person must"), "{said}");
+        // Nor does it stand by for an undo that fails.
+        undoable.baseline.snapshot.clone_from(&sound.snapshot);
+        undoable.snapshot.clone_from(&sound.snapshot);
+        other(undoable.snapshot.as_mut().expect("a snapshot"));
+        let made = plan(&with_fallback, &undoable).expect("a plan");
+        assert!(made.steps.iter().all(|it| it.name != "restore"));
+        let notes = made.notes.join("\n");
+        assert!(notes.contains("nothing is restored"), "{notes}");
+    }
+    sound.baseline.snapshot = None;
+    assert!(plan(&runbook(), &sound).is_err(), "nothing was recorded");
 }
 
 #[test]
@@ -476,4 +526,102 @@ fn restore_as_people_read_it() {
     let observed = migrated(Some("breaking"), Some("lossy"), true);
     let plan = plan(&runbook(), &observed).expect("a plan");
     insta::assert_snapshot!(plan);
+}
+
+#[test]
+fn budgets_follow_the_size_of_the_work_and_the_plan_says_so() {
+    let mut runbook = runbook();
+    let restore = runbook.steps.iter().position(|it| it.name == "restore");
+    let replay = when(
+        When::LedgerRestore,
+        step("replay", "Replay", Command::ReplayOrders),
+    );
+    runbook
+        .steps
+        .insert(restore.expect("it restores") + 1, replay);
+    let budget = |observed: &Observed, command: fn(&Command) -> bool| {
+        let plan = plan(&runbook, observed).expect("a plan");
+        let step = plan.steps.iter().find(|step| command(&step.command));
+        (step.expect("the step").budget, plan.notes.join("\n"))
+    };
+    let replays: fn(&Command) -> bool = |it| matches!(it, Command::ReplayOrders);
+    let restores: fn(&Command) -> bool = |it| matches!(it, Command::RestoreSnapshot { .. });
+    let mut observed = migrated(Some("breaking"), None, true);
+    let position = |log_seq| LedgerPosition {
+        log_seq,
+        ..LedgerPosition::default()
+    };
+    observed.position = Some(position(1_000));
+    let (short, notes) = budget(&observed, replays);
+    assert!(!notes.contains("order log"), "{notes}");
+    // An hour at 200 a second, and half a minute more until the fence is up.
+    observed.baseline.recorded_at = at(-3_500);
+    observed.position = Some(position(720_000));
+    let (long, notes) = budget(&observed, replays);
+    assert!(long > short && long >= Duration::from_secs(48), "{long:?}");
+    assert!(
+        notes.contains("some 726000 entries of the order log"),
+        "{notes}"
+    );
+    observed.snapshot.as_mut().expect("a snapshot").size_bytes = 9_000_000_000;
+    let (restore, notes) = budget(&observed, restores);
+    assert_eq!(restore, Duration::from_secs(201));
+    assert!(notes.contains("a snapshot of 9000 MB"), "{notes}");
+}
+
+#[test]
+fn what_somebody_may_do_meanwhile_is_stood_by_for() {
+    let mut observed = observed(&[("gateway", "2")]);
+    let stood_by_for = |observed: &Observed| {
+        let plan = plan(&runbook(), observed).expect("a plan");
+        let resumes = plan.stand_by.iter();
+        let resumes = resumes.filter(|step| step.command == Command::RolloutResume);
+        let services: Vec<String> = resumes
+            .clone()
+            .filter_map(|it| it.service.clone())
+            .collect();
+        // It would stand before the undo, and goes back to what was recorded.
+        let gateways = resumes
+            .clone()
+            .find(|it| it.service.as_deref() == Some("gateway"));
+        let next = &plan.steps[gateways.expect("the gateway's").index];
+        assert_eq!(next.command, Command::RolloutUndo { pinned: true });
+        assert!(services.iter().all(|name| plan.service(name).is_some()));
+        services
+    };
+    assert_eq!(stood_by_for(&observed), ["gateway", "matching", "risk"]);
+    // What was paused before, and is none of the rollback's business, stays so.
+    observed.services.get_mut("risk").expect("risk").paused = true;
+    assert_eq!(stood_by_for(&observed), ["gateway", "matching"]);
+}
+
+#[test]
+fn who_puts_the_release_back_is_named_and_outlasted() {
+    let mut runbook = runbook();
+    let mut stay = step("stay", "Afterwards", Command::CheckBuildInfo { port: 8080 });
+    stay.phase = Phase::After;
+    stay.hold = Some(Duration::from_secs(60));
+    runbook.steps.push(stay);
+    let mut observed = observed(&[("gateway", "2")]);
+    let held = |observed: &Observed| {
+        let plan = plan(&runbook, observed).expect("a plan");
+        let last = plan.steps.last().expect("steps").clone();
+        (last.hold, last.budget, plan.notes.join("\n"))
+    };
+    let (hold, before, notes) = held(&observed);
+    assert_eq!((hold, notes.as_str()), (Some(Duration::from_secs(60)), ""));
+    let gateway = observed.services.get_mut("gateway").expect("the gateway");
+    gateway.reconciler = Some(Reconciler {
+        name: "Argo CD".to_owned(),
+        mark: "argocd.argoproj.io/instance=dex".to_owned(),
+    });
+    let (hold, budget, notes) = held(&observed);
+    assert_eq!(hold, Some(COMES_AGAIN));
+    assert_eq!(budget, before + COMES_AGAIN - Duration::from_secs(60));
+    assert!(
+        notes.contains(
+            "gateway is kept as a repository says by Argo CD (argocd.argoproj.io/instance=dex)"
+        ),
+        "{notes}"
+    );
 }

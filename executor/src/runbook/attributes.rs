@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::odd;
 use super::source::{Findings, Spanned};
 
 /// A key and its value; `is_text` tells a JSON string from a number or a word.
@@ -49,14 +50,18 @@ impl Scanner<'_> {
     }
 
     fn space(&mut self) {
-        while let Some(c) = self.peek().filter(|c| c.is_whitespace()) {
+        // The blanks of JSON, and no others.
+        while let Some(c) = self
+            .peek()
+            .filter(|c| matches!(c, ' ' | '\t' | '\r' | '\n'))
+        {
             self.at += c.len_utf8();
         }
     }
 
     fn fail<T>(&self, wanted: &str) -> Result<T, Failure> {
         let (len, got) = match self.peek() {
-            Some(c) => (c.len_utf8(), format!("`{c}`")),
+            Some(c) => (c.len_utf8(), odd::name(c)),
             None => (0, "the end of the line".to_owned()),
         };
         Err((

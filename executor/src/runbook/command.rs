@@ -3,6 +3,7 @@
 mod checks;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::model::Command;
 use super::query;
@@ -17,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) services: Option<&'a [String]>,
     /// Whether the step runs for each service, if its attributes were readable.
     pub(super) for_each: Option<bool>,
+    /// The step's budget, if it was readable.
+    pub(super) timeout: Option<Duration>,
 }
 
 type Word = Spanned<String>;
@@ -47,8 +50,11 @@ const PROGRAMS: [Program; 5] = [
             flag(&["--output", "-o"], true),
             flag(&["--patch", "-p"], true),
             flag(&["--raw"], true),
+            flag(&["--replicas"], true),
             flag(&["--selector", "-l"], true),
             flag(&["--since"], true),
+            flag(&["--tail"], true),
+            flag(&["--timeout"], true),
             flag(&["--timestamps"], false),
             flag(&["--to-revision"], true),
             flag(&["--type"], true),
@@ -62,6 +68,7 @@ const PROGRAMS: [Program; 5] = [
             "rollout resume",
             "rollout undo",
             "rollout status",
+            "scale",
         ],
     },
     Program {
@@ -94,11 +101,91 @@ const PROGRAMS: [Program; 5] = [
             "db restore",
             "db replay",
             "config restore",
+            "pods replace",
             "post-mortem",
             "scenario",
         ],
     },
 ];
+
+/// How kubectl names kinds: in full, in the plural, shortened, and with their API group.
+const DEPLOYMENT: [&str; 7] = [
+    "deployments",
+    "deployment",
+    "deploy",
+    "deployments.apps",
+    "deployment.apps",
+    "deployments.v1.apps",
+    "deployment.v1.apps",
+];
+const REPLICA_SET: [&str; 7] = [
+    "replicasets",
+    "replicaset",
+    "rs",
+    "replicasets.apps",
+    "replicaset.apps",
+    "replicasets.v1.apps",
+    "replicaset.v1.apps",
+];
+const CONFIG_MAP: [&str; 3] = ["configmap", "configmaps", "cm"];
+
+/// Flags that kubectl has for the commands above and that the executor does nothing with. Whoever writes one has
+/// not misspelled another.
+const OF_KUBECTL: [&str; 25] = [
+    "--all-containers",
+    "--all-namespaces",
+    "--cluster",
+    "--container",
+    "--context",
+    "--dry-run",
+    "--field-manager",
+    "--field-selector",
+    "--follow",
+    "--kubeconfig",
+    "--limit-bytes",
+    "--max-log-requests",
+    "--patch-file",
+    "--prefix",
+    "--previous",
+    "--record",
+    "--request-timeout",
+    "--revision",
+    "--server",
+    "--show-labels",
+    "--since-time",
+    "--sort-by",
+    "--token",
+    "--user",
+    "--wait",
+];
+
+impl Program {
+    /// What to say about a flag that it hasn't.
+    fn flag_help(&self, name: &str) -> String {
+        let known: Vec<&str> = self
+            .flags
+            .iter()
+            .flat_map(|it| it.names.iter().copied())
+            .collect();
+        let of_kubectl = self.name == "kubectl"
+            && (OF_KUBECTL.contains(&name) || ["-A", "-c", "-f", "-w"].contains(&name));
+        // Any other letter is one letter away; only the same one may be a slip.
+        let is_short = name.len() == 2 && !name.starts_with("--");
+        let same_letter = known.iter().find(|it| it.eq_ignore_ascii_case(name));
+        match name {
+            _ if known.is_empty() => format!("`{}` takes none", self.name),
+            "--watch" | "-w" if self.name == "kubectl" => {
+                "remove it: the executor waits by itself, for as long as the attribute `rb.timeout` says".to_owned()
+            }
+            _ if of_kubectl => "kubectl has it, but the executor doesn't carry it out: remove it".to_owned(),
+            _ if is_short => match same_letter {
+                Some(same) => format!("did you mean `{same}`?"),
+                None => format!("known here: {}", suggest::list(&known)),
+            },
+            _ => suggest::help(name, &known),
+        }
+    }
+}
 
 /// A command as understood, with what the whole document is checked against.
 pub(super) struct Understood {
@@ -164,16 +251,21 @@ impl<'a> Arguments<'a, '_, '_, '_> {
         let mut words = words.iter();
         let mut good = true;
         while let Some(word) = words.next() {
+            if word.value == "|" && word.span.len() == 1 {
+                self.positional.push(word);
+                return self.grep(words.as_slice()).filter(|()| good);
+            }
             if !word.value.starts_with('-') || word.value == "-" {
                 self.positional.push(word);
                 continue;
             }
-            let (name, inline) = match word.value.split_once('=') {
-                Some((name, value)) => (
+            let (name, inline) = match (self.joined(word), word.value.split_once('=')) {
+                (Some((name, value)), _) => (name, Some(value)),
+                (None, Some((name, value))) => (
                     name,
                     Some(Word::new(value.to_owned(), after(word, name.len() + 1))),
                 ),
-                None => (word.value.as_str(), None),
+                (None, None) => (word.value.as_str(), None),
             };
             let Some(flag) = self
                 .program
@@ -181,17 +273,7 @@ impl<'a> Arguments<'a, '_, '_, '_> {
                 .iter()
                 .find(|it| it.names.contains(&name))
             else {
-                let known: Vec<&str> = self
-                    .program
-                    .flags
-                    .iter()
-                    .flat_map(|it| it.names.iter().copied())
-                    .collect();
-                let help = match name {
-                    "--timeout" => "a step's budget is its attribute `rb.timeout`".to_owned(),
-                    _ if known.is_empty() => format!("`{}` takes none", self.program.name),
-                    _ => suggest::help(name, &known),
-                };
+                let help = self.program.flag_help(name);
                 self.findings.error(
                     "flag-unknown",
                     word.span.clone(),
@@ -248,6 +330,41 @@ impl<'a> Arguments<'a, '_, '_, '_> {
         good.then_some(())
     }
 
+    /// The words after the pipe: `grep`, a flag that says that the text is no pattern, and the text.
+    fn grep(&mut self, words: &'a [Word]) -> Option<()> {
+        let mut good = true;
+        for word in words {
+            match word.value.as_str() {
+                "-F" | "--fixed-strings" => {}
+                flag if flag.starts_with('-') => {
+                    self.findings.error(
+                        "flag-unknown",
+                        word.span.clone(),
+                        format!("`grep` has no flag `{flag}` here"),
+                        "unknown flag",
+                        "the executor finds the counter by its name and labels: write `grep 'SERIES'` or `grep -F 'SERIES'`",
+                    );
+                    good = false;
+                }
+                _ => self.positional.push(word),
+            }
+        }
+        good.then_some(())
+    }
+
+    /// A short flag with its value right behind it, as in `-oyaml` and `-lapp=$SERVICE`.
+    fn joined(&self, word: &'a Word) -> Option<(&'a str, Word)> {
+        let mut flags = self.program.flags.iter().filter(|flag| flag.takes_value);
+        let short = word.value.get(..2).filter(|short| {
+            !short.starts_with("--") && flags.any(|flag| flag.names.contains(short))
+        })?;
+        let value = word.value[2..]
+            .strip_prefix('=')
+            .unwrap_or(&word.value[2..]);
+        let skip = word.value.len() - value.len();
+        (!value.is_empty()).then(|| (short, Word::new(value.to_owned(), after(word, skip))))
+    }
+
     fn form(&mut self) -> Option<Understood> {
         let words: Vec<&str> = self.positional.iter().map(|it| it.value.as_str()).collect();
         let plain = |command| {
@@ -268,31 +385,39 @@ impl<'a> Arguments<'a, '_, '_, '_> {
                 let span = self.positional[3].span.clone();
                 plain(self.counter(&path, series, span)?)
             }
-            ("kubectl", ["get", "deployments" | "deployment" | "deploy"]) => {
+            ("kubectl", ["get", kind]) if DEPLOYMENT.contains(kind) => {
                 self.only(&["--namespace", "--output"]);
                 self.namespace();
                 let output = self.value("--output", "yaml")?;
                 self.literal(&output, "yaml", "the whole objects are recorded");
                 plain(Command::RecordRelease)
             }
-            ("kubectl", ["get", "replicasets" | "replicaset" | "rs"]) => {
+            ("kubectl", ["get", kind]) if REPLICA_SET.contains(kind) => {
                 self.only(&["--namespace", "--selector"]);
                 self.namespace();
                 self.selector();
                 plain(Command::ReviewReplicaSets)
             }
-            ("kubectl", ["patch", "configmap" | "configmaps" | "cm", name]) => {
+            ("kubectl", ["patch", rest @ ..]) if self.config_map(rest).is_some() => {
+                let name = self.config_map(rest)?;
                 self.only(&["--namespace", "--type", "--patch"]);
                 self.namespace();
                 let kind = self.value("--type", "merge")?;
                 self.literal(&kind, "merge", "only merge patches are understood");
                 let patch = self.value("--patch", "'{\"data\":{\"KEY\":\"VALUE\"}}'")?;
-                plain(self.set_config(name, &patch)?)
+                plain(self.set_config(&name, &patch)?)
             }
             ("kubectl", ["logs"]) => {
-                self.only(&["--namespace", "--selector", "--timestamps", "--since"]);
+                self.only(&[
+                    "--namespace",
+                    "--selector",
+                    "--timestamps",
+                    "--since",
+                    "--tail",
+                ]);
                 self.namespace();
                 self.selector();
+                self.tail();
                 let since = self.value("--since", "10m")?;
                 plain(Command::DumpLogs {
                     since: self.since(&since)?,
@@ -300,6 +425,18 @@ impl<'a> Arguments<'a, '_, '_, '_> {
             }
             ("kubectl", ["rollout", verb @ ("resume" | "undo" | "status"), rest @ ..]) => {
                 plain(self.rollout(verb, rest)?)
+            }
+            ("kubectl", ["scale", rest @ ..]) => {
+                self.only(&["--namespace", "--replicas"]);
+                self.namespace();
+                self.deployment("scale", rest, 1)?;
+                let replicas = self.value("--replicas", "$TARGET_REPLICAS")?;
+                self.literal(
+                    &replicas,
+                    "$TARGET_REPLICAS",
+                    "how many there are to be is what `prepare` recorded",
+                );
+                plain(Command::RestoreReplicas)
             }
             ("flyway", ["undo"]) => {
                 let target = self.value("-target", "$TARGET_SCHEMA")?;
@@ -364,6 +501,12 @@ impl<'a> Arguments<'a, '_, '_, '_> {
                 let service = self.value("--service", "$SERVICE")?;
                 self.service(&service);
                 plain(Command::RestoreConfig)
+            }
+            ("rollback", ["pods", "replace"]) => {
+                self.only(&["--service"]);
+                let service = self.value("--service", "$SERVICE")?;
+                self.service(&service);
+                plain(Command::ReplacePods)
             }
             ("rollback", ["post-mortem"]) => {
                 self.only(&[]);

@@ -37,13 +37,23 @@ pub(super) struct FrontMatter {
     pub(super) prometheus: Option<String>,
     pub(super) loki: Option<String>,
     pub(super) triggers: Option<Vec<Trigger>>,
+    /// Where they stand, in the same order.
+    pub(super) trigger_places: Vec<TriggerPlace>,
+}
+
+/// Where things of a trigger stand, for messages about it.
+#[derive(Clone, Debug)]
+pub(super) struct TriggerPlace {
+    pub(super) query: Range<usize>,
+    pub(super) hold_for: Range<usize>,
 }
 
 /// Splits the front matter off: its YAML's range, and where the body begins.
 fn split(text: &str) -> Option<Result<(Range<usize>, usize), ()>> {
     let mut lines = text.split_inclusive('\n');
     let first = lines.next()?;
-    if first.trim_end() != "---" {
+    // Some editors begin a file with a byte order mark, which nobody sees.
+    if first.trim_start_matches('\u{feff}').trim_end() != "---" {
         return None;
     }
     let start = first.len();
@@ -55,6 +65,43 @@ fn split(text: &str) -> Option<Result<(Range<usize>, usize), ()>> {
         at += line.len();
     }
     Some(Err(()))
+}
+
+/// The first line of what looks like another front matter at the beginning of the body. To Markdown it is a heading,
+/// underlined by its last line, and would be the title.
+fn second(text: &str, body: usize) -> Option<Range<usize>> {
+    let mut at = body;
+    let mut lines = Vec::new();
+    for line in text[body..].split_inclusive('\n') {
+        let bare = line.trim_end();
+        if !bare.is_empty() {
+            lines.push((at..at + bare.len(), bare));
+        }
+        at += line.len();
+    }
+    let key = |line: &str| {
+        let (key, value) = line.split_once(':')?;
+        (value.is_empty() || value.starts_with(' ')).then(|| key.to_owned())
+    };
+    let is_fenced = lines.first()?.1 == "---";
+    let first = lines.get(usize::from(is_fenced))?;
+    let key = key(first.1)?;
+    let looks_like_one = if is_fenced {
+        !key.is_empty()
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    } else {
+        KEYS.contains(&key.as_str())
+    };
+    // It ends before the first heading.
+    let mut rest = lines[usize::from(is_fenced) + 1..].iter();
+    let ends = rest
+        .by_ref()
+        .map(|(_, line)| *line)
+        .take_while(|line| !line.starts_with("# "))
+        .any(|line| line == "---");
+    (looks_like_one && ends).then(|| lines[0].0.clone())
 }
 
 /// Reads the front matter of `text`; returns it with the offset at which the body begins.
@@ -83,7 +130,17 @@ pub(super) fn read(text: &str, findings: &mut Findings<'_>) -> (FrontMatter, usi
         }
         Some(Ok(found)) => found,
     };
-    let opening = 0..range.start.min(3);
+    let mark = text.len() - text.trim_start_matches('\u{feff}').len();
+    let opening = mark..mark + 3;
+    if let Some(span) = second(text, body) {
+        findings.error(
+            "front-matter-second",
+            span,
+            "a second front matter",
+            "the first one has ended above",
+            "there is one: move its keys up into the first, and remove its lines `---`",
+        );
+    }
     let Some(root) = yaml::read(&text[range.clone()], range.start, findings) else {
         return (FrontMatter::default(), body);
     };
@@ -115,7 +172,14 @@ pub(super) fn read(text: &str, findings: &mut Findings<'_>) -> (FrontMatter, usi
             "services" => front.services = reader.services(node),
             "prometheus" => front.prometheus = reader.url(&key.value, node),
             "loki" => front.loki = reader.url(&key.value, node),
-            "triggers" => front.triggers = reader.triggers(node),
+            "triggers" => {
+                if let Some((triggers, places)) =
+                    reader.triggers(node).map(|it| it.into_iter().unzip())
+                {
+                    front.triggers = Some(triggers);
+                    front.trigger_places = places;
+                }
+            }
             _ => {}
         }
     }
@@ -313,7 +377,7 @@ impl Reader<'_, '_> {
         None
     }
 
-    fn triggers(&mut self, node: &Node) -> Option<Vec<Trigger>> {
+    fn triggers(&mut self, node: &Node) -> Option<Vec<(Trigger, TriggerPlace)>> {
         let Node::Sequence { items, .. } = node else {
             self.ill_typed(
                 "triggers",
@@ -332,12 +396,12 @@ impl Reader<'_, '_> {
             );
             return None;
         }
-        let mut triggers: Vec<Trigger> = Vec::new();
+        let mut triggers: Vec<(Trigger, TriggerPlace)> = Vec::new();
         for item in items {
-            let Some((trigger, name_span)) = self.trigger(item) else {
+            let Some((trigger, name_span, place)) = self.trigger(item) else {
                 continue;
             };
-            if triggers.iter().any(|it| it.name == trigger.name) {
+            if triggers.iter().any(|(it, _)| it.name == trigger.name) {
                 self.findings.error(
                     "front-matter-duplicate",
                     name_span,
@@ -346,13 +410,13 @@ impl Reader<'_, '_> {
                     "give each trigger a name of its own",
                 );
             } else {
-                triggers.push(trigger);
+                triggers.push((trigger, place));
             }
         }
         Some(triggers)
     }
 
-    fn trigger(&mut self, node: &Node) -> Option<(Trigger, Range<usize>)> {
+    fn trigger(&mut self, node: &Node) -> Option<(Trigger, Range<usize>, TriggerPlace)> {
         let Node::Mapping { entries, span } = node else {
             self.ill_typed(
                 "triggers",
@@ -393,16 +457,21 @@ impl Reader<'_, '_> {
             condition
         });
         let hold_for = get("for").and_then(|it| self.duration("for", it, Duration::from_secs(600)));
-        let name = name?;
+        let (name, query) = (name?, query?);
+        let place = TriggerPlace {
+            query: query.span,
+            hold_for: get("for").map_or(span.clone(), Node::span),
+        };
         Some((
             Trigger {
                 name: name.value,
                 class: class?,
-                query: query?.value,
+                query: query.value,
                 condition: condition?,
                 hold_for: hold_for?,
             },
             name.span,
+            place,
         ))
     }
 

@@ -1,16 +1,23 @@
 //! What is legal in a runbook and unwise. It doesn't keep a runbook from being loaded: a changed one must
 //! run in drills, which judge it by what happens.
 
-use std::fmt;
+mod queries;
 
+use std::fmt;
+use std::ops::Range;
+
+use self::queries::Unwise;
+use super::front_matter::TriggerPlace;
 use super::model::{Command, OnFail, Phase, Runbook, When};
-use super::parse::{PATHS, path_budget};
+use super::parse::{PATHS, Places, path_budget, total};
 use super::source::{Findings, Mistake, RunbookErrors, plain};
 use super::step::Place;
 use super::suggest;
 
 /// Requests that bound an error rate below 0.01 % at 95 % if none of them fails (rule of three).
 const REQUESTS_MIN: u64 = 30_000;
+/// More requests a second than this are not to be counted on: few exchanges have them at any hour.
+const RATE_MAX: u64 = 1_000;
 
 /// A runbook, and what is unwise about it.
 #[derive(Clone, Debug)]
@@ -47,18 +54,23 @@ impl Parsed {
     }
 }
 
-/// Notes what is unwise in `runbook`, whose steps stand at `places`.
-pub(super) fn check(runbook: &Runbook, places: &[Place], findings: &mut Findings<'_>) {
+/// Notes what is unwise in `runbook`, whose parts stand at `places`.
+pub(super) fn check(runbook: &Runbook, places: &Places, findings: &mut Findings<'_>) {
     let mut lint = Lint {
         runbook,
-        places,
+        places: &places.steps,
         findings,
     };
+    lint.triggers(&places.triggers);
     lint.prepare();
+    lint.phases();
     lint.undo();
     lint.ledger();
     lint.logs();
     lint.verification();
+    lint.steps_queries();
+    lint.holds();
+    lint.requests();
     lint.order();
     lint.budgets();
 }
@@ -92,6 +104,195 @@ impl Lint<'_, '_, '_> {
         let span = self.places.first().map_or(0..0, |it| it.opening.clone());
         self.findings
             .warning(code, span, message, "in this runbook", help);
+    }
+
+    fn triggers(&mut self, places: &[TriggerPlace]) {
+        let runbook = self.runbook;
+        for (trigger, place) in runbook.triggers.iter().zip(places) {
+            if trigger.hold_for > runbook.validation_window {
+                let message = format!(
+                    "`{}` must hold for {}, and the validation window ends after {}",
+                    trigger.name,
+                    suggest::show(trigger.hold_for),
+                    suggest::show(runbook.validation_window)
+                );
+                self.findings.warning(
+                    "trigger-never-fires",
+                    place.hold_for.clone(),
+                    message,
+                    "longer than the validation window",
+                    "shorten it, or let the validation window last longer: this trigger can't fire within it",
+                );
+            }
+            let unwise = queries::of_promql(&trigger.query, &runbook.namespace);
+            for it in unwise {
+                self.unwise(&it, place.query.clone(), true);
+            }
+        }
+    }
+
+    /// The queries of steps, and those that count requests.
+    fn steps_queries(&mut self) {
+        let runbook = self.runbook;
+        for (step, place) in runbook.steps.iter().zip(self.places) {
+            let asked = match &step.command {
+                Command::PromQuery { query } => queries::of_promql(query, &runbook.namespace),
+                Command::LogQuery { query } => queries::of_logql(query, &runbook.namespace),
+                _ => Vec::new(),
+            };
+            for it in asked {
+                self.unwise(&it, place.command.clone(), false);
+            }
+            if let (Some(counted), Some(span)) = (&step.count_query, &place.requests) {
+                for it in queries::of_promql(counted, &runbook.namespace) {
+                    self.unwise(&it, span.clone(), false);
+                }
+            }
+        }
+    }
+
+    fn unwise(&mut self, unwise: &Unwise, span: Range<usize>, in_trigger: bool) {
+        let namespace = &self.runbook.namespace;
+        match unwise {
+            Unwise::Namespace(other) => {
+                let help = match suggest::closest(other, [namespace.as_str()]) {
+                    Some(close) => format!("did you mean `{close}`?"),
+                    None => format!("write `{namespace}`, unless it is meant"),
+                };
+                let message = format!(
+                    "this query asks about the namespace `{other}`, not `{namespace}` of the front matter"
+                );
+                let span = self.findings.within(span, other);
+                self.findings
+                    .warning("query-namespace", span, message, "another namespace", help);
+            }
+            Unwise::RateOfSum(function) => {
+                let span = self.findings.within(span, function);
+                self.findings.warning(
+                    "rate-of-sum",
+                    span,
+                    format!("`{function}` is taken of a sum"),
+                    "after the counters were added up",
+                    format!(
+                        "write `sum({function}(…))`: a pod that restarts makes the sum smaller, as if all had begun anew"
+                    ),
+                );
+            }
+            Unwise::TwoSamples(function) if in_trigger => {
+                let span = self.findings.within(span, function);
+                self.findings.warning(
+                    "trigger-two-samples",
+                    span,
+                    format!("`{function}` looks at the last two samples only"),
+                    "in a trigger",
+                    "write `rate` or `delta` over several scrapes: one late sample would make a rollback mandatory",
+                );
+            }
+            Unwise::TwoSamples(_) => {}
+        }
+    }
+
+    /// What a phase doesn't carry out: before a deployment the release is recorded and snapshots are taken, nothing else;
+    /// afterwards it is too late for both.
+    fn phases(&mut self) {
+        for at in 0..self.runbook.steps.len() {
+            let step = &self.runbook.steps[at];
+            let prepares = matches!(
+                step.command,
+                Command::RecordRelease | Command::Snapshot { .. }
+            );
+            match (step.phase, prepares) {
+                (Phase::Prepare, false) => self.warn_at(
+                    at,
+                    "prepare-ignored",
+                    "this step is not carried out: before a deployment nothing is done but to record and to copy",
+                    "in the phase `prepare`",
+                    "write `\"rb.phase\":\"run\"` if it belongs to the rollback",
+                ),
+                (Phase::Run | Phase::After, true) => self.warn_at(
+                    at,
+                    "recorded-late",
+                    "this step fails: in a rollback it is too late for it",
+                    "not in the phase `prepare`",
+                    "write `\"rb.phase\":\"prepare\"`",
+                ),
+                _ => {}
+            }
+        }
+    }
+
+    /// What must hold for as long as its step may take can't have begun to hold.
+    fn holds(&mut self) {
+        let runbook = self.runbook;
+        for (step, place) in runbook.steps.iter().zip(self.places) {
+            if let (Some(hold), Some(span)) = (step.hold, &place.hold)
+                && hold >= step.timeout
+            {
+                let message = format!(
+                    "`{}` must hold for {}, and its budget is {}",
+                    step.name,
+                    suggest::show(hold),
+                    suggest::show(step.timeout)
+                );
+                self.findings.warning(
+                    "hold-too-long",
+                    span.clone(),
+                    message,
+                    "can't be over within `rb.timeout`",
+                    "shorten it, or give the step a larger budget",
+                );
+            }
+        }
+    }
+
+    /// Windows that can't hold the requests which are waited for.
+    fn requests(&mut self) {
+        let runbook = self.runbook;
+        let services = runbook.services.len();
+        let always: Vec<usize> = path_budget(&runbook.steps, services, &[When::Always]).0;
+        for (at, (step, place)) in runbook.steps.iter().zip(self.places).enumerate() {
+            let (Some(wanted), Some(counted)) = (step.min_requests, &step.count_query) else {
+                continue;
+            };
+            if let Some(span) = place
+                .requests
+                .clone()
+                .filter(|_| !counted.contains("$WINDOW"))
+            {
+                self.findings.warning(
+                    "requests-window",
+                    span,
+                    "the requests are counted in a window that doesn't begin with the recovery",
+                    "without `$WINDOW`",
+                    "write `[$WINDOW]`: a longer one counts requests of the bad release, a shorter one may never hold enough",
+                );
+            }
+            if step.phase != Phase::Run {
+                continue;
+            }
+            // The window begins before the first step that uses it, and may last until the RTO, less what comes after.
+            let uses = |at: &usize| {
+                let step = &runbook.steps[*at];
+                step.text.contains("$WINDOW") || step.count_query.is_some()
+            };
+            let first = always.iter().copied().find(|at| uses(at)).unwrap_or(at);
+            let is_other = |other: &usize| *other < first || *other > at;
+            let others = always.iter().filter(|other| is_other(other));
+            let others = total(&runbook.steps, services, others.copied());
+            let longest = runbook.rto.saturating_sub(others).as_secs().max(1);
+            let rate = wanted.div_ceil(longest);
+            if let Some(span) = place.min_requests.clone().filter(|_| rate > RATE_MAX) {
+                self.findings.warning(
+                    "requests-too-many",
+                    span,
+                    format!(
+                        "{wanted} requests take {rate} a second: within the RTO this window lasts {longest}s at most"
+                    ),
+                    "more than most exchanges have",
+                    "ask for fewer: 30000 without an error bound the error rate below 0.01 %",
+                );
+            }
+        }
     }
 
     fn prepare(&mut self) {
@@ -236,13 +437,13 @@ impl Lint<'_, '_, '_> {
                 "no-health-check",
                 "nothing asks the pods for their health",
                 "add `kubectl get --raw …/proxy/health`",
-                |it| matches!(it, Command::CheckHealth),
+                |it| matches!(it, Command::CheckHealth { .. }),
             ),
             (
                 "no-build-check",
                 "nothing checks that the prior build runs",
                 "an undo can be a no-op and exit 0: add `kubectl get --raw …/proxy/metrics`",
-                |it| matches!(it, Command::CheckBuildInfo),
+                |it| matches!(it, Command::CheckBuildInfo { .. }),
             ),
             (
                 "no-error-rate",
@@ -312,13 +513,26 @@ impl Lint<'_, '_, '_> {
     /// Everything that may be needed at once fits into the RTO. An undo that is made good by a restore may fail at the end of its own
     /// budget, so both count on its path.
     fn budgets(&mut self) {
-        const ALL: [When; 2] = [When::DeploymentPaused, When::ConfigChanged];
+        // An undo may fail, and somebody may scale a service down meanwhile; both at once are left out.
+        const EITHER: [When; 2] = [When::DeploymentPaused, When::ConfigChanged];
+        const ALL: [When; 3] = [EITHER[0], EITHER[1], When::ReplicasReduced];
         let rto = self.runbook.rto;
         let steps = &self.runbook.steps;
         let services = self.runbook.services.len();
-        let sum = |when: &[When]| path_budget(steps, services, &[when, &ALL[..]].concat()).1;
-        let worst = PATHS.iter().map(|(_, when)| sum(when)).max();
-        let worst = worst.unwrap_or_default();
+        let sum =
+            |when: &[When], more: &[When]| path_budget(steps, services, &[when, more].concat()).1;
+        let worst = PATHS.iter().map(|(_, when)| sum(when, &ALL)).max();
+        // Where nothing but the configuration changed, pods are replaced instead of a rollout, not on top of it.
+        let replaced = (0..steps.len())
+            .filter(|at| steps[*at].phase == Phase::Run && steps[*at].when == When::ConfigOnly);
+        let rolled_out =
+            self.run(|it| matches!(it, Command::RolloutUndo { .. } | Command::RolloutStatus));
+        let more = total(steps, services, replaced).saturating_sub(total(
+            steps,
+            services,
+            rolled_out.into_iter(),
+        ));
+        let worst = worst.unwrap_or_default().saturating_add(more);
         if worst > rto {
             let message = format!(
                 "with every condition met, the budgets come to {}, more than the RTO of {}",
@@ -339,12 +553,15 @@ impl Lint<'_, '_, '_> {
         else {
             return;
         };
-        let both = sum(&[
-            When::Always,
-            When::LedgerBreaking,
-            When::LedgerUndo,
-            When::LedgerRestore,
-        ]);
+        let both = sum(
+            &[
+                When::Always,
+                When::LedgerBreaking,
+                When::LedgerUndo,
+                When::LedgerRestore,
+            ],
+            &EITHER,
+        );
         if both > rto {
             let message = format!(
                 "if `{}` fails and the snapshot is restored instead, the budgets come to {}, more than the RTO of {}",
@@ -409,6 +626,8 @@ impl fmt::Display for Runbook {
                     When::LedgerRestore => ", if the snapshot must correct the ledger",
                     When::DeploymentPaused => ", if the Deployment is paused",
                     When::ConfigChanged => ", if the configuration changed",
+                    When::ConfigOnly => ", if nothing but the configuration changed",
+                    When::ReplicasReduced => ", if the Deployment was scaled down",
                 };
                 let each = if step.for_each_service {
                     ", for each service"

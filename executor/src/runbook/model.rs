@@ -58,6 +58,14 @@ pub struct Terms<'a> {
 }
 
 impl Runbook {
+    /// The port at which pods show their build, if a step asks for it.
+    pub(crate) fn build_port(&self) -> Option<u16> {
+        self.steps.iter().find_map(|step| match step.command {
+            Command::CheckBuildInfo { port } => Some(port),
+            _ => None,
+        })
+    }
+
     /// What holds for all steps.
     #[must_use]
     pub fn terms(&self) -> Terms<'_> {
@@ -277,6 +285,10 @@ pub enum When {
     DeploymentPaused,
     /// The release changed the service's configuration.
     ConfigChanged,
+    /// The release changed nothing of the service but its configuration, so that no rollout replaces its pods.
+    ConfigOnly,
+    /// The Deployment wants fewer replicas than were recorded.
+    ReplicasReduced,
 }
 
 /// The closed set of commands.
@@ -303,7 +315,7 @@ pub enum Command {
     Fence,
     /// `rollback db unfence`
     Unfence,
-    /// `kubectl logs -n NS -l app=$SERVICE --timestamps --since=DURATION`: of the bad release's pods.
+    /// `kubectl logs -n NS -l app=$SERVICE --timestamps --since=DURATION --tail=-1`: of the bad release's pods.
     DumpLogs {
         /// How far back.
         since: Duration,
@@ -321,6 +333,10 @@ pub enum Command {
     RestoreConfig,
     /// `kubectl rollout resume deployment/$SERVICE -n NS`
     RolloutResume,
+    /// `kubectl scale deployment/$SERVICE -n NS --replicas=$TARGET_REPLICAS`: up to what `prepare` recorded, never down.
+    RestoreReplicas,
+    /// `rollback pods replace --service $SERVICE`: evict, one by one, the pods that started before their configuration was put back.
+    ReplacePods,
     /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`. Without the
     /// revision it goes, as kubectl does, to the second-highest one, whatever that is.
     RolloutUndo {
@@ -331,13 +347,21 @@ pub enum Command {
     RolloutStatus,
     /// `kubectl get replicasets -n NS -l app=$SERVICE`: old one serving at full size, new one at zero.
     ReviewReplicaSets,
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:8080/proxy/health`: every live pod is healthy.
-    CheckHealth,
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:8080/proxy/metrics`: every live pod shows the prior `build_info`.
-    CheckBuildInfo,
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:8080/proxy/metrics | grep 'SERIES'`: how much the counter has grown since
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/health`: every live pod is healthy.
+    CheckHealth {
+        /// The pod's port.
+        port: u16,
+    },
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics`: every live pod shows the prior `build_info`.
+    CheckBuildInfo {
+        /// The pod's port.
+        port: u16,
+    },
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics | grep 'SERIES'`: how much the counter has grown since
     /// the look before, over all live pods, must satisfy `rb.expect`.
     CheckCounter {
+        /// The pod's port.
+        port: u16,
         /// `NAME{LABEL="VALUE",…}`
         series: Series,
     },

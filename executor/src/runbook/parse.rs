@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::front_matter::TriggerPlace;
 use super::model::{Command, Phase, Runbook, Step, When};
 use super::source::{Findings, RunbookErrors, digest};
 use super::step::{self, Place};
@@ -43,7 +44,15 @@ impl Runbook {
     }
 }
 
-fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Vec<Place>)> {
+/// Where the parts of a runbook stand.
+pub(super) struct Places {
+    /// The steps, in order.
+    pub(super) steps: Vec<Place>,
+    /// The triggers, in order.
+    pub(super) triggers: Vec<TriggerPlace>,
+}
+
+fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Places)> {
     let (front, body) = front_matter::read(text, findings);
     let document = document::read(text, body, findings);
     if document
@@ -98,6 +107,10 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Vec<Place>)
         loki: front.loki,
         triggers: front.triggers?,
         steps,
+    };
+    let places = Places {
+        steps: places,
+        triggers: front.trigger_places,
     };
     Some((runbook, places))
 }
@@ -167,6 +180,13 @@ fn budget(step: &Step, services: usize) -> Duration {
         .saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
 }
 
+/// The sum of the budgets of the steps `at`.
+pub(super) fn total(steps: &[Step], services: usize, at: impl Iterator<Item = usize>) -> Duration {
+    at.fold(Duration::ZERO, |sum, at| {
+        sum.saturating_add(budget(&steps[at], services))
+    })
+}
+
 /// Steps of a path with the sum of their budgets.
 pub(super) fn path_budget(
     steps: &[Step],
@@ -176,9 +196,7 @@ pub(super) fn path_budget(
     let chosen: Vec<usize> = (0..steps.len())
         .filter(|at| steps[*at].phase == Phase::Run && when.contains(&steps[*at].when))
         .collect();
-    let sum = chosen.iter().fold(Duration::ZERO, |sum, at| {
-        sum.saturating_add(budget(&steps[*at], services))
-    });
+    let sum = total(steps, services, chosen.iter().copied());
     (chosen, sum)
 }
 

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::odd;
 use super::source::{Findings, Spanned};
 
 /// A `$NAME` or `${NAME}` in a text, with its bytes there.
@@ -45,19 +46,27 @@ pub(super) fn check_trigger(query: &Spanned<String>, findings: &mut Findings<'_>
 
 /// Checks that `text`, its placeholders filled in, is PromQL.
 pub(super) fn check_promql(text: &str, span: Range<usize>, findings: &mut Findings<'_>) {
-    // The parser recurses on nested parentheses.
-    let nesting = text.bytes().filter(|byte| b"([{-+".contains(byte)).count();
-    let problem = if nesting > 200 {
-        Some("it is nested too deeply".to_owned())
-    } else {
-        promql_parser::parser::parse(&filled_in(text))
-            .err()
-            .map(|error| error.lines().next().unwrap_or_default().trim().to_owned())
-    };
-    if let Some(problem) = problem {
+    let filled = filled_in(text);
+    if let Err(problem) = promql::parse(&filled) {
+        if let Some((_, c, odd)) = odd::first(text) {
+            let within = findings.within(span, c.encode_utf8(&mut [0; 4]));
+            findings.error(
+                "promql",
+                within,
+                format!("this is not PromQL: it holds {}", odd::name(c)),
+                odd.name,
+                odd.help,
+            );
+            return;
+        }
+        // All of it is marked with its quotes.
+        let part = filled
+            .get(problem.at.clone())
+            .filter(|part| part.len() < filled.len())
+            .unwrap_or_default();
         findings.error(
             "promql",
-            span,
+            findings.within(span, part),
             format!("this is not PromQL: {problem}"),
             "can't be parsed",
             "try it in Prometheus with `$WINDOW` replaced by `1m`",
@@ -67,10 +76,16 @@ pub(super) fn check_promql(text: &str, span: Range<usize>, findings: &mut Findin
 
 /// Checks that `text` has the shape of LogQL: a stream selector, brackets that close, a metric if it is to be compared.
 pub(super) fn check_logql(text: &str, span: Range<usize>, findings: &mut Findings<'_>) {
+    let (filled, mut span) = (filled_in(text), span);
+    let duration;
     let problem = if !text.contains('{') {
         Some("it selects no stream, such as `{app=\"gateway\"}`")
     } else if !brackets_close(text) {
         Some("a bracket or quote is not closed")
+    } else if let Err(refused) = promql::check_durations_of_logql(&filled) {
+        span = findings.within(span, filled.get(refused.at).unwrap_or_default());
+        duration = refused.why;
+        Some(duration.as_str())
     } else if !["count_over_time", "rate(", "bytes_over_time", "bytes_rate"]
         .iter()
         .any(|function| text.contains(function))
@@ -90,7 +105,7 @@ pub(super) fn check_logql(text: &str, span: Range<usize>, findings: &mut Finding
     }
 }
 
-fn filled_in(text: &str) -> String {
+pub(super) fn filled_in(text: &str) -> String {
     let mut out = text.to_owned();
     for (name, range) in placeholders(text).into_iter().rev() {
         let is_window = name == "WINDOW" || text[..range.start].ends_with('[');

@@ -112,6 +112,11 @@ impl RunbookErrors {
         &self.mistakes
     }
 
+    /// Whether these are warnings only, so that the runbook loads all the same.
+    fn loads(&self) -> bool {
+        self.mistakes.iter().all(|mistake| mistake.is_warning)
+    }
+
     /// All of it as plain text, two lines for each mistake: `name:line:column: message (label)` and the help.
     #[must_use]
     pub fn plain(&self) -> String {
@@ -142,7 +147,12 @@ pub(super) fn plain(name: &str, mistakes: &[Mistake]) -> String {
 impl fmt::Display for RunbookErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.mistakes.len();
-        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        let noun = match (self.loads(), count) {
+            (true, 1) => "warning, and loads all the same",
+            (true, _) => "warnings, and loads all the same",
+            (false, 1) => "mistake",
+            (false, _) => "mistakes",
+        };
         write!(f, "{} has {count} {noun}", self.name)?;
         if let Some(first) = self.mistakes.first() {
             write!(f, ", first at {}:{}", first.line, first.column)?;
@@ -155,7 +165,16 @@ impl std::error::Error for RunbookErrors {}
 
 impl Diagnostic for RunbookErrors {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new("runbook::refused"))
+        let code = if self.loads() {
+            "runbook::warnings"
+        } else {
+            "runbook::refused"
+        };
+        Some(Box::new(code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        self.loads().then_some(Severity::Warning)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -229,6 +248,15 @@ impl<'a> Findings<'a> {
             span,
             is_warning,
         });
+    }
+
+    /// Where `part` first stands in `span`; all of `span` if it is written otherwise there, with escapes for instance.
+    pub(super) fn within(&self, span: Range<usize>, part: &str) -> Range<usize> {
+        let found = self.text.get(span.clone()).filter(|_| !part.is_empty());
+        let found = found.and_then(|it| it.find(part));
+        found.map_or(span.clone(), |at| {
+            span.start + at..span.start + at + part.len()
+        })
     }
 
     pub(super) fn error_count(&self) -> usize {

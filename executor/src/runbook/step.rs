@@ -26,13 +26,15 @@ const KEYS: [&str; 10] = [
 ];
 const PHASES: [&str; 3] = ["prepare", "run", "after"];
 const ON_FAIL: [&str; 3] = ["abort", "continue", "restore"];
-const WHEN: [&str; 6] = [
+const WHEN: [&str; 8] = [
     "always",
     "ledger.breaking",
     "ledger.undo",
     "ledger.restore",
     "deployment.paused",
     "config.changed",
+    "config.only",
+    "replicas.reduced",
 ];
 /// Longest budget of a step that isn't bound by the RTO.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
@@ -47,6 +49,12 @@ pub(super) struct Place {
     pub(super) command: Range<usize>,
     pub(super) name: Range<usize>,
     pub(super) timeout: Range<usize>,
+    /// What `rb.hold` is.
+    pub(super) hold: Option<Range<usize>>,
+    /// What `rb.min-requests` is.
+    pub(super) min_requests: Option<Range<usize>>,
+    /// What `rb.requests` is.
+    pub(super) requests: Option<Range<usize>>,
     /// The snapshot that it names.
     pub(super) snapshot: Option<Spanned<String>>,
 }
@@ -66,6 +74,15 @@ struct Draft {
     hold: Option<Duration>,
     /// Where the attributes stand that only queries have.
     of_queries: Vec<(&'static str, Range<usize>)>,
+}
+
+impl Draft {
+    /// Where the value of an attribute stands that only queries have.
+    fn at(&self, wanted: &str) -> Option<Range<usize>> {
+        let mut all = self.of_queries.iter();
+        all.find(|(key, _)| *key == wanted)
+            .map(|(_, span)| span.clone())
+    }
 }
 
 /// Reads the step in `block`. `None`: it isn't one, and the findings say why.
@@ -91,6 +108,9 @@ pub(super) fn read(
         namespace: front.namespace.as_deref(),
         services: front.services.as_deref(),
         for_each: draft.as_ref().map(|draft| draft.for_each),
+        timeout: draft
+            .as_ref()
+            .and_then(|draft| Some(draft.timeout.as_ref()?.value)),
     };
     let words = words?;
     let understood = command::understand(&words, &context, findings);
@@ -109,6 +129,11 @@ pub(super) fn read(
             "write `abort`, or `continue` if nothing depends on this step",
         );
     }
+    let (hold, min_requests, requests) = (
+        draft.at("rb.hold"),
+        draft.at("rb.min-requests"),
+        draft.at("rb.requests"),
+    );
     let (name, timeout) = (draft.name?, draft.timeout?);
     let command_range = words.first()?.span.start..words.last()?.span.end;
     let step = Step {
@@ -132,6 +157,9 @@ pub(super) fn read(
         command: command_range,
         name: name.span,
         timeout: timeout.span,
+        hold,
+        min_requests,
+        requests,
         snapshot: understood.snapshot,
     };
     Some((step, place))
@@ -179,9 +207,16 @@ fn read_attributes(
                 format!("this is `{}`", attribute.value.value),
                 format!(
                     "put it in double quotes: `\"{key}\":\"{}\"`",
-                    attribute.value.value
+                    as_text(key, &attribute.value.value)
                 ),
             );
+            // It is there, and is not to be told as missing as well.
+            let known = KEYS.into_iter().find(|known| *known == key);
+            if let Some(key) =
+                known.filter(|it| ["rb.expect", "rb.hold", "rb.requests"].contains(it))
+            {
+                draft.of_queries.push((key, attribute.value.span.clone()));
+            }
             continue;
         }
         read_attribute(key, &attribute.value, &mut draft, findings);
@@ -199,6 +234,26 @@ fn read_attributes(
     }
     timeout_is_in_range(&draft, front, findings);
     draft
+}
+
+/// What was meant by a bare `value` of the attribute `key`, as a text that is understood.
+fn as_text(key: &str, value: &str) -> String {
+    let number: Option<f64> = value.parse().ok().filter(|it: &f64| it.is_finite());
+    match key {
+        "name" if suggest::is_label(value) => value.to_owned(),
+        "name" => "undo-app".to_owned(),
+        "rb.phase" => "run".to_owned(),
+        "rb.on-fail" => "continue".to_owned(),
+        "rb.when" => "always".to_owned(),
+        "rb.for-each" => "service".to_owned(),
+        "rb.requests" => "sum(increase(REQUESTS_TOTAL[$WINDOW]))".to_owned(),
+        "rb.expect" => number.map_or_else(|| "< 0.0001".to_owned(), |_| format!("== {value}")),
+        // A number without a unit is meant in seconds.
+        _ => match number.and_then(|it| Duration::try_from_secs_f64(it).ok()) {
+            Some(meant) if meant.as_millis() > 0 && meant <= TIMEOUT_MAX => suggest::show(meant),
+            _ => "60s".to_owned(),
+        },
+    }
 }
 
 fn read_attribute(
@@ -247,6 +302,8 @@ fn read_attribute(
                 "ledger.restore" => Some(When::LedgerRestore),
                 "deployment.paused" => Some(When::DeploymentPaused),
                 "config.changed" => Some(When::ConfigChanged),
+                "config.only" => Some(When::ConfigOnly),
+                "replicas.reduced" => Some(When::ReplicasReduced),
                 _ => unknown_value("condition", value, &WHEN, findings),
             };
         }
@@ -435,11 +492,7 @@ fn queries_are_complete(
 
 /// `rb.min-requests` and `rb.requests` belong together, and the latter is PromQL over the window.
 fn requests_are_counted(draft: &Draft, findings: &mut Findings<'_>) {
-    let at = |wanted: &str| {
-        let found = draft.of_queries.iter().find(|(key, _)| *key == wanted);
-        found.map(|(_, span)| span.clone())
-    };
-    match (at("rb.min-requests"), at("rb.requests")) {
+    match (draft.at("rb.min-requests"), draft.at("rb.requests")) {
         (Some(span), None) => findings.error(
             "attribute-missing",
             span,

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::odd;
 use super::source::{Findings, Spanned};
 
 /// Splits `text[range]`. `None`: nothing usable in it, and the findings say why.
@@ -88,6 +89,7 @@ impl Splitter<'_> {
                 self.at += len;
                 continue;
             }
+            self.plain()?;
             match self.peek() {
                 None => return Ok(()),
                 Some('\n') => {
@@ -121,12 +123,14 @@ impl Splitter<'_> {
         let start = self.at;
         let mut word = String::new();
         while let Some(c) = self.peek() {
+            self.plain()?;
             if c.is_whitespace() || self.continuation().is_some() {
                 break;
             }
             match c {
                 '\'' | '"' => self.quoted(c, &mut word)?,
                 '\\' => {
+                    self.goes_on()?;
                     self.at += 1;
                     if let Some(escaped) = self.peek() {
                         word.push(escaped);
@@ -166,6 +170,37 @@ impl Splitter<'_> {
         Ok(())
     }
 
+    /// Refuses a character that is not what it looks like.
+    fn plain(&self) -> Result<(), Failure> {
+        match self.peek().and_then(|c| Some((c, odd::of(c)?))) {
+            Some((c, odd)) => Err((
+                "command-character",
+                self.at..self.at + c.len_utf8(),
+                format!("{} in a command", odd::name(c)),
+                odd.name,
+                odd.help,
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses blanks between a backslash, which comes next, and the end of its line: to a shell, the backslash is then
+    /// about the blank.
+    fn goes_on(&self) -> Result<(), Failure> {
+        let line = self.rest().split_inclusive('\n').next().unwrap_or_default();
+        if line.ends_with('\n') && line[1..].trim().is_empty() {
+            return Err((
+                "command-continuation",
+                self.at + 1..self.at + line.trim_end_matches(['\r', '\n']).len(),
+                "a blank after the backslash: the command doesn't go on in the next line"
+                    .to_owned(),
+                "a blank here",
+                "remove it, so that the backslash is the last character of its line",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether this is the pipe of `kubectl get --raw PATH | grep SERIES`.
     fn finds_on_a_page(&self) -> bool {
         let begins: Vec<&str> = self.words.iter().map(|it| it.value.as_str()).collect();
@@ -177,6 +212,9 @@ impl Splitter<'_> {
         let start = self.at;
         self.at += 1;
         while let Some(c) = self.peek() {
+            if odd::of(c).is_some_and(|odd| odd.is_blank) {
+                self.plain()?;
+            }
             self.at += c.len_utf8();
             if c == quote {
                 return Ok(());

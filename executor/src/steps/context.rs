@@ -28,6 +28,8 @@ pub(crate) struct Facts {
     pub(crate) steps: Vec<StepReport>,
     /// What the restore did.
     pub(crate) restore: Option<RestoreReport>,
+    /// When what somebody else had changed was made good last.
+    pub(crate) made_good_at: Option<Timestamp>,
     /// When each service's configuration was put back.
     pub(crate) config_restored: Vec<(Option<String>, Timestamp)>,
     /// Names of evidence.
@@ -113,16 +115,49 @@ pub(crate) enum Stop {
     Failed(String),
     /// Its budget is spent and there was too little to decide on.
     Inconclusive(String),
-    /// What an earlier step had done is undone: somebody else changed it.
-    Undone(String),
+    /// A server refused or did not answer when the time was over. What was wrong before that is for
+    /// [`Context::explain`] to add.
+    Unanswered(String),
+    /// Somebody else changed a service while it is rolled back.
+    Changed {
+        /// Deployment.
+        service: String,
+        /// What of it.
+        what: Changed,
+        /// For a reader.
+        why: String,
+    },
     /// This executor must not act any more.
     Fatal(Error),
+}
+
+/// What somebody else changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// Its pod template is not the recorded one any more.
+    Template,
+    /// It is paused.
+    Paused,
+    /// It wants fewer replicas than were recorded.
+    Scaled,
+}
+
+impl Changed {
+    /// What is done about it, for a reader.
+    pub(crate) fn cure(self) -> &'static str {
+        match self {
+            Self::Template => "it is undone again",
+            Self::Paused => "it is resumed",
+            Self::Scaled => "it is scaled up again",
+        }
+    }
 }
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error {
-            Error::Superseded { .. } => Self::Fatal(error),
+            Error::Superseded { .. } | Error::LeaseRanOut { .. } => Self::Fatal(error),
+            Error::Kubernetes { .. } | Error::Deadline { .. } => Self::Unanswered(error.chain()),
             other => Self::Failed(other.chain()),
         }
     }
@@ -161,12 +196,39 @@ impl<'a> Context<'a> {
 
     /// Waits for `pause` with a reason; at the deadline the reason becomes the failure.
     pub(crate) async fn wait(&self, why: &str, pause: Duration) -> Result<(), Stop> {
+        if self.budget.too_late(self.cluster.clock.now()) {
+            return Err(Stop::Failed(too_late(why)));
+        }
+        self.pause(why, pause).await
+    }
+
+    /// Waits for `pause`, which may be for a server's sake.
+    async fn pause(&self, why: &str, pause: Duration) -> Result<(), Stop> {
         self.waiting(why);
         if self.cluster.pause(pause, self.budget.end()).await {
             Ok(())
         } else {
-            Err(Stop::Failed(self.late(why)))
+            self.in_time(why)
         }
+    }
+
+    /// The failure with `why` if the time is over: the step's own, and what may be waited beyond it.
+    pub(crate) fn in_time(&self, why: &str) -> Result<(), Stop> {
+        if !self.left().is_zero() {
+            return Ok(());
+        }
+        if !self.budget.wait_on() {
+            return Err(Stop::Failed(self.late(why)));
+        }
+        let text = format!(
+            "{}: {why}; not so within {} s. The exchange can still recover in time, so it is waited for until {}",
+            self.step.label(),
+            self.step.budget.as_secs(),
+            self.budget.end()
+        );
+        let now = self.cluster.clock.now();
+        self.cluster.observer.event(now, &Event::Note { text });
+        Ok(())
     }
 
     /// Waits for `pause` because a server refused what was tried at `began`: at the cost of the reserve.
@@ -179,8 +241,20 @@ impl<'a> Context<'a> {
     ) -> Result<(), Stop> {
         self.budget.lose(self.cluster.since(began) + pause);
         self.cluster.retrying(what, why, &self.budget);
-        self.wait(&format!("could not {what} yet: {why}"), pause)
+        self.pause(&format!("could not {what} yet: {why}"), pause)
             .await
+    }
+
+    /// A stop in the words that help whoever is called: what the step waited for says more than that the last look at
+    /// it got no answer any more.
+    pub(crate) fn explain(&self, stop: Stop) -> Stop {
+        match stop {
+            Stop::Unanswered(why) => {
+                let waited = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                Stop::Failed(after(&waited, &why))
+            }
+            other => other,
+        }
     }
 
     /// The failure at the deadline.
@@ -206,6 +280,20 @@ impl<'a> Context<'a> {
             .put(name, content.into())
             .await
             .map_err(|error| Stop::Failed(format!("could not store {name}: {error}")))
+    }
+}
+
+/// The failure of a proof that no later recovery can make good.
+pub(super) fn too_late(why: &str) -> String {
+    format!("{why}; a recovery from now on would miss the objective, so a person is called at once")
+}
+
+/// What was waited for, and how the last look at it ended.
+pub(super) fn after(waited: &str, why: &str) -> String {
+    if waited.is_empty() || waited.contains(why) {
+        why.to_owned()
+    } else {
+        format!("{waited}; at last: {why}")
     }
 }
 

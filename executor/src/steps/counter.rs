@@ -9,8 +9,10 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::context::{Context, Stop, Success};
-use super::pods::{get, is_short};
-use super::query::{Holding, Round, condition};
+use super::holding::{Holding, Round};
+use super::looks::Looks;
+use super::pods::is_short;
+use super::query::condition;
 use crate::exposition::Series;
 use crate::kubernetes::is_live;
 use crate::verdict::{Verdict, all};
@@ -22,12 +24,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 type Counts = BTreeMap<String, f64>;
 
 /// `kubectl get --raw …/metrics | grep`.
-pub(super) async fn check(context: &Context<'_>, series: &Series) -> Result<Success, Stop> {
+pub(super) async fn check(
+    context: &Context<'_>,
+    port: u16,
+    series: &Series,
+) -> Result<Success, Stop> {
     let mut holding = Holding::default();
+    let mut looks = Looks::new(context);
     let mut before = None;
     loop {
         let began = context.ports.clock.now();
-        let round = look(context, series, &mut before).await?;
+        let round = look(&mut looks, port, series, &mut before).await?;
         if let Some(success) = holding.judge(context, began, round).await? {
             return Ok(success);
         }
@@ -36,12 +43,13 @@ pub(super) async fn check(context: &Context<'_>, series: &Series) -> Result<Succ
 
 /// One look; what it saw is what the next one compares with.
 async fn look(
-    context: &Context<'_>,
+    looks: &mut Looks<'_, '_>,
+    port: u16,
     series: &Series,
     before: &mut Option<Counts>,
 ) -> Result<Round, Stop> {
-    let condition = condition(context)?;
-    let (verdict, text) = match read(context, series).await? {
+    let condition = condition(looks.context)?;
+    let (verdict, text) = match read(looks, port, series).await? {
         Ok(counts) => {
             let grown = before.as_ref().and_then(|before| growth(before, &counts));
             let pods = counts.len();
@@ -63,7 +71,12 @@ async fn look(
 }
 
 /// The counter of every live pod that has it; or why that can't be told.
-async fn read(context: &Context<'_>, series: &Series) -> Result<Result<Counts, String>, Stop> {
+async fn read(
+    looks: &mut Looks<'_, '_>,
+    port: u16,
+    series: &Series,
+) -> Result<Result<Counts, String>, Stop> {
+    let context = looks.context;
     let mut counts = Counts::new();
     for (name, service) in &context.baseline.services {
         let pods = context
@@ -75,7 +88,7 @@ async fn read(context: &Context<'_>, series: &Series) -> Result<Result<Counts, S
             return Ok(Err(why));
         }
         for pod in &pods {
-            match get(context, pod, "metrics").await {
+            match looks.get(pod, port, "metrics").await {
                 Ok(page) => {
                     if let Some(count) = series.sum(&page) {
                         counts.insert(pod.uid().unwrap_or_default(), count);

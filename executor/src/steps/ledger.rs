@@ -1,6 +1,7 @@
 //! The ledger database: fence, undo, restore, replay.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +9,8 @@ use serde_json::json;
 use super::context::{Context, Stop, Success};
 use crate::clock::timeout;
 use crate::error::Error;
-use crate::ports::DatabaseError;
+use crate::lease::is_held_with;
+use crate::ports::{DatabaseError, Snapshot};
 
 /// How long an undo script waits for a lock before it lets those behind it through and tries again.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -103,6 +105,13 @@ pub(super) async fn undo(context: &Context<'_>) -> Result<Success, Stop> {
 pub(super) async fn restore(context: &Context<'_>, snapshot: &str) -> Result<Success, Stop> {
     let database = &context.ports.database;
     let set_aside = &context.plan.set_aside;
+    let found = ask(context, "look for the snapshot", || {
+        database.find_snapshot(snapshot)
+    })
+    .await?;
+    if let Some(why) = another(context.baseline.snapshot.as_ref(), found.as_ref()) {
+        return Err(Stop::Failed(format!("snapshot {snapshot} {why}")));
+    }
     let report = ask(context, "restore the snapshot", || {
         database.restore(snapshot, set_aside, context.token)
     })
@@ -132,6 +141,15 @@ pub(super) async fn restore(context: &Context<'_>, snapshot: &str) -> Result<Suc
         data: json!({ "restore": report }),
         ..success
     })
+}
+
+/// Why `found` is not the snapshot that was `recorded` before the deployment, if so.
+fn another(recorded: Option<&Snapshot>, found: Option<&Snapshot>) -> Option<String> {
+    let Some(found) = found else {
+        return Some("is gone".to_owned());
+    };
+    let differs = found.differs_from(recorded?)?;
+    Some(format!("is another one than was recorded: {differs}"))
 }
 
 /// Copies the order log's tail, so that what was acknowledged after the snapshot is not lost.
@@ -178,18 +196,75 @@ where
     let mut pause = Duration::from_millis(200);
     loop {
         let began = clock.now();
-        let limit = context.left().max(Duration::from_millis(1));
-        let error = match timeout(clock, limit, operation()).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(DatabaseError::StaleToken(token))) => {
+        let error = match within(context, what, operation()).await? {
+            Ok(answer) => return Ok(answer),
+            Err(DatabaseError::StaleToken(token)) => {
                 let by = format!("the fence carries executor token {token}");
+                if is_held_with(context.cluster, context.token).await {
+                    // Nobody else acts as executor, so somebody must be told that trading is halted.
+                    return Err(Stop::Failed(format!(
+                        "could not {what}: {by}, and this executor has {}, though it holds the lease: somebody \
+                         used the fence by hand",
+                        context.token
+                    )));
+                }
                 return Err(Stop::Fatal(Error::Superseded { by }));
             }
-            Ok(Err(error)) if error.is_transient() => error.to_string(),
-            Ok(Err(error)) => return Err(Stop::Failed(format!("could not {what}: {error}"))),
-            Err(elapsed) => return Err(Stop::Failed(format!("could not {what}: {elapsed}"))),
+            Err(error) if error.is_transient() => error.to_string(),
+            Err(error) => return Err(Stop::Failed(format!("could not {what}: {error}"))),
         };
         context.refused(what, &error, began, pause).await?;
         pause = (pause * 2).min(Duration::from_secs(3));
+    }
+}
+
+/// The answer of `operation`, which is left to its work for as long as the step may wait: one that is dropped would be done again
+/// from its beginning.
+async fn within<T>(
+    context: &Context<'_>,
+    what: &str,
+    operation: impl Future<Output = T>,
+) -> Result<T, Stop> {
+    let mut operation = pin!(operation);
+    loop {
+        let limit = context.left();
+        match timeout(&*context.ports.clock, limit, operation.as_mut()).await {
+            Ok(answer) => return Ok(answer),
+            Err(elapsed) => context.in_time(&format!("could not {what} yet: {elapsed}"))?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::another;
+    use crate::ports::{LedgerPosition, Snapshot};
+
+    fn snapshot(second: i64, log_seq: u64) -> Snapshot {
+        Snapshot {
+            name: "before".to_owned(),
+            taken_at: Timestamp::from_second(second).unwrap_or_default(),
+            size_bytes: 1,
+            position: LedgerPosition {
+                log_seq,
+                ..LedgerPosition::default()
+            },
+            schema_version: None,
+        }
+    }
+
+    #[test]
+    fn only_the_recorded_snapshot_is_put_back() {
+        let recorded = snapshot(10, 5);
+        assert_eq!(another(Some(&recorded), Some(&snapshot(10, 5))), None);
+        assert_eq!(another(None, Some(&recorded)), None, "nothing was recorded");
+        for found in [Some(snapshot(11, 5)), Some(snapshot(10, 0)), None] {
+            assert!(
+                another(Some(&recorded), found.as_ref()).is_some(),
+                "{found:?}"
+            );
+        }
     }
 }

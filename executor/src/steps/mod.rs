@@ -1,22 +1,37 @@
 //! The commands, each idempotent: act only if it is not so already, and verify what came of it.
 
+mod answer;
+mod bound;
 mod config;
 mod context;
 mod counter;
+mod holding;
 mod ledger;
 mod logs;
+mod looks;
+mod others;
 mod pod_logs;
 mod pods;
 mod post_mortem;
+mod proof;
 mod query;
+mod replace;
 mod replica_sets;
 mod rollout;
+mod scale;
 mod scenario;
+mod silence;
+pub(crate) mod streams;
+mod symptom;
 mod undo;
+mod window;
 
 pub use rollout::WAITS_FOR_OLD_PODS;
 
-pub(crate) use context::{Context, Facts, Stop, Success};
+pub(crate) use post_mortem::of_report as post_mortem_of;
+pub(crate) use replace::{LOOK, Look, Pods};
+
+pub(crate) use context::{Changed, Context, Facts, Stop, Success};
 
 use crate::placeholders::uses;
 use crate::planner::Plan;
@@ -40,13 +55,14 @@ pub(crate) async fn perform(context: &Context<'_>) -> Result<Success, Stop> {
         Command::DumpLogs { since } => logs::dump(context, *since).await,
         Command::RolloutResume => undo::resume(context).await,
         Command::RolloutUndo { pinned } => undo::undo(context, *pinned).await,
+        Command::RestoreReplicas => scale::restore(context).await,
+        Command::ReplacePods => replace::replace(context).await,
         Command::RolloutStatus => rollout::status(context).await,
         Command::ReviewReplicaSets => replica_sets::review(context).await,
-        Command::CheckHealth => pods::health(context).await,
-        Command::CheckBuildInfo => pods::build_info(context).await,
-        Command::CheckCounter { series } => counter::check(context, series).await,
-        Command::PromQuery { query } => query::metrics(context, query).await,
-        Command::LogQuery { query } => query::logs(context, query).await,
+        Command::CheckHealth { port } => pods::health(context, *port).await,
+        Command::CheckBuildInfo { port } => pods::build_info(context, *port).await,
+        Command::CheckCounter { port, series } => counter::check(context, *port, series).await,
+        Command::PromQuery { .. } | Command::LogQuery { .. } => query::ask(context).await,
         Command::WritePostMortem => post_mortem::write(context).await,
         Command::WriteScenario => scenario::write(context).await,
     }
@@ -64,14 +80,16 @@ pub(crate) fn has_side_effect(command: &Command) -> bool {
         | Command::ReplayOrders
         | Command::RestoreConfig
         | Command::RolloutResume
+        | Command::RestoreReplicas
+        | Command::ReplacePods
         | Command::RolloutUndo { .. } => true,
         Command::RecordRelease
         | Command::Snapshot { .. }
         | Command::DumpLogs { .. }
         | Command::RolloutStatus
         | Command::ReviewReplicaSets
-        | Command::CheckHealth
-        | Command::CheckBuildInfo
+        | Command::CheckHealth { .. }
+        | Command::CheckBuildInfo { .. }
         | Command::CheckCounter { .. }
         | Command::PromQuery { .. }
         | Command::LogQuery { .. }

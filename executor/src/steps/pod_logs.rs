@@ -3,14 +3,25 @@
 //! Only what the runbook's check needs: `sum(count_over_time({app="…", level="…"}[WINDOW]))`, where `namespace`, `app` and
 //! `level` may be matched with `=`. Logs of pods that are gone can't be read, unlike in Loki; the step's detail says where its number
 //! comes from.
+//!
+//! The kubelet shows a pod's newest file only, so that a log which was rotated begins later than was asked for,
+//! without a word. That no line matches counts only if every live pod wrote lines, of whatever level, all through the
+//! window (`steps/silence`).
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::LogParams;
 
+use super::answer::Answer;
 use super::context::{Context, Stop};
+use super::query::no_data;
+use super::silence::QUIET;
+use super::streams::{Operator, Selector};
+use crate::error::Error;
+use crate::kubernetes::is_live;
+use crate::verdict::Verdict;
 
 /// No more than this is read of a pod's log, in bytes. What was cut off is no data.
 const LIMIT: i64 = 16 << 20;
@@ -26,7 +37,7 @@ struct Count {
 pub(super) async fn count(
     context: &Context<'_>,
     query: &str,
-) -> Result<Result<(u64, usize), String>, Stop> {
+) -> Result<Result<(u64, usize), Answer>, Stop> {
     let wanted = parse(query).map_err(|why| {
         Stop::Failed(format!(
             "the runbook names no Loki, and the pods' logs can't answer this query: {why}"
@@ -45,45 +56,108 @@ pub(super) async fn count(
         .map_or_else(String::new, |app| format!("app={app}"));
     let soon = context.ports.clock.now() + SignedDuration::from_secs(5);
     let budget = context.budget.within(soon);
-    let pods = context.cluster.list_pods(&selector, &budget).await?;
+    let pods = match context.cluster.list_pods(&selector, &budget).await {
+        Ok(pods) => pods,
+        Err(error) => return unanswered(error),
+    };
     if pods.is_empty() {
-        return Ok(Err("no pods whose logs could be read".to_owned()));
+        return Ok(Err(untold("no pods whose logs could be read")));
     }
     let api = context.cluster.pods();
     let params = LogParams {
         since_seconds: Some(wanted.seconds),
         limit_bytes: Some(LIMIT),
+        timestamps: true,
         ..LogParams::default()
     };
     let mut lines = 0;
     for pod in &pods {
         let name = pod.name_any();
         let what = format!("read the log of {name}");
+        let start = context.ports.clock.now() - SignedDuration::from_secs(wanted.seconds);
         let text = match context
             .cluster
             .call(&what, &budget, || api.logs(&name, &params))
             .await
         {
             Ok(text) => text,
-            Err(error) => return Ok(Err(error.chain())),
+            Err(error) => return unanswered(error),
         };
         if i64::try_from(text.len()).unwrap_or(i64::MAX) >= LIMIT {
-            return Ok(Err(format!("the log of {name} is too long to be read")));
+            return Ok(Err(untold(&format!(
+                "the log of {name} is too long to be read"
+            ))));
         }
-        lines += matching(&text, wanted.labels.get("level").map(String::as_str));
+        let lines_of_pod: Vec<Line<'_>> = text.lines().map(Line::of).collect();
+        if is_live(pod)
+            && let Some((from, to)) = gap(&lines_of_pod, start, context.ports.clock.now())
+        {
+            return Ok(Err(untold(&format!(
+                "the log of {name} holds no line between {from} and {to}; it may have been rotated, so that none is an \
+                 error proves nothing"
+            ))));
+        }
+        lines += matching(
+            &lines_of_pod,
+            wanted.labels.get("level").map(String::as_str),
+        );
     }
     Ok(Ok((lines, pods.len())))
 }
 
+/// The logs say nothing either way.
+fn untold(why: &str) -> Answer {
+    Answer::of(Verdict::Unknown, format!("no data: {why}"), None)
+}
+
+/// The API server did not say.
+fn unanswered<T>(error: Error) -> Result<Result<T, Answer>, Stop> {
+    Ok(no_data(error)?.map_err(|why| Answer::unanswered(&why)))
+}
+
+/// A line of a log, with when it was written if it says so.
+struct Line<'a> {
+    at: Option<Timestamp>,
+    text: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line that the API server put a time before.
+    fn of(line: &'a str) -> Self {
+        let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
+        match stamp.parse() {
+            Ok(at) => Self { at: Some(at), text },
+            Err(_) => Self {
+                at: None,
+                text: line,
+            },
+        }
+    }
+}
+
+/// The first time between `start` and `end` in which nothing was written for longer than a pod that is well leaves
+/// out.
+fn gap(lines: &[Line<'_>], start: Timestamp, end: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let mut last = start;
+    for at in lines.iter().filter_map(|line| line.at).chain([end]) {
+        if at.duration_since(last) > QUIET {
+            return Some((last, at));
+        }
+        last = last.max(at);
+    }
+    None
+}
+
 /// Lines with `level=LEVEL` as a word, or all of them.
-fn matching(text: &str, level: Option<&str>) -> u64 {
+fn matching(lines: &[Line<'_>], level: Option<&str>) -> u64 {
     let wanted = level.map(|level| format!("level={level}"));
-    let fits = |line: &&str| {
-        wanted
-            .as_ref()
-            .is_none_or(|wanted| line.split_ascii_whitespace().any(|word| word == wanted))
+    let fits = |line: &&Line<'_>| {
+        wanted.as_ref().is_none_or(|wanted| {
+            let mut words = line.text.split_ascii_whitespace();
+            words.any(|word| word == wanted)
+        })
     };
-    text.lines().filter(fits).count() as u64
+    lines.iter().filter(fits).count() as u64
 }
 
 /// Reads the one form of query that is understood.
@@ -91,36 +165,42 @@ fn parse(query: &str) -> Result<Count, String> {
     let form = "only `sum(count_over_time({label=\"value\", …}[WINDOW]))` is understood";
     let inner = query
         .trim()
-        .strip_prefix("sum(count_over_time({")
+        .strip_prefix("sum(count_over_time(")
+        .filter(|inner| inner.starts_with('{'))
+        .ok_or(form)?;
+    let (selector, rest) = Selector::first_of(inner).ok_or(form)?;
+    let window = rest
+        .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix("]))"))
         .ok_or(form)?;
-    let (matchers, window) = inner.split_once("}[").ok_or(form)?;
     let seconds = window
         .strip_suffix('s')
         .and_then(|number| number.parse().ok())
         .filter(|seconds| *seconds > 0)
         .ok_or_else(|| format!("`{window}` is not a number of seconds"))?;
     let mut labels = BTreeMap::new();
-    for matcher in matchers.split(',') {
-        let (name, value) = matcher.split_once('=').ok_or(form)?;
-        let value = value
-            .trim()
-            .strip_prefix('"')
-            .and_then(|value| value.strip_suffix('"'))
-            .filter(|value| !value.contains(['"', '\\']))
-            .ok_or(form)?;
-        let name = name.trim();
-        if !matches!(name, "namespace" | "app" | "level") {
+    for matcher in selector.matchers {
+        if matcher.operator != Operator::Equal {
+            return Err(form.to_owned());
+        }
+        let name = matcher.label;
+        if !matches!(name.as_str(), "namespace" | "app" | "level") {
             return Err(format!("`{name}` is no label of a pod's log"));
         }
-        labels.insert(name.to_owned(), value.to_owned());
+        labels.insert(name, matcher.value);
     }
     Ok(Count { labels, seconds })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{matching, parse};
+    use jiff::Timestamp;
+
+    use super::{Line, gap, matching, parse};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap_or_default()
+    }
 
     #[test]
     fn the_runbooks_query_is_understood() {
@@ -160,9 +240,32 @@ mod tests {
 
     #[test]
     fn a_level_is_a_whole_word() {
-        let text = "level=error 503 unavailable\nlevel=info level=errors\n12:00 level=error x\n";
-        assert_eq!(matching(text, Some("error")), 2);
-        assert_eq!(matching(text, None), 3);
-        assert_eq!(matching("", Some("error")), 0);
+        let text = "1970-01-01T00:00:01.5Z level=error 503 unavailable\n\
+                    1970-01-01T00:00:02Z level=info level=errors\n12:00 level=error x\n";
+        let lines: Vec<Line<'_>> = text.lines().map(Line::of).collect();
+        let stamps: Vec<bool> = lines.iter().map(|line| line.at.is_some()).collect();
+        assert_eq!(stamps, [true, true, false]);
+        assert_eq!(matching(&lines, Some("error")), 2);
+        assert_eq!(matching(&lines, None), 3);
+        assert_eq!(matching(&[], Some("error")), 0);
+    }
+
+    #[test]
+    fn a_log_that_was_rotated_or_fell_silent_is_no_silence() {
+        let gap_of = |seconds: &[i64]| {
+            let line = |second: &i64| Line {
+                at: Some(at(*second)),
+                text: "level=info",
+            };
+            let lines: Vec<Line<'_>> = seconds.iter().map(line).collect();
+            gap(&lines, at(100), at(150))
+        };
+        assert_eq!(gap_of(&[110, 120, 130, 140]), None);
+        assert_eq!(gap_of(&[119, 139]), None);
+        assert_eq!(gap_of(&[]), Some((at(100), at(150))));
+        // What came before was rotated away.
+        assert_eq!(gap_of(&[125, 135, 145]), Some((at(100), at(125))));
+        assert_eq!(gap_of(&[110, 120]), Some((at(120), at(150))));
+        assert_eq!(gap_of(&[110, 135, 145]), Some((at(110), at(135))));
     }
 }

@@ -1,39 +1,33 @@
 //! What every live pod says of itself, asked one by one: a Service would answer for the healthy ones only, and
 //! series of pods that are gone linger in Prometheus.
 
-use std::time::Duration;
-
-use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::{Context, Stop, Success};
-use super::undo::digest_of;
+use super::looks::{Looks, Trouble};
+use super::others::{self, unchanged};
 use crate::baseline::Build;
-use crate::error::Error;
 use crate::exposition::builds;
-use crate::kubernetes::{container_port, image_of, is_live};
-use crate::planner::{ServicePlan, template_digest};
+use crate::kubernetes::is_live;
+use crate::planner::ServicePlan;
 use crate::runbook::Phase;
 
-const PAUSE: Duration = Duration::from_secs(1);
 /// How often a wrong build must be seen before it is believed.
 const PATIENCE: u32 = 3;
 
 /// Every live pod answers `/health`, and there are as many as there should be.
-pub(super) async fn health(context: &Context<'_>) -> Result<Success, Stop> {
+pub(super) async fn health(context: &Context<'_>, port: u16) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
+        let mut looks = Looks::new(context);
         loop {
             let pods = live(context, service).await?;
-            let mut why = too_few(service, &pods);
+            let mut why = too_few(service, &pods).map(Trouble::Seen);
             for pod in &pods {
-                if let Err(error) = get(context, pod, "health").await {
-                    why = Some(format!(
-                        "{} is not healthy: {}",
-                        pod.name_any(),
-                        error.chain()
-                    ));
+                if let Err(error) = looks.get(pod, port, "health").await {
+                    let what = format!("{} is not healthy", pod.name_any());
+                    why = Some(Trouble::of(&what, &error));
                     break;
                 }
             }
@@ -42,15 +36,16 @@ pub(super) async fn health(context: &Context<'_>) -> Result<Success, Stop> {
                 parts.push(Success::done(text));
                 break;
             };
-            context.wait(&why, PAUSE).await?;
+            unchanged(context, service).await?;
+            looks.wait(why).await?;
         }
     }
     Ok(Success::join(parts))
 }
 
-/// Every live pod shows a build that was recorded before the deployment; after the proof of recovery, the services that were
-/// left alone must also still be as recorded.
-pub(super) async fn build_info(context: &Context<'_>) -> Result<Success, Stop> {
+/// Every live pod shows a build that was recorded before the deployment, and no service of the plan was changed
+/// meanwhile, one that was left alone neither.
+pub(super) async fn build_info(context: &Context<'_>, port: u16) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
         if service.builds.is_empty() {
@@ -60,17 +55,23 @@ pub(super) async fn build_info(context: &Context<'_>) -> Result<Success, Stop> {
             )));
         }
         let mut wrong = 0;
+        let mut looks = Looks::new(context);
         loop {
             let pods = live(context, service).await?;
-            let mut why = too_few(service, &pods);
+            let mut why = too_few(service, &pods).map(Trouble::Seen);
             for pod in &pods {
-                match get(context, pod, "metrics").await.map(|text| builds(&text)) {
+                match looks
+                    .get(pod, port, "metrics")
+                    .await
+                    .map(|text| builds(&text))
+                {
                     Ok(build) if service.builds.contains(&build) => {}
                     Ok(build) => {
                         wrong += 1;
-                        why = Some(format!("{} runs {}", pod.name_any(), name(&build)));
+                        let text = format!("{} runs {}", pod.name_any(), name(&build));
+                        why = Some(Trouble::Seen(text));
                     }
-                    Err(error) => why = Some(format!("{}: {}", pod.name_any(), error.chain())),
+                    Err(error) => why = Some(Trouble::of(&pod.name_any(), &error)),
                 }
                 if why.is_some() {
                     break;
@@ -87,38 +88,25 @@ pub(super) async fn build_info(context: &Context<'_>) -> Result<Success, Stop> {
                 parts.push(Success::done(text));
                 break;
             };
+            if context.step.phase == Phase::Run {
+                unchanged(context, service).await?;
+            }
             if wrong >= PATIENCE {
                 return Err(Stop::Failed(format!(
-                    "{why}, which is not the recorded build"
+                    "{}, which is not the recorded build",
+                    why.text()
                 )));
             }
-            context.wait(&why, PAUSE).await?;
+            looks.wait(why).await?;
         }
     }
-    if context.step.phase == Phase::After && context.step.service.is_none() {
-        left_alone(context).await?;
+    if context.step.service.is_none() {
+        let mut looks = Looks::new(context);
+        while let Err(why) = others::look(context).await? {
+            looks.wait(Trouble::Unanswered(why)).await?;
+        }
     }
     Ok(Success::join(parts))
-}
-
-/// T3: a release that somebody deployed meanwhile may be of a service that the plan has no step for.
-async fn left_alone(context: &Context<'_>) -> Result<(), Stop> {
-    let api = context.cluster.deployments();
-    for name in &context.plan.unchanged {
-        let Some(recorded) = context.baseline.services.get(name) else {
-            continue;
-        };
-        let found = context.cluster.get_opt(&api, name, &context.budget).await?;
-        let found = found.ok_or_else(|| Stop::Failed(format!("deployment {name} is gone")))?;
-        if digest_of(&found) != template_digest(&recorded.template) {
-            let image = found.spec.as_ref().map(|spec| image_of(&spec.template));
-            return Err(Stop::Failed(format!(
-                "{name} was as recorded when the rollback began, and is {} now: another release was deployed meanwhile",
-                image.unwrap_or_default()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Pods of the service that are not on their way out.
@@ -139,16 +127,6 @@ fn too_few(service: &ServicePlan, pods: &[Pod]) -> Option<String> {
 pub(super) fn is_short(service: &str, replicas: i32, pods: &[Pod]) -> Option<String> {
     let wanted = usize::try_from(replicas).unwrap_or(0).max(1);
     (pods.len() < wanted).then(|| format!("{service}: {} of {wanted} pods are live", pods.len()))
-}
-
-/// A page of a pod.
-pub(super) async fn get(context: &Context<'_>, pod: &Pod, path: &str) -> Result<String, Error> {
-    let soon = context.ports.clock.now() + SignedDuration::from_secs(2);
-    let budget = context.budget.within(soon);
-    context
-        .cluster
-        .pod_get(&pod.name_any(), container_port(pod), path, &budget)
-        .await
 }
 
 /// A build for a reader: its version, or its labels.

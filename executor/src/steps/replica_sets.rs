@@ -6,6 +6,7 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 
 use super::context::{Context, Stop, Success};
+use super::others::unchanged;
 use super::undo::{digest_of_set, owned_sets};
 use crate::planner::ServicePlan;
 
@@ -14,6 +15,8 @@ pub(super) async fn review(context: &Context<'_>) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
         loop {
+            // A paused Deployment looks well until its next pod is missing.
+            unchanged(context, service).await?;
             let sets = owned_sets(context.cluster, context, service).await?;
             match review_one(service, &sets) {
                 Ok(text) => {

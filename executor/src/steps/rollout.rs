@@ -10,8 +10,9 @@ use kube::ResourceExt;
 use kube::api::{ListParams, WatchParams};
 
 use super::context::{Context, Stop, Success};
-use super::undo::{digest_of, digest_of_set, only_configuration, owned_sets, read, replace_pods};
-use crate::kubernetes::{Next, Watcher, owner_uid, timestamp};
+use super::others::{changed, stop};
+use super::undo::{digest_of_set, owned_sets, read};
+use crate::kubernetes::{Next, Watcher, is_over, owner_uid, timestamp};
 use crate::planner::ServicePlan;
 
 /// How long to go without news before looking for oneself.
@@ -19,7 +20,7 @@ const QUIET: Duration = Duration::from_secs(3);
 /// What a rollout that is complete by counts still waits for, in the words of [`Event::StepWaiting`](crate::Event::StepWaiting):
 /// here `kubectl rollout status` ends.
 pub const WAITS_FOR_OLD_PODS: &str = "waiting for old pods to end: ";
-/// How long a pod must be in trouble before it is believed: a single failed pull or start may pass.
+/// How long a pod must be in trouble that can't pass before it is believed.
 const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
 /// From a pod's `deletionTimestamp` to the end of its object: the timestamp leaves out the fraction of its second, then the kubelet
 /// kills the container, tears the pod down and says so, which took up to 2 s.
@@ -29,9 +30,6 @@ const KILL: SignedDuration = SignedDuration::from_secs(3);
 pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
-        if only_configuration(service) {
-            parts.push(replace_pods(context, service).await?);
-        }
         let gone = loop {
             rolled_out(context, service).await?;
             let gone = old_pods_gone(context, service).await?;
@@ -61,9 +59,7 @@ async fn rolled_out(context: &Context<'_>, service: &ServicePlan) -> Result<(), 
             return Ok(());
         };
         context.waiting(&why);
-        if context.left().is_zero() {
-            return Err(Stop::Failed(context.late(&why)));
-        }
+        context.in_time(&trouble.with(&why))?;
         match watcher.next(QUIET.min(context.left())).await {
             Next::Changed(changed) => deployment = changed,
             Next::Deleted(_) => {
@@ -99,25 +95,12 @@ fn missing(service: &ServicePlan, deployment: &Deployment) -> Result<Option<Stri
     let spec = deployment.spec.as_ref();
     let status = deployment.status.clone().unwrap_or_default();
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    if digest_of(deployment) != service.template_digest {
-        return Err(Stop::Undone(format!(
-            "{name}: its template is not the recorded one"
-        )));
-    }
-    if spec.and_then(|spec| spec.paused) == Some(true) {
-        return Err(Stop::Failed(format!(
-            "{name} is paused: no rollout takes place"
-        )));
+    if let Some((what, why)) = changed(service, deployment) {
+        return Err(stop(service, what, why));
     }
     if deployment.metadata.generation > status.observed_generation {
         return Ok(Some(format!(
             "{name}: its new template is not observed yet"
-        )));
-    }
-    if wanted < service.replicas.max(1) {
-        return Ok(Some(format!(
-            "{name}: {wanted} replicas wanted, {} recorded",
-            service.replicas
         )));
     }
     let updated = status.updated_replicas.unwrap_or(0);
@@ -158,13 +141,7 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
             .cluster
             .call("list pods", &context.budget, || api.list(&list))
             .await?;
-        let old: Vec<&Pod> = found
-            .items
-            .iter()
-            .filter(|pod| {
-                !owner_uid(&pod.metadata).is_some_and(|owner| good.iter().any(|uid| uid == owner))
-            })
-            .collect();
+        let old = left_of(&found.items, &good);
         if let Some(until) = killed_by(&old) {
             context.budget.announced(until);
         }
@@ -189,11 +166,11 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
                 old.join(", ")
             );
             context.waiting(&why);
-            if context.left().is_zero() {
-                return Err(Stop::Failed(context.late(&why)));
-            }
+            context.in_time(&why)?;
             match watcher.next(QUIET.min(context.left())).await {
                 Next::Deleted(pod) => old.retain(|name| *name != pod.name_any()),
+                // It is over, and may stay for good.
+                Next::Changed(pod) if is_over(&pod) => old.retain(|name| *name != pod.name_any()),
                 Next::Changed(_) => {}
                 Next::Relist => break,
                 Next::Quiet => {
@@ -212,6 +189,16 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
     }
 }
 
+/// Pods of other owners than `good` in which something may still run.
+fn left_of<'a>(pods: &'a [Pod], good: &[String]) -> Vec<&'a Pod> {
+    let is_good = |pod: &Pod| {
+        let owner = owner_uid(&pod.metadata);
+        owner.is_some_and(|owner| good.iter().any(|uid| uid == owner))
+    };
+    let left = pods.iter().filter(|pod| !is_good(pod) && !is_over(pod));
+    left.collect()
+}
+
 /// When the last of `pods` will have been killed, if all of them are on their way out.
 fn killed_by(pods: &[&Pod]) -> Option<Timestamp> {
     let until = |pod: &&Pod| pod.metadata.deletion_timestamp.as_ref().map(timestamp);
@@ -219,28 +206,56 @@ fn killed_by(pods: &[&Pod]) -> Option<Timestamp> {
     Some(ends?.into_iter().max()? + KILL)
 }
 
-/// What has kept pods of the old release from starting, and since when.
-#[derive(Default)]
-struct Trouble {
-    since: Option<(Timestamp, String)>,
+/// What keeps pods of the old release from starting.
+struct Obstacle {
+    what: String,
+    /// Whether it can't pass by itself.
+    for_good: bool,
 }
 
-impl Trouble {
-    fn look(&mut self, now: Timestamp, found: Option<String>) -> Result<(), Stop> {
-        match (found, &self.since) {
-            (None, _) => self.since = None,
-            (Some(what), Some((since, _))) if now.duration_since(*since) >= TROUBLE => {
-                return Err(Stop::Failed(format!("the old release can't start: {what}")));
-            }
-            (Some(_), Some(_)) => {}
-            (Some(what), None) => self.since = Some((now, what)),
+impl Obstacle {
+    /// Of a kind that ends when the cluster is as it was before: a registry that answers, room on a node, a quota.
+    fn passing(what: String) -> Self {
+        Self {
+            what,
+            for_good: false,
         }
-        Ok(())
     }
 }
 
-/// A sign that waiting is useless: creation refused, image missing, configuration missing, crash after crash, no room.
-fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Option<String> {
+/// What has kept pods of the old release from starting, and since when.
+#[derive(Default)]
+struct Trouble {
+    since: Option<(Timestamp, Obstacle)>,
+}
+
+impl Trouble {
+    fn look(&mut self, now: Timestamp, found: Option<Obstacle>) -> Result<(), Stop> {
+        match (found, &mut self.since) {
+            (None, _) => self.since = None,
+            (Some(found), Some((since, known))) => {
+                if found.for_good && now.duration_since(*since) >= TROUBLE {
+                    let what = found.what;
+                    return Err(Stop::Failed(format!("the old release can't start: {what}")));
+                }
+                *known = found;
+            }
+            (Some(found), None) => self.since = Some((now, found)),
+        }
+        Ok(())
+    }
+
+    /// What is waited for, with what keeps it from coming.
+    fn with(&self, why: &str) -> String {
+        match &self.since {
+            Some((_, obstacle)) => format!("{why}; the old release can't start: {}", obstacle.what),
+            None => why.to_owned(),
+        }
+    }
+}
+
+/// What keeps pods from starting: creation refused, image missing, configuration missing, crash after crash, no room.
+fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Option<Obstacle> {
     let good: Vec<&ReplicaSet> = sets
         .iter()
         .filter(|set| digest_of_set(set) == service.template_digest)
@@ -253,7 +268,7 @@ fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Optio
         for condition in conditions {
             if condition.type_ == "ReplicaFailure" && condition.status == "True" {
                 let message = condition.message.clone().unwrap_or_default();
-                return Some(format!("{}: {message}", set.name_any()));
+                return Some(Obstacle::passing(format!("{}: {message}", set.name_any())));
             }
         }
     }
@@ -261,20 +276,25 @@ fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Optio
         let owner = owner_uid(&pod.metadata);
         good.iter().any(|set| set.metadata.uid.as_deref() == owner)
     };
-    pods.iter()
-        .filter(of_good)
-        .find_map(|pod| stuck(pod).map(|why| format!("{}: {why}", pod.name_any())))
+    pods.iter().filter(of_good).find_map(|pod| {
+        let obstacle = stuck(pod)?;
+        let what = format!("{}: {}", pod.name_any(), obstacle.what);
+        Some(Obstacle { what, ..obstacle })
+    })
 }
 
-fn stuck(pod: &Pod) -> Option<String> {
-    const REASONS: [&str; 6] = [
-        "CrashLoopBackOff",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-    ];
+/// Reasons for which a container waits (`pkg/kubelet/images/types.go`, `pkg/kubelet/kuberuntime`), and whether they stay whatever
+/// happens around the pod: all others are tried again by the kubelet.
+const REASONS: [(&str, bool); 6] = [
+    ("CrashLoopBackOff", false),
+    ("ImagePullBackOff", false),
+    ("ErrImageNeverPull", true),
+    ("InvalidImageName", true),
+    ("CreateContainerConfigError", false),
+    ("CreateContainerError", false),
+];
+
+fn stuck(pod: &Pod) -> Option<Obstacle> {
     let status = pod.status.as_ref()?;
     let containers = status.container_statuses.iter().flatten();
     for container in containers.chain(status.init_container_statuses.iter().flatten()) {
@@ -283,11 +303,15 @@ fn stuck(pod: &Pod) -> Option<String> {
             .as_ref()
             .and_then(|state| state.waiting.as_ref());
         let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
-        if let Some(reason) = reason.filter(|reason| REASONS.contains(reason)) {
+        let known = REASONS.iter().find(|(known, _)| reason == Some(*known));
+        if let Some((reason, for_good)) = known {
             let message = waiting
                 .and_then(|waiting| waiting.message.as_deref())
                 .unwrap_or("");
-            return Some(format!("{reason} {message}").trim_end().to_owned());
+            return Some(Obstacle {
+                what: format!("{reason} {message}").trim_end().to_owned(),
+                for_good: *for_good,
+            });
         }
     }
     let unschedulable = status.conditions.iter().flatten().find(|condition| {
@@ -296,9 +320,40 @@ fn stuck(pod: &Pod) -> Option<String> {
             && condition.reason.as_deref() == Some("Unschedulable")
     });
     unschedulable.map(|condition| {
-        format!(
-            "unschedulable: {}",
-            condition.message.as_deref().unwrap_or("no reason given")
-        )
+        let message = condition.message.as_deref().unwrap_or("no reason given");
+        Obstacle::passing(format!("unschedulable: {message}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+    use kube::ResourceExt;
+    use serde_json::json;
+
+    use super::left_of;
+
+    fn pod(name: &str, owner: &str, phase: &str) -> Pod {
+        let pod = json!({
+            "metadata": { "name": name, "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner, "controller": true,
+            }] },
+            "status": { "phase": phase },
+        });
+        serde_json::from_value(pod).unwrap_or_default()
+    }
+
+    #[test]
+    fn pods_that_are_over_are_not_waited_for() {
+        let pods = [
+            pod("good", "good", "Running"),
+            pod("bad", "bad", "Running"),
+            pod("evicted", "bad", "Failed"),
+            pod("ended", "bad", "Succeeded"),
+            pod("beginning", "bad", "Pending"),
+        ];
+        let left = left_of(&pods, &["good".to_owned()]);
+        let left: Vec<String> = left.into_iter().map(ResourceExt::name_any).collect();
+        assert_eq!(left, ["bad", "beginning"]);
+    }
 }

@@ -6,8 +6,16 @@ use std::time::Duration;
 use super::context::{Context, Facts, Stop, Success, incident};
 use super::query;
 use crate::baseline::image_tag;
-use crate::planner::Plan;
+use crate::planner::{LedgerPath, Plan};
 use crate::runbook::{Terms, TriggerClass};
+
+/// The procedure's objective: a scenario may ask for less time, never for more.
+const RTO_MAX: Duration = Duration::from_secs(300);
+/// The procedure's bound on the error rate, and the least that a scenario can write down.
+const ERROR_RATE_MAX: f64 = 0.0001;
+const ERROR_RATE_MIN: f64 = 0.000_001;
+/// The largest bucket of the exchange's histogram.
+const P99_MS_MAX: f64 = 2_500.0;
 
 /// Stores the file.
 pub(super) async fn write(context: &Context<'_>) -> Result<Success, Stop> {
@@ -50,25 +58,29 @@ fn fill(
     facts: &Facts,
     rate: Option<u64>,
 ) -> Result<(), std::fmt::Error> {
-    let first = plan.services.first();
-    let from = first.map_or("unknown", |service| image_tag(&service.to_image));
-    let to = first.map_or("unknown", |service| image_tag(&service.from_image));
+    let (from, to) = releases(plan);
     let trigger = plan
         .trigger
         .as_ref()
         .map_or("none", |trigger| trigger.name.as_str());
-    let rto = terms.rto.as_secs();
-    let error_rate = plan
-        .steps
-        .iter()
-        .filter(|step| step.min_requests.is_some())
-        .find_map(|step| step.expect)
-        .map_or(0.0001, |condition| condition.value);
+    let rto = terms.rto.min(RTO_MAX).as_secs().max(1);
+    let error_rate = error_rate(
+        plan.steps
+            .iter()
+            .filter(|step| step.min_requests.is_some())
+            .find_map(|step| step.expect)
+            .map(|condition| condition.value),
+    );
     let p99 = terms
         .triggers
         .iter()
         .find(|known| known.class == TriggerClass::Sla && known.name.contains("p99"))
         .map_or(0.1, |known| known.condition.value);
+    // Trades can be lost only where a snapshot is restored.
+    let trades_lost = match plan.ledger.path {
+        LedgerPath::Restore => terms.rpo_trades,
+        LedgerPath::Application | LedgerPath::Undo => 0,
+    };
     writeln!(
         out,
         "# Written by the executor from the incident of {}.",
@@ -92,9 +104,13 @@ fn fill(
         out,
         "\n[load]\nrate_per_s = {rate}\naccounts = 1000\nmarkets = 4"
     )?;
+    // As long as it takes for enough requests to come to show an error rate.
+    let wanted = plan.steps.iter().filter_map(|step| step.min_requests);
+    let hold = wanted.max().unwrap_or(0).div_ceil(rate).max(180);
     writeln!(
         out,
-        "\n[timing]\nwarm_up = \"60s\"\ndeploy_at = \"90s\"\nduration = \"15m\"\nhold = \"3m\""
+        "\n[timing]\nwarm_up = \"60s\"\ndeploy_at = \"90s\"\nduration = \"{}s\"\nhold = \"{hold}s\"",
+        720 + hold
     )?;
     writeln!(
         out,
@@ -107,11 +123,34 @@ fn fill(
         percent(error_rate)
     )?;
     writeln!(out, "p99_max = \"{}ms\"", millis(p99))?;
-    writeln!(out, "trades_lost_max = {}", terms.rpo_trades)?;
+    writeln!(out, "trades_lost_max = {trades_lost}")?;
     if !facts.evidence.is_empty() {
         writeln!(out, "\n# Evidence: {}", facts.evidence.join(", "))?;
     }
     Ok(())
+}
+
+/// The release that was recorded and the bad one, by the images of a service in which they differ: of another one, somebody may have
+/// undone the release before the rollback began.
+fn releases(plan: &Plan) -> (&str, &str) {
+    let mut all = plan
+        .services
+        .iter()
+        .map(|service| (image_tag(&service.to_image), image_tag(&service.from_image)));
+    let first = all.clone().next();
+    all.find(|(from, to)| from != to)
+        .or(first)
+        .unwrap_or(("unknown", "unknown"))
+}
+
+/// What the scenario demands where the runbook is content with `expected`: no laxer than the procedure is, whatever the
+/// runbook says, and no rate that nothing is below.
+fn error_rate(expected: Option<f64>) -> f64 {
+    expected
+        .filter(|rate| *rate > 0.0)
+        .map_or(ERROR_RATE_MAX, |rate| {
+            rate.clamp(ERROR_RATE_MIN, ERROR_RATE_MAX)
+        })
 }
 
 /// `0.0001` as `0.01`, without the noise of binary fractions.
@@ -121,17 +160,34 @@ fn percent(rate: f64) -> String {
 }
 
 fn millis(seconds: f64) -> String {
-    format!("{:.0}", (seconds * 1000.0).max(1.0))
+    format!("{:.0}", (seconds * 1000.0).clamp(1.0, P99_MS_MAX))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{millis, percent};
+    use super::{error_rate, millis, percent};
 
     #[test]
     fn numbers_as_people_write_them() {
         assert_eq!(percent(0.0001), "0.01");
         assert_eq!(percent(0.01), "1");
         assert_eq!(millis(0.1), "100");
+    }
+
+    #[test]
+    fn a_lax_runbook_writes_a_scenario_that_loads() {
+        for (expected, written) in [
+            (Some(0.0001), "0.01"),
+            (Some(0.00005), "0.005"),
+            (Some(0.01), "0.01"),
+            (Some(0.0), "0.01"),
+            (Some(-1.0), "0.01"),
+            (Some(1e-9), "0.0001"),
+            (None, "0.01"),
+        ] {
+            assert_eq!(percent(error_rate(expected)), written, "{expected:?}");
+        }
+        assert_eq!(millis(60.0), "2500");
+        assert_eq!(millis(-1.0), "1");
     }
 }

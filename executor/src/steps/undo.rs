@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::context::{Context, Stop, Success};
-use super::pods;
+use super::context::{Changed, Context, Stop, Success};
 use crate::clock::timeout;
+use crate::error::Error;
 use crate::kubernetes::{
-    Cluster, is_status, owner_uid, retry_pause, revision_of, template_value, timestamp,
+    Cluster, in_words, is_conflict, is_status, owner_uid, retry_pause, revision_of, template_value,
 };
-use crate::planner::{ServicePlan, Target, template_digest};
+use crate::planner::{ServicePlan, template_digest};
 
 /// Annotations that kubectl keeps from the Deployment; all others come from the ReplicaSet.
 const KEPT: [&str; 6] = [
@@ -64,7 +64,6 @@ async fn undo_one(
         let deployment = read(context, service).await?;
         let now = digest_of(&deployment);
         if pinned && now == service.template_digest {
-            capacity(context, service, &deployment).await?;
             return Ok(Success::already(format!(
                 "{name}: its template is the recorded one already"
             )));
@@ -82,10 +81,12 @@ async fn undo_one(
             }
         };
         if deployment.spec.as_ref().and_then(|spec| spec.paused) == Some(true) {
-            return Err(Stop::Failed(
-                "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
+            return Err(Stop::Changed {
+                service: name.clone(),
+                what: Changed::Paused,
+                why: "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
                     .to_owned(),
-            ));
+            });
         }
         if now == destination.digest {
             // kubectl says so, exits 0 and has done nothing. Later checks tell whether that is where it should be.
@@ -111,15 +112,21 @@ async fn undo_one(
                         "{name}: the template was patched, but reads otherwise"
                     )));
                 }
-                capacity(context, service, &patched).await?;
                 return Ok(Success::done(format!(
                     "{name}: rolled back to {}",
                     destination.name
                 )));
             }
+            // The server tries to apply the patch a few times and then says that others wrote meanwhile.
+            Ok(Err(error)) if is_status(&error, 409) => {
+                (in_words(&error), Duration::from_millis(100))
+            }
             Ok(Err(error)) => match retry_pause(&error, attempt) {
-                Some(pause) => (error.to_string(), pause),
-                None => return Err(Stop::Failed(format!("{name}: undo refused: {error}"))),
+                Some(pause) => (in_words(&error), pause),
+                None => {
+                    let why = in_words(&error);
+                    return Err(Stop::Failed(format!("{name}: undo refused: {why}")));
+                }
             },
             Err(elapsed) => (elapsed.to_string(), Duration::from_millis(100)),
         };
@@ -134,27 +141,59 @@ async fn undo_one(
 pub(super) async fn resume(context: &Context<'_>) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
-        let name = &service.service;
-        let deployment = read(context, service).await?;
-        if deployment.spec.as_ref().and_then(|spec| spec.paused) != Some(true) {
-            parts.push(Success::already(format!("{name} is not paused")));
-            continue;
-        }
-        // What kubectl sends: a strategic merge patch that removes the field.
-        let patch = Patch::Strategic(json!({ "spec": { "paused": null } }));
-        let api = context.cluster.deployments();
-        let params = PatchParams::default();
-        let send = || api.patch(name, &params, &patch);
-        let what = format!("resume deployment {name}");
-        let patched = context.cluster.call(&what, &context.budget, send).await?;
-        if patched.spec.and_then(|spec| spec.paused) == Some(true) {
-            return Err(Stop::Failed(format!(
-                "{name} was resumed, but reads paused"
-            )));
-        }
-        parts.push(Success::done(format!("{name} resumed")));
+        parts.push(written(context, || resume_one(context, service)).await?);
     }
     Ok(Success::join(parts))
+}
+
+async fn resume_one(
+    context: &Context<'_>,
+    service: &ServicePlan,
+) -> Result<Result<Success, Error>, Stop> {
+    let name = &service.service;
+    let deployment = read(context, service).await?;
+    if deployment.spec.as_ref().and_then(|spec| spec.paused) != Some(true) {
+        return Ok(Ok(Success::already(format!("{name} is not paused"))));
+    }
+    // What kubectl sends: a strategic merge patch that removes the field.
+    let patch = Patch::Strategic(json!({ "spec": { "paused": null } }));
+    let api = context.cluster.deployments();
+    let params = PatchParams::default();
+    let send = || api.patch(name, &params, &patch);
+    let what = format!("resume deployment {name}");
+    let patched = match context.cluster.call(&what, &context.budget, send).await {
+        Ok(patched) => patched,
+        Err(error) => return Ok(Err(error)),
+    };
+    if patched.spec.and_then(|spec| spec.paused) == Some(true) {
+        return Err(Stop::Failed(format!(
+            "{name} was resumed, but reads paused"
+        )));
+    }
+    Ok(Ok(Success::done(format!("{name} resumed"))))
+}
+
+/// What came of `write`, which reads and patches without a precondition. The server tries to apply such a patch a few times
+/// and then says that others wrote meanwhile (409), which is no answer.
+pub(super) async fn written<F>(
+    context: &Context<'_>,
+    write: impl Fn() -> F,
+) -> Result<Success, Stop>
+where
+    F: Future<Output = Result<Result<Success, Error>, Stop>>,
+{
+    loop {
+        let began = context.cluster.clock.now();
+        match write().await? {
+            Ok(success) => return Ok(success),
+            Err(error) if is_conflict(&error) => {
+                let pause = Duration::from_millis(100);
+                let what = context.step.label();
+                context.refused(&what, &error.chain(), began, pause).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// The Deployment that was recorded; another of the same name is not touched.
@@ -268,97 +307,6 @@ fn undo_patch(deployment: &Deployment, destination: &Destination) -> Value {
         { "op": "replace", "path": "/spec/template", "value": destination.template },
         { "op": "replace", "path": "/metadata/annotations", "value": annotations },
     ])
-}
-
-/// Replicas are not part of what an undo brings back. Fewer than recorded are brought up; more are somebody's choice.
-async fn capacity(
-    context: &Context<'_>,
-    service: &ServicePlan,
-    deployment: &Deployment,
-) -> Result<(), Stop> {
-    let now = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
-    if now >= service.replicas {
-        return Ok(());
-    }
-    let patch = Patch::Merge(json!({ "spec": { "replicas": service.replicas } }));
-    let api = context.cluster.deployments();
-    let params = PatchParams::default();
-    let send = || api.patch(&service.service, &params, &patch);
-    let what = format!(
-        "scale deployment {} to {}",
-        service.service, service.replicas
-    );
-    context.cluster.call(&what, &context.budget, send).await?;
-    Ok(())
-}
-
-/// Whether the release changed nothing of the service but its configuration.
-pub(super) fn only_configuration(service: &ServicePlan) -> bool {
-    service.target == Target::Unchanged && !service.config.is_empty()
-}
-
-/// Replaces, one by one, the pods that started before their configuration was put back: with an unchanged template no
-/// rollout does it. It takes as long as a rollout, so the wait for the rollout does it. Done again, it finds nothing to do.
-pub(super) async fn replace_pods(
-    context: &Context<'_>,
-    service: &ServicePlan,
-) -> Result<Success, Stop> {
-    let name = &service.service;
-    let restored = context
-        .facts
-        .config_restored
-        .iter()
-        .filter(|(of, _)| of.is_none() || of.as_ref() == Some(name))
-        .map(|(_, at)| *at)
-        .max();
-    let Some(restored) = restored else {
-        let text =
-            format!("{name}: its pods were left alone, as no step restored its configuration");
-        return Ok(Success::already(text));
-    };
-    let api = context.cluster.pods();
-    let params = DeleteParams::default();
-    let mut replaced = 0;
-    loop {
-        let live = pods::live(context, service).await?;
-        let ready = read(context, service)
-            .await?
-            .status
-            .and_then(|status| status.available_replicas);
-        let old = live.iter().find(|pod| {
-            pod.metadata
-                .creation_timestamp
-                .as_ref()
-                .is_some_and(|at| timestamp(at) < restored)
-        });
-        let full = ready.unwrap_or(0) >= service.replicas
-            && i32::try_from(live.len()).is_ok_and(|count| count >= service.replicas);
-        match old {
-            None if full => {
-                return Ok(Success::done(format!("{name}: {replaced} pods replaced")));
-            }
-            Some(pod) if full => {
-                let pod = pod.name_any();
-                let send = || async {
-                    match api.delete(&pod, &params).await {
-                        Err(error) if !is_status(&error, 404) => Err(error),
-                        _ => Ok(()),
-                    }
-                };
-                let what = format!("delete pod {pod}");
-                context.cluster.call(&what, &context.budget, send).await?;
-                replaced += 1;
-            }
-            _ => {}
-        }
-        context
-            .wait(&format!("{name}: replacing pods"), Duration::from_secs(1))
-            .await?;
-    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ pub(crate) struct Exchange<'a> {
     name: &'static str,
 }
 
-async fn connect(server: &Server, user: &str, database: &str) -> Client {
+/// A session of `user`.
+pub(crate) async fn connect(server: &Server, user: &str, database: &str) -> Client {
     let mut config = server.config(user);
     let (client, connection) = config
         .dbname(database)

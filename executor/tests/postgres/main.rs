@@ -1,8 +1,14 @@
 //! The database port against a real PostgreSQL, with the exchange's own migrations.
 
+mod copies;
 mod exchange;
+mod fence;
+mod names;
 mod rights;
 mod server;
+mod sessions;
+mod signals;
+mod tls;
 
 use std::io::Write;
 use std::time::Duration;
@@ -41,9 +47,27 @@ fn the_port_on_a_real_postgresql() {
         restore_and_replay(&server).await;
         snapshots(&server).await;
         a_snapshot_that_is_refused_leaves_the_ledger_open(&server).await;
+        tls::is_as_the_url_says().await;
+        fence::holds_against_every_way_to_write(&server).await;
+        fence::that_would_not_hold_is_not_raised(&server).await;
+        fence::goes_by_the_names_that_it_is_given(&server).await;
+        copies::of_a_killed_executor_leave_the_ledger_open(&server).await;
+        copies::leave_nobody_waiting(&server).await;
+        copies::keep_what_is_not_rows(&server).await;
+        copies::that_are_not_what_they_say_are_refused(&server).await;
+        copies::of_the_last_incident_are_not_this_ones(&server).await;
         rights::are_enough(&server).await;
         rights::are_all_needed(&server).await;
         rights::end_at_the_ledger(&server).await;
+        rights::over_sessions_are_told(&server).await;
+        sessions::that_hold_locks_are_ended(&server).await;
+        sessions::of_whoever_gave_up_end(&server).await;
+        sessions::that_do_not_end_are_told(&server).await;
+        sessions::may_be_lost_while_the_ledger_is_closed(&server).await;
+        sessions::need_not_wait_for_a_restore(&server).await;
+        names::that_would_be_cut_off_are_refused(&server).await;
+        names::of_short_numbers_do_no_harm(&server).await;
+        signals::are_heard_by_every_command(&server).await;
     });
 }
 
@@ -369,7 +393,7 @@ async fn snapshots(server: &Server) {
     );
 }
 
-/// An executor that may not end a superuser's session is refused, and reopens what it had closed.
+/// An executor that may not end a superuser's session is told to have it ended, and reopens what it had closed.
 async fn a_snapshot_that_is_refused_leaves_the_ledger_open(server: &Server) {
     let exchange = Exchange::create(server, "limits").await;
     exchange
@@ -385,19 +409,26 @@ async fn a_snapshot_that_is_refused_leaves_the_ledger_open(server: &Server) {
         .expect("a role of few rights");
     let superuser = exchange.owner().await;
     let port = PostgresDatabase::new(server.config("limited"), "limits", Layout::default());
-    let refused_with = async || match port.snapshot("limits_before").await {
-        Err(DatabaseError::Refused { sqlstate, .. }) => sqlstate,
-        other => panic!("{other:?}"),
+    let pid = sessions::pid(&superuser).await;
+    let refused = async || {
+        let refused = port.snapshot("limits_before").await;
+        let refused = refused.expect_err("a session that stays");
+        let text = refused.to_string();
+        assert!(refused.is_transient(), "somebody may end it: {text}");
+        assert!(
+            text.contains(&format!("end that session: owner (pid {pid})")),
+            "{text}"
+        );
     };
-    // It can't even see what kind of session that is, so it leaves it alone, and the copy finds the database in use.
-    assert_eq!(refused_with().await, "55006");
+    // It can't even see what kind of session that is.
+    refused().await;
     exchange.app().await;
-    // Now it sees the session, and may not end it.
+    // Now it can, and may not end it all the same.
     superuser
         .batch_execute("GRANT pg_read_all_stats TO limited")
         .await
         .expect("granted");
-    assert_eq!(refused_with().await, "42501");
+    refused().await;
     // Nobody lost the ledger for it.
     superuser.query("SELECT 1", &[]).await.expect("still there");
     exchange.app().await;

@@ -9,7 +9,7 @@ use executor::ports::{Database, DatabaseError};
 
 use super::exchange::{self, Exchange};
 use super::server::Server;
-use super::{LOCK_TIMEOUT, script};
+use super::{LOCK_TIMEOUT, script, sessions};
 
 const ROLES: &str = include_str!("../../../deploy/executor-role.sql");
 
@@ -63,7 +63,8 @@ pub(super) async fn are_enough(server: &Server) {
 /// Without any one of its grants an operation is refused.
 pub(super) async fn are_all_needed(server: &Server) {
     let exchange = ledger(server, "needed").await;
-    let superuser = exchange.owner().await;
+    // Elsewhere: in the ledger its session would be in the way.
+    let superuser = exchange.maintenance().await;
     let refused = |outcome: Result<(), DatabaseError>, what: &str| match outcome {
         Err(DatabaseError::Refused { sqlstate, .. }) => assert_eq!(sqlstate, "42501", "{what}"),
         other => panic!("{what}: {other:?}"),
@@ -131,4 +132,39 @@ pub(super) async fn end_at_the_ledger(server: &Server) {
         assert_eq!(sqlstate, "42501", "{statement}");
     }
     superuser.query("SELECT 1", &[]).await.expect("still there");
+}
+
+/// A role that lost a right, and whose session the executor may not end, is named: what it has begun could be committed
+/// behind the fence.
+pub(super) async fn over_sessions_are_told(server: &Server) {
+    let exchange = ledger(server, "bystander").await;
+    let superuser = exchange.owner().await;
+    superuser
+        .batch_execute("CREATE ROLE bystander LOGIN; GRANT INSERT ON orders TO bystander")
+        .await
+        .expect("a role that may write");
+    let bystander = exchange::connect(server, "bystander", "bystander").await;
+    let pid = sessions::pid(&bystander).await;
+    let port = port(server, "bystander");
+    match port.fence(1).await {
+        Err(DatabaseError::Refused { sqlstate, message }) => {
+            assert_eq!(sqlstate, "42501");
+            assert!(message.contains("not up"), "{message}");
+            assert!(
+                message.contains(&format!("bystander (pid {pid})")),
+                "{message}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    superuser
+        .batch_execute("GRANT bystander TO rollback_executor")
+        .await
+        .expect("granted");
+    let report = port.fence(1).await.expect("now it may end it");
+    assert_eq!((report.sessions_terminated, report.already_up), (1, true));
+    assert!(
+        bystander.query("SELECT 1", &[]).await.is_err(),
+        "it has ended"
+    );
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -40,15 +41,32 @@ fn output(program: &str, arguments: &[&str]) -> String {
     )
 }
 
-/// A command that doesn't run as root, whom the server refuses to serve.
-fn unprivileged(program: &Path) -> Command {
+/// Whom the server runs as, if this is root.
+fn other_user() -> Option<&'static str> {
     if output("id", &["-u"]) != "0" {
-        return Command::new(program);
+        return None;
     }
-    let user = if output("id", &["-u", "postgres"]).is_empty() {
+    Some(if output("id", &["-u", "postgres"]).is_empty() {
         "nobody"
     } else {
         "postgres"
+    })
+}
+
+/// Makes a file, or a directory, the server's.
+fn give_away(path: &Path) -> Result<(), String> {
+    let Some(user) = other_user() else {
+        return Ok(());
+    };
+    let mut chown = Command::new("chown");
+    chown.arg(user).arg(path);
+    run(chown)
+}
+
+/// A command that doesn't run as root, whom the server refuses to serve.
+fn unprivileged(program: &Path) -> Command {
+    let Some(user) = other_user() else {
+        return Command::new(program);
     };
     let mut command = Command::new("setpriv");
     command
@@ -83,23 +101,19 @@ fn run(mut command: Command) -> Result<(), String> {
 impl Server {
     /// Starts a server; `Ok(None)` if PostgreSQL is not installed.
     pub(crate) fn start() -> Result<Option<Self>, String> {
+        Self::start_with("plain", &[])
+    }
+
+    /// Starts a server of which the directory of data holds these files, too.
+    pub(crate) fn start_with(name: &str, files: &[(&str, &str)]) -> Result<Option<Self>, String> {
         let Some(programs) = programs() else {
             return Ok(None);
         };
         let directory =
-            std::env::temp_dir().join(format!("firedrill-postgres-{}", std::process::id()));
+            std::env::temp_dir().join(format!("firedrill-postgres-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
-        if output("id", &["-u"]) == "0" {
-            let user = if output("id", &["-u", "postgres"]).is_empty() {
-                "nobody"
-            } else {
-                "postgres"
-            };
-            let mut chown = Command::new("chown");
-            chown.arg(user).arg(&directory);
-            run(chown)?;
-        }
+        give_away(&directory)?;
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .map_err(|error| error.to_string())?
@@ -122,6 +136,13 @@ impl Server {
             .arg(server.directory.join("data"));
         initdb.current_dir(&server.directory);
         run(initdb)?;
+        for (name, text) in files {
+            let file = server.directory.join("data").join(name);
+            let written = fs::write(&file, text)
+                .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)));
+            written.map_err(|error| error.to_string())?;
+            give_away(&file)?;
+        }
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
         );

@@ -128,7 +128,9 @@ fn the_last_line_of_json_is_the_result_even_if_there_is_none() {
         matches!(&lines[0].body, Body::Began { command, rto_ms: 300_000, .. } if command == "plan"),
         "{out}"
     );
-    let Some(Body::Error { message, exit_code }) = lines.last().map(|line| line.body.clone())
+    let Some(Body::Error {
+        message, exit_code, ..
+    }) = lines.last().map(|line| line.body.clone())
     else {
         panic!("{out}")
     };

@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use course::Mark;
 use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Evidence, Ms, Outcome, StepSaid, ms, second_from};
+use crate::evidence::{Books, Evidence, Ms, Outcome, StepSaid, ms};
+use crate::finding::{BookCounts, Finding, Recorded};
 use crate::oracles::{self, recovery};
 use crate::stats::parts_per_million;
-use crate::verdict::{Finding, Stage, Survivability, Verdict, Verdicts, judge};
+use crate::verdict::{Verdict, Verdicts, judge};
 use crate::worlds::{self, Performed, Plan, WorldError, WorldKind};
 
 /// What came of one drill.
@@ -29,27 +31,31 @@ pub struct DrillResult {
     pub verdicts: Verdicts,
     /// What each oracle found.
     pub findings: Vec<Finding>,
+    /// What became of the exchange.
+    pub ending: Ending,
     /// Trigger to recovery, as measured.
     pub rto_ms: Option<Ms>,
     /// Trigger to recovery, as the executor claims.
     pub rto_claimed_ms: Option<Ms>,
-    /// First harm to recovery.
+    /// First harm to recovery, or to the drill's end where it never recovered.
     pub impact_ms: Option<Ms>,
     /// Clients' error rate after recovery, in millionths, rounded up.
     pub error_rate_ppm: Option<u64>,
     /// Requests after recovery.
     pub requests_after_recovery: u64,
-    /// Acknowledged trades.
-    pub trades_acknowledged: u64,
-    /// Acknowledged trades that are absent or changed.
-    pub trades_lost: u64,
-    /// What was done to the exchange and the executor, in words.
-    pub faults: Vec<String>,
+    /// The bound of the RTO.
+    pub rto_max_ms: Ms,
+    /// Acknowledged trades against those present.
+    pub trades: BookCounts,
+    /// Acknowledged orders against those present.
+    pub orders: BookCounts,
+    /// What was done to the exchange and the executor.
+    pub faults: Vec<Mark>,
     /// The executor's steps, as it reports them.
     pub steps: Vec<StepSaid>,
     /// Rolling hash over every event.
     pub fingerprint: u64,
-    /// Requests that the executor made from the trigger on.
+    /// Requests that the executor made from the trigger on; none if nothing fired.
     pub executor_requests: u64,
     /// What the executor's plans rested on, in the simulation.
     pub observed: Vec<Arc<Observed>>,
@@ -65,7 +71,34 @@ pub struct DrillResult {
     pub smallest: Option<Smallest>,
 }
 
-/// A failing drill cut down: with less of anything, it no longer fails.
+/// What became of the exchange, as the clients saw it: why a drill has a time to recover, or has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// There was nothing to recover from.
+    NothingToRecover,
+    /// It recovered.
+    Recovered,
+    /// It did not, and a person was called.
+    Escalated,
+    /// It did not, and nobody was called.
+    NeverRecovered,
+}
+
+impl Ending {
+    /// What stands where a time to recover would.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingToRecover => "nothing to recover",
+            Self::Recovered => "recovered",
+            Self::Escalated => "person called",
+            Self::NeverRecovered => "never",
+        }
+    }
+}
+
+/// A failing drill cut down: the smallest that was found within the budget of drills.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Smallest {
@@ -73,6 +106,14 @@ pub struct Smallest {
     pub what: String,
     /// The token that runs it.
     pub replay: String,
+}
+
+impl Smallest {
+    /// The command that runs it.
+    #[must_use]
+    pub fn command(&self) -> String {
+        crate::token::command(&self.replay)
+    }
 }
 
 impl DrillResult {
@@ -84,17 +125,21 @@ impl DrillResult {
         self.observed = Vec::new();
     }
 
-    /// The findings that are not passes: first those that decided, in the order of the stages, so
-    /// that the likely cause comes before its consequences.
+    /// The findings that are not passes, in the order of [`Finding::order`]: what matters most comes first.
     #[must_use]
     pub fn troubles(&self) -> Vec<&Finding> {
-        let mut troubles: Vec<&Finding> = self
-            .findings
-            .iter()
-            .filter(|f| f.verdict != Verdict::Pass)
+        let findings = self.findings.iter();
+        let mut troubles: Vec<&Finding> = findings
+            .filter(|finding| finding.verdict() != Verdict::Pass)
             .collect();
-        troubles.sort_by_key(|f| (f.verdict != self.verdicts.overall, f.stage));
+        troubles.sort_by_key(|finding| finding.order(self.verdicts.overall));
         troubles
+    }
+
+    /// Acknowledged trades that are absent or changed.
+    #[must_use]
+    pub fn trades_lost(&self) -> u64 {
+        self.trades.lost + self.trades.changed
     }
 }
 
@@ -134,8 +179,8 @@ fn judged(
 
 fn panicked(plan: &Plan, why: &str) -> DrillResult {
     let mut evidence = Evidence::empty(&plan.scenario);
-    evidence.executor.outcome = Outcome::Failed(format!("panicked: {why}"));
-    let mut result = conclude(
+    evidence.executor.outcome = Outcome::Panicked(why.to_owned());
+    conclude(
         plan,
         Performed {
             evidence,
@@ -144,67 +189,39 @@ fn panicked(plan: &Plan, why: &str) -> DrillResult {
             executor_requests: 0,
             observed: Vec::new(),
         },
-    );
-    // The injection is unknown, yet a panic must not hide as inconclusive.
-    let finding = Finding::new(
-        "panic",
-        Stage::Execution,
-        Verdict::Fail,
-        format!("panicked: {why}"),
-    );
-    result.findings.push(finding.harmful());
-    result.verdicts = judge(&result.findings, Survivability::Survivable);
-    result
+    )
 }
 
 /// What the drill did on purpose, as far as it came to it.
-fn faults(plan: &Plan, evidence: &Evidence) -> Vec<String> {
+fn faults(plan: &Plan, evidence: &Evidence) -> Vec<Mark> {
+    let mark = |at_ms, what| Mark { at_ms, what };
     let release = evidence
         .deployed_ms
-        .map(|at| format!("{at} ms: release {} deployed", plan.scenario.release.to));
+        .map(|at| mark(at, format!("release {} deployed", plan.scenario.release.to)));
     let crash = plan.scenario.crash.zip(evidence.crash_ms.flatten());
     let crash = crash.map(|(crash, at)| {
         let (side, request) = (crash.side.as_str(), crash.request);
-        format!("{at} ms: executor killed {side} its request {request}")
+        mark(at, format!("executor killed {side} its request {request}"))
     });
     let others = evidence.faults.iter().filter_map(|fault| {
-        let (at, what) = (fault.began_ms?, &fault.what);
-        Some(format!("{at} ms: {what}; hit {} times", fault.hits))
+        let what = format!("{}; hit {} times", fault.what, fault.hits);
+        Some(mark(fault.began_ms?, what))
     });
     release.into_iter().chain(crash).chain(others).collect()
 }
 
-/// The least that any executor needs once the last obstacle is gone: a Deployment's pods take that long to be replaced.
-const LEAST_RECOVERY_MS: Ms = 5_000;
-
-/// Whether there was a way to meet the objective. There was none if something that nothing can be done against lasted,
-/// without a break longer than the least that a recovery takes, from the trigger on until it was too late.
-fn survivability(evidence: &Evidence) -> Survivability {
-    let Some(trigger) = evidence.executor.trigger.as_ref().map(|t| t.at_ms) else {
-        return Survivability::Survivable;
-    };
-    let deadline = trigger + ms(evidence.expect.rto_max);
-    let mut blocked: Vec<(Ms, Ms)> = evidence
-        .faults
-        .iter()
-        .filter(|fault| fault.blocks && fault.hits > 0)
-        .filter_map(|fault| {
-            let began = fault.began_ms?;
-            Some((began, fault.ended_ms.unwrap_or(Ms::MAX)))
-        })
-        .collect();
-    blocked.sort_unstable();
-    let mut free_from = trigger;
-    for (began, ended) in blocked {
-        if began.saturating_sub(free_from) >= LEAST_RECOVERY_MS {
-            break;
-        }
-        free_from = free_from.max(ended);
-    }
-    if free_from.saturating_add(LEAST_RECOVERY_MS) > deadline {
-        Survivability::Unsurvivable
+/// What became of the exchange.
+fn ending(evidence: &Evidence, recovered: Option<Ms>) -> Ending {
+    let harmed = recovery::first_harm_ms(evidence).is_some();
+    if recovered.is_some() && evidence.executor.trigger.is_some() {
+        Ending::Recovered
+    } else if evidence.expect.trigger.is_none() && (evidence.executor.trigger.is_none() || !harmed)
+    {
+        Ending::NothingToRecover
+    } else if evidence.executor.called() {
+        Ending::Escalated
     } else {
-        Survivability::Survivable
+        Ending::NeverRecovered
     }
 }
 
@@ -219,18 +236,23 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         observed,
     } = performed;
     let findings = oracles::ask_all(&evidence);
-    let verdicts = judge(&findings, survivability(&evidence));
-    let number = |oracle: &str, name: &str| {
-        findings
-            .iter()
-            .find(|f| f.oracle == oracle)
-            .and_then(|f| f.numbers.get(name))
-            .and_then(|&n| u64::try_from(n).ok())
-            .unwrap_or(0)
+    let verdicts = judge(&findings);
+    let counts = |of: Recorded, books: &Books| {
+        let found = findings.iter().find_map(|finding| match finding {
+            Finding::Books(books) if books.of == of => Some(books.counts),
+            _ => None,
+        });
+        // Where the ledger could not be read, what the clients hold is known all the same.
+        found.unwrap_or_else(|| BookCounts {
+            acknowledged: oracles::acknowledged(books),
+            ..BookCounts::default()
+        })
     };
+    let trades = counts(Recorded::Trade, &evidence.trades);
+    let orders = counts(Recorded::Order, &evidence.orders);
     let trigger = evidence.executor.trigger.as_ref().map(|t| t.at_ms);
     let recovered = recovery::recovered_ms(&evidence);
-    let after = recovered.map(|r| evidence.between(second_from(r), evidence.seconds.len()));
+    let after = recovery::tail(&evidence).map(|tail| tail.total);
     let faults = faults(plan, &evidence);
     let course = course::Course::of(plan, &evidence, &faults);
     let since = |from: Option<Ms>, to: Option<Ms>| Some(to?.saturating_sub(from?));
@@ -238,80 +260,30 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         scenario: plan.scenario.name.clone(),
         seed: plan.seed,
         world: plan.world,
+        ending: ending(&evidence, recovered),
         rto_ms: since(trigger, recovered),
         rto_claimed_ms: since(trigger, evidence.executor.recovered_ms),
-        impact_ms: since(recovery::first_harm_ms(&evidence), recovered)
-            .filter(|_| trigger.is_some()),
+        impact_ms: since(
+            recovery::first_harm_ms(&evidence),
+            recovered.or(evidence.expect.trigger.as_ref().map(|_| evidence.end_ms)),
+        )
+        .filter(|_| trigger.is_some() || evidence.expect.trigger.is_some()),
         error_rate_ppm: after.and_then(|t| parts_per_million(t.errors, t.counted())),
         requests_after_recovery: after.map_or(0, |t| t.counted()),
-        trades_acknowledged: number("trades", "acknowledged"),
-        trades_lost: number("trades", "lost") + number("trades", "changed"),
+        rto_max_ms: ms(evidence.expect.rto_max),
+        trades,
+        orders,
         faults,
         steps: evidence.executor.steps,
         files: evidence.files,
         fingerprint,
         executor_requests,
         observed,
-        replay: plan.token(),
+        replay: plan.token_of(fingerprint),
         verdicts,
         findings,
         timeline,
         course: Some(Box::new(course)),
         smallest: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::{FaultSeen, TriggerSaid};
-    use crate::scenario::built_in;
-
-    #[test]
-    fn only_what_blocks_until_it_is_too_late_is_unsurvivable() {
-        let scenario = built_in("latency-regression", &[])
-            .expect("built in")
-            .expect("right");
-        let under = |faults: &[(bool, Ms, Ms)]| {
-            let mut evidence = Evidence::empty(&scenario);
-            evidence.executor.trigger = Some(TriggerSaid {
-                name: "sla-latency-p99".to_owned(),
-                at_ms: 100_000,
-            });
-            evidence.faults = faults
-                .iter()
-                .map(|&(blocks, began, ended)| FaultSeen {
-                    what: "x".to_owned(),
-                    blocks,
-                    began_ms: Some(began),
-                    ended_ms: Some(ended),
-                    hits: 1,
-                })
-                .collect();
-            survivability(&evidence)
-        };
-        assert_eq!(under(&[]), Survivability::Survivable);
-        // The objective ends at 400 s.
-        assert_eq!(
-            under(&[(true, 101_000, 394_000)]),
-            Survivability::Survivable
-        );
-        assert_eq!(
-            under(&[(true, 101_000, 396_000)]),
-            Survivability::Unsurvivable
-        );
-        assert_eq!(
-            under(&[(false, 101_000, 396_000)]),
-            Survivability::Survivable
-        );
-        // Time enough in between.
-        assert_eq!(
-            under(&[(true, 101_000, 150_000), (true, 160_000, 500_000)]),
-            Survivability::Survivable
-        );
-        assert_eq!(
-            under(&[(true, 101_000, 150_000), (true, 149_000, 500_000)]),
-            Survivability::Unsurvivable
-        );
     }
 }

@@ -79,23 +79,25 @@ pub fn render(result: &DrillResult) -> String {
         let _ = writeln!(
             out,
             "  {:<12}  {:<9}  {:<12}  {}",
-            finding.verdict,
-            finding.stage.as_str(),
-            finding.oracle,
-            finding.reason
+            finding.verdict(),
+            finding.stage().as_str(),
+            finding.oracle(),
+            finding
         );
     }
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
     let _ = write!(
         out,
         "\n  RTO {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n  trades acknowledged {}, lost {}\n  fingerprint {:016x}\n  replay {}\n",
-        or_none(result.rto_ms.map(show_ms)),
+        result
+            .rto_ms
+            .map_or_else(|| result.ending.as_str().to_owned(), show_ms),
         or_none(result.rto_claimed_ms.map(show_ms)),
         or_none(result.impact_ms.map(show_ms)),
         or_none(result.error_rate_ppm.map(show_ppm)),
         show_count(result.requests_after_recovery),
-        show_count(result.trades_acknowledged),
-        show_count(result.trades_lost),
+        show_count(result.trades.acknowledged),
+        show_count(result.trades_lost()),
         result.fingerprint,
         result.replay
     );

@@ -1,88 +1,73 @@
 //! Is everything that was acknowledged there, once, and with the same content?
 //!
-//! Where a person is rightly called in the middle of a restore, the ledger in use may hold the rows of the snapshot only. Nothing is lost as
+//! Where the executor ends without a claim of recovery in the middle of a restore, the ledger in use may hold the rows of the snapshot only. Nothing is lost as
 //! long as what it lacks can be brought back exactly: the orders from a log that the database keeps, and the trades from them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::evidence::{Books, Entry, Evidence, Recoverable};
-use crate::scenario::{Expected, Path};
-use crate::verdict::{Finding, Stage, Verdict};
+use crate::evidence::{Books, Entry, Evidence, Outcome, Recoverable};
+use crate::finding::{BookCounts, BooksFinding, BooksState, Recorded};
+use crate::scenario::Path;
 
 /// Acknowledged trades against those present.
-pub(super) fn trades(evidence: &Evidence) -> Finding {
+pub(super) fn trades(evidence: &Evidence) -> BooksFinding {
     let books = &evidence.trades;
     let lost_max = evidence.expect.trades_lost_max;
-    check(evidence, "trades", "trade", books, lost_max, |r| &r.trades)
+    check(evidence, Recorded::Trade, books, lost_max, |r| &r.trades)
 }
 
 /// Acknowledged orders against those in the order log.
-pub(super) fn orders(evidence: &Evidence) -> Finding {
-    check(evidence, "orders", "order", &evidence.orders, 0, |r| {
-        &r.orders
-    })
+pub(super) fn orders(evidence: &Evidence) -> BooksFinding {
+    let books = &evidence.orders;
+    check(evidence, Recorded::Order, books, 0, |r| &r.orders)
 }
 
 fn check(
     evidence: &Evidence,
-    oracle: &'static str,
-    word: &str,
+    of: Recorded,
     books: &Books,
     lost_max: u64,
     part: impl Fn(&Recoverable) -> &Vec<Entry>,
-) -> Finding {
-    let expect = &evidence.expect;
-    let halfway = expect.outcome == Expected::Escalated && expect.path == Path::Restore;
-    let plain = compare(oracle, word, books, lost_max);
-    if !halfway || plain.verdict != Verdict::Fail {
+) -> BooksFinding {
+    // Whoever claims recovery must have it in the ledger.
+    let halfway = evidence.executor.outcome != Outcome::Recovered
+        && [evidence.expect.path, evidence.executor.path].contains(&Path::Restore);
+    let plain = compare(of, books, lost_max);
+    if !halfway || plain.state != BooksState::Damaged {
         return plain;
     }
     let Some(recoverable) = &evidence.recoverable else {
-        let lost = plain.numbers.get("lost").copied().unwrap_or_default();
-        let only_lost = ["changed", "duplicated"]
-            .iter()
-            .all(|number| plain.numbers.get(number) == Some(&0));
-        if !only_lost {
-            return plain;
-        }
-        let reason = format!(
-            "{lost} acknowledged {word}s are not in the ledger, and nobody looked whether they can be brought back"
-        );
-        return Finding::new(oracle, Stage::Recovery, Verdict::Inconclusive, reason)
-            .number("acknowledged", books.acknowledged.len())
-            .number("lost", lost);
+        let only_lost = plain.counts.changed == 0 && plain.counts.duplicated == 0;
+        return BooksFinding {
+            state: if only_lost {
+                BooksState::Unsought
+            } else {
+                plain.state
+            },
+            ..plain
+        };
     };
     let present: BTreeSet<Entry> = books.present.iter().copied().collect();
     let back = part(recoverable).iter().filter(|it| !present.contains(it));
     let mut with = books.clone();
     with.present.extend(back);
     let brought_back = with.present.len() - books.present.len();
-    let mut finding = compare(oracle, word, &with, lost_max).number("to_bring_back", brought_back);
-    if finding.verdict == Verdict::Pass {
-        finding.reason.push_str(&format!(
-            ", {brought_back} of them to be brought back by a replay of the order log"
-        ));
+    BooksFinding {
+        to_bring_back: Some(brought_back as u64),
+        ..compare(of, &with, lost_max)
     }
-    finding
 }
 
-/// What the comparison counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Comparison {
-    /// Acknowledged and absent.
-    lost: u64,
-    /// Acknowledged and present with another content.
-    changed: u64,
-    /// Present more than once, or acknowledged with two contents.
-    duplicated: u64,
-    /// One of the worst, for the message.
-    example: Option<u64>,
+/// How many are acknowledged, each once, however many clients hold an acknowledgement for it.
+pub(crate) fn acknowledged(books: &Books) -> u64 {
+    let held: BTreeSet<&Entry> = books.acknowledged.iter().collect();
+    held.len() as u64
 }
 
-/// Compares by id and content. Both a client on each side of a trade holds an acknowledgement, so
-/// the same entry acknowledged twice is one.
-fn compared(books: &Books) -> Comparison {
+/// Compares by id and content, and gives the id of one that is not as it must be. Both a client on each side of a trade holds an
+/// acknowledgement, so the same entry acknowledged twice is one.
+fn compared(books: &Books) -> (BookCounts, Option<u64>) {
     let mut acknowledged = sorted(&books.acknowledged);
     if acknowledged.windows(2).any(|pair| pair[0] == pair[1]) {
         acknowledged.to_mut().dedup();
@@ -91,12 +76,16 @@ fn compared(books: &Books) -> Comparison {
     let present = sorted(&books.present);
     // The usual case is quick: what is there is to the letter what was acknowledged.
     if present == acknowledged && ascends(&acknowledged) {
-        return Comparison::default();
+        let counts = BookCounts {
+            acknowledged: acknowledged.len() as u64,
+            ..BookCounts::default()
+        };
+        return (counts, None);
     }
-    let mut result = Comparison::default();
+    let mut example = None;
     let mut note = |count: &mut u64, id: u64| {
         *count += 1;
-        result.example.get_or_insert(id);
+        example.get_or_insert(id);
     };
     let (mut lost, mut changed, mut duplicated) = (0, 0, 0);
     for pair in present.windows(2).chain(acknowledged.windows(2)) {
@@ -116,12 +105,13 @@ fn compared(books: &Books) -> Comparison {
             Some(true) => {}
         }
     }
-    Comparison {
+    let counts = BookCounts {
+        acknowledged: acknowledged.len() as u64,
         lost,
         changed,
         duplicated,
-        ..result
-    }
+    };
+    (counts, example)
 }
 
 /// By id and content. What a database or a client lists is in order but for a few neighbours (answers of
@@ -147,50 +137,22 @@ fn sorted(entries: &[Entry]) -> Cow<'_, [Entry]> {
     Cow::Owned(entries)
 }
 
-fn compare(oracle: &'static str, word: &str, books: &Books, lost_max: u64) -> Finding {
-    let c = compared(books);
-    let example = c
-        .example
-        .map_or_else(String::new, |id| format!(", for instance {word} {id}"));
-    let (verdict, reason) = if books.acknowledged.is_empty() {
-        (
-            Verdict::Inconclusive,
-            format!("no {word} was ever acknowledged"),
-        )
-    } else if c.duplicated > 0 {
-        (
-            Verdict::Fail,
-            format!("{} {word}s are there twice{example}", c.duplicated),
-        )
-    } else if c.changed > 0 {
-        (
-            Verdict::Fail,
-            format!(
-                "{} acknowledged {word}s are there with another content{example}",
-                c.changed
-            ),
-        )
-    } else if c.lost > lost_max {
-        (
-            Verdict::Fail,
-            format!("{} acknowledged {word}s are gone{example}", c.lost),
-        )
+fn compare(of: Recorded, books: &Books, lost_max: u64) -> BooksFinding {
+    let (counts, example) = compared(books);
+    let state = if books.acknowledged.is_empty() {
+        BooksState::Empty
+    } else if counts.duplicated > 0 || counts.changed > 0 || counts.lost > lost_max {
+        BooksState::Damaged
     } else {
-        (
-            Verdict::Pass,
-            format!(
-                "{} of {} acknowledged {word}s are there",
-                books.acknowledged.len() as u64 - c.lost.min(books.acknowledged.len() as u64),
-                books.acknowledged.len()
-            ),
-        )
+        BooksState::There
     };
-    Finding::new(oracle, Stage::Recovery, verdict, reason)
-        .number("acknowledged", books.acknowledged.len())
-        .number("lost", c.lost)
-        .number("changed", c.changed)
-        .number("duplicated", c.duplicated)
-        .harmful()
+    BooksFinding {
+        of,
+        counts,
+        example,
+        to_bring_back: None,
+        state,
+    }
 }
 
 #[cfg(test)]
@@ -198,9 +160,9 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::collection::vec;
-    use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
+    use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 
-    use super::compared;
+    use super::{acknowledged, compared};
     use crate::evidence::{Books, Entry};
 
     fn entries(all: &[(u64, u64)]) -> Vec<Entry> {
@@ -238,6 +200,9 @@ mod tests {
             let mut acknowledged = present.clone();
             acknowledged.reverse();
             acknowledged.extend(entries(&odd));
+            // The client on the other side of a trade holds an acknowledgement, too.
+            let twice: Vec<Entry> = acknowledged.iter().step_by(3).copied().collect();
+            acknowledged.extend(twice);
             Books {
                 acknowledged,
                 present,
@@ -248,8 +213,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_counted_is_what_the_definition_counts(books in some_books()) {
-            let c = compared(&books);
+            let (c, _) = compared(&books);
             prop_assert_eq!((c.lost, c.changed, c.duplicated), by_definition(&books));
+            prop_assert_eq!(c.acknowledged, acknowledged(&books));
+            // Each of them is there, gone or another one, and is no two of these.
+            prop_assert!(c.lost + c.changed <= c.acknowledged);
         }
     }
 }

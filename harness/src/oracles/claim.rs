@@ -1,48 +1,64 @@
 //! Does what the executor claims agree with what the clients saw?
 
-use super::recovery::recovered_ms;
-use crate::evidence::{Evidence, Outcome};
-use crate::verdict::{Finding, Stage, Verdict};
+use super::recovery::{is_only_noise, recovered_before};
+use crate::evidence::{Evidence, FaultSeen, Ms, Outcome, union_ms};
+use crate::finding::ClaimFinding;
 
 /// How much earlier than the clients the executor may date recovery: measured recovery is up to one second late by construction,
 /// and what was under way when the last gateway opened may take another.
 const TOLERANCE_MS: u64 = 2_000;
 
+/// How much later than the clients it may date recovery: it looks at every gateway, and at each again and again until it has opened.
+const LATE_MS: u64 = 30_000;
+
 /// A claim of recovery that the clients do not confirm is the worst that an executor can say.
-pub(super) fn check(evidence: &Evidence) -> Finding {
-    let finding =
-        |verdict, reason: String| Finding::new("claim", Stage::Execution, verdict, reason);
-    let measured = recovered_ms(evidence);
-    let claimed = evidence.executor.recovered_ms;
+pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
     if evidence.executor.outcome != Outcome::Recovered {
-        return finding(Verdict::Pass, "no recovery is claimed".to_owned());
+        return ClaimFinding::Nothing;
     }
-    match (claimed, measured) {
-        (None, _) => finding(
-            Verdict::Fail,
-            "recovery is claimed without saying when".to_owned(),
-        ),
-        (Some(claimed), None) => finding(
-            Verdict::Fail,
-            "recovery is claimed, and the clients saw none".to_owned(),
-        )
-        .number("claimed_ms", claimed),
-        (Some(claimed), Some(measured)) => {
-            let early = measured.saturating_sub(claimed);
-            let (verdict, reason) = if early > TOLERANCE_MS {
-                (
-                    Verdict::Fail,
-                    format!("recovery is claimed {early} ms before the clients saw it"),
-                )
-            } else {
-                (
-                    Verdict::Pass,
-                    "the claim agrees with what the clients saw".to_owned(),
-                )
-            };
-            finding(verdict, reason)
-                .number("claimed_ms", claimed)
-                .number("measured_ms", measured)
+    let Some(claimed_ms) = evidence.executor.recovered_ms else {
+        return ClaimFinding::WithoutTime;
+    };
+    let strikes = evidence.strikes().filter(|at| *at <= claimed_ms);
+    let struck_ms = strikes.max().unwrap_or(0);
+    // What comes after the executor's end, it can't have known.
+    let ended_ms = evidence.executor.ended_ms.unwrap_or(Ms::MAX);
+    match recovered_before(evidence, ended_ms) {
+        None => ClaimFinding::Unseen { claimed_ms },
+        Some(measured_ms)
+            if measured_ms.saturating_sub(claimed_ms) > TOLERANCE_MS
+                && !is_only_noise(evidence, claimed_ms + TOLERANCE_MS, measured_ms) =>
+        {
+            ClaimFinding::Early {
+                claimed_ms,
+                measured_ms,
+            }
         }
+        Some(measured_ms)
+            // Whoever proves a recovery begins anew when the exchange is struck, seen by clients or not.
+            if claimed_ms.saturating_sub(struck_ms.max(measured_ms))
+                > LATE_MS + away_ms(evidence, measured_ms, claimed_ms) =>
+        {
+            ClaimFinding::Late {
+                claimed_ms,
+                measured_ms,
+            }
+        }
+        Some(measured_ms) => ClaimFinding::Agrees {
+            claimed_ms,
+            measured_ms,
+        },
     }
+}
+
+/// For how long between `from` and `to` the executor may not have known: faults were at work, or its host was away. What two
+/// of them took together counts once.
+fn away_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
+    let faults = || evidence.faults.iter().filter(|fault| fault.hits > 0);
+    let began = |fault: &&FaultSeen| fault.began_ms.is_some_and(|began| began <= to);
+    let away = faults().filter(began).map(|fault| fault.away_ms);
+    let crash = evidence.crash_ms.flatten().filter(|&at| at <= to);
+    union_ms(faults().filter_map(FaultSeen::lasted), from, to)
+        + away.sum::<Ms>()
+        + crash.map_or(0, |_| evidence.resume_after_ms)
 }

@@ -1,83 +1,94 @@
 //! Did the executor end as it should, by the way that it should take?
 
-use crate::evidence::{Evidence, Outcome, ms};
-use crate::scenario::{Expected, Path};
-use crate::stats::show_ms;
-use crate::verdict::{Finding, Stage, Verdict};
+use super::recovery::recovered_ms;
+use super::{builds, maintenance};
+use crate::evidence::{Evidence, Outcome, Reading, ms};
+use crate::finding::{BuildsFinding, Ended, MaintenanceFinding, OutcomeFinding};
+use crate::scenario::{Expected, FaultKind, Path};
 
 /// The executor's outcome and path are the expected ones.
-pub(super) fn check(evidence: &Evidence) -> Finding {
-    let finding = |verdict, reason: String| {
-        Finding::new("outcome", Stage::Execution, verdict, reason)
-            .number("steps", evidence.executor.steps.len())
+pub(super) fn check(evidence: &Evidence) -> OutcomeFinding {
+    let steps = &evidence.executor.steps;
+    let last = steps.last().filter(|step| !step.outcome.is_ok());
+    OutcomeFinding {
+        steps: steps.len() as u64,
+        at_step: last.map(|step| step.name.clone()),
+        end: end(evidence),
+    }
+}
+
+fn end(evidence: &Evidence) -> Ended {
+    let (expected, path) = (evidence.expect.path, evidence.executor.path);
+    let escalated = evidence.expect.outcome == Expected::Escalated;
+    let by_the_dead = |otherwise: Ended| {
+        if expected != Path::None && died_and_recovered(evidence) {
+            left_by_the_dead(evidence, otherwise)
+        } else {
+            otherwise
+        }
     };
-    let (expected, taken) = (evidence.expect.path, evidence.executor.path);
     match &evidence.executor.outcome {
-        // Whatever the world was like: an executor that ends in an error has not done its work.
-        Outcome::Failed(why) => {
-            finding(Verdict::Fail, format!("the executor failed: {why}")).harmful()
+        Outcome::Refused(why) if evidence.deployed_ms.is_none() => {
+            Ended::NotPrepared { why: why.clone() }
         }
-        Outcome::StillRunning => finding(
-            Verdict::Fail,
-            "the executor was still at work when the drill ended".to_owned(),
-        ),
-        Outcome::Escalated(why) if evidence.expect.outcome == Expected::Escalated => {
-            called(evidence, why)
-        }
-        Outcome::Recovered if evidence.expect.outcome == Expected::Escalated => finding(
-            Verdict::Fail,
-            "the executor claims recovery, and a person should have been called".to_owned(),
-        ),
-        Outcome::Escalated(why) => finding(
-            Verdict::Fail,
-            format!("the executor called a person: {why}"),
-        ),
-        Outcome::NothingToDo(_) if expected == Path::None => finding(
-            Verdict::Pass,
-            "the executor did nothing, as it should".to_owned(),
-        ),
-        Outcome::NothingToDo(why) => {
-            finding(Verdict::Fail, format!("the executor did nothing: {why}"))
-        }
-        Outcome::Recovered if expected == taken => finding(
-            Verdict::Pass,
-            format!("the executor took the path `{}` to its end", taken.as_str()),
-        ),
-        Outcome::Recovered => finding(
-            Verdict::Fail,
-            format!(
-                "the executor took the path `{}` instead of `{}`",
-                taken.as_str(),
-                expected.as_str()
-            ),
-        ),
+        Outcome::Refused(why) => by_the_dead(Ended::Refused { why: why.clone() }),
+        Outcome::Panicked(why) => Ended::Panicked { why: why.clone() },
+        Outcome::Failed(why) => Ended::Failed { why: why.clone() },
+        Outcome::StillRunning => Ended::StillRunning,
+        Outcome::CutShort(why) => Ended::CutShort { why: why.clone() },
+        Outcome::Escalated(why) if escalated => called(evidence, why.clone()),
+        Outcome::Escalated(why) => Ended::Called { why: why.clone() },
+        Outcome::Recovered if escalated => Ended::ClaimedInsteadOfCalling,
+        Outcome::Recovered if expected == path => Ended::Took { path },
+        Outcome::Recovered => Ended::TookOther { path, expected },
+        Outcome::NothingToDo(_) if expected == Path::None => Ended::NothingAsExpected,
+        Outcome::NothingToDo(why) => by_the_dead(Ended::DidNothing { why: why.clone() }),
+    }
+}
+
+/// Whether a host died and the clients are well.
+fn died_and_recovered(evidence: &Evidence) -> bool {
+    let killed = evidence
+        .faults
+        .iter()
+        .any(|fault| fault.kind == FaultKind::ExecutorKilled && fault.hits > 0);
+    (killed || evidence.crash_ms.flatten().is_some()) && recovered_ms(evidence).is_some()
+}
+
+/// Whether a host that died had recovered everything before: the clients are well, every pod runs the right build and
+/// trading is open.
+fn left_by_the_dead(evidence: &Evidence, otherwise: Ended) -> Ended {
+    let mut read = [Reading::Pods, Reading::Maintenance].into_iter();
+    if let Some(what) = read.find(|what| evidence.unread.contains_key(what)) {
+        return Ended::NotRead { what };
+    }
+    let right = matches!(builds::check(evidence), BuildsFinding::Right { .. });
+    if right && maintenance::check(evidence) == MaintenanceFinding::Open {
+        Ended::RecoveredBefore
+    } else {
+        otherwise
     }
 }
 
 /// A person must be called while the objective can still be met, or is just being missed, and not long after.
-fn called(evidence: &Evidence, why: &str) -> Finding {
-    let finding =
-        |verdict, reason: String| Finding::new("outcome", Stage::Execution, verdict, reason);
+fn called(evidence: &Evidence, why: String) -> Ended {
     // Where nothing fired, from the deployment on.
     let (Some(from), Some(at)) = (evidence.anchor_ms(), evidence.executor.ended_ms) else {
-        return finding(
-            Verdict::Inconclusive,
-            "a person was called, and it is not known when".to_owned(),
-        );
+        return Ended::CalledAtSomeTime;
     };
-    let after = at.saturating_sub(from);
-    let limit = ms(evidence.expect.rto_max);
-    let (verdict, word) = if after <= limit {
-        (Verdict::Pass, "within")
+    let after_ms = at.saturating_sub(from);
+    let limit_ms = ms(evidence.expect.rto_max);
+    if after_ms <= limit_ms {
+        Ended::CalledInTime {
+            why,
+            after_ms,
+            limit_ms,
+        }
     } else {
-        (Verdict::Fail, "only after")
-    };
-    finding(
-        verdict,
-        format!(
-            "a person was called {word} {}, as there was no way back: {why}",
-            show_ms(limit)
-        ),
-    )
-    .number("called_after_ms", after)
+        Ended::CalledLate {
+            why,
+            after_ms,
+            limit_ms,
+        }
+    }
 }

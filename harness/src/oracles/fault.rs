@@ -1,55 +1,37 @@
-//! Did the bad release run, and do its harm? If not, the drill shows nothing.
+//! Did the bad release run, and do its harm? If not, the drill shows nothing. Did every fault hit something? If not, it shows
+//! less than it should.
 
 use super::recovery::first_harm_ms;
 use crate::evidence::Evidence;
-use crate::verdict::{Finding, Stage, Verdict};
+use crate::finding::InjectionFinding;
 
 /// A pod of the deployed release was live, and where a trigger is expected, clients or the ledger came
-/// to harm between deployment and trigger.
-pub(super) fn check(evidence: &Evidence) -> Finding {
-    let finding =
-        |verdict, reason: String| Finding::new("fault-fired", Stage::Injection, verdict, reason);
-    let Some(deployed) = evidence.deployed_ms else {
-        return finding(
-            Verdict::Inconclusive,
-            "the release was never deployed".to_owned(),
-        );
+/// to harm after the deployment; the executor died where it was to die; each fault hit.
+pub(super) fn check(evidence: &Evidence) -> InjectionFinding {
+    let Some(deployed_ms) = evidence.deployed_ms else {
+        return InjectionFinding::NeverDeployed;
     };
     if !evidence.deployed_build_seen {
-        return finding(
-            Verdict::Inconclusive,
-            "no pod of the deployed release ever ran".to_owned(),
-        );
+        return InjectionFinding::NeverRan;
+    }
+    let harm = first_harm_ms(evidence);
+    if evidence.expect.trigger.is_some() && harm.is_none() {
+        return InjectionFinding::NoHarm;
     }
     if evidence.crash_ms == Some(None) {
-        return finding(
-            Verdict::Inconclusive,
-            "the executor was to die at a request that it never made".to_owned(),
-        );
+        return InjectionFinding::CrashNeverCame;
     }
     if let Some(fault) = evidence.faults.iter().find(|fault| fault.hits == 0) {
-        let why = match fault.began_ms {
-            None => "its instant never came",
-            Some(_) => "it hit nothing",
+        return InjectionFinding::FaultNeverFired {
+            fault: fault.what.clone(),
+            began: fault.began_ms.is_some(),
         };
-        return finding(
-            Verdict::Inconclusive,
-            format!("the fault `{}` never fired: {why}", fault.what),
-        );
     }
-    if evidence.expect.trigger.is_none() {
-        return finding(
-            Verdict::Pass,
-            "the release ran; no harm is expected of it".to_owned(),
-        );
-    }
-    match first_harm_ms(evidence) {
-        None => finding(
-            Verdict::Inconclusive,
-            "the release ran and did no harm".to_owned(),
-        ),
-        Some(harm) => finding(Verdict::Pass, "the release ran and did harm".to_owned())
-            .number("first_harm_ms", harm)
-            .number("deployed_ms", deployed),
+    match harm.filter(|_| evidence.expect.trigger.is_some()) {
+        None => InjectionFinding::NoHarmExpected,
+        Some(first_harm_ms) => InjectionFinding::Harm {
+            first_harm_ms,
+            deployed_ms,
+        },
     }
 }

@@ -1,34 +1,33 @@
 //! Is what the post-mortem needs put by? The procedure asks for the bad release's logs before its pods are
 //! gone, and for a scenario that joins the suite.
 
-use crate::evidence::{Evidence, Outcome};
+use crate::evidence::{Evidence, Ms, Outcome, PodLog, Wrote};
+use crate::finding::FilesFinding;
 use crate::scenario::Scenario;
-use crate::verdict::{Finding, Stage, Verdict};
 
-/// After a claimed recovery: a log with lines of every service that was rolled back, a post-mortem, and a scenario
-/// that loads and deploys the same release.
-pub(super) fn check(evidence: &Evidence) -> Finding {
-    let finding =
-        |verdict, reason: String| Finding::new("files", Stage::Execution, verdict, reason);
-    if evidence.executor.outcome != Outcome::Recovered {
-        return finding(Verdict::Pass, "no recovery is claimed".to_owned());
+/// At a call for a person: a post-mortem. After a claimed recovery: a log with lines of every service that was rolled back,
+/// a post-mortem, and a scenario that loads and deploys the same release.
+pub(super) fn check(evidence: &Evidence) -> FilesFinding {
+    // What the bad release's pods wrote is gone with them, however the rollback ended.
+    if let Some(incomplete) = incomplete(evidence) {
+        return incomplete;
     }
-    match missing(evidence) {
-        Some(what) => finding(Verdict::Fail, what),
-        None => finding(
-            Verdict::Pass,
-            "logs, post-mortem and scenario are kept".to_owned(),
-        ),
-    }
-}
-
-fn missing(evidence: &Evidence) -> Option<String> {
     let named = |end: &str| {
         let mut files = evidence.files.iter();
         files
             .find(|(name, _)| name.ends_with(end))
             .map(|(_, text)| text)
     };
+    let no_post_mortem =
+        || named("/post-mortem.md").is_none_or(|text| !text.contains("## Timeline"));
+    match &evidence.executor.outcome {
+        Outcome::Recovered => {}
+        // Whoever is called to a rollback must find what is known, however early the executor had to give up.
+        Outcome::Escalated(_) if evidence.executor.trigger.is_some() && no_post_mortem() => {
+            return FilesFinding::NoPostMortem;
+        }
+        _ => return FilesFinding::NothingClaimed,
+    }
     let changed = evidence
         .versions_before
         .iter()
@@ -42,23 +41,95 @@ fn missing(evidence: &Evidence) -> Option<String> {
             // The dump's own headings are no evidence.
             .map(|(_, text)| text.lines().filter(|line| !line.starts_with("==>")).count())
             .sum();
-        if lines == 0 {
-            return Some(format!("no line of {service}'s log was kept"));
+        if lines == 0 && !were_gone(evidence, service) {
+            let service = service.clone();
+            return FilesFinding::NoLog { service };
         }
     }
-    if named("/post-mortem.md").is_none_or(|text| !text.contains("## Timeline")) {
-        return Some("there is no post-mortem with a timeline".to_owned());
+    if no_post_mortem() {
+        return FilesFinding::NoPostMortem;
     }
     let Some(scenario) = named("/scenario.toml") else {
-        return Some("there is no scenario that reproduces the incident".to_owned());
+        return FilesFinding::NoScenario;
     };
     match Scenario::parse("scenario.toml", scenario, &[]) {
-        Err(error) => Some(format!("the scenario does not load: {error}")),
-        Ok(scenario) if scenario.expect.trigger != evidence.expect.trigger => Some(format!(
-            "the scenario expects {} to fire, not {}",
-            scenario.expect.trigger.as_deref().unwrap_or("nothing"),
-            evidence.expect.trigger.as_deref().unwrap_or("nothing"),
-        )),
-        Ok(_) => None,
+        Err(error) => FilesFinding::ScenarioBroken {
+            why: error
+                .mistakes
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+        },
+        Ok(scenario) if scenario.expect.trigger != evidence.expect.trigger => {
+            FilesFinding::ScenarioExpects {
+                written: scenario.expect.trigger,
+                expected: evidence.expect.trigger.clone(),
+            }
+        }
+        Ok(_) => FilesFinding::Kept,
     }
+}
+
+/// Whether a fault of the scenario took away every pod of the bad release's `service` before the executor's first
+/// change, so that nobody could have saved a line. A world that does not look at the pods' logs excuses nobody.
+fn were_gone(evidence: &Evidence, service: &str) -> bool {
+    let changed_ms = first_change_ms(evidence).unwrap_or(evidence.end_ms);
+    let struck = evidence
+        .faults
+        .iter()
+        .filter(|fault| fault.hits > 0)
+        .any(|fault| fault.began_ms.is_some_and(|began| began <= changed_ms));
+    let mut logs = evidence
+        .bad_logs
+        .iter()
+        .filter(|log| log.service == service);
+    let watched = !evidence.bad_logs.is_empty();
+    struck && watched && logs.all(|log| log.seen_until_ms + LOOKS_MS < changed_ms)
+}
+
+/// When the executor first changed the application.
+fn first_change_ms(evidence: &Evidence) -> Option<Ms> {
+    let changes = |what: &Wrote| match what {
+        Wrote::Object { request } => request.contains("/deployments/"),
+        Wrote::Lease { .. } | Wrote::Ledger { .. } => false,
+    };
+    let writes = evidence.writes.as_ref()?;
+    Some(writes.iter().find(|write| changes(&write.what))?.at_ms)
+}
+
+/// How much older than an executor's first change the last look at a pod may be, ms: there is one a second.
+const LOOKS_MS: Ms = 1_500;
+
+/// The first log that lacks lines of those that its pod had written when the trigger fired, where nothing excuses it: the pod was there until
+/// the executor began to change the application, and no fault was in force between trigger and then. Asked at every end, a
+/// person's call included.
+fn incomplete(evidence: &Evidence) -> Option<FilesFinding> {
+    let trigger_ms = evidence.executor.trigger.as_ref()?.at_ms;
+    let changed_ms = first_change_ms(evidence)?;
+    let disturbed = evidence.faults.iter().any(|fault| {
+        fault.began_ms.is_some_and(|began| began <= changed_ms)
+            && fault.ended_ms.is_none_or(|ended| ended >= trigger_ms)
+    });
+    if disturbed {
+        return None;
+    }
+    let due = |log: &&PodLog| log.seen_until_ms + LOOKS_MS >= changed_ms;
+    evidence.bad_logs.iter().filter(due).find_map(|log| {
+        let end = format!("/logs/{}/{}.log", log.service, log.pod);
+        let mut files = evidence.files.iter();
+        let file = files.find(|(name, _)| name.ends_with(&end));
+        // Each line carries a timestamp.
+        let mut kept = file
+            .map_or("", |(_, text)| text)
+            .lines()
+            .filter_map(|line| line.split_once(' ').map(|(_, line)| line));
+        let there = |line: &&String| kept.any(|kept| kept == line.as_str());
+        let found = log.lines.iter().take_while(there).count();
+        (found < log.lines.len()).then(|| FilesFinding::LogIncomplete {
+            service: log.service.clone(),
+            written: log.lines.len() as u64,
+            missing: (log.lines.len() - found) as u64,
+        })
+    })
 }

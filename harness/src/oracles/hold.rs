@@ -1,42 +1,27 @@
 //! Did what had recovered stay recovered?
 
-use super::recovery::recovered_ms;
-use crate::evidence::{Evidence, Outcome};
-use crate::stats::show_ms;
-use crate::verdict::{Finding, Stage, Verdict};
+use super::recovery;
+use crate::evidence::Evidence;
+use crate::finding::HoldFinding;
 
-/// From recovery to the drill's end at least the hold time. Recovery is defined over everything that
-/// follows, so a relapse moves it behind the relapse; what the executor took for recovery is counted.
-pub(super) fn check(evidence: &Evidence) -> Finding {
-    let finding = |verdict, reason: String| Finding::new("hold", Stage::Recovery, verdict, reason);
-    let Some(recovered) = recovered_ms(evidence) else {
-        return finding(
-            Verdict::Fail,
-            "nothing that could have stayed recovered".to_owned(),
-        );
+/// No relapse after recovery, and from recovery to the drill's end at least the hold time.
+pub(super) fn check(evidence: &Evidence) -> HoldFinding {
+    let Some(tail) = recovery::tail(evidence) else {
+        return HoldFinding::NoRecovery;
     };
-    let held = evidence.end_ms.saturating_sub(recovered);
-    let relapsed = evidence.executor.outcome == Outcome::Recovered
-        && evidence
-            .executor
-            .recovered_ms
-            .is_some_and(|claimed| claimed + 30_000 < recovered);
-    let (verdict, reason) = if relapsed {
-        (
-            Verdict::Fail,
-            "it fell back after the executor had taken it for recovered".to_owned(),
-        )
-    } else if held < evidence.hold_ms {
-        (
-            Verdict::Inconclusive,
-            format!(
-                "held for {}, and {} are asked for",
-                show_ms(held),
-                show_ms(evidence.hold_ms)
-            ),
-        )
-    } else {
-        (Verdict::Pass, format!("held for {}", show_ms(held)))
-    };
-    finding(verdict, reason).number("held_ms", held)
+    let held = |until: u64| until.saturating_sub(tail.recovered_ms);
+    // What nobody recorded has not held.
+    let recorded_ms = evidence.seconds.len() as u64 * 1_000;
+    let held_ms = held(evidence.end_ms.min(recorded_ms));
+    match tail.relapsed_ms {
+        Some(at_ms) => HoldFinding::Relapsed {
+            at_ms,
+            held_ms: held(at_ms),
+        },
+        None if held_ms < evidence.hold_ms => HoldFinding::Short {
+            held_ms,
+            asked_ms: evidence.hold_ms,
+        },
+        None => HoldFinding::Held { held_ms },
+    }
 }

@@ -1,63 +1,179 @@
-//! When the exchange recovered, as its clients saw it.
+//! When the exchange recovered, as its clients and its books saw it, and what came after.
 //!
-//! Recovery is the first whole second after the trigger from which on, until the drill's end,
-//! - the clients' error rate counted from there stays below the bound at every later second,
+//! Recovery is dated by a rule that looks back over [`WINDOW_S`] seconds and at nothing later. It is the first whole second after the
+//! trigger that begins that many seconds in a row in which
+//! - the clients' error rate stays below the bound, in the first of them and over all,
 //! - no request is refused for maintenance,
-//! - p99 latency stays within its target over every ten seconds,
-//! - the ledger's invariants hold at every look,
+//! - p99 latency stays within its target, in the first of them and over all,
+//! - the ledger was looked at, and its invariants hold at every look.
 //!
-//! and in which a request was answered at all. Whole seconds: measured recovery is up to one second
-//! later than true recovery, never earlier.
+//! Without that many seconds on record there is no recovery. Everything after that instant is judged by itself
+//! ([`Tail`]), so one noisy second costs what it costs and does not move the recovery. The seconds that date it were
+//! chosen for being good: they count as held, and show nothing of how often requests fail or are slow from then on,
+//! which is counted from their end. Whole seconds: measured recovery is up to one second later than true recovery,
+//! never earlier.
 
-use crate::evidence::{Evidence, Ms, second_from};
+use crate::evidence::{Evidence, Ms, Second, Total, ms, second_from};
+use crate::stats::upper_bound_ppb;
 
-/// Over how many seconds p99 is taken; 2,000 requests at 200 a second.
-pub const LATENCY_WINDOW_S: usize = 10;
+/// How many good seconds in a row make a recovery, and over how many p99 is taken; 2,000 requests at 200 a second.
+pub const WINDOW_S: usize = 10;
+
+/// Within how many seconds of a strike its clients must see it: what a fault sets off takes a rollout at most until they do.
+const STRIKE_S: usize = 30;
+
+/// So many bad seconds within a window are a relapse. Fewer are noise, which the tail's error rate and p99 count.
+const RELAPSE_S: usize = 3;
 
 /// The instant of recovery; `None`: never, or there was nothing to recover from.
 #[must_use]
 pub fn recovered_ms(evidence: &Evidence) -> Option<Ms> {
-    recovered_from(evidence, evidence.anchor_ms()?)
+    recovered_before(evidence, Ms::MAX)
 }
 
-/// The instant of recovery at or after `anchor_ms`.
+/// The instant of recovery, as far as the executor can know: what strikes the exchange later than `until_ms` does not move it.
 #[must_use]
-pub fn recovered_from(evidence: &Evidence, anchor_ms: Ms) -> Option<Ms> {
-    let seconds = &evidence.seconds;
-    let mut from = second_from(anchor_ms);
-    if let Some(last) = seconds.iter().rposition(|s| s.maintenance > 0) {
-        from = from.max(last + 1);
-    }
-    if let Some(probe) = evidence.probes.iter().rfind(|p| !p.violations.is_empty()) {
-        // Bad at that instant: good from the next second at the earliest.
-        from = from.max(second_from(probe.at_ms + 1));
-    }
-    if let Some(last) = slow_windows(evidence).last() {
-        from = from.max(last + 1);
-    }
-    // A good look at the ledger is needed at or after recovery: no evidence is no pass.
-    let looked = evidence.probes.last().map(|p| second_from(p.at_ms));
-    (from..seconds.len())
-        .find(|&s| seconds[s].answered > 0 && stays_below(evidence, s))
-        .filter(|&s| looked.is_some_and(|last| last >= s))
-        .map(|s| s as Ms * 1_000)
+pub fn recovered_before(evidence: &Evidence, until_ms: Ms) -> Option<Ms> {
+    let anchor_ms = evidence.anchor_ms()?;
+    let from = second_from(struck_again_ms(evidence, anchor_ms, until_ms).unwrap_or(anchor_ms));
+    let last = evidence.seconds.len().checked_sub(WINDOW_S)?;
+    (from..=last)
+        .find(|&start| is_recovery(evidence, start))
+        .map(|start| start as Ms * 1_000)
 }
 
-/// Whether the error rate counted from second `from` is below its bound at every later second.
-fn stays_below(evidence: &Evidence, from: usize) -> bool {
+/// Whether a recovery may be dated at second `start`, whose window is on record.
+fn is_recovery(evidence: &Evidence, start: usize) -> bool {
+    let whole = evidence.between(start, start + WINDOW_S);
+    let first = evidence.between(start, start + 1);
+    whole.maintenance == 0
+        && first.answered > 0
+        && is_well(evidence, first)
+        && is_well(evidence, whole)
+        && is_sound(evidence, start)
+}
+
+/// Whether errors and latency of `total` are within their bounds.
+fn is_well(evidence: &Evidence, total: Total) -> bool {
     let limit = evidence.expect.error_rate_max;
-    let (mut errors, mut counted) = (0_u64, 0_u64);
-    evidence.seconds[from..].iter().all(|second| {
-        errors += u64::from(second.errors);
-        counted += second.counted();
-        errors == 0 || limit.is_above(errors, counted)
+    (total.errors == 0 || limit.is_above(total.errors, total.counted())) && !is_slow(total)
+}
+
+/// p99 is within the target if at most one in a hundred took longer.
+fn is_slow(total: Total) -> bool {
+    total.slow * 100 > total.counted()
+}
+
+/// Whether the ledger was looked at in the window from second `start` on, and every look found it sound.
+fn is_sound(evidence: &Evidence, start: usize) -> bool {
+    let (from, to) = (start as Ms * 1_000, (start + WINDOW_S) as Ms * 1_000);
+    let first = evidence.probes.partition_point(|probe| probe.at_ms < from);
+    let mut looks = evidence.probes[first..]
+        .iter()
+        .take_while(|probe| probe.at_ms <= to)
+        .peekable();
+    looks.peek().is_some() && looks.all(|probe| probe.violations.is_empty())
+}
+
+/// The last instant up to `until_ms` at which the clients saw that a fault of the scenario had struck the exchange itself,
+/// within the objective. Whatever had recovered before must recover again: the faults come first, then the recovery.
+pub(super) fn struck_again_ms(evidence: &Evidence, anchor_ms: Ms, until_ms: Ms) -> Option<Ms> {
+    let deadline = anchor_ms.saturating_add(ms(evidence.expect.rto_max));
+    evidence
+        .strikes()
+        .filter(|at| (anchor_ms..=deadline).contains(at))
+        .filter_map(|at| {
+            let from = usize::try_from(at / 1_000).unwrap_or(usize::MAX);
+            let seconds = evidence.seconds.iter().enumerate();
+            let mut near = seconds.skip(from).take(STRIKE_S);
+            let (bad, _) = near.find(|(_, second)| is_bad(second))?;
+            Some(at.max(bad as Ms * 1_000))
+        })
+        .filter(|at| *at <= until_ms)
+        .max()
+}
+
+/// Whether what keeps recovery from being dated before `to_ms` is noise that the tail may have: all was well at `from_ms`,
+/// nobody was refused for maintenance, fewer seconds than a relapse takes were not well, no book was broken in between, and
+/// everything from `from_ms` on is within the limits of errors and latency.
+pub(super) fn is_only_noise(evidence: &Evidence, from_ms: Ms, to_ms: Ms) -> bool {
+    let (from, to) = (second_from(from_ms), second_from(to_ms));
+    let total = evidence.between(from, evidence.seconds.len());
+    let limit = u64::from(evidence.expect.error_rate_max.0) * 1_000;
+    let well = |at| is_well(evidence, evidence.between(at, at + 1));
+    let unwell = (from..to).filter(|&at| !well(at));
+    let looks = evidence.probes.iter();
+    let mut looks = looks.filter(|look| (from_ms..to_ms).contains(&look.at_ms));
+    evidence.between(from, to).maintenance == 0
+        && well(from)
+        && unwell.count() < RELAPSE_S
+        && looks.all(|look| look.violations.is_empty())
+        && upper_bound_ppb(total.errors, total.counted()) < limit
+        && !is_slow(total)
+}
+
+/// When the first of [`RELAPSE_S`] bad seconds within a window came, of the seconds from `from` to `to`.
+fn relapse_ms(evidence: &Evidence, from: usize, to: usize) -> Option<Ms> {
+    let to = to.min(evidence.seconds.len());
+    let bad: Vec<usize> = (from..to)
+        .filter(|&second| is_bad(&evidence.seconds[second]))
+        .collect();
+    let relapse = bad
+        .windows(RELAPSE_S)
+        .find(|bad| bad[RELAPSE_S - 1] - bad[0] < WINDOW_S)?;
+    Some(relapse[0] as Ms * 1_000)
+}
+
+/// For how many seconds before the deployment, from the end of the warm-up on, the clients were badly off: whatever the executor's
+/// preparation costs them.
+pub(super) fn bad_before_deployment(evidence: &Evidence) -> u64 {
+    let second = |at: Ms| usize::try_from(at / 1_000).unwrap_or(usize::MAX);
+    let Some(deployed) = evidence.deployed_ms else {
+        return 0;
+    };
+    let seconds = evidence.seconds.iter().take(second(deployed));
+    let seconds = seconds.skip(second(evidence.warm_up_ms));
+    seconds.filter(|it| is_bad(it)).count() as u64
+}
+
+/// Whether a second is bad beyond doubt: refused for maintenance, nothing answered, more than one request in a hundred failed or more than
+/// one in twenty slow.
+pub(super) fn is_bad(second: &Second) -> bool {
+    let counted = second.counted();
+    second.maintenance > 0
+        || (counted > 0 && second.answered == 0)
+        || u64::from(second.errors) * 100 > counted
+        || u64::from(second.slow) * 20 > counted
+}
+
+/// Everything after recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// When the exchange had recovered.
+    pub recovered_ms: Ms,
+    /// What the clients saw from the end of the seconds on that date the recovery.
+    pub total: Total,
+    /// When it fell back, if it did: the first of `RELAPSE_S` bad seconds within a window.
+    pub relapsed_ms: Option<Ms>,
+}
+
+/// What came after recovery; `None`: there was none.
+#[must_use]
+pub fn tail(evidence: &Evidence) -> Option<Tail> {
+    let recovered_ms = recovered_ms(evidence)?;
+    let from = second_from(recovered_ms);
+    let end = evidence.seconds.len();
+    Some(Tail {
+        recovered_ms,
+        total: evidence.between(from + WINDOW_S, end),
+        relapsed_ms: relapse_ms(evidence, from, end),
     })
 }
 
 /// First seconds of the windows in which p99 latency is beyond its target.
 pub fn slow_windows(evidence: &Evidence) -> impl Iterator<Item = usize> + '_ {
     let seconds = &evidence.seconds;
-    let window = LATENCY_WINDOW_S.min(seconds.len().max(1));
+    let window = WINDOW_S.min(seconds.len().max(1));
     let starts = (seconds.len() + 1).saturating_sub(window);
     let mut sum = evidence.between(0, window.saturating_sub(1));
     (0..starts).filter(move |&start| {
@@ -66,8 +182,7 @@ pub fn slow_windows(evidence: &Evidence) -> impl Iterator<Item = usize> + '_ {
             sum.errors += u64::from(entering.errors);
             sum.slow += u64::from(entering.slow);
         }
-        // p99 is within the target if at most one in a hundred took longer.
-        let breached = sum.slow * 100 > sum.counted();
+        let breached = is_slow(sum);
         let leaving = seconds[start];
         sum.answered -= u64::from(leaving.answered);
         sum.errors -= u64::from(leaving.errors);
@@ -84,9 +199,15 @@ pub fn first_harm_ms(evidence: &Evidence) -> Option<Ms> {
     let error = (from..evidence.seconds.len())
         .find(|&s| evidence.seconds[s].errors > 0)
         .map(|s| (s as Ms * 1_000).max(deployed));
+    // Of a window in which too many were slow, some second was the first of which that can be said by itself.
+    let slow_in = |start: usize| {
+        let window = start..start + WINDOW_S;
+        let mut seconds = window.filter(|&s| is_slow(evidence.between(s, s + 1)));
+        seconds.next().unwrap_or(start)
+    };
     let slow = slow_windows(evidence)
         .find(|&s| s >= from)
-        .map(|s| (s as Ms * 1_000).max(deployed));
+        .map(|s| (slow_in(s) as Ms * 1_000).max(deployed));
     let broken = evidence
         .probes
         .iter()

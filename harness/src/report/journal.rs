@@ -1,4 +1,4 @@
-//! `journal.json`: every drill and the summary, schema `firedrill/1`.
+//! `journal.json`: every drill and the summary, schema `firedrill/2`.
 //!
 //! The journal is the one source of every other report, so that they can be made again from the file alone. It
 //! borrows from the results when it is written and owns its text when it was read. What the file must look like is
@@ -11,13 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use super::summary::{ScenarioSummary, by_scenario_of};
 use crate::drill::course::Course;
-use crate::drill::{DrillResult, Smallest};
+use crate::drill::{DrillResult, Ending, Smallest};
 use crate::evidence::Ms;
+use crate::finding::{self, BookCounts, OracleName, Severity};
+use crate::token;
 use crate::verdict::{Stage, Verdict};
 use crate::worlds::WorldKind;
 
 /// The schema's name and version.
-pub const SCHEMA: &str = "firedrill/1";
+pub const SCHEMA: &str = "firedrill/2";
 
 /// The published JSON Schema of the file.
 pub const JSON_SCHEMA: &str = include_str!("../../schema/journal.schema.json");
@@ -48,23 +50,31 @@ pub struct Drill<'a> {
     pub verdict: Verdict,
     /// By stage.
     pub verdicts: BTreeMap<Stage, Verdict>,
+    /// What became of the exchange.
+    pub ending: Ending,
     /// Trigger to recovery, as measured.
     pub rto_ms: Option<Ms>,
     /// Trigger to recovery, as the executor claims.
     pub rto_claimed_ms: Option<Ms>,
-    /// First harm to recovery.
+    /// First harm to recovery, or to the drill's end where it never recovered.
     pub impact_ms: Option<Ms>,
     /// In the file a fraction; what decides is this integer of millionths.
     #[serde(rename = "error_rate", with = "fraction")]
     pub error_rate_ppm: Option<u64>,
     /// Requests after recovery.
     pub requests_after_recovery: u64,
+    /// The bound of the RTO.
+    pub rto_max_ms: Ms,
     /// Acknowledged trades.
     pub trades_acknowledged: u64,
     /// Acknowledged trades that are absent or changed.
     pub trades_lost: u64,
+    /// Acknowledged trades against those present.
+    pub trades: BookCounts,
+    /// Acknowledged orders against those present.
+    pub orders: BookCounts,
     /// What was done to the exchange and the executor.
-    pub faults: Cow<'a, [String]>,
+    pub faults: Vec<Cow<'a, str>>,
     /// The executor's steps, as it reports them.
     pub steps: Vec<Step<'a>>,
     /// What each oracle found.
@@ -107,12 +117,16 @@ pub struct Step<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding<'a> {
-    /// Name of the oracle.
-    pub oracle: Cow<'a, str>,
+    /// The oracle.
+    pub oracle: OracleName,
     /// Stage it judges.
     pub stage: Stage,
     /// Its verdict.
     pub verdict: Verdict,
+    /// What tells it from the other things that its oracle finds, in kebab-case.
+    pub kind: Cow<'a, str>,
+    /// How much it weighs; `null`: it is a pass.
+    pub severity: Option<Severity>,
     /// Why.
     pub reason: Cow<'a, str>,
     /// The numbers behind it.
@@ -161,7 +175,10 @@ pub struct Summary {
     pub inconclusive: usize,
     /// Planned, and kept from running by an interruption.
     pub skipped: usize,
-    /// The worst verdict; without a drill, inconclusive.
+    /// Of those, how many of each scenario; empty if nobody wrote it down.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped_scenarios: BTreeMap<String, usize>,
+    /// The worst verdict; without a drill, or where some did not run, inconclusive at best.
     pub verdict: Verdict,
     /// By scenario; where one was drilled in two worlds, by `SCENARIO in WORLD`.
     pub scenarios: BTreeMap<String, ScenarioNumbers>,
@@ -175,6 +192,7 @@ pub struct ScenarioNumbers {
     passed: usize,
     failed: usize,
     inconclusive: usize,
+    never_recovered: usize,
     rto_p50_ms: Option<Ms>,
     rto_p99_ms: Option<Ms>,
     rto_max_ms: Option<Ms>,
@@ -194,6 +212,7 @@ impl From<&ScenarioSummary> for ScenarioNumbers {
             passed: s.passed,
             failed: s.failed,
             inconclusive: s.inconclusive,
+            never_recovered: s.never,
             rto_p50_ms: s.rto_p50_ms,
             rto_p99_ms: s.rto_p99_ms,
             rto_max_ms: s.rto_max_ms,
@@ -231,13 +250,13 @@ mod fraction {
 impl<'a> Journal<'a> {
     /// The journal of `results`; `skipped` drills were planned and did not run.
     #[must_use]
-    pub fn new(results: &'a [DrillResult], skipped: usize) -> Self {
-        Self::of(results.iter().map(Drill::from).collect(), skipped)
+    pub fn new(results: &'a [DrillResult], skipped: impl Into<Skipped>) -> Self {
+        Self::of(results.iter().map(Drill::from).collect(), skipped.into())
     }
 
     /// The journal of `drills`; `skipped` more were planned and did not run.
     #[must_use]
-    pub fn of(drills: Vec<Drill<'a>>, skipped: usize) -> Self {
+    pub fn of(drills: Vec<Drill<'a>>, skipped: Skipped) -> Self {
         let summary = Summary::of(&drills, skipped);
         Self {
             schema: SCHEMA.into(),
@@ -247,22 +266,52 @@ impl<'a> Journal<'a> {
     }
 }
 
+/// Drills that were planned, and that an interruption kept from running.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many.
+    pub drills: usize,
+    /// How many of each scenario; empty if that is not known.
+    pub scenarios: BTreeMap<String, usize>,
+}
+
+impl From<usize> for Skipped {
+    /// So many, of scenarios that nobody wrote down.
+    fn from(drills: usize) -> Self {
+        Self {
+            drills,
+            scenarios: BTreeMap::new(),
+        }
+    }
+}
+
 impl Summary {
+    /// What did not run.
+    #[must_use]
+    pub fn unfinished(&self) -> Skipped {
+        Skipped {
+            drills: self.skipped,
+            scenarios: self.skipped_scenarios.clone(),
+        }
+    }
+
     /// The numbers over `drills`.
     #[must_use]
-    pub fn of(drills: &[Drill<'_>], skipped: usize) -> Self {
+    pub fn of(drills: &[Drill<'_>], skipped: Skipped) -> Self {
+        // What did not run shows nothing, so that an interrupted run never passes.
+        let least = match skipped.drills {
+            0 if !drills.is_empty() => Verdict::Pass,
+            _ => Verdict::Inconclusive,
+        };
         let count = |v| drills.iter().filter(|d| d.verdict == v).count();
         Self {
             drills: drills.len(),
             passed: count(Verdict::Pass),
             failed: count(Verdict::Fail),
             inconclusive: count(Verdict::Inconclusive),
-            skipped,
-            verdict: drills
-                .iter()
-                .map(|d| d.verdict)
-                .max()
-                .unwrap_or(Verdict::Inconclusive),
+            skipped: skipped.drills,
+            skipped_scenarios: skipped.scenarios,
+            verdict: drills.iter().map(|d| d.verdict).fold(least, Verdict::max),
             scenarios: by_scenario_of(drills)
                 .iter()
                 .map(|s| (s.label.clone(), s.into()))
@@ -272,30 +321,20 @@ impl Summary {
 }
 
 impl Drill<'_> {
-    /// The findings that are not passes: first those that decided, in the order of the stages, so
-    /// that the likely cause comes before its consequences.
+    /// The findings that are not passes, in the order of [`finding::order`]: what matters most comes first.
     #[must_use]
     pub fn troubles(&self) -> Vec<&Finding<'_>> {
-        let mut troubles: Vec<&Finding<'_>> = self
-            .findings
-            .iter()
-            .filter(|f| f.verdict != Verdict::Pass)
-            .collect();
-        troubles.sort_by_key(|f| (f.verdict != self.verdict, f.stage));
+        let findings = self.findings.iter();
+        let mut troubles: Vec<&Finding<'_>> =
+            findings.filter(|f| f.verdict != Verdict::Pass).collect();
+        troubles.sort_by_key(|f| finding::order(f.oracle, f.verdict, f.severity, self.verdict));
         troubles
-    }
-
-    /// A number that an oracle found.
-    #[must_use]
-    pub fn number(&self, oracle: &str, name: &str) -> Option<u64> {
-        let finding = self.findings.iter().find(|f| f.oracle == oracle)?;
-        u64::try_from(*finding.numbers.get(name)?).ok()
     }
 
     /// The command that runs it again.
     #[must_use]
     pub fn command(&self) -> String {
-        format!("cargo xtask replay {}", self.replay)
+        token::command(&self.replay)
     }
 }
 
@@ -307,14 +346,18 @@ impl<'a> From<&'a DrillResult> for Drill<'a> {
             world: result.world,
             verdict: result.verdicts.overall,
             verdicts: result.verdicts.stages.clone(),
+            ending: result.ending,
             rto_ms: result.rto_ms,
             rto_claimed_ms: result.rto_claimed_ms,
             impact_ms: result.impact_ms,
             error_rate_ppm: result.error_rate_ppm,
             requests_after_recovery: result.requests_after_recovery,
-            trades_acknowledged: result.trades_acknowledged,
-            trades_lost: result.trades_lost,
-            faults: (&result.faults).into(),
+            rto_max_ms: result.rto_max_ms,
+            trades_acknowledged: result.trades.acknowledged,
+            trades_lost: result.trades_lost(),
+            trades: result.trades,
+            orders: result.orders,
+            faults: result.faults.iter().map(|f| f.to_string().into()).collect(),
             steps: result
                 .steps
                 .iter()
@@ -325,7 +368,7 @@ impl<'a> From<&'a DrillResult> for Drill<'a> {
                     started_ms: s.started_ms,
                     finished_ms: s.finished_ms,
                     budget_ms: s.budget_ms,
-                    outcome: (&s.outcome).into(),
+                    outcome: s.outcome.to_string().into(),
                     detail: (&s.detail).into(),
                 })
                 .collect(),
@@ -333,12 +376,17 @@ impl<'a> From<&'a DrillResult> for Drill<'a> {
                 .findings
                 .iter()
                 .map(|f| Finding {
-                    oracle: f.oracle.into(),
-                    stage: f.stage,
-                    verdict: f.verdict,
-                    reason: (&f.reason).into(),
-                    numbers: f.numbers.iter().map(|(k, v)| ((*k).into(), *v)).collect(),
-                    harm: f.harm,
+                    oracle: f.oracle(),
+                    stage: f.stage(),
+                    verdict: f.verdict(),
+                    kind: f.kind().into(),
+                    severity: f.severity(),
+                    reason: f.to_string().into(),
+                    numbers: {
+                        let numbers = f.numbers().0.into_iter();
+                        numbers.map(|(name, n)| (name.into(), n)).collect()
+                    },
+                    harm: f.is_harm(),
                 })
                 .collect(),
             fingerprint: format!("{:016x}", result.fingerprint).into(),

@@ -1,8 +1,8 @@
 //! `junit.xml`: one suite for each scenario, one case for each seed, as CI systems read it.
 //!
 //! An inconclusive drill is an `error`, not `skipped`: it did run, nobody knows what it shows, and no data is never a
-//! pass. Skipped cases turn no build red, errors do, as does the exit code 3 of such a run. What is `skipped` is what
-//! an interruption kept from running.
+//! pass. Skipped cases turn no build red, errors do, as does the exit code 3 of such a run. So is what an interruption
+//! kept from running.
 //!
 //! Times are virtual seconds (the RTO), so the file is the same on every machine. Properties stand at the
 //! suites, where every reader takes them; a case's own numbers are in its `system-out`.
@@ -13,7 +13,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::journal::{Drill, Journal};
 use super::summary::{ScenarioSummary, by_scenario_of};
-use super::troubles;
+use super::{interruption, troubles};
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::Verdict;
 
@@ -25,11 +25,10 @@ pub fn render(journal: &Journal<'_>) -> String {
         report.add_test_suite(suite(journal, &summary));
     }
     if journal.summary.skipped > 0 {
-        let mut status = TestCaseStatus::skipped();
-        status.set_message(format!(
-            "{} drills were planned and did not run: the run was interrupted",
-            journal.summary.skipped
-        ));
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status
+            .set_type("interrupted")
+            .set_message(interruption(&journal.summary).unwrap_or_default());
         let mut case = TestCase::new("drills that did not run", status);
         case.set_classname("firedrill");
         let mut suite = TestSuite::new("firedrill");
@@ -91,7 +90,9 @@ fn case(drill: &Drill<'_>) -> TestCase {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         case.set_system_out(format!(
             "RTO {}, claimed {}, impact {}\nerror rate after recovery {} of {} requests\ntrades acknowledged {}, lost {}\nfaults: {}\nfingerprint {}\n",
-            or_none(drill.rto_ms.map(show_ms)),
+            drill
+                .rto_ms
+                .map_or_else(|| drill.ending.as_str().to_owned(), show_ms),
             or_none(drill.rto_claimed_ms.map(show_ms)),
             or_none(drill.impact_ms.map(show_ms)),
             or_none(drill.error_rate_ppm.map(show_ppm)),
@@ -113,12 +114,13 @@ fn trouble(drill: &Drill<'_>, kind: NonSuccessKind) -> TestCaseStatus {
         .collect();
     if let Some(smallest) = &drill.smallest {
         lines.push_str(&format!(
-            "smallest failing case: {}\nreplay: cargo xtask replay {}\n",
-            smallest.what, smallest.replay
+            "smallest failing case: {}\nreplay: {}\n",
+            smallest.what,
+            smallest.command()
         ));
     }
     lines.push_str(&format!("replay: {}", drill.command()));
-    let oracle = found.first().map_or("stage", |f| &*f.oracle);
+    let oracle = found.first().map_or("stage", |f| f.oracle.as_str());
     let mut status = TestCaseStatus::non_success(kind);
     status
         .set_type(oracle)

@@ -29,11 +29,14 @@ pub fn render(journal: &Journal<'_>) -> String {
         escaped(&verdict_line(journal))
     );
     let mut rows = Vec::new();
-    let time = |ms: Option<u64>| ms.map_or_else(|| "none".to_owned(), show_ms);
     for s in by_scenario_of(&journal.drills) {
+        let time = |ms: Option<u64>| ms.map_or_else(|| s.no_rto().to_owned(), show_ms);
+        let never = s
+            .never_told()
+            .map_or_else(String::new, |told| format!(", {told}"));
         let limit = limit_ms(&journal.drills, &s);
         rows.push(format!(
-            "| {} | {} | {} | {} | {} / {} / {} | {} | {} | {} of {} |\n",
+            "| {} | {} | {} | {} | {} / {} / {}{never} | {} | {} | {} of {} |\n",
             escaped(&s.label),
             s.verdict(),
             s.drills,
@@ -68,10 +71,7 @@ pub fn render(journal: &Journal<'_>) -> String {
             if let Some(smallest) = &drill.smallest {
                 let what = escaped(&troubles::one_line(&smallest.what));
                 let _ = writeln!(entry, "  smallest failing case: {what}");
-                fence(
-                    &mut entry,
-                    &format!("cargo xtask replay {}", smallest.replay),
-                );
+                fence(&mut entry, &smallest.command());
             }
             fence(&mut entry, &drill.command());
             failures.push(entry);

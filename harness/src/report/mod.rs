@@ -9,6 +9,7 @@
 //!
 //! The last three are functions of the journal alone, so they can be made again from the file, byte for byte.
 
+mod agree;
 pub mod html;
 pub mod journal;
 pub mod junit;
@@ -20,7 +21,7 @@ pub mod table;
 pub mod troubles;
 mod write;
 
-pub use write::{WriteError, write_all, write_journal, write_texts};
+pub use write::{WriteError, prepare, write_all, write_elsewhere, write_journal, write_texts};
 
 use journal::{Drill, Journal, Summary};
 use summary::ScenarioSummary;
@@ -39,10 +40,40 @@ pub fn tally(summary: &Summary) -> String {
         summary.failed,
         summary.inconclusive
     );
-    if summary.skipped > 0 {
-        line.push_str(&format!("; interrupted, {} did not run", summary.skipped));
+    if let Some(interruption) = interruption(summary) {
+        line.push_str(&format!("; {interruption}"));
     }
     line
+}
+
+/// What an interruption kept from running: how many drills, of which scenarios, and which of these never began.
+fn interruption(summary: &Summary) -> Option<String> {
+    if summary.skipped == 0 {
+        return None;
+    }
+    let mut line = format!("interrupted, {} did not run", summary.skipped);
+    let ran = |name: &str| {
+        let in_a_world = format!("{name} in ");
+        let mut labels = summary.scenarios.keys();
+        labels.any(|label| label == name || label.starts_with(&in_a_world))
+    };
+    let (begun, never): (Vec<_>, Vec<_>) = summary
+        .skipped_scenarios
+        .iter()
+        .partition(|(name, _)| ran(name));
+    let list = |of: Vec<(&String, &usize)>| {
+        let each = of
+            .into_iter()
+            .map(|(name, count)| format!("{name} ({count})"));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    if !begun.is_empty() {
+        line.push_str(&format!(", of {}", list(begun)));
+    }
+    if !never.is_empty() {
+        line.push_str(&format!("; never begun: {}", list(never)));
+    }
+    Some(line)
 }
 
 /// What came of all drills, in one sentence.
@@ -51,6 +82,7 @@ fn verdict_line(journal: &Journal<'_>) -> String {
     let mut line = match (s.drills, s.failed, s.inconclusive) {
         (0, _, _) => "no drill ran, so nothing is shown".to_owned(),
         (1, 0, 0) => "the drill passed".to_owned(),
+        (n, 0, 0) if s.skipped > 0 => format!("the {n} drills that ran passed"),
         (n, 0, 0) => format!("all {n} drills passed"),
         (1, 1, _) => "the drill failed".to_owned(),
         (1, _, _) => "the drill was inconclusive".to_owned(),
@@ -58,8 +90,8 @@ fn verdict_line(journal: &Journal<'_>) -> String {
         (n, f, 0) => format!("{f} of {n} drills failed"),
         (n, f, i) => format!("{f} of {n} drills failed, {i} inconclusive"),
     };
-    if s.skipped > 0 {
-        line.push_str(&format!("; interrupted, {} did not run", s.skipped));
+    if let Some(interruption) = interruption(s) {
+        line.push_str(&format!("; {interruption}"));
     }
     line
 }
@@ -69,10 +101,8 @@ fn limit_ms(drills: &[Drill<'_>], scenario: &ScenarioSummary) -> u64 {
     drills
         .iter()
         .filter(|d| d.scenario == scenario.scenario && d.world == scenario.world)
-        .find_map(|d| {
-            let course = d.detail.as_ref().map(|detail| detail.course.rto_max_ms);
-            d.number("rto", "limit_ms").or(course)
-        })
+        .map(|d| d.rto_max_ms)
+        .next()
         .unwrap_or(LIMIT_MS)
 }
 

@@ -5,15 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::journal::{Drill, Journal, SCHEMA, Summary};
+use super::agree;
+use super::journal::{Drill, Journal, SCHEMA, Skipped, Summary};
 use super::representative::{Rank, Representatives};
+use crate::token::has_the_form;
 use crate::verdict::Stage;
 use crate::worlds::WorldKind;
+
+/// Most bytes of a journal: a million drills take some two of these four GiB.
+const JOURNAL_BYTES_MAX: u64 = 4 << 30;
 
 const REMEDY: &str = "`firedrill report --schema` prints what a journal must look like; or run the drills again with --report";
 
@@ -85,7 +90,8 @@ impl ReadError {
 pub fn read(path: &Path) -> Result<Journal<'static>, ReadError> {
     let open = || {
         fs::File::open(path)
-            .map(BufReader::new)
+            // A file without an end must not be read for ever.
+            .map(|file| BufReader::new(file.take(JOURNAL_BYTES_MAX)))
             .map_err(|source| ReadError::File {
                 path: path.to_owned(),
                 source,
@@ -147,6 +153,20 @@ fn check(journal: &Journal<'_>) -> Result<(), (String, String)> {
         if drill.fingerprint.len() != 16 || !drill.fingerprint.bytes().all(hex) {
             return wrong(".fingerprint", "not 16 hexadecimal digits".to_owned());
         }
+        let smallest = drill.smallest.as_ref().map(|smallest| &*smallest.replay);
+        for (field, token) in [
+            (".replay", Some(&*drill.replay)),
+            (".smallest.replay", smallest),
+        ] {
+            // It is printed as part of a command.
+            if token.is_some_and(|token| !has_the_form(token)) {
+                let why = "not a replay token: `fd1-`, lower-case letters and digits";
+                return wrong(field, why.to_owned());
+            }
+        }
+        if let Err((field, why)) = agree::check(drill) {
+            return wrong(&field, why);
+        }
         let Some(detail) = &drill.detail else {
             continue;
         };
@@ -167,7 +187,13 @@ fn check(journal: &Journal<'_>) -> Result<(), (String, String)> {
             return wrong(".detail.course.phases", why);
         }
     }
-    if Summary::of(&journal.drills, journal.summary.skipped) == journal.summary {
+    let skipped = journal.summary.unfinished();
+    let named = skipped
+        .scenarios
+        .values()
+        .fold(0, |sum: usize, n| sum.saturating_add(*n));
+    let adds_up = skipped.scenarios.is_empty() || named == skipped.drills;
+    if adds_up && Summary::of(&journal.drills, skipped) == journal.summary {
         Ok(())
     } else {
         Err((
@@ -192,11 +218,16 @@ pub fn merge(
     }
     let mut scenarios: Vec<String> = Vec::new();
     let mut drills: BTreeMap<(usize, WorldKind, u64), (usize, Drill<'static>)> = BTreeMap::new();
-    let mut skipped = 0_usize;
+    let mut skipped = Skipped::default();
     let mut paths = Vec::new();
     for (number, (path, journal)) in journals.into_iter().enumerate() {
         paths.push(path);
-        skipped = skipped.saturating_add(journal.summary.skipped);
+        let more = journal.summary.unfinished();
+        skipped.drills = skipped.drills.saturating_add(more.drills);
+        for (scenario, count) in more.scenarios {
+            let sum = skipped.scenarios.entry(scenario).or_default();
+            *sum = sum.saturating_add(count);
+        }
         for mut drill in journal.drills {
             let scenario = scenarios
                 .iter()
@@ -223,6 +254,15 @@ pub fn merge(
                 drills.insert(key, (number, drill));
             }
         }
+    }
+    // Where one of the journals does not say which, the sum would be wrong.
+    if skipped
+        .scenarios
+        .values()
+        .fold(0, |sum: usize, n| sum.saturating_add(*n))
+        != skipped.drills
+    {
+        skipped.scenarios.clear();
     }
     let mut drills: Vec<Drill<'static>> = drills.into_values().map(|(_, drill)| drill).collect();
     let mut kept = Representatives::default();

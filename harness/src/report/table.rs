@@ -20,15 +20,30 @@ pub fn summary(results: &[DrillResult]) -> String {
     summary_of(&by_scenario(results))
 }
 
+/// What all times are held against, if that is the same for all scenarios: `of 5 minutes`.
+fn limit(scenarios: &[ScenarioSummary]) -> Option<String> {
+    let first = scenarios.first()?.rto_limit_ms?;
+    let same = scenarios.iter().all(|s| s.rto_limit_ms == Some(first));
+    same.then(|| match (first % 60_000, first / 60_000) {
+        (0, 1) => "of a minute".to_owned(),
+        (0, minutes) => format!("of {minutes} minutes"),
+        _ => format!("of {}", show_ms(first)),
+    })
+}
+
 /// The same of scenarios that are summed up already.
 #[must_use]
 pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let limit = limit(scenarios);
     table.set_header([
         "Scenario",
         "Verdict",
-        "RTO median / p99 / worst\nof 5 minutes",
+        &format!(
+            "RTO median / p99 / worst\n{}",
+            limit.as_deref().unwrap_or("of each one's own limit")
+        ),
         "Errors after recovery\nworst, below 0.01%",
         "Trades acknowledged\nand lost",
         "Impact\nmedian / worst",
@@ -37,7 +52,13 @@ pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
         table.add_row([
             s.label.clone(),
             verdicts(s),
-            times(&[s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms]),
+            match s.never_told() {
+                None => times(&[s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms], s.no_rto()),
+                Some(never) => format!(
+                    "{}\n{never}",
+                    times(&[s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms], s.no_rto())
+                ),
+            },
             match s.error_rate_max_ppm {
                 Some(ppm) => format!(
                     "{} of {}",
@@ -51,7 +72,7 @@ pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
                 show_count(s.trades_acknowledged),
                 show_count(s.trades_lost)
             ),
-            times(&[s.impact_p50_ms, s.impact_max_ms]),
+            times(&[s.impact_p50_ms, s.impact_max_ms], "none"),
         ]);
     }
     for index in 2..6 {
@@ -78,13 +99,14 @@ fn verdicts(s: &ScenarioSummary) -> String {
     parts.join("\n")
 }
 
-fn times(values: &[Option<u64>]) -> String {
+/// The times, with a word for each that there is not.
+fn times(values: &[Option<u64>], missing: &str) -> String {
     if values.iter().all(Option::is_none) {
-        return "none".to_owned();
+        return missing.to_owned();
     }
     let shown: Vec<String> = values
         .iter()
-        .map(|v| v.map_or_else(|| "none".to_owned(), show_ms))
+        .map(|v| v.map_or_else(|| missing.to_owned(), show_ms))
         .collect();
     shown.join(" / ")
 }
@@ -115,11 +137,17 @@ pub fn findings_of(drills: &[Drill<'_>]) -> String {
             group.oracle,
             if n == 1 { "" } else { "s" }
         );
+        let mut before = String::new();
         for drill in group.drills.iter().take(EXAMPLES) {
             let reason = troubles::one_line(&troubles::reason(drill));
-            let _ = writeln!(out, "  seed {}: {reason}", drill.seed);
+            if troubles::differ_in_numbers_only(&before, &reason) {
+                let _ = writeln!(out, "  seed {}: the same", drill.seed);
+            } else {
+                let _ = writeln!(out, "  seed {}: {reason}", drill.seed);
+            }
+            before = reason;
             let found = drill.troubles();
-            let also: Vec<&str> = found.iter().skip(1).map(|f| &*f.oracle).collect();
+            let also: Vec<&str> = found.iter().skip(1).map(|f| f.oracle.as_str()).collect();
             if !also.is_empty() {
                 let _ = writeln!(out, "    also: {}", also.join(", "));
             }
@@ -127,7 +155,7 @@ pub fn findings_of(drills: &[Drill<'_>]) -> String {
             if let Some(smallest) = &drill.smallest {
                 let what = troubles::one_line(&smallest.what);
                 let _ = writeln!(out, "    smallest failing case: {what}");
-                let _ = writeln!(out, "    cargo xtask replay {}", smallest.replay);
+                let _ = writeln!(out, "    {}", smallest.command());
             }
         }
         if n > EXAMPLES {

@@ -2,29 +2,49 @@
 
 use super::*;
 use crate::drill::course::{Course, Mark, Phase, Seconds};
-use crate::drill::{DrillResult, Smallest, timeline};
+use crate::drill::{DrillResult, Ending, Smallest, timeline};
 use crate::evidence::StepSaid;
-use crate::verdict::{Finding, Stage, Survivability, Verdict, judge};
+use crate::finding::{
+    BookCounts, Ended, Finding, HostFinding, MaintenanceFinding, OutcomeFinding, RtoFinding,
+    SteadyFinding, SteadyState, TriggerFinding,
+};
+use crate::scenario::Path;
+use crate::verdict::judge;
 use crate::worlds::WorldKind;
 
 fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Finding>) -> DrillResult {
-    let mut findings: Vec<Finding> = Stage::ALL
-        .map(|s| Finding::new("fine", s, Verdict::Pass, "as it must be").number("n", 1))
-        .to_vec();
+    let took = Ended::Took {
+        path: Path::Application,
+    };
+    let mut findings: Vec<Finding> = vec![
+        HostFinding::Simulated.into(),
+        TriggerFinding::NoneAsExpected.into(),
+        ended(took),
+        RtoFinding::NothingToRecover.into(),
+        MaintenanceFinding::Open.into(),
+    ];
     findings.extend(trouble);
     DrillResult {
         scenario: scenario.to_owned(),
         seed,
         world: WorldKind::Sim,
-        verdicts: judge(&findings, Survivability::Survivable),
+        verdicts: judge(&findings),
         findings,
+        ending: match rto_ms {
+            Some(_) => Ending::Recovered,
+            None => Ending::NeverRecovered,
+        },
         rto_ms,
         rto_claimed_ms: rto_ms.map(|r| r - 500),
         impact_ms: rto_ms.map(|r| r + 40_000),
         error_rate_ppm: rto_ms.map(|_| 12),
         requests_after_recovery: 120_000,
-        trades_acknowledged: 90_000,
-        trades_lost: 0,
+        rto_max_ms: 300_000,
+        trades: BookCounts {
+            acknowledged: 90_000,
+            ..BookCounts::default()
+        },
+        orders: BookCounts::default(),
         steps: vec![StepSaid {
             name: "undo-app".to_owned(),
             title: "Roll back".to_owned(),
@@ -32,14 +52,17 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
             started_ms: 151_000,
             finished_ms: Some(158_250),
             budget_ms: 60_000,
-            outcome: "done".to_owned(),
+            outcome: executor::StepOutcome::Done,
             detail: "1.5.0 to 1.4.2".to_owned(),
         }],
         fingerprint: 0xfeed_f00d,
         executor_requests: 0,
         observed: Vec::new(),
         replay: "fd1-abc".to_owned(),
-        faults: vec!["90000 ms: release 1.5.0-slow-path deployed".to_owned()],
+        faults: vec![Mark {
+            at_ms: 90_000,
+            what: "release 1.5.0-slow-path deployed".to_owned(),
+        }],
         files: std::collections::BTreeMap::from([(
             "incident-1/post-mortem.md".to_owned(),
             "# Post-mortem\n".to_owned(),
@@ -51,6 +74,15 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
         course: Some(Box::new(course(rto_ms))),
         smallest: None,
     }
+}
+
+fn ended(end: Ended) -> Finding {
+    OutcomeFinding {
+        steps: 1,
+        at_step: None,
+        end,
+    }
+    .into()
 }
 
 fn course(rto_ms: Option<u64>) -> Course {
@@ -86,31 +118,42 @@ fn course(rto_ms: Option<u64>) -> Course {
 }
 
 fn results() -> Vec<DrillResult> {
-    let late = Finding::new(
-        "rto",
-        Stage::Recovery,
-        Verdict::Fail,
-        "recovered in 5m 10s, beyond <5m> & \"late\"",
-    );
-    let unknown = Finding::new(
-        "steady-state",
-        Stage::Injection,
-        Verdict::Inconclusive,
-        "never held",
-    );
+    let late = ended(Ended::Called {
+        why: "recovered in 5m 10s, beyond <5m> & \"late\"".to_owned(),
+    });
+    let unknown = SteadyFinding {
+        requests: 10_000,
+        errors: 20,
+        state: SteadyState::Failing,
+    };
     vec![
         result("latency-regression", 0, Some(31_000), None),
         result("latency-regression", 1, Some(310_000), Some(late)),
         result("balance-anomaly", 0, Some(42_500), None),
-        result("balance-anomaly", 1, None, Some(unknown)),
+        result("balance-anomaly", 1, None, Some(unknown.into())),
     ]
+}
+
+#[test]
+fn the_table_names_the_limit_that_the_scenarios_set() {
+    let mut drills = vec![
+        result("a", 1, Some(20_000), None),
+        result("b", 1, Some(20_000), None),
+    ];
+    assert!(table::summary(&drills).contains("of 5 minutes"));
+    for drill in &mut drills {
+        drill.rto_max_ms = 60_000;
+    }
+    assert!(table::summary(&drills).contains("of a minute"));
+    drills[1].rto_max_ms = 90_000;
+    assert!(table::summary(&drills).contains("of each one's own limit"));
 }
 
 #[test]
 fn the_journal_has_the_agreed_shape() {
     let results = results();
     let journal = serde_json::to_value(journal::Journal::new(&results, 2)).expect("plain data");
-    assert_eq!(journal["schema"], "firedrill/1");
+    assert_eq!(journal["schema"], "firedrill/2");
     let drill = journal["drills"][1].as_object().expect("an object");
     for key in [
         "scenario",
@@ -240,7 +283,7 @@ fn the_summary_stays_short_whatever_fails() {
     let long = "x".repeat(2_000);
     let results: Vec<DrillResult> = (0..2_000)
         .map(|n| {
-            let late = Finding::new("rto", Stage::Recovery, Verdict::Fail, long.clone());
+            let late = ended(Ended::Called { why: long.clone() });
             result(&format!("scenario-{n}"), n, Some(310_000), Some(late))
         })
         .collect();
@@ -254,23 +297,20 @@ const HOSTILE: &str = "</title></style></pre><script>alert(1)</script><img src=x
 
 /// Results with [`HOSTILE`] wherever text comes from elsewhere.
 fn hostile() -> Vec<DrillResult> {
-    let finding = Finding::new("rto", Stage::Recovery, Verdict::Fail, HOSTILE);
+    let finding = ended(Ended::Called {
+        why: HOSTILE.to_owned(),
+    });
     let mut result = result(HOSTILE, 0, Some(310_000), Some(finding));
     result.replay = HOSTILE.to_owned();
     result.smallest = Some(Smallest {
         what: HOSTILE.to_owned(),
         replay: HOSTILE.to_owned(),
     });
-    result.faults = vec![HOSTILE.to_owned()];
+    result.faults[0].what = HOSTILE.to_owned();
     result.files.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
     result.timeline = vec![timeline::Entry::new(0, "clients", HOSTILE, HOSTILE)];
     let step = &mut result.steps[0];
-    for text in [
-        &mut step.name,
-        &mut step.title,
-        &mut step.outcome,
-        &mut step.detail,
-    ] {
+    for text in [&mut step.name, &mut step.title, &mut step.detail] {
         *text = HOSTILE.to_owned();
     }
     step.service = Some(HOSTILE.to_owned());
@@ -308,15 +348,16 @@ fn hostile_text_is_text_everywhere() {
     }));
     let summary = markdown::render(&journal);
     for line in summary.lines().filter(|l| l.contains("script")) {
-        // In a fence it is a command; anywhere else it is escaped.
-        let command = line.starts_with("  cargo xtask replay");
-        assert!(command || !line.contains("<script"), "{line}");
+        assert!(!line.contains("<script"), "{line}");
     }
-    fits_schema(&journal);
+    // What is no token is not printed as part of a command.
+    for text in [&page, &xml, &summary, &table::findings(&results)] {
+        assert!(!text.contains("cargo xtask replay"), "{text}");
+    }
 }
 
 /// What elements CI systems read, with the attributes and children that they may have.
-const JUNIT_SHAPE: [(&str, &[&str], &[&str]); 9] = [
+const JUNIT_SHAPE: [(&str, &[&str], &[&str]); 8] = [
     (
         "testsuites",
         &["name", "tests", "failures", "errors", "skipped", "time"],
@@ -332,11 +373,10 @@ const JUNIT_SHAPE: [(&str, &[&str], &[&str]); 9] = [
     (
         "testcase",
         &["name", "classname", "time"],
-        &["failure", "error", "skipped", "system-out"],
+        &["failure", "error", "system-out"],
     ),
     ("failure", &["message", "type"], &[]),
     ("error", &["message", "type"], &[]),
-    ("skipped", &["message", "type"], &[]),
     ("system-out", &[], &[]),
 ];
 
@@ -376,10 +416,14 @@ fn junit_has_the_shape_that_ci_systems_read() {
     let error = elements().find(|e| e.has_tag_name("error"));
     let error = error.expect("one drill is inconclusive");
     let message = error.attribute("message").expect("a reason");
-    assert!(message.contains("never held") && message.contains("cargo xtask replay"));
     assert!(
-        elements().any(|e| e.has_tag_name("skipped")),
-        "two did not run"
+        message.contains("before anything was touched") && message.contains("cargo xtask replay")
+    );
+    let interrupted = elements().find(|e| e.attribute("type") == Some("interrupted"));
+    let interrupted = interrupted.expect("two did not run");
+    assert!(
+        interrupted.has_tag_name("error"),
+        "no interrupted run is green"
     );
 }
 
@@ -394,7 +438,12 @@ fn fits_schema(journal: &Journal<'_>) {
 
 #[test]
 fn every_journal_fits_the_published_schema() {
-    for results in [results(), hostile(), Vec::new()] {
+    let mut with_tokens = hostile();
+    for result in &mut with_tokens {
+        result.replay = "fd1-abc".to_owned();
+        result.smallest = None;
+    }
+    for results in [results(), with_tokens, Vec::new()] {
         fits_schema(&Journal::new(&results, 1));
     }
     let mut bare = results();
@@ -419,12 +468,42 @@ fn a_page_of_very_many_drills_is_bounded() {
 }
 
 #[test]
+fn who_never_recovers_is_the_slowest() {
+    let drills = |never: u64| -> Vec<DrillResult> {
+        let one = |seed| result("s", seed, (seed >= never).then_some(30_000 + seed), None);
+        (0..10).map(one).collect()
+    };
+    let summed = |results: &[DrillResult]| {
+        let s = summary::by_scenario(results).remove(0);
+        ((s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms), s.never)
+    };
+    let all = summed(&drills(0));
+    assert_eq!(all, ((Some(30_004), Some(30_009), Some(30_009)), 0));
+    assert_eq!(summed(&drills(1)), ((Some(30_005), None, None), 1));
+    assert_eq!(summed(&drills(6)), ((None, None, None), 6));
+    let table = table::summary(&drills(1));
+    assert!(table.contains("30.0 s / never / never"), "{table}");
+    assert!(table.contains("1 of 10 never recovered"), "{table}");
+    // Rightly called is neither quick nor slow.
+    let mut results = drills(1);
+    results[0].ending = Ending::Escalated;
+    assert_eq!(
+        summed(&results).0,
+        (Some(30_005), Some(30_009), Some(30_009))
+    );
+    results.truncate(1);
+    assert!(table::summary(&results).contains("person called"));
+    results[0].ending = Ending::NothingToRecover;
+    assert!(table::summary(&results).contains("nothing to recover"));
+}
+
+#[test]
 fn numbers_from_the_end_of_the_world_draw_all_the_same() {
     let mut results = results();
     for (index, at) in [0, u64::MAX, 1, u64::MAX - 1].into_iter().enumerate() {
         let result = &mut results[index];
         result.rto_ms = Some(at);
-        result.trades_acknowledged = u64::MAX;
+        result.trades.acknowledged = u64::MAX;
         result.steps[0].started_ms = at;
         result.steps[0].finished_ms = None;
         let course = result.course.as_mut().expect("it has one");

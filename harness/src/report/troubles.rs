@@ -7,7 +7,7 @@ use super::journal::Drill;
 use crate::verdict::Verdict;
 
 /// How much of a reason is shown where room is scarce; the whole is in journal.json.
-const REASON_CHARS: usize = 240;
+const REASON_CHARS: usize = 600;
 
 /// Drills of one scenario that failed, or stayed open, by the same oracle.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub fn groups<'a>(drills: impl IntoIterator<Item = &'a Drill<'a>>) -> Vec<Troubl
             continue;
         }
         let troubles = drill.troubles();
-        let oracle = troubles.first().map_or("stage", |f| &*f.oracle);
+        let oracle = troubles.first().map_or("stage", |f| f.oracle.as_str());
         let key = (Reverse(drill.verdict), &*drill.scenario, oracle);
         groups.entry(key).or_default().push(drill);
     }
@@ -59,13 +59,56 @@ pub fn reason(drill: &Drill<'_>) -> String {
         .to_owned()
 }
 
-/// `text` on one line, cut where it is too long for one.
+/// `text` on one line, cut between two words where it is too long for one.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((cut, _)) = line.char_indices().nth(REASON_CHARS) {
-        line.truncate(cut);
+        let end = line[..cut].rfind(' ').filter(|&end| end > 0);
+        line.truncate(end.unwrap_or(cut));
         line.push_str(" ...");
     }
     line
+}
+
+/// Whether two reasons, neither of them empty, say the same of other numbers.
+#[must_use]
+pub fn differ_in_numbers_only(a: &str, b: &str) -> bool {
+    let without = |text: &str| {
+        let words = text.split_whitespace();
+        words
+            .map(|word| {
+                if word.contains(|c: char| c.is_ascii_digit()) {
+                    "#"
+                } else {
+                    word
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    !a.is_empty() && without(a) == without(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REASON_CHARS, differ_in_numbers_only, one_line};
+
+    #[test]
+    fn a_long_reason_is_cut_between_words() {
+        assert_eq!(one_line("a  b\nc"), "a b c");
+        let long = "word ".repeat(200);
+        let line = one_line(&long);
+        assert!(line.ends_with("word ...") && line.chars().count() <= REASON_CHARS + 4);
+        // What has no gap is cut all the same.
+        let solid = "ü".repeat(2_000);
+        assert_eq!(one_line(&solid).chars().count(), REASON_CHARS + 4);
+    }
+
+    #[test]
+    fn the_same_of_other_numbers_is_the_same() {
+        assert!(differ_in_numbers_only("3 of 9 are gone", "4 of 7 are gone"));
+        assert!(!differ_in_numbers_only("3 are gone", "3 are there twice"));
+        assert!(!differ_in_numbers_only("", ""));
+    }
 }

@@ -22,6 +22,7 @@ const ERROR_RATE_LIMIT: u32 = 100;
 const DURATION_LIMIT: Duration = Duration::from_secs(4 * 3600);
 const PATHS: [&str; 4] = ["none", "application", "undo", "restore"];
 
+#[derive(Default)]
 pub(super) struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
@@ -33,6 +34,14 @@ impl Mistakes {
         help: impl Into<String>,
     ) {
         self.0.push(Mistake::new(span, message, label, help));
+    }
+
+    /// What was found, as an error of `file`; nothing is none.
+    pub(super) fn into_result(self, file: &str, text: &str) -> Result<(), ScenarioError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(ScenarioError::new(file, text, self.0))
     }
 
     pub(super) fn within(
@@ -61,7 +70,7 @@ pub(super) fn check(
     raw: Raw,
     triggers: &[String],
 ) -> Result<Scenario, ScenarioError> {
-    let mut m = Mistakes(Vec::new());
+    let mut m = Mistakes::default();
     check_name(&mut m, &raw.name);
     check_releases(&mut m, &raw);
     let load = Load {
@@ -75,10 +84,8 @@ pub(super) fn check(
         .crash
         .as_ref()
         .and_then(|crash| check_faults::crash(&mut m, crash));
-    let faults = check_faults::faults(&mut m, &raw.faults);
-    if !m.0.is_empty() {
-        return Err(ScenarioError::new(file, text, m.0));
-    }
+    let faults = check_faults::faults(&mut m, &raw.faults, &timing);
+    m.into_result(file, text)?;
     Ok(Scenario {
         name: raw.name.into_inner(),
         description: raw.description,
@@ -139,21 +146,6 @@ fn check_releases(m: &mut Mistakes, raw: &Raw) {
 
 fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
     let e = &raw.expect;
-    let path = match e.path.get_ref().as_str() {
-        "none" => Path::None,
-        "application" => Path::Application,
-        "undo" => Path::Undo,
-        "restore" => Path::Restore,
-        word => {
-            m.add(
-                e.path.span(),
-                format!("unknown path `{word}`"),
-                "not a way to roll back",
-                suggest::help(word, &PATHS),
-            );
-            Path::None
-        }
-    };
     let outcome = match e.outcome.as_ref() {
         None => Expected::Recovered,
         Some(word) => match word.get_ref().as_str() {
@@ -172,6 +164,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
     };
     let word = e.trigger.get_ref().as_str();
     let trigger = (word != "none").then(|| word.to_owned());
+    let path = check_path(m, e.path.as_ref(), trigger.is_some());
     if let Some(word) = &trigger
         && !triggers.is_empty()
         && !triggers.contains(word)
@@ -185,7 +178,10 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
             suggest::help(word, &known),
         );
     }
-    if PATHS.contains(&e.path.get_ref().as_str()) && trigger.is_none() != (path == Path::None) {
+    if let Some(given) = &e.path
+        && PATHS.contains(&given.get_ref().as_str())
+        && trigger.is_none() != (path == Path::None)
+    {
         let (label, help) = if trigger.is_none() {
             (
                 "without a trigger nothing is rolled back",
@@ -198,7 +194,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
             )
         };
         m.add(
-            e.path.span(),
+            given.span(),
             "impossible expectation: trigger and path do not go together",
             label,
             help,
@@ -222,6 +218,21 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
             "zero",
             "at most \"5m\", and more than nothing",
         );
+    }
+    let span_of = |given: &Option<Spanned<Span>>, default| {
+        given.as_ref().map_or(default, |it| it.get_ref().0)
+    };
+    let detect_max = span_of(&e.detect_max, Expect::DETECT_MAX);
+    let impact_max = span_of(&e.impact_max, detect_max + rto);
+    for (what, given) in [("detect_max", &e.detect_max), ("impact_max", &e.impact_max)] {
+        if let Some(given) = given.as_ref().filter(|it| it.get_ref().0.is_zero()) {
+            m.add(
+                given.span(),
+                format!("impossible expectation: {what} is zero"),
+                "harm is neither noticed nor over at once",
+                "more than nothing; without it, \"3m\" to notice, and `rto_max` more until it is over",
+            );
+        }
     }
     let rate = *e.error_rate_max.get_ref();
     if rate.0 > ERROR_RATE_LIMIT {
@@ -269,15 +280,64 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
             "set it to 0, or `path = \"restore\"`",
         );
     }
+    let kept = e.ledger_kept.as_ref().filter(|kept| *kept.get_ref());
+    if let Some(kept) = kept
+        && path != Path::Application
+    {
+        m.add(
+            kept.span(),
+            format!(
+                "impossible expectation: the path `{}` rewrites the ledger",
+                path.as_str()
+            ),
+            "the bad engine's ledger is kept only where the application alone is rolled back",
+            "leave it out, or `path = \"application\"`",
+        );
+    }
     Expect {
         trigger,
         path,
         outcome,
+        detect_max,
+        impact_max,
         rto_max: rto,
         error_rate_max: rate,
         p99_max: p99,
         trades_lost_max: u64::try_from(lost).unwrap_or(0),
+        ledger_kept: kept.is_some(),
     }
+}
+
+/// The path that is named, else what a trigger leads to where the ledger is sound: the application alone.
+fn check_path(m: &mut Mistakes, path: Option<&Spanned<String>>, triggered: bool) -> Path {
+    let Some(path) = path else {
+        return if triggered {
+            Path::Application
+        } else {
+            Path::None
+        };
+    };
+    match path.get_ref().as_str() {
+        "none" => Path::None,
+        "application" => Path::Application,
+        "undo" => Path::Undo,
+        "restore" => Path::Restore,
+        word => {
+            m.add(
+                path.span(),
+                format!("unknown path `{word}`"),
+                "not a way to roll back",
+                suggest::help(word, &PATHS),
+            );
+            Path::None
+        }
+    }
+}
+
+/// The place of the first of `values` that the file gives: a mistake about a default is one of what does not go with it.
+fn place(values: [&Spanned<Span>; 2]) -> Range<usize> {
+    let mut spans = values.iter().map(|value| value.span());
+    spans.find(|span| !span.is_empty()).unwrap_or(0..0)
 }
 
 fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Timing {
@@ -308,7 +368,7 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
     }
     if timing.deploy_at <= timing.warm_up {
         m.add(
-            t.deploy_at.span(),
+            place([&t.deploy_at, &t.warm_up]),
             "the release is deployed before the warm-up is over",
             format!("warm_up lasts until {}", show(timing.warm_up)),
             "leave room for `prepare` too: at least warm_up plus 10s",
@@ -316,7 +376,7 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
     }
     if timing.deploy_at >= timing.duration {
         m.add(
-            t.deploy_at.span(),
+            place([&t.deploy_at, &t.duration]),
             "the release is deployed after the drill's end",
             format!("the drill ends at {}", show(timing.duration)),
             "deploy earlier, or lengthen `duration`",
@@ -326,14 +386,14 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
     let rest = timing.duration.saturating_sub(timing.deploy_at);
     if timing.hold > rest {
         m.add(
-            t.hold.span(),
+            place([&t.hold, &t.duration]),
             format!("the hold of {} does not fit", show(timing.hold)),
             format!("only {} are left after the deployment", show(rest)),
             "shorten `hold`, or lengthen `duration`",
         );
     } else if expect.trigger.is_some() && timing.hold + expect.rto_max > rest {
         m.add(
-            t.duration.span(),
+            place([&t.duration, &t.hold]),
             "the drill is too short for its own expectations",
             format!(
                 "deploy_at + rto_max + hold is {}",

@@ -6,9 +6,9 @@ use toml::Spanned;
 
 use super::check::Mistakes;
 use super::fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, Need};
-use super::quantity::Span;
+use super::quantity::{Span, format_duration};
 use super::raw::{RawCrash, RawFault};
-use super::{Crash, CrashSide};
+use super::{Crash, CrashSide, Timing};
 use crate::suggest;
 
 /// Faults in one scenario: more than that is noise, not a drill.
@@ -36,7 +36,7 @@ pub(super) fn crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
     })
 }
 
-pub(super) fn faults(m: &mut Mistakes, raw: &[RawFault]) -> Vec<Fault> {
+pub(super) fn faults(m: &mut Mistakes, raw: &[RawFault], timing: &Timing) -> Vec<Fault> {
     if let Some(surplus) = raw.get(FAULTS_MAX) {
         m.add(
             surplus.kind.span(),
@@ -45,10 +45,12 @@ pub(super) fn faults(m: &mut Mistakes, raw: &[RawFault]) -> Vec<Fault> {
             "a drill that fails for sixteen reasons explains none: split the scenario",
         );
     }
-    raw.iter().filter_map(|fault| one(m, fault)).collect()
+    raw.iter()
+        .filter_map(|fault| one(m, fault, timing))
+        .collect()
 }
 
-fn one(m: &mut Mistakes, raw: &RawFault) -> Option<Fault> {
+fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing) -> Option<Fault> {
     let word = raw.kind.get_ref().as_str();
     let Some(kind) = FaultKind::named(word) else {
         let known: Vec<&str> = FAULTS.iter().map(|f| f.name).collect();
@@ -91,29 +93,65 @@ fn one(m: &mut Mistakes, raw: &RawFault) -> Option<Fault> {
     let when = match &raw.when {
         None => Some(Anchor::Trigger),
         Some(when) => {
-            let anchor = Anchor::parse(when.get_ref());
+            let word = when.get_ref().as_str();
+            let anchor = Anchor::parse(word);
             if anchor.is_none() {
+                let known = ["start", "deployment", "trigger"];
+                let help = match suggest::nearest(word, known) {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => {
+                        "for instance \"trigger\", or \"step undo-app\" for a step of the runbook"
+                            .to_owned()
+                    }
+                };
                 m.add(
                     when.span(),
-                    format!("unknown instant `{}`", when.get_ref()),
-                    "neither start, deployment, trigger nor `step NAME`",
-                    "for instance \"trigger\", or \"step undo-app\" for a step of the runbook",
+                    format!("unknown instant `{word}`"),
+                    "neither start, deployment, `ready NUMBER`, trigger nor `step NAME`",
+                    help,
                 );
             }
             anchor
         }
     };
     let span = |s: &Option<Spanned<Span>>| s.as_ref().map(|s| s.get_ref().0);
+    let (when, at) = (when?, span(&raw.at).unwrap_or(Duration::ZERO));
+    check_instant(m, raw, &when, at, timing);
     Some(Fault {
         kind,
-        when: when?,
-        at: span(&raw.at).unwrap_or(Duration::ZERO),
+        when,
+        at,
         jitter: span(&raw.jitter).unwrap_or(Duration::ZERO),
         lasts: span(&raw.lasts),
         target: target?,
         delay: span(&raw.delay),
         chance: raw.chance.as_ref().map(|c| *c.get_ref()),
     })
+}
+
+/// A fault that begins after the drill's end begins never. From the trigger on it is later than from the deployment, by nobody knows how
+/// much.
+fn check_instant(m: &mut Mistakes, raw: &RawFault, when: &Anchor, at: Duration, timing: &Timing) {
+    let anchor = match when {
+        Anchor::Start => Duration::ZERO,
+        Anchor::Deployment | Anchor::Ready(_) | Anchor::Trigger | Anchor::Step(_) => {
+            timing.deploy_at
+        }
+    };
+    let Some(given) = &raw.at else { return };
+    if anchor.saturating_add(at) < timing.duration {
+        return;
+    }
+    let show = format_duration;
+    m.add(
+        given.span(),
+        format!(
+            "the fault would begin after the drill's end, at {} at the earliest",
+            show(anchor.saturating_add(at))
+        ),
+        format!("the drill ends at {}", show(timing.duration)),
+        "begin it earlier, or lengthen `duration`",
+    );
 }
 
 fn needed<T>(

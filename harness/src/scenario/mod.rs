@@ -9,6 +9,7 @@
 pub mod catalogue;
 mod check;
 mod check_faults;
+mod check_runbook;
 mod error;
 pub mod fault;
 mod quantity;
@@ -21,6 +22,7 @@ pub use quantity::{PartsPerMillion, format_duration, parse_duration};
 
 use std::time::Duration;
 
+use executor::runbook::Runbook;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::digest64;
@@ -135,6 +137,10 @@ pub struct Expect {
     pub path: Path,
     /// How the executor ends.
     pub outcome: Expected,
+    /// First harm to trigger, at most; by default [`Expect::DETECT_MAX`].
+    pub detect_max: Duration,
+    /// First harm to recovered, at most; by default `detect_max` and `rto_max` together.
+    pub impact_max: Duration,
     /// Trigger to recovered, at most.
     pub rto_max: Duration,
     /// Clients' error rate after recovery stays below this.
@@ -143,6 +149,15 @@ pub struct Expect {
     pub p99_max: Duration,
     /// Acknowledged trades that may be absent afterwards.
     pub trades_lost_max: u64,
+    /// The ledger keeps what the bad engine made of its orders, since clients were told so: it is not compared with what the prior
+    /// engine would have made of them. Only where the application alone is rolled back.
+    pub ledger_kept: bool,
+}
+
+impl Expect {
+    /// How long harm may go unnoticed where a scenario does not say: a window of a minute that has to fill with bad samples, a debounce of
+    /// half a minute, and as much again.
+    pub const DETECT_MAX: Duration = Duration::from_secs(180);
 }
 
 /// How an executor should end.
@@ -211,6 +226,14 @@ impl Scenario {
         check::check(file, text, raw, triggers)
     }
 
+    /// Whether it can be drilled by `runbook`. `file` names it in messages.
+    ///
+    /// # Errors
+    /// Every fault that could never begin, with its place and a remedy.
+    pub fn fits(&self, file: &str, runbook: &Runbook) -> Result<(), ScenarioError> {
+        check_runbook::check(self, file, runbook)
+    }
+
     /// Digest of the text: which scenario this is, to the letter.
     #[must_use]
     pub fn digest(&self) -> u64 {
@@ -263,9 +286,16 @@ impl Scenario {
             Expected::Recovered => String::new(),
             Expected::Escalated => format!("outcome = {}\n", quoted(e.outcome.as_str())),
         };
+        let mut spans = String::new();
+        if e.detect_max != Expect::DETECT_MAX {
+            let _ = writeln!(spans, "detect_max = {}", d(e.detect_max));
+        }
+        if e.impact_max != e.detect_max + e.rto_max {
+            let _ = writeln!(spans, "impact_max = {}", d(e.impact_max));
+        }
         let _ = write!(
             out,
-            "\n[expect]\ntrigger = {}\npath = {}\n{outcome}rto_max = {}\nerror_rate_max = {}\np99_max = {}\ntrades_lost_max = {}\n",
+            "\n[expect]\ntrigger = {}\npath = {}\n{outcome}{spans}rto_max = {}\nerror_rate_max = {}\np99_max = {}\ntrades_lost_max = {}\n",
             quoted(e.trigger.as_deref().unwrap_or("none")),
             quoted(e.path.as_str()),
             d(e.rto_max),
@@ -273,6 +303,9 @@ impl Scenario {
             d(e.p99_max),
             e.trades_lost_max
         );
+        if e.ledger_kept {
+            out.push_str("ledger_kept = true\n");
+        }
         out
     }
 

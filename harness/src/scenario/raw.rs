@@ -1,5 +1,7 @@
 //! The file's form, with the place of each value.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -7,6 +9,12 @@ use super::error::{Mistake, ScenarioError};
 use super::quantity::{PartsPerMillion, Span};
 use crate::suggest;
 
+/// The release that runs at first, unless a file says otherwise.
+const FROM: &str = "1.4.2";
+/// 0.01 %, in millionths: the procedure's bound.
+const ERROR_RATE_MAX: u32 = 100;
+
+/// What a file says. What is nearly always the same may be left out; a value that is not in the file has an empty place.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
@@ -14,7 +22,9 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) description: String,
     pub(super) release: RawRelease,
+    #[serde(default)]
     pub(super) load: RawLoad,
+    #[serde(default)]
     pub(super) timing: RawTiming,
     pub(super) crash: Option<RawCrash>,
     #[serde(default)]
@@ -25,12 +35,13 @@ pub(super) struct Raw {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRelease {
+    #[serde(default = "from")]
     pub(super) from: Spanned<String>,
     pub(super) to: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawLoad {
     pub(super) rate_per_s: Spanned<i64>,
     pub(super) accounts: Spanned<i64>,
@@ -38,7 +49,7 @@ pub(super) struct RawLoad {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawTiming {
     pub(super) warm_up: Spanned<Span>,
     pub(super) deploy_at: Spanned<Span>,
@@ -50,12 +61,69 @@ pub(super) struct RawTiming {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExpect {
     pub(super) trigger: Spanned<String>,
-    pub(super) path: Spanned<String>,
+    pub(super) path: Option<Spanned<String>>,
     pub(super) outcome: Option<Spanned<String>>,
+    pub(super) detect_max: Option<Spanned<Span>>,
+    pub(super) impact_max: Option<Spanned<Span>>,
+    #[serde(default = "rto_max")]
     pub(super) rto_max: Spanned<Span>,
+    #[serde(default = "error_rate_max")]
     pub(super) error_rate_max: Spanned<PartsPerMillion>,
+    #[serde(default = "p99_max")]
     pub(super) p99_max: Spanned<Span>,
+    #[serde(default = "trades_lost_max")]
     pub(super) trades_lost_max: Spanned<i64>,
+    pub(super) ledger_kept: Option<Spanned<bool>>,
+}
+
+/// A value that the file does not give.
+fn given_by_nobody<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+fn seconds(count: u64) -> Spanned<Span> {
+    given_by_nobody(Span(Duration::from_secs(count)))
+}
+
+fn from() -> Spanned<String> {
+    given_by_nobody(FROM.to_owned())
+}
+
+fn rto_max() -> Spanned<Span> {
+    seconds(300)
+}
+
+fn error_rate_max() -> Spanned<PartsPerMillion> {
+    given_by_nobody(PartsPerMillion(ERROR_RATE_MAX))
+}
+
+fn p99_max() -> Spanned<Span> {
+    given_by_nobody(Span(Duration::from_millis(100)))
+}
+
+fn trades_lost_max() -> Spanned<i64> {
+    given_by_nobody(0)
+}
+
+impl Default for RawLoad {
+    fn default() -> Self {
+        Self {
+            rate_per_s: given_by_nobody(200),
+            accounts: given_by_nobody(1_000),
+            markets: given_by_nobody(4),
+        }
+    }
+}
+
+impl Default for RawTiming {
+    fn default() -> Self {
+        Self {
+            warm_up: seconds(60),
+            deploy_at: seconds(90),
+            duration: seconds(900),
+            hold: seconds(180),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,35 +194,16 @@ fn explain(message: &str, span: std::ops::Range<usize>) -> Mistake {
 fn example(field: &str) -> String {
     let line = match field {
         "name" => "name = \"latency-regression\"",
-        "release" => "[release]\nfrom = \"1.4.2\"\nto = \"1.5.0-slow-path\"",
-        "load" => "[load]\nrate_per_s = 200\naccounts = 1000\nmarkets = 4",
-        "timing" => {
-            "[timing]\nwarm_up = \"60s\"\ndeploy_at = \"90s\"\nduration = \"15m\"\nhold = \"3m\""
-        }
-        "expect" => {
-            "[expect]\ntrigger = \"sla-latency-p99\"\npath = \"application\"\nrto_max = \"5m\"\nerror_rate_max = \"0.01%\"\np99_max = \"100ms\"\ntrades_lost_max = 0"
-        }
+        "release" => "[release]\nto = \"1.5.0-slow-path\"",
+        "expect" => "[expect]\ntrigger = \"sla-latency-p99\"",
         "crash" => "[crash]\nrequest = 12\nside = \"after\"\nresume_after = \"5s\"",
         "faults" => "[[faults]]\nkind = \"api-slow\"\ndelay = \"800ms\"",
         "kind" => "kind = \"api-slow\"",
         "request" => "request = 12",
         "side" => "side = \"after\"",
         "resume_after" => "resume_after = \"5s\"",
-        "from" => "from = \"1.4.2\"",
         "to" => "to = \"1.5.0-slow-path\"",
-        "rate_per_s" => "rate_per_s = 200",
-        "accounts" => "accounts = 1000",
-        "markets" => "markets = 4",
-        "warm_up" => "warm_up = \"60s\"",
-        "deploy_at" => "deploy_at = \"90s\"",
-        "duration" => "duration = \"15m\"",
-        "hold" => "hold = \"3m\"",
         "trigger" => "trigger = \"sla-latency-p99\"",
-        "path" => "path = \"application\"",
-        "rto_max" => "rto_max = \"5m\"",
-        "error_rate_max" => "error_rate_max = \"0.01%\"",
-        "p99_max" => "p99_max = \"100ms\"",
-        "trades_lost_max" => "trades_lost_max = 0",
         _ => return format!("add `{field}`"),
     };
     format!("add for instance: {line}")

@@ -55,7 +55,7 @@ fn each_mistake_is_pointed_at() {
         ("not TOML", "rate_per_s = 200", "rate_per_s = = 200"),
         ("unknown field", "duration = ", "durration = "),
         ("unknown table", "[load]", "[laod]"),
-        ("missing field", "markets = 4\n", ""),
+        ("missing field", "trigger = \"sla-latency-p99\"\n", ""),
         ("wrong type", "rate_per_s = 200", "rate_per_s = \"200\""),
         ("bare duration", "warm_up = \"60s\"", "warm_up = 60"),
         ("bad duration", "hold = \"3m\"", "hold = \"3 minutes\""),
@@ -84,6 +84,11 @@ fn each_mistake_is_pointed_at() {
             "trigger without path",
             "path = \"application\"",
             "path = \"none\"",
+        ),
+        (
+            "no time to notice",
+            "rto_max = \"5m\"",
+            "detect_max = \"0s\"\nrto_max = \"5m\"",
         ),
         ("lax rto", "rto_max = \"5m\"", "rto_max = \"6m\""),
         ("zero rto", "rto_max = \"5m\"", "rto_max = \"0s\""),
@@ -217,5 +222,132 @@ fn arbitrary_text_is_refused_politely() {
     ] {
         let error = Scenario::parse("s.toml", text, &[]).expect_err(text);
         assert!(!error.mistakes.is_empty());
+    }
+}
+
+const SHORTEST: &str = "name = \"mine\"\n[release]\nto = \"1.5.0-slow-path\"\n[expect]\ntrigger = \"sla-latency-p99\"\n";
+
+#[test]
+fn the_shortest_scenario_says_what_the_complete_one_says() {
+    assert_eq!(SHORTEST.lines().count(), 5);
+    let shortest = Scenario::parse("mine.toml", SHORTEST, &triggers()).expect("right");
+    let complete = Scenario::parse("s.toml", GOOD, &triggers()).expect("right");
+    let bare = |scenario: Scenario| Scenario {
+        name: String::new(),
+        description: String::new(),
+        text: String::new(),
+        ..scenario
+    };
+    assert_eq!(bare(shortest), bare(complete));
+    let nothing = SHORTEST
+        .replace("1.5.0-slow-path", "1.4.3")
+        .replace("sla-latency-p99", "none");
+    let nothing = Scenario::parse("mine.toml", &nothing, &triggers()).expect("right");
+    assert_eq!(nothing.expect.path, Path::None);
+}
+
+#[test]
+fn a_mistake_about_a_default_is_one_of_what_does_not_go_with_it() {
+    let short = format!("{SHORTEST}[timing]\nduration = \"4m\"\n");
+    let error =
+        Scenario::parse("mine.toml", &short, &triggers()).expect_err("the hold does not fit");
+    assert_eq!(error.mistakes[0].line(), 7, "{error:?}");
+}
+
+#[test]
+fn no_scenario_says_what_goes_without_saying() {
+    for built_in in BUILT_IN.iter().filter(|b| b.name != "latency-regression") {
+        for line in [
+            "from = \"1.4.2\"",
+            "markets = 4",
+            "duration = \"15m\"",
+            "rto_max = \"5m\"",
+            "p99_max = \"100ms\"",
+        ] {
+            assert!(
+                !built_in.text.lines().any(|l| l == line),
+                "{}: {line}",
+                built_in.file
+            );
+        }
+    }
+}
+
+/// A scenario with a fault that begins at `when`, on `path`.
+fn beginning_at(when: &str, path: &str) -> Scenario {
+    let text = format!(
+        "{SHORTEST}path = \"{path}\"\n[[faults]]\nkind = \"watch-gone\"\nwhen = \"{when}\"\n"
+    );
+    Scenario::parse("mine.toml", &text, &triggers()).expect("its form is right")
+}
+
+#[test]
+fn a_fault_that_never_begins_is_refused() {
+    let runbook = crate::runbooks::LoadedRunbook::built_in()
+        .expect("it loads")
+        .runbook;
+    let refused = |when: &str, path: &str| {
+        let error = beginning_at(when, path).fits("mine.toml", &runbook).err()?;
+        let mistake = &error.mistakes[0];
+        assert_eq!(mistake.line(), 9, "{error:?}");
+        Some(format!("{}; {}", mistake.message, mistake.help))
+    };
+    let unknown = refused("step undo-ap", "application").expect("there is no such step");
+    assert!(unknown.contains("did you mean `undo-app`"), "{unknown}");
+    for (step, path) in [
+        ("step undo-schema", "application"),
+        ("step halt-trading", "application"),
+        ("step restore-ledger", "undo"),
+    ] {
+        let why = refused(step, path).expect("the path has no such step");
+        assert!(
+            why.contains("not carried out on the expected path"),
+            "{why}"
+        );
+    }
+    for (step, path) in [
+        ("start", "application"),
+        ("trigger", "application"),
+        ("step undo-app", "application"),
+        ("step snapshot-ledger", "application"),
+        ("step undo-schema", "undo"),
+        ("step undo-schema", "restore"),
+        ("step restore-ledger", "restore"),
+        ("step halt-trading", "undo"),
+    ] {
+        assert_eq!(refused(step, path), None, "{step} on {path}");
+    }
+}
+
+#[test]
+fn every_built_in_scenario_fits_the_built_in_runbook() {
+    let runbook = crate::runbooks::LoadedRunbook::built_in()
+        .expect("it loads")
+        .runbook;
+    for built_in in BUILT_IN {
+        let scenario = Scenario::parse(built_in.file, built_in.text, &[]).expect(built_in.file);
+        if let Err(error) = scenario.fits(built_in.file, &runbook) {
+            panic!("{:?}", miette::Report::new(error));
+        }
+    }
+}
+
+#[test]
+fn a_fault_after_the_end_and_a_misspelled_instant_are_refused() {
+    for (fault, why) in [
+        ("when = \"start\"\nat = \"16m\"", "after the drill's end"),
+        (
+            "when = \"deployment\"\nat = \"14m\"",
+            "after the drill's end",
+        ),
+        (
+            "when = \"step undo-app\"\nat = \"14m\"",
+            "after the drill's end",
+        ),
+        ("when = \"deploymnet\"", "unknown instant"),
+    ] {
+        let text = format!("{SHORTEST}[[faults]]\nkind = \"watch-gone\"\n{fault}\n");
+        let error = Scenario::parse("mine.toml", &text, &triggers()).expect_err(fault);
+        assert!(error.mistakes[0].message.contains(why), "{error:?}");
     }
 }

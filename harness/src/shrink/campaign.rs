@@ -1,7 +1,7 @@
 //! The smallest cases of a campaign's failures: of each scenario and oracle, the first drill that failed is cut down.
 //!
-//! There is no other runbook that would have to pass, so two things keep a cut from ending at some other failure: the oracle and the
-//! shape of its reason stay the same, and a fault stays in if the scenario expects what it expects because of it.
+//! There is no other runbook that would have to pass, so two things keep a cut from ending at some other failure: the class of
+//! what was found stays the same (the oracle, what it found, and the step or service that it is about), and a fault stays in if the scenario expects what it expects because of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cut_down;
 use crate::drill::{self, DrillResult, Smallest};
+use crate::finding::Finding;
 use crate::scenario::{Expected, Fault, FaultKind, Scenario};
 use crate::swarm;
 use crate::verdict::Verdict;
@@ -19,48 +20,12 @@ const EACH: u32 = 40;
 /// Drills that all failures of a campaign may cost, shared out evenly. Each gets one at least.
 const ALL: u32 = 400;
 
-/// What a drill failed by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Failure {
-    oracle: &'static str,
-    reason: String,
-}
-
-impl Failure {
-    /// `None`: it did not fail.
-    fn of(result: &DrillResult) -> Option<Self> {
-        if result.verdicts.overall != Verdict::Fail {
-            return None;
-        }
-        let troubles = result.troubles();
-        let first = troubles.first()?;
-        Some(Self {
-            oracle: first.oracle,
-            reason: first.reason.clone(),
-        })
+/// What a drill failed by; `None`: it did not fail.
+fn failure(result: &DrillResult) -> Option<Finding> {
+    if result.verdicts.overall != Verdict::Fail {
+        return None;
     }
-
-    /// Whether it is the same but for numbers and generated names.
-    fn is_like(&self, other: &Self) -> bool {
-        self.oracle == other.oracle && shape(&self.reason) == shape(&other.reason)
-    }
-}
-
-/// `reason` with `#` for each word that holds a digit.
-fn shape(reason: &str) -> String {
-    let belongs = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ',' | '%');
-    let mut out = String::with_capacity(reason.len());
-    let mut rest = reason;
-    while let Some(first) = rest.chars().next() {
-        let end = rest
-            .find(|c| belongs(c) != belongs(first))
-            .unwrap_or(rest.len());
-        let (run, after) = rest.split_at(end);
-        let number = run.contains(|c: char| c.is_ascii_digit());
-        out.push_str(if number { "#" } else { run });
-        rest = after;
-    }
-    out
+    result.troubles().first().map(|&finding| finding.clone())
 }
 
 /// The faults that `scenario` expects what it expects because of. Without them another end would be the right one.
@@ -87,9 +52,9 @@ pub fn cases(results: &[DrillResult]) -> Vec<usize> {
     let mut first = BTreeMap::new();
     for (index, result) in results.iter().enumerate() {
         if result.world == WorldKind::Sim
-            && let Some(failure) = Failure::of(result)
+            && let Some(found) = failure(result)
         {
-            let key = (result.scenario.as_str(), failure.oracle);
+            let key = (result.scenario.as_str(), found.oracle());
             first.entry(key).or_insert(index);
         }
     }
@@ -138,10 +103,11 @@ fn smallest(
     stop: &AtomicBool,
     finished: &(dyn Fn() + Sync),
 ) -> Result<Option<Smallest>, WorldError> {
-    let Some(failure) = Failure::of(result) else {
+    let Some(found) = failure(result) else {
         return Ok(None);
     };
-    let shown = (plan.seed, failure.clone(), result.replay.clone());
+    let class = found.class();
+    let shown = (plan.seed, found, result.replay.clone());
     let wanted = needed(&plan.scenario);
     let attempt = |scenario: &Arc<Scenario>, seed| {
         if stop.load(Ordering::Relaxed) || needed(scenario) != wanted {
@@ -153,11 +119,11 @@ fn smallest(
             ..plan.clone()
         })?;
         finished();
-        let same = Failure::of(&result).filter(|found| found.is_like(&failure));
+        let same = failure(&result).filter(|found| found.class() == class);
         Ok(same.map(|found| (seed, found, result.replay)))
     };
     let cut = cut_down(&plan.scenario, plan.seed, shown, budget, attempt)?;
-    let (seed, failure, replay) = cut.shown;
+    let (seed, found, replay) = cut.shown;
     let left = if cut.cut.is_empty() {
         "nothing could be left out".to_owned()
     } else {
@@ -170,8 +136,9 @@ fn smallest(
     };
     Ok(Some(Smallest {
         what: format!(
-            "{} with seed {seed}, {left} ({tried}); {}: {}",
-            cut.scenario.name, failure.oracle, failure.reason
+            "{} with seed {seed}, {left} ({tried}); {}: {found}",
+            cut.scenario.name,
+            found.oracle()
         ),
         replay,
     }))
@@ -179,24 +146,26 @@ fn smallest(
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, EACH, budget, needed, shape};
+    use super::{ALL, EACH, budget, needed};
+    use crate::finding::{Ended, Finding, OutcomeFinding};
     use crate::scenario::built_in;
 
     #[test]
     fn numbers_and_generated_names_do_not_tell_failures_apart() {
-        assert_eq!(
-            shape("3 of 40 trades are gone, for instance trade 17"),
-            shape("1 of 8 trades are gone, for instance trade 5")
-        );
-        assert_eq!(
-            shape("pod gateway-7d9f-x2 answers 0.02%"),
-            "pod # answers #"
-        );
-        assert_ne!(
-            shape("step `error-rate` failed after 3 s"),
-            shape("step `error-logs` failed after 3 s")
-        );
-        assert_eq!(shape(""), "");
+        let class = |at_step: &str, why: &str| {
+            let end = Ended::Called { why: why.into() };
+            let at_step = Some(at_step.into());
+            let finding: Finding = OutcomeFinding {
+                steps: why.len() as u64,
+                at_step,
+                end,
+            }
+            .into();
+            finding.class()
+        };
+        let (one, other) = ("failed after 3 s", "pod gateway-7d9f-x2 answers 0.02%");
+        assert_eq!(class("error-rate", one), class("error-rate", other));
+        assert_ne!(class("error-rate", one), class("error-logs", one));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub fn cut_down<T>(
         tried: 0,
     };
     'simpler: while found.tried < budget {
-        for (what, simpler) in simpler(&found.scenario) {
+        for simpler in simpler(&found.scenario) {
             if found.tried >= budget {
                 break 'simpler;
             }
@@ -54,7 +54,6 @@ pub fn cut_down<T>(
             let simpler = Arc::new(simpler);
             if let Some(shown) = attempt(&simpler, seed)? {
                 (found.scenario, found.shown) = (simpler, shown);
-                found.cut.push(what);
                 continue 'simpler;
             }
         }
@@ -70,15 +69,51 @@ pub fn cut_down<T>(
             break;
         }
     }
+    // What was cut on the way and cut further later is not in the case that is left.
+    found.cut = lacking(scenario, &found.scenario);
     Ok(found)
 }
 
-/// The scenarios that are one step simpler, the greatest simplification first, each with what was left out.
+/// What `left` lacks against `whole`, from which it was cut down, in words.
+fn lacking(whole: &Scenario, left: &Scenario) -> Vec<String> {
+    let mut lacks = Vec::new();
+    if whole.crash.is_some() && left.crash.is_none() {
+        lacks.push("no crash".to_owned());
+    }
+    // Faults are left out one by one, and the others keep their order.
+    let mut kept = left.faults.iter().peekable();
+    for fault in &whole.faults {
+        if kept.next_if_eq(&fault).is_none() {
+            lacks.push(format!("no {}", fault.in_words()));
+        }
+    }
+    let (was, is) = (&whole.load, &left.load);
+    if is.markets != was.markets {
+        let markets = if is.markets == 1 { "market" } else { "markets" };
+        lacks.push(format!("{} {markets}", is.markets));
+    }
+    if is.accounts != was.accounts {
+        lacks.push(format!("{} accounts", is.accounts));
+    }
+    let (before, now) = (&whole.timing, &left.timing);
+    if now.deploy_at != before.deploy_at {
+        lacks.push(format!("deployed after {} s", now.deploy_at.as_secs()));
+    }
+    if now.duration != before.duration {
+        lacks.push(format!("over after {} s", now.duration.as_secs()));
+    }
+    if is.rate_per_s != was.rate_per_s {
+        lacks.push(format!("{} requests a second", is.rate_per_s));
+    }
+    lacks
+}
+
+/// The scenarios that are one step simpler, the greatest simplification first.
 /// Only such as would load from a file.
 #[must_use]
-pub fn simpler(scenario: &Scenario) -> Vec<(String, Scenario)> {
-    let mut out: Vec<(String, Scenario)> = Vec::new();
-    let mut offer = |what: String, edit: &dyn Fn(&mut Scenario)| {
+pub fn simpler(scenario: &Scenario) -> Vec<Scenario> {
+    let mut out: Vec<Scenario> = Vec::new();
+    let mut offer = |edit: &dyn Fn(&mut Scenario)| {
         let simpler = scenario.clone().with(|s| edit(s));
         let loads = Scenario::parse("simpler", &simpler.text, &[]).is_ok();
         let differs = simpler.load != scenario.load
@@ -86,43 +121,34 @@ pub fn simpler(scenario: &Scenario) -> Vec<(String, Scenario)> {
             || simpler.crash != scenario.crash
             || simpler.faults != scenario.faults;
         if loads && differs {
-            out.push((what, simpler));
+            out.push(simpler);
         }
     };
     if scenario.crash.is_some() {
-        offer("no crash".to_owned(), &|s| s.crash = None);
+        offer(&|s| s.crash = None);
     }
-    for (at, fault) in scenario.faults.iter().enumerate() {
-        offer(format!("no {}", fault.in_words()), &|s| {
+    for at in 0..scenario.faults.len() {
+        offer(&|s| {
             s.faults.remove(at);
         });
     }
     let (load, timing) = (scenario.load, scenario.timing);
-    offer("1 market".to_owned(), &|s| s.load.markets = 1);
+    offer(&|s| s.load.markets = 1);
     for accounts in [10, 100].into_iter().filter(|n| *n < load.accounts) {
-        offer(format!("{accounts} accounts"), &|s| {
-            s.load.accounts = accounts
-        });
+        offer(&|s| s.load.accounts = accounts);
     }
     let hurried = timing.hurried();
     if hurried.deploy_at < timing.deploy_at {
-        let deploy_at = hurried.deploy_at.as_secs();
-        offer(format!("deployed after {deploy_at} s"), &|s| {
-            s.timing = hurried;
-        });
+        offer(&|s| s.timing = hurried);
     }
     let least = timing.deploy_at + scenario.expect.rto_max + timing.hold;
     if least < timing.duration {
-        offer(format!("over after {} s", least.as_secs()), &|s| {
-            s.timing.duration = least
-        });
+        offer(&|s| s.timing.duration = least);
     }
     for percent in [50, 75, 90] {
         let rate = load.rate_per_s * percent / 100;
         if (1..load.rate_per_s).contains(&rate) {
-            offer(format!("{rate} requests a second"), &|s| {
-                s.load.rate_per_s = rate
-            });
+            offer(&|s| s.load.rate_per_s = rate);
         }
     }
     out
@@ -132,7 +158,7 @@ pub fn simpler(scenario: &Scenario) -> Vec<(String, Scenario)> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{cut_down, simpler};
+    use super::{cut_down, lacking, simpler};
     use crate::scenario::{Crash, CrashSide, Scenario, find};
 
     #[test]
@@ -148,8 +174,9 @@ mod tests {
                 });
             });
         let mut steps = 0;
-        while let Some((what, next)) = simpler(&scenario).into_iter().next() {
-            assert!(!what.is_empty());
+        while let Some(next) = simpler(&scenario).into_iter().next() {
+            // Each step is told, and as one thing.
+            assert_eq!(lacking(&scenario, &next).len(), 1, "{next:?}");
             scenario = next;
             steps += 1;
             assert!(steps < 50, "{scenario:?}");
@@ -186,5 +213,32 @@ mod tests {
         assert_eq!(whole.scenario.load.markets, 1);
         assert_eq!(run(0).cut, [""; 0]);
         assert_eq!(run(2).tried, 2);
+    }
+
+    #[test]
+    fn what_was_cut_further_is_not_told_as_it_was_on_the_way() {
+        let built_in = find("unreachable").expect("it is built in");
+        let rate = 2_000;
+        let scenario = Scenario::parse(built_in.file, built_in.text, &[]).expect("loads");
+        let scenario = Arc::new(scenario.with(|s| s.load.rate_per_s = rate));
+        // Any rate shows it, and all else must stay.
+        let shows = |simpler: &Scenario| {
+            let all_else = simpler.clone().with(|s| s.load.rate_per_s = rate);
+            all_else.text == scenario.text
+        };
+        let cut = cut_down(&scenario, 0, (), 1_000, |simpler, _| {
+            Ok(shows(simpler).then_some(()))
+        });
+        let cut = cut.expect("no world is asked");
+        assert!(cut.scenario.load.rate_per_s < rate / 2, "{cut:?}");
+        let told = format!("{} requests a second", cut.scenario.load.rate_per_s);
+        assert_eq!(cut.cut, [told]);
+        // Of two faults that are alike in all but their instant, the right one is named.
+        let mut twice = Scenario::clone(&scenario);
+        twice.faults.push(twice.faults[0].clone());
+        assert_eq!(
+            lacking(&twice, &scenario),
+            [format!("no {}", twice.faults[0].in_words())]
+        );
     }
 }

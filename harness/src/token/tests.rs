@@ -13,17 +13,19 @@ fn scenario(index: usize) -> Scenario {
 
 proptest! {
     #[test]
-    fn a_token_survives(seed: u64, index in 0..5_usize, accounts in 2..5_000_u32, drawn: bool, held: bool, edit in "[ -~\n]{0,40}") {
+    fn a_token_survives(seed: u64, index in 0..5_usize, accounts in 2..5_000_u32, drawn: bool, held: bool, fingerprint: Option<u64>, edit in "[ -~\n]{0,40}") {
         let mut scenario = scenario(index);
         if drawn {
             scenario = scenario.with(|s| s.load.accounts = accounts);
         }
+        let made = fingerprint.map(Made::here);
         let until = if held { Until::Held } else { Until::Duration };
         let runbook = if edit.is_empty() { RUNBOOK.to_owned() } else { RUNBOOK.replace("First", &edit) };
-        let text = Token::encode(WorldKind::Sim, seed, until, &scenario, &runbook, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, until, &scenario, &runbook, RUNBOOK, made);
         for text in [text.clone(), text.to_uppercase(), format!(" {text}\n")] {
             let token = Token::decode(&text, RUNBOOK).expect("its own token");
             prop_assert_eq!(token.seed, seed);
+            prop_assert_eq!(token.made, made);
             prop_assert_eq!((token.world, token.until), (WorldKind::Sim, until));
             prop_assert_eq!(&token.scenario_text, &scenario.text);
             prop_assert_eq!(&token.runbook_text, &runbook);
@@ -32,7 +34,7 @@ proptest! {
 
     #[test]
     fn a_changed_character_is_found(seed: u64, position: prop::sample::Index, replacement in "[0-9a-z]") {
-        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(0), RUNBOOK, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(0), RUNBOOK, RUNBOOK, None);
         let position = PREFIX.len() + position.index(text.len() - PREFIX.len());
         let mut damaged = text.clone();
         damaged.replace_range(position..=position, &replacement);
@@ -44,14 +46,14 @@ proptest! {
 
     #[test]
     fn a_cut_token_is_found(seed: u64, keep: prop::sample::Index) {
-        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(1), RUNBOOK, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(1), RUNBOOK, RUNBOOK, None);
         let keep = keep.index(text.len());
         prop_assert!(Token::decode(&text[..keep], RUNBOOK).is_err());
     }
 
     #[test]
     fn swapped_neighbours_are_found(seed: u64, position: prop::sample::Index) {
-        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(2), RUNBOOK, RUNBOOK);
+        let text = Token::encode(WorldKind::Sim, seed, Until::Duration, &scenario(2), RUNBOOK, RUNBOOK, None);
         let position = PREFIX.len() + position.index(text.len() - PREFIX.len() - 1);
         let mut bytes = text.clone().into_bytes();
         bytes.swap(position, position + 1);
@@ -75,6 +77,7 @@ fn each_refusal_points_at_what_is_wrong() {
         &scenario(0),
         RUNBOOK,
         RUNBOOK,
+        None,
     );
     let decode =
         |text: &str, runbook: &str| Token::decode(text, runbook).expect_err(text).to_string();
@@ -99,6 +102,7 @@ fn tokens_of_built_in_scenarios_are_short() {
         &scenario(0),
         RUNBOOK,
         RUNBOOK,
+        None,
     );
     assert!(token.len() < 80, "{token}");
     let drawn = scenario(0).with(|s| s.load.rate_per_s = 150);
@@ -109,6 +113,72 @@ fn tokens_of_built_in_scenarios_are_short() {
         &drawn,
         RUNBOOK,
         RUNBOOK,
+        None,
     );
     assert!(token.len() < 800, "{}", token.len());
+}
+
+#[test]
+fn a_token_tells_where_a_replay_differs() {
+    let fingerprint = 0x1234_5678_9abc_def0;
+    let here = Made::here(fingerprint);
+    assert_eq!(here.difference(fingerprint), None);
+    let other_course = here.difference(fingerprint + 1).expect("it differs");
+    assert!(other_course.contains("by the same build"), "{other_course}");
+    let other_build = Made {
+        build: here.build ^ 1,
+        ..here
+    };
+    let said = other_build.difference(fingerprint).expect("it differs");
+    assert!(
+        said.starts_with("note") && said.contains("went the same way"),
+        "{said}"
+    );
+    let said = other_build.difference(fingerprint + 1).expect("it differs");
+    assert!(
+        said.starts_with("warning") && said.contains("9abcdef0"),
+        "{said}"
+    );
+    let unknown = Made {
+        fingerprint: 0,
+        ..here
+    };
+    assert_eq!(
+        unknown.difference(fingerprint),
+        None,
+        "a world without fingerprints"
+    );
+}
+
+#[test]
+fn a_token_from_before_still_decodes() {
+    let scenario = scenario(0);
+    let old = Token::encode(
+        WorldKind::Sim,
+        7,
+        Until::Held,
+        &scenario,
+        RUNBOOK,
+        RUNBOOK,
+        None,
+    );
+    let token = Token::decode(&old, RUNBOOK).expect("its form has not changed");
+    assert_eq!((token.seed, token.made), (7, None));
+}
+
+#[test]
+fn only_tokens_become_commands() {
+    assert_eq!(command("fd1-0abz"), "cargo xtask replay fd1-0abz");
+    for hostile in [
+        "fd1-",
+        "fd1-a; rm -rf ~",
+        "fd1-a\nb",
+        "fd1-A",
+        "fd1-\u{1b}[2J",
+        "$(x)",
+        "",
+    ] {
+        assert!(!has_the_form(hostile), "{hostile:?}");
+        assert!(command(hostile).starts_with("(no replay"), "{hostile:?}");
+    }
 }

@@ -1,8 +1,10 @@
-//! What of a runbook is carried out: two runbooks with the same canonical form do the same, request for request.
+//! What of a runbook is carried out: two runbooks with the same canonical form do the same.
+//!
+//! Queries are compared as they are parsed, so that their layout, line ends and comments are no difference.
 
 use std::sync::Arc;
 
-use executor::runbook::{Mistake, Runbook};
+use executor::runbook::{Command, Mistake, Runbook};
 
 use crate::digest::digest64;
 use crate::runbooks::LoadedRunbook;
@@ -45,6 +47,21 @@ impl Side {
     pub fn runbook(&self) -> &Runbook {
         &self.loaded.runbook
     }
+
+    /// This side with another runbook, made from its own. The text stays: such a side is for drills whose tokens nobody is shown.
+    #[must_use]
+    pub fn altered(&self, runbook: Runbook) -> Self {
+        let canonical = canonical(&runbook);
+        Self {
+            key: digest64(format!("{canonical:?}").as_bytes()),
+            warnings: Vec::new(),
+            canonical: Arc::new(canonical),
+            loaded: LoadedRunbook {
+                runbook: Arc::new(runbook),
+                ..self.loaded.clone()
+            },
+        }
+    }
 }
 
 /// The runbook without what only people read: prose, headings, where a step stands and how its command is laid out.
@@ -62,13 +79,82 @@ pub fn canonical(runbook: &Runbook) -> Runbook {
         step.title = format!("{group}");
         step.line = 0;
         step.text.clear();
+        match &mut step.command {
+            Command::PromQuery { query } => *query = asked_promql(query),
+            Command::LogQuery { query } => *query = logql(query),
+            _ => {}
+        }
+        step.count_query = step.count_query.as_deref().map(asked_promql);
+    }
+    for trigger in &mut same.triggers {
+        trigger.query = asked_promql(&trigger.query);
     }
     same
 }
 
+/// Durations that stand in for `$WINDOW`, which is none to the parser, and how the parser writes them. Three, so that one is left where a
+/// text has another one itself.
+const WINDOWS: [(&str, &str); 3] = [
+    ("7919s", "2h11m59s"),
+    ("7927s", "2h12m7s"),
+    ("7933s", "2h12m13s"),
+];
+
+/// PromQL as its parser understands it, on one line; what it does not understand, with its blanks made one.
+pub(super) fn asked_promql(query: &str) -> String {
+    let filled = |stand_in: &str| {
+        let filled = query
+            .replace("${WINDOW}", stand_in)
+            .replace("$WINDOW", stand_in);
+        promql::parse(&filled).map(|parsed| parsed.to_string())
+    };
+    for (index, (stand_in, written)) in WINDOWS.iter().enumerate() {
+        let (other, _) = WINDOWS[(index + 1) % WINDOWS.len()];
+        match (filled(stand_in), filled(other)) {
+            // What is there with another stand-in, too, is the text's own.
+            (Ok(_), Ok(own)) if own.contains(written) => {}
+            (Ok(asked), Ok(_)) => return asked.replace(written, "$WINDOW"),
+            _ => break,
+        }
+    }
+    query.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// LogQL without blanks and comments outside of quotes, but for what keeps two words apart.
+pub(super) fn logql(query: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut out = String::new();
+    let (mut quote, mut escaped, mut comment, mut blank) = (None, false, false, false);
+    for c in query.chars() {
+        if comment {
+            comment = c != '\n';
+        } else if let Some(end) = quote {
+            out.push(c);
+            if escaped {
+                escaped = false;
+            } else if c == '\\' && end == '"' {
+                escaped = true;
+            } else if c == end {
+                quote = None;
+            }
+        } else if c == '#' || c.is_whitespace() {
+            comment = c == '#';
+            blank = true;
+        } else {
+            if blank && is_word(c) && out.ends_with(is_word) {
+                out.push(' ');
+            }
+            blank = false;
+            quote = matches!(c, '"' | '`').then_some(c);
+            out.push(c);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Side;
+    use super::{Side, asked_promql, logql};
     use crate::runbooks::BUILT_IN;
 
     fn key(text: &str) -> u64 {
@@ -107,5 +193,44 @@ mod tests {
         let mut split = BUILT_IN.to_owned();
         split.insert_str(at, "## Wait for it\n\n");
         assert_ne!(key(&split), same);
+    }
+    #[test]
+    fn layout_and_line_ends_are_no_difference_and_what_a_query_asks_is() {
+        let same = key(BUILT_IN);
+        assert_eq!(key(&BUILT_IN.replace('\n', "\r\n")), same);
+        let folded = BUILT_IN.replace("query: >-", "query: |");
+        assert_ne!(folded, BUILT_IN);
+        assert_eq!(key(&folded), same);
+        let one_line = BUILT_IN.replace("\n  / sum by (pod)", " /   sum by(pod)");
+        assert_ne!(one_line, BUILT_IN);
+        assert_eq!(key(&one_line), same);
+        for (from, to) in [
+            ("'max(dex_reconciliation", "'min(dex_reconciliation"),
+            ("'max(dex_reconciliation", "'0 * max(dex_reconciliation"),
+            ("maintenance='false'}[$WINDOW]", "maintenance='false'}[1h]"),
+            ("level=\"error\"", "level=\"fatal\""),
+        ] {
+            assert!(BUILT_IN.contains(from), "{from}");
+            assert_ne!(key(&BUILT_IN.replacen(from, to, 1)), same, "{from}");
+        }
+    }
+
+    #[test]
+    fn queries_are_compared_as_they_are_parsed() {
+        let window = asked_promql("sum( rate(x{a=\"b\"}[$WINDOW]) )");
+        assert_eq!(
+            window,
+            asked_promql("sum(rate(x{a='b'}[${WINDOW}])) # said so")
+        );
+        assert!(window.contains("[$WINDOW]"), "{window}");
+        assert_ne!(window, asked_promql("sum(rate(x{a=\"b\"}[1m]))"));
+        for duration in ["7919s", "2h11m59s", "7927s", "7933s"] {
+            let fixed = asked_promql(&format!("sum(rate(x{{a=\"b\"}}[{duration}]))"));
+            assert_ne!(window, fixed, "{duration}");
+        }
+        assert_eq!(
+            logql("sum( count_over_time({a=\"b c\"} [1m]) )"),
+            "sum(count_over_time({a=\"b c\"}[1m]))"
+        );
     }
 }

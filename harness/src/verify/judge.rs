@@ -1,20 +1,23 @@
 //! From evidence to an answer.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::against;
-use super::compare::Comparison;
-use super::interval::{ALPHA_PPM, share_ppm, trials_needed};
+use super::align::aligned;
+use super::canonical::Side;
+use super::compare::{Comparison, Pair};
+use super::exact::trials_needed;
 use super::plans::{self, PlanDiff};
-use super::policy::{self, Concern, Weight};
-use super::protection::Protection;
+use super::policy::{self, Concern, Needs, Weight};
 use super::runs::{Runs, Spared};
 use super::show::tenths_of_percent;
 use super::shrink::{Smallest, smallest};
-use super::{Question, trials, words};
+use super::trials::{Trial, tried};
+use super::{Question, against, words};
+use crate::scenario::Scenario;
 use crate::worlds::WorldError;
 
 /// What comes of it.
@@ -57,6 +60,30 @@ impl fmt::Display for Answer {
     }
 }
 
+/// What would change an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// So many seeds in each scenario would be enough.
+    Seeds(u64),
+    /// Something else, in words.
+    Say(String),
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seeds(seeds) => write!(f, "--seeds {seeds} would be enough"),
+            Self::Say(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for Remedy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
@@ -65,17 +92,17 @@ pub struct Reason {
     /// In a sentence or two.
     pub text: String,
     /// What would change it.
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
 }
 
-/// A concern, and what settled it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A concern, and what drills say of it.
+#[derive(Clone, Debug, Serialize)]
 pub struct Weighed {
     /// The concern.
     #[serde(flatten)]
     pub concern: Concern,
-    /// The scenario that tried it and passed under the candidate.
-    pub settled_by: Option<String>,
+    /// What was tried; `None`: nothing, as the answer did not depend on it.
+    pub trial: Option<Trial>,
 }
 
 /// The answer with everything it rests on.
@@ -89,13 +116,15 @@ pub struct Judgement {
     pub answer: Answer,
     /// Why: the weightiest first.
     pub reasons: Vec<Reason>,
+    /// Steps and triggers that have another name.
+    pub renamed: Vec<String>,
     /// Differences of the front matter.
     pub front_matter: Vec<String>,
     /// What each plan becomes.
     pub plans: Vec<PlanDiff>,
     /// Differences of steps that none of these plans has.
     pub elsewhere: Vec<String>,
-    /// Weakened protections.
+    /// Changes that drills must try.
     pub concerns: Vec<Weighed>,
     /// The numbers, by scenario.
     pub comparisons: Vec<Comparison>,
@@ -105,14 +134,26 @@ pub struct Judgement {
     pub seeds: (u64, u64),
     /// Planned looks at the evidence.
     pub looks: u64,
-    /// One minus the confidence of each interval, in millionths.
-    pub alpha_ppm: u64,
     /// Drills performed.
     pub drills: u64,
     /// The candidate's drills that need not be performed, as it would do there what the baseline did.
     pub spared: Spared,
     /// Whether somebody interrupted it.
     pub interrupted: bool,
+    /// The same candidate against a pinned reference, if there is one.
+    pub reference: Option<Box<Judgement>>,
+}
+
+impl Judgement {
+    /// The one number of seeds that would be enough for everything that more seeds can show; `None`: nothing, or something else is wanting.
+    #[must_use]
+    pub fn seeds_enough(&self) -> Option<u64> {
+        let wanted = self.reasons.iter().filter_map(|r| match r.remedy {
+            Some(Remedy::Seeds(seeds)) => Some(seeds),
+            _ => None,
+        });
+        wanted.max().filter(|_| self.answer == Answer::Inconclusive)
+    }
 }
 
 /// Answers the question.
@@ -120,7 +161,33 @@ pub struct Judgement {
 /// # Errors
 /// [`WorldError`] if a drill can't be performed.
 pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, WorldError> {
-    let (old, new) = (&question.baseline, &question.candidate);
+    let mut judgement = against_one(question, &question.baseline, runs)?;
+    if let Some(reference) = &question.reference {
+        let other = against_one(question, reference, runs)?;
+        judgement.drills += other.drills;
+        judgement.interrupted |= other.interrupted;
+        if other.answer > judgement.answer {
+            judgement.answer = other.answer;
+            let because = other.reasons.iter().filter(|r| r.answer == other.answer);
+            let because = because.map(|reason| Reason {
+                text: format!("against the reference, {}", reason.text),
+                ..reason.clone()
+            });
+            judgement.reasons.splice(0..0, because.collect::<Vec<_>>());
+            judgement.reasons.retain(|r| r.answer != Answer::Adopt);
+        }
+        judgement.reference = Some(Box::new(other));
+    }
+    Ok(judgement)
+}
+
+fn against_one(
+    question: &Question,
+    old: &Side,
+    runs: &mut Runs<'_>,
+) -> Result<Judgement, WorldError> {
+    let aligned = aligned(old, &question.candidate);
+    let new = &aligned.side;
     let asked = question.seeds.end.saturating_sub(question.seeds.start);
     let looks = looks(asked);
     let plans = plans::diffs(
@@ -133,52 +200,55 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
         candidate: new.loaded.file.clone(),
         answer: Answer::Adopt,
         reasons: Vec::new(),
+        renamed: aligned.renamed,
         front_matter: words::front_matter(old.runbook(), new.runbook()),
-        elsewhere: elsewhere(question, &plans),
+        elsewhere: elsewhere(old, new, &plans),
         plans,
         concerns: Vec::new(),
         comparisons: Vec::new(),
         smallest: None,
         seeds: (0, asked),
         looks: looks.len() as u64,
-        alpha_ppm: ALPHA_PPM / (looks.len() as u64).max(1),
         drills: 0,
         spared: Spared::default(),
         interrupted: false,
+        reference: None,
     };
     if old.key == new.key {
         judgement.reasons.push(Reason {
             answer: Answer::Adopt,
-            text: same(old.loaded.text == new.loaded.text),
+            text: same(old.loaded.text == question.candidate.loaded.text),
             remedy: None,
         });
         return Ok(judgement);
     }
     let concerns = policy::concerns(old, new);
     let before = runs.performed();
+    let mut reasons = Vec::new();
     for look in looks {
         let seeds = question.seeds.start..question.seeds.start + look;
         runs.perform_pairs(old, new, &question.scenarios, seeds.clone())?;
         judgement.spared = runs.spared(old, new, &question.scenarios, seeds.clone());
         judgement.interrupted = runs.is_stopped();
+        let mut seen = BTreeSet::new();
         judgement.comparisons = question
             .scenarios
             .iter()
             .map(|scenario| {
-                Comparison::of(runs, old, new, scenario, seeds.clone(), judgement.alpha_ppm)
+                let (margin, seeds) = (question.terms.margin, seeds.clone());
+                Comparison::of(runs, old, new, scenario, seeds, margin, &mut seen)
             })
             .collect();
         // All of the look's, unless it was interrupted.
         let pairs = judgement.comparisons.iter().map(|c| c.pairs.len() as u64);
         judgement.seeds.0 = pairs.min().unwrap_or(look);
-        let failing = newly_failing(&judgement.comparisons).is_some();
-        let late = judgement
-            .comparisons
-            .iter()
-            .any(|c| !against::slower(question, c, Answer::Reject).is_empty());
+        reasons = against::rejecting(
+            &judgement.comparisons,
+            judgement.looks * question.baselines(),
+        );
         // What is wrong whatever drills say needs no more of them.
         let wrong = concerns.iter().any(|c| c.weight == Weight::Wrong);
-        if failing || late || wrong || judgement.interrupted {
+        if !reasons.is_empty() || wrong || judgement.interrupted {
             break;
         }
     }
@@ -188,15 +258,19 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
         let budget = question.terms.shrink_budget;
         judgement.smallest = Some(smallest(runs, old, new, &scenario, &pair, budget)?);
     }
+    let rejected = !reasons.is_empty() || concerns.iter().any(|c| c.weight == Weight::Wrong);
+    let needed = trials_needed(question.terms.new_failures_max_ppm);
+    for concern in concerns {
+        let trial = if rejected || judgement.interrupted {
+            None
+        } else {
+            Some(tried(runs, old, &judgement.comparisons, &concern, needed)?)
+        };
+        judgement.concerns.push(Weighed { concern, trial });
+    }
     judgement.drills = runs.performed() - before;
-    judgement.concerns = concerns
-        .into_iter()
-        .map(|concern| Weighed {
-            settled_by: settled_by(question, &judgement.comparisons, &concern),
-            concern,
-        })
-        .collect();
-    weigh(question, &mut judgement);
+    judgement.interrupted = runs.is_stopped();
+    weigh(question, &mut judgement, reasons);
     Ok(judgement)
 }
 
@@ -204,7 +278,7 @@ fn same(to_the_letter: bool) -> String {
     if to_the_letter {
         "the two runbooks are the same to the letter".to_owned()
     } else {
-        "nothing changes what is done: the two differ in words that only people read. No drill was needed".to_owned()
+        "nothing changes what is done: the two differ in words, names and layout that only people read. No drill was needed".to_owned()
     }
 }
 
@@ -220,9 +294,7 @@ fn looks(seeds: u64) -> Vec<u64> {
 }
 
 /// The first new failure, in the order of scenarios and seeds.
-fn newly_failing(
-    comparisons: &[Comparison],
-) -> Option<(Arc<crate::scenario::Scenario>, super::Pair)> {
+fn newly_failing(comparisons: &[Comparison]) -> Option<(Arc<Scenario>, Pair)> {
     comparisons.iter().find_map(|c| {
         let pair = c.first_newly_failing()?;
         Some((Arc::clone(&c.scenario), pair.clone()))
@@ -230,24 +302,20 @@ fn newly_failing(
 }
 
 /// Differences of steps that no plan of these scenarios shows.
-fn elsewhere(question: &Question, plans: &[PlanDiff]) -> Vec<String> {
-    let (old, new) = (question.baseline.runbook(), question.candidate.runbook());
-    let names = plans::renamed(old, new);
-    let now = plans::by_name(new);
-    let was = plans::by_name(old);
+fn elsewhere(old: &Side, new: &Side, plans: &[PlanDiff]) -> Vec<String> {
+    let (old, new) = (old.runbook(), new.runbook());
+    let (was, now) = (plans::by_name(old), plans::by_name(new));
     let mut out = Vec::new();
     for step in &old.steps {
-        let name = names.get(step.name.as_str()).copied().unwrap_or(&step.name);
-        match now.get(name) {
+        match now.get(step.name.as_str()) {
             Some(is) => out.extend(words::differences(step, is)),
             None => out.push(format!("{} is gone", words::step(step))),
         }
     }
-    let taken: Vec<&str> = names.values().copied().collect();
     let added = new
         .steps
         .iter()
-        .filter(|s| !was.contains_key(s.name.as_str()) && !taken.contains(&s.name.as_str()));
+        .filter(|s| !was.contains_key(s.name.as_str()));
     out.extend(added.map(|step| format!("{} is new", words::step(step))));
     let told = |line: &String| {
         plans.iter().any(|p| {
@@ -260,65 +328,24 @@ fn elsewhere(question: &Question, plans: &[PlanDiff]) -> Vec<String> {
     out
 }
 
-/// The scenario that tries the concern's protection and passed often enough under the candidate.
-fn settled_by(
-    question: &Question,
-    comparisons: &[Comparison],
-    concern: &Concern,
-) -> Option<String> {
-    let enough = |c: &&Comparison| {
-        c.counts.shown() >= question.terms.pairs_min
-            && c.counts.newly_failing + c.counts.both_fail == 0
-    };
-    comparisons
-        .iter()
-        .filter(|_| concern.weight == Weight::Untried)
-        .filter(|c| {
-            let fires = c.scenario.expect.trigger.as_ref();
-            trials::tries(&c.scenario, concern.protection)
-                || (concern.protection == Protection::Detection
-                    && fires.is_some_and(|t| concern.change.contains(&format!("`{t}`"))))
-        })
-        .find(enough)
-        .map(|c| c.scenario.name.clone())
-}
-
-fn weigh(question: &Question, judgement: &mut Judgement) {
-    let mut reasons = Vec::new();
-    for comparison in &judgement.comparisons {
-        reasons.extend(against::of(question, comparison, judgement.alpha_ppm));
-    }
+fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason>) {
+    let scenarios = judgement.comparisons.len() as u64;
     for weighed in &judgement.concerns {
-        let Concern {
-            protection,
-            weight,
-            change,
-            why,
-        } = &weighed.concern;
-        if weighed.settled_by.is_some() {
-            continue;
-        }
-        reasons.push(match weight {
-            Weight::Wrong => Reason {
-                answer: Answer::Reject,
-                text: format!("{change}: {why}"),
-                remedy: None,
-            },
-            Weight::Untried => Reason {
-                answer: Answer::Inconclusive,
-                text: format!("{change}: {why}; {}", protection.untried()),
-                remedy: Some(
-                    "keep it, or drill it: a scenario that tries it settles this".to_owned(),
-                ),
-            },
-        });
+        reasons.extend(not_settled(weighed, judgement.seeds.0, scenarios));
     }
-    enough(question, judgement, &mut reasons);
+    if reasons.iter().all(|r| r.answer != Answer::Reject) {
+        let comparisons = &judgement.comparisons;
+        reasons.extend(against::doubting(question, comparisons, judgement.seeds.0));
+        reasons.extend(enough(question, judgement));
+    }
     if judgement.interrupted {
         reasons.push(Reason {
             answer: Answer::Inconclusive,
-            text: "it was interrupted".to_owned(),
-            remedy: Some("let it run".to_owned()),
+            text: format!(
+                "it was interrupted after {} of {} seeds",
+                judgement.seeds.0, judgement.seeds.1
+            ),
+            remedy: Some(Remedy::Say("let it run".to_owned())),
         });
     }
     if reasons.is_empty() {
@@ -329,21 +356,82 @@ fn weigh(question: &Question, judgement: &mut Judgement) {
     judgement.reasons = reasons;
 }
 
-fn enough(question: &Question, judgement: &Judgement, reasons: &mut Vec<Reason>) {
-    if reasons.iter().any(|r| r.answer == Answer::Reject) {
-        return;
+/// Why a concern stands; `None`: it is settled, or something else decides.
+fn not_settled(weighed: &Weighed, seeds: u64, scenarios: u64) -> Option<Reason> {
+    let Concern {
+        weight,
+        change,
+        why,
+        needs,
+        ..
+    } = &weighed.concern;
+    if *weight == Weight::Wrong {
+        return Some(Reason {
+            answer: Answer::Reject,
+            text: format!("{change}: {why}"),
+            remedy: None,
+        });
     }
-    let terms = question.terms;
+    let trial = weighed.trial.as_ref().filter(|trial| !trial.is_enough())?;
+    let (said, remedy) = if trial.mattered > 0 {
+        let tries = (trial.scenarios.len() as u64).max(1);
+        let seeds = (seeds * trial.needed).div_ceil(trial.mattered.max(1));
+        let said = format!(
+            "it matters in {} drills of {}, and {} are needed",
+            trial.mattered,
+            trial.scenarios.join(", "),
+            trial.needed
+        );
+        (said, Remedy::Seeds(seeds.max(trial.needed.div_ceil(tries))))
+    } else {
+        let said = match needs {
+            Needs::Person => String::new(),
+            _ if trial.carried_out == 0 => "no drill carries it out".to_owned(),
+            Needs::Mattering(_) => format!(
+                "none of {} drills that carry it out would be judged otherwise {}",
+                trial.carried_out,
+                trial.how.as_deref().unwrap_or_default()
+            ),
+            _ => format!(
+                "none of {} drills that carry it out gets better by it",
+                trial.carried_out
+            ),
+        };
+        let add = match needs {
+            Needs::Person => "no drill can show that: a person must say whether it may be",
+            _ if scenarios == 1 => "name more scenarios, or add one in which it matters",
+            _ => "add a scenario in which it matters, or leave it as it was",
+        };
+        (said, Remedy::Say(add.to_owned()))
+    };
+    Some(Reason {
+        answer: Answer::Inconclusive,
+        text: if said.is_empty() {
+            format!("{change}: {why}")
+        } else {
+            format!("{change}: {why}. Not shown: {said}")
+        },
+        remedy: Some(remedy),
+    })
+}
+
+/// Scenarios with too few pairs that show anything.
+fn enough(question: &Question, judgement: &Judgement) -> Vec<Reason> {
+    let least = question.terms.pairs_min;
+    let (mut reasons, mut short) = (Vec::new(), Vec::new());
     for c in &judgement.comparisons {
         let (counts, all) = (c.counts, c.pairs.len() as u64);
         // Where the baseline never passes either, the scenario says nothing; the evidence must come from the others.
-        if counts.shown() >= terms.pairs_min || counts.is_silent() {
+        if counts.shown() >= least || counts.is_silent() {
             continue;
         }
         let mut why = Vec::new();
         for (n, what) in [
             (counts.both_fail, "fail under both"),
-            (counts.inconclusive, "are inconclusive under the baseline"),
+            (
+                counts.inconclusive + counts.failing_where_unknown,
+                "are inconclusive under the baseline",
+            ),
             (
                 counts.newly_inconclusive,
                 "are inconclusive under the candidate",
@@ -353,55 +441,46 @@ fn enough(question: &Question, judgement: &Judgement, reasons: &mut Vec<Reason>)
                 why.push(format!("{n} {what}"));
             }
         }
-        let detail = if why.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", why.join(", "))
-        };
+        if why.is_empty() {
+            short.push(c.scenario.name.as_str());
+            continue;
+        }
         reasons.push(Reason {
             answer: Answer::Inconclusive,
             text: format!(
-                "{}: only {} of {all} pairs show that the candidate works{detail}; {} are needed",
+                "{}: only {} of {all} pairs show that the candidate works ({}); {least} are needed",
                 c.scenario.name,
                 counts.shown(),
-                terms.pairs_min
+                why.join(", ")
             ),
-            remedy: Some(if why.is_empty() {
-                format!("--seeds {}", terms.pairs_min)
-            } else {
-                "look at why they do not pass: `chaos --runbook` shows it".to_owned()
-            }),
+            remedy: Some(Remedy::Say(
+                "look at why they do not pass: `chaos --runbook` shows it".to_owned(),
+            )),
         });
     }
-    let shown: u64 = judgement.comparisons.iter().map(|c| c.counts.shown()).sum();
-    let needed = trials_needed(terms.new_failures_max_ppm);
-    if shown < needed {
-        let scenarios = (judgement.comparisons.len() as u64).max(1);
-        let seeds = needed.div_ceil(scenarios);
+    if let Some(first) = short.first() {
+        let others = match short.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {others} other scenarios"),
+        };
         reasons.push(Reason {
             answer: Answer::Inconclusive,
-            text: format!("{shown} pairs without a new failure are too few: to show at 95 % that fewer than {} fail newly takes {needed}",
-                tenths_of_percent(u64::from(terms.new_failures_max_ppm))),
-            remedy: Some(format!("{} more seeds: --seeds {seeds}", seeds.saturating_sub(judgement.seeds.1))),
+            text: format!("{first}{others}: {least} pairs are needed in each scenario"),
+            remedy: Some(Remedy::Seeds(least)),
         });
     }
+    reasons
 }
 
 fn adopt(question: &Question, judgement: &Judgement) -> Reason {
-    let shown: u64 = judgement.comparisons.iter().map(|c| c.counts.shown()).sum();
-    let newly: u64 = judgement
-        .comparisons
-        .iter()
-        .map(|c| c.counts.newly_passing)
-        .sum();
-    let (_, high) = share_ppm(0, shown);
+    let comparisons = &judgement.comparisons;
+    let newly: u64 = comparisons.iter().map(|c| c.counts.newly_passing).sum();
     let better = if newly == 0 {
         String::new()
     } else {
-        format!(" {newly} of them fail under the baseline.")
+        format!(" {newly} drills pass newly.")
     };
-    let silent: Vec<&str> = judgement
-        .comparisons
+    let silent: Vec<&str> = comparisons
         .iter()
         .filter(|c| c.counts.is_silent())
         .map(|c| c.scenario.name.as_str())
@@ -410,15 +489,16 @@ fn adopt(question: &Question, judgement: &Judgement) -> Reason {
         String::new()
     } else {
         format!(
-            ". Nothing is said by {}: no drill passes there under either",
+            " Nothing is said by {}: no drill passes there under either.",
             silent.join(", ")
         )
     };
     Reason {
         answer: Answer::Adopt,
         text: format!(
-            "no new failure in {shown} pairs: at 95 %, fewer than {} fail newly.{better} p99 of RTO and impact stay within the margin ({}){silent}",
-            tenths_of_percent(high),
+            "no new failure in {} different drills; at 95 %, fewer than {} of them fail newly, and as few take longer or answer fewer requests by more than the margin ({}).{better}{silent}",
+            crate::stats::show_count(against::distinct(comparisons)),
+            tenths_of_percent(u64::from(question.terms.new_failures_max_ppm)),
             question.terms.margin
         ),
         remedy: None,

@@ -44,9 +44,9 @@ impl<'a> Likeness<'a> {
             && old.preparation().eq(new.preparation())
             && old.values_set() == new.values_set()
             && old.snapshot_restored() == new.snapshot_restored();
-        same.then(|| Self {
-            baseline: baseline.runbook(),
-            candidate: candidate.runbook(),
+        same.then_some(Self {
+            baseline: old,
+            candidate: new,
         })
     }
 
@@ -78,7 +78,7 @@ fn acts(plan: &Plan) -> Plan {
     same.runbook.clear();
     same.digest.clear();
     same.skipped.clear();
-    for step in &mut same.steps {
+    for step in same.steps.iter_mut().chain(&mut same.stand_by) {
         for words in [&mut step.title, &mut step.text, &mut step.why] {
             words.clear();
         }
@@ -88,7 +88,8 @@ fn acts(plan: &Plan) -> Plan {
 }
 
 fn budgets(plan: &Plan) -> impl Iterator<Item = Duration> {
-    plan.steps.iter().map(|step| step.budget)
+    let all = plan.steps.iter().chain(&plan.stand_by);
+    all.map(|step| step.budget)
 }
 
 /// Whether no step of the drill came near its budget under either plan, and nothing had to be tried again.
@@ -105,9 +106,11 @@ fn unhurried(scenario: &Scenario, drill: &DrillResult, old: &Plan, new: &Plan) -
                 .finished_ms
                 .map(|end| end.saturating_sub(said.started_ms));
             match (budget(old), budget(new), took) {
-                (Some(old), Some(new), Some(took)) if old == new => said.is_ok() && took < old,
+                (Some(old), Some(new), Some(took)) if old == new => {
+                    said.outcome.is_ok() && took < old
+                }
                 (Some(old), Some(new), Some(took)) => {
-                    said.is_ok() && took + ms(AHEAD) <= old.min(new)
+                    said.outcome.is_ok() && took + ms(AHEAD) <= old.min(new)
                 }
                 _ => false,
             }

@@ -7,22 +7,25 @@
 //!                                 same scenarios, same seeds
 //! ```
 //!
-//! Two runbooks whose canonical forms are equal do the same, so nothing needs to be drilled. Else both run over the same seeds of the same
-//! scenarios, in a few looks of growing size:
+//! Two runbooks whose canonical forms are equal do the same, so nothing needs to be drilled. Else both run in the same drills, in a few looks of
+//! growing size. Each scenario has seeds of its own, and courses that are the same are counted once.
 //!
-//! - A pair in which the baseline passes and the candidate fails **rejects**, at whichever look it shows. It is cut down to its smallest case.
-//! - A p99 of RTO or impact that is slower by more than the margin, with the whole interval beyond it, **rejects**. RTO begins at the
-//!   trigger, so a trigger that fires later shows in the impact only.
-//! - **Adopting** takes all seeds: as many pairs that pass under the candidate as show at 95 % that new failures are rarer than the
-//!   tolerance, and intervals that lie within the margin. Whatever is between is **inconclusive**, and says what would settle it.
+//! - A pair in which the baseline passes and the candidate fails **rejects**, at whichever look it shows, and so does harm that only the
+//!   candidate does, whatever else came of the pair. A new failure is cut down to its smallest case.
+//! - A time from trigger or first harm to recovery, or a number of requests not answered meanwhile, that grows by more than the margin in more
+//!   than half of a scenario's drills **rejects**: an exact sign test, corrected by Holm over all scenarios and measures of a look; the looks
+//!   share the 5 % (Bonferroni). Who never recovers is the slowest.
+//! - **Adopting** takes all seeds. Over all different drills it must be shown at 95 % that fewer than the tolerance fail newly or get worse by
+//!   more than the margin; all of that must hold, so each part needs no correction. And each changed step, check and trigger must have been
+//!   carried out in drills in which it mattered (`trials`).
 //!
-//! Looking several times at growing evidence makes a false rejection likelier. Each look therefore gets an equal share of the 5 %
-//! (Bonferroni over the planned looks), so that all together stay within it. Nothing depends on threads: looks have fixed sizes.
+//! Whatever is between is **inconclusive**: not shown. Nothing depends on threads: looks have fixed sizes.
 
 mod against;
+mod align;
 mod canonical;
 mod compare;
-mod interval;
+mod exact;
 mod judge;
 mod likeness;
 mod observed;
@@ -34,22 +37,26 @@ mod show;
 mod shrink;
 pub mod source;
 mod trials;
+mod vacuous;
 mod words;
 
 pub use canonical::{Side, canonical};
-pub use compare::{Comparison, Counts, Measure, Pair, Unit};
-pub use interval::{
-    ALPHA_PPM, Difference, Statistic, difference, pairs_to_settle, share_ppm, trials_needed,
+pub use compare::{Comparison, Counts, Measure, Number, Pair, Unit};
+pub use exact::{
+    ALPHA_PPM, NEVER, at_least, holm, is_rarer, mcnemar, median_interval, share_ppm, trials_needed,
+    upper_bound,
 };
-pub use judge::{Answer, Judgement, Reason, verify};
+pub use judge::{Answer, Judgement, Reason, Remedy, verify};
 pub use plans::{PlanDiff, diffs};
-pub use policy::{Concern, Weight, concerns};
+pub use policy::{Concern, Needs, Weight, concerns};
 pub use protection::Protection;
-pub use runs::{Brief, Runs, Spared};
-pub use show::{json, markdown, text};
+pub use runs::{Brief, Case, Runs, Spared, drill_seed};
+pub use show::{details, json, markdown, text};
 pub use shrink::{Smallest, smallest};
-pub use trials::tries;
+pub use trials::Trial;
+pub use vacuous::Vacuous;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +133,8 @@ pub struct Question {
     pub baseline: Side,
     /// The runbook that would replace it.
     pub candidate: Side,
+    /// A runbook that stays the same while the baseline moves on: many small changes for the worse are one large one against it.
+    pub reference: Option<Side>,
     /// Where both are tried.
     pub scenarios: Vec<Arc<Scenario>>,
     /// With which seeds.
@@ -134,12 +143,24 @@ pub struct Question {
     pub terms: Terms,
 }
 
+impl Question {
+    /// How many different runbooks the candidate is compared with. The error probability is shared between them.
+    #[must_use]
+    pub fn baselines(&self) -> u64 {
+        // What the candidate is equal to can't be told from it by any drill.
+        let others = std::iter::once(&self.baseline).chain(&self.reference);
+        let keys = others.map(|side| side.key);
+        let different: BTreeSet<u64> = keys.filter(|key| *key != self.candidate.key).collect();
+        (different.len() as u64).max(1)
+    }
+}
+
 /// How much evidence is enough, and what is too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// By how much p99 may grow.
+    /// By how much a time may grow; the requests that are not answered by as many as are sent in that time.
     pub margin: Margin,
-    /// New failures must be shown to be rarer than this, in millionths of all pairs; 10,000 takes 299 pairs without one.
+    /// New failures, and pairs beyond the margin, must be shown to be rarer than this, in millionths of all; 10,000 takes 299 pairs without one.
     pub new_failures_max_ppm: u32,
     /// Pairs that each scenario must have.
     pub pairs_min: u64,
@@ -161,6 +182,35 @@ impl Default for Terms {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_runbooks_that_differ_share_the_error_probability() {
+        let built_in = || Side::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
+        let changed = |was, is| {
+            let text = crate::runbooks::BUILT_IN.replace(was, is);
+            Side::parse("y.md", &text).expect("it loads")
+        };
+        let slower = || changed("for: 15s", "for: 16s");
+        let baselines = |candidate, reference| {
+            let question = Question {
+                baseline: built_in(),
+                candidate,
+                reference,
+                scenarios: Vec::new(),
+                seeds: 0..1,
+                terms: Terms::default(),
+            };
+            question.baselines()
+        };
+        assert_eq!(baselines(slower(), None), 1);
+        assert_eq!(baselines(slower(), Some(built_in())), 1);
+        assert_eq!(baselines(slower(), Some(slower())), 1);
+        assert_eq!(
+            baselines(slower(), Some(changed("for: 15s", "for: 14s"))),
+            2
+        );
+        assert_eq!(baselines(built_in(), Some(slower())), 1);
+    }
 
     #[test]
     fn a_margin_is_the_larger_of_its_parts() {

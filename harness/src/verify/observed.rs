@@ -10,9 +10,10 @@ use executor::planner::{Observed, ReplicaSetState, ServiceState, template_digest
 use executor::ports::{HistoryRow, LedgerPosition, Snapshot};
 use executor::runbook::{Command, Phase, Runbook};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::scenario::{FaultKind, Scenario};
+use crate::worlds::manifests::pod_template;
 
 /// The state after the deployment of `scenario`, as an executor that follows `runbook` would have recorded and found it. `None`: nothing
 /// triggers there, so nothing is planned, or the runbook lacks the trigger.
@@ -30,7 +31,7 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
     let mut recorded = BTreeMap::new();
     for service in Service::ALL {
         let name = service.name();
-        let (was, is) = (template(service, &from), template(service, &to));
+        let (was, is) = (pod_template(service, &from), pod_template(service, &to));
         let config = |release: &Release| of_config(release, name);
         recorded.insert(
             name.to_owned(),
@@ -65,6 +66,7 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
                 image: to.build(service).image(),
                 revision: Some(replica_sets.len() as u64),
                 replica_sets,
+                reconciler: None,
                 config: config(&to),
             },
         );
@@ -93,6 +95,7 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
         history: after,
         scripts: scripts(scenario, all(to.migrations())),
         snapshot,
+        position: None,
         trigger: Some(TriggerEvent::fired(
             trigger,
             trigger.condition.value,
@@ -114,13 +117,6 @@ fn scripts(scenario: &Scenario, mut files: BTreeMap<String, String>) -> BTreeMap
         undo.for_each(|(_, sql)| *sql = sql.replace("rollback: lossless", "rollback: lossy"));
     }
     files
-}
-
-fn template(service: Service, release: &Release) -> Value {
-    json!({
-        "metadata": {"labels": {"app": service.name()}},
-        "spec": {"containers": [{"image": release.build(service).image()}]},
-    })
 }
 
 /// The ConfigMaps of one service.

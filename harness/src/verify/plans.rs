@@ -10,6 +10,7 @@ use executor::runbook::{Runbook, Step};
 use serde::Serialize;
 
 use super::observed::after_deployment;
+use super::vacuous::acts;
 use super::words;
 use crate::scenario::Scenario;
 
@@ -77,12 +78,7 @@ fn order(plan: &Plan) -> Vec<&str> {
 
 fn between(old: &Runbook, a: &Plan, new: &Runbook, b: &Plan) -> Vec<String> {
     let (of_old, of_new) = (by_name(old), by_name(new));
-    let renamed = renamed(old, new);
-    let before: Vec<&str> = order(a)
-        .into_iter()
-        .map(|name| renamed.get(name).copied().unwrap_or(name))
-        .collect();
-    let after = order(b);
+    let (before, after) = (order(a), order(b));
     let stay = common(&before, &after);
     let mut out = Vec::new();
     if a.ledger.path != b.ledger.path {
@@ -90,11 +86,6 @@ fn between(old: &Runbook, a: &Plan, new: &Runbook, b: &Plan) -> Vec<String> {
             "the ledger's path is {} instead of {}: {}",
             b.ledger.path, a.ledger.path, b.ledger.why
         ));
-    }
-    for (was, is) in &renamed {
-        if after.contains(is) {
-            out.push(format!("`{was}` is called `{is}` now"));
-        }
     }
     for name in before.iter().filter(|name| !after.contains(name)) {
         if let Some(step) = of_old.get(name) {
@@ -116,24 +107,15 @@ fn between(old: &Runbook, a: &Plan, new: &Runbook, b: &Plan) -> Vec<String> {
         }
     }
     let services = |plan: &Plan| -> Vec<String> {
-        plan.steps
-            .iter()
-            .filter(|s| s.service.is_some())
-            .map(|s| {
-                let name = renamed.get(s.name.as_str()).copied().unwrap_or(&s.name);
-                format!("{name} {}", s.service.as_deref().unwrap_or_default())
-            })
+        let each = plan.steps.iter();
+        each.filter_map(|s| Some(format!("{} {}", s.name, s.service.as_ref()?)))
             .collect()
     };
     if before == after && services(a) != services(b) {
         out.push("steps that are done once for each service come in another order".to_owned());
     }
     for name in &after {
-        let was = renamed
-            .iter()
-            .find(|(_, is)| *is == name)
-            .map_or(*name, |(was, _)| *was);
-        if let (Some(was), Some(is)) = (of_old.get(was), of_new.get(name)) {
+        if let (Some(was), Some(is)) = (of_old.get(name), of_new.get(name)) {
             out.extend(words::differences(was, is));
         }
     }
@@ -149,25 +131,34 @@ pub(super) fn by_name(runbook: &Runbook) -> BTreeMap<&str, &Step> {
         .collect()
 }
 
-/// Old name to new name of the steps that are the same but for the name.
-pub(super) fn renamed<'a>(old: &'a Runbook, new: &'a Runbook) -> BTreeMap<&'a str, &'a str> {
+/// The steps of both runbooks that have moved past one that acts, or act themselves and have moved, each with the step that it comes after
+/// now.
+pub(super) fn moved<'a>(old: &'a Runbook, new: &'a Runbook) -> Vec<(&'a str, Option<&'a str>)> {
     let (of_old, of_new) = (by_name(old), by_name(new));
-    let gone = old
-        .steps
-        .iter()
-        .filter(|s| !of_new.contains_key(s.name.as_str()));
-    let mut found = BTreeMap::new();
-    for was in gone {
-        let is = new.steps.iter().find(|is| {
-            !of_old.contains_key(is.name.as_str())
-                && !found.values().any(|taken| *taken == is.name)
-                && words::differences(was, is).is_empty()
+    let names = |steps: &'a [Step], other: &BTreeMap<&str, &Step>| -> Vec<&'a str> {
+        let names = steps.iter().map(|step| step.name.as_str());
+        names.filter(|name| other.contains_key(name)).collect()
+    };
+    let before = names(&old.steps, &of_new);
+    let after = names(&new.steps, &of_old);
+    let stay = common(&before, &after);
+    let place = |names: &[&str], name: &str| names.iter().position(|n| *n == name);
+    let has_moved = |name: &&str| {
+        let passed = after.iter().filter(|other| {
+            let sooner = |names: &[&str]| place(names, name) < place(names, other);
+            sooner(&before) != sooner(&after)
         });
-        if let Some(is) = is {
-            found.insert(was.name.as_str(), is.name.as_str());
-        }
-    }
-    found
+        let mut both = passed.chain([name]);
+        both.any(|name| of_new.get(name).is_some_and(|step| acts(&step.command)))
+    };
+    let gone = after.iter().filter(|name| !stay.contains(name));
+    gone.filter(|name| has_moved(name))
+        .map(|name| {
+            let at = new.steps.iter().position(|step| step.name == *name);
+            let previous = at.and_then(|at| new.steps.get(at.checked_sub(1)?));
+            (*name, previous.map(|step| step.name.as_str()))
+        })
+        .collect()
 }
 
 /// The longest common subsequence.
@@ -199,7 +190,7 @@ fn common<'a>(a: &[&'a str], b: &[&'a str]) -> Vec<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{common, diffs};
+    use super::{common, diffs, moved};
     use crate::runbooks::{BUILT_IN, LoadedRunbook};
     use crate::scenario::{Scenario, find};
 
@@ -253,8 +244,8 @@ mod tests {
     fn attributes_and_pins_are_told() {
         let said = changes(
             &replaced(
-                "\"rb.timeout\":\"16s\",\"rb.for-each\"",
-                "\"rb.timeout\":\"12s\",\"rb.for-each\"",
+                "\"rollout-status\",\"rb.phase\":\"run\",\"rb.timeout\":\"16s\"",
+                "\"rollout-status\",\"rb.phase\":\"run\",\"rb.timeout\":\"12s\"",
             ),
             "latency-regression",
         );
@@ -282,11 +273,21 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_is_no_new_step() {
-        let said = changes(
-            &replaced("\"name\":\"check-health\"", "\"name\":\"ask-health\""),
-            "latency-regression",
-        );
-        assert_eq!(said, ["`check-health` is called `ask-health` now"]);
+    fn looks_may_be_taken_in_any_order_and_acts_may_not() {
+        let old = LoadedRunbook::built_in().expect("it loads");
+        let swapped = |a: &str, b: &str| {
+            let mut new = (*old.runbook).clone();
+            let at = |name: &str| new.steps.iter().position(|s| s.name == name).expect(name);
+            let (a, b) = (at(a), at(b));
+            new.steps.swap(a, b);
+            moved(&old.runbook, &new)
+                .into_iter()
+                .map(|(name, after)| (name.to_owned(), after.map(str::to_owned)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(swapped("books-balance", "error-logs"), []);
+        let told = swapped("unfence-ledger", "open-trading");
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].1.as_deref(), Some("open-trading"));
     }
 }

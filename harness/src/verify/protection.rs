@@ -53,57 +53,6 @@ pub enum Protection {
     Address,
 }
 
-impl Protection {
-    /// What there is to try it, in words: what no drill here does.
-    #[must_use]
-    pub fn untried(self) -> &'static str {
-        match self {
-            Self::Halt => "no drill here shows what a client does that is not told of the halt",
-            Self::Fence => {
-                "no drill here exercises the fence: in none of them does a writer miss the halt flag"
-            }
-            Self::Pin => {
-                "no drill here exercises the pin: in none of them is an undo repeated, or made by two people"
-            }
-            Self::Logs => "no drill here loses the logs for want of it",
-            Self::Replay => "no drill here exercises the replay of the order log",
-            Self::Prepare => "no drill here lacks what is prepared",
-            Self::Configuration => {
-                "no drill here exercises it: no release here changes its configuration"
-            }
-            Self::Paused => "no drill here exercises it: in none of them is a Deployment paused",
-            Self::Rollout => "no drill here exercises it: in none of them does a rollout get stuck",
-            Self::Health => {
-                "no drill here exercises it: in none of them does the old version come back sick"
-            }
-            Self::Build => {
-                "no drill here exercises it: in none of them does an undo exit 0 without an effect"
-            }
-            Self::Proof => {
-                "no drill here exercises it: in none of them does a rollback end without recovery"
-            }
-            Self::Reopening => {
-                "no drill here exercises it: in none of them does a gateway open late enough"
-            }
-            Self::Hold => {
-                "no drill here exercises the hold: in none of them does the bad release come back by itself"
-            }
-            Self::WriteUp => "no drill here misses it",
-            Self::Detection => "no drill here exercises this trigger",
-            Self::Debounce => {
-                "no drill here exercises the debounce: none has a burst that must not fire it"
-            }
-            Self::Budget => {
-                "no drill here exercises the budget: in none of them does everything go slowly at once"
-            }
-            Self::Stop => "no drill here makes this step fail",
-            Self::Order => "no drill here exercises the order of the services",
-            Self::Objective => "no drill can show that the procedure may promise less",
-            Self::Address => "no drill here asks at this address: simulated worlds answer at any",
-        }
-    }
-}
-
 const REOPENING: (Protection, &str) = (
     Protection::Reopening,
     "recovery begins when the last gateway has stopped refusing",
@@ -142,6 +91,14 @@ pub(super) fn purpose(step: &Step) -> (Protection, &'static str) {
             Protection::Configuration,
             "`rollout undo` does not touch ConfigMaps",
         ),
+        Command::ReplacePods => (
+            Protection::Configuration,
+            "no rollout replaces pods whose template stays",
+        ),
+        Command::RestoreReplicas => (
+            Protection::Rollout,
+            "`rollout undo` does not bring replicas back",
+        ),
         Command::RolloutResume => (
             Protection::Paused,
             "an undo of a paused Deployment is refused",
@@ -154,11 +111,11 @@ pub(super) fn purpose(step: &Step) -> (Protection, &'static str) {
             Protection::Rollout,
             "the old ReplicaSet must serve at full size and the new one be gone",
         ),
-        Command::CheckHealth => (
+        Command::CheckHealth { .. } => (
             Protection::Health,
             "a Service hides a sick pod among sound ones",
         ),
-        Command::CheckBuildInfo => (Protection::Build, "an undo can do nothing and exit 0"),
+        Command::CheckBuildInfo { .. } => (Protection::Build, "an undo can do nothing and exit 0"),
         Command::PromQuery { .. } | Command::LogQuery { .. }
             if step.phase == Phase::After || step.hold.is_some() =>
         {

@@ -3,6 +3,9 @@
 //! A drill is a pure function of (scenario, seed, what the runbook makes the executor do), so its result is kept under just these. Order and
 //! number of threads change nothing. A drill of the candidate's in which its executor would do what the baseline's did
 //! ([`likeness`](super::likeness)) is not performed but for a sample; should that show a difference, all are.
+//!
+//! The seed of a drill is derived from the seed that was asked for and the scenario's name ([`drill_seed`]): scenarios that shared their
+//! seeds would share their clients' draws too, and so many drills would show little more than one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -10,10 +13,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use sim::rng::Rng;
 
 use super::canonical::Side;
 use super::likeness::{Likeness, SAMPLE};
+use crate::digest::digest64;
 use crate::drill::DrillResult;
+use crate::drill::course::Course;
+use crate::finding::{Finding, Severity};
 use crate::scenario::Scenario;
 use crate::swarm;
 use crate::verdict::Verdict;
@@ -24,10 +31,21 @@ use crate::worlds::{Plan, Until, WorldError, WorldKind};
 pub struct Brief {
     /// The whole verdict.
     pub verdict: Verdict,
-    /// Trigger to recovery, measured.
+    /// Trigger to recovery, measured; `None`: it never recovered.
     pub rto_ms: Option<u64>,
-    /// First harm to recovery.
+    /// First harm to recovery; `None`: it never recovered.
     pub impact_ms: Option<u64>,
+    /// The trigger that fired.
+    pub trigger: Option<String>,
+    /// Requests answered between the trigger and recovery, or else the drill's end; `None`: no trigger fired.
+    pub answered: Option<u64>,
+    /// Requests in that time that were refused or failed.
+    pub unanswered: Option<u64>,
+    /// Digest of what the clients saw, second by second.
+    pub course: u64,
+    /// What harm was done that no circumstance excuses, by the oracle that found it and what it found; and how much of it, where it is
+    /// counted.
+    pub harm: BTreeMap<String, u64>,
     /// Clients' error rate after recovery, in millionths.
     pub error_rate_ppm: Option<u64>,
     /// Acknowledged trades that are gone.
@@ -38,8 +56,10 @@ pub struct Brief {
     pub log_lines: u64,
     /// Steps that ended well, as name and service.
     pub done: BTreeSet<(String, Option<String>)>,
-    /// Oracle and reason of what decided the verdict, if it is not a pass.
-    pub trouble: Option<(String, String)>,
+    /// Names of the steps that were carried out, however they ended.
+    pub carried_out: BTreeSet<String>,
+    /// What weighs most of what was found, if the drill did not pass.
+    pub trouble: Option<Finding>,
     /// The token that runs it again.
     pub replay: String,
 }
@@ -60,33 +80,88 @@ impl Brief {
             .iter()
             .filter(|(name, _)| name.contains("/logs/"));
         let lines = logs.flat_map(|(_, text)| text.lines());
+        let course = result.course.as_deref();
+        let between = course.and_then(between);
+        // A result counts harm that is not over up to the drill's end.
+        let never = course.is_some_and(|course| course.recovered_ms.is_none());
         Self {
             verdict: result.verdicts.overall,
             rto_ms: result.rto_ms,
-            impact_ms: result.impact_ms,
+            impact_ms: result.impact_ms.filter(|_| !never),
+            trigger: course.and_then(|course| course.trigger.clone()),
+            answered: between.map(|(answered, _)| answered),
+            unanswered: between.map(|(_, unanswered)| unanswered),
+            course: digest64(format!("{:?}", course.map(|course| &course.seconds)).as_bytes()),
+            harm: result
+                .findings
+                .iter()
+                .filter(|finding| finding.severity() == Some(Severity::Harm))
+                .map(|finding| {
+                    (
+                        format!("{}: {}", finding.oracle(), finding.kind()),
+                        extent(finding),
+                    )
+                })
+                .collect(),
             error_rate_ppm: result.error_rate_ppm,
-            trades_lost: result.trades_lost,
+            trades_lost: result.trades_lost(),
             files: result.files.len() as u64,
             log_lines: lines.filter(|line| !line.starts_with("==>")).count() as u64,
             done: result
                 .steps
                 .iter()
-                .filter(|step| step.is_ok())
+                .filter(|step| step.outcome.is_ok())
                 .map(|step| (step.name.clone(), step.service.clone()))
                 .collect(),
-            trouble: result
-                .troubles()
-                .first()
-                .map(|finding| (finding.oracle.to_owned(), finding.reason.clone())),
+            carried_out: result.steps.iter().map(|step| step.name.clone()).collect(),
+            trouble: result.troubles().first().map(|&finding| finding.clone()),
             replay: result.replay.clone(),
         }
     }
 }
 
+/// How much harm `finding` counts; 1 where it counts none.
+fn extent(finding: &Finding) -> u64 {
+    match finding {
+        Finding::Books(books) => {
+            let counts = &books.counts;
+            (counts.lost + counts.changed + counts.duplicated).max(1)
+        }
+        _ => 1,
+    }
+}
+
+/// Requests answered, and not answered, from the second of the trigger on until the clients saw recovery or the drill ended.
+fn between(course: &Course) -> Option<(u64, u64)> {
+    let second = |ms: u64| usize::try_from(ms / 1_000).unwrap_or(usize::MAX);
+    let from = second(course.trigger_ms?);
+    let to = second(
+        course
+            .recovered_ms
+            .unwrap_or(course.end_ms)
+            .saturating_add(999),
+    );
+    let mut sum = (0, 0);
+    for second in course.seconds.iter().take(to).skip(from) {
+        sum.0 += u64::from(second.answered);
+        sum.1 += u64::from(second.maintenance) + u64::from(second.errors);
+    }
+    Some(sum)
+}
+
+/// The seed of the drill of `scenario` that has the number `seed` in a verify: a stream of its own for each scenario's name.
+#[must_use]
+pub fn drill_seed(scenario: &Scenario, seed: u64) -> u64 {
+    Rng::derive(seed, &format!("verify/{}", scenario.name)).next_u64()
+}
+
 /// Whether a drill of the baseline's would be the same under the candidate.
 type Alike<'a> = dyn Fn(&Scenario, &DrillResult) -> bool + Sync + 'a;
 
-/// Every scenario with every seed.
+/// A scenario with the seed of one of its drills.
+pub type Case = (Arc<Scenario>, u64);
+
+/// Every scenario with every number of a seed.
 fn each(
     scenarios: &[Arc<Scenario>],
     seeds: Range<u64>,
@@ -173,6 +248,20 @@ impl<'a> Runs<'a> {
         self.perform_beside(side, None, scenarios, seeds)
     }
 
+    /// Performs what is not known yet of `side` in `cases`, whose seeds are the drills' own.
+    ///
+    /// # Errors
+    /// The first [`WorldError`].
+    pub fn perform_cases(&mut self, side: &Side, cases: &[Case]) -> Result<(), WorldError> {
+        self.perform_all(side, None, cases)
+    }
+
+    /// What is known of a drill with this very seed; `None`: it was not performed.
+    #[must_use]
+    pub fn get_case(&self, side: &Side, scenario: &Scenario, seed: u64) -> Option<Arc<Brief>> {
+        self.kept.get(&(scenario.digest(), seed, side.key)).cloned()
+    }
+
     /// Performs what is not known yet of both sides, and spares the candidate what need not be performed.
     ///
     /// # Errors
@@ -245,7 +334,8 @@ impl<'a> Runs<'a> {
         seeds: Range<u64>,
     ) {
         for (scenario, seed) in each(scenarios, seeds) {
-            let key = (scenario.digest(), seed, candidate.key);
+            let drill = drill_seed(scenario, seed);
+            let key = (scenario.digest(), drill, candidate.key);
             let spared = self.alike.contains(&(key, baseline.key)) && seed % SAMPLE != 0;
             if !spared || self.kept.contains_key(&key) {
                 continue;
@@ -254,7 +344,7 @@ impl<'a> Runs<'a> {
                 continue;
             };
             let brief = Brief {
-                replay: self.plan(candidate, scenario, seed).token(),
+                replay: self.plan(candidate, scenario, drill).token(),
                 ..Brief::clone(&known)
             };
             self.kept.insert(key, Arc::new(brief));
@@ -273,7 +363,11 @@ impl<'a> Runs<'a> {
     ) -> Vec<(Arc<Scenario>, u64)> {
         each(scenarios, seeds)
             .filter(|(scenario, seed)| {
-                let key = (scenario.digest(), *seed, candidate.key);
+                let key = (
+                    scenario.digest(),
+                    drill_seed(scenario, *seed),
+                    candidate.key,
+                );
                 let alike = self.alike.contains(&(key, baseline.key));
                 alike && self.kept.contains_key(&key) && !self.spared.contains(&key)
             })
@@ -291,7 +385,7 @@ impl<'a> Runs<'a> {
         seeds: Range<u64>,
     ) -> Spared {
         let keys = each(scenarios, seeds.clone())
-            .map(|(scenario, seed)| (scenario.digest(), seed, candidate.key));
+            .map(|(scenario, seed)| (scenario.digest(), drill_seed(scenario, seed), candidate.key));
         Spared {
             spared: keys.filter(|key| self.spared.contains(key)).count() as u64,
             checked: self.sampled(baseline, candidate, scenarios, seeds).len() as u64,
@@ -317,16 +411,30 @@ impl<'a> Runs<'a> {
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
     ) -> Result<(), WorldError> {
-        let plans: Vec<Plan> = each(scenarios, seeds)
+        let cases: Vec<Case> = each(scenarios, seeds)
+            .map(|(scenario, seed)| (Arc::clone(scenario), drill_seed(scenario, seed)))
+            .collect();
+        self.perform_all(side, rival, &cases)
+    }
+
+    /// The same for `cases`, whose seeds are the drills' own.
+    fn perform_all(
+        &mut self,
+        side: &Side,
+        rival: Option<(&Side, &Alike<'_>)>,
+        cases: &[Case],
+    ) -> Result<(), WorldError> {
+        let plans: Vec<Plan> = cases
+            .iter()
             .filter(|(scenario, seed)| {
                 let key = (scenario.digest(), *seed, side.key);
                 !self.kept.contains_key(&key)
             })
-            .map(|(scenario, seed)| self.plan(side, scenario, seed))
+            .map(|(scenario, seed)| self.plan(side, scenario, *seed))
             .collect();
-        let known: BTreeMap<&str, (u64, &Arc<Scenario>)> = scenarios
+        let known: BTreeMap<&str, (u64, &Arc<Scenario>)> = cases
             .iter()
-            .map(|scenario| (scenario.name.as_str(), (scenario.digest(), scenario)))
+            .map(|(scenario, _)| (scenario.name.as_str(), (scenario.digest(), scenario)))
             .collect();
         let done: Mutex<Vec<(Key, Brief, Option<AlikeTo>)>> = Mutex::new(Vec::new());
         swarm::run(&plans, self.jobs, self.stop, false, &|result| {
@@ -351,10 +459,10 @@ impl<'a> Runs<'a> {
         Ok(())
     }
 
-    /// What is known of a drill; `None` if it was not performed.
+    /// What is known of the drill that has the number `seed`; `None` if it was not performed.
     #[must_use]
     pub fn get(&self, side: &Side, scenario: &Scenario, seed: u64) -> Option<Arc<Brief>> {
-        self.kept.get(&(scenario.digest(), seed, side.key)).cloned()
+        self.get_case(side, scenario, drill_seed(scenario, seed))
     }
 
     /// Whether an interruption keeps further drills from beginning.
@@ -371,9 +479,19 @@ mod tests {
     use crate::scenario::built_in;
 
     #[test]
+    fn scenarios_do_not_share_their_seeds() {
+        let scenario = |name: &str| built_in(name, &[]).expect("built in").expect("it loads");
+        let (a, b) = (scenario("latency-regression"), scenario("api-slow"));
+        let seeds = |s: &Scenario| (0..50).map(|n| drill_seed(s, n)).collect::<BTreeSet<_>>();
+        assert_eq!(seeds(&a).len(), 50);
+        assert!(seeds(&a).is_disjoint(&seeds(&b)));
+        assert_eq!(seeds(&a), seeds(&a.clone().with(|s| s.load.markets = 1)));
+    }
+
+    #[test]
     fn a_drill_that_is_wrongly_taken_for_like_has_all_performed() {
         let side = |text: &str| Side::parse("runbook.md", text).expect("it loads");
-        let late = BUILT_IN.replace("\"rb.timeout\":\"16s\"", "\"rb.timeout\":\"1s\"");
+        let late = BUILT_IN.replace("config.changed", "deployment.paused");
         let (old, new) = (side(BUILT_IN), side(&late));
         let scenario = built_in("latency-regression", &[]).expect("it is built in");
         let scenarios = [Arc::new(scenario.expect("it loads"))];

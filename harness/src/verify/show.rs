@@ -1,29 +1,22 @@
-//! The judgement for people and machines: the answer first, then what changes, then the numbers, then the failing case.
+//! The judgement for people and machines: the answer first, why, and on one screen; the numbers are for whoever asks for them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-use super::compare::{Comparison, IMPACT_P99, Measure, RTO_MEDIAN, RTO_P99, Unit};
-use super::interval::confidence;
-use super::interval::{Difference, share_ppm};
-use super::judge::Judgement;
+use super::against::distinct;
+use super::compare::{Comparison, Measure, Unit};
+use super::exact::{ALPHA_PPM, NEVER, share_ppm};
+use super::judge::{Answer, Judgement, Remedy};
 use super::runs::Spared;
 use crate::stats::{show_count, show_ms, show_ppm};
 
-/// Columns of the terminal's text; tokens are not broken.
-const WIDTH: usize = 100;
-
-/// Milliseconds with their sign.
-pub(super) fn signed_ms(ms: i64) -> String {
-    let sign = match ms {
-        0 => "±",
-        1.. => "+",
-        _ => "−",
-    };
-    format!("{sign}{}", show_ms(ms.unsigned_abs()))
-}
+/// Columns of the terminal's text; tokens of replays are not wrapped.
+const WIDTH: usize = 80;
+/// Lines of a screen, less the prompt's and the line about the report.
+const LINES: usize = 22;
 
 /// Millionths as percent with one decimal, rounded up, so that a bound stays one.
 pub(super) fn tenths_of_percent(ppm: u64) -> String {
@@ -31,9 +24,10 @@ pub(super) fn tenths_of_percent(ppm: u64) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
-fn value(unit: Unit, value: i64) -> String {
+pub(super) fn value(unit: Unit, value: i64) -> String {
     let n = value.unsigned_abs();
     match unit {
+        _ if n == NEVER.unsigned_abs() => "never".to_owned(),
         Unit::Ms => show_ms(n),
         Unit::Ppm => show_ppm(n),
         Unit::Count => show_count(n),
@@ -41,75 +35,103 @@ fn value(unit: Unit, value: i64) -> String {
 }
 
 fn signed(unit: Unit, n: i64) -> String {
-    match (unit, n) {
-        (Unit::Ms, n) => signed_ms(n),
-        (unit, 0) => format!("±{}", value(unit, 0)),
-        (unit, n) => format!("{}{}", if n > 0 { "+" } else { "−" }, value(unit, n)),
+    let sign = match n {
+        0 => "±",
+        1.. => "+",
+        _ => "−",
+    };
+    match n {
+        NEVER => "+∞".to_owned(),
+        n if n == -NEVER => "−∞".to_owned(),
+        n => format!("{sign}{}", value(unit, n)),
     }
 }
 
-fn interval(unit: Unit, d: &Difference) -> String {
-    if d.low == d.high {
-        "in every pair".to_owned()
-    } else {
-        format!("{} to {}", signed(unit, d.low), signed(unit, d.high))
+/// The median of the differences with its interval.
+fn difference(m: &Measure) -> String {
+    let (median, interval) = m.difference;
+    match interval {
+        Some((low, high)) => format!(
+            "{} ({} to {})",
+            signed(m.unit, median),
+            signed(m.unit, low),
+            signed(m.unit, high)
+        ),
+        None => signed(m.unit, median),
     }
 }
 
-/// Measures that are shown even if nothing differs.
-fn always(measure: &Measure) -> bool {
-    [RTO_MEDIAN, RTO_P99, IMPACT_P99].contains(&measure.name)
+fn p99(m: &Measure) -> String {
+    m.p99_at_most
+        .map_or_else(|| "not shown".to_owned(), |most| signed(m.unit, most))
 }
 
 fn pairs(c: &Comparison) -> String {
     let counts = c.counts;
     let mut parts = Vec::new();
     for (n, what) in [
+        (counts.newly_harmful, "newly harmful"),
         (counts.both_pass, "pass under both"),
         (counts.newly_failing, "newly failing"),
         (counts.newly_passing, "newly passing"),
         (counts.both_fail, "fail under both"),
         (counts.newly_inconclusive, "newly inconclusive"),
+        (
+            counts.failing_where_unknown,
+            "inconclusive under the baseline and failing under the candidate",
+        ),
         (counts.inconclusive, "inconclusive under the baseline"),
     ] {
         if n > 0 {
             parts.push(format!("{n} {what}"));
         }
     }
-    let (low, high) = share_ppm(counts.newly_failing, c.pairs.len() as u64);
-    format!(
-        "{} pairs: {}; newly failing {} to {} at 95 %",
-        c.pairs.len(),
-        parts.join(", "),
-        tenths_of_percent(low),
-        tenths_of_percent(high)
-    )
+    format!("{} pairs: {}", c.pairs.len(), parts.join(", "))
 }
 
-fn wrapped(out: &mut String, first: &str, rest: &str, text: &str) {
+fn wrapped(first: &str, rest: &str, text: &str) -> Vec<String> {
     let options = textwrap::Options::new(WIDTH)
         .initial_indent(first)
         .subsequent_indent(rest)
-        .break_words(false);
-    let _ = writeln!(out, "{}", textwrap::fill(text, options));
+        // A name is not broken at its hyphens.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(true);
+    textwrap::wrap(text, options)
+        .into_iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
-fn extent(j: &Judgement) -> String {
-    let stopped = if j.seeds.0 < j.seeds.1 {
-        let verb = if j.interrupted {
-            "interrupted"
-        } else {
-            "decided"
-        };
-        format!(", {verb} after {} of {} seeds", j.seeds.0, j.seeds.1)
+/// The first line: the answer, and what it is about.
+fn headline(j: &Judgement) -> String {
+    let cut = if j.interrupted {
+        " (interrupted)".to_owned()
     } else {
         String::new()
     };
     format!(
-        "{} drills, {} seeds in each of {} scenarios{stopped}{}",
+        "{}{cut}: {} instead of {}",
+        j.answer, j.candidate, j.baseline
+    )
+}
+
+/// What was performed, and what the confidence is of.
+fn extent(j: &Judgement) -> String {
+    let stopped = if j.seeds.0 < j.seeds.1 && !j.interrupted {
+        format!(", decided after {} of {} seeds", j.seeds.0, j.seeds.1)
+    } else {
+        String::new()
+    };
+    format!(
+        "{} drills, {} {} in {}{stopped}, {} different courses that both pass{}",
         show_count(j.drills),
         show_count(j.seeds.0),
-        j.comparisons.len(),
+        if j.seeds.0 == 1 { "seed" } else { "seeds" },
+        match j.comparisons.len() {
+            1 => "one scenario".to_owned(),
+            n => format!("each of {n} scenarios"),
+        },
+        show_count(distinct(&j.comparisons)),
         spared(&j.spared)
     )
 }
@@ -126,124 +148,212 @@ fn spared(it: &Spared) -> String {
     let checked = if it.checked == 0 {
         String::new()
     } else {
-        let count = show_count(it.checked);
         format!(
-            " ({count} of that kind were performed all the same, and came out as the baseline's)"
+            " ({} of that kind were performed all the same)",
+            show_count(it.checked)
         )
     };
     format!(
-        "; {} of the candidate's need not be performed: it would do there, request for request, what the baseline did{checked}",
+        "; {} of the candidate's would be the baseline's, request for request{checked}",
         show_count(it.spared)
     )
 }
 
-/// How the numbers are to be read.
-fn legend(j: &Judgement) -> String {
+/// What the confidence is of.
+fn confidence(j: &Judgement) -> String {
+    let percent = ALPHA_PPM / 10_000;
+    let tests: usize = j.comparisons.iter().map(|c| c.measures.len()).sum();
     let looks = if j.looks > 1 {
-        format!(
-            "; {} looks at growing evidence share the 5 %, so that all together stay within it",
-            j.looks
-        )
+        format!(" at {} looks", j.looks)
     } else {
         String::new()
     };
-    format!(
-        "Differences are candidate less baseline over pairs with the same seed, intervals at {} %, by paired bootstrap{looks}",
-        confidence(j.alpha_ppm)
-    )
+    match j.answer {
+        Answer::Reject => format!(
+            "of all verifies of a harmless change, at most {percent} % would take it for slower by chance in any of the {tests} comparisons{looks} (sign tests, Holm)"
+        ),
+        _ => format!(
+            "of all verifies of a change that fails newly or gets worse more often, at most {percent} % would adopt it (exact binomial)"
+        ),
+    }
 }
 
-/// For the terminal.
-#[must_use]
-pub fn text(j: &Judgement) -> String {
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{}: {} instead of {}\n",
-        j.answer, j.candidate, j.baseline
-    );
-    for reason in &j.reasons {
-        wrapped(&mut out, "  - ", "    ", &reason.text);
-        if let Some(remedy) = &reason.remedy {
-            wrapped(&mut out, "      → ", "        ", remedy);
+/// Every change, once: those of the front matter, of the plans, and of what no plan has.
+fn changes(j: &Judgement) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let plans = j.plans.iter().flat_map(|plan| &plan.changes);
+    let all = j.renamed.iter().chain(&j.front_matter).chain(plans);
+    all.chain(&j.elsewhere)
+        .map(String::as_str)
+        .filter(|change| seen.insert(*change))
+        .collect()
+}
+
+/// Lines of a screen, of which each part gets no more than is left.
+struct Screen(Vec<String>);
+
+impl Screen {
+    /// Adds as many of `items` as leave `keep` lines; `more` names the rest.
+    fn add(&mut self, title: Option<&str>, items: &[Vec<String>], keep: usize, more: &str) {
+        if items.is_empty() {
+            return;
+        }
+        if let Some(title) = title {
+            self.0.push(String::new());
+            self.0.push(title.to_owned());
+        }
+        for (at, item) in items.iter().enumerate() {
+            let last = at + 1 == items.len();
+            // What is left out takes a line to say so. The first is never left out.
+            let room = LINES.saturating_sub(keep + usize::from(!last));
+            if at > 0 && self.0.len() + item.len() > room {
+                let left = items.len() - at;
+                self.0
+                    .push(format!("  … and {left} more {more}: --details"));
+                return;
+            }
+            self.0.extend(item.iter().cloned());
         }
     }
-    let _ = writeln!(out, "\nWhat changes");
-    let mut nothing = true;
-    let mut list = |out: &mut String, title: &str, lines: &[String]| {
+}
+
+/// For the terminal, on one screen.
+#[must_use]
+pub fn text(j: &Judgement) -> String {
+    let mut screen = Screen(vec![headline(j)]);
+    let mut advised = BTreeSet::new();
+    let reasons: Vec<Vec<String>> = j
+        .reasons
+        .iter()
+        .map(|reason| {
+            let mut lines = wrapped("  - ", "    ", &reason.text);
+            if let Some(Remedy::Say(remedy)) = &reason.remedy
+                && advised.insert(remedy.as_str())
+            {
+                lines.extend(wrapped("    → ", "      ", remedy));
+            }
+            lines
+        })
+        .collect();
+    let evidence = if j.comparisons.is_empty() {
+        Vec::new()
+    } else {
+        wrapped(
+            "Evidence: ",
+            "  ",
+            &format!("{}; {}", extent(j), confidence(j)),
+        )
+    };
+    let seeds: Vec<String> = j
+        .seeds_enough()
+        .map(|seeds| format!("  → {}", Remedy::Seeds(seeds)))
+        .into_iter()
+        .collect();
+    let told: Vec<&str> = j.reasons.iter().map(|r| r.text.as_str()).collect();
+    let changes: Vec<Vec<String>> = changes(j)
+        .into_iter()
+        .filter(|change| !told.iter().any(|reason| reason.contains(change)))
+        .map(|change| wrapped("  - ", "    ", change))
+        .collect();
+    let smallest = smallest(j);
+    let end = evidence.len() + seeds.len() + smallest.len() + 1;
+    screen.add(
+        None,
+        &reasons,
+        end + if changes.is_empty() { 0 } else { 4 },
+        "reasons",
+    );
+    screen.0.extend(seeds);
+    let end = evidence.len() + smallest.len() + 1;
+    screen.add(Some("What else changes"), &changes, end, "changes");
+    if !evidence.is_empty() {
+        screen.0.push(String::new());
+        screen.0.extend(evidence);
+    }
+    screen.0.extend(smallest);
+    screen.0.join("\n")
+}
+
+fn smallest(j: &Judgement) -> Vec<String> {
+    let Some(s) = &j.smallest else {
+        return Vec::new();
+    };
+    vec![
+        format!("Smallest failing case: {} with seed {}", s.scenario, s.seed),
+        format!("  cargo xtask replay {}", s.candidate_replay),
+    ]
+}
+
+/// Everything: each plan's changes, each concern, the numbers of each scenario, and both tokens of a new failure.
+#[must_use]
+pub fn details(j: &Judgement) -> String {
+    let mut out = String::new();
+    let mut list = |title: &str, lines: &[String]| {
         if !lines.is_empty() {
-            nothing = false;
-            wrapped(out, "  ", "  ", &format!("{title}:"));
+            let _ = writeln!(out, "{title}:");
             for line in lines {
-                wrapped(out, "    - ", "      ", line);
+                let _ = writeln!(out, "{}", wrapped("  - ", "    ", line).join("\n"));
             }
         }
     };
-    list(&mut out, "in the front matter", &j.front_matter);
+    let rest: Vec<String> = j
+        .reasons
+        .iter()
+        .map(|r| {
+            let remedy = r
+                .remedy
+                .as_ref()
+                .map_or_else(String::new, |remedy| format!(" → {remedy}"));
+            format!("{}: {}{remedy}", r.answer, r.text)
+        })
+        .collect();
+    list("All reasons", &rest);
+    list("Renamed", &j.renamed);
+    list("Changes of the front matter", &j.front_matter);
     for plan in &j.plans {
-        list(
-            &mut out,
-            &format!("in the plan of {}", plan.scenarios.join(", ")),
-            &plan.changes,
-        );
+        let title = format!("Changes of the plan of {}", plan.scenarios.join(", "));
+        list(&wrapped("", "  ", &title).join("\n"), &plan.changes);
     }
     list(
-        &mut out,
-        "in steps that none of these plans has",
+        "Changes of steps that none of these plans has",
         &j.elsewhere,
     );
-    if nothing {
-        let _ = writeln!(out, "  nothing that is done");
-    }
-    let settled: Vec<_> = j
+    let settled: Vec<String> = j
         .concerns
         .iter()
-        .filter(|c| c.settled_by.is_some())
+        .filter_map(|c| Some((c, c.trial.as_ref().filter(|trial| trial.is_enough())?)))
+        .map(|(c, trial)| {
+            format!(
+                "{}: tried by {} drills of {}",
+                c.concern.change,
+                trial.mattered,
+                trial.scenarios.join(", ")
+            )
+        })
         .collect();
-    if !settled.is_empty() {
-        let _ = writeln!(out, "\nSettled by drills");
-        for c in settled {
-            let by = c.settled_by.as_deref().unwrap_or_default();
-            wrapped(
-                &mut out,
-                "  - ",
-                "    ",
-                &format!("{}: {by} tries it and passes", c.concern.change),
-            );
-        }
-    }
+    list(
+        "Settled by drills in which it was carried out and mattered",
+        &settled,
+    );
     if !j.comparisons.is_empty() {
-        out.push('\n');
-        wrapped(&mut out, "Numbers: ", "  ", &extent(j));
-        let _ = writeln!(out, "{}", table(j));
+        let _ = writeln!(out, "{}\n", table(j));
         for c in &j.comparisons {
-            wrapped(
-                &mut out,
-                "  ",
-                "    ",
-                &format!("{}: {}", c.scenario.name, pairs(c)),
-            );
+            let line = format!("{}: {}", c.scenario.name, pairs(c));
+            let _ = writeln!(out, "{}", wrapped("  ", "    ", &line).join("\n"));
         }
-        wrapped(&mut out, "  ", "  ", &legend(j));
+        let _ = writeln!(out, "{}", wrapped("", "  ", LEGEND).join("\n"));
     }
     if let Some(s) = &j.smallest {
-        let _ = writeln!(
-            out,
-            "\nSmallest failing case: {} with seed {}",
-            s.scenario, s.seed
-        );
         let cut = if s.cut.is_empty() {
             "nothing could be left out".to_owned()
         } else {
             s.cut.join(", ")
         };
-        wrapped(
-            &mut out,
-            "  ",
-            "  ",
-            &format!("cut down to: {cut} ({} pairs tried)", s.tried),
+        let said = format!(
+            "The smallest case is cut down to: {cut} ({} pairs tried); {}: {}",
+            s.tried, s.oracle, s.reason
         );
-        wrapped(&mut out, "  ", "  ", &format!("{}: {}", s.oracle, s.reason));
+        let _ = writeln!(out, "{}", wrapped("", "  ", &said).join("\n"));
         let _ = writeln!(
             out,
             "  the baseline passes:  cargo xtask replay {}",
@@ -255,39 +365,61 @@ pub fn text(j: &Judgement) -> String {
             s.candidate_replay
         );
     }
+    if let Some(reference) = &j.reference {
+        let _ = writeln!(
+            out,
+            "\nAgainst the reference\n{}\n{}",
+            text(reference),
+            details(reference)
+        );
+    }
     out.truncate(out.trim_end().len());
     out
 }
 
+/// How the numbers are to be read.
+const LEGEND: &str = "Differences are candidate less baseline, pair by pair: their median with an exact interval at 95 %, and what 99 % of them do not exceed, at 95 %, which takes 299 pairs to show.";
+
 fn table(j: &Judgement) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["", "Baseline", "Candidate", "Difference", "Interval"]);
+    table.set_header([
+        "",
+        "Baseline",
+        "Candidate",
+        "Difference",
+        "99 % at most",
+        "Worse",
+    ]);
     for c in &j.comparisons {
         table.add_row([c.scenario.name.as_str()]);
-        for m in c.measures.iter().filter(|m| {
-            always(m) || m.difference.value() != 0 || m.difference.low != m.difference.high
-        }) {
-            let d = &m.difference;
+        for m in &c.measures {
             table.add_row([
                 format!("  {}", m.name),
-                value(m.unit, d.baseline),
-                value(m.unit, d.candidate),
-                signed(m.unit, d.value()),
-                interval(m.unit, d),
+                value(m.unit, m.baseline),
+                value(m.unit, m.candidate),
+                difference(m),
+                p99(m),
+                format!("{} of {}", m.worse, m.pairs),
+            ]);
+        }
+        for n in c.numbers.iter().filter(|n| n.baseline != n.candidate) {
+            let shown = |n: u64| i64::try_from(n).unwrap_or(NEVER);
+            table.add_row([
+                format!("  {}", n.name),
+                value(n.unit, shown(n.baseline)),
+                value(n.unit, shown(n.candidate)),
             ]);
         }
     }
-    for index in 1..5 {
+    for index in 1..6 {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     let text = table.to_string();
-    text.lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
 }
 
 /// Text within a cell or an item of Markdown.
@@ -303,10 +435,10 @@ pub fn markdown(j: &Judgement) -> String {
         j.answer, j.candidate, j.baseline
     );
     for reason in &j.reasons {
-        let remedy = reason
-            .remedy
-            .as_ref()
-            .map_or_else(String::new, |r| format!(" → {}", escaped(r)));
+        let remedy = match &reason.remedy {
+            Some(Remedy::Say(remedy)) => format!(" → {}", escaped(remedy)),
+            _ => String::new(),
+        };
         let _ = writeln!(
             out,
             "- **{}**: {}{remedy}",
@@ -314,52 +446,40 @@ pub fn markdown(j: &Judgement) -> String {
             escaped(&reason.text)
         );
     }
-    let _ = writeln!(out, "\n### What changes\n");
-    let mut nothing = true;
-    let plans = j.plans.iter().map(|p| {
-        (
-            format!("in the plan of {}", p.scenarios.join(", ")),
-            &p.changes,
-        )
-    });
-    let lists = std::iter::once(("in the front matter".to_owned(), &j.front_matter))
-        .chain(plans)
-        .chain(std::iter::once((
-            "in steps that none of these plans has".to_owned(),
-            &j.elsewhere,
-        )));
-    for (title, lines) in lists.filter(|(_, lines)| !lines.is_empty()) {
-        nothing = false;
-        let _ = writeln!(out, "- {title}");
-        for line in lines {
-            let _ = writeln!(out, "  - {}", escaped(line));
-        }
+    if let Some(seeds) = j.seeds_enough() {
+        let _ = writeln!(out, "\n`{}`", Remedy::Seeds(seeds));
     }
-    if nothing {
+    let _ = writeln!(out, "\n### What changes\n");
+    let changes = changes(j);
+    for change in &changes {
+        let _ = writeln!(out, "- {}", escaped(change));
+    }
+    if changes.is_empty() {
         let _ = writeln!(out, "Nothing that is done.");
     }
     if !j.comparisons.is_empty() {
-        let _ = writeln!(out, "\n### Numbers\n\n{}.\n", extent(j));
+        let _ = writeln!(out, "\n### Numbers\n\n{}; {}.\n", extent(j), confidence(j));
         let _ = writeln!(
             out,
-            "| scenario | | baseline | candidate | difference | interval |\n| --- | --- | ---: | ---: | ---: | ---: |"
+            "| scenario | | baseline | candidate | difference | 99 % at most | worse |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
         );
         for c in &j.comparisons {
-            let _ = writeln!(out, "| **{}** | {} | | | | |", c.scenario.name, pairs(c));
+            let _ = writeln!(out, "| **{}** | {} | | | | | |", c.scenario.name, pairs(c));
             for m in &c.measures {
-                let d = &m.difference;
                 let _ = writeln!(
                     out,
-                    "| | {} | {} | {} | {} | {} |",
+                    "| | {} | {} | {} | {} | {} | {} of {} |",
                     m.name,
-                    value(m.unit, d.baseline),
-                    value(m.unit, d.candidate),
-                    signed(m.unit, d.value()),
-                    interval(m.unit, d)
+                    value(m.unit, m.baseline),
+                    value(m.unit, m.candidate),
+                    difference(m),
+                    p99(m),
+                    m.worse,
+                    m.pairs
                 );
             }
         }
-        let _ = writeln!(out, "\n{}.", legend(j));
+        let _ = writeln!(out, "\n{LEGEND}");
     }
     if let Some(s) = &j.smallest {
         let cut = if s.cut.is_empty() {
@@ -378,6 +498,9 @@ pub fn markdown(j: &Judgement) -> String {
             s.candidate_replay
         );
     }
+    if let Some(reference) = &j.reference {
+        let _ = writeln!(out, "\n# Against the reference\n\n{}", markdown(reference));
+    }
     out
 }
 
@@ -393,26 +516,35 @@ pub fn json(j: &Judgement) -> Value {
                 "scenario": c.scenario.name,
                 "pairs": c.pairs.len(),
                 "counts": c.counts,
+                "distinct": c.distinct,
                 "newly_failing_ppm": {"low": low, "high": high},
                 "measures": c.measures,
+                "numbers": c.numbers,
             })
         })
         .collect();
     json!({
-        "schema": "firedrill-verify/1",
+        "schema": "firedrill-verify/2",
         "answer": j.answer,
         "baseline": j.baseline,
         "candidate": j.candidate,
         "reasons": j.reasons,
-        "changes": {"front_matter": j.front_matter, "plans": j.plans, "elsewhere": j.elsewhere},
+        "seeds_enough": j.seeds_enough(),
+        "changes": {
+            "renamed": j.renamed,
+            "front_matter": j.front_matter,
+            "plans": j.plans,
+            "elsewhere": j.elsewhere,
+        },
         "concerns": j.concerns,
         "comparisons": comparisons,
         "smallest": j.smallest,
         "seeds": {"run": j.seeds.0, "asked": j.seeds.1},
         "looks": j.looks,
-        "interval_alpha_ppm": j.alpha_ppm,
+        "alpha_ppm": ALPHA_PPM,
         "drills": j.drills,
         "spared": j.spared,
         "interrupted": j.interrupted,
+        "reference": j.reference.as_deref().map(json),
     })
 }

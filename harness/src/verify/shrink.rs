@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::canonical::Side;
 use super::compare::Pair;
 use super::runs::Runs;
+use crate::finding::{Finding, OracleName};
 use crate::scenario::Scenario;
 use crate::shrink::cut_down;
 use crate::worlds::WorldError;
@@ -21,7 +22,7 @@ pub struct Smallest {
     /// What the scenario lacks against the one it was found in, in words; empty: nothing could be left out.
     pub cut: Vec<String>,
     /// The oracle that fails under the candidate.
-    pub oracle: String,
+    pub oracle: OracleName,
     /// Its reason.
     pub reason: String,
     /// Runs the baseline's drill, which passes.
@@ -46,11 +47,10 @@ pub fn smallest(
 ) -> Result<Smallest, WorldError> {
     let oracle = oracle(pair);
     let attempt = |scenario: &Arc<Scenario>, seed| {
-        let scenarios = std::slice::from_ref(scenario);
         // The candidate first: a drill that does not fail needs no baseline.
         for side in [candidate, baseline] {
-            runs.perform(side, scenarios, seed..seed + 1)?;
-            let known = runs.get(side, scenario, seed);
+            runs.perform_cases(side, &[(Arc::clone(scenario), seed)])?;
+            let known = runs.get_case(side, scenario, seed);
             let wanted = known.is_some_and(|brief| {
                 let fails = brief.verdict == crate::verdict::Verdict::Fail;
                 fails == std::ptr::eq(side, candidate)
@@ -61,10 +61,11 @@ pub fn smallest(
             }
         }
         let sides = runs
-            .get(baseline, scenario, seed)
-            .zip(runs.get(candidate, scenario, seed));
+            .get_case(baseline, scenario, seed)
+            .zip(runs.get_case(candidate, scenario, seed));
         Ok(sides
             .map(|(baseline, candidate)| Pair {
+                is_repeat: false,
                 seed,
                 baseline,
                 candidate,
@@ -73,16 +74,12 @@ pub fn smallest(
     };
     let cut = cut_down(scenario, pair.seed, pair.clone(), budget, attempt)?;
     let pair = cut.shown;
-    let reason = pair
-        .candidate
-        .trouble
-        .as_ref()
-        .map(|(_, reason)| reason.clone());
+    let reason = pair.candidate.trouble.as_ref().map(Finding::to_string);
     Ok(Smallest {
         scenario: cut.scenario.name.clone(),
         seed: pair.seed,
         cut: cut.cut,
-        oracle,
+        oracle: oracle.unwrap_or(OracleName::Outcome),
         reason: reason.unwrap_or_default(),
         baseline_replay: pair.baseline.replay.clone(),
         candidate_replay: pair.candidate.replay.clone(),
@@ -90,9 +87,6 @@ pub fn smallest(
     })
 }
 
-fn oracle(pair: &Pair) -> String {
-    let trouble = pair.candidate.trouble.as_ref();
-    trouble
-        .map(|(oracle, _)| oracle.clone())
-        .unwrap_or_default()
+fn oracle(pair: &Pair) -> Option<OracleName> {
+    pair.candidate.trouble.as_ref().map(Finding::oracle)
 }

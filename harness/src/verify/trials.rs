@@ -1,55 +1,163 @@
-//! Which scenarios try which protection: what a runbook's step is there for must happen before its absence can show.
+//! Which drills try a change: those in which the changed part was carried out and mattered.
+//!
+//! Whether a part matters in a drill is found by leaving it out: the baseline is drilled again with a part that does nothing
+//! ([`Vacuous`]). Where that drill fails and the baseline's passes, the part alone stands between the two, and a candidate that passes there has
+//! shown that its own part does as well. One drill of each scenario tells which scenarios are worth more; these are gone through until there
+//! are enough.
 
-use super::protection::Protection;
-use crate::scenario::Scenario;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// A scenario with a fault of this kind, or of this very name, tries the protection beside it.
-const TRIALS: [(&str, Protection); 13] = [
-    ("good-release", Protection::Debounce),
-    ("trigger-flaps", Protection::Debounce),
-    ("trigger-flaps-sound", Protection::Debounce),
-    ("flag-missed", Protection::Fence),
-    ("second-undo", Protection::Pin),
-    ("second-release-elsewhere", Protection::Hold),
-    ("self-heal", Protection::Hold),
-    ("deployment-paused", Protection::Paused),
-    ("pods-stuck", Protection::Rollout),
-    ("image-gone", Protection::Rollout),
-    ("image-gone", Protection::Stop),
-    ("undo-script-failing", Protection::Stop),
-    ("metrics-missing", Protection::Proof),
-];
+use serde::Serialize;
 
-/// Whether drills of `scenario` try `protection`.
-#[must_use]
-pub fn tries(scenario: &Scenario, protection: Protection) -> bool {
-    // An executor that dies and is resumed does each step once all the same: a crash alone tries no pin.
-    TRIALS.iter().any(|(word, of)| {
-        let fault = scenario.faults.iter().any(|f| f.kind.as_str() == *word);
-        *of == protection && (fault || scenario.name == *word)
-    })
+use super::canonical::Side;
+use super::compare::{Comparison, Pair};
+use super::policy::{Concern, Needs};
+use super::runs::{Case, Runs};
+use super::vacuous::Vacuous;
+use crate::verdict::Verdict;
+use crate::worlds::WorldError;
+
+/// What drills say of a concern.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Trial {
+    /// Drills in which the part was carried out.
+    pub carried_out: u64,
+    /// Drills in which it mattered, and which the candidate passes.
+    pub mattered: u64,
+    /// Scenarios in which it mattered.
+    pub scenarios: Vec<String>,
+    /// Drills that would be enough.
+    pub needed: u64,
+    /// How the baseline was altered to find them, as the end of a sentence.
+    pub how: Option<String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::{BUILT_IN, find};
+impl Trial {
+    /// Whether the concern is settled.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.mattered >= self.needed
+    }
+}
 
-    #[test]
-    fn the_sound_release_tries_the_debounce_and_nothing_tries_what_no_drill_does() {
-        let read = |name: &str| {
-            let built_in = find(name).expect("it is built in");
-            Scenario::parse(built_in.file, built_in.text, &[]).expect("it loads")
-        };
-        assert!(!tries(&read("executor-paused"), Protection::Paused));
-        assert!(tries(&read("deployment-paused"), Protection::Paused));
-        for (word, protection) in TRIALS {
-            let tried = |b: &&crate::scenario::BuiltIn| tries(&read(b.name), protection);
-            assert!(BUILT_IN.iter().any(|b| tried(&b)), "no drill: {word}");
+/// Performs what `concern` needs; `needed` drills in which it matters are enough.
+///
+/// # Errors
+/// [`WorldError`] if a drill can't be performed.
+pub(super) fn tried(
+    runs: &mut Runs<'_>,
+    baseline: &Side,
+    comparisons: &[Comparison],
+    concern: &Concern,
+    needed: u64,
+) -> Result<Trial, WorldError> {
+    match &concern.needs {
+        Needs::Person => Ok(Trial {
+            needed,
+            ..Trial::default()
+        }),
+        Needs::CarriedOut(step) => {
+            let passes = |pair: &Pair| pair.candidate.verdict == Verdict::Pass;
+            Ok(counted(comparisons, step, needed, &passes))
         }
-        assert!(tries(&read("good-release"), Protection::Debounce));
-        for built_in in BUILT_IN {
-            assert!(!tries(&read(built_in.name), Protection::Objective));
+        Needs::Improving(step) => {
+            let passes = |pair: &Pair| {
+                pair.candidate.verdict == Verdict::Pass && pair.baseline.verdict == Verdict::Fail
+            };
+            Ok(counted(comparisons, step, needed, &passes))
+        }
+        Needs::Mattering(all) => {
+            // Each of them must be tried; the one that is tried least decides.
+            let mut least: Option<Trial> = None;
+            for vacuous in all {
+                let trial = matters(runs, baseline, comparisons, vacuous, needed)?;
+                if least.as_ref().is_none_or(|l| trial.mattered < l.mattered) {
+                    least = Some(trial);
+                }
+            }
+            Ok(least.unwrap_or_default())
         }
     }
+}
+
+/// Drills in which the candidate carries `step` out, and those of them that show what is asked for.
+fn counted(
+    comparisons: &[Comparison],
+    step: &str,
+    needed: u64,
+    shows: &dyn Fn(&Pair) -> bool,
+) -> Trial {
+    let mut trial = Trial {
+        needed,
+        ..Trial::default()
+    };
+    for comparison in comparisons {
+        let carried_out = |pair: &&Pair| pair.candidate.carried_out.contains(step);
+        let pairs = || comparison.pairs.iter().filter(carried_out);
+        trial.carried_out += pairs().count() as u64;
+        let showing = pairs().filter(|p| !p.is_repeat && shows(p)).count() as u64;
+        if showing > 0 {
+            trial.mattered += showing;
+            trial.scenarios.push(comparison.scenario.name.clone());
+        }
+    }
+    trial
+}
+
+fn matters(
+    runs: &mut Runs<'_>,
+    baseline: &Side,
+    comparisons: &[Comparison],
+    vacuous: &Vacuous,
+    needed: u64,
+) -> Result<Trial, WorldError> {
+    let mut trial = Trial {
+        needed,
+        how: Some(vacuous.how.clone()),
+        ..Trial::default()
+    };
+    let altered = baseline.altered(vacuous.runbook.clone());
+    let passes = |pair: &&Pair| {
+        pair.baseline.verdict == Verdict::Pass && pair.candidate.verdict == Verdict::Pass
+    };
+    let cases = |comparison: &Comparison| -> Vec<Case> {
+        let pairs = comparison.pairs.iter().filter(passes);
+        let pairs = pairs.filter(|p| vacuous.is_carried_out_in(&p.baseline) && !p.is_repeat);
+        pairs
+            .map(|p| (Arc::clone(&comparison.scenario), p.seed))
+            .collect()
+    };
+    let all: Vec<Vec<Case>> = comparisons.iter().map(cases).collect();
+    trial.carried_out = all.iter().map(|cases| cases.len() as u64).sum();
+    // Only a failure is another judgement: a drill that shows nothing may just have lost the step that a fault hangs on.
+    let fails = |runs: &Runs<'_>, (scenario, seed): &Case| {
+        let brief = runs.get_case(&altered, scenario, *seed);
+        brief.is_some_and(|brief| brief.verdict == Verdict::Fail)
+    };
+    let first: Vec<Case> = all
+        .iter()
+        .filter_map(|cases| cases.first().cloned())
+        .collect();
+    runs.perform_cases(&altered, &first)?;
+    let worth: BTreeSet<String> = first
+        .iter()
+        .filter(|case| fails(runs, case))
+        .map(|(scenario, _)| scenario.name.clone())
+        .collect();
+    let more: Vec<Case> = all
+        .into_iter()
+        .flatten()
+        .filter(|(scenario, _)| worth.contains(&scenario.name))
+        .collect();
+    let most = usize::try_from(needed).unwrap_or(usize::MAX).max(1);
+    for some in more.chunks(most) {
+        if trial.is_enough() {
+            break;
+        }
+        runs.perform_cases(&altered, some)?;
+        trial.mattered += some.iter().filter(|case| fails(runs, case)).count() as u64;
+    }
+    trial.scenarios = worth.into_iter().collect();
+    Ok(trial)
 }

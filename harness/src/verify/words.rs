@@ -2,6 +2,7 @@
 
 use executor::runbook::{Command, OnFail, Phase, Runbook, Step, Trigger, When};
 
+use super::canonical::{asked_promql, logql};
 use crate::scenario::format_duration as show;
 
 /// A command in a few words.
@@ -19,15 +20,19 @@ pub(super) fn command(command: &Command) -> String {
         Command::ReplayOrders => "replays the orders since the snapshot".to_owned(),
         Command::RestoreConfig => "puts the configuration back".to_owned(),
         Command::RolloutResume => "resumes a paused rollout".to_owned(),
+        Command::RestoreReplicas => "scales up to the recorded replicas".to_owned(),
+        Command::ReplacePods => "replaces the pods one by one".to_owned(),
         Command::RolloutUndo { pinned: true } => "rolls back to the recorded revision".to_owned(),
         Command::RolloutUndo { pinned: false } => {
             "rolls back to the revision before, whatever that is".to_owned()
         }
         Command::RolloutStatus => "waits for the rollout".to_owned(),
         Command::ReviewReplicaSets => "reviews the ReplicaSets".to_owned(),
-        Command::CheckHealth => "checks the health of every pod".to_owned(),
-        Command::CheckBuildInfo => "checks the build of every pod".to_owned(),
-        Command::CheckCounter { series } => format!("asks every pod for the growth of {series}"),
+        Command::CheckHealth { port } => format!("checks the health of every pod at port {port}"),
+        Command::CheckBuildInfo { port } => format!("checks the build of every pod at port {port}"),
+        Command::CheckCounter { port, series } => {
+            format!("asks every pod at port {port} for the growth of {series}")
+        }
         Command::PromQuery { .. } => "asks Prometheus".to_owned(),
         Command::LogQuery { .. } => "asks the logs".to_owned(),
         Command::WritePostMortem => "writes the post-mortem".to_owned(),
@@ -51,6 +56,8 @@ pub(super) fn when(when: When) -> &'static str {
         When::LedgerRestore => "if the snapshot must correct the ledger",
         When::DeploymentPaused => "if the Deployment is paused",
         When::ConfigChanged => "if the configuration changed",
+        When::ConfigOnly => "if nothing but the configuration changed",
+        When::ReplicasReduced => "if the Deployment was scaled down",
     }
 }
 
@@ -79,36 +86,105 @@ fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What two steps of one name do differently by their commands, which are not the same.
+pub(super) fn command_differs(old: &Step, new: &Step) -> String {
+    let name = &new.name;
+    match (&old.command, &new.command) {
+        (Command::RolloutUndo { pinned: true }, Command::RolloutUndo { pinned: false }) => {
+            format!("`{name}`: the target is no longer pinned to the recorded revision")
+        }
+        (Command::RolloutUndo { pinned: false }, Command::RolloutUndo { pinned: true }) => {
+            format!("`{name}`: the target is now pinned to the recorded revision")
+        }
+        (Command::PromQuery { query: a }, Command::PromQuery { query: b }) => {
+            let (a, b) = apart(&asked_promql(a), &asked_promql(b));
+            format!("`{name}` now asks {b}, not {a}")
+        }
+        (Command::LogQuery { query: a }, Command::LogQuery { query: b }) => {
+            let (a, b) = apart(&logql(a), &logql(b));
+            format!("`{name}` now asks {b}, not {a}")
+        }
+        (a, b) => format!("`{name}` now {}; before, it {}", command(b), command(a)),
+    }
+}
+
+/// Two texts from shortly before they differ to shortly after, as whole queries fill a screen.
+fn apart(a: &str, b: &str) -> (String, String) {
+    const AROUND: usize = 20;
+    const WITHIN: usize = 40;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let before = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let ends = a.iter().rev().zip(b.iter().rev());
+    let after = ends.take_while(|(a, b)| a == b).count();
+    let after = after.min(a.len().min(b.len()) - before);
+    let cut = |text: &[char]| {
+        let from = before.saturating_sub(AROUND);
+        // Where they differ in several places, the first is told.
+        let to = (text.len() - after).min(before + WITHIN) + AROUND;
+        let to = to.min(text.len());
+        let inner: String = text[from..to].iter().collect();
+        let (left, right) = (from > 0, to < text.len());
+        format!(
+            "{}{inner}{}",
+            if left { "…" } else { "" },
+            if right { "…" } else { "" }
+        )
+    };
+    (cut(&a), cut(&b))
+}
+
+/// Another consequence of a failure.
+pub(super) fn on_failure(old: &Step, new: &Step) -> String {
+    let (a, b) = (on_fail(old.on_fail), on_fail(new.on_fail));
+    format!("`{}`: on failure {a} → {b}", new.name)
+}
+
+/// Another phase.
+pub(super) fn phase_differs(old: &Step, new: &Step) -> String {
+    let (a, b) = (phase(old.phase), phase(new.phase));
+    format!("`{}`: phase {a} → {b}", new.name)
+}
+
+/// Once, or once for each service.
+pub(super) fn how_often(old: &Step, new: &Step) -> String {
+    let word = |each| {
+        if each {
+            "once for each service"
+        } else {
+            "once"
+        }
+    };
+    format!(
+        "`{}` is done {} → {}",
+        new.name,
+        word(old.for_each_service),
+        word(new.for_each_service)
+    )
+}
+
+/// Another way to count requests.
+pub(super) fn counting(old: &Step, new: &Step) -> String {
+    let name = &new.name;
+    match (old.count_query.as_deref(), new.count_query.as_deref()) {
+        (Some(a), Some(b)) => {
+            let (a, b) = apart(&asked_promql(a), &asked_promql(b));
+            format!("`{name}` counts requests by {b}, not by {a}")
+        }
+        (a, b) => format!(
+            "`{name}` counts requests by {}, not by {}",
+            or_none(b, flat),
+            or_none(a, flat)
+        ),
+    }
+}
+
 /// The differences between two steps of one name, in words; none if both are carried out alike.
 #[must_use]
 pub(super) fn differences(old: &Step, new: &Step) -> Vec<String> {
     let mut out = Vec::new();
     let name = &new.name;
-    match (&old.command, &new.command) {
-        (a, b) if a == b => {}
-        (Command::RolloutUndo { pinned: true }, Command::RolloutUndo { pinned: false }) => {
-            out.push(format!(
-                "`{name}`: the target is no longer pinned to the recorded revision"
-            ));
-        }
-        (Command::RolloutUndo { pinned: false }, Command::RolloutUndo { pinned: true }) => {
-            out.push(format!(
-                "`{name}`: the target is now pinned to the recorded revision"
-            ));
-        }
-        (Command::PromQuery { query: a }, Command::PromQuery { query: b })
-        | (Command::LogQuery { query: a }, Command::LogQuery { query: b }) => {
-            if flat(a) == flat(b) {
-                out.push(format!("`{name}`: its query is laid out differently"));
-            } else {
-                out.push(format!("`{name}` now asks {}, not {}", flat(b), flat(a)));
-            }
-        }
-        (a, b) => out.push(format!(
-            "`{name}` now {}; before, it {}",
-            command(b),
-            command(a)
-        )),
+    if asked(&old.command) != asked(&new.command) {
+        out.push(command_differs(old, new));
     }
     if old.timeout != new.timeout {
         out.push(format!(
@@ -118,8 +194,7 @@ pub(super) fn differences(old: &Step, new: &Step) -> Vec<String> {
         ));
     }
     if old.on_fail != new.on_fail {
-        let (a, b) = (on_fail(old.on_fail), on_fail(new.on_fail));
-        out.push(format!("`{name}`: on failure {a} → {b}"));
+        out.push(on_failure(old, new));
     }
     if old.when != new.when {
         out.push(format!(
@@ -129,25 +204,10 @@ pub(super) fn differences(old: &Step, new: &Step) -> Vec<String> {
         ));
     }
     if old.phase != new.phase {
-        out.push(format!(
-            "`{name}`: phase {} → {}",
-            phase(old.phase),
-            phase(new.phase)
-        ));
+        out.push(phase_differs(old, new));
     }
     if old.for_each_service != new.for_each_service {
-        let word = |each| {
-            if each {
-                "once for each service"
-            } else {
-                "once"
-            }
-        };
-        out.push(format!(
-            "`{name}` is done {} → {}",
-            word(old.for_each_service),
-            word(new.for_each_service)
-        ));
+        out.push(how_often(old, new));
     }
     if old.expect != new.expect {
         let text = |e: Option<executor::runbook::Condition>| or_none(e, |c| format!("`{c}`"));
@@ -166,12 +226,9 @@ pub(super) fn differences(old: &Step, new: &Step) -> Vec<String> {
             text(old.min_requests)
         ));
     }
-    if old.count_query.as_deref().map(flat) != new.count_query.as_deref().map(flat) {
-        out.push(format!(
-            "`{name}` counts requests by {}, not by {}",
-            or_none(new.count_query.as_deref(), flat),
-            or_none(old.count_query.as_deref(), flat)
-        ));
+    if old.count_query.as_deref().map(asked_promql) != new.count_query.as_deref().map(asked_promql)
+    {
+        out.push(counting(old, new));
     }
     if old.hold != new.hold {
         out.push(format!(
@@ -181,6 +238,19 @@ pub(super) fn differences(old: &Step, new: &Step) -> Vec<String> {
         ));
     }
     out
+}
+
+/// The command with its query as it is parsed, whose layout is no difference.
+fn asked(command: &Command) -> Command {
+    match command {
+        Command::PromQuery { query } => Command::PromQuery {
+            query: asked_promql(query),
+        },
+        Command::LogQuery { query } => Command::LogQuery {
+            query: logql(query),
+        },
+        other => other.clone(),
+    }
 }
 
 /// The differences of the front matter, in words.
@@ -258,12 +328,9 @@ pub(super) fn trigger_differences(old: &Trigger, new: &Trigger) -> Vec<String> {
             "trigger `{name}`: its class is another one, which decides how the ledger is dealt with"
         ));
     }
-    if flat(&old.query) != flat(&new.query) {
-        out.push(format!(
-            "trigger `{name}` asks {}, not {}",
-            flat(&new.query),
-            flat(&old.query)
-        ));
+    if asked_promql(&old.query) != asked_promql(&new.query) {
+        let (was, is) = apart(&asked_promql(&old.query), &asked_promql(&new.query));
+        out.push(format!("trigger `{name}` asks {is}, not {was}"));
     }
     if old.condition != new.condition {
         out.push(format!(

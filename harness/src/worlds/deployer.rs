@@ -1,6 +1,7 @@
 //! The deployer: brings a release into production as a pipeline does. Schema first, then configuration, then images.
 //! The same in every world, but for how the schema is migrated.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::Future;
 
@@ -8,10 +9,10 @@ use dex::release::{Release, Service};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::sim::NAMESPACE;
-use super::sim::objects::{MIGRATIONS, configuration, migrations};
+use super::manifests::{MIGRATIONS, NAMESPACE, configuration, migrations};
+use super::template;
 
 /// Deploys `to` where `from` runs; what went wrong. `migrate` is awaited if `to` brings migrations, once they are published.
 pub(super) async fn deploy(
@@ -31,8 +32,14 @@ pub(super) async fn deploy(
     }
     let before = configuration(from);
     for (name, data) in configuration(to) {
-        if before.get(&name) != Some(&data) {
-            let patch = json!({"data": data});
+        let was = before.get(&name);
+        if was != Some(&data) {
+            // Keys that the new release has no more are removed.
+            let gone = was.into_iter().flat_map(BTreeMap::keys);
+            let gone = gone.filter(|key| !data.contains_key(*key));
+            let mut keys: BTreeMap<&String, Value> = gone.map(|key| (key, Value::Null)).collect();
+            keys.extend(data.iter().map(|(key, value)| (key, json!(value))));
+            let patch = json!({"data": keys});
             maps.patch(&name, &params, &Patch::Merge(&patch))
                 .await
                 .map_err(|e| said("configure", &e))?;
@@ -40,14 +47,21 @@ pub(super) async fn deploy(
     }
     let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
     for service in Service::ALL {
-        let (old, new) = (from.build(service), to.build(service));
-        if old == new {
+        if !template::differs(service, from, to) {
             continue;
         }
         let name = service.name();
+        if from.template(service).next().is_some() {
+            return Err(format!(
+                "{}: a release that changes pod templates can only be deployed, not be deployed over",
+                from.name
+            ));
+        }
+        let mut changed = Value::Null;
+        template::change(&mut changed, service, to);
         let patch = json!({
             "metadata": {"annotations": {"kubernetes.io/change-cause": format!("deploy {}", to.name)}},
-            "spec": {"template": {"spec": {"containers": [{"name": name, "image": new.image()}]}}},
+            "spec": {"template": changed},
         });
         deployments
             .patch(name, &params, &Patch::Strategic(&patch))

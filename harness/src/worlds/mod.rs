@@ -3,8 +3,10 @@
 mod deployer;
 #[cfg(feature = "kind")]
 pub mod kind;
+pub(crate) mod manifests;
 mod schedule;
 pub mod sim;
+pub(crate) mod template;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use crate::drill::timeline::Entry;
 use crate::evidence::Evidence;
 use crate::runbooks::{self, LoadedRunbook};
 use crate::scenario::{FaultKind, Scenario};
-use crate::token::Token;
+use crate::token::{Made, Token};
 
 /// The kinds of world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,9 +90,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The token that performs it again.
+    /// The token that performs it again, and says nothing of how it went.
     #[must_use]
     pub fn token(&self) -> String {
+        self.token_with(None)
+    }
+
+    /// The token that performs it again, and says by which build it was made and how the drill went.
+    #[must_use]
+    pub fn token_of(&self, fingerprint: u64) -> String {
+        self.token_with(Some(Made::here(fingerprint)))
+    }
+
+    fn token_with(&self, made: Option<Made>) -> String {
         Token::encode(
             self.world,
             self.seed,
@@ -98,6 +110,7 @@ impl Plan {
             &self.scenario,
             &self.runbook.text,
             runbooks::BUILT_IN,
+            made,
         )
     }
 }
@@ -126,7 +139,8 @@ pub struct Performed {
     pub timeline: Vec<Entry>,
     /// Rolling hash over every event; 0 in a world that is not deterministic.
     pub fingerprint: u64,
-    /// Requests that the executor made from the trigger on: in the simulation all of them, on a cluster those to the API server.
+    /// Requests that the executor made from the trigger on, none if nothing fired: in the simulation all of them, on a
+    /// cluster those to the API server.
     pub executor_requests: u64,
     /// What its plans rested on, in the simulation; on a cluster nobody asks.
     pub observed: Vec<Arc<Observed>>,

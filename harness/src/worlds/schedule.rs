@@ -3,7 +3,7 @@
 use sim::rng::Rng;
 use sim::time::Micros;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
 
@@ -35,6 +35,18 @@ impl Schedule {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.faults.len()
+    }
+
+    /// The numbers of ready pods that faults wait for, the smallest first.
+    pub(super) fn ready_awaited(&self) -> Vec<u32> {
+        let awaited = self
+            .faults
+            .iter()
+            .filter_map(|(fault, _)| match fault.when {
+                Anchor::Ready(pods) => Some(pods),
+                _ => None,
+            });
+        awaited.collect::<BTreeSet<u32>>().into_iter().collect()
     }
 
     /// A fault, and the label that names its stream: its kind, and which one of that kind it is.

@@ -1,10 +1,10 @@
 //! Events (core/v1), as `client-go/tools/record` writes them: repeats count up, floods are filtered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::kinds::Kind;
 use super::machine::Cluster;
-use super::value::{self, int, set, text, timestamp};
+use super::value::{self, set, text, timestamp};
 use crate::cluster::json::{Value, json};
 use crate::time::{EPOCH_SECOND, Micros};
 
@@ -13,14 +13,42 @@ const BURST: u64 = 25;
 /// One more event each of these after the burst.
 const REFILL: Micros = Micros::from_secs(300);
 
+/// From so many different messages on, events of one reason are combined (`defaultAggregateMaxEvents`), …
+const COMBINED_FROM: usize = 10;
+/// … unless they are further apart than this (`defaultAggregateIntervalInSeconds`).
+const COMBINED_WITHIN: Micros = Micros::from_secs(600);
+
+/// Events that differ in their messages alone (`EventAggregatorByReasonFunc`): object UID, source, warning, reason.
+type Similar = (String, &'static str, bool, &'static str);
+
 /// What the recorders remember.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     /// (object UID, source) → (events sent, first at).
     sent: BTreeMap<(String, &'static str), (u64, Micros)>,
-    /// (object UID, reason, message) → event key, for counting repeats.
-    seen: BTreeMap<(String, &'static str, String), String>,
+    /// The latest messages of similar events, and when the last of them came.
+    similar: BTreeMap<Similar, (BTreeSet<String>, Micros)>,
+    /// Similar events with their message, or without one if they are combined → (event key, how often), for counting
+    /// repeats.
+    seen: BTreeMap<(Similar, Option<String>), (String, u64)>,
     written: u64,
+}
+
+impl Recorder {
+    /// Whether an event is one of so many similar ones that they are combined (`events_cache.go` EventAggregate).
+    fn combines(&mut self, now: Micros, similar: &Similar, message: &str) -> bool {
+        let (messages, last) = self.similar.entry(similar.clone()).or_default();
+        if now.saturating_sub(*last) > COMBINED_WITHIN {
+            messages.clear();
+        }
+        messages.insert(message.to_owned());
+        *last = now;
+        if messages.len() < COMBINED_FROM {
+            return false;
+        }
+        messages.pop_first();
+        true
+    }
 }
 
 impl Cluster {
@@ -34,6 +62,18 @@ impl Cluster {
         source: &'static str,
     ) {
         let uid = value::uid(object).to_owned();
+        let similar = (uid.clone(), source, warning, reason);
+        let combined = self.recorder.combines(self.now, &similar, message);
+        let shown = if combined {
+            format!("(combined from similar events): {message}")
+        } else {
+            message.to_owned()
+        };
+        let identity = (similar, (!combined).then(|| message.to_owned()));
+        let seen = self.recorder.seen.get_mut(&identity).map(|(key, count)| {
+            *count += 1;
+            (key.clone(), *count)
+        });
         let (sent, first) = self
             .recorder
             .sent
@@ -43,13 +83,12 @@ impl Cluster {
             return;
         }
         *sent += 1;
-        let identity = (uid.clone(), reason, message.to_owned());
-        if let Some(key) = self.recorder.seen.get(&identity).cloned()
+        if let Some((key, count)) = seen
             && let Some(old) = self.get(Kind::Event, &key)
         {
             let mut event = old.value.clone();
-            let count = int(&event, &["count"]).unwrap_or(1) + 1;
             set(&mut event, &["count"], count);
+            set(&mut event, &["message"], shown);
             set(&mut event, &["lastTimestamp"], timestamp(self.now));
             self.store.replace(self.now, Kind::Event, &key, event);
             self.published();
@@ -76,7 +115,7 @@ impl Cluster {
                 "name": value::name(object), "namespace": value::namespace(object), "uid": uid,
                 "resourceVersion": text(object, &["metadata", "resourceVersion"]),
             },
-            "reason": reason, "message": message,
+            "reason": reason, "message": shown,
             "type": if warning { "Warning" } else { "Normal" },
             "source": {"component": source},
             "reportingComponent": source, "reportingInstance": "",
@@ -87,7 +126,7 @@ impl Cluster {
         if self.store.get(Kind::Event, &key).is_some() {
             return;
         }
-        self.recorder.seen.insert(identity, key.clone());
+        self.recorder.seen.insert(identity, (key.clone(), 1));
         self.store.insert(self.now, Kind::Event, key, event);
         self.published();
     }

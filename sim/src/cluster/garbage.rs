@@ -1,5 +1,6 @@
 //! The garbage collector: dependents follow their owner, or lose it.
 
+use super::claims::without_owner;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::objects::{DeleteOptions, Part, Propagation};
@@ -65,18 +66,8 @@ impl Cluster {
         let has = |f: &str| finalizers.iter().any(|x| x.as_str() == Some(f));
         if has("orphan") {
             for (kind, key, dependent) in dependents {
-                let mut copy = dependent.value.clone();
-                let kept: Vec<_> = items(&copy, &["metadata", "ownerReferences"])
-                    .iter()
-                    .filter(|r| text(r, &["uid"]) != owner)
-                    .cloned()
-                    .collect();
-                if kept.is_empty() {
-                    remove(&mut copy, &["metadata", "ownerReferences"]);
-                } else {
-                    set(&mut copy, &["metadata", "ownerReferences"], kept);
-                }
-                let _gone = self.update(kind, &key, copy, Part::Main);
+                let orphan = without_owner(&dependent.value, owner);
+                let _gone = self.update(kind, &key, orphan, Part::Main);
             }
             self.drop_finalizer(kind, &key, "orphan");
         } else if has("foregroundDeletion") {

@@ -1,6 +1,6 @@
 //! The cluster: one synchronous state machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::agenda_items::{Item, Work};
 use super::api::cache::WatchCaches;
@@ -10,6 +10,7 @@ use super::events::Recorder;
 use super::kinds::Kind;
 use super::kubelet::Kubelet;
 use super::objects::Quota;
+use super::queue::DelayingQueue;
 use super::store::{Ref, Store};
 use super::timings::Timings;
 use super::value;
@@ -60,7 +61,7 @@ pub struct Cluster {
     pub(crate) store: Store,
     pub(crate) agenda: Agenda<Item>,
     pub(crate) pending: BTreeSet<Work>,
-    pub(crate) failures: BTreeMap<Work, u32>,
+    pub(crate) queue: DelayingQueue,
     pub(crate) timings: Timings,
     pub(crate) rng: Streams,
     pub(crate) watches: Watches,
@@ -92,7 +93,7 @@ impl Cluster {
             store: Store::new(),
             agenda: Agenda::default(),
             pending: BTreeSet::new(),
-            failures: BTreeMap::new(),
+            queue: DelayingQueue::default(),
             caches: WatchCaches::new(seed, &timings),
             timings,
             rng: Streams::new(seed),
@@ -163,7 +164,11 @@ impl Cluster {
                 self.pending.remove(&work);
                 self.work(work, workload);
             }
-            Item::Later(work) => self.work(work, workload),
+            Item::Later(work) => {
+                if self.queue.take_due(self.now, &work) {
+                    self.work(work, workload);
+                }
+            }
             Item::Container { pod, epoch, step } => self.container_step(pod, epoch, step, workload),
             Item::Proxy => self.proxy_run(workload),
             Item::WatchDeadline(id) => self.watches.end(id),
@@ -197,22 +202,17 @@ impl Cluster {
             }
         };
         if result.is_ok() {
-            self.failures.remove(&work);
-        } else {
-            self.retry(work);
+            self.queue.forget(&work);
+        } else if let Some(delay) = self.queue.failed(&work) {
+            self.enqueue_at(self.now + delay, work);
         }
     }
 
-    /// Queues a failed sync again: 5 ms doubling, dropped after 15 (client-go's workqueue).
-    fn retry(&mut self, work: Work) {
-        let failures = self.failures.entry(work.clone()).or_insert(0);
-        *failures += 1;
-        if *failures > 15 {
-            self.failures.remove(&work);
-            return;
+    /// Queues work for `at`, unless it waits for an earlier instant already (`AddAfter`).
+    pub(crate) fn enqueue_at(&mut self, at: Micros, work: Work) {
+        if self.queue.wait_until(at, &work) {
+            self.agenda.push(at, Item::Later(work));
         }
-        let delay = Micros(5_000 << *failures);
-        self.agenda.push(self.now + delay, Item::Later(work));
     }
 
     /// Queues work for when whoever does it has seen and done it, unless it is queued already.

@@ -17,6 +17,7 @@
 mod agenda_items;
 mod api;
 mod budget;
+mod claims;
 mod deployment;
 mod endpoints;
 mod events;
@@ -27,6 +28,7 @@ mod kubelet;
 mod machine;
 mod notify;
 mod objects;
+mod queue;
 mod replicaset;
 mod scheduler;
 mod store;

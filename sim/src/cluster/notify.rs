@@ -12,6 +12,8 @@ impl Cluster {
     /// Wakes whoever watches this kind.
     pub(crate) fn notify(&mut self, entry: &LogEntry) {
         let object = &entry.object.value;
+        let previous = entry.previous.as_ref().map(|p| &p.value);
+        let gone = entry.change == Change::Deleted;
         match entry.kind {
             Kind::Deployment if entry.change != Change::Deleted => {
                 self.enqueue(Work::Deployment(entry.key.clone()));
@@ -20,11 +22,12 @@ impl Cluster {
                 if entry.change != Change::Deleted {
                     self.enqueue(Work::ReplicaSet(entry.key.clone()));
                 }
-                self.enqueue_controller(object);
+                self.wake_controllers(Kind::Deployment, object, previous, gone);
             }
             Kind::Pod => self.notify_pod(entry),
             Kind::Service => self.enqueue(Work::Endpoints(entry.key.clone())),
             Kind::EndpointSlice => self.proxy_wake(),
+            Kind::Node => self.wake_unschedulable(),
             Kind::ConfigMap => self.enqueue(Work::Config(entry.key.clone())),
             Kind::PodDisruptionBudget if entry.change != Change::Deleted => {
                 self.enqueue(Work::Budget(entry.key.clone()));
@@ -50,23 +53,19 @@ impl Cluster {
         matches!(kind, Kind::Deployment | Kind::ReplicaSet | Kind::Service)
     }
 
-    /// Queues the controller that owns this object.
-    fn enqueue_controller(&mut self, object: &Value) {
-        let Some(owner) = controller_of(object) else {
-            return;
-        };
-        let key = value::key(value::namespace(object), text(owner, &["name"]));
-        match text(owner, &["kind"]) {
-            "Deployment" => self.enqueue(Work::Deployment(key)),
-            "ReplicaSet" => self.enqueue(Work::ReplicaSet(key)),
-            _ => {}
+    /// Queues a Deployment or a ReplicaSet.
+    pub(crate) fn enqueue_controller(&mut self, kind: Kind, key: String) {
+        match kind {
+            Kind::Deployment => self.enqueue(Work::Deployment(key)),
+            _ => self.enqueue(Work::ReplicaSet(key)),
         }
     }
 
     fn notify_pod(&mut self, entry: &LogEntry) {
         let object = &entry.object.value;
         let previous = entry.previous.as_ref().map(|p| &p.value);
-        self.enqueue_controller(object);
+        let gone = entry.change == Change::Deleted;
+        self.wake_controllers(Kind::ReplicaSet, object, previous, gone);
         let assigned = !text(object, &["spec", "nodeName"]).is_empty();
         match entry.change {
             Change::Deleted => {
@@ -105,7 +104,8 @@ impl Cluster {
         }
     }
 
-    /// Recreate waits for the last pod: a pod's deletion wakes its Deployment only when none remains.
+    /// Recreate waits for the last pod: a pod's deletion wakes its Deployment only when none remains
+    /// (`deployment_controller.go` deletePod).
     fn wake_deployment_of_pod(&mut self, pod: &Value) {
         let rs_uid = controller_uid(pod);
         let namespace = value::namespace(pod).to_owned();
@@ -117,6 +117,17 @@ impl Cluster {
         else {
             return;
         };
+        let Some(owner) = controller_of(&rs.value) else {
+            return;
+        };
+        let recreates = |d: &Value| text(d, &["spec", "strategy", "type"]) == "Recreate";
+        let key = value::key(&namespace, text(owner, &["name"]));
+        if !self
+            .get(Kind::Deployment, &key)
+            .is_some_and(|d| recreates(&d.value))
+        {
+            return;
+        }
         let deployment = rs.controller_uid();
         let owned: Vec<String> = self
             .store
@@ -129,7 +140,7 @@ impl Cluster {
             .list(Kind::Pod, Some(&namespace))
             .any(|(_, p)| owned.iter().any(|u| u == p.controller_uid()));
         if !any_left {
-            self.enqueue_controller(&rs.value);
+            self.wake_owner(&rs.value, owner);
         }
     }
 }

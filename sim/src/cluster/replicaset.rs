@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::agenda_items::{Item, Work};
+use super::agenda_items::Work;
 use super::api::selectors::LabelSelector;
 use super::api::status::ApiError;
 use super::deployment::spec_replicas;
@@ -81,21 +81,11 @@ pub(crate) fn deletion_order(now: Micros, a: (&Value, usize), b: (&Value, usize)
 }
 
 impl Cluster {
-    /// Active pods that a ReplicaSet controls.
-    fn pods_of(&self, rs: &Value) -> Vec<Ref> {
-        let owner = uid(rs);
-        self.store
-            .list(Kind::Pod, Some(value::namespace(rs)))
-            .filter(|(_, p)| p.controller_uid() == owner && is_active(&p.value))
-            .map(|(_, p)| p.clone())
-            .collect()
-    }
-
     pub(crate) fn sync_replica_set(&mut self, key: &str) -> Result<(), ApiError> {
         let Some(rs) = self.get(Kind::ReplicaSet, key) else {
             return Ok(());
         };
-        let pods = self.pods_of(&rs.value);
+        let pods = self.claim(&rs.value, Kind::Pod, is_active)?;
         let outcome = if value::deleting(&rs.value) {
             Ok(())
         } else {
@@ -125,8 +115,7 @@ impl Cluster {
             .filter(|due| *due > self.now)
             .min();
         if let Some(due) = next {
-            self.agenda
-                .push(due, Item::Later(Work::ReplicaSet(key.to_owned())));
+            self.enqueue_at(due, Work::ReplicaSet(key.to_owned()));
         }
     }
 
@@ -266,27 +255,31 @@ impl Cluster {
         let generation = int(rs, &["metadata", "generation"]).unwrap_or(0);
         status.insert("observedGeneration", generation.into());
         if let Some(error) = error {
-            let reason = if (pods.len() as i64) < spec_replicas(rs) {
-                "FailedCreate"
-            } else {
-                "FailedDelete"
-            };
-            let since = condition(rs, "ReplicaFailure")
-                .filter(|c| text(c, &["reason"]) == reason)
-                .map_or_else(
-                    || timestamp(self.now),
-                    |c| text(c, &["lastTransitionTime"]).to_owned(),
-                );
             status.insert(
                 "conditions",
-                json!([{
-                    "type": "ReplicaFailure", "status": "True", "reason": reason,
-                    "message": error.message, "lastTransitionTime": since,
-                }]),
+                json!([failure(self.now, rs, pods.len(), error)]),
             );
         }
         status.into()
     }
+}
+
+/// The condition that says that pods can't be created or deleted. It keeps its first message, although each
+/// attempt has one of its own (it names the pod): a new one would be a write, which wakes the controller, which then
+/// never backs off (`replica_set_utils.go` calculateStatus: set only where `failureCond == nil`).
+fn failure(now: Micros, rs: &Value, pods: usize, error: &ApiError) -> Value {
+    if let Some(first) = condition(rs, "ReplicaFailure") {
+        return first.clone();
+    }
+    let reason = if (pods as i64) < spec_replicas(rs) {
+        "FailedCreate"
+    } else {
+        "FailedDelete"
+    };
+    json!({
+        "type": "ReplicaFailure", "status": "True", "reason": reason,
+        "message": error.message, "lastTransitionTime": timestamp(now),
+    })
 }
 
 #[cfg(test)]

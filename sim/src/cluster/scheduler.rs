@@ -1,6 +1,6 @@
-//! The scheduler: the emptiest node with room for another pod.
+//! The scheduler: the emptiest node with room for another pod, among those that the pod tolerates.
 
-use super::agenda_items::{Item, Work};
+use super::agenda_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::value::{self, at, condition, items, name, set, text, timestamp};
@@ -22,12 +22,11 @@ impl Cluster {
             );
             self.store.replace(self.now, Kind::Node, &key, object);
             self.published();
-            self.wake_unschedulable();
         }
     }
 
-    /// (node, free places), the emptiest first.
-    fn places(&self) -> Vec<(String, usize)> {
+    /// The nodes that a pod may run on as (node, free places), the emptiest first, and why it may not run on the others.
+    fn places(&self, pod: &Value) -> (Vec<(String, usize)>, Vec<String>) {
         let used = |node: &str| {
             self.store
                 .list(Kind::Pod, None)
@@ -37,20 +36,23 @@ impl Cluster {
                 })
                 .count()
         };
-        let mut places: Vec<(String, usize)> = self
-            .store
-            .list(Kind::Node, None)
-            .filter(|(_, n)| !value::flag(&n.value, &["spec", "unschedulable"]))
-            .map(|(_, n)| {
-                let node = name(&n.value);
-                let most = text(&n.value, &["status", "allocatable", "pods"])
-                    .parse()
-                    .unwrap_or(DEFAULT_PODS);
-                (node.to_owned(), most.saturating_sub(used(node)))
-            })
-            .collect();
+        let mut places = Vec::new();
+        let mut refusals = Vec::new();
+        for (_, n) in self.store.list(Kind::Node, None) {
+            let node = name(&n.value);
+            let most = text(&n.value, &["status", "allocatable", "pods"])
+                .parse()
+                .unwrap_or(DEFAULT_PODS);
+            let free = most.saturating_sub(used(node));
+            match refusal(&n.value, pod) {
+                Some(why) => refusals.push(why),
+                None if free == 0 => refusals.push("Too many pods".to_owned()),
+                None => places.push((node.to_owned(), free)),
+            }
+        }
         places.sort_by_key(|(_, free)| std::cmp::Reverse(*free));
-        places
+        refusals.sort();
+        (places, refusals)
     }
 
     pub(crate) fn schedule_pod(&mut self, key: &str) {
@@ -60,9 +62,9 @@ impl Cluster {
         if !text(&pod.value, &["spec", "nodeName"]).is_empty() || value::deleting(&pod.value) {
             return;
         }
-        let places = self.places();
+        let (places, refusals) = self.places(&pod.value);
         let mut object = pod.value.clone();
-        match places.first().filter(|(_, free)| *free > 0) {
+        match places.first() {
             Some((node, _)) => {
                 set(&mut object, &["spec", "nodeName"], node.as_str());
                 let bound = json!({
@@ -83,10 +85,14 @@ impl Cluster {
                 );
             }
             None => {
+                let reasons: Vec<String> = refusals
+                    .chunk_by(|a, b| a == b)
+                    .map(|same| format!("{} {}", same.len(), same[0]))
+                    .collect();
                 let message = format!(
-                    "0/{} nodes are available: {} Too many pods.",
-                    places.len(),
-                    places.len()
+                    "0/{} nodes are available: {}.",
+                    refusals.len(),
+                    reasons.join(", ")
                 );
                 if condition(&object, "PodScheduled").is_none() {
                     let refused = json!({
@@ -108,8 +114,7 @@ impl Cluster {
                     "default-scheduler",
                 );
                 let at = self.now + self.timings.schedule_retry.draw(&mut self.rng.scheduler);
-                self.agenda
-                    .push(at, Item::Later(Work::Schedule(key.to_owned())));
+                self.enqueue_at(at, Work::Schedule(key.to_owned()));
             }
         }
     }
@@ -126,6 +131,43 @@ impl Cluster {
             self.enqueue(Work::Schedule(key));
         }
     }
+}
+
+/// Why a pod may not be put on a node, however much room there is: it is cordoned, or has a taint that the pod does not
+/// tolerate (plugins NodeUnschedulable and TaintToleration).
+fn refusal(node: &Value, pod: &Value) -> Option<String> {
+    const CORDONED: &str = "node.kubernetes.io/unschedulable";
+    let tolerates = |taint: &Value| {
+        let tolerations = items(pod, &["spec", "tolerations"]);
+        tolerations.iter().any(|t| tolerated(t, taint))
+    };
+    let cordon = json!({"key": CORDONED, "effect": "NoSchedule"});
+    if value::flag(node, &["spec", "unschedulable"]) && !tolerates(&cordon) {
+        return Some("node(s) were unschedulable".to_owned());
+    }
+    let taint = items(node, &["spec", "taints"]).iter().find(|taint| {
+        matches!(text(taint, &["effect"]), "NoSchedule" | "NoExecute") && !tolerates(taint)
+    })?;
+    Some(format!(
+        "node(s) had untolerated taint {{{}: {}}}",
+        text(taint, &["key"]),
+        text(taint, &["value"])
+    ))
+}
+
+/// `Toleration.ToleratesTaint` (`api/core/v1/toleration.go`).
+fn tolerated(toleration: &Value, taint: &Value) -> bool {
+    let (of, on) = (
+        |f: &str| text(toleration, &[f]),
+        |f: &str| text(taint, &[f]),
+    );
+    let any_or_same = |f: &str| of(f).is_empty() || of(f) == on(f);
+    any_or_same("effect")
+        && any_or_same("key")
+        && match of("operator") {
+            "" | "Equal" => of("value") == on("value"),
+            operator => operator == "Exists",
+        }
 }
 
 /// Replaces the condition of the same type.

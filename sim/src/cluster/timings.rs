@@ -24,8 +24,8 @@ pub struct Timings {
     pub sandbox: BTreeMap<String, Distribution>,
     /// Creating and starting a container whose image is present.
     pub container_start: Distribution,
-    /// A pull that fails.
-    pub pull_failure: Distribution,
+    /// A registry's answer to a question for an image: its manifest, or that there is none.
+    pub registry: Distribution,
     /// From one of the kubelet's looks at all containers to the next (PLEG): what has changed is noticed then and not before.
     pub relist: Micros,
     /// From such a look to the decision that follows from what it found.
@@ -104,8 +104,8 @@ impl Timings {
                 .map(|(app, it)| (app.clone(), it.up.distribution.less(CONTAINER_START_US)))
                 .collect(),
             container_start: Distribution::fixed(CONTAINER_START_US),
-            // A registry that answers 404.
-            pull_failure: Distribution::millis(400, 1_500),
+            // Only pulls wait for it, and a calibrated cluster has none: a public registry's answer to a manifest.
+            registry: Distribution::millis(400, 1_500),
             relist: RELIST,
             // A container that starts just before a look is seen the soonest.
             look: Distribution::fixed(pods.observe.distribution.ends().0)

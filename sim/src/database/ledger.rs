@@ -1,9 +1,11 @@
 //! One database of the server: what `CREATE DATABASE … TEMPLATE` copies.
 
+use std::sync::Arc;
+
 use dex::Exchange as Core;
 use dex::command::{Command, Event, Outcome, Trade};
-use dex::order_log::OrderLog;
-use dex::release::SchemaVersion;
+use dex::order_log::{OrderLog, replay_into};
+use dex::release::{Build, SchemaVersion};
 use dex::types::{Seq, Side, StableHash, Tif};
 
 use super::ops::{HistoryRow, LedgerPosition};
@@ -14,6 +16,15 @@ const ORDER_LOG_ROW_BYTES: u64 = 180;
 const TRADE_ROW_BYTES: u64 = 220;
 const BALANCE_ROW_BYTES: u64 = 110;
 const ORDER_ROW_BYTES: u64 = 190;
+
+/// What a ledger in use has taken the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Restored {
+    /// Snapshot that it was copied from.
+    pub(crate) from: String,
+    /// Name of the ledger that was in use before.
+    pub(crate) set_aside: String,
+}
 
 /// A row of the table `trades`: its id and a stable hash of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +45,7 @@ pub fn trade_content(trade: &Trade) -> u64 {
     hash.word(trade.taker_order.0);
     hash.word(trade.maker_order.0);
     hash.word(u64::from(trade.taker.0) << 32 | u64::from(trade.maker.0));
+    hash.words([trade.seq.0, trade.taker_fee.bits(), trade.maker_fee.bits()]);
     hash.digest()
 }
 
@@ -63,6 +75,25 @@ pub fn order_content(command: &Command) -> u64 {
     hash.digest()
 }
 
+/// A matching engine began to write: what it found in the state tables, and what it made of it and the log's tail.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    /// The engine's build. Whatever it executed afterwards, until the next handover, follows from `written` and the log.
+    pub build: Build,
+    /// The state tables as it found them.
+    pub found: Arc<Core>,
+    /// The state tables as it wrote them before its first transaction.
+    pub written: Arc<Core>,
+}
+
+impl Handover {
+    /// Whether it applied entries of the log that the tables lacked.
+    #[must_use]
+    pub fn replayed(&self) -> bool {
+        self.written.seq() != self.found.seq()
+    }
+}
+
 /// The content of one database.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -74,9 +105,8 @@ pub struct Ledger {
     pub(crate) state: Core,
     pub(crate) log: OrderLog,
     pub(crate) trades: Vec<TradeRow>,
-    /// The sequences' values: highest order and trade id ever handed out.
-    pub(crate) order_id_max: u64,
-    pub(crate) trade_id_max: u64,
+    /// Which engines have written the state tables, oldest first: the world's own record.
+    pub(crate) handovers: Vec<Handover>,
     /// Token of the fence, if it is up.
     pub(crate) fence: Option<u64>,
     /// Highest fencing token ever seen.
@@ -87,8 +117,8 @@ pub struct Ledger {
     pub(crate) client_refs_since: Option<u64>,
     /// References that were dropped with their column.
     pub(crate) client_refs_lost: u64,
-    /// Snapshot that this database was restored from.
-    pub(crate) restored_from: Option<String>,
+    /// What this database is a restored copy of, until the fence is lowered.
+    pub(crate) restored: Option<Restored>,
     /// Set for copies: when the copy was complete.
     pub(crate) copied_at: Option<Micros>,
     pub(crate) base_bytes: u64,
@@ -104,14 +134,13 @@ impl Ledger {
             state,
             log: OrderLog::new(),
             trades: Vec::new(),
-            order_id_max: 0,
-            trade_id_max: 0,
+            handovers: Vec::new(),
             fence: None,
             token_max: 0,
             epoch: 0,
             client_refs_since: None,
             client_refs_lost: 0,
-            restored_from: None,
+            restored: None,
             copied_at: None,
             base_bytes,
             base_rows,
@@ -137,14 +166,20 @@ impl Ledger {
         self.client_refs_lost
     }
 
-    /// Position of the log, the sequences and the trades table.
+    /// What the tables say: the last entry of the log, the newest order and trade, and how many trades there are.
     #[must_use]
     pub fn position(&self) -> LedgerPosition {
-        let log_seq = self.log.last_seq().0;
+        // The table of orders is as old as the state tables are.
+        let applied = self.log.entries();
+        let applied = &applied[..applied.len().min(self.state.seq().0 as usize)];
+        let placed = applied
+            .iter()
+            .rfind(|entry| matches!(entry.command, Command::Place { .. }));
+        let traded = self.trades.last().map_or(0, |trade| trade.id);
         LedgerPosition {
-            log_seq,
-            order_id_max: self.order_id_max.max(log_seq),
-            trade_id_max: self.trade_id_max.max(self.state.trade_id().0),
+            log_seq: self.log.last_seq().0,
+            order_id_max: placed.map_or(0, |entry| entry.seq.0),
+            trade_id_max: traded.max(self.state.trade_id().0),
             trades: self.trades.len() as u64,
         }
     }
@@ -165,6 +200,12 @@ impl Ledger {
     #[must_use]
     pub fn trades(&self) -> &[TradeRow] {
         &self.trades
+    }
+
+    /// Which engines have written the state tables, oldest first.
+    #[must_use]
+    pub fn handovers(&self) -> &[Handover] {
+        &self.handovers
     }
 
     /// Flyway's history, oldest first.
@@ -232,6 +273,17 @@ impl Ledger {
         outcome
     }
 
+    /// [`Self::transact`], after what the state tables lack of the log: what a session does that has just begun.
+    pub(super) fn transact_after_replay(&mut self, command: &Command) -> Outcome {
+        let mut events = Vec::new();
+        let tail = self.log.after(self.state.seq()).to_vec();
+        let (state, _) = replay_into(self.state.clone(), &tail, &mut events);
+        self.state = state;
+        self.insert_trades(&events);
+        events.clear();
+        self.transact(command, &mut events)
+    }
+
     #[inline]
     fn insert_trades(&mut self, events: &[Event]) {
         for event in events {
@@ -246,7 +298,12 @@ impl Ledger {
 
     /// The leader writes down a state that it computed by replaying the log, with the trades of the replay.
     pub(crate) fn persist(&mut self, state: Core, trades: &[TradeRow]) {
-        self.state = state;
+        let found = std::mem::replace(&mut self.state, state);
+        self.handovers.push(Handover {
+            build: *self.state.build(),
+            found: Arc::new(found),
+            written: Arc::new(self.state.clone()),
+        });
         self.trades.extend_from_slice(trades);
     }
 }

@@ -23,7 +23,7 @@ mod tests;
 mod timings;
 
 pub use faults::DbFault;
-pub use ledger::{Ledger, TradeRow, order_content, trade_content};
+pub use ledger::{Handover, Ledger, TradeRow, order_content, trade_content};
 pub use ops::{
     DbError, DbOp, DbReply, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport,
     Snapshot,

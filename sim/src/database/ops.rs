@@ -31,6 +31,8 @@ pub enum DbOp {
     },
     /// The token of the fence, if it is up.
     FenceToken,
+    /// The highest token that was ever seen, whether the fence is up or not.
+    TokenMax,
     /// Gives the privileges back.
     Unfence {
         /// Fencing token of the executor.
@@ -85,6 +87,7 @@ impl DbOp {
             Self::FindSnapshot { .. } => "find_snapshot",
             Self::Fence { .. } => "fence",
             Self::FenceToken => "fence_token",
+            Self::TokenMax => "token_max",
             Self::Unfence { .. } => "unfence",
             Self::Undo { .. } => "undo",
             Self::Restore { .. } => "restore",
@@ -109,6 +112,8 @@ pub enum DbReply {
     Fenced(FenceReport),
     /// To [`DbOp::FenceToken`].
     FenceToken(Option<u64>),
+    /// To [`DbOp::TokenMax`].
+    TokenMax(u64),
     /// To [`DbOp::Unfence`], [`DbOp::Undo`] and [`DbOp::Migrate`].
     Done,
     /// To [`DbOp::Restore`].
@@ -191,14 +196,14 @@ pub struct Snapshot {
     pub schema_version: Option<String>,
 }
 
-/// How far a ledger has come.
+/// How far a ledger has come, as its tables say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerPosition {
     /// Sequence number of the last entry in the order log.
     pub log_seq: u64,
-    /// Highest order id ever issued.
+    /// Highest order id in the table of orders.
     pub order_id_max: u64,
-    /// Highest trade id ever issued.
+    /// Highest trade id in the table of trades or in the ledger's own row.
     pub trade_id_max: u64,
     /// Number of trades.
     pub trades: u64,

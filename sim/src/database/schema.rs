@@ -3,7 +3,7 @@
 //! The scripts are those of the exchange's releases. The server recognises them by their text; any
 //! other text is a syntax error to it.
 
-use dex::migrations::{Kind, Migration, ScriptName, Set, checksum};
+use dex::migrations::{Effect, Kind, Migration, ScriptName, Set, checksum};
 use dex::release::{Build, SchemaVersion, Service};
 use dex::rows;
 
@@ -45,12 +45,13 @@ pub(super) fn is_applied(ledger: &Ledger, version: &str) -> bool {
     applied(ledger, version).is_some()
 }
 
-/// The releases' file with this text, and the set that it belongs to.
-fn known(sql: &str, kind: Kind) -> Option<(Set, Migration)> {
+/// What the releases' file with this text does.
+fn known(sql: &str, kind: Kind) -> Option<Effect> {
     Set::ALL
         .into_iter()
-        .flat_map(|set| set.files().into_iter().map(move |file| (set, file)))
-        .find(|(_, file)| file.sql == sql && file.script().kind == kind)
+        .flat_map(Set::files)
+        .find(|file| file.sql == sql && file.script().kind == kind)
+        .map(|file| Migration::effect(&file))
 }
 
 fn syntax_error() -> DbError {
@@ -98,17 +99,29 @@ pub(super) fn migrate(ledger: &mut Ledger, name: &str, sql: &str) -> Result<bool
     if is_applied(ledger, &script.version) {
         return Ok(false);
     }
-    let (set, _) = known(sql, Kind::Versioned).ok_or_else(syntax_error)?;
-    rewrite(
-        ledger,
-        SchemaVersion::from_flyway(&script.version).ok_or_else(syntax_error)?,
-    )?;
-    if set == Set::DecimalLossy {
-        ledger.client_refs_since = Some(ledger.log.last_seq().0);
+    match known(sql, Kind::Versioned).ok_or_else(syntax_error)? {
+        Effect::Index => {}
+        Effect::Layout(to) => rewrite(ledger, to)?,
+        Effect::LayoutAndClientRef(to) => {
+            rewrite(ledger, to)?;
+            ledger.client_refs_since = Some(ledger.log.last_seq().0);
+        }
     }
     let rank = ledger.history.last().map_or(1, |r| r.installed_rank + 1);
     ledger.history.push(row(rank, name, &script, sql));
     Ok(true)
+}
+
+/// Runs the versioned ones among `files`, those that are applied already left out.
+pub(super) fn set_up(ledger: &mut Ledger, files: &[Migration]) -> Result<(), DbError> {
+    let versioned = files
+        .iter()
+        .filter(|it| it.script().kind == Kind::Versioned);
+    for file in versioned {
+        check_migrate(ledger, file.name, file.sql)?;
+        migrate(ledger, file.name, file.sql)?;
+    }
+    Ok(())
 }
 
 /// Whether an undo script can run: it belongs to the newest applied version. A version that is not
@@ -136,7 +149,7 @@ pub(super) fn check_undo(
     }
     match known(sql, Kind::Undo) {
         None => Err(syntax_error()),
-        Some((Set::DecimalLossy, _)) if ledger.client_refs_since.is_none() => {
+        Some(Effect::LayoutAndClientRef(_)) if ledger.client_refs_since.is_none() => {
             Err(DbError::refused(
                 "42703",
                 "column \"client_ref\" of relation \"orders\" does not exist",
@@ -148,11 +161,14 @@ pub(super) fn check_undo(
 
 /// Runs an undo script that [`check_undo`] has let pass, and removes the history row.
 pub(super) fn undo(ledger: &mut Ledger, version: &str, sql: &str) -> Result<(), DbError> {
-    let (set, _) = known(sql, Kind::Undo).ok_or_else(syntax_error)?;
-    rewrite(ledger, SchemaVersion::V1)?;
-    if set == Set::DecimalLossy {
-        ledger.client_refs_lost += ledger.client_refs();
-        ledger.client_refs_since = None;
+    match known(sql, Kind::Undo).ok_or_else(syntax_error)? {
+        Effect::Index => {}
+        Effect::Layout(_) => rewrite(ledger, SchemaVersion::V1)?,
+        Effect::LayoutAndClientRef(_) => {
+            rewrite(ledger, SchemaVersion::V1)?;
+            ledger.client_refs_lost += ledger.client_refs();
+            ledger.client_refs_since = None;
+        }
     }
     ledger
         .history

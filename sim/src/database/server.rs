@@ -4,6 +4,9 @@ mod effects;
 
 use std::collections::BTreeMap;
 
+use dex::command::{Command, Outcome};
+use dex::migrations::Migration;
+
 use self::effects::describe;
 use super::faults::{DbFault, Faults};
 use super::ledger::Ledger;
@@ -28,6 +31,8 @@ pub struct LedgerDb {
     clients: Clients,
     /// The operation that has the ledger to itself.
     exclusive: Option<DbOp>,
+    /// Whether the ledger takes no connections because of a copy: that outlasts the operation if nobody undoes it.
+    barred: bool,
     /// The operation that waits in vain for the ledger to itself.
     kept_out: Option<DbOp>,
     faults: Faults,
@@ -44,12 +49,17 @@ impl LedgerDb {
             copies: BTreeMap::new(),
             clients: Clients::default(),
             exclusive: None,
+            barred: false,
             kept_out: None,
             faults: Faults::default(),
             generation: 0,
             timings,
             rng: Rng::derive(seed, "database"),
         }
+    }
+
+    pub(crate) fn set_up_schema(&mut self, files: &[Migration]) -> Result<(), DbError> {
+        schema::set_up(&mut self.in_use, files)
     }
 
     /// The ledger in use.
@@ -91,7 +101,19 @@ impl LedgerDb {
     /// Whether the ledger takes connections: not while it is copied, nor while the server starts.
     #[must_use]
     pub fn accepts_connections(&self) -> bool {
-        !self.is_down() && !matches!(self.exclusive, Some(DbOp::Snapshot { .. }))
+        !self.is_down() && !self.barred
+    }
+
+    /// Whoever carries out an operation on the ledger opens it first, if one that failed has left it closed.
+    fn open_for(&mut self, op: &DbOp) {
+        let copying = matches!(self.exclusive, Some(DbOp::Snapshot { .. }));
+        let looks_in = !matches!(
+            op,
+            DbOp::FindSnapshot { .. } | DbOp::Migrate { .. } | DbOp::Snapshot { .. }
+        );
+        if looks_in && !copying {
+            self.barred = false;
+        }
     }
 
     /// Whether the server is down.
@@ -157,7 +179,10 @@ impl LedgerDb {
     }
 
     /// Opens `count` sessions for a pod.
-    pub(crate) fn connect(&mut self, uid: &str, count: u32) -> Result<(), DbError> {
+    ///
+    /// # Errors
+    /// 57P03 while the server starts, 55000 while the ledger is copied, no connection where the pods are cut off.
+    pub fn connect(&mut self, uid: &str, count: u32) -> Result<(), DbError> {
         if self.faults.hits(DbFault::Down) {
             return Err(starting_up());
         }
@@ -165,20 +190,40 @@ impl LedgerDb {
             return Err(DbError::Connection("connection refused".to_owned()));
         }
         if !self.accepts_connections() {
-            return Err(DbError::refused(
-                "55000",
-                "database \"ledger\" is not currently accepting connections",
-            ));
+            return Err(closed());
         }
         self.clients.connect(uid, count);
         Ok(())
+    }
+
+    /// One transaction of a session of the exchange's role, as the matching engine makes it: log entry, trades and state tables.
+    /// Entries of the log that the tables lack are applied first.
+    ///
+    /// # Errors
+    /// 42501 under the fence, 55000 while the ledger is copied, 57P03 while the server starts.
+    pub fn write(&mut self, command: &Command) -> Result<Outcome, DbError> {
+        if self.is_down() {
+            return Err(starting_up());
+        }
+        if !self.accepts_connections() {
+            return Err(closed());
+        }
+        if self.fenced() {
+            return Err(DbError::refused(
+                "42501",
+                "permission denied for table order_log",
+            ));
+        }
+        Ok(self.in_use.transact_after_replay(command))
     }
 
     pub(crate) fn disconnect(&mut self, uid: &str) {
         self.clients.disconnect(uid);
     }
 
-    pub(crate) fn connected(&self, uid: &str) -> bool {
+    /// Whether a pod has sessions.
+    #[must_use]
+    pub fn connected(&self, uid: &str) -> bool {
         self.clients.connected(uid)
     }
 
@@ -195,11 +240,14 @@ impl LedgerDb {
         if self.faults.hits(DbFault::Down) {
             return Err(starting_up());
         }
+        self.open_for(op);
         self.check(op)?;
         match op {
-            DbOp::History | DbOp::Position | DbOp::FindSnapshot { .. } | DbOp::FenceToken => {
-                Ok(Micros::ZERO)
-            }
+            DbOp::History
+            | DbOp::Position
+            | DbOp::FindSnapshot { .. }
+            | DbOp::FenceToken
+            | DbOp::TokenMax => Ok(Micros::ZERO),
             DbOp::Unfence { .. } => Ok(self.timings.unfence.draw(&mut self.rng)),
             DbOp::Fence { token } => {
                 let again = self.ledger().fence == Some(*token);
@@ -209,10 +257,7 @@ impl LedgerDb {
                     self.timings.fence.draw(&mut self.rng)
                 })
             }
-            DbOp::Snapshot { name } => {
-                if self.copies.contains_key(name) {
-                    return Ok(Micros::ZERO);
-                }
+            DbOp::Snapshot { .. } => {
                 let bytes = self.ledger().size_bytes();
                 let copy = self.timings.snapshot.draw(bytes, &mut self.rng);
                 self.clients.end_all();
@@ -220,6 +265,7 @@ impl LedgerDb {
                     return Ok(self.keep_out(op));
                 };
                 self.exclusive = Some(op.clone());
+                self.barred = true;
                 Ok(wait + copy)
             }
             DbOp::Undo {
@@ -307,6 +353,7 @@ impl LedgerDb {
                 return Err(DbError::StaleToken(seen));
             }
         }
+        self.check_fence(op)?;
         if self.exclusive.as_ref().is_some_and(|running| running != op) {
             match op {
                 DbOp::Snapshot { .. } | DbOp::Restore { .. } => return Err(in_use()),
@@ -317,20 +364,14 @@ impl LedgerDb {
                     ));
                 }
                 _ if !self.accepts_connections() => {
-                    return Err(DbError::refused(
-                        "55000",
-                        "database \"ledger\" is not currently accepting connections",
-                    ));
+                    return Err(closed());
                 }
                 _ => {}
             }
         }
         match op {
             DbOp::Snapshot { name } => match self.database(name) {
-                Some(existing) if existing.copied_at.is_none() => Err(DbError::refused(
-                    "42P04",
-                    format!("database \"{name}\" already exists"),
-                )),
+                Some(existing) if existing.copied_at.is_none() => Err(already_exists(name)),
                 _ => Ok(()),
             },
             DbOp::Restore {
@@ -342,11 +383,9 @@ impl LedgerDb {
                     return Ok(());
                 }
                 if self.database(set_aside).is_some() {
-                    return Err(DbError::refused(
-                        "42P04",
-                        format!("database \"{set_aside}\" already exists"),
-                    ));
+                    return Err(already_exists(set_aside));
                 }
+                self.check_replayed()?;
                 match self.copies.get(snapshot) {
                     Some(copy) if copy.copied_at.is_some() => Ok(()),
                     _ => Err(DbError::Precondition(format!(
@@ -372,12 +411,50 @@ impl LedgerDb {
         }
     }
 
+    /// What rewrites the ledger needs the fence, and a snapshot must not be taken behind it: a rollback is under way.
+    fn check_fence(&self, op: &DbOp) -> Result<(), DbError> {
+        match (op, self.fenced()) {
+            (DbOp::Undo { .. } | DbOp::Restore { .. } | DbOp::Replay { .. }, false) => {
+                Err(DbError::Precondition("the fence is not up".to_owned()))
+            }
+            (DbOp::Snapshot { .. }, true) => Err(DbError::Precondition(
+                "the fence is up: a rollback is under way, so this is no time for a snapshot"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A restored copy that lacks the order log's tail is not set aside itself: a replay from it would bring back
+    /// nothing.
+    fn check_replayed(&self) -> Result<(), DbError> {
+        let Some(restored) = &self.ledger().restored else {
+            return Ok(());
+        };
+        let aside = &restored.set_aside;
+        let theirs = self.copies.get(aside).map(|copy| copy.log.last_seq());
+        if theirs.is_none_or(|theirs| theirs <= self.ledger().log.last_seq()) {
+            return Ok(());
+        }
+        Err(DbError::Precondition(format!(
+            "the ledger in use is a restored copy that lacks the order log's tail: it is in {aside}, replay it first"
+        )))
+    }
+
+    /// Whoever passed [`Self::check_fence`] with a higher token has taken the fence over.
+    fn hold_fence(&mut self, token: u64) {
+        let ledger = self.ledger_mut();
+        ledger.fence = Some(token);
+        ledger.token_max = token;
+    }
+
     fn has_migrated(&self, name: &str) -> bool {
         schema::version_of(name).is_some_and(|version| schema::is_applied(self.ledger(), &version))
     }
 
     fn already_restored(&self, snapshot: &str, set_aside: &str) -> bool {
-        self.ledger().restored_from.as_deref() == Some(snapshot)
+        let restored = self.ledger().restored.as_ref();
+        restored.is_some_and(|it| it.from == snapshot && it.set_aside == set_aside)
             && self.copies.contains_key(set_aside)
     }
 
@@ -408,14 +485,22 @@ impl LedgerDb {
                 self.copies.get(name).and_then(|copy| describe(name, copy)),
             )),
             DbOp::FenceToken => Ok(DbReply::FenceToken(self.ledger().fence)),
+            DbOp::TokenMax => Ok(DbReply::TokenMax(self.ledger().token_max)),
             DbOp::Fence { token } => Ok(DbReply::Fenced(self.fence(*token))),
             DbOp::Unfence { token } => {
                 let ledger = self.ledger_mut();
-                ledger.fence = None;
-                ledger.token_max = *token;
+                // A fence that is down has nothing to remember of whoever lowers it again.
+                if ledger.fence.take().is_some() {
+                    ledger.token_max = *token;
+                }
+                // The incident is over: the next one's restore is not this one's.
+                ledger.restored = None;
                 Ok(DbReply::Done)
             }
-            DbOp::Snapshot { name } => Ok(DbReply::Snapshot(self.snapshot(now, name))),
+            DbOp::Snapshot { name } => {
+                self.barred = false;
+                Ok(DbReply::Snapshot(self.snapshot(now, name)))
+            }
             DbOp::Undo {
                 version,
                 sql,
@@ -440,7 +525,7 @@ impl LedgerDb {
                     schema::undo(self.ledger_mut(), version, sql)?;
                     self.generation += 1;
                 }
-                self.ledger_mut().token_max = *token;
+                self.hold_fence(*token);
                 Ok(DbReply::Done)
             }
             DbOp::Migrate { name, sql } => {
@@ -461,12 +546,12 @@ impl LedgerDb {
                 token,
             } => {
                 let report = self.restore(snapshot, set_aside)?;
-                self.ledger_mut().token_max = *token;
+                self.hold_fence(*token);
                 Ok(DbReply::Restored(report))
             }
             DbOp::Replay { set_aside, token } => {
                 let report = self.replay(set_aside)?;
-                self.ledger_mut().token_max = *token;
+                self.hold_fence(*token);
                 Ok(DbReply::Replayed(report))
             }
         }
@@ -475,17 +560,27 @@ impl LedgerDb {
     /// Whether an operation can finish without having had the ledger to itself: it is of the kind, or finds its work done.
     fn needs_nothing(&self, op: &DbOp) -> bool {
         match op {
-            DbOp::Snapshot { name } => self.copies.contains_key(name),
             DbOp::Restore {
                 snapshot,
                 set_aside,
                 ..
             } => self.already_restored(snapshot, set_aside),
-            DbOp::Replay { .. } => false,
+            DbOp::Snapshot { .. } | DbOp::Replay { .. } => false,
             // A rewrite that waited for a lock in vain says so itself.
             _ => true,
         }
     }
+}
+
+fn closed() -> DbError {
+    DbError::refused(
+        "55000",
+        "database \"ledger\" is not currently accepting connections",
+    )
+}
+
+fn already_exists(database: &str) -> DbError {
+    DbError::refused("42P04", format!("database \"{database}\" already exists"))
 }
 
 fn starting_up() -> DbError {

@@ -53,6 +53,10 @@ impl Server {
         self.db.finish(self.now, &op)
     }
 
+    fn fence(&mut self, token: u64) {
+        self.run(DbOp::Fence { token }).unwrap();
+    }
+
     fn sqlstate(&mut self, op: DbOp) -> &'static str {
         self.run(op).unwrap_err().sqlstate().unwrap()
     }
@@ -169,6 +173,7 @@ fn a_lower_token_is_refused_even_after_the_fence_is_down() {
         assert_eq!(server.run(op), Err(DbError::StaleToken(9)));
     }
     server.run(DbOp::Unfence { token: 9 }).unwrap();
+    assert_eq!(server.run(DbOp::TokenMax), Ok(DbReply::TokenMax(9)));
     assert_eq!(
         server.run(DbOp::Fence { token: 8 }),
         Err(DbError::StaleToken(9))
@@ -220,15 +225,19 @@ fn a_snapshot_closes_the_ledger_while_it_is_copied() {
     assert_eq!(made.position, server.db.ledger().position());
     assert_eq!(made.schema_version.as_deref(), Some("1"));
     server.db.connect("matching-1", 8).unwrap();
-    // Again: found, not copied again.
+    // Again: a new one, and the one before it is kept.
     server.trade(10);
-    assert_eq!(server.snapshot("before"), made);
-    assert_eq!(
-        server.run(DbOp::FindSnapshot {
-            name: "before".into()
-        }),
-        Ok(DbReply::Found(Some(made)))
-    );
+    let again = server.snapshot("before");
+    assert_eq!(again.position.log_seq, made.position.log_seq + 10);
+    let found = |server: &mut Server, name: &str| match server
+        .run(DbOp::FindSnapshot { name: name.into() })
+    {
+        Ok(DbReply::Found(found)) => found.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found(&mut server, "before"), again);
+    let previous = found(&mut server, "before__previous");
+    assert_eq!(previous.position, made.position);
     assert_eq!(
         server.run(DbOp::FindSnapshot {
             name: "nothing".into()
@@ -273,6 +282,7 @@ fn migration_and_lossless_undo_restore_every_amount() {
         ),
         "checksums differ"
     );
+    server.fence(1);
     let begun = server.now;
     server.run(undo(Set::Decimal, 1)).unwrap();
     // As measured; the runbook gives it 15 s.
@@ -294,6 +304,7 @@ fn a_lossy_undo_loses_what_its_column_held() {
     server.run(migrate(Set::DecimalLossy)).unwrap();
     server.trade(30);
     assert_eq!(server.db.ledger().client_refs(), 30);
+    server.fence(1);
     server.run(undo(Set::DecimalLossy, 1)).unwrap();
     assert_eq!(
         (
@@ -315,6 +326,7 @@ fn scripts_are_checked_before_anything_changes() {
         lock_timeout: Micros::from_secs(1),
         token: 1,
     };
+    server.fence(1);
     let good = file(Set::Decimal, Kind::Undo);
     let refused = |server: &mut Server, op| match server.run(op) {
         Err(DbError::Refused { sqlstate, .. }) => sqlstate,
@@ -368,9 +380,8 @@ fn restore_and_replay_bring_back_every_trade_with_its_id() {
     };
     assert_eq!((report.before, report.already_done), (position, false));
     assert_eq!(report.after.log_seq, 150);
-    // Sequences do not rewind.
-    assert_eq!(report.after.order_id_max, position.order_id_max);
-    assert_eq!(report.after.trade_id_max, position.trade_id_max);
+    assert_eq!(report.after.order_id_max, 150);
+    assert!(report.after.trade_id_max < position.trade_id_max);
     assert_eq!(
         server.db.ledger().fence(),
         Some(3),
@@ -383,6 +394,17 @@ fn restore_and_replay_bring_back_every_trade_with_its_id() {
     };
     assert!(again.already_done);
     assert_eq!((again.before, again.after), (report.before, report.after));
+    // Under another name it would set aside a ledger without the log's tail.
+    let elsewhere = DbOp::Restore {
+        snapshot: "before".into(),
+        set_aside: "elsewhere".into(),
+        token: 3,
+    };
+    let refused = server.run(elsewhere);
+    assert!(
+        matches!(refused, Err(DbError::Precondition(_))),
+        "{refused:?}"
+    );
 
     let Ok(DbReply::Replayed(copied)) = server.run(replay_op(3)) else {
         panic!()
@@ -412,6 +434,7 @@ fn a_log_that_went_its_own_way_is_not_replayed() {
     server.trade(20);
     server.snapshot("before");
     server.trade(20);
+    server.fence(1);
     server.run(restore(1)).unwrap();
     server.traded += 1_000;
     server.trade(5);
@@ -425,12 +448,15 @@ fn a_log_that_went_its_own_way_is_not_replayed() {
 #[test]
 fn restore_names_what_is_missing() {
     let mut server = Server::new();
+    server.fence(1);
     assert!(matches!(
         server.run(restore(1)),
         Err(DbError::Precondition(_))
     ));
+    server.run(DbOp::Unfence { token: 1 }).unwrap();
     server.snapshot("before");
     server.snapshot("aside");
+    server.fence(1);
     assert_eq!(server.sqlstate(restore(1)), "42P04");
     assert_eq!(
         server.sqlstate(DbOp::Replay {
@@ -445,6 +471,7 @@ fn restore_names_what_is_missing() {
 fn an_undo_that_meets_locks_ends_their_holders_and_works_when_repeated() {
     let mut server = Server::new();
     server.run(migrate(Set::Decimal)).unwrap();
+    server.fence(1);
     server.db.hold_locks(Micros::from_secs(600));
     assert_eq!(server.sqlstate(undo(Set::Decimal, 1)), "55P03");
     assert_eq!(server.db.ledger().version(), Some("2"));
@@ -459,6 +486,7 @@ fn a_script_that_fails_leaves_schema_and_history_as_they_were() {
     server.trade(50);
     server.run(migrate(Set::Decimal)).unwrap();
     let before = server.db.ledger().state().state_hash();
+    server.fence(1);
     server.db.set_fault(DbFault::ScriptsFail, true);
     assert_eq!(server.sqlstate(undo(Set::Decimal, 1)), "22P02");
     assert_eq!(server.db.ledger().version(), Some("2"));
@@ -471,6 +499,7 @@ fn a_script_that_fails_leaves_schema_and_history_as_they_were() {
 fn sessions_that_return_keep_a_restore_out_until_they_are_gone() {
     let mut server = Server::new();
     server.snapshot("before");
+    server.fence(1);
     let before = server.now;
     let gone = before + Micros::from_secs(7);
     server.db.keep_sessions(gone);
@@ -486,6 +515,7 @@ fn sessions_that_return_keep_a_restore_out_until_they_are_gone() {
 fn a_restart_rolls_back_what_ran_and_refuses_connections_until_it_is_over() {
     let mut server = Server::new();
     server.snapshot("before");
+    server.fence(1);
     let op = restore(1);
     let duration = server.db.begin(server.now, &op).unwrap();
     server.db.set_fault(DbFault::Down, true);

@@ -34,6 +34,7 @@ pub(super) struct Waiting {
     pub(super) gateway: u32,
     pub(super) connection: u16,
     pub(super) open: bool,
+    pub(super) command: Command,
 }
 
 /// Requests by number, those of the last few seconds.
@@ -84,6 +85,12 @@ impl InFlight {
         Some(waiting)
     }
 
+    /// The commands of the requests that are waited for.
+    pub(super) fn commands(&self) -> impl Iterator<Item = &Command> {
+        let open = self.slots.iter().filter(|waiting| waiting.open);
+        open.map(|waiting| &waiting.command)
+    }
+
     /// How many requests are waited for.
     pub(super) fn open(&self) -> usize {
         self.slots.iter().filter(|w| w.open).count()
@@ -113,6 +120,8 @@ pub(super) struct Clients {
     mids: Vec<i64>,
     rng: Rng,
     mean_gap_us: u64,
+    /// How many of a million requests are sent; the others are left out.
+    sent_ppm: u32,
     /// When the next request is sent.
     pub(super) next_arrival: u64,
     pub(super) in_flight: InFlight,
@@ -143,6 +152,7 @@ impl Clients {
             mids: specs.iter().map(|s| s.mid_price().0).collect(),
             specs,
             mean_gap_us,
+            sent_ppm: 1_000_000,
             next_arrival: if next_arrival > load.stop_at.0 {
                 u64::MAX
             } else {
@@ -172,12 +182,18 @@ impl Clients {
                 .rng
                 .between(self.mean_gap_us / 2, self.mean_gap_us * 3 / 2),
         };
-        let next = at + gap;
+        // The draws are the same; what is left out makes the gaps longer.
+        let next = at + gap * 1_000_000 / u64::from(self.sent_ppm);
         self.next_arrival = if next > self.load.stop_at.0 {
             u64::MAX
         } else {
             next
         };
+    }
+
+    /// From now on a share of the requests is left out, in parts per million, at most 99 %.
+    pub(super) fn quieten(&mut self, left_out_ppm: u32) {
+        self.sent_ppm = 1_000_000 - left_out_ppm.min(990_000);
     }
 
     /// When the oldest open request times out.

@@ -72,8 +72,6 @@ pub struct ServiceTimings {
     pub gateway_unit_ns: u64,
     /// One unit of work in the matching engine, in ns.
     pub matching_unit_ns: u64,
-    /// Requests that a gateway pod queues before it refuses more (503).
-    pub gateway_queue_max: usize,
     /// From the start of a process until it can serve, in the order of [`Service::ALL`].
     pub boot: [Distribution; Service::ALL.len()],
     /// From SIGTERM to the end, in the same order; a gateway takes [`Self::lame_duck_ms`] at least.
@@ -99,7 +97,6 @@ impl ServiceTimings {
         Self {
             gateway_unit_ns: 1_000,
             matching_unit_ns: 1_000,
-            gateway_queue_max: 128,
             boot: process.map(|it| it.boot.distribution),
             drain: process.map(|it| it.drain.distribution),
             load_row_ns: 2_000,

@@ -5,6 +5,7 @@ use dex::exchange::Exchange as Core;
 use dex::order_log::replay_into;
 use dex::release::Build;
 use dex::rows;
+use dex::types::Seq;
 
 use super::pod::{Answer, Hop, Role};
 use super::venue::{Due, Exchange};
@@ -17,6 +18,8 @@ struct Unwritten {
     state: Box<Core>,
     events: Vec<Event>,
     trades: Vec<TradeRow>,
+    /// Entries of the tail that its build refused, though they were accepted once and acknowledged.
+    refused: Vec<Seq>,
 }
 
 /// The matching pod that leads.
@@ -57,7 +60,7 @@ impl Exchange {
         }
         let tail = ledger.log().after(state.seq());
         let mut events = Vec::with_capacity(tail.len() * 3);
-        let (state, _) = replay_into(state, tail, &mut events);
+        let (state, refused) = replay_into(state, tail, &mut events);
         let trades = events
             .iter()
             .filter_map(|event| match event {
@@ -72,7 +75,24 @@ impl Exchange {
             state: Box::new(state),
             events,
             trades,
+            refused,
         })
+    }
+
+    /// The pod says what its replay refused: in its log, and as an anomaly of the books.
+    fn tell_refused(&mut self, at: Micros, pod: usize, loaded: &Unwritten) {
+        let Some(first) = loaded.refused.first() else {
+            return;
+        };
+        let refused = loaded.refused.len();
+        if let Role::Matching(state) = &mut self.pods[pod].role {
+            // The same tail may be loaded again before it is written.
+            state.refused = state.refused.max(refused as u64);
+        }
+        let text = format!(
+            "the replay refused {refused} acknowledged entries of the order log, the first is {first}"
+        );
+        self.log(pod, at, "error", text);
     }
 
     /// Whether `pod`'s build can read the ledger's rows; the error chain as the process would log it.
@@ -93,6 +113,7 @@ impl Exchange {
         };
         match self.load(&build, instance) {
             Ok(loaded) => {
+                self.tell_refused(at, pod, &loaded);
                 let old = self.step_down(at);
                 if let Some(old) = old {
                     self.log(
@@ -207,6 +228,7 @@ impl Exchange {
             };
             match self.load(&build, pod.instance) {
                 Ok(loaded) => {
+                    self.tell_refused(at, index, &loaded);
                     let (seq, generation) = (loaded.state.seq(), self.db.generation());
                     if let Some(leader) = &mut self.leader {
                         leader.unwritten = Some(loaded);
@@ -235,6 +257,7 @@ impl Exchange {
             state,
             events,
             trades,
+            refused: _,
         }) = leader.unwritten.take()
         {
             if let Some(first) = trades.first() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dex::exposition::DURATION_BOUNDS;
 use dex::gateway::{Gateway, GatewayConfig, TradingMode};
-use dex::release::{Build, Service};
+use dex::release::{Build, CRASHES_AFTER_S, Fault, Service};
 use dex::risk::Reconciler;
 
 use super::config::ServiceTimings;
@@ -19,6 +19,8 @@ use crate::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, 
 const TRADING_CONFIG: &str = "dex-trading";
 /// Between two lines of a gateway that has nothing else to say.
 const STILL_THERE: Micros = Micros::from_secs(10);
+/// Exit code of a Rust program that panicked.
+const PANICKED: i32 = 101;
 /// How long before its exit a draining gateway has closed all idle connections.
 const LAST_CALL: Micros = Micros::from_millis(300);
 
@@ -29,7 +31,7 @@ impl Workload for Exchange {
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
         self.catch_up(now);
         let index = self.pods.len();
-        let build = Build::by_image(&container.image);
+        let build = self.build_of(&container.image);
         let instance = self.rng.next_u64();
         let ContainerStart { pod, uid, app, .. } = container;
         self.pods
@@ -44,6 +46,12 @@ impl Workload for Exchange {
                 self.log(index, now, "info", format!("starting {app} {version}"));
                 let load = self.load_time(index);
                 self.agenda.push(now + after + load, Due::Ready(index));
+                if build.is_some_and(|build| build.has(Fault::CrashLoop)) {
+                    return StartOutcome::Exits {
+                        after: after + load + Micros::from_secs(CRASHES_AFTER_S),
+                        code: PANICKED,
+                    };
+                }
                 StartOutcome::Running
             }
             Err(reason) => {
@@ -132,6 +140,7 @@ impl Workload for Exchange {
             body: body.to_owned(),
         };
         Some(match path.split('?').next().unwrap_or(path) {
+            "/health" if self.is_sick(index) => plain(503, "cannot reach the clearing house"),
             "/health" => match self.unhealthy(index) {
                 None => plain(200, "ok"),
                 Some(reason) => plain(503, &reason),
@@ -158,8 +167,12 @@ impl Workload for Exchange {
             latest
         };
         let lines = index.map_or(&[][..], |index| &self.pods[index].lines);
-        let from = lines.partition_point(|line| line.at < since);
-        lines[from..].to_vec()
+        // They are not in the order of their instants, and a kubelet looks at each line (`pkg/kubelet/logs`).
+        lines
+            .iter()
+            .filter(|line| line.at >= since)
+            .cloned()
+            .collect()
     }
 
     fn route(&mut self, now: Micros, service: &str, uids: &[String]) {
@@ -229,9 +242,17 @@ impl Exchange {
                     .map(|(spec, _)| *spec)
                     .collect();
                 let index = self.gateways.len() as u32;
+                let same = |other: &&GatewayState| *other.gateway.build() == build;
+                let instance = self.gateways.iter().filter(same).count() as u64;
                 self.gateways.push(GatewayState {
                     pod,
-                    gateway: Gateway::new(build, config, self.config.load.accounts, &specs),
+                    gateway: Gateway::new(
+                        build,
+                        instance,
+                        config,
+                        self.config.load.accounts,
+                        &specs,
+                    ),
                     mode: self.mode,
                     mode_version: self.mode_version,
                     mounts: Mounts::default(),
@@ -240,7 +261,7 @@ impl Exchange {
                     closes_at: u64::MAX,
                     busy_until: 0,
                     hops: std::collections::VecDeque::with_capacity(
-                        self.config.service.gateway_queue_max.min(1_024),
+                        usize::from(config.queue_max).min(1_024),
                     ),
                     answers: [0; 5],
                     durations: [0; DURATION_BOUNDS.len() + 1],

@@ -2,6 +2,7 @@
 
 use dex::exposition::{DURATION_BOUNDS, Exposition};
 
+use super::faults::Alarm;
 use super::pod::{Answer, Role};
 use super::venue::Exchange;
 use crate::observe::SampleSink;
@@ -22,8 +23,11 @@ impl Exchange {
         if matches!(self.pods[index].role, Role::Broken) {
             return Err(());
         }
-        if let (Role::Risk(_), Some(shown)) = (&self.pods[index].role, &mut self.faults.alarm) {
-            *shown += 1;
+        if matches!(self.pods[index].role, Role::Risk(_)) {
+            self.faults
+                .alarms
+                .values_mut()
+                .for_each(|shown| *shown += 1);
         }
         self.expose(index, sink);
         Ok(())
@@ -73,23 +77,27 @@ impl Exchange {
                 sink.sample("dex_trades_total", &[], (state.trades + trades) as f64);
                 let seq = self.db.ledger().log().last_seq();
                 sink.sample("dex_order_log_seq", &[], seq.0 as f64);
+                if state.refused > 0 {
+                    sink.sample("dex_reconciliation_anomalies", &[], state.refused as f64);
+                }
             }
             Role::Risk(risk) => {
                 let reconciler = &risk.reconciler;
-                let false_alarms = u64::from(self.faults.alarm.is_some());
+                let alarms = &self.faults.alarms;
+                let raised = |alarm: Alarm| u64::from(alarms.contains_key(&alarm));
                 for (metric, value) in [
                     (
                         "dex_reconciliation_anomalies",
-                        reconciler.anomalies() + false_alarms,
+                        reconciler.anomalies() + raised(Alarm::Books),
                     ),
                     ("dex_reconciliation_runs_total", reconciler.runs_total()),
                     (
                         "dex_matching_irregularities_total",
-                        reconciler.irregularities_total(),
+                        reconciler.irregularities_total() + raised(Alarm::Matching),
                     ),
                     (
                         "dex_state_hash_mismatches_total",
-                        reconciler.hash_mismatches_total(),
+                        reconciler.hash_mismatches_total() + raised(Alarm::StateHash),
                     ),
                 ] {
                     sink.sample(metric, &[], value as f64);

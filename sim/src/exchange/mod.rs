@@ -38,5 +38,6 @@ mod traffic;
 mod venue;
 
 pub use config::{Activity, Arrivals, ExchangeConfig, LoadConfig, ServiceTimings};
+pub use faults::{Alarm, ShownIn};
 pub use record::{Acknowledged, ClientRecord, ErrorKind, LatencyHistogram, Second};
 pub use venue::{Exchange, Missing, PodLogLine};

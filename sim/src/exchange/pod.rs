@@ -94,6 +94,8 @@ impl GatewayState {
 pub(super) struct MatchingState {
     pub(super) orders: u64,
     pub(super) trades: u64,
+    /// Acknowledged entries of the log that its replay refused.
+    pub(super) refused: u64,
 }
 
 /// What a risk process holds.

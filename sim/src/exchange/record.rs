@@ -1,5 +1,8 @@
 //! What the clients themselves saw: the harness judges by this, not by what the exchange reports.
 
+use dex::command::Command;
+
+use crate::database::order_content;
 use crate::time::Micros;
 
 /// Buckets of [`LatencyHistogram`].
@@ -148,6 +151,8 @@ pub struct ClientRecord {
     pub orders: Vec<Acknowledged>,
     /// Acknowledged trades, in the order of their acknowledgement.
     pub trades: Vec<Acknowledged>,
+    /// Content of every order whose client learned neither that it was taken nor that it was refused: it may have been taken.
+    pub unanswered: Vec<u64>,
     /// Requests sent.
     pub sent: u64,
     /// Orders that took effect, but whose acknowledgement never reached the client: neither
@@ -179,6 +184,13 @@ impl ClientRecord {
             orders: Vec::with_capacity(requests),
             trades: Vec::with_capacity(requests),
             ..Self::default()
+        }
+    }
+
+    /// A request ended in an error, or without an answer.
+    pub(super) fn unanswered(&mut self, command: &Command) {
+        if let Command::Place { .. } = command {
+            self.unanswered.push(order_content(command));
         }
     }
 

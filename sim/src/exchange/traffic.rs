@@ -10,6 +10,7 @@ use dex::gateway::{Decision, Request};
 
 use super::clients::{DISCONNECTED, Waiting};
 use super::draws::network_us;
+use super::faults::ShownIn;
 use super::leader::Readiness;
 use super::pod::{Answer, Hop};
 use super::record::{Acknowledged, ErrorKind, Seen};
@@ -158,6 +159,7 @@ impl Exchange {
                 gateway: DISCONNECTED,
                 connection: connection as u16,
                 open: true,
+                command,
             });
             self.clients.in_flight.close(id);
             self.seen(at, id, Seen::Error(ErrorKind::Refused), None);
@@ -177,8 +179,9 @@ impl Exchange {
             gateway: index,
             connection: connection as u16,
             open: true,
+            command,
         });
-        if gateway.hops.len() >= self.config.service.gateway_queue_max {
+        if gateway.hops.len() >= usize::from(gateway.gateway.config().queue_max) {
             let done = received.max(still_until) + SHED_US;
             gateway.count(Answer::Unavailable, done - received);
             let pod = gateway.pod;
@@ -188,6 +191,12 @@ impl Exchange {
             self.write_refusal(pod, at, Answer::Unavailable, "queue is full");
             return;
         }
+        if self.faults.failing.is_some()
+            && let Some(shown_in) = self.fails_here(index)
+        {
+            return self.fail_for_no_reason(index, received, back_us, id, shown_in);
+        }
+        let gateway = &mut self.gateways[index as usize];
         let admission = gateway.gateway.admit(
             &Request {
                 id,
@@ -217,13 +226,44 @@ impl Exchange {
             }
             Decision::Reject(_) => Answer::Rejected,
             Decision::Maintenance => Answer::Maintenance,
+            Decision::Broken => Answer::Internal,
+            // The client waits until its patience ends.
+            Decision::Lost => return,
         };
         gateway.count(answer, done - received);
         let pod = gateway.pod;
         self.replies.push(Reply::plain(done + back_us, id, answer));
-        if answer == Answer::Maintenance {
-            self.write_refusal(pod, Micros(received), answer, "trading is halted");
+        match answer {
+            Answer::Maintenance => {
+                self.write_refusal(pod, Micros(received), answer, "trading is halted");
+            }
+            Answer::Internal => {
+                self.write_refusal(pod, Micros(received), answer, "request was not understood");
+            }
+            _ => {}
         }
+    }
+
+    /// A gateway fails a request by a fault that the scenario planted.
+    fn fail_for_no_reason(
+        &mut self,
+        index: u32,
+        received: u64,
+        back_us: u64,
+        id: u64,
+        shown_in: ShownIn,
+    ) {
+        let gateway = &mut self.gateways[index as usize];
+        let done = received.max(gateway.busy_until) + SHED_US;
+        if shown_in != ShownIn::Logs {
+            gateway.count(Answer::Internal, done - received);
+        }
+        let pod = gateway.pod;
+        if shown_in != ShownIn::Metrics {
+            self.write_refusal(pod, Micros(received), Answer::Internal, "dependency failed");
+        }
+        self.replies
+            .push(Reply::plain(done + back_us, id, Answer::Internal));
     }
 
     /// The gateway that a client is connected to; connects it if need be.
@@ -317,10 +357,10 @@ impl Exchange {
                     id: row.id,
                     content: row.content,
                 }));
-                for event in &self.events {
-                    match event {
-                        Event::Trade(trade) => self.unread_trades.push(*trade),
-                        closed @ Event::OrderClosed { .. } => self.clients.order_closed(closed),
+                for at in 0..self.events.len() {
+                    match self.events[at] {
+                        Event::Trade(trade) => self.traded(trade),
+                        ref closed @ Event::OrderClosed { .. } => self.clients.order_closed(closed),
                         Event::OrderAccepted { .. } => {}
                     }
                 }
@@ -370,6 +410,9 @@ impl Exchange {
             return;
         };
         let (answer, seen) = ANSWERS[usize::from(reply.answer)];
+        if matches!(seen, Seen::Error(_)) {
+            self.clients.record.unanswered(&waiting.command);
+        }
         if reply.order != 0 {
             let record = &mut self.clients.record;
             record.orders.push(Acknowledged {
@@ -392,6 +435,7 @@ impl Exchange {
             return;
         };
         self.clients.connections[usize::from(waiting.connection)] = DISCONNECTED;
+        self.clients.record.unanswered(&waiting.command);
         self.seen(
             at,
             id,
@@ -408,6 +452,7 @@ impl Exchange {
             }
         }
         for waiting in self.clients.in_flight.close_all(gateway) {
+            self.clients.record.unanswered(&waiting.command);
             self.seen(
                 at.0,
                 waiting.sent,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use dex::command::{Event, Trade};
+use dex::command::{Command, Event, Trade};
 use dex::exchange::AMPLE_DEPOSIT;
 use dex::gateway::TradingMode;
+use dex::migrations::Migration;
 use dex::release::{Build, Service};
 
 use super::clients::Clients;
@@ -97,6 +98,8 @@ pub struct Exchange {
     pub(super) executed: Vec<Acknowledged>,
     /// Trades that some risk pod has not read yet.
     pub(super) unread_trades: Vec<Trade>,
+    /// Trades that the harness has not looked at yet.
+    unseen_trades: Vec<Trade>,
     pub(super) outbox: Vec<PodLogLine>,
     pub(super) digest: u64,
     pub(super) happenings: u64,
@@ -144,6 +147,7 @@ impl Exchange {
             events: Vec::with_capacity(64),
             executed: Vec::with_capacity(requests),
             unread_trades: Vec::with_capacity(4_096),
+            unseen_trades: Vec::with_capacity(4_096),
             outbox: Vec::new(),
             digest: 0x243f_6a88_85a3_08d3,
             happenings: 0,
@@ -174,6 +178,18 @@ impl Exchange {
     pub fn stop_clients(&mut self, now: Micros) {
         self.catch_up(now);
         self.clients.stop(now);
+    }
+
+    /// Content of every order that clients have sent and don't know the fate of at `now`.
+    pub fn unanswered(&mut self, now: Micros) -> Vec<u64> {
+        self.catch_up(now);
+        let mut record = self.clients.record.unanswered.clone();
+        let open = self.clients.in_flight.commands();
+        record.extend(
+            open.filter(|command| matches!(command, Command::Place { .. }))
+                .map(order_content),
+        );
+        record
     }
 
     /// Requests that clients wait for.
@@ -221,6 +237,26 @@ impl Exchange {
             u64::from(done.is_ok()),
         ]);
         done
+    }
+
+    /// Remembers what a command has traded, for whoever reads it later.
+    #[inline]
+    pub(super) fn traded(&mut self, trade: Trade) {
+        self.unread_trades.push(trade);
+        self.unseen_trades.push(trade);
+    }
+
+    /// Trades executed for clients since the last call, in order.
+    pub fn take_trades(&mut self) -> Vec<Trade> {
+        std::mem::take(&mut self.unseen_trades)
+    }
+
+    /// Runs the migrations of the release that is there at first, before anybody connects.
+    ///
+    /// # Errors
+    /// The script that the server refuses.
+    pub fn set_up_schema(&mut self, migrations: &[Migration]) -> Result<(), DbError> {
+        self.db.set_up_schema(migrations)
     }
 
     /// Lines written since the last call.

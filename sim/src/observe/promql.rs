@@ -1,4 +1,4 @@
-//! PromQL: parsed by `promql-parser`, planned once, evaluated instant by instant.
+//! PromQL: parsed by the crate `promql`, planned once, evaluated instant by instant.
 //!
 //! - [`plan`]: a query's text to a tree of our own; whatever is not supported is refused here, by name.
 //! - [`eval`]: the tree at one instant; `range_fn` and `instant_fn` hold the functions, `aggregate` and
@@ -8,8 +8,12 @@
 
 mod aggregate;
 mod binary;
+mod dates;
 pub mod eval;
+mod histogram;
 mod instant_fn;
+mod math_fn;
+mod numbers;
 pub mod plan;
 mod range_fn;
 #[cfg(test)]

@@ -16,7 +16,9 @@ mod front;
 mod state;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 pub use driver::{Halt, Limits, run};
 pub use front::{ConnectionCut, HttpService, KubeService, World, WorldBody};
 pub use state::{WorldConfig, WorldState};
+pub use writes::{Change, Write};

@@ -16,6 +16,7 @@ use crate::observe::{
 };
 use crate::time::Micros;
 use crate::world::front::WorldBody;
+use crate::world::writes::{self, Change, Write};
 
 /// How the world is set up.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,7 @@ pub(crate) enum Reply {
 
 pub(crate) struct Pending {
     call: Call,
+    sent_at: Micros,
     back: Micros,
     origin: String,
     number: u64,
@@ -96,6 +98,7 @@ pub struct WorldState {
     node_still: Micros,
     /// Requests to the node that have waited for it.
     held_up: u64,
+    writes: Vec<Write>,
 }
 
 const DIGEST_EVERY: Micros = Micros::from_secs(1);
@@ -118,7 +121,35 @@ impl WorldState {
             steps: 0,
             node_still: Micros::ZERO,
             held_up: 0,
+            writes: Vec::new(),
         }
+    }
+
+    /// Every request that has changed something, in the order of their effects.
+    #[must_use]
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    fn wrote(&mut self, pending: &Pending, change: Change) {
+        self.writes.push(Write {
+            origin: pending.origin.clone(),
+            number: pending.number,
+            sent_at: pending.sent_at,
+            at: self.now,
+            change,
+        });
+    }
+
+    /// An operation of the database takes effect.
+    fn finish_db(&mut self, pending: &Pending, op: &DbOp) -> Result<DbReply, DbError> {
+        let fence = self.exchange.database().ledger().fence();
+        let done = self.exchange.db_finish(self.now, op.clone());
+        if done.is_ok() && writes::changes(op) {
+            let op = op.clone();
+            self.wrote(pending, Change::Database { op, fence });
+        }
+        done
     }
 
     /// Fault: everything on the node stands still until `until`: pods, kubelet, control plane, Prometheus, Loki. What is sent
@@ -185,6 +216,7 @@ impl WorldState {
         }
         let mut pending = Pending {
             call,
+            sent_at: now,
             back: passage.back,
             origin: origin.to_owned(),
             number,
@@ -290,7 +322,7 @@ impl WorldState {
                 let Call::Db(op) = &pending.call else {
                     unreachable!("only database calls take time")
                 };
-                let result = self.exchange.db_finish(self.now, op.clone());
+                let result = self.finish_db(&pending, op);
                 self.answer(pending, Reply::Db(result))
             }
             Item::Reply(to, reply) => to.send(*reply).is_ok(),
@@ -316,9 +348,17 @@ impl WorldState {
                 let response = self
                     .cluster
                     .handle(now, request.clone(), &mut self.exchange);
-                let reply = Reply::Kube(self.kube_response(response));
+                let response = self.kube_response(response);
+                if request.method != http::Method::GET && response.status().is_success() {
+                    let change = Change::Cluster {
+                        verb: request.method.to_string(),
+                        path: request.uri.path().to_owned(),
+                        body: request.body.clone(),
+                    };
+                    self.wrote(&pending, change);
+                }
                 self.collect_frames();
-                reply
+                Reply::Kube(response)
             }
             Call::Http(Server::Loki, request) => Reply::Http(self.loki.handle(now, request)),
             Call::Http(_, request) => Reply::Http(self.prometheus.handle(now, request)),
@@ -327,7 +367,7 @@ impl WorldState {
                     self.agenda.push(now + duration, Item::FinishDb(pending));
                     return false;
                 }
-                Ok(_) => Reply::Db(self.exchange.db_finish(now, op.clone())),
+                Ok(_) => Reply::Db(self.finish_db(&pending, op)),
                 Err(refused) => Reply::Db(Err(refused)),
             },
         };

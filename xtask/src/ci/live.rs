@@ -1,6 +1,6 @@
 //! The drills on a real cluster, as CI runs them: images are made while everything else is checked, then each default
-//! scenario is drilled once, and once more if it does not pass: a real cluster has its moods, but not twice. Who passed only then is
-//! named. What the machine can't show is said, and never counted as passed.
+//! scenario is drilled once, and once more if it does not pass: a passing disturbance of a real cluster rarely comes twice. A
+//! scenario that passed only then is named. What the machine can't show is said, and never counted as passed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -72,6 +72,7 @@ pub(super) struct Drilled {
     pub(super) passed: usize,
     /// Passed when they were repeated, after they had not.
     pub(super) repeated: Vec<String>,
+    /// With what the drill's oracles found.
     pub(super) failed: Vec<String>,
     /// Not shown, by the fault of this machine; with the reason.
     pub(super) left_out: Vec<String>,
@@ -120,9 +121,8 @@ pub(super) fn drill(
     for (scenario, shown) in found {
         match shown {
             Shown::Passed => drilled.passed += 1,
-            Shown::Nothing(Some(why)) => drilled.left_out.push(format!("{scenario}: {why}")),
-            Shown::Nothing(None) => drilled.failed.push(format!("{scenario} (inconclusive)")),
-            Shown::Failed => drilled.failed.push(scenario),
+            Shown::Nothing(why) => drilled.left_out.push(format!("{scenario}: {why}")),
+            Shown::Failed(why) => drilled.failed.push(format!("{scenario}: {why}")),
         }
     }
     Ok(drilled)
@@ -132,9 +132,10 @@ pub(super) fn drill(
 #[derive(Debug, PartialEq, Eq)]
 enum Shown {
     Passed,
-    Failed,
-    /// It was inconclusive; why, if this machine is to blame.
-    Nothing(Option<String>),
+    /// It failed, or it was inconclusive and this machine is not to blame. What the oracles found is in words.
+    Failed(String),
+    /// It was inconclusive, and this machine is to blame; in words.
+    Nothing(String),
 }
 
 /// Drills `scenarios` (none: the default ones); by scenario, what each showed.
@@ -170,10 +171,10 @@ fn shown(journal: &str) -> Result<BTreeMap<String, Shown>, String> {
             let scenario = drill["scenario"]
                 .as_str()
                 .ok_or("a drill has no scenario")?;
-            let shown = match drill["verdict"].as_str() {
-                Some("pass") => Shown::Passed,
-                Some("inconclusive") => Shown::Nothing(host(drill)),
-                _ => Shown::Failed,
+            let shown = match (drill["verdict"].as_str(), host(drill)) {
+                (Some("pass"), _) => Shown::Passed,
+                (Some("inconclusive"), Some(why)) => Shown::Nothing(why),
+                _ => Shown::Failed(found(drill)),
             };
             Ok((scenario.to_owned(), shown))
         })
@@ -182,11 +183,30 @@ fn shown(journal: &str) -> Result<BTreeMap<String, Shown>, String> {
 
 /// What the oracle `host` says, if it is it that withholds judgement.
 fn host(drill: &Value) -> Option<String> {
-    let findings = drill["findings"].as_array()?;
-    let finding = findings
-        .iter()
-        .find(|f| f["oracle"] == "host" && f["verdict"] == "inconclusive")?;
-    finding["reason"].as_str().map(str::to_owned)
+    let mut reasons = not_passed(drill)
+        .filter(|(oracle, verdict, _)| (*oracle, *verdict) == ("host", "inconclusive"));
+    reasons.next().map(|(_, _, reason)| reason.to_owned())
+}
+
+/// What the oracles that did not pass found.
+fn found(drill: &Value) -> String {
+    let found =
+        not_passed(drill).map(|(oracle, verdict, reason)| format!("{oracle} {verdict}: {reason}"));
+    let found: Vec<String> = found.collect();
+    found.join("; ")
+}
+
+/// The findings that are no pass: the oracle, its verdict and its reason.
+fn not_passed(drill: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
+    let findings = drill["findings"].as_array().into_iter().flatten();
+    findings.filter_map(|finding| {
+        let verdict = finding["verdict"].as_str().filter(|it| *it != "pass")?;
+        Some((
+            finding["oracle"].as_str()?,
+            verdict,
+            finding["reason"].as_str()?,
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -197,22 +217,26 @@ mod tests {
     fn only_the_host_excuses_a_drill_that_showed_nothing() {
         let journal = r#"{"drills": [
             {"scenario": "a", "verdict": "pass", "findings": []},
-            {"scenario": "b", "verdict": "fail", "findings": []},
+            {"scenario": "b", "verdict": "fail", "findings": [
+                {"oracle": "hold", "verdict": "fail", "reason": "too slow"},
+                {"oracle": "claim", "verdict": "pass", "reason": "it holds"},
+                {"oracle": "host", "verdict": "inconclusive", "reason": "held up"}]},
             {"scenario": "c", "verdict": "inconclusive", "findings": [
                 {"oracle": "host", "verdict": "inconclusive", "reason": "held up"}]},
             {"scenario": "d", "verdict": "inconclusive", "findings": [
-                {"oracle": "host", "verdict": "pass", "reason": "in time"}]}]}"#;
-        let found: Vec<(String, Shown)> = shown(journal).expect("a journal").into_iter().collect();
+                {"oracle": "host", "verdict": "pass", "reason": "in time"},
+                {"oracle": "loki", "verdict": "inconclusive", "reason": "no lines"}]}]}"#;
+        let all: Vec<(String, Shown)> = shown(journal).expect("a journal").into_iter().collect();
         let expected = [
             ("a", Shown::Passed),
-            ("b", Shown::Failed),
-            ("c", Shown::Nothing(Some("held up".to_owned()))),
-            ("d", Shown::Nothing(None)),
+            (
+                "b",
+                Shown::Failed("hold fail: too slow; host inconclusive: held up".to_owned()),
+            ),
+            ("c", Shown::Nothing("held up".to_owned())),
+            ("d", Shown::Failed("loki inconclusive: no lines".to_owned())),
         ];
-        assert_eq!(
-            found,
-            expected.map(|(name, shown)| (name.to_owned(), shown))
-        );
+        assert_eq!(all, expected.map(|(name, shown)| (name.to_owned(), shown)));
         assert!(shown("{}").is_err());
     }
 }

@@ -260,8 +260,9 @@ fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String> {
     output(cmd!(
         docker.sh,
         "{kind} load docker-image --name {CLUSTER} {images...}"
-    ))
-    .map(drop)
+    ))?;
+    // Or a drill's ledger would wait for them with its first fsync.
+    output(cmd!(docker.sh, "sync")).map(drop)
 }
 
 /// A kubeconfig with the executor's own account, so that it acts with no more rights than `deploy/rbac.yaml` gives it.

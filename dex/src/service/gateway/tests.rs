@@ -45,6 +45,7 @@ fn door(service: &str, leader: Option<&str>) -> Door {
     Door {
         worker: mpsc::channel().0,
         in_flight: AtomicUsize::new(0),
+        queue_max: usize::from(GatewayConfig::default().queue_max),
         requests: Requests::default(),
         log: Arc::default(),
         client: Client::builder(TokioExecutor::new()).build(connector),

@@ -32,7 +32,7 @@ pub(crate) struct Common {
     /// A context of the kubeconfig; otherwise its current one.
     #[arg(long, global = true)]
     pub(crate) context: Option<String>,
-    /// The ledger database: postgres://USER:PASSWORD@HOST:PORT/LEDGER. Best given in the environment.
+    /// The ledger database: postgres://USER:PASSWORD@HOST:PORT/LEDGER?sslmode=verify-full&sslrootcert=FILE. Best given in the environment.
     #[arg(
         long,
         global = true,
@@ -40,6 +40,9 @@ pub(crate) struct Common {
         hide_env_values = true
     )]
     pub(crate) database_url: Option<String>,
+    /// A TOML file: tokens, passwords and CA files for Prometheus and Loki, and the names of the ledger's tables and role.
+    #[arg(long, global = true, env = "ROLLBACK_SETTINGS")]
+    pub(crate) settings: Option<PathBuf>,
     /// Where logs, the post-mortem and the scenario are kept.
     #[arg(
         long,
@@ -104,6 +107,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Single steps on the pods, for a rollback by hand.
+    Pods {
+        #[command(subcommand)]
+        command: PodsCommand,
+    },
     /// Print what a shell needs to complete this program's command line.
     Completions {
         /// The shell.
@@ -130,6 +138,7 @@ impl Command {
             Self::Check { .. } => "check",
             Self::Db { .. } => "db",
             Self::Config { .. } => "config",
+            Self::Pods { .. } => "pods",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
@@ -194,7 +203,7 @@ pub(crate) enum DbCommand {
         /// Name of the snapshot.
         #[arg(long)]
         snapshot: String,
-        /// Name under which the ledger in use is kept.
+        /// Name under which the ledger in use is kept: another one for each incident.
         #[arg(long, default_value = "ledger_set_aside")]
         set_aside: String,
     },
@@ -214,6 +223,17 @@ pub(crate) enum DbCommand {
 pub(crate) enum ConfigCommand {
     /// Put back the recorded ConfigMaps of a service.
     Restore {
+        /// Deployment.
+        #[arg(long)]
+        service: String,
+    },
+}
+
+/// Steps on the pods.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PodsCommand {
+    /// Evict the pods of a service, one by one, each once all are available: they take up their configuration.
+    Replace {
         /// Deployment.
         #[arg(long)]
         service: String,

@@ -6,6 +6,7 @@ use executor::planner::{Loss, LossKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::Failure;
+use crate::show::{complain, shown};
 
 /// What must be typed before orders are lost.
 const LOSE_ORDERS: &str = "lose orders";
@@ -50,14 +51,14 @@ pub(crate) async fn accept(losses: &[Loss], stop: &CancellationToken) -> Result<
         LossKind::Nothing | LossKind::OutsideTheLog => "yes",
         LossKind::Orders => LOSE_ORDERS,
     };
-    anstream::eprintln!("This may lose data:\n{list}");
+    complain(&format!("This may lose data:\n{list}"));
     typed(&format!("Accept that? Type {word}: "), word, stop).await?;
     Ok(worst)
 }
 
 /// Asks on standard error, which `--json` leaves to people. Only `wanted` is consent.
 async fn typed(question: &str, wanted: &str, stop: &CancellationToken) -> Result<(), Failure> {
-    anstream::eprint!("{question}");
+    anstream::eprint!("{}", shown(question));
     let _ = std::io::stderr().flush();
     let (send, receive) = tokio::sync::oneshot::channel();
     // A thread of its own: a read of the terminal can't be cancelled, and must not hold up a signal.

@@ -9,10 +9,10 @@ use executor::clock::Clock;
 use executor::live::SystemClock;
 use executor::planner::{LossKind, PlanError};
 use executor::runbook::Runbook;
-use executor::{Document, Error, Executor, Report, TriggerEvent, WatchOutcome};
+use executor::{Document, Error, ErrorKind, Executor, Report, TriggerEvent, WatchOutcome};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Arguments, Command, Common, ConfigCommand, Reason};
+use crate::arguments::{Arguments, Command, Common, ConfigCommand, PodsCommand, Reason};
 use crate::show::Screen;
 use crate::signals::INTERRUPTED;
 use crate::{ask, connect, db, signals};
@@ -21,6 +21,8 @@ use crate::{ask, connect, db, signals};
 pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) text: String,
+    /// Of the error of a phase.
+    pub(crate) kind: Option<ErrorKind>,
 }
 
 impl Failure {
@@ -29,6 +31,7 @@ impl Failure {
         Self {
             code: 1,
             text: text.into(),
+            kind: None,
         }
     }
 
@@ -37,6 +40,7 @@ impl Failure {
         Self {
             code: 2,
             text: text.into(),
+            kind: None,
         }
     }
 }
@@ -48,13 +52,15 @@ impl From<Error> for Failure {
             | Error::NoBaseline
             | Error::NothingToResume
             | Error::WouldLose { .. }
-            | Error::InProgress { .. } => 2,
+            | Error::InProgress { .. }
+            | Error::WasEscalated { .. } => 2,
             Error::Interrupted => INTERRUPTED,
             _ => 1,
         };
         Self {
             code,
             text: error.chain(),
+            kind: Some(error.kind()),
         }
     }
 }
@@ -78,7 +84,7 @@ async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Res
     match command {
         Command::Check { file } => check(&file, screen),
         Command::Db { command, token } => {
-            screen.done(&db::db(common, command, token).await?, &[]);
+            screen.done(&db::db(common, command, token, screen).await?, &[]);
             Ok(0)
         }
         Command::Completions { shell } => {
@@ -98,6 +104,8 @@ async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Res
         }
         Command::Prepare => {
             let session = Session::new(common, screen).await?;
+            // A signal must not end it while the ledger is closed for its copy.
+            signals::listen(Arc::clone(screen), session.stop.clone())?;
             let baseline = session.executor.prepare().await?;
             let services: Vec<String> = baseline
                 .services
@@ -139,6 +147,14 @@ async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Res
             let changed = session.executor.restore_config(&service).await?;
             let text = format!("{} ConfigMaps of {service} put back", changed.len());
             screen.done(&text, &[]);
+            Ok(0)
+        }
+        Command::Pods {
+            command: PodsCommand::Replace { service },
+        } => {
+            let session = Session::new(common, screen).await?;
+            let evicted = session.executor.replace_pods(&service).await?;
+            screen.done(&format!("{evicted} pods of {service} replaced"), &[]);
             Ok(0)
         }
     }

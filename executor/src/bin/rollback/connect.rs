@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use executor::live::{DirectoryEvidence, Layout, PostgresDatabase, SystemClock, http_client};
+use executor::live::{DirectoryEvidence, PostgresDatabase, Settings, SystemClock, http_client_for};
 use executor::planner::LossKind;
 use executor::ports::{Database, Ports};
 use executor::runbook::Runbook;
@@ -18,7 +18,7 @@ use crate::show::Screen;
 
 /// Reads a file.
 pub(crate) fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
+    executor::read_text(file)
         .map_err(|error| Failure::input(format!("{}: {error}", file.display())))
 }
 
@@ -36,13 +36,17 @@ pub(crate) async fn executor(
     screen: Arc<Screen>,
     stop: CancellationToken,
 ) -> Result<Executor, Failure> {
+    let settings = settings(common)?;
+    let mut servers = vec![(runbook.prometheus.as_str(), &settings.prometheus)];
+    servers.extend(runbook.loki.as_deref().map(|loki| (loki, &settings.loki)));
+    let http = http_client_for(&servers).map_err(|error| Failure::input(error.to_string()))?;
     let database: Arc<dyn Database> = match &common.database_url {
-        Some(url) => Arc::new(postgres(url)?),
+        Some(url) => Arc::new(postgres(url, &settings)?),
         None => Arc::new(NoDatabase),
     };
     let ports = Ports {
         kube: kube::Client::try_from(config(common).await?).map_err(cluster)?,
-        http: http_client().map_err(|error| Failure::input(error.to_string()))?,
+        http,
         database,
         clock: Arc::new(SystemClock),
         evidence: Arc::new(DirectoryEvidence::new(&common.evidence_dir)),
@@ -93,9 +97,17 @@ pub(crate) fn identity(common: &Common) -> String {
     format!("{user}@{}/{}", host.trim(), std::process::id())
 }
 
+/// The settings that a file says, or their defaults.
+pub(crate) fn settings(common: &Common) -> Result<Settings, Failure> {
+    let read = common.settings.as_deref().map(Settings::read);
+    read.transpose()
+        .map(Option::unwrap_or_default)
+        .map_err(Failure::input)
+}
+
 /// The database port.
-pub(crate) fn postgres(url: &str) -> Result<PostgresDatabase, Failure> {
-    PostgresDatabase::from_url(url, Layout::default())
+pub(crate) fn postgres(url: &str, settings: &Settings) -> Result<PostgresDatabase, Failure> {
+    PostgresDatabase::from_url(url, settings.ledger.clone())
         .map_err(|error| Failure::input(format!("database URL: {error}")))
 }
 
@@ -117,6 +129,9 @@ pub(crate) fn resume_command(common: &Common) -> String {
     }
     if let Some(context) = &common.context {
         option("--context", Path::new(context));
+    }
+    if let Some(file) = &common.settings {
+        option("--settings", file);
     }
     option("--evidence-dir", &common.evidence_dir);
     if common.yes {
@@ -170,13 +185,15 @@ mod tests {
             "r.md",
             "--database-url",
             "postgres://u:secret@h/d",
+            "--settings",
+            "s.toml",
             "--accept-data-loss",
         ];
         let arguments = Arguments::try_parse_from(line).expect("valid");
         let resume = resume_command(&arguments.common);
         assert!(
             resume.ends_with(
-                " resume --runbook r.md --context 'prod 1' --evidence-dir evidence --yes --accept-data-loss"
+                " resume --runbook r.md --context 'prod 1' --settings s.toml --evidence-dir evidence --yes --accept-data-loss"
             ),
             "{resume}"
         );

@@ -1,34 +1,40 @@
 //! Single steps on the ledger database, for a rollback by hand.
 
+use std::sync::Arc;
+
 use executor::ports::{Database, DatabaseError};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Common, DbCommand};
-use crate::ask;
 use crate::commands::Failure;
-use crate::connect::postgres;
+use crate::connect::{postgres, settings};
+use crate::show::Screen;
+use crate::{ask, signals};
 
 /// Does it; what there is to say.
 pub(crate) async fn db(
     common: &Common,
     command: DbCommand,
     token: Option<u64>,
+    screen: &Arc<Screen>,
 ) -> Result<String, Failure> {
     if matches!(command, DbCommand::Replay { orders: false, .. }) {
         return Err(Failure::input("replay what? Add --orders"));
     }
     let url = common.database_url.as_deref();
-    let database =
-        postgres(url.ok_or_else(|| Failure::input("which database? Set ROLLBACK_DATABASE_URL"))?)?;
+    let url = url.ok_or_else(|| Failure::input("which database? Set ROLLBACK_DATABASE_URL"))?;
+    let database = postgres(url, &settings(common)?)?;
     let failed = |error: DatabaseError| Failure::failed(error.to_string());
     let token = match token {
         Some(token) => token,
-        None => database.fence_token().await.map_err(failed)?.unwrap_or(0),
+        None => database.token_max().await.map_err(failed)?,
     };
     let told = common.yes || common.accept_data_loss;
     if let Some(question) = question(&command).filter(|_| !told) {
         ask::go_ahead(&question, &CancellationToken::new()).await?;
     }
+    // From here on a signal must not end it half-way: the ledger may be closed for its copy.
+    signals::listen(Arc::clone(screen), CancellationToken::new())?;
     let text = match command {
         DbCommand::Fence => {
             let report = database.fence(token).await.map_err(failed)?;

@@ -3,7 +3,7 @@
 //! `--json` writes the format `rollback/1` ([`executor::wire`]): one JSON object a line, the result last.
 //!
 //! Exit codes: 0 done · 1 escalated, triggered or failed · 2 bad input or usage, or something that nobody allowed ·
-//! 3 inconclusive · 130 stopped by Ctrl-C or SIGTERM.
+//! 3 inconclusive · 130 stopped by Ctrl-C, SIGTERM or SIGHUP.
 
 mod arguments;
 mod ask;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            anstream::eprintln!("error: no runtime: {error}");
+            show::complain(&format!("error: no runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };

@@ -34,6 +34,9 @@ impl Database for NoDatabase {
     async fn fence_token(&self) -> Result<Option<u64>, DatabaseError> {
         no_database()
     }
+    async fn token_max(&self) -> Result<u64, DatabaseError> {
+        no_database()
+    }
     async fn unfence(&self, _: u64) -> Result<(), DatabaseError> {
         no_database()
     }

@@ -1,12 +1,16 @@
-//! The fence: the exchange's role loses the right to write.
+//! The fence: whoever writes to the ledger loses the right to, however it was given: to a role, a group role or PUBLIC, on a table,
+//! a column, or a function that runs with its owner's rights (SECURITY DEFINER).
 //!
-//! What it lost is kept in the table `rollback_fence_grants`, so that lowering the fence gives back exactly that.
+//! What was lost is kept in the table `rollback_fence_rights`, so that lowering the fence gives back exactly that.
 //! The row of `rollback_fence` stays after the fence is down: a lower token is refused for good.
+//!
+//! Superusers, and whoever may act for a table's owner, can't be fenced off by rights: they can give them back to themselves. The
+//! exchange's own role must be none of them.
 
 use tokio_postgres::Transaction;
 
-use super::Layout;
-use super::session::{Session, failure, identifier, is_refusal};
+use super::session::{Session, failure, is_refusal, limit_waits, qualified};
+use super::{Layout, PATIENCE};
 use crate::ports::DatabaseError;
 
 const TABLES: &str = "
@@ -16,12 +20,64 @@ const TABLES: &str = "
         up         BOOLEAN NOT NULL,
         changed_at TIMESTAMPTZ NOT NULL DEFAULT now()
     );
-    CREATE TABLE IF NOT EXISTS rollback_fence_grants (
-        table_schema TEXT NOT NULL,
-        table_name   TEXT NOT NULL,
-        privilege    TEXT NOT NULL,
-        PRIMARY KEY (table_schema, table_name, privilege)
+    CREATE TABLE IF NOT EXISTS rollback_fence_rights (
+        kind       TEXT NOT NULL,
+        object     TEXT NOT NULL,
+        col        TEXT NOT NULL,
+        grantee    TEXT NOT NULL,
+        privilege  TEXT NOT NULL,
+        grantable  BOOLEAN NOT NULL,
+        PRIMARY KEY (kind, object, col, grantee, privilege)
     )";
+
+/// Every right to write: kind, object as SQL writes it, column, who has it (empty: PUBLIC), privilege, whether it can be passed on, and
+/// the role's name. `$1` is the leader's table. Tables of extensions and of the server are left out, and what an owner has.
+const RIGHTS: &str = "
+    WITH things AS (
+        SELECT c.oid, c.relowner AS owner, c.relacl AS acl,
+               format('%I.%I', n.nspname, c.relname) AS name
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+          AND c.oid IS DISTINCT FROM to_regclass($1)
+    ), rights AS (
+        SELECT 'TABLE' AS kind, t.name AS object, '' AS col, a.grantee, a.privilege_type AS privilege, a.is_grantable
+        FROM things t, aclexplode(coalesce(t.acl, acldefault('r', t.owner))) a
+        WHERE a.grantee <> t.owner AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+        UNION ALL
+        SELECT 'COLUMN', t.name, quote_ident(col.attname), a.grantee, a.privilege_type, a.is_grantable
+        FROM things t JOIN pg_attribute col ON col.attrelid = t.oid AND NOT col.attisdropped, aclexplode(col.attacl) a
+        WHERE a.grantee <> t.owner AND a.privilege_type IN ('INSERT', 'UPDATE')
+        UNION ALL
+        SELECT 'ROUTINE', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), '',
+               a.grantee, a.privilege_type, a.is_grantable
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace,
+             aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+        WHERE p.prosecdef AND p.provolatile = 'v' AND a.grantee <> p.proowner
+          AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+          AND NOT EXISTS (SELECT FROM pg_depend d
+                          WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+    )
+    SELECT kind, object, col,
+           CASE grantee WHEN 0 THEN '' ELSE quote_ident(pg_get_userbyid(grantee)) END, privilege, bool_or(is_grantable)
+    FROM rights GROUP BY 1, 2, 3, 4, 5
+    ORDER BY 1, 2, 3, 4, 5";
+
+/// Who can still write, and what: roles that may log in and connect here, beside superusers and whoever may act for a table's
+/// owner. The exchange's role, `$2`, must be none of those. `$1` is the leader's table.
+const WRITERS: &str = "
+    SELECT r.rolname::text, format('%I.%I', n.nspname, c.relname),
+           pg_has_role(r.oid, c.relowner, 'MEMBER'), r.rolsuper
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_roles r
+    WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      AND c.oid IS DISTINCT FROM to_regclass($1)
+      AND c.relname NOT IN ('rollback_fence', 'rollback_fence_rights')
+      AND r.rolcanlogin AND (r.rolname = $2 OR NOT r.rolsuper)
+      AND has_database_privilege(r.oid, current_database(), 'CONNECT')
+      AND (r.rolname = $2 OR NOT pg_has_role(r.oid, c.relowner, 'MEMBER'))
+      AND (has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+           OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE'))
+    ORDER BY 1, 2
+    LIMIT 5";
 
 /// The fence's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,14 +141,37 @@ pub(super) async fn hold(transaction: &Transaction<'_>, token: u64) -> Result<()
     Ok(())
 }
 
+/// Names of the roles that lost a right by the fence, beside superusers and whoever may act for an owner of tables.
+pub(super) async fn fenced_off(session: &Session) -> Result<Vec<String>, DatabaseError> {
+    let roles = session
+        .query(
+            "SELECT r.rolname::text FROM pg_roles r
+             WHERE r.rolcanlogin AND NOT r.rolsuper AND r.rolname <> current_user
+               AND EXISTS (SELECT FROM rollback_fence_rights f
+                           WHERE f.grantee = '' OR pg_has_role(r.oid, to_regrole(f.grantee)::oid, 'USAGE'))
+               AND NOT EXISTS (SELECT FROM rollback_fence_rights f JOIN pg_class c ON c.oid = to_regclass(f.object)
+                               WHERE f.kind <> 'ROUTINE' AND pg_has_role(r.oid, c.relowner, 'MEMBER'))",
+            &[],
+        )
+        .await
+        .map_err(failure)?;
+    Ok(roles.iter().map(|row| row.get(0)).collect())
+}
+
 /// Raises the fence, in one transaction. Whether it was up with this token already.
+///
+/// # Errors
+/// Somebody can write all the same: then nothing was changed, and the text says who and why.
 pub(super) async fn raise(
     session: &mut Session,
     layout: &Layout,
     token: u64,
 ) -> Result<bool, DatabaseError> {
     let transaction = session.transaction().await.map_err(failure)?;
+    // A hung migration may hold the row of a table whose rights are to be taken.
+    limit_waits(&transaction, PATIENCE).await?;
     transaction.batch_execute(TABLES).await.map_err(failure)?;
+    are_ours(&transaction, layout).await?;
     let before = transaction
         .query_opt("SELECT token FROM rollback_fence WHERE up", &[])
         .await
@@ -107,49 +186,152 @@ pub(super) async fn raise(
         )
         .await
         .map_err(failure)?;
-    let taken = transaction
-        .query(
-            "SELECT table_schema::text, table_name::text, privilege_type::text
-             FROM information_schema.role_table_grants
-             WHERE grantee = $1 AND table_name <> $2
-               AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
-             ORDER BY 1, 2, 3",
-            &[&layout.role, &layout.leader],
-        )
-        .await
-        .map_err(failure)?;
-    for row in &taken {
-        let (schema, table, privilege): (String, String, String) =
-            (row.get(0), row.get(1), row.get(2));
+    let leader = qualified(&layout.leader);
+    let rows = transaction.query(RIGHTS, &[&leader]).await;
+    for row in rows.map_err(failure)? {
+        let right = Right {
+            kind: row.get(0),
+            object: row.get(1),
+            col: row.get(2),
+            grantee: row.get(3),
+            privilege: row.get(4),
+            grantable: row.get(5),
+        };
         transaction
             .execute(
-                "INSERT INTO rollback_fence_grants VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                &[&schema, &table, &privilege],
+                "INSERT INTO rollback_fence_rights VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                &[
+                    &right.kind,
+                    &right.object,
+                    &right.col,
+                    &right.grantee,
+                    &right.privilege,
+                    &right.grantable,
+                ],
             )
             .await
             .map_err(failure)?;
-        // The view lists only these four words.
-        let statement = format!(
-            "REVOKE {privilege} ON {}.{} FROM {}",
-            identifier(&schema),
-            identifier(&table),
-            identifier(&layout.role)
-        );
+        let statement = right.statement(false)?;
         transaction
             .batch_execute(&statement)
             .await
             .map_err(failure)?;
     }
+    nobody_writes(&transaction, layout).await?;
     transaction.commit().await.map_err(failure)?;
     Ok(already_up)
 }
 
-/// Lowers the fence, in one transaction. Does nothing if it is down.
-pub(super) async fn lower(
-    session: &mut Session,
+/// The fence's tables must not be the exchange's: where everybody may create tables, as in PostgreSQL 14, it could have made them.
+async fn are_ours(transaction: &Transaction<'_>, layout: &Layout) -> Result<(), DatabaseError> {
+    let row = transaction
+        .query_opt(
+            "SELECT relname::text FROM pg_class
+             WHERE oid IN ('rollback_fence'::regclass, 'rollback_fence_rights'::regclass)
+               AND pg_get_userbyid(relowner) = $1",
+            &[&layout.role],
+        )
+        .await
+        .map_err(failure)?;
+    row.map_or(Ok(()), |row| {
+        let table: String = row.get(0);
+        Err(DatabaseError::Precondition(format!(
+            "table {table} belongs to {}, so the fence means nothing: drop it, and REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+            layout.role
+        )))
+    })
+}
+
+/// Asks for whoever can connect whether it can still write.
+async fn nobody_writes(
+    transaction: &Transaction<'_>,
     layout: &Layout,
-    token: u64,
 ) -> Result<(), DatabaseError> {
+    let leader = qualified(&layout.leader);
+    // A REVOKE of what another has given is no error but a warning.
+    let kept = transaction.query(RIGHTS, &[&leader]).await;
+    if let Some(row) = kept.map_err(failure)?.first() {
+        let (object, grantee, privilege): (String, String, String) =
+            (row.get(1), row.get(3), row.get(4));
+        let grantee = if grantee.is_empty() {
+            "PUBLIC"
+        } else {
+            &grantee
+        };
+        return Err(DatabaseError::Precondition(format!(
+            "the fence would not hold: {privilege} on {object} can't be taken from {grantee}, as it was given by a role that this one \
+             does not act for"
+        )));
+    }
+    let left = transaction
+        .query(WRITERS, &[&leader, &layout.role])
+        .await
+        .map_err(failure)?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let writers: Vec<String> = left
+        .iter()
+        .map(|row| {
+            let (role, table): (String, String) = (row.get(0), row.get(1));
+            match (row.get(2), row.get(3)) {
+                (_, true) => {
+                    format!("{role} to {table}, as a superuser (ALTER ROLE {role} NOSUPERUSER)")
+                }
+                (true, _) => format!("{role} to {table}, which it owns"),
+                (false, false) => format!("{role} to {table}"),
+            }
+        })
+        .collect();
+    Err(DatabaseError::Precondition(format!(
+        "the fence would not hold: these can still write: {}. It takes rights given by the table's owner; a role that is a superuser, \
+         owns a table, is a member of pg_write_all_data, or was given its right by another must lose that first",
+        writers.join(", ")
+    )))
+}
+
+/// A right as the fence keeps it. Object, column and grantee are quoted.
+struct Right {
+    kind: String,
+    object: String,
+    col: String,
+    grantee: String,
+    privilege: String,
+    grantable: bool,
+}
+
+impl Right {
+    /// The statement that gives it, or takes it away with all that it was passed on to. What a table says is a privilege is not taken
+    /// for one unless it is.
+    fn statement(&self, give: bool) -> Result<String, DatabaseError> {
+        let Self { object, col, .. } = self;
+        let privilege = match (self.kind.as_str(), self.privilege.as_str()) {
+            ("TABLE", word @ ("INSERT" | "UPDATE" | "DELETE" | "TRUNCATE")) => {
+                format!("{word} ON TABLE {object}")
+            }
+            ("COLUMN", word @ ("INSERT" | "UPDATE")) => format!("{word} ({col}) ON TABLE {object}"),
+            ("ROUTINE", "EXECUTE") => format!("EXECUTE ON ROUTINE {object}"),
+            (kind, word) => {
+                return Err(DatabaseError::Precondition(format!(
+                    "rollback_fence_rights holds a right that the fence never takes: {word} on {kind} {object}"
+                )));
+            }
+        };
+        let grantee = if self.grantee.is_empty() {
+            "PUBLIC"
+        } else {
+            &self.grantee
+        };
+        Ok(match (give, self.grantable) {
+            (false, _) => format!("REVOKE {privilege} FROM {grantee} CASCADE"),
+            (true, false) => format!("GRANT {privilege} TO {grantee}"),
+            (true, true) => format!("GRANT {privilege} TO {grantee} WITH GRANT OPTION"),
+        })
+    }
+}
+
+/// Lowers the fence, in one transaction. Does nothing if it is down.
+pub(super) async fn lower(session: &mut Session, token: u64) -> Result<(), DatabaseError> {
     if read(session).await?.is_none() {
         return Ok(());
     }
@@ -157,32 +339,42 @@ pub(super) async fn lower(
     if !check(&transaction, token).await? {
         return Ok(());
     }
-    // A table that an undo dropped has nothing to give back.
+    // A table, column, function or role that is gone has nothing to be given back.
     let taken = transaction
         .query(
-            "SELECT table_schema, table_name, privilege FROM rollback_fence_grants
-             WHERE to_regclass(format('%I.%I', table_schema, table_name)) IS NOT NULL
-             ORDER BY 1, 2, 3",
+            "SELECT kind, object, col, grantee, privilege, grantable FROM rollback_fence_rights
+             WHERE CASE kind
+                       WHEN 'TABLE' THEN to_regclass(object) IS NOT NULL
+                       WHEN 'COLUMN' THEN EXISTS (
+                           SELECT FROM pg_attribute
+                           WHERE attrelid = to_regclass(object) AND quote_ident(attname) = col AND NOT attisdropped)
+                       ELSE EXISTS (
+                           SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                           WHERE format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) = object)
+                   END
+               AND (grantee = '' OR to_regrole(grantee) IS NOT NULL)
+             ORDER BY 1, 2, 3, 4, 5",
             &[],
         )
         .await
         .map_err(failure)?;
     for row in &taken {
-        let (schema, table, privilege): (String, String, String) =
-            (row.get(0), row.get(1), row.get(2));
-        let statement = format!(
-            "GRANT {privilege} ON {}.{} TO {}",
-            identifier(&schema),
-            identifier(&table),
-            identifier(&layout.role)
-        );
+        let right = Right {
+            kind: row.get(0),
+            object: row.get(1),
+            col: row.get(2),
+            grantee: row.get(3),
+            privilege: row.get(4),
+            grantable: row.get(5),
+        };
+        let statement = right.statement(true)?;
         transaction
             .batch_execute(&statement)
             .await
             .map_err(failure)?;
     }
     transaction
-        .execute("DELETE FROM rollback_fence_grants", &[])
+        .execute("DELETE FROM rollback_fence_rights", &[])
         .await
         .map_err(failure)?;
     transaction

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::{SinkExt, TryStreamExt, pin_mut};
 
-use super::session::{Session, failure, identifier, is_refusal};
-use super::{Layout, fence};
+use super::session::{Session, failure, is_refusal, limit_waits, qualified};
+use super::{Layout, PATIENCE, fence};
 use crate::ports::{DatabaseError, HistoryRow, LedgerPosition, ReplayReport, UndoScript};
 
 /// Flyway's history; empty if its table isn't there.
@@ -16,7 +16,7 @@ pub(super) async fn history(
     let query = format!(
         "SELECT installed_rank, version, description, type, script, checksum, success
          FROM {} ORDER BY installed_rank",
-        identifier(&layout.history)
+        qualified(&layout.history)
     );
     let rows = match session.query(&query, &[]).await.map_err(failure) {
         Err(error) if is_refusal(&error, "42P01") => Vec::new(),
@@ -48,15 +48,15 @@ pub(super) async fn position(
     layout: &Layout,
 ) -> Result<LedgerPosition, DatabaseError> {
     let query = format!(
-        "SELECT (SELECT coalesce(max(seq), 0) FROM {log}),
-                (SELECT coalesce(max(order_id), 0) FROM {orders}),
-                greatest((SELECT coalesce(max(trade_id), 0) FROM {trades}),
-                         (SELECT coalesce(max(trade_id), 0) FROM {meta})),
+        "SELECT (SELECT coalesce(max(seq), 0)::bigint FROM {log}),
+                (SELECT coalesce(max(order_id), 0)::bigint FROM {orders}),
+                greatest((SELECT coalesce(max(trade_id), 0)::bigint FROM {trades}),
+                         (SELECT coalesce(max(trade_id), 0)::bigint FROM {meta})),
                 (SELECT count(*) FROM {trades})",
-        log = identifier(&layout.order_log),
-        orders = identifier(&layout.orders),
-        trades = identifier(&layout.trades),
-        meta = identifier(&layout.meta),
+        log = qualified(&layout.order_log),
+        orders = qualified(&layout.orders),
+        trades = qualified(&layout.trades),
+        meta = qualified(&layout.meta),
     );
     let row = session.query_one(&query, &[]).await.map_err(failure)?;
     let number = |index: usize| u64::try_from(row.get::<_, i64>(index)).unwrap_or(0);
@@ -77,8 +77,10 @@ pub(super) async fn undo(
     lock_timeout: Duration,
     token: u64,
 ) -> Result<(), DatabaseError> {
-    let history_table = identifier(&layout.history);
+    let history_table = qualified(&layout.history);
     let transaction = session.transaction().await.map_err(failure)?;
+    // Before anything is locked: a hung migration may hold the history's rows, or an undo that was given up the fence's.
+    limit_waits(&transaction, lock_timeout).await?;
     fence::hold(&transaction, token).await?;
     let query = format!("SELECT success FROM {history_table} WHERE version = $1 FOR UPDATE");
     let rows = transaction
@@ -94,11 +96,6 @@ pub(super) async fn undo(
             script.version
         )));
     }
-    let lock_timeout = format!("SET LOCAL lock_timeout = {}", lock_timeout.as_millis());
-    transaction
-        .batch_execute(&lock_timeout)
-        .await
-        .map_err(failure)?;
     transaction
         .batch_execute(&script.sql)
         .await
@@ -124,15 +121,27 @@ pub(super) async fn replay(
     layout: &Layout,
     token: u64,
 ) -> Result<ReplayReport, DatabaseError> {
-    let log = identifier(&layout.order_log);
+    let log = qualified(&layout.order_log);
     let transaction = session.transaction().await.map_err(failure)?;
+    limit_waits(&transaction, PATIENCE).await?;
     fence::hold(&transaction, token).await?;
-    let query = format!("SELECT coalesce(max(seq), 0) FROM {log}");
+    let query = format!("SELECT coalesce(max(seq), 0)::bigint FROM {log}");
     let last: i64 = transaction
         .query_one(&query, &[])
         .await
         .map_err(failure)?
         .get(0);
+    // The newest entry of the ledger must be the source's, or the tail would follow another history.
+    let query = format!("SELECT row_to_json(kept)::text FROM {log} AS kept WHERE seq = $1::bigint");
+    let ours = transaction.query_opt(&query, &[&last]).await;
+    let ours = ours.map_err(failure)?.map(|row| row.get::<_, String>(0));
+    let theirs = source.query_opt(&query, &[&last]).await;
+    let theirs = theirs.map_err(failure)?.map(|row| row.get::<_, String>(0));
+    if ours != theirs {
+        return Err(DatabaseError::Precondition(format!(
+            "the order logs of the ledger and of the one set aside have diverged at entry {last}"
+        )));
+    }
     let out = format!("COPY (SELECT * FROM {log} WHERE seq > {last} ORDER BY seq) TO STDOUT");
     let lines = source.copy_out(&out).await.map_err(failure)?;
     let sink = transaction

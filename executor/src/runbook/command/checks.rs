@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Arguments, Word, after};
+use super::{Arguments, CONFIG_MAP, DEPLOYMENT, Word, after};
 use crate::exposition::Series;
 use crate::runbook::model::Command;
 use crate::runbook::{query, suggest};
@@ -17,7 +17,9 @@ impl Arguments<'_, '_, '_, '_> {
     pub(super) fn only(&mut self, allowed: &[&str]) {
         for (name, span, _) in &self.flags {
             if !allowed.contains(name) {
-                let help = if allowed.is_empty() {
+                let help = if *name == "--timeout" {
+                    "a step's budget is its attribute `rb.timeout`".to_owned()
+                } else if allowed.is_empty() {
                     "remove it: this command takes no flags".to_owned()
                 } else {
                     format!("this command takes {}", suggest::list(allowed))
@@ -120,6 +122,70 @@ impl Arguments<'_, '_, '_, '_> {
         }
     }
 
+    /// How many lines of each pod: all of them. With a selector kubectl shows ten unless it is told otherwise
+    /// (`staging/src/k8s.io/kubectl/pkg/cmd/logs/logs.go`, `selectorTail`).
+    pub(super) fn tail(&mut self) {
+        if self.has("--tail") {
+            if let Some(tail) = self.value("--tail", "-1") {
+                self.literal(&tail, "-1", "all lines are saved");
+            }
+        } else {
+            self.findings.warning(
+                "logs-cut",
+                self.whole.clone(),
+                "typed by hand, this shows ten lines of each pod",
+                "no `--tail`",
+                "add `--tail=-1`: with a selector, kubectl shows no more than ten lines unless it is told so",
+            );
+        }
+    }
+
+    /// How long kubectl waits if it is typed by hand; the executor goes by the step's budget.
+    fn timeout(&mut self) {
+        if !self.has("--timeout") {
+            return;
+        }
+        let budget = self.context.timeout;
+        let shown = budget.map_or_else(|| "60s".to_owned(), suggest::show);
+        let Some(given) = self.value("--timeout", &shown) else {
+            return;
+        };
+        let Some(timeout) = suggest::duration(&given.value) else {
+            self.findings.error(
+                "flag-value",
+                given.span,
+                format!("`{}` is not a duration", given.value),
+                "expected a duration",
+                format!("for instance `--timeout={shown}`"),
+            );
+            return;
+        };
+        if budget.is_some_and(|budget| budget != timeout) {
+            self.findings.warning(
+                "timeout-differs",
+                given.span,
+                format!(
+                    "typed by hand this waits for {}, and the executor waits for {shown}",
+                    given.value
+                ),
+                "not the step's budget",
+                format!(
+                    "write `--timeout={shown}`, which is what `rb.timeout` says, or leave it out"
+                ),
+            );
+        }
+    }
+
+    /// The name in `configmap NAME` or `configmap/NAME`.
+    pub(super) fn config_map(&self, rest: &[&str]) -> Option<String> {
+        let (kind, name) = match rest {
+            [one] => one.split_once('/')?,
+            [kind, name] => (*kind, *name),
+            _ => return None,
+        };
+        CONFIG_MAP.contains(&kind).then(|| name.to_owned())
+    }
+
     pub(super) fn selector(&mut self) {
         let Some(selector) = self.value("--selector", "app=$SERVICE") else {
             return;
@@ -153,37 +219,45 @@ impl Arguments<'_, '_, '_, '_> {
         since
     }
 
-    pub(super) fn rollout(&mut self, verb: &str, rest: &[&str]) -> Option<Command> {
-        self.only(if verb == "undo" {
-            &["--namespace", "--to-revision"]
-        } else {
-            &["--namespace"]
-        });
-        self.namespace();
-        // `deployment/NAME` or `deployment NAME`.
+    /// `deployment/NAME` or `deployment NAME`, from the positional word `at` on.
+    pub(super) fn deployment(&mut self, verb: &str, rest: &[&str], at: usize) -> Option<()> {
         let target = match rest {
             [one] => one
                 .split_once('/')
-                .map(|(kind, name)| (kind, name, self.positional[2])),
-            [kind, name] => Some((*kind, *name, self.positional[3])),
+                .map(|(kind, name)| (kind, name, self.positional[at])),
+            [kind, name] => Some((*kind, *name, self.positional[at + 1])),
             _ => None,
         };
-        let Some((kind @ ("deployment" | "deployments" | "deploy"), name, target_word)) = target
-        else {
+        let target = target.filter(|(kind, ..)| DEPLOYMENT.contains(kind));
+        let Some((kind, name, target_word)) = target else {
             self.findings.error(
                 "command-unknown",
                 self.whole.clone(),
-                format!("`kubectl rollout {verb}` needs one Deployment"),
+                format!("`kubectl {verb}` needs one Deployment"),
                 "incomplete",
-                format!("write `kubectl rollout {verb} deployment/$SERVICE`"),
+                format!("write `kubectl {verb} deployment/$SERVICE`"),
             );
             return None;
         };
         let skip = if rest.len() == 1 { kind.len() + 1 } else { 0 };
         self.service(&Word::new(name.to_owned(), after(target_word, skip)));
+        Some(())
+    }
+
+    pub(super) fn rollout(&mut self, verb: &str, rest: &[&str]) -> Option<Command> {
+        self.only(match verb {
+            "undo" => &["--namespace", "--to-revision"],
+            "status" => &["--namespace", "--timeout"],
+            _ => &["--namespace"],
+        });
+        self.namespace();
+        self.deployment(&format!("rollout {verb}"), rest, 2)?;
         Some(match verb {
             "resume" => Command::RolloutResume,
-            "status" => Command::RolloutStatus,
+            "status" => {
+                self.timeout();
+                Command::RolloutStatus
+            }
             _ => {
                 let pinned = self.has("--to-revision");
                 if pinned {
@@ -200,7 +274,10 @@ impl Arguments<'_, '_, '_, '_> {
     }
 
     pub(super) fn set_config(&mut self, name: &str, patch: &Word) -> Option<Command> {
-        let name_span = self.positional[2].span.clone();
+        let name_span = self.positional.last().map_or_else(
+            || self.whole.clone(),
+            |word| after(word, word.value.len() - name.len()),
+        );
         if !suggest::is_label(name) {
             self.findings.error(
                 "command-name",
@@ -250,16 +327,16 @@ impl Arguments<'_, '_, '_, '_> {
             "proxy",
             endpoint,
         ] = parts.as_slice()
-            && *pod == "$POD:8080"
+            && let Some(port) = pod.strip_prefix("$POD:").and_then(port)
         {
             match *endpoint {
                 "health" => {
                     self.check_namespace(namespace, path.span.clone());
-                    return Some(Command::CheckHealth);
+                    return Some(Command::CheckHealth { port });
                 }
                 "metrics" => {
                     self.check_namespace(namespace, path.span.clone());
-                    return Some(Command::CheckBuildInfo);
+                    return Some(Command::CheckBuildInfo { port });
                 }
                 _ => {}
             }
@@ -271,7 +348,7 @@ impl Arguments<'_, '_, '_, '_> {
             "this path is not one that is checked",
             "unknown endpoint",
             format!(
-                "write `/api/v1/namespaces/{namespace}/pods/$POD:8080/proxy/health`, or `…/metrics`; every live pod is asked"
+                "write `/api/v1/namespaces/{namespace}/pods/$POD:8080/proxy/health`, or `…/metrics`, with the number of the port that the pods serve it on; every live pod is asked"
             ),
         );
         None
@@ -284,8 +361,8 @@ impl Arguments<'_, '_, '_, '_> {
         series: &str,
         span: Range<usize>,
     ) -> Option<Command> {
-        match self.endpoint(path)? {
-            Command::CheckBuildInfo => {}
+        let port = match self.endpoint(path)? {
+            Command::CheckBuildInfo { port } => port,
             _ => {
                 self.findings.error(
                     "endpoint",
@@ -296,7 +373,7 @@ impl Arguments<'_, '_, '_, '_> {
                 );
                 return None;
             }
-        }
+        };
         let parsed = Series::parse(series);
         if parsed.is_none() {
             self.findings.error(
@@ -307,7 +384,10 @@ impl Arguments<'_, '_, '_, '_> {
                 "for instance `grep 'requests_total{code=\"503\"}'`, with labels in the page's order so that it works by hand too",
             );
         }
-        Some(Command::CheckCounter { series: parsed? })
+        Some(Command::CheckCounter {
+            port,
+            series: parsed?,
+        })
     }
 
     pub(super) fn snapshot(&mut self, flag: &str) -> Option<Word> {
@@ -331,11 +411,14 @@ impl Arguments<'_, '_, '_, '_> {
             Command::PromQuery { .. } | Command::LogQuery { .. } => {
                 vec!["WINDOW", "NAMESPACE", "LIVE_PODS"]
             }
-            Command::CheckHealth | Command::CheckBuildInfo | Command::CheckCounter { .. } => {
+            Command::CheckHealth { .. }
+            | Command::CheckBuildInfo { .. }
+            | Command::CheckCounter { .. } => {
                 vec!["POD"]
             }
             Command::UndoSchema => vec!["TARGET_SCHEMA"],
             Command::RolloutUndo { .. } => vec!["TARGET_REVISION"],
+            Command::RestoreReplicas => vec!["TARGET_REPLICAS"],
             _ => Vec::new(),
         };
         let is_query = known.first() == Some(&"WINDOW");
@@ -406,4 +489,10 @@ impl Arguments<'_, '_, '_, '_> {
             );
         }
     }
+}
+
+/// A port's number. The API server's proxy knows no names of ports where it reaches a pod (`pkg/registry/core/pod/strategy.go`).
+fn port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port > 0)
 }

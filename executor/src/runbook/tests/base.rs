@@ -45,7 +45,7 @@ rollback db fence
 ## Save the logs
 
 ```sh {"name":"logs","rb.phase":"run","rb.timeout":"4s","rb.for-each":"service","rb.on-fail":"continue"}
-kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m
+kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m --tail=-1
 ```
 
 ## Correct the ledger
@@ -92,7 +92,7 @@ kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/health
 ```
 
 ```sh {"name":"build","rb.phase":"run","rb.timeout":"5s"}
-kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics
+kubectl get --raw /api/v1/namespaces/dex/pods/$POD:9000/proxy/metrics
 ```
 
 ```sh {"name":"unfence","rb.phase":"run","rb.timeout":"5s","rb.when":"ledger.breaking"}

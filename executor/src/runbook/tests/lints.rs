@@ -104,7 +104,7 @@ fn logs_are_dumped_before_the_undo() {
         ],
         &[(
             "logs-late",
-            "kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m",
+            "kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m --tail=-1",
         )],
     );
     check(
@@ -189,6 +189,143 @@ fn an_undo_that_fails_and_the_restore_instead_should_fit_too() {
         &[short, (undo, made_good)],
         &[("budget-fallback", "flyway undo -target=$TARGET_SCHEMA")],
     );
+}
+
+#[test]
+fn steps_that_stand_by_count_in_the_worst_case() {
+    let first = "```sh {\"name\":\"record\",\"rb.phase\":\"prepare\",\"rb.timeout\":\"60s\"}";
+    let with = |timeout: &str, when: &str, command: &str| {
+        format!(
+            "{}\n```sh {{\"name\":\"more\",\"rb.phase\":\"run\",\"rb.timeout\":\"{timeout}\",\"rb.for-each\":\"service\",\"rb.when\":\"{when}\"}}\n{command}\n```\n",
+            block("resume")
+        )
+    };
+    // 291 s without it.
+    let scale = "kubectl scale deployment/$SERVICE -n dex --replicas=$TARGET_REPLICAS";
+    let replace = "rollback pods replace --service $SERVICE";
+    for (more, too_long) in [
+        (with("4s", "replicas.reduced", scale), false),
+        (with("5s", "replicas.reduced", scale), true),
+        // Instead of the rollout, which has 23 s for each service.
+        (with("27s", "config.only", replace), false),
+        (with("28s", "config.only", replace), true),
+    ] {
+        let expected: &[_] = if too_long {
+            &[("budget-worst-case", first)]
+        } else {
+            &[]
+        };
+        check(&[(block("resume"), &more)], expected);
+    }
+}
+
+#[test]
+fn a_trigger_must_be_able_to_fire_and_not_for_one_sample() {
+    check(
+        &[("validation-window: 1h", "validation-window: 19s")],
+        &[("trigger-never-fires", "    for: 20s")],
+    );
+    check(&[("validation-window: 1h", "validation-window: 20s")], &[]);
+    let query = "histogram_quantile(0.99, sum by (le) (rate(seconds_bucket[30s])))";
+    for (code, other) in [
+        ("trigger-two-samples", "max(irate(slow_total[30s]))"),
+        ("rate-of-sum", "rate(sum(slow_total)[30s:5s])"),
+        ("query-namespace", "max(slow{namespace=\"dx\"})"),
+    ] {
+        let line = format!("    query: {other}");
+        check(&[(query, other)], &[(code, &line)]);
+    }
+}
+
+#[test]
+fn queries_ask_about_this_namespace() {
+    let line = |wanted: &str| {
+        let found = GOOD.lines().find(|line| line.contains(wanted));
+        found.expect("the line").to_owned()
+    };
+    for (from, to) in [
+        (
+            "rate(errors_total[$WINDOW])",
+            "rate(errors_total{namespace=\"dx\"}[$WINDOW])",
+        ),
+        (
+            "increase(requests_total[$WINDOW])",
+            "increase(requests_total{namespace='dx'}[$WINDOW])",
+        ),
+        (
+            "{app=\"gateway\", level=\"error\"}",
+            "{namespace=\"dx\", level=\"error\"}",
+        ),
+    ] {
+        let changed = line(from).replace(from, to);
+        check(&[(from, to)], &[("query-namespace", &changed)]);
+        check(&[(from, &to.replace("dx", "dex"))], &[]);
+        let text = GOOD.replace(from, to);
+        let found = parsed(&text);
+        let [warning] = found.warnings() else {
+            panic!("{}", found.plain());
+        };
+        assert_eq!(&text[warning.span.clone()], "dx");
+        assert_eq!(warning.help, "did you mean `dex`?");
+    }
+}
+
+#[test]
+fn what_is_waited_for_must_be_able_to_come() {
+    let errors = GOOD
+        .lines()
+        .find(|line| line.contains("\"name\":\"errors\""))
+        .expect("the step");
+    for (code, from, to) in [
+        (
+            "hold-too-long",
+            "\"rb.hold\":\"60s\"",
+            "\"rb.hold\":\"160s\"",
+        ),
+        (
+            "requests-window",
+            "increase(requests_total[$WINDOW])",
+            "increase(requests_total[10s])",
+        ),
+        (
+            "requests-too-many",
+            "\"rb.min-requests\":\"30000\"",
+            "\"rb.min-requests\":\"3000000\"",
+        ),
+    ] {
+        let line = errors.replace(from, to);
+        assert_ne!(line, errors);
+        check(&[(from, to)], &[(code, &line)]);
+    }
+}
+
+#[test]
+fn a_phase_carries_out_what_belongs_to_it() {
+    check(
+        &[(
+            "\"name\":\"undo-schema\",\"rb.phase\":\"run\"",
+            "\"name\":\"undo-schema\",\"rb.phase\":\"prepare\"",
+        )],
+        &[("prepare-ignored", "flyway undo -target=$TARGET_SCHEMA")],
+    );
+    let late = "```sh {\"name\":\"record\",\"rb.phase\":\"after\",\"rb.timeout\":\"60s\"}";
+    check(
+        &[(
+            "\"name\":\"record\",\"rb.phase\":\"prepare\"",
+            "\"name\":\"record\",\"rb.phase\":\"after\"",
+        )],
+        &[
+            ("no-record", late),
+            ("recorded-late", "kubectl get deployments -n dex -o yaml"),
+        ],
+    );
+}
+
+#[test]
+fn a_timeout_typed_by_hand_is_the_steps_budget() {
+    let status = "kubectl rollout status deployment/$SERVICE -n dex";
+    let other = format!("{status} --timeout=60s");
+    check(&[(status, &other)], &[("timeout-differs", &other)]);
 }
 
 #[test]

@@ -257,6 +257,18 @@ fn of_the_front_matters_shape() {
 fn of_blocks() {
     check(&[
         (
+            "---\n# Go back",
+            "---\n«---\nowner: me\n---\n# Go back",
+            "front-matter-second",
+            "move its keys up into the first",
+        ),
+        (
+            "---\n# Go back",
+            "---\n\n«loki: http://loki:3100\n---\n# Go back",
+            "front-matter-second",
+            "a second front matter",
+        ),
+        (
             "# Go back\n\nProse.\n",
             "# Go back\n\n```«bash\nls\n```\n",
             "fence-language",
@@ -469,6 +481,29 @@ fn of_attributes() {
             "attribute-missing",
             &format!("lacks the attribute `{key}`"),
         );
+    }
+}
+
+#[test]
+fn what_is_advised_for_a_bare_value_is_understood() {
+    for (from, key, bare) in [
+        ("\"rb.timeout\":\"160s\"", "rb.timeout", "2"),
+        ("\"rb.timeout\":\"160s\"", "rb.timeout", "0.5"),
+        ("\"rb.timeout\":\"160s\"", "rb.timeout", "-1"),
+        ("\"rb.hold\":\"60s\"", "rb.hold", "30"),
+        ("\"rb.expect\":\"< 0.0001\"", "rb.expect", "0"),
+        ("\"rb.on-fail\":\"continue\"", "rb.on-fail", "false"),
+        ("\"rb.when\":\"deployment.paused\"", "rb.when", "1"),
+        ("\"name\":\"post-mortem\"", "name", "7"),
+        ("\"name\":\"post-mortem\"", "name", "-7"),
+    ] {
+        let found = mistakes(&with(from, &format!("\"{key}\":{bare}")));
+        let [mistake] = found.as_slice() else {
+            panic!("one mistake for {key}:{bare}, not {found:#?}");
+        };
+        let advice = mistake.help.split('`').nth(1).expect("an example");
+        assert!(advice.starts_with(&format!("\"{key}\":\"")), "{advice}");
+        assert_eq!(mistakes(&with(from, advice)), [], "{advice}");
     }
 }
 

@@ -153,6 +153,31 @@ fn of_commands() {
             "endpoint",
             "$POD:8080/proxy/health",
         ),
+        (
+            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD/proxy/health",
+            "endpoint",
+            "the number of the port",
+        ),
+        (
+            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD:http/proxy/health",
+            "endpoint",
+            "the number of the port",
+        ),
+        (
+            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD:0/proxy/health",
+            "endpoint",
+            "the number of the port",
+        ),
+        (
+            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD:65536/proxy/health",
+            "endpoint",
+            "the number of the port",
+        ),
+        (
+            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD:+80/proxy/health",
+            "endpoint",
+            "the number of the port",
+        ),
         ("promql «'sum(rate(x[5m])'", "promql", "not PromQL"),
         (
             "«promql sum by x",
@@ -249,6 +274,86 @@ fn of_commands() {
             "command-quote",
             "never closed",
         ),
+        (
+            "rollback db snapshot «–name before",
+            "command-character",
+            "an en dash (U+2013) in a command",
+        ),
+        (
+            "rollback db snapshot --name «“before”",
+            "command-character",
+            "type `\"`",
+        ),
+        (
+            "rollback«\u{a0}db fence",
+            "command-character",
+            "type a plain space",
+        ),
+        (
+            "roll«\u{200b}back db fence",
+            "command-character",
+            "a zero-width space (U+200B)",
+        ),
+        (
+            "promql 'rate(x«\u{a0}[$WINDOW])'",
+            "command-character",
+            "a non-breaking space (U+00A0)",
+        ),
+        (
+            "promql 'rate(x{a=«“b”}[$WINDOW])'",
+            "promql",
+            "it holds a curly quotation mark (U+201C)",
+        ),
+        (
+            "kubectl get deployments -n dex \\« \n  -o yaml",
+            "command-continuation",
+            "the last character of its line",
+        ),
+        (
+            "kubectl get deployments -n dex -o yaml «--watch=false",
+            "flag-unknown",
+            "the executor waits by itself",
+        ),
+        (
+            "kubectl get deployments -n dex -o yaml «--dry-run=server",
+            "flag-unknown",
+            "kubectl has it",
+        ),
+        (
+            "kubectl get deployments -n dex -o yaml «-F",
+            "flag-unknown",
+            "known here: `--namespace`",
+        ),
+        (
+            "kubectl get deployments «-N dex -o yaml",
+            "flag-unknown",
+            "did you mean `-n`?",
+        ),
+        (
+            "kubectl get deployments -n dex -o yaml «--timeout=60s",
+            "flag-unknown",
+            "a step's budget is its attribute `rb.timeout`",
+        ),
+        (
+            "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics | grep «-c requests_total",
+            "flag-unknown",
+            "`grep` has no flag `-c` here",
+        ),
+        (
+            "promql 'rate(x[«1e30])'",
+            "promql",
+            "the duration `1e30` is out of range",
+        ),
+        (
+            "logcli query 'count_over_time({app=\"x\"}[«1e30])'",
+            "logql",
+            "the duration `1e30` is none",
+        ),
+        (
+            "logcli query 'count_over_time({app=\"x\"}[«99999999999999999999h])'",
+            "logql",
+            "out of range",
+        ),
         ("«$ rollback db fence", "command-prompt", "without the `$ `"),
         ("", "command-missing", "holds no command"),
         ("# only a comment", "command-missing", "holds no command"),
@@ -336,9 +441,9 @@ fn of_services() {
         ),
         (
             "kubectl rollout status deployment/$SERVICE -n dex",
-            "kubectl rollout status deployment/$SERVICE -n dex «--timeout=60s",
-            "flag-unknown",
-            "`rb.timeout`",
+            "kubectl rollout status deployment/$SERVICE -n dex --timeout=«soon",
+            "flag-value",
+            "for instance `--timeout=20s`",
         ),
         (
             r#""name":"status","rb.phase":"run","rb.timeout":"20s","rb.for-each":"service""#,

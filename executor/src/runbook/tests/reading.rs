@@ -101,10 +101,11 @@ fn every_command_is_understood() {
             Command::RolloutUndo { pinned: true },
             Command::RolloutStatus,
             Command::ReviewReplicaSets,
-            Command::CheckHealth,
-            Command::CheckBuildInfo,
+            Command::CheckHealth { port: 8080 },
+            Command::CheckBuildInfo { port: 9_000 },
             Command::Unfence,
             Command::CheckCounter {
+                port: 8080,
                 series: Series {
                     name: "requests_total".into(),
                     labels: [("code", "503"), ("maintenance", "true")]
@@ -245,4 +246,63 @@ fn errors_are_diagnostics_with_their_source() {
     assert!(shown.contains("rollback db fnce"), "{shown}");
     assert!(shown.contains("37"), "{shown}");
     assert_eq!(errors.related().map(Iterator::count), Some(1));
+}
+
+#[test]
+fn what_people_type_is_read_as_what_it_means() {
+    for (from, to) in [
+        (
+            " -n dex -l app=$SERVICE --timestamps",
+            " -ndex -lapp=$SERVICE --timestamps",
+        ),
+        (
+            " -n dex -l app=$SERVICE --timestamps",
+            " -n=dex --selector app=$SERVICE --timestamps",
+        ),
+        ("--since=10m --tail=-1", "--tail -1 --since 10m"),
+        ("deployments -n dex -o yaml", "deploy -ndex -oyaml"),
+        (
+            "deployments -n dex -o yaml",
+            "deployments.apps -o=yaml -n=dex",
+        ),
+        ("replicasets -n dex", "rs -n dex"),
+        ("replicasets -n dex", "replicasets.apps -n dex"),
+        ("undo deployment/$SERVICE", "undo deployment.apps/$SERVICE"),
+        (
+            "status deployment/$SERVICE",
+            "status deployment.v1.apps $SERVICE",
+        ),
+        (
+            "status deployment/$SERVICE -n dex",
+            "status deployment/$SERVICE -n dex --timeout=20s",
+        ),
+        ("patch configmap trading", "patch configmap/trading"),
+        ("patch configmap trading", "patch cm trading"),
+        ("| grep 'requests", "| grep -F 'requests"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let read = parsed(&GOOD.replacen(from, to, 1));
+        assert_eq!(read.plain(), parsed(GOOD).plain(), "{to}");
+        let steps = |runbook: &Runbook| -> Vec<Command> {
+            runbook.steps.iter().map(|s| s.command.clone()).collect()
+        };
+        assert_eq!(steps(&read.runbook), steps(&parsed(GOOD).runbook), "{to}");
+    }
+    assert!(Runbook::parse("x.md", &format!("\u{feff}{GOOD}")).is_ok());
+    // Prose that begins with a key is prose.
+    let prose = GOOD.replacen("\nProse.\n", "\nrto: what it is.\n\n---\n\nProse.\n", 1);
+    assert!(Runbook::parse("x.md", &prose).is_ok());
+}
+
+#[test]
+fn a_dump_of_ten_lines_is_warned_of_and_a_warning_is_no_refusal() {
+    let cut = parsed(&GOOD.replacen(" --tail=-1", "", 1));
+    let codes: Vec<&str> = cut.warnings().iter().map(|it| it.code).collect();
+    assert!(codes.contains(&"logs-cut"), "{codes:?}");
+    let diagnostic = cut.diagnostic().expect("there is a warning");
+    let code = diagnostic.code().map(|code| code.to_string());
+    assert_eq!(code.as_deref(), Some("runbook::warnings"));
+    assert!(diagnostic.to_string().contains("warning"), "{diagnostic}");
+    let some = Runbook::parse("x.md", &GOOD.replacen("--tail=-1", "--tail=100", 1));
+    assert!(some.is_err_and(|it| it.plain().contains("all lines are saved")));
 }

@@ -57,6 +57,9 @@ pub(crate) struct ChaosArgs {
     /// Names of built-in scenarios, or paths of scenario files; none: the three default ones
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<String>,
+    /// Every built-in scenario that the world can do
+    #[arg(long, conflicts_with = "scenarios")]
+    pub(crate) all: bool,
     /// Where to drill
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
@@ -76,6 +79,9 @@ pub(crate) struct ChaosArgs {
     /// The runbook to follow instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(crate) runbook: Option<PathBuf>,
+    /// Refuse a runbook with warnings
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Write journal.json, report.html, junit.xml and summary.md there
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
@@ -139,6 +145,9 @@ pub(crate) struct CheckArgs {
     /// The runbook
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Refuse it for warnings too
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +162,10 @@ pub(crate) struct VerifyArgs {
     /// The runbook that would replace it
     #[arg(long, value_name = "FILE")]
     pub(crate) candidate: PathBuf,
+    /// A runbook that stays the same while the baseline moves on: the candidate is held against it, too, so that many small steps for the
+    /// worse are not adopted one after the other
+    #[arg(long, value_name = "FILE|GITREV|procedure")]
+    pub(crate) reference: Option<String>,
     /// Where to drill
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
@@ -165,9 +178,13 @@ pub(crate) struct VerifyArgs {
     /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,
-    /// By how much p99 of RTO and impact may grow, the larger of a duration and a percentage [default: 5s,10%]
+    /// By how much RTO and impact of a drill may grow, the larger of a duration and a percentage; as many requests may go unanswered
+    /// [default: 5s,10%]
     #[arg(long, value_name = "MARGIN")]
     pub(crate) margin: Option<String>,
+    /// Show every reason, every plan's changes and the numbers of each scenario, too
+    #[arg(long)]
+    pub(crate) details: bool,
     /// Write verify.json and verify.md there
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,

@@ -6,7 +6,7 @@ use crate::exit::Failure;
 /// Runs it; the exit code. It measures and does not judge.
 #[cfg(feature = "kind")]
 pub(crate) fn run(args: &BenchmarkArgs) -> Result<u8, Failure> {
-    let say = |what: &str| eprintln!("benchmark: {what}");
+    let say = |what: &str| crate::terminal::complain(&format!("benchmark: {what}"));
     let measured = firedrill::worlds::kind::benchmark(args.rounds, &say)?;
     crate::terminal::say(&shown(&measured));
     Ok(0)

@@ -8,7 +8,7 @@ use crate::exit::Failure;
 pub(crate) fn run(args: &CalibrateArgs) -> Result<u8, Failure> {
     use crate::terminal;
 
-    let say = |what: &str| eprintln!("calibrate: {what}");
+    let say = |what: &str| crate::terminal::complain(&format!("calibrate: {what}"));
     let measured = firedrill::worlds::kind::calibrate(args.rounds, &say)?;
     let failed = |error: &dyn std::fmt::Display| {
         Failure::input(

@@ -1,5 +1,6 @@
 //! `firedrill chaos`: scenarios times seeds.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -7,6 +8,7 @@ use firedrill::crash_points;
 use firedrill::drill::{DrillResult, timeline};
 use firedrill::report::journal::Journal;
 use firedrill::report::{self, table};
+use firedrill::scenario::BUILT_IN;
 use firedrill::shrink::campaign;
 use firedrill::swarm::{self, SwarmResult};
 use firedrill::verdict::{self, Verdict};
@@ -14,7 +16,7 @@ use firedrill::worlds::{self, Plan, Until, WorldError, WorldKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ChaosArgs;
-use crate::exit::{Failure, INTERRUPTED};
+use crate::exit::{Failure, INTERRUPTED, with_cause};
 use crate::{input, terminal};
 
 const SEEDS: u32 = 100;
@@ -22,8 +24,16 @@ const SEEDS: u32 = 100;
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     let world = WorldKind::from(args.world);
-    let runbook = input::runbook(args.runbook.as_deref())?;
-    let scenarios = input::scenarios(&args.scenarios, &runbook.triggers())?;
+    let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
+    let names = if args.all {
+        BUILT_IN.iter().map(|b| b.name.to_owned()).collect()
+    } else {
+        args.scenarios.clone()
+    };
+    let mut scenarios = input::scenarios(&names, &runbook, true)?;
+    if args.all {
+        scenarios.retain(|scenario| scenario.lacking_in(world).is_none());
+    }
     for scenario in &scenarios {
         worlds::check(scenario, world)?;
     }
@@ -53,13 +63,16 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
         })
         .collect();
     let stop = stop_on_interrupt();
+    if let Some(directory) = &args.report {
+        report::prepare(directory)?;
+    }
     let jobs = match world {
         WorldKind::Sim => args.jobs.map_or_else(processors, usize::from),
         // There is one cluster.
         WorldKind::Kind => 1,
     };
     let plans = if args.crash_points {
-        killed_everywhere(plans, jobs, &stop)?
+        killed_everywhere(plans, jobs, &stop, args.all)?
     } else {
         plans
     };
@@ -91,7 +104,7 @@ fn cut_down(
     stop: &AtomicBool,
 ) -> Result<(), Failure> {
     let cases = campaign::cases(&outcome.results).len();
-    if cases == 0 || outcome.skipped > 0 {
+    if cases == 0 || outcome.skipped.drills > 0 {
         return Ok(());
     }
     let bar = progress(cases * campaign::budget(cases) as usize);
@@ -101,12 +114,14 @@ fn cut_down(
     Ok(())
 }
 
-/// Each drill of `plans`, and after it the same with the executor killed at every request that it makes from the trigger on. How
-/// many there are is seen by performing it.
+/// Each drill of `plans`, and after it the same with the executor killed at every request that it makes from the
+/// trigger on. How many there are is seen by performing it. A scenario that passes without any would pass with nothing
+/// tried: it is refused, or, where all scenarios were asked for, left out and named.
 fn killed_everywhere(
     plans: Vec<Plan>,
     jobs: usize,
     stop: &AtomicBool,
+    all: bool,
 ) -> Result<Vec<Plan>, Failure> {
     if let Some(plan) = plans.iter().find(|plan| plan.scenario.crash.is_some()) {
         return Err(Failure::input(
@@ -118,26 +133,38 @@ fn killed_everywhere(
         ));
     }
     let whole = swarm::run(&plans, jobs, stop, false, &|_| {})?;
+    let results = &whole.results;
+    let quiet = crash_points::untried(results);
+    if !quiet.is_empty() && !stop.load(Ordering::Relaxed) {
+        let names: Vec<String> = quiet.iter().map(|name| format!("`{name}`")).collect();
+        let said = format!(
+            "nothing triggers in {}, so that the executor makes no request to be killed at",
+            names.join(", ")
+        );
+        if !all {
+            let help = "--crash-points needs scenarios in which something is rolled back";
+            return Err(Failure::input(said, help));
+        }
+        terminal::complain(&format!("left out: {said}"));
+    }
+    let tried = plans.iter().zip(results);
+    let tried = tried.filter(|(plan, _)| !quiet.contains(plan.scenario.name.as_str()));
     let and_killed = |(plan, result): (&Plan, &DrillResult)| {
         let killed = crash_points::all(plan, result.executor_requests);
         let both: Vec<Plan> = std::iter::once(plan.clone()).chain(killed).collect();
         both
     };
-    Ok(plans
-        .iter()
-        .zip(&whole.results)
-        .flat_map(and_killed)
-        .collect())
+    Ok(tried.flat_map(and_killed).collect())
 }
 
 /// Shows and writes the results; the exit code.
 pub(crate) fn conclude(
     outcome: &SwarmResult,
-    report: Option<&std::path::Path>,
+    report: Option<&Path>,
     interrupted: bool,
 ) -> Result<u8, Failure> {
     let results = &outcome.results;
-    let journal = Journal::new(results, outcome.skipped);
+    let journal = Journal::new(results, outcome.skipped.clone());
     if let [only] = results.as_slice() {
         terminal::say(&timeline::render(only));
     }
@@ -148,40 +175,65 @@ pub(crate) fn conclude(
     if !findings.is_empty() {
         terminal::say(&format!("\n{findings}"));
     }
-    if let Some(directory) = report {
-        report::write_journal(directory, &journal)?;
-        terminal::say(&format!(
-            "report: {}",
-            directory.join("report.html").display()
-        ));
-    }
+    let whole = report.is_none_or(|directory| write(directory, &journal) == Written::There);
     let summary = &journal.summary;
-    terminal::say(&terminal::coloured(
-        summary.verdict,
-        &report::tally(summary),
-    ));
+    terminal::say_coloured(summary.verdict, &report::tally(summary));
     if interrupted {
         return Ok(INTERRUPTED);
     }
-    Ok(verdict::exit_code(
-        results.iter().map(|r| r.verdicts.overall),
-    ))
+    let code = verdict::exit_code([summary.verdict]);
+    // A report that is missing must not hide what the drills showed.
+    Ok(if code == 0 && !whole { 2 } else { code })
 }
 
-/// The flag that Ctrl-C sets. A second Ctrl-C ends the program at once.
+/// What became of a report.
+#[derive(Debug, PartialEq, Eq)]
+enum Written {
+    /// It is where it should be.
+    There,
+    /// That could not be done any more, so it is here.
+    Elsewhere(PathBuf),
+    /// It could not be written at all.
+    Nowhere,
+}
+
+/// Writes the report into `directory`, or, if that can't be done any more, elsewhere, and says where.
+fn write(directory: &Path, journal: &Journal<'_>) -> Written {
+    let Err(error) = report::write_journal(directory, journal) else {
+        let page = directory.join("report.html");
+        terminal::say(&format!("report: {}", page.display()));
+        return Written::There;
+    };
+    terminal::complain(&format!("error: {}", with_cause(&error)));
+    match report::write_elsewhere(journal) {
+        Ok(elsewhere) => {
+            terminal::complain(&format!(
+                "the report is kept in {} instead",
+                elsewhere.display()
+            ));
+            Written::Elsewhere(elsewhere)
+        }
+        Err(error) => {
+            terminal::complain(&format!("error: {}", with_cause(&error)));
+            Written::Nowhere
+        }
+    }
+}
+
+/// The flag that Ctrl-C and SIGTERM set. A second one ends the program at once.
 pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
-    use signal_hook::consts::SIGINT;
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag::{register, register_conditional_shutdown};
     let stop = Arc::new(AtomicBool::new(false));
-    let registered = signal_hook::flag::register_conditional_shutdown(
-        SIGINT,
-        i32::from(INTERRUPTED),
-        Arc::clone(&stop),
-    )
-    .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&stop)));
-    if let Err(error) = registered {
-        terminal::complain(&format!(
-            "warning: Ctrl-C will end the run without results: {error}"
-        ));
+    for (signal, name) in [(SIGINT, "Ctrl-C"), (SIGTERM, "SIGTERM")] {
+        let code = i32::from(INTERRUPTED);
+        let registered = register_conditional_shutdown(signal, code, Arc::clone(&stop))
+            .and_then(|_| register(signal, Arc::clone(&stop)));
+        if let Err(error) = registered {
+            terminal::complain(&format!(
+                "warning: {name} will end the run without results: {error}"
+            ));
+        }
     }
     stop
 }
@@ -199,4 +251,21 @@ pub(crate) fn progress(drills: usize) -> ProgressBar {
             .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style);
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_cannot_be_written_any_more_is_kept_elsewhere() {
+        let in_the_way = tempfile::NamedTempFile::new().expect("a writable directory");
+        let journal = Journal::new(&[], 3);
+        let Written::Elsewhere(kept) = write(&in_the_way.path().join("report"), &journal) else {
+            panic!("a file is no directory");
+        };
+        let text = std::fs::read_to_string(kept.join("journal.json")).expect("it is kept");
+        std::fs::remove_dir_all(&kept).expect("it is ours");
+        assert!(text.contains("\"skipped\": 3"), "{text}");
+    }
 }

@@ -34,8 +34,8 @@ mod live {
 
     /// Runs it; the exit code. It measures and does not judge. Interrupted, it shows what it has.
     pub(crate) fn run(args: &CompareArgs) -> Result<u8, Failure> {
-        let runbook = input::runbook(None)?;
-        let scenarios = input::scenarios(&args.scenarios, &runbook.triggers())?;
+        let runbook = input::runbook(None, false)?;
+        let scenarios = input::scenarios(&args.scenarios, &runbook, true)?;
         for scenario in &scenarios {
             worlds::check(scenario, WorldKind::Kind)?;
             worlds::check(scenario, WorldKind::Sim)?;
@@ -58,7 +58,7 @@ mod live {
                     || format!("no recovery seen: {}", why(&performed)),
                     |rto| format!("RTO {}", show_ms(rto)),
                 );
-                eprintln!("compare: {}, run {run}: {seen}", scenario.name);
+                terminal::complain(&format!("compare: {}, run {run}: {seen}", scenario.name));
                 paces.push(pace);
             }
         }
@@ -91,10 +91,13 @@ mod live {
     /// Why there is no RTO, as far as the executor knows.
     fn why(performed: &Performed) -> String {
         match &performed.evidence.executor.outcome {
-            Outcome::Failed(why) | Outcome::Escalated(why) | Outcome::NothingToDo(why) => {
-                why.clone()
-            }
+            Outcome::Failed(why)
+            | Outcome::Escalated(why)
+            | Outcome::NothingToDo(why)
+            | Outcome::CutShort(why)
+            | Outcome::Refused(why) => why.clone(),
             Outcome::Recovered => "the executor takes it for recovered".to_owned(),
+            Outcome::Panicked(why) => format!("panicked: {why}"),
             Outcome::StillRunning => "the executor was still at it".to_owned(),
         }
     }

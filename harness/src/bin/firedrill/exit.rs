@@ -5,7 +5,7 @@ use firedrill::worlds::WorldError;
 
 use crate::terminal;
 
-/// Interrupted by Ctrl-C: 128 + SIGINT.
+/// Interrupted by Ctrl-C or SIGTERM: 128 + SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Why there is no result.
@@ -40,15 +40,19 @@ impl Failure {
     /// Tells people.
     pub(crate) fn print(&self) {
         match self {
-            Self::Input(report) => terminal::complain(&format!("{report:?}")),
+            Self::Input(report) => terminal::complain_of(report),
             Self::World(error) => terminal::complain(&format!("error: {error}")),
             Self::Report(error) => {
-                let cause =
-                    std::error::Error::source(error).map_or_else(String::new, |s| format!(": {s}"));
-                terminal::complain(&format!("error: {error}{cause}"));
+                terminal::complain(&format!("error: {}", with_cause(error)));
             }
         }
     }
+}
+
+/// `error` and what caused it, in one line.
+pub(crate) fn with_cause(error: &WriteError) -> String {
+    let cause = std::error::Error::source(error).map_or_else(String::new, |s| format!(": {s}"));
+    format!("{error}{cause}")
 }
 
 impl From<WorldError> for Failure {

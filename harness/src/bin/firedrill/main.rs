@@ -1,7 +1,7 @@
 //! `firedrill`: drills on rollbacks, from the command line.
 //!
 //! Exit codes: 0 all passed, 1 a drill failed, 2 bad input or usage, 3 inconclusive and none failed, 4 the
-//! world could not be built, 130 interrupted.
+//! world could not be built, 130 interrupted by Ctrl-C or SIGTERM.
 
 mod args;
 mod benchmark;
@@ -30,7 +30,11 @@ use args::{Cli, Command, RunbookCommand};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = match cli.command {
         Command::Chaos(args) => chaos::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Completions(args) => Ok(shell::completions(&args)),
@@ -46,11 +50,34 @@ fn main() -> ExitCode {
             command: RunbookCommand::Verify(args),
         } => verify::run(&args),
     };
-    match done {
-        Ok(code) => ExitCode::from(code),
+    let code = match done {
+        Ok(code) => code,
         Err(failure) => {
             failure.print();
-            ExitCode::from(failure.code())
+            failure.code()
         }
+    };
+    ended(code)
+}
+
+/// The exit code, or that of bad usage if all went well and nobody could read of it.
+fn ended(code: u8) -> ExitCode {
+    let Some(why) = terminal::unwritten() else {
+        return ExitCode::from(code);
+    };
+    terminal::complain(&format!("error: cannot write to standard output: {why}"));
+    ExitCode::from(if code == 0 { 2 } else { code })
+}
+
+/// Shows what clap has to say: help on standard output, mistakes on standard error. It repeats the arguments.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if executor::printable(&text) == text {
+        // With its colours.
+        let _ = error.print();
+    } else {
+        terminal::complain(&text);
     }
+    ExitCode::from(code)
 }

@@ -1,8 +1,9 @@
 //! `firedrill replay`: one drill again, from its token alone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
+use firedrill::report;
 use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::scenario::Scenario;
 use firedrill::swarm;
@@ -10,8 +11,8 @@ use firedrill::token::Token;
 use firedrill::worlds::Plan;
 
 use crate::args::ReplayArgs;
-use crate::chaos;
 use crate::exit::Failure;
+use crate::{chaos, terminal};
 
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
@@ -34,8 +35,16 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         seed: token.seed,
         until: token.until,
     };
-    let stop = AtomicBool::new(false);
+    if let Some(directory) = &args.report {
+        report::prepare(directory)?;
+    }
+    let stop = chaos::stop_on_interrupt();
     let outcome = swarm::run(&[plan], 1, &stop, true, &|_| {})?;
+    if let (Some(made), Some(result)) = (&token.made, outcome.results.first())
+        && let Some(difference) = made.difference(result.fingerprint)
+    {
+        terminal::complain(&difference);
+    }
     chaos::conclude(
         &outcome,
         args.report.as_deref(),

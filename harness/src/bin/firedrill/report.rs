@@ -29,17 +29,15 @@ pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
         terminal::say(&format!("\n{findings}"));
     }
     if let Some(directory) = &args.report {
+        report::prepare(directory)?;
         report::write_journal(directory, &journal)?;
         terminal::say(&format!(
             "report: {}",
             directory.join("report.html").display()
         ));
     }
-    terminal::say(&terminal::coloured(
-        journal.summary.verdict,
-        &report::tally(&journal.summary),
-    ));
-    Ok(verdict::exit_code(journal.drills.iter().map(|d| d.verdict)))
+    terminal::say_coloured(journal.summary.verdict, &report::tally(&journal.summary));
+    Ok(verdict::exit_code([journal.summary.verdict]))
 }
 
 fn refused(error: ReadError) -> Failure {

@@ -1,6 +1,5 @@
 //! `firedrill completions` and `firedrill man`: both come from the parser itself.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _};
@@ -27,8 +26,7 @@ pub(crate) struct ManArgs {
 pub(crate) fn completions(args: &CompletionsArgs) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "firedrill", &mut script);
-    // A closed pipe is the reader's business.
-    let _ = std::io::stdout().lock().write_all(&script);
+    terminal::say_raw(&script);
     0
 }
 

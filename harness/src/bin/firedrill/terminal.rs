@@ -1,28 +1,86 @@
-//! Writing to the terminal. A closed pipe ends the output, not the program.
+//! Writing to the terminal: the only place of this program that does. A closed pipe ends the output, not the program; any other
+//! error of standard output is remembered, and [`unwritten`] tells it at the end.
+//!
+//! Nothing that steers a terminal passes, wherever the text comes from: [`executor::printable`] writes it out. Colours are put
+//! around a text after that.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
+use executor::printable;
 use firedrill::verdict::Verdict;
+use miette::{GraphicalReportHandler, GraphicalTheme, Report};
+
+/// The first error of standard output that is not a closed pipe.
+static UNWRITTEN: Mutex<Option<String>> = Mutex::new(None);
 
 /// To standard output.
 pub(crate) fn say(text: &str) {
-    // Nobody reads any more: there is nobody to tell, either.
-    let _ = writeln!(anstream::stdout(), "{text}");
+    write(&printable(text));
 }
 
-/// To standard error.
-pub(crate) fn complain(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
-}
-
-/// `text` in the colour of `verdict`; colours are dropped where they are not wanted.
-pub(crate) fn coloured(verdict: Verdict, text: &str) -> String {
+/// To standard output, in the colour of `verdict`; colours are dropped where they are not wanted.
+pub(crate) fn say_coloured(verdict: Verdict, text: &str) {
     let colour = match verdict {
         Verdict::Pass => AnsiColor::Green,
         Verdict::Inconclusive => AnsiColor::Yellow,
         Verdict::Fail => AnsiColor::Red,
     };
     let style = Style::new().fg_color(Some(colour.into())).bold();
-    format!("{style}{text}{style:#}")
+    write(&format!("{style}{}{style:#}", printable(text)));
+}
+
+/// To standard output as it is: a script for a shell.
+pub(crate) fn say_raw(script: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    note(out.write_all(script).and_then(|()| out.flush()));
+}
+
+/// To standard error.
+pub(crate) fn complain(text: &str) {
+    // There is nobody else to tell.
+    let _ = writeln!(anstream::stderr(), "{}", printable(text));
+}
+
+/// A mistake in a file, with the place in it, to standard error. It is coloured only if nothing in it steers a terminal, since a colour
+/// of ours can't be told from one of the file's.
+pub(crate) fn complain_of(report: &Report) {
+    let mut plain = String::new();
+    let width = 100;
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+    let drawn = handler
+        .with_width(width)
+        .render_report(&mut plain, report.as_ref());
+    if drawn.is_err() {
+        plain = report.to_string();
+    }
+    let shown = printable(&plain);
+    if shown == plain {
+        let _ = writeln!(anstream::stderr(), "{report:?}");
+    } else {
+        let _ = writeln!(anstream::stderr(), "{shown}");
+    }
+}
+
+/// Why standard output did not take everything, unless its reader went away.
+pub(crate) fn unwritten() -> Option<String> {
+    UNWRITTEN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+}
+
+fn write(text: &str) {
+    let mut out = anstream::stdout();
+    note(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+fn note(written: std::io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let mut unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+        unwritten.get_or_insert_with(|| error.to_string());
+    }
 }

@@ -31,11 +31,19 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     let source = source::baseline(&args.baseline, &args.candidate)
         .map_err(|error| Failure::input(error.to_string(), error.help()))?;
     let baseline = side(&source.file, &source.text)?;
+    let reference = match &args.reference {
+        None => None,
+        Some(word) => {
+            let source = source::baseline(word, &args.candidate)
+                .map_err(|error| Failure::input(error.to_string(), error.help()))?;
+            Some(side(&source.file, &source.text)?)
+        }
+    };
     let world = WorldKind::from(args.world);
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
     }
-    let mut scenarios = input::scenarios(&names(args, world), &baseline.loaded.triggers())?;
+    let mut scenarios = input::scenarios(&names(args, world), &baseline.loaded, false)?;
     if args.scenarios.is_empty() {
         scenarios.retain(|scenario| scenario.lacking_in(world).is_none());
     }
@@ -57,6 +65,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
         // There is one cluster.
         WorldKind::Kind => 1,
     };
+    if let Some(directory) = &args.report {
+        report::prepare(directory)?;
+    }
     let stop = chaos::stop_on_interrupt();
     let bar = chaos::progress(scenarios.len() * count as usize * 2);
     let finished = || bar.inc(1);
@@ -64,6 +75,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     let question = Question {
         baseline,
         candidate,
+        reference,
         scenarios,
         seeds: first..end,
         terms: Terms {
@@ -89,8 +101,11 @@ fn conclude(args: &VerifyArgs, judgement: &Judgement) -> Result<(), Failure> {
         Answer::Reject => Verdict::Fail,
         Answer::Inconclusive => Verdict::Inconclusive,
     };
-    terminal::say(&terminal::coloured(colour, first));
+    terminal::say_coloured(colour, first);
     terminal::say(rest);
+    if args.details {
+        terminal::say(&format!("\n{}", verify::details(judgement)));
+    }
     if let Some(directory) = &args.report {
         let mut json = format!("{:#}", verify::json(judgement));
         json.push('\n');

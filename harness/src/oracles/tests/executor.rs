@@ -1,80 +1,94 @@
 //! What the executor noticed, did and said.
 
-use super::{Case, GOOD_SECOND, good, verdict_of};
+use super::{Case, GOOD_SECOND, fault, good, verdict_of};
 use crate::evidence::{Evidence, Outcome, Second};
+use crate::finding::OracleName;
 use crate::oracles::ask_all;
-use crate::scenario::{Expected, Path};
+use crate::scenario::{Expected, FaultKind, Path};
 use crate::verdict::Verdict;
 
 /// Evidence that these oracles must see through.
 pub(super) fn cases() -> Vec<Case> {
     use Verdict::Fail;
     vec![
-        ("no trigger", |e| e.executor.trigger = None, "trigger", Fail),
+        (
+            "no trigger",
+            |e| e.executor.trigger = None,
+            OracleName::Trigger,
+            Fail,
+        ),
         (
             "another trigger",
             |e| e.expect.trigger = Some("p0-x".into()),
-            "trigger",
+            OracleName::Trigger,
             Fail,
         ),
         (
             "a false alarm",
             |e| e.expect.trigger = None,
-            "trigger",
+            OracleName::Trigger,
             Fail,
         ),
         (
             "fired before the deployment",
             |e| e.deployed_ms = Some(200_000),
-            "trigger",
+            OracleName::Trigger,
             Fail,
         ),
         (
             "escalated",
             |e| e.executor.outcome = Outcome::Escalated("why".into()),
-            "outcome",
+            OracleName::Outcome,
             Fail,
         ),
         (
             "failed",
             |e| e.executor.outcome = Outcome::Failed("why".into()),
-            "outcome",
+            OracleName::Outcome,
             Fail,
         ),
         (
             "still running",
             |e| e.executor.outcome = Outcome::StillRunning,
-            "outcome",
+            OracleName::Outcome,
             Fail,
         ),
         (
             "did nothing",
             |e| e.executor.outcome = Outcome::NothingToDo("why".into()),
-            "outcome",
+            OracleName::Outcome,
             Fail,
         ),
         (
             "another path",
             |e| e.executor.path = Path::Restore,
-            "outcome",
+            OracleName::Outcome,
             Fail,
         ),
         (
             "claimed too early",
             |e| e.executor.recovered_ms = Some(160_000),
-            "claim",
+            OracleName::Claim,
+            Fail,
+        ),
+        (
+            "claimed minutes late",
+            |e| e.executor.recovered_ms = Some(240_000),
+            OracleName::Claim,
             Fail,
         ),
         (
             "claimed without a time",
             |e| e.executor.recovered_ms = None,
-            "claim",
+            OracleName::Claim,
             Fail,
         ),
         (
             "claimed and never recovered",
-            |e| e.seconds[899].maintenance = 1,
-            "claim",
+            |e| {
+                e.seconds[180..].iter_mut().for_each(|s| s.maintenance = 1);
+            },
+            OracleName::Claim,
             Fail,
         ),
     ]
@@ -103,37 +117,37 @@ pub(super) fn escalated() -> Evidence {
 #[test]
 fn where_there_is_no_way_back_a_person_is_called_in_time_and_trading_stays_halted() {
     for finding in ask_all(&escalated()) {
-        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+        assert_eq!(finding.verdict(), Verdict::Pass, "{finding:?}");
     }
     let cases: [Case; 6] = [
         (
             "too late",
             |e| e.executor.ended_ms = Some(460_000),
-            "outcome",
+            OracleName::Outcome,
             Verdict::Fail,
         ),
         (
             "no telling when",
             |e| e.executor.ended_ms = None,
-            "outcome",
+            OracleName::Outcome,
             Verdict::Inconclusive,
         ),
         (
             "recovery claimed",
             |e| e.executor.outcome = Outcome::Recovered,
-            "outcome",
+            OracleName::Outcome,
             Verdict::Fail,
         ),
         (
             "opened",
             |e| e.maintenance.flag = Some("open".into()),
-            "maintenance",
+            OracleName::Maintenance,
             Verdict::Fail,
         ),
         (
             "flag gone",
             |e| e.maintenance.flag = None,
-            "maintenance",
+            OracleName::Maintenance,
             Verdict::Fail,
         ),
         (
@@ -141,7 +155,7 @@ fn where_there_is_no_way_back_a_person_is_called_in_time_and_trading_stays_halte
             |e| {
                 e.trades.present.remove(3);
             },
-            "trades",
+            OracleName::Trades,
             Verdict::Fail,
         ),
     ];
@@ -150,6 +164,68 @@ fn where_there_is_no_way_back_a_person_is_called_in_time_and_trading_stays_halte
         doctor(&mut e);
         assert_eq!(verdict_of(oracle, &e), verdict, "{name}");
     }
+}
+
+#[test]
+fn a_claim_may_be_as_late_as_the_host_was_away() {
+    let mut e = good();
+    e.executor.recovered_ms = Some(240_000);
+    e.crash_ms = Some(Some(170_000));
+    e.resume_after_ms = 60_000;
+    assert_eq!(verdict_of(OracleName::Claim, &e), Verdict::Pass);
+    e.resume_after_ms = 5_000;
+    assert_eq!(verdict_of(OracleName::Claim, &e), Verdict::Fail);
+}
+
+#[test]
+fn two_faults_at_the_same_time_excuse_a_late_claim_once() {
+    let claimed = |at_ms| {
+        let mut e = good();
+        let slow = fault(FaultKind::ApiSlow, 185_000, 215_000);
+        e.faults = vec![slow.clone(), slow];
+        e.executor.recovered_ms = Some(at_ms);
+        verdict_of(OracleName::Claim, &e)
+    };
+    assert_eq!(claimed(240_000), Verdict::Pass);
+    assert_eq!(claimed(241_000), Verdict::Fail);
+}
+
+#[test]
+fn who_is_refused_where_everything_had_recovered_has_not_failed() {
+    let refused = || {
+        let mut e = good();
+        e.crash_ms = Some(Some(300_000));
+        e.executor.outcome = Outcome::Refused("another executor holds the lease".into());
+        e.executor.recovered_ms = None;
+        e.executor.path = Path::None;
+        e
+    };
+    assert_eq!(verdict_of(OracleName::Outcome, &refused()), Verdict::Pass);
+    let cases: [fn(&mut Evidence); 4] = [
+        |e| e.crash_ms = None,
+        |e| e.pods[0].version = Some("1.5.0".into()),
+        |e| e.maintenance.flag = Some("maintenance".into()),
+        |e| e.seconds[180..].iter_mut().for_each(|s| s.errors = 9),
+    ];
+    for (index, doctor) in cases.iter().enumerate() {
+        let mut e = refused();
+        doctor(&mut e);
+        assert_eq!(
+            verdict_of(OracleName::Outcome, &e),
+            Verdict::Fail,
+            "{index}"
+        );
+    }
+}
+
+#[test]
+fn who_refuses_to_prepare_has_shown_nothing() {
+    let mut e = good();
+    e.deployed_ms = None;
+    e.executor.trigger = None;
+    e.executor.outcome = Outcome::Refused("prepare: the books don't balance".into());
+    let verdicts = crate::verdict::judge(&ask_all(&e));
+    assert_eq!(verdicts.overall, Verdict::Inconclusive);
 }
 
 #[test]
@@ -166,6 +242,6 @@ fn a_good_release_passes_without_a_rollback() {
         .iter_mut()
         .for_each(|p| p.version = Some("1.5.0".into()));
     for finding in ask_all(&e) {
-        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+        assert_eq!(finding.verdict(), Verdict::Pass, "{finding:?}");
     }
 }

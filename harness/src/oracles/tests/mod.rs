@@ -4,22 +4,26 @@
 //! - `executor`: what the executor noticed, did and said.
 //! - `recovery`: when the exchange recovered.
 //! - `remains`: what is there at the end.
+//! - `ledger`: what the order log gives, and who wrote.
 //! - `halfway`: what is there where a restore was given up.
 
 mod executor;
 mod halfway;
 mod injection;
+mod ledger;
 mod recovery;
 mod remains;
 
 use std::collections::BTreeMap;
 
-use super::{ORACLES, ask_all};
+use super::{ask, ask_all};
 use crate::evidence::{
-    Books, Entry, Evidence, MaintenanceSeen, Outcome, PodSeen, Probe, Second, TriggerSaid,
+    Books, Entry, Evidence, FaultSeen, MaintenanceSeen, Ms, Outcome, PodSeen, Probe, Second,
+    TriggerSaid,
 };
-use crate::scenario::{Path, Scenario, built_in};
-use crate::verdict::{Finding, Verdict};
+use crate::finding::{Bearing, Finding, OracleName, voids};
+use crate::scenario::{FaultKind, Path, Scenario, built_in};
+use crate::verdict::Verdict;
 
 const GOOD_SECOND: Second = Second {
     answered: 200,
@@ -27,6 +31,21 @@ const GOOD_SECOND: Second = Second {
     errors: 0,
     slow: 0,
 };
+
+/// A fault of that kind which hit something, from `began_ms` to `ended_ms`.
+fn fault(kind: FaultKind, began_ms: Ms, ended_ms: Ms) -> FaultSeen {
+    FaultSeen {
+        what: kind.as_str().to_owned(),
+        kind,
+        target: None,
+        certain: true,
+        delay_ms: 0,
+        away_ms: 0,
+        began_ms: Some(began_ms),
+        ended_ms: Some(ended_ms),
+        hits: 1,
+    }
+}
 
 /// A drill that went well: deployed at 90 s, slow from 100 s, triggered at 150.4 s, recovered at 180 s.
 fn good() -> Evidence {
@@ -110,31 +129,26 @@ fn good() -> Evidence {
     e.executor.outcome = Outcome::Recovered;
     e.executor.recovered_ms = Some(179_000);
     e.executor.path = Path::Application;
+    ledger::fill(&mut e);
     e
 }
 
-fn finding_of(oracle: &str, evidence: &Evidence) -> Finding {
-    ask_all(evidence)
-        .into_iter()
-        .find(|f| f.oracle == oracle)
-        .expect(oracle)
-}
-
-fn verdict_of(oracle: &str, evidence: &Evidence) -> Verdict {
-    finding_of(oracle, evidence).verdict
+fn verdict_of(oracle: OracleName, evidence: &Evidence) -> Verdict {
+    ask(oracle, evidence).verdict()
 }
 
 #[test]
 fn good_evidence_passes_every_oracle() {
-    for finding in ask_all(&good()) {
-        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+    let findings = ask_all(&good());
+    for finding in &findings {
+        assert_eq!(finding.verdict(), Verdict::Pass, "{finding:?}");
     }
-    let names: Vec<&str> = ask_all(&good()).iter().map(|f| f.oracle).collect();
-    assert_eq!(names, ORACLES.map(|o| o.name));
+    let names: Vec<OracleName> = findings.iter().map(Finding::oracle).collect();
+    assert_eq!(names, OracleName::ALL);
 }
 
 /// Name, how the evidence is doctored, the oracle that must see it, and its verdict.
-type Case = (&'static str, fn(&mut Evidence), &'static str, Verdict);
+type Case = (&'static str, fn(&mut Evidence), OracleName, Verdict);
 
 #[test]
 fn doctored_evidence_is_seen_through() {
@@ -143,18 +157,30 @@ fn doctored_evidence_is_seen_through() {
         executor::cases(),
         recovery::cases(),
         remains::cases(),
+        ledger::cases(),
     ]
     .concat();
     for (what, doctor, oracle, expected) in &cases {
         let mut evidence = good();
         doctor(&mut evidence);
-        assert_eq!(verdict_of(oracle, &evidence), *expected, "{what}: {oracle}");
+        assert_eq!(
+            verdict_of(*oracle, &evidence),
+            *expected,
+            "{what}: {oracle}"
+        );
+        for found in ask_all(&evidence) {
+            let is_void = found.bearing() == Bearing::Void;
+            assert_eq!(
+                voids(found.oracle(), found.kind()),
+                is_void,
+                "{what}: {found}"
+            );
+        }
     }
-    for oracle in ORACLES {
+    for oracle in OracleName::ALL {
         assert!(
-            cases.iter().any(|c| c.2 == oracle.name),
-            "{} is never seen to bite",
-            oracle.name
+            cases.iter().any(|c| c.2 == oracle),
+            "{oracle} is never seen to bite"
         );
     }
 }
@@ -165,17 +191,17 @@ fn empty_evidence_passes_nothing_that_matters() {
         .expect("built in")
         .expect("right");
     let findings = ask_all(&Evidence::empty(&scenario));
-    let verdicts = crate::verdict::judge(&findings, crate::verdict::Survivability::Survivable);
+    let verdicts = crate::verdict::judge(&findings);
     assert_ne!(verdicts.overall, Verdict::Pass);
     for name in [
-        "steady-state",
-        "fault-fired",
-        "rto",
-        "error-rate",
-        "trades",
-        "builds",
-        "hold",
-        "maintenance",
+        OracleName::SteadyState,
+        OracleName::FaultFired,
+        OracleName::Rto,
+        OracleName::ErrorRate,
+        OracleName::Trades,
+        OracleName::Builds,
+        OracleName::Hold,
+        OracleName::Maintenance,
     ] {
         assert_ne!(
             verdict_of(name, &Evidence::empty(&scenario)),

@@ -16,22 +16,21 @@ const LINES_MAX: usize = 1_000;
 
 /// Acknowledged against present.
 pub(super) fn ledger(drill: &Drill<'_>) -> Markup {
-    let cell = |oracle: &str, name: &str, bad: bool| {
-        let n = drill.number(oracle, name);
-        let class = (bad && n.is_some_and(|n| n > 0)).then_some("fail");
-        html! { span class=[class] { (n.map_or_else(|| "none".to_owned(), show_count)) } }
+    let cell = |n: u64, bad: bool| {
+        let class = (bad && n > 0).then_some("fail");
+        html! { span class=[class] { (show_count(n)) } }
     };
     html! {
         table.cards {
             thead { tr { th { "" } th.num { "Acknowledged" } th.num { "Lost" } th.num { "Changed" } th.num { "Duplicated" } } }
             tbody {
-                @for (oracle, label) in [("trades", "Trades"), ("orders", "Orders")] {
+                @for (counts, label) in [(drill.trades, "Trades"), (drill.orders, "Orders")] {
                     tr {
                         td.lead { (label) }
-                        td.num data-label="acknowledged" { (cell(oracle, "acknowledged", false)) }
-                        td.num data-label="lost" { (cell(oracle, "lost", true)) }
-                        td.num data-label="changed" { (cell(oracle, "changed", true)) }
-                        td.num data-label="duplicated" { (cell(oracle, "duplicated", true)) }
+                        td.num data-label="acknowledged" { (cell(counts.acknowledged, false)) }
+                        td.num data-label="lost" { (cell(counts.lost, true)) }
+                        td.num data-label="changed" { (cell(counts.changed, true)) }
+                        td.num data-label="duplicated" { (cell(counts.duplicated, true)) }
                     }
                 }
             }

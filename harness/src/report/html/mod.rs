@@ -125,6 +125,7 @@ fn places(scenarios: &[ScenarioSummary]) -> String {
 fn facts(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
     let drills = &journal.drills;
     let slowest = scenarios.iter().max_by_key(|s| s.rto_max_ms);
+    let never: usize = scenarios.iter().map(|s| s.never - s.escalated).sum();
     let worst_ppm = scenarios.iter().filter_map(|s| s.error_rate_max_ppm).max();
     let sum = |f: fn(&ScenarioSummary) -> u64| scenarios.iter().map(f).fold(0, u64::saturating_add);
     let (lost, trades) = (sum(|s| s.trades_lost), sum(|s| s.trades_acknowledged));
@@ -135,7 +136,12 @@ fn facts(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
                 @if journal.summary.inconclusive > 0 { small { (show_count(journal.summary.inconclusive as u64)) " inconclusive" } }
             } }
             div { dt { "Slowest recovery" } dd {
-                (slowest.and_then(|s| s.rto_max_ms).map_or_else(none, show_ms))
+                @if never > 0 {
+                    span.fail { "never" }
+                    small.fail { (show_count(never as u64)) " of " (show_count(drills.len() as u64)) " drills never recovered" }
+                } @else {
+                    (slowest.and_then(|s| s.rto_max_ms).map_or_else(none, show_ms))
+                }
                 @if let Some(s) = slowest.filter(|s| s.rto_max_ms.is_some()) {
                     small { "limit " (show_ms(limit_ms(drills, s))) }
                 }
@@ -146,7 +152,7 @@ fn facts(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
             } }
             div { dt { "Trades lost" } dd {
                 span class=[(lost > 0).then_some("fail")] { (show_count(lost)) }
-                small { "of " (show_count(trades)) " acknowledged" }
+                small { "or changed, of " (show_count(trades)) " acknowledged" }
             } }
         }
     }
@@ -174,7 +180,7 @@ fn what_failed(journal: &Journal<'_>) -> Markup {
                                     code.command { (drill.command()) }
                                     @if let Some(smallest) = &drill.smallest {
                                         "Smallest failing case: " (troubles::one_line(&smallest.what))
-                                        code.command { "cargo xtask replay " (smallest.replay) }
+                                        code.command { (smallest.command()) }
                                     }
                                 }
                             }
@@ -190,7 +196,8 @@ fn what_failed(journal: &Journal<'_>) -> Markup {
 
 /// All scenarios in a table.
 fn overview(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
-    let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
+    let time =
+        |s: &ScenarioSummary, ms: Option<u64>| ms.map_or_else(|| s.no_rto().to_owned(), show_ms);
     html! {
         section.card {
             h2 { "Scenarios" }
@@ -205,9 +212,9 @@ fn overview(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
                             td.lead { a href={ "#" (anchor_of(index)) } { (s.label) } }
                             td data-label="verdict" { (badge(s.verdict())) }
                             td.num data-label="drills" { (scenario::tally(s)) }
-                            td.num data-label="median RTO" { (time(s.rto_p50_ms)) }
-                            td.num data-label="p99" { (time(s.rto_p99_ms)) }
-                            td.num data-label="worst" { (time(s.rto_max_ms)) }
+                            td.num data-label="median RTO" { (time(s, s.rto_p50_ms)) }
+                            td.num data-label="p99" { (time(s, s.rto_p99_ms)) }
+                            td.num data-label="worst" { (time(s, s.rto_max_ms)) }
                             td.num data-label="limit" { (show_ms(limit_ms(&journal.drills, s))) }
                             td.num data-label="error rate" { (s.error_rate_max_ppm.map_or_else(none, show_ppm)) }
                             td.num data-label="trades lost" { span class=[(s.trades_lost > 0).then_some("fail")] { (show_count(s.trades_lost)) } }
@@ -222,8 +229,9 @@ fn overview(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Markup {
 fn footer(journal: &Journal<'_>) -> Markup {
     html! {
         footer {
-            p { "RTO: from the trigger to the first second from which the clients' own error rate stays below its bound, no request is refused,
-                latency is within its target and the books balance. Measured by the harness, never taken from the executor's word." }
+            p { "RTO: from the trigger to the first of ten seconds in a row in which the clients' own error rate is below its bound, no request is refused,
+                latency is within its target and the books balance. Everything after that is judged by itself. Measured by the harness, never taken from
+                the executor's word." }
             p { "Inconclusive: the steady state never held, the release did no harm, or there is too little evidence. It is not a pass." }
             p { "Made from journal.json, schema " (journal.schema) ", beside this page. No script, nothing fetched." }
         }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{badge, clients, evidence, none, rto, steps};
+use crate::drill::Ending;
 use crate::drill::course::Course;
 use crate::report::journal::{Drill, Journal};
 use crate::report::limit_ms;
@@ -48,13 +49,14 @@ pub(super) fn draw(journal: &Journal<'_>, summary: &ScenarioSummary, id: &str) -
 }
 
 fn facts(summary: &ScenarioSummary, limit: u64) -> Markup {
-    let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
+    let time = |ms: Option<u64>| ms.map_or_else(|| summary.no_rto().to_owned(), show_ms);
     html! {
         dl.facts style="margin:.25rem 0 1.25rem" {
             div { dt { "Median" } dd { (time(summary.rto_p50_ms)) } }
             div { dt { "99th percentile" } dd { (time(summary.rto_p99_ms)) } }
             div { dt { "Worst" } dd {
                 (time(summary.rto_max_ms))
+                @if let Some(never) = summary.never_told() { small.fail { (never) } }
                 @if let Some(worst) = summary.rto_max_ms {
                     small { (share(worst, limit)) " of the limit, " (show_ms(limit)) }
                 }
@@ -101,10 +103,10 @@ fn one_drill(drill: &Drill<'_>, course: &Course, drills: usize) -> Markup {
         @if drill.verdict != Verdict::Pass { (why(drill)) }
         dl.facts style="margin:.75rem 0 1rem" {
             div { dt { "Trigger to recovery" } dd {
-                (time(drill.rto_ms))
+                (rto(drill))
                 small { "executor claims " (time(drill.rto_claimed_ms)) }
             } }
-            div { dt { "Harm to recovery" } dd { (time(drill.impact_ms)) small { "impact on clients" } } }
+            div { dt { "Harm to recovery" } dd { (time(drill.impact_ms)) small { (impact_of(drill)) } } }
             div { dt { "Error rate after recovery" } dd {
                 (drill.error_rate_ppm.map_or_else(none, show_ppm))
                 small { "of " (show_count(drill.requests_after_recovery)) ", bound " (show_ppm(course.error_rate_max_ppm)) }
@@ -134,6 +136,22 @@ fn one_drill(drill: &Drill<'_>, course: &Course, drills: usize) -> Markup {
     }
 }
 
+/// The time to recover, or why there is none.
+fn rto(drill: &Drill<'_>) -> String {
+    drill
+        .rto_ms
+        .map_or_else(|| drill.ending.as_str().to_owned(), show_ms)
+}
+
+fn impact_of(drill: &Drill<'_>) -> &'static str {
+    match drill.ending {
+        Ending::Escalated | Ending::NeverRecovered => {
+            "impact on clients when the drill ended, and it went on"
+        }
+        Ending::Recovered | Ending::NothingToRecover => "impact on clients",
+    }
+}
+
 /// Why a drill did not pass, and how to see it again.
 pub(super) fn why(drill: &Drill<'_>) -> Markup {
     let troubles = drill.troubles();
@@ -146,7 +164,7 @@ pub(super) fn why(drill: &Drill<'_>) -> Markup {
             code.command { (drill.command()) }
             @if let Some(smallest) = &drill.smallest {
                 p style="margin-top:.6rem" { strong { "Smallest failing case" } ": " (smallest.what) }
-                code.command { "cargo xtask replay " (smallest.replay) }
+                code.command { (smallest.command()) }
             }
         }
     }
@@ -154,7 +172,8 @@ pub(super) fn why(drill: &Drill<'_>) -> Markup {
 
 /// Every drill in a row, what needs a look first.
 fn all(mut drills: Vec<&Drill<'_>>) -> Markup {
-    drills.sort_by_key(|d| (std::cmp::Reverse((d.verdict, d.rto_ms)), d.seed));
+    let slowest = |d: &Drill<'_>| (d.ending == Ending::NeverRecovered, d.rto_ms);
+    drills.sort_by_key(|d| (std::cmp::Reverse((d.verdict, slowest(d))), d.seed));
     let left_out = drills.len().saturating_sub(LISTED_MAX);
     let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
     html! {
@@ -171,7 +190,7 @@ fn all(mut drills: Vec<&Drill<'_>>) -> Markup {
                             tr {
                                 td.num { (d.seed) }
                                 td class=(d.verdict) { (super::glyph(d.verdict)) " " (d.verdict) }
-                                td.num { (time(d.rto_ms)) }
+                                td.num { (rto(d)) }
                                 td.num { (time(d.rto_claimed_ms)) }
                                 td.num { (time(d.impact_ms)) }
                                 td.num { (d.error_rate_ppm.map_or_else(none, show_ppm)) }

@@ -115,6 +115,14 @@ pub(super) fn address_of(container: &str, network: &str) -> Result<Ipv4Addr, Str
         .map_err(|_| format!("{container} has no address on the network {network}"))
 }
 
+/// Whether `container` is attached to `network`, and that is one that the harness made: nothing is changed to find out.
+pub(super) fn is_in_our_network(container: &str, network: &str) -> bool {
+    let (label, on) = LABEL.split_once('=').unwrap_or((LABEL, ""));
+    let format = format!("{{{{index .Labels \"{label}\"}}}}");
+    let ours = docker(&["network", "inspect", "--format", &format, network]);
+    ours.is_ok_and(|value| value.trim() == on) && address_of(container, network).is_ok()
+}
+
 /// A word that nobody can guess.
 pub(super) fn random_word() -> Result<String, String> {
     use std::io::Read as _;

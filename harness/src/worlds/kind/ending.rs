@@ -6,8 +6,9 @@ use super::clock::sleep;
 use super::load::Load;
 use super::{Stage, Timing, harvest, probe};
 use crate::drill::timeline::Entry;
-use crate::evidence::Ms;
+use crate::evidence::{Ms, Reading};
 use crate::oracles::recovery;
+use crate::scenario::Scenario;
 use crate::worlds::sim::harvest::told_by_clients;
 
 /// How long the last second of the drill lies behind what it is waited for, in ms.
@@ -43,23 +44,27 @@ pub(super) async fn seen_recovered(stage: &Stage, load: &Load) {
     }
 }
 
-/// Goes on until the hold time has passed since the clients saw recovery; if they have not, not for long.
+/// Goes on until the hold time has passed since the seconds that date the recovery that the clients saw; if they have
+/// not, not for long.
 pub(super) async fn hold(stage: &Stage, load: &Load, timing: Timing) {
     let hold = stage.lock().evidence.hold_ms;
-    let recovered = recovered_ms(stage, load).map(|at| at + hold);
+    let window = recovery::WINDOW_S as Ms * 1_000;
+    let recovered = recovered_ms(stage, load).map(|at| at + window + hold);
     let now = stage.clock.now_ms();
     let end = recovered.unwrap_or(now).max(now) + TAIL;
     stage.clock.sleep_until(end.min(timing.until_ms)).await;
 }
 
 /// The evidence at the end.
-pub(super) async fn finish(stage: &Stage, load: &mut Load) {
+pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) {
     let end_ms = stage.clock.now_ms();
     let mut looked = false;
     for _ in 0..3 {
         looked = looked || probe::look(stage).await;
     }
-    load.stop();
+    if let Err(why) = load.stop() {
+        stage.harness_failed(&why);
+    }
     let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
     let errors = {
         let evidence = &mut stage.lock().evidence;
@@ -72,7 +77,8 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load) {
                 .resize(whole, crate::evidence::Second::default());
             evidence.orders.acknowledged.clone_from(&record.orders);
             evidence.trades.acknowledged.clone_from(&record.trades);
-            evidence.host = Some(record.host);
+            evidence.unclaimed.unanswered.clone_from(&record.unanswered);
+            evidence.host = Some(record.host.clone());
             record.errors.clone()
         })
     };
@@ -82,9 +88,11 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load) {
         stage.lock().timeline.push(entry);
     }
     let orders = stage.lock().evidence.orders.clone();
-    let (books, pods, flag, fence, state) = (
+    let from = &scenario.release.from;
+    let (books, reckoning, pods, flag, fence, state) = (
         stage.ledger.present(&orders).await,
-        harvest::live_pods(&stage.client).await,
+        stage.ledger.reckoning(from, super::genesis(scenario)).await,
+        harvest::last_pods(&stage.client).await,
         harvest::flag(&stage.client).await,
         stage.ledger.fence().await,
         harvest::lasting_state(&stage.client, &stage.ledger).await,
@@ -92,35 +100,42 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load) {
     let mut notes = stage.lock();
     let notes = &mut *notes;
     let evidence = &mut notes.evidence;
-    // What can't be read stays empty, which no oracle takes for a pass; the timeline says why.
-    let mut unread = Vec::new();
+    // What can't be read stays empty, and the oracles that rest on it are told so.
+    let mut unread = std::collections::BTreeMap::new();
+    let mut note = |what: Reading, why: String| {
+        unread.entry(what).or_insert(why);
+    };
     match books {
-        Ok((orders, trades)) => {
-            evidence.orders.present = orders;
-            evidence.trades.present = trades;
+        Ok(found) => {
+            evidence.orders.present = found.orders;
+            evidence.trades.present = found.trades;
+            evidence.unclaimed.present = found.unclaimed;
         }
-        Err(why) => unread.push(why),
+        Err(why) => note(Reading::Books, why),
+    }
+    match reckoning {
+        Ok(reckoning) => evidence.reckoning = Some(reckoning),
+        Err(why) => note(Reading::Reckoning, why),
     }
     match pods {
         Ok(pods) => evidence.pods = pods,
-        Err(why) => unread.push(why),
+        Err(why) => note(Reading::Pods, why),
     }
     match flag {
         Ok(flag) => evidence.maintenance.flag = flag,
-        Err(why) => unread.push(why),
+        Err(why) => note(Reading::Maintenance, why),
     }
     match fence {
         Ok(token) => evidence.maintenance.fence_token = token,
-        Err(why) => {
-            evidence.maintenance.flag = None;
-            unread.push(why);
-        }
+        Err(why) => note(Reading::Maintenance, why),
     }
     match state {
         Ok(state) => evidence.state_after = state,
-        Err(why) => unread.push(why),
+        Err(why) => note(Reading::State, why),
     }
+    evidence.unread = unread;
     let told = told_by_clients(evidence);
+    let unread = evidence.unread.values().cloned().collect::<Vec<_>>();
     notes.timeline.extend(told);
     notes.timeline.extend(
         unread

@@ -15,8 +15,8 @@ use super::NAMESPACE;
 use super::clock::within;
 use super::ledger::Ledger;
 use crate::evidence::PodSeen;
+use crate::worlds::manifests::TRADING;
 use crate::worlds::sim::harvest::pairs;
-use crate::worlds::sim::objects::TRADING;
 use crate::worlds::sim::probe::build_version;
 
 /// A pod that does not answer within this runs nothing.
@@ -83,36 +83,76 @@ pub(super) async fn flag(client: &kube::Client) -> Result<Option<String>, String
     Ok(map.and_then(|map| map.data?.remove("mode")))
 }
 
-/// Every pod of the exchange that exists and has not ended, with the build that its process says it is.
+/// Every pod of the exchange that exists and has not ended, with the build that its process says it is. One that can't
+/// be asked counts as one that runs nothing: for looks while the drill runs, each of which another one follows.
 pub(super) async fn live_pods(client: &kube::Client) -> Result<Vec<PodSeen>, String> {
+    Ok(pods_and_trouble(client).await?.0)
+}
+
+/// The same at the end, when there is no other look.
+///
+/// # Errors
+/// Some could not be asked, which says nothing of what they run.
+pub(super) async fn last_pods(client: &kube::Client) -> Result<Vec<PodSeen>, String> {
+    match pods_and_trouble(client).await? {
+        (pods, None) => Ok(pods),
+        (_, Some(why)) => Err(why),
+    }
+}
+
+/// The live pods, and why the first of those that could not be asked was not.
+async fn pods_and_trouble(client: &kube::Client) -> Result<(Vec<PodSeen>, Option<String>), String> {
     let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
     let list = pods
         .list(&ListParams::default())
         .await
         .map_err(failed("pods"))?;
     let mut seen = Vec::new();
+    let mut trouble = None;
     for pod in list {
         let status = json!(pod.status);
         if matches!(status["phase"].as_str(), Some("Succeeded" | "Failed")) {
             continue;
         }
         let name = pod.name_any();
+        let ready = is_ready(&status);
         let metrics = format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}:8080/proxy/metrics");
-        let version = match http::Request::get(metrics).body(Vec::new()) {
-            Ok(request) => within(POD_ANSWERS, client.request_text(request))
-                .await
-                .and_then(Result::ok)
-                .and_then(|text| build_version(&text)),
-            Err(_) => None,
-        };
+        let request = http::Request::get(metrics)
+            .body(Vec::new())
+            .map_err(|error| format!("ask {name}: {error}"))?;
+        let answer = within(POD_ANSWERS, client.request_text(request)).await;
+        let version = runs(&name, ready, answer).unwrap_or_else(|why| {
+            trouble.get_or_insert(why);
+            None
+        });
         seen.push(PodSeen {
             app: pod.labels().get("app").cloned().unwrap_or_default(),
             version,
-            ready: is_ready(&status),
+            ready,
             name,
         });
     }
-    Ok(seen)
+    Ok((seen, trouble))
+}
+
+/// The version that a pod runs, as its `answer` says; `None`: nothing.
+///
+/// # Errors
+/// It could not be asked, which says nothing of what it runs: the request never came to the API server or back, or a pod that is ready
+/// did not answer in time.
+fn runs(
+    name: &str,
+    is_ready: bool,
+    answer: Option<Result<String, kube::Error>>,
+) -> Result<Option<String>, String> {
+    match answer {
+        Some(Ok(text)) => Ok(build_version(&text)),
+        // The API server says that nothing answers there.
+        Some(Err(kube::Error::Api(_))) => Ok(None),
+        Some(Err(error)) => Err(format!("ask {name}: {error}")),
+        None if is_ready => Err(format!("{name} is ready and did not answer")),
+        None => Ok(None),
+    }
 }
 
 fn is_ready(status: &Value) -> bool {
@@ -120,4 +160,31 @@ fn is_ready(status: &Value) -> bool {
         all.iter()
             .any(|c| c["type"] == "Ready" && c["status"] == "True")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::runs;
+
+    #[test]
+    fn a_pod_that_could_not_be_asked_is_not_one_that_runs_nothing() {
+        let refused = || {
+            kube::Error::Api(Box::new(Status::failure(
+                "no endpoint",
+                "ServiceUnavailable",
+            )))
+        };
+        let lost = || kube::Error::Service("connection refused".into());
+        let text = r#"dex_build_info{service="risk",version="1.4.2"} 1"#;
+        assert_eq!(
+            runs("risk-0", true, Some(Ok(text.to_owned()))),
+            Ok(Some("1.4.2".to_owned()))
+        );
+        assert_eq!(runs("risk-0", true, Some(Err(refused()))), Ok(None));
+        assert!(runs("risk-0", true, Some(Err(lost()))).is_err());
+        assert!(runs("risk-0", true, None).is_err());
+        assert_eq!(runs("risk-0", false, None), Ok(None));
+    }
 }

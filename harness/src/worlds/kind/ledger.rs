@@ -3,13 +3,16 @@
 //! The harness looks as `dex_app`, which owns nothing and may be disconnected by the executor at any time: no look of the
 //! harness's ever keeps a snapshot or a restore waiting. The superuser is used before and after the rollback only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use dex::book::Resting;
+use dex::exchange::{AMPLE_DEPOSIT, Exchange};
+use dex::invariants::{Reckoned, reckon};
 use dex::market::MarketSpec;
-use dex::release::{Build, Release};
+use dex::order_log::LogEntry;
+use dex::release::{Build, Release, Service};
 use dex::rows::{self, BalanceRow, Column, Rows, VenueRow};
 use dex::service::migrate::{Genesis, migrate};
 use dex::types::{AccountId, Amount, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, TradeId};
@@ -20,7 +23,7 @@ use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Row};
 use super::clock::within;
 use super::docker::random_word;
 use super::server::Server;
-use crate::evidence::{Books, Entry};
+use crate::evidence::{Books, Entry, LedgerState, Reckoning};
 
 /// The rights of the executor's role.
 const ROLES: &str = include_str!("../../../../deploy/executor-role.sql");
@@ -118,6 +121,15 @@ impl Ledger {
         connect(&self.as_superuser(&self.name))
             .await
             .map_err(|error| said("the ledger", &error))
+    }
+
+    /// A session of the superuser in the ledger that can change nothing.
+    async fn read_only(&self) -> Result<Client, String> {
+        let client = self.superuser().await?;
+        let statement = "SET default_transaction_read_only = on";
+        let set = client.batch_execute(statement).await;
+        set.map_err(|error| said("the ledger", &error))?;
+        Ok(client)
     }
 
     fn role(&self, role: &str, password: &str, database: &str) -> Config {
@@ -253,42 +265,66 @@ impl Ledger {
         })
     }
 
-    /// What the ledger holds of the acknowledged orders, and its trades.
-    pub(super) async fn present(&self, orders: &Books) -> Result<(Vec<Entry>, Vec<Entry>), String> {
-        let client = connect(&self.as_superuser(&self.name))
-            .await
-            .map_err(|error| said("the ledger", &error))?;
-        let failed = |error: tokio_postgres::Error| said("read the books", &error);
-        let found = client
-            .query("SELECT seq, entry::text FROM order_log", &[])
-            .await
-            .map_err(failed)?;
-        let mut log = BTreeMap::new();
-        for row in &found {
-            let command: Command = serde_json::from_str(row.get(1))
-                .map_err(|error| said("an entry of the order log", &error))?;
-            log.insert(unsigned(row, 0), order_content(&command));
-        }
-        let present = orders.acknowledged.iter().filter_map(|order| {
-            let content = *log.get(&order.id)?;
-            Some(Entry {
-                id: order.id,
-                content,
+    /// What the ledger holds of the acknowledged orders, what of those that nobody holds an acknowledgement for, and its trades.
+    pub(super) async fn present(&self, orders: &Books) -> Result<Found, String> {
+        let client = self.read_only().await?;
+        let log = order_log(&client).await?;
+        let contents: BTreeMap<u64, (bool, u64)> = log
+            .iter()
+            .map(|entry| {
+                let placed = matches!(entry.command, Command::Place { .. });
+                (entry.seq.0, (placed, order_content(&entry.command)))
             })
+            .collect();
+        let acknowledged: BTreeSet<u64> = orders.acknowledged.iter().map(|it| it.id).collect();
+        let entry = |(id, content): (u64, u64)| Entry { id, content };
+        let present = orders.acknowledged.iter().filter_map(|order| {
+            let (_, content) = *contents.get(&order.id)?;
+            Some(entry((order.id, content)))
         });
-        let trades = client
-            .query(
-                "SELECT trade_id, seq, market, price, qty, taker_side::text, taker_order, taker, maker_order, maker,
-                        taker_fee, maker_fee
-                 FROM trades ORDER BY trade_id",
-                &[],
-            )
+        let unclaimed = contents
+            .iter()
+            .filter(|(id, (placed, _))| *placed && !acknowledged.contains(id))
+            .map(|(id, (_, content))| entry((*id, *content)));
+        Ok(Found {
+            orders: present.collect(),
+            unclaimed: unclaimed.collect(),
+            trades: trades(&client).await?.iter().map(self::entry).collect(),
+        })
+    }
+
+    /// The ledger beside what the matching engine of release `from` makes of its genesis and of the whole order log. Only reads.
+    pub(super) async fn reckoning(
+        &self,
+        from: &str,
+        genesis: Genesis,
+    ) -> Result<Reckoning, String> {
+        let build = Release::by_name(from)
+            .ok_or_else(|| format!("unknown release {from}"))?
+            .build(Service::Matching);
+        let rows = self
+            .rows()
             .await
-            .map_err(failed)?;
-        Ok((
-            present.collect(),
-            trades.iter().map(|row| entry(&trade(row))).collect(),
-        ))
+            .map_err(|error| said("read the ledger", &error))?;
+        let reader = reader(&rows).ok_or("no build reads this ledger")?;
+        let found = rows::decode(&reader, &rows).map_err(|error| said("unreadable", &error))?;
+        let client = self.read_only().await?;
+        let log = order_log(&client).await?;
+        let accounts = genesis.accounts.max(1);
+        let opened = Exchange::genesis(build, accounts, genesis.markets.max(1), AMPLE_DEPOSIT);
+        let Reckoned {
+            state,
+            trades: expected,
+            refused,
+        } = reckon(opened, &log, found.seq());
+        let mut made = trades(&client).await?;
+        made.retain(|trade| trade.id <= found.trade_id());
+        Ok(Reckoning {
+            as_of: found.seq().0,
+            found: LedgerState::of(&found, made.iter().map(entry).collect()),
+            expected: LedgerState::of(&state, expected.iter().map(entry).collect()),
+            refused: refused.iter().map(|seq| seq.0).collect(),
+        })
     }
 
     /// Token of the fence, if it is up.
@@ -374,15 +410,56 @@ impl Ledger {
     }
 }
 
-/// What is wrong with the ledger that the rows hold, whichever schema they are in.
-fn violations(rows: &Rows) -> Vec<String> {
+/// What a ledger holds at the end.
+pub(super) struct Found {
+    /// Those of the acknowledged orders that are there.
+    pub(super) orders: Vec<Entry>,
+    /// Orders that nobody holds an acknowledgement for.
+    pub(super) unclaimed: Vec<Entry>,
+    /// Every trade.
+    pub(super) trades: Vec<Entry>,
+}
+
+/// The whole order log.
+async fn order_log(client: &Client) -> Result<Vec<LogEntry>, String> {
+    let query = "SELECT seq, entry::text, chain FROM order_log ORDER BY seq";
+    let found = client.query(query, &[]).await;
+    let found = found.map_err(|error| said("read the order log", &error))?;
+    let read = |row: &Row| -> Result<LogEntry, String> {
+        let command = serde_json::from_str(row.get(1))
+            .map_err(|error| said("an entry of the order log", &error))?;
+        Ok(LogEntry {
+            seq: Seq(unsigned(row, 0)),
+            command,
+            chain: row.get::<_, i64>(2).cast_unsigned(),
+        })
+    };
+    found.iter().map(read).collect()
+}
+
+/// Every trade, by id.
+async fn trades(client: &Client) -> Result<Vec<Trade>, String> {
+    let query = "SELECT trade_id, seq, market, price, qty, taker_side::text, taker_order, taker, maker_order, maker,
+                        taker_fee, maker_fee
+                 FROM trades ORDER BY trade_id";
+    let found = client.query(query, &[]).await;
+    let found = found.map_err(|error| said("read the trades", &error))?;
+    Ok(found.iter().map(trade).collect())
+}
+
+/// A build that reads the rows, whichever schema they are in.
+fn reader(rows: &Rows) -> Option<Build> {
     let is_decimal = |column: &Column| matches!(column, Column::Text(text) if text.contains('.'));
-    let reader = if rows.balances.iter().any(|row| is_decimal(&row.free)) {
+    if rows.balances.iter().any(|row| is_decimal(&row.free)) {
         Build::by_image("dex/matching:2.0.0")
     } else {
         Build::by_image("dex/matching:1.4.2")
-    };
-    let Some(reader) = reader else {
+    }
+}
+
+/// What is wrong with the ledger that the rows hold, whichever schema they are in.
+fn violations(rows: &Rows) -> Vec<String> {
+    let Some(reader) = reader(rows) else {
         return vec!["no build reads this ledger".to_owned()];
     };
     let sound = rows
@@ -476,8 +553,7 @@ fn small(row: &Row, index: usize) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use dex::exchange::AMPLE_DEPOSIT;
-    use dex::release::{SchemaVersion, Service};
+    use dex::release::SchemaVersion;
 
     use super::*;
 

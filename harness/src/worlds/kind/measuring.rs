@@ -29,7 +29,7 @@ pub(super) fn on_cluster<T>(
     let interrupted = interrupts();
     let measured = runtime()?.block_on(async {
         let place = Place::find(user, &interrupted).await?;
-        let admin = place.admin().await?;
+        let admin = place.admin()?;
         let server = Server::start(&place.network).await?;
         let measured = or_interrupted(work(&place, &admin, &server), &interrupted).await;
         let cleared = objects::clear(&admin).await;

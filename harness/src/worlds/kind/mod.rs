@@ -70,7 +70,7 @@ use super::{Performed, Plan, WorldError, deployer};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, ms};
 use crate::scenario::{Anchor, CrashSide, Scenario};
-use crate::worlds::sim::NAMESPACE;
+use crate::worlds::manifests::NAMESPACE;
 use crate::worlds::sim::harvest::versions;
 use crate::worlds::sim::watcher;
 
@@ -118,6 +118,28 @@ struct Stage {
     notes: Mutex<Notes>,
 }
 
+/// Why the acts of a drill ended without a report.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    /// Something of the harness's own failed: a file, a container, a request that it made for itself.
+    Harness(String),
+    /// The executor ended by itself.
+    Executor(Outcome),
+}
+
+impl Trouble {
+    /// The executor's rollback ended in `error`. Where another host is at work or was before, it was refused, as it
+    /// should be.
+    fn of(error: &executor::Error) -> Self {
+        let why = format!("run: {}", error.chain());
+        Self::Executor(if error.kind().gives_way() {
+            Outcome::Refused(why)
+        } else {
+            Outcome::Failed(why)
+        })
+    }
+}
+
 /// What the acts of a drill need.
 struct Drill<'a> {
     plan: &'a Plan,
@@ -136,8 +158,23 @@ impl Stage {
         self.lock().timeline.push(Entry::new(at, who, step, what));
     }
 
-    fn failed(&self, what: &str) {
-        self.lock().evidence.executor.outcome = Outcome::Failed(what.to_owned());
+    /// Something of the harness's own failed. The first such failure is told.
+    fn harness_failed(&self, why: &str) {
+        let mut notes = self.lock();
+        let failed = &mut notes.evidence.harness_failed;
+        failed.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// The executor's work ended like this, before there was a report.
+    fn ended(&self, trouble: Trouble) {
+        let outcome = match trouble {
+            Trouble::Harness(why) => {
+                self.harness_failed(&why);
+                Outcome::CutShort(why)
+            }
+            Trouble::Executor(outcome) => outcome,
+        };
+        self.lock().evidence.executor.outcome = outcome;
     }
 }
 
@@ -192,7 +229,7 @@ fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
     let performed = runtime()?.block_on(async {
         let user = format!("a drill of {}", plan.scenario.name);
         let place = Place::find(&user, &interrupted).await?;
-        let client = place.admin().await?;
+        let client = place.admin()?;
         // The container lives until the cluster is cleared: pods that miss their database only make noise.
         let server = Server::start(&place.network).await?;
         let performed = match set_up(plan, &place, &client, &server, &interrupted).await {
@@ -391,12 +428,17 @@ async fn drill(
         Ok(())
     };
     let act = async {
-        let looking = Box::pin(probe::keep_looking(&stage));
+        let looking = join(
+            probe::keep_looking(&stage),
+            probe::count_ready(&stage, &injector),
+        );
+        let looking = Box::pin(looking);
         let act = Box::pin(or_interrupted(act, interrupted));
         let whole = match select(act, looking).await {
             Either::Left((whole, _)) => whole,
             Either::Right(_) => {
-                stage.failed("the prober ended");
+                let why = "whoever looks at the ledger and the pods ended before the drill";
+                stage.ended(Trouble::Harness(why.to_owned()));
                 Ok(())
             }
         };
@@ -406,7 +448,7 @@ async fn drill(
     };
     let (whole, ()) = join(act, injector.run(later)).await;
     whole?;
-    finish(&stage, &mut load).await;
+    finish(&stage, &mut load, &plan.scenario).await;
     let notes = stage.lock();
     let mut timeline = notes.timeline.clone();
     timeline.sort_by_key(|entry| entry.at_ms);
@@ -449,25 +491,28 @@ async fn executor(drill: &Drill<'_>, identity: &str) -> Result<Executor, String>
 
 /// Deployer and executor, one after the other.
 async fn actor(drill: &Drill<'_>, timing: Timing) {
-    if let Err(why) = acts(drill, timing).await {
-        drill.stage.failed(&why);
+    if let Err(trouble) = acts(drill, timing).await {
+        drill.stage.ended(trouble);
     }
 }
 
-async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
+async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), Trouble> {
     let Drill { plan, stage, .. } = drill;
+    let release = |name: &str| release(name).map_err(Trouble::Harness);
     let (from, to) = (
         release(&plan.scenario.release.from)?,
         release(&plan.scenario.release.to)?,
     );
-    let harness = |error: String| format!("the harness: {error}");
     stage.clock.sleep_until(timing.warm_up_ms).await;
     let state = harvest::lasting_state(&stage.client, &stage.ledger).await;
-    stage.lock().evidence.state_before = state.map_err(harness)?;
+    stage.lock().evidence.state_before = state.map_err(Trouble::Harness)?;
     let executor = executor(drill, "firedrill").await;
-    let executor = executor.map_err(harness)?;
+    let executor = executor.map_err(Trouble::Harness)?;
     if let Err(error) = executor.prepare().await {
-        return Err(format!("prepare: {}", error.chain()));
+        // As in the simulation: nothing was deployed, so nothing was shown.
+        let why = format!("prepare: {}", error.chain());
+        stage.lock().evidence.executor.outcome = Outcome::Refused(why);
+        return Ok(());
     }
     stage.clock.sleep_until(timing.deploy_at_ms).await;
     let deployed = stage.clock.now_ms();
@@ -483,7 +528,10 @@ async fn acts(drill: &Drill<'_>, timing: Timing) -> Result<(), String> {
         return Ok(());
     }
     let event = match executor.watch().await {
-        Err(error) => return Err(format!("watch: {}", error.chain())),
+        Err(error) => {
+            let why = format!("watch: {}", error.chain());
+            return Err(Trouble::Executor(Outcome::Failed(why)));
+        }
         Ok(WatchOutcome::WindowClosed { .. }) => {
             let said = &mut stage.lock().evidence.executor;
             said.saw_nothing("the validation window closed");

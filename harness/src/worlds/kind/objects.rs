@@ -1,6 +1,5 @@
 //! The exchange in the cluster: cleared away, deployed as the stable release, and waited for.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dex::release::{Release, Service};
@@ -15,22 +14,12 @@ use serde_json::{Value, json};
 
 use super::NAMESPACE;
 use super::clock::sleep;
-use crate::worlds::sim::objects::{MIGRATIONS, configuration, migrations};
+use crate::worlds::manifests::{self, DATABASE};
 
-/// The manifests that people apply, in their order.
-const MANIFESTS: [&str; 5] = [
-    include_str!("../../../../deploy/dex/10-config.yaml"),
-    include_str!("../../../../deploy/dex/20-services.yaml"),
-    include_str!("../../../../deploy/dex/30-matching.yaml"),
-    include_str!("../../../../deploy/dex/31-risk.yaml"),
-    include_str!("../../../../deploy/dex/32-gateway.yaml"),
-];
 /// Label of everything that is the exchange's.
 const PART_OF: &str = "app.kubernetes.io/part-of=dex";
 /// ConfigMaps that the executor made.
 const EXECUTORS: [&str; 2] = ["rollback-baseline", "rollback-journal"];
-/// Secret with the ledger's URL.
-const DATABASE: &str = "ledger-database";
 /// How long the exchange may take to go, and to come up.
 const PATIENCE_S: u32 = 120;
 
@@ -123,42 +112,13 @@ pub(super) async fn create(
         }),
     )
     .await?;
-    let map = |name: &str, data: &BTreeMap<String, String>| {
-        json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "dex"}},
-            "data": data,
-        })
-    };
-    apply::<ConfigMap>(client, map(MIGRATIONS, &migrations(release))).await?;
-    let configured = configuration(release);
-    for (name, data) in &configured {
-        apply::<ConfigMap>(client, map(name, data)).await?;
-    }
-    for text in MANIFESTS {
-        let objects: Vec<Value> =
-            serde_saphyr::from_multiple(text).map_err(|error| failed("manifest", &error))?;
-        for mut object in objects {
-            let name = object["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
-            match object["kind"].as_str() {
-                Some("ConfigMap") if configured.contains_key(&name) => {}
-                Some("ConfigMap") => apply::<ConfigMap>(client, object).await?,
-                Some("Service") => apply::<KubeService>(client, object).await?,
-                Some("PodDisruptionBudget") => {
-                    apply::<PodDisruptionBudget>(client, object).await?;
-                }
-                Some("Deployment") => {
-                    let service = Service::by_name(&name)
-                        .ok_or_else(|| format!("the exchange has no service {name}"))?;
-                    object["spec"]["template"]["spec"]["containers"][0]["image"] =
-                        release.build(service).image().into();
-                    apply::<Deployment>(client, object).await?;
-                }
-                other => return Err(format!("a manifest of kind {other:?} is not expected")),
-            }
+    for object in manifests::objects(release) {
+        match object["kind"].as_str() {
+            Some("ConfigMap") => apply::<ConfigMap>(client, object).await?,
+            Some("Service") => apply::<KubeService>(client, object).await?,
+            Some("Deployment") => apply::<Deployment>(client, object).await?,
+            Some("PodDisruptionBudget") => apply::<PodDisruptionBudget>(client, object).await?,
+            other => return Err(format!("a manifest of kind {other:?} is not expected")),
         }
     }
     Ok(())

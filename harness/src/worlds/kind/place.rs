@@ -22,15 +22,29 @@ use super::{NAMESPACE, docker, faults, process};
 /// The marker's namespace and name: a cluster that hasn't got it is never touched.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
 
+/// How long a cluster may take to answer for its marker.
+const MARKER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a cluster is not ours to drill on.
+enum Unmarked {
+    /// It carries another marker, or none.
+    Another(String),
+    /// It does not answer.
+    Silent(String),
+}
+
 /// Port of the API server on the node.
 const API_PORT: u16 = 6_443;
 
 /// Where things are, as `cluster.json` says.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Place {
     /// One user at a time: held as long as this value.
     #[serde(skip)]
     lock: Option<Lock>,
+    /// The way to the cluster for the harness itself: its marker was seen.
+    #[serde(skip)]
+    marked: Option<kube::Client>,
     /// Where `cluster.json` lies.
     #[serde(skip)]
     directory: PathBuf,
@@ -53,10 +67,10 @@ pub(super) struct Place {
 
 impl Place {
     /// Reads `cluster.json`: `FIREDRILL_CLUSTER`, or where `cargo xtask kind up` puts it; and waits until nobody else uses
-    /// that cluster. `user` is what those are told who then wait for us.
+    /// that cluster. `user` is what those are told who then wait for us. The cluster carries the marker, and both kubeconfigs lead to it.
     ///
     /// # Errors
-    /// There is none that can be read, or the wait was interrupted.
+    /// There is none that can be read, it is not marked, or the wait was interrupted.
     pub(super) async fn find(user: &str, interrupted: &AtomicBool) -> Result<Self, String> {
         let file = std::env::var_os("FIREDRILL_CLUSTER").map_or_else(
             || {
@@ -76,7 +90,7 @@ impl Place {
             })
         };
         read()?;
-        let say = |what: &str| eprintln!("kind: {what}");
+        let say = |what: &str| eprintln!("kind: {}", executor::printable(what));
         let stop = || interrupted.load(Ordering::Acquire);
         let lock = lock::take(&file.with_file_name("drill.lock"), user, &say, &stop).await?;
         // While we waited, the cluster may have been made anew.
@@ -84,10 +98,94 @@ impl Place {
             .map_err(|error| format!("{}: {error}", file.display()))?;
         place.lock = Some(lock);
         place.directory = file.with_file_name("");
-        // What a drill that was killed left in force would keep us from the cluster.
+        place.marked = Some(place.recognised().await?);
+        place.same_cluster()?;
+        // Only now: before the marker is seen, nothing is touched, neither there nor here.
         faults::heal(&place.node)?;
         process::clear(&place.workshop())?;
         Ok(place)
+    }
+
+    /// The way to the cluster, once its marker is seen. What a drill that was killed left in force can keep the cluster from answering:
+    /// that is taken back if the node stands in the network that the harness made, and the marker is asked for again.
+    async fn recognised(&self) -> Result<kube::Client, String> {
+        match self.marker().await {
+            Ok(client) => Ok(client),
+            Err(Unmarked::Another(why)) => Err(why),
+            Err(Unmarked::Silent(why)) => {
+                if !docker::is_in_our_network(&self.node, &self.network) {
+                    return Err(why);
+                }
+                faults::heal(&self.node)?;
+                self.marker().await.map_err(|unmarked| match unmarked {
+                    Unmarked::Another(why) | Unmarked::Silent(why) => why,
+                })
+            }
+        }
+    }
+
+    /// Asks the cluster for its marker.
+    async fn marker(&self) -> Result<kube::Client, Unmarked> {
+        let client = self
+            .client(&self.kubeconfig)
+            .await
+            .map_err(Unmarked::Silent)?;
+        let (namespace, name) = MARKER;
+        let markers = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+        let marker = match within(MARKER_LIMIT, markers.get_opt(name)).await {
+            Some(Ok(marker)) => marker,
+            Some(Err(error)) => {
+                let why = format!("ask the cluster for its marker: {error}");
+                return Err(Unmarked::Silent(why));
+            }
+            None => {
+                let why = "ask the cluster for its marker: no answer".to_owned();
+                return Err(Unmarked::Silent(why));
+            }
+        };
+        let id = marker.and_then(|map| map.data?.get("id").cloned());
+        if id.as_ref() == Some(&self.id) {
+            return Ok(client);
+        }
+        Err(Unmarked::Another(format!(
+            "the context {} does not carry the marker {} ({namespace}/{name}): drills break things, so it is left alone",
+            self.context, self.id
+        )))
+    }
+
+    /// Whether both kubeconfigs lead to the same cluster: the executor's account can't read the marker.
+    ///
+    /// # Errors
+    /// They don't, or one can't be read.
+    fn same_cluster(&self) -> Result<(), String> {
+        let leads_to = |file: &PathBuf| {
+            let config = Kubeconfig::read_from(file)
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+            let context = config.contexts.iter().find(|it| it.name == self.context);
+            let cluster = context
+                .and_then(|it| it.context.as_ref())
+                .map(|it| &it.cluster);
+            let found = config.clusters.iter().find(|it| Some(&it.name) == cluster);
+            let server = found.and_then(|it| it.cluster.as_ref()?.server.clone());
+            server.ok_or_else(|| {
+                format!(
+                    "{}: the context {} names no server",
+                    file.display(),
+                    self.context
+                )
+            })
+        };
+        let (ours, executor) = (
+            leads_to(&self.kubeconfig)?,
+            leads_to(&self.executor_kubeconfig)?,
+        );
+        if ours == executor {
+            return Ok(());
+        }
+        Err(format!(
+            "{} leads to {executor}, and the cluster with the marker is {ours}: the executor would act on another one, so both are left alone",
+            self.executor_kubeconfig.display()
+        ))
     }
 
     /// Folder for what a drill needs for a while. One drill at a time uses the cluster, and so this.
@@ -95,25 +193,13 @@ impl Place {
         self.directory.join("drill")
     }
 
-    /// The way to the cluster for the harness itself, once the marker is seen.
+    /// The way to the cluster for the harness itself: [`Place::find`] has seen its marker.
     ///
     /// # Errors
-    /// No way, or no marker.
-    pub(super) async fn admin(&self) -> Result<kube::Client, String> {
-        let client = self.client(&self.kubeconfig).await?;
-        let (namespace, name) = MARKER;
-        let marker = Api::<ConfigMap>::namespaced(client.clone(), namespace)
-            .get_opt(name)
-            .await
-            .map_err(|error| format!("ask the cluster for its marker: {error}"))?;
-        let id = marker.and_then(|map| map.data?.get("id").cloned());
-        if id.as_ref() != Some(&self.id) {
-            return Err(format!(
-                "the context {} does not carry the marker {} ({namespace}/{name}): drills break things, so it is left alone",
-                self.context, self.id
-            ));
-        }
-        Ok(client)
+    /// The marker was not seen.
+    pub(super) fn admin(&self) -> Result<kube::Client, String> {
+        let client = self.marked.clone();
+        client.ok_or_else(|| "the cluster's marker was not asked for".to_owned())
     }
 
     /// The way to the cluster for the executor, with no more rights than it needs, and perhaps with its death on it.

@@ -1,13 +1,17 @@
 //! Looks at the ledger and the pods while the drill runs.
 
 use super::Stage;
+use super::faults::Injector;
 use super::harvest::live_pods;
-use crate::evidence::{Evidence, Ms, Probe};
+use crate::evidence::{Ms, Probe};
+use crate::scenario::Anchor;
 
 /// While nothing happens, in ms.
 const CALM: Ms = 10_000;
 /// From the deployment on: when harm began, and when it ended.
 const CLOSE: Ms = 2_000;
+/// How often the pods are counted that a fault waits for, in ms.
+const COUNT: Ms = 200;
 /// How long after the trigger to look closely.
 const CLOSE_AFTER_TRIGGER: Ms = 90_000;
 
@@ -29,6 +33,25 @@ pub(super) async fn keep_looking(stage: &Stage) {
     }
 }
 
+/// Tells the injector once as many pods of the deployed release are ready as a fault waits for.
+pub(super) async fn count_ready(stage: &Stage, injector: &Injector) {
+    for awaited in injector.ready_awaited() {
+        while ready(stage).await < awaited {
+            stage.clock.sleep_until(stage.clock.now_ms() + COUNT).await;
+        }
+        injector.reached(&Anchor::Ready(awaited));
+    }
+}
+
+/// How many pods of the deployed release are ready; none, if they can't be asked.
+async fn ready(stage: &Stage) -> u32 {
+    if stage.lock().evidence.deployed_ms.is_none() {
+        return 0;
+    }
+    let pods = live_pods(&stage.client).await.unwrap_or_default();
+    stage.lock().evidence.ready_of_deployed(&pods)
+}
+
 /// One look. If nothing can be seen (the executor has just disconnected everybody), there is none.
 pub(super) async fn look(stage: &Stage) -> bool {
     // The bad build has been seen live, or there is none yet: no need to ask the pods again.
@@ -38,7 +61,7 @@ pub(super) async fn look(stage: &Stage) -> bool {
     };
     if ask_pods && let Ok(pods) = live_pods(&stage.client).await {
         let evidence = &mut stage.lock().evidence;
-        let bad = pods.iter().any(|pod| is_deployed(evidence, pod));
+        let bad = pods.iter().any(|pod| evidence.runs_deployed(pod));
         evidence.deployed_build_seen |= bad;
     }
     let at_ms = stage.clock.now_ms();
@@ -53,12 +76,4 @@ pub(super) async fn look(stage: &Stage) -> bool {
         }
         Err(_) => false,
     }
-}
-
-/// Whether the pod runs a build that came with the deployed release.
-fn is_deployed(evidence: &Evidence, pod: &crate::evidence::PodSeen) -> bool {
-    let deployed = evidence.versions_deployed.get(&pod.app);
-    pod.version.is_some()
-        && pod.version.as_ref() == deployed
-        && deployed != evidence.versions_before.get(&pod.app)
 }

@@ -11,6 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use executor::ErrorKind;
 use executor::wire::{Body, Line, ReportLine, SCHEMA};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
@@ -96,10 +97,10 @@ pub(super) enum Ended {
     Report(Box<ReportLine>),
     /// It did not.
     Failed {
-        /// Its exit code.
-        code: Option<i32>,
         /// Why.
         message: String,
+        /// Of the error that it told.
+        kind: Option<ErrorKind>,
     },
 }
 
@@ -265,19 +266,17 @@ impl Program {
         if let Some(resume_after) = resume_after {
             return Ok(Ended::Killed(resume_after));
         }
-        let message = match last {
+        let (message, kind) = match last {
             Some(Body::Report(report)) => return Ok(Ended::Report(Box::new(report))),
-            Some(Body::Error { message, .. }) => message,
+            Some(Body::Error { message, kind, .. }) => (message, kind),
             _ => {
                 let errors = self.workshop.join(format!("errors-{host}"));
                 let errors = fs::read_to_string(errors).unwrap_or_default();
-                format!("{status}, without a report: {}", errors.trim())
+                let why = format!("{status}, without a report: {}", errors.trim());
+                (why, None)
             }
         };
-        Ok(Ended::Failed {
-            code: status.code(),
-            message,
-        })
+        Ok(Ended::Failed { message, kind })
     }
 }
 

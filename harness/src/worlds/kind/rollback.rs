@@ -3,13 +3,13 @@
 
 use executor::planner::LedgerPath;
 use executor::wire::{Body, OutcomeKind, ReportLine};
-use executor::{Event, Executor, Report, TriggerEvent};
+use executor::{ErrorKind, Event, Executor, Report, TriggerEvent};
 use futures::future::{Either, select};
 use jiff::Timestamp;
 
 use super::clock::sleep;
 use super::process::{Ended, Program};
-use super::{Drill, executor as executor_of};
+use super::{Drill, Trouble, executor as executor_of};
 use crate::evidence::{ExecutorSaid, Ms, Outcome, StepSaid};
 use crate::scenario::{Anchor, FaultKind, Path, Scenario};
 use crate::worlds::sim::{carry_on, watcher};
@@ -28,7 +28,7 @@ pub(super) async fn roll_back(
     drill: &Drill<'_>,
     executor: Executor,
     event: TriggerEvent,
-) -> Result<(), String> {
+) -> Result<(), Trouble> {
     let stage = drill.stage;
     if in_a_process(&drill.plan.scenario) {
         drop(executor);
@@ -39,7 +39,7 @@ pub(super) async fn roll_back(
     let mut notes = stage.lock();
     let said = &mut notes.evidence.executor;
     said.ended_ms = Some(ended_ms);
-    let report = ended.map_err(|error| format!("run: {}", error.chain()))?;
+    let report = ended.map_err(|error| Trouble::of(&error))?;
     watcher::copy_report(&report, |at| stage.clock.of(at), said);
     Ok(())
 }
@@ -49,7 +49,7 @@ async fn here(
     drill: &Drill<'_>,
     executor: Executor,
     event: TriggerEvent,
-) -> Result<Result<Report, executor::Error>, String> {
+) -> Result<Result<Report, executor::Error>, Trouble> {
     let stage = drill.stage;
     let Some(crash) = drill.plan.scenario.crash else {
         return Ok(executor.run(event).await);
@@ -68,20 +68,19 @@ async fn here(
     sleep(crash.resume_after).await;
     let second = executor_of(drill, "firedrill-2")
         .await
-        .map_err(|error| format!("the harness: {error}"))?;
+        .map_err(Trouble::Harness)?;
     Ok(carry_on(&second, event).await)
 }
 
 /// By one process after the other.
-async fn by_processes(drill: &Drill<'_>, event: &TriggerEvent) -> Result<(), String> {
+async fn by_processes(drill: &Drill<'_>, event: &TriggerEvent) -> Result<(), Trouble> {
     let stage = drill.stage;
-    let harness = |error: String| format!("the harness: {error}");
     let program = Program::new(
         drill.place,
         &drill.plan.runbook.text,
         stage.ledger.executor_url(),
     )
-    .map_err(harness)?;
+    .map_err(Trouble::Harness)?;
     let run = ["run", "--trigger", &event.name];
     let (mut host, mut arguments): (u32, &[&str]) = (1, &run);
     loop {
@@ -98,7 +97,7 @@ async fn by_processes(drill: &Drill<'_>, event: &TriggerEvent) -> Result<(), Str
         let ended = program
             .run(host, &identity, arguments, victim, hear)
             .await
-            .map_err(harness)?;
+            .map_err(Trouble::Harness)?;
         let at = stage.clock.now_ms();
         stage.lock().evidence.files.append(&mut program.files(host));
         match ended {
@@ -108,12 +107,15 @@ async fn by_processes(drill: &Drill<'_>, event: &TriggerEvent) -> Result<(), Str
                 (host, arguments) = (host + 1, &["resume"]);
             }
             // It died before it had journaled a plan.
-            Ended::Failed { code: Some(2), .. } if arguments == ["resume"] => {
+            Ended::Failed {
+                kind: Some(ErrorKind::NothingToResume),
+                ..
+            } if arguments == ["resume"] => {
                 (host, arguments) = (host + 1, &run);
             }
-            Ended::Failed { message, .. } => {
+            Ended::Failed { message, kind } => {
                 stage.lock().evidence.executor.ended_ms = Some(at);
-                return Err(format!("{}: {message}", arguments[0]));
+                return Err(failed(arguments[0], &message, kind));
             }
             Ended::Report(report) => {
                 let said = &mut stage.lock().evidence.executor;
@@ -123,6 +125,17 @@ async fn by_processes(drill: &Drill<'_>, event: &TriggerEvent) -> Result<(), Str
             }
         }
     }
+}
+
+/// How the executor's process ended that failed with `message`. Where another host is at work or was before, it was
+/// refused, as it should be.
+fn failed(phase: &str, message: &str, kind: Option<ErrorKind>) -> Trouble {
+    let why = format!("{phase}: {message}");
+    Trouble::Executor(if kind.is_some_and(ErrorKind::gives_way) {
+        Outcome::Refused(why)
+    } else {
+        Outcome::Failed(why)
+    })
 }
 
 /// What a line says, as the executor's observers hear it; `None` for what a timeline does without.
@@ -173,7 +186,7 @@ fn copy(report: ReportLine, drill_ms: impl Fn(Timestamp) -> Ms, said: &mut Execu
         started_ms: drill_ms(step.started_at),
         finished_ms: Some(drill_ms(step.finished_at)),
         budget_ms: step.budget_ms,
-        outcome: step.outcome.to_string(),
+        outcome: step.outcome,
         detail: step.detail,
     });
     said.steps = steps.collect();
@@ -227,6 +240,47 @@ mod tests {
         };
         copy(stopped, ms, &mut said);
         assert_eq!(said.outcome, Outcome::Escalated("SIGTERM".to_owned()));
+    }
+
+    #[test]
+    fn whoever_leaves_the_rollback_to_another_host_is_refused_in_a_process_or_not() {
+        let since = Timestamp::UNIX_EPOCH;
+        let why = || "x".to_owned();
+        let errors = [
+            (executor::Error::Superseded { by: why() }, true),
+            (
+                executor::Error::LeaseHeld {
+                    holder: why(),
+                    until: since,
+                },
+                true,
+            ),
+            (executor::Error::InProgress { since }, true),
+            (executor::Error::WasEscalated { since }, true),
+            (executor::Error::LeaseRanOut { why: why() }, false),
+            (executor::Error::Query { reason: why() }, false),
+            (executor::Error::NothingToResume, false),
+        ];
+        for (error, refused) in errors {
+            let here = Trouble::of(&error);
+            let told = Body::Error {
+                message: error.chain(),
+                kind: Some(error.kind()),
+                exit_code: 1,
+            };
+            let told = serde_json::to_string(&told).expect("a line");
+            let Ok(Body::Error { message, kind, .. }) = serde_json::from_str(&told) else {
+                panic!("{told}");
+            };
+            assert_eq!(here, failed("run", &message, kind), "{error}");
+            // The words decide nothing.
+            assert!(matches!(
+                failed("run", &message, None),
+                Trouble::Executor(Outcome::Failed(_))
+            ));
+            let is_refused = matches!(here, Trouble::Executor(Outcome::Refused(_)));
+            assert_eq!(is_refused, refused, "{error}");
+        }
     }
 
     #[test]

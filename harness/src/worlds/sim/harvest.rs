@@ -13,14 +13,17 @@ use sim::exchange::LatencyHistogram;
 use sim::world::{World, WorldState};
 
 use super::NAMESPACE;
-use super::objects::TRADING;
 use super::probe::live_pods;
+use super::record::{self, Deployed};
 use crate::drill::timeline::Entry as Told;
-use crate::evidence::{Books, Entry, Evidence, MaintenanceSeen, Ms, Recoverable, Second, ms};
+use crate::evidence::{
+    Books, Entry, Evidence, MaintenanceSeen, Ms, Outcome, Recoverable, Second, ms,
+};
 use crate::oracles::recovery;
-use crate::scenario::{Expected, Path};
+use crate::scenario::Path;
 use crate::stats::show_count;
 use crate::worlds::Plan;
+use crate::worlds::manifests::TRADING;
 
 /// Versions of a release's builds, by service.
 pub(in crate::worlds) fn versions(release: &str) -> BTreeMap<String, String> {
@@ -63,8 +66,14 @@ pub(super) fn seconds(world: &World, plan: &Plan, end_ms: Ms) -> Vec<Second> {
     })
 }
 
-/// Fills in what is read at the end, which is `end_ms`.
-pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence, end_ms: Ms) {
+/// Fills in what is read at the end, which is `end_ms`; the ledger was as in `deployed` when the deployment began.
+pub(super) fn take(
+    world: &World,
+    plan: &Plan,
+    evidence: &mut Evidence,
+    deployed: Option<&Deployed>,
+    end_ms: Ms,
+) {
     evidence.end_ms = end_ms;
     evidence.seconds = seconds(world, plan, end_ms);
     world.with(|state| {
@@ -91,8 +100,11 @@ pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence, end_ms: 
             })
             .collect();
         evidence.orders.present = orders(ledger, &evidence.orders);
-        let expect = &evidence.expect;
-        if expect.outcome == Expected::Escalated && expect.path == Path::Restore {
+        evidence.unclaimed.present = record::unclaimed(ledger, &evidence.orders);
+        evidence.reckoning = record::reckoning(ledger, &plan.scenario.release.from, deployed);
+        // Whoever claims recovery must have it in the ledger.
+        let paths = [evidence.expect.path, evidence.executor.path];
+        if evidence.executor.outcome != Outcome::Recovered && paths.contains(&Path::Restore) {
             let release = &plan.scenario.release.from;
             evidence.recoverable =
                 recoverable(state.exchange.database(), release, &evidence.orders);
@@ -105,6 +117,9 @@ pub(super) fn take(world: &World, plan: &Plan, evidence: &mut Evidence, end_ms: 
                 .map(str::to_owned),
             fence_token: ledger.fence(),
         };
+        evidence.unclaimed.unanswered = state.exchange.unanswered(now);
+        let since = evidence.executor.trigger.as_ref().map(|t| t.at_ms);
+        evidence.writes = Some(record::writes(state.writes(), since));
         evidence.pods = live_pods(state);
     });
     evidence.state_after = lasting_state(world);
@@ -191,7 +206,7 @@ pub(super) fn lasting_state(world: &World) -> BTreeMap<String, String> {
         let ledger = database.ledger();
         out.insert(
             "schema/layout".to_owned(),
-            ledger.schema().flyway().to_owned(),
+            ledger.schema().name().to_owned(),
         );
         out.insert(
             "schema/version".to_owned(),

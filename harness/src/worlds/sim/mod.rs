@@ -11,7 +11,7 @@
 //! - `faults`: what else goes wrong.
 //! - `watcher`: what the executor says while it acts.
 //! - `probe`: looks at the ledger and the pods while the drill runs.
-//! - `harvest`: the evidence at the end.
+//! - `harvest`: the evidence at the end; `record`: what of it rests on the world's own record.
 
 mod deployer;
 mod faults;
@@ -19,6 +19,7 @@ pub(super) mod harvest;
 pub(super) mod objects;
 mod ports;
 pub(super) mod probe;
+mod record;
 pub(super) mod watcher;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,14 +35,14 @@ use sim::time::Micros;
 use sim::world::{Limits, World, WorldConfig};
 
 use self::faults::Injector;
+pub use self::ports::database;
+use super::manifests::NAMESPACE;
 use super::{Performed, Plan, Until, WorldError};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, CrashSide, Scenario};
 
-/// The namespace of the exchange.
-pub(crate) const NAMESPACE: &str = "dex-production";
 /// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
 const STEPS_MAX: u64 = 5_000_000;
 /// How often it is looked whether what recovered has held, at least.
@@ -52,10 +53,12 @@ const LATE: Micros = Micros::from_secs(30);
 /// What actor and prober write down.
 struct Notes {
     evidence: Evidence,
-    /// How many requests the executor had made when its watch ended.
-    requests_at_trigger: u64,
+    /// How many requests the executor had made when a trigger fired; `None`: none did.
+    requests_at_trigger: Option<u64>,
     observed: Vec<Arc<Observed>>,
     timeline: Vec<Entry>,
+    /// The ledger when the deployment began.
+    deployed: Option<record::Deployed>,
     /// When the drill ends, once that is known to be before its `duration`.
     end: Option<Micros>,
 }
@@ -87,9 +90,10 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     let plan = hurried.as_ref().unwrap_or(plan);
     let notebook = Notebook(Arc::new(Mutex::new(Notes {
         evidence: beginning(plan),
-        requests_at_trigger: 0,
+        requests_at_trigger: None,
         observed: Vec::new(),
         timeline: Vec::new(),
+        deployed: None,
         end: None,
     })));
     let limits = Limits {
@@ -121,12 +125,16 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     })
 }
 
+/// How far the query of a hurried drill's trigger may look back: clients begin 30 s before its deployment.
+const LOOKS_BACK_MAX: Duration = Duration::from_secs(30);
+
 /// The plan with a shorter time before the deployment, where the drill ends early too ([`Until::Held`]) and nothing needs that time: no
 /// fault counts from the start, and the query of the trigger that must fire does not look further back than to the baseline.
 fn hurried(plan: &Plan) -> Option<Plan> {
     let scenario = &plan.scenario;
     let looks_back = |trigger: &executor::runbook::Trigger| {
-        Some(&trigger.name) == scenario.expect.trigger.as_ref() && trigger.query.contains("offset")
+        Some(&trigger.name) == scenario.expect.trigger.as_ref()
+            && trigger.looks_back() > LOOKS_BACK_MAX
     };
     if plan.until == Until::Duration
         || scenario.faults.iter().any(|f| f.when == Anchor::Start)
@@ -196,11 +204,15 @@ async fn drill(
     };
     let act = join(act, probe::keep_looking(&world, plan, &notebook, end));
     // The injector never completes.
-    select(Box::pin(act), Box::pin(injector.run(later))).await;
+    let count = probe::count_ready(&world, &notebook, &injector);
+    let inject = join(injector.run(later), count);
+    select(Box::pin(act), Box::pin(inject)).await;
     injector.finish();
     let mut notes = notebook.lock();
     let end_ms = notes.end.unwrap_or(end).as_millis();
-    harvest::take(&world, plan, &mut notes.evidence, end_ms);
+    let deployed = notes.deployed.take();
+    let evidence = &mut notes.evidence;
+    harvest::take(&world, plan, evidence, deployed.as_ref(), end_ms);
     let told = harvest::told_by_clients(&notes.evidence);
     notes.timeline.extend(told);
     let said = format!("{:?}", notes.evidence.executor);
@@ -209,7 +221,10 @@ async fn drill(
         let requests = state.fabric.requests(ports::ORIGIN);
         (
             state.fingerprint(),
-            requests.saturating_sub(notes.requests_at_trigger),
+            // What it asks while it prepares and watches is no rollback.
+            notes
+                .requests_at_trigger
+                .map_or(0, |before| requests.saturating_sub(before)),
         )
     }))
 }
@@ -241,7 +256,9 @@ async fn ending(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) ->
             world.sleep_until(held.min(now + RECHECK).min(end)).await;
             continue;
         }
-        // A whole second, and after the look that is already due.
+        // A whole second, and after the look that is already due; by then the seconds that date the recovery have
+        // passed beside the hold.
+        const { assert!(probe::CALM.as_millis() >= recovery::WINDOW_S as Ms * 1_000) };
         let seconds = (now + probe::CALM).as_millis().div_ceil(1_000);
         let end = Micros::from_secs(seconds).min(end);
         notebook.lock().end = Some(end);
@@ -281,10 +298,13 @@ async fn actor(
     };
     let executor = host(1);
     if let Err(error) = executor.prepare().await {
-        return failed(notebook, "prepare", &error);
+        notebook.lock().evidence.executor.outcome = Outcome::Refused(said("prepare", &error));
+        return;
     }
     world.sleep_until(micros(timing.deploy_at)).await;
     notebook.lock().evidence.deployed_ms = Some(world.now().as_millis());
+    let ledger = world.with(|state| record::Deployed::of(state.exchange.database().ledger()));
+    notebook.lock().deployed = Some(ledger);
     injector.reached(&Anchor::Deployment);
     notebook.tell(
         world.now(),
@@ -315,8 +335,10 @@ async fn actor(
     // The harness's own clock, at the instant at which the watch said so.
     let at_ms = world.now().as_millis();
     notebook.lock().evidence.executor.fired(&event.name, at_ms);
+    let bad_logs = probe::bad_logs(world, notebook);
+    notebook.lock().evidence.bad_logs = bad_logs;
     let requests = world.requests(ports::ORIGIN);
-    notebook.lock().requests_at_trigger = requests;
+    notebook.lock().requests_at_trigger = Some(requests);
     for n in 1..=injector.hosts_needed() {
         let observer = watcher::Watcher::new(world.clone(), notebook.clone(), injector.clone());
         let options =
@@ -330,6 +352,9 @@ async fn actor(
     let ended = roll_back(world, plan, notebook, injector, executor, &host, event).await;
     notebook.lock().evidence.executor.ended_ms = Some(world.now().as_millis());
     match ended {
+        Err(error) if error.kind().gives_way() => {
+            notebook.lock().evidence.executor.outcome = Outcome::Refused(said("run", &error));
+        }
         Err(error) => failed(notebook, "run", &error),
         Ok(report) => {
             watcher::copy_report(&report, drill_ms, &mut notebook.lock().evidence.executor);
@@ -347,7 +372,7 @@ async fn roll_back(
     host: &impl Fn(u32) -> Executor,
     event: TriggerEvent,
 ) -> Result<Report, executor::Error> {
-    let requests = notebook.lock().requests_at_trigger;
+    let requests = notebook.lock().requests_at_trigger.unwrap_or(0);
     let mut crash = plan.scenario.crash.map(|crash| {
         let at = world.crash_at(ports::ORIGIN, requests + crash.request, side(crash.side));
         (at, micros(crash.resume_after))
@@ -373,11 +398,11 @@ async fn roll_back(
         };
         let run = injector.on_host(run);
         let (crashed, resume_after) = match select(Box::pin(dies), Box::pin(run)).await {
-            Either::Right((Err(superseded @ executor::Error::Superseded { .. }), _)) => {
+            Either::Right((Err(other), _)) if other.kind().gives_way() => {
                 // What counts is what came of the rollback, on whichever host.
                 let at = world.now();
-                notebook.tell(at, "executor", "", superseded.to_string());
-                return injector.taken_over().await.unwrap_or(Err(superseded));
+                notebook.tell(at, "executor", "", other.to_string());
+                return injector.taken_over().await.unwrap_or(Err(other));
             }
             Either::Right((ended, _)) => return ended,
             Either::Left((death, _)) => death,
@@ -413,13 +438,18 @@ fn side(side: CrashSide) -> Side {
 }
 
 fn failed(notebook: &Notebook, phase: &str, error: &dyn std::error::Error) {
+    notebook.lock().evidence.executor.outcome = Outcome::Failed(said(phase, error));
+}
+
+/// The error with everything that caused it.
+fn said(phase: &str, error: &dyn std::error::Error) -> String {
     let mut text = format!("{phase}: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
         text.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    notebook.lock().evidence.executor.outcome = Outcome::Failed(text);
+    text
 }
 
 /// Instants of the executor, which reads the world's clock, as milliseconds of the drill.

@@ -50,10 +50,16 @@ pub(super) fn of(world: &World, notebook: &Notebook, origin: &str) -> Ports {
     Ports {
         kube: kube::Client::new(world.kube(origin), NAMESPACE),
         http: BoxCloneSyncService::new(http),
-        database: Arc::new(SimDatabase(world.clone(), origin.into())),
+        database: database(world, origin),
         clock: Arc::new(SimClock(world.clone())),
         evidence: Arc::new(Cabinet(notebook.clone())),
     }
+}
+
+/// The ledger database of a simulated world, as an executor on host `origin` reaches it.
+#[must_use]
+pub fn database(world: &World, origin: &str) -> Arc<dyn Database> {
+    Arc::new(SimDatabase(world.clone(), origin.into()))
 }
 
 struct SimClock(World);
@@ -64,7 +70,9 @@ impl Clock for SimClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.0.sleep(Micros::from(duration))
+        // Rounded up: who sleeps for the nanoseconds that are left of a budget would never see its end otherwise.
+        self.0
+            .sleep(Micros::from(duration + Duration::from_nanos(999)))
     }
 }
 
@@ -180,6 +188,10 @@ impl Database for SimDatabase {
 
     async fn fence_token(&self) -> Result<Option<u64>, DatabaseError> {
         expect!(self.ask(DbOp::FenceToken).await, DbReply::FenceToken(token) => token)
+    }
+
+    async fn token_max(&self) -> Result<u64, DatabaseError> {
+        expect!(self.ask(DbOp::TokenMax).await, DbReply::TokenMax(token) => token)
     }
 
     async fn unfence(&self, token: u64) -> Result<(), DatabaseError> {

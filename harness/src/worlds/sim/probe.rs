@@ -5,8 +5,10 @@ use sim::time::Micros;
 use sim::workload::Workload as _;
 use sim::world::{World, WorldState};
 
+use super::faults::Injector;
 use super::{NAMESPACE, Notebook, end_ms};
-use crate::evidence::{Evidence, PodSeen, Probe, ms};
+use crate::evidence::{Evidence, PodLog, PodSeen, Probe, ms};
+use crate::scenario::Anchor;
 use crate::worlds::Plan;
 
 /// While nothing happens.
@@ -15,6 +17,10 @@ pub(super) const CALM: Micros = Micros::from_secs(10);
 const WATCHFUL: Micros = Micros::from_secs(5);
 /// During the rollback: when harm ended.
 const CLOSE: Micros = Micros::from_secs(1);
+/// How often the pods are counted that a fault waits for.
+const COUNT: Micros = Micros::from_millis(20);
+/// How soon a trigger is noticed between two looks.
+const HEED: Micros = Micros::from_millis(100);
 /// For how long the ledger must have been sound, after the trigger, until a close look is no longer needed.
 const SOUND_MS: u64 = 30_000;
 
@@ -23,7 +29,7 @@ pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook
     let mut next = Micros::from(plan.scenario.timing.warm_up.min(CALM.as_duration()));
     loop {
         let end = notebook.lock().end.unwrap_or(end);
-        world.sleep_until(next.min(end)).await;
+        sleep_or_trigger(world, notebook, next.min(end)).await;
         let end = notebook.lock().end.unwrap_or(end);
         look(world, plan, notebook);
         let now = world.now();
@@ -40,6 +46,37 @@ pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook
         };
         next = now + step;
     }
+}
+
+/// Sleeps until `instant`, or until a trigger has fired that had not: what is seen from then on dates the recovery, so that a look
+/// that is due only seconds later would date it too late.
+async fn sleep_or_trigger(world: &World, notebook: &Notebook, instant: Micros) {
+    let fired = || notebook.lock().evidence.executor.trigger.is_some();
+    if notebook.lock().evidence.deployed_ms.is_none() || fired() {
+        return world.sleep_until(instant).await;
+    }
+    while !fired() && world.now() < instant {
+        world.sleep_until(instant.min(world.now() + HEED)).await;
+    }
+}
+
+/// Tells the injector once as many pods of the deployed release are ready as a fault waits for.
+pub(super) async fn count_ready(world: &World, notebook: &Notebook, injector: &Injector) {
+    for awaited in injector.ready_awaited() {
+        while ready(world, notebook) < awaited {
+            world.sleep_until(world.now() + COUNT).await;
+        }
+        injector.reached(&Anchor::Ready(awaited));
+    }
+}
+
+/// How many pods of the deployed release are ready.
+fn ready(world: &World, notebook: &Notebook) -> u32 {
+    let notes = notebook.lock();
+    if notes.evidence.deployed_ms.is_none() {
+        return 0;
+    }
+    notes.evidence.ready_of_deployed(&world.with(live_pods))
 }
 
 /// Whether every look in the last [`SOUND_MS`] found the ledger sound, all of them after `from_ms`.
@@ -60,11 +97,11 @@ fn look(world: &World, plan: &Plan, notebook: &Notebook) {
     // The bad build has been seen live, or there is none yet: no need to ask the pods again.
     let ask_pods = evidence.deployed_ms.is_some() && !evidence.deployed_build_seen;
     let (violations, pods) = world.with(|state| {
+        let trades = state.exchange.take_trades();
         let core = state.exchange.database().ledger().state();
-        let violations: Vec<String> = dex::invariants::state(core)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let mut violations = dex::invariants::state(core);
+        violations.extend(dex::invariants::passed_over(core, &trades));
+        let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
         (
             violations,
             if ask_pods {
@@ -75,16 +112,46 @@ fn look(world: &World, plan: &Plan, notebook: &Notebook) {
         )
     });
     evidence.probes.push(Probe { at_ms, violations });
-    evidence.deployed_build_seen |= pods.iter().any(|pod| {
-        let deployed = evidence.versions_deployed.get(&pod.app);
-        pod.version.is_some()
-            && pod.version.as_ref() == deployed
-            && deployed != evidence.versions_before.get(&pod.app)
-    });
+    evidence.deployed_build_seen |= pods.iter().any(|pod| evidence.runs_deployed(pod));
+    for log in &mut evidence.bad_logs {
+        let there = world.with(|state| {
+            let pod = state.cluster.object(Kind::Pod, NAMESPACE, &log.pod);
+            pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].as_str().is_none())
+        });
+        if there {
+            log.seen_until_ms = at_ms;
+        }
+    }
+}
+
+/// What the live pods of the deployed release have logged so far, of each service that it changed.
+pub(super) fn bad_logs(world: &World, notebook: &Notebook) -> Vec<PodLog> {
+    let notes = notebook.lock();
+    let evidence = &notes.evidence;
+    world.with(|state| {
+        let now = state.now();
+        let pods = pods_with_uid(state).into_iter();
+        let bad = pods.filter(|(_, pod)| evidence.runs_deployed(pod));
+        bad.map(|(uid, pod)| {
+            let lines = state.exchange.logs(now, &uid, Micros::ZERO, false);
+            PodLog {
+                service: pod.app,
+                pod: pod.name,
+                seen_until_ms: now.as_millis(),
+                lines: lines.into_iter().map(|line| line.text).collect(),
+            }
+        })
+        .collect()
+    })
 }
 
 /// Every pod of the exchange that exists and has not ended, with the build that its process says it is.
 pub(super) fn live_pods(state: &mut WorldState) -> Vec<PodSeen> {
+    let pods = pods_with_uid(state).into_iter();
+    pods.map(|(_, pod)| pod).collect()
+}
+
+fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
     let now = state.now();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let pods: Vec<(String, String, String, bool)> = state
@@ -116,12 +183,13 @@ pub(super) fn live_pods(state: &mut WorldState) -> Vec<PodSeen> {
                 .exchange
                 .get(now, &uid, "/metrics")
                 .and_then(|r| build_version(&r.body));
-            PodSeen {
+            let seen = PodSeen {
                 name,
                 app,
                 version,
                 ready,
-            }
+            };
+            (uid, seen)
         })
         .collect()
 }

@@ -142,7 +142,7 @@ pub(in crate::worlds) fn copy_report(
             started_ms: drill_ms(step.started_at),
             finished_ms: Some(drill_ms(step.finished_at)),
             budget_ms: ms(step.budget),
-            outcome: step.outcome.to_string(),
+            outcome: step.outcome,
             detail: step.detail.clone(),
         })
         .collect();

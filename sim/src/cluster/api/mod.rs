@@ -3,10 +3,12 @@
 pub(crate) mod cache;
 pub(crate) mod decode;
 pub(crate) mod defaults;
+pub(crate) mod field_errors;
 pub(crate) mod list;
 pub(crate) mod patch;
 pub(crate) mod path;
 pub(crate) mod pods;
+pub(crate) mod quantity;
 pub(crate) mod selectors;
 pub(crate) mod status;
 pub(crate) mod strategic;

@@ -23,14 +23,36 @@ const APPLY: &str = "application/apply-patch+yaml";
 /// Most operations in one JSON patch.
 const MAX_OPERATIONS: usize = 10_000;
 
-/// The answer to a patch that cannot be applied.
-fn rejected(why: &str) -> ApiError {
-    ApiError::new(
+/// The answer to a JSON patch with an operation or a test that fails (`NewGenericServerResponse`, which says nothing of
+/// the reason).
+fn rejected() -> ApiError {
+    let mut refusal = ApiError::new(
         422,
         "Invalid",
         "the server rejected our request due to an error in our request",
+    );
+    refusal.details = Some(json!({}));
+    refusal
+}
+
+/// The answer to a patch whose result is no object of its kind (`patch.go` applyPatchToCurrentObject).
+fn no_object(patched: &Raw, why: &str) -> ApiError {
+    let why = format!("Invalid value: {:?}: {why}", patched.to_string());
+    ApiError::new(422, "Invalid", format!(" \"\" is invalid: patch: {why}")).with_cause(
+        "FieldValueInvalid",
+        &why,
+        "patch",
     )
-    .with_cause("UnexpectedServerResponse", why, "")
+}
+
+/// What a patch made of an object, in its canonical form.
+fn decoded(call: &Call<'_>, patched: Raw) -> Result<Value, ApiError> {
+    let decoded = canonical(call.resource.kind, patched.clone())
+        .map_err(|e| no_object(&patched, &e.to_string()))?;
+    match call.strict_error(&decoded.unknown) {
+        Some(why) => Err(no_object(&patched, &why)),
+        None => Ok(decoded.object),
+    }
 }
 
 fn options_invalid(field: &str, reason: &str, why: &str) -> ApiError {
@@ -80,7 +102,7 @@ pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Raw, ApiError> 
                 ),
             ));
         }
-        json_patch::patch(&mut object, &patch.0).map_err(|e| rejected(&e.to_string()))?;
+        json_patch::patch(&mut object, &patch.0).map_err(|_| rejected())?;
         return Ok(object);
     }
     let patch: Raw = serde_json::from_slice(body).map_err(unreadable)?;
@@ -103,14 +125,14 @@ impl Cluster {
         let existing = self.get(kind, &call.key());
         if existing.is_none() && apply && part == Part::Main {
             let object = patched(call, &json!({}))?;
-            let mut object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
+            let mut object = decoded(call, object)?;
             set(&mut object, &["metadata", "name"], call.name());
             let stored = self.create(kind, call.namespace(), object)?;
             return Ok(call.answer(201, &stored));
         }
         let existing = existing.ok_or_else(|| ApiError::not_found(kind, call.name()))?;
         let object = patched(call, &existing.value)?;
-        let object = canonical(kind, object).map_err(|e| rejected(&e.to_string()))?;
+        let object = decoded(call, object)?;
         self.check_name(call, &object)?;
         self.write(call, object, part, 200)
     }

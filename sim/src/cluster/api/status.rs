@@ -3,6 +3,7 @@
 use crate::cluster::json::{Value, json};
 use bytes::Bytes;
 
+use super::field_errors::FieldError;
 use crate::cluster::kinds::Kind;
 use crate::cluster::wire::ApiResponse;
 
@@ -123,23 +124,42 @@ impl ApiError {
         kind: Kind,
         name: &str,
         field: &str,
-        field_reason: &str,
+        field_reason: &'static str,
         why: &str,
     ) -> Self {
-        let message = format!(
-            "{}{} \"{name}\" is invalid: {field}: {why}",
-            kind.name(),
-            if kind.group().is_empty() {
-                String::new()
-            } else {
-                format!(".{}", kind.group())
+        let error = FieldError {
+            field: field.to_owned(),
+            reason: field_reason,
+            why: why.to_owned(),
+        };
+        Self::invalid_fields(kind, name, &[error])
+    }
+
+    /// 422 with all field errors; in the message equal ones stand once (`NewInvalid`, `ErrorList.ToAggregate`).
+    pub(crate) fn invalid_fields(kind: Kind, name: &str, errors: &[FieldError]) -> Self {
+        let mut lines: Vec<String> = Vec::new();
+        for error in errors {
+            let line = format!("{}: {}", error.field, error.why);
+            if !lines.contains(&line) {
+                lines.push(line);
             }
-        );
-        let mut e = Self::new(422, "Invalid", message).about(kind, name);
-        if let Some(details) = &mut e.details {
+        }
+        let all = match lines.as_slice() {
+            [only] => only.clone(),
+            several => format!("[{}]", several.join(", ")),
+        };
+        let group = match kind.group() {
+            "" => String::new(),
+            group => format!(".{group}"),
+        };
+        let message = format!("{}{group} \"{name}\" is invalid: {all}", kind.name());
+        let mut refusal = Self::new(422, "Invalid", message).about(kind, name);
+        if let Some(details) = &mut refusal.details {
             details["kind"] = kind.name().into();
         }
-        e.with_cause(field_reason, why, field)
+        errors.iter().fold(refusal, |refusal, error| {
+            refusal.with_cause(error.reason, &error.why, &error.field)
+        })
     }
 
     pub(crate) fn expired(message: impl Into<String>) -> Self {

@@ -1,79 +1,85 @@
-//! Validation: the rules that a rollback can run into (`pkg/apis/*/validation`).
+//! Validation: the rules that a rollback can run into. Every cause is named, not only the first, in the order in which a
+//! server finds them (`pkg/apis/apps/validation`, `pkg/apis/core/validation`, `apimachinery/pkg/api/validation`).
 
+use super::field_errors::{Errors, regex_error};
 use super::selectors::LabelSelector;
 use super::status::ApiError;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
-use crate::cluster::value::{at, int, items, name, text};
+use crate::cluster::value::{at, int, items, members, name, text};
 
-const INVALID: &str = "FieldValueInvalid";
-const REQUIRED: &str = "FieldValueRequired";
-const FORBIDDEN: &str = "FieldValueForbidden";
+const NEGATIVE: &str = "must be greater than or equal to 0";
+/// Longest label, or name of one (`LabelValueMaxLength`), characters.
+const LABEL_MAX: usize = 63;
 
+fn alphanumeric_at_its_ends(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    edge(text.chars().next()) && edge(text.chars().last())
+}
+
+/// `IsDNS1123Subdomain`, without the rule for each of its parts.
 fn valid_name(name: &str) -> bool {
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     name.len() <= 253
-        && edge(name.chars().next())
-        && edge(name.chars().last())
+        && alphanumeric_at_its_ends(name)
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
 }
 
+/// `qualifiedNameFmt`.
+fn qualified(text: &str) -> bool {
+    alphanumeric_at_its_ends(text)
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
 /// Checks an object that is to be created.
 pub(crate) fn create(kind: Kind, object: &Value) -> Result<(), ApiError> {
     let called = name(object);
+    let mut errors = Errors::default();
     if !valid_name(called) {
-        return Err(ApiError::invalid(
-            kind,
-            called,
+        errors.invalid(
             "metadata.name",
-            INVALID,
-            &format!(
-                "Invalid value: \"{called}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+            &called.into(),
+            &regex_error(
+                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+                &["example.com"],
+                r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
             ),
-        ));
+        );
     }
-    content(kind, object)
+    content(kind, object, &mut errors);
+    errors.into_result(kind, called)
 }
 
 /// Checks an object that is to replace `old`.
 pub(crate) fn update(kind: Kind, old: &Value, new: &Value) -> Result<(), ApiError> {
-    let refuse = |field: &str, reason, why: &str| {
-        Err(ApiError::invalid(kind, name(new), field, reason, why))
-    };
+    let mut errors = Errors::default();
+    content(kind, new, &mut errors);
     match kind {
         Kind::Deployment | Kind::ReplicaSet => {
             let selector = &["spec", "selector"][..];
             if at(old, selector) != at(new, selector) {
                 let value = at(new, selector).cloned().unwrap_or(Value::Null);
-                return refuse(
-                    "spec.selector",
-                    INVALID,
-                    &format!("Invalid value: {value}: field is immutable"),
-                );
+                errors.invalid("spec.selector", &value, "field is immutable");
             }
         }
         Kind::Pod if strip_mutable(old) != strip_mutable(new) => {
-            return refuse(
+            errors.forbidden(
                 "spec",
-                FORBIDDEN,
-                "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+                "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
             );
         }
         Kind::ConfigMap | Kind::Secret => {
             let immutable = old.get("immutable").and_then(Value::as_bool) == Some(true);
             if immutable && old.get("data") != new.get("data") {
-                return refuse(
-                    "data",
-                    FORBIDDEN,
-                    "Forbidden: field is immutable when `immutable` is set",
-                );
+                errors.forbidden("data", "field is immutable when `immutable` is set");
             }
         }
         _ => {}
     }
-    content(kind, new)
+    errors.into_result(kind, name(new))
 }
 
 /// A pod's spec without the fields that may change (and without what the scheduler sets).
@@ -99,181 +105,240 @@ fn strip_mutable(pod: &Value) -> Value {
     spec
 }
 
-fn content(kind: Kind, object: &Value) -> Result<(), ApiError> {
+fn content(kind: Kind, object: &Value, errors: &mut Errors) {
+    labels(object, "metadata.labels", errors);
     match kind {
         Kind::Deployment => {
-            workload(kind, object)?;
-            deployment(object)
+            workload(object, errors);
+            deployment(object, errors);
         }
-        Kind::ReplicaSet => workload(kind, object),
-        Kind::Pod => containers(kind, object, &["spec"], "spec"),
-        Kind::Lease => lease(object),
-        _ => Ok(()),
+        Kind::ReplicaSet => workload(object, errors),
+        Kind::Pod => {
+            let spec = at(object, &["spec"]).unwrap_or(&Value::Null);
+            pod_spec(spec, "spec", errors);
+        }
+        Kind::Lease => lease(object, errors),
+        _ => {}
     }
 }
 
-/// Replicas, selector and template of Deployments and ReplicaSets.
-fn workload(kind: Kind, object: &Value) -> Result<(), ApiError> {
-    let refuse = |field: &str, reason, why: String| {
-        Err(ApiError::invalid(kind, name(object), field, reason, &why))
-    };
-    let replicas = int(object, &["spec", "replicas"]).unwrap_or(1);
-    if replicas < 0 {
-        return refuse(
-            "spec.replicas",
-            INVALID,
-            format!("Invalid value: {replicas}: must be greater than or equal to 0"),
-        );
-    }
-    let Some(selector) = at(object, &["spec", "selector"]) else {
-        return refuse("spec.selector", REQUIRED, "Required value".to_owned());
-    };
-    let labels = at(object, &["spec", "template", "metadata", "labels"]);
-    let parsed = LabelSelector::of_object(selector);
-    if parsed.is_empty() {
-        return refuse(
-            "spec.selector",
-            INVALID,
-            format!("Invalid value: {selector}: empty selector is invalid for deployment"),
-        );
-    }
-    if !parsed.matches_labels(labels) {
-        return refuse(
-            "spec.template.metadata.labels",
-            INVALID,
-            format!(
-                "Invalid value: {}: `selector` does not match template `labels`",
-                labels.cloned().unwrap_or(Value::Null)
-            ),
-        );
-    }
-    containers(
-        kind,
-        object,
-        &["spec", "template", "spec"],
-        "spec.template.spec",
-    )
-}
-
-fn containers(kind: Kind, object: &Value, path: &[&str], shown: &str) -> Result<(), ApiError> {
-    let spec = at(object, path).unwrap_or(&Value::Null);
-    let all = items(spec, &["containers"]);
-    if all.is_empty() {
-        return Err(ApiError::invalid(
-            kind,
-            name(object),
-            &format!("{shown}.containers"),
-            REQUIRED,
-            "Required value",
-        ));
-    }
-    for (i, c) in all.iter().enumerate() {
-        for field in ["name", "image"] {
-            if text(c, &[field]).is_empty() {
-                return Err(ApiError::invalid(
-                    kind,
-                    name(object),
-                    &format!("{shown}.containers[{i}].{field}"),
-                    REQUIRED,
-                    "Required value",
-                ));
-            }
+/// `ValidateLabels`.
+fn labels(object: &Value, field: &str, errors: &mut Errors) {
+    let too_long = format!("must be no more than {LABEL_MAX} characters");
+    let regex = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+    let must = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+    for (key, value) in members(object, &["metadata", "labels"]) {
+        let called = key.rsplit('/').next().unwrap_or(key);
+        if called.is_empty() {
+            errors.invalid(field, &key.into(), "name part must be non-empty");
+        } else if called.len() > LABEL_MAX {
+            errors.invalid(field, &key.into(), &format!("name part {too_long}"));
+        }
+        if !qualified(called) {
+            let why = regex_error(must, &["MyName", "my.name", "123-abc"], regex);
+            errors.invalid(field, &key.into(), &format!("name part {why}"));
+        }
+        let text = value.as_str().unwrap_or("");
+        if text.len() > LABEL_MAX {
+            errors.invalid(field, value, &too_long);
+        }
+        if !text.is_empty() && !qualified(text) {
+            let why = regex_error(
+                &format!(
+                    "a valid label must be an empty string or {}",
+                    &must["must ".len()..]
+                ),
+                &["MyValue", "my_value", "12345"],
+                &format!("({regex})?"),
+            );
+            errors.invalid(field, value, &why);
         }
     }
-    Ok(())
 }
 
-/// An `IntOrString`: the number, or the percentage.
-fn zero(v: Option<&Value>) -> bool {
-    match v {
-        Some(Value::String(s)) => s == "0%",
-        Some(v) => v.as_i64() == Some(0),
-        None => false,
+fn not_negative(object: &Value, path: &[&str], errors: &mut Errors) {
+    if let Some(n) = int(object, path).filter(|n| *n < 0) {
+        errors.invalid(&path.join("."), &n.into(), NEGATIVE);
     }
 }
 
-fn deployment(object: &Value) -> Result<(), ApiError> {
-    let refuse = |field: &str, reason, why: String| {
-        Err(ApiError::invalid(
-            Kind::Deployment,
-            name(object),
-            field,
-            reason,
-            &why,
-        ))
-    };
-    let deadline = int(object, &["spec", "progressDeadlineSeconds"]).unwrap_or(600);
-    let ready = int(object, &["spec", "minReadySeconds"]).unwrap_or(0);
-    if deadline <= ready {
-        return refuse(
-            "spec.progressDeadlineSeconds",
-            INVALID,
-            format!("Invalid value: {deadline}: must be greater than minReadySeconds"),
-        );
-    }
-    let rolling = at(object, &["spec", "strategy", "rollingUpdate"]);
-    match text(object, &["spec", "strategy", "type"]) {
-        "Recreate" if rolling.is_some() => refuse(
-            "spec.strategy.rollingUpdate",
-            FORBIDDEN,
-            "Forbidden: may not be specified when strategy `type` is 'Recreate'".to_owned(),
-        ),
-        "Recreate" => Ok(()),
-        "RollingUpdate" => {
-            let field = |f: &str| rolling.and_then(|r| r.get(f));
-            for f in ["maxSurge", "maxUnavailable"] {
-                if let Some(Value::String(s)) = field(f)
-                    && s.strip_suffix('%')
-                        .and_then(|n| n.parse::<u32>().ok())
-                        .is_none()
-                {
-                    return refuse(
-                        &format!("spec.strategy.rollingUpdate.{f}"),
-                        INVALID,
-                        format!(
-                            "Invalid value: \"{s}\": must be an integer or percentage (e.g '5%')"
-                        ),
-                    );
-                }
-            }
-            if zero(field("maxSurge")) && zero(field("maxUnavailable")) {
-                return refuse(
-                    "spec.strategy.rollingUpdate.maxUnavailable",
-                    INVALID,
-                    format!(
-                        "Invalid value: {}: may not be 0 when `maxSurge` is 0",
-                        field("maxUnavailable").cloned().unwrap_or(Value::Null)
-                    ),
+/// Replicas, selector and template of Deployments and ReplicaSets (`ValidatePodTemplateSpecForReplicaSet`).
+fn workload(object: &Value, errors: &mut Errors) {
+    not_negative(object, &["spec", "replicas"], errors);
+    match at(object, &["spec", "selector"]) {
+        None => errors.required("spec.selector"),
+        Some(selector) => {
+            let parsed = LabelSelector::of_object(selector);
+            let in_template = at(object, &["spec", "template", "metadata", "labels"]);
+            if parsed.is_empty() {
+                errors.invalid(
+                    "spec.selector",
+                    selector,
+                    "empty selector is invalid for deployment",
+                );
+            } else if !parsed.matches_labels(in_template) {
+                errors.invalid(
+                    "spec.template.metadata.labels",
+                    in_template.unwrap_or(&Value::Null),
+                    "`selector` does not match template `labels`",
                 );
             }
-            Ok(())
         }
-        other => refuse(
-            "spec.strategy.type",
-            "FieldValueNotSupported",
-            format!(
-                "Unsupported value: \"{other}\": supported values: \"Recreate\", \"RollingUpdate\""
-            ),
-        ),
+    }
+    let template = at(object, &["spec", "template"]).unwrap_or(&Value::Null);
+    labels(template, "spec.template.labels", errors);
+    let spec = at(template, &["spec"]).unwrap_or(&Value::Null);
+    pod_spec(spec, "spec.template.spec", errors);
+    let policy = text(spec, &["restartPolicy"]);
+    if policy != "Always" {
+        errors.not_supported("spec.template.spec.restartPolicy", policy, &["Always"]);
+    }
+    if at(spec, &["activeDeadlineSeconds"]).is_some() {
+        errors.forbidden(
+            "spec.template.spec.activeDeadlineSeconds",
+            "activeDeadlineSeconds in ReplicaSet is not Supported",
+        );
     }
 }
 
-fn lease(object: &Value) -> Result<(), ApiError> {
-    for (field, least) in [("leaseDurationSeconds", 1), ("leaseTransitions", 0)] {
-        if let Some(v) = int(object, &["spec", field]).filter(|v| *v < least) {
-            let why = if least == 1 {
-                "must be greater than 0"
-            } else {
-                "must be greater than or equal to 0"
-            };
-            return Err(ApiError::invalid(
-                Kind::Lease,
-                name(object),
-                &format!("spec.{field}"),
-                INVALID,
-                &format!("Invalid value: {v}: {why}"),
-            ));
+/// The containers of a pod (`ValidatePodSpec`, `validateContainers`).
+fn pod_spec(spec: &Value, shown: &str, errors: &mut Errors) {
+    let all = items(spec, &["containers"]);
+    if all.is_empty() {
+        errors.required(&format!("{shown}.containers"));
+    }
+    for (i, c) in all.iter().enumerate() {
+        let shown = format!("{shown}.containers[{i}]");
+        for field in ["name", "image"] {
+            if text(c, &[field]).is_empty() {
+                errors.required(&format!("{shown}.{field}"));
+            }
+        }
+        for (n, variable) in items(c, &["env"]).iter().enumerate() {
+            environment(variable, &format!("{shown}.env[{n}]"), errors);
+        }
+        let called = text(c, &["name"]);
+        if all[..i]
+            .iter()
+            .any(|other| text(other, &["name"]) == called)
+        {
+            errors.duplicate(&format!("{shown}.name"), called);
         }
     }
-    Ok(())
+    let policies = ["Always", "OnFailure", "Never"];
+    match text(spec, &["restartPolicy"]) {
+        "" => errors.required(&format!("{shown}.restartPolicy")),
+        policy if policies.contains(&policy) => {}
+        policy => errors.not_supported(&format!("{shown}.restartPolicy"), policy, &policies),
+    }
+}
+
+/// `ValidateEnv`.
+fn environment(variable: &Value, shown: &str, errors: &mut Errors) {
+    if text(variable, &["name"]).is_empty() {
+        errors.required(&format!("{shown}.name"));
+    }
+    let Some(from) = variable.get("valueFrom") else {
+        return;
+    };
+    let sources = members(from, &[]).count();
+    let why = if sources == 0 {
+        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+    } else if !text(variable, &["value"]).is_empty() {
+        "may not be specified when `value` is not empty"
+    } else if sources > 1 {
+        "may not have more than one field specified at a time"
+    } else {
+        return;
+    };
+    errors.invalid(&format!("{shown}.valueFrom"), &"".into(), why);
+}
+
+/// `ValidateDeploymentSpec`, but for what it shares with a ReplicaSet.
+fn deployment(object: &Value, errors: &mut Errors) {
+    strategy(object, errors);
+    for field in ["minReadySeconds", "revisionHistoryLimit"] {
+        not_negative(object, &["spec", field], errors);
+    }
+    let path = ["spec", "progressDeadlineSeconds"];
+    not_negative(object, &path, errors);
+    let ready = int(object, &["spec", "minReadySeconds"]).unwrap_or(0);
+    if let Some(deadline) = int(object, &path).filter(|d| *d <= ready) {
+        errors.invalid(
+            &path.join("."),
+            &deadline.into(),
+            "must be greater than minReadySeconds",
+        );
+    }
+}
+
+/// `ValidateDeploymentStrategy`.
+fn strategy(object: &Value, errors: &mut Errors) {
+    let strategy = at(object, &["spec", "strategy"]).unwrap_or(&Value::Null);
+    let rolling = strategy.get("rollingUpdate");
+    match text(strategy, &["type"]) {
+        "Recreate" if rolling.is_some() => errors.forbidden(
+            "spec.strategy.rollingUpdate",
+            "may not be specified when strategy `type` is 'Recreate'",
+        ),
+        "Recreate" => {}
+        "RollingUpdate" => rolling_update(rolling.unwrap_or(&Value::Null), errors),
+        other => errors.not_supported("spec.strategy", other, &["Recreate", "RollingUpdate"]),
+    }
+}
+
+/// `ValidateRollingUpdateDeployment`.
+fn rolling_update(rolling: &Value, errors: &mut Errors) {
+    let shown = |field: &str| format!("spec.strategy.rollingUpdate.{field}");
+    let of = |field: &str| rolling.get(field).cloned().unwrap_or(Value::Null);
+    let digits = |s: &str| {
+        let digits = s.strip_suffix('%')?;
+        let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        // A percentage beyond what a number can hold is more than 100, too.
+        all.then(|| digits.parse().unwrap_or(u64::MAX))
+    };
+    for field in ["maxUnavailable", "maxSurge"] {
+        let value = of(field);
+        match (value.as_str(), value.as_i64()) {
+            (Some(s), _) if digits(s).is_none() => errors.invalid(
+                &shown(field),
+                &value,
+                &regex_error(
+                    "a valid percent string must be a numeric string followed by an ending '%'",
+                    &["1%", "93%"],
+                    "[0-9]+%",
+                ),
+            ),
+            (_, Some(n)) if n < 0 => errors.invalid(&shown(field), &value, NEGATIVE),
+            _ => {}
+        }
+    }
+    let none = |field: &str| match of(field) {
+        Value::String(s) => digits(&s).unwrap_or(0) == 0,
+        number => number.as_i64().unwrap_or(0) == 0,
+    };
+    let unavailable = of("maxUnavailable");
+    if none("maxSurge") && none("maxUnavailable") {
+        let why = "may not be 0 when `maxSurge` is 0";
+        errors.invalid(&shown("maxUnavailable"), &unavailable, why);
+    }
+    if unavailable
+        .as_str()
+        .and_then(digits)
+        .is_some_and(|p| p > 100)
+    {
+        let why = "must not be greater than 100%";
+        errors.invalid(&shown("maxUnavailable"), &unavailable, why);
+    }
+}
+
+fn lease(object: &Value, errors: &mut Errors) {
+    for (field, least, why) in [
+        ("leaseDurationSeconds", 1, "must be greater than 0"),
+        ("leaseTransitions", 0, NEGATIVE),
+    ] {
+        if let Some(v) = int(object, &["spec", field]).filter(|v| *v < least) {
+            errors.invalid(&format!("spec.{field}"), &v.into(), why);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Method;
 
 use super::decode::canonical;
+use super::list::Selectors;
 use super::path::{Query, Resource, Route, parse};
 use super::selectors::LabelSelector;
 use super::status::{ApiError, json_bytes, json_response};
@@ -81,7 +82,24 @@ impl Call<'_> {
         };
         let raw: serde_json::Value =
             serde_json::from_slice(&self.request.body).map_err(|e| cannot(e.to_string()))?;
-        canonical(kind, raw).map_err(|e| cannot(e.to_string()))
+        let decoded = canonical(kind, raw).map_err(|e| cannot(e.to_string()))?;
+        match self.strict_error(&decoded.unknown) {
+            Some(why) => Err(cannot(why)),
+            None => Ok(decoded.object),
+        }
+    }
+
+    /// What `fieldValidation=Strict` refuses these fields with; otherwise they are left out
+    /// (`apimachinery/pkg/runtime/error.go` strictDecodingError).
+    pub(crate) fn strict_error(&self, unknown: &[String]) -> Option<String> {
+        if unknown.is_empty() || self.query.get("fieldValidation") != Some("Strict") {
+            return None;
+        }
+        let fields: Vec<String> = unknown
+            .iter()
+            .map(|field| format!("unknown field {field:?}"))
+            .collect();
+        Some(format!("strict decoding error: {}", fields.join(", ")))
     }
 }
 
@@ -169,6 +187,7 @@ impl Cluster {
             Method::PUT if named => self.put(call, Part::Main),
             Method::PATCH if named => self.patch(call, Part::Main),
             Method::DELETE if named => self.delete_verb(call),
+            Method::DELETE => self.delete_collection(call),
             _ => Err(ApiError::method_not_allowed()),
         }
     }
@@ -269,43 +288,35 @@ impl Cluster {
         Ok(())
     }
 
+    /// DELETE on a collection: what the selectors match, each as a DELETE of its own would; answers with the list
+    /// (`apiserver/pkg/registry/generic/registry/store.go` DeleteCollection).
+    fn delete_collection(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
+        if kind.namespaced() && call.resource.namespace.is_none() {
+            return Err(ApiError::method_not_allowed());
+        }
+        let options = delete_options(call)?;
+        let selectors = Selectors::of(call)?;
+        let matching: Vec<(String, Value)> = self
+            .store
+            .list(kind, call.resource.namespace.as_deref())
+            .filter(|(_, o)| selectors.matches(&o.value))
+            .map(|(key, o)| (key.clone(), o.value.clone()))
+            .collect();
+        for (key, _) in &matching {
+            self.delete(kind, key, &options)?;
+        }
+        let items: Vec<Value> = matching.into_iter().map(|(_, object)| object).collect();
+        let list = json!({
+            "kind": kind.list(), "apiVersion": kind.api_version(),
+            "metadata": {"resourceVersion": self.store.rv().to_string()}, "items": items,
+        });
+        Ok(json_response(200, json_bytes(&list)))
+    }
+
     fn delete_verb(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
         let kind = call.resource.kind;
-        let body: Value = if call.request.body.is_empty() {
-            json!({})
-        } else {
-            serde_json::from_slice(&call.request.body)
-                .map_err(|e| ApiError::bad_request(format!("couldn't parse DeleteOptions: {e}")))?
-        };
-        let propagation = call
-            .query
-            .get("propagationPolicy")
-            .unwrap_or_else(|| text(&body, &["propagationPolicy"]));
-        let owned = |path: &[&str]| Some(text(&body, path).to_owned()).filter(|s| !s.is_empty());
-        let options = DeleteOptions {
-            grace_s: int(&body, &["gracePeriodSeconds"]).or_else(|| {
-                call.query
-                    .get("gracePeriodSeconds")
-                    .and_then(|g| g.parse().ok())
-            }),
-            propagation: match propagation {
-                "" | "Background" => Propagation::Background,
-                "Foreground" => Propagation::Foreground,
-                "Orphan" => Propagation::Orphan,
-                other => {
-                    return Err(ApiError::new(
-                        422,
-                        "Invalid",
-                        format!(
-                            "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
-                        ),
-                    ));
-                }
-            },
-            uid: owned(&["preconditions", "uid"]),
-            rv: owned(&["preconditions", "resourceVersion"]),
-            dry_run: call.query.dry_run() || at(&body, &["dryRun"]).is_some(),
-        };
+        let options = delete_options(call)?;
         match self.delete(kind, &call.key(), &options)? {
             Deletion::Marked(object) => Ok(json_response(200, object.bytes().clone())),
             Deletion::Done(object) if kind == Kind::Pod => {
@@ -351,6 +362,45 @@ impl Cluster {
         let stored = self.update(call.resource.kind, &call.key(), object, Part::Main)?;
         Ok(json_response(200, json_bytes(&scale_of(&stored.value))))
     }
+}
+
+/// The `DeleteOptions` of a request, from its body and its query.
+fn delete_options(call: &Call<'_>) -> Result<DeleteOptions, ApiError> {
+    let body: Value = if call.request.body.is_empty() {
+        json!({})
+    } else {
+        serde_json::from_slice(&call.request.body)
+            .map_err(|e| ApiError::bad_request(format!("couldn't parse DeleteOptions: {e}")))?
+    };
+    let propagation = call
+        .query
+        .get("propagationPolicy")
+        .unwrap_or_else(|| text(&body, &["propagationPolicy"]));
+    let owned = |path: &[&str]| Some(text(&body, path).to_owned()).filter(|s| !s.is_empty());
+    Ok(DeleteOptions {
+        grace_s: int(&body, &["gracePeriodSeconds"]).or_else(|| {
+            call.query
+                .get("gracePeriodSeconds")
+                .and_then(|g| g.parse().ok())
+        }),
+        propagation: match propagation {
+            "" | "Background" => Propagation::Background,
+            "Foreground" => Propagation::Foreground,
+            "Orphan" => Propagation::Orphan,
+            other => {
+                return Err(ApiError::new(
+                    422,
+                    "Invalid",
+                    format!(
+                        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
+                    ),
+                ));
+            }
+        },
+        uid: owned(&["preconditions", "uid"]),
+        rv: owned(&["preconditions", "resourceVersion"]),
+        dry_run: call.query.dry_run() || at(&body, &["dryRun"]).is_some(),
+    })
 }
 
 /// `autoscaling/v1` Scale of a Deployment or ReplicaSet.

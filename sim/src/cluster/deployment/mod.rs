@@ -1,7 +1,7 @@
 //! The Deployment controller (`pkg/controller/deployment`).
 //!
 //! Simpler than the real one: it reads the store as it is, so that the benign conflicts of stale caches
-//! do not happen; it adopts no orphans; the deprecated controller-side rollback is absent.
+//! do not happen; the deprecated controller-side rollback is absent.
 
 mod history;
 mod progress;

@@ -4,7 +4,7 @@ use super::sync::Sync;
 use super::view::{
     find_new, max_unavailable, progress_deadline, spec_replicas, sum_spec, sum_status,
 };
-use crate::cluster::agenda_items::{Item, Work};
+use crate::cluster::agenda_items::Work;
 use crate::cluster::api::status::ApiError;
 use crate::cluster::json::{Map, Value, json};
 use crate::cluster::machine::Cluster;
@@ -248,8 +248,7 @@ impl Cluster {
             return;
         }
         let at = due.max(self.now + Micros::from_millis(10));
-        self.agenda
-            .push(at, Item::Later(Work::Deployment(sync.key.clone())));
+        self.enqueue_at(at, Work::Deployment(sync.key.clone()));
     }
 }
 

@@ -13,7 +13,7 @@ impl Cluster {
         let (mut new, mut old) = self.sync_revision(sync, false)?;
         let mut scaled = false;
         for rs in active(&old) {
-            scaled |= self.scale_set(sync, &rs, 0, true)?;
+            scaled |= self.resize_set(sync, &rs, 0)?;
         }
         if scaled || self.old_pods_running(&old) {
             return self.sync_rollout_status(sync);
@@ -25,7 +25,7 @@ impl Cluster {
             return Ok(());
         };
         let replicas = spec_replicas(&sync.object);
-        self.scale_set(sync, &new, replicas, true)?;
+        self.resize_set(sync, &new, replicas)?;
         if super::progress::complete(&sync.object, &sync.object["status"]) {
             self.clean_up_history(sync, &old)?;
         }

@@ -47,8 +47,8 @@ fn set_new_annotations(d: &Value, rs: &mut Value, revision: i64, exists: bool) -
     }
     let previous = annotation(rs, REVISION).map(str::to_owned);
     let number: Option<i64> = match &previous {
-        Some(p) => p.parse().ok(),
-        None => Some(0),
+        Some(p) if !p.is_empty() => p.parse().ok(),
+        _ => Some(0),
     };
     let Some(number) = number else {
         return false;

@@ -64,7 +64,7 @@ impl Cluster {
         } else {
             new_replicas(&sync.object, old, size)
         };
-        self.scale_set(sync, new, wanted, true)
+        self.resize_set(sync, new, wanted)
     }
 
     fn reconcile_old(&mut self, sync: &mut Sync, new: &Ref, old: &[Ref]) -> Result<bool, ApiError> {
@@ -97,7 +97,7 @@ impl Cluster {
                 continue;
             }
             let down = budget.min(unhealthy);
-            self.scale_set(sync, rs, size - down, true)?;
+            self.resize_set(sync, rs, size - down)?;
             if let Some(fresh) = sync
                 .sets
                 .iter()
@@ -121,7 +121,7 @@ impl Cluster {
                 continue;
             }
             let down = size.min(excess);
-            self.scale_set(sync, rs, size - down, true)?;
+            self.resize_set(sync, rs, size - down)?;
             excess -= down;
             scaled = true;
         }

@@ -41,8 +41,10 @@ pub(crate) fn proportional(
             let fraction = if replicas == 0 {
                 -size
             } else {
-                let base = annotated.filter(|m| *m != 0).unwrap_or(status_replicas);
-                rounded_share(size, most, base.max(1)) - size
+                match annotated.filter(|m| *m != 0).unwrap_or(status_replicas) {
+                    0 => 0,
+                    base => rounded_share(size, most, base) - size,
+                }
             };
             let allowed = to_add - added;
             let share = if to_add > 0 {
@@ -72,13 +74,14 @@ impl Cluster {
     ) -> Result<(), ApiError> {
         let replicas = spec_replicas(&sync.object);
         if let Some(only) = active_or_latest(new, old) {
-            let announce = spec_replicas(&only.value) != replicas;
-            self.scale_set(sync, &only, replicas, announce)?;
+            // Where the size is right already, its annotations stay as they are, so that the Deployment counts as
+            // being scaled ever after, and rolls out nothing (kubernetes#102551).
+            self.resize_set(sync, &only, replicas)?;
             return Ok(());
         }
         if new.is_some_and(|rs| saturated(&sync.object, &rs.value)) {
             for rs in active(old) {
-                self.scale_set(sync, &rs, 0, true)?;
+                self.resize_set(sync, &rs, 0)?;
             }
             return Ok(());
         }
@@ -110,31 +113,39 @@ impl Cluster {
             status_count(&sync.object, "replicas"),
         );
         for (rs, size) in sets.iter().zip(sizes) {
-            self.scale_set(sync, rs, size, false)?;
+            self.scale_set(sync, rs, size)?;
         }
         Ok(())
     }
 
-    /// Sets a ReplicaSet's size and its size annotations; true if the size changed. With `announce`
-    /// a ReplicaSet of the right size is left alone, and a change makes an event.
-    pub(crate) fn scale_set(
+    /// Sets a ReplicaSet's size, and with it the size annotations; a ReplicaSet of the right size is left alone, even
+    /// if its annotations are stale (`sync.go` scaleReplicaSetAndRecordEvent). True if the size changed.
+    pub(crate) fn resize_set(
         &mut self,
         sync: &mut Sync,
         rs: &Ref,
         size: i64,
-        announce: bool,
     ) -> Result<bool, ApiError> {
+        if spec_replicas(&rs.value) == size {
+            return Ok(false);
+        }
+        self.scale_set(sync, rs, size)
+    }
+
+    /// Sets a ReplicaSet's size and its size annotations (`sync.go` scaleReplicaSet), with an event if the size
+    /// changed; true if it did.
+    fn scale_set(&mut self, sync: &mut Sync, rs: &Ref, size: i64) -> Result<bool, ApiError> {
         let before = spec_replicas(&rs.value);
         let mut copy = rs.value.clone();
         let annotated = set_size_annotations(&mut copy, &sync.object);
-        if before == size && (announce || !annotated) {
+        if before == size && !annotated {
             return Ok(false);
         }
         set(&mut copy, &["spec", "replicas"], size);
         let key = value::key_of(&copy);
         let stored = self.update(Kind::ReplicaSet, &key, copy, Part::Main)?;
         sync.refresh(&stored);
-        if announce {
+        if before != size {
             let way = if before < size { "up" } else { "down" };
             let message = format!(
                 "Scaled {way} replica set {} from {before} to {size}",

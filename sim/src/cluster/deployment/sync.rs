@@ -6,7 +6,7 @@ use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{self, flag, split_key, text, uid};
+use crate::cluster::value::{self, flag, split_key, text};
 
 /// A Deployment while it is being synced: its latest version and its ReplicaSets by name.
 pub(crate) struct Sync {
@@ -39,7 +39,7 @@ impl Cluster {
         let Some(stored) = self.get(Kind::Deployment, key) else {
             return Ok(());
         };
-        let sets = self.replica_sets_of(&stored.value);
+        let sets = self.claim(&stored.value, Kind::ReplicaSet, |_| true)?;
         let mut sync = Sync {
             key: key.to_owned(),
             object: stored.value.clone(),
@@ -60,17 +60,6 @@ impl Cluster {
             "Recreate" => self.rollout_recreate(&mut sync),
             _ => self.rollout_rolling(&mut sync),
         }
-    }
-
-    /// The ReplicaSets that a Deployment controls, by name.
-    pub(crate) fn replica_sets_of(&self, deployment: &Value) -> Vec<Ref> {
-        let owner = uid(deployment);
-        let namespace = value::namespace(deployment);
-        self.store
-            .list(Kind::ReplicaSet, Some(namespace))
-            .filter(|(_, rs)| rs.controller_uid() == owner)
-            .map(|(_, rs)| rs.clone())
-            .collect()
     }
 
     /// Whether an active ReplicaSet was sized for another number of replicas.

@@ -14,7 +14,7 @@ pub enum ImageState {
     /// On every node already, as `kind load` leaves it.
     #[default]
     Present,
-    /// In the registry: the first pull takes this long, then it is present.
+    /// In the registry: a node's first pull takes this long, and when it has ended the image is present there.
     Pull {
         /// Duration of the pull.
         takes: Micros,
@@ -27,6 +27,7 @@ impl Cluster {
     /// Says where an image is. Images that were never mentioned are present.
     pub fn set_image(&mut self, image: &str, state: ImageState) {
         self.kubelet.images.insert(image.to_owned(), state);
+        self.kubelet.pulled.retain(|(_, pulled), _| pulled != image);
     }
 
     pub(super) fn pod_object(&self, id: u32) -> Option<Ref> {
@@ -54,20 +55,36 @@ impl Cluster {
             return;
         };
         let image = run.image.clone();
+        let on_node = (run.node.clone(), image.clone());
         let state = self.kubelet.images.get(&image).copied().unwrap_or_default();
+        let pulled = self.kubelet.pulled.get(&on_node).copied();
         match state {
-            ImageState::Present => {
+            ImageState::Missing => self.pull_missing(id, &image),
+            ImageState::Pull { takes } if pulled.is_none_or(|at| self.now < at) => {
+                self.pod_event(id, false, "Pulling", &format!("Pulling image \"{image}\""));
+                // Another pull of it is under way: what is left of this one is a question to the registry.
+                let takes = match pulled {
+                    Some(_) => self.timings.registry.draw(&mut self.rng.kubelet),
+                    None => takes,
+                };
+                let done = self.pull_in_turn(&on_node.0, takes);
+                self.kubelet.pulled.entry(on_node).or_insert(done);
+                self.start_after(id, done - self.now);
+            }
+            ImageState::Present | ImageState::Pull { .. } => {
                 let message = format!("Container image \"{image}\" already present on machine");
                 self.pod_event(id, false, "Pulled", &message);
                 self.start_after(id, Micros::ZERO);
             }
-            ImageState::Pull { takes } => {
-                self.pod_event(id, false, "Pulling", &format!("Pulling image \"{image}\""));
-                self.kubelet.images.insert(image, ImageState::Present);
-                self.start_after(id, takes);
-            }
-            ImageState::Missing => self.pull_missing(id, &image),
         }
+    }
+
+    /// When a pull that takes so long will have ended: a node pulls one image after another (`serializeImagePulls`,
+    /// on by default; `pkg/kubelet/images/puller.go`), even for pods that need the same one (kubernetes#125164).
+    fn pull_in_turn(&mut self, node: &str, takes: Micros) -> Micros {
+        let free = self.kubelet.pulling.entry(node.to_owned()).or_default();
+        *free = self.now.max(*free) + takes;
+        *free
     }
 
     fn start_after(&mut self, id: u32, delay: Micros) {
@@ -100,9 +117,11 @@ impl Cluster {
             self.step_after(id, retry, Step::Retry);
             return;
         }
+        let node = run.node.clone();
         self.pod_event(id, false, "Pulling", &format!("Pulling image \"{image}\""));
-        let takes = self.timings.pull_failure.draw(&mut self.rng.kubelet);
-        self.step_after(id, takes, Step::PullFailed);
+        let takes = self.timings.registry.draw(&mut self.rng.kubelet);
+        let done = self.pull_in_turn(&node, takes);
+        self.step_after(id, done - now, Step::PullFailed);
     }
 
     pub(super) fn pull_failed(&mut self, id: u32) {

@@ -177,6 +177,10 @@ pub(crate) struct Kubelet {
     pub(crate) pods: BTreeMap<u32, PodRun>,
     pub(crate) by_key: BTreeMap<String, u32>,
     pub(crate) images: BTreeMap<String, ImageState>,
+    /// By node and image: when the first pull of it ends there, after which it is present.
+    pub(crate) pulled: BTreeMap<(String, String), Micros>,
+    /// By node: when the pulls that are under way or queued will all have ended.
+    pub(crate) pulling: BTreeMap<String, Micros>,
     /// What faults do to pods.
     pub(crate) hindered: Vec<Hindered>,
     pub(crate) admitted: u32,

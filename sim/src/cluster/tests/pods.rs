@@ -442,3 +442,46 @@ fn targets_follow_the_pods() {
     assert_eq!(lab.cluster.targets().len(), 1);
     assert_ne!(lab.cluster.targets()[0].uid, target.uid);
 }
+
+/// `pkg/kubelet/prober/worker.go` doProbe: ticks before the delay are skipped.
+#[test]
+fn a_probe_waits_for_its_initial_delay() {
+    let mut lab = Lab::new(3);
+    let mut d = deployment("risk", 1, "dex/risk:1");
+    d["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] =
+        8.into();
+    lab.post(&apps("deployments"), &d);
+    lab.rolled_out("risk", 30);
+    let started = lab.fake.record.iter().find(|r| r.1 == "start").map(|r| r.0);
+    let ready = lab.now - started.expect("it runs");
+    let span = Micros::from_secs(8)..Micros::from_millis(9_500);
+    assert!(span.contains(&ready), "{ready}");
+}
+
+/// kube-proxy (`pkg/proxy/topology.go` CategorizeEndpoints): without a ready endpoint those that serve while they
+/// terminate are used.
+#[test]
+fn the_last_pod_is_routed_to_while_it_terminates() {
+    let mut lab = Lab::new(3);
+    let slow = Behaviour {
+        drain: Micros::from_secs(9),
+        ..Behaviour::default()
+    };
+    lab.fake.behaviours.insert("dex/risk:1".to_owned(), slow);
+    lab.post(&core("services"), &service("risk"));
+    lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
+    lab.rolled_out("risk", 30);
+    lab.run_secs(3);
+    let uid = lab.pods()[0]["metadata"]["uid"]
+        .as_str()
+        .unwrap_or("")
+        .to_owned();
+    lab.merge(
+        &apps("deployments/risk/scale"),
+        &json!({"spec": {"replicas": 0}}),
+    );
+    lab.run_secs(5);
+    assert_eq!(lab.fake.routes["risk"], [uid], "nobody else is there");
+    lab.run_secs(20);
+    assert_eq!(lab.fake.routes["risk"], [""; 0]);
+}

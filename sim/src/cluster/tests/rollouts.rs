@@ -398,7 +398,7 @@ fn history_is_cleaned_lowest_revision_first() {
 }
 
 #[test]
-fn scaling_during_a_rollout_is_proportional_and_silent() {
+fn scaling_during_a_rollout_is_proportional() {
     let mut lab = lab_with_bad("dex/gateway:bad");
     lab.post(
         &apps("deployments"),
@@ -415,6 +415,14 @@ fn scaling_during_a_rollout_is_proportional_and_silent() {
     };
     assert_eq!(sizes(&lab), [3, 2]);
     let before = lab.event_messages("gateway", "ScalingReplicaSet").len();
+    let set = |lab: &Lab, revision: &str| {
+        let of = |rs: &&Value| {
+            rs["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == revision
+        };
+        let mut sets = lab.cluster.objects(Kind::ReplicaSet, NS);
+        let found = sets.find(of).expect("it is kept");
+        found["metadata"]["name"].as_str().unwrap_or("").to_owned()
+    };
     lab.merge(
         &apps("deployments/gateway/scale"),
         &json!({"spec": {"replicas": 8}}),
@@ -422,10 +430,17 @@ fn scaling_during_a_rollout_is_proportional_and_silent() {
     lab.run_secs(1);
     // 8 + 2 surge = 10 in all; 3 × 10/5 = 6 and 2 × 10/5 = 4.
     assert_eq!(sizes(&lab), [6, 4]);
-    assert_eq!(
-        lab.event_messages("gateway", "ScalingReplicaSet").len(),
-        before
-    );
+    // `sync.go` scaleReplicaSet: whatever changes a size says so.
+    let mut announced = lab
+        .event_messages("gateway", "ScalingReplicaSet")
+        .split_off(before);
+    announced.sort();
+    let mut expected = [
+        format!("Scaled up replica set {} from 3 to 6", set(&lab, "1")),
+        format!("Scaled up replica set {} from 2 to 4", set(&lab, "2")),
+    ];
+    expected.sort();
+    assert_eq!(announced, expected);
 }
 
 #[test]

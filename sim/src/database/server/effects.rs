@@ -1,6 +1,6 @@
 //! What an operation does to the databases when it finishes: fence, snapshot, restore, replay. Each is idempotent.
 
-use super::super::ledger::Ledger;
+use super::super::ledger::{Ledger, Restored};
 use super::super::ops::{DbError, FenceReport, ReplayReport, RestoreReport, Snapshot};
 use super::{IN_USE, LedgerDb};
 use crate::time::Micros;
@@ -23,12 +23,12 @@ impl LedgerDb {
     }
 
     pub(super) fn snapshot(&mut self, now: Micros, name: &str) -> Snapshot {
-        if !self.copies.contains_key(name) {
-            let mut copy = self.ledger().clone();
-            copy.copied_at = Some(now);
-            copy.fence = None;
-            copy.restored_from = None;
-            self.copies.insert(name.to_owned(), copy);
+        let mut copy = self.ledger().clone();
+        copy.copied_at = Some(now);
+        copy.restored = None;
+        // The one before it stays until the next, so that there is always a complete one.
+        if let Some(previous) = self.copies.insert(name.to_owned(), copy) {
+            self.copies.insert(format!("{name}__previous"), previous);
         }
         describe(name, &self.copies[name]).expect("it is complete")
     }
@@ -50,13 +50,13 @@ impl LedgerDb {
         let old = &self.in_use;
         let before = old.position();
         restored.copied_at = None;
-        restored.restored_from = Some(snapshot.to_owned());
+        restored.restored = Some(Restored {
+            from: snapshot.to_owned(),
+            set_aside: set_aside.to_owned(),
+        });
         restored.fence = old.fence;
         restored.token_max = old.token_max;
         restored.epoch = old.epoch;
-        // Sequences go past every id ever issued, or ids that clients know would be issued again.
-        restored.order_id_max = before.order_id_max;
-        restored.trade_id_max = before.trade_id_max;
         let after = restored.position();
         let old = std::mem::replace(&mut self.in_use, restored);
         self.copies.insert(set_aside.to_owned(), old);

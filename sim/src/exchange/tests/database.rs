@@ -1,6 +1,9 @@
 //! The fence, migrations, restore and replay, as pods and clients live through them.
 
+use dex::command::{Command, Outcome};
+use dex::exchange::AMPLE_DEPOSIT;
 use dex::migrations::{Kind, Set};
+use dex::types::{AccountId, Amount, MarketId, Price, Qty, Side, Tif};
 
 use super::Rig;
 use crate::database::{DbOp, DbReply};
@@ -241,4 +244,54 @@ fn a_migration_stalls_writers_until_it_is_done() {
         "requests wait for the lock"
     );
     assert_eq!(rig.errors(), 0);
+}
+
+#[test]
+fn what_a_replay_refuses_is_told_as_an_anomaly_of_the_books() {
+    let mut rig = Rig::small(27);
+    rig.until(20);
+    rig.db(DbOp::Snapshot {
+        name: "before".into(),
+    })
+    .unwrap();
+    // Money that the snapshot does not have pays for orders.
+    let amount = Amount(2 * AMPLE_DEPOSIT.0);
+    rig.exchange.book_without_counter_entry(rig.now, amount);
+    let order = Command::Place {
+        account: AccountId(0),
+        market: MarketId(0),
+        side: Side::Buy,
+        price: Price(8_000),
+        qty: Qty(1_000_000),
+        tif: Tif::Gtc,
+    };
+    for _ in 0..120 {
+        let outcome = rig
+            .exchange
+            .db
+            .ledger_mut()
+            .transact(&order, &mut Vec::new());
+        assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
+    }
+    let shown = |rig: &mut Rig| {
+        let matching = rig.pods["matching"][0].clone();
+        let text = rig.metrics(&matching);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("dex_reconciliation_anomalies "));
+        line.and_then(|value| value.parse::<u64>().ok())
+    };
+    assert_eq!(shown(&mut rig), None, "there is nothing to tell");
+    rig.db(DbOp::Fence { token: 1 }).unwrap();
+    restore_and_replay(&mut rig);
+    rig.exchange.take_logs();
+    rig.deploy("matching", "1.4.2");
+    let refused = shown(&mut rig).expect("an anomaly");
+    assert!((1..120).contains(&refused), "{refused}");
+    let said = format!("the replay refused {refused} acknowledged entries");
+    let logs = rig.exchange.take_logs();
+    assert!(
+        logs.iter()
+            .any(|l| l.app == "matching" && l.level == "error" && l.text.contains(&said))
+    );
 }

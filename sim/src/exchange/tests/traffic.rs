@@ -139,7 +139,6 @@ fn no_route_is_an_error_for_each_request() {
 fn clients_give_up_after_two_seconds() {
     let mut config = small();
     config.service.gateway_unit_ns = 60_000; // 24 ms for a request that a pod gets every 15 ms
-    config.service.gateway_queue_max = 400;
     let mut rig = Rig::new(config, 7);
     rig.until(60);
     let timeouts = rig.exchange.clients(rig.now).errors_by_kind[ErrorKind::Timeout as usize];

@@ -11,6 +11,9 @@ use crate::observe::matcher::{Matcher, is_match};
 use crate::observe::wire::prometheus_duration_ms;
 use crate::sentinel::outside;
 
+/// Longest duration: what a Go `time.Duration` holds, some 292 years.
+const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;
+
 /// A query.
 #[derive(Debug)]
 pub(super) enum Query {
@@ -348,7 +351,8 @@ impl<'a> Parser<'a> {
     }
 
     fn duration(&mut self) -> Parsed<i64> {
-        match prometheus_duration_ms(self.word()).filter(|ms| *ms > 0) {
+        let ms = prometheus_duration_ms(self.word());
+        match ms.filter(|ms| (1..=DURATION_MS_MAX).contains(ms)) {
             Some(ms) => Ok(ms),
             None => self.fail("not a valid duration string"),
         }

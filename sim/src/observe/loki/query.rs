@@ -71,8 +71,9 @@ impl Loki {
                 range_ms,
                 offset_ms,
             } => {
-                let end = (t_ms - offset_ms) * 1_000_000;
-                let start = end - range_ms * 1_000_000;
+                // Before the epoch there are no lines, however long before.
+                let end = (t_ms - offset_ms).saturating_mul(1_000_000);
+                let start = end.saturating_sub(range_ms.saturating_mul(1_000_000));
                 let mut out = BTreeMap::new();
                 for stream in self.selected(log) {
                     // Left-open and right-closed, like Prometheus' ranges.

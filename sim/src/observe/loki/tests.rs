@@ -359,6 +359,12 @@ fn bad_requests_are_refused_with_a_reason() {
         (r#"{app=~"("}"#, "", "invalid regular expression"),
         (r#"rate({app="a"})"#, "", "expecting ["),
         (r#"rate({app="a"}[5x])"#, "", "not a valid duration"),
+        (r#"rate({app="a"}[300y])"#, "", "not a valid duration"),
+        (
+            r#"rate({app="a"}[1m] offset 99999999999999999y)"#,
+            "",
+            "not a valid duration",
+        ),
         (
             r#"topk(1, rate({app="a"}[5s]))"#,
             "",
@@ -392,4 +398,17 @@ fn bad_requests_are_refused_with_a_reason() {
     let (status, body) = get(&mut loki, secs(10), &path);
     assert_eq!(status, 400);
     assert!(body.starts_with("log queries are not supported as an instant query type"));
+}
+
+#[test]
+fn ranges_from_before_the_epoch_are_no_panic() {
+    let mut loki = logs();
+    for query in [
+        r#"rate({app="a"}[292y])"#,
+        r#"count_over_time({app="a"}[292y] offset 292y)"#,
+    ] {
+        let path = format!("/loki/api/v1/query?query={}", encode(query));
+        let (status, body) = get(&mut loki, secs(10), &path);
+        assert_eq!(status, 200, "{query}: {body}");
+    }
 }

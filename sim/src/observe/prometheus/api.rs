@@ -19,6 +19,12 @@ use crate::time::Micros;
 /// Most points of a series that a range query may ask for.
 const POINTS_MAX: i64 = 11_000;
 
+/// Whose rules this server follows, as `status/buildinfo` says it.
+const BUILD: &str = concat!(
+    r#"{"version":"3.16.0","revision":"simulated","branch":"HEAD","buildUser":"","#,
+    r#""buildDate":"","goVersion":""}"#
+);
+
 struct ApiError {
     status: u16,
     kind: &'static str,
@@ -65,7 +71,8 @@ impl Prometheus {
         let Some(endpoint) = path.strip_prefix("/api/v1/") else {
             return wire::text(404, "404 page not found\n");
         };
-        let get_only = endpoint == "targets" || endpoint.starts_with("label/");
+        let queries = ["query", "query_range", "series", "labels"];
+        let get_only = !queries.contains(&endpoint);
         let allowed =
             request.method() == Method::GET || (request.method() == Method::POST && !get_only);
         if !allowed {
@@ -78,6 +85,19 @@ impl Prometheus {
             "series" => self.series(now, &params),
             "labels" => self.label_names(now, &params),
             "targets" => Ok(self.targets()),
+            // Nothing here has rules, and nobody is told of alerts.
+            "rules" => Ok(r#"{"groups":[]}"#.to_owned()),
+            "alerts" => Ok(r#"{"alerts":[]}"#.to_owned()),
+            "alertmanagers" => {
+                Ok(r#"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#.to_owned())
+            }
+            "scrape_pools" => {
+                let mut out = String::from(r#"{"scrapePools":["#);
+                wire::push_str(&mut out, &self.config.job);
+                out.push_str("]}");
+                Ok(out)
+            }
+            "status/buildinfo" => Ok(BUILD.to_owned()),
             _ => match endpoint
                 .strip_prefix("label/")
                 .and_then(|e| e.strip_suffix("/values"))
@@ -126,6 +146,7 @@ impl Prometheus {
     }
 
     fn query(&mut self, now: Micros, params: &Params) -> Result<String, ApiError> {
+        check_timeout(params)?;
         let t = match params.get("time") {
             None => unix_ms(now),
             Some(s) => wire::time_ms(s).map_err(|e| bad_parameter("time", e))?,
@@ -142,6 +163,7 @@ impl Prometheus {
     }
 
     fn query_range(&mut self, now: Micros, params: &Params) -> Result<String, ApiError> {
+        check_timeout(params)?;
         let time = |name: &str| {
             wire::time_ms(params.get(name).unwrap_or("")).map_err(|e| bad_parameter(name, e))
         };
@@ -308,6 +330,14 @@ impl Prometheus {
 /// Unix ms of the newest sample that queries see at `now`.
 fn horizon(now: Micros, delay: Micros) -> i64 {
     unix_ms(now) - delay.as_millis() as i64
+}
+
+/// Refuses a `timeout` that is no duration. A query takes no time here, so none runs out.
+fn check_timeout(params: &Params) -> Result<(), ApiError> {
+    match params.get("timeout").map(wire::step_ms) {
+        None | Some(Ok(_)) => Ok(()),
+        Some(Err(e)) => Err(bad_parameter("timeout", e)),
+    }
 }
 
 fn limit(params: &Params) -> Result<usize, ApiError> {

@@ -394,8 +394,8 @@ fn errors() {
     let error = r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": parse error: "#;
     assert!(body.starts_with(error), "{body}");
     insta::assert_snapshot!(
-        format!("{:?}", ask("/api/v1/query?query=predict_linear(up%5B5m%5D,1)")),
-        @r#"(422, "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"not supported here: function predict_linear()\"}")"#
+        format!("{:?}", ask("/api/v1/query?query=mad_over_time(up%5B5m%5D)")),
+        @r#"(422, "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"not supported here: function mad_over_time()\"}")"#
     );
     insta::assert_snapshot!(
         ask("/api/v1/query?query=up&time=noon").1,
@@ -406,6 +406,27 @@ fn errors() {
         @r#"{"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}"#
     );
     assert_eq!(ask("/api/v2/query").0, 404);
+    for path in [
+        "query?query=up",
+        "query_range?query=up&start=0&end=1&step=1",
+    ] {
+        assert_eq!(ask(&format!("/api/v1/{path}&timeout=30s")).0, 200, "{path}");
+        let (status, body) = ask(&format!("/api/v1/{path}&timeout=bad"));
+        assert_eq!(status, 400, "{path}");
+        let why = r#"invalid parameter \"timeout\": cannot parse \"bad\" to a valid duration"#;
+        assert!(body.contains(why), "{body}");
+    }
+    for (path, data) in [
+        ("rules", r#"{"groups":[]}"#),
+        ("alerts", r#"{"alerts":[]}"#),
+        ("scrape_pools", r#"{"scrapePools":["dex"]}"#),
+        ("status/buildinfo", r#"{"version":"3."#),
+    ] {
+        let (status, body) = ask(&format!("/api/v1/{path}"));
+        assert_eq!(status, 200, "{path}");
+        let begin = format!(r#"{{"status":"success","data":{data}"#);
+        assert!(body.starts_with(&begin), "{path}: {body}");
+    }
     assert_eq!(
         ask("/-/healthy"),
         (200, "Prometheus Server is Healthy.\n".to_owned())

@@ -2,8 +2,8 @@
 
 use super::QueryError;
 use super::eval::{Sample, fail};
+use super::numbers::{mean, quantile, sum, variance_across};
 use super::plan::Grouping;
-use super::range_fn::{quantile, sum, variance};
 use crate::observe::labels::{Labels, NAME, Str};
 
 /// An aggregation operator.
@@ -20,6 +20,7 @@ pub(super) enum AggregateOp {
     Topk,
     Bottomk,
     Quantile,
+    CountValues,
 }
 
 impl AggregateOp {
@@ -36,9 +37,19 @@ impl AggregateOp {
             "topk" => Self::Topk,
             "bottomk" => Self::Bottomk,
             "quantile" => Self::Quantile,
+            "count_values" => Self::CountValues,
             _ => return None,
         })
     }
+}
+
+/// The parameter of an aggregation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Param<'a> {
+    None,
+    Number(f64),
+    /// Of `count_values`: the label that takes the value.
+    Label(&'a str),
 }
 
 /// FNV-1a over length-prefixed strings.
@@ -94,10 +105,96 @@ impl Grouping {
 
 pub(super) fn aggregate(
     op: AggregateOp,
-    param: Option<f64>,
+    param: Param<'_>,
     samples: Vec<Sample>,
     grouping: &Grouping,
 ) -> Result<Vec<Sample>, QueryError> {
+    let number = match (op, param) {
+        (AggregateOp::CountValues, Param::Label(label)) => {
+            return count_values(label, samples, grouping);
+        }
+        (AggregateOp::CountValues, _) => {
+            return fail("count_values needs the name of a label as its parameter");
+        }
+        (_, Param::Label(_)) => return fail("an aggregation's parameter must be a number"),
+        (_, Param::Number(number)) => Some(number),
+        (_, Param::None) => None,
+    };
+    let groups = grouped(samples, grouping);
+    if matches!(op, AggregateOp::Topk | AggregateOp::Bottomk) {
+        return extremes(op, number, groups);
+    }
+    let Some(param) = number.or((op != AggregateOp::Quantile).then_some(0.0)) else {
+        return fail("quantile needs a parameter");
+    };
+    Ok(groups
+        .iter()
+        .map(|group| {
+            let values = group.iter().map(|s| s.v);
+            let first = group[0].v;
+            Sample {
+                labels: grouping.labels(&group[0].labels),
+                v: match op {
+                    AggregateOp::Sum => sum(values),
+                    AggregateOp::Avg => mean(values),
+                    AggregateOp::Count => group.len() as f64,
+                    AggregateOp::Min => {
+                        values.fold(first, |m, v| if v < m || m.is_nan() { v } else { m })
+                    }
+                    AggregateOp::Max => {
+                        values.fold(first, |m, v| if v > m || m.is_nan() { v } else { m })
+                    }
+                    AggregateOp::Stddev => variance_across(values).sqrt(),
+                    AggregateOp::Stdvar => variance_across(values),
+                    AggregateOp::Quantile => quantile(param, &mut values.collect::<Vec<_>>()),
+                    AggregateOp::Group
+                    | AggregateOp::Topk
+                    | AggregateOp::Bottomk
+                    | AggregateOp::CountValues => 1.0,
+                },
+            }
+        })
+        .collect())
+}
+
+/// How many samples of each group have each value; `label` takes the value as text.
+fn count_values(
+    label: &str,
+    mut samples: Vec<Sample>,
+    grouping: &Grouping,
+) -> Result<Vec<Sample>, QueryError> {
+    if label.is_empty() {
+        return fail(format!("invalid label name {label:?}"));
+    }
+    for s in &mut samples {
+        // Without an exponent, however large the number is.
+        let text = match s.v {
+            v if v.is_nan() => "NaN".to_owned(),
+            v if v.is_infinite() => if v > 0.0 { "+Inf" } else { "-Inf" }.to_owned(),
+            v => v.to_string(),
+        };
+        s.labels = s.labels.with(label, &text);
+    }
+    let grouping = match grouping {
+        Grouping::By(names) => {
+            let mut names = names.clone();
+            names.push(label.into());
+            Grouping::By(names)
+        }
+        without @ Grouping::Without(_) => without.clone(),
+    };
+    let groups = grouped(samples, &grouping);
+    Ok(groups
+        .iter()
+        .map(|group| Sample {
+            labels: grouping.labels(&group[0].labels),
+            v: group.len() as f64,
+        })
+        .collect())
+}
+
+/// The samples by group, in the order of each group's first sample.
+fn grouped(samples: Vec<Sample>, grouping: &Grouping) -> Vec<Vec<Sample>> {
     let mut keys: Vec<u64> = Vec::new();
     let mut groups: Vec<Vec<Sample>> = Vec::new();
     for s in samples {
@@ -115,37 +212,7 @@ pub(super) fn aggregate(
         };
         groups[group].push(s);
     }
-    if matches!(op, AggregateOp::Topk | AggregateOp::Bottomk) {
-        return extremes(op, param, groups);
-    }
-    let Some(param) = param.or((op != AggregateOp::Quantile).then_some(0.0)) else {
-        return fail("quantile needs a parameter");
-    };
-    Ok(groups
-        .iter()
-        .map(|group| {
-            let values = group.iter().map(|s| s.v);
-            let first = group[0].v;
-            Sample {
-                labels: grouping.labels(&group[0].labels),
-                v: match op {
-                    AggregateOp::Sum => sum(values),
-                    AggregateOp::Avg => sum(values) / group.len() as f64,
-                    AggregateOp::Count => group.len() as f64,
-                    AggregateOp::Min => {
-                        values.fold(first, |m, v| if v < m || m.is_nan() { v } else { m })
-                    }
-                    AggregateOp::Max => {
-                        values.fold(first, |m, v| if v > m || m.is_nan() { v } else { m })
-                    }
-                    AggregateOp::Stddev => variance(values).sqrt(),
-                    AggregateOp::Stdvar => variance(values),
-                    AggregateOp::Quantile => quantile(param, &mut values.collect::<Vec<_>>()),
-                    AggregateOp::Group | AggregateOp::Topk | AggregateOp::Bottomk => 1.0,
-                },
-            }
-        })
-        .collect())
+    groups
 }
 
 /// The `k` largest or smallest samples of each group, best first, with all their labels.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::QueryError;
-use super::aggregate::aggregate;
+use super::aggregate::{Param, aggregate};
 use super::binary;
 use super::instant_fn;
 use super::plan::{At, Node, Plan, Selector, When};
@@ -14,9 +14,6 @@ use crate::observe::tsdb::{Point, SeriesId, Tsdb, is_stale};
 
 /// How far an instant selector looks back (prometheus `promql/engine.go`), in milliseconds.
 pub const LOOKBACK_MS: i64 = 300_000;
-
-/// Most steps of a subquery. Prometheus counts samples instead (`--query.max-samples`); no drill is long enough to come near either.
-const SUBQUERY_STEPS_MAX: i64 = 1_000_000;
 
 /// One element of an instant vector.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +167,11 @@ impl<'a> Context<'a> {
                 grouping,
             } => {
                 let samples = self.vector(expr, t)?;
-                let param = param.as_deref().map(|p| self.scalar(p, t)).transpose()?;
+                let param = match param.as_deref() {
+                    None => Param::None,
+                    Some(Node::String(label)) => Param::Label(label),
+                    Some(p) => Param::Number(self.scalar(p, t)?),
+                };
                 Value::Vector(aggregate(*op, param, samples, grouping)?)
             }
             Node::Range {
@@ -266,11 +267,6 @@ impl<'a> Context<'a> {
         end: i64,
         step: i64,
     ) -> Result<Vec<Range<'a>>, QueryError> {
-        if (end - start) / step > SUBQUERY_STEPS_MAX {
-            return fail(
-                "query processing would load too many samples into memory in query execution",
-            );
-        }
         let mut series: Vec<(Labels, Vec<Point>)> = Vec::new();
         let mut t = (start.div_euclid(step) + 1) * step;
         while t <= end {
@@ -322,7 +318,7 @@ impl<'a> Context<'a> {
         let mut present = false;
         let mut each = |labels: &Labels, points: &[Point]| {
             present |= !points.is_empty();
-            if let Some(v) = range_fn::apply(f, param, points, window) {
+            if let Some(v) = range_fn::apply(f, param, points, window, t) {
                 out.push(Sample {
                     labels: labels.clone(),
                     v,

@@ -3,16 +3,16 @@
 //! Parsing is slow and drills ask the same few queries again and again, in thousands of drills of one
 //! process. Plans are therefore kept for the whole process; a plan depends on the query's text alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use promql_parser::label::{MatchOp, Matchers};
-use promql_parser::parser::ast::{
-    AtModifier, BinModifier, Expr, LabelModifier, Offset, VectorMatchCardinality,
+use ::promql::ast::{
+    AtModifier, BinModifier, Expr, LabelModifier, Offset, SubqueryExpr, VectorMatchCardinality,
     VectorSelector as ParsedSelector,
 };
-use promql_parser::parser::value::ValueType;
+use ::promql::label::{MatchOp, Matchers};
+use ::promql::value::ValueType;
 
 use super::QueryError;
 use super::aggregate::AggregateOp;
@@ -154,17 +154,47 @@ pub fn plan(query: &str) -> Result<Arc<Plan>, QueryError> {
 /// # Errors
 /// The text is no series selector.
 pub fn selector(text: &str) -> Result<Vec<Matcher>, QueryError> {
-    match outside(|| promql_parser::parser::parse(text)) {
+    match outside(|| ::promql::parse(text)) {
         Ok(Expr::VectorSelector(v)) if v.offset.is_none() && v.at.is_none() => matchers(&v),
         Ok(_) => Err(QueryError::Syntax(format!(
             "{text:?} is no series selector"
         ))),
-        Err(e) => Err(QueryError::Syntax(e)),
+        Err(refused) => Err(QueryError::Syntax(refused.why)),
     }
 }
 
+/// An escape in a string that stands for a byte above 0x7f, if there is one. Go's strings hold bytes and the parser's hold
+/// characters, so such an escape would mean something else here.
+fn escaped_byte(query: &str) -> Option<&str> {
+    let mut quote = None;
+    let mut chars = query.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (Some('"' | '\''), '\\') => {
+                let escape = query.get(at..at + 4).unwrap_or("");
+                let byte = match escape.as_bytes() {
+                    [_, b'x', ..] => u32::from_str_radix(&escape[2..], 16),
+                    [_, b'0'..=b'7', ..] => u32::from_str_radix(&escape[1..], 8),
+                    _ => Ok(0),
+                };
+                if byte.is_ok_and(|byte| byte > 0x7f) {
+                    return Some(escape);
+                }
+                chars.next();
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 fn make(query: &str) -> Result<Plan, QueryError> {
-    let expr = promql_parser::parser::parse(query).map_err(QueryError::Syntax)?;
+    if let Some(escape) = escaped_byte(query) {
+        return unsupported(format!("the escape {escape}"));
+    }
+    let expr = ::promql::parse(query).map_err(|refused| QueryError::Syntax(refused.why))?;
     let yields = expr.value_type().into();
     let mut planner = Planner::default();
     let root = planner.node(&expr)?;
@@ -183,7 +213,7 @@ fn ms(d: Duration) -> i64 {
     i64::try_from(d.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
-fn strings(labels: &promql_parser::label::Labels) -> Vec<Str> {
+fn strings(labels: &::promql::label::Labels) -> Vec<Str> {
     labels
         .labels
         .iter()
@@ -234,7 +264,7 @@ fn matchers(selector: &ParsedSelector) -> Result<Vec<Matcher>, QueryError> {
     Ok(out)
 }
 
-/// The labels that `absent()` can give its result: those of equality matchers that name a label only once.
+/// The labels that `absent()` can give its result: those that an equality matcher pins down.
 fn pinned(expr: &Expr) -> Vec<(Str, Str)> {
     let selector = match expr {
         Expr::VectorSelector(v) => v,
@@ -242,17 +272,44 @@ fn pinned(expr: &Expr) -> Vec<(Str, Str)> {
         Expr::Paren(p) => return pinned(&p.expr),
         _ => return Vec::new(),
     };
-    let all = &selector.matchers.matchers;
-    all.iter()
-        .filter(|m| m.name != NAME && m.op == MatchOp::Equal)
-        .filter(|m| all.iter().filter(|other| other.name == m.name).count() == 1)
-        .map(|m| (m.name.as_str().into(), m.value.as_str().into()))
-        .collect()
+    // An equality adds its label and every later matcher of the same label takes it away again (prometheus
+    // `promql/functions.go`, createLabelsForAbsentFunction).
+    let mut kept: Vec<(Str, Str)> = Vec::new();
+    let mut equated: BTreeSet<&str> = BTreeSet::new();
+    for m in selector.matchers.matchers.iter().filter(|m| m.name != NAME) {
+        if m.op == MatchOp::Equal && equated.insert(&m.name) {
+            kept.push((m.name.as_str().into(), m.value.as_str().into()));
+        } else {
+            kept.retain(|(label, _)| **label != *m.name);
+        }
+    }
+    kept
 }
 
-#[derive(Default)]
+/// Most evaluations that nested subqueries may make of an expression. Prometheus counts samples instead (`--query.max-samples`,
+/// 50 million by default); no drill is long enough to come near either.
+const EVALUATIONS_MAX: i64 = 1_000_000;
+
+/// Step of subqueries that name none, for counting them: the evaluation interval is a setting of the server.
+const STEP_MS: i64 = 5_000;
+
+/// As Prometheus says it (`promql/engine.go`, `ErrTooManySamples`).
+const TOO_MANY_SAMPLES: &str =
+    "query processing would load too many samples into memory in query execution";
+
 struct Planner {
     selectors: Vec<Vec<Matcher>>,
+    /// How often what is looked at now would be evaluated.
+    evaluations: i64,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self {
+            selectors: Vec::new(),
+            evaluations: 1,
+        }
+    }
 }
 
 impl Planner {
@@ -268,6 +325,25 @@ impl Planner {
         })
     }
 
+    fn subquery(&mut self, s: &SubqueryExpr) -> Result<Node, QueryError> {
+        let range_ms = ms(s.range);
+        let step_ms = s.step.map(ms).filter(|step| *step > 0);
+        let outside = self.evaluations;
+        let steps = range_ms / step_ms.unwrap_or(STEP_MS) + 1;
+        self.evaluations = outside.saturating_mul(steps);
+        if self.evaluations > EVALUATIONS_MAX {
+            return Err(QueryError::Execution(TOO_MANY_SAMPLES.to_owned()));
+        }
+        let expr = self.boxed(&s.expr)?;
+        self.evaluations = outside;
+        Ok(Node::Subquery {
+            expr,
+            range_ms,
+            step_ms,
+            when: when(s.offset.as_ref(), s.at.as_ref()),
+        })
+    }
+
     fn node(&mut self, expr: &Expr) -> Result<Node, QueryError> {
         Ok(match expr {
             Expr::NumberLiteral(n) => Node::Number(n.val),
@@ -276,12 +352,7 @@ impl Planner {
             Expr::Unary(u) => Node::Negate(self.boxed(&u.expr)?),
             Expr::VectorSelector(v) => Node::Vector(self.selector(v)?),
             Expr::MatrixSelector(m) => Node::Matrix(self.selector(&m.vs)?, ms(m.range)),
-            Expr::Subquery(s) => Node::Subquery {
-                expr: self.boxed(&s.expr)?,
-                range_ms: ms(s.range),
-                step_ms: s.step.map(ms).filter(|step| *step > 0),
-                when: when(s.offset.as_ref(), s.at.as_ref()),
-            },
+            Expr::Subquery(s) => self.subquery(s)?,
             Expr::Binary(b) => {
                 let text = b.op.to_string();
                 let Some(op) = BinaryOp::named(&text) else {
@@ -314,14 +385,15 @@ impl Planner {
                 let args = &c.args.args;
                 let pinned = args.first().map(|a| pinned(a)).unwrap_or_default();
                 if let Some(f) = RangeFn::named(c.func.name) {
-                    // The range vector is the last argument: `quantile_over_time` has its number first.
-                    let Some((matrix, params)) = args.split_last() else {
+                    let at = f.matrix_at(args.len());
+                    let Some(matrix) = args.get(at) else {
                         return Err(QueryError::Syntax(format!(
                             "{} needs an argument",
                             c.func.name
                         )));
                     };
-                    let param = params.first().map(|p| self.boxed(p)).transpose()?;
+                    let param = args.iter().enumerate().find(|(i, _)| *i != at);
+                    let param = param.map(|(_, p)| self.boxed(p)).transpose()?;
                     let matrix = self.boxed(matrix)?;
                     Node::Range {
                         f,

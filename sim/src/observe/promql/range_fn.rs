@@ -1,5 +1,6 @@
 //! Functions over range vectors: each takes one series' samples within a window and yields one number or nothing.
 
+use super::numbers::{mean, quantile, regression, sum, variance_over_time};
 use crate::observe::tsdb::Point;
 
 /// A function over a range vector.
@@ -23,6 +24,8 @@ pub(super) enum RangeFn {
     Stdvar,
     Present,
     Quantile,
+    Deriv,
+    PredictLinear,
     Absent,
 }
 
@@ -47,9 +50,19 @@ impl RangeFn {
             "stdvar_over_time" => Self::Stdvar,
             "present_over_time" => Self::Present,
             "quantile_over_time" => Self::Quantile,
+            "deriv" => Self::Deriv,
+            "predict_linear" => Self::PredictLinear,
             "absent_over_time" => Self::Absent,
             _ => return None,
         })
+    }
+
+    /// Where the range vector stands among the arguments: `quantile_over_time` has its number first.
+    pub(super) fn matrix_at(self, arguments: usize) -> usize {
+        match self {
+            Self::PredictLinear => 0,
+            _ => arguments.saturating_sub(1),
+        }
     }
 
     /// Functions whose result still is a sample of the metric keep its name.
@@ -65,52 +78,14 @@ pub(super) struct Window {
     pub(super) end: i64,
 }
 
-/// Sums with Neumaier's compensation, as Prometheus does.
-pub(super) fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
-    for v in values {
-        let next = sum + v;
-        if next.is_infinite() {
-            lost = 0.0;
-        } else if sum.abs() >= v.abs() {
-            lost += (sum - next) + v;
-        } else {
-            lost += (v - next) + sum;
-        }
-        sum = next;
-    }
-    sum + lost
-}
-
-/// Population variance.
-pub(super) fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let n = values.clone().count() as f64;
-    let mean = sum(values.clone()) / n;
-    sum(values.map(|v| (v - mean) * (v - mean))) / n
-}
-
-/// Quantile `q` of `values` by linear interpolation; sorts them.
-pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
-    if values.is_empty() || q.is_nan() {
-        return f64::NAN;
-    }
-    if q < 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    if q > 1.0 {
-        return f64::INFINITY;
-    }
-    // NaN sorts before every number.
-    values.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
-    let rank = q * (values.len() - 1) as f64;
-    let below = rank.floor();
-    let weight = rank - below;
-    let above = (below as usize + 1).min(values.len() - 1);
-    values[below as usize] * (1.0 - weight) + values[above] * weight
-}
-
-/// The function's value for one series, `None` if the series has too few samples for it.
-pub(super) fn apply(f: RangeFn, param: Option<f64>, points: &[Point], w: Window) -> Option<f64> {
+/// The function's value for one series at `t` (Unix ms), `None` if the series has too few samples for it.
+pub(super) fn apply(
+    f: RangeFn,
+    param: Option<f64>,
+    points: &[Point],
+    w: Window,
+    t: i64,
+) -> Option<f64> {
     let (first, last) = (points.first()?, points.last()?);
     let values = || points.iter().map(|p| p.v);
     Some(match f {
@@ -125,16 +100,22 @@ pub(super) fn apply(f: RangeFn, param: Option<f64>, points: &[Point], w: Window)
             .filter(|p| p[0].v != p[1].v && !(p[0].v.is_nan() && p[1].v.is_nan()))
             .count() as f64,
         RangeFn::Sum => sum(values()),
-        RangeFn::Avg => sum(values()) / points.len() as f64,
+        RangeFn::Avg => mean(values()),
         RangeFn::Count => points.len() as f64,
         RangeFn::Min => values().fold(first.v, |m, v| if v < m || m.is_nan() { v } else { m }),
         RangeFn::Max => values().fold(first.v, |m, v| if v > m || m.is_nan() { v } else { m }),
         RangeFn::Last => last.v,
         RangeFn::First => first.v,
-        RangeFn::Stddev => variance(values()).sqrt(),
-        RangeFn::Stdvar => variance(values()),
+        RangeFn::Stddev => variance_over_time(values()).sqrt(),
+        RangeFn::Stdvar => variance_over_time(values()),
         RangeFn::Present => 1.0,
         RangeFn::Quantile => quantile(param?, &mut values().collect::<Vec<_>>()),
+        // Near the values in use, for the sake of accuracy.
+        RangeFn::Deriv => regression(points, first.t)?.0,
+        RangeFn::PredictLinear => {
+            let (slope, now) = regression(points, t)?;
+            slope * param? + now
+        }
         RangeFn::Absent => return None,
     })
 }

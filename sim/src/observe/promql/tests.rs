@@ -2,6 +2,7 @@
 
 mod language;
 mod rates;
+mod robustness;
 
 use super::eval::{Context, Selections, Value, evaluate};
 use super::plan::plan;

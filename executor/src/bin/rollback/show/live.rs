@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use super::lines::{BAD, DIM, GOOD};
 use super::progress::{Clock, Progress};
+use super::terminal::shown;
 
-const BOLD: Style = Style::new().bold();
-const WARN: Style = AnsiColor::Yellow.on_default();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const WARN: Style = AnsiColor::Yellow.on_default();
 /// Lines of the block.
 const LINES: usize = 4;
 /// Below that, time is short.
@@ -66,10 +67,11 @@ impl Live {
     }
 
     fn dressed(&self, text: &str) -> String {
+        let text = shown(text);
         if self.coloured {
-            text.to_owned()
+            text
         } else {
-            anstream::adapter::strip_str(text).to_string()
+            anstream::adapter::strip_str(&text).to_string()
         }
     }
 }

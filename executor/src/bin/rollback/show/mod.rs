@@ -5,5 +5,7 @@ mod lines;
 mod live;
 mod progress;
 mod screen;
+mod terminal;
 
 pub(crate) use screen::Screen;
+pub(crate) use terminal::{complain, shown};

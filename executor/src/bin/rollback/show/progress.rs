@@ -81,7 +81,7 @@ impl Progress {
                     .find(|step| step.name == *name && step.service == *service);
                 let Some(step) = step else { return };
                 self.ended.insert(step.index);
-                if outcome.is_ok() {
+                if outcome.is_done() {
                     self.done.insert(step.index);
                 }
                 let waits = steps_to_recovery(plan, &self.ended);

@@ -68,7 +68,9 @@ fn plan() -> Plan {
         set_aside: String::new(),
         services: Vec::new(),
         unchanged: Vec::new(),
+        left_alone: Vec::new(),
         steps: steps.into_iter().enumerate().map(step).collect(),
+        stand_by: Vec::new(),
         skipped: Vec::new(),
         notes: Vec::new(),
     }

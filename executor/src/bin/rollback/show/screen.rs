@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::live::Live;
 use super::progress::Progress;
-use super::{json, lines};
+use super::{json, lines, terminal};
 use crate::arguments::{Command, Common};
 use crate::commands::Failure;
 use crate::connect;
@@ -90,10 +90,10 @@ impl Screen {
     fn say(&self, text: &str) {
         match &self.mode {
             Mode::Json => {}
-            Mode::Lines => anstream::println!("{text}"),
+            Mode::Lines => terminal::say(text),
             Mode::Live(live) => {
                 live.aside();
-                anstream::println!("{text}");
+                terminal::say(text);
             }
         }
     }
@@ -218,10 +218,11 @@ impl Screen {
         if let Mode::Live(live) = &self.mode {
             live.aside();
         }
-        anstream::eprintln!("error: {}", failure.text);
+        terminal::complain(&format!("error: {}", failure.text));
         if let Mode::Json = self.mode {
             self.line(Body::Error {
                 message: failure.text.clone(),
+                kind: failure.kind,
                 exit_code: failure.code,
             });
         }
@@ -247,9 +248,9 @@ impl Screen {
         );
         match &self.mode {
             Mode::Live(live) => live.print(&text),
-            Mode::Lines => anstream::eprintln!("{text}"),
+            Mode::Lines => terminal::complain(&text),
             Mode::Json => {
-                anstream::eprintln!("{text}");
+                terminal::complain(&text);
                 let signal = signal.to_owned();
                 self.line(Body::Stopping { signal });
             }
@@ -285,10 +286,11 @@ impl Screen {
             " The lease was not given up: it runs out within {LEASE_S} s. To go on, on this host or another:\n  {}",
             self.resume
         ));
-        anstream::eprintln!("{text}");
+        terminal::complain(&text);
         if let Mode::Json = self.mode {
             self.line(Body::Error {
                 message: text,
+                kind: None,
                 exit_code: INTERRUPTED,
             });
         }
@@ -316,7 +318,7 @@ impl Observer for Screen {
             }
             Mode::Lines => {
                 if let Some(line) = lines::line(began, at, event) {
-                    anstream::println!("{line}");
+                    terminal::say(&line);
                 }
             }
             Mode::Live(live) => {

@@ -2,82 +2,69 @@
 
 use std::fmt;
 
-use sim::rng::Rng;
-
 use super::Pair;
 use crate::stats::{median, show_ms};
+use crate::verify::median_interval;
 
-/// Resamples of the bootstrap.
-const RESAMPLES: u32 = 10_000;
-
-/// Median over median, in thousandths, with the interval that holds 95 % of the bootstrap's.
+/// How often kubectl's time the executor's was, in the median of the pairs, with an exact interval of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio {
     /// Median of kubectl's, ms.
     pub kubectl_ms: u64,
     /// Median of the executor's, ms.
     pub executor_ms: u64,
-    /// Executor over kubectl, thousandths.
+    /// The median of executor over kubectl, pair by pair, in thousandths.
     pub permille: u64,
-    /// Lower end.
-    pub low_permille: u64,
-    /// Upper end.
-    pub high_permille: u64,
+    /// An interval that holds the true median with 95 % or more, in thousandths; `None`: there are fewer than six pairs, of which no
+    /// interval does.
+    pub interval_permille: Option<(u64, u64)>,
 }
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let thousandths = |permille: u64| format!("{}.{:03}", permille / 1_000, permille % 1_000);
+        let interval = match self.interval_permille {
+            Some((low, high)) => format!("95 %: {} to {}", thousandths(low), thousandths(high)),
+            None => "95 %: not shown, which takes six rounds".to_owned(),
+        };
         write!(
             f,
-            "medians: kubectl {}, executor {}; ratio {} (95 %: {} to {})",
+            "medians: kubectl {}, executor {}; ratio {} ({interval})",
             show_ms(self.kubectl_ms),
             show_ms(self.executor_ms),
             thousandths(self.permille),
-            thousandths(self.low_permille),
-            thousandths(self.high_permille),
         )
     }
 }
 
-/// Kubectl's and the executor's number of some pairs.
-type Numbers = fn(&[Pair]) -> Option<(u64, u64)>;
-
-fn of(pairs: &[Pair], took: fn(&Pair) -> u64) -> Option<u64> {
-    median(&mut pairs.iter().map(took).collect::<Vec<_>>())
-}
+/// Kubectl's and the executor's number of each pair.
+type Numbers = fn(&[Pair]) -> Option<Vec<(u64, u64)>>;
 
 /// What they took.
-fn whole(pairs: &[Pair]) -> Option<(u64, u64)> {
-    let (kubectl, executor) = (
-        of(pairs, |it| it.kubectl_ms),
-        of(pairs, |it| it.executor_ms),
-    );
-    kubectl.zip(executor)
+fn whole(pairs: &[Pair]) -> Option<Vec<(u64, u64)>> {
+    let pairs = pairs.iter();
+    Some(pairs.map(|it| (it.kubectl_ms, it.executor_ms)).collect())
 }
 
 /// What they took beyond their own rollout, over the median of all rollouts.
-fn same_rollout(pairs: &[Pair]) -> Option<(u64, u64)> {
+fn same_rollout(pairs: &[Pair]) -> Option<Vec<(u64, u64)>> {
     let rollouts = pairs.iter();
     let mut rollouts: Vec<u64> = rollouts
         .flat_map(|it| [it.kubectl_rollout_ms, it.executor_rollout_ms])
         .collect();
     let rollout = median(&mut rollouts)?;
-    let kubectl = of(pairs, |it| {
-        it.kubectl_ms.saturating_sub(it.kubectl_rollout_ms)
-    })?;
-    let executor = of(pairs, |it| {
-        it.executor_ms.saturating_sub(it.executor_rollout_ms)
-    })?;
-    Some((rollout + kubectl, rollout + executor))
-}
-
-fn permille((kubectl, executor): (u64, u64)) -> u64 {
-    executor * 1_000 / kubectl.max(1)
+    let beyond = |took: u64, own: u64| rollout + took.saturating_sub(own);
+    let pairs = pairs.iter().map(|it| {
+        (
+            beyond(it.kubectl_ms, it.kubectl_rollout_ms),
+            beyond(it.executor_ms, it.executor_rollout_ms),
+        )
+    });
+    Some(pairs.collect())
 }
 
 impl Ratio {
-    /// Of all pairs; pairs stay together when they are drawn again. `None` if there are none.
+    /// Of all pairs. `None` if there are none.
     #[must_use]
     pub fn of(pairs: &[Pair]) -> Option<Self> {
         Self::by(whole, pairs)
@@ -90,29 +77,22 @@ impl Ratio {
     }
 
     fn by(numbers: Numbers, pairs: &[Pair]) -> Option<Self> {
-        let (kubectl_ms, executor_ms) = numbers(pairs)?;
-        // Seeded: the same pairs have the same interval.
-        let mut rng = Rng::derive(0, "benchmark/bootstrap");
-        let mut drawn: Vec<u64> = (0..RESAMPLES)
-            .filter_map(|_| {
-                let again: Vec<Pair> = pairs
-                    .iter()
-                    .filter_map(|_| {
-                        let at = usize::try_from(rng.below(pairs.len() as u64)).ok()?;
-                        pairs.get(at).copied()
-                    })
-                    .collect();
-                numbers(&again).map(permille)
-            })
+        let numbers = numbers(pairs)?;
+        let middle = |side: fn(&(u64, u64)) -> u64| {
+            median(&mut numbers.iter().map(side).collect::<Vec<_>>())
+        };
+        let ratio = |&(kubectl, executor): &(u64, u64)| executor * 1_000 / kubectl.max(1);
+        let mut ratios: Vec<i64> = numbers
+            .iter()
+            .map(|pair| i64::try_from(ratio(pair)).unwrap_or(i64::MAX))
             .collect();
-        drawn.sort_unstable();
-        let at = |share: usize| drawn.get(drawn.len() * share / 1_000).copied();
+        let interval = median_interval(&mut ratios);
         Some(Self {
-            kubectl_ms,
-            executor_ms,
-            permille: permille((kubectl_ms, executor_ms)),
-            low_permille: at(25)?,
-            high_permille: at(975)?,
+            kubectl_ms: middle(|pair| pair.0)?,
+            executor_ms: middle(|pair| pair.1)?,
+            permille: median(&mut numbers.iter().map(ratio).collect::<Vec<_>>())?,
+            interval_permille: interval
+                .map(|(low, high)| (low.unsigned_abs(), high.unsigned_abs())),
         })
     }
 }
@@ -143,12 +123,8 @@ mod tests {
         let ratio = Ratio::over_the_same_rollout(&pairs).expect("there are pairs");
         assert_eq!((ratio.kubectl_ms, ratio.executor_ms), (6_100, 6_250));
         assert_eq!(ratio.permille, 1_024);
-        assert!(
-            ratio.low_permille >= 1_020 && ratio.high_permille <= 1_037,
-            "{ratio:?}"
-        );
         let whole = Ratio::of(&pairs).expect("there are pairs");
-        assert!(whole.high_permille > 1_500, "{whole:?}");
+        assert_eq!(whole.permille, 880, "{whole:?}");
     }
 
     #[test]
@@ -159,12 +135,12 @@ mod tests {
         let ratio = Ratio::of(&pairs).expect("there are pairs");
         assert_eq!((ratio.kubectl_ms, ratio.executor_ms), (1_040, 1_098));
         assert_eq!(ratio.permille, 1_055);
-        assert!(ratio.low_permille <= ratio.permille && ratio.permille <= ratio.high_permille);
+        // Of nine pairs the second and the second to last hold the median with 96.1 %.
+        assert_eq!(ratio.interval_permille, Some((1_051, 1_059)));
         assert!(
-            ratio.low_permille > 1_040 && ratio.high_permille < 1_070,
-            "{ratio:?}"
+            ratio.to_string().contains("(95 %: 1.051 to 1.059)"),
+            "{ratio}"
         );
-        assert_eq!(Ratio::of(&pairs), Some(ratio), "the same every time");
     }
 
     #[test]
@@ -172,10 +148,16 @@ mod tests {
         // Of an even number of rounds, the two in the middle count alike.
         let even = Ratio::of(&[pair(100, 100), pair(200, 300)]).expect("pairs");
         assert_eq!((even.kubectl_ms, even.executor_ms), (150, 200));
-        let steady = Ratio::of(&[pair(100, 100), pair(100, 100)]).expect("pairs");
-        assert_eq!((steady.low_permille, steady.high_permille), (1_000, 1_000));
-        let wild = Ratio::of(&[pair(100, 100), pair(100, 300), pair(100, 200)]).expect("pairs");
-        assert_eq!((wild.low_permille, wild.high_permille), (1_000, 3_000));
+        // Five rounds hold the median with 93.75 % at most, however alike they are.
+        let five = Ratio::of(&[pair(100, 100); 5]).expect("pairs");
+        assert_eq!(five.interval_permille, None);
+        assert!(
+            five.to_string()
+                .contains("not shown, which takes six rounds"),
+            "{five}"
+        );
+        let six = Ratio::of(&[pair(100, 100); 6]).expect("pairs");
+        assert_eq!(six.interval_permille, Some((1_000, 1_000)));
         assert_eq!(Ratio::of(&[]), None);
     }
 }

@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 use super::{Stage, now_us, sampled};
 use crate::worlds::kind::NAMESPACE;
 use crate::worlds::kind::clock::{sleep, within};
-use crate::worlds::sim::objects::TRADING;
+use crate::worlds::manifests::TRADING;
 
 /// Requests of each kind.
 const REQUESTS: usize = 100;

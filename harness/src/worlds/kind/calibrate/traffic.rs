@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::{Stage, now_us, sampled};
 use crate::worlds::kind::clock::{sleep, within};
 use crate::worlds::kind::{NAMESPACE, docker};
-use crate::worlds::sim::objects::TRADING;
+use crate::worlds::manifests::TRADING;
 
 /// Name of the Service that is only there to be measured.
 const PROBE: &str = "calibration";

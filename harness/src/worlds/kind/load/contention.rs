@@ -70,8 +70,10 @@ impl Meter {
         }
     }
 
-    fn add(&mut self, reading: Reading, at_ms: Ms) {
-        if let Some(permille) = reading.permille_since(self.last)
+    /// Adds a reading; the share since the one before, in thousandths.
+    fn add(&mut self, reading: Reading, at_ms: Ms) -> Option<u64> {
+        let since = reading.permille_since(self.last);
+        if let Some(permille) = since
             && permille > self.seen.worst_permille
         {
             self.seen.worst_permille = permille;
@@ -79,6 +81,7 @@ impl Meter {
         }
         self.last = reading;
         self.seen.permille = reading.permille_since(self.first).unwrap_or_default();
+        since
     }
 }
 
@@ -110,23 +113,26 @@ impl Watch {
         }
     }
 
-    /// Looks again if a new second of the drill has begun; then what was seen up to `at_us`.
-    pub(super) fn look(&mut self, at_us: u64) -> Option<Contention> {
+    /// Looks again if a new second of the drill has begun; then what was seen up to `at_us`, and the share that was
+    /// stolen since the last look, in thousandths.
+    pub(super) fn look(&mut self, at_us: u64) -> Option<(Contention, Option<u64>)> {
         let second = at_us / 1_000_000;
         if second == self.second {
             return None;
         }
         self.second = second;
         let meters = [&mut self.stolen, &mut self.waited];
-        for (meter, reading) in meters.into_iter().zip(readings(at_us)) {
+        let mut since = [None, None];
+        for ((meter, reading), since) in meters.into_iter().zip(readings(at_us)).zip(&mut since) {
             if let (Some(meter), Some(reading)) = (meter, reading) {
-                meter.add(reading, at_us / 1_000);
+                *since = meter.add(reading, at_us / 1_000);
             }
         }
-        Some(Contention {
+        let contention = Contention {
             stolen: self.stolen.map(|meter| meter.seen),
             waited: self.waited.map(|meter| meter.seen),
-        })
+        };
+        Some((contention, since[0]))
     }
 }
 
@@ -170,10 +176,10 @@ mod tests {
     fn the_whole_and_the_worst_second_are_kept() {
         let mut meter = Meter::new(reading(30, 1_000));
         meter.add(reading(30, 1_200), 1_000);
-        meter.add(reading(110, 1_400), 2_000);
+        assert_eq!(meter.add(reading(110, 1_400), 2_000), Some(400));
         meter.add(reading(120, 1_600), 3_000);
         // No time has passed: nothing can be said.
-        meter.add(reading(120, 1_600), 4_000);
+        assert_eq!(meter.add(reading(120, 1_600), 4_000), None);
         let expected = Share {
             permille: 150,
             worst_permille: 400,
@@ -186,7 +192,7 @@ mod tests {
     fn this_machine_is_looked_at_once_a_second() {
         let mut watch = Watch::start(200_000);
         assert_eq!(watch.look(999_999), None);
-        let seen = watch.look(1_000_000).expect("a new second");
+        let (seen, _) = watch.look(1_000_000).expect("a new second");
         assert_eq!(
             seen.stolen.is_some(),
             std::path::Path::new("/proc/stat").exists()

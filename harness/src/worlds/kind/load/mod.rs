@@ -50,6 +50,7 @@ struct Shared {
     record: Mutex<Record>,
     stop: AtomicBool,
     in_flight: AtomicU64,
+    panicked: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,6 +75,7 @@ impl Load {
             record: Mutex::new(Record::new(crate::evidence::ms(scenario.expect.p99_max))),
             stop: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
+            panicked: AtomicBool::new(false),
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -98,18 +100,44 @@ impl Load {
     }
 
     /// Stops the clients once they have learned what became of their requests.
-    pub(super) fn stop(&mut self) {
+    ///
+    /// # Errors
+    /// They panicked: whatever was to be seen from then on, nobody saw.
+    pub(super) fn stop(&mut self) -> Result<(), String> {
         self.shared.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            // A panic of theirs has left a record that shows it: seconds without an answer.
-            let _ = thread.join();
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err("the clients panicked".to_owned()),
+            _ if self.shared.panicked.load(Ordering::Acquire) => {
+                Err("a client panicked".to_owned())
+            }
+            _ => Ok(()),
         }
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.stop();
+        // Who wants to know stops them before.
+        let _ = self.stop();
+    }
+}
+
+/// A request that is under way, until its client has learned what became of it or has panicked.
+struct InFlight(Arc<Shared>);
+
+impl InFlight {
+    fn begun(shared: &Arc<Shared>) -> Self {
+        shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked.store(true, Ordering::Release);
+        }
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -128,8 +156,8 @@ async fn send(shared: Arc<Shared>, until_us: u64) {
     while !shared.stop.load(Ordering::Acquire) && next < until_us {
         shared.clock.sleep_until_us(next).await;
         let now = shared.clock.now_us();
-        if let Some(contention) = machine.look(now) {
-            lock(&shared.record).host.contention = contention;
+        if let Some((contention, stolen)) = machine.look(now) {
+            lock(&shared.record).machine(now, contention, stolen);
         }
         for _ in 0..BURST {
             if next > now {
@@ -140,9 +168,8 @@ async fn send(shared: Arc<Shared>, until_us: u64) {
             next += gap;
             let client = usize::try_from(client).unwrap_or(0) % clients.len();
             let request = OrderRequest::new(id, &command);
-            shared.in_flight.fetch_add(1, Ordering::AcqRel);
             drop(tokio::spawn(ask(
-                shared.clone(),
+                InFlight::begun(&shared),
                 clients[client].clone(),
                 request,
             )));
@@ -154,7 +181,8 @@ async fn send(shared: Arc<Shared>, until_us: u64) {
 }
 
 /// One request of one client.
-async fn ask(shared: Arc<Shared>, client: Http, request: OrderRequest) {
+async fn ask(in_flight: InFlight, client: Http, request: OrderRequest) {
+    let shared = &in_flight.0;
     let sent = shared.clock.now_us();
     let seen = match within(TIMEOUT, answer(&client, &shared.uri, &request)).await {
         None => Seen::Error("timeout".to_owned()),
@@ -166,7 +194,6 @@ async fn ask(shared: Arc<Shared>, client: Http, request: OrderRequest) {
         lock(&shared.flow).learn(&request, reply);
     }
     lock(&shared.record).add(at, at.saturating_sub(sent), &request, seen);
-    shared.in_flight.fetch_sub(1, Ordering::AcqRel);
 }
 
 /// What kind of error a text tells of: the numbers in it make no kinds of their own.

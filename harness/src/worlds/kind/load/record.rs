@@ -6,7 +6,9 @@ use dex::service::api::{OrderReply, OrderRequest};
 use sim::database::order_content;
 
 use super::super::ledger::entry;
-use crate::evidence::{Entry, HostSeen, LATE_MS, Ms, Second};
+use crate::evidence::{
+    Contention, Entry, HostSeen, LATE_MS, Ms, STILL_MS, STOLEN_PERMILLE, Second,
+};
 
 /// How a request ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub(in crate::worlds::kind) struct Record {
     pub(in crate::worlds::kind) orders: Vec<Entry>,
     /// Acknowledged trades.
     pub(in crate::worlds::kind) trades: Vec<Entry>,
+    /// Content of each order whose client learned neither that it was taken nor that it was refused.
+    pub(in crate::worlds::kind) unanswered: Vec<u64>,
     /// Errors by kind: how many, the first and the last, in ms of the drill.
     pub(in crate::worlds::kind) errors: BTreeMap<String, (u64, Ms, Ms)>,
     /// How punctual the clients themselves were.
@@ -45,6 +49,7 @@ impl Record {
             seconds: Vec::new(),
             orders: Vec::new(),
             trades: Vec::new(),
+            unanswered: Vec::new(),
             errors: BTreeMap::new(),
             host: HostSeen::default(),
         }
@@ -56,7 +61,21 @@ impl Record {
         if late_us > LATE_MS * 1_000 {
             self.host.late += 1;
             self.host.worst_ms = self.host.worst_ms.max(late_us / 1_000);
-            self.host.last_ms = at_us / 1_000;
+            let (due_ms, at_ms) = (at_us.saturating_sub(late_us) / 1_000, at_us / 1_000);
+            self.host.was_late(due_ms, at_ms);
+            if late_us >= STILL_MS * 1_000 {
+                self.host.stood_still(due_ms, at_ms);
+            }
+        }
+    }
+
+    /// What CPU time the host did not get so far, and in the second that ended at `at_us`: the share of it that was
+    /// stolen, in thousandths.
+    pub(super) fn machine(&mut self, at_us: u64, contention: Contention, stolen: Option<u64>) {
+        self.host.contention = contention;
+        if stolen.is_some_and(|permille| permille >= STOLEN_PERMILLE) {
+            let at_ms = at_us / 1_000;
+            self.host.stood_still(at_ms.saturating_sub(1_000), at_ms);
         }
     }
 
@@ -89,6 +108,9 @@ impl Record {
             Seen::Error(kind) => {
                 bucket.errors += 1;
                 bucket.slow += slow;
+                if let (Some(_), Some(command)) = (request.place, request.command()) {
+                    self.unanswered.push(order_content(&command));
+                }
                 let at = at_us / 1_000;
                 let errors = self.errors.entry(kind).or_insert((0, at, at));
                 errors.0 += 1;
@@ -145,9 +167,23 @@ mod tests {
             sent: 3,
             late: 2,
             worst_ms: 800,
-            last_ms: 5_000,
+            delays: vec![(3_199, 4_000), (4_740, 5_000)],
             ..HostSeen::default()
         };
         assert_eq!(record.host, host);
+    }
+
+    #[test]
+    fn a_host_that_stood_still_is_known_by_late_requests_and_by_stolen_seconds() {
+        let mut record = Record::new(100);
+        // Two requests that were due while nothing ran, and one that was late for less.
+        record.sent(5_000_000, 1_500_000);
+        record.sent(5_000_100, 1_000_000);
+        record.sent(9_000_000, 999_999);
+        let nothing = Contention::default();
+        record.machine(20_000_000, nothing, Some(499));
+        record.machine(21_000_000, nothing, Some(500));
+        record.machine(22_000_000, nothing, None);
+        assert_eq!(record.host.stalls, [(3_500, 5_000), (20_000, 21_000)]);
     }
 }

@@ -9,72 +9,87 @@ use sim::world::World;
 
 use super::super::NAMESPACE;
 use super::{Begun, Changed, micros};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
 
 /// The simulated cluster's only node, and how many pods it takes otherwise.
 const NODE: (&str, u32) = ("node-1", 110);
 /// How often watches end while they are gone: sooner than a rollout is done.
 const WATCHES_END: Micros = Micros::from_secs(1);
 
-/// Begins a fault of this family. `changed` is the service that it is about, if the release changes it.
-pub(super) fn begin(world: &World, fault: &Fault, changed: Option<&Changed>) -> Begun {
-    let delay = micros(fault.delay.unwrap_or_default());
-    match (fault.kind, changed) {
-        (FaultKind::WatchGone, _) => watch_gone(world),
-        (FaultKind::Quota, _) => {
-            let before = world.with(|state| {
-                let pods = state.cluster.objects(Kind::Pod, NAMESPACE).count();
-                state.cluster.set_pod_quota(Some(pods));
-                state.cluster.pods_refused()
-            });
-            Begun::until(move |world| {
-                world.with(|state| {
-                    state.cluster.set_pod_quota(None);
-                    state.cluster.pods_refused() - before
-                })
-            })
-        }
-        (FaultKind::NodeFull, _) => {
-            world.with(|state| {
-                let pods = state.cluster.objects(Kind::Pod, NAMESPACE).count();
-                let pods = u32::try_from(pods).unwrap_or(u32::MAX);
-                state.cluster.set_node_capacity(NODE.0, pods);
-            });
-            Begun::until(|world| {
-                let hits = pods(world, unschedulable);
-                world.with(|state| state.cluster.set_node_capacity(NODE.0, NODE.1));
-                hits
-            })
-        }
-        // A service that the release leaves alone gets no new pods: nothing is hit, and the drill says so.
-        (_, None) => Begun::until(|_| 0),
-        (FaultKind::ImageGone, Some(changed)) => {
-            let image = changed.good.clone();
-            world.with(|state| state.cluster.set_image(&image, ImageState::Missing));
-            Begun::until(move |world| {
-                let hits = pods(world, |pod| lacks(pod, &image));
-                world.with(|state| state.cluster.set_image(&image, ImageState::Present));
-                hits
-            })
-        }
-        (FaultKind::PodsSlow, Some(changed)) => {
-            hinder(world, &changed.good, Hindrance::ReadyLate(delay))
-        }
-        (FaultKind::TerminatingSlow, Some(changed)) => {
-            hinder(world, &changed.bad, Hindrance::IgnoresTerm)
-        }
-        (_, Some(changed)) => hinder(world, &changed.good, Hindrance::NeverReady),
-    }
+/// The namespace's quota of pods is used up.
+pub(super) fn quota(world: &World) -> Begun {
+    let before = world.with(|state| {
+        let pods = state.cluster.objects(Kind::Pod, NAMESPACE).count();
+        state.cluster.set_pod_quota(Some(pods));
+        state.cluster.pods_refused()
+    });
+    Begun::until(move |world| {
+        world.with(|state| {
+            state.cluster.set_pod_quota(None);
+            state.cluster.pods_refused() - before
+        })
+    })
 }
 
-fn hinder(world: &World, image: &str, what: Hindrance) -> Begun {
-    let image = image.to_owned();
+/// The node takes no more pods.
+pub(super) fn node_full(world: &World) -> Begun {
+    world.with(|state| {
+        let pods = state.cluster.objects(Kind::Pod, NAMESPACE).count();
+        let pods = u32::try_from(pods).unwrap_or(u32::MAX);
+        state.cluster.set_node_capacity(NODE.0, pods);
+    });
+    Begun::until(|world| {
+        let hits = pods(world, unschedulable);
+        world.with(|state| state.cluster.set_node_capacity(NODE.0, NODE.1));
+        hits
+    })
+}
+
+/// The prior image of the service that is `changed` can't be pulled. A service that the release leaves alone gets no new pods: nothing is
+/// hit, and the drill says so; the same holds for the next three.
+pub(super) fn image_gone(world: &World, changed: Option<&Changed>) -> Begun {
+    let Some(changed) = changed else {
+        return Begun::until(|_| 0);
+    };
+    let image = changed.good.clone();
+    world.with(|state| state.cluster.set_image(&image, ImageState::Missing));
+    Begun::until(move |world| {
+        let hits = pods(world, |pod| lacks(pod, &image));
+        world.with(|state| state.cluster.set_image(&image, ImageState::Present));
+        hits
+    })
+}
+
+/// Pods of the prior version become ready late.
+pub(super) fn pods_slow(world: &World, fault: &Fault, changed: Option<&Changed>) -> Begun {
+    let delay = micros(fault.delay.unwrap_or_default());
+    hinder(
+        world,
+        changed.map(|it| &it.good),
+        Hindrance::ReadyLate(delay),
+    )
+}
+
+/// Pods of the prior version don't become ready.
+pub(super) fn pods_stuck(world: &World, changed: Option<&Changed>) -> Begun {
+    hinder(world, changed.map(|it| &it.good), Hindrance::NeverReady)
+}
+
+/// Pods of the bad version ignore SIGTERM.
+pub(super) fn terminating_slow(world: &World, changed: Option<&Changed>) -> Begun {
+    hinder(world, changed.map(|it| &it.bad), Hindrance::IgnoresTerm)
+}
+
+fn hinder(world: &World, image: Option<&String>, what: Hindrance) -> Begun {
+    let Some(image) = image.cloned() else {
+        return Begun::until(|_| 0);
+    };
     world.with(|state| state.cluster.hinder(&image, what));
     Begun::until(move |world| world.with(|state| state.cluster.lift(&image, what)))
 }
 
 /// Each second every watch ends, and what it would go on from is compacted: 410 Gone.
-fn watch_gone(world: &World) -> Begun {
+pub(super) fn watch_gone(world: &World) -> Begun {
     let ended = Arc::new(AtomicU64::new(0));
     let (counted, world) = (Arc::clone(&ended), world.clone());
     let work = async move {
@@ -90,6 +105,7 @@ fn watch_gone(world: &World) -> Begun {
     Begun {
         ending: Box::new(move |_| ended.load(Ordering::Relaxed)),
         work: Some(Box::pin(work)),
+        done: None,
     }
 }
 

@@ -77,7 +77,10 @@ impl Injector {
         let others = std::mem::take(&mut self.lock().hosts.others);
         for other in others {
             match other.await {
-                Ok(Err(Error::LeaseHeld { .. } | Error::InProgress { .. })) | Err(_) => {}
+                Ok(Err(
+                    Error::LeaseHeld { .. } | Error::InProgress { .. } | Error::WasEscalated { .. },
+                ))
+                | Err(_) => {}
                 Ok(ended) => return Some(ended),
             }
         }
@@ -85,8 +88,17 @@ impl Injector {
     }
 }
 
-/// Begins a fault of this family.
-pub(super) fn begin(injector: &Injector, world: &World, fault: &Fault) -> Begun {
+/// Another host begins to roll back, too.
+pub(super) fn second(injector: &Injector, world: &World, fault: &Fault) -> Begun {
+    another(injector, world, fault, false)
+}
+
+/// The executor's host stands still, and another one takes over.
+pub(super) fn paused(injector: &Injector, world: &World, fault: &Fault) -> Begun {
+    another(injector, world, fault, true)
+}
+
+fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> Begun {
     let Some((executor, event)) = injector.lock().hosts.spare.pop() else {
         // There is no rollback that another host could run.
         return Begun::until(|_| 0);
@@ -94,7 +106,6 @@ pub(super) fn begin(injector: &Injector, world: &World, fault: &Fault) -> Begun 
     let refused = Arc::new(AtomicBool::new(false));
     let (tell, told) = oneshot::channel();
     injector.lock().hosts.others.push(told);
-    let paused = fault.kind == FaultKind::ExecutorPaused;
     let start_at = world.now() + micros(fault.delay.unwrap_or_default());
     let start = world.sleep_until(start_at);
     let (seen, notes, clock) = (

@@ -10,52 +10,56 @@ use sim::time::Micros;
 use sim::world::{World, WorldState};
 
 use super::super::NAMESPACE;
-use super::super::objects::MIGRATIONS;
 use super::{Begun, micros};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
+use crate::worlds::manifests::MIGRATIONS;
 
-/// Begins a fault of this family.
-pub(super) fn begin(world: &World, fault: &Fault) -> Begun {
-    match fault.kind {
-        FaultKind::UndoScriptMissing => edited_scripts(world, |_| None),
-        FaultKind::UndoScriptLossy => edited_scripts(world, |sql| {
-            Some(sql.replace("-- rollback: lossless", "-- rollback: lossy"))
-        }),
-        FaultKind::UndoScriptFailing => on_the_server(world, DbFault::ScriptsFail),
-        FaultKind::SessionsReconnect => {
-            world.with(|state| {
-                let now = state.now();
-                let until = fault.lasts.map_or(Micros::MAX, |lasts| now + micros(lasts));
-                state.exchange.database_mut(now).keep_sessions(until);
-            });
-            Begun::until(move |world| {
-                world.with(|state| {
-                    let now = state.now();
-                    let database = state.exchange.database_mut(now);
-                    database.keep_sessions(now);
-                    database.session_waits()
-                })
-            })
-        }
-        FaultKind::DatabaseRestarted => on_the_server(world, DbFault::Down),
-        FaultKind::LedgerBusy => {
-            let lasts = micros(fault.lasts.unwrap_or_default());
-            let before = world.with(|state| {
-                let now = state.now();
-                let database = state.exchange.database_mut(now);
-                database.hold_locks(now + lasts);
-                database.lock_waits()
-            });
-            Begun::until(move |world| {
-                world.with(|state| state.exchange.database().lock_waits() - before)
-            })
-        }
-        _ => {
-            let delay = fault.delay.map(micros);
-            world.with(|state| state.exchange.miss_flag(delay));
-            Begun::until(|world| world.with(|state| state.exchange.heed_flag()))
-        }
-    }
+/// The undo scripts are gone.
+pub(super) fn scripts_missing(world: &World) -> Begun {
+    edited_scripts(world, |_| None)
+}
+
+/// The undo scripts say that they lose data.
+pub(super) fn scripts_lossy(world: &World) -> Begun {
+    edited_scripts(world, |sql| {
+        Some(sql.replace("-- rollback: lossless", "-- rollback: lossy"))
+    })
+}
+
+/// Sessions that were ended are there again at once.
+pub(super) fn sessions_reconnect(world: &World, fault: &Fault) -> Begun {
+    world.with(|state| {
+        let now = state.now();
+        let until = fault.lasts.map_or(Micros::MAX, |lasts| now + micros(lasts));
+        state.exchange.database_mut(now).keep_sessions(until);
+    });
+    Begun::until(move |world| {
+        world.with(|state| {
+            let now = state.now();
+            let database = state.exchange.database_mut(now);
+            database.keep_sessions(now);
+            database.session_waits()
+        })
+    })
+}
+
+/// A long transaction holds locks on the ledger's tables.
+pub(super) fn busy(world: &World, fault: &Fault) -> Begun {
+    let lasts = micros(fault.lasts.unwrap_or_default());
+    let before = world.with(|state| {
+        let now = state.now();
+        let database = state.exchange.database_mut(now);
+        database.hold_locks(now + lasts);
+        database.lock_waits()
+    });
+    Begun::until(move |world| world.with(|state| state.exchange.database().lock_waits() - before))
+}
+
+/// Gateways notice a change of the halt flag late, or never.
+pub(super) fn flag_missed(world: &World, fault: &Fault) -> Begun {
+    let delay = fault.delay.map(micros);
+    world.with(|state| state.exchange.miss_flag(delay));
+    Begun::until(|world| world.with(|state| state.exchange.heed_flag()))
 }
 
 /// A fault that the server has for a while.

@@ -7,7 +7,7 @@ use sim::world::World;
 
 use super::super::ports::is_executor;
 use super::{Begun, micros};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
 
 /// How long a client waits until a broken connection shows: a reset, not a silence.
 const RESET: Micros = Micros::from_millis(200);
@@ -33,36 +33,116 @@ impl Rule for Befall {
     }
 }
 
-/// Begins a fault of this family.
-pub(super) fn begin(world: &World, fault: &Fault, label: &str) -> Begun {
+/// The executor's requests to the API server are late.
+pub(super) fn api_slow(world: &World, fault: &Fault, label: &str) -> Begun {
+    befall(world, fault, label, Server::Kube, false, late(fault))
+}
+
+/// The API server answers 429 with Retry-After.
+pub(super) fn api_throttling(world: &World, fault: &Fault, label: &str) -> Begun {
+    let fate = refuse(429, Some(RETRY_AFTER_S));
+    befall(world, fault, label, Server::Kube, false, fate)
+}
+
+/// The API server answers 500.
+pub(super) fn api_failing(world: &World, fault: &Fault, label: &str) -> Begun {
+    befall(world, fault, label, Server::Kube, false, refuse(500, None))
+}
+
+/// The API server answers writes of some objects 500, since the webhook that admits them is away.
+struct NotAdmitted {
+    /// What the written object's path has in it.
+    of: &'static [&'static str],
+}
+
+impl Rule for NotAdmitted {
+    fn judge(&mut self, message: &Message, _: &mut Rng) -> Option<Fate> {
+        let hit = is_executor(&message.origin)
+            && message.server == Server::Kube
+            && message.verb != "GET"
+            && self.of.iter().any(|part| message.path.contains(part));
+        hit.then(|| refuse(500, None))
+    }
+}
+
+/// Writes of the fault's target, which its scenario names, are not admitted.
+pub(super) fn writes_refused(world: &World, fault: &Fault, label: &str) -> Begun {
+    let of: &[&str] = match fault.target.as_deref() {
+        Some("trading-flag") => &["/configmaps/dex-trading"],
+        Some("configuration") => &[
+            "/configmaps/gateway-config",
+            "/configmaps/matching-config",
+            "/configmaps/risk-config",
+        ],
+        Some("deployments") => &["/deployments/"],
+        Some("evictions") => &["/eviction"],
+        // Nothing is hit, and the drill says so.
+        Some(_) | None => return Begun::until(|_| 0),
+    };
+    under(world, label, Box::new(NotAdmitted { of }))
+}
+
+/// A write takes effect, and its answer is lost.
+pub(super) fn api_cut(world: &World, fault: &Fault, label: &str) -> Begun {
+    befall(world, fault, label, Server::Kube, true, Fate::CutReply)
+}
+
+/// A write takes effect twice.
+pub(super) fn api_duplicated(world: &World, fault: &Fault, label: &str) -> Begun {
+    let fate = Fate::Duplicate(RESET);
+    befall(world, fault, label, Server::Kube, true, fate)
+}
+
+/// The executor's requests to the database are late.
+pub(super) fn database_slow(world: &World, fault: &Fault, label: &str) -> Begun {
+    befall(world, fault, label, Server::Database, false, late(fault))
+}
+
+/// Nothing reaches the fault's target, which its scenario names.
+pub(super) fn unreachable(world: &World, fault: &Fault, label: &str) -> Begun {
     let server = match fault.target.as_deref() {
-        _ if fault.kind == FaultKind::DatabaseSlow => Server::Database,
+        Some("kubernetes") => Server::Kube,
         Some("prometheus") => Server::Prometheus,
         Some("loki") => Server::Loki,
         Some("database") => Server::Database,
-        _ => Server::Kube,
+        // Nothing is hit, and the drill says so.
+        Some(_) | None => return Begun::until(|_| 0),
     };
-    let refuse = |status, retry_after_s| Fate::Refuse {
+    befall(world, fault, label, server, false, Fate::Lose(RESET))
+}
+
+fn late(fault: &Fault) -> Fate {
+    Fate::Delay(micros(fault.delay.unwrap_or_default()))
+}
+
+fn refuse(status: u16, retry_after_s: Option<u32>) -> Fate {
+    Fate::Refuse {
         status,
         retry_after_s,
-    };
-    let (writes, fate) = match fault.kind {
-        FaultKind::ApiThrottling => (false, refuse(429, Some(RETRY_AFTER_S))),
-        FaultKind::ApiFailing => (false, refuse(500, None)),
-        FaultKind::ApiCut => (true, Fate::CutReply),
-        FaultKind::ApiDuplicated => (true, Fate::Duplicate(RESET)),
-        FaultKind::ApiSlow | FaultKind::DatabaseSlow => {
-            (false, Fate::Delay(micros(fault.delay.unwrap_or_default())))
-        }
-        _ => (false, Fate::Lose(RESET)),
-    };
+    }
+}
+
+/// `fate` befalls the executor's requests to `server`, or only its `writes`.
+fn befall(
+    world: &World,
+    fault: &Fault,
+    label: &str,
+    server: Server,
+    writes: bool,
+    fate: Fate,
+) -> Begun {
     let rule = Befall {
         server,
         writes,
         chance: fault.chance.map_or(1_000_000, |c| c.0),
         fate,
     };
-    let id = world.with(|state| state.fabric.add_rule(label, Box::new(rule)));
+    under(world, label, Box::new(rule))
+}
+
+/// `rule` is in force.
+fn under(world: &World, label: &str, rule: Box<dyn Rule>) -> Begun {
+    let id = world.with(|state| state.fabric.add_rule(label, rule));
     Begun::until(move |world| {
         world
             .with(|state| state.fabric.remove_rule(id))

@@ -12,10 +12,12 @@
 //! - `cluster`: what befalls pods, nodes and watches.
 //! - `node`: what befalls the node as a whole, its API server, and connections that everybody shares.
 //! - `alarms`: what sets a trigger off though the release is not to blame.
+//! - `exchange`: what befalls the exchange's processes, its clients and its books beside the bad release.
 //! - `others`: what other people and controllers do.
 
 mod alarms;
 mod cluster;
+mod exchange;
 mod hosts;
 mod ledger;
 mod messages;
@@ -29,6 +31,8 @@ use dex::release::{Release, Service};
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
+use sim::database::DbFault;
+use sim::exchange::Alarm;
 use sim::time::Micros;
 use sim::world::World;
 
@@ -46,14 +50,25 @@ pub(super) struct Begun {
     ending: Ending,
     /// What goes on while it lasts, if anything does.
     work: Option<BoxFuture<'static, ()>>,
+    /// How often it hit, if it was over at once.
+    done: Option<u64>,
 }
 
 impl Begun {
+    /// A fault of one instant, which is over, and hit so often.
+    fn done(hits: u64) -> Self {
+        Self {
+            done: Some(hits),
+            ..Self::until(move |_| hits)
+        }
+    }
+
     /// A fault that `ending` takes back.
     fn until(ending: impl FnOnce(&World) -> u64 + Send + 'static) -> Self {
         Self {
             ending: Box::new(ending),
             work: None,
+            done: None,
         }
     }
 }
@@ -163,6 +178,11 @@ impl Injector {
         }
     }
 
+    /// The numbers of ready pods of the deployed release that faults wait for, the smallest first.
+    pub(super) fn ready_awaited(&self) -> Vec<u32> {
+        self.lock().schedule.ready_awaited()
+    }
+
     /// Waits for what is due, and ends what is over; goes on until it is dropped.
     pub(super) async fn run(&self, later: mpsc::UnboundedReceiver<usize>) {
         later
@@ -209,7 +229,14 @@ impl Injector {
             state.slots[index].ending = Some(begun.ending);
             state.slots[index].work = begun.work;
         }
-        self.notebook.lock().evidence.faults[index].began_ms = Some(at.as_millis());
+        {
+            let seen = &mut self.notebook.lock().evidence.faults[index];
+            seen.began_ms = Some(at.as_millis());
+            if let Some(hits) = begun.done {
+                seen.ended_ms = Some(at.as_millis());
+                seen.hits = hits;
+            }
+        }
         self.notebook
             .tell(at, "fault", fault.kind.as_str(), fault.in_words());
     }
@@ -225,7 +252,7 @@ impl Injector {
         let at = self.world.now();
         {
             let seen = &mut self.notebook.lock().evidence.faults[index];
-            seen.ended_ms = Some(at.as_millis());
+            seen.ended_ms.get_or_insert(at.as_millis());
             seen.hits = hits;
         }
         if fault.kind.spec().lasts != Need::No {
@@ -260,59 +287,69 @@ impl Injector {
         listening.sum::<u64>().min(1)
     }
 
+    /// Begins what `fault` is. The only match over the kinds: one arm for each, so that none does another's work.
     fn start(&self, fault: &Fault, label: &str) -> Begun {
         let world = &self.world;
+        // The service that the fault is about, if the release changes it.
+        let changed = || {
+            let mut changed = self.changed.iter();
+            changed.find(|it| Some(it.service) == fault.target.as_deref())
+        };
         match fault.kind {
-            FaultKind::ApiSlow
-            | FaultKind::ApiThrottling
-            | FaultKind::ApiFailing
-            | FaultKind::ApiCut
-            | FaultKind::ApiDuplicated
-            | FaultKind::DatabaseSlow
-            | FaultKind::Unreachable => messages::begin(world, fault, label),
-            FaultKind::UndoScriptMissing
-            | FaultKind::UndoScriptLossy
-            | FaultKind::UndoScriptFailing
-            | FaultKind::LedgerBusy
-            | FaultKind::SessionsReconnect
-            | FaultKind::DatabaseRestarted
-            | FaultKind::FlagMissed => ledger::begin(world, fault),
-            FaultKind::MetricsMissing | FaultKind::MetricsStale | FaultKind::LogsMissing => {
-                sight::begin(world, fault, label)
-            }
-            FaultKind::SecondExecutor | FaultKind::ExecutorPaused => {
-                hosts::begin(self, world, fault)
-            }
-            FaultKind::WatchGone
-            | FaultKind::ImageGone
-            | FaultKind::PodsSlow
-            | FaultKind::PodsStuck
-            | FaultKind::TerminatingSlow
-            | FaultKind::Quota
-            | FaultKind::NodeFull => {
-                let target = fault.target.as_deref();
-                let mut changed = self.changed.iter();
-                let changed = changed.find(|it| Some(it.service) == target);
-                cluster::begin(world, fault, changed)
-            }
-            FaultKind::PodsKilled
-            | FaultKind::HistoryPruned
-            | FaultKind::DeploymentPaused
-            | FaultKind::ReplicasScaled
-            | FaultKind::SecondUndo
-            | FaultKind::SecondRelease
-            | FaultKind::SelfHeal => others::begin(world, fault, &self.changed),
+            FaultKind::ApiSlow => messages::api_slow(world, fault, label),
+            FaultKind::ApiThrottling => messages::api_throttling(world, fault, label),
+            FaultKind::ApiFailing => messages::api_failing(world, fault, label),
+            FaultKind::WritesRefused => messages::writes_refused(world, fault, label),
+            FaultKind::ApiCut => messages::api_cut(world, fault, label),
+            FaultKind::ApiDuplicated => messages::api_duplicated(world, fault, label),
+            FaultKind::DatabaseSlow => messages::database_slow(world, fault, label),
+            FaultKind::Unreachable => messages::unreachable(world, fault, label),
+            FaultKind::UndoScriptMissing => ledger::scripts_missing(world),
+            FaultKind::UndoScriptLossy => ledger::scripts_lossy(world),
+            FaultKind::UndoScriptFailing => ledger::on_the_server(world, DbFault::ScriptsFail),
+            FaultKind::LedgerBusy => ledger::busy(world, fault),
+            FaultKind::SessionsReconnect => ledger::sessions_reconnect(world, fault),
+            FaultKind::DatabaseRestarted => ledger::on_the_server(world, DbFault::Down),
+            FaultKind::FlagMissed => ledger::flag_missed(world, fault),
+            FaultKind::MetricsMissing => sight::metrics_missing(world, fault),
+            FaultKind::MetricsStale => sight::metrics_stale(world, fault, label),
+            FaultKind::LogsMissing => sight::logs_missing(world, fault),
+            FaultKind::SecondExecutor => hosts::second(self, world, fault),
+            FaultKind::ExecutorPaused => hosts::paused(self, world, fault),
+            FaultKind::WatchGone => cluster::watch_gone(world),
+            FaultKind::ImageGone => cluster::image_gone(world, changed()),
+            FaultKind::PodsSlow => cluster::pods_slow(world, fault, changed()),
+            FaultKind::PodsStuck => cluster::pods_stuck(world, changed()),
+            FaultKind::TerminatingSlow => cluster::terminating_slow(world, changed()),
+            FaultKind::Quota => cluster::quota(world),
+            FaultKind::NodeFull => cluster::node_full(world),
+            FaultKind::PodsKilled => others::once(world, fault, others::kill),
+            FaultKind::HistoryPruned => others::once(world, fault, others::prune),
+            FaultKind::DeploymentPaused => others::once(world, fault, others::pause),
+            FaultKind::ReplicasScaled => others::once(world, fault, others::scale_down),
+            FaultKind::SecondUndo => others::once(world, fault, others::undo),
+            FaultKind::SecondRelease => others::once(world, fault, others::deploy),
+            FaultKind::SelfHeal => others::self_heal(world, fault, &self.changed),
             FaultKind::ExecutorKilled => {
                 let hits = self.kill(micros(fault.delay.unwrap_or_default()));
-                Begun::until(move |_| hits)
+                Begun::done(hits)
             }
-            FaultKind::ApiServerRestarted
-            | FaultKind::ConnectionsDropped
-            | FaultKind::NodePaused => {
+            FaultKind::ApiServerRestarted => {
                 let mut rng = self.lock().schedule.stream(label);
-                node::begin(world, fault, label, &mut rng)
+                node::api_server_restarted(world, label, &mut rng)
             }
-            FaultKind::LatencySpike | FaultKind::BooksAlarm => alarms::begin(world, fault),
+            FaultKind::ConnectionsDropped => node::connections_dropped(world, fault, label),
+            FaultKind::NodePaused => node::paused(world, fault),
+            FaultKind::LatencySpike => alarms::latency(world, fault),
+            FaultKind::BooksAlarm => alarms::raised(world, Alarm::Books),
+            FaultKind::HashAlarm => alarms::raised(world, Alarm::StateHash),
+            FaultKind::MatchingAlarm => alarms::raised(world, Alarm::Matching),
+            FaultKind::ClientsQuiet => exchange::clients_quiet(world, fault),
+            FaultKind::RequestsFailing => exchange::requests_failing(world, fault),
+            FaultKind::ConnectionsUneven => exchange::connections_uneven(world),
+            FaultKind::PodsSick => exchange::pods_sick(world, fault),
+            FaultKind::TagMoved => exchange::tag_moved(world, changed()),
+            FaultKind::BooksBroken => exchange::books_broken(world),
         }
     }
 }

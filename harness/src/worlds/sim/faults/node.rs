@@ -9,7 +9,7 @@ use sim::world::World;
 
 use super::ledger::on_the_server;
 use super::{Begun, micros};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
 
 /// A closed port and a refused packet answer with a reset, in the time of one way there and back.
 const RESET: Micros = Micros::from_millis(1);
@@ -18,19 +18,21 @@ const DOWN_MS: (u64, u64) = (2_000, 5_000);
 /// For how long the successor then knows nobody, or nobody's rights: it listens before it has read them.
 const STRANGE_MS: (u64, u64) = (200, 1_500);
 
-/// Begins a fault of this family; `rng` is the fault's own.
-pub(super) fn begin(world: &World, fault: &Fault, label: &str, rng: &mut Rng) -> Begun {
+/// Everything on the node stands still.
+pub(super) fn paused(world: &World, fault: &Fault) -> Begun {
     let lasts = micros(fault.lasts.unwrap_or_default());
-    match (fault.kind, fault.target.as_deref()) {
-        (FaultKind::NodePaused, _) => {
-            let before = world.with(|state| {
-                state.pause_node(state.now() + lasts);
-                state.held_up()
-            });
-            Begun::until(move |world| world.with(|state| state.held_up() - before))
-        }
-        (FaultKind::ConnectionsDropped, Some("database")) => on_the_server(world, DbFault::CutOff),
-        (FaultKind::ConnectionsDropped, _) => {
+    let before = world.with(|state| {
+        state.pause_node(state.now() + lasts);
+        state.held_up()
+    });
+    Begun::until(move |world| world.with(|state| state.held_up() - before))
+}
+
+/// Connections to the fault's target break, and none can be made.
+pub(super) fn connections_dropped(world: &World, fault: &Fault, label: &str) -> Begun {
+    match fault.target.as_deref() {
+        Some("database") => on_the_server(world, DbFault::CutOff),
+        Some("kubernetes") => {
             // The watcher's next acknowledgement is answered with a reset.
             let rule = ApiServerGone {
                 until: Micros::MAX,
@@ -38,19 +40,23 @@ pub(super) fn begin(world: &World, fault: &Fault, label: &str, rng: &mut Rng) ->
             };
             refusing(world, label, rule)
         }
-        _ => {
-            let down = Micros::from_millis(rng.between(DOWN_MS.0, DOWN_MS.1));
-            let strange = Micros::from_millis(rng.between(STRANGE_MS.0, STRANGE_MS.1));
-            let until = world.now() + down;
-            // Controllers and kubelet see and write nothing meanwhile.
-            world.with(|state| state.cluster.stand_still(until));
-            let rule = ApiServerGone {
-                until,
-                strange_until: until + strange,
-            };
-            refusing(world, label, rule)
-        }
+        // Nothing is hit, and the drill says so.
+        Some(_) | None => Begun::until(|_| 0),
     }
+}
+
+/// The API server's process dies, and the node starts it again; `rng` is the fault's own.
+pub(super) fn api_server_restarted(world: &World, label: &str, rng: &mut Rng) -> Begun {
+    let down = Micros::from_millis(rng.between(DOWN_MS.0, DOWN_MS.1));
+    let strange = Micros::from_millis(rng.between(STRANGE_MS.0, STRANGE_MS.1));
+    let until = world.now() + down;
+    // Controllers and kubelet see and write nothing meanwhile.
+    world.with(|state| state.cluster.stand_still(until));
+    let rule = ApiServerGone {
+        until,
+        strange_until: until + strange,
+    };
+    refusing(world, label, rule)
 }
 
 /// Nobody's request gets through before `until`; then, before `strange_until`, nobody is known.

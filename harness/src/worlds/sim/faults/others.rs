@@ -13,35 +13,32 @@ use sim::world::World;
 
 use super::super::NAMESPACE;
 use super::{Begun, Changed, micros};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
 
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
 /// A release that changes every service, and no schema.
-const SECOND_RELEASE: &str = "1.4.3";
+pub(super) const SECOND_RELEASE: &str = "1.4.3";
 
-/// Begins a fault of this family. `changed`: what the release changes.
-pub(super) fn begin(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
-    let service = fault.target.as_deref().unwrap_or_default();
-    let hits = match fault.kind {
-        FaultKind::SelfHeal => return self_heal(world, fault, changed),
-        FaultKind::HistoryPruned => prune(world, service),
-        FaultKind::DeploymentPaused => {
-            patch(world, service, MERGE, &json!({"spec": {"paused": true}}))
-        }
-        FaultKind::ReplicasScaled => {
-            patch(world, service, MERGE, &json!({"spec": {"replicas": 1}}))
-        }
-        FaultKind::PodsKilled => kill(world, service),
-        FaultKind::SecondRelease => deploy(world, service),
-        _ => undo(world, service),
-    };
-    Begun::until(move |_| hits)
+/// Somebody does something to the fault's target, once: how many objects it hit.
+pub(super) fn once(world: &World, fault: &Fault, act: impl FnOnce(&World, &str) -> u64) -> Begun {
+    let hits = act(world, fault.target.as_deref().unwrap_or_default());
+    Begun::done(hits)
+}
+
+/// `kubectl rollout pause`.
+pub(super) fn pause(world: &World, service: &str) -> u64 {
+    patch(world, service, MERGE, &json!({"spec": {"paused": true}}))
+}
+
+/// `kubectl scale --replicas 1`.
+pub(super) fn scale_down(world: &World, service: &str) -> u64 {
+    patch(world, service, MERGE, &json!({"spec": {"replicas": 1}}))
 }
 
 /// A GitOps controller: whenever an image is not the one of the bad release, it puts that back, `delay` later.
-fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
+pub(super) fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
     let healed = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&healed);
     let (world, changed) = (world.clone(), changed.to_vec());
@@ -61,6 +58,7 @@ fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
     Begun {
         ending: Box::new(move |_| healed.load(Ordering::Relaxed)),
         work: Some(Box::pin(work)),
+        done: None,
     }
 }
 
@@ -72,7 +70,7 @@ fn set_image(world: &World, service: &str, image: &str) -> u64 {
 }
 
 /// Deploys the service as [`SECOND_RELEASE`] has it.
-fn deploy(world: &World, service: &str) -> u64 {
+pub(super) fn deploy(world: &World, service: &str) -> u64 {
     let release = Release::by_name(SECOND_RELEASE);
     let build = release.zip(Service::by_name(service));
     build.map_or(0, |(release, service)| {
@@ -89,7 +87,7 @@ fn image(world: &World, service: &str) -> Option<String> {
 }
 
 /// Deletes every ReplicaSet of `service` that has no pods, as a small `revisionHistoryLimit` does.
-fn prune(world: &World, service: &str) -> u64 {
+pub(super) fn prune(world: &World, service: &str) -> u64 {
     let old = |set: &cluster::Value| set["spec"]["replicas"].as_u64() == Some(0);
     let sets = names(world, Kind::ReplicaSet, service, old);
     let delete = |set: &String| {
@@ -100,7 +98,7 @@ fn prune(world: &World, service: &str) -> u64 {
 }
 
 /// Kills every pod of `service` without grace.
-fn kill(world: &World, service: &str) -> u64 {
+pub(super) fn kill(world: &World, service: &str) -> u64 {
     let pods = names(world, Kind::Pod, service, |_| true);
     let delete = |pod: &String| {
         let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}");
@@ -116,7 +114,7 @@ fn kill(world: &World, service: &str) -> u64 {
 }
 
 /// `kubectl rollout undo` without a revision: to the one with the second-highest number.
-fn undo(world: &World, service: &str) -> u64 {
+pub(super) fn undo(world: &World, service: &str) -> u64 {
     let revision = |set: &cluster::Value| -> Option<u64> {
         let annotations = &set["metadata"]["annotations"];
         annotations["deployment.kubernetes.io/revision"]

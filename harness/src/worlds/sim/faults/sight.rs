@@ -11,7 +11,7 @@ use sim::world::World;
 
 use super::super::ports::is_executor;
 use super::{Begun, micros};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
 
 /// Longer than any drill.
 const NEVER: Micros = Micros::from_secs(10_000_000);
@@ -28,41 +28,39 @@ impl Rule for Asked {
     }
 }
 
-/// Begins a fault of this family.
-pub(super) fn begin(world: &World, fault: &Fault, label: &str) -> Begun {
-    match fault.kind {
-        FaultKind::MetricsMissing => {
-            let app = fault.target.clone().unwrap_or_default();
-            let broken = Some(ScrapeFault::Unreachable);
-            world.with(|state| state.prometheus.set_scrape_fault(&app, broken));
-            Begun::until(move |world| {
-                world.with(|state| state.prometheus.set_scrape_fault(&app, None))
-            })
-        }
-        FaultKind::MetricsStale => {
-            let delay = micros(fault.delay.unwrap_or_default());
-            world.with(|state| state.prometheus.set_ingestion_delay(delay));
-            let asked = count(world, label);
-            Begun::until(move |world| {
-                world.with(|state| state.prometheus.set_ingestion_delay(Micros::ZERO));
-                asked(world)
-            })
-        }
-        _ => {
-            let delay = fault.delay.map_or(NEVER, micros);
-            // A line that is missed changes something only for who looks for it: answers that it should have been in are counted.
-            let before = world.with(|state| {
-                state.loki.set_ingestion_delay(delay);
-                state.loki.answers_changed()
-            });
-            Begun::until(move |world| {
-                world.with(|state| {
-                    state.loki.set_ingestion_delay(Micros::ZERO);
-                    state.loki.answers_changed() - before
-                })
-            })
-        }
-    }
+/// The pods of the fault's target can't be scraped.
+pub(super) fn metrics_missing(world: &World, fault: &Fault) -> Begun {
+    let app = fault.target.clone().unwrap_or_default();
+    let broken = Some(ScrapeFault::Unreachable);
+    world.with(|state| state.prometheus.set_scrape_fault(&app, broken));
+    Begun::until(move |world| world.with(|state| state.prometheus.set_scrape_fault(&app, None)))
+}
+
+/// Samples are seen late.
+pub(super) fn metrics_stale(world: &World, fault: &Fault, label: &str) -> Begun {
+    let delay = micros(fault.delay.unwrap_or_default());
+    world.with(|state| state.prometheus.set_ingestion_delay(delay));
+    let asked = count(world, label);
+    Begun::until(move |world| {
+        world.with(|state| state.prometheus.set_ingestion_delay(Micros::ZERO));
+        asked(world)
+    })
+}
+
+/// Lines are in Loki late, or never.
+pub(super) fn logs_missing(world: &World, fault: &Fault) -> Begun {
+    let delay = fault.delay.map_or(NEVER, micros);
+    // A line that is missed changes something only for who looks for it: answers that it should have been in are counted.
+    let before = world.with(|state| {
+        state.loki.set_ingestion_delay(delay);
+        state.loki.answers_changed()
+    });
+    Begun::until(move |world| {
+        world.with(|state| {
+            state.loki.set_ingestion_delay(Micros::ZERO);
+            state.loki.answers_changed() - before
+        })
+    })
 }
 
 /// Counts the executor's questions to Prometheus from now on, until the result is called.

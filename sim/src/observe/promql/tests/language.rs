@@ -246,7 +246,12 @@ fn matching_of_vectors() {
         "limit / on (pod) req",
         "found duplicate series for the match group {pod=\"a\"} on the right hand-side",
     );
-    fails("sum_over_time(vector(1)[100y:1ms])", "too many samples");
+    // Refused before anything is evaluated, with the error of an evaluation.
+    let endless = ask(&db, "sum_over_time(vector(1)[100y:1ms])", 10.0).join("\n");
+    assert!(
+        endless.starts_with("refused: query processing would load too many samples"),
+        "{endless}"
+    );
     fails(
         "{__name__=~\"double|req\",code=\"200\",pod=\"a\"} * 2",
         "same labelset",
@@ -394,13 +399,24 @@ fn what_is_not_supported_is_named_and_bad_syntax_is_told_apart() {
     let db = Tsdb::default();
     let table = [
         (
-            "predict_linear(m[5m], 60)",
-            "refused: not supported here: function predict_linear()",
+            "mad_over_time(m[5m])",
+            "refused: not supported here: function mad_over_time()",
         ),
         (
-            "count_values(\"v\", m)",
-            "refused: not supported here: aggregation \"count_values\"",
+            "limitk(1, m)",
+            "refused: not supported here: aggregation \"limitk\"",
         ),
+        (
+            r#"label_replace(m, "\xff", "", "pod", ".*")"#,
+            r"refused: not supported here: the escape \xff",
+        ),
+        (
+            r#"m{pod="a\\\377"}"#,
+            r"refused: not supported here: the escape \377",
+        ),
+        // Escaped backslashes are no escapes of bytes, and neither is anything between backquotes.
+        (r#"vector(1) == on () m{pod="\\xff"}"#, ""),
+        (r#"m{pod=`\xff`}"#, ""),
         ("sum(m", "refused: parse error: "),
         ("rate(m)", "refused: parse error: "),
         ("m{a=~\"(\"}", "refused: parse error: "),
@@ -411,4 +427,111 @@ fn what_is_not_supported_is_named_and_bad_syntax_is_told_apart() {
         let got = ask(&db, query, 0.0).join("\n");
         assert!(got.starts_with(expected), "{query:?}: {got}");
     }
+}
+
+#[test]
+fn arithmetic_is_the_real_one_to_the_last_bit() {
+    let mut db = Tsdb::default();
+    for pod in ["a", "b", "c"] {
+        load(
+            &mut db,
+            &[("__name__", "tenth"), ("pod", pod)],
+            &[(10.0, 0.1)],
+        );
+        load(
+            &mut db,
+            &[("__name__", "huge"), ("pod", pod)],
+            &[(10.0, 1.5e308)],
+        );
+        load(
+            &mut db,
+            &[("__name__", "same"), ("pod", pod)],
+            &[(0.0, 0.3), (5.0, 0.3), (10.0, 0.3)],
+        );
+    }
+    load(
+        &mut db,
+        &[("__name__", "edge"), ("pod", "a")],
+        &[(10.0, 5.0)],
+    );
+    load(
+        &mut db,
+        &[("__name__", "edge"), ("pod", "b")],
+        &[(10.0, f64::INFINITY)],
+    );
+    check(
+        &db,
+        &[
+            // A plain sum of three tenths divided by three is another number than a tenth.
+            ("avg(tenth) == bool 0.1", 10.0, &["{} 1"]),
+            ("avg(huge) == bool 1.5e308", 10.0, &["{} 1"]),
+            ("stddev(tenth) == bool 0", 10.0, &["{} 1"]),
+            ("max(stddev_over_time(same[1m]) == bool 0)", 10.0, &["{} 1"]),
+            // The rank meets a sample exactly: the infinite one beside it counts for nothing.
+            ("quantile(0, edge)", 10.0, &["{} 5"]),
+            ("clamp_min(edge{pod=\"b\"}, NaN)", 10.0, &["{pod=b} inf"]),
+            ("clamp_max(edge{pod=\"a\"}, NaN)", 10.0, &["{pod=a} NaN"]),
+        ],
+    );
+}
+
+#[test]
+fn labels_that_absent_pins_down() {
+    check(
+        &Tsdb::default(),
+        &[
+            ("absent(m{pod=~\"a.*\",pod=\"a\"})", 10.0, &["{pod=a} 1"]),
+            ("absent(m{pod=\"a\",pod=~\"a.*\"})", 10.0, &["{} 1"]),
+            ("absent(m{pod=\"a\",pod=\"b\"})", 10.0, &["{} 1"]),
+        ],
+    );
+}
+
+#[test]
+fn histograms_that_only_their_names_tell_apart_are_refused() {
+    let mut db = Tsdb::default();
+    for name in ["lat_bucket", "wait_bucket"] {
+        for (le, count) in [("1", 3.0), ("+Inf", 4.0)] {
+            load(&mut db, &[("__name__", name), ("le", le)], &[(10.0, count)]);
+        }
+    }
+    check(
+        &db,
+        &[
+            (
+                "histogram_quantile(0.5, {__name__=~\"lat_bucket|wait_bucket\"})",
+                10.0,
+                &["failed: vector cannot contain metrics with the same labelset"],
+            ),
+            (
+                "histogram_fraction(0, 0.5, lat_bucket)",
+                10.0,
+                &["{} 0.375"],
+            ),
+            ("histogram_count(lat_bucket)", 10.0, &[]),
+        ],
+    );
+}
+
+#[test]
+fn values_are_counted_and_dates_are_read() {
+    check(
+        &exchange(),
+        &[
+            (
+                "count_values(\"v\", clamp_max(req, 50))",
+                10.0,
+                &["{v=50} 2", "{v=10} 1", "{v=40} 1"],
+            ),
+            (
+                "count_values by (pod) (\"v\", build)",
+                10.0,
+                &["{pod=a,v=1} 1", "{pod=b,v=1} 1"],
+            ),
+            ("hour(vector(1767571200))", 10.0, &["{} 0"]),
+            ("day_of_week(vector(1767571200))", 10.0, &["{} 1"]),
+            ("days_in_month(vector(1709164800))", 10.0, &["{} 29"]),
+            ("year()", 10.0, &["{} 1970"]),
+        ],
+    );
 }

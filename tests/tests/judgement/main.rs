@@ -1,117 +1,20 @@
 //! Proof of judgement: changes of the runbook, each with the answer that a careful engineer would give and a reason that the output must
 //! name. The baseline is the built-in runbook; its drills are performed once for all changes.
 
+mod cases;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use self::cases::assert_readable;
 use e2e::drills::{SCENARIOS, changed, move_step, scenarios, without_step};
 use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::Scenario;
-use firedrill::verify::{
-    Answer, Judgement, Question, Runs, Side, Terms, markdown, source, text, verify,
-};
+use firedrill::verify::Answer::{Adopt, Inconclusive, Reject};
+use firedrill::verify::{Question, Runs, Side, Terms, details, source, text, verify};
 use firedrill::worlds::WorldKind;
 
-/// Few seeds, and terms that so few can meet: six pairs that pass show that new failures are rarer than 40 %.
-const SEEDS: u64 = 2;
-const TERMS: Terms = Terms {
-    margin: firedrill::verify::Margin {
-        least: std::time::Duration::from_secs(3),
-        percent: 10,
-    },
-    new_failures_max_ppm: 400_000,
-    pairs_min: 2,
-    shrink_budget: 1,
-};
-
-struct Case {
-    name: &'static str,
-    candidate: String,
-    answer: Answer,
-    /// Must be in the output.
-    says: &'static str,
-}
-
-/// The attributes of step `name` with `from` replaced.
-fn attribute(name: &str, from: &str, to: &str) -> String {
-    attribute_of(BUILT_IN, name, from, to)
-}
-
-fn attribute_of(text: &str, name: &str, from: &str, to: &str) -> String {
-    let at = text.find(&format!("\"name\":\"{name}\"")).expect(name);
-    let end = at + text[at..].find('\n').expect("a line ends");
-    let line = &text[at..end];
-    assert!(line.contains(from), "{name} no longer has {from}");
-    format!("{}{}{}", &text[..at], line.replace(from, to), &text[end..])
-}
-
-/// The command of step `name` with `from` replaced.
-fn in_block(name: &str, from: &str, to: &str) -> String {
-    let at = BUILT_IN.find(&format!("\"name\":\"{name}\"")).expect(name);
-    let end = at + BUILT_IN[at..].find("\n```\n").expect("a fence is closed");
-    let block = &BUILT_IN[at..end];
-    assert!(block.contains(from), "{name} no longer has {from}");
-    let (head, tail) = (&BUILT_IN[..at], &BUILT_IN[end..]);
-    format!("{head}{}{tail}", block.replace(from, to))
-}
-
-fn case(name: &'static str, candidate: String, answer: Answer, says: &'static str) -> Case {
-    Case {
-        name,
-        candidate,
-        answer,
-        says,
-    }
-}
-
-fn read(text: &str) -> Side {
-    Side::parse("candidate.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
-}
-
-fn judge(baseline: &str, candidate: &str, names: &[&str], runs: &mut Runs<'_>) -> Judgement {
-    let question = Question {
-        baseline: read(baseline),
-        candidate: read(candidate),
-        scenarios: scenarios(names),
-        seeds: 3..3 + SEEDS,
-        terms: TERMS,
-    };
-    verify(&question, runs).expect("the simulated world builds")
-}
-
-#[track_caller]
-fn assert_all(names: &[&str], cases: Vec<Case>) {
-    let stop = AtomicBool::new(false);
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut runs = Runs::new(WorldKind::Sim, jobs, &stop, &|| {});
-    let mut wrong = Vec::new();
-    for case in cases {
-        let judgement = judge(BUILT_IN, &case.candidate, names, &mut runs);
-        let said = text(&judgement);
-        let flat: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        if judgement.answer != case.answer || !flat.contains(case.says) {
-            wrong.push(format!(
-                "--- {}: expected {} and {:?}\n{said}",
-                case.name, case.answer, case.says
-            ));
-        }
-        assert!(
-            said.lines()
-                .all(|line| line.chars().count() <= 100 || line.contains("fd1-")),
-            "{}: wider than 100 columns:\n{said}",
-            case.name
-        );
-        assert!(markdown(&judgement).starts_with(&format!("## {}", judgement.answer)));
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong\n{}",
-        wrong.len(),
-        wrong.join("\n\n")
-    );
-}
-
-use Answer::{Adopt, Inconclusive, Reject};
+use self::cases::{SEEDS, TERMS, assert_all, attribute, attribute_of, case, in_block, judge, read};
 
 #[test]
 fn harmless_changes_are_adopted() {
@@ -122,6 +25,19 @@ fn harmless_changes_are_adopted() {
         "\"155s\"",
     );
     let cases = vec![
+        // The reserve covers what a budget lacks, as long as the exchange can still recover in time.
+        case(
+            "a rollout's time out of the reserve",
+            attribute("rollout-status", "\"16s\"", "\"1s\""),
+            Adopt,
+            "`rollout-status` may take 1s instead of 16s",
+        ),
+        case(
+            "the proof's time out of the reserve",
+            attribute("error-rate", "\"161s\"", "\"100s\""),
+            Adopt,
+            "`error-rate` may take 1m40s instead of 2m41s",
+        ),
         case(
             "wording",
             changed(
@@ -198,18 +114,6 @@ fn harmful_changes_are_rejected_by_drills() {
             "`undo-schema` (undoes the migration) now comes after `rollout-status`",
         ),
         case(
-            "a rollout's time too short",
-            attribute("rollout-status", "\"16s\"", "\"1s\""),
-            Reject,
-            "`rollout-status` may take 1s instead of 16s",
-        ),
-        case(
-            "too little time for the proof",
-            attribute("error-rate", "\"161s\"", "\"100s\""),
-            Reject,
-            "`error-rate` may take 1m40s instead of 2m41s",
-        ),
-        case(
             "snapshot instead of undo",
             // Only an undo can be made good by a restore: that goes with it.
             attribute("undo-schema", ",\"rb.on-fail\":\"restore\"", "").replace(
@@ -245,15 +149,6 @@ fn harmful_changes_are_rejected_by_drills() {
             ),
             Reject,
             "`p0-order-failures` fired instead of `sla-latency-p99`",
-        ),
-        case(
-            "a trigger that fires a little later",
-            changed(
-                "    condition: \"> 0.1\"\n    for: 15s",
-                "    condition: \"> 0.1\"\n    for: 20s",
-            ),
-            Reject,
-            "impact p99 grows by",
         ),
         case(
             "a trigger that never fires",
@@ -301,7 +196,7 @@ fn what_arithmetic_or_the_procedure_forbids_is_rejected_whatever_drills_say() {
             "no data reads as zero",
             zero,
             Reject,
-            "`books-balance` reads no data as zero",
+            "`books-balance` reads no data as a value",
         ),
         case(
             "a longer objective",
@@ -330,13 +225,13 @@ fn what_no_drill_tries_is_not_adopted() {
             "no pin",
             changed(" --to-revision=$TARGET_REVISION", ""),
             Inconclusive,
-            "no drill here exercises the pin",
+            "would be judged otherwise without the pin",
         ),
         case(
             "no hold",
             without_step(BUILT_IN, "stay-recovered"),
             Inconclusive,
-            "no drill here exercises the hold",
+            "would be judged otherwise without `stay-recovered`",
         ),
         case(
             "a shorter hold",
@@ -352,19 +247,19 @@ fn what_no_drill_tries_is_not_adopted() {
             "no health check",
             without_step(BUILT_IN, "check-health"),
             Inconclusive,
-            "`check-health` (checks the health of every pod) is gone",
+            "`check-health` (checks the health of every pod at port 8080) is gone",
         ),
         case(
             "no build check",
             without_step(BUILT_IN, "check-build"),
             Inconclusive,
-            "in none of them does an undo exit 0 without an effect",
+            "would be judged otherwise without `check-build`",
         ),
         case(
             "paused Deployments are forgotten",
             without_step(BUILT_IN, "resume-rollout"),
             Inconclusive,
-            "in none of them is a Deployment paused",
+            "an undo of a paused Deployment is refused. Not shown: no drill carries it out",
         ),
         case(
             "a budget beyond the objective",
@@ -391,7 +286,7 @@ fn what_no_drill_tries_is_not_adopted() {
                 "    condition: \"> 0.1\"\n    for: 10s",
             ),
             Inconclusive,
-            "no drill here exercises the debounce",
+            "if `sla-latency-p99` fired as soon as its condition holds",
         ),
         case(
             "checks before the undo",
@@ -431,7 +326,7 @@ fn a_misspelled_attribute_does_not_load() {
 
 #[test]
 fn what_was_interrupted_is_judged_by_what_came_to_an_end() {
-    let late = attribute("rollout-status", "\"16s\"", "\"1s\"");
+    let late = without_step(BUILT_IN, "restore-config");
     // The flag is set once as many drills as that are done: the baseline's two, and one of the candidate's, which fails.
     for (drills, answer, pairs) in [(2, Inconclusive, 0), (3, Reject, 1)] {
         let stop = AtomicBool::new(false);
@@ -463,16 +358,20 @@ fn a_handful_of_pairs_rejects_nothing_as_too_slow() {
     );
     let stop = AtomicBool::new(false);
     let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
-    for (pairs_min, answer, says) in [
-        (2, Reject, "impact p99 grows by"),
-        (3, Inconclusive, "2 pairs, too few to tell it from chance"),
+    for (seeds, answer, says) in [
+        (3, Inconclusive, "--seeds 6 would be enough"),
+        (12, Reject, "the impact grows by more than the margin"),
     ] {
         let question = Question {
             baseline: read(BUILT_IN),
             candidate: read(&later),
+            reference: None,
             scenarios: scenarios(&["latency-regression"]),
-            seeds: 3..3 + SEEDS,
-            terms: Terms { pairs_min, ..TERMS },
+            seeds: 3..3 + seeds,
+            terms: Terms {
+                pairs_min: 5,
+                ..TERMS
+            },
         };
         let judgement = verify(&question, &mut runs).expect("the simulated world builds");
         let said = text(&judgement);
@@ -483,7 +382,7 @@ fn a_handful_of_pairs_rejects_nothing_as_too_slow() {
 }
 
 #[test]
-fn the_runbook_is_adopted_in_place_of_the_bare_procedure() {
+fn the_runbook_is_no_worse_than_the_bare_procedure_and_not_the_other_way_round() {
     let stop = AtomicBool::new(false);
     let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
     // What happens after a failed undo is another matter there: a drill in which it fails shows that it is no worse.
@@ -494,22 +393,55 @@ fn the_runbook_is_adopted_in_place_of_the_bare_procedure() {
         "undo-script-failing",
     ];
     let judgement = judge(source::PROCEDURE_TEXT, BUILT_IN, &drills, &mut runs);
-    let said = text(&judgement);
-    assert_eq!(judgement.answer, Adopt, "{said}");
+    let said = format!("{}\n{}", text(&judgement), details(&judgement));
+    // Nothing speaks against it; that no drill here needs the fence, say, is not hidden.
+    assert_eq!(judgement.answer, Inconclusive, "{said}");
     assert!(said.contains("newly passing"), "{said}");
-    // And not the other way round.
+    assert!(
+        said.contains("`fence-ledger` (fences the ledger) is new"),
+        "{said}"
+    );
     let back = judge(BUILT_IN, source::PROCEDURE_TEXT, &SCENARIOS, &mut runs);
     assert_eq!(back.answer, Reject, "{}", text(&back));
+}
+
+#[test]
+fn steps_by_small_steps_are_held_against_a_reference() {
+    let slower = |by: &str| {
+        changed(
+            "    condition: \"> 0.1\"\n    for: 15s",
+            &format!("    condition: \"> 0.1\"\n    for: {by}"),
+        )
+    };
+    let stop = AtomicBool::new(false);
+    let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
+    let mut question = Question {
+        baseline: read(&slower("23s")),
+        candidate: read(&slower("25s")),
+        reference: None,
+        scenarios: scenarios(&["latency-regression"]),
+        seeds: 3..13,
+        terms: TERMS,
+    };
+    let step = verify(&question, &mut runs).expect("the simulated world builds");
+    assert_ne!(step.answer, Reject, "{}", text(&step));
+    question.reference = Some(read(BUILT_IN));
+    let all = verify(&question, &mut runs).expect("the simulated world builds");
+    assert_eq!(all.answer, Reject, "{}", text(&all));
+    let said = text(&all);
+    assert!(said.contains("against the reference"), "{said}");
+    assert_readable("reference", &all);
 }
 
 #[test]
 fn a_new_failure_is_cut_down_and_replays_on_both_sides() {
     let stop = AtomicBool::new(false);
     let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
-    let late = attribute("rollout-status", "\"16s\"", "\"1s\"");
+    let late = without_step(BUILT_IN, "restore-config");
     let question = Question {
         baseline: read(BUILT_IN),
         candidate: read(&late),
+        reference: None,
         scenarios: scenarios(&["latency-regression"]),
         seeds: 5..6,
         terms: Terms {

@@ -1,0 +1,124 @@
+//! What is known of a rollback that is under way, so that one that can't go on still tells a person where it stands.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::standing::{standing, stopped, went_well};
+use crate::error::Error;
+use crate::journal::State;
+use crate::planner::{Plan, PlannedStep};
+use crate::report::{Outcome, Report, StepOutcome};
+use crate::steps::Facts;
+
+/// How far this host knows that the rollback has come.
+#[derive(Debug, Default)]
+pub(super) struct Course(Mutex<Option<Known>>);
+
+#[derive(Clone, Debug)]
+struct Known {
+    plan: Plan,
+    facts: Facts,
+    state: State,
+    /// How it ended, if only the entry that says so is missing.
+    outcome: Option<Outcome>,
+}
+
+impl Course {
+    /// Notes where it stands.
+    pub(super) fn note(&self, plan: &Plan, facts: &Facts, state: &State) {
+        *self.lock() = Some(Known {
+            plan: plan.clone(),
+            facts: facts.clone(),
+            state: state.clone(),
+            outcome: None,
+        });
+    }
+
+    /// Notes how it ended.
+    pub(super) fn ends(&self, outcome: &Outcome) {
+        if let Some(known) = &mut *self.lock() {
+            known.outcome = Some(outcome.clone());
+        }
+    }
+
+    /// What a phase hands back that ended so: once there is a plan, an error is an escalation, unless another executor acts.
+    pub(super) fn settle(&self, ended: Result<Report, Error>) -> Result<Report, Error> {
+        let Err(error) = ended else {
+            return ended;
+        };
+        let Some(known) = self.lock().take() else {
+            return Err(error);
+        };
+        match error {
+            Error::Superseded { .. } | Error::WouldLose { .. } => Err(error),
+            Error::LeaseHeld { holder, .. } => Err(Error::Superseded {
+                by: format!("`{holder}` holds the lease"),
+            }),
+            Error::Interrupted => Ok(stopped(&known.plan, known.facts, &known.state)),
+            error => {
+                let outcome = known.outcome.clone();
+                let outcome = outcome.unwrap_or_else(|| known.given_up(&error));
+                Ok(known.facts.report(&known.plan, outcome))
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn given_up(&self, error: &Error) -> Outcome {
+        let next = self
+            .state
+            .next_step()
+            .and_then(|at| self.plan.steps.get(at));
+        let (at, by_hand) = match next {
+            Some(step) => (
+                format!("at step `{}`", step.label()),
+                format!("go on by hand from \"{}\": {}", step.title, step.text),
+            ),
+            None => (
+                "after its last step".to_owned(),
+                "close the incident by hand".to_owned(),
+            ),
+        };
+        let standing = standing(&self.plan, &went_well(&self.facts));
+        Outcome::Escalated {
+            reason: format!(
+                "the executor can't go on {at}: {}. {standing} A person must: remove the cause and `rollback resume`, or {by_hand}",
+                error.chain()
+            ),
+        }
+    }
+}
+
+/// Whether the error is that something did not answer, or refused, for as long as there was time.
+pub(super) fn cannot_begin(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Kubernetes { .. } | Error::Deadline { .. } | Error::Database { .. }
+    )
+}
+
+/// What went wrong, where things stand, what a person must do.
+pub(super) fn reason(plan: &Plan, facts: &Facts, failed: &PlannedStep) -> String {
+    let detail = facts.steps.last().map_or("", |step| step.detail.as_str());
+    let inconclusive = facts
+        .steps
+        .last()
+        .is_some_and(|step| step.outcome == StepOutcome::Inconclusive);
+    let how = if inconclusive {
+        "is inconclusive"
+    } else {
+        "failed"
+    };
+    let mut text = format!("step `{}` {how}: {detail}.", failed.label());
+    text.push(' ');
+    text.push_str(&standing(plan, &went_well(facts)));
+    text.push_str(&format!(
+        " A person must: remove the cause and `rollback resume`, or go on by hand from \"{}\": {}",
+        failed.title, failed.text
+    ));
+    text
+}

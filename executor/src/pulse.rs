@@ -1,0 +1,95 @@
+//! How long this host stood still while it worked: a virtual machine that is moved, a process that gets no CPU.
+//!
+//! Work is polled at least every [`BEAT`], so a longer gap between two polls is time in which this host could do nothing. It
+//! is known before the work goes on, whatever the work waited for. Budgets count what the executor could use.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::future::poll_fn;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::Clock;
+
+/// How often work is polled at least.
+const BEAT: Duration = Duration::from_millis(500);
+/// How late a beat may come on a host that is merely busy.
+const SLACK: SignedDuration = SignedDuration::from_millis(250);
+
+/// What one host knows of its own standstills. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pulse(Arc<Mutex<Beats>>);
+
+#[derive(Debug, Default)]
+struct Beats {
+    last: Option<Timestamp>,
+    stood_still: SignedDuration,
+}
+
+impl Pulse {
+    /// How long the host stood still in all, as far as that is certain.
+    pub(crate) fn stood_still(&self) -> SignedDuration {
+        self.lock().stood_still
+    }
+
+    /// Does `work` while standstills are noticed.
+    pub(crate) async fn during<F: Future>(&self, clock: &dyn Clock, work: F) -> F::Output {
+        let mut work = pin!(work);
+        let mut next = clock.sleep(BEAT);
+        self.lock().last = None;
+        let output = poll_fn(|cx| {
+            self.beat(clock.now());
+            while next.as_mut().poll(cx).is_ready() {
+                next = clock.sleep(BEAT);
+            }
+            match work.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(output),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        let output = output.await;
+        self.lock().last = None;
+        output
+    }
+
+    fn beat(&self, now: Timestamp) {
+        let mut beats = self.lock();
+        if let Some(last) = beats.last.replace(now) {
+            let late =
+                now.duration_since(last) - SignedDuration::try_from(BEAT).unwrap_or_default();
+            if late > SLACK {
+                beats.stood_still += late;
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Beats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::Pulse;
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp::from_millisecond(millisecond).unwrap_or_default()
+    }
+
+    #[test]
+    fn only_gaps_beyond_the_beat_count() {
+        let pulse = Pulse::default();
+        for now in [0, 400, 900, 1_600] {
+            pulse.beat(at(now));
+        }
+        assert_eq!(pulse.stood_still(), SignedDuration::ZERO);
+        pulse.beat(at(11_100));
+        pulse.beat(at(11_600));
+        assert_eq!(pulse.stood_still(), SignedDuration::from_secs(9));
+    }
+}

@@ -1,0 +1,87 @@
+//! What a scenario must satisfy to be drilled by a certain runbook: the steps at which its faults begin are there, and are carried out on the
+//! way that it expects. A fault that never begins makes every drill inconclusive, and that is better said before the first one.
+
+use executor::runbook::{Phase, Runbook, Step, When};
+
+use super::check::Mistakes;
+use super::error::ScenarioError;
+use super::raw;
+use super::{Anchor, Path, Scenario};
+use crate::suggest;
+
+/// Checks `scenario`, which was read from `file`.
+///
+/// # Errors
+/// Every fault that could never begin, with its place and a remedy.
+pub(super) fn check(
+    scenario: &Scenario,
+    file: &str,
+    runbook: &Runbook,
+) -> Result<(), ScenarioError> {
+    let raw = raw::parse(file, &scenario.text)?;
+    let mut m = Mistakes::default();
+    for (fault, given) in scenario.faults.iter().zip(&raw.faults) {
+        let place = given
+            .when
+            .as_ref()
+            .map_or(given.kind.span(), |when| when.span());
+        let kind = fault.kind.as_str();
+        match &fault.when {
+            Anchor::Start | Anchor::Deployment | Anchor::Ready(_) => {}
+            Anchor::Trigger => {
+                if scenario.expect.trigger.is_none() {
+                    m.add(
+                        place,
+                        format!("`{kind}` begins at a trigger, and none is expected to fire"),
+                        "never comes",
+                        "let it begin at `when = \"deployment\"`, or expect a trigger",
+                    );
+                }
+            }
+            Anchor::Step(name) => match runbook.steps.iter().find(|step| step.name == *name) {
+                None => {
+                    let known: Vec<&str> = runbook.steps.iter().map(|s| s.name.as_str()).collect();
+                    m.add(
+                        place,
+                        format!("the runbook has no step `{name}`"),
+                        "unknown step",
+                        suggest::help(name, &known),
+                    );
+                }
+                Some(step) if !is_on_the_way(step, scenario.expect.path) => m.add(
+                    place,
+                    format!(
+                        "the step `{name}` is not carried out on the expected path, `{}`",
+                        scenario.expect.path.as_str()
+                    ),
+                    "never comes",
+                    "name a step of that path, or expect another path",
+                ),
+                Some(_) => {}
+            },
+        }
+    }
+    m.into_result(file, &scenario.text)
+}
+
+/// Whether a rollback on `path` can come to `step`. Where the undo fails, the ledger is restored: so a restore may have tried it.
+fn is_on_the_way(step: &Step, path: Path) -> bool {
+    if step.phase == Phase::Prepare {
+        return true;
+    }
+    match (path, step.when) {
+        (Path::None, _) => false,
+        (
+            _,
+            When::Always
+            | When::DeploymentPaused
+            | When::ConfigChanged
+            | When::ConfigOnly
+            | When::ReplicasReduced,
+        ) => true,
+        (Path::Application, When::LedgerBreaking | When::LedgerUndo | When::LedgerRestore)
+        | (Path::Undo, When::LedgerRestore) => false,
+        (Path::Undo | Path::Restore, When::LedgerBreaking | When::LedgerUndo)
+        | (Path::Restore, When::LedgerRestore) => true,
+    }
+}

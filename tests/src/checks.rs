@@ -1,0 +1,741 @@
+//! What each step of the built-in runbook stands against: the drill in which it alone matters, and what becomes of the drill
+//! without it. The book's table is made from these rows, and `tests/checks.rs` holds the drills against them.
+
+use crate::drills::{changed_step, move_step, without_step};
+
+/// What a change of a step does to its drill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The drill fails. The step's text is edited by these pairs (from, to); none: nothing but the change itself.
+    Fails(&'static [(&'static str, &'static str)]),
+    /// There is no such change, or the drill can't tell, for this reason.
+    No(&'static str),
+}
+
+/// What becomes of a drill in which the step fails and the runbook goes on all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassedOver {
+    /// It fails in its own drill already, which fails then.
+    Here,
+    /// It fails, at first or for good, in this drill, which passes as the runbook is, and fails then.
+    In {
+        /// The scenario.
+        scenario: &'static str,
+        /// What happens, for a reader.
+        then: &'static str,
+    },
+    /// It fails, at first, in this drill, which passes then, too.
+    Mended {
+        /// The scenario.
+        scenario: &'static str,
+        /// What makes it good, for a reader.
+        by: &'static str,
+    },
+    /// No drill can tell, for this reason.
+    No(&'static str),
+}
+
+/// What is done to a step that hides what another one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hider {
+    /// It is taken out.
+    TakenOut(&'static str),
+    /// It stays, and its failure is passed over.
+    PassedOver(&'static str),
+}
+
+/// A step and its drill.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Name of the step.
+    pub step: &'static str,
+    /// The scenario in which it matters.
+    pub scenario: &'static str,
+    /// Steps that hide what happens without it, or where it checks nothing.
+    pub hidden_by: &'static [Hider],
+    /// What happens without it, for a reader.
+    pub without: &'static str,
+    /// Its check is there and checks nothing.
+    pub vacuous: Change,
+    /// Its failure is passed over.
+    pub passed_over: PassedOver,
+}
+
+impl Check {
+    /// `runbook` without the step.
+    #[must_use]
+    pub fn removed_from(&self, runbook: &str) -> String {
+        without_step(&self.alone_in(runbook), self.step)
+    }
+
+    /// `runbook` with the step's check made vacuous, if it can be.
+    #[must_use]
+    pub fn vacuous_in(&self, runbook: &str) -> Option<String> {
+        self.changed_in(runbook, self.vacuous)
+    }
+
+    /// `runbook` with the step's failure passed over, the drill in which it fails, and whether that drill must fail then; `None` if no
+    /// drill can tell.
+    #[must_use]
+    pub fn passed_over_in(&self, runbook: &str) -> Option<(String, &'static str, bool)> {
+        let (text, scenario, fails) = match self.passed_over {
+            PassedOver::Here => (self.alone_in(runbook), self.scenario, true),
+            PassedOver::In { scenario, .. } => (runbook.to_owned(), scenario, true),
+            PassedOver::Mended { scenario, .. } => (runbook.to_owned(), scenario, false),
+            PassedOver::No(_) => return None,
+        };
+        // One step says what is done instead.
+        let text = text.replace(",\"rb.on-fail\":\"restore\"", "");
+        Some((passed_over(&text, self.step), scenario, fails))
+    }
+
+    /// `runbook` in which no other step hides what this one does.
+    #[must_use]
+    pub fn alone_in(&self, runbook: &str) -> String {
+        let hiders = self.hidden_by.iter();
+        hiders.fold(runbook.to_owned(), |text, hider| match hider {
+            Hider::TakenOut(step) => without_step(&text, step),
+            Hider::PassedOver(step) => passed_over(&text, step),
+        })
+    }
+
+    fn changed_in(&self, runbook: &str, change: Change) -> Option<String> {
+        let Change::Fails(edits) = change else {
+            return None;
+        };
+        let text = self.alone_in(runbook);
+        Some(edits.iter().fold(text, |text, (from, to)| {
+            changed_step(&text, self.step, from, to)
+        }))
+    }
+}
+
+/// `text` in which the failure of `step` is passed over.
+fn passed_over(text: &str, step: &str) -> String {
+    let name = format!("\"name\":\"{step}\"");
+    let with = format!("{name},\"rb.on-fail\":\"continue\"");
+    changed_step(text, step, &name, &with)
+}
+
+/// A step without a condition: it acts, or it compares with what was recorded.
+const NO_CONDITION: Change = Change::No("it has no condition of its own");
+const CONTINUES: PassedOver = PassedOver::No("its failure is passed over as it is");
+const ALONE: &[Hider] = &[];
+
+/// All steps of the built-in runbook, in its order.
+pub const CHECKS: &[Check] = &[
+    Check {
+        step: "snapshot-ledger",
+        scenario: "balance-anomaly",
+        hidden_by: ALONE,
+        without: "wrong balances have nothing to be restored from",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::No(
+            "`rollback prepare` ends with the failure whatever `rb.on-fail` says, and nothing is deployed",
+        ),
+    },
+    Check {
+        step: "halt-trading",
+        scenario: "image-gone",
+        hidden_by: ALONE,
+        without: "a person is called, and trading is not halted over a ledger that nobody made right",
+        vacuous: Change::Fails(&[("\"mode\":\"maintenance\"", "\"mode\":\"open\"")]),
+        passed_over: PassedOver::In {
+            scenario: "held-up-halting",
+            then: "a person is called, and trading is not halted over a ledger that nobody made right",
+        },
+    },
+    Check {
+        step: "fence-ledger",
+        scenario: "flag-missed",
+        hidden_by: ALONE,
+        without: "gateways that missed the halt go on writing to the ledger that is being restored",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::In {
+            scenario: "held-up-fencing",
+            then: "a ledger without a fence is not restored, and a person is called where waiting was enough",
+        },
+    },
+    Check {
+        step: "dump-logs",
+        scenario: "latency-regression",
+        hidden_by: ALONE,
+        without: "the bad release's logs are gone with its pods",
+        vacuous: NO_CONDITION,
+        passed_over: CONTINUES,
+    },
+    Check {
+        step: "undo-schema",
+        scenario: "two-migrations",
+        hidden_by: ALONE,
+        without: "the prior release can't read the ledger",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::In {
+            scenario: "undo-script-failing",
+            then: "the prior release finds a ledger that it can't read",
+        },
+    },
+    Check {
+        step: "restore-ledger",
+        scenario: "balance-anomaly",
+        hidden_by: ALONE,
+        without: "the wrong balances stay",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::In {
+            scenario: "held-up-restoring",
+            then: "there is nothing to replay into, and a person is called where waiting was enough",
+        },
+    },
+    Check {
+        step: "replay-orders",
+        scenario: "balance-anomaly",
+        hidden_by: ALONE,
+        without: "every order and trade since the snapshot is lost",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::In {
+            scenario: "held-up-replaying",
+            then: "every order and trade since the snapshot is lost",
+        },
+    },
+    Check {
+        step: "restore-config",
+        scenario: "bad-configuration",
+        hidden_by: ALONE,
+        without: "the prior release starts with the configuration that is to blame",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::In {
+            scenario: "held-up-config",
+            then: "the prior release starts with the configuration that is to blame",
+        },
+    },
+    Check {
+        step: "resume-rollout",
+        scenario: "canary",
+        hidden_by: ALONE,
+        without: "the undo of a paused Deployment is refused",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::Mended {
+            scenario: "held-up-resuming",
+            by: "the undo finds that it is still paused",
+        },
+    },
+    Check {
+        step: "restore-replicas",
+        scenario: "replicas-scaled",
+        hidden_by: ALONE,
+        without: "the exchange is left with less than it had",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::Mended {
+            scenario: "held-up-scaling",
+            by: "`rollout-status` finds that it is still too small",
+        },
+    },
+    Check {
+        step: "undo-app",
+        scenario: "second-release",
+        hidden_by: ALONE,
+        without: "the bad release stays",
+        vacuous: Change::Fails(&[(" --to-revision=$TARGET_REVISION", "")]),
+        passed_over: PassedOver::In {
+            scenario: "held-up-undoing",
+            then: "the bad release stays, and a person is called where waiting was enough",
+        },
+    },
+    Check {
+        step: "replace-pods",
+        scenario: "configuration-only",
+        hidden_by: ALONE,
+        without: "pods go on with the bad configuration that they began with",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::In {
+            scenario: "held-up-replacing",
+            then: "pods go on with the bad configuration that they began with",
+        },
+    },
+    Check {
+        step: "rollout-status",
+        scenario: "missing-image",
+        // It waits for the same while it has time left.
+        hidden_by: &[Hider::TakenOut("review-replica-sets")],
+        without: "the next service is undone before this one stands, and what follows finds half a rollout",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::Mended {
+            scenario: "held-up-rollout",
+            by: "`check-health` waits for the pods that the rollout lacks",
+        },
+    },
+    Check {
+        step: "check-health",
+        scenario: "check-health",
+        hidden_by: ALONE,
+        without: "recovery is claimed with a risk service that says that it is not well",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::Here,
+    },
+    Check {
+        step: "check-build",
+        scenario: "check-build",
+        hidden_by: ALONE,
+        without: "another build than the recorded one serves, and nobody is told before the end of the proof",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::Here,
+    },
+    Check {
+        step: "unfence-ledger",
+        scenario: "breaking-migration",
+        hidden_by: ALONE,
+        without: "nothing can be written, and every order is refused",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::In {
+            scenario: "held-up-unfencing",
+            then: "trading is open over a ledger that nothing can be written to",
+        },
+    },
+    Check {
+        step: "open-trading",
+        scenario: "breaking-migration",
+        hidden_by: ALONE,
+        without: "trading stays halted",
+        vacuous: Change::Fails(&[("\"mode\":\"open\"", "\"mode\":\"maintenance\"")]),
+        passed_over: PassedOver::In {
+            scenario: "held-up-opening",
+            then: "trading stays halted, and a person is called where waiting was enough",
+        },
+    },
+    Check {
+        step: "orders-flow",
+        scenario: "check-orders-flow",
+        hidden_by: ALONE,
+        without: "recovery is claimed while gateways still refuse orders",
+        vacuous: Change::Fails(&[("\"== 0\"", "\">= 0\"")]),
+        passed_over: PassedOver::No(
+            "where it fails for good a person is called while trading is open, and no scenario can expect that yet",
+        ),
+    },
+    Check {
+        step: "error-rate",
+        scenario: "check-error-rate",
+        hidden_by: &[
+            Hider::TakenOut("error-rate-worst-pod"),
+            Hider::TakenOut("error-logs"),
+            Hider::TakenOut("stay-recovered"),
+        ],
+        without: "recovery is claimed after a few seconds, and requests fail that nobody counts",
+        vacuous: Change::Fails(&[("\"< 0.0001\"", "\"< 1\"")]),
+        passed_over: PassedOver::Here,
+    },
+    Check {
+        step: "error-rate-worst-pod",
+        scenario: "check-worst-pod",
+        hidden_by: ALONE,
+        without: "one pod that fails disappears among those that get all the requests",
+        vacuous: Change::Fails(&[("\"< 0.001\"", "\"< 1\"")]),
+        passed_over: PassedOver::No(
+            "whatever fails begins the window anew, and then `error-logs` or `stay-recovered` may see it as well",
+        ),
+    },
+    Check {
+        step: "error-logs",
+        scenario: "check-error-logs",
+        hidden_by: ALONE,
+        without: "failures that no metric counts go unseen",
+        vacuous: Change::Fails(&[("level=\"error\"", "level=\"fatal\"")]),
+        passed_over: PassedOver::Here,
+    },
+    Check {
+        step: "books-balance",
+        scenario: "check-books",
+        hidden_by: ALONE,
+        without: "recovery is claimed over books that are off",
+        vacuous: Change::Fails(&[("max(dex", "0 * max(dex")]),
+        passed_over: PassedOver::Here,
+    },
+    Check {
+        step: "stay-recovered",
+        scenario: "check-stay-recovered",
+        hidden_by: ALONE,
+        without: "a relapse right after the proof goes unseen",
+        vacuous: Change::Fails(&[("\"< 0.0001\"", "\"< 1\"")]),
+        passed_over: PassedOver::Here,
+    },
+    Check {
+        step: "still-prior-build",
+        scenario: "check-still-prior",
+        // It sees that pods were started meanwhile.
+        hidden_by: &[Hider::PassedOver("stay-recovered")],
+        without: "another release that came meanwhile goes unseen, as it does no harm yet",
+        vacuous: NO_CONDITION,
+        passed_over: PassedOver::Here,
+    },
+    Check {
+        step: "post-mortem",
+        scenario: "latency-regression",
+        hidden_by: ALONE,
+        without: "nobody finds the timeline and the evidence again",
+        vacuous: NO_CONDITION,
+        passed_over: CONTINUES,
+    },
+    Check {
+        step: "scenario",
+        scenario: "latency-regression",
+        hidden_by: ALONE,
+        without: "the incident does not become a drill",
+        vacuous: NO_CONDITION,
+        passed_over: CONTINUES,
+    },
+];
+
+/// Steps for which no drill is known in which they alone matter, and why.
+pub const MASKED: &[(&str, &str)] = &[
+    (
+        "record-release",
+        "`rollback prepare` records the release in any case, as nothing can be planned without it. The step gives it its time, and is there for whoever works by hand.",
+    ),
+    (
+        "review-replica-sets",
+        "`rollout-status` ends only when the old pods are gone, and `check-health` counts the pods: what the review could see after the one, the other sees right after it.",
+    ),
+];
+
+/// A step at a wrong place, and the drill that must reject it.
+#[derive(Clone, Copy, Debug)]
+pub struct Misplaced {
+    /// The step.
+    pub step: &'static str,
+    /// The step right before which it is put.
+    pub before: &'static str,
+    /// The scenario.
+    pub scenario: &'static str,
+    /// What is wrong with it, for a reader; of an order that does no harm: why not.
+    pub why: &'static str,
+}
+
+impl Misplaced {
+    /// `runbook` with the step at the wrong place.
+    #[must_use]
+    pub fn in_runbook(&self, runbook: &str) -> String {
+        move_step(runbook, self.step, self.before)
+    }
+}
+
+const fn misplaced(
+    step: &'static str,
+    before: &'static str,
+    scenario: &'static str,
+    why: &'static str,
+) -> Misplaced {
+    Misplaced {
+        step,
+        before,
+        scenario,
+        why,
+    }
+}
+
+/// Orders of steps that a drill must reject. Each drill passes with the step where it is.
+pub const ORDERS: &[Misplaced] = &[
+    misplaced(
+        "halt-trading",
+        "unfence-ledger",
+        "image-gone",
+        "where there is no way back, trading was never halted",
+    ),
+    misplaced(
+        "fence-ledger",
+        "restore-config",
+        "flag-missed",
+        "nothing keeps the gateways' writes out of the restore, which is refused",
+    ),
+    misplaced(
+        "dump-logs",
+        "review-replica-sets",
+        "latency-regression",
+        "the bad pods are gone, and their logs with them",
+    ),
+    misplaced(
+        "undo-schema",
+        "review-replica-sets",
+        "breaking-migration",
+        "the prior release starts on a ledger that it can't read",
+    ),
+    misplaced(
+        "restore-ledger",
+        "halt-trading",
+        "balance-anomaly",
+        "the ledger is replaced under writers, which is refused",
+    ),
+    misplaced(
+        "restore-ledger",
+        "fence-ledger",
+        "balance-anomaly",
+        "the ledger is replaced under writers, which is refused",
+    ),
+    misplaced(
+        "replay-orders",
+        "restore-ledger",
+        "balance-anomaly",
+        "there is nothing to replay from",
+    ),
+    misplaced(
+        "restore-config",
+        "review-replica-sets",
+        "bad-configuration",
+        "pods have started with the bad configuration by then",
+    ),
+    misplaced(
+        "replace-pods",
+        "restore-config",
+        "configuration-only",
+        "pods are replaced while the bad configuration is still there",
+    ),
+    misplaced(
+        "rollout-status",
+        "undo-app",
+        "latency-regression",
+        "it waits for what nobody has begun",
+    ),
+    misplaced(
+        "check-health",
+        "undo-app",
+        "check-health",
+        "it asks the pods that are about to go",
+    ),
+    misplaced(
+        "check-build",
+        "orders-flow",
+        "check-build-halted",
+        "trading is opened before anybody looks",
+    ),
+    misplaced(
+        "unfence-ledger",
+        "undo-schema",
+        "breaking-migration",
+        "the migration is undone under writers",
+    ),
+    misplaced(
+        "unfence-ledger",
+        "restore-config",
+        "flag-missed",
+        "gateways that missed the halt write by the bad release",
+    ),
+    misplaced(
+        "open-trading",
+        "restore-config",
+        "image-gone",
+        "where there is no way back, trading is open",
+    ),
+    misplaced(
+        "orders-flow",
+        "open-trading",
+        "breaking-migration",
+        "no order can flow yet",
+    ),
+    misplaced(
+        "error-rate",
+        "open-trading",
+        "breaking-migration",
+        "there are no requests to prove anything by",
+    ),
+    misplaced(
+        "error-rate",
+        "undo-app",
+        "latency-regression",
+        "it proves what the bad release does",
+    ),
+    misplaced(
+        "books-balance",
+        "error-rate",
+        "check-books",
+        "books that are off a little later go unseen",
+    ),
+];
+
+/// Orders that do no harm, and why. Each drill passes with them, too.
+pub const INDIFFERENT: &[Misplaced] = &[
+    misplaced(
+        "fence-ledger",
+        "halt-trading",
+        "balance-anomaly",
+        "gateways refuse orders as in maintenance while the fence is up",
+    ),
+    misplaced(
+        "open-trading",
+        "unfence-ledger",
+        "breaking-migration",
+        "gateways refuse orders as in maintenance while the fence is up",
+    ),
+    misplaced(
+        "replay-orders",
+        "review-replica-sets",
+        "balance-anomaly",
+        "the prior engine loads the ledger again when it has changed",
+    ),
+    misplaced(
+        "resume-rollout",
+        "rollout-status",
+        "canary",
+        "the undo finds the pause and resumes",
+    ),
+    misplaced(
+        "restore-replicas",
+        "check-health",
+        "replicas-scaled",
+        "the rollout finds that pods are missing and scales up",
+    ),
+    misplaced(
+        "error-rate-worst-pod",
+        "error-rate",
+        "check-worst-pod",
+        "whatever fails begins the window anew, and then all are asked again",
+    ),
+    misplaced(
+        "error-logs",
+        "error-rate",
+        "check-error-logs",
+        "it waits for as many requests itself",
+    ),
+    misplaced(
+        "still-prior-build",
+        "stay-recovered",
+        "check-still-prior",
+        "`stay-recovered` sees that pods were started",
+    ),
+];
+
+/// A trigger: where it must fire, and where a sound exchange comes near it.
+#[derive(Clone, Copy, Debug)]
+pub struct TriggerDrills {
+    /// Its name.
+    pub trigger: &'static str,
+    /// The scenario in which it must fire.
+    pub fires: &'static str,
+    /// The scenario of a sound release in which it must not.
+    pub near: &'static str,
+    /// How near: with this edit of the trigger (from, to) it would fire.
+    pub would_fire: (&'static str, &'static str),
+}
+
+/// All triggers of the built-in runbook, in its order.
+pub const TRIGGERS: &[TriggerDrills] = &[
+    TriggerDrills {
+        trigger: "p0-matching-irregularity",
+        fires: "irregular-matching",
+        near: "near-matching",
+        would_fire: ("[1m]", "[10m]"),
+    },
+    TriggerDrills {
+        trigger: "p0-state-hash",
+        fires: "state-hash-mismatch",
+        near: "near-state-hash",
+        would_fire: ("[1m]", "[10m]"),
+    },
+    TriggerDrills {
+        trigger: "p0-order-failures",
+        fires: "just-too-many-errors",
+        near: "near-order-failures",
+        would_fire: ("for: 20s", "for: 5s"),
+    },
+    TriggerDrills {
+        trigger: "sla-latency-p99",
+        fires: "latency-regression",
+        near: "near-latency",
+        would_fire: ("for: 15s", "for: 5s"),
+    },
+    TriggerDrills {
+        trigger: "sla-throughput",
+        fires: "throughput-collapse",
+        near: "near-throughput",
+        would_fire: ("< 0.7", "< 0.8"),
+    },
+    TriggerDrills {
+        trigger: "data-balance-anomaly",
+        fires: "balance-anomaly",
+        near: "near-balance-anomaly",
+        would_fire: ("for: 15s", "for: 5s"),
+    },
+];
+
+impl TriggerDrills {
+    /// `runbook` with the trigger as it would fire on the sound release.
+    ///
+    /// # Panics
+    /// If the runbook lacks the trigger or the words to edit.
+    #[must_use]
+    pub fn hasty_in(&self, runbook: &str) -> String {
+        let start = runbook
+            .find(&format!("- name: {}\n", self.trigger))
+            .expect("the trigger is there");
+        let rest = &runbook[start + 1..];
+        let end = rest
+            .find("- name: ")
+            .or(rest.find("\n---"))
+            .expect("it ends");
+        let (from, to) = self.would_fire;
+        assert!(rest[..end].contains(from), "{}: no {from}", self.trigger);
+        let edited = rest[..end].replace(from, to);
+        format!("{}{edited}{}", &runbook[..=start], &rest[end..])
+    }
+}
+
+/// The book's table of triggers.
+#[must_use]
+pub fn table_of_triggers() -> String {
+    let mut out = "| trigger | must fire in | must not fire in | where it would with |\n| --- | --- | --- | --- |\n".to_owned();
+    for row in TRIGGERS {
+        let (from, to) = row.would_fire;
+        out.push_str(&format!(
+            "| `{}` | `{}` | `{}` | `{to}` for `{from}` |\n",
+            row.trigger, row.fires, row.near
+        ));
+    }
+    out
+}
+
+/// The book's table of steps.
+#[must_use]
+pub fn table_of_steps() -> String {
+    let mut out = "| step | drill | without the step | if its check checks nothing | if its failure is passed over |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    let cell = |change: Change| match change {
+        Change::Fails(_) => "the drill fails",
+        Change::No(why) => why,
+    };
+    for row in CHECKS {
+        let passed_over = match row.passed_over {
+            PassedOver::Here => "the drill fails".to_owned(),
+            PassedOver::In { scenario, then } => format!("`{scenario}` fails: {then}"),
+            PassedOver::Mended { scenario, by } => {
+                format!("`{scenario}` passes all the same: {by}, and makes it good")
+            }
+            PassedOver::No(why) => why.to_owned(),
+        };
+        let hiders = row.hidden_by.iter();
+        let others: String = hiders
+            .map(|hider| match hider {
+                Hider::TakenOut(step) => format!(", and without `{step}`"),
+                Hider::PassedOver(step) => format!(", and with failures of `{step}` passed over"),
+            })
+            .collect();
+        out.push_str(&format!(
+            "| `{}` | `{}` | {}{others} | {} | {} |\n",
+            row.step,
+            row.scenario,
+            row.without,
+            cell(row.vacuous),
+            passed_over
+        ));
+    }
+    out
+}
+
+/// A table of the book: steps at wrong places.
+#[must_use]
+pub fn table_of_orders(orders: &[Misplaced]) -> String {
+    let mut out = "| step | put before | drill | why |\n| --- | --- | --- | --- |\n".to_owned();
+    for row in orders {
+        out.push_str(&format!(
+            "| `{}` | `{}` | `{}` | {} |\n",
+            row.step, row.before, row.scenario, row.why
+        ));
+    }
+    out
+}

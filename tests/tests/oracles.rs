@@ -1,0 +1,183 @@
+//! Every oracle is seen not to pass in a drill, by something that goes wrong in the world, the procedure or the scenario. That each also sees
+//! through doctored evidence is shown beside them (`harness/src/oracles/tests`).
+
+use std::time::Duration;
+
+use e2e::drills::{changed, edited, plan, plan_by, run, without_step};
+use firedrill::drill::DrillResult;
+use firedrill::finding::OracleName;
+use firedrill::runbooks::BUILT_IN;
+use firedrill::scenario::{Anchor, Crash, CrashSide, Fault, FaultKind};
+use firedrill::verdict::Verdict;
+
+/// A fault at this instant.
+fn fault(
+    kind: FaultKind,
+    target: Option<&str>,
+    when: Anchor,
+    at_s: u64,
+    lasts_s: Option<u64>,
+) -> Fault {
+    Fault {
+        kind,
+        when,
+        at: Duration::from_secs(at_s),
+        jitter: Duration::ZERO,
+        lasts: lasts_s.map(Duration::from_secs),
+        target: target.map(str::to_owned),
+        delay: None,
+        chance: None,
+    }
+}
+
+/// `scenario` with one fault more.
+fn under(scenario: &str, fault: Fault) -> DrillResult {
+    run(&edited(plan(scenario, 3), |scenario| {
+        scenario.faults.push(fault)
+    }))
+}
+
+/// The runbook with the triggers' debounce at six minutes.
+fn notices_after_six_minutes() -> String {
+    changed("for: 15s", "for: 6m")
+}
+
+/// A drill that this oracle must not pass; `None`: the simulation has none, for the reason beside it.
+fn drill_against(oracle: OracleName) -> Option<DrillResult> {
+    let without = |scenario, step| Some(run(&plan_by(scenario, 3, &without_step(BUILT_IN, step))));
+    // Six minutes after the trigger, so that it is no part of the recovery.
+    let later = |kind, target, lasts| {
+        let fault = fault(kind, target, Anchor::Trigger, 360, lasts);
+        Some(under("latency-regression", fault))
+    };
+    match oracle {
+        // Nothing can hold the clients of a simulation up.
+        OracleName::Host => None,
+        // It takes two hosts that both act: `bites_of_executors.rs` has them.
+        OracleName::Writers => None,
+        // It takes an executor that replays an order twice: `bites_of_executors.rs` has it.
+        OracleName::Phantoms => None,
+        // Its engine credits wrong accounts, and every sum is right.
+        OracleName::Ledger => Some(run(&edited(plan("latency-regression", 3), |scenario| {
+            scenario.release.to = "1.6.2-misdirected".to_owned();
+        }))),
+        OracleName::SteadyState => {
+            let killed = fault(
+                FaultKind::PodsKilled,
+                Some("matching"),
+                Anchor::Start,
+                30,
+                None,
+            );
+            Some(under("latency-regression", killed))
+        }
+        OracleName::FaultFired => Some(run(&edited(plan("latency-regression", 3), |scenario| {
+            scenario.crash = Some(Crash {
+                request: 1_000_000,
+                side: CrashSide::After,
+                resume_after: Duration::from_secs(5),
+            });
+        }))),
+        OracleName::Trigger | OracleName::Rto | OracleName::Impact => {
+            // Ten minutes are the longest that a trigger may wait: the drill is over before it fires.
+            let deaf = plan_by("balance-anomaly", 3, &changed("for: 15s", "for: 10m"));
+            Some(run(&edited(deaf, |scenario| {
+                scenario.timing.duration = Duration::from_secs(600);
+            })))
+        }
+        OracleName::Detection => Some(run(&plan_by(
+            "balance-anomaly",
+            3,
+            &notices_after_six_minutes(),
+        ))),
+        OracleName::Outcome => without("deployment-paused", "resume-rollout"),
+        OracleName::Claim => without("breaking-migration", "orders-flow"),
+        OracleName::Files => without("latency-regression", "dump-logs"),
+        OracleName::ErrorRate => later(FaultKind::PodsKilled, Some("gateway"), None),
+        OracleName::Latency => later(FaultKind::LatencySpike, None, Some(20)),
+        OracleName::Hold => later(FaultKind::NodePaused, None, Some(20)),
+        OracleName::Invariants => {
+            let text = without_step(&without_step(BUILT_IN, "fence-ledger"), "unfence-ledger");
+            let drills = (0..8).map(|seed| run(&plan_by("balance-anomaly", seed, &text)));
+            drills
+                .into_iter()
+                .find(|it| it.verdicts.overall == Verdict::Fail)
+        }
+        OracleName::Trades | OracleName::Orders => without("balance-anomaly", "replay-orders"),
+        OracleName::Builds => {
+            let text = BUILT_IN.replace(" --to-revision=$TARGET_REVISION", "");
+            Some(run(&plan_by("second-undo", 3, &text)))
+        }
+        OracleName::Maintenance => without("balance-anomaly", "open-trading"),
+        OracleName::State => without("latency-regression", "restore-config"),
+    }
+}
+
+#[test]
+fn every_oracle_is_seen_not_to_pass_in_a_drill() {
+    let mut blind = Vec::new();
+    for oracle in OracleName::ALL {
+        let Some(result) = drill_against(oracle) else {
+            let elsewhere = [OracleName::Host, OracleName::Writers, OracleName::Phantoms];
+            assert!(
+                elsewhere.contains(&oracle),
+                "{oracle} is never seen to bite"
+            );
+            continue;
+        };
+        match result.findings.iter().find(|it| it.oracle() == oracle) {
+            Some(found) if found.verdict() != Verdict::Pass => {}
+            Some(found) => blind.push(format!("{oracle}: {found}")),
+            None => blind.push(format!("{oracle} was not asked")),
+        }
+        if result.verdicts.overall == Verdict::Pass {
+            blind.push(format!("{oracle}: the drill passes"));
+        }
+    }
+    assert!(blind.is_empty(), "{blind:#?}");
+}
+
+#[test]
+fn harm_that_goes_unnoticed_for_six_minutes_fails_though_the_rollback_is_quick() {
+    for seed in 0..3 {
+        let result = run(&plan_by(
+            "balance-anomaly",
+            seed,
+            &notices_after_six_minutes(),
+        ));
+        assert_eq!(result.verdicts.overall, Verdict::Fail, "{seed}");
+        assert!(
+            result.rto_ms.is_some_and(|rto| rto < 60_000),
+            "{:?}",
+            result.rto_ms
+        );
+        let first = result.troubles()[0].oracle();
+        assert_eq!(first, OracleName::Detection, "{:#?}", result.troubles());
+    }
+}
+
+#[test]
+fn what_befalls_the_ledger_while_the_release_is_deployed_is_held_against_it() {
+    // Somebody's hand, or a migration's: it is there before the release's own engine finds the ledger. With no trigger
+    // on the books, the way back leaves the ledger as it is.
+    let (was, is) = (
+        "condition: \"> 0\"\n    for: 15s\n---",
+        "condition: \"> 9\"\n    for: 15s\n---",
+    );
+    let deaf = changed(was, is);
+    let booked = fault(FaultKind::BooksBroken, None, Anchor::Deployment, 0, None);
+    let result = run(&edited(
+        plan_by("compatible-migration", 3, &deaf),
+        |scenario| {
+            scenario.faults.push(booked);
+        },
+    ));
+    let ledger = result
+        .findings
+        .iter()
+        .find(|it| it.oracle() == OracleName::Ledger);
+    let ledger = ledger.expect("it was asked");
+    assert_eq!(ledger.kind(), "differs", "{:#?}", result.findings);
+    assert_eq!(ledger.numbers().0["differences"], 1, "{ledger}");
+    assert!(ledger.to_string().contains("account 0"), "{ledger}");
+}
