@@ -3,6 +3,7 @@
 use super::recovery::{is_only_noise, recovered_before};
 use crate::evidence::{Evidence, FaultSeen, Ms, Outcome, union_ms};
 use crate::finding::ClaimFinding;
+use crate::scenario::FaultKind;
 
 /// How much earlier than the clients the executor may date recovery: measured recovery is up to one second late by construction,
 /// and what was under way when the last gateway opened may take another.
@@ -10,6 +11,10 @@ const TOLERANCE_MS: u64 = 2_000;
 
 /// How much later than the clients it may date recovery: it looks at every gateway, and at each again and again until it has opened.
 const LATE_MS: u64 = 30_000;
+
+/// How long whoever takes over from a host that died waits for its lease to run out, as our executor sets it
+/// (`executor::Options`).
+const LEASE_MS: u64 = 20_000;
 
 /// A claim of recovery that the clients do not confirm is the worst that an executor can say.
 pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
@@ -56,9 +61,12 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
 fn away_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
     let faults = || evidence.faults.iter().filter(|fault| fault.hits > 0);
     let began = |fault: &&FaultSeen| fault.began_ms.is_some_and(|began| began <= to);
-    let away = faults().filter(began).map(|fault| fault.away_ms);
+    let away = faults().filter(began).map(|fault| match fault.kind {
+        FaultKind::ExecutorKilled => fault.away_ms + LEASE_MS,
+        _ => fault.away_ms,
+    });
     let crash = evidence.crash_ms.flatten().filter(|&at| at <= to);
     union_ms(faults().filter_map(FaultSeen::lasted), from, to)
         + away.sum::<Ms>()
-        + crash.map_or(0, |_| evidence.resume_after_ms)
+        + crash.map_or(0, |_| evidence.resume_after_ms + LEASE_MS)
 }
