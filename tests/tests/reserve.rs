@@ -128,7 +128,7 @@ fn a_server_that_is_gone_late_in_the_proof_has_a_person_called_in_time() {
         fault(
             FaultKind::Unreachable,
             "error-rate",
-            190 * SECOND,
+            235 * SECOND,
             Some(600 * SECOND),
         ),
     );
