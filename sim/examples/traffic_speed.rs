@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use sim::Application as _;
 use sim::exchange::{Exchange, ExchangeConfig};
 use sim::time::Micros;
 use sim::workload::{ContainerStart, Workload};
@@ -29,6 +30,7 @@ fn main() {
             exchange.start(
                 Micros::ZERO,
                 &ContainerStart {
+                    namespace: sim::exchange::NAMESPACE.to_owned(),
                     pod: pod.to_owned(),
                     uid: pod.to_owned(),
                     app: app.to_owned(),

@@ -1,7 +1,7 @@
 //! What the simulated kubelet sees of the processes that it runs.
 //!
-//! The control plane knows pods, probes and signals; what runs inside is the exchange. This trait
-//! is the line between them: the control plane calls it, the exchange implements it.
+//! The control plane knows pods, probes and signals; what runs inside is the application. This trait is the line between
+//! them: the control plane calls it, the application implements it.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,15 @@ use crate::time::Micros;
 /// A container that the kubelet has just started.
 #[derive(Clone, Debug)]
 pub struct ContainerStart {
+    /// Namespace of the pod.
+    pub namespace: String,
     /// Pod name, unique among live pods.
     pub pod: String,
     /// Pod UID, unique for ever.
     pub uid: String,
-    /// Label `app`: which service this is (`gateway`, `matching`, `risk`).
+    /// Label `app`: which service this is.
     pub app: String,
-    /// Image reference, for instance `dex/gateway:1.4.2`.
+    /// Image reference, for instance `shop/front:1.4.2`.
     pub image: String,
     /// Plain environment of the container (values from ConfigMaps already resolved).
     pub env: BTreeMap<String, String>,
@@ -60,7 +62,7 @@ pub struct LogLine {
 
 /// The processes inside the pods.
 ///
-/// Every method first brings the traffic up to `now`, so callers never need to.
+/// Every method first brings the application up to `now`, so callers never need to.
 pub trait Workload {
     /// A container's process starts.
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome;

@@ -23,7 +23,8 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use jiff::{SignedDuration, Timestamp};
-use sim::world::{ConnectionCut, World};
+use sim::World;
+use sim::world::ConnectionCut;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
@@ -550,7 +551,7 @@ impl Decorator for Bent {
         if self.bend == Bend::ReplaysTwice && report.entries > 0 {
             self.world.with(|state| {
                 let now = state.now();
-                assert!(state.exchange.log_newest_order_again(now));
+                assert!(state.application.log_newest_order_again(now));
             });
         }
         Ok(report)

@@ -25,7 +25,7 @@ use futures::future::BoxFuture;
 use server::Server;
 use sim::database::{DbError, DbOp};
 use sim::time::Micros;
-use sim::world::{Limits, World, WorldConfig};
+use sim::{Limits, World, WorldConfig};
 
 /// What the suite needs of the exchange whose ledger it is.
 #[async_trait]
@@ -344,7 +344,7 @@ impl Exchange for Simulated {
         };
         let outcome = self.world.with(|state| {
             let now = state.now();
-            state.exchange.database_mut(now).write(&command)
+            state.application.database_mut(now).write(&command)
         });
         match outcome {
             Ok(_) => Ok(()),
@@ -357,14 +357,14 @@ impl Exchange for Simulated {
     async fn connect(&self) {
         let opened = self.world.with(|state| {
             let now = state.now();
-            state.exchange.database_mut(now).connect(POD, 8)
+            state.application.database_mut(now).connect(POD, 8)
         });
         opened.expect("a session");
     }
 
     async fn connected(&self) -> bool {
         self.world
-            .with(|state| state.exchange.database().connected(POD))
+            .with(|state| state.application.database().connected(POD))
     }
 
     async fn migrate(&self) {
@@ -383,7 +383,7 @@ impl Exchange for Simulated {
         self.world.with(|state| {
             let now = state.now();
             let until = now + Micros::from_secs(600);
-            state.exchange.database_mut(now).hold_locks(until);
+            state.application.database_mut(now).hold_locks(until);
         });
     }
 }
@@ -392,10 +392,10 @@ impl Exchange for Simulated {
 fn the_simulated_server_is_as_the_port_says() {
     for (name, part) in PARTS {
         let limits = Limits::default();
-        let ended = sim::world::run(WorldConfig::default(), 1, limits, |world| async move {
+        let ended = sim::run(WorldConfig::default(), 1, limits, |world| async move {
             world.with(|state| {
                 let now = state.now();
-                state.exchange.stop_clients(now);
+                state.application.stop_clients(now);
             });
             let exchange = Simulated {
                 world: world.clone(),

@@ -242,7 +242,7 @@ fn a_snapshot_that_fails_leaves_the_ledger_open() {
         let (world, seen) = (world.clone(), Arc::clone(&seen));
         tokio::spawn(async move {
             world.sleep_until(after).await;
-            let accepts = world.with(|w| w.exchange.database().accepts_connections());
+            let accepts = world.with(|w| w.application.database().accepts_connections());
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.push(accepts);
         });

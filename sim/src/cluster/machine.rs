@@ -79,15 +79,15 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster with one node and the namespaces `default`, `kube-system` and `dex-production`.
+    /// A cluster with one node and the namespaces `default`, `kube-system` and `namespaces`.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self::with(seed, Timings::default(), 1)
+    pub fn new(seed: u64, namespaces: &[String]) -> Self {
+        Self::with(seed, namespaces, Timings::default(), 1)
     }
 
     /// A cluster with other latencies and `nodes` nodes.
     #[must_use]
-    pub fn with(seed: u64, timings: Timings, nodes: u32) -> Self {
+    pub fn with(seed: u64, namespaces: &[String], timings: Timings, nodes: u32) -> Self {
         let mut cluster = Self {
             now: Micros::ZERO,
             store: Store::new(),
@@ -108,7 +108,8 @@ impl Cluster {
             still_until: Micros::ZERO,
             audit: Audit::default(),
         };
-        for name in ["default", "kube-system", "dex-production"] {
+        let own = namespaces.iter().map(String::as_str);
+        for name in ["default", "kube-system"].into_iter().chain(own) {
             cluster
                 .seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
         }

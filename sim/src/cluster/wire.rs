@@ -67,6 +67,8 @@ pub struct Target {
     pub app: String,
     /// Pod IP.
     pub ip: String,
+    /// The first port that its container declares; 80 if it declares none.
+    pub port: u16,
     /// Whether a process runs in it.
     pub running: bool,
 }

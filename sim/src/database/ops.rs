@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use crate::application::Operation;
 use crate::time::Micros;
 
 /// One operation.
@@ -76,10 +77,11 @@ pub enum DbOp {
     },
 }
 
-impl DbOp {
-    /// What the operation is called in traces.
-    #[must_use]
-    pub fn verb(&self) -> &'static str {
+impl Operation for DbOp {
+    type Reply = DbReply;
+    type Error = DbError;
+
+    fn verb(&self) -> &'static str {
         match self {
             Self::History => "history",
             Self::Position => "position",
@@ -93,6 +95,23 @@ impl DbOp {
             Self::Restore { .. } => "restore",
             Self::Replay { .. } => "replay",
             Self::Migrate { .. } => "migrate",
+        }
+    }
+
+    fn changes(&self) -> bool {
+        match self {
+            Self::History
+            | Self::Position
+            | Self::FindSnapshot { .. }
+            | Self::FenceToken
+            | Self::TokenMax => false,
+            Self::Snapshot { .. }
+            | Self::Fence { .. }
+            | Self::Unfence { .. }
+            | Self::Undo { .. }
+            | Self::Restore { .. }
+            | Self::Replay { .. }
+            | Self::Migrate { .. } => true,
         }
     }
 }

@@ -242,18 +242,4 @@ impl Exchange {
             gateway.busy_until = gateway.busy_until.max(until.0);
         }
     }
-
-    /// Fault: nothing happens inside any pod before `until`. What is in the network already arrives.
-    pub fn stand_still(&mut self, now: Micros, until: Micros) {
-        self.hold_up_gateways(now, until);
-        self.faults.pods_still = self.faults.pods_still.max(until);
-        self.engine_free = self.engine_free.max(until.0);
-        self.find_next_hop();
-    }
-
-    /// How many requests have met a gateway that stood still, so far.
-    pub fn held_up(&mut self, now: Micros) -> u64 {
-        self.catch_up(now);
-        self.faults.held_up
-    }
 }

@@ -33,9 +33,9 @@ impl Workload for Exchange {
         let index = self.pods.len();
         let build = self.build_of(&container.image);
         let instance = self.rng.next_u64();
-        let ContainerStart { pod, uid, app, .. } = container;
+        let ContainerStart { uid, app, .. } = container;
         self.pods
-            .push(Pod::new(pod, uid, app, build, Role::Broken, instance));
+            .push(Pod::new(container, build, Role::Broken, instance));
         self.pods[index].previous = self.by_uid.insert(uid.clone(), index);
         let after = self.takes(&|t| t.boot, build.map(|b| b.service));
         match self.boot_role(index, build, container) {

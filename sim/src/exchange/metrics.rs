@@ -9,31 +9,8 @@ use crate::observe::SampleSink;
 use crate::time::Micros;
 
 impl Exchange {
-    /// What the pod exposes at `now`, always in the same order.
-    ///
-    /// # Errors
-    /// Nothing listens.
-    #[expect(
-        clippy::result_unit_err,
-        reason = "there is one way to fail: nothing listens"
-    )]
-    pub fn scrape(&mut self, now: Micros, uid: &str, sink: &mut dyn SampleSink) -> Result<(), ()> {
-        self.catch_up(now);
-        let index = self.running(uid).ok_or(())?;
-        if matches!(self.pods[index].role, Role::Broken) {
-            return Err(());
-        }
-        if matches!(self.pods[index].role, Role::Risk(_)) {
-            self.faults
-                .alarms
-                .values_mut()
-                .for_each(|shown| *shown += 1);
-        }
-        self.expose(index, sink);
-        Ok(())
-    }
-
-    fn expose(&self, index: usize, sink: &mut dyn SampleSink) {
+    /// Its samples, always in the same order.
+    pub(super) fn expose(&self, index: usize, sink: &mut dyn SampleSink) {
         let pod = &self.pods[index];
         if let Some(build) = &pod.build {
             sink.sample(

@@ -22,6 +22,7 @@
 //! - While the ledger is closed to connections on purpose (a snapshot is being copied), requests are refused as
 //!   maintenance; while a pool reconnects after its sessions were terminated, they fail with 503.
 
+mod application;
 mod clients;
 mod config;
 mod draws;
@@ -37,7 +38,8 @@ mod tests;
 mod traffic;
 mod venue;
 
+pub use application::NAMESPACE;
 pub use config::{Activity, Arrivals, ExchangeConfig, LoadConfig, ServiceTimings};
 pub use faults::{Alarm, ShownIn};
 pub use record::{Acknowledged, ClientRecord, ErrorKind, LatencyHistogram, Second};
-pub use venue::{Exchange, Missing, PodLogLine};
+pub use venue::{Exchange, Missing};

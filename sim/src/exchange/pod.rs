@@ -10,7 +10,7 @@ use dex::risk::Reconciler;
 
 use super::mounts::Mounts;
 use crate::time::Micros;
-use crate::workload::LogLine;
+use crate::workload::{ContainerStart, LogLine};
 
 /// Error lines that a pod writes in one second at most, and lines about maintenance.
 const ERROR_LINES_PER_S: u16 = 20;
@@ -119,6 +119,7 @@ pub(super) enum Role {
 /// A process: one start of a container.
 #[derive(Clone, Debug)]
 pub(super) struct Pod {
+    pub(super) namespace: String,
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) app: String,
@@ -143,17 +144,16 @@ pub(super) struct Pod {
 
 impl Pod {
     pub(super) fn new(
-        name: &str,
-        uid: &str,
-        app: &str,
+        container: &ContainerStart,
         build: Option<Build>,
         role: Role,
         instance: u64,
     ) -> Self {
         Self {
-            name: name.to_owned(),
-            uid: uid.to_owned(),
-            app: app.to_owned(),
+            namespace: container.namespace.clone(),
+            name: container.pod.clone(),
+            uid: container.uid.clone(),
+            app: container.app.clone(),
             build,
             role,
             instance,

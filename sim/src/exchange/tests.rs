@@ -8,6 +8,7 @@ mod traffic;
 use std::collections::BTreeMap;
 
 use super::{Exchange, ExchangeConfig};
+use crate::application::Application as _;
 use crate::database::{DbError, DbOp, DbReply};
 use crate::time::Micros;
 use crate::workload::{ContainerStart, StartOutcome, Workload};
@@ -47,6 +48,7 @@ impl Rig {
         let outcome = self.exchange.start(
             self.now,
             &ContainerStart {
+                namespace: super::NAMESPACE.to_owned(),
                 pod: uid.clone(),
                 uid: uid.clone(),
                 app: app.to_owned(),
@@ -87,9 +89,9 @@ impl Rig {
     }
 
     fn db(&mut self, op: DbOp) -> Result<DbReply, DbError> {
-        let duration = self.exchange.db_begin(self.now, op.clone())?;
+        let duration = self.exchange.begin(self.now, &op)?;
         self.now += duration;
-        self.exchange.db_finish(self.now, op)
+        self.exchange.finish(self.now, &op)
     }
 
     fn status(&mut self, uid: &str, path: &str) -> u16 {

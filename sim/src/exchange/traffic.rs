@@ -15,6 +15,7 @@ use super::leader::Readiness;
 use super::pod::{Answer, Hop};
 use super::record::{Acknowledged, ErrorKind, Seen};
 use super::venue::{Due, Exchange};
+use crate::application::Application as _;
 use crate::database::order_content;
 use crate::time::Micros;
 

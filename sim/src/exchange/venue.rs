@@ -16,27 +16,11 @@ use super::pod::{GatewayState, Pod, Role};
 use super::record::{Acknowledged, ClientRecord};
 use super::traffic::Replies;
 use crate::agenda::Agenda;
-use crate::database::{DbError, DbOp, DbReply, Ledger, LedgerDb, order_content};
+use crate::application::PodLogLine;
+use crate::database::{DbError, Ledger, LedgerDb, order_content};
 use crate::rng::Rng;
 use crate::time::Micros;
 use crate::workload::LogLine;
-
-/// A line that a pod wrote, with what a log collector knows about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PodLogLine {
-    /// Pod name.
-    pub pod: String,
-    /// Pod UID.
-    pub uid: String,
-    /// Label `app`.
-    pub app: String,
-    /// `info`, `warn` or `error`.
-    pub level: &'static str,
-    /// When it was written.
-    pub at: Micros,
-    /// The line.
-    pub text: String,
-}
 
 /// Acknowledged orders and trades that the ledger in use lacks, or shows with another content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,8 +91,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// An exchange without pods, with a ledger as the first deposits leave it.
-    #[must_use]
-    pub fn new(config: ExchangeConfig, seed: u64) -> Self {
+    pub(super) fn with_ledger(config: ExchangeConfig, seed: u64) -> Self {
         let build = Build::stable(Service::Matching);
         let state = dex::Exchange::genesis(
             build,
@@ -155,19 +138,6 @@ impl Exchange {
         }
     }
 
-    /// When something happens inside a pod that is not traffic; traffic is caught up with lazily.
-    #[must_use]
-    pub fn next_at(&self) -> Option<Micros> {
-        self.agenda
-            .next_at()
-            .map(|at| at.max(self.faults.pods_still))
-    }
-
-    /// Lets happen whatever is due at or before `now`.
-    pub fn advance(&mut self, now: Micros) {
-        self.catch_up(now);
-    }
-
     /// What the clients saw up to `now`.
     pub fn clients(&mut self, now: Micros) -> &ClientRecord {
         self.catch_up(now);
@@ -210,35 +180,6 @@ impl Exchange {
         &mut self.db
     }
 
-    /// Begins a database operation and says how long it takes. [`Self::db_finish`] must follow after that time.
-    ///
-    /// # Errors
-    /// What keeps the operation from beginning.
-    pub fn db_begin(&mut self, now: Micros, op: DbOp) -> Result<Micros, DbError> {
-        self.catch_up(now);
-        let begun = self.db.begin(now, &op);
-        self.database_changed(now);
-        begun
-    }
-
-    /// Finishes a database operation: its effects happen now.
-    ///
-    /// # Errors
-    /// Why it failed; it changed nothing then.
-    pub fn db_finish(&mut self, now: Micros, op: DbOp) -> Result<DbReply, DbError> {
-        self.catch_up(now);
-        let done = self.db.finish(now, &op);
-        self.database_changed(now);
-        let position = self.db.ledger().position();
-        self.fold(&[
-            now.0,
-            position.log_seq,
-            position.trades,
-            u64::from(done.is_ok()),
-        ]);
-        done
-    }
-
     /// Remembers what a command has traded, for whoever reads it later.
     #[inline]
     pub(super) fn traded(&mut self, trade: Trade) {
@@ -257,11 +198,6 @@ impl Exchange {
     /// The script that the server refuses.
     pub fn set_up_schema(&mut self, migrations: &[Migration]) -> Result<(), DbError> {
         self.db.set_up_schema(migrations)
-    }
-
-    /// Lines written since the last call.
-    pub fn take_logs(&mut self) -> Vec<PodLogLine> {
-        std::mem::take(&mut self.outbox)
     }
 
     /// Acknowledged orders and trades that the ledger in use lacks at `now`. Trades that a matching engine
@@ -300,14 +236,6 @@ impl Exchange {
         }
     }
 
-    /// The fingerprint of everything that happened so far.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        let mut z = self.digest ^ self.happenings;
-        z = (z ^ (z >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        z ^ (z >> 32)
-    }
-
     #[inline]
     pub(super) fn fold(&mut self, words: &[u64]) {
         self.happenings += 1;
@@ -327,6 +255,7 @@ impl Exchange {
             pod: pod.name.clone(),
             uid: pod.uid.clone(),
             app: pod.app.clone(),
+            namespace: pod.namespace.clone(),
             level,
             at,
             text,

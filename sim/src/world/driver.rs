@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
+use crate::application::Application;
 use crate::sentinel::Inside;
 use crate::time::Micros;
 use crate::world::front::World;
@@ -49,13 +50,14 @@ pub enum Halt {
 ///
 /// # Panics
 /// If called from within another tokio runtime.
-pub fn run<T, F>(
-    config: WorldConfig,
+pub fn run<A, T, F>(
+    config: WorldConfig<A::Config>,
     seed: u64,
     limits: Limits,
-    program: impl FnOnce(World) -> F,
+    program: impl FnOnce(World<A>) -> F,
 ) -> Result<T, Halt>
 where
+    A: Application,
     F: Future<Output = T>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread()

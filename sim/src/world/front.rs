@@ -11,16 +11,23 @@ use futures::future::BoxFuture;
 use http_body::Frame;
 use http_body_util::BodyExt;
 
+use crate::application::{Application, Done, Operation};
 use crate::cluster::ApiRequest;
-use crate::database::{DbError, DbOp, DbReply};
 use crate::fabric::{Server, Side};
 use crate::time::Micros;
 use crate::world::state::{Call, Reply, WorldState};
 
 /// A handle on the world. Clones share it.
-#[derive(Clone)]
-pub struct World {
-    state: Arc<Mutex<WorldState>>,
+pub struct World<A: Application> {
+    state: Arc<Mutex<WorldState<A>>>,
+}
+
+impl<A: Application> Clone for World<A> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+        }
+    }
 }
 
 /// The connection was cut before an answer came; whether the request took effect is unknown.
@@ -28,20 +35,20 @@ pub struct World {
 #[error("connection reset by peer")]
 pub struct ConnectionCut;
 
-impl World {
-    pub(crate) fn new(state: WorldState) -> Self {
+impl<A: Application> World<A> {
+    pub(crate) fn new(state: WorldState<A>) -> Self {
         Self {
             state: Arc::new(Mutex::new(state)),
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, WorldState> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, WorldState<A>> {
         // A panic inside the world has already failed the drill; its state is only read after that.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the world, or changes it, at the present instant.
-    pub fn with<T>(&self, look: impl FnOnce(&mut WorldState) -> T) -> T {
+    pub fn with<T>(&self, look: impl FnOnce(&mut WorldState<A>) -> T) -> T {
         look(&mut self.lock())
     }
 
@@ -68,7 +75,7 @@ impl World {
 
     /// The API server, as a service for `kube::Client::new`; requests count as `origin`'s.
     #[must_use]
-    pub fn kube(&self, origin: &str) -> KubeService {
+    pub fn kube(&self, origin: &str) -> KubeService<A> {
         KubeService {
             world: self.clone(),
             origin: origin.into(),
@@ -77,22 +84,22 @@ impl World {
 
     /// Prometheus (host `prometheus`) and Loki (host `loki`).
     #[must_use]
-    pub fn http(&self, origin: &str) -> HttpService {
+    pub fn http(&self, origin: &str) -> HttpService<A> {
         HttpService {
             world: self.clone(),
             origin: origin.into(),
         }
     }
 
-    /// One operation on the ledger database.
+    /// One operation on the application's data store.
     ///
     /// # Errors
     /// [`ConnectionCut`] if the fabric cut the connection; the server's own refusal inside.
     pub async fn db(
         &self,
         origin: &str,
-        op: DbOp,
-    ) -> Result<Result<DbReply, DbError>, ConnectionCut> {
+        op: A::Operation,
+    ) -> Result<Done<A::Operation>, ConnectionCut> {
         let verb = op.verb();
         match self
             .call(origin, Server::Database, verb, "", Call::Db(op))
@@ -120,8 +127,8 @@ impl World {
         server: Server,
         verb: &str,
         path: &str,
-        call: Call,
-    ) -> Reply {
+        call: Call<A::Operation>,
+    ) -> Reply<A::Operation> {
         let (to, reply) = oneshot::channel();
         self.lock().send(origin, server, verb, path, call, to);
         match reply.await {
@@ -181,14 +188,23 @@ impl http_body::Body for WorldBody {
 }
 
 /// The API server as a tower service.
-#[derive(Clone)]
-pub struct KubeService {
-    world: World,
+pub struct KubeService<A: Application> {
+    world: World<A>,
     origin: Arc<str>,
 }
 
-impl<B> tower::Service<http::Request<B>> for KubeService
+impl<A: Application> Clone for KubeService<A> {
+    fn clone(&self) -> Self {
+        Self {
+            world: self.world.clone(),
+            origin: self.origin.clone(),
+        }
+    }
+}
+
+impl<A, B> tower::Service<http::Request<B>> for KubeService<A>
 where
+    A: Application,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Debug,
 {
@@ -236,13 +252,21 @@ where
 }
 
 /// Prometheus and Loki as a tower service; the host in the URI says which.
-#[derive(Clone)]
-pub struct HttpService {
-    world: World,
+pub struct HttpService<A: Application> {
+    world: World<A>,
     origin: Arc<str>,
 }
 
-impl tower::Service<http::Request<Bytes>> for HttpService {
+impl<A: Application> Clone for HttpService<A> {
+    fn clone(&self) -> Self {
+        Self {
+            world: self.world.clone(),
+            origin: self.origin.clone(),
+        }
+    }
+}
+
+impl<A: Application> tower::Service<http::Request<Bytes>> for HttpService<A> {
     type Response = http::Response<Bytes>;
     type Error = ConnectionCut;
     type Future = BoxFuture<'static, Result<Self::Response, ConnectionCut>>;

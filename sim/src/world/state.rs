@@ -6,23 +6,22 @@ use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 
 use crate::agenda::Agenda;
+use crate::application::{Application, Done, NothingListens, Operation};
 use crate::audit::Audit;
 use crate::cluster::{ApiError, ApiRequest, ApiResponse, Cluster, Ticket, WatchFrame, WatchId};
-use crate::database::{DbError, DbOp, DbReply};
-use crate::exchange::{Exchange, ExchangeConfig};
 use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
 use crate::observe::{
     Config as PrometheusConfig, Loki, Prometheus, SampleSink, ScrapeError, ScrapeSource, Target,
 };
 use crate::time::Micros;
 use crate::world::front::WorldBody;
-use crate::world::writes::{self, Change, Write};
+use crate::world::writes::{Change, Write};
 
-/// How the world is set up.
+/// How the world is set up; `C` is the application's part.
 #[derive(Clone, Debug, Default)]
-pub struct WorldConfig {
-    /// The exchange and its clients.
-    pub exchange: ExchangeConfig,
+pub struct WorldConfig<C> {
+    /// The application and its clients.
+    pub application: C,
     /// Latencies between programs and servers.
     pub fabric: FabricTimings,
     /// How Prometheus scrapes.
@@ -31,23 +30,23 @@ pub struct WorldConfig {
 
 /// A request on its way into the world.
 #[derive(Clone)]
-pub(crate) enum Call {
+pub(crate) enum Call<O> {
     Kube(ApiRequest),
     Http(Server, http::Request<Bytes>),
-    Db(DbOp),
+    Db(O),
 }
 
 /// What comes back.
-pub(crate) enum Reply {
+pub(crate) enum Reply<O: Operation> {
     Kube(http::Response<WorldBody>),
     Http(http::Response<Bytes>),
-    Db(Result<DbReply, DbError>),
+    Db(Done<O>),
     /// The connection was cut; whether the request took effect is unknown to its sender.
     Cut,
 }
 
-pub(crate) struct Pending {
-    call: Call,
+pub(crate) struct Pending<O: Operation> {
+    call: Call<O>,
     sent_at: Micros,
     back: Micros,
     origin: String,
@@ -57,14 +56,14 @@ pub(crate) struct Pending {
     /// It has waited for its kind's watch cache.
     fresh: bool,
     /// `None` for the second copy of a duplicated request.
-    reply: Option<oneshot::Sender<Reply>>,
+    reply: Option<oneshot::Sender<Reply<O>>>,
 }
 
-enum Item {
+enum Item<O: Operation> {
     Wake(oneshot::Sender<()>),
-    Arrive(Box<Pending>),
-    FinishDb(Box<Pending>),
-    Reply(oneshot::Sender<Reply>, Box<Reply>),
+    Arrive(Box<Pending<O>>),
+    FinishDb(Box<Pending<O>>),
+    Reply(oneshot::Sender<Reply<O>>, Box<Reply<O>>),
     Frame(WatchId, WatchFrame),
     Digest,
 }
@@ -76,41 +75,41 @@ struct OpenWatch {
 }
 
 /// The world's state. Programs reach it through [`World`](super::World); oracles look at it directly.
-pub struct WorldState {
+pub struct WorldState<A: Application> {
     now: Micros,
     /// The control plane.
     pub cluster: Cluster,
-    /// The exchange, its clients and its database.
-    pub exchange: Exchange,
+    /// What runs in the pods, its clients and what it stores.
+    pub application: A,
     /// Metrics.
     pub prometheus: Prometheus,
     /// Logs.
     pub loki: Loki,
     /// What every request passes through.
     pub fabric: Fabric,
-    agenda: Agenda<Item>,
+    agenda: Agenda<Item<A::Operation>>,
     watches: BTreeMap<WatchId, OpenWatch>,
     /// Requests that wait for a watch cache.
-    waiting: BTreeMap<Ticket, Box<Pending>>,
+    waiting: BTreeMap<Ticket, Box<Pending<A::Operation>>>,
     audit: Audit,
     steps: u64,
     /// Before then nothing on the node does anything.
     node_still: Micros,
     /// Requests to the node that have waited for it.
     held_up: u64,
-    writes: Vec<Write>,
+    writes: Vec<Write<A::Operation>>,
 }
 
 const DIGEST_EVERY: Micros = Micros::from_secs(1);
 
-impl WorldState {
-    pub(crate) fn new(config: WorldConfig, seed: u64) -> Self {
+impl<A: Application> WorldState<A> {
+    pub(crate) fn new(config: WorldConfig<A::Config>, seed: u64) -> Self {
         let mut agenda = Agenda::default();
         agenda.push(DIGEST_EVERY, Item::Digest);
         Self {
             now: Micros::ZERO,
-            cluster: Cluster::new(seed),
-            exchange: Exchange::new(config.exchange, seed),
+            cluster: Cluster::new(seed, &A::namespaces(&config.application)),
+            application: A::new(config.application, seed),
             prometheus: Prometheus::new(config.prometheus, seed),
             loki: Loki::new(),
             fabric: Fabric::new(seed, config.fabric),
@@ -127,11 +126,11 @@ impl WorldState {
 
     /// Every request that has changed something, in the order of their effects.
     #[must_use]
-    pub fn writes(&self) -> &[Write] {
+    pub fn writes(&self) -> &[Write<A::Operation>] {
         &self.writes
     }
 
-    fn wrote(&mut self, pending: &Pending, change: Change) {
+    fn wrote(&mut self, pending: &Pending<A::Operation>, change: Change<A::Operation>) {
         self.writes.push(Write {
             origin: pending.origin.clone(),
             number: pending.number,
@@ -141,11 +140,15 @@ impl WorldState {
         });
     }
 
-    /// An operation of the database takes effect.
-    fn finish_db(&mut self, pending: &Pending, op: &DbOp) -> Result<DbReply, DbError> {
-        let fence = self.exchange.database().ledger().fence();
-        let done = self.exchange.db_finish(self.now, op.clone());
-        if done.is_ok() && writes::changes(op) {
+    /// An operation of the data store takes effect.
+    fn finish_db(
+        &mut self,
+        pending: &Pending<A::Operation>,
+        op: &A::Operation,
+    ) -> Done<A::Operation> {
+        let fence = self.application.fence();
+        let done = self.application.finish(self.now, op);
+        if done.is_ok() && op.changes() {
             let op = op.clone();
             self.wrote(pending, Change::Database { op, fence });
         }
@@ -158,13 +161,13 @@ impl WorldState {
         let now = self.now;
         self.node_still = self.node_still.max(until);
         self.cluster.stand_still(until);
-        self.exchange.stand_still(now, until);
+        self.application.stand_still(now, until);
         self.prometheus.stand_still(until);
     }
 
     /// How many requests have met the node standing still, clients' among them.
     pub fn held_up(&mut self) -> u64 {
-        self.held_up + self.exchange.held_up(self.now)
+        self.held_up + self.application.held_up(self.now)
     }
 
     /// The present instant.
@@ -201,8 +204,8 @@ impl WorldState {
         server: Server,
         verb: &str,
         path: &str,
-        call: Call,
-        reply: oneshot::Sender<Reply>,
+        call: Call<A::Operation>,
+        reply: oneshot::Sender<Reply<A::Operation>>,
     ) {
         let now = self.now;
         let passage = self.fabric.admit(origin, server, verb, path, now);
@@ -271,7 +274,7 @@ impl WorldState {
             let due = [
                 self.agenda.next_at(),
                 self.cluster.next_at(),
-                self.exchange.next_at(),
+                self.application.next_at(),
                 self.prometheus.next_at(),
             ];
             let Some(at) = due.into_iter().flatten().min() else {
@@ -284,17 +287,17 @@ impl WorldState {
             let now = self.now;
             self.steps += 1;
             if due[1].is_some_and(|t| t <= now) {
-                self.cluster.advance(now, &mut self.exchange);
+                self.cluster.advance(now, &mut self.application);
             }
             self.collect_frames();
             if due[2].is_some_and(|t| t <= now) {
-                self.exchange.advance(now);
+                self.application.advance(now);
             }
             self.collect_logs();
             if due[3].is_some_and(|t| t <= now) {
                 let mut source = Scrapes {
                     cluster: &self.cluster,
-                    exchange: &mut self.exchange,
+                    application: &mut self.application,
                 };
                 self.prometheus.advance(now, &mut source);
             }
@@ -308,12 +311,12 @@ impl WorldState {
         }
     }
 
-    fn happen(&mut self, item: Item) -> bool {
+    fn happen(&mut self, item: Item<A::Operation>) -> bool {
         match item {
             Item::Wake(waker) => waker.send(()).is_ok(),
             Item::Digest => {
                 self.audit
-                    .record_words(self.now, 0, &[self.exchange.digest()]);
+                    .record_words(self.now, 0, &[self.application.digest()]);
                 self.agenda.push(self.now + DIGEST_EVERY, Item::Digest);
                 false
             }
@@ -330,7 +333,7 @@ impl WorldState {
         }
     }
 
-    fn arrive(&mut self, mut pending: Box<Pending>) -> bool {
+    fn arrive(&mut self, mut pending: Box<Pending<A::Operation>>) -> bool {
         let now = self.now;
         if now < self.node_still && !matches!(pending.call, Call::Db(_)) {
             self.held_up += 1;
@@ -347,7 +350,7 @@ impl WorldState {
                 }
                 let response = self
                     .cluster
-                    .handle(now, request.clone(), &mut self.exchange);
+                    .handle(now, request.clone(), &mut self.application);
                 let response = self.kube_response(response);
                 if request.method != http::Method::GET && response.status().is_success() {
                     let change = Change::Cluster {
@@ -362,7 +365,7 @@ impl WorldState {
             }
             Call::Http(Server::Loki, request) => Reply::Http(self.loki.handle(now, request)),
             Call::Http(_, request) => Reply::Http(self.prometheus.handle(now, request)),
-            Call::Db(op) => match self.exchange.db_begin(now, op.clone()) {
+            Call::Db(op) => match self.application.begin(now, op) {
                 Ok(duration) if duration > Micros::ZERO => {
                     self.agenda.push(now + duration, Item::FinishDb(pending));
                     return false;
@@ -378,7 +381,7 @@ impl WorldState {
     }
 
     /// Sends the reply back; true if the sender's death let the drill go on.
-    fn answer(&mut self, pending: Box<Pending>, reply: Reply) -> bool {
+    fn answer(&mut self, pending: Box<Pending<A::Operation>>, reply: Reply<A::Operation>) -> bool {
         let now = self.now;
         let Pending {
             back,
@@ -479,9 +482,9 @@ impl WorldState {
     }
 
     fn collect_logs(&mut self) {
-        for line in self.exchange.take_logs() {
+        for line in self.application.take_logs() {
             let labels: BTreeMap<String, String> = [
-                ("namespace", "dex-production"),
+                ("namespace", line.namespace.as_str()),
                 ("app", line.app.as_str()),
                 ("pod", line.pod.as_str()),
                 ("level", line.level),
@@ -494,7 +497,7 @@ impl WorldState {
     }
 }
 
-impl Reply {
+impl<O: Operation> Reply<O> {
     fn summary(&self) -> String {
         match self {
             Self::Kube(r) => format!("kube {}", r.status().as_u16()),
@@ -507,7 +510,7 @@ impl Reply {
 }
 
 /// The answer of a server that refuses a request before it takes effect.
-fn refusal(call: &Call, status: u16, retry_after_s: Option<u32>) -> Reply {
+fn refusal<O: Operation>(call: &Call<O>, status: u16, retry_after_s: Option<u32>) -> Reply<O> {
     // Who is asked and may not answers with a `Status`; who has too much to do, in plain text.
     let of_rights = match status {
         401 => Some(("Unauthorized", "Unauthorized")),
@@ -541,13 +544,13 @@ fn refusal(call: &Call, status: u16, retry_after_s: Option<u32>) -> Reply {
     }
 }
 
-/// What Prometheus scrapes: the live pods, through the exchange's own counters.
-struct Scrapes<'a> {
+/// What Prometheus scrapes: the live pods, through the application's own counters.
+struct Scrapes<'a, A> {
     cluster: &'a Cluster,
-    exchange: &'a mut Exchange,
+    application: &'a mut A,
 }
 
-impl ScrapeSource for Scrapes<'_> {
+impl<A: Application> ScrapeSource for Scrapes<'_, A> {
     fn generation(&self) -> u64 {
         self.cluster.targets_generation()
     }
@@ -560,8 +563,8 @@ impl ScrapeSource for Scrapes<'_> {
                 uid: t.uid.clone(),
                 pod: t.pod.clone(),
                 app: t.app.clone(),
-                instance: format!("{}:8080", t.ip),
-                namespace: "dex-production".to_owned(),
+                instance: format!("{}:{}", t.ip, t.port),
+                namespace: t.namespace.clone(),
             })
             .collect()
     }
@@ -572,8 +575,8 @@ impl ScrapeSource for Scrapes<'_> {
         uid: &str,
         sink: &mut dyn SampleSink,
     ) -> Result<(), ScrapeError> {
-        self.exchange
+        self.application
             .scrape(now, uid, sink)
-            .map_err(|()| ScrapeError::Refused)
+            .map_err(|NothingListens| ScrapeError::Refused)
     }
 }

@@ -3,10 +3,10 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, ListParams, PostParams};
 
-use super::{Limits, World, WorldConfig, run};
 use crate::fabric::FabricTimings;
 use crate::measured::{Distribution, Measured};
 use crate::time::Micros;
+use crate::{Limits, World, WorldConfig, run};
 
 const GET: Micros = Micros(2_000);
 const LIST: Micros = Micros(3_000);

@@ -5,12 +5,11 @@
 
 use bytes::Bytes;
 
-use crate::database::DbOp;
 use crate::time::Micros;
 
 /// A request that took effect.
 #[derive(Clone, Debug)]
-pub struct Write {
+pub struct Write<O> {
     /// Who sent it, as the fabric knows the sender.
     pub origin: String,
     /// Its number among the requests of that origin, from 1.
@@ -20,12 +19,12 @@ pub struct Write {
     /// When it took effect.
     pub at: Micros,
     /// What it did.
-    pub change: Change,
+    pub change: Change<O>,
 }
 
 /// What a request changed.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum Change<O> {
     /// Something in the cluster; reads are not recorded.
     Cluster {
         /// `POST`, `PUT`, `PATCH` or `DELETE`.
@@ -35,29 +34,11 @@ pub enum Change {
         /// The request's body.
         body: Bytes,
     },
-    /// Something in the database: every operation but those that only read.
+    /// Something in the data store: every operation but those that only read.
     Database {
         /// The operation, with its fencing token.
-        op: DbOp,
+        op: O,
         /// Token of the fence before it took effect, if the fence was up.
         fence: Option<u64>,
     },
-}
-
-/// Whether the operation changes something.
-pub(super) fn changes(op: &DbOp) -> bool {
-    match op {
-        DbOp::History
-        | DbOp::Position
-        | DbOp::FindSnapshot { .. }
-        | DbOp::FenceToken
-        | DbOp::TokenMax => false,
-        DbOp::Snapshot { .. }
-        | DbOp::Fence { .. }
-        | DbOp::Unfence { .. }
-        | DbOp::Undo { .. }
-        | DbOp::Restore { .. }
-        | DbOp::Replay { .. }
-        | DbOp::Migrate { .. } => true,
-    }
 }

@@ -2,8 +2,8 @@
 
 use dex::migrations::Kind;
 use dex::release::Release;
+use sim::World;
 use sim::database::{DbOp, DbReply};
-use sim::world::World;
 
 use super::NAMESPACE;
 use crate::scenario::Scenario;

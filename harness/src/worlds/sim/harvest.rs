@@ -10,7 +10,7 @@ use serde_json::Value;
 use sim::cluster::{self, Kind};
 use sim::database::{LedgerDb, order_content, trade_content};
 use sim::exchange::LatencyHistogram;
-use sim::world::{World, WorldState};
+use sim::{World, WorldState};
 
 use super::NAMESPACE;
 use super::probe::live_pods;
@@ -48,7 +48,7 @@ pub(super) fn seconds(world: &World, plan: &Plan, end_ms: Ms) -> Vec<Second> {
     world.with(|state| {
         let now = state.now();
         let mut seconds: Vec<Second> = state
-            .exchange
+            .application
             .clients(now)
             .seconds
             .iter()
@@ -78,7 +78,7 @@ pub(super) fn take(
     evidence.seconds = seconds(world, plan, end_ms);
     world.with(|state| {
         let now = state.now();
-        let record = state.exchange.clients(now);
+        let record = state.application.clients(now);
         let entries = |acknowledged: &[sim::exchange::Acknowledged]| {
             acknowledged
                 .iter()
@@ -90,7 +90,7 @@ pub(super) fn take(
         };
         evidence.trades.acknowledged = entries(&record.trades);
         evidence.orders.acknowledged = entries(&record.orders);
-        let ledger = state.exchange.database().ledger();
+        let ledger = state.application.database().ledger();
         evidence.trades.present = ledger
             .trades()
             .iter()
@@ -107,7 +107,7 @@ pub(super) fn take(
         if evidence.executor.outcome != Outcome::Recovered && paths.contains(&Path::Restore) {
             let release = &plan.scenario.release.from;
             evidence.recoverable =
-                recoverable(state.exchange.database(), release, &evidence.orders);
+                recoverable(state.application.database(), release, &evidence.orders);
         }
         evidence.maintenance = MaintenanceSeen {
             flag: state
@@ -117,7 +117,7 @@ pub(super) fn take(
                 .map(str::to_owned),
             fence_token: ledger.fence(),
         };
-        evidence.unclaimed.unanswered = state.exchange.unanswered(now);
+        evidence.unclaimed.unanswered = state.application.unanswered(now);
         let since = evidence.executor.trigger.as_ref().map(|t| t.at_ms);
         evidence.writes = Some(record::writes(state.writes(), since));
         evidence.pods = live_pods(state);
@@ -202,7 +202,7 @@ pub(super) fn lasting_state(world: &World) -> BTreeMap<String, String> {
     world.with(|state| {
         let mut out = BTreeMap::new();
         objects(state, &mut out);
-        let database = state.exchange.database();
+        let database = state.application.database();
         let ledger = database.ledger();
         out.insert(
             "schema/layout".to_owned(),

@@ -32,7 +32,7 @@ use futures::future::{Either, join, select};
 use sim::exchange::ExchangeConfig;
 use sim::fabric::Side;
 use sim::time::Micros;
-use sim::world::{Limits, World, WorldConfig};
+use sim::{Limits, World, WorldConfig};
 
 use self::faults::Injector;
 pub use self::ports::database;
@@ -102,7 +102,7 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     };
     let inside = notebook.clone();
     let (fingerprint, executor_requests) =
-        match sim::world::run(config(&plan.scenario), plan.seed, limits, |world| {
+        match sim::run(config(&plan.scenario), plan.seed, limits, |world| {
             drill(world, plan, refit, inside)
         }) {
             Ok(ended) => ended?,
@@ -168,7 +168,7 @@ fn config(scenario: &Scenario) -> WorldConfig {
     exchange.load.accounts = scenario.load.accounts;
     exchange.load.markets = u16::try_from(scenario.load.markets).unwrap_or(u16::MAX);
     WorldConfig {
-        exchange,
+        application: exchange,
         ..WorldConfig::default()
     }
 }
@@ -303,7 +303,7 @@ async fn actor(
     }
     world.sleep_until(micros(timing.deploy_at)).await;
     notebook.lock().evidence.deployed_ms = Some(world.now().as_millis());
-    let ledger = world.with(|state| record::Deployed::of(state.exchange.database().ledger()));
+    let ledger = world.with(|state| record::Deployed::of(state.application.database().ledger()));
     notebook.lock().deployed = Some(ledger);
     injector.reached(&Anchor::Deployment);
     notebook.tell(

@@ -8,8 +8,8 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, PostParams};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use sim::World;
 use sim::cluster::ImageState;
-use sim::world::World;
 
 use super::NAMESPACE;
 use crate::scenario::Scenario;
@@ -23,7 +23,7 @@ pub(super) async fn create(world: &World, scenario: &Scenario) -> Result<(), Wor
         for image in unpublished(scenario) {
             state.cluster.set_image(&image, ImageState::Missing);
         }
-        state.exchange.set_up_schema(&release.migrations())
+        state.application.set_up_schema(&release.migrations())
     });
     schema.map_err(|error| WorldError::SetUp(format!("cannot migrate the ledger: {error}")))?;
     let client = kube::Client::new(world.kube("setup"), NAMESPACE);

@@ -12,9 +12,9 @@ use executor::ports::{
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use sim::World;
 use sim::database::{DbError, DbOp, DbReply};
 use sim::time::Micros;
-use sim::world::World;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 

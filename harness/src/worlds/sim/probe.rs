@@ -3,7 +3,7 @@
 use sim::cluster::{Kind, Value};
 use sim::time::Micros;
 use sim::workload::Workload as _;
-use sim::world::{World, WorldState};
+use sim::{World, WorldState};
 
 use super::faults::Injector;
 use super::{NAMESPACE, Notebook, end_ms};
@@ -97,8 +97,8 @@ fn look(world: &World, plan: &Plan, notebook: &Notebook) {
     // The bad build has been seen live, or there is none yet: no need to ask the pods again.
     let ask_pods = evidence.deployed_ms.is_some() && !evidence.deployed_build_seen;
     let (violations, pods) = world.with(|state| {
-        let trades = state.exchange.take_trades();
-        let core = state.exchange.database().ledger().state();
+        let trades = state.application.take_trades();
+        let core = state.application.database().ledger().state();
         let mut violations = dex::invariants::state(core);
         violations.extend(dex::invariants::passed_over(core, &trades));
         let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
@@ -133,7 +133,7 @@ pub(super) fn bad_logs(world: &World, notebook: &Notebook) -> Vec<PodLog> {
         let pods = pods_with_uid(state).into_iter();
         let bad = pods.filter(|(_, pod)| evidence.runs_deployed(pod));
         bad.map(|(uid, pod)| {
-            let lines = state.exchange.logs(now, &uid, Micros::ZERO, false);
+            let lines = state.application.logs(now, &uid, Micros::ZERO, false);
             PodLog {
                 service: pod.app,
                 pod: pod.name,
@@ -180,7 +180,7 @@ fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
     pods.into_iter()
         .map(|(name, uid, app, ready)| {
             let version = state
-                .exchange
+                .application
                 .get(now, &uid, "/metrics")
                 .and_then(|r| build_version(&r.body));
             let seen = PodSeen {

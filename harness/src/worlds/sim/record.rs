@@ -126,7 +126,7 @@ pub(super) fn unclaimed(ledger: &Ledger, orders: &Books) -> Vec<Entry> {
 }
 
 /// What executors' hosts wrote from `since` on; nothing if nothing fired.
-pub(super) fn writes(all: &[Write], since: Option<Ms>) -> Vec<WriteSeen> {
+pub(super) fn writes(all: &[Write<DbOp>], since: Option<Ms>) -> Vec<WriteSeen> {
     let Some(since) = since else {
         return Vec::new();
     };
@@ -145,7 +145,7 @@ pub(super) fn writes(all: &[Write], since: Option<Ms>) -> Vec<WriteSeen> {
 }
 
 /// What was written; `None` for what executors never ask for.
-fn wrote(change: &Change) -> Option<Wrote> {
+fn wrote(change: &Change<DbOp>) -> Option<Wrote> {
     let (op, fence) = match change {
         Change::Cluster { verb, path, body } => return Some(object(verb, path, body)),
         Change::Database { op, fence } => (op, *fence),

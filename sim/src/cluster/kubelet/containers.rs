@@ -189,6 +189,7 @@ impl Cluster {
         run.process_since = self.now;
         run.starts += 1;
         let start = ContainerStart {
+            namespace: value::split_key(&run.key).0.to_owned(),
             pod: run.name().to_owned(),
             uid: run.uid.clone(),
             app: run.app.clone(),
@@ -288,6 +289,7 @@ impl Cluster {
                 uid: r.uid.clone(),
                 app: r.app.clone(),
                 ip: r.ip.clone(),
+                port: u16::try_from(r.port).unwrap_or(80),
                 running: r.process,
             })
             .collect();

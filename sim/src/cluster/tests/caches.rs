@@ -1,6 +1,6 @@
 //! Which reads wait for their kind's watch cache, and how long.
 
-use super::lab::{Fake, Lab, apps, core, deployment};
+use super::lab::{Fake, Lab, NS, apps, core, deployment};
 use crate::cluster::json::json;
 use crate::cluster::wire::Ticket;
 use crate::cluster::{ApiRequest, Cluster, Timings};
@@ -22,7 +22,7 @@ fn timings() -> Timings {
 
 fn lab(timings: Timings) -> Lab {
     Lab {
-        cluster: Cluster::with(7, timings, 1),
+        cluster: Cluster::with(7, &[NS.to_owned()], timings, 1),
         fake: Fake::default(),
         now: Micros::from_secs(1),
     }

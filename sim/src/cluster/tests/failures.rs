@@ -105,7 +105,7 @@ fn an_image_is_present_when_its_pull_has_ended() {
 #[test]
 fn each_node_pulls_for_itself_and_one_image_at_a_time() {
     let mut lab = Lab::new(3);
-    lab.cluster = Cluster::with(3, Timings::default(), 2);
+    lab.cluster = Cluster::with(3, &[NS.to_owned()], Timings::default(), 2);
     let takes = Micros::from_secs(30);
     for image in ["dex/risk:1", "dex/gateway:1"] {
         lab.cluster.set_image(image, ImageState::Pull { takes });

@@ -154,7 +154,7 @@ pub(super) fn deployment(name: &str, replicas: u32, image: &str) -> Value {
 impl Lab {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            cluster: Cluster::new(seed),
+            cluster: Cluster::new(seed, &[NS.to_owned()]),
             fake: Fake::default(),
             now: Micros::ZERO,
         }

@@ -6,6 +6,7 @@ use dex::migrations::{Kind, Set};
 use dex::types::{AccountId, Amount, MarketId, Price, Qty, Side, Tif};
 
 use super::Rig;
+use crate::application::Application as _;
 use crate::database::{DbOp, DbReply};
 use crate::exchange::ErrorKind;
 use crate::time::Micros;
@@ -234,7 +235,7 @@ fn a_migration_stalls_writers_until_it_is_done() {
     rig.exchange
         .database_mut(now)
         .hold_locks(now + Micros::from_millis(500));
-    let duration = rig.exchange.db_begin(now, migrate()).unwrap();
+    let duration = rig.exchange.begin(now, &migrate()).unwrap();
     assert!(duration > Micros::from_millis(500));
     let written = rig.exchange.database().ledger().position();
     rig.pass(duration.as_millis());

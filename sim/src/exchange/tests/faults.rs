@@ -4,6 +4,7 @@ use dex::release::{Release, Service};
 use dex::types::Amount;
 
 use super::Rig;
+use crate::application::Application as _;
 use crate::database::DbFault;
 use crate::exchange::{Alarm, ErrorKind, ShownIn};
 use crate::time::Micros;

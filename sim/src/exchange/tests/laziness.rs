@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Rig, small};
+use crate::application::Application as _;
 use crate::database::DbOp;
 use crate::exchange::{Activity, Arrivals, ClientRecord};
 use crate::time::Micros;

@@ -1,8 +1,9 @@
 //! What sets a trigger off though the release is not to blame: a moment in which the gateways stand still, a reconciliation
 //! that cries wolf.
 
+use sim::World;
+use sim::Application as _;
 use sim::exchange::Alarm;
-use sim::world::World;
 
 use super::{Begun, micros};
 use crate::scenario::Fault;
@@ -11,12 +12,12 @@ use crate::scenario::Fault;
 pub(super) fn raised(world: &World, alarm: Alarm) -> Begun {
     world.with(|state| {
         let now = state.now();
-        state.exchange.raise_alarm(now, alarm);
+        state.application.raise_alarm(now, alarm);
     });
     Begun::until(move |world| {
         world.with(|state| {
             let now = state.now();
-            state.exchange.clear_alarm(now, alarm)
+            state.application.clear_alarm(now, alarm)
         })
     })
 }
@@ -26,13 +27,13 @@ pub(super) fn latency(world: &World, fault: &Fault) -> Begun {
     let lasts = micros(fault.lasts.unwrap_or_default());
     let before = world.with(|state| {
         let now = state.now();
-        state.exchange.hold_up_gateways(now, now + lasts);
-        state.exchange.held_up(now)
+        state.application.hold_up_gateways(now, now + lasts);
+        state.application.held_up(now)
     });
     Begun::until(move |world| {
         world.with(|state| {
             let now = state.now();
-            state.exchange.held_up(now) - before
+            state.application.held_up(now) - before
         })
     })
 }

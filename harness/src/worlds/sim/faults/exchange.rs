@@ -3,7 +3,7 @@
 use dex::release::{Release, Service};
 use dex::types::Amount;
 use sim::exchange::ShownIn;
-use sim::world::{World, WorldState};
+use sim::{World, WorldState};
 
 use super::others::SECOND_RELEASE;
 use super::{Begun, Changed};
@@ -21,14 +21,14 @@ fn ppm(fault: &Fault) -> u32 {
 pub(super) fn clients_quiet(world: &World, fault: &Fault) -> Begun {
     let before = world.with(|state| {
         let now = state.now();
-        state.exchange.quieten_clients(now, ppm(fault));
-        state.exchange.clients(now).sent
+        state.application.quieten_clients(now, ppm(fault));
+        state.application.clients(now).sent
     });
     Begun::until(move |world| {
         world.with(|state| {
             let now = state.now();
-            state.exchange.quieten_clients(now, 0);
-            state.exchange.clients(now).sent - before
+            state.application.quieten_clients(now, 0);
+            state.application.clients(now).sent - before
         })
     })
 }
@@ -46,13 +46,13 @@ pub(super) fn requests_failing(world: &World, fault: &Fault) -> Begun {
         let one_in = 1_000_000 / u64::from(ppm(fault).max(1));
         let last_only = target == Some("last-gateway");
         state
-            .exchange
+            .application
             .fail_requests(now, one_in, shown_in, last_only);
     });
     Begun::until(|world| {
         world.with(|state| {
             let now = state.now();
-            state.exchange.fail_no_requests(now)
+            state.application.fail_no_requests(now)
         })
     })
 }
@@ -61,7 +61,7 @@ pub(super) fn requests_failing(world: &World, fault: &Fault) -> Begun {
 pub(super) fn connections_uneven(world: &World) -> Begun {
     once(world, |state| {
         let now = state.now();
-        state.exchange.shun_last_gateway(now)
+        state.application.shun_last_gateway(now)
     })
 }
 
@@ -70,8 +70,8 @@ pub(super) fn pods_sick(world: &World, fault: &Fault) -> Begun {
     let Some(service) = fault.target.as_deref().and_then(Service::by_name) else {
         return Begun::until(|_| 0);
     };
-    world.with(|state| state.exchange.make_sick(service));
-    Begun::until(move |world| world.with(|state| state.exchange.make_well(service)))
+    world.with(|state| state.application.make_sick(service));
+    Begun::until(move |world| world.with(|state| state.application.make_well(service)))
 }
 
 /// The tag of the prior image of the service that is `changed` names another build. A service that the release leaves alone starts
@@ -83,15 +83,15 @@ pub(super) fn tag_moved(world: &World, changed: Option<&Changed>) -> Begun {
         return Begun::until(|_| 0);
     };
     let (image, build) = (good.clone(), release.build(service));
-    world.with(|state| state.exchange.move_tag(&image, build));
-    Begun::until(move |world| world.with(|state| state.exchange.move_tag_back(&image)))
+    world.with(|state| state.application.move_tag(&image, build));
+    Begun::until(move |world| world.with(|state| state.application.move_tag_back(&image)))
 }
 
 /// Somebody books an amount without a counter-entry.
 pub(super) fn books_broken(world: &World) -> Begun {
     once(world, |state| {
         let now = state.now();
-        state.exchange.book_without_counter_entry(now, BOOKED);
+        state.application.book_without_counter_entry(now, BOOKED);
         1
     })
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sim::cluster::{ApiRequest, ApiResponse, Kind};
 use sim::database::DbFault;
 use sim::time::Micros;
-use sim::world::{World, WorldState};
+use sim::{World, WorldState};
 
 use super::super::NAMESPACE;
 use super::{Begun, micros};
@@ -31,12 +31,12 @@ pub(super) fn sessions_reconnect(world: &World, fault: &Fault) -> Begun {
     world.with(|state| {
         let now = state.now();
         let until = fault.lasts.map_or(Micros::MAX, |lasts| now + micros(lasts));
-        state.exchange.database_mut(now).keep_sessions(until);
+        state.application.database_mut(now).keep_sessions(until);
     });
     Begun::until(move |world| {
         world.with(|state| {
             let now = state.now();
-            let database = state.exchange.database_mut(now);
+            let database = state.application.database_mut(now);
             database.keep_sessions(now);
             database.session_waits()
         })
@@ -48,18 +48,20 @@ pub(super) fn busy(world: &World, fault: &Fault) -> Begun {
     let lasts = micros(fault.lasts.unwrap_or_default());
     let before = world.with(|state| {
         let now = state.now();
-        let database = state.exchange.database_mut(now);
+        let database = state.application.database_mut(now);
         database.hold_locks(now + lasts);
         database.lock_waits()
     });
-    Begun::until(move |world| world.with(|state| state.exchange.database().lock_waits() - before))
+    Begun::until(move |world| {
+        world.with(|state| state.application.database().lock_waits() - before)
+    })
 }
 
 /// Gateways notice a change of the halt flag late, or never.
 pub(super) fn flag_missed(world: &World, fault: &Fault) -> Begun {
     let delay = fault.delay.map(micros);
-    world.with(|state| state.exchange.miss_flag(delay));
-    Begun::until(|world| world.with(|state| state.exchange.heed_flag()))
+    world.with(|state| state.application.miss_flag(delay));
+    Begun::until(|world| world.with(|state| state.application.heed_flag()))
 }
 
 /// A fault that the server has for a while.
@@ -67,7 +69,7 @@ pub(super) fn on_the_server(world: &World, fault: DbFault) -> Begun {
     let set = move |world: &World, on| {
         world.with(|state| {
             let now: Micros = state.now();
-            state.exchange.set_database_fault(now, fault, on)
+            state.application.set_database_fault(now, fault, on)
         })
     };
     set(world, true);
@@ -111,8 +113,10 @@ fn patched(state: &mut WorldState, patch: &Value) -> bool {
         user: "fault".to_owned(),
     };
     let WorldState {
-        cluster, exchange, ..
+        cluster,
+        application,
+        ..
     } = state;
-    let answer = cluster.handle(now, request, exchange);
+    let answer = cluster.handle(now, request, application);
     matches!(answer, ApiResponse::Unary { status: 200, .. })
 }

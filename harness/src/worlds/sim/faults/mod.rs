@@ -31,10 +31,10 @@ use dex::release::{Release, Service};
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
+use sim::World;
 use sim::database::DbFault;
 use sim::exchange::Alarm;
 use sim::time::Micros;
-use sim::world::World;
 
 use super::super::schedule::Schedule;
 use super::{Notebook, micros};

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use dex::release::{Release, Service};
 use http::Method;
 use serde_json::{Value, json};
+use sim::World;
 use sim::cluster::{self, ApiRequest, ApiResponse, Kind};
-use sim::world::World;
 
 use super::super::NAMESPACE;
 use super::{Begun, Changed, micros};
@@ -180,7 +180,7 @@ fn ask(world: &World, method: Method, path: &str, content_type: Option<&str>, bo
     };
     let response = world.with(|state| {
         let now = state.now();
-        state.cluster.handle(now, request, &mut state.exchange)
+        state.cluster.handle(now, request, &mut state.application)
     });
     u64::from(matches!(response, ApiResponse::Unary { status, .. } if status < 300))
 }
