@@ -2,15 +2,13 @@
 //! machine.
 //!
 //! [`world`] puts the parts together and drives them; [`cluster`], [`observe`] and the [`Application`] are synchronous state
-//! machines with an agenda each; [`fabric`] is the one place through which requests pass. The [`exchange`] with its ledger
-//! [`database`] is an application. Determinism: a run is a pure function of (build, configuration, seed).
+//! machines with an agenda each; [`fabric`] is the one place through which requests pass. Nothing here knows any application: that of a drill comes
+//! from a crate of its own, and [`application::Plain`] is there for who wants a cluster only. Determinism: a run is a pure function of (build, configuration, seed).
 
 pub mod agenda;
 pub mod application;
 pub mod audit;
 pub mod cluster;
-pub mod database;
-pub mod exchange;
 pub mod fabric;
 pub mod measured;
 pub mod observe;
@@ -21,27 +19,4 @@ pub mod workload;
 pub mod world;
 
 pub use application::Application;
-pub use world::{Halt, Limits};
-
-/// A handle on a world in which the exchange runs.
-pub type World = world::World<exchange::Exchange>;
-/// The state of a world in which the exchange runs.
-pub type WorldState = world::WorldState<exchange::Exchange>;
-/// How such a world is set up.
-pub type WorldConfig = world::WorldConfig<exchange::ExchangeConfig>;
-
-/// [`world::run`] with the exchange.
-///
-/// # Errors
-/// As there.
-///
-/// # Panics
-/// As there.
-pub fn run<T, F: Future<Output = T>>(
-    config: WorldConfig,
-    seed: u64,
-    limits: Limits,
-    program: impl FnOnce(World) -> F,
-) -> Result<T, Halt> {
-    world::run(config, seed, limits, program)
-}
+pub use world::{Halt, Limits, World, WorldConfig, WorldState, run};

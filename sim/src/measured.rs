@@ -387,7 +387,7 @@ pub struct Measured {
     pub api: Api,
     /// Pods.
     pub pods: Pods,
-    /// Processes, by service; exactly the exchange's.
+    /// Processes, by service.
     pub process: BTreeMap<String, Process>,
     /// Traffic.
     pub traffic: Traffic,
@@ -403,21 +403,7 @@ impl Measured {
     /// # Errors
     /// Where it is malformed, and what is missing, unknown or out of order.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let measured: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        let known = dex::release::Service::ALL.map(dex::release::Service::name);
-        for name in known {
-            if !measured.process.contains_key(name) {
-                return Err(format!("process.{name} is missing"));
-            }
-        }
-        match measured
-            .process
-            .keys()
-            .find(|name| !known.contains(&name.as_str()))
-        {
-            Some(name) => Err(format!("process.{name}: there is no such service")),
-            None => Ok(measured),
-        }
+        toml::from_str(text).map_err(|error| error.to_string())
     }
 
     /// The record as a file, with what its reader must know.
@@ -440,15 +426,6 @@ impl Measured {
             Err(error) => panic!("sim/data/timings.toml: {error}"),
         });
         &MEASURED
-    }
-
-    /// What a service's process takes by itself.
-    ///
-    /// # Panics
-    /// Never for a service of the exchange: [`Self::parse`] has seen to it.
-    #[must_use]
-    pub fn process(&self, service: dex::release::Service) -> Process {
-        self.process[service.name()]
     }
 }
 

@@ -5,8 +5,8 @@ use executor::ports::Ports;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use sim::World;
 use sim::world::ConnectionCut;
+use sim_exchange::World;
 use tower::ServiceExt as _;
 
 /// The namespace of the exchange.

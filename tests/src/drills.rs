@@ -11,8 +11,8 @@ use firedrill::scenario::{Scenario, catalogue};
 use firedrill::verdict::Verdict;
 use firedrill::worlds::{Plan, Until, WorldKind};
 use jiff::Timestamp;
-use sim::World;
 use sim::time::Micros;
+use sim_exchange::World;
 
 /// The three scenarios that `cargo xtask chaos` runs.
 pub const SCENARIOS: [&str; 3] = [

@@ -202,7 +202,7 @@ impl Decorator for NoFence {
 
 #[test]
 fn an_executor_that_skips_the_fence_leaves_the_books_wrong() {
-    let refit = |_: &sim::World, ports: Ports| Ports {
+    let refit = |_: &sim_exchange::World, ports: Ports| Ports {
         database: Arc::new(Decorated(NoFence(
             Arc::clone(&ports.database),
             std::sync::Mutex::new(None),
@@ -250,7 +250,7 @@ impl tower::Service<http::Request<Bytes>> for NoDataIsZero {
 fn blind_drill(refit_http: bool) -> DrillResult {
     let text = without_step(BUILT_IN, "error-logs");
     let plan = plan_by("bad-prior", 3, &text);
-    let refit = move |world: &sim::World, ports: Ports| {
+    let refit = move |world: &sim_exchange::World, ports: Ports| {
         let world = world.clone();
         let http = if refit_http {
             BoxCloneSyncService::new(NoDataIsZero(ports.http.clone()))
@@ -258,7 +258,7 @@ fn blind_drill(refit_http: bool) -> DrillResult {
             ports.http.clone()
         };
         // The executor takes its lease when it begins to act: from then on nobody can scrape the gateways.
-        let acts = |w: &mut sim::WorldState| {
+        let acts = |w: &mut sim_exchange::WorldState| {
             let lease = w.cluster.object(Kind::Lease, "dex-production", "rollback");
             lease.is_some()
         };

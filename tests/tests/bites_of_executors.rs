@@ -23,8 +23,8 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use jiff::{SignedDuration, Timestamp};
-use sim::World;
 use sim::world::ConnectionCut;
+use sim_exchange::World;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 

@@ -10,7 +10,7 @@ use firedrill::drill::run_refitted;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::verdict::Verdict;
 use serde_json::Value;
-use sim::World;
+use sim_exchange::World;
 
 /// The built-in runbook with `old`, which it must hold, replaced by `new`.
 fn reworded(old: &str, new: &str) -> String {

@@ -23,9 +23,10 @@ use executor::live::{Layout, PostgresDatabase};
 use executor::ports::{Database, DatabaseError, UndoScript};
 use futures::future::BoxFuture;
 use server::Server;
-use sim::database::{DbError, DbOp};
+use sim::Limits;
 use sim::time::Micros;
-use sim::{Limits, World, WorldConfig};
+use sim_exchange::database::{DbError, DbOp};
+use sim_exchange::{World, WorldConfig};
 
 /// What the suite needs of the exchange whose ledger it is.
 #[async_trait]
@@ -329,7 +330,7 @@ const POD: &str = "matching-1";
 #[async_trait]
 impl Exchange for Simulated {
     fn ledger(&self) -> &str {
-        sim::database::IN_USE
+        sim_exchange::database::IN_USE
     }
 
     async fn write(&self) -> Result<(), String> {
@@ -392,7 +393,7 @@ impl Exchange for Simulated {
 fn the_simulated_server_is_as_the_port_says() {
     for (name, part) in PARTS {
         let limits = Limits::default();
-        let ended = sim::run(WorldConfig::default(), 1, limits, |world| async move {
+        let ended = sim_exchange::run(WorldConfig::default(), 1, limits, |world| async move {
             world.with(|state| {
                 let now = state.now();
                 state.application.stop_clients(now);

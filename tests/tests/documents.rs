@@ -33,7 +33,7 @@ fn they_are_written_again_from_the_journal() {
     let runbook = Arc::clone(&plan.runbook.runbook);
     let kept = Arc::new(Kept::default());
     let store = Arc::clone(&kept);
-    let result = run_refitted(&plan, &move |world: &sim::World, ports: Ports| {
+    let result = run_refitted(&plan, &move |world: &sim_exchange::World, ports: Ports| {
         let world = world.clone();
         let elsewhere = Ports {
             evidence: store.clone(),

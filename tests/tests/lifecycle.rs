@@ -155,7 +155,7 @@ fn the_token_outlives_the_lease() {
     let tokens: Arc<Mutex<Vec<i32>>> = Arc::default();
     let seen = Arc::clone(&tokens);
     let plan = plan("balance-anomaly", 3);
-    let refit = move |world: &sim::World, ports: Ports| {
+    let refit = move |world: &sim_exchange::World, ports: Ports| {
         let (world, seen) = (world.clone(), Arc::clone(&seen));
         tokio::spawn(async move {
             let client = kube::Client::new(world.kube("colleague"), NAMESPACE);
@@ -238,7 +238,7 @@ fn a_snapshot_that_fails_leaves_the_ledger_open() {
     let open: Arc<Mutex<Vec<bool>>> = Arc::default();
     let seen = Arc::clone(&open);
     let after = Micros::from(plan.scenario.timing.warm_up) + Micros::from_secs(40);
-    let refit = move |world: &sim::World, ports: Ports| {
+    let refit = move |world: &sim_exchange::World, ports: Ports| {
         let (world, seen) = (world.clone(), Arc::clone(&seen));
         tokio::spawn(async move {
             world.sleep_until(after).await;
@@ -305,7 +305,7 @@ fn another_snapshot_than_the_recorded_one_calls_a_person() {
         let plan = edited(plan("balance-anomaly", 3), |scenario| {
             scenario.expect.outcome = Expected::Escalated;
         });
-        let refit = move |_: &sim::World, ports: Ports| Ports {
+        let refit = move |_: &sim_exchange::World, ports: Ports| Ports {
             database: Arc::new(Decorated(Replaced {
                 inner: Arc::clone(&ports.database),
                 with,
@@ -345,7 +345,7 @@ fn another_snapshot_than_the_recorded_one_calls_a_person() {
 fn a_label_on_the_journal_ends_nothing() {
     let labelled: Arc<Mutex<u32>> = Arc::default();
     let count = Arc::clone(&labelled);
-    let refit = move |world: &sim::World, ports: Ports| {
+    let refit = move |world: &sim_exchange::World, ports: Ports| {
         let (world, count) = (world.clone(), Arc::clone(&count));
         tokio::spawn(async move {
             let client = kube::Client::new(world.kube("colleague"), NAMESPACE);
@@ -376,7 +376,7 @@ fn a_label_on_the_journal_ends_nothing() {
 fn a_slow_prometheus_does_not_keep_triggers_from_firing() {
     let plan = plan("latency-regression", 3);
     assert!(plan.runbook.runbook.triggers.len() >= 5);
-    let refit = move |world: &sim::World, ports: Ports| {
+    let refit = move |world: &sim_exchange::World, ports: Ports| {
         let (world, inner) = (world.clone(), ports.http.clone());
         let slow = tower::service_fn(move |request: http::Request<Bytes>| {
             let (world, inner) = (world.clone(), inner.clone());
@@ -490,7 +490,7 @@ fn an_escalated_rollback_is_resumed_and_not_begun_anew() {
 /// A ledger beside which a rollback is journaled once a snapshot of it is taken, or its position is read.
 struct Meanwhile {
     inner: Arc<dyn Database>,
-    world: sim::World,
+    world: sim_exchange::World,
     at_snapshot: bool,
     snapshots: Arc<Mutex<u32>>,
 }

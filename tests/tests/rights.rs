@@ -142,7 +142,7 @@ fn reconfigures(client: kube::Client) -> futures::future::BoxFuture<'static, ()>
 fn record(plan: &Plan, meddling: Meddling, needed: &Arc<Mutex<BTreeSet<Right>>>) {
     let deployed = Micros::from(plan.scenario.timing.deploy_at);
     let notes = Arc::clone(needed);
-    let refit = move |world: &sim::World, ports: Ports| {
+    let refit = move |world: &sim_exchange::World, ports: Ports| {
         world.with(|w| {
             let recorder = Box::new(Recorder(Arc::clone(&notes)));
             w.fabric.add_rule("rights", recorder);

@@ -21,8 +21,8 @@ fn no_drill_trips_the_wire() {
 )]
 fn a_clock_read_inside_the_world_trips_it() {
     let _ = take_trips();
-    let config = sim::WorldConfig::default();
-    sim::run(config, 1, sim::Limits::default(), |_| async {
+    let config = sim_exchange::WorldConfig::default();
+    sim_exchange::run(config, 1, sim::Limits::default(), |_| async {
         let _ = std::time::SystemTime::now();
     })
     .expect("the world runs");

@@ -17,7 +17,7 @@ use dex::rows::{self, BalanceRow, Column, Rows, VenueRow};
 use dex::service::migrate::{Genesis, migrate};
 use dex::types::{AccountId, Amount, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, TradeId};
 use dex::{Command, command::Trade};
-use sim::database::{order_content, trade_content};
+use sim_exchange::database::{order_content, trade_content};
 use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Row};
 
 use super::clock::within;

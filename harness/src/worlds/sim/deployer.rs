@@ -2,8 +2,8 @@
 
 use dex::migrations::Kind;
 use dex::release::Release;
-use sim::World;
-use sim::database::{DbOp, DbReply};
+use sim_exchange::World;
+use sim_exchange::database::{DbOp, DbReply};
 
 use super::NAMESPACE;
 use crate::scenario::Scenario;

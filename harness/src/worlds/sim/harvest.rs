@@ -8,9 +8,9 @@ use dex::release::{Release, Service};
 use dex::rows;
 use serde_json::Value;
 use sim::cluster::{self, Kind};
-use sim::database::{LedgerDb, order_content, trade_content};
-use sim::exchange::LatencyHistogram;
-use sim::{World, WorldState};
+use sim_exchange::LatencyHistogram;
+use sim_exchange::database::{LedgerDb, order_content, trade_content};
+use sim_exchange::{World, WorldState};
 
 use super::NAMESPACE;
 use super::probe::live_pods;
@@ -79,7 +79,7 @@ pub(super) fn take(
     world.with(|state| {
         let now = state.now();
         let record = state.application.clients(now);
-        let entries = |acknowledged: &[sim::exchange::Acknowledged]| {
+        let entries = |acknowledged: &[sim_exchange::Acknowledged]| {
             acknowledged
                 .iter()
                 .map(|a| Entry {
@@ -126,7 +126,7 @@ pub(super) fn take(
 }
 
 /// The order log's entries. Positions in it are the orders' ids, so none can be there twice.
-fn orders(ledger: &sim::database::Ledger, books: &Books) -> Vec<Entry> {
+fn orders(ledger: &sim_exchange::database::Ledger, books: &Books) -> Vec<Entry> {
     let entries = books.acknowledged.iter().filter_map(|order| {
         let entry = ledger.log().get(dex::types::Seq(order.id))?;
         Some(Entry {

@@ -29,10 +29,11 @@ use executor::planner::Observed;
 use executor::ports::Ports;
 use executor::{Executor, Options, Report, TriggerEvent, WatchOutcome};
 use futures::future::{Either, join, select};
-use sim::exchange::ExchangeConfig;
+use sim::Limits;
 use sim::fabric::Side;
 use sim::time::Micros;
-use sim::{Limits, World, WorldConfig};
+use sim_exchange::ExchangeConfig;
+use sim_exchange::{World, WorldConfig};
 
 use self::faults::Injector;
 pub use self::ports::database;
@@ -102,7 +103,7 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     };
     let inside = notebook.clone();
     let (fingerprint, executor_requests) =
-        match sim::run(config(&plan.scenario), plan.seed, limits, |world| {
+        match sim_exchange::run(config(&plan.scenario), plan.seed, limits, |world| {
             drill(world, plan, refit, inside)
         }) {
             Ok(ended) => ended?,

@@ -8,8 +8,8 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, PostParams};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use sim::World;
 use sim::cluster::ImageState;
+use sim_exchange::World;
 
 use super::NAMESPACE;
 use crate::scenario::Scenario;

@@ -12,9 +12,9 @@ use executor::ports::{
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use sim::World;
-use sim::database::{DbError, DbOp, DbReply};
 use sim::time::Micros;
+use sim_exchange::World;
+use sim_exchange::database::{DbError, DbOp, DbReply};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
@@ -124,7 +124,7 @@ macro_rules! expect {
     };
 }
 
-fn position(p: sim::database::LedgerPosition) -> LedgerPosition {
+fn position(p: sim_exchange::database::LedgerPosition) -> LedgerPosition {
     LedgerPosition {
         log_seq: p.log_seq,
         order_id_max: p.order_id_max,
@@ -133,7 +133,7 @@ fn position(p: sim::database::LedgerPosition) -> LedgerPosition {
     }
 }
 
-fn snapshot(s: sim::database::Snapshot) -> Snapshot {
+fn snapshot(s: sim_exchange::database::Snapshot) -> Snapshot {
     Snapshot {
         name: s.name,
         taken_at: s.taken_at,
@@ -143,7 +143,7 @@ fn snapshot(s: sim::database::Snapshot) -> Snapshot {
     }
 }
 
-fn row(r: sim::database::HistoryRow) -> HistoryRow {
+fn row(r: sim_exchange::database::HistoryRow) -> HistoryRow {
     HistoryRow {
         installed_rank: r.installed_rank,
         version: r.version,

@@ -3,7 +3,7 @@
 use sim::cluster::{Kind, Value};
 use sim::time::Micros;
 use sim::workload::Workload as _;
-use sim::{World, WorldState};
+use sim_exchange::{World, WorldState};
 
 use super::faults::Injector;
 use super::{NAMESPACE, Notebook, end_ms};

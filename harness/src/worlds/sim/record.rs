@@ -6,8 +6,8 @@ use dex::invariants::{Reckoned, reckon};
 use dex::release::{Release, Service};
 use dex::types::Seq;
 use serde_json::Value;
-use sim::database::{DbOp, Handover, Ledger, order_content, trade_content};
 use sim::world::{Change, Write};
+use sim_exchange::database::{DbOp, Handover, Ledger, order_content, trade_content};
 
 use super::ports::is_executor;
 use crate::evidence::{

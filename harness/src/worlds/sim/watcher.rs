@@ -5,7 +5,7 @@ use std::sync::Arc;
 use executor::planner::LedgerPath;
 use executor::{Event, Observer, Report, show_value};
 use jiff::Timestamp;
-use sim::World;
+use sim_exchange::World;
 
 use super::Notebook;
 use super::faults::Injector;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dex::service::api::{OrderReply, OrderRequest};
-use sim::database::order_content;
+use sim_exchange::database::order_content;
 
 use super::super::ledger::entry;
 use crate::evidence::{

@@ -1,9 +1,9 @@
 //! What sets a trigger off though the release is not to blame: a moment in which the gateways stand still, a reconciliation
 //! that cries wolf.
 
-use sim::World;
 use sim::Application as _;
-use sim::exchange::Alarm;
+use sim_exchange::Alarm;
+use sim_exchange::World;
 
 use super::{Begun, micros};
 use crate::scenario::Fault;

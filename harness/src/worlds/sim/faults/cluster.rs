@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sim::World;
 use sim::cluster::{Hindrance, ImageState, Kind, Value};
 use sim::time::Micros;
+use sim_exchange::World;
 
 use super::super::NAMESPACE;
 use super::{Begun, Changed, micros};

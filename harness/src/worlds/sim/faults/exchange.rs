@@ -2,8 +2,8 @@
 
 use dex::release::{Release, Service};
 use dex::types::Amount;
-use sim::exchange::ShownIn;
-use sim::{World, WorldState};
+use sim_exchange::ShownIn;
+use sim_exchange::{World, WorldState};
 
 use super::others::SECOND_RELEASE;
 use super::{Begun, Changed};

@@ -12,8 +12,8 @@ use std::task::Poll;
 use executor::{Error, Executor, Report, TriggerEvent};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, poll_fn};
-use sim::World;
 use sim::time::Micros;
+use sim_exchange::World;
 
 use super::super::carry_on;
 use super::{Begun, Injector, micros};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sim::cluster::{ApiRequest, ApiResponse, Kind};
-use sim::database::DbFault;
 use sim::time::Micros;
-use sim::{World, WorldState};
+use sim_exchange::database::DbFault;
+use sim_exchange::{World, WorldState};
 
 use super::super::NAMESPACE;
 use super::{Begun, micros};

@@ -1,9 +1,9 @@
 //! What befalls requests of the executor, whichever host it runs on, on their way.
 
-use sim::World;
 use sim::fabric::{Fate, Message, Rule, Server};
 use sim::rng::Rng;
 use sim::time::Micros;
+use sim_exchange::World;
 
 use super::super::ports::is_executor;
 use super::{Begun, micros};

@@ -31,10 +31,10 @@ use dex::release::{Release, Service};
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
-use sim::World;
-use sim::database::DbFault;
-use sim::exchange::Alarm;
 use sim::time::Micros;
+use sim_exchange::Alarm;
+use sim_exchange::World;
+use sim_exchange::database::DbFault;
 
 use super::super::schedule::Schedule;
 use super::{Notebook, micros};

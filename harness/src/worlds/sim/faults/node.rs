@@ -1,11 +1,11 @@
 //! What befalls the node as a whole, its API server, and connections that everybody shares: the same as on a kind cluster, where
 //! the node is a container that is paused, a process that is killed, and packets that are refused.
 
-use sim::World;
-use sim::database::DbFault;
 use sim::fabric::{Fate, Message, Rule, Server};
 use sim::rng::Rng;
 use sim::time::Micros;
+use sim_exchange::World;
+use sim_exchange::database::DbFault;
 
 use super::ledger::on_the_server;
 use super::{Begun, micros};

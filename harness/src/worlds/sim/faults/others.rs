@@ -8,8 +8,8 @@ use bytes::Bytes;
 use dex::release::{Release, Service};
 use http::Method;
 use serde_json::{Value, json};
-use sim::World;
 use sim::cluster::{self, ApiRequest, ApiResponse, Kind};
+use sim_exchange::World;
 
 use super::super::NAMESPACE;
 use super::{Begun, Changed, micros};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sim::World;
 use sim::fabric::{Fate, Message, Rule, RuleId, Server};
 use sim::observe::ScrapeFault;
 use sim::rng::Rng;
 use sim::time::Micros;
+use sim_exchange::World;
 
 use super::super::ports::is_executor;
 use super::{Begun, micros};

@@ -1,0 +1,105 @@
+//! The exchange as an application of the simulated world.
+
+use super::config::ExchangeConfig;
+use super::pod::Role;
+use super::venue::Exchange;
+use crate::database::{DbError, DbOp, DbReply};
+use sim::application::{Application, NothingListens, PodLogLine};
+use sim::observe::SampleSink;
+use sim::time::Micros;
+
+/// Where the exchange is deployed.
+pub const NAMESPACE: &str = "dex-production";
+
+impl Application for Exchange {
+    type Config = ExchangeConfig;
+    type Operation = DbOp;
+
+    fn new(config: ExchangeConfig, seed: u64) -> Self {
+        Self::with_ledger(config, seed)
+    }
+
+    fn namespaces(_: &ExchangeConfig) -> Vec<String> {
+        vec![NAMESPACE.to_owned()]
+    }
+
+    /// When something happens inside a pod that is not traffic, with which it catches up lazily.
+    fn next_at(&self) -> Option<Micros> {
+        self.agenda
+            .next_at()
+            .map(|at| at.max(self.faults.pods_still))
+    }
+
+    fn advance(&mut self, now: Micros) {
+        self.catch_up(now);
+    }
+
+    /// What is in the network already arrives.
+    fn stand_still(&mut self, now: Micros, until: Micros) {
+        self.hold_up_gateways(now, until);
+        self.faults.pods_still = self.faults.pods_still.max(until);
+        self.engine_free = self.engine_free.max(until.0);
+        self.find_next_hop();
+    }
+
+    fn held_up(&mut self, now: Micros) -> u64 {
+        self.catch_up(now);
+        self.faults.held_up
+    }
+
+    fn scrape(
+        &mut self,
+        now: Micros,
+        uid: &str,
+        sink: &mut dyn SampleSink,
+    ) -> Result<(), NothingListens> {
+        self.catch_up(now);
+        let index = self.running(uid).ok_or(NothingListens)?;
+        if matches!(self.pods[index].role, Role::Broken) {
+            return Err(NothingListens);
+        }
+        if matches!(self.pods[index].role, Role::Risk(_)) {
+            self.faults
+                .alarms
+                .values_mut()
+                .for_each(|shown| *shown += 1);
+        }
+        self.expose(index, sink);
+        Ok(())
+    }
+
+    fn take_logs(&mut self) -> Vec<PodLogLine> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    fn digest(&self) -> u64 {
+        let mut z = self.digest ^ self.happenings;
+        z = (z ^ (z >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        z ^ (z >> 32)
+    }
+
+    fn begin(&mut self, now: Micros, operation: &DbOp) -> Result<Micros, DbError> {
+        self.catch_up(now);
+        let begun = self.db.begin(now, operation);
+        self.database_changed(now);
+        begun
+    }
+
+    fn finish(&mut self, now: Micros, operation: &DbOp) -> Result<DbReply, DbError> {
+        self.catch_up(now);
+        let done = self.db.finish(now, operation);
+        self.database_changed(now);
+        let position = self.db.ledger().position();
+        self.fold(&[
+            now.0,
+            position.log_seq,
+            position.trades,
+            u64::from(done.is_ok()),
+        ]);
+        done
+    }
+
+    fn fence(&self) -> Option<u64> {
+        self.db.ledger().fence()
+    }
+}

@@ -1,0 +1,156 @@
+//! How the exchange is loaded and how fast it is.
+
+use dex::release::Service;
+
+use crate::database::DatabaseTimings;
+use sim::measured::{Distribution, Measured};
+use sim::time::Micros;
+
+/// How requests arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// A Poisson process: exponentially distributed gaps.
+    Poisson,
+    /// Gaps drawn uniformly between half and one and a half times their mean.
+    Even,
+}
+
+/// Which accounts trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// All alike.
+    Uniform,
+    /// Few trade much: an account's rank is the product of two uniform draws.
+    Skewed,
+}
+
+/// The clients: an open loop, so a slow exchange does not slow them down.
+#[derive(Clone, Debug)]
+pub struct LoadConfig {
+    /// Requests per second, at least 1.
+    pub rate_per_s: u64,
+    /// Accounts, at least 1.
+    pub accounts: u32,
+    /// Markets, at least 1.
+    pub markets: u16,
+    /// Client processes. Each keeps one multiplexed connection to one gateway pod, until the pod
+    /// closes it or goes away.
+    pub connections: u16,
+    /// How requests arrive.
+    pub arrivals: Arrivals,
+    /// Which accounts trade.
+    pub activity: Activity,
+    /// When the clients begin. The first pods need a few seconds.
+    pub start_at: Micros,
+    /// When they end.
+    pub stop_at: Micros,
+    /// How long a client waits for an answer.
+    pub timeout: Micros,
+}
+
+impl Default for LoadConfig {
+    fn default() -> Self {
+        Self {
+            rate_per_s: 200,
+            accounts: 1_000,
+            markets: 4,
+            connections: 64,
+            arrivals: Arrivals::Poisson,
+            activity: Activity::Uniform,
+            start_at: Micros::from_secs(10),
+            stop_at: Micros::MAX,
+            timeout: Micros::from_secs(2),
+        }
+    }
+}
+
+/// How fast the pods are. The work itself is counted by the exchange's own code; this only says how
+/// long a unit of it takes.
+#[derive(Clone, Debug)]
+pub struct ServiceTimings {
+    /// One unit of work in a gateway pod, in ns. A pod has a fraction of a core.
+    pub gateway_unit_ns: u64,
+    /// One unit of work in the matching engine, in ns.
+    pub matching_unit_ns: u64,
+    /// From the start of a process until it can serve, in the order of [`Service::ALL`].
+    pub boot: [Distribution; Service::ALL.len()],
+    /// From SIGTERM to the end, in the same order; a gateway takes [`Self::lame_duck_ms`] at least.
+    pub drain: [Distribution; Service::ALL.len()],
+    /// Loading one row of the ledger, in ns (`COPY … TO STDOUT` and decoding: 500,000 rows/s).
+    pub load_row_ns: u64,
+    /// Replaying one entry of the order log, in ns.
+    pub replay_entry_ns: u64,
+    /// How long a gateway goes on serving after SIGTERM, in ms: longer than kube-proxy needs to take
+    /// the pod out of the Service.
+    pub lame_duck_ms: u64,
+    /// Until another matching pod notices that the leader is dead, in ms.
+    pub takeover_ms: (u64, u64),
+    /// Between two runs of reconciliation.
+    pub reconcile_every: Micros,
+}
+
+impl ServiceTimings {
+    /// What was measured, with constants for what can't be.
+    ///
+    /// # Panics
+    /// A service of the exchange was not measured; a test of this crate finds that first in the record of this build.
+    #[must_use]
+    pub fn measured(measured: &Measured) -> Self {
+        let process = Service::ALL.map(|service| {
+            let measured = measured.process.get(service.name());
+            *measured.unwrap_or_else(|| panic!("process.{} is missing", service.name()))
+        });
+        Self {
+            gateway_unit_ns: 1_000,
+            matching_unit_ns: 1_000,
+            boot: process.map(|it| it.boot.distribution),
+            drain: process.map(|it| it.drain.distribution),
+            load_row_ns: 2_000,
+            replay_entry_ns: 4_000,
+            lame_duck_ms: 3_000,
+            // Four looks at a leader that does not answer, a few times a second (`dex::service`).
+            takeover_ms: (200, 900),
+            reconcile_every: Micros::from_secs(5),
+        }
+    }
+}
+
+impl Default for ServiceTimings {
+    fn default() -> Self {
+        Self::measured(Measured::built_in())
+    }
+}
+
+/// Everything about the exchange that a scenario can set.
+#[derive(Clone, Debug, Default)]
+pub struct ExchangeConfig {
+    /// The clients.
+    pub load: LoadConfig,
+    /// The pods.
+    pub service: ServiceTimings,
+    /// The database server.
+    pub database: DatabaseTimings,
+    /// Bytes that the ledger holds besides the scenario's own accounts and orders (history of trades, archived orders). None in
+    /// drills, as on a cluster; to try how long copies take in production, set it to what production has.
+    pub ledger_base_bytes: u64,
+    /// The same for the rows of the state tables, which migrations rewrite.
+    pub ledger_base_rows: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use dex::release::Service;
+    use sim::measured::Measured;
+
+    #[test]
+    fn the_services_of_the_exchange_were_measured_and_no_others() {
+        let measured: BTreeSet<&str> = Measured::built_in()
+            .process
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(measured, Service::ALL.map(Service::name).into());
+    }
+}

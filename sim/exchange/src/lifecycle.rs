@@ -1,0 +1,489 @@
+//! What the kubelet and kube-proxy do to the pods, and what happens inside them by themselves.
+
+use std::collections::BTreeMap;
+
+use dex::exposition::DURATION_BOUNDS;
+use dex::gateway::{Gateway, GatewayConfig, TradingMode};
+use dex::release::{Build, CRASHES_AFTER_S, Fault, Service};
+use dex::risk::Reconciler;
+
+use super::config::ServiceTimings;
+use super::mounts::Mounts;
+use super::pod::{GatewayState, MatchingState, Pod, RiskState, Role};
+use super::venue::{Due, Exchange};
+use sim::measured::Distribution;
+use sim::time::Micros;
+use sim::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, Workload};
+
+/// The ConfigMap with the halt flag.
+const TRADING_CONFIG: &str = "dex-trading";
+/// Between two lines of a gateway that has nothing else to say.
+const STILL_THERE: Micros = Micros::from_secs(10);
+/// Exit code of a Rust program that panicked.
+const PANICKED: i32 = 101;
+/// How long before its exit a draining gateway has closed all idle connections.
+const LAST_CALL: Micros = Micros::from_millis(300);
+
+/// One of the timings that each service has its own of.
+type Timed = dyn Fn(&ServiceTimings) -> [Distribution; Service::ALL.len()];
+
+impl Workload for Exchange {
+    fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
+        self.catch_up(now);
+        let index = self.pods.len();
+        let build = self.build_of(&container.image);
+        let instance = self.rng.next_u64();
+        let ContainerStart { uid, app, .. } = container;
+        self.pods
+            .push(Pod::new(container, build, Role::Broken, instance));
+        self.pods[index].previous = self.by_uid.insert(uid.clone(), index);
+        let after = self.takes(&|t| t.boot, build.map(|b| b.service));
+        match self.boot_role(index, build, container) {
+            Ok(role) => {
+                self.pods[index].role = role;
+                self.refresh_route();
+                let version = build.map_or("?", |b| b.version);
+                self.log(index, now, "info", format!("starting {app} {version}"));
+                let load = self.load_time(index);
+                self.agenda.push(now + after + load, Due::Ready(index));
+                if build.is_some_and(|build| build.has(Fault::CrashLoop)) {
+                    return StartOutcome::Exits {
+                        after: after + load + Micros::from_secs(CRASHES_AFTER_S),
+                        code: PANICKED,
+                    };
+                }
+                StartOutcome::Running
+            }
+            Err(reason) => {
+                self.log(index, now, "error", reason);
+                StartOutcome::Exits {
+                    after: Micros(after.0 / 3),
+                    code: 1,
+                }
+            }
+        }
+    }
+
+    fn terminate(&mut self, now: Micros, uid: &str) -> Micros {
+        self.catch_up(now);
+        let Some(index) = self.running(uid) else {
+            return Micros::ZERO;
+        };
+        self.pods[index].terminating = true;
+        self.log(index, now, "info", "SIGTERM: draining".to_owned());
+        let service = self.pods[index].build.map(|b| b.service);
+        let drain = self.takes(&|t| t.drain, service);
+        match self.pods[index].role {
+            Role::Gateway(gateway) if self.pods[index].ready => {
+                let lame_duck = Micros::from_millis(self.config.service.lame_duck_ms);
+                let gateway = &mut self.gateways[gateway as usize];
+                gateway.draining = true;
+                gateway.closes_at = (now + lame_duck).saturating_sub(LAST_CALL).0;
+                // Whatever is queued now is answered first.
+                let queued = Micros(gateway.busy_until).saturating_sub(now) + LAST_CALL;
+                lame_duck.max(queued).max(drain)
+            }
+            Role::Matching(_) => {
+                if self
+                    .leader
+                    .as_ref()
+                    .is_some_and(|leader| leader.pod == index)
+                {
+                    self.step_down(now);
+                    self.fill_vacancy(now);
+                }
+                drain
+            }
+            _ => drain,
+        }
+    }
+
+    fn gone(&mut self, now: Micros, uid: &str) {
+        self.catch_up(now);
+        let Some(index) = self.running(uid) else {
+            return;
+        };
+        self.pods[index].alive = false;
+        self.pods[index].ready = false;
+        self.db.disconnect(uid);
+        self.fold(&[now.0, index as u64]);
+        if let Role::Gateway(gateway) = self.pods[index].role {
+            let state = &mut self.gateways[gateway as usize];
+            state.alive = false;
+            state.hops.clear();
+            self.live_gateways.retain(|g| *g != gateway);
+            self.refresh_route();
+            self.reset_connections(now, gateway);
+            self.find_next_hop();
+        }
+        if self
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.pod == index)
+        {
+            self.step_down(now);
+            let (lo, hi) = self.config.service.takeover_ms;
+            let lag = Micros::from_millis(self.rng.between(lo, hi));
+            self.agenda.push(now + lag, Due::Takeover);
+        }
+    }
+
+    fn get(&mut self, now: Micros, uid: &str, path: &str) -> Option<ContainerResponse> {
+        self.catch_up(now);
+        let index = self.running(uid)?;
+        if matches!(self.pods[index].role, Role::Broken) {
+            return None;
+        }
+        let plain = |status, body: &str| ContainerResponse {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body: body.to_owned(),
+        };
+        Some(match path.split('?').next().unwrap_or(path) {
+            "/health" if self.is_sick(index) => plain(503, "cannot reach the clearing house"),
+            "/health" => match self.unhealthy(index) {
+                None => plain(200, "ok"),
+                Some(reason) => plain(503, &reason),
+            },
+            "/livez" => match &self.pods[index].failed {
+                None => plain(200, "ok"),
+                Some(reason) => plain(500, reason),
+            },
+            "/metrics" => ContainerResponse {
+                status: 200,
+                content_type: "text/plain; version=0.0.4; charset=utf-8",
+                body: self.render_metrics(index),
+            },
+            _ => plain(404, "not found"),
+        })
+    }
+
+    fn logs(&mut self, now: Micros, uid: &str, since: Micros, previous: bool) -> Vec<LogLine> {
+        self.catch_up(now);
+        let latest = self.by_uid.get(uid).copied();
+        let index = if previous {
+            latest.and_then(|index| self.pods[index].previous)
+        } else {
+            latest
+        };
+        let lines = index.map_or(&[][..], |index| &self.pods[index].lines);
+        // They are not in the order of their instants, and a kubelet looks at each line (`pkg/kubelet/logs`).
+        lines
+            .iter()
+            .filter(|line| line.at >= since)
+            .cloned()
+            .collect()
+    }
+
+    fn route(&mut self, now: Micros, service: &str, uids: &[String]) {
+        self.catch_up(now);
+        if service == Service::Gateway.name() {
+            self.route_uids = uids.to_vec();
+            self.refresh_route();
+            self.fold(&[now.0, uids.len() as u64]);
+        }
+    }
+
+    fn config(&mut self, now: Micros, name: &str, data: &BTreeMap<String, String>) {
+        self.catch_up(now);
+        if name != TRADING_CONFIG {
+            return;
+        }
+        let mode = data
+            .get("mode")
+            .map_or(TradingMode::Open, |mode| TradingMode::parse(mode));
+        if mode == self.mode {
+            return;
+        }
+        self.mode = mode;
+        self.mode_version += 1;
+        for gateway in self.live_gateways.clone() {
+            // Looked up in any case, so that a fault leaves the other draws alone.
+            let mounts = &mut self.gateways[gateway as usize].mounts;
+            let mut seen = mounts.changed(now, self.mode_version, &mut self.looks);
+            if let Some(fault) = &mut self.faults.flag {
+                fault.hits += 1;
+                seen = fault.delay.map(|delay| now + delay);
+            }
+            if let Some(at) = seen {
+                self.agenda
+                    .push(at, Due::Mode(gateway, mode, self.mode_version));
+            }
+        }
+    }
+}
+
+impl Exchange {
+    /// How long a process of `service` takes for something that it does by itself; an unknown one as long as a gateway.
+    fn takes(&mut self, of: &Timed, service: Option<Service>) -> Micros {
+        let service = service.unwrap_or(Service::Gateway);
+        let place = Service::ALL.iter().position(|it| *it == service);
+        of(&self.config.service)[place.unwrap_or(0)].draw(&mut self.rng)
+    }
+
+    /// What a process does first: reads its configuration, connects, looks at the ledger.
+    fn boot_role(
+        &mut self,
+        pod: usize,
+        build: Option<Build>,
+        container: &ContainerStart,
+    ) -> Result<Role, String> {
+        let build =
+            build.ok_or_else(|| format!("exec: no such program in image {}", container.image))?;
+        match build.service {
+            Service::Gateway => {
+                let config = GatewayConfig::from_env(&container.env)
+                    .map_err(|error| format!("configuration: {error}"))?;
+                let specs: Vec<_> = self
+                    .db
+                    .ledger()
+                    .state()
+                    .markets()
+                    .map(|(spec, _)| *spec)
+                    .collect();
+                let index = self.gateways.len() as u32;
+                let same = |other: &&GatewayState| *other.gateway.build() == build;
+                let instance = self.gateways.iter().filter(same).count() as u64;
+                self.gateways.push(GatewayState {
+                    pod,
+                    gateway: Gateway::new(
+                        build,
+                        instance,
+                        config,
+                        self.config.load.accounts,
+                        &specs,
+                    ),
+                    mode: self.mode,
+                    mode_version: self.mode_version,
+                    mounts: Mounts::default(),
+                    alive: true,
+                    draining: false,
+                    closes_at: u64::MAX,
+                    busy_until: 0,
+                    hops: std::collections::VecDeque::with_capacity(
+                        usize::from(config.queue_max).min(1_024),
+                    ),
+                    answers: [0; 5],
+                    durations: [0; DURATION_BOUNDS.len() + 1],
+                    duration_sum_us: 0,
+                });
+                self.live_gateways.push(index);
+                Ok(Role::Gateway(index))
+            }
+            Service::Matching | Service::Risk => {
+                let role = if build.service == Service::Matching {
+                    Role::Matching(MatchingState::default())
+                } else {
+                    let read = self.db.ledger().state().trade_id();
+                    Role::Risk(Box::new(RiskState {
+                        reconciler: Reconciler::starting_after(read),
+                        reported: 0,
+                    }))
+                };
+                // While the ledger is closed to connections, the process waits for it.
+                if self.db.accepts_connections() {
+                    self.check_rows(&build)
+                        .map_err(|reason| format!("cannot load the ledger: {reason}"))?;
+                }
+                Ok(role)
+            }
+        }
+    }
+
+    /// How long a process loads before it is ready.
+    fn load_time(&self, pod: usize) -> Micros {
+        let Role::Matching(_) = self.pods[pod].role else {
+            return Micros::ZERO;
+        };
+        let ledger = self.db.ledger();
+        let rows =
+            ledger.state().ledger().balances().len() as u64 + ledger.state().open_orders() as u64;
+        let timings = &self.config.service;
+        Micros((rows * timings.load_row_ns + ledger.unapplied() * timings.replay_entry_ns) / 1_000)
+    }
+
+    /// A process has booted and loaded.
+    pub(super) fn become_ready(&mut self, at: Micros, index: usize) {
+        if !self.pods[index].alive {
+            return;
+        }
+        if self.uses_database(index) {
+            if !self.open_sessions(index) {
+                let again = at + self.db.reconnect_delay();
+                self.agenda.push(again, Due::Ready(index));
+                return;
+            }
+            if let Some(build) = self.pods[index].build
+                && let Err(reason) = self.check_rows(&build)
+            {
+                self.fail(at, index, reason);
+                return;
+            }
+        }
+        self.pods[index].ready = true;
+        self.fold(&[at.0, index as u64]);
+        match &mut self.pods[index].role {
+            Role::Gateway(gateway) => {
+                let gateway = *gateway as usize;
+                self.gateways[gateway].mounts.looked(at, &mut self.looks);
+                if self.gateways[gateway].mode_version < self.mode_version {
+                    // A mounted ConfigMap is current when the container starts.
+                    self.gateways[gateway].mode = self.mode;
+                    self.gateways[gateway].mode_version = self.mode_version;
+                }
+                self.log(index, at, "info", "listening on :8080".to_owned());
+                self.agenda.push(at + STILL_THERE, Due::StillThere(index));
+            }
+            Role::Matching(_) => {
+                let newer = self.leader.as_ref().is_none_or(|leader| leader.pod < index);
+                if newer && !self.pods[index].terminating {
+                    self.take_lead(at, index);
+                }
+            }
+            Role::Risk(risk) => {
+                let read = self.db.ledger().state().trade_id();
+                risk.reconciler = Reconciler::starting_after(read);
+                self.log(index, at, "info", format!("reconciling from trade {read}"));
+                self.agenda.push(
+                    at + self.config.service.reconcile_every,
+                    Due::Reconcile(index),
+                );
+            }
+            Role::Broken => {}
+        }
+    }
+
+    /// A gateway comes to see the halt flag.
+    pub(super) fn see_mode(&mut self, at: Micros, gateway: u32, mode: TradingMode, version: u64) {
+        let state = &mut self.gateways[gateway as usize];
+        // One look may bring several changes; the last one is what the file then says.
+        if !state.alive || state.mode_version >= version || state.mounts.brings_more(at, version) {
+            return;
+        }
+        state.mode = mode;
+        state.mode_version = version;
+        let pod = state.pod;
+        let text = match mode {
+            TradingMode::Open => "trading is open",
+            TradingMode::Maintenance => "trading is halted",
+        };
+        self.log(pod, at, "info", text.to_owned());
+        self.fold(&[at.0, pod as u64, version]);
+    }
+
+    /// A gateway writes that it is still there, so that silence in its log means something.
+    pub(super) fn say_so(&mut self, at: Micros, index: usize) {
+        if self.pods[index].alive {
+            self.log(index, at, "info", "still there".to_owned());
+            self.agenda.push(at + STILL_THERE, Due::StillThere(index));
+        }
+    }
+
+    /// One run of reconciliation.
+    pub(super) fn reconcile(&mut self, at: Micros, index: usize) {
+        if !self.pods[index].alive {
+            return;
+        }
+        self.agenda.push(
+            at + self.config.service.reconcile_every,
+            Due::Reconcile(index),
+        );
+        if self.pods[index].failed.is_some() || !self.db.connected(&self.pods[index].uid) {
+            return;
+        }
+        if let Some(build) = self.pods[index].build
+            && let Err(reason) = self.check_rows(&build)
+        {
+            self.fail(at, index, reason);
+            return;
+        }
+        let ledger = self.db.ledger();
+        let Role::Risk(risk) = &mut self.pods[index].role else {
+            return;
+        };
+        // A restored ledger has fewer trades than were read before.
+        let last = ledger.state().trade_id();
+        let read = risk.reconciler.last_trade().min(last);
+        let from = self.unread_trades.partition_point(|trade| trade.id <= read);
+        let to = self.unread_trades.partition_point(|trade| trade.id <= last);
+        let trades = &self.unread_trades[from..to];
+        let findings = risk.reconciler.run(ledger.state(), trades, ledger.log());
+        let previously = std::mem::replace(&mut risk.reported, findings.anomalies);
+        let read_by_all = self
+            .pods
+            .iter()
+            .filter(|pod| pod.alive)
+            .filter_map(|pod| match &pod.role {
+                Role::Risk(risk) => Some(risk.reconciler.last_trade()),
+                _ => None,
+            })
+            .min();
+        if let Some(read) = read_by_all {
+            let to = self.unread_trades.partition_point(|trade| trade.id <= read);
+            self.unread_trades.drain(..to);
+        }
+        self.fold(&[at.0, findings.anomalies, findings.irregularities]);
+        if findings.anomalies != previously {
+            let level = if findings.anomalies > 0 {
+                "error"
+            } else {
+                "info"
+            };
+            self.log(
+                index,
+                at,
+                level,
+                format!("reconciliation: {} balance anomalies", findings.anomalies),
+            );
+        }
+        if findings.irregularities > 0 {
+            self.log(
+                index,
+                at,
+                "error",
+                format!("matching irregularities: {}", findings.irregularities),
+            );
+        }
+        if findings.hash_mismatch == Some(true) {
+            self.log(
+                index,
+                at,
+                "error",
+                "state hash differs from the shadow's".to_owned(),
+            );
+        }
+    }
+
+    /// Why a process is not ready; `None` if it is.
+    fn unhealthy(&self, index: usize) -> Option<String> {
+        let pod = &self.pods[index];
+        if let Some(reason) = &pod.failed {
+            return Some(format!("cannot load the ledger: {reason}"));
+        }
+        if !pod.ready {
+            return Some("loading".to_owned());
+        }
+        if pod.terminating {
+            return Some("draining".to_owned());
+        }
+        if self.uses_database(index) && !self.db.connected(&pod.uid) {
+            return Some("no session to the ledger database".to_owned());
+        }
+        None
+    }
+
+    /// Looks up what listens behind the addresses that kube-proxy has.
+    pub(super) fn refresh_route(&mut self) {
+        self.route.clear();
+        for uid in &self.route_uids {
+            let listens = self
+                .by_uid
+                .get(uid)
+                .and_then(|index| match self.pods[*index].role {
+                    Role::Gateway(gateway) if self.pods[*index].alive => Some(gateway),
+                    _ => None,
+                });
+            self.route.push(listens);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The exchange as the world sees it: construction, time, database operations, what oracles ask.
+
+use std::collections::BTreeMap;
+
+use dex::command::{Command, Event, Trade};
+use dex::exchange::AMPLE_DEPOSIT;
+use dex::gateway::TradingMode;
+use dex::migrations::Migration;
+use dex::release::{Build, Service};
+
+use super::clients::Clients;
+use super::config::ExchangeConfig;
+use super::faults::Faults;
+use super::leader::Leader;
+use super::pod::{GatewayState, Pod, Role};
+use super::record::{Acknowledged, ClientRecord};
+use super::traffic::Replies;
+use crate::database::{DbError, Ledger, LedgerDb, order_content};
+use sim::agenda::Agenda;
+use sim::application::PodLogLine;
+use sim::rng::Rng;
+use sim::time::Micros;
+use sim::workload::LogLine;
+
+/// Acknowledged orders and trades that the ledger in use lacks, or shows with another content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Orders that are not in the order log, or differ.
+    pub orders: Vec<u64>,
+    /// Trades that are not in the table of trades, or differ.
+    pub trades: Vec<u64>,
+}
+
+/// What happens inside pods at a set time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Due {
+    /// A process has booted and loaded.
+    Ready(usize),
+    /// A gateway sees the halt flag's value.
+    Mode(u32, TradingMode, u64),
+    /// A pool opens its sessions again.
+    Reconnect(usize),
+    /// Reconciliation runs.
+    Reconcile(usize),
+    /// A gateway writes that it is still there.
+    StillThere(usize),
+    /// A matching pod notices that there is no leader.
+    Takeover,
+}
+
+/// The exchange and its clients.
+pub struct Exchange {
+    pub(super) config: ExchangeConfig,
+    pub(super) rng: Rng,
+    /// When kubelets look after pods.
+    pub(super) looks: Rng,
+    pub(super) db: LedgerDb,
+    pub(super) pods: Vec<Pod>,
+    /// Latest process of each pod.
+    pub(super) by_uid: BTreeMap<String, usize>,
+    pub(super) gateways: Vec<GatewayState>,
+    /// Gateways that are alive.
+    pub(super) live_gateways: Vec<u32>,
+    /// Pods behind the Service `gateway`, as kube-proxy has it; `None`: nothing listens there any more.
+    pub(super) route: Vec<Option<u32>>,
+    pub(super) route_uids: Vec<String>,
+    /// The halt flag as the API server has it.
+    pub(super) mode: TradingMode,
+    /// How often it has changed.
+    pub(super) mode_version: u64,
+    pub(super) faults: Faults,
+    pub(super) leader: Option<Leader>,
+    /// The matching engine works on one command at a time, until here.
+    pub(super) engine_free: u64,
+    /// When and from which gateway the next command reaches the engine.
+    pub(super) next_hop: (u64, u32),
+    pub(super) replies: Replies,
+    pub(super) clients: Clients,
+    pub(super) agenda: Agenda<Due>,
+    pub(super) events: Vec<Event>,
+    /// Every trade that was executed for a client, in order; replies refer to them by position.
+    pub(super) executed: Vec<Acknowledged>,
+    /// Trades that some risk pod has not read yet.
+    pub(super) unread_trades: Vec<Trade>,
+    /// Trades that the harness has not looked at yet.
+    unseen_trades: Vec<Trade>,
+    pub(super) outbox: Vec<PodLogLine>,
+    pub(super) digest: u64,
+    pub(super) happenings: u64,
+}
+
+impl Exchange {
+    /// An exchange without pods, with a ledger as the first deposits leave it.
+    pub(super) fn with_ledger(config: ExchangeConfig, seed: u64) -> Self {
+        let build = Build::stable(Service::Matching);
+        let state = dex::Exchange::genesis(
+            build,
+            config.load.accounts.max(1),
+            config.load.markets.max(1),
+            AMPLE_DEPOSIT,
+        );
+        let specs = state.markets().map(|(spec, _)| *spec).collect();
+        let mut ledger = Ledger::new(
+            state,
+            config.database.empty_bytes + config.ledger_base_bytes,
+            config.ledger_base_rows,
+        );
+        // A drill of a quarter of an hour; longer ones grow.
+        let requests = config.load.rate_per_s as usize * 900;
+        ledger.reserve(requests);
+        Self {
+            rng: Rng::derive(seed, "exchange"),
+            looks: Rng::derive(seed, "kubelet looks"),
+            db: LedgerDb::new(ledger, config.database.clone(), seed),
+            pods: Vec::new(),
+            by_uid: BTreeMap::new(),
+            gateways: Vec::new(),
+            live_gateways: Vec::new(),
+            route: Vec::new(),
+            route_uids: Vec::new(),
+            mode: TradingMode::Open,
+            mode_version: 0,
+            faults: Faults::default(),
+            leader: None,
+            engine_free: 0,
+            next_hop: (u64::MAX, 0),
+            replies: Replies::new(),
+            clients: Clients::new(&config.load, specs, seed),
+            agenda: Agenda::default(),
+            events: Vec::with_capacity(64),
+            executed: Vec::with_capacity(requests),
+            unread_trades: Vec::with_capacity(4_096),
+            unseen_trades: Vec::with_capacity(4_096),
+            outbox: Vec::new(),
+            digest: 0x243f_6a88_85a3_08d3,
+            happenings: 0,
+            config,
+        }
+    }
+
+    /// What the clients saw up to `now`.
+    pub fn clients(&mut self, now: Micros) -> &ClientRecord {
+        self.catch_up(now);
+        &self.clients.record
+    }
+
+    /// The clients send no more requests; those under way are still answered.
+    pub fn stop_clients(&mut self, now: Micros) {
+        self.catch_up(now);
+        self.clients.stop(now);
+    }
+
+    /// Content of every order that clients have sent and don't know the fate of at `now`.
+    pub fn unanswered(&mut self, now: Micros) -> Vec<u64> {
+        self.catch_up(now);
+        let mut record = self.clients.record.unanswered.clone();
+        let open = self.clients.in_flight.commands();
+        record.extend(
+            open.filter(|command| matches!(command, Command::Place { .. }))
+                .map(order_content),
+        );
+        record
+    }
+
+    /// Requests that clients wait for.
+    pub fn in_flight(&mut self, now: Micros) -> usize {
+        self.catch_up(now);
+        self.clients.in_flight.open()
+    }
+
+    /// The database server, as of the last thing that happened.
+    #[must_use]
+    pub fn database(&self) -> &LedgerDb {
+        &self.db
+    }
+
+    /// The database server, for faults (a long transaction that holds locks).
+    pub fn database_mut(&mut self, now: Micros) -> &mut LedgerDb {
+        self.catch_up(now);
+        &mut self.db
+    }
+
+    /// Remembers what a command has traded, for whoever reads it later.
+    #[inline]
+    pub(super) fn traded(&mut self, trade: Trade) {
+        self.unread_trades.push(trade);
+        self.unseen_trades.push(trade);
+    }
+
+    /// Trades executed for clients since the last call, in order.
+    pub fn take_trades(&mut self) -> Vec<Trade> {
+        std::mem::take(&mut self.unseen_trades)
+    }
+
+    /// Runs the migrations of the release that is there at first, before anybody connects.
+    ///
+    /// # Errors
+    /// The script that the server refuses.
+    pub fn set_up_schema(&mut self, migrations: &[Migration]) -> Result<(), DbError> {
+        self.db.set_up_schema(migrations)
+    }
+
+    /// Acknowledged orders and trades that the ledger in use lacks at `now`. Trades that a matching engine
+    /// has replayed in memory and not yet written (the fence is up) count as present.
+    pub fn missing(&mut self, now: Micros) -> Missing {
+        self.catch_up(now);
+        let ledger = self.db.ledger();
+        let replayed = self
+            .leader
+            .as_ref()
+            .map_or(&[][..], Leader::unwritten_trades);
+        let trades: BTreeMap<u64, u64> = ledger
+            .trades()
+            .iter()
+            .chain(replayed)
+            .map(|row| (row.id, row.content))
+            .collect();
+        let record = &self.clients.record;
+        let order_is_there = |order: &&Acknowledged| {
+            let entry = ledger.log().get(dex::types::Seq(order.id));
+            entry.is_some_and(|entry| order_content(&entry.command) == order.content)
+        };
+        Missing {
+            orders: record
+                .orders
+                .iter()
+                .filter(|o| !order_is_there(o))
+                .map(|o| o.id)
+                .collect(),
+            trades: record
+                .trades
+                .iter()
+                .filter(|t| trades.get(&t.id) != Some(&t.content))
+                .map(|t| t.id)
+                .collect(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn fold(&mut self, words: &[u64]) {
+        self.happenings += 1;
+        for w in words {
+            self.digest = (self.digest.rotate_left(5) ^ w).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    /// A pod writes a line.
+    pub(super) fn log(&mut self, pod: usize, at: Micros, level: &'static str, text: String) {
+        let pod = &mut self.pods[pod];
+        pod.lines.push(LogLine {
+            at,
+            text: format!("{level} {text}"),
+        });
+        self.outbox.push(PodLogLine {
+            pod: pod.name.clone(),
+            uid: pod.uid.clone(),
+            app: pod.app.clone(),
+            namespace: pod.namespace.clone(),
+            level,
+            at,
+            text,
+        });
+    }
+
+    /// The process that runs in a pod.
+    pub(super) fn running(&self, uid: &str) -> Option<usize> {
+        let index = *self.by_uid.get(uid)?;
+        self.pods[index].alive.then_some(index)
+    }
+
+    /// Whether the process keeps sessions to the database.
+    pub(super) fn uses_database(&self, pod: usize) -> bool {
+        matches!(self.pods[pod].role, Role::Matching(_) | Role::Risk(_))
+    }
+}
