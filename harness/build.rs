@@ -4,7 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Packages whose code takes part in a drill.
-const PACKAGES: [&str; 5] = ["promql", "dex", "executor", "sim", "harness"];
+const PACKAGES: [&str; 7] = [
+    "promql",
+    "contract",
+    "dex",
+    "executor",
+    "sim",
+    "sim/exchange",
+    "harness",
+];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -2,18 +2,18 @@
 //! machine.
 //!
 //! [`world`] puts the parts together and drives them; [`cluster`], [`observe`] and the [`Application`] are synchronous state
-//! machines with an agenda each; [`fabric`] is the one place through which requests pass. Nothing here knows any application: that of a drill comes
+//! machines with a event queue each; [`fabric`] is the one place through which requests pass. Nothing here knows any application: that of a drill comes
 //! from a crate of its own, and [`application::Plain`] is there for who wants a cluster only. Determinism: a run is a pure function of (build, configuration, seed).
 
-pub mod agenda;
 pub mod application;
-pub mod audit;
 pub mod cluster;
+pub mod event_queue;
 pub mod fabric;
+pub mod fingerprint;
+pub mod guard;
 pub mod measured;
 pub mod observe;
 pub mod rng;
-pub mod sentinel;
 pub mod time;
 pub mod workload;
 pub mod world;

@@ -24,10 +24,10 @@ pub fn take_trips() -> (u64, Option<String>) {
 }
 
 fn note(what: &str) {
-    if !sim::sentinel::inside() {
+    if !sim::guard::inside() {
         return;
     }
-    sim::sentinel::outside(|| {
+    sim::guard::outside(|| {
         TRIPS.set(TRIPS.get() + 1);
         FIRST.with_borrow_mut(|first| {
             if first.is_none() {

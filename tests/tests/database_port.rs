@@ -25,7 +25,7 @@ use futures::future::BoxFuture;
 use server::Server;
 use sim::Limits;
 use sim::time::Micros;
-use sim_exchange::database::{DbError, DbOp};
+use sim_exchange::database::DbOp;
 use sim_exchange::{World, WorldConfig};
 
 /// What the suite needs of the exchange whose ledger it is.
@@ -376,7 +376,8 @@ impl Exchange for Simulated {
             name: file.name.to_owned(),
             sql: file.sql.to_owned(),
         };
-        let migrated: Result<_, DbError> = self.world.db("deployer", op).await.expect("an answer");
+        let migrated: Result<_, DatabaseError> =
+            self.world.db("deployer", op).await.expect("an answer");
         migrated.expect("migrated");
     }
 

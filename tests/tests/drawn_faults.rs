@@ -10,9 +10,9 @@ use e2e::drills::{SCENARIOS, edited, plan, plan_by, run, without_step};
 use firedrill::drill::DrillResult;
 use firedrill::finding::{Ended, Finding};
 use firedrill::runbooks::BUILT_IN;
+use firedrill::runner;
 use firedrill::scenario::fault::{FAULTS, FaultSpec, Need};
 use firedrill::scenario::{Anchor, Fault, PartsPerMillion};
-use firedrill::swarm;
 use firedrill::verdict::Verdict;
 use firedrill::worlds::{Plan, Until, WorldKind};
 use sim::rng::Rng;
@@ -142,7 +142,7 @@ fn no_fault_wherever_it_falls_harms_or_makes_claims_false() {
         .flat_map(|spec| (0..draws).map(|number| drill(spec, from, number)))
         .collect();
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let judged = swarm::each(plans.len(), jobs, &|| false, &|index| {
+    let judged = runner::each(plans.len(), jobs, &|| false, &|index| {
         let result = run(&plans[index]);
         let began = result.faults.len() > 1;
         let wrongs = wrongs(&result);

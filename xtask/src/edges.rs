@@ -1,41 +1,77 @@
-//! Who may know whom: the edges between the workspace's packages, against what is allowed.
+//! Who may know whom: the edges between the workspace's packages, against what is allowed, and the circles of modules inside
+//! each.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xshell::Shell;
 
+use crate::circles;
 use crate::firedrill::metadata;
 
 /// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     // What a text in PromQL says: the executor and the simulated Prometheus read it by the same grammar.
     ("promql", &[]),
+    // What an executor and the worlds say to each other: values only.
+    ("contract", &[]),
     ("dex", &[]),
     // The system under test knows neither the exchange nor what drills it.
-    ("executor", &["promql"]),
-    // The simulated world runs the exchange's own code, and knows nobody who acts in it.
-    ("sim", &["promql", "dex"]),
-    ("firedrill", &["promql", "dex", "executor", "sim"]),
-    ("e2e", &["dex", "executor", "sim", "firedrill"]),
-    ("benches", &["dex", "executor", "sim", "firedrill"]),
+    ("executor", &["promql", "contract"]),
+    // The simulated world knows neither what runs in it nor who acts in it.
+    ("sim", &["promql"]),
+    // The exchange as an application of it runs the exchange's own code.
+    ("sim-exchange", &["contract", "dex", "sim"]),
+    (
+        "firedrill",
+        &["promql", "dex", "executor", "sim", "sim-exchange"],
+    ),
+    (
+        "e2e",
+        &["dex", "executor", "sim", "sim-exchange", "firedrill"],
+    ),
+    (
+        "benches",
+        &["dex", "executor", "sim", "sim-exchange", "firedrill"],
+    ),
     ("xtask", &[]),
 ];
 
 /// Checks; failure if an edge is forbidden.
 pub(crate) fn run(sh: &Shell) -> Result<ExitCode, String> {
-    let found = edges(&metadata(sh)?)?;
-    let forbidden = forbidden(&found);
+    let metadata = metadata(sh)?;
+    let found = edges(&metadata)?;
+    let mut forbidden = forbidden(&found);
+    for (name, src) in sources(&metadata) {
+        forbidden.extend(circles::problems(&name, &src)?);
+    }
     for problem in &forbidden {
         eprintln!("edges: {problem}");
     }
     if forbidden.is_empty() {
-        println!("edges: {} packages know only whom they may", found.len());
+        println!(
+            "edges: {} packages know only whom they may, and no circle of modules is new",
+            found.len()
+        );
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("edges: ARCHITECTURE.md says which part may know which, and why");
     Ok(ExitCode::FAILURE)
+}
+
+/// The packages with sources of their own, and where those are.
+fn sources(metadata: &serde_json::Value) -> Vec<(String, PathBuf)> {
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    packages
+        .filter_map(|package| {
+            let manifest = Path::new(package["manifest_path"].as_str()?);
+            let src = manifest.with_file_name("src");
+            src.is_dir()
+                .then(|| Some((package["name"].as_str()?.to_owned(), src)))?
+        })
+        .collect()
 }
 
 /// One package and the packages of the workspace that it depends on, in any way (also for its tests).
@@ -100,7 +136,8 @@ mod tests {
     fn allowed_edges_pass() {
         let packages = vec![
             package("dex", &[]),
-            package("sim", &["promql", "dex"]),
+            package("sim", &["promql"]),
+            package("sim-exchange", &["dex", "sim"]),
             package("executor", &["promql"]),
             package("firedrill", &["promql", "dex", "executor", "sim"]),
         ];

@@ -4,6 +4,7 @@
 //! Thin on purpose: arguments of the first four are `firedrill`'s own, and so is the exit code.
 
 mod ci;
+mod circles;
 #[cfg(test)]
 mod command_lines;
 mod edges;

@@ -1,6 +1,6 @@
 //! The course of a drill: what a report draws of it. Nothing here judges, and no oracle reads it.
 //!
-//! It takes some 20 kB, so many drills at once keep it of their representatives only (see `swarm`).
+//! It takes some 20 kB, so many drills at once keep it of their representatives only (see `runner`).
 
 use std::fmt;
 

@@ -20,7 +20,7 @@ pub(super) fn check(evidence: &Evidence) -> ErrorRateFinding {
             refused: tail.total.maintenance,
             counted,
         }
-    } else if counted.errors > 0 && !limit.is_above(counted.errors, counted.requests) {
+    } else if counted.errors > 0 && !limit.allows(counted.errors, counted.requests) {
         ErrorRateFinding::Beyond(counted)
     } else if counted.bound_ppb() >= u64::from(limit.0) * 1_000 {
         ErrorRateFinding::NotShown(counted)

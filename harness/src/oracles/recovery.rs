@@ -56,7 +56,7 @@ fn is_recovery(evidence: &Evidence, start: usize) -> bool {
 /// Whether errors and latency of `total` are within their bounds.
 fn is_well(evidence: &Evidence, total: Total) -> bool {
     let limit = evidence.expect.error_rate_max;
-    (total.errors == 0 || limit.is_above(total.errors, total.counted())) && !is_slow(total)
+    (total.errors == 0 || limit.allows(total.errors, total.counted())) && !is_slow(total)
 }
 
 /// p99 is within the target if at most one in a hundred took longer.

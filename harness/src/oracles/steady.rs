@@ -18,7 +18,7 @@ pub(super) fn check(evidence: &Evidence) -> SteadyFinding {
     let limit = evidence.expect.error_rate_max;
     let state = if evidence.seconds.len() < to || total.answered == 0 {
         SteadyState::NoWarmUp
-    } else if total.errors > 0 && !limit.is_above(total.errors, total.counted()) {
+    } else if total.errors > 0 && !limit.allows(total.errors, total.counted()) {
         SteadyState::Failing
     } else if total.maintenance > 0 {
         SteadyState::Halted

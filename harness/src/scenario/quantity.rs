@@ -12,7 +12,7 @@ pub struct PartsPerMillion(pub u32);
 impl PartsPerMillion {
     /// Whether `part` of `whole` is strictly below this rate. Nothing of nothing is not: no evidence is no pass.
     #[must_use]
-    pub fn is_above(self, part: u64, whole: u64) -> bool {
+    pub fn allows(self, part: u64, whole: u64) -> bool {
         u128::from(part) * 1_000_000 < u128::from(whole) * u128::from(self.0)
     }
 
@@ -196,8 +196,8 @@ mod tests {
     #[test]
     fn below_is_strict_and_nothing_of_nothing_is_not_below() {
         let limit = PartsPerMillion(100);
-        assert!(limit.is_above(2, 30_000));
-        assert!(!limit.is_above(3, 30_000));
-        assert!(!limit.is_above(0, 0));
+        assert!(limit.allows(2, 30_000));
+        assert!(!limit.allows(3, 30_000));
+        assert!(!limit.allows(0, 0));
     }
 }

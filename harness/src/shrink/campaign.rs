@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::cut_down;
 use crate::drill::{self, DrillResult, Smallest};
 use crate::finding::Finding;
+use crate::runner;
 use crate::scenario::{Expected, Fault, FaultKind, Scenario};
-use crate::swarm;
 use crate::verdict::Verdict;
 use crate::worlds::{Plan, WorldError, WorldKind};
 
@@ -85,7 +85,7 @@ pub fn cut(
     let cases = cases(results);
     let budget = budget(cases.len());
     let stopped = || stop.load(Ordering::Relaxed);
-    let cut = swarm::each(cases.len(), jobs, &stopped, &|case| {
+    let cut = runner::each(cases.len(), jobs, &stopped, &|case| {
         let index = cases[case];
         smallest(&plans[index], &results[index], budget, stop, finished)
     });

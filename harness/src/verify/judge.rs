@@ -16,7 +16,7 @@ use super::runs::{Runs, Spared};
 use super::show::tenths_of_percent;
 use super::shrink::{Smallest, smallest};
 use super::trials::{Trial, tried};
-use super::{Question, against, words};
+use super::{Question, objections, words};
 use crate::scenario::Scenario;
 use crate::worlds::WorldError;
 
@@ -242,7 +242,7 @@ fn against_one(
         // All of the look's, unless it was interrupted.
         let pairs = judgement.comparisons.iter().map(|c| c.pairs.len() as u64);
         judgement.seeds.0 = pairs.min().unwrap_or(look);
-        reasons = against::rejecting(
+        reasons = objections::rejecting(
             &judgement.comparisons,
             judgement.looks * question.baselines(),
         );
@@ -335,7 +335,11 @@ fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason
     }
     if reasons.iter().all(|r| r.answer != Answer::Reject) {
         let comparisons = &judgement.comparisons;
-        reasons.extend(against::doubting(question, comparisons, judgement.seeds.0));
+        reasons.extend(objections::doubting(
+            question,
+            comparisons,
+            judgement.seeds.0,
+        ));
         reasons.extend(enough(question, judgement));
     }
     if judgement.interrupted {
@@ -497,7 +501,7 @@ fn adopt(question: &Question, judgement: &Judgement) -> Reason {
         answer: Answer::Adopt,
         text: format!(
             "no new failure in {} different drills; at 95 %, fewer than {} of them fail newly, and as few take longer or answer fewer requests by more than the margin ({}).{better}{silent}",
-            crate::stats::show_count(against::distinct(comparisons)),
+            crate::stats::show_count(objections::distinct(comparisons)),
             tenths_of_percent(u64::from(question.terms.new_failures_max_ppm)),
             question.terms.margin
         ),

@@ -21,13 +21,13 @@
 //!
 //! Whatever is between is **inconclusive**: not shown. Nothing depends on threads: looks have fixed sizes.
 
-mod against;
 mod align;
 mod canonical;
 mod compare;
 mod exact;
 mod judge;
 mod likeness;
+mod objections;
 mod observed;
 mod plans;
 mod policy;

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::scenario::{FaultKind, Scenario};
-use crate::worlds::manifests::pod_template;
+use crate::worlds::common::manifests::pod_template;
 
 /// The state after the deployment of `scenario`, as an executor that follows `runbook` would have recorded and found it. `None`: nothing
 /// triggers there, so nothing is planned, or the runbook lacks the trigger.

@@ -21,8 +21,8 @@ use crate::digest::digest64;
 use crate::drill::DrillResult;
 use crate::drill::course::Course;
 use crate::finding::{Finding, Severity};
+use crate::runner;
 use crate::scenario::Scenario;
-use crate::swarm;
 use crate::verdict::Verdict;
 use crate::worlds::{Plan, Until, WorldError, WorldKind};
 
@@ -437,7 +437,7 @@ impl<'a> Runs<'a> {
             .map(|(scenario, _)| (scenario.name.as_str(), (scenario.digest(), scenario)))
             .collect();
         let done: Mutex<Vec<(Key, Brief, Option<AlikeTo>)>> = Mutex::new(Vec::new());
-        swarm::run(&plans, self.jobs, self.stop, false, &|result| {
+        runner::run(&plans, self.jobs, self.stop, false, &|result| {
             if let Some(&(digest, scenario)) = known.get(result.scenario.as_str()) {
                 let alike = rival
                     .filter(|(_, alike)| alike(scenario, result))

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-use super::against::distinct;
 use super::compare::{Comparison, Measure, Unit};
 use super::exact::{ALPHA_PPM, NEVER, share_ppm};
 use super::judge::{Answer, Judgement, Remedy};
+use super::objections::distinct;
 use super::runs::Spared;
 use crate::stats::{show_count, show_ms, show_ppm};
 

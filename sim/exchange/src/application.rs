@@ -3,7 +3,8 @@
 use super::config::ExchangeConfig;
 use super::pod::Role;
 use super::venue::Exchange;
-use crate::database::{DbError, DbOp, DbReply};
+use crate::database::{DbOp, DbReply};
+use contract::ledger::DatabaseError;
 use sim::application::{Application, NothingListens, PodLogLine};
 use sim::observe::SampleSink;
 use sim::time::Micros;
@@ -25,7 +26,7 @@ impl Application for Exchange {
 
     /// When something happens inside a pod that is not traffic, with which it catches up lazily.
     fn next_at(&self) -> Option<Micros> {
-        self.agenda
+        self.event_queue
             .next_at()
             .map(|at| at.max(self.faults.pods_still))
     }
@@ -78,14 +79,14 @@ impl Application for Exchange {
         z ^ (z >> 32)
     }
 
-    fn begin(&mut self, now: Micros, operation: &DbOp) -> Result<Micros, DbError> {
+    fn begin(&mut self, now: Micros, operation: &DbOp) -> Result<Micros, DatabaseError> {
         self.catch_up(now);
         let begun = self.db.begin(now, operation);
         self.database_changed(now);
         begun
     }
 
-    fn finish(&mut self, now: Micros, operation: &DbOp) -> Result<DbReply, DbError> {
+    fn finish(&mut self, now: Micros, operation: &DbOp) -> Result<DbReply, DatabaseError> {
         self.catch_up(now);
         let done = self.db.finish(now, operation);
         self.database_changed(now);

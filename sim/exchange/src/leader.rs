@@ -308,7 +308,7 @@ impl Exchange {
     fn schedule_reconnect(&mut self, now: Micros, pod: usize) {
         self.pods[pod].reconnecting = true;
         let at = now + self.db.reconnect_delay();
-        self.agenda.push(at, Due::Reconnect(pod));
+        self.event_queue.push(at, Due::Reconnect(pod));
     }
 
     /// A pool tries to open its sessions again.

@@ -45,7 +45,7 @@ impl Workload for Exchange {
                 let version = build.map_or("?", |b| b.version);
                 self.log(index, now, "info", format!("starting {app} {version}"));
                 let load = self.load_time(index);
-                self.agenda.push(now + after + load, Due::Ready(index));
+                self.event_queue.push(now + after + load, Due::Ready(index));
                 if build.is_some_and(|build| build.has(Fault::CrashLoop)) {
                     return StartOutcome::Exits {
                         after: after + load + Micros::from_secs(CRASHES_AFTER_S),
@@ -124,7 +124,7 @@ impl Workload for Exchange {
             self.step_down(now);
             let (lo, hi) = self.config.service.takeover_ms;
             let lag = Micros::from_millis(self.rng.between(lo, hi));
-            self.agenda.push(now + lag, Due::Takeover);
+            self.event_queue.push(now + lag, Due::Takeover);
         }
     }
 
@@ -206,7 +206,7 @@ impl Workload for Exchange {
                 seen = fault.delay.map(|delay| now + delay);
             }
             if let Some(at) = seen {
-                self.agenda
+                self.event_queue
                     .push(at, Due::Mode(gateway, mode, self.mode_version));
             }
         }
@@ -310,7 +310,7 @@ impl Exchange {
         if self.uses_database(index) {
             if !self.open_sessions(index) {
                 let again = at + self.db.reconnect_delay();
-                self.agenda.push(again, Due::Ready(index));
+                self.event_queue.push(again, Due::Ready(index));
                 return;
             }
             if let Some(build) = self.pods[index].build
@@ -332,7 +332,8 @@ impl Exchange {
                     self.gateways[gateway].mode_version = self.mode_version;
                 }
                 self.log(index, at, "info", "listening on :8080".to_owned());
-                self.agenda.push(at + STILL_THERE, Due::StillThere(index));
+                self.event_queue
+                    .push(at + STILL_THERE, Due::StillThere(index));
             }
             Role::Matching(_) => {
                 let newer = self.leader.as_ref().is_none_or(|leader| leader.pod < index);
@@ -344,7 +345,7 @@ impl Exchange {
                 let read = self.db.ledger().state().trade_id();
                 risk.reconciler = Reconciler::starting_after(read);
                 self.log(index, at, "info", format!("reconciling from trade {read}"));
-                self.agenda.push(
+                self.event_queue.push(
                     at + self.config.service.reconcile_every,
                     Due::Reconcile(index),
                 );
@@ -375,7 +376,8 @@ impl Exchange {
     pub(super) fn say_so(&mut self, at: Micros, index: usize) {
         if self.pods[index].alive {
             self.log(index, at, "info", "still there".to_owned());
-            self.agenda.push(at + STILL_THERE, Due::StillThere(index));
+            self.event_queue
+                .push(at + STILL_THERE, Due::StillThere(index));
         }
     }
 
@@ -384,7 +386,7 @@ impl Exchange {
         if !self.pods[index].alive {
             return;
         }
-        self.agenda.push(
+        self.event_queue.push(
             at + self.config.service.reconcile_every,
             Due::Reconcile(index),
         );

@@ -133,7 +133,7 @@ pub(super) struct Pod {
     pub(super) failed: Option<String>,
     /// The process that ran in the pod before.
     pub(super) previous: Option<usize>,
-    /// A reconnection to the database is on the agenda.
+    /// A reconnection to the database is on the event queue.
     pub(super) reconnecting: bool,
     pub(super) lines: Vec<LogLine>,
     /// Second of the line budgets, and what is used up of them.

@@ -8,7 +8,8 @@ mod traffic;
 use std::collections::BTreeMap;
 
 use super::{Exchange, ExchangeConfig};
-use crate::database::{DbError, DbOp, DbReply};
+use crate::database::{DbOp, DbReply};
+use contract::ledger::DatabaseError;
 use sim::application::Application as _;
 use sim::time::Micros;
 use sim::workload::{ContainerStart, StartOutcome, Workload};
@@ -88,7 +89,7 @@ impl Rig {
         self.exchange.advance(self.now);
     }
 
-    fn db(&mut self, op: DbOp) -> Result<DbReply, DbError> {
+    fn db(&mut self, op: DbOp) -> Result<DbReply, DatabaseError> {
         let duration = self.exchange.begin(self.now, &op)?;
         self.now += duration;
         self.exchange.finish(self.now, &op)

@@ -100,7 +100,7 @@ impl Exchange {
         let now = now.0;
         loop {
             let pods_at = self.next_at().map_or(u64::MAX, |at| at.0);
-            // Nothing below changes the agenda or the route, except through happenings of pods.
+            // Nothing below changes the event queue or the route, except through happenings of pods.
             loop {
                 let reply_at = self.replies.next_at();
                 let timeout_at = self.clients.next_timeout();
@@ -123,7 +123,7 @@ impl Exchange {
             if pods_at > now {
                 return;
             }
-            if let Some((at, due)) = self.agenda.pop_due(Micros(now)) {
+            if let Some((at, due)) = self.event_queue.pop_due(Micros(now)) {
                 self.happen(at.max(self.faults.pods_still), due);
             }
         }

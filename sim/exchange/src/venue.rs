@@ -15,9 +15,10 @@ use super::leader::Leader;
 use super::pod::{GatewayState, Pod, Role};
 use super::record::{Acknowledged, ClientRecord};
 use super::traffic::Replies;
-use crate::database::{DbError, Ledger, LedgerDb, order_content};
-use sim::agenda::Agenda;
+use crate::database::{Ledger, LedgerDb, order_content};
+use contract::ledger::DatabaseError;
 use sim::application::PodLogLine;
+use sim::event_queue::EventQueue;
 use sim::rng::Rng;
 use sim::time::Micros;
 use sim::workload::LogLine;
@@ -76,7 +77,7 @@ pub struct Exchange {
     pub(super) next_hop: (u64, u32),
     pub(super) replies: Replies,
     pub(super) clients: Clients,
-    pub(super) agenda: Agenda<Due>,
+    pub(super) event_queue: EventQueue<Due>,
     pub(super) events: Vec<Event>,
     /// Every trade that was executed for a client, in order; replies refer to them by position.
     pub(super) executed: Vec<Acknowledged>,
@@ -126,7 +127,7 @@ impl Exchange {
             next_hop: (u64::MAX, 0),
             replies: Replies::new(),
             clients: Clients::new(&config.load, specs, seed),
-            agenda: Agenda::default(),
+            event_queue: EventQueue::default(),
             events: Vec::with_capacity(64),
             executed: Vec::with_capacity(requests),
             unread_trades: Vec::with_capacity(4_096),
@@ -196,7 +197,7 @@ impl Exchange {
     ///
     /// # Errors
     /// The script that the server refuses.
-    pub fn set_up_schema(&mut self, migrations: &[Migration]) -> Result<(), DbError> {
+    pub fn set_up_schema(&mut self, migrations: &[Migration]) -> Result<(), DatabaseError> {
         self.db.set_up_schema(migrations)
     }
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::agenda_items::Item;
 use super::api::status::ApiError;
+use super::due_items::Item;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::notify::selects;
@@ -100,7 +100,7 @@ impl Cluster {
             .proxy
             .last_run
             .map_or(Micros::ZERO, |last| last + self.timings.proxy_min_sync);
-        self.agenda.push(seen.max(earliest), Item::Proxy);
+        self.event_queue.push(seen.max(earliest), Item::Proxy);
     }
 
     /// Programs all Services; tells the workload about those that changed.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::agenda_items::{Item, Work};
 use super::api::cache::WatchCaches;
 use super::api::watch::Watches;
+use super::due_items::{Item, Work};
 use super::endpoints::ProxyState;
 use super::events::Recorder;
 use super::kinds::Kind;
@@ -15,9 +15,9 @@ use super::store::{Ref, Store};
 use super::timings::Timings;
 use super::value;
 use super::wire::{Target, WatchFrame, WatchId};
-use crate::agenda::Agenda;
-use crate::audit::Audit;
 use crate::cluster::json::{Value, json};
+use crate::event_queue::EventQueue;
+use crate::fingerprint::Fingerprint;
 use crate::measured::Distribution;
 use crate::rng::Rng;
 use crate::time::Micros;
@@ -59,7 +59,7 @@ impl Streams {
 pub struct Cluster {
     pub(crate) now: Micros,
     pub(crate) store: Store,
-    pub(crate) agenda: Agenda<Item>,
+    pub(crate) event_queue: EventQueue<Item>,
     pub(crate) pending: BTreeSet<Work>,
     pub(crate) queue: DelayingQueue,
     pub(crate) timings: Timings,
@@ -75,7 +75,7 @@ pub struct Cluster {
     pub(crate) service_ips: u32,
     /// Before then no controller and no kubelet does anything.
     still_until: Micros,
-    audit: Audit,
+    fingerprint: Fingerprint,
 }
 
 impl Cluster {
@@ -91,7 +91,7 @@ impl Cluster {
         let mut cluster = Self {
             now: Micros::ZERO,
             store: Store::new(),
-            agenda: Agenda::default(),
+            event_queue: EventQueue::default(),
             pending: BTreeSet::new(),
             queue: DelayingQueue::default(),
             caches: WatchCaches::new(seed, &timings),
@@ -106,7 +106,7 @@ impl Cluster {
             quota: Quota::default(),
             service_ips: 0,
             still_until: Micros::ZERO,
-            audit: Audit::default(),
+            fingerprint: Fingerprint::default(),
         };
         let own = namespaces.iter().map(String::as_str);
         for name in ["default", "kube-system"].into_iter().chain(own) {
@@ -144,13 +144,15 @@ impl Cluster {
     /// The earliest instant at which the cluster has something to do.
     #[must_use]
     pub fn next_at(&self) -> Option<Micros> {
-        self.agenda.next_at().map(|at| at.max(self.still_until))
+        self.event_queue
+            .next_at()
+            .map(|at| at.max(self.still_until))
     }
 
     /// Does everything that is due at or before `now`.
     pub fn advance(&mut self, now: Micros, workload: &mut dyn Workload) {
         while self.next_at().is_some_and(|at| at <= now) {
-            let Some((at, item)) = self.agenda.pop_due(now) else {
+            let Some((at, item)) = self.event_queue.pop_due(now) else {
                 break;
             };
             self.now = self.now.max(at.max(self.still_until));
@@ -212,7 +214,7 @@ impl Cluster {
     /// Queues work for `at`, unless it waits for an earlier instant already (`AddAfter`).
     pub(crate) fn enqueue_at(&mut self, at: Micros, work: Work) {
         if self.queue.wait_until(at, &work) {
-            self.agenda.push(at, Item::Later(work));
+            self.event_queue.push(at, Item::Later(work));
         }
     }
 
@@ -237,15 +239,15 @@ impl Cluster {
         };
         let at = self.now + after.draw(rng);
         self.pending.insert(work.clone());
-        self.agenda.push(at, Item::Work(work));
+        self.event_queue.push(at, Item::Work(work));
     }
 
-    /// After every write: the audit, the watches, the controllers.
+    /// After every write: the fingerprint, the watches, the controllers.
     pub(crate) fn published(&mut self) {
         let Some(entry) = self.store.last().cloned() else {
             return;
         };
-        self.audit.record_words(
+        self.fingerprint.record_words(
             self.now,
             1,
             &[
@@ -255,7 +257,8 @@ impl Cluster {
                 entry.object.seq,
             ],
         );
-        self.audit.record(self.now, "key", entry.key.as_bytes());
+        self.fingerprint
+            .record(self.now, "key", entry.key.as_bytes());
         self.watches.publish(&entry);
         self.caches.learn(entry.kind, entry.rv, self.now);
         self.notify(&entry);
@@ -287,8 +290,8 @@ impl Cluster {
 
     /// The rolling hash of every write so far.
     #[must_use]
-    pub fn audit(&self) -> &Audit {
-        &self.audit
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
 
     /// The object `namespace/name` as it stands, for oracles and tests.

@@ -1,5 +1,5 @@
 //! The simulated Kubernetes 1.34 control plane: API server, controllers and kubelet as one synchronous
-//! state machine with its own agenda.
+//! state machine with its own event queue.
 //!
 //! ```text
 //!  ApiRequest ──> api ──> store ──> watch log ──> watches ──> WatchFrame
@@ -14,11 +14,11 @@
 //! ([`Timings`]). Determinism: everything is a function of (seed, requests with their instants, workload);
 //! each component draws from its own stream.
 
-mod agenda_items;
 mod api;
 mod budget;
 mod claims;
 mod deployment;
+mod due_items;
 mod endpoints;
 mod events;
 mod garbage;
@@ -41,7 +41,7 @@ mod wire;
 pub(crate) use api::status::ApiError;
 pub use json::{Map, Value};
 pub use kinds::Kind;
-pub use kubelet::{Hindrance, ImageState};
+pub use kubelet::{ImageState, Obstacle};
 pub use machine::Cluster;
 pub use timings::Timings;
 pub use wire::{ApiRequest, ApiResponse, Target, Ticket, WatchFrame, WatchId};

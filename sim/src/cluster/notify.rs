@@ -1,7 +1,7 @@
 //! Which controllers a change wakes (their informers' handlers).
 
-use super::agenda_items::Work;
 use super::api::selectors::LabelSelector;
+use super::due_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::store::{Change, LogEntry};

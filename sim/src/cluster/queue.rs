@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::agenda_items::Work;
+use super::due_items::Work;
 use crate::time::Micros;
 
 /// Longest delay between two attempts (`DefaultTypedControllerRateLimiter`).
@@ -85,7 +85,7 @@ impl DelayingQueue {
 #[cfg(test)]
 mod tests {
     use super::{DelayingQueue, LONGEST};
-    use crate::cluster::agenda_items::Work;
+    use crate::cluster::due_items::Work;
     use crate::time::Micros;
 
     #[test]

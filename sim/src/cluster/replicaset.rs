@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::agenda_items::Work;
 use super::api::selectors::LabelSelector;
 use super::api::status::ApiError;
 use super::deployment::spec_replicas;
+use super::due_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::objects::{DeleteOptions, Part};

@@ -1,6 +1,6 @@
 //! The scheduler: the emptiest node with room for another pod, among those that the pod tolerates.
 
-use super::agenda_items::Work;
+use super::due_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::value::{self, at, condition, items, name, set, text, timestamp};

@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::labels::{Labels, NAME};
-use crate::sentinel::outside;
+use crate::guard::outside;
 
 /// What a matcher demands of a label's value.
 #[derive(Clone, Debug)]

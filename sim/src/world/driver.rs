@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use crate::application::Application;
-use crate::sentinel::Inside;
+use crate::guard::Inside;
 use crate::time::Micros;
 use crate::world::front::World;
 use crate::world::state::{WorldConfig, WorldState};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   drill and executor (futures)            world (state machines)
-//!   kube::Client, HTTP, database  ─ front ─▶ fabric ─▶ agenda ─▶ cluster │ application │ prometheus │ loki
+//!   kube::Client, HTTP, database  ─ front ─▶ fabric ─▶ event queue ─▶ cluster │ application │ prometheus │ loki
 //!        ▲                                                        │
 //!        └───────────────── replies, watch frames, timers ◀───────┘
 //! ```

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 
-use crate::agenda::Agenda;
 use crate::application::{Application, Done, NothingListens, Operation};
-use crate::audit::Audit;
 use crate::cluster::{ApiError, ApiRequest, ApiResponse, Cluster, Ticket, WatchFrame, WatchId};
+use crate::event_queue::EventQueue;
 use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
+use crate::fingerprint::Fingerprint;
 use crate::observe::{
     Config as PrometheusConfig, Loki, Prometheus, SampleSink, ScrapeError, ScrapeSource, Target,
 };
@@ -87,11 +87,11 @@ pub struct WorldState<A: Application> {
     pub loki: Loki,
     /// What every request passes through.
     pub fabric: Fabric,
-    agenda: Agenda<Item<A::Operation>>,
+    event_queue: EventQueue<Item<A::Operation>>,
     watches: BTreeMap<WatchId, OpenWatch>,
     /// Requests that wait for a watch cache.
     waiting: BTreeMap<Ticket, Box<Pending<A::Operation>>>,
-    audit: Audit,
+    fingerprint: Fingerprint,
     steps: u64,
     /// Before then nothing on the node does anything.
     node_still: Micros,
@@ -104,8 +104,8 @@ const DIGEST_EVERY: Micros = Micros::from_secs(1);
 
 impl<A: Application> WorldState<A> {
     pub(crate) fn new(config: WorldConfig<A::Config>, seed: u64) -> Self {
-        let mut agenda = Agenda::default();
-        agenda.push(DIGEST_EVERY, Item::Digest);
+        let mut event_queue = EventQueue::default();
+        event_queue.push(DIGEST_EVERY, Item::Digest);
         Self {
             now: Micros::ZERO,
             cluster: Cluster::new(seed, &A::namespaces(&config.application)),
@@ -113,10 +113,10 @@ impl<A: Application> WorldState<A> {
             prometheus: Prometheus::new(config.prometheus, seed),
             loki: Loki::new(),
             fabric: Fabric::new(seed, config.fabric),
-            agenda,
+            event_queue,
             watches: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            audit: Audit::default(),
+            fingerprint: Fingerprint::default(),
             steps: 0,
             node_still: Micros::ZERO,
             held_up: 0,
@@ -185,16 +185,16 @@ impl<A: Application> WorldState<A> {
     /// The rolling hash over everything that happened so far.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        self.audit.fingerprint()
+        self.fingerprint.value()
     }
 
     /// Mixes an event of the drill itself (an outcome, a verdict) into the fingerprint.
     pub fn record(&mut self, kind: &str, detail: &[u8]) {
-        self.audit.record(self.now, kind, detail);
+        self.fingerprint.record(self.now, kind, detail);
     }
 
     pub(crate) fn wake_at(&mut self, at: Micros, waker: oneshot::Sender<()>) {
-        self.agenda.push(at.max(self.now), Item::Wake(waker));
+        self.event_queue.push(at.max(self.now), Item::Wake(waker));
     }
 
     /// Sends a request on its way.
@@ -210,8 +210,8 @@ impl<A: Application> WorldState<A> {
         let now = self.now;
         let passage = self.fabric.admit(origin, server, verb, path, now);
         let number = passage.message.number;
-        self.audit.record(now, origin, verb.as_bytes());
-        self.audit
+        self.fingerprint.record(now, origin, verb.as_bytes());
+        self.fingerprint
             .record_words(now, number, &[passage.out.0, passage.back.0]);
         if passage.crash == Some(Side::Before) {
             self.fabric.crashed(origin);
@@ -240,12 +240,12 @@ impl<A: Application> WorldState<A> {
                     reply: None,
                     ..pending
                 };
-                self.agenda
+                self.event_queue
                     .push(arrives_at + after, Item::Arrive(Box::new(copy)));
             }
             Some(Fate::Lose(after)) => {
                 if let Some(reply) = pending.reply.take() {
-                    self.agenda
+                    self.event_queue
                         .push(now + after, Item::Reply(reply, Box::new(Reply::Cut)));
                 }
                 return;
@@ -256,7 +256,7 @@ impl<A: Application> WorldState<A> {
             }) => {
                 if let Some(reply) = pending.reply.take() {
                     let refusal = refusal(&pending.call, status, retry_after_s);
-                    self.agenda.push(
+                    self.event_queue.push(
                         arrives_at + pending.back,
                         Item::Reply(reply, Box::new(refusal)),
                     );
@@ -264,7 +264,7 @@ impl<A: Application> WorldState<A> {
                 return;
             }
         }
-        self.agenda
+        self.event_queue
             .push(arrives_at, Item::Arrive(Box::new(pending)));
     }
 
@@ -272,7 +272,7 @@ impl<A: Application> WorldState<A> {
     pub(crate) fn step(&mut self, until: Micros) -> bool {
         loop {
             let due = [
-                self.agenda.next_at(),
+                self.event_queue.next_at(),
                 self.cluster.next_at(),
                 self.application.next_at(),
                 self.prometheus.next_at(),
@@ -302,7 +302,7 @@ impl<A: Application> WorldState<A> {
                 self.prometheus.advance(now, &mut source);
             }
             let mut woke = false;
-            while let Some((_, item)) = self.agenda.pop_due(now) {
+            while let Some((_, item)) = self.event_queue.pop_due(now) {
                 woke |= self.happen(item);
             }
             if woke {
@@ -315,9 +315,9 @@ impl<A: Application> WorldState<A> {
         match item {
             Item::Wake(waker) => waker.send(()).is_ok(),
             Item::Digest => {
-                self.audit
+                self.fingerprint
                     .record_words(self.now, 0, &[self.application.digest()]);
-                self.agenda.push(self.now + DIGEST_EVERY, Item::Digest);
+                self.event_queue.push(self.now + DIGEST_EVERY, Item::Digest);
                 false
             }
             Item::Arrive(pending) => self.arrive(pending),
@@ -326,7 +326,7 @@ impl<A: Application> WorldState<A> {
                     unreachable!("only database calls take time")
                 };
                 let result = self.finish_db(&pending, op);
-                self.answer(pending, Reply::Db(result))
+                self.answer(*pending, Reply::Db(result))
             }
             Item::Reply(to, reply) => to.send(*reply).is_ok(),
             Item::Frame(watch, frame) => self.deliver(watch, frame),
@@ -337,7 +337,8 @@ impl<A: Application> WorldState<A> {
         let now = self.now;
         if now < self.node_still && !matches!(pending.call, Call::Db(_)) {
             self.held_up += 1;
-            self.agenda.push(self.node_still, Item::Arrive(pending));
+            self.event_queue
+                .push(self.node_still, Item::Arrive(pending));
             return false;
         }
         let reply = match &pending.call {
@@ -367,7 +368,8 @@ impl<A: Application> WorldState<A> {
             Call::Http(_, request) => Reply::Http(self.prometheus.handle(now, request)),
             Call::Db(op) => match self.application.begin(now, op) {
                 Ok(duration) if duration > Micros::ZERO => {
-                    self.agenda.push(now + duration, Item::FinishDb(pending));
+                    self.event_queue
+                        .push(now + duration, Item::FinishDb(pending));
                     return false;
                 }
                 Ok(_) => Reply::Db(self.finish_db(&pending, op)),
@@ -377,11 +379,11 @@ impl<A: Application> WorldState<A> {
         if pending.die_after {
             pending.reply = None;
         }
-        self.answer(pending, reply)
+        self.answer(*pending, reply)
     }
 
     /// Sends the reply back; true if the sender's death let the drill go on.
-    fn answer(&mut self, pending: Box<Pending<A::Operation>>, reply: Reply<A::Operation>) -> bool {
+    fn answer(&mut self, pending: Pending<A::Operation>, reply: Reply<A::Operation>) -> bool {
         let now = self.now;
         let Pending {
             back,
@@ -391,16 +393,17 @@ impl<A: Application> WorldState<A> {
             die_after,
             reply: to,
             ..
-        } = *pending;
-        self.audit.record(now, &origin, reply.summary().as_bytes());
-        self.audit.record_words(now, number, &[]);
+        } = pending;
+        self.fingerprint
+            .record(now, &origin, reply.summary().as_bytes());
+        self.fingerprint.record_words(now, number, &[]);
         if die_after {
             self.fabric.crashed(&origin);
             return true;
         }
         if let Some(to) = to {
             let reply = if cut_reply { Reply::Cut } else { reply };
-            self.agenda
+            self.event_queue
                 .push(now + back, Item::Reply(to, Box::new(reply)));
         }
         false
@@ -446,7 +449,7 @@ impl<A: Application> WorldState<A> {
         for ticket in self.cluster.take_fresh() {
             if let Some(mut pending) = self.waiting.remove(&ticket) {
                 pending.fresh = true;
-                self.agenda.push(self.now, Item::Arrive(pending));
+                self.event_queue.push(self.now, Item::Arrive(pending));
             }
         }
         for (id, frame) in self.cluster.take_watch_frames() {
@@ -455,7 +458,7 @@ impl<A: Application> WorldState<A> {
                 continue;
             };
             watch.last_at = at.max(watch.last_at);
-            self.agenda.push(watch.last_at, Item::Frame(id, frame));
+            self.event_queue.push(watch.last_at, Item::Frame(id, frame));
         }
     }
 
@@ -465,7 +468,7 @@ impl<A: Application> WorldState<A> {
         };
         match frame {
             WatchFrame::Data(bytes) => {
-                self.audit
+                self.fingerprint
                     .record(self.now, "watch", &(bytes.len() as u64).to_le_bytes());
                 if watch.frames.unbounded_send(bytes).is_err() {
                     // The watcher has dropped the stream.

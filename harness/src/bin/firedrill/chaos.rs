@@ -8,9 +8,9 @@ use firedrill::crash_points;
 use firedrill::drill::{DrillResult, timeline};
 use firedrill::report::journal::Journal;
 use firedrill::report::{self, table};
+use firedrill::runner::{self, SwarmResult};
 use firedrill::scenario::BUILT_IN;
 use firedrill::shrink::campaign;
-use firedrill::swarm::{self, SwarmResult};
 use firedrill::verdict::{self, Verdict};
 use firedrill::worlds::{self, Plan, Until, WorldError, WorldKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
         }
         bar.inc(1);
     };
-    let outcome = swarm::run(&plans, jobs, &stop, plans.len() == 1, &finished);
+    let outcome = runner::run(&plans, jobs, &stop, plans.len() == 1, &finished);
     bar.finish_and_clear();
     let mut outcome = outcome?;
     cut_down(&plans, &mut outcome, jobs, &stop)?;
@@ -132,7 +132,7 @@ fn killed_everywhere(
             "--crash-points needs scenarios without one: leave it out, or use the flag without the scenario",
         ));
     }
-    let whole = swarm::run(&plans, jobs, stop, false, &|_| {})?;
+    let whole = runner::run(&plans, jobs, stop, false, &|_| {})?;
     let results = &whole.results;
     let quiet = crash_points::untried(results);
     if !quiet.is_empty() && !stop.load(Ordering::Relaxed) {

@@ -22,9 +22,9 @@ mod live {
     use firedrill::evidence::{Ms, Outcome};
     use firedrill::pace::{Pace, Row, compare};
     use firedrill::runbooks::LoadedRunbook;
+    use firedrill::runner;
     use firedrill::scenario::Scenario;
     use firedrill::stats::show_ms;
-    use firedrill::swarm;
     use firedrill::worlds::kind::perform_to_recovery;
     use firedrill::worlds::{self, Performed, Plan, Until, WorldError, WorldKind};
 
@@ -114,7 +114,7 @@ mod live {
     ) -> Result<Vec<Pace>, Failure> {
         let stopped = || stop.load(Ordering::Relaxed);
         let seeds = usize::try_from(seeds).unwrap_or(usize::MAX);
-        let paces = swarm::each(seeds, chaos::processors(), &stopped, &|seed| {
+        let paces = runner::each(seeds, chaos::processors(), &stopped, &|seed| {
             let plan = plan(WorldKind::Sim, scenario, runbook, seed as u64);
             worlds::perform(&plan).map(|performed| pace(&performed))
         });

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use firedrill::report;
 use firedrill::runbooks::{self, LoadedRunbook};
+use firedrill::runner;
 use firedrill::scenario::Scenario;
-use firedrill::swarm;
 use firedrill::token::Token;
 use firedrill::worlds::Plan;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         report::prepare(directory)?;
     }
     let stop = chaos::stop_on_interrupt();
-    let outcome = swarm::run(&[plan], 1, &stop, true, &|_| {})?;
+    let outcome = runner::run(&[plan], 1, &stop, true, &|_| {})?;
     if let (Some(made), Some(result)) = (&token.made, outcome.results.first())
         && let Some(difference) = made.difference(result.fingerprint)
     {

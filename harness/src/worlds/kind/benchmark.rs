@@ -41,7 +41,8 @@ use super::place::Place;
 use super::server::Server;
 use super::{NAMESPACE, measuring, objects, release};
 use crate::runbooks::LoadedRunbook;
-use crate::worlds::{WorldError, deployer};
+use crate::worlds::WorldError;
+use crate::worlds::common::deployer;
 
 /// The service in which the two releases differ.
 const SERVICE: Service = Service::Gateway;

@@ -9,7 +9,7 @@ use crate::drill::timeline::Entry;
 use crate::evidence::{Ms, Reading};
 use crate::oracles::recovery;
 use crate::scenario::Scenario;
-use crate::worlds::sim::harvest::told_by_clients;
+use crate::worlds::common::told_by_clients;
 
 /// How long the last second of the drill lies behind what it is waited for, in ms.
 const TAIL: Ms = 5_000;

@@ -15,9 +15,8 @@ use super::NAMESPACE;
 use super::clock::within;
 use super::ledger::Ledger;
 use crate::evidence::PodSeen;
-use crate::worlds::manifests::TRADING;
-use crate::worlds::sim::harvest::pairs;
-use crate::worlds::sim::probe::build_version;
+use crate::worlds::common::manifests::TRADING;
+use crate::worlds::common::{build_version, pairs};
 
 /// A pod that does not answer within this runs nothing.
 const POD_ANSWERS: Duration = Duration::from_secs(3);

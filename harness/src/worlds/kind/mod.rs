@@ -66,13 +66,13 @@ use self::ledger::Ledger;
 use self::load::Load;
 use self::place::Place;
 use self::server::Server;
-use super::{Performed, Plan, WorldError, deployer};
+use super::{Performed, Plan, WorldError};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, ms};
 use crate::scenario::{Anchor, CrashSide, Scenario};
-use crate::worlds::manifests::NAMESPACE;
-use crate::worlds::sim::harvest::versions;
-use crate::worlds::sim::watcher;
+use crate::worlds::common::deployer;
+use crate::worlds::common::manifests::NAMESPACE;
+use crate::worlds::common::{calls_a_person, told, versions};
 
 /// Port of the gateway's Service on the node.
 const NODE_PORT: u16 = 30_080;
@@ -186,21 +186,21 @@ impl Observer for Watcher {
         if let Event::StepStarted { name, .. } = event {
             self.1.reached(&Anchor::Step(name.clone()));
         }
-        if let Some(why) = watcher::calls_a_person(event) {
+        if let Some(why) = calls_a_person(event) {
             let now = self.0.clock.now_ms();
             self.0.lock().evidence.executor.calls(why, now);
         }
-        if let Some((step, what)) = watcher::told(event) {
+        if let Some((step, what)) = told(event) {
             self.0.tell("executor", &step, what);
         }
     }
 }
 
 /// A store that is always there: what is put by becomes part of the drill's evidence.
-struct Cabinet(Arc<Stage>);
+struct ArtifactStore(Arc<Stage>);
 
 #[async_trait]
-impl EvidenceStore for Cabinet {
+impl EvidenceStore for ArtifactStore {
     async fn put(&self, name: &str, content: Bytes) -> Result<(), String> {
         let text = String::from_utf8_lossy(&content).into_owned();
         self.0.lock().evidence.files.insert(name.to_owned(), text);
@@ -482,7 +482,7 @@ async fn executor(drill: &Drill<'_>, identity: &str) -> Result<Executor, String>
         http: http_client().map_err(|error| error.to_string())?,
         database,
         clock: Arc::new(SystemClock),
-        evidence: Arc::new(Cabinet(Arc::clone(stage))),
+        evidence: Arc::new(ArtifactStore(Arc::clone(stage))),
     };
     let watcher = Watcher(Arc::clone(stage), Arc::clone(drill.injector));
     let options = Options::new(identity).with_observer(Arc::new(watcher));

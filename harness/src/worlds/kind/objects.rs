@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::NAMESPACE;
 use super::clock::sleep;
-use crate::worlds::manifests::{self, DATABASE};
+use crate::worlds::common::manifests::{self, DATABASE};
 
 /// Label of everything that is the exchange's.
 const PART_OF: &str = "app.kubernetes.io/part-of=dex";

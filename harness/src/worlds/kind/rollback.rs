@@ -12,7 +12,7 @@ use super::process::{Ended, Program};
 use super::{Drill, Trouble, executor as executor_of};
 use crate::evidence::{ExecutorSaid, Ms, Outcome, StepSaid};
 use crate::scenario::{Anchor, FaultKind, Path, Scenario};
-use crate::worlds::sim::{carry_on, watcher};
+use crate::worlds::common::{carry_on, copy_report, told};
 
 /// Whether the executor must be a process of its own.
 pub(super) fn in_a_process(scenario: &Scenario) -> bool {
@@ -40,7 +40,7 @@ pub(super) async fn roll_back(
     let said = &mut notes.evidence.executor;
     said.ended_ms = Some(ended_ms);
     let report = ended.map_err(|error| Trouble::of(&error))?;
-    watcher::copy_report(&report, |at| stage.clock.of(at), said);
+    copy_report(&report, |at| stage.clock.of(at), said);
     Ok(())
 }
 
@@ -89,7 +89,7 @@ async fn by_processes(drill: &Drill<'_>, event: &TriggerEvent) -> Result<(), Tro
             if let Body::StepStarted { step, .. } = line {
                 drill.injector.reached(&Anchor::Step(step.clone()));
             }
-            if let Some((step, what)) = event_of(line).as_ref().and_then(watcher::told) {
+            if let Some((step, what)) = event_of(line).as_ref().and_then(told) {
                 stage.tell("executor", &step, what);
             }
         };
@@ -206,7 +206,7 @@ mod tests {
         let line = json!({"schema": "rollback/1", "at": "2026-05-04T10:00:00Z", "event": "step-finished",
             "step": "undo-app", "service": "gateway", "outcome": "already-so", "detail": "x"});
         let line: Line = serde_json::from_value(line).expect("a line");
-        let told = event_of(&line.body).as_ref().and_then(watcher::told);
+        let told = event_of(&line.body).as_ref().and_then(told);
         let told = told.expect("a step that ends is told");
         assert_eq!(
             told,

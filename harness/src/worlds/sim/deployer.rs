@@ -7,7 +7,7 @@ use sim_exchange::database::{DbOp, DbReply};
 
 use super::NAMESPACE;
 use crate::scenario::Scenario;
-use crate::worlds::deployer::{deploy as deploy_to, said};
+use crate::worlds::common::deployer::{deploy as deploy_to, said};
 
 const ORIGIN: &str = "deployer";
 

@@ -15,31 +15,13 @@ use sim_exchange::{World, WorldState};
 use super::NAMESPACE;
 use super::probe::live_pods;
 use super::record::{self, Deployed};
-use crate::drill::timeline::Entry as Told;
 use crate::evidence::{
     Books, Entry, Evidence, MaintenanceSeen, Ms, Outcome, Recoverable, Second, ms,
 };
-use crate::oracles::recovery;
 use crate::scenario::Path;
-use crate::stats::show_count;
 use crate::worlds::Plan;
-use crate::worlds::manifests::TRADING;
-
-/// Versions of a release's builds, by service.
-pub(in crate::worlds) fn versions(release: &str) -> BTreeMap<String, String> {
-    let Some(release) = Release::by_name(release) else {
-        return BTreeMap::new();
-    };
-    Service::ALL
-        .into_iter()
-        .map(|service| {
-            (
-                service.name().to_owned(),
-                release.build(service).version.to_owned(),
-            )
-        })
-        .collect()
-}
+use crate::worlds::common::manifests::TRADING;
+use crate::worlds::common::pairs;
 
 /// What the clients saw in the whole seconds before `end_ms`.
 pub(super) fn seconds(world: &World, plan: &Plan, end_ms: Ms) -> Vec<Second> {
@@ -270,67 +252,5 @@ fn objects(state: &WorldState, out: &mut BTreeMap<String, String>) {
     }
     for object in state.cluster.objects(Kind::Lease, NAMESPACE) {
         out.insert(format!("lease/{}", name(object)), "present".to_owned());
-    }
-}
-
-pub(in crate::worlds) fn pairs(map: &Value, path: &str, out: &mut BTreeMap<String, String>) {
-    for (key, value) in map.as_object().into_iter().flatten() {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        out.insert(format!("{path}/{key}"), value);
-    }
-}
-
-/// What the clients saw, for the timeline.
-pub(in crate::worlds) fn told_by_clients(evidence: &Evidence) -> Vec<Told> {
-    let mut told = Vec::new();
-    if let Some(at) = recovery::first_harm_ms(evidence) {
-        told.push(Told::new(at, "clients", "", "first harm"));
-    }
-    let halted = |s: &Second| s.maintenance > 0;
-    if let (Some(first), Some(last)) = (
-        evidence.seconds.iter().position(halted),
-        evidence.seconds.iter().rposition(halted),
-    ) {
-        let refused: u64 = evidence
-            .seconds
-            .iter()
-            .map(|s| u64::from(s.maintenance))
-            .sum();
-        told.push(Told::new(
-            first as u64 * 1_000,
-            "clients",
-            "",
-            "first order refused for maintenance",
-        ));
-        told.push(Told::new(
-            last as u64 * 1_000,
-            "clients",
-            "",
-            format!(
-                "last of {} orders refused for maintenance",
-                show_count(refused)
-            ),
-        ));
-    }
-    if evidence.executor.trigger.is_some()
-        && let Some(at) = recovery::recovered_ms(evidence)
-    {
-        told.push(Told::new(at, "clients", "", "recovered"));
-    }
-    told
-}
-
-#[cfg(test)]
-mod tests {
-    use super::versions;
-
-    #[test]
-    fn a_release_names_a_version_for_each_service() {
-        let versions = versions("1.5.0-slow-path");
-        assert_eq!(versions["gateway"], "1.5.0");
-        assert_eq!(versions["matching"], "1.4.2");
-        assert!(super::versions("9.9.9").is_empty());
     }
 }

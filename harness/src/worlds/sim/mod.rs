@@ -15,12 +15,12 @@
 
 mod deployer;
 mod faults;
-pub(super) mod harvest;
-pub(super) mod objects;
+mod harvest;
+mod objects;
 mod ports;
-pub(super) mod probe;
+mod probe;
 mod record;
-pub(super) mod watcher;
+mod watcher;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,12 +37,13 @@ use sim_exchange::{World, WorldConfig};
 
 use self::faults::Injector;
 pub use self::ports::database;
-use super::manifests::NAMESPACE;
 use super::{Performed, Plan, Until, WorldError};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, CrashSide, Scenario};
+use crate::worlds::common::manifests::NAMESPACE;
+use crate::worlds::common::{carry_on, copy_report, told_by_clients, versions};
 
 /// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
 const STEPS_MAX: u64 = 5_000_000;
@@ -65,9 +66,9 @@ struct Notes {
 }
 
 #[derive(Clone)]
-struct Notebook(Arc<Mutex<Notes>>);
+struct Recorder(Arc<Mutex<Notes>>);
 
-impl Notebook {
+impl Recorder {
     fn lock(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,7 +90,7 @@ pub type Refit = dyn Fn(&World, Ports) -> Ports + Sync;
 pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     let hurried = hurried(plan);
     let plan = hurried.as_ref().unwrap_or(plan);
-    let notebook = Notebook(Arc::new(Mutex::new(Notes {
+    let recorder = Recorder(Arc::new(Mutex::new(Notes {
         evidence: beginning(plan),
         requests_at_trigger: None,
         observed: Vec::new(),
@@ -101,20 +102,20 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
         until: micros(plan.scenario.timing.duration) + Micros::from_secs(60),
         steps: STEPS_MAX,
     };
-    let inside = notebook.clone();
+    let inside = recorder.clone();
     let (fingerprint, executor_requests) =
         match sim_exchange::run(config(&plan.scenario), plan.seed, limits, |world| {
             drill(world, plan, refit, inside)
         }) {
             Ok(ended) => ended?,
             Err(halt) => {
-                let mut notes = notebook.lock();
+                let mut notes = recorder.lock();
                 notes.evidence.executor.outcome =
                     Outcome::Failed(format!("the world stopped: {halt}"));
                 (0, 0)
             }
         };
-    let mut notes = notebook.lock();
+    let mut notes = recorder.lock();
     let mut timeline = std::mem::take(&mut notes.timeline);
     timeline.sort_by_key(|entry| entry.at_ms);
     Ok(Performed {
@@ -154,8 +155,8 @@ fn hurried(plan: &Plan) -> Option<Plan> {
 /// Evidence of a drill that is about to begin.
 fn beginning(plan: &Plan) -> Evidence {
     let mut evidence = Evidence::empty(&plan.scenario);
-    evidence.versions_before = harvest::versions(&plan.scenario.release.from);
-    evidence.versions_deployed = harvest::versions(&plan.scenario.release.to);
+    evidence.versions_before = versions(&plan.scenario.release.from);
+    evidence.versions_deployed = versions(&plan.scenario.release.to);
     evidence
 }
 
@@ -179,19 +180,19 @@ async fn drill(
     world: World,
     plan: &Plan,
     refit: &Refit,
-    notebook: Notebook,
+    recorder: Recorder,
 ) -> Result<(u64, u64), WorldError> {
     objects::create(&world, &plan.scenario).await?;
-    let (injector, later) = Injector::new(&world, &notebook, &plan.scenario, plan.seed);
+    let (injector, later) = Injector::new(&world, &recorder, &plan.scenario, plan.seed);
     injector.reached(&Anchor::Start);
     let end = micros(plan.scenario.timing.duration);
     let act = select(
-        Box::pin(actor(&world, plan, refit, &notebook, &injector)),
+        Box::pin(actor(&world, plan, refit, &recorder, &injector)),
         world.sleep_until(end),
     );
     let act = async {
         if let Either::Right(_) = act.await {
-            let mut notes = notebook.lock();
+            let mut notes = recorder.lock();
             if notes.evidence.executor.trigger.is_some() {
                 notes.evidence.executor.outcome = Outcome::StillRunning;
             } else if notes.evidence.deployed_ms.is_some() {
@@ -200,21 +201,21 @@ async fn drill(
             }
         }
         world
-            .sleep_until(ending(&world, plan, &notebook, end).await)
+            .sleep_until(ending(&world, plan, &recorder, end).await)
             .await;
     };
-    let act = join(act, probe::keep_looking(&world, plan, &notebook, end));
+    let act = join(act, probe::keep_looking(&world, plan, &recorder, end));
     // The injector never completes.
-    let count = probe::count_ready(&world, &notebook, &injector);
+    let count = probe::count_ready(&world, &recorder, &injector);
     let inject = join(injector.run(later), count);
     select(Box::pin(act), Box::pin(inject)).await;
     injector.finish();
-    let mut notes = notebook.lock();
+    let mut notes = recorder.lock();
     let end_ms = notes.end.unwrap_or(end).as_millis();
     let deployed = notes.deployed.take();
     let evidence = &mut notes.evidence;
     harvest::take(&world, plan, evidence, deployed.as_ref(), end_ms);
-    let told = harvest::told_by_clients(&notes.evidence);
+    let told = told_by_clients(&notes.evidence);
     notes.timeline.extend(told);
     let said = format!("{:?}", notes.evidence.executor);
     Ok(world.with(|state| {
@@ -231,14 +232,14 @@ async fn drill(
 }
 
 /// When the drill ends, awaited until that is known: at `end`, or as [`Until::Held`] says.
-async fn ending(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) -> Micros {
+async fn ending(world: &World, plan: &Plan, recorder: &Recorder, end: Micros) -> Micros {
     if plan.until == Until::Duration {
         return end;
     }
     let hold = micros(plan.scenario.timing.hold);
     loop {
         let now = world.now();
-        let mut evidence = notebook.lock().evidence.clone();
+        let mut evidence = recorder.lock().evidence.clone();
         evidence.seconds = harvest::seconds(world, plan, now.as_millis());
         // Nothing to recover from: whether anything fires is what the whole duration is for.
         let Some(trigger) = evidence.executor.trigger.as_ref().map(|t| t.at_ms) else {
@@ -262,7 +263,7 @@ async fn ending(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) ->
         const { assert!(probe::CALM.as_millis() >= recovery::WINDOW_S as Ms * 1_000) };
         let seconds = (now + probe::CALM).as_millis().div_ceil(1_000);
         let end = Micros::from_secs(seconds).min(end);
-        notebook.lock().end = Some(end);
+        recorder.lock().end = Some(end);
         return end;
     }
 }
@@ -281,53 +282,53 @@ async fn actor(
     world: &World,
     plan: &Plan,
     refit: &Refit,
-    notebook: &Notebook,
+    recorder: &Recorder,
     injector: &Injector,
 ) {
     let timing = plan.scenario.timing;
     world.sleep_until(micros(timing.warm_up)).await;
-    notebook.lock().evidence.state_before = harvest::lasting_state(world);
+    recorder.lock().evidence.state_before = harvest::lasting_state(world);
     let host = |n: u32| {
-        let observer = watcher::Watcher::new(world.clone(), notebook.clone(), injector.clone());
+        let observer = watcher::Watcher::new(world.clone(), recorder.clone(), injector.clone());
         let identity = match n {
             1 => "firedrill".to_owned(),
             n => format!("firedrill-{n}"),
         };
         let options = Options::new(identity).with_observer(Arc::new(observer));
-        let ports = refit(world, ports::of(world, notebook, &ports::origin(n)));
+        let ports = refit(world, ports::of(world, recorder, &ports::origin(n)));
         Executor::new(ports, Arc::clone(&plan.runbook.runbook), options)
     };
     let executor = host(1);
     if let Err(error) = executor.prepare().await {
-        notebook.lock().evidence.executor.outcome = Outcome::Refused(said("prepare", &error));
+        recorder.lock().evidence.executor.outcome = Outcome::Refused(said("prepare", &error));
         return;
     }
     world.sleep_until(micros(timing.deploy_at)).await;
-    notebook.lock().evidence.deployed_ms = Some(world.now().as_millis());
+    recorder.lock().evidence.deployed_ms = Some(world.now().as_millis());
     let ledger = world.with(|state| record::Deployed::of(state.application.database().ledger()));
-    notebook.lock().deployed = Some(ledger);
+    recorder.lock().deployed = Some(ledger);
     injector.reached(&Anchor::Deployment);
-    notebook.tell(
+    recorder.tell(
         world.now(),
         "deployer",
         "",
         format!("deploys {}", plan.scenario.release.to),
     );
     if let Err(error) = deployer::deploy(world, &plan.scenario).await {
-        notebook.tell(
+        recorder.tell(
             world.now(),
             "deployer",
             "",
             format!("could not deploy: {error}"),
         );
         // What was not deployed is no drill: the fault never fired.
-        notebook.lock().evidence.deployed_ms = None;
+        recorder.lock().evidence.deployed_ms = None;
         return;
     }
     let event = match executor.watch().await {
-        Err(error) => return failed(notebook, "watch", &error),
+        Err(error) => return failed(recorder, "watch", &error),
         Ok(WatchOutcome::WindowClosed { .. }) => {
-            let said = &mut notebook.lock().evidence.executor;
+            let said = &mut recorder.lock().evidence.executor;
             said.saw_nothing("the validation window closed");
             return;
         }
@@ -335,30 +336,30 @@ async fn actor(
     };
     // The harness's own clock, at the instant at which the watch said so.
     let at_ms = world.now().as_millis();
-    notebook.lock().evidence.executor.fired(&event.name, at_ms);
-    let bad_logs = probe::bad_logs(world, notebook);
-    notebook.lock().evidence.bad_logs = bad_logs;
+    recorder.lock().evidence.executor.fired(&event.name, at_ms);
+    let bad_logs = probe::bad_logs(world, recorder);
+    recorder.lock().evidence.bad_logs = bad_logs;
     let requests = world.requests(ports::ORIGIN);
-    notebook.lock().requests_at_trigger = Some(requests);
+    recorder.lock().requests_at_trigger = Some(requests);
     for n in 1..=injector.hosts_needed() {
-        let observer = watcher::Watcher::new(world.clone(), notebook.clone(), injector.clone());
+        let observer = watcher::Watcher::new(world.clone(), recorder.clone(), injector.clone());
         let options =
             Options::new(format!("firedrill-other-{n}")).with_observer(Arc::new(observer));
         let origin = format!("{}-other-{n}", ports::ORIGIN);
-        let ports = refit(world, ports::of(world, notebook, &origin));
+        let ports = refit(world, ports::of(world, recorder, &origin));
         let other = Executor::new(ports, Arc::clone(&plan.runbook.runbook), options);
         injector.add_host(other, event.clone());
     }
     injector.reached(&Anchor::Trigger);
-    let ended = roll_back(world, plan, notebook, injector, executor, &host, event).await;
-    notebook.lock().evidence.executor.ended_ms = Some(world.now().as_millis());
+    let ended = roll_back(world, plan, recorder, injector, executor, &host, event).await;
+    recorder.lock().evidence.executor.ended_ms = Some(world.now().as_millis());
     match ended {
         Err(error) if error.kind().gives_way() => {
-            notebook.lock().evidence.executor.outcome = Outcome::Refused(said("run", &error));
+            recorder.lock().evidence.executor.outcome = Outcome::Refused(said("run", &error));
         }
-        Err(error) => failed(notebook, "run", &error),
+        Err(error) => failed(recorder, "run", &error),
         Ok(report) => {
-            watcher::copy_report(&report, drill_ms, &mut notebook.lock().evidence.executor);
+            copy_report(&report, drill_ms, &mut recorder.lock().evidence.executor);
         }
     }
 }
@@ -367,13 +368,13 @@ async fn actor(
 async fn roll_back(
     world: &World,
     plan: &Plan,
-    notebook: &Notebook,
+    recorder: &Recorder,
     injector: &Injector,
     executor: Executor,
     host: &impl Fn(u32) -> Executor,
     event: TriggerEvent,
 ) -> Result<Report, executor::Error> {
-    let requests = notebook.lock().requests_at_trigger.unwrap_or(0);
+    let requests = recorder.lock().requests_at_trigger.unwrap_or(0);
     let mut crash = plan.scenario.crash.map(|crash| {
         let at = world.crash_at(ports::ORIGIN, requests + crash.request, side(crash.side));
         (at, micros(crash.resume_after))
@@ -402,7 +403,7 @@ async fn roll_back(
             Either::Right((Err(other), _)) if other.kind().gives_way() => {
                 // What counts is what came of the rollback, on whichever host.
                 let at = world.now();
-                notebook.tell(at, "executor", "", other.to_string());
+                recorder.tell(at, "executor", "", other.to_string());
                 return injector.taken_over().await.unwrap_or(Err(other));
             }
             Either::Right((ended, _)) => return ended,
@@ -411,23 +412,12 @@ async fn roll_back(
         let at = world.now();
         if crashed {
             crash = None;
-            notebook.lock().evidence.crash_ms = Some(Some(at.as_millis()));
+            recorder.lock().evidence.crash_ms = Some(Some(at.as_millis()));
         }
-        notebook.tell(at, "executor", "", "killed");
+        recorder.tell(at, "executor", "", "killed");
         world.sleep(resume_after).await;
         hosts += 1;
         current = host(hosts);
-    }
-}
-
-/// What another host does that finds an interrupted rollback: resumes, or begins where nothing had begun.
-pub(in crate::worlds) async fn carry_on(
-    executor: &Executor,
-    event: TriggerEvent,
-) -> Result<Report, executor::Error> {
-    match executor.resume().await {
-        Err(executor::Error::NothingToResume) => executor.run(event).await,
-        ended => ended,
     }
 }
 
@@ -438,8 +428,8 @@ fn side(side: CrashSide) -> Side {
     }
 }
 
-fn failed(notebook: &Notebook, phase: &str, error: &dyn std::error::Error) {
-    notebook.lock().evidence.executor.outcome = Outcome::Failed(said(phase, error));
+fn failed(recorder: &Recorder, phase: &str, error: &dyn std::error::Error) {
+    recorder.lock().evidence.executor.outcome = Outcome::Failed(said(phase, error));
 }
 
 /// The error with everything that caused it.

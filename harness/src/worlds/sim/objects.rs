@@ -13,7 +13,8 @@ use sim_exchange::World;
 
 use super::NAMESPACE;
 use crate::scenario::Scenario;
-use crate::worlds::{WorldError, manifests};
+use crate::worlds::WorldError;
+use crate::worlds::common::manifests;
 
 /// Creates everything through the API server.
 pub(super) async fn create(world: &World, scenario: &Scenario) -> Result<(), WorldError> {

@@ -14,11 +14,11 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sim::time::Micros;
 use sim_exchange::World;
-use sim_exchange::database::{DbError, DbOp, DbReply};
+use sim_exchange::database::{DbOp, DbReply};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::{NAMESPACE, Notebook};
+use super::{NAMESPACE, Recorder};
 
 /// Under which name the executor's requests are numbered.
 pub(crate) const ORIGIN: &str = "executor";
@@ -40,7 +40,7 @@ pub(super) fn is_executor(origin: &str) -> bool {
 }
 
 /// Everything that the executor acts through.
-pub(super) fn of(world: &World, notebook: &Notebook, origin: &str) -> Ports {
+pub(super) fn of(world: &World, recorder: &Recorder, origin: &str) -> Ports {
     let http = world
         .http(origin)
         .map_err(|cut: sim::world::ConnectionCut| HttpError {
@@ -52,7 +52,7 @@ pub(super) fn of(world: &World, notebook: &Notebook, origin: &str) -> Ports {
         http: BoxCloneSyncService::new(http),
         database: database(world, origin),
         clock: Arc::new(SimClock(world.clone())),
-        evidence: Arc::new(Cabinet(notebook.clone())),
+        evidence: Arc::new(ArtifactStore(recorder.clone())),
     }
 }
 
@@ -77,10 +77,10 @@ impl Clock for SimClock {
 }
 
 /// A store that is always there: what is put by becomes part of the drill's evidence.
-struct Cabinet(Notebook);
+struct ArtifactStore(Recorder);
 
 #[async_trait]
-impl EvidenceStore for Cabinet {
+impl EvidenceStore for ArtifactStore {
     async fn put(&self, name: &str, content: Bytes) -> Result<(), String> {
         let text = String::from_utf8_lossy(&content).into_owned();
         self.0.lock().evidence.files.insert(name.to_owned(), text);
@@ -94,21 +94,8 @@ impl SimDatabase {
     async fn ask(&self, op: DbOp) -> Result<DbReply, DatabaseError> {
         match self.0.db(&self.1, op).await {
             Err(cut) => Err(DatabaseError::Connection(cut.to_string())),
-            Ok(Err(error)) => Err(translated(error)),
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(answer) => answer,
         }
-    }
-}
-
-fn translated(error: DbError) -> DatabaseError {
-    match error {
-        DbError::Refused { sqlstate, message } => DatabaseError::Refused {
-            sqlstate: sqlstate.to_owned(),
-            message,
-        },
-        DbError::Connection(why) => DatabaseError::Connection(why),
-        DbError::Precondition(why) => DatabaseError::Precondition(why),
-        DbError::StaleToken(token) => DatabaseError::StaleToken(token),
     }
 }
 
@@ -124,66 +111,32 @@ macro_rules! expect {
     };
 }
 
-fn position(p: sim_exchange::database::LedgerPosition) -> LedgerPosition {
-    LedgerPosition {
-        log_seq: p.log_seq,
-        order_id_max: p.order_id_max,
-        trade_id_max: p.trade_id_max,
-        trades: p.trades,
-    }
-}
-
-fn snapshot(s: sim_exchange::database::Snapshot) -> Snapshot {
-    Snapshot {
-        name: s.name,
-        taken_at: s.taken_at,
-        size_bytes: s.size_bytes,
-        position: position(s.position),
-        schema_version: s.schema_version,
-    }
-}
-
-fn row(r: sim_exchange::database::HistoryRow) -> HistoryRow {
-    HistoryRow {
-        installed_rank: r.installed_rank,
-        version: r.version,
-        description: r.description,
-        kind: r.kind,
-        script: r.script,
-        checksum: r.checksum,
-        success: r.success,
-    }
-}
-
 #[async_trait]
 impl Database for SimDatabase {
     async fn history(&self) -> Result<Vec<HistoryRow>, DatabaseError> {
-        expect!(self.ask(DbOp::History).await, DbReply::History(rows) => rows.into_iter().map(row).collect())
+        expect!(self.ask(DbOp::History).await, DbReply::History(rows) => rows)
     }
 
     async fn position(&self) -> Result<LedgerPosition, DatabaseError> {
-        expect!(self.ask(DbOp::Position).await, DbReply::Position(p) => position(p))
+        expect!(self.ask(DbOp::Position).await, DbReply::Position(position) => position)
     }
 
     async fn snapshot(&self, name: &str) -> Result<Snapshot, DatabaseError> {
         let op = DbOp::Snapshot {
             name: name.to_owned(),
         };
-        expect!(self.ask(op).await, DbReply::Snapshot(s) => snapshot(s))
+        expect!(self.ask(op).await, DbReply::Snapshot(snapshot) => snapshot)
     }
 
     async fn find_snapshot(&self, name: &str) -> Result<Option<Snapshot>, DatabaseError> {
         let op = DbOp::FindSnapshot {
             name: name.to_owned(),
         };
-        expect!(self.ask(op).await, DbReply::Found(found) => found.map(snapshot))
+        expect!(self.ask(op).await, DbReply::Found(found) => found)
     }
 
     async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError> {
-        expect!(self.ask(DbOp::Fence { token }).await, DbReply::Fenced(report) => FenceReport {
-            sessions_terminated: report.sessions_terminated,
-            already_up: report.already_up,
-        })
+        expect!(self.ask(DbOp::Fence { token }).await, DbReply::Fenced(report) => report)
     }
 
     async fn fence_token(&self) -> Result<Option<u64>, DatabaseError> {
@@ -225,12 +178,7 @@ impl Database for SimDatabase {
             set_aside: set_aside.to_owned(),
             token,
         };
-        expect!(self.ask(op).await, DbReply::Restored(r) => RestoreReport {
-            set_aside: r.set_aside,
-            before: position(r.before),
-            after: position(r.after),
-            already_done: r.already_done,
-        })
+        expect!(self.ask(op).await, DbReply::Restored(report) => report)
     }
 
     async fn replay(&self, set_aside: &str, token: u64) -> Result<ReplayReport, DatabaseError> {
@@ -238,9 +186,6 @@ impl Database for SimDatabase {
             set_aside: set_aside.to_owned(),
             token,
         };
-        expect!(self.ask(op).await, DbReply::Replayed(r) => ReplayReport {
-            entries: r.entries,
-            position: position(r.position),
-        })
+        expect!(self.ask(op).await, DbReply::Replayed(report) => report)
     }
 }

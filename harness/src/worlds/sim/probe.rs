@@ -6,10 +6,11 @@ use sim::workload::Workload as _;
 use sim_exchange::{World, WorldState};
 
 use super::faults::Injector;
-use super::{NAMESPACE, Notebook, end_ms};
+use super::{NAMESPACE, Recorder, end_ms};
 use crate::evidence::{Evidence, PodLog, PodSeen, Probe, ms};
 use crate::scenario::Anchor;
 use crate::worlds::Plan;
+use crate::worlds::common::build_version;
 
 /// While nothing happens.
 pub(super) const CALM: Micros = Micros::from_secs(10);
@@ -25,18 +26,18 @@ const HEED: Micros = Micros::from_millis(100);
 const SOUND_MS: u64 = 30_000;
 
 /// Looks now and then until `end`, or an earlier end that is noted, the last time at that instant itself.
-pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook, end: Micros) {
+pub(super) async fn keep_looking(world: &World, plan: &Plan, recorder: &Recorder, end: Micros) {
     let mut next = Micros::from(plan.scenario.timing.warm_up.min(CALM.as_duration()));
     loop {
-        let end = notebook.lock().end.unwrap_or(end);
-        sleep_or_trigger(world, notebook, next.min(end)).await;
-        let end = notebook.lock().end.unwrap_or(end);
-        look(world, plan, notebook);
+        let end = recorder.lock().end.unwrap_or(end);
+        sleep_or_trigger(world, recorder, next.min(end)).await;
+        let end = recorder.lock().end.unwrap_or(end);
+        look(world, plan, recorder);
         let now = world.now();
         if now >= end {
             return;
         }
-        let notes = notebook.lock();
+        let notes = recorder.lock();
         let step = match (&notes.evidence.executor.trigger, notes.evidence.deployed_ms) {
             (Some(trigger), _) if !sound_since(&notes.evidence, trigger.at_ms, now) => CLOSE,
             (None, Some(_)) if now.as_millis() < ms(plan.scenario.timing.deploy_at) + 300_000 => {
@@ -50,9 +51,9 @@ pub(super) async fn keep_looking(world: &World, plan: &Plan, notebook: &Notebook
 
 /// Sleeps until `instant`, or until a trigger has fired that had not: what is seen from then on dates the recovery, so that a look
 /// that is due only seconds later would date it too late.
-async fn sleep_or_trigger(world: &World, notebook: &Notebook, instant: Micros) {
-    let fired = || notebook.lock().evidence.executor.trigger.is_some();
-    if notebook.lock().evidence.deployed_ms.is_none() || fired() {
+async fn sleep_or_trigger(world: &World, recorder: &Recorder, instant: Micros) {
+    let fired = || recorder.lock().evidence.executor.trigger.is_some();
+    if recorder.lock().evidence.deployed_ms.is_none() || fired() {
         return world.sleep_until(instant).await;
     }
     while !fired() && world.now() < instant {
@@ -61,9 +62,9 @@ async fn sleep_or_trigger(world: &World, notebook: &Notebook, instant: Micros) {
 }
 
 /// Tells the injector once as many pods of the deployed release are ready as a fault waits for.
-pub(super) async fn count_ready(world: &World, notebook: &Notebook, injector: &Injector) {
+pub(super) async fn count_ready(world: &World, recorder: &Recorder, injector: &Injector) {
     for awaited in injector.ready_awaited() {
-        while ready(world, notebook) < awaited {
+        while ready(world, recorder) < awaited {
             world.sleep_until(world.now() + COUNT).await;
         }
         injector.reached(&Anchor::Ready(awaited));
@@ -71,8 +72,8 @@ pub(super) async fn count_ready(world: &World, notebook: &Notebook, injector: &I
 }
 
 /// How many pods of the deployed release are ready.
-fn ready(world: &World, notebook: &Notebook) -> u32 {
-    let notes = notebook.lock();
+fn ready(world: &World, recorder: &Recorder) -> u32 {
+    let notes = recorder.lock();
     if notes.evidence.deployed_ms.is_none() {
         return 0;
     }
@@ -90,9 +91,9 @@ fn sound_since(evidence: &Evidence, from_ms: u64, now: Micros) -> bool {
     since >= from_ms && late.all(|probe| probe.violations.is_empty())
 }
 
-fn look(world: &World, plan: &Plan, notebook: &Notebook) {
+fn look(world: &World, plan: &Plan, recorder: &Recorder) {
     let at_ms = world.now().as_millis().min(end_ms(&plan.scenario));
-    let mut notes = notebook.lock();
+    let mut notes = recorder.lock();
     let evidence = &mut notes.evidence;
     // The bad build has been seen live, or there is none yet: no need to ask the pods again.
     let ask_pods = evidence.deployed_ms.is_some() && !evidence.deployed_build_seen;
@@ -125,8 +126,8 @@ fn look(world: &World, plan: &Plan, notebook: &Notebook) {
 }
 
 /// What the live pods of the deployed release have logged so far, of each service that it changed.
-pub(super) fn bad_logs(world: &World, notebook: &Notebook) -> Vec<PodLog> {
-    let notes = notebook.lock();
+pub(super) fn bad_logs(world: &World, recorder: &Recorder) -> Vec<PodLog> {
+    let notes = recorder.lock();
     let evidence = &notes.evidence;
     world.with(|state| {
         let now = state.now();
@@ -192,27 +193,4 @@ fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
             (uid, seen)
         })
         .collect()
-}
-
-/// The version in the line `dex_build_info{…version="…"…} 1`.
-pub(in crate::worlds) fn build_version(metrics: &str) -> Option<String> {
-    let line = metrics
-        .lines()
-        .find(|line| line.starts_with("dex_build_info{"))?;
-    let (_, rest) = line.split_once("version=\"")?;
-    rest.split_once('"').map(|(version, _)| version.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::build_version;
-
-    #[test]
-    fn the_version_is_read_from_the_metrics() {
-        let metrics =
-            "# HELP dex_build_info x\ndex_build_info{revision=\"abc\",version=\"1.4.2\"} 1\n";
-        assert_eq!(build_version(metrics).as_deref(), Some("1.4.2"));
-        assert_eq!(build_version("dex_orders_total 5\n"), None);
-        assert_eq!(build_version("dex_build_info{} 1"), None);
-    }
 }

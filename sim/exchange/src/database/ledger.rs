@@ -8,7 +8,7 @@ use dex::order_log::{OrderLog, replay_into};
 use dex::release::{Build, SchemaVersion};
 use dex::types::{Seq, Side, StableHash, Tif};
 
-use super::ops::{HistoryRow, LedgerPosition};
+use contract::ledger::{HistoryRow, LedgerPosition};
 use sim::time::Micros;
 
 /// Bytes that one row of each table takes, header, indexes and free space included.

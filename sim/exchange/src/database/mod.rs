@@ -24,9 +24,6 @@ mod timings;
 
 pub use faults::DbFault;
 pub use ledger::{Handover, Ledger, TradeRow, order_content, trade_content};
-pub use ops::{
-    DbError, DbOp, DbReply, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport,
-    Snapshot,
-};
+pub use ops::{DbOp, DbReply};
 pub use server::{IN_USE, LedgerDb};
 pub use timings::DatabaseTimings;

@@ -3,8 +3,9 @@
 //! The operations are those of the rollback procedure, plus [`DbOp::Migrate`] for the deployment of
 //! a release. An operation takes time: its effects happen, atomically, when it finishes.
 
-use jiff::Timestamp;
-
+use contract::ledger::{
+    DatabaseError, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport, Snapshot,
+};
 use sim::application::Operation;
 use sim::time::Micros;
 
@@ -79,7 +80,7 @@ pub enum DbOp {
 
 impl Operation for DbOp {
     type Reply = DbReply;
-    type Error = DbError;
+    type Error = DatabaseError;
 
     fn verb(&self) -> &'static str {
         match self {
@@ -139,122 +140,4 @@ pub enum DbReply {
     Restored(RestoreReport),
     /// To [`DbOp::Replay`].
     Replayed(ReplayReport),
-}
-
-/// Why an operation failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DbError {
-    /// The server refused; SQLSTATE as in PostgreSQL's appendix A.
-    #[error("database refused ({sqlstate}): {message}")]
-    Refused {
-        /// Five characters.
-        sqlstate: &'static str,
-        /// The server's message.
-        message: String,
-    },
-    /// The connection failed.
-    #[error("database connection lost: {0}")]
-    Connection(String),
-    /// The operation's precondition does not hold; nothing was changed.
-    #[error("{0}")]
-    Precondition(String),
-    /// A higher token has been seen: another executor acts.
-    #[error("fenced off by executor token {0}")]
-    StaleToken(u64),
-}
-
-impl DbError {
-    pub(crate) fn refused(sqlstate: &'static str, message: impl Into<String>) -> Self {
-        Self::Refused {
-            sqlstate,
-            message: message.into(),
-        }
-    }
-
-    /// The SQLSTATE, if the server gave one.
-    #[must_use]
-    pub fn sqlstate(&self) -> Option<&'static str> {
-        match self {
-            Self::Refused { sqlstate, .. } => Some(sqlstate),
-            _ => None,
-        }
-    }
-}
-
-/// One row of Flyway's schema history table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryRow {
-    /// Order of application.
-    pub installed_rank: i32,
-    /// Version, or `None` for a repeatable migration.
-    pub version: Option<String>,
-    /// Description from the file's name.
-    pub description: String,
-    /// Flyway's type, for instance `SQL`.
-    pub kind: String,
-    /// File name.
-    pub script: String,
-    /// CRC32 over the lines, as Flyway computes it.
-    pub checksum: Option<i32>,
-    /// Whether the migration succeeded.
-    pub success: bool,
-}
-
-/// A complete copy of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Name of the copy.
-    pub name: String,
-    /// When it was complete.
-    pub taken_at: Timestamp,
-    /// Size in bytes.
-    pub size_bytes: u64,
-    /// What it holds.
-    pub position: LedgerPosition,
-    /// Highest successfully applied schema version in it.
-    pub schema_version: Option<String>,
-}
-
-/// How far a ledger has come, as its tables say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LedgerPosition {
-    /// Sequence number of the last entry in the order log.
-    pub log_seq: u64,
-    /// Highest order id in the table of orders.
-    pub order_id_max: u64,
-    /// Highest trade id in the table of trades or in the ledger's own row.
-    pub trade_id_max: u64,
-    /// Number of trades.
-    pub trades: u64,
-}
-
-/// What raising the fence did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FenceReport {
-    /// Sessions of the exchange that were terminated.
-    pub sessions_terminated: u32,
-    /// Whether the fence was already up with this token.
-    pub already_up: bool,
-}
-
-/// What a restore did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestoreReport {
-    /// New name of the database that was in use before.
-    pub set_aside: String,
-    /// Its position.
-    pub before: LedgerPosition,
-    /// Position of the restored database.
-    pub after: LedgerPosition,
-    /// Whether an earlier attempt had already restored it.
-    pub already_done: bool,
-}
-
-/// What copying the order log's tail did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReplayReport {
-    /// Entries copied.
-    pub entries: u64,
-    /// Position of the log afterwards.
-    pub position: LedgerPosition,
 }

@@ -8,7 +8,7 @@ use dex::release::{Build, SchemaVersion, Service};
 use dex::rows;
 
 use super::ledger::Ledger;
-use super::ops::{DbError, HistoryRow};
+use contract::ledger::{DatabaseError, HistoryRow};
 
 /// The history of a ledger that was created by the base schema.
 pub(super) fn base_history() -> Vec<HistoryRow> {
@@ -54,17 +54,17 @@ fn known(sql: &str, kind: Kind) -> Option<Effect> {
         .map(|file| Migration::effect(&file))
 }
 
-fn syntax_error() -> DbError {
-    DbError::refused("42601", "syntax error in the script")
+fn syntax_error() -> DatabaseError {
+    DatabaseError::refused("42601", "syntax error in the script")
 }
 
-fn parse(name: &str, kind: Kind) -> Result<ScriptName, DbError> {
+fn parse(name: &str, kind: Kind) -> Result<ScriptName, DatabaseError> {
     let script = ScriptName::parse(name)
-        .map_err(|error| DbError::Precondition(format!("{name}: {error}")))?;
+        .map_err(|error| DatabaseError::Precondition(format!("{name}: {error}")))?;
     if script.kind == kind {
         Ok(script)
     } else {
-        Err(DbError::Precondition(format!(
+        Err(DatabaseError::Precondition(format!(
             "{name} is not a script of the right kind"
         )))
     }
@@ -76,13 +76,13 @@ pub(super) fn version_of(name: &str) -> Option<String> {
 }
 
 /// Whether a migration can run: a known script, newer than what is applied, or the very one that is.
-pub(super) fn check_migrate(ledger: &Ledger, name: &str, sql: &str) -> Result<(), DbError> {
+pub(super) fn check_migrate(ledger: &Ledger, name: &str, sql: &str) -> Result<(), DatabaseError> {
     let script = parse(name, Kind::Versioned)?;
     if let Some(row) = applied(ledger, &script.version) {
         return if row.checksum == Some(checksum(sql)) {
             Ok(())
         } else {
-            Err(DbError::Precondition(format!(
+            Err(DatabaseError::Precondition(format!(
                 "migration checksum mismatch for version {}",
                 script.version
             )))
@@ -94,7 +94,7 @@ pub(super) fn check_migrate(ledger: &Ledger, name: &str, sql: &str) -> Result<()
 }
 
 /// Runs a migration. `false`: it was applied already.
-pub(super) fn migrate(ledger: &mut Ledger, name: &str, sql: &str) -> Result<bool, DbError> {
+pub(super) fn migrate(ledger: &mut Ledger, name: &str, sql: &str) -> Result<bool, DatabaseError> {
     let script = parse(name, Kind::Versioned)?;
     if is_applied(ledger, &script.version) {
         return Ok(false);
@@ -113,7 +113,7 @@ pub(super) fn migrate(ledger: &mut Ledger, name: &str, sql: &str) -> Result<bool
 }
 
 /// Runs the versioned ones among `files`, those that are applied already left out.
-pub(super) fn set_up(ledger: &mut Ledger, files: &[Migration]) -> Result<(), DbError> {
+pub(super) fn set_up(ledger: &mut Ledger, files: &[Migration]) -> Result<(), DatabaseError> {
     let versioned = files
         .iter()
         .filter(|it| it.script().kind == Kind::Versioned);
@@ -131,10 +131,10 @@ pub(super) fn check_undo(
     version: &str,
     name: &str,
     sql: &str,
-) -> Result<(), DbError> {
+) -> Result<(), DatabaseError> {
     let script = parse(name, Kind::Undo)?;
     if script.version != version {
-        return Err(DbError::Precondition(format!(
+        return Err(DatabaseError::Precondition(format!(
             "{name} does not undo version {version}"
         )));
     }
@@ -142,7 +142,7 @@ pub(super) fn check_undo(
         return Ok(());
     }
     if ledger.version() != Some(version) {
-        return Err(DbError::Precondition(format!(
+        return Err(DatabaseError::Precondition(format!(
             "version {version} is not the newest: {} is",
             ledger.version().unwrap_or("none")
         )));
@@ -150,7 +150,7 @@ pub(super) fn check_undo(
     match known(sql, Kind::Undo) {
         None => Err(syntax_error()),
         Some(Effect::LayoutAndClientRef(_)) if ledger.client_refs_since.is_none() => {
-            Err(DbError::refused(
+            Err(DatabaseError::refused(
                 "42703",
                 "column \"client_ref\" of relation \"orders\" does not exist",
             ))
@@ -160,7 +160,7 @@ pub(super) fn check_undo(
 }
 
 /// Runs an undo script that [`check_undo`] has let pass, and removes the history row.
-pub(super) fn undo(ledger: &mut Ledger, version: &str, sql: &str) -> Result<(), DbError> {
+pub(super) fn undo(ledger: &mut Ledger, version: &str, sql: &str) -> Result<(), DatabaseError> {
     match known(sql, Kind::Undo).ok_or_else(syntax_error)? {
         Effect::Index => {}
         Effect::Layout(_) => rewrite(ledger, SchemaVersion::V1)?,
@@ -178,13 +178,13 @@ pub(super) fn undo(ledger: &mut Ledger, version: &str, sql: &str) -> Result<(), 
 
 /// `ALTER TABLE … TYPE … USING …`: every amount is written in the other layout. What the rewritten
 /// rows say is what a build for that layout reads from them.
-fn rewrite(ledger: &mut Ledger, to: SchemaVersion) -> Result<(), DbError> {
+fn rewrite(ledger: &mut Ledger, to: SchemaVersion) -> Result<(), DatabaseError> {
     let reader = Build {
         schema: to,
         ..Build::stable(Service::Matching)
     };
     ledger.state = rows::decode(&reader, &rows::encode(to, &ledger.state))
-        .map_err(|error| DbError::refused("22P02", error.to_string()))?;
+        .map_err(|error| DatabaseError::refused("22P02", error.to_string()))?;
     ledger.schema = to;
     Ok(())
 }

@@ -10,10 +10,11 @@ use dex::migrations::Migration;
 use self::effects::describe;
 use super::faults::{DbFault, Faults};
 use super::ledger::Ledger;
-use super::ops::{DbError, DbOp, DbReply};
+use super::ops::{DbOp, DbReply};
 use super::schema;
 use super::sessions::Clients;
 use super::timings::DatabaseTimings;
+use contract::ledger::DatabaseError;
 use sim::rng::Rng;
 use sim::time::Micros;
 
@@ -58,7 +59,7 @@ impl LedgerDb {
         }
     }
 
-    pub(crate) fn set_up_schema(&mut self, files: &[Migration]) -> Result<(), DbError> {
+    pub(crate) fn set_up_schema(&mut self, files: &[Migration]) -> Result<(), DatabaseError> {
         schema::set_up(&mut self.in_use, files)
     }
 
@@ -182,12 +183,12 @@ impl LedgerDb {
     ///
     /// # Errors
     /// 57P03 while the server starts, 55000 while the ledger is copied, no connection where the pods are cut off.
-    pub fn connect(&mut self, uid: &str, count: u32) -> Result<(), DbError> {
+    pub fn connect(&mut self, uid: &str, count: u32) -> Result<(), DatabaseError> {
         if self.faults.hits(DbFault::Down) {
             return Err(starting_up());
         }
         if self.faults.hits(DbFault::CutOff) {
-            return Err(DbError::Connection("connection refused".to_owned()));
+            return Err(DatabaseError::Connection("connection refused".to_owned()));
         }
         if !self.accepts_connections() {
             return Err(closed());
@@ -201,7 +202,7 @@ impl LedgerDb {
     ///
     /// # Errors
     /// 42501 under the fence, 55000 while the ledger is copied, 57P03 while the server starts.
-    pub fn write(&mut self, command: &Command) -> Result<Outcome, DbError> {
+    pub fn write(&mut self, command: &Command) -> Result<Outcome, DatabaseError> {
         if self.is_down() {
             return Err(starting_up());
         }
@@ -209,7 +210,7 @@ impl LedgerDb {
             return Err(closed());
         }
         if self.fenced() {
-            return Err(DbError::refused(
+            return Err(DatabaseError::refused(
                 "42501",
                 "permission denied for table order_log",
             ));
@@ -236,7 +237,7 @@ impl LedgerDb {
     ///
     /// # Errors
     /// What keeps it from beginning; nothing is changed then.
-    pub(crate) fn begin(&mut self, now: Micros, op: &DbOp) -> Result<Micros, DbError> {
+    pub(crate) fn begin(&mut self, now: Micros, op: &DbOp) -> Result<Micros, DatabaseError> {
         if self.faults.hits(DbFault::Down) {
             return Err(starting_up());
         }
@@ -341,7 +342,7 @@ impl LedgerDb {
     }
 
     /// What must hold when an operation begins and when it finishes.
-    fn check(&self, op: &DbOp) -> Result<(), DbError> {
+    fn check(&self, op: &DbOp) -> Result<(), DatabaseError> {
         if let DbOp::Fence { token }
         | DbOp::Unfence { token }
         | DbOp::Undo { token, .. }
@@ -350,7 +351,7 @@ impl LedgerDb {
         {
             let seen = self.ledger().token_max;
             if *token < seen {
-                return Err(DbError::StaleToken(seen));
+                return Err(DatabaseError::StaleToken(seen));
             }
         }
         self.check_fence(op)?;
@@ -358,7 +359,7 @@ impl LedgerDb {
             match op {
                 DbOp::Snapshot { .. } | DbOp::Restore { .. } => return Err(in_use()),
                 DbOp::Undo { .. } | DbOp::Migrate { .. } | DbOp::Replay { .. } => {
-                    return Err(DbError::refused(
+                    return Err(DatabaseError::refused(
                         "55P03",
                         "canceling statement due to lock timeout",
                     ));
@@ -388,19 +389,22 @@ impl LedgerDb {
                 self.check_replayed()?;
                 match self.copies.get(snapshot) {
                     Some(copy) if copy.copied_at.is_some() => Ok(()),
-                    _ => Err(DbError::Precondition(format!(
+                    _ => Err(DatabaseError::Precondition(format!(
                         "there is no complete snapshot \"{snapshot}\""
                     ))),
                 }
             }
             DbOp::Replay { set_aside, .. } => {
                 if set_aside == IN_USE {
-                    return Err(DbError::Precondition(
+                    return Err(DatabaseError::Precondition(
                         "a ledger is not replayed on itself".to_owned(),
                     ));
                 }
                 self.copies.get(set_aside).map(|_| ()).ok_or_else(|| {
-                    DbError::refused("3D000", format!("database \"{set_aside}\" does not exist"))
+                    DatabaseError::refused(
+                        "3D000",
+                        format!("database \"{set_aside}\" does not exist"),
+                    )
                 })
             }
             DbOp::Undo {
@@ -412,12 +416,12 @@ impl LedgerDb {
     }
 
     /// What rewrites the ledger needs the fence, and a snapshot must not be taken behind it: a rollback is under way.
-    fn check_fence(&self, op: &DbOp) -> Result<(), DbError> {
+    fn check_fence(&self, op: &DbOp) -> Result<(), DatabaseError> {
         match (op, self.fenced()) {
-            (DbOp::Undo { .. } | DbOp::Restore { .. } | DbOp::Replay { .. }, false) => {
-                Err(DbError::Precondition("the fence is not up".to_owned()))
-            }
-            (DbOp::Snapshot { .. }, true) => Err(DbError::Precondition(
+            (DbOp::Undo { .. } | DbOp::Restore { .. } | DbOp::Replay { .. }, false) => Err(
+                DatabaseError::Precondition("the fence is not up".to_owned()),
+            ),
+            (DbOp::Snapshot { .. }, true) => Err(DatabaseError::Precondition(
                 "the fence is up: a rollback is under way, so this is no time for a snapshot"
                     .to_owned(),
             )),
@@ -427,7 +431,7 @@ impl LedgerDb {
 
     /// A restored copy that lacks the order log's tail is not set aside itself: a replay from it would bring back
     /// nothing.
-    fn check_replayed(&self) -> Result<(), DbError> {
+    fn check_replayed(&self) -> Result<(), DatabaseError> {
         let Some(restored) = &self.ledger().restored else {
             return Ok(());
         };
@@ -436,7 +440,7 @@ impl LedgerDb {
         if theirs.is_none_or(|theirs| theirs <= self.ledger().log.last_seq()) {
             return Ok(());
         }
-        Err(DbError::Precondition(format!(
+        Err(DatabaseError::Precondition(format!(
             "the ledger in use is a restored copy that lacks the order log's tail: it is in {aside}, replay it first"
         )))
     }
@@ -462,7 +466,7 @@ impl LedgerDb {
     ///
     /// # Errors
     /// Why it failed; nothing is changed then.
-    pub(crate) fn finish(&mut self, now: Micros, op: &DbOp) -> Result<DbReply, DbError> {
+    pub(crate) fn finish(&mut self, now: Micros, op: &DbOp) -> Result<DbReply, DatabaseError> {
         let ran = self.exclusive.as_ref() == Some(op);
         let checked = self.check(op);
         if ran {
@@ -473,7 +477,7 @@ impl LedgerDb {
             return Err(in_use());
         }
         if self.is_down() || !(ran || self.needs_nothing(op)) {
-            return Err(DbError::Connection(
+            return Err(DatabaseError::Connection(
                 "server closed the connection unexpectedly".to_owned(),
             ));
         }
@@ -511,13 +515,13 @@ impl LedgerDb {
                     if !ran {
                         // Whoever held the locks is in the way of a ledger that is fenced, and is ended.
                         self.clients.end_all();
-                        return Err(DbError::refused(
+                        return Err(DatabaseError::refused(
                             "55P03",
                             "canceling statement due to lock timeout; the sessions that held the locks were ended",
                         ));
                     }
                     if self.faults.hits(DbFault::ScriptsFail) {
-                        return Err(DbError::refused(
+                        return Err(DatabaseError::refused(
                             "22P02",
                             "invalid input syntax for type bigint: \"0.00000001\"",
                         ));
@@ -530,7 +534,7 @@ impl LedgerDb {
             }
             DbOp::Migrate { name, sql } => {
                 if !ran && !self.has_migrated(name) {
-                    return Err(DbError::refused(
+                    return Err(DatabaseError::refused(
                         "55P03",
                         "canceling statement due to lock timeout",
                     ));
@@ -572,23 +576,23 @@ impl LedgerDb {
     }
 }
 
-fn closed() -> DbError {
-    DbError::refused(
+fn closed() -> DatabaseError {
+    DatabaseError::refused(
         "55000",
         "database \"ledger\" is not currently accepting connections",
     )
 }
 
-fn already_exists(database: &str) -> DbError {
-    DbError::refused("42P04", format!("database \"{database}\" already exists"))
+fn already_exists(database: &str) -> DatabaseError {
+    DatabaseError::refused("42P04", format!("database \"{database}\" already exists"))
 }
 
-fn starting_up() -> DbError {
-    DbError::refused("57P03", "the database system is starting up")
+fn starting_up() -> DatabaseError {
+    DatabaseError::refused("57P03", "the database system is starting up")
 }
 
-fn in_use() -> DbError {
-    DbError::refused(
+fn in_use() -> DatabaseError {
+    DatabaseError::refused(
         "55006",
         "source database \"ledger\" is being accessed by other users",
     )

@@ -7,7 +7,9 @@ use dex::order_log::replay;
 use dex::release::{Build, Service};
 use dex::types::{AccountId, MarketId, Price, Qty, Side, Tif};
 
-use super::{DatabaseTimings, DbError, DbFault, DbOp, DbReply, Ledger, LedgerDb};
+use contract::ledger::{DatabaseError, Snapshot};
+
+use super::{DatabaseTimings, DbFault, DbOp, DbReply, Ledger, LedgerDb};
 use sim::time::Micros;
 
 /// A server, and the time.
@@ -47,7 +49,7 @@ impl Server {
         }
     }
 
-    fn run(&mut self, op: DbOp) -> Result<DbReply, DbError> {
+    fn run(&mut self, op: DbOp) -> Result<DbReply, DatabaseError> {
         let duration = self.db.begin(self.now, &op)?;
         self.now += duration;
         self.db.finish(self.now, &op)
@@ -57,11 +59,12 @@ impl Server {
         self.run(DbOp::Fence { token }).unwrap();
     }
 
-    fn sqlstate(&mut self, op: DbOp) -> &'static str {
-        self.run(op).unwrap_err().sqlstate().unwrap()
+    fn sqlstate(&mut self, op: DbOp) -> String {
+        let refusal = self.run(op).unwrap_err();
+        refusal.sqlstate().unwrap().to_owned()
     }
 
-    fn snapshot(&mut self, name: &str) -> super::Snapshot {
+    fn snapshot(&mut self, name: &str) -> Snapshot {
         match self.run(DbOp::Snapshot { name: name.into() }) {
             Ok(DbReply::Snapshot(snapshot)) => snapshot,
             other => panic!("{other:?}"),
@@ -170,13 +173,13 @@ fn a_lower_token_is_refused_even_after_the_fence_is_down() {
         restore(8),
         replay_op(8),
     ] {
-        assert_eq!(server.run(op), Err(DbError::StaleToken(9)));
+        assert_eq!(server.run(op), Err(DatabaseError::StaleToken(9)));
     }
     server.run(DbOp::Unfence { token: 9 }).unwrap();
     assert_eq!(server.run(DbOp::TokenMax), Ok(DbReply::TokenMax(9)));
     assert_eq!(
         server.run(DbOp::Fence { token: 8 }),
-        Err(DbError::StaleToken(9))
+        Err(DatabaseError::StaleToken(9))
     );
     // The successor takes over an old fence.
     server.run(DbOp::Fence { token: 9 }).unwrap();
@@ -278,7 +281,7 @@ fn migration_and_lossless_undo_restore_every_amount() {
     assert!(
         matches!(
             server.run(migrate(Set::DecimalLossy)),
-            Err(DbError::Precondition(_))
+            Err(DatabaseError::Precondition(_))
         ),
         "checksums differ"
     );
@@ -329,8 +332,8 @@ fn scripts_are_checked_before_anything_changes() {
     server.fence(1);
     let good = file(Set::Decimal, Kind::Undo);
     let refused = |server: &mut Server, op| match server.run(op) {
-        Err(DbError::Refused { sqlstate, .. }) => sqlstate,
-        Err(DbError::Precondition(_)) => "precondition",
+        Err(DatabaseError::Refused { sqlstate, .. }) => sqlstate,
+        Err(DatabaseError::Precondition(_)) => "precondition".to_owned(),
         other => panic!("{other:?}"),
     };
     assert_eq!(
@@ -402,7 +405,7 @@ fn restore_and_replay_bring_back_every_trade_with_its_id() {
     };
     let refused = server.run(elsewhere);
     assert!(
-        matches!(refused, Err(DbError::Precondition(_))),
+        matches!(refused, Err(DatabaseError::Precondition(_))),
         "{refused:?}"
     );
 
@@ -440,7 +443,7 @@ fn a_log_that_went_its_own_way_is_not_replayed() {
     server.trade(5);
     assert!(matches!(
         server.run(replay_op(1)),
-        Err(DbError::Precondition(_))
+        Err(DatabaseError::Precondition(_))
     ));
     assert_eq!(server.db.ledger().position().log_seq, 25);
 }
@@ -451,7 +454,7 @@ fn restore_names_what_is_missing() {
     server.fence(1);
     assert!(matches!(
         server.run(restore(1)),
-        Err(DbError::Precondition(_))
+        Err(DatabaseError::Precondition(_))
     ));
     server.run(DbOp::Unfence { token: 1 }).unwrap();
     server.snapshot("before");
@@ -524,7 +527,10 @@ fn a_restart_rolls_back_what_ran_and_refuses_connections_until_it_is_over() {
     server.db.set_fault(DbFault::Down, false);
     // The restart is over before the operation would have been: it is lost all the same.
     let lost = server.db.finish(server.now + duration, &op);
-    assert!(matches!(lost, Err(DbError::Connection(_))), "{lost:?}");
+    assert!(
+        matches!(lost, Err(DatabaseError::Connection(_))),
+        "{lost:?}"
+    );
     assert_eq!(server.db.names().count(), 2);
     server.run(op).unwrap();
     assert!(server.db.connect("pod", 1).is_ok());

@@ -14,7 +14,7 @@ use http::Method;
 
 use super::list::Position;
 use super::path::{Query, Route, parse};
-use crate::cluster::agenda_items::Item;
+use crate::cluster::due_items::Item;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::timings::Timings;
@@ -215,8 +215,8 @@ impl Cluster {
             asked: now,
         };
         let takes = self.timings.notice.draw(&mut self.caches.rng);
-        self.agenda.push(now + takes, notice);
-        self.agenda
+        self.event_queue.push(now + takes, notice);
+        self.event_queue
             .push(now + self.timings.notice_period, Item::ProgressDue(kind));
     }
 }

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::list::{Selectors, version_parameter};
 use super::status::{ApiError, json_bytes};
 use super::verbs::Call;
-use crate::cluster::agenda_items::Item;
+use crate::cluster::due_items::Item;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::{Change, LogEntry, Ref};
@@ -231,10 +231,10 @@ impl Cluster {
                 watch.rv = watch.rv.max(rv);
             }
         }
-        self.agenda.push(deadline, Item::WatchDeadline(id));
+        self.event_queue.push(deadline, Item::WatchDeadline(id));
         if bookmarks {
             let first = self.next_bookmark(deadline);
-            self.agenda.push(first, Item::Bookmark(id));
+            self.event_queue.push(first, Item::Bookmark(id));
         }
         self.watches.open.insert(id, watch);
         Ok(ApiResponse::Watch(id))
@@ -264,7 +264,7 @@ impl Cluster {
         }
         let next = self.next_bookmark(deadline);
         if next < deadline {
-            self.agenda.push(next, Item::Bookmark(id));
+            self.event_queue.push(next, Item::Bookmark(id));
         }
     }
 }

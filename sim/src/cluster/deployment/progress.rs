@@ -4,8 +4,8 @@ use super::sync::Sync;
 use super::view::{
     find_new, max_unavailable, progress_deadline, spec_replicas, sum_spec, sum_status,
 };
-use crate::cluster::agenda_items::Work;
 use crate::cluster::api::status::ApiError;
+use crate::cluster::due_items::Work;
 use crate::cluster::json::{Map, Value, json};
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;

@@ -2,7 +2,7 @@
 
 use super::pod::{Exit, PodRun, State};
 use super::probes::probes_of;
-use crate::cluster::agenda_items::{Item, ProbeKind, Step};
+use crate::cluster::due_items::{Item, ProbeKind, Step};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::value::{self, text};
@@ -52,7 +52,7 @@ impl Cluster {
         }
     }
 
-    /// Puts a step of a pod on the agenda, valid in its present epoch.
+    /// Puts a step of a pod on the event queue, valid in its present epoch.
     pub(super) fn step_after(&mut self, id: u32, delay: Micros, step: Step) {
         if let Some(run) = self.kubelet.pods.get(&id) {
             let item = Item::Container {
@@ -60,7 +60,7 @@ impl Cluster {
                 epoch: run.epoch,
                 step,
             };
-            self.agenda.push(self.now + delay, item);
+            self.event_queue.push(self.now + delay, item);
         }
     }
 

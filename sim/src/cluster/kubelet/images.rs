@@ -1,7 +1,7 @@
 //! Images: present, slow to pull, or missing.
 
 use super::pod::State;
-use crate::cluster::agenda_items::Step;
+use crate::cluster::due_items::Step;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;

@@ -12,13 +12,13 @@
 
 mod containers;
 mod env;
-mod hindrance;
 mod images;
+mod obstacle;
 mod pod;
 mod probes;
 mod status;
 mod termination;
 
-pub use hindrance::Hindrance;
 pub use images::ImageState;
+pub use obstacle::Obstacle;
 pub(crate) use pod::Kubelet;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::hindrance::Hindered;
 use super::images::ImageState;
+use super::obstacle::Hindered;
 use super::probes::ProbeRun;
 use crate::cluster::json::Value;
 use crate::cluster::value::{self, int, items, text};

@@ -1,7 +1,7 @@
 //! Probes (`pkg/kubelet/prober`): the first tick when the container is known, then one each period.
 
 use super::pod::{PodRun, container_spec};
-use crate::cluster::agenda_items::{ProbeKind, Step};
+use crate::cluster::due_items::{ProbeKind, Step};
 use crate::cluster::json::Value;
 use crate::cluster::machine::Cluster;
 use crate::cluster::value::{int, text};

@@ -1,7 +1,7 @@
 //! The status that the kubelet writes (`status_manager.go`, `kubelet_pods.go`).
 
 use super::pod::{Exit, PodRun, State};
-use crate::cluster::agenda_items::{Item, Step};
+use crate::cluster::due_items::{Item, Step};
 use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
@@ -25,7 +25,7 @@ impl Cluster {
             epoch: 0,
             step: Step::Status,
         };
-        self.agenda.push(at, item);
+        self.event_queue.push(at, item);
     }
 
     pub(super) fn write_status(&mut self, id: u32) {

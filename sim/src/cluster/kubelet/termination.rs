@@ -1,7 +1,7 @@
 //! The end of a container: SIGTERM, grace, SIGKILL; and of a pod.
 
 use super::pod::{Exit, State};
-use crate::cluster::agenda_items::{ProbeKind, Step};
+use crate::cluster::due_items::{ProbeKind, Step};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::DeleteOptions;
@@ -50,7 +50,7 @@ impl Cluster {
         }
     }
 
-    /// Sends SIGTERM and puts the end of the process on the agenda.
+    /// Sends SIGTERM and puts the end of the process on the event queue.
     fn signal(&mut self, id: u32, grace: Micros, workload: &mut dyn Workload) {
         let now = self.now;
         let ignores = self.ignores_term(id);

@@ -196,7 +196,7 @@ fn lists_leave_every_other_draw_alone() {
             }
         }
         assert_eq!(lab.cluster.take_fresh().is_empty(), !with_lists);
-        lab.cluster.audit().fingerprint()
+        lab.cluster.fingerprint().value()
     };
     assert_eq!(rolled_out(false), rolled_out(true));
 }

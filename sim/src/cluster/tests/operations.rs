@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::lab::{Behaviour, Lab, NS, apps, core};
-use crate::cluster::agenda_items::Work;
+use crate::cluster::due_items::Work;
 use crate::cluster::json::{Value, json};
 use crate::cluster::value::{annotation, condition_true, int, items, members, name, text, uid};
 use crate::cluster::{Cluster, Kind};

@@ -535,8 +535,8 @@ fn the_same_seed_writes_the_same_log() {
         lab.set_image("gateway", "dex/gateway:2");
         lab.run_secs(60);
         (
-            lab.cluster.audit().fingerprint(),
-            lab.cluster.audit().events(),
+            lab.cluster.fingerprint().value(),
+            lab.cluster.fingerprint().events(),
             lab.fake.record,
         )
     };

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use regex::Regex;
 
+use crate::guard::outside;
 use crate::observe::labels::Str;
 use crate::observe::matcher::{Matcher, is_match};
 use crate::observe::wire::prometheus_duration_ms;
-use crate::sentinel::outside;
 
 /// Longest duration: what a Go `time.Duration` holds, some 292 years.
 const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;

@@ -7,9 +7,9 @@ use super::histogram;
 use super::math_fn::MathFn;
 use super::numbers::{max, min};
 use super::plan::Node;
+use crate::guard::outside;
 use crate::observe::labels::{Labels, Str};
 use crate::observe::matcher::anchored;
-use crate::sentinel::outside;
 
 /// A function over instant vectors and scalars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,9 +19,9 @@ use super::aggregate::AggregateOp;
 use super::binary::{BinaryOp, Cardinality, Matching};
 use super::instant_fn::InstantFn;
 use super::range_fn::RangeFn;
+use crate::guard::outside;
 use crate::observe::labels::{NAME, Str};
 use crate::observe::matcher::Matcher;
-use crate::sentinel::outside;
 
 /// A query, ready to be evaluated.
 #[derive(Debug)]

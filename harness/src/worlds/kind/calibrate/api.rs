@@ -15,9 +15,9 @@ use sim::measured::{Api as Record, Monitoring, Sampled};
 use tower::ServiceExt as _;
 
 use super::{Stage, now_us, sampled};
+use crate::worlds::common::manifests::TRADING;
 use crate::worlds::kind::NAMESPACE;
 use crate::worlds::kind::clock::{sleep, within};
-use crate::worlds::manifests::TRADING;
 
 /// Requests of each kind.
 const REQUESTS: usize = 100;

@@ -12,9 +12,9 @@ use sim::measured::{Sampled, Traffic};
 use tokio::net::TcpStream;
 
 use super::{Stage, now_us, sampled};
+use crate::worlds::common::manifests::TRADING;
 use crate::worlds::kind::clock::{sleep, within};
 use crate::worlds::kind::{NAMESPACE, docker};
-use crate::worlds::manifests::TRADING;
 
 /// Name of the Service that is only there to be measured.
 const PROBE: &str = "calibration";

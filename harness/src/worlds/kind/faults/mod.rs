@@ -23,13 +23,13 @@ use futures::future::{Either, FutureExt as _, Shared, pending, select};
 use self::node::Cut;
 pub(super) use self::node::heal;
 use self::seen::PodBefore;
-use super::super::schedule::Schedule;
 use super::clock::sleep;
 use super::process::Victim;
 use super::{Stage, docker};
 use crate::evidence::Ms;
 use crate::scenario::fault::{Live, Need};
 use crate::scenario::{Anchor, Fault, Scenario};
+use crate::worlds::common::Schedule;
 
 /// What faults are done to.
 #[derive(Clone)]

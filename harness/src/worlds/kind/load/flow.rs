@@ -1,4 +1,4 @@
-//! Which order comes next: the mix of the simulation's clients (`sim::exchange`), from the drill's seed.
+//! Which order comes next: the mix of the simulation's clients (`sim_exchange`), from the drill's seed.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sim::cluster::{Hindrance, ImageState, Kind, Value};
+use sim::cluster::{ImageState, Kind, Obstacle, Value};
 use sim::time::Micros;
 use sim_exchange::World;
 
@@ -66,21 +66,21 @@ pub(super) fn pods_slow(world: &World, fault: &Fault, changed: Option<&Changed>)
     hinder(
         world,
         changed.map(|it| &it.good),
-        Hindrance::ReadyLate(delay),
+        Obstacle::ReadyLate(delay),
     )
 }
 
 /// Pods of the prior version don't become ready.
 pub(super) fn pods_stuck(world: &World, changed: Option<&Changed>) -> Begun {
-    hinder(world, changed.map(|it| &it.good), Hindrance::NeverReady)
+    hinder(world, changed.map(|it| &it.good), Obstacle::NeverReady)
 }
 
 /// Pods of the bad version ignore SIGTERM.
 pub(super) fn terminating_slow(world: &World, changed: Option<&Changed>) -> Begun {
-    hinder(world, changed.map(|it| &it.bad), Hindrance::IgnoresTerm)
+    hinder(world, changed.map(|it| &it.bad), Obstacle::IgnoresTerm)
 }
 
-fn hinder(world: &World, image: Option<&String>, what: Hindrance) -> Begun {
+fn hinder(world: &World, image: Option<&String>, what: Obstacle) -> Begun {
     let Some(image) = image.cloned() else {
         return Begun::until(|_| 0);
     };

@@ -15,9 +15,9 @@ use futures::future::{BoxFuture, poll_fn};
 use sim::time::Micros;
 use sim_exchange::World;
 
-use super::super::carry_on;
 use super::{Begun, Injector, micros};
 use crate::scenario::{Fault, FaultKind};
+use crate::worlds::common::carry_on;
 
 /// How another host's rollback ends.
 pub(super) type Ending = oneshot::Receiver<Result<Report, Error>>;
@@ -110,7 +110,7 @@ fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> B
     let start = world.sleep_until(start_at);
     let (seen, notes, clock) = (
         Arc::clone(&refused),
-        injector.notebook.clone(),
+        injector.recorder.clone(),
         world.clone(),
     );
     tokio::spawn(async move {

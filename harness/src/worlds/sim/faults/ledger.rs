@@ -12,7 +12,7 @@ use sim_exchange::{World, WorldState};
 use super::super::NAMESPACE;
 use super::{Begun, micros};
 use crate::scenario::Fault;
-use crate::worlds::manifests::MIGRATIONS;
+use crate::worlds::common::manifests::MIGRATIONS;
 
 /// The undo scripts are gone.
 pub(super) fn scripts_missing(world: &World) -> Begun {

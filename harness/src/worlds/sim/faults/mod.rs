@@ -36,10 +36,10 @@ use sim_exchange::Alarm;
 use sim_exchange::World;
 use sim_exchange::database::DbFault;
 
-use super::super::schedule::Schedule;
-use super::{Notebook, micros};
+use super::{Recorder, micros};
 use crate::scenario::fault::Need;
 use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
+use crate::worlds::common::Schedule;
 
 /// Takes a fault back and says how often it hit.
 type Ending = Box<dyn FnOnce(&World) -> u64 + Send>;
@@ -121,7 +121,7 @@ impl Changed {
 #[derive(Clone)]
 pub(super) struct Injector {
     world: World,
-    notebook: Notebook,
+    recorder: Recorder,
     changed: Arc<[Changed]>,
     state: Arc<Mutex<State>>,
     /// Slots that are due, or have begun and will end.
@@ -132,7 +132,7 @@ impl Injector {
     /// For the faults of `scenario`; the receiver is for [`Injector::run`].
     pub(super) fn new(
         world: &World,
-        notebook: &Notebook,
+        recorder: &Recorder,
         scenario: &Scenario,
         seed: u64,
     ) -> (Self, mpsc::UnboundedReceiver<usize>) {
@@ -141,7 +141,7 @@ impl Injector {
         let (later, receiver) = mpsc::unbounded();
         let injector = Self {
             world: world.clone(),
-            notebook: notebook.clone(),
+            recorder: recorder.clone(),
             changed: Changed::all(scenario).into(),
             state: Arc::new(Mutex::new(State {
                 schedule,
@@ -230,14 +230,14 @@ impl Injector {
             state.slots[index].work = begun.work;
         }
         {
-            let seen = &mut self.notebook.lock().evidence.faults[index];
+            let seen = &mut self.recorder.lock().evidence.faults[index];
             seen.began_ms = Some(at.as_millis());
             if let Some(hits) = begun.done {
                 seen.ended_ms = Some(at.as_millis());
                 seen.hits = hits;
             }
         }
-        self.notebook
+        self.recorder
             .tell(at, "fault", fault.kind.as_str(), fault.in_words());
     }
 
@@ -251,13 +251,13 @@ impl Injector {
         let hits = ending(&self.world);
         let at = self.world.now();
         {
-            let seen = &mut self.notebook.lock().evidence.faults[index];
+            let seen = &mut self.recorder.lock().evidence.faults[index];
             seen.ended_ms.get_or_insert(at.as_millis());
             seen.hits = hits;
         }
         if fault.kind.spec().lasts != Need::No {
             let what = format!("over; hit {hits} times");
-            self.notebook.tell(at, "fault", fault.kind.as_str(), what);
+            self.recorder.tell(at, "fault", fault.kind.as_str(), what);
         }
     }
 

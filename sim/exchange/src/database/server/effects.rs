@@ -1,8 +1,8 @@
 //! What an operation does to the databases when it finishes: fence, snapshot, restore, replay. Each is idempotent.
 
 use super::super::ledger::{Ledger, Restored};
-use super::super::ops::{DbError, FenceReport, ReplayReport, RestoreReport, Snapshot};
 use super::{IN_USE, LedgerDb};
+use contract::ledger::{DatabaseError, FenceReport, ReplayReport, RestoreReport, Snapshot};
 use sim::time::Micros;
 
 impl LedgerDb {
@@ -37,7 +37,7 @@ impl LedgerDb {
         &mut self,
         snapshot: &str,
         set_aside: &str,
-    ) -> Result<RestoreReport, DbError> {
+    ) -> Result<RestoreReport, DatabaseError> {
         if self.already_restored(snapshot, set_aside) {
             return Ok(RestoreReport {
                 set_aside: set_aside.to_owned(),
@@ -70,11 +70,11 @@ impl LedgerDb {
         })
     }
 
-    pub(super) fn replay(&mut self, set_aside: &str) -> Result<ReplayReport, DbError> {
+    pub(super) fn replay(&mut self, set_aside: &str) -> Result<ReplayReport, DatabaseError> {
         let last = self.ledger().log.last_seq();
         let source = &self.copies[set_aside].log;
         if last > source.last_seq() || source.get(last) != self.in_use.log.get(last) {
-            return Err(DbError::Precondition(format!(
+            return Err(DatabaseError::Precondition(format!(
                 "the order logs of \"{IN_USE}\" and \"{set_aside}\" have diverged at entry {last}"
             )));
         }
@@ -83,7 +83,7 @@ impl LedgerDb {
             .ledger_mut()
             .log
             .extend(&tail)
-            .map_err(|error| DbError::refused("23505", error.to_string()))?;
+            .map_err(|error| DatabaseError::refused("23505", error.to_string()))?;
         if entries > 0 {
             self.generation += 1;
         }

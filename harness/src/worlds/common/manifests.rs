@@ -12,23 +12,23 @@ use super::template;
 const FILES: [(&str, &str); 5] = [
     (
         "10-config.yaml",
-        include_str!("../../../deploy/dex/10-config.yaml"),
+        include_str!("../../../../deploy/dex/10-config.yaml"),
     ),
     (
         "20-services.yaml",
-        include_str!("../../../deploy/dex/20-services.yaml"),
+        include_str!("../../../../deploy/dex/20-services.yaml"),
     ),
     (
         "30-matching.yaml",
-        include_str!("../../../deploy/dex/30-matching.yaml"),
+        include_str!("../../../../deploy/dex/30-matching.yaml"),
     ),
     (
         "31-risk.yaml",
-        include_str!("../../../deploy/dex/31-risk.yaml"),
+        include_str!("../../../../deploy/dex/31-risk.yaml"),
     ),
     (
         "32-gateway.yaml",
-        include_str!("../../../deploy/dex/32-gateway.yaml"),
+        include_str!("../../../../deploy/dex/32-gateway.yaml"),
     ),
 ];
 

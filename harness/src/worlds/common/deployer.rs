@@ -15,7 +15,7 @@ use super::manifests::{MIGRATIONS, NAMESPACE, configuration, migrations};
 use super::template;
 
 /// Deploys `to` where `from` runs; what went wrong. `migrate` is awaited if `to` brings migrations, once they are published.
-pub(super) async fn deploy(
+pub(in crate::worlds) async fn deploy(
     client: &kube::Client,
     from: &Release,
     to: &Release,
@@ -72,6 +72,6 @@ pub(super) async fn deploy(
 }
 
 /// An error with what was being done.
-pub(super) fn said(what: &str, error: &dyn Display) -> String {
+pub(in crate::worlds) fn said(what: &str, error: &dyn Display) -> String {
     format!("{what}: {error}")
 }

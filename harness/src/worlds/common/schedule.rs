@@ -9,7 +9,7 @@ use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
 
 /// The faults of a drill, and which anchors it has come to.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub(in crate::worlds) struct Schedule {
     seed: u64,
     faults: Vec<(Fault, String)>,
     reached: Vec<Anchor>,
@@ -17,7 +17,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// Of `scenario`'s faults; each draws its jitter from a stream of its own.
-    pub(super) fn new(scenario: &Scenario, seed: u64) -> Self {
+    pub(in crate::worlds) fn new(scenario: &Scenario, seed: u64) -> Self {
         let mut ordinals: BTreeMap<FaultKind, u32> = BTreeMap::new();
         let faults = scenario.faults.iter().map(|fault| {
             let ordinal = ordinals.entry(fault.kind).or_default();
@@ -33,12 +33,12 @@ impl Schedule {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::worlds) fn len(&self) -> usize {
         self.faults.len()
     }
 
     /// The numbers of ready pods that faults wait for, the smallest first.
-    pub(super) fn ready_awaited(&self) -> Vec<u32> {
+    pub(in crate::worlds) fn ready_awaited(&self) -> Vec<u32> {
         let awaited = self
             .faults
             .iter()
@@ -50,19 +50,19 @@ impl Schedule {
     }
 
     /// A fault, and the label that names its stream: its kind, and which one of that kind it is.
-    pub(super) fn get(&self, index: usize) -> (&Fault, &str) {
+    pub(in crate::worlds) fn get(&self, index: usize) -> (&Fault, &str) {
         let (fault, label) = &self.faults[index];
         (fault, label)
     }
 
     /// What a fault draws from beside its jitter; `label` is the one that [`get`](Self::get) says.
-    pub(super) fn stream(&self, label: &str) -> Rng {
+    pub(in crate::worlds) fn stream(&self, label: &str) -> Rng {
         Rng::derive(self.seed, &format!("{label}/what"))
     }
 
     /// The drill has come to `anchor`: the faults that waited for it, and how long after it each one begins. Only the first
     /// time counts.
-    pub(super) fn reached(&mut self, anchor: &Anchor) -> Vec<(usize, Micros)> {
+    pub(in crate::worlds) fn reached(&mut self, anchor: &Anchor) -> Vec<(usize, Micros)> {
         if self.reached.contains(anchor) {
             return Vec::new();
         }

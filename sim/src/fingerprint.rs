@@ -7,12 +7,12 @@ use crate::time::Micros;
 
 /// The rolling hash of a run.
 #[derive(Clone, Debug)]
-pub struct Audit {
+pub struct Fingerprint {
     hash: u64,
     events: u64,
 }
 
-impl Default for Audit {
+impl Default for Fingerprint {
     fn default() -> Self {
         Self {
             hash: 0xcbf2_9ce4_8422_2325,
@@ -21,7 +21,7 @@ impl Default for Audit {
     }
 }
 
-impl Audit {
+impl Fingerprint {
     /// Mixes in one event: what happened (`kind`), when, and the bytes that describe it.
     pub fn record(&mut self, at: Micros, kind: &str, detail: &[u8]) {
         self.events += 1;
@@ -63,7 +63,7 @@ impl Audit {
 
     /// The fingerprint so far.
     #[must_use]
-    pub fn fingerprint(&self) -> u64 {
+    pub fn value(&self) -> u64 {
         let mut z = self.hash ^ self.events;
         z = (z ^ (z >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
         z ^ (z >> 32)

@@ -28,12 +28,12 @@ impl<T> Ord for Entry<T> {
 }
 
 /// Items by the instant at which they are due; ties in the order in which they were added.
-pub struct Agenda<T> {
+pub struct EventQueue<T> {
     heap: BinaryHeap<Entry<T>>,
     added: u64,
 }
 
-impl<T> Default for Agenda<T> {
+impl<T> Default for EventQueue<T> {
     fn default() -> Self {
         Self {
             heap: BinaryHeap::new(),
@@ -42,7 +42,7 @@ impl<T> Default for Agenda<T> {
     }
 }
 
-impl<T> Agenda<T> {
+impl<T> EventQueue<T> {
     /// Adds `item`, due at `at`.
     pub fn push(&mut self, at: Micros, item: T) {
         self.heap.push(Entry {
@@ -69,18 +69,18 @@ impl<T> Agenda<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Agenda;
+    use super::EventQueue;
     use crate::time::Micros;
 
     #[test]
     fn earliest_first_then_in_order_of_addition() {
-        let mut agenda = Agenda::default();
+        let mut event_queue = EventQueue::default();
         for (at, item) in [(5, 'c'), (3, 'a'), (5, 'd'), (3, 'b')] {
-            agenda.push(Micros(at), item);
+            event_queue.push(Micros(at), item);
         }
-        assert!(agenda.pop_due(Micros(2)).is_none());
+        assert!(event_queue.pop_due(Micros(2)).is_none());
         let order: String =
-            std::iter::from_fn(|| agenda.pop_due(Micros(9)).map(|(_, c)| c)).collect();
+            std::iter::from_fn(|| event_queue.pop_due(Micros(9)).map(|(_, c)| c)).collect();
         assert_eq!(order, "abcd");
     }
 }

@@ -60,7 +60,7 @@ pub(crate) enum ProbeKind {
     Liveness,
 }
 
-/// One entry of the cluster's agenda.
+/// One entry of the cluster's event queue.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
     /// Queued work, deduplicated.

@@ -8,7 +8,7 @@ use crate::time::Micros;
 
 /// What is wrong with pods of an image that start, or are stopped, from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hindrance {
+pub enum Obstacle {
     /// The readiness probe fails until the process has run for this long.
     ReadyLate(Micros),
     /// The readiness probe fails.
@@ -17,11 +17,11 @@ pub enum Hindrance {
     IgnoresTerm,
 }
 
-/// A hindrance in force.
+/// A obstacle in force.
 #[derive(Debug)]
 pub(crate) struct Hindered {
     image: String,
-    what: Hindrance,
+    what: Obstacle,
     since: Micros,
     /// UIDs of the pods that it hit.
     hit: BTreeSet<String>,
@@ -31,9 +31,9 @@ impl Hindered {
     /// Whether it keeps a pod from being ready at `now`.
     fn holds_back(&self, run: &PodRun, now: Micros) -> bool {
         let until = match self.what {
-            Hindrance::ReadyLate(by) => run.process_since + by,
-            Hindrance::NeverReady => Micros(u64::MAX),
-            Hindrance::IgnoresTerm => return false,
+            Obstacle::ReadyLate(by) => run.process_since + by,
+            Obstacle::NeverReady => Micros(u64::MAX),
+            Obstacle::IgnoresTerm => return false,
         };
         self.image == run.image && run.process_since >= self.since && now < until
     }
@@ -41,7 +41,7 @@ impl Hindered {
 
 impl Cluster {
     /// Lets `what` befall the pods of `image`, until [`Self::lift`].
-    pub fn hinder(&mut self, image: &str, what: Hindrance) {
+    pub fn hinder(&mut self, image: &str, what: Obstacle) {
         self.kubelet.hindered.push(Hindered {
             image: image.to_owned(),
             what,
@@ -51,7 +51,7 @@ impl Cluster {
     }
 
     /// Ends what [`Self::hinder`] began; how many pods it hit.
-    pub fn lift(&mut self, image: &str, what: Hindrance) -> u64 {
+    pub fn lift(&mut self, image: &str, what: Obstacle) -> u64 {
         let mut hit = 0;
         self.kubelet.hindered.retain(|h| {
             let ends = h.image == image && h.what == what;
@@ -80,7 +80,7 @@ impl Cluster {
         let Some(run) = self.kubelet.pods.get(&id) else {
             return false;
         };
-        let ignores = |h: &&mut Hindered| h.what == Hindrance::IgnoresTerm && h.image == run.image;
+        let ignores = |h: &&mut Hindered| h.what == Obstacle::IgnoresTerm && h.image == run.image;
         let Some(hindered) = self.kubelet.hindered.iter_mut().find(ignores) else {
             return false;
         };

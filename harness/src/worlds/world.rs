@@ -1,0 +1,190 @@
+//! What a world is asked to do, and what it hands back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use executor::planner::Observed;
+use serde::{Deserialize, Serialize};
+
+use crate::drill::timeline::Entry;
+use crate::evidence::Evidence;
+use crate::runbooks::{self, LoadedRunbook};
+use crate::scenario::{FaultKind, Scenario};
+use crate::token::{Made, Token};
+
+/// The kinds of world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorldKind {
+    /// The deterministic simulation.
+    Sim,
+    /// A kind cluster with real PostgreSQL and Prometheus.
+    Kind,
+}
+
+impl WorldKind {
+    /// The word on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Kind => "kind",
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Sim => 1,
+            Self::Kind => 2,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Sim),
+            2 => Some(Self::Kind),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for WorldKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// When a drill ends. `kind` always ends once what recovered has held, as its time is real.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// At the scenario's `duration`.
+    #[default]
+    Duration,
+    /// Once the executor is done and what recovered has held for the scenario's `hold`, or can't be in time any
+    /// more; at the latest at its `duration`. Whatever would have befallen the exchange later is not seen. In the simulation the release is
+    /// deployed [sooner](crate::scenario::Timing::hurried) too, where nothing needs that time.
+    Held,
+}
+
+/// A drill to be performed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where.
+    pub world: WorldKind,
+    /// What.
+    pub scenario: Arc<Scenario>,
+    /// By which procedure.
+    pub runbook: LoadedRunbook,
+    /// With which seed.
+    pub seed: u64,
+    /// Until when.
+    pub until: Until,
+}
+
+impl Plan {
+    /// The token that performs it again, and says nothing of how it went.
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.token_with(None)
+    }
+
+    /// The token that performs it again, and says by which build it was made and how the drill went.
+    #[must_use]
+    pub fn token_of(&self, fingerprint: u64) -> String {
+        self.token_with(Some(Made::here(fingerprint)))
+    }
+
+    fn token_with(&self, made: Option<Made>) -> String {
+        Token::encode(
+            self.world,
+            self.seed,
+            self.until,
+            &self.scenario,
+            &self.runbook.text,
+            runbooks::BUILT_IN,
+            made,
+        )
+    }
+}
+
+/// Whether `world` can do what `scenario` asks for.
+///
+/// # Errors
+/// [`WorldError::Lacks`] for the first fault that it can't.
+pub fn check(scenario: &Scenario, world: WorldKind) -> Result<(), WorldError> {
+    match scenario.lacking_in(world) {
+        None => Ok(()),
+        Some(fault) => Err(WorldError::Lacks {
+            scenario: scenario.name.clone(),
+            fault,
+            world,
+        }),
+    }
+}
+
+/// What a world hands back.
+#[derive(Clone, Debug)]
+pub struct Performed {
+    /// For the oracles.
+    pub evidence: Evidence,
+    /// For people.
+    pub timeline: Vec<Entry>,
+    /// Rolling hash over every event; 0 in a world that is not deterministic.
+    pub fingerprint: u64,
+    /// Requests that the executor made from the trigger on, none if nothing fired: in the simulation all of them, on a
+    /// cluster those to the API server.
+    pub executor_requests: u64,
+    /// What its plans rested on, in the simulation; on a cluster nobody asks.
+    pub observed: Vec<Arc<Observed>>,
+}
+
+/// The world could not be built, so nothing was drilled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorldError {
+    /// This build lacks that world.
+    #[error(
+        "this build lacks the world `{0}`: `cargo xtask chaos --world {0}` builds one that has it"
+    )]
+    NotBuilt(WorldKind),
+    /// The scenario asks for a fault that this world does not have.
+    #[error(
+        "scenario {scenario}: the world `{world}` has no fault `{}`; it can be had in {}",
+        fault.as_str(), worlds_of(*.fault)
+    )]
+    Lacks {
+        /// Its name.
+        scenario: String,
+        /// The fault.
+        fault: FaultKind,
+        /// The world.
+        world: WorldKind,
+    },
+    /// Its beginnings failed.
+    #[error("the world could not be set up: {0}")]
+    SetUp(String),
+    /// Somebody interrupted it. What was cut short shows nothing, neither for an executor nor against it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Where a fault can be had, as options.
+fn worlds_of(fault: FaultKind) -> String {
+    let worlds = fault.spec().worlds.iter();
+    let options: Vec<String> = worlds.map(|world| format!("`--world {world}`")).collect();
+    options.join(", ")
+}
+
+/// Performs a drill.
+///
+/// # Errors
+/// [`WorldError`] if there is no world to perform it in. Whatever goes wrong later is evidence.
+pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+    check(&plan.scenario, plan.world)?;
+    match plan.world {
+        WorldKind::Sim => super::sim::perform(plan, &|_, ports| ports),
+        #[cfg(feature = "kind")]
+        WorldKind::Kind => super::kind::perform(plan),
+        #[cfg(not(feature = "kind"))]
+        WorldKind::Kind => Err(WorldError::NotBuilt(WorldKind::Kind)),
+    }
+}

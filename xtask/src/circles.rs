@@ -1,0 +1,228 @@
+//! Circles of modules inside a package: none may come to those that are known.
+//!
+//! A module here is a child of the crate's root with all that is below it. What a file takes from another one is read from
+//! its text: every `crate::…` outside of comments and of the tests at its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// Arrows that run against the order of a package's modules, each with what it takes. Without them there is no circle.
+/// An arrow leaves this list when it is gone, and none is added.
+const KNOWN: [(&str, &str, &str); 19] = [
+    // A release names its migrations, and a migration the release that it came with.
+    ("dex", "migrations", "release"),
+    // The log replays into an exchange, which keeps a log.
+    ("dex", "order_log", "exchange"),
+    // The grammar of a log's stream selector.
+    ("executor", "runbook", "steps"),
+    // Whether the recovery waits for a step.
+    ("executor", "planner", "steps"),
+    ("executor", "budget", "steps"),
+    // The one error type has the errors of the parts as its sources.
+    ("executor", "error", "journal"),
+    ("executor", "error", "kubernetes"),
+    // The path that the plan takes.
+    ("executor", "report", "planner"),
+    // How many requests a proof takes.
+    ("firedrill", "scenario", "evidence"),
+    // In which worlds there is a fault.
+    ("firedrill", "scenario", "worlds"),
+    // An entry of the timeline.
+    ("firedrill", "worlds", "drill"),
+    // When a drill that may end early has recovered.
+    ("firedrill", "worlds", "oracles"),
+    // The token of a plan.
+    ("firedrill", "worlds", "token"),
+    // A median's interval.
+    ("firedrill", "worlds", "verify"),
+    // Which drill represents its scenario.
+    ("firedrill", "runner", "report"),
+    // The verdict of a finding.
+    ("firedrill", "finding", "verdict"),
+    ("xtask", "firedrill", "images"),
+    ("xtask", "firedrill", "kind"),
+    // Where the cluster keeps its state, and which images it has.
+    ("xtask", "images", "kind"),
+];
+
+/// Arrows of one package: from one module to another.
+type Arrows = BTreeSet<(String, String)>;
+
+/// What is wrong with the modules of `package`, whose sources are in `src`.
+pub(crate) fn problems(package: &str, src: &Path) -> Result<Vec<String>, String> {
+    let mut arrows = Arrows::new();
+    collect(src, src, &mut arrows)?;
+    Ok(judged(package, arrows, &KNOWN))
+}
+
+fn judged(package: &str, mut arrows: Arrows, known: &[(&str, &str, &str)]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (_, from, to) in known.iter().filter(|(of, ..)| *of == package) {
+        if !arrows.remove(&((*from).to_owned(), (*to).to_owned())) {
+            problems.push(format!(
+                "{package}: `{from}` takes nothing of `{to}` any more; take that out of xtask/src/circles.rs"
+            ));
+        }
+    }
+    if let Some(circle) = circle(&arrows) {
+        problems.push(format!(
+            "{package}: a circle of modules: {}",
+            circle.join(" → ")
+        ));
+    }
+    problems
+}
+
+/// One circle, if there is any.
+fn circle(arrows: &Arrows) -> Option<Vec<String>> {
+    let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (from, to) in arrows {
+        next.entry(from).or_default().push(to);
+    }
+    let mut done = BTreeSet::new();
+    next.keys()
+        .find_map(|start| walk(start, &next, &mut Vec::new(), &mut done))
+}
+
+fn walk<'a>(
+    at: &'a str,
+    next: &BTreeMap<&'a str, Vec<&'a str>>,
+    path: &mut Vec<&'a str>,
+    done: &mut BTreeSet<&'a str>,
+) -> Option<Vec<String>> {
+    if let Some(began) = path.iter().position(|it| *it == at) {
+        let circle = path[began..].iter().chain([&at]);
+        return Some(circle.map(|it| (*it).to_owned()).collect());
+    }
+    if !done.insert(at) {
+        return None;
+    }
+    path.push(at);
+    let found = next
+        .get(at)
+        .into_iter()
+        .flatten()
+        .find_map(|to| walk(to, next, path, done));
+    path.pop();
+    found
+}
+
+fn collect(src: &Path, directory: &Path, arrows: &mut Arrows) -> Result<(), String> {
+    let told = |error: std::io::Error| format!("{}: {error}", directory.display());
+    for entry in fs::read_dir(directory).map_err(told)? {
+        let path = entry.map_err(told)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() {
+            // Programs are on top of their library, and tests may take anything.
+            if name != "bin" && name != "tests" {
+                collect(src, &path, arrows)?;
+            }
+            continue;
+        }
+        if !name.ends_with(".rs") || name == "tests.rs" {
+            continue;
+        }
+        let below = path.strip_prefix(src).unwrap_or(&path);
+        let first = below.iter().next().unwrap_or_default().to_string_lossy();
+        let module = first.trim_end_matches(".rs");
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let text =
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        for taken in taken(&text) {
+            if taken != module {
+                arrows.insert((module.to_owned(), taken));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The modules of its own crate that a file takes something of.
+fn taken(text: &str) -> BTreeSet<String> {
+    let code = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text);
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = lines.collect::<Vec<_>>().join("\n");
+    let mut found = BTreeSet::new();
+    for (at, start) in code.match_indices("crate::") {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + start.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => found.extend(heads(group)),
+            None => found.extend(head(rest)),
+        }
+    }
+    found
+}
+
+/// The module that a path begins with; types and functions of the crate's root are none.
+fn head(path: &str) -> Option<String> {
+    let end = path.find(|c: char| !c.is_alphanumeric() && c != '_')?;
+    let is_module = path[end..].starts_with("::");
+    (is_module && end > 0).then(|| path[..end].to_owned())
+}
+
+/// The modules that the paths of a group begin with.
+fn heads(group: &str) -> Vec<String> {
+    let (mut depth, mut begins, mut found) = (0_usize, 0, Vec::new());
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                found.extend(head(group[begins..=at].trim_start()));
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                found.extend(head(group[begins..=at].trim_start()));
+                begins = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrows(of: &[(&str, &str)]) -> Arrows {
+        let owned = of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+        owned.collect()
+    }
+
+    #[test]
+    fn what_a_file_takes_is_read_from_its_code() {
+        let text = "//! [x](crate::comment::X)\nuse crate::a::A;\nuse crate::{b::{C, D}, e::F, Root};\nuse my_crate::no;\n\
+            fn f() { crate::g::h(); crate::root() }\n#[cfg(test)]\nmod tests {\n    use crate::z::Z;\n}\n";
+        let found = taken(text);
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(found, ["a", "b", "e", "g"]);
+    }
+
+    #[test]
+    fn a_circle_is_named_and_what_is_known_is_no_problem() {
+        let circular = arrows(&[("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]);
+        let problems = judged("p", circular.clone(), &[]);
+        assert_eq!(problems, ["p: a circle of modules: a → b → c → a"]);
+        assert!(judged("p", circular.clone(), &[("p", "c", "a")]).is_empty());
+        assert_eq!(judged("p", circular, &[("other", "c", "a")]).len(), 1);
+    }
+
+    #[test]
+    fn an_arrow_that_is_gone_must_leave_the_list() {
+        let problems = judged("p", arrows(&[("a", "b")]), &[("p", "b", "a")]);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("any more"), "{}", problems[0]);
+    }
+}
