@@ -20,3 +20,8 @@ pub mod world;
 
 pub use application::Application;
 pub use world::{Halt, Limits, World, WorldConfig, WorldState, run};
+
+/// The example of the README is compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
