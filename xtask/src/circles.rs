@@ -46,14 +46,48 @@ const KNOWN: [(&str, &str, &str); 19] = [
     ("xtask", "images", "kind"),
 ];
 
+/// Modules that do not know each other although they have the same parent: the directory below `src`, and what no file in
+/// it may take.
+const STRANGERS: [(&str, &str, &str); 4] = [
+    ("firedrill", "worlds/sim", "worlds::kind"),
+    ("firedrill", "worlds/kind", "worlds::sim"),
+    ("firedrill", "worlds/common", "worlds::sim"),
+    ("firedrill", "worlds/common", "worlds::kind"),
+];
+
 /// Arrows of one package: from one module to another.
 type Arrows = BTreeSet<(String, String)>;
 
 /// What is wrong with the modules of `package`, whose sources are in `src`.
 pub(crate) fn problems(package: &str, src: &Path) -> Result<Vec<String>, String> {
     let mut arrows = Arrows::new();
-    collect(src, src, &mut arrows)?;
-    Ok(judged(package, arrows, &KNOWN))
+    each(src, &mut |path, text| {
+        let below = path.strip_prefix(src).unwrap_or(path);
+        let first = below.iter().next().unwrap_or_default().to_string_lossy();
+        let module = first.trim_end_matches(".rs");
+        if module != "lib" && module != "main" {
+            let others = taken(text).into_iter().filter(|taken| taken != module);
+            arrows.extend(others.map(|taken| (module.to_owned(), taken)));
+        }
+    })?;
+    let mut problems = judged(package, arrows, &KNOWN);
+    for (_, directory, stranger) in STRANGERS.iter().filter(|(of, ..)| *of == package) {
+        each(&src.join(directory), &mut |path, text| {
+            if takes(text, stranger) {
+                let path = path.display();
+                problems.push(format!("{package}: {path} must not know `{stranger}`"));
+            }
+        })?;
+    }
+    Ok(problems)
+}
+
+/// Whether the code takes something of the module at the end of that path, by its whole path or from beside it.
+fn takes(text: &str, stranger: &str) -> bool {
+    let last = stranger.rsplit("::").next().unwrap_or(stranger);
+    let beside = format!("super::{last}::");
+    let code = code(text);
+    code.contains(&format!("crate::{stranger}::")) || code.contains(&beside)
 }
 
 fn judged(package: &str, mut arrows: Arrows, known: &[(&str, &str, &str)]) -> Vec<String> {
@@ -108,7 +142,8 @@ fn walk<'a>(
     found
 }
 
-fn collect(src: &Path, directory: &Path, arrows: &mut Arrows) -> Result<(), String> {
+/// Looks at each source of the library below `directory`.
+fn each(directory: &Path, look: &mut dyn FnMut(&Path, &str)) -> Result<(), String> {
     let told = |error: std::io::Error| format!("{}: {error}", directory.display());
     for entry in fs::read_dir(directory).map_err(told)? {
         let path = entry.map_err(told)?.path();
@@ -116,32 +151,22 @@ fn collect(src: &Path, directory: &Path, arrows: &mut Arrows) -> Result<(), Stri
         if path.is_dir() {
             // Programs are on top of their library, and tests may take anything.
             if name != "bin" && name != "tests" {
-                collect(src, &path, arrows)?;
+                each(&path, look)?;
             }
             continue;
         }
         if !name.ends_with(".rs") || name == "tests.rs" {
             continue;
         }
-        let below = path.strip_prefix(src).unwrap_or(&path);
-        let first = below.iter().next().unwrap_or_default().to_string_lossy();
-        let module = first.trim_end_matches(".rs");
-        if module == "lib" || module == "main" {
-            continue;
-        }
         let text =
             fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        for taken in taken(&text) {
-            if taken != module {
-                arrows.insert((module.to_owned(), taken));
-            }
-        }
+        look(&path, &text);
     }
     Ok(())
 }
 
-/// The modules of its own crate that a file takes something of.
-fn taken(text: &str) -> BTreeSet<String> {
+/// The text without comments and without the tests at its end.
+fn code(text: &str) -> String {
     let code = text
         .split("#[cfg(test)]\nmod tests {")
         .next()
@@ -149,7 +174,12 @@ fn taken(text: &str) -> BTreeSet<String> {
     let lines = code
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
-    let code: String = lines.collect::<Vec<_>>().join("\n");
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The modules of its own crate that a file takes something of.
+fn taken(text: &str) -> BTreeSet<String> {
+    let code = code(text);
     let mut found = BTreeSet::new();
     for (at, start) in code.match_indices("crate::") {
         if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
@@ -217,6 +247,19 @@ mod tests {
         assert_eq!(problems, ["p: a circle of modules: a → b → c → a"]);
         assert!(judged("p", circular.clone(), &[("p", "c", "a")]).is_empty());
         assert_eq!(judged("p", circular, &[("other", "c", "a")]).len(), 1);
+    }
+
+    #[test]
+    fn siblings_that_do_not_know_each_other_take_nothing() {
+        assert!(takes(
+            "use crate::worlds::sim::harvest::pairs;\n",
+            "worlds::sim"
+        ));
+        assert!(takes("use super::super::sim::watcher;\n", "worlds::sim"));
+        assert!(!takes(
+            "// crate::worlds::sim::x\nuse sim::time::Micros;\n",
+            "worlds::sim"
+        ));
     }
 
     #[test]
