@@ -90,24 +90,54 @@ pub struct Verdicts {
     pub overall: Verdict,
 }
 
+/// What of a finding the verdicts of its drill rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weighed {
+    /// The stage that it judges.
+    pub stage: Stage,
+    /// What it amounts to.
+    pub verdict: Verdict,
+    /// Whether it is harm.
+    pub harm: bool,
+    /// Whether it is [`Bearing::Void`].
+    pub void: bool,
+}
+
+impl From<&Finding> for Weighed {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            stage: finding.stage(),
+            verdict: finding.verdict(),
+            harm: finding.is_harm(),
+            void: finding.bearing() == Bearing::Void,
+        }
+    }
+}
+
 /// Judges a drill by its findings.
 #[must_use]
 pub fn judge(findings: &[Finding]) -> Verdicts {
+    let findings: Vec<Weighed> = findings.iter().map(Weighed::from).collect();
+    fold(&findings)
+}
+
+/// The verdicts that follow from findings.
+#[must_use]
+pub fn fold(findings: &[Weighed]) -> Verdicts {
     let mut stages: BTreeMap<Stage, Verdict> = BTreeMap::new();
     for stage in Stage::ALL {
         let verdict = findings
             .iter()
-            .filter(|finding| finding.stage() == stage)
-            .map(Finding::verdict)
+            .filter(|finding| finding.stage == stage)
+            .map(|finding| finding.verdict)
             .max()
             // A stage that nothing looked at is not passed.
             .unwrap_or(Verdict::Inconclusive);
         stages.insert(stage, verdict);
     }
-    let void = |it: &&Finding| it.bearing() == Bearing::Void;
-    let overall = if findings.iter().any(Finding::is_harm) {
+    let overall = if findings.iter().any(|it| it.harm) {
         Verdict::Fail
-    } else if findings.iter().any(|it| void(&it)) {
+    } else if findings.iter().any(|it| it.void) {
         Verdict::Inconclusive
     } else {
         stages

@@ -4,4 +4,6 @@ pub mod api_server;
 pub mod checks;
 pub mod decorated;
 pub mod drills;
+pub mod orders;
+pub mod triggers;
 pub mod tripwire;

@@ -1,14 +1,14 @@
 //! Each step of the built-in runbook has a drill in which it matters, each trigger one in which it must fire and one in which it
-//! must not. The steps and drills are in `e2e::checks`, and the book shows them.
+//! must not. The steps and drills are in `e2e::checks`, `e2e::orders` and `e2e::triggers`,
+//! and the book shows them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use e2e::checks::{
-    CHECKS, INDIFFERENT, MASKED, ORDERS, PassedOver, TRIGGERS, table_of_orders, table_of_steps,
-    table_of_triggers,
-};
+use e2e::checks::{CHECKS, MASKED, PassedOver, table_of_steps};
 use e2e::drills::{assert_fails_by, assert_passes, edited, plan, plan_by, run};
+use e2e::orders::{INDIFFERENT, ORDERS, table_of_orders};
+use e2e::triggers::{TRIGGERS, table_of_triggers};
 use firedrill::drill::DrillResult;
 use firedrill::finding::OracleName;
 use firedrill::runbooks::{BUILT_IN, LoadedRunbook};

@@ -10,7 +10,6 @@ mod exchange;
 #[path = "../../executor/tests/postgres/server.rs"]
 mod server;
 
-use std::io::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use dex::types::{AccountId, MarketId, Price, Qty, Side, Tif};
 use executor::live::{Layout, PostgresDatabase};
 use executor::ports::{Database, DatabaseError, UndoScript};
 use futures::future::BoxFuture;
-use server::Server;
+use server::on_a_server;
 use sim::Limits;
 use sim::time::Micros;
 use sim_exchange::database::DbOp;
@@ -475,29 +474,11 @@ impl Exchange for Real<'_> {
 
 #[test]
 fn a_real_postgresql_is_as_the_port_says() {
-    let server = match Server::start() {
-        Ok(Some(server)) => server,
-        Ok(None) => {
-            // Not `println!`, which the test harness would keep to itself.
-            let mut out = std::io::stderr();
-            let _ = writeln!(
-                out,
-                "LEFT OUT: no PostgreSQL (initdb, pg_ctl) on this machine; set PG_BINDIR to its programs"
-            );
-            return;
-        }
-        Err(error) => panic!("{error}"),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    on_a_server(async |server| {
         for (name, part) in PARTS {
             let exchange = Real {
                 name,
-                exchange: exchange::Exchange::create(&server, name).await,
+                exchange: exchange::Exchange::create(server, name).await,
                 written: AtomicI64::new(0),
                 session: Mutex::new(None),
                 holders: Mutex::new(Vec::new()),

@@ -68,8 +68,8 @@ fn sources(metadata: &serde_json::Value) -> Vec<(String, PathBuf)> {
         .filter_map(|package| {
             let manifest = Path::new(package["manifest_path"].as_str()?);
             let src = manifest.with_file_name("src");
-            src.is_dir()
-                .then(|| Some((package["name"].as_str()?.to_owned(), src)))?
+            let name = package["name"].as_str()?;
+            src.is_dir().then(|| (name.to_owned(), src))
         })
         .collect()
 }

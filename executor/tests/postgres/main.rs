@@ -10,64 +10,45 @@ mod sessions;
 mod signals;
 mod tls;
 
-use std::io::Write;
 use std::time::Duration;
 
 use executor::live::{Layout, PostgresDatabase};
 use executor::ports::{Database, DatabaseError, LedgerPosition, UndoScript};
 
 use exchange::Exchange;
-use server::Server;
+use server::{Server, on_a_server};
 
 const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
 #[test]
 fn the_port_on_a_real_postgresql() {
-    let server = match Server::start() {
-        Ok(Some(server)) => server,
-        Ok(None) => {
-            // Not `println!`, which the test harness would keep to itself.
-            let mut out = std::io::stderr();
-            let _ = writeln!(
-                out,
-                "LEFT OUT: no PostgreSQL (initdb, pg_ctl) on this machine; set PG_BINDIR to its programs"
-            );
-            return;
-        }
-        Err(error) => panic!("{error}"),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        undo(&server).await;
-        undo_is_all_or_nothing(&server).await;
-        restore_and_replay(&server).await;
-        snapshots(&server).await;
-        a_snapshot_that_is_refused_leaves_the_ledger_open(&server).await;
+    on_a_server(async |server| {
+        undo(server).await;
+        undo_is_all_or_nothing(server).await;
+        restore_and_replay(server).await;
+        snapshots(server).await;
+        a_snapshot_that_is_refused_leaves_the_ledger_open(server).await;
         tls::is_as_the_url_says().await;
-        fence::holds_against_every_way_to_write(&server).await;
-        fence::that_would_not_hold_is_not_raised(&server).await;
-        fence::goes_by_the_names_that_it_is_given(&server).await;
-        copies::of_a_killed_executor_leave_the_ledger_open(&server).await;
-        copies::leave_nobody_waiting(&server).await;
-        copies::keep_what_is_not_rows(&server).await;
-        copies::that_are_not_what_they_say_are_refused(&server).await;
-        copies::of_the_last_incident_are_not_this_ones(&server).await;
-        rights::are_enough(&server).await;
-        rights::are_all_needed(&server).await;
-        rights::end_at_the_ledger(&server).await;
-        rights::over_sessions_are_told(&server).await;
-        sessions::that_hold_locks_are_ended(&server).await;
-        sessions::of_whoever_gave_up_end(&server).await;
-        sessions::that_do_not_end_are_told(&server).await;
-        sessions::may_be_lost_while_the_ledger_is_closed(&server).await;
-        sessions::need_not_wait_for_a_restore(&server).await;
-        names::that_would_be_cut_off_are_refused(&server).await;
-        names::of_short_numbers_do_no_harm(&server).await;
-        signals::are_heard_by_every_command(&server).await;
+        fence::holds_against_every_way_to_write(server).await;
+        fence::that_would_not_hold_is_not_raised(server).await;
+        fence::goes_by_the_names_that_it_is_given(server).await;
+        copies::of_a_killed_executor_leave_the_ledger_open(server).await;
+        copies::leave_nobody_waiting(server).await;
+        copies::keep_what_is_not_rows(server).await;
+        copies::that_are_not_what_they_say_are_refused(server).await;
+        copies::of_the_last_incident_are_not_this_ones(server).await;
+        rights::are_enough(server).await;
+        rights::are_all_needed(server).await;
+        rights::end_at_the_ledger(server).await;
+        rights::over_sessions_are_told(server).await;
+        sessions::that_hold_locks_are_ended(server).await;
+        sessions::of_whoever_gave_up_end(server).await;
+        sessions::that_do_not_end_are_told(server).await;
+        sessions::may_be_lost_while_the_ledger_is_closed(server).await;
+        sessions::need_not_wait_for_a_restore(server).await;
+        names::that_would_be_cut_off_are_refused(server).await;
+        names::of_short_numbers_do_no_harm(server).await;
+        signals::are_heard_by_every_command(server).await;
     });
 }
 

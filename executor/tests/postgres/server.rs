@@ -1,6 +1,7 @@
 //! A PostgreSQL server of the test's own, on a free port of the loopback interface, stopped and removed when dropped.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,29 @@ fn run(mut command: Command) -> Result<(), String> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     ))
+}
+
+/// Runs `suite` on a server of its own. Where PostgreSQL is not installed, says that it is left out.
+pub(crate) fn on_a_server(suite: impl AsyncFnOnce(&Server)) {
+    let server = match Server::start() {
+        Ok(Some(server)) => server,
+        Ok(None) => {
+            // Not `println!`, which the test harness would keep to itself.
+            let mut out = std::io::stderr();
+            let _ = writeln!(
+                out,
+                "LEFT OUT: no PostgreSQL (initdb, pg_ctl) on this machine; set PG_BINDIR to its programs"
+            );
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(suite(&server));
 }
 
 impl Server {

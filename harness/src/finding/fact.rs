@@ -242,21 +242,6 @@ impl Finding {
         self.fact().numbers()
     }
 
-    /// Whether a finding of `oracle` of that kind is [`Bearing::Void`], for who has no more of it than a journal tells.
-    #[must_use]
-    pub fn voids(oracle: OracleName, kind: &str) -> bool {
-        match oracle {
-            OracleName::Host => kind == "harness-failed",
-            OracleName::SteadyState => matches!(
-                kind,
-                "no-warm-up" | "failing" | "halted" | "slow" | "broken" | "nobody-looked"
-            ),
-            OracleName::FaultFired => matches!(kind, "never-deployed" | "never-ran" | "no-harm"),
-            OracleName::Outcome => kind == "not-prepared",
-            _ => false,
-        }
-    }
-
     /// The order in which the findings of a drill of the verdict `overall` are told; see [`order`].
     #[must_use]
     pub fn order(&self, overall: Verdict) -> impl Ord + use<> {

@@ -51,22 +51,23 @@ pub(super) fn withheld(evidence: &Evidence, found: &Finding) -> Option<WithheldF
     if found.verdict() == Verdict::Pass {
         return None;
     }
-    let withheld = match oracle {
-        _ if is_of_the_executor(found) => {
-            let (from_ms, to_ms) = executor_worked(evidence);
-            host.sent == 0 || host.held_up_within(from_ms, to_ms, is_busy(host))
-        }
-        _ if !oracle.rests_on_clients() => false,
-        _ if host.sent == 0 => true,
-        _ => {
-            let healed = healed(evidence, host);
-            let passes = |oracle| ask(oracle, &healed).verdict() == Verdict::Pass;
-            // Where it is not known whether all was well before, nothing that clients saw later says whose doing it is.
-            let steady = OracleName::SteadyState;
-            let from_the_start =
-                || ask(steady, evidence).verdict() != Verdict::Pass && passes(steady);
-            passes(oracle) || from_the_start()
-        }
+    let busy = is_busy(host);
+    let withheld = if is_of_the_executor(found) {
+        let (from_ms, to_ms) = executor_worked(evidence);
+        host.sent == 0 || host.held_up_within(from_ms, to_ms, busy)
+    } else if !oracle.rests_on_clients() {
+        false
+    } else if host.sent == 0 {
+        true
+    } else if host.stalls.is_empty() && !busy {
+        false
+    } else {
+        let healed = healed(evidence, host, busy);
+        let passes = |oracle| ask(oracle, &healed).verdict() == Verdict::Pass;
+        // Where it is not known whether all was well before, nothing that clients saw later says whose doing it is.
+        let steady = OracleName::SteadyState;
+        let from_the_start = || ask(steady, evidence).verdict() != Verdict::Pass && passes(steady);
+        passes(oracle) || from_the_start()
     };
     withheld.then(|| WithheldFinding {
         oracle,
@@ -104,9 +105,8 @@ fn executor_worked(evidence: &Evidence) -> (Ms, Ms) {
 
 /// The evidence, had clients seen nothing amiss in the seconds that may be the host's doing, and had everybody as much more
 /// time. Where all is as bad right after such seconds, it was so without the host's doing.
-fn healed(evidence: &Evidence, host: &HostSeen) -> Evidence {
+fn healed(evidence: &Evidence, host: &HostSeen, busy: bool) -> Evidence {
     let mut healed = evidence.clone();
-    let busy = is_busy(host);
     let mut lost = Duration::ZERO;
     // From the end, so that what comes right after is known.
     let mut after: Option<&Second> = None;

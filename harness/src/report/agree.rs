@@ -9,7 +9,7 @@ use super::journal::{Drill, Finding};
 use crate::drill::Ending;
 use crate::finding::{BookCounts, OracleName, Severity, voids};
 use crate::oracles::{Asked, asked_when};
-use crate::verdict::{Stage, Verdict};
+use crate::verdict::{Verdict, Weighed, fold};
 
 /// What contradicts: the field, from the drill's own place on, and why.
 type Contradiction = (String, String);
@@ -91,12 +91,14 @@ fn by_itself(finding: &Finding<'_>) -> Result<(), (&'static str, String)> {
 
 /// The verdicts of stages and drill against those of the findings.
 fn verdicts(drill: &Drill<'_>) -> Result<(), Contradiction> {
-    let mut worst = Verdict::Pass;
-    for stage in Stage::ALL {
-        let findings = drill.findings.iter().filter(|it| it.stage == stage);
-        let follows = findings.map(|it| it.verdict).max();
-        let follows = follows.unwrap_or(Verdict::Inconclusive);
-        worst = worst.max(follows);
+    let weighed = drill.findings.iter().map(|it| Weighed {
+        stage: it.stage,
+        verdict: it.verdict,
+        harm: it.harm,
+        void: voids(it.oracle, &it.kind),
+    });
+    let follows = fold(&weighed.collect::<Vec<_>>());
+    for (stage, follows) in follows.stages {
         match drill.verdicts.get(&stage) {
             Some(said) if *said != follows => {
                 let why = format!("`{said}`, and `{follows}` follows from the findings");
@@ -105,26 +107,15 @@ fn verdicts(drill: &Drill<'_>) -> Result<(), Contradiction> {
             _ => {}
         }
     }
-    let said = drill.verdict;
-    let wrong = |why: String| Err((".verdict".to_owned(), format!("`{said}`, and {why}")));
-    if let Some(harm) = drill.findings.iter().find(|it| it.harm) {
-        let why = format!("what `{}` found is harm", harm.oracle);
-        return if said == Verdict::Fail {
-            Ok(())
-        } else {
-            wrong(why)
-        };
-    }
-    let is_void = |it: &Finding<'_>| voids(it.oracle, &it.kind);
-    let follows = if drill.findings.iter().any(is_void) {
-        Verdict::Inconclusive
-    } else {
-        worst
-    };
+    let (said, follows) = (drill.verdict, follows.overall);
     if said == follows {
         return Ok(());
     }
-    wrong(format!("`{follows}` follows from the findings"))
+    let why = match drill.findings.iter().find(|it| it.harm) {
+        Some(harm) => format!("what `{}` found is harm", harm.oracle),
+        None => format!("`{follows}` follows from the findings"),
+    };
+    Err((".verdict".to_owned(), format!("`{said}`, and {why}")))
 }
 
 /// The drill's numbers against those of the findings, and against one another.

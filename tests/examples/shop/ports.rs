@@ -5,18 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use executor::clock::Clock;
 use executor::ports::{
-    Database, DatabaseError, EvidenceStore, FenceReport, HistoryRow, HttpError, LedgerPosition,
-    Ports, ReplayReport, RestoreReport, Snapshot, UndoScript,
+    Database, DatabaseError, EvidenceStore, FenceReport, HistoryRow, LedgerPosition, Ports,
+    ReplayReport, RestoreReport, Snapshot, UndoScript,
 };
-use futures::future::BoxFuture;
-use jiff::Timestamp;
+use firedrill::worlds::sim::{clock, http};
 use sim::World;
-use sim::time::Micros;
-use sim::world::ConnectionCut;
-use tower::ServiceExt as _;
-use tower::util::BoxCloneSyncService;
 
 use crate::app::{NAMESPACE, Shop};
 
@@ -24,31 +18,12 @@ use crate::app::{NAMESPACE, Shop};
 pub(crate) type Stored = Arc<Mutex<Vec<String>>>;
 
 pub(crate) fn of(world: &World<Shop>, stored: &Stored) -> Ports {
-    let http = world
-        .http("executor")
-        .map_err(|cut: ConnectionCut| HttpError {
-            host: "the world".to_owned(),
-            reason: cut.to_string(),
-        });
     Ports {
         kube: kube::Client::new(world.kube("executor"), NAMESPACE),
-        http: BoxCloneSyncService::new(http),
+        http: http(world, "executor"),
         database: Arc::new(NoLedger),
-        clock: Arc::new(WorldClock(world.clone())),
+        clock: clock(world),
         evidence: Arc::new(Store(stored.clone())),
-    }
-}
-
-struct WorldClock(World<Shop>);
-
-impl Clock for WorldClock {
-    fn now(&self) -> Timestamp {
-        self.0.now().to_timestamp()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.0
-            .sleep(Micros::from(duration + Duration::from_nanos(999)))
     }
 }
 

@@ -36,7 +36,7 @@ use sim_exchange::ExchangeConfig;
 use sim_exchange::{World, WorldConfig};
 
 use self::faults::Injector;
-pub use self::ports::database;
+pub use self::ports::{clock, database, http};
 use super::{Performed, Plan, Until, WorldError};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Evidence, Ms, Outcome, ms};

@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use executor::clock::Clock;
 use executor::ports::{
-    Database, DatabaseError, EvidenceStore, FenceReport, HistoryRow, HttpError, LedgerPosition,
-    Ports, ReplayReport, RestoreReport, Snapshot, UndoScript,
+    Database, DatabaseError, EvidenceStore, FenceReport, HistoryRow, HttpClient, HttpError,
+    LedgerPosition, Ports, ReplayReport, RestoreReport, Snapshot, UndoScript,
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use sim::Application;
 use sim::time::Micros;
+use sim::world::ConnectionCut;
 use sim_exchange::World;
 use sim_exchange::database::{DbOp, DbReply};
 use tower::ServiceExt as _;
@@ -41,17 +43,11 @@ pub(super) fn is_executor(origin: &str) -> bool {
 
 /// Everything that the executor acts through.
 pub(super) fn of(world: &World, recorder: &Recorder, origin: &str) -> Ports {
-    let http = world
-        .http(origin)
-        .map_err(|cut: sim::world::ConnectionCut| HttpError {
-            host: "the world".to_owned(),
-            reason: cut.to_string(),
-        });
     Ports {
         kube: kube::Client::new(world.kube(origin), NAMESPACE),
-        http: BoxCloneSyncService::new(http),
+        http: http(world, origin),
         database: database(world, origin),
-        clock: Arc::new(SimClock(world.clone())),
+        clock: clock(world),
         evidence: Arc::new(ArtifactStore(recorder.clone())),
     }
 }
@@ -62,9 +58,25 @@ pub fn database(world: &World, origin: &str) -> Arc<dyn Database> {
     Arc::new(SimDatabase(world.clone(), origin.into()))
 }
 
-struct SimClock(World);
+/// Prometheus and Loki of a simulated world, as `origin` reaches them.
+#[must_use]
+pub fn http<A: Application>(world: &sim::World<A>, origin: &str) -> HttpClient {
+    let http = world.http(origin).map_err(|cut: ConnectionCut| HttpError {
+        host: "the world".to_owned(),
+        reason: cut.to_string(),
+    });
+    BoxCloneSyncService::new(http)
+}
 
-impl Clock for SimClock {
+/// The clock of a simulated world.
+#[must_use]
+pub fn clock<A: Application>(world: &sim::World<A>) -> Arc<dyn Clock> {
+    Arc::new(SimClock(world.clone()))
+}
+
+struct SimClock<A: Application>(sim::World<A>);
+
+impl<A: Application> Clock for SimClock<A> {
     fn now(&self) -> Timestamp {
         self.0.now().to_timestamp()
     }

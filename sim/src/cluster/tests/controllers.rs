@@ -198,11 +198,7 @@ fn events_tell_what_was_scaled_made_and_deleted() {
 #[test]
 fn terminating_pods_are_counted_nowhere() {
     let mut lab = Lab::new(3);
-    let slow = Behaviour {
-        drain: Micros::from_secs(8),
-        ..Behaviour::default()
-    };
-    lab.fake.behaviours.insert("dex/risk:1".to_owned(), slow);
+    lab.drains("dex/risk:1", 8);
     lab.post(&apps("deployments"), &deployment("risk", 2, "dex/risk:1"));
     lab.rolled_out("risk", 30);
     lab.merge(
@@ -355,11 +351,7 @@ fn history_is_cleaned_only_when_the_rollout_is_complete_and_may_be_none() {
 #[test]
 fn the_last_pod_that_goes_wakes_a_recreate() {
     let mut lab = Lab::new(3);
-    let slow = Behaviour {
-        drain: Micros::from_secs(9),
-        ..Behaviour::default()
-    };
-    lab.fake.behaviours.insert("dex/risk:1".to_owned(), slow);
+    lab.drains("dex/risk:1", 9);
     let mut d = deployment("risk", 2, "dex/risk:1");
     d["spec"]["strategy"] = json!({"type": "Recreate"});
     lab.post(&apps("deployments"), &d);

@@ -160,6 +160,15 @@ impl Lab {
         }
     }
 
+    /// The containers of `image` take so many seconds from SIGTERM to their end.
+    pub(super) fn drains(&mut self, image: &str, seconds: u64) {
+        let slow = Behaviour {
+            drain: Micros::from_secs(seconds),
+            ..Behaviour::default()
+        };
+        self.fake.behaviours.insert(image.to_owned(), slow);
+    }
+
     pub(super) fn raw(
         &mut self,
         method: &str,

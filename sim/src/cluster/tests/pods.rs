@@ -173,11 +173,7 @@ fn sigterm_and_the_removal_of_the_endpoint_race() {
 #[test]
 fn a_terminating_pod_shows_in_its_slice_until_it_is_gone() {
     let mut lab = Lab::new(1);
-    let slow = Behaviour {
-        drain: Micros::from_secs(5),
-        ..Behaviour::default()
-    };
-    lab.fake.behaviours.insert("dex/risk:1".to_owned(), slow);
+    lab.drains("dex/risk:1", 5);
     lab.post(&core("services"), &service("risk"));
     lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
     lab.rolled_out("risk", 30);
@@ -213,13 +209,7 @@ fn a_terminating_pod_shows_in_its_slice_until_it_is_gone() {
 #[test]
 fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     let mut lab = Lab::new(1);
-    let stubborn = Behaviour {
-        drain: Micros::from_secs(3_600),
-        ..Behaviour::default()
-    };
-    lab.fake
-        .behaviours
-        .insert("dex/risk:1".to_owned(), stubborn);
+    lab.drains("dex/risk:1", 3_600);
     lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
     lab.rolled_out("risk", 30);
     let name = lab.pods()[0]["metadata"]["name"]
@@ -463,11 +453,7 @@ fn a_probe_waits_for_its_initial_delay() {
 #[test]
 fn the_last_pod_is_routed_to_while_it_terminates() {
     let mut lab = Lab::new(3);
-    let slow = Behaviour {
-        drain: Micros::from_secs(9),
-        ..Behaviour::default()
-    };
-    lab.fake.behaviours.insert("dex/risk:1".to_owned(), slow);
+    lab.drains("dex/risk:1", 9);
     lab.post(&core("services"), &service("risk"));
     lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
     lab.rolled_out("risk", 30);

@@ -351,11 +351,7 @@ fn no_pod_can_be_created_no_deadline_fires_after_a_healthy_release() {
 #[test]
 fn recreate_waits_until_old_pods_are_really_gone() {
     let mut lab = Lab::new(2);
-    let slow = Behaviour {
-        drain: Micros::from_secs(6),
-        ..Behaviour::default()
-    };
-    lab.fake.behaviours.insert("dex/risk:1".to_owned(), slow);
+    lab.drains("dex/risk:1", 6);
     let mut d = deployment("risk", 2, "dex/risk:1");
     d["spec"]["strategy"] = json!({"type": "Recreate"});
     lab.post(&apps("deployments"), &d);
