@@ -1,5 +1,8 @@
-//! Names the build: a digest of every source that a drill's course may depend on, for replay tokens.
+//! Names the build: a digest of every source that a drill's course may depend on, for replay tokens. And lists what is
+//! deployed: the manifests in `deploy/dex`, so that a new one needs no list.
 
+use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +26,9 @@ fn main() {
             collect(&root.join(package).join(part), &mut files);
         }
     }
+    let manifests = manifests(&root.join("deploy/dex"));
+    list(&manifests);
+    files.extend(manifests);
     files.sort();
     // FNV-1a, 64 bits, over names and contents: it tells builds apart by accident, not by malice.
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -41,6 +47,28 @@ fn main() {
         "cargo:rustc-env=FIREDRILL_BUILD={}",
         (hash >> 32) as u32 ^ hash as u32
     );
+}
+
+/// The manifests in `directory`, by name.
+fn manifests(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    collect(directory, &mut files);
+    files.retain(|file| file.extension().is_some_and(|it| it == "yaml"));
+    files.sort();
+    files
+}
+
+/// Writes the list that `worlds/common/manifests` includes: name and text of each manifest.
+fn list(manifests: &[PathBuf]) {
+    let mut list = String::from("&[\n");
+    for file in manifests {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let _ = writeln!(list, "    ({name:?}, include_str!({file:?})),");
+    }
+    list.push_str("]\n");
+    let out = env::var_os("OUT_DIR").expect("cargo sets it");
+    let out = Path::new(&out).join("manifests.rs");
+    fs::write(&out, list).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
 }
 
 /// The files below `directory`, which need not be there. The directories too, so that a new file is noticed.

@@ -2,3 +2,5 @@
 //! alone. Each is defined here once, so that a simulated database answers in the words of the real one.
 
 pub mod ledger;
+pub mod rollback;
+pub mod wire;

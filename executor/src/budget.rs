@@ -33,7 +33,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::planner::{Plan, PlannedStep};
 use crate::pulse::Pulse;
 use crate::runbook::{OnFail, Phase};
-use crate::steps::delays_recovery;
 
 /// What is kept of the objective for calling a person: a rollback that can't go on must say so in time.
 pub(crate) const CALL: Duration = Duration::from_secs(10);
@@ -107,7 +106,7 @@ impl Budget {
         };
         // The objective ends with recovery: what proves it afterwards may take its time. What may be skipped must leave the
         // time for the proof all the same.
-        let recovers = (0..plan.steps.len()).rfind(|index| delays_recovery(plan, *index));
+        let recovers = (0..plan.steps.len()).rfind(|index| plan.delays_recovery(*index));
         let recovers = recovers.filter(|at| step.index <= *at && step.on_fail != OnFail::Continue);
         let to_come = plan
             .steps
@@ -126,7 +125,7 @@ impl Budget {
             reserve
         };
         let proves = (0..plan.steps.len())
-            .rfind(|index| delays_recovery(plan, *index))
+            .rfind(|index| plan.delays_recovery(*index))
             .is_some_and(|at| step.index > at);
         let decide_by = trigger.fired_at + signed(rto.saturating_sub(CALL));
         Self {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+pub use contract::rollback::ErrorKind;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::journal::IllegalTransition;
 use crate::kubernetes::told_once;
@@ -153,39 +153,6 @@ fn span(limit: Duration) -> String {
         format!("{} ms", limit.as_millis())
     } else {
         format!("{} s", limit.as_secs())
-    }
-}
-
-/// What a program may go by that is told of an [`Error`]: those kinds after which somebody has something else to do than to
-/// read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorKind {
-    /// [`Error::LeaseHeld`].
-    LeaseHeld,
-    /// [`Error::Superseded`].
-    Superseded,
-    /// [`Error::InProgress`].
-    InProgress,
-    /// [`Error::WasEscalated`].
-    WasEscalated,
-    /// [`Error::NothingToResume`].
-    NothingToResume,
-    /// [`Error::NoBaseline`].
-    NoBaseline,
-    /// Any other, also one that a later version tells.
-    #[serde(other)]
-    Other,
-}
-
-impl ErrorKind {
-    /// Whether the rollback is left to another executor, which works on it or has begun it.
-    #[must_use]
-    pub fn gives_way(self) -> bool {
-        match self {
-            Self::LeaseHeld | Self::Superseded | Self::InProgress | Self::WasEscalated => true,
-            Self::NothingToResume | Self::NoBaseline | Self::Other => false,
-        }
     }
 }
 

@@ -3,42 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use contract::rollback::Stage;
 use jiff::Timestamp;
 
 use crate::planner::{Observed, Plan};
 use crate::report::{Outcome, StepOutcome, TriggerEvent};
-
-/// The part of the procedure that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Recording the baseline before a deployment.
-    Prepare,
-    /// Evaluating triggers after a deployment.
-    Watch,
-    /// Deciding what to do.
-    Plan,
-    /// Carrying it out.
-    Run,
-    /// Carrying on after an interruption.
-    Resume,
-    /// Evidence and post-mortem.
-    After,
-}
-
-impl Stage {
-    /// Lower-case name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Prepare => "prepare",
-            Self::Watch => "watch",
-            Self::Plan => "plan",
-            Self::Run => "run",
-            Self::Resume => "resume",
-            Self::After => "after",
-        }
-    }
-}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]

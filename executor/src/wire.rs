@@ -1,381 +1,67 @@
-//! `rollback/1`: what `rollback --json` writes, one JSON object a line.
-//!
-//! Every line has `schema` (`"rollback/1"`), `at` (RFC 3339, UTC) and `event`; the other fields depend on the event and
-//! are those of [`Body`]'s variants. Times of day are RFC 3339 in UTC, durations are whole milliseconds and end in `_ms`.
-//! What does not apply is `null`. The last line is the result: `report` (after `run`, `resume`, and a `watch --run` that
-//! rolled back), `plan`, `watch-ended`, `done`, or `error`. A reader must skip events and fields that it does not know;
-//! those that are here keep their meaning as long as the schema's name stays.
-//!
-//! ```text
-//! {"schema":"rollback/1","at":"2026-05-04T10:00:00Z","event":"step-started","step":"undo-app","service":"gateway","budget_ms":2000}
-//! ```
+//! What the executor says, in the format of `rollback --json`, which the crate `contract` defines.
 
-use std::time::Duration;
+pub use contract::wire::{
+    Body, LeftOutLine, Line, OutcomeKind, PlanLine, PlannedLine, ReportLine, SCHEMA, ServiceLine,
+    StepLine, ms,
+};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use crate::error::ErrorKind;
 use crate::event::Event;
-use crate::planner::{LedgerPath, Loss, Plan};
-use crate::report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent};
-use crate::runbook::Phase;
+use crate::planner::Plan;
+use crate::report::{Outcome, Report, StepReport, TriggerEvent};
 
-/// Name of the format.
-pub const SCHEMA: &str = "rollback/1";
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// [`SCHEMA`].
-    pub schema: String,
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    #[serde(flatten)]
-    pub body: Body,
-}
-
-/// What a line says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
-pub enum Body {
-    /// First line: who does what by which runbook.
-    Began {
-        /// `run`, `resume`, …
-        command: String,
-        /// Version of the program.
-        version: String,
-        /// File.
-        runbook: String,
-        /// Who acts, as in the lease and the journal.
-        identity: String,
-        /// From the trigger to recovery, as the runbook allows.
-        rto_ms: u64,
-    },
-    /// A phase began: `prepare`, `watch`, `plan`, `run`, `resume`, `after`.
-    Phase {
-        /// Which.
-        phase: String,
-    },
-    /// The lease was taken.
-    Lease {
-        /// Fencing token.
-        token: u64,
-        /// Who held it before and did not give it up.
-        taken_from: Option<String>,
-    },
-    /// A trigger's condition began to hold; its debounce runs.
-    TriggerPending {
-        /// Name of the trigger.
-        name: String,
-        /// Value that satisfied the condition.
-        value: Option<f64>,
-    },
-    /// It stopped holding before the debounce was over.
-    TriggerCleared {
-        /// Name of the trigger.
-        name: String,
-    },
-    /// It fired.
-    TriggerFired(TriggerEvent),
-    /// It holds, but it held before the deployment too.
-    TriggerPredatesRelease {
-        /// Name of the trigger.
-        name: String,
-        /// Its value when the baseline was recorded.
-        baseline: Option<f64>,
-    },
-    /// The plan that is carried out (`run`, `resume`), or that would be (`plan`).
-    Plan {
-        /// The plan.
-        plan: PlanLine,
-        /// Position of the first step that is not done yet; 0 unless it is resumed.
-        next: usize,
-    },
-    /// A step began.
-    StepStarted {
-        /// Name in the runbook.
-        step: String,
-        /// Service, for a step that runs once for each.
-        service: Option<String>,
-        /// Its budget.
-        budget_ms: u64,
-    },
-    /// A step waits; written when the reason changes.
-    StepWaiting {
-        /// Name in the runbook.
-        step: String,
-        /// Service, for a step that runs once for each.
-        service: Option<String>,
-        /// For what.
-        why: String,
-    },
-    /// A request is repeated.
-    Retrying {
-        /// What was tried.
-        what: String,
-        /// Why again.
-        why: String,
-    },
-    /// A step ended.
-    StepFinished {
-        /// Name in the runbook.
-        step: String,
-        /// Service, for a step that runs once for each.
-        service: Option<String>,
-        /// How.
-        outcome: StepOutcome,
-        /// What was found or done.
-        detail: String,
-    },
-    /// Something a person should know.
-    Note {
-        /// The text.
-        text: String,
-    },
-    /// A signal asks for a stop; it comes at the next safe point.
-    Stopping {
-        /// The signal.
-        signal: String,
-    },
-    /// Last line of a rollback.
-    Report(ReportLine),
-    /// Last line of `watch` unless it rolls back.
-    WatchEnded {
-        /// The trigger that fired; `null` if the validation window closed.
-        trigger: Option<TriggerEvent>,
-        /// Triggers whose condition held, as it had before the deployment.
-        predating: Vec<String>,
-        /// Of the program.
-        exit_code: u8,
-    },
-    /// Last line of a command that has nothing to report but that it is done.
-    Done {
-        /// What was done.
-        text: String,
-        /// Files that were written, below the evidence directory.
-        files: Vec<String>,
-    },
-    /// Last line if it ended without a result. Standard error says the same.
-    Error {
-        /// What, where, and what to do.
-        message: String,
-        /// What a program may go by; `null`: the rollback was not even tried.
-        #[serde(default)]
-        kind: Option<ErrorKind>,
-        /// Of the program.
-        exit_code: u8,
-    },
-}
-
-/// A plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlanLine {
-    /// Title of the runbook.
-    pub runbook: String,
-    /// Digest of the runbook's text.
-    pub digest: String,
-    /// What calls for the rollback.
-    pub trigger: Option<TriggerEvent>,
-    /// `application`, `undo` or `restore`: what happens to the ledger.
-    pub path: LedgerPath,
-    /// Why.
-    pub why: String,
-    /// What it may lose; empty if nothing.
-    pub may_lose: Vec<Loss>,
-    /// Services, in the order in which they are rolled back.
-    pub services: Vec<ServiceLine>,
-    /// Steps, in order.
-    pub steps: Vec<PlannedLine>,
-    /// Steps of the runbook that do not apply.
-    pub left_out: Vec<LeftOutLine>,
-    /// What a person should know.
-    pub notes: Vec<String>,
-}
-
-/// One service of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServiceLine {
-    /// Deployment.
-    pub service: String,
-    /// Image now.
-    pub from_image: String,
-    /// Image that was recorded.
-    pub to_image: String,
-    /// The pinned target, in words.
-    pub target: String,
-}
-
-/// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedLine {
-    /// Name in the runbook.
-    pub name: String,
-    /// Heading in the runbook.
-    pub title: String,
-    /// Service, for a step that runs once for each.
-    pub service: Option<String>,
-    /// As a person would type it.
-    pub command: String,
-    /// `run` or `after`.
-    pub phase: Phase,
-    /// Its budget.
-    pub budget_ms: u64,
-    /// Why it is done.
-    pub why: String,
-}
-
-/// One step that is left out of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOutLine {
-    /// Name in the runbook.
-    pub name: String,
-    /// Service, for a step that runs once for each.
-    pub service: Option<String>,
-    /// Why.
-    pub why: String,
-}
-
-/// How a rollback ended, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutcomeKind {
-    /// Every check of the runbook passed.
-    Recovered,
-    /// It can't go on by itself.
-    Escalated,
-    /// There was nothing to roll back.
-    NothingToDo,
-    /// It was asked to stop, and can be resumed.
-    Stopped,
-}
-
-/// A rollback as it went.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReportLine {
-    /// How it ended.
-    pub outcome: OutcomeKind,
-    /// Why, unless it recovered: what went wrong, where things stand, what a person must do.
-    pub reason: Option<String>,
-    /// `application`, `undo` or `restore`; `null` if no plan was made.
-    pub path: Option<LedgerPath>,
-    /// What started it. The RTO counts from its `fired_at`.
-    pub trigger: Option<TriggerEvent>,
-    /// When `run` began.
-    pub started_at: Timestamp,
-    /// The first instant from which the checks held, as the executor sees it.
-    pub recovered_at: Option<Timestamp>,
-    /// Trigger to recovery, as the executor sees it. A claim: a drill measures for itself.
-    pub rto_claimed_ms: Option<u64>,
-    /// Steps that were tried, in order.
-    pub steps: Vec<StepLine>,
-    /// Folder of the files.
-    pub evidence_dir: String,
-    /// Files that were written, below it.
-    pub files: Vec<String>,
-    /// What a person should know.
-    pub notes: Vec<String>,
-    /// The command that goes on, if something is left to do.
-    pub resume: Option<String>,
-    /// Of the program.
-    pub exit_code: u8,
-}
-
-/// One step as it went.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepLine {
-    /// Name in the runbook.
-    pub name: String,
-    /// Heading in the runbook.
-    pub title: String,
-    /// Service, for a step that runs once for each.
-    pub service: Option<String>,
-    /// When it began (its last attempt, if it was resumed).
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub finished_at: Timestamp,
-    /// Its budget.
-    pub budget_ms: u64,
-    /// How it ended.
-    pub outcome: StepOutcome,
-    /// What was found or done.
-    pub detail: String,
-}
-
-/// Whole milliseconds.
+/// The line for an event; `None` where another line says the same.
 #[must_use]
-pub fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl Line {
-    /// `body`, said at `at`.
-    #[must_use]
-    pub fn new(at: Timestamp, body: Body) -> Self {
-        Self {
-            schema: SCHEMA.to_owned(),
-            at,
-            body,
-        }
-    }
-}
-
-impl Body {
-    /// The line for an event; `None` where another line says the same.
-    #[must_use]
-    pub fn of(event: &Event) -> Option<Self> {
-        let finite = |value: f64| value.is_finite().then_some(value);
-        let body = match event.clone() {
-            Event::PhaseStarted { stage } => Self::Phase {
-                phase: stage.name().to_owned(),
-            },
-            Event::LeaseAcquired { token, taken_from } => Self::Lease { token, taken_from },
-            Event::TriggerPending { trigger, value } => Self::TriggerPending {
-                name: trigger,
-                value: finite(value),
-            },
-            Event::TriggerCleared { trigger } => Self::TriggerCleared { name: trigger },
-            Event::TriggerFired(event) => Self::TriggerFired(settled(event)),
-            Event::TriggerPredatesRelease { trigger, baseline } => Self::TriggerPredatesRelease {
-                name: trigger,
-                baseline: finite(baseline),
-            },
-            Event::PlanInForce { plan, next } => Self::Plan {
-                plan: PlanLine::of(&plan),
-                next,
-            },
-            Event::StepStarted {
-                name,
-                service,
-                budget,
-            } => Self::StepStarted {
-                step: name,
-                service,
-                budget_ms: ms(budget),
-            },
-            Event::StepWaiting { name, service, why } => Self::StepWaiting {
-                step: name,
-                service,
-                why,
-            },
-            Event::Retrying { what, why } => Self::Retrying { what, why },
-            Event::StepFinished {
-                name,
-                service,
-                outcome,
-                detail,
-            } => Self::StepFinished {
-                step: name,
-                service,
-                outcome,
-                detail,
-            },
-            Event::Note { text } => Self::Note { text },
-            Event::Observed(_) | Event::Planned { .. } | Event::Finished { .. } => return None,
-        };
-        Some(body)
-    }
+pub fn body(event: &Event) -> Option<Body> {
+    let finite = |value: f64| value.is_finite().then_some(value);
+    let body = match event.clone() {
+        Event::PhaseStarted { stage } => Body::Phase {
+            phase: stage.name().to_owned(),
+        },
+        Event::LeaseAcquired { token, taken_from } => Body::Lease { token, taken_from },
+        Event::TriggerPending { trigger, value } => Body::TriggerPending {
+            name: trigger,
+            value: finite(value),
+        },
+        Event::TriggerCleared { trigger } => Body::TriggerCleared { name: trigger },
+        Event::TriggerFired(event) => Body::TriggerFired(settled(event)),
+        Event::TriggerPredatesRelease { trigger, baseline } => Body::TriggerPredatesRelease {
+            name: trigger,
+            baseline: finite(baseline),
+        },
+        Event::PlanInForce { plan, next } => Body::Plan {
+            plan: plan_line(&plan),
+            next,
+        },
+        Event::StepStarted {
+            name,
+            service,
+            budget,
+        } => Body::StepStarted {
+            step: name,
+            service,
+            budget_ms: ms(budget),
+        },
+        Event::StepWaiting { name, service, why } => Body::StepWaiting {
+            step: name,
+            service,
+            why,
+        },
+        Event::Retrying { what, why } => Body::Retrying { what, why },
+        Event::StepFinished {
+            name,
+            service,
+            outcome,
+            detail,
+        } => Body::StepFinished {
+            step: name,
+            service,
+            outcome,
+            detail,
+        },
+        Event::Note { text } => Body::Note { text },
+        Event::Observed(_) | Event::Planned { .. } | Event::Finished { .. } => return None,
+    };
+    Some(body)
 }
 
 /// JSON has no NaN.
@@ -384,85 +70,84 @@ fn settled(mut event: TriggerEvent) -> TriggerEvent {
     event
 }
 
-impl PlanLine {
-    /// `plan` for the wire.
-    #[must_use]
-    pub fn of(plan: &Plan) -> Self {
-        let services = plan.services.iter().map(|service| ServiceLine {
-            service: service.service.clone(),
-            from_image: service.from_image.clone(),
-            to_image: service.to_image.clone(),
-            target: service.target.to_string(),
-        });
-        let steps = plan.steps.iter().map(|step| PlannedLine {
-            name: step.name.clone(),
-            title: step.title.clone(),
-            service: step.service.clone(),
-            command: step.text.clone(),
-            phase: step.phase,
-            budget_ms: ms(step.budget),
-            why: step.why.clone(),
-        });
-        let left_out = plan.skipped.iter().map(|step| LeftOutLine {
-            name: step.name.clone(),
-            service: step.service.clone(),
-            why: step.reason.clone(),
-        });
-        Self {
-            runbook: plan.runbook.clone(),
-            digest: plan.digest.clone(),
-            trigger: plan.trigger.clone().map(settled),
-            path: plan.ledger.path,
-            why: plan.ledger.why.clone(),
-            may_lose: plan.losses_from(0),
-            services: services.collect(),
-            steps: steps.collect(),
-            left_out: left_out.collect(),
-            notes: plan.notes.clone(),
-        }
+/// `plan` for the wire.
+#[must_use]
+pub fn plan_line(plan: &Plan) -> PlanLine {
+    let services = plan.services.iter().map(|service| ServiceLine {
+        service: service.service.clone(),
+        from_image: service.from_image.clone(),
+        to_image: service.to_image.clone(),
+        target: service.target.to_string(),
+    });
+    let steps = plan.steps.iter().map(|step| PlannedLine {
+        name: step.name.clone(),
+        title: step.title.clone(),
+        service: step.service.clone(),
+        command: step.text.clone(),
+        phase: step.phase,
+        budget_ms: ms(step.budget),
+        why: step.why.clone(),
+    });
+    let left_out = plan.skipped.iter().map(|step| LeftOutLine {
+        name: step.name.clone(),
+        service: step.service.clone(),
+        why: step.reason.clone(),
+    });
+    PlanLine {
+        runbook: plan.runbook.clone(),
+        digest: plan.digest.clone(),
+        trigger: plan.trigger.clone().map(settled),
+        path: plan.ledger.path,
+        why: plan.ledger.why.clone(),
+        may_lose: plan.losses_from(0),
+        services: services.collect(),
+        steps: steps.collect(),
+        left_out: left_out.collect(),
+        notes: plan.notes.clone(),
     }
 }
 
-impl ReportLine {
-    /// `report` for the wire.
-    #[must_use]
-    pub fn of(report: &Report, evidence_dir: &str, resume: Option<String>, exit_code: u8) -> Self {
-        let (outcome, reason) = match &report.outcome {
-            Outcome::Recovered => (OutcomeKind::Recovered, None),
-            Outcome::Escalated { reason } => (OutcomeKind::Escalated, Some(reason.clone())),
-            Outcome::NothingToDo { reason } => (OutcomeKind::NothingToDo, Some(reason.clone())),
-            Outcome::Stopped { reason } => (OutcomeKind::Stopped, Some(reason.clone())),
-        };
-        Self {
-            outcome,
-            reason,
-            path: report.plan.as_ref().map(|plan| plan.ledger.path),
-            trigger: report.trigger.clone().map(settled),
-            started_at: report.started_at,
-            recovered_at: report.recovered_at,
-            rto_claimed_ms: report.rto_claimed().map(ms),
-            steps: report.steps.iter().map(StepLine::of).collect(),
-            evidence_dir: evidence_dir.to_owned(),
-            files: report.evidence.clone(),
-            notes: report.notes.clone(),
-            resume,
-            exit_code,
-        }
+/// `report` for the wire.
+#[must_use]
+pub fn report_line(
+    report: &Report,
+    evidence_dir: &str,
+    resume: Option<String>,
+    exit_code: u8,
+) -> ReportLine {
+    let (outcome, reason) = match &report.outcome {
+        Outcome::Recovered => (OutcomeKind::Recovered, None),
+        Outcome::Escalated { reason } => (OutcomeKind::Escalated, Some(reason.clone())),
+        Outcome::NothingToDo { reason } => (OutcomeKind::NothingToDo, Some(reason.clone())),
+        Outcome::Stopped { reason } => (OutcomeKind::Stopped, Some(reason.clone())),
+    };
+    ReportLine {
+        outcome,
+        reason,
+        path: report.path_taken(),
+        trigger: report.trigger.clone().map(settled),
+        started_at: report.started_at,
+        recovered_at: report.recovered_at,
+        rto_claimed_ms: report.rto_claimed().map(ms),
+        steps: report.steps.iter().map(step_line).collect(),
+        evidence_dir: evidence_dir.to_owned(),
+        files: report.evidence.clone(),
+        notes: report.notes.clone(),
+        resume,
+        exit_code,
     }
 }
 
-impl StepLine {
-    fn of(step: &StepReport) -> Self {
-        Self {
-            name: step.name.clone(),
-            title: step.title.clone(),
-            service: step.service.clone(),
-            started_at: step.started_at,
-            finished_at: step.finished_at,
-            budget_ms: ms(step.budget),
-            outcome: step.outcome,
-            detail: step.detail.clone(),
-        }
+fn step_line(step: &StepReport) -> StepLine {
+    StepLine {
+        name: step.name.clone(),
+        title: step.title.clone(),
+        service: step.service.clone(),
+        started_at: step.started_at,
+        finished_at: step.finished_at,
+        budget_ms: ms(step.budget),
+        outcome: step.outcome,
+        detail: step.detail.clone(),
     }
 }
 

@@ -18,7 +18,7 @@ pub use self::ledger::{LedgerState, Reckoning, Slot};
 pub use self::reading::Reading;
 pub use self::writes::{LedgerWrite, WriteSeen, Wrote};
 
-use crate::scenario::{Expect, FaultKind, Path, Scenario};
+use crate::scenario::{Expect, FaultKind, HeldUp, Path, Scenario};
 
 /// Milliseconds since the drill began, or a span of them.
 pub type Ms = u64;
@@ -403,11 +403,9 @@ impl Evidence {
                     target: fault.target.clone(),
                     certain: fault.chance.is_none_or(|chance| chance.0 >= 1_000_000),
                     delay_ms: ms(fault.delay.unwrap_or_default()),
-                    away_ms: match fault.kind {
-                        FaultKind::ExecutorKilled | FaultKind::ExecutorPaused => {
-                            ms(fault.delay.unwrap_or_default())
-                        }
-                        _ => 0,
+                    away_ms: match fault.kind.spec().holds_up {
+                        Some(HeldUp::Executor) => ms(fault.delay.unwrap_or_default()),
+                        Some(HeldUp::Sight) | None => 0,
                     },
                     began_ms: None,
                     ended_ms: None,

@@ -10,18 +10,19 @@
 //! function, and none of it believes what the executor says. Determinism: a drill's result is a pure
 //! function of (build, scenario, runbook, seed, world).
 
+pub mod about;
 pub mod crash_points;
 pub mod delta;
 pub mod digest;
 pub mod drill;
 pub mod evidence;
-pub mod finding;
 pub mod oracles;
 pub mod pace;
 pub mod report;
 pub mod runbooks;
 pub mod runner;
 pub mod scenario;
+pub mod search;
 pub mod shrink;
 pub mod stats;
 pub mod suggest;
@@ -29,3 +30,5 @@ pub mod token;
 pub mod verdict;
 pub mod verify;
 pub mod worlds;
+
+pub use oracles::finding;

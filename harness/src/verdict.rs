@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Bearing, Finding};
+use crate::oracles::finding::{Bearing, Finding};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,7 +163,7 @@ pub fn exit_code(verdicts: impl IntoIterator<Item = Verdict>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{
+    use crate::oracles::finding::{
         BookCounts, BooksFinding, BooksState, Ended, HostFinding, InjectionFinding,
         InvariantsFinding, MaintenanceFinding, OracleName, OutcomeFinding, Recorded, RtoFinding,
         TriggerFinding,

@@ -1,12 +1,18 @@
-//! The binary on bad input: the right exit code, and a message that points at the place.
+//! The command line: what it takes, what it says, and which exit codes it has. On bad input the message points at the place.
 
 #[path = "support/binary.rs"]
 mod binary;
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+#[path = "support/scratch.rs"]
+mod scratch;
 
-use binary::firedrill;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use binary::{command, firedrill};
+use scratch::Scratch;
+use serde_json::Value;
 
 /// Exit code and standard error.
 fn refused(args: &[&str]) -> (Option<i32>, String) {
@@ -213,15 +219,15 @@ fn verify_tells_bad_input_from_a_rejected_runbook() {
 
 #[test]
 fn verify_finds_the_runbook_of_a_revision_and_writes_its_report() {
-    let directory = std::env::temp_dir().join(format!("firedrill-revision-{}", std::process::id()));
-    let candidate = directory.join("runbooks/rollback.md");
-    std::fs::create_dir_all(directory.join("runbooks")).expect("a writable directory");
+    let directory = Scratch::new("revision");
+    let candidate = directory.at("runbooks/rollback.md");
+    std::fs::create_dir_all(directory.at("runbooks")).expect("a writable directory");
     let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../runbooks/rollback.md");
     std::fs::copy(built_in, &candidate).expect("a copy");
     let git = |args: &[&str]| {
         let output = Command::new("git")
             .arg("-C")
-            .arg(&directory)
+            .arg(directory.at("."))
             .args(["-c", "user.name=x", "-c", "user.email=x@example.org"])
             .args(args)
             .output()
@@ -231,37 +237,293 @@ fn verify_finds_the_runbook_of_a_revision_and_writes_its_report() {
     git(&["init", "--quiet"]);
     git(&["add", "."]);
     git(&["commit", "--quiet", "--message", "x"]);
-    let changed = std::fs::read_to_string(&candidate)
-        .expect("ours")
+    let changed = directory
+        .read("runbooks/rollback.md")
         .replace("rto: 300s", "rto: 310s");
-    std::fs::write(&candidate, changed).expect("ours");
-    let report = directory.join("report");
+    directory.write("runbooks/rollback.md", &changed);
+    let report = directory.at("report");
     let output = firedrill(&[
         "runbook",
         "verify",
         "--baseline",
         "HEAD",
         "--candidate",
-        candidate.to_str().expect("UTF-8"),
+        &candidate,
         "latency-regression",
         "--seeds",
         "1",
         "--report",
-        report.to_str().expect("UTF-8"),
+        &report,
     ]);
     let said = String::from_utf8_lossy(&output.stdout);
-    let json = std::fs::read_to_string(report.join("verify.json"));
-    let markdown = std::fs::read_to_string(report.join("verify.md"));
-    std::fs::remove_dir_all(&directory).expect("it is ours");
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
         said.contains("instead of HEAD:runbooks/rollback.md"),
         "{said}"
     );
     assert!(said.contains("the RTO is raised"), "{said}");
-    let json: serde_json::Value = serde_json::from_str(&json.expect("written")).expect("JSON");
+    let json = directory.journal("report/verify.json");
     assert_eq!(json["answer"], "REJECT");
     // The scenario that such an executor writes asks for no less than the procedure does, so no drill fails over it.
     assert_eq!(json["comparisons"][0]["counts"]["newly_failing"], 0);
-    assert!(markdown.expect("written").starts_with("## REJECT"));
+    assert!(directory.read("report/verify.md").starts_with("## REJECT"));
+    assert_eq!(json["meta"][0]["command"][1], "runbook");
+    let page = directory.read("report/report.html");
+    let junit = directory.read("report/junit.xml");
+    for told in [
+        "✕ Reject",
+        "May it be adopted?",
+        "The RTO is raised",
+        "id=\"what-changes\"",
+        "id=\"scenarios\"",
+        "latency-regression",
+        "firedrill runbook verify --baseline HEAD",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    assert!(!page.contains("src=") && !page.contains("://"), "one file");
+    assert!(
+        junit.contains("type=\"REJECT\"") && junit.contains("the RTO is raised"),
+        "{junit}"
+    );
+    assert!(
+        !junit.contains("<testsuites name=\"firedrill runbook verify\" tests=\"2\" skipped"),
+        "{junit}"
+    );
+}
+
+/// Standard output of a run that must end with `code`.
+fn said(code: i32, args: &[&str]) -> String {
+    let output = firedrill(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn list_names_what_there_is_within_eighty_columns() {
+    for (what, name) in [
+        ("scenarios", "latency-regression"),
+        ("releases", "1.5.0-slow-path"),
+        ("faults", "executor-killed"),
+        ("triggers", "sla-latency-p99"),
+        ("keys", "load.rate_per_s"),
+    ] {
+        let table = said(0, &["list", what]);
+        assert!(table.contains(name), "{table}");
+        assert!(
+            table.lines().all(|line| line.chars().count() <= 80),
+            "{table}"
+        );
+        let all = json(&said(0, &["list", what, "--format", "json"]));
+        let names = all.as_array().expect("a list").iter();
+        let mut names = names.filter_map(|it| it["name"].as_str().or(it["key"].as_str()));
+        assert!(names.any(|it| it == name), "{what}");
+    }
+    assert_eq!(said(0, &["list"]), said(0, &["list", "scenarios"]));
+}
+
+#[test]
+fn show_tells_everything_of_a_name_and_suggests_another_one() {
+    let both = said(0, &["show", "api-slow"]);
+    assert!(both.starts_with("scenario api-slow\n"), "{both}");
+    assert!(both.contains("\nfault api-slow\n"), "{both}");
+    let fault = said(0, &["show", "fault/api-slow"]);
+    assert!(fault.starts_with("fault api-slow\n"), "{fault}");
+    assert!(fault.contains("Default: \"trigger\"."), "{fault}");
+    let scenario = json(&said(0, &["show", "scenario/api-slow", "--format", "json"]));
+    let keys = scenario[0]["keys"].as_array().expect("keys").iter();
+    let rate = keys.clone().find(|key| key["key"] == "load.rate_per_s");
+    let rate = rate.expect("every scenario has a load");
+    assert_eq!(
+        (&rate["value"], &rate["default"]),
+        (&"200".into(), &"200".into())
+    );
+    assert_eq!(rate["values"], "a number from 1 to 10000");
+    for (args, expected) in [
+        (["show", "api-slwo"], "did you mean `api-slow`"),
+        (["show", "faul/api-slow"], "did you mean `fault`"),
+        (["show", "release/api-slow"], "nothing is called"),
+    ] {
+        let (code, stderr) = refused(&args);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+}
+
+#[test]
+fn new_writes_a_scenario_that_passes_and_leaves_files_as_they_are() {
+    let directory = Scratch::new("new");
+    let mine = directory.at("mine.toml");
+    let told = said(0, &["new", &directory.at("mine")]);
+    assert!(told.contains(&format!("firedrill chaos {mine}")), "{told}");
+    said(0, &["check", &mine]);
+    let table = said(0, &["chaos", &mine, "--seeds", "2"]);
+    assert!(table.contains("2 drills: 2 passed"), "{table}");
+    let text = directory.read("mine.toml");
+    let (code, stderr) = refused(&["new", &mine]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("is there already"), "{stderr}");
+    assert_eq!(directory.read("mine.toml"), text);
+    // Another one to begin with, by scenario and by release.
+    said(0, &["new", &directory.at("like"), "--like", "api-slow"]);
+    assert!(directory.read("like.toml").contains("name = \"like\""));
+    said(0, &["new", &directory.at("release"), "--release", "2.0.0"]);
+    assert!(
+        directory
+            .read("release.toml")
+            .contains("to = \"2.0.0-decimal-ledger\"")
+    );
+    for (args, expected) in [
+        (vec!["new", "No Name"], "not kebab-case"),
+        (
+            vec!["new", "x", "--like", "api-slwo"],
+            "did you mean `api-slow`",
+        ),
+        (
+            vec!["new", "x", "--release", "1.5.0-slow-pth"],
+            "did you mean `1.5.0-slow-path`",
+        ),
+        (vec!["new", "no/such/folder/x"], "cannot write"),
+    ] {
+        let (code, stderr) = refused(&args);
+        assert_eq!(code, Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains(expected), "{args:?}: {stderr}");
+    }
+}
+
+/// What `firedrill` with `args` makes of standard input.
+fn fed(args: &[&str], input: &str) -> Output {
+    let mut child = command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary was built for this test");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn check_looks_at_every_file_and_tells_runbooks_from_scenarios() {
+    let directory = Scratch::new("check");
+    let runbook = include_str!("../../runbooks/rollback.md");
+    let right = directory.write("right.toml", SCENARIO);
+    let wrong = directory.write("wrong.toml", &SCENARIO.replace("[load]", "[laod]"));
+    let misfit =
+        format!("{SCENARIO}\n[[faults]]\nkind = \"watch-gone\"\nwhen = \"step undo-ap\"\n");
+    let misfit = directory.write("misfit.toml", &misfit);
+    let good = directory.write("good.md", runbook);
+    let bad = directory.write("bad.md", &runbook.replacen("rb.on-fail", "rb.on-fial", 1));
+    let table = said(0, &["check", &right, &good]);
+    assert_eq!(table.lines().count(), 2, "{table}");
+    let (code, stderr) = refused(&["check", &wrong, &right, &misfit, &bad, "no-such.toml"]);
+    assert_eq!(code, Some(2));
+    for part in [
+        "wrong.toml",
+        "did you mean `undo-app`",
+        "rb.on-fial",
+        "no-such.toml",
+        "3 of 4 files",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    assert_eq!(said(0, &["check", "--quiet", &right]), "");
+    // Standard input, of both kinds.
+    for (text, code) in [(SCENARIO, 0), (runbook, 0), ("name = \n", 2)] {
+        let output = fed(&["check", "-"], text);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+    }
+    let output = firedrill(&["check", "--format", "json", &right, &wrong]);
+    let found = json(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(
+        (&found[0]["passes"], &found[0]["kind"]),
+        (&true.into(), &"scenario".into())
+    );
+    assert_eq!(found[1]["passes"], false);
+    assert!(found[1]["found"].to_string().contains("laod"), "{found}");
+}
+
+#[test]
+fn warnings_of_a_runbook_count_if_check_is_strict() {
+    let directory = Scratch::new("strict");
+    let runbook = include_str!("../../runbooks/rollback.md");
+    assert!(runbook.contains(" --tail=-1"));
+    let unwise = directory.write("unwise.md", &runbook.replacen(" --tail=-1", "", 1));
+    let output = firedrill(&["check", &unwise]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("warning") || stderr.contains('⚠'),
+        "{stderr}"
+    );
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(refused(&["check", "--strict", &unwise]).0, Some(2));
+}
+
+#[test]
+fn scenarios_are_named_by_patterns_folders_and_all() {
+    let directory = Scratch::new("patterns");
+    for name in ["one", "two"] {
+        let text = SCENARIO.replacen(
+            "name = \"latency-regression\"",
+            &format!("name = \"{name}\""),
+            1,
+        );
+        directory.write(&format!("{name}.toml"), &text);
+    }
+    for word in [directory.at("*.toml"), directory.at("")] {
+        let table = said(0, &["chaos", &word, "--seed", "1"]);
+        assert!(table.contains("2 drills: 2 passed"), "{word}: {table}");
+    }
+    let near = said(
+        0,
+        &["chaos", "near-lat*", "near-latency", "--seed", "1", "-q"],
+    );
+    assert_eq!(near, "1 drill: 1 passed, 0 failed, 0 inconclusive\n");
+    let (code, stderr) = refused(&["chaos", "nothing-like-*"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("no scenario matches `nothing-like-*`"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn shells_complete_the_names_of_scenarios_releases_and_faults() {
+    let complete = |words: &[&str]| {
+        let output = command(&["--", "firedrill"])
+            .args(words)
+            .env("FIREDRILL_COMPLETE", "fish")
+            .output()
+            .expect("the binary was built for this test");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    for (words, expected) in [
+        (vec!["chaos", "latency-r"], "latency-regression"),
+        (vec!["chaos", "al"], "all"),
+        (vec!["show", "executor-k"], "executor-killed"),
+        (vec!["show", "1.5.0"], "1.5.0-slow-path"),
+        (vec!["show", "sla-lat"], "sla-latency-p99"),
+        (
+            vec!["new", "mine", "--release", "2.0.0"],
+            "2.0.0-decimal-ledger",
+        ),
+        (vec!["runbook", "verify", "near-lat"], "near-latency"),
+        (vec!["li"], "list"),
+    ] {
+        let shown = complete(&words);
+        assert!(
+            shown.lines().any(|line| line.starts_with(expected)),
+            "{words:?}: {shown}"
+        );
+    }
+    let script = said(0, &["completions", "bash"]);
+    assert!(script.contains("FIREDRILL_COMPLETE"), "{script}");
 }

@@ -10,6 +10,7 @@ use firedrill::report::journal::JSON_SCHEMA;
 /// Runs `firedrill` with a report; the journal's drills.
 fn drills(directory: &Path, args: &[&str]) -> serde_json::Value {
     let output = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+        .env("FIREDRILL_STATE", env!("CARGO_TARGET_TMPDIR"))
         .args(args)
         .arg("--report")
         .arg(directory)
@@ -24,7 +25,7 @@ fn drills(directory: &Path, args: &[&str]) -> serde_json::Value {
     let text = std::fs::read_to_string(directory.join("journal.json")).expect("a journal");
     std::fs::remove_dir_all(directory).expect("it is ours");
     let mut journal: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(journal["schema"], "firedrill/2");
+    assert_eq!(journal["schema"], "firedrill/3");
     assert_eq!(support::misfit(JSON_SCHEMA, &journal), None);
     journal["drills"].take()
 }

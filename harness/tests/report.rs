@@ -6,6 +6,8 @@ mod binary;
 #[path = "support/scratch.rs"]
 mod scratch;
 mod support;
+#[path = "support/unstamped.rs"]
+mod unstamped;
 
 use std::path::Path;
 
@@ -14,6 +16,9 @@ use firedrill::report::journal::JSON_SCHEMA;
 use scratch::Scratch;
 use serde_json::{Value, json};
 use support::misfit;
+use unstamped::without_runs;
+
+const FILES: [&str; 4] = ["journal.json", "report.html", "junit.xml", "summary.md"];
 
 /// Runs drills with a report in `directory`.
 fn drill(directory: &str, args: &[&str]) {
@@ -25,11 +30,30 @@ fn drill(directory: &str, args: &[&str]) {
     assert_eq!(output.status.code(), Some(0), "{stderr}");
 }
 
+/// The files are the same to the byte, apart from when, where and by which command they were made.
 fn assert_same_files(scratch: &Scratch, a: &str, b: &str) {
-    for file in ["journal.json", "report.html", "junit.xml", "summary.md"] {
+    for file in FILES {
         let (a, b) = (format!("{a}/{file}"), format!("{b}/{file}"));
-        assert!(scratch.read(&a) == scratch.read(&b), "{a} and {b} differ");
+        let text = |path: &str| without_runs(file, &scratch.read(path));
+        assert!(text(&a) == text(&b), "{a} and {b} differ");
     }
+}
+
+/// Asserts that a journal says when, where and by which command it was made.
+fn assert_stamped(journal: &Value, words: &[&str]) {
+    let runs = journal["meta"].as_array().expect("a list");
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let run = &runs[0];
+    let command = run["command"].as_array().expect("a list");
+    let command: Vec<&str> = command.iter().filter_map(Value::as_str).collect();
+    assert_eq!(command[..2], ["firedrill", "chaos"]);
+    for word in words {
+        assert!(command.contains(word), "{command:?}");
+    }
+    assert_eq!(run["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(run["runbook"]["path"], "runbooks/rollback.md");
+    assert!(run["seeds"]["count"].as_u64() > Some(0), "{run}");
+    assert!(!run["host"]["name"].as_str().unwrap_or_default().is_empty());
 }
 
 #[test]
@@ -43,6 +67,7 @@ fn reports_are_made_again_and_merged_to_the_byte() {
         drill(&scratch.at(name), &args);
         let journal = scratch.journal(&format!("{name}/journal.json"));
         assert_eq!(misfit(JSON_SCHEMA, &journal), None, "{name}");
+        assert_stamped(&journal, &args);
     }
     // One scenario, one representative: the slowest.
     let journal = scratch.journal("all/journal.json");
@@ -58,7 +83,10 @@ fn reports_are_made_again_and_merged_to_the_byte() {
     let again = scratch.at("again");
     let output = firedrill(&["report", &whole, "--report", &again]);
     assert_eq!(output.status.code(), Some(0));
-    assert_same_files(&scratch, "all", "again");
+    for file in FILES {
+        let (made, again) = (format!("all/{file}"), format!("again/{file}"));
+        assert!(scratch.read(&made) == scratch.read(&again), "{file}");
+    }
 
     // Seed 1 is in both, and told alike: the parts merge into the whole, in any order.
     let (first, rest) = (
@@ -70,7 +98,11 @@ fn reports_are_made_again_and_merged_to_the_byte() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{stderr}");
         assert_same_files(&scratch, "all", name);
+        let merged = scratch.journal(&format!("{name}/journal.json"));
+        let runs = merged["meta"].as_array().expect("a list");
+        assert_eq!(runs.len(), 2, "each part's run is kept");
     }
+    side_by_side(&scratch);
 
     // Told differently, they are refused.
     let mut other = scratch.journal("rest/journal.json");
@@ -82,6 +114,60 @@ fn reports_are_made_again_and_merged_to_the_byte() {
     assert!(stderr.contains("differently"), "{stderr}");
 
     refusals(&scratch, &scratch.journal("first/journal.json"));
+}
+
+/// What changed between two runs, and a folder of runs over time; of journals that are there.
+fn side_by_side(scratch: &Scratch) {
+    let (first, rest) = (scratch.at("first"), scratch.at("rest/journal.json"));
+    let page = scratch.at("against");
+    let output = firedrill(&["report", "--against", &first, &rest, "--report", &page]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("pass as before"), "{said}");
+    assert!(
+        scratch
+            .read("against/report.html")
+            .contains("id=\"changes\"")
+    );
+    // The page alone shows it: the rest is that of the run.
+    assert_eq!(
+        scratch.journal("against/journal.json"),
+        scratch.journal("rest/journal.json")
+    );
+
+    let nightly = scratch.at("nightly");
+    std::fs::create_dir_all(scratch.at("nightly/second")).expect("ours");
+    for (from, to) in [("first", "one.json"), ("rest", "second/journal.json")] {
+        scratch.write(
+            &format!("nightly/{to}"),
+            &scratch.read(&format!("{from}/journal.json")),
+        );
+    }
+    let trend = scratch.at("trend");
+    let output = firedrill(&["report", &nightly, "--report", &trend]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("Start (UTC)"), "{said}");
+    let page = scratch.read("trend/report.html");
+    assert!(page.contains("nightly/one.json") && page.contains("second/journal.json"));
+    for (args, expected) in [
+        (vec!["report", &nightly, &rest], "folder of journals"),
+        (
+            vec!["report", &rest, "--against", "no/such.json"],
+            "no/such.json",
+        ),
+    ] {
+        let output = firedrill(&args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+    let empty = scratch.at("empty");
+    std::fs::create_dir_all(&empty).expect("ours");
+    let output = firedrill(&["report", &empty]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("holds no journal"), "{stderr}");
 }
 
 /// How a journal is broken, the place that must be named, and whether the schema can see it, too.

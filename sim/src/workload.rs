@@ -18,12 +18,35 @@ pub struct ContainerStart {
     pub uid: String,
     /// Label `app`: which service this is.
     pub app: String,
+    /// Name of the container, unique in its pod.
+    pub container: String,
     /// Image reference, for instance `shop/front:1.4.2`.
     pub image: String,
     /// Plain environment of the container (values from ConfigMaps already resolved).
     pub env: BTreeMap<String, String>,
     /// How often this container was started before in this pod.
     pub restart: u32,
+}
+
+impl ContainerStart {
+    /// The process that has been started.
+    #[must_use]
+    pub fn process(&self) -> ProcessId<'_> {
+        ProcessId {
+            uid: &self.uid,
+            container: &self.container,
+        }
+    }
+}
+
+/// Which process: that of a container in a pod. An application whose pods have one container each may go by `uid`
+/// alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessId<'a> {
+    /// UID of the pod.
+    pub uid: &'a str,
+    /// Name of the container.
+    pub container: &'a str,
 }
 
 /// What became of a container start.
@@ -66,16 +89,31 @@ pub struct LogLine {
 pub trait Workload {
     /// A container's process starts.
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome;
+    /// A preStop hook runs this command in the container (`lifecycle.preStop.exec`). Returns how long the command
+    /// takes; the kubelet goes on earlier if the grace period ends first.
+    fn pre_stop(&mut self, now: Micros, process: ProcessId<'_>, command: &[String]) -> Micros {
+        let _ = (now, process, command);
+        Micros::ZERO
+    }
     /// SIGTERM. Returns how long the process takes to drain and exit by itself; the kubelet kills it
     /// earlier if the grace period ends first.
-    fn terminate(&mut self, now: Micros, uid: &str) -> Micros;
+    fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros;
     /// The process is gone: it exited, was killed, or its node died.
-    fn gone(&mut self, now: Micros, uid: &str);
-    /// `GET path` on the container's port: probes and the API server's pod proxy. `None`: nothing listens.
-    fn get(&mut self, now: Micros, uid: &str, path: &str) -> Option<ContainerResponse>;
-    /// The container's log lines from `since` on, oldest first; of the previous container if `previous`.
-    fn logs(&mut self, now: Micros, uid: &str, since: Micros, previous: bool) -> Vec<LogLine>;
-    /// kube-proxy has programmed a new set of pods (UIDs, in endpoint order) behind a Service.
+    fn gone(&mut self, now: Micros, process: ProcessId<'_>);
+    /// `GET path` on the container's port: probes, preStop hooks of kind `httpGet`, and the API server's pod proxy.
+    /// `None`: nothing listens.
+    fn get(&mut self, now: Micros, process: ProcessId<'_>, path: &str)
+    -> Option<ContainerResponse>;
+    /// The container's log lines from `since` on, oldest first; those of its previous process if `previous`.
+    fn logs(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        since: Micros,
+        previous: bool,
+    ) -> Vec<LogLine>;
+    /// kube-proxy has programmed a new set of pods (UIDs, in endpoint order) behind a Service. Requests go to the
+    /// container of the pod that has the Service's target port.
     fn route(&mut self, now: Micros, service: &str, uids: &[String]);
     /// The content of a ConfigMap, as a pod that watches it comes to see it (after the watch lag).
     fn config(&mut self, now: Micros, name: &str, data: &BTreeMap<String, String>);

@@ -52,11 +52,12 @@ fn fault(spec: &FaultSpec, rng: &mut Rng, steps: &[String]) -> Fault {
             Anchor::Step(steps[usize::try_from(index).expect("small")].clone())
         }
     };
-    let target = match spec.targets.len() as u64 {
+    let targets = spec.targets.names();
+    let target = match targets.len() as u64 {
         0 => None,
         count => {
             let index = usize::try_from(rng.between(0, count - 1)).expect("small");
-            Some(spec.targets[index].to_owned())
+            Some(targets[index].to_owned())
         }
     };
     Fault {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use e2e::drills::{SCENARIOS, edited, plan};
 use executor::ports::Ports;
+use executor::runbook::{COMMANDS, Kind};
 use firedrill::drill::run_refitted;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
@@ -88,8 +89,11 @@ fn right(verb: &str, path: &str) -> Right {
     }
 }
 
-/// Writes down what the executor asks the API server for.
-struct Recorder(Arc<Mutex<BTreeSet<Right>>>);
+/// What the executor asked the API server for, and when, in ms since the drill began.
+type Asked = Vec<(u64, Right)>;
+
+/// Writes it down.
+struct Recorder(Arc<Mutex<Asked>>);
 
 impl Rule for Recorder {
     fn judge(&mut self, message: &Message, _: &mut Rng) -> Option<Fate> {
@@ -98,7 +102,7 @@ impl Rule for Recorder {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(right);
+                .push((message.sent_at.as_millis(), right));
         }
         None
     }
@@ -138,10 +142,26 @@ fn reconfigures(client: kube::Client) -> futures::future::BoxFuture<'static, ()>
     })
 }
 
+/// What the executor needs, and what its commands send that their descriptions do not say.
+#[derive(Default)]
+struct Needed {
+    rights: BTreeSet<Right>,
+    /// Command, and what it sends.
+    undescribed: BTreeSet<(&'static str, String)>,
+    /// Commands that were carried out.
+    seen: BTreeSet<Kind>,
+}
+
+/// Whether a request is the rollback's own, for its lease or its journal, whichever step is under way.
+fn is_of_every_rollback(right: &Right) -> bool {
+    right.resource == "leases" || right.name.as_deref() == Some("rollback-journal")
+}
+
 /// Adds what the executor needs in a drill of `plan` to `needed`.
-fn record(plan: &Plan, meddling: Meddling, needed: &Arc<Mutex<BTreeSet<Right>>>) {
+fn record(plan: &Plan, meddling: Meddling, needed: &mut Needed) {
     let deployed = Micros::from(plan.scenario.timing.deploy_at);
-    let notes = Arc::clone(needed);
+    let asked: Arc<Mutex<Asked>> = Arc::default();
+    let notes = Arc::clone(&asked);
     let refit = move |world: &sim_exchange::World, ports: Ports| {
         world.with(|w| {
             let recorder = Box::new(Recorder(Arc::clone(&notes)));
@@ -165,17 +185,35 @@ fn record(plan: &Plan, meddling: Meddling, needed: &Arc<Mutex<BTreeSet<Right>>>)
         .filter(|finding| finding.verdict() == Verdict::Fail)
         .collect();
     assert!(failed.is_empty(), "{}: {failed:#?}", plan.scenario.name);
+    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+    needed
+        .rights
+        .extend(asked.iter().map(|(_, right)| right.clone()));
+    for said in &result.steps {
+        let steps = &plan.runbook.runbook.steps;
+        let step = steps.iter().find(|step| step.name == said.name);
+        let command = &step.expect("a step of the runbook").command;
+        needed.seen.insert(command.kind());
+        let spec = command.spec();
+        let within = said.started_ms..said.finished_ms.unwrap_or_default();
+        for (_, right) in asked.iter().filter(|(at, _)| within.contains(at)) {
+            let sent = format!("{} {}", right.verb, right.resource);
+            if !is_of_every_rollback(right) && !spec.rights.contains(&sent.as_str()) {
+                needed.undescribed.insert((spec.example, sent));
+            }
+        }
+    }
 }
 
 /// Everything that the executor needs, over every path of the procedure.
-fn needed() -> BTreeSet<Right> {
-    let needed = Arc::default();
+fn needed() -> Needed {
+    let mut needed = Needed::default();
     for scenario in SCENARIOS {
-        record(&plan(scenario, 3), nobody, &needed);
+        record(&plan(scenario, 3), nobody, &mut needed);
     }
-    record(&plan("breaking-migration-snapshot", 3), nobody, &needed);
-    record(&plan("latency-regression", 3), pauses, &needed);
-    record(&plan("balance-anomaly", 3), reconfigures, &needed);
+    record(&plan("breaking-migration-snapshot", 3), nobody, &mut needed);
+    record(&plan("latency-regression", 3), pauses, &mut needed);
+    record(&plan("balance-anomaly", 3), reconfigures, &mut needed);
     for side in [CrashSide::Before, CrashSide::After] {
         let crashing = edited(plan("balance-anomaly", 3), |scenario| {
             scenario.crash = Some(Crash {
@@ -184,13 +222,9 @@ fn needed() -> BTreeSet<Right> {
                 resume_after: Duration::from_secs(5),
             });
         });
-        record(&crashing, nobody, &needed);
+        record(&crashing, nobody, &mut needed);
     }
-    let needed: &Mutex<BTreeSet<Right>> = &needed;
     needed
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
 }
 
 /// What the Role grants: a right without a name is one on every object.
@@ -256,7 +290,27 @@ fn shown(right: &Right) -> String {
 
 #[test]
 fn what_is_granted_is_what_is_needed() {
-    let (granted, needed) = (granted(), needed());
+    let granted = granted();
+    let Needed {
+        rights: needed,
+        undescribed,
+        seen,
+    } = needed();
+    assert!(
+        undescribed.is_empty(),
+        "sent by a command whose `rights` in executor/src/runbook/command/catalogue.rs do not say so: {undescribed:#?}"
+    );
+    assert!(seen.len() > 15, "few commands were carried out: {seen:?}");
+    for spec in COMMANDS {
+        for right in spec.rights {
+            let is = |it: &Right| format!("{} {}", it.verb, it.resource) == *right;
+            assert!(
+                granted.iter().any(is),
+                "{}: {right} is not granted",
+                spec.example
+            );
+        }
+    }
     let missing: Vec<String> = needed
         .iter()
         .filter(|needed| !granted.iter().any(|granted| allows(granted, needed)))

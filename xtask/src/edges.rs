@@ -26,7 +26,14 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("sim-exchange", &["contract", "dex", "sim"]),
     (
         "firedrill",
-        &["promql", "dex", "executor", "sim", "sim-exchange"],
+        &[
+            "promql",
+            "contract",
+            "dex",
+            "executor",
+            "sim",
+            "sim-exchange",
+        ],
     ),
     (
         "e2e",

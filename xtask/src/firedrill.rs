@@ -1,7 +1,7 @@
 //! Builds the `firedrill` binary in release mode and becomes it.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ const LIVE: &[&str] = &[
     "--bin=rollback",
     "--features=executor/live",
 ];
+
+/// The variable that names the folder in which `firedrill` keeps what did not pass in the last run.
+const STATE: &str = "FIREDRILL_STATE";
 
 /// Runs `firedrill COMMAND ARGS…` and hands on its exit code; cargo's own if the build fails.
 pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCode, String> {
@@ -48,11 +51,24 @@ pub(crate) fn run_with_live_build(
 /// Builds by package and manifest, so that it works from any directory inside the workspace.
 fn build<'a>(sh: &'a Shell, what: &[&str]) -> Cmd<'a> {
     let (cargo, manifest) = (cargo(), manifest());
+    let is_first = target_directory(sh).is_ok_and(|target| !binary(&target).exists());
+    if is_first {
+        eprintln!("building firedrill, which takes some minutes the first time");
+    }
+    // The first time, cargo shows how far it is.
+    let quiet = (!is_first).then_some("--quiet");
     let build = cmd!(
         sh,
-        "{cargo} build --release --manifest-path {manifest} {what...} --quiet"
+        "{cargo} build --release --manifest-path {manifest} {what...} {quiet...}"
     );
     build.quiet()
+}
+
+/// The program that is built below `target`.
+fn binary(target: &Path) -> PathBuf {
+    target
+        .join("release")
+        .join(format!("firedrill{}", std::env::consts::EXE_SUFFIX))
 }
 
 fn build_and_run(
@@ -76,14 +92,20 @@ fn build_and_run(
     }
     let what = if live { LIVE } else { SIMULATED };
     if live {
-        // Ctrl-C is for `firedrill`, which clears up; then there is a cluster to remove here.
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default());
+        // However the build ends, there is a cluster to remove here.
+        outlive_ctrl_c();
     }
     let done = perform(sh, build(sh, what), command, args);
     if live && !is_kept() {
         kind::run(sh, &kind::Command::Down);
     }
     done
+}
+
+/// Ctrl-C is for `firedrill`, which reports what was done and clears up. If this process ended at once, `firedrill` would be told to end
+/// for a second time, and then it ends without a report.
+fn outlive_ctrl_c() {
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default());
 }
 
 /// Whether the cluster was made by hand, to stay.
@@ -115,13 +137,16 @@ fn perform(
     if !built.success() {
         return Ok(code(built.code()));
     }
-    let binary = target_directory(sh)?
-        .join("release")
-        .join(format!("firedrill{}", std::env::consts::EXE_SUFFIX));
+    outlive_ctrl_c();
+    let target = target_directory(sh)?;
+    let binary = binary(&target);
     // If we are killed, a drill in real time ends as by Ctrl-C, and clears up.
     let (first, before) = tied_to_us(binary.clone(), "TERM");
     let mut run = Command::new(first);
     run.args(before);
+    if std::env::var_os(STATE).is_none() {
+        run.env(STATE, target.join("firedrill"));
+    }
     for (tool, variable) in [
         ("docker", "FIREDRILL_DOCKER"),
         ("kubectl", "FIREDRILL_KUBECTL"),

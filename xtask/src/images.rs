@@ -99,7 +99,11 @@ fn status(sh: &Shell) -> String {
         Ok(docker) => {
             line("engine", &format!("Docker {}", docker.version()));
             let world = names::ALL.iter().map(|image| image.reference());
-            for reference in world.chain(dex::references()) {
+            let exchange = dex::references(sh).unwrap_or_else(|error| {
+                line("the exchange's images", &error);
+                Vec::new()
+            });
+            for reference in world.chain(exchange) {
                 let there = docker.has_image(&reference);
                 line(&reference, if there { "there" } else { "missing" });
             }

@@ -1,7 +1,7 @@
-//! Firedrill's build tool: `cargo xtask chaos`, `replay`, `report` and `runbook` build the `firedrill` binary in
-//! release mode and run it; `ci` runs everything that CI runs; `edges` checks who knows whom.
+//! Firedrill's build tool: `cargo xtask chaos`, `list`, `show`, `new`, `check`, `replay`, `report`, `runbook` and `completions` build
+//! the `firedrill` binary in release mode and run it; `ci` runs everything that CI runs; `edges` checks who knows whom.
 //!
-//! Thin on purpose: arguments of the first four are `firedrill`'s own, and so is the exit code.
+//! Thin on purpose: arguments of the commands that are passed on are `firedrill`'s own, and so is the exit code.
 
 mod ci;
 mod circles;
@@ -22,6 +22,7 @@ use xshell::Shell;
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",
+    after_help = "The help of each command has examples and exit codes: cargo xtask chaos --help",
     subcommand_required = true,
     arg_required_else_help = true,
     disable_version_flag = true
@@ -36,6 +37,21 @@ enum Task {
     /// Run scenarios, each with many seeds (`cargo xtask chaos --help` lists the options)
     #[command(disable_help_flag = true)]
     Chaos(Passed),
+    /// Draw drills that nobody wrote down, and find the smallest case of each class of failure
+    #[command(disable_help_flag = true)]
+    Search(Passed),
+    /// List scenarios, releases, faults, triggers, or the keys of a scenario file
+    #[command(disable_help_flag = true)]
+    List(Passed),
+    /// Show everything about a scenario, a release, a fault or a trigger
+    #[command(disable_help_flag = true)]
+    Show(Passed),
+    /// Write a scenario to begin with
+    #[command(disable_help_flag = true)]
+    New(Passed),
+    /// Name every mistake in scenarios and runbooks
+    #[command(disable_help_flag = true)]
+    Check(Passed),
     /// Run one drill again, and show its timeline
     #[command(disable_help_flag = true)]
     Replay(Passed),
@@ -45,6 +61,9 @@ enum Task {
     /// Look at runbooks
     #[command(disable_help_flag = true)]
     Runbook(Passed),
+    /// Print what a shell needs to complete the command line of `firedrill`
+    #[command(disable_help_flag = true)]
+    Completions(Passed),
     /// A cluster for live drills
     #[command(subcommand)]
     Kind(kind::Command),
@@ -72,6 +91,12 @@ fn main() -> ExitCode {
         .map_err(|e| e.to_string())
         .and_then(|sh| match task {
             Task::Chaos(passed) => firedrill::run(&sh, "chaos", &passed.args),
+            Task::Search(passed) => firedrill::run(&sh, "search", &passed.args),
+            Task::List(passed) => firedrill::run(&sh, "list", &passed.args),
+            Task::Show(passed) => firedrill::run(&sh, "show", &passed.args),
+            Task::New(passed) => firedrill::run(&sh, "new", &passed.args),
+            Task::Check(passed) => firedrill::run(&sh, "check", &passed.args),
+            Task::Completions(passed) => firedrill::run(&sh, "completions", &passed.args),
             Task::Replay(passed) => firedrill::run(&sh, "replay", &passed.args),
             Task::Report(passed) => firedrill::run(&sh, "report", &passed.args),
             Task::Runbook(passed) => firedrill::run(&sh, "runbook", &passed.args),

@@ -44,7 +44,7 @@ pub(super) struct Row {
 }
 
 /// What each release's ConfigMaps hold unless its row says otherwise.
-const CONFIG: [(&str, &str, &str); 3] = [
+const CONFIG: &[(&str, &str, &str)] = &[
     (GATEWAY_CONFIG, "RATE_LIMIT_PER_ACCOUNT", "250"),
     (MATCHING_CONFIG, "LOG_BATCH", "64"),
     ("risk-config", "RECONCILE_SECONDS", "5"),
@@ -344,7 +344,7 @@ impl Row {
             }
         };
         let mut config: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for (map, key, value) in CONFIG {
+        for &(map, key, value) in CONFIG {
             config.entry(map).or_default().insert(key, value);
         }
         for (map, key, value) in self.config {

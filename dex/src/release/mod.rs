@@ -1,7 +1,8 @@
 //! Releases: which builds they ship with which configuration, which faults those carry, and what a release promises to
 //! breach when nobody rolls it back.
 //!
-//! - `service`, `build`: what runs in a container, and the defects that its code may carry.
+//! - `service`: the services, and the names of what is deployed.
+//! - `build`: what runs in a container, and the defects that its code may carry.
 //! - `template`: what a release changes of a Deployment's pod template besides the image.
 //! - `catalogue`: all releases, as a table.
 
@@ -19,5 +20,5 @@ mod tests;
 
 pub use build::{Build, CRASHES_AFTER_S, FIRST_PODS, Fault, ONE_POD_OF, SchemaVersion};
 pub use release::{Promise, Release, STABLE};
-pub use service::Service;
+pub use service::{MIGRATIONS, NAMESPACE, Service, TRADING};
 pub use template::TemplateChange;

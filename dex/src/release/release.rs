@@ -1,6 +1,6 @@
 //! A release, and what is known about all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::Build;
 use super::catalogue;
@@ -33,7 +33,7 @@ pub struct Release {
     /// Name, as scenario files use it.
     pub name: &'static str,
     /// One build for each service, in the order of [`Service::ALL`].
-    pub builds: [Build; 3],
+    pub builds: [Build; Service::ALL.len()],
     /// Services whose image of this release was never pushed to the registry.
     pub unpublished: &'static [Service],
     /// What the release changes of the services' pod templates, besides the images.
@@ -74,13 +74,24 @@ impl Release {
         catalogue::ROWS.iter().map(|row| row.name).collect()
     }
 
+    /// The images of all releases' services that were pushed to a registry, each once.
+    #[must_use]
+    pub fn images() -> BTreeSet<String> {
+        let images = |release: Self| {
+            let published = move |it: &Service| !release.unpublished.contains(it);
+            let services = Service::ALL.into_iter().filter(published);
+            services
+                .map(|service| release.build(service).image())
+                .collect::<Vec<_>>()
+        };
+        Self::all().flat_map(images).collect()
+    }
+
     /// The build of `service`.
     #[must_use]
-    pub fn build(&self, service: Service) -> Build {
-        self.builds[Service::ALL
-            .iter()
-            .position(|s| *s == service)
-            .expect("ALL is complete")]
+    pub const fn build(&self, service: Service) -> Build {
+        // `Service::ALL` has the services as they are declared.
+        self.builds[service as usize]
     }
 
     /// What the release changes of the pod template of `service`, besides the image.
@@ -89,7 +100,7 @@ impl Release {
         self.template.iter().filter(of).map(|(_, change)| *change)
     }
 
-    /// The migrations that the release ships: what its `dex-migrations` ConfigMap holds.
+    /// The migrations that the release ships: what its ConfigMap [`MIGRATIONS`](super::service::MIGRATIONS) holds.
     #[must_use]
     pub fn migrations(&self) -> Vec<Migration> {
         self.migrations.files()

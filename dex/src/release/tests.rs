@@ -19,6 +19,24 @@ fn every_build_that_was_published_is_found_by_its_image() {
 }
 
 #[test]
+fn every_image_that_was_pushed_is_named_and_no_other() {
+    let images = Release::images();
+    for service in Service::ALL {
+        assert!(images.contains(&Build::stable(service).image()));
+    }
+    assert!(images.contains("dex/gateway:1.5.6") && !images.contains("dex/matching:1.5.6"));
+    for image in &images {
+        assert!(Build::by_image(image).is_some(), "{image}");
+    }
+    for release in Release::catalogue() {
+        for build in release.builds {
+            let pushed = !release.unpublished.contains(&build.service);
+            assert_eq!(images.contains(&build.image()), pushed, "{}", release.name);
+        }
+    }
+}
+
+#[test]
 fn unknown_images_and_names_are_not_found() {
     for image in [
         "dex/gateway",

@@ -6,7 +6,7 @@
 //!                        halt flag: a file         risk ◀──── rows, trades, log, 5 s ─────┘
 //! ```
 //!
-//! One program serves all three; which service and which version it is comes from `DEX_BUILD`, which an image sets
+//! One program serves them all; which service and which version it is comes from `DEX_BUILD`, which an image sets
 //! when it is built. Every service answers `/health` (readiness), `/livez` and `/metrics`. Peers and the database are
 //! addressed by IP, since a static program without a name service runs in an empty image.
 //!
@@ -20,8 +20,6 @@ mod database;
 #[cfg(feature = "service")]
 mod engine;
 #[cfg(feature = "service")]
-mod gateway;
-#[cfg(feature = "service")]
 mod http;
 #[cfg(feature = "service")]
 mod leadership;
@@ -30,13 +28,11 @@ mod load;
 #[cfg(feature = "service")]
 mod log;
 #[cfg(feature = "service")]
-mod matching;
-#[cfg(feature = "service")]
 mod metrics;
 #[cfg(feature = "service")]
 pub mod migrate;
 #[cfg(feature = "service")]
-mod risk;
+mod roles;
 #[cfg(feature = "service")]
 mod run;
 #[cfg(feature = "service")]

@@ -5,19 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{Either, select};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::clock;
 use super::log::{Log, chain};
+use super::roles::{Role, role};
 use super::settings::{Settings, SettingsError};
 use super::status::Status;
-use super::{gateway, matching, risk};
 use crate::gateway::ConfigError;
-use crate::release::Service;
 
 /// A pod has 10 s from SIGTERM to SIGKILL; draining may take this much of them.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -45,15 +43,6 @@ pub enum Failure {
     /// The service's task ended by itself.
     #[error("the service has ended")]
     Ended,
-}
-
-/// One service.
-pub(super) struct Role {
-    pub(super) router: Router,
-    /// Runs as long as the process; what it returns is fatal.
-    pub(super) work: BoxFuture<'static, Failure>,
-    /// What comes between SIGTERM and the end of the server.
-    pub(super) drain: BoxFuture<'static, ()>,
 }
 
 /// Runs the service that the environment describes until SIGTERM or SIGINT.
@@ -106,11 +95,7 @@ async fn run_logged(settings: Settings, log: &Arc<Log>) -> Result<(), Failure> {
         router,
         work,
         drain,
-    } = match build.service {
-        Service::Gateway => gateway::role(&settings, build, log, &status)?,
-        Service::Matching => matching::role(&settings, build, reached, log, &status)?,
-        Service::Risk => risk::role(&settings, build, log, &status)?,
-    };
+    } = role(&settings, build, reached, log, &status)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(super::http::serve(listener, router, async move {
         // Sent, or its sender is gone: it ends either way.

@@ -16,10 +16,8 @@ use crate::journal::{Entry, Journal, Record};
 use crate::kubernetes::Cluster;
 use crate::planner::{LedgerPath, Plan, PlannedStep};
 use crate::report::{Outcome, Report, StepOutcome, StepReport};
-use crate::runbook::{Command, OnFail, Phase};
-use crate::steps::{
-    Changed, Context, Facts, Stop, Success, delays_recovery, has_side_effect, perform,
-};
+use crate::runbook::{Command, Effect, OnFail, Phase};
+use crate::steps::{Changed, Context, Facts, Stop, Success, perform};
 
 /// How often what somebody else changes is made good, by each remedy, before a person is called.
 const REMEDIES_MAX: usize = 2;
@@ -67,7 +65,7 @@ impl Executor {
             let attempt = || self.attempt(&cluster, &plan, baseline, step, &facts, token);
             let (mut report, ended) = if let Some(undo) = spared.and_then(|at| plan.steps.get(at)) {
                 self.spare(step, undo)
-            } else if has_side_effect(&step.command) {
+            } else if step.command.has_side_effect() {
                 journal.append(intent(index, None), token).await?;
                 course.note(&plan, &facts, &journal.state);
                 // Once begun, it is seen through to its entry: its budget bounds that.
@@ -317,11 +315,7 @@ impl Executor {
     ) -> Result<(), Error> {
         self.begin(Stage::After);
         let writes = |step: &&PlannedStep| {
-            step.phase == Phase::After
-                && matches!(
-                    step.command,
-                    Command::WritePostMortem | Command::WriteScenario
-                )
+            step.phase == Phase::After && step.command.spec().effect == Effect::Documents
         };
         for step in plan.steps.iter().filter(writes) {
             let (report, ended) = self
@@ -353,7 +347,7 @@ struct Remedy<'a> {
 
 /// Whether the step comes after the last one that the recovery waits for.
 fn proves(plan: &Plan, step: &PlannedStep) -> bool {
-    !(step.index..plan.steps.len()).any(|index| delays_recovery(plan, index))
+    !(step.index..plan.steps.len()).any(|index| plan.delays_recovery(index))
 }
 
 /// What the plan has against `what`, which `found` met at `service`. Only a pinned undo may be repeated: another one

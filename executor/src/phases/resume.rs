@@ -14,7 +14,7 @@ use crate::planner::{LedgerPath, Plan};
 use crate::ports::DatabaseError;
 use crate::report::{Outcome, Report};
 use crate::runbook::Command;
-use crate::steps::{Facts, delays_recovery};
+use crate::steps::Facts;
 
 impl Executor {
     /// Carries on a rollback that was interrupted, on this host or another, with the targets that its
@@ -166,7 +166,7 @@ impl Facts {
             return;
         };
         if let Record::Done { data, .. } = record {
-            if delays_recovery(plan, *index) {
+            if plan.delays_recovery(*index) {
                 self.window_start = self.window_start.max(report.finished_at);
             }
             // What was seen during the proof can only move it.

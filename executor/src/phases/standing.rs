@@ -8,7 +8,7 @@ use crate::journal::State;
 use crate::planner::{LedgerPath, Loss, Plan};
 use crate::report::{Outcome, Report, StepReport};
 use crate::runbook::Command;
-use crate::steps::{Facts, delays_recovery, has_side_effect};
+use crate::steps::Facts;
 use crate::stop::unless;
 
 impl Executor {
@@ -43,7 +43,7 @@ pub(super) fn stopped(plan: &Plan, facts: Facts, state: &State) -> Report {
         if matches!(
             state,
             State::Acting { .. } | State::Stopped { .. } | State::Closed { .. }
-        ) && has_side_effect(&step.command)
+        ) && step.command.has_side_effect()
         {
             reason.push_str(", which was begun earlier and may have taken effect");
         }
@@ -63,13 +63,34 @@ pub(super) fn went_well(facts: &Facts) -> BTreeSet<usize> {
 #[must_use]
 pub fn steps_to_recovery(plan: &Plan, ended: &BTreeSet<usize>) -> usize {
     (0..plan.steps.len())
-        .filter(|index| !ended.contains(index) && delays_recovery(plan, *index))
+        .filter(|index| !ended.contains(index) && plan.delays_recovery(*index))
         .count()
 }
 
-/// Whether the fence is up and trading is halted, judged by the steps of the plan that went well.
+/// Whether the fence is up and trading is halted, and what stays paused, judged by the steps of the plan that went well.
 #[must_use]
 pub fn standing(plan: &Plan, done: &BTreeSet<usize>) -> String {
+    let mut text = of_the_ledger(plan, done);
+    let mut paused = BTreeSet::new();
+    for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {
+        match (&step.command, &step.service) {
+            (Command::RolloutPause, Some(service)) => _ = paused.insert(service.as_str()),
+            (Command::RolloutResume, Some(service)) => _ = paused.remove(service.as_str()),
+            _ => {}
+        }
+    }
+    if !paused.is_empty() {
+        let paused: Vec<&str> = paused.into_iter().collect();
+        text.push_str(&format!(
+            " Rollouts are paused: {}. `kubectl rollout resume` them before anything is undone.",
+            paused.join(", ")
+        ));
+    }
+    text
+}
+
+/// Whether the fence is up and trading is halted.
+fn of_the_ledger(plan: &Plan, done: &BTreeSet<usize>) -> String {
     let mut fenced = false;
     let mut values = BTreeMap::new();
     for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {

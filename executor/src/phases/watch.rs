@@ -15,7 +15,7 @@ use crate::executor::{Executor, Options};
 use crate::kubernetes::{owner_uid, template_value, timestamp};
 use crate::planner::template_digest;
 use crate::queries::{Language, QueryError};
-use crate::report::{TriggerEvent, WatchOutcome};
+use crate::report::WatchOutcome;
 use crate::runbook::Trigger;
 use crate::verdict::{Verdict, any};
 
@@ -86,7 +86,7 @@ impl Executor {
                     }
                     Change::Fired { since } => {
                         let value = value.unwrap_or(f64::NAN);
-                        let event = TriggerEvent::fired(trigger, value, since, now);
+                        let event = trigger.fired(value, since, now);
                         self.emit(&Event::TriggerFired(event.clone()));
                         return Ok(WatchOutcome::Triggered(event));
                     }

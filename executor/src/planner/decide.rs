@@ -1,43 +1,13 @@
 //! How the ledger is dealt with: not at all, by undo scripts, or from the snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
+pub use contract::rollback::LedgerPath;
 use serde::{Deserialize, Serialize};
 
 use super::observed::Observed;
 use crate::ports::{HistoryRow, UndoScript};
 use crate::runbook::TriggerClass;
-
-/// What happens to the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LedgerPath {
-    /// Nothing: the previous application works on the schema as it is.
-    Application,
-    /// Undo scripts, newest first.
-    Undo,
-    /// The snapshot is put back and the order log's tail replayed.
-    Restore,
-}
-
-impl LedgerPath {
-    /// Lower-case name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Application => "application",
-            Self::Undo => "undo",
-            Self::Restore => "restore",
-        }
-    }
-}
-
-impl fmt::Display for LedgerPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The decision about the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

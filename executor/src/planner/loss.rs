@@ -1,35 +1,10 @@
 //! What a plan loses for good, or may lose. Undo scripts that are not marked lossless are never planned, so that it
 //! comes down to the restore: the snapshot's rows replace what was written since, and only the order log is copied over.
 
-use serde::{Deserialize, Serialize};
+pub use contract::rollback::{Loss, LossKind};
 
 use super::plan::{Plan, PlannedStep};
 use crate::runbook::{Command, OnFail};
-
-/// How much a plan may lose, from least to most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossKind {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// What was written to the ledger since the snapshot by other ways than the order log: a correction by hand, for
-    /// instance. It stays in the ledger that is set aside.
-    OutsideTheLog,
-    /// Orders and trades that clients were told about.
-    Orders,
-}
-
-/// Something that a plan loses or may lose.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loss {
-    /// What kind.
-    pub kind: LossKind,
-    /// By which step.
-    pub step: String,
-    /// What, and where it remains.
-    pub what: String,
-}
 
 impl Plan {
     /// What the steps from position `next` on may lose, the worst last. Steps that stand by for another's failure don't

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::decide::{LedgerDecision, LedgerPath};
 use crate::baseline::Build;
+use crate::placeholders::uses;
 use crate::report::{StepReport, TriggerEvent};
-use crate::runbook::{Command, Condition, OnFail, Phase};
+use crate::runbook::{self, Command, Condition, Effect, OnFail, Phase};
 use crate::verdict::show_value;
 
 /// What `run` does.
@@ -183,6 +184,24 @@ impl Plan {
             LedgerPath::Restore
         } else {
             self.ledger.path
+        }
+    }
+
+    /// Whether recovery can begin only after the step at `index`: it changes the exchange, waits for a change to be over,
+    /// or asks for a number ahead of every query that looks at the time since recovery (`$WINDOW`), such as the wait for
+    /// the last gateway to stop refusing.
+    pub(crate) fn delays_recovery(&self, index: usize) -> bool {
+        let Some(step) = self.steps.get(index) else {
+            return false;
+        };
+        let spec = step.command.spec();
+        match spec.effect {
+            Effect::Changes | Effect::Waits => true,
+            _ if spec.value != runbook::Value::None => !self.steps[..=index]
+                .iter()
+                .filter_map(|step| step.command.query())
+                .any(|query| uses(query, "WINDOW")),
+            _ => false,
         }
     }
 

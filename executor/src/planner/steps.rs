@@ -10,7 +10,6 @@ use super::targets::{deployed_at, target};
 use super::work::work;
 use crate::placeholders::fill_known;
 use crate::runbook::{Command, OnFail, Phase, Runbook, Step, When};
-use crate::steps::delays_recovery;
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -505,7 +504,7 @@ fn follow_size(observed: &Observed, plan: &mut Plan) -> Vec<String> {
 
 /// Says by when the exchange is back if every step takes its whole budget, where that is more than the objective.
 fn note_time(runbook: &Runbook, plan: &mut Plan) {
-    let recovers = (0..plan.steps.len()).filter(|index| delays_recovery(plan, *index));
+    let recovers = (0..plan.steps.len()).filter(|index| plan.delays_recovery(*index));
     let Some(last) = recovers.max() else {
         return;
     };

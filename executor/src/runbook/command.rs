@@ -1,12 +1,15 @@
 //! Understands a command's words: from what a person would type to one of the closed set of steps.
 
+mod catalogue;
 mod checks;
+mod spec;
+
+pub use catalogue::{COMMANDS, Command, Kind};
+pub use spec::{CommandSpec, Effect, Followed, Missed, OnLedger, Value};
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::model::Command;
-use super::query;
 use super::source::{Findings, Spanned};
 use super::suggest;
 
@@ -25,6 +28,7 @@ pub(super) struct Context<'a> {
 type Word = Spanned<String>;
 
 /// A flag that some command of a program takes.
+#[derive(Clone, Copy, Debug)]
 struct Flag {
     /// The name that the commands below know it by, then its other spellings.
     names: &'static [&'static str],
@@ -35,78 +39,32 @@ const fn flag(names: &'static [&'static str], takes_value: bool) -> Flag {
     Flag { names, takes_value }
 }
 
-/// A program and the commands of it that are understood.
+const NAMESPACE: Flag = flag(&["--namespace", "-n"], true);
+const OUTPUT: Flag = flag(&["--output", "-o"], true);
+const PATCH: Flag = flag(&["--patch", "-p"], true);
+const RAW: Flag = flag(&["--raw"], true);
+const REPLICAS: Flag = flag(&["--replicas"], true);
+const SELECTOR: Flag = flag(&["--selector", "-l"], true);
+const SINCE: Flag = flag(&["--since"], true);
+const TAIL: Flag = flag(&["--tail"], true);
+const TIMEOUT: Flag = flag(&["--timeout"], true);
+const TIMESTAMPS: Flag = flag(&["--timestamps"], false);
+const TO_REVISION: Flag = flag(&["--to-revision"], true);
+const TYPE: Flag = flag(&["--type"], true);
+const TARGET: Flag = flag(&["-target"], true);
+const NAME: Flag = flag(&["--name"], true);
+const ORDERS: Flag = flag(&["--orders"], false);
+const SERVICE: Flag = flag(&["--service"], true);
+const SNAPSHOT: Flag = flag(&["--snapshot"], true);
+
+/// A program, with what its commands have in common.
 struct Program {
     name: &'static str,
-    flags: &'static [Flag],
-    forms: &'static [&'static str],
+    /// Flags that some command of it takes, by name.
+    flags: Vec<Flag>,
+    /// How its commands begin.
+    forms: Vec<&'static str>,
 }
-
-const PROGRAMS: [Program; 5] = [
-    Program {
-        name: "kubectl",
-        flags: &[
-            flag(&["--namespace", "-n"], true),
-            flag(&["--output", "-o"], true),
-            flag(&["--patch", "-p"], true),
-            flag(&["--raw"], true),
-            flag(&["--replicas"], true),
-            flag(&["--selector", "-l"], true),
-            flag(&["--since"], true),
-            flag(&["--tail"], true),
-            flag(&["--timeout"], true),
-            flag(&["--timestamps"], false),
-            flag(&["--to-revision"], true),
-            flag(&["--type"], true),
-        ],
-        forms: &[
-            "get deployments",
-            "get replicasets",
-            "get --raw",
-            "patch configmap",
-            "logs",
-            "rollout resume",
-            "rollout undo",
-            "rollout status",
-            "scale",
-        ],
-    },
-    Program {
-        name: "flyway",
-        flags: &[flag(&["-target"], true)],
-        forms: &["undo"],
-    },
-    Program {
-        name: "promql",
-        flags: &[],
-        forms: &["'QUERY'"],
-    },
-    Program {
-        name: "logcli",
-        flags: &[],
-        forms: &["query"],
-    },
-    Program {
-        name: "rollback",
-        flags: &[
-            flag(&["--name"], true),
-            flag(&["--orders"], false),
-            flag(&["--service"], true),
-            flag(&["--snapshot"], true),
-        ],
-        forms: &[
-            "db snapshot",
-            "db fence",
-            "db unfence",
-            "db restore",
-            "db replay",
-            "config restore",
-            "pods replace",
-            "post-mortem",
-            "scenario",
-        ],
-    },
-];
 
 /// How kubectl names kinds: in full, in the plural, shortened, and with their API group.
 const DEPLOYMENT: [&str; 7] = [
@@ -160,6 +118,31 @@ const OF_KUBECTL: [&str; 25] = [
 ];
 
 impl Program {
+    /// The programs that some command is of.
+    fn names() -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for command in COMMANDS {
+            if !names.contains(&command.program) {
+                names.push(command.program);
+            }
+        }
+        names
+    }
+
+    /// The program called `name`, if some command is of it.
+    fn named(name: &str) -> Option<Self> {
+        let commands = COMMANDS.iter().filter(|it| it.program == name);
+        let mut program = Self {
+            name: commands.clone().next()?.program,
+            flags: commands.clone().flat_map(|it| it.flags).copied().collect(),
+            forms: commands.map(|it| it.form).collect(),
+        };
+        program.flags.sort_by_key(|flag| flag.names);
+        program.flags.dedup_by_key(|flag| flag.names);
+        program.forms.dedup();
+        Some(program)
+    }
+
     /// What to say about a flag that it hasn't.
     fn flag_help(&self, name: &str) -> String {
         let known: Vec<&str> = self
@@ -202,8 +185,8 @@ pub(super) fn understand(
 ) -> Option<Understood> {
     let before = findings.error_count();
     let (first, rest) = words.split_first()?;
-    let Some(program) = PROGRAMS.iter().find(|it| it.name == first.value) else {
-        let names: Vec<&str> = PROGRAMS.iter().map(|it| it.name).collect();
+    let Some(program) = Program::named(&first.value) else {
+        let names = Program::names();
         findings.error(
             "command-unknown",
             first.span.clone(),
@@ -217,16 +200,17 @@ pub(super) fn understand(
         program,
         whole: first.span.start..words.last().map_or(first.span.end, |it| it.span.end),
         positional: Vec::new(),
+        words: Vec::new(),
         flags: Vec::new(),
+        snapshot: None,
         context,
         findings,
     };
     arguments.collect(rest)?;
-    let understood = arguments.form();
-    if let Some(understood) = &understood {
-        arguments.placeholders(rest, &understood.command, before);
-    }
-    understood.filter(|_| findings.error_count() == before)
+    let command = arguments.command()?;
+    arguments.placeholders(rest, command.spec(), before);
+    let snapshot = arguments.snapshot.take();
+    (findings.error_count() == before).then_some(Understood { command, snapshot })
 }
 
 /// Where `word` goes on after its first `skip` bytes; all of it if quotes keep that from being known.
@@ -236,11 +220,15 @@ fn after(word: &Word, skip: usize) -> Range<usize> {
 }
 
 struct Arguments<'a, 'c, 'f, 't> {
-    program: &'static Program,
+    program: Program,
     whole: Range<usize>,
     positional: Vec<&'a Word>,
+    /// What [`Self::positional`] says.
+    words: Vec<&'a str>,
     /// Canonical name, place of the flag, value.
     flags: Vec<(&'static str, Range<usize>, Option<Word>)>,
+    /// The snapshot that the command names.
+    snapshot: Option<Word>,
     context: &'c Context<'c>,
     findings: &'f mut Findings<'t>,
 }
@@ -365,162 +353,24 @@ impl<'a> Arguments<'a, '_, '_, '_> {
         (!value.is_empty()).then(|| (short, Word::new(value.to_owned(), after(word, skip))))
     }
 
-    fn form(&mut self) -> Option<Understood> {
-        let words: Vec<&str> = self.positional.iter().map(|it| it.value.as_str()).collect();
-        let plain = |command| {
-            Some(Understood {
-                command,
-                snapshot: None,
-            })
-        };
-        match (self.program.name, words.as_slice()) {
-            ("kubectl", ["get"]) if self.has("--raw") => {
-                self.only(&["--raw"]);
-                let path = self.value("--raw", "the path of an endpoint")?;
-                plain(self.endpoint(&path)?)
-            }
-            ("kubectl", ["get", "|", "grep", series]) if self.has("--raw") => {
-                self.only(&["--raw"]);
-                let path = self.value("--raw", "the path of an endpoint")?;
-                let span = self.positional[3].span.clone();
-                plain(self.counter(&path, series, span)?)
-            }
-            ("kubectl", ["get", kind]) if DEPLOYMENT.contains(kind) => {
-                self.only(&["--namespace", "--output"]);
-                self.namespace();
-                let output = self.value("--output", "yaml")?;
-                self.literal(&output, "yaml", "the whole objects are recorded");
-                plain(Command::RecordRelease)
-            }
-            ("kubectl", ["get", kind]) if REPLICA_SET.contains(kind) => {
-                self.only(&["--namespace", "--selector"]);
-                self.namespace();
-                self.selector();
-                plain(Command::ReviewReplicaSets)
-            }
-            ("kubectl", ["patch", rest @ ..]) if self.config_map(rest).is_some() => {
-                let name = self.config_map(rest)?;
-                self.only(&["--namespace", "--type", "--patch"]);
-                self.namespace();
-                let kind = self.value("--type", "merge")?;
-                self.literal(&kind, "merge", "only merge patches are understood");
-                let patch = self.value("--patch", "'{\"data\":{\"KEY\":\"VALUE\"}}'")?;
-                plain(self.set_config(&name, &patch)?)
-            }
-            ("kubectl", ["logs"]) => {
-                self.only(&[
-                    "--namespace",
-                    "--selector",
-                    "--timestamps",
-                    "--since",
-                    "--tail",
-                ]);
-                self.namespace();
-                self.selector();
-                self.tail();
-                let since = self.value("--since", "10m")?;
-                plain(Command::DumpLogs {
-                    since: self.since(&since)?,
-                })
-            }
-            ("kubectl", ["rollout", verb @ ("resume" | "undo" | "status"), rest @ ..]) => {
-                plain(self.rollout(verb, rest)?)
-            }
-            ("kubectl", ["scale", rest @ ..]) => {
-                self.only(&["--namespace", "--replicas"]);
-                self.namespace();
-                self.deployment("scale", rest, 1)?;
-                let replicas = self.value("--replicas", "$TARGET_REPLICAS")?;
-                self.literal(
-                    &replicas,
-                    "$TARGET_REPLICAS",
-                    "how many there are to be is what `prepare` recorded",
-                );
-                plain(Command::RestoreReplicas)
-            }
-            ("flyway", ["undo"]) => {
-                let target = self.value("-target", "$TARGET_SCHEMA")?;
-                self.literal(
-                    &target,
-                    "$TARGET_SCHEMA",
-                    "the version that `prepare` recorded is the only safe target",
-                );
-                plain(Command::UndoSchema)
-            }
-            ("promql", [query]) => {
-                let span = self.positional[0].span.clone();
-                query::check_promql(query, span, self.findings);
-                plain(Command::PromQuery {
-                    query: (*query).to_owned(),
-                })
-            }
-            ("logcli", ["query", query]) => {
-                let span = self.positional[1].span.clone();
-                query::check_logql(query, span, self.findings);
-                plain(Command::LogQuery {
-                    query: (*query).to_owned(),
-                })
-            }
-            ("rollback", ["db", "snapshot"]) => {
-                self.only(&["--name"]);
-                let snapshot = self.snapshot("--name")?;
-                Some(Understood {
-                    command: Command::Snapshot {
-                        name: snapshot.value.clone(),
-                    },
-                    snapshot: Some(snapshot),
-                })
-            }
-            ("rollback", ["db", "restore"]) => {
-                self.only(&["--snapshot"]);
-                let snapshot = self.snapshot("--snapshot")?;
-                Some(Understood {
-                    command: Command::RestoreSnapshot {
-                        name: snapshot.value.clone(),
-                    },
-                    snapshot: Some(snapshot),
-                })
-            }
-            ("rollback", ["db", "fence"]) => {
-                self.only(&[]);
-                plain(Command::Fence)
-            }
-            ("rollback", ["db", "unfence"]) => {
-                self.only(&[]);
-                plain(Command::Unfence)
-            }
-            ("rollback", ["db", "replay"]) => {
-                self.only(&["--orders"]);
-                if !self.has("--orders") {
-                    self.missing("--orders", "");
-                }
-                plain(Command::ReplayOrders)
-            }
-            ("rollback", ["config", "restore"]) => {
-                self.only(&["--service"]);
-                let service = self.value("--service", "$SERVICE")?;
-                self.service(&service);
-                plain(Command::RestoreConfig)
-            }
-            ("rollback", ["pods", "replace"]) => {
-                self.only(&["--service"]);
-                let service = self.value("--service", "$SERVICE")?;
-                self.service(&service);
-                plain(Command::ReplacePods)
-            }
-            ("rollback", ["post-mortem"]) => {
-                self.only(&[]);
-                plain(Command::WritePostMortem)
-            }
-            ("rollback", ["scenario"]) => {
-                self.only(&[]);
-                plain(Command::WriteScenario)
-            }
-            _ => self.unknown_form(&words),
-        }
+    /// The words that are no flags, after the program.
+    fn words(&self) -> &[&'a str] {
+        &self.words
     }
 
-    fn unknown_form<T>(&mut self, words: &[&str]) -> Option<T> {
+    /// Reads the command that the words fit.
+    fn command(&mut self) -> Option<Command> {
+        self.words = self.positional.iter().map(|it| it.value.as_str()).collect();
+        let mut commands = COMMANDS.iter().filter(|it| it.program == self.program.name);
+        let Some(spec) = commands.find(|it| (it.fits)(self)) else {
+            return self.unknown_form();
+        };
+        self.only(spec.flags);
+        (spec.read)(self)
+    }
+
+    fn unknown_form<T>(&mut self) -> Option<T> {
+        let words = &self.words;
         let name = self.program.name;
         let forms: Vec<String> = self
             .program

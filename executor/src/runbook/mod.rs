@@ -13,7 +13,9 @@ mod lint;
 mod look_back;
 mod model;
 mod odd;
+mod outline;
 mod parse;
+mod protection;
 mod query;
 mod source;
 mod step;
@@ -21,11 +23,15 @@ mod suggest;
 mod words;
 mod yaml;
 
+pub use crate::exposition::Series;
+pub use command::{
+    COMMANDS, Command, CommandSpec, Effect, Followed, Kind, Missed, OnLedger, Value,
+};
 pub use lint::Parsed;
 pub use model::{
-    Command, Condition, OnFail, Operator, Phase, Runbook, Series, Step, Terms, Trigger,
-    TriggerClass, When,
+    Condition, OnFail, Operator, Phase, Runbook, Step, Terms, Trigger, TriggerClass, When,
 };
+pub use protection::Protection;
 pub use source::{Mistake, RunbookErrors};
 
 #[cfg(test)]

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use contract::rollback::TriggerEvent;
+pub use contract::rollback::{Phase, TriggerClass};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::exposition::Series;
+use super::command::Command;
 
 /// The executable procedure.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,6 +116,14 @@ impl Runbook {
         set.collect()
     }
 
+    /// The snapshots that `prepare` takes, in order.
+    pub fn snapshots_taken(&self) -> impl Iterator<Item = &str> {
+        self.preparation().filter_map(|step| match &step.command {
+            Command::Snapshot { name } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The snapshot that it restores.
     #[must_use]
     pub fn snapshot_restored(&self) -> Option<&str> {
@@ -121,30 +132,6 @@ impl Runbook {
             _ => None,
         })
     }
-}
-
-/// The phase that a step belongs to, from `rb.phase` or the nearest heading's attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Before the deployment.
-    Prepare,
-    /// The rollback itself.
-    Run,
-    /// After recovery: evidence and post-mortem.
-    After,
-}
-
-/// Class of a trigger, as the procedure names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TriggerClass {
-    /// Matching irregularity, lost state determinism.
-    P0,
-    /// Latency or throughput beyond the service level.
-    Sla,
-    /// Balance anomaly found by reconciliation.
-    DataIntegrity,
 }
 
 /// A condition that makes a rollback mandatory.
@@ -160,6 +147,21 @@ pub struct Trigger {
     pub condition: Condition,
     /// How long the condition must hold without a break (debounce).
     pub hold_for: Duration,
+}
+
+impl Trigger {
+    /// It fired with `value` at `at`, its condition having held since `since`.
+    #[must_use]
+    pub fn fired(&self, value: f64, since: Timestamp, at: Timestamp) -> TriggerEvent {
+        TriggerEvent {
+            name: self.name.clone(),
+            class: self.class,
+            value: Some(value),
+            since,
+            fired_at: at,
+            reason: format!("{} {}", self.query, self.condition),
+        }
+    }
 }
 
 /// A comparison with a constant. No data and NaN never satisfy it and never refute it.
@@ -289,104 +291,4 @@ pub enum When {
     ConfigOnly,
     /// The Deployment wants fewer replicas than were recorded.
     ReplicasReduced,
-}
-
-/// The closed set of commands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Command {
-    /// `kubectl get deployments -n NS -o yaml`: record each service's template, configuration, image, `build_info`.
-    RecordRelease,
-    /// `rollback db snapshot --name NAME`
-    Snapshot {
-        /// Name of the snapshot.
-        name: String,
-    },
-    /// `kubectl patch configmap NAME -n NS --type merge -p '{"data":{"KEY":"VALUE"}}'`
-    SetConfigValue {
-        /// ConfigMap.
-        name: String,
-        /// Key in its data.
-        key: String,
-        /// Value to set.
-        value: String,
-    },
-    /// `rollback db fence`
-    Fence,
-    /// `rollback db unfence`
-    Unfence,
-    /// `kubectl logs -n NS -l app=$SERVICE --timestamps --since=DURATION --tail=-1`: of the bad release's pods.
-    DumpLogs {
-        /// How far back.
-        since: Duration,
-    },
-    /// `flyway undo -target=$TARGET_SCHEMA`
-    UndoSchema,
-    /// `rollback db restore --snapshot NAME`
-    RestoreSnapshot {
-        /// Name of the snapshot.
-        name: String,
-    },
-    /// `rollback db replay --orders`: append the order log's tail that the restored ledger lacks.
-    ReplayOrders,
-    /// `rollback config restore --service $SERVICE`: put back the recorded ConfigMaps.
-    RestoreConfig,
-    /// `kubectl rollout resume deployment/$SERVICE -n NS`
-    RolloutResume,
-    /// `kubectl scale deployment/$SERVICE -n NS --replicas=$TARGET_REPLICAS`: up to what `prepare` recorded, never down.
-    RestoreReplicas,
-    /// `rollback pods replace --service $SERVICE`: evict, one by one, the pods that started before their configuration was put back.
-    ReplacePods,
-    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`. Without the
-    /// revision it goes, as kubectl does, to the second-highest one, whatever that is.
-    RolloutUndo {
-        /// Whether `--to-revision=$TARGET_REVISION` pins the target that was recorded by `prepare`.
-        pinned: bool,
-    },
-    /// `kubectl rollout status deployment/$SERVICE -n NS`
-    RolloutStatus,
-    /// `kubectl get replicasets -n NS -l app=$SERVICE`: old one serving at full size, new one at zero.
-    ReviewReplicaSets,
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/health`: every live pod is healthy.
-    CheckHealth {
-        /// The pod's port.
-        port: u16,
-    },
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics`: every live pod shows the prior `build_info`.
-    CheckBuildInfo {
-        /// The pod's port.
-        port: u16,
-    },
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics | grep 'SERIES'`: how much the counter has grown since
-    /// the look before, over all live pods, must satisfy `rb.expect`.
-    CheckCounter {
-        /// The pod's port.
-        port: u16,
-        /// `NAME{LABEL="VALUE",…}`
-        series: Series,
-    },
-    /// `promql 'QUERY'`: the value must satisfy `rb.expect`. `$WINDOW` is the time since reopening.
-    PromQuery {
-        /// PromQL text with placeholders.
-        query: String,
-    },
-    /// `logcli query 'QUERY'`: likewise, of Loki.
-    LogQuery {
-        /// LogQL text with placeholders.
-        query: String,
-    },
-    /// `rollback post-mortem`
-    WritePostMortem,
-    /// `rollback scenario`
-    WriteScenario,
-}
-
-impl Command {
-    /// Whether the command comes to a number, which `rb.expect` is about.
-    pub(crate) fn judges_a_value(&self) -> bool {
-        matches!(
-            self,
-            Self::PromQuery { .. } | Self::LogQuery { .. } | Self::CheckCounter { .. }
-        )
-    }
 }

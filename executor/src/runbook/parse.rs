@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use super::command::Command;
 use super::front_matter::TriggerPlace;
-use super::model::{Command, Phase, Runbook, Step, When};
+use super::model::{Phase, Runbook, Step, When};
 use super::source::{Findings, RunbookErrors, digest};
 use super::step::{self, Place};
 use super::{document, front_matter, lint, suggest};

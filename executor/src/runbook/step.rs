@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::attributes::{self, Attribute};
-use super::command::{self, Context};
+use super::command::{self, Command, Context, Value};
 use super::document::Block;
 use super::front_matter::FrontMatter;
-use super::model::{Command, Condition, OnFail, Phase, Step, When};
+use super::model::{Condition, OnFail, Phase, Step, When};
 use super::source::{Findings, Spanned, position};
 use super::{query, suggest, words};
 
@@ -455,8 +455,9 @@ fn queries_are_complete(
     block: &Block,
     findings: &mut Findings<'_>,
 ) {
-    if command.judges_a_value() {
-        if !matches!(command, Command::CheckCounter { .. }) {
+    let value = command.spec().value;
+    if value != Value::None {
+        if value == Value::Answer {
             requests_are_counted(draft, findings);
         }
         if draft.of_queries.iter().all(|(key, _)| *key != "rb.expect") {
@@ -470,13 +471,13 @@ fn queries_are_complete(
         }
     }
     for (key, span) in &draft.of_queries {
-        let (fits, label) = match command {
-            Command::PromQuery { .. } | Command::LogQuery { .. } => (true, ""),
-            Command::CheckCounter { .. } => (
+        let (fits, label) = match value {
+            Value::Answer => (true, ""),
+            Value::Growth => (
                 matches!(*key, "rb.expect" | "rb.hold"),
                 "a counter says nothing of how many requests there were",
             ),
-            _ => (false, "this step has no value to judge"),
+            Value::None => (false, "this step has no value to judge"),
         };
         if !fits {
             findings.error(

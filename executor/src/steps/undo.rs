@@ -1,5 +1,5 @@
-//! `kubectl rollout undo` and `resume`, request for request (`pkg/polymorphichelpers/rollback.go`), with two additions: the
-//! pinned target is recognized by its template, and what came of the patch is read back.
+//! `kubectl rollout undo`, `pause` and `resume`, request for request (`pkg/polymorphichelpers/rollback.go`), with two
+//! additions: the pinned target is recognized by its template, and what came of the patch is read back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -137,40 +137,63 @@ async fn undo_one(
     }
 }
 
+/// Pauses Deployments.
+pub(super) async fn pause(context: &Context<'_>) -> Result<Success, Stop> {
+    set_paused(context, true).await
+}
+
 /// Resumes paused Deployments.
 pub(super) async fn resume(context: &Context<'_>) -> Result<Success, Stop> {
+    set_paused(context, false).await
+}
+
+async fn set_paused(context: &Context<'_>, wanted: bool) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
-        parts.push(written(context, || resume_one(context, service)).await?);
+        parts.push(written(context, || set_paused_one(context, service, wanted)).await?);
     }
     Ok(Success::join(parts))
 }
 
-async fn resume_one(
+async fn set_paused_one(
     context: &Context<'_>,
     service: &ServicePlan,
+    wanted: bool,
 ) -> Result<Result<Success, Error>, Stop> {
     let name = &service.service;
-    let deployment = read(context, service).await?;
-    if deployment.spec.as_ref().and_then(|spec| spec.paused) != Some(true) {
-        return Ok(Ok(Success::already(format!("{name} is not paused"))));
+    let is_paused = |it: &Deployment| it.spec.as_ref().and_then(|spec| spec.paused) == Some(true);
+    if is_paused(&read(context, service).await?) == wanted {
+        let is = if wanted {
+            "paused already"
+        } else {
+            "not paused"
+        };
+        return Ok(Ok(Success::already(format!("{name} is {is}"))));
     }
-    // What kubectl sends: a strategic merge patch that removes the field.
-    let patch = Patch::Strategic(json!({ "spec": { "paused": null } }));
+    // What kubectl sends: a strategic merge patch that sets the field, or removes it
+    // (`pkg/polymorphichelpers/objectpauser.go`, `objectresumer.go`).
+    let paused = wanted.then_some(true);
+    let patch = Patch::Strategic(json!({ "spec": { "paused": paused } }));
     let api = context.cluster.deployments();
     let params = PatchParams::default();
     let send = || api.patch(name, &params, &patch);
-    let what = format!("resume deployment {name}");
+    let (verb, done) = if wanted {
+        ("pause", "paused")
+    } else {
+        ("resume", "resumed")
+    };
+    let what = format!("{verb} deployment {name}");
     let patched = match context.cluster.call(&what, &context.budget, send).await {
         Ok(patched) => patched,
         Err(error) => return Ok(Err(error)),
     };
-    if patched.spec.and_then(|spec| spec.paused) == Some(true) {
+    if is_paused(&patched) != wanted {
+        let reads = if wanted { "not paused" } else { "paused" };
         return Err(Stop::Failed(format!(
-            "{name} was resumed, but reads paused"
+            "{name} was {done}, but reads {reads}"
         )));
     }
-    Ok(Ok(Success::done(format!("{name} resumed"))))
+    Ok(Ok(Success::done(format!("{name} {done}"))))
 }
 
 /// What came of `write`, which reads and patches without a precondition. The server tries to apply such a patch a few times

@@ -39,6 +39,9 @@ pub struct Course {
     pub trigger: Option<String>,
     /// When the clients saw recovery.
     pub recovered_ms: Option<Ms>,
+    /// When the executor gave up and called a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up_ms: Option<Ms>,
     /// When the drill ended.
     pub end_ms: Ms,
     /// What was done to the exchange and the executor on purpose, in the order of time.
@@ -154,6 +157,11 @@ impl Course {
             trigger_ms: trigger.map(|t| t.at_ms),
             trigger: trigger.map(|t| t.name.clone()),
             recovered_ms: trigger.and_then(|_| recovery::recovered_ms(evidence)),
+            gave_up_ms: evidence
+                .executor
+                .called()
+                .then_some(evidence.executor.ended_ms)
+                .flatten(),
             end_ms: evidence.end_ms,
             marks,
             phases: phases(&evidence.executor.steps, &plan.runbook.text, runbook),

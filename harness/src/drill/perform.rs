@@ -49,6 +49,8 @@ pub struct DrillResult {
     pub orders: BookCounts,
     /// What was done to the exchange and the executor.
     pub faults: Vec<Mark>,
+    /// When each of the scenario's faults began, in its order, and how often it hit; `None`: its instant never came.
+    pub faults_seen: Vec<Option<(Ms, u64)>>,
     /// The executor's steps, as it reports them.
     pub steps: Vec<StepSaid>,
     /// Rolling hash over every event.
@@ -237,7 +239,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
     let verdicts = judge(&findings);
     let counts = |of: Recorded, books: &Books| {
         let found = findings.iter().find_map(|finding| match finding {
-            Finding::Books(books) if books.of == of => Some(books.counts),
+            Finding::Trades(books) | Finding::Orders(books) if books.of == of => Some(books.counts),
             _ => None,
         });
         // Where the ledger could not be read, what the clients hold is known all the same.
@@ -252,6 +254,9 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
     let recovered = recovery::recovered_ms(&evidence);
     let after = recovery::tail(&evidence).map(|tail| tail.total);
     let faults = faults(plan, &evidence);
+    let faults_seen = evidence.faults.iter();
+    let faults_seen = faults_seen.map(|fault| Some((fault.began_ms?, fault.hits)));
+    let faults_seen = faults_seen.collect();
     let course = course::Course::of(plan, &evidence, &faults);
     let since = |from: Option<Ms>, to: Option<Ms>| Some(to?.saturating_sub(from?));
     DrillResult {
@@ -272,6 +277,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         trades,
         orders,
         faults,
+        faults_seen,
         steps: evidence.executor.steps,
         files: evidence.files,
         fingerprint,

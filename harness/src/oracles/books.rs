@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::evidence::{Books, Entry, Evidence, Outcome, Recoverable};
-use crate::finding::{BookCounts, BooksFinding, BooksState, Recorded};
+use crate::oracles::finding::{BookCounts, BooksFinding, BooksState, Recorded};
 use crate::scenario::Path;
 
 /// Acknowledged trades against those present.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::evidence::Evidence;
-use crate::finding::BuildsFinding;
+use crate::oracles::finding::BuildsFinding;
 
 /// Every live pod, read from the cluster's state: the prior build, or the deployed one where nothing
 /// was to be rolled back.
@@ -43,5 +43,50 @@ pub(super) fn check(evidence: &Evidence) -> BuildsFinding {
         None => BuildsFinding::Right {
             pods: evidence.pods.len() as u64,
         },
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::oracles::OracleName;
+    use crate::oracles::tests::Case;
+    use crate::verdict::Verdict::Fail;
+
+    /// Evidence that this oracle must see through.
+    pub(in crate::oracles) fn doctored() -> Vec<Case> {
+        vec![
+            (
+                "a bad pod is left",
+                |e| e.pods[1].version = Some("1.5.0".into()),
+                OracleName::Builds,
+                Fail,
+            ),
+            (
+                "a pod runs nothing",
+                |e| e.pods[1].version = None,
+                OracleName::Builds,
+                Fail,
+            ),
+            (
+                "a pod is not ready",
+                |e| e.pods[1].ready = false,
+                OracleName::Builds,
+                Fail,
+            ),
+            (
+                "a service is gone",
+                |e| {
+                    e.pods.pop();
+                },
+                OracleName::Builds,
+                Fail,
+            ),
+            (
+                "a foreign pod",
+                |e| e.pods[0].app = "cuckoo".into(),
+                OracleName::Builds,
+                Fail,
+            ),
+        ]
     }
 }

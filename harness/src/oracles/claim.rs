@@ -2,7 +2,7 @@
 
 use super::recovery::{is_only_noise, recovered_before};
 use crate::evidence::{Evidence, FaultSeen, Ms, Outcome, union_ms};
-use crate::finding::ClaimFinding;
+use crate::oracles::finding::ClaimFinding;
 use crate::scenario::FaultKind;
 
 /// How much earlier than the clients the executor may date recovery: measured recovery is up to one second late by construction,

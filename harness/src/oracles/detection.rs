@@ -1,7 +1,7 @@
 //! Did the right trigger fire, and only it?
 
 use crate::evidence::Evidence;
-use crate::finding::TriggerFinding;
+use crate::oracles::finding::TriggerFinding;
 
 /// The trigger that the watch reported is the expected one.
 pub(super) fn check(evidence: &Evidence) -> TriggerFinding {

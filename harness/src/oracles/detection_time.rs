@@ -2,8 +2,8 @@
 
 use super::recovery::first_harm_ms;
 use crate::evidence::{Evidence, FaultSeen, Ms, ms, union_ms};
-use crate::finding::DetectionFinding;
-use crate::scenario::FaultKind;
+use crate::oracles::finding::DetectionFinding;
+use crate::scenario::HeldUp;
 
 /// From the first harm that clients or books came to, to the trigger, at most `detect_max`. Time in which a fault kept everybody from
 /// seeing anything does not count.
@@ -37,19 +37,14 @@ fn blind_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
 /// How much later than usual whoever waited saw what came between `from` and `to`: samples that come late are not gone, so
 /// who waits as long as they are late sees everything.
 fn late_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
-    let stale = evidence
-        .faults
-        .iter()
-        .filter(|fault| fault.kind == FaultKind::MetricsStale && fault.hits > 0 && fault.certain);
+    let is_late = |fault: &FaultSeen| fault.kind.spec().holds_up == Some(HeldUp::Sight);
+    let faults = evidence.faults.iter();
+    let stale = faults.filter(|fault| is_late(fault) && fault.hits > 0 && fault.certain);
     let late = stale.map(|fault| fault.lasted_within(from, to).min(fault.delay_ms));
     late.max().unwrap_or(0)
 }
 
 fn blinds(fault: &FaultSeen) -> bool {
-    match fault.kind {
-        FaultKind::MetricsMissing | FaultKind::NodePaused => true,
-        // Triggers are asked of Prometheus; logs tell them nothing.
-        FaultKind::Unreachable => fault.target.as_deref() == Some("prometheus"),
-        _ => false,
-    }
+    let blinds = fault.kind.spec().blinds;
+    blinds.is_some_and(|it| it.blinds(fault.target.as_deref()))
 }

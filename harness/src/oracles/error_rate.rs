@@ -2,7 +2,7 @@
 
 use super::recovery;
 use crate::evidence::Evidence;
-use crate::finding::{Counted, ErrorRateFinding};
+use crate::oracles::finding::{Counted, ErrorRateFinding};
 
 /// No request after recovery refused for maintenance, and the exact upper bound at 95 % of the error rate over all others below the limit.
 pub(super) fn check(evidence: &Evidence) -> ErrorRateFinding {

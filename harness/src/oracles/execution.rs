@@ -3,7 +3,7 @@
 use super::recovery::recovered_ms;
 use super::{builds, maintenance};
 use crate::evidence::{Evidence, Outcome, Reading, ms};
-use crate::finding::{BuildsFinding, Ended, MaintenanceFinding, OutcomeFinding};
+use crate::oracles::finding::{BuildsFinding, Ended, MaintenanceFinding, OutcomeFinding};
 use crate::scenario::{Expected, FaultKind, Path};
 
 /// The executor's outcome and path are the expected ones.

@@ -3,7 +3,7 @@
 
 use super::recovery::first_harm_ms;
 use crate::evidence::Evidence;
-use crate::finding::InjectionFinding;
+use crate::oracles::finding::InjectionFinding;
 
 /// A pod of the deployed release was live, and where a trigger is expected, clients or the ledger came
 /// to harm after the deployment; the executor died where it was to die; each fault hit.

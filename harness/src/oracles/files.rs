@@ -2,7 +2,7 @@
 //! gone, and for a scenario that joins the suite.
 
 use crate::evidence::{Evidence, Ms, Outcome, PodLog, Wrote};
-use crate::finding::FilesFinding;
+use crate::oracles::finding::FilesFinding;
 use crate::scenario::Scenario;
 
 /// At a call for a person: a post-mortem. After a claimed recovery: a log with lines of every service that was rolled back,

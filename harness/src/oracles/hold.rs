@@ -2,7 +2,7 @@
 
 use super::recovery;
 use crate::evidence::Evidence;
-use crate::finding::HoldFinding;
+use crate::oracles::finding::HoldFinding;
 
 /// No relapse after recovery, and from recovery to the drill's end at least the hold time.
 pub(super) fn check(evidence: &Evidence) -> HoldFinding {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::recovery::{is_bad, recovered_ms};
 use super::{ask, asked};
 use crate::evidence::{Evidence, HostSeen, Ms, Second};
-use crate::finding::{
+use crate::oracles::finding::{
     Because, ClaimFinding, Ended, Finding, HostFinding, OracleName, TriggerFinding, WithheldFinding,
 };
 use crate::stats::parts_per_million;

@@ -3,7 +3,7 @@
 use super::recovery::{bad_before_deployment, first_harm_ms, recovered_ms};
 use super::survivability::is_survivable;
 use crate::evidence::{Evidence, ms};
-use crate::finding::ImpactFinding;
+use crate::oracles::finding::ImpactFinding;
 
 /// How many bad seconds the preparation of a deployment may cost the clients: a snapshot closes the ledger for a moment.
 const PREPARATION_S: u64 = 10;

@@ -2,7 +2,7 @@
 
 use super::recovery::recovered_ms;
 use crate::evidence::{Evidence, Outcome};
-use crate::finding::InvariantsFinding;
+use crate::oracles::finding::InvariantsFinding;
 
 /// No violation in any look since recovery, the last one at the drill's very end.
 pub(super) fn check(evidence: &Evidence) -> InvariantsFinding {

@@ -2,7 +2,7 @@
 
 use super::recovery;
 use crate::evidence::Evidence;
-use crate::finding::LatencyFinding;
+use crate::oracles::finding::LatencyFinding;
 
 /// Of all requests after recovery at most one in a hundred slower than the target.
 pub(super) fn check(evidence: &Evidence) -> LatencyFinding {

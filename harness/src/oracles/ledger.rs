@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use crate::evidence::{Entry, Evidence, Outcome, Reckoning, Slot};
-use crate::finding::LedgerFinding;
+use crate::oracles::finding::LedgerFinding;
 
 /// Found against expected; entries that the engine refuses count as lost, whatever stands in the ledger.
 pub(super) fn check(evidence: &Evidence) -> LedgerFinding {

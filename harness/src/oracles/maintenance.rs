@@ -1,7 +1,7 @@
 //! Is nothing left in maintenance?
 
 use crate::evidence::Evidence;
-use crate::finding::MaintenanceFinding;
+use crate::oracles::finding::MaintenanceFinding;
 use crate::scenario::{Expected, Path};
 
 /// The halt flag says `open` and the fence is down. Where a person had to be called over a ledger that the old code can't
@@ -17,5 +17,36 @@ pub(super) fn check(evidence: &Evidence) -> MaintenanceFinding {
         (None, _) => MaintenanceFinding::FlagGone,
         (Some(flag), _) if flag == "open" => MaintenanceFinding::Open,
         (Some(flag), _) => MaintenanceFinding::LeftAt { flag: flag.clone() },
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::oracles::OracleName;
+    use crate::oracles::tests::Case;
+    use crate::verdict::Verdict::Fail;
+
+    /// Evidence that this oracle must see through.
+    pub(in crate::oracles) fn doctored() -> Vec<Case> {
+        vec![
+            (
+                "the flag is left",
+                |e| e.maintenance.flag = Some("maintenance".into()),
+                OracleName::Maintenance,
+                Fail,
+            ),
+            (
+                "the flag is gone",
+                |e| e.maintenance.flag = None,
+                OracleName::Maintenance,
+                Fail,
+            ),
+            (
+                "the fence is left",
+                |e| e.maintenance.fence_token = Some(3),
+                OracleName::Maintenance,
+                Fail,
+            ),
+        ]
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::Evidence;
-use crate::finding::PhantomsFinding;
+use crate::oracles::finding::PhantomsFinding;
 
 /// Orders that nobody sent, and orders that are there more often than they were sent.
 pub(super) fn check(evidence: &Evidence) -> PhantomsFinding {

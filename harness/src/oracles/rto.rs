@@ -3,7 +3,7 @@
 use super::recovery::{first_harm_ms, recovered_ms};
 use super::survivability::is_survivable;
 use crate::evidence::{Evidence, Ms, ms};
-use crate::finding::RtoFinding;
+use crate::oracles::finding::RtoFinding;
 
 /// Trigger to recovery, at most the scenario's `rto_max`.
 pub(super) fn check(evidence: &Evidence) -> RtoFinding {

@@ -1,28 +1,30 @@
 //! Is the lasting state as it was before the deployment?
 
+use dex::release::{MIGRATIONS, Service};
+
 use crate::evidence::Evidence;
-use crate::finding::{Difference, StateFinding};
+use crate::oracles::finding::{Difference, StateFinding};
 use crate::scenario::Path;
 
-/// What may differ after a rollback, by the beginning of its path, and why. Everything else (each
-/// Deployment's template, size and pause, configuration, Services, budgets, schema version and history,
-/// the exchange's sessions) must be equal.
-const MAY_DIFFER: [(&str, &str); 6] = [
-    ("configmap/rollback-", "the executor's baseline and journal"),
-    ("lease/rollback", "the executor's lease"),
-    (
-        "configmap/dex-migrations/",
-        "the files of migrations are kept: undoing needs them, and unapplied ones do nothing",
-    ),
-    (
-        "deployment/gateway/annotation/",
-        "revision numbers only grow, and undo drops annotations that kubectl drops",
-    ),
-    ("deployment/matching/annotation/", "as for the gateway"),
-    ("deployment/risk/annotation/", "as for the gateway"),
-];
+/// Whether `path` may differ after a rollback. Everything else (each Deployment's template, size and pause, configuration,
+/// Services, budgets, schema version and history, the exchange's sessions) must be equal.
+fn may_differ(path: &str) -> bool {
+    let mut parts = path.split('/');
+    match (parts.next(), parts.next(), parts.next()) {
+        // The executor's baseline and journal. The files of migrations are kept: undoing needs them, and unapplied ones do
+        // nothing.
+        (Some("configmap"), Some(name), field) => {
+            name.starts_with("rollback-") || name == MIGRATIONS && field.is_some()
+        }
+        // The executor's lease.
+        (Some("lease"), Some(name), _) => name.starts_with("rollback"),
+        // Revision numbers only grow, and undo drops annotations that kubectl drops.
+        (Some("deployment"), Some(name), Some("annotation")) => Service::by_name(name).is_some(),
+        _ => false,
+    }
+}
 
-/// Equal but for [`MAY_DIFFER`]. Where nothing was to be rolled back, there is nothing to compare.
+/// Equal but for what [`may_differ`]. Where nothing was to be rolled back, there is nothing to compare.
 pub(super) fn check(evidence: &Evidence) -> StateFinding {
     if evidence.expect.trigger.is_none() {
         return StateFinding::NothingToCompare;
@@ -31,11 +33,8 @@ pub(super) fn check(evidence: &Evidence) -> StateFinding {
     if before.is_empty() {
         return StateFinding::NotRecorded;
     }
-    let excused = |path: &str| {
-        MAY_DIFFER.iter().any(|(start, _)| path.starts_with(start))
-            || stays(evidence, path)
-            || is_theirs(evidence, path)
-    };
+    let excused =
+        |path: &str| may_differ(path) || stays(evidence, path) || is_theirs(evidence, path);
     let kept = before.iter().filter_map(|(path, was)| {
         let path = path.clone();
         match after.get(&path) {

@@ -2,7 +2,7 @@
 
 use super::recovery::slow_windows;
 use crate::evidence::Evidence;
-use crate::finding::{SteadyFinding, SteadyState};
+use crate::oracles::finding::{SteadyFinding, SteadyState};
 
 /// The clients' error rate below its bound, p99 within its target, and the invariants intact, from the
 /// second after start to the end of the warm-up. The first five seconds are the start itself.

@@ -2,7 +2,7 @@
 
 use super::recovery::{recovered_before, struck_again_ms};
 use crate::evidence::{Evidence, FaultSeen, Ms, ms};
-use crate::scenario::{FaultKind, Path};
+use crate::scenario::Path;
 
 /// The least that a recovery takes once nothing is in its way, about as long as a sound executor's quickest: pods are replaced; the undo
 /// scripts run and connections are made anew; the snapshot is restored and the order log replayed.
@@ -17,26 +17,9 @@ fn least_recovery_ms(path: Path) -> Ms {
 
 /// Whether no step that brings the exchange back by `path` could have got through while `fault` lasted.
 fn blocks(fault: &FaultSeen, path: Path) -> bool {
-    let on_the_ledger = matches!(path, Path::Undo | Path::Restore);
-    let target = fault.target.as_deref();
+    let kind = fault.kind.spec().blocks;
     // What hits one message in two lets the next one through.
-    fault.certain
-        && fault.hits > 0
-        && match fault.kind {
-            // Clients are well without a proof.
-            FaultKind::Unreachable => match target {
-                Some("kubernetes") | None => true,
-                Some("database") => on_the_ledger,
-                Some(_) => false,
-            },
-            // The halt flag is written on these ways alone; without configuration and evictions the clients may be well.
-            FaultKind::WritesRefused => match target {
-                Some("trading-flag") => on_the_ledger,
-                target => target == Some("deployments"),
-            },
-            FaultKind::SessionsReconnect => path == Path::Restore,
-            kind => kind.spec().blocks,
-        }
+    fault.certain && fault.hits > 0 && kind.blocks(fault.target.as_deref(), path)
 }
 
 /// Whether there was a way to meet the objective. There was none if something that nothing can be done against lasted,
@@ -85,7 +68,7 @@ pub(super) fn is_survivable(evidence: &Evidence) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::TriggerSaid;
-    use crate::scenario::built_in;
+    use crate::scenario::{FaultKind, built_in};
 
     type Lasting = (FaultKind, Option<&'static str>, bool, Ms, Ms);
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::evidence::{Evidence, Ms, WriteSeen, Wrote};
-use crate::finding::{Trespass, WritersFinding};
+use crate::oracles::finding::{Trespass, WritersFinding};
 
 /// Who holds the lease, as its writes say.
 struct Holder<'a> {

@@ -8,7 +8,7 @@
 use super::journal::{Drill, Finding};
 use crate::drill::Ending;
 use crate::finding::{BookCounts, OracleName, Severity, voids};
-use crate::oracles::{Asked, asked_when};
+use crate::oracles::Asked;
 use crate::verdict::{Verdict, Weighed, fold};
 
 /// What contradicts: the field, from the drill's own place on, and why.
@@ -41,7 +41,7 @@ fn missing(drill: &Drill<'_>) -> Result<(), Contradiction> {
     let all = |when: Asked| {
         OracleName::ALL
             .into_iter()
-            .filter(move |it| asked_when(*it) == when)
+            .filter(move |it| it.asked() == when)
     };
     let recovers = all(Asked::OfARecovery).any(|it| has(&it));
     let mut wanted: Vec<OracleName> = all(Asked::Always).collect();

@@ -1,4 +1,4 @@
-//! `journal.json`: every drill and the summary, schema `firedrill/2`.
+//! `journal.json`: every drill and the summary, schema `firedrill/3`.
 //!
 //! The journal is the one source of every other report, so that they can be made again from the file alone. It
 //! borrows from the results when it is written and owns its text when it was read. What the file must look like is
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::meta::Meta;
 use super::summary::{ScenarioSummary, by_scenario_of};
 use crate::drill::course::Course;
 use crate::drill::{DrillResult, Ending, Smallest};
@@ -18,8 +19,11 @@ use crate::token;
 use crate::verdict::{Stage, Verdict};
 use crate::worlds::WorldKind;
 
-/// The schema's name and version.
-pub const SCHEMA: &str = "firedrill/2";
+/// The schema's name and version. Version 3 added `meta` and `gave_up_ms` to version 2, and took nothing away.
+pub const SCHEMA: &str = "firedrill/3";
+
+/// Every version that this build reads.
+pub const READABLE: [&str; 2] = ["firedrill/2", SCHEMA];
 
 /// The published JSON Schema of the file.
 pub const JSON_SCHEMA: &str = include_str!("../../schema/journal.schema.json");
@@ -30,6 +34,9 @@ pub const JSON_SCHEMA: &str = include_str!("../../schema/journal.schema.json");
 pub struct Journal<'a> {
     /// Always [`SCHEMA`].
     pub schema: Cow<'a, str>,
+    /// The runs that the drills are of, the earliest first. It is no part of what is compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meta: Vec<Meta>,
     /// Every drill that ran.
     pub drills: Vec<Drill<'a>>,
     /// Numbers over them.
@@ -260,9 +267,19 @@ impl<'a> Journal<'a> {
         let summary = Summary::of(&drills, skipped);
         Self {
             schema: SCHEMA.into(),
+            meta: Vec::new(),
             drills,
             summary,
         }
+    }
+
+    /// The same journal, of these runs.
+    #[must_use]
+    pub fn with_meta(mut self, mut meta: Vec<Meta>) -> Self {
+        meta.sort();
+        meta.dedup();
+        self.meta = meta;
+        self
     }
 }
 

@@ -4,16 +4,19 @@
 
 use std::fmt::Write as _;
 
+use super::classes::{Class, classes};
 use super::journal::Journal;
 use super::summary::by_scenario_of;
-use super::{limit_ms, troubles, verdict_line};
+use super::{limit_ms, verdict_line};
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::Verdict;
 
 /// The most that the text takes.
 pub const BYTES_MAX: usize = 60_000;
-/// How many drills of one kind of failure are listed.
-const EXAMPLES: usize = 5;
+/// What has everything.
+const JOURNAL: &str = "journal.json";
+/// How many scenarios of one class of failure are named.
+const SCENARIOS_MAX: usize = 10;
 
 /// The file's text.
 #[must_use]
@@ -53,49 +56,67 @@ pub fn render(journal: &Journal<'_>) -> String {
     }
     if !rows.is_empty() {
         out.push_str("| scenario | verdict | drills | passed | RTO median / p99 / worst | limit | worst error rate | trades lost |\n| :-- | :-- | --: | --: | --: | --: | --: | --: |\n");
-        push_all(&mut out, &rows, "scenarios");
+        push_all(&mut out, &rows, "scenarios", JOURNAL);
     }
-    let mut failures = Vec::new();
-    for group in troubles::groups(&journal.drills) {
-        let n = group.drills.len();
-        failures.push(format!(
-            "\n**{}** · {} · {} · {n} drill{}\n\n",
-            group.verdict,
-            escaped(group.scenario),
-            escaped(group.oracle),
-            if n == 1 { "" } else { "s" }
-        ));
-        for drill in group.drills.iter().take(EXAMPLES) {
-            let reason = troubles::one_line(&troubles::reason(drill));
-            let mut entry = format!("- seed {}: {}\n", drill.seed, escaped(&reason));
-            if let Some(smallest) = &drill.smallest {
-                let what = escaped(&troubles::one_line(&smallest.what));
-                let _ = writeln!(entry, "  smallest failing case: {what}");
-                fence(&mut entry, &smallest.command());
-            }
-            fence(&mut entry, &drill.command());
-            failures.push(entry);
-        }
-        if n > EXAMPLES {
-            failures.push(format!("- and {} more, in journal.json\n", n - EXAMPLES));
-        }
-    }
+    let failures: Vec<String> = classes(&journal.drills).iter().map(failure).collect();
     if !failures.is_empty() {
         out.push_str("\n### What did not pass\n");
-        push_all(&mut out, &failures, "entries");
+        push_all(&mut out, &failures, "classes of failure", JOURNAL);
+    }
+    if let Some(run) = journal.meta.first() {
+        let commit = run.commit.as_deref().unwrap_or("unknown");
+        let mut line = format!(
+            "\nRun of {}, commit {}, on {}: {}",
+            run.began(),
+            escaped(commit),
+            escaped(&run.host.name),
+            escaped(&run.command_line())
+        );
+        if journal.meta.len() > 1 {
+            let _ = write!(line, ", and {} more runs", journal.meta.len() - 1);
+        }
+        line.push('\n');
+        push_all(&mut out, &[line], "runs", JOURNAL);
     }
     out
 }
 
-/// Appends `parts` as long as there is room, and says how many had none.
-fn push_all(out: &mut String, parts: &[String], what: &str) {
+/// A class of failure: what it is, where it was met, why, and one command.
+fn failure(class: &Class<'_>) -> String {
+    let scenarios = class.scenarios();
+    let named: Vec<String> = scenarios
+        .keys()
+        .take(SCENARIOS_MAX)
+        .map(|name| escaped(name))
+        .collect();
+    let more = match scenarios.len().saturating_sub(SCENARIOS_MAX) {
+        0 => String::new(),
+        n => format!(", and {n} more"),
+    };
+    let mut entry = format!(
+        "\n**{}** · {} · {}\n\n- {}{more}: {}\n",
+        class.name.verdict,
+        escaped(&class.name.title()),
+        escaped(&class.extent()),
+        named.join(", "),
+        escaped(&class.reason())
+    );
+    if let Some(smallest) = class.smallest() {
+        let _ = writeln!(entry, "  smallest failing case: {}", escaped(&smallest));
+    }
+    fence(&mut entry, &class.command());
+    entry
+}
+
+/// Appends `parts` as long as there is room, and says how many had none and which `file` has them.
+pub(crate) fn push_all(out: &mut String, parts: &[String], what: &str, file: &str) {
     // For the line that says what was left out, and the heading after it.
     const RESERVE: usize = 200;
     for (index, part) in parts.iter().enumerate() {
         if out.len() + part.len() + RESERVE > BYTES_MAX {
             let _ = writeln!(
                 out,
-                "\n{} more {what} are left out here; all are in journal.json.",
+                "\n{} more {what} are left out here; all are in {file}.",
                 parts.len() - index
             );
             return;

@@ -7,24 +7,42 @@
 //!                     └─▶ summary.md
 //! ```
 //!
-//! The last three are functions of the journal alone, so they can be made again from the file, byte for byte.
+//! The last three are functions of the journal alone, so they can be made again from the file, byte for byte. What
+//! changed between two journals ([`against`]) and how many of them went over time ([`trend`]) is made of journals, too.
 
+pub mod against;
 mod agree;
+pub mod classes;
 pub mod html;
 pub mod journal;
 pub mod junit;
 pub mod markdown;
+pub mod meta;
 pub mod read;
 pub mod representative;
 pub mod summary;
 pub mod table;
+pub mod trend;
 pub mod troubles;
 mod write;
 
-pub use write::{WriteError, prepare, write_all, write_elsewhere, write_journal, write_texts};
+pub use write::{
+    WriteError, prepare, write_all, write_beside, write_elsewhere, write_journal, write_texts,
+};
 
+use against::Changes;
 use journal::{Drill, Journal, Summary};
 use summary::ScenarioSummary;
+use trend::Trend;
+
+/// What a page shows beside its journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// What changed since another run.
+    pub changes: Option<Changes>,
+    /// How it went over time.
+    pub trend: Option<Trend>,
+}
 
 /// RTO's bound where no drill says one: that of the built-in scenarios.
 const LIMIT_MS: u64 = 300_000;
@@ -107,4 +125,4 @@ fn limit_ms(drills: &[Drill<'_>], scenario: &ScenarioSummary) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::agree;
-use super::journal::{Drill, Journal, SCHEMA, Skipped, Summary};
+use super::journal::{Drill, Journal, READABLE, SCHEMA, Skipped, Summary};
 use super::representative::{Rank, Representatives};
 use crate::token::has_the_form;
 use crate::verdict::Stage;
@@ -113,24 +113,29 @@ pub fn read(path: &Path) -> Result<Journal<'static>, ReadError> {
         let help = "the file is no JSON object: give a journal.json that a run with --report DIR wrote, whole";
         unfit("$".to_owned(), e.to_string(), help)
     })?;
-    if head.schema.as_ref().and_then(|s| s.as_str()) != Some(SCHEMA) {
+    let named = head.schema.as_ref().and_then(|s| s.as_str());
+    if !named.is_some_and(|name| READABLE.contains(&name)) {
         let found = head.schema.map_or("missing".to_owned(), |s| s.to_string());
         let help = "use the firedrill that wrote it, or run the drills again with this one";
-        let why = format!("the schema is {found}, and this build reads \"{SCHEMA}\"");
+        let known = READABLE.map(|name| format!("\"{name}\"")).join(" and ");
+        let why = format!("the schema is {found}, and this build reads {known}");
         return Err(unfit("$.schema".to_owned(), why, help));
     }
     let mut text = serde_json::Deserializer::from_reader(open()?);
-    let journal: Journal<'static> = serde_path_to_error::deserialize(&mut text).map_err(|e| {
-        let place = match e.path().to_string().as_str() {
-            "." => "$".to_owned(),
-            path => format!("$.{path}"),
-        };
-        unfit(place, e.into_inner().to_string(), REMEDY)
-    })?;
+    let mut journal: Journal<'static> =
+        serde_path_to_error::deserialize(&mut text).map_err(|e| {
+            let place = match e.path().to_string().as_str() {
+                "." => "$".to_owned(),
+                path => format!("$.{path}"),
+            };
+            unfit(place, e.into_inner().to_string(), REMEDY)
+        })?;
     check(&journal).map_err(|(place, why)| {
         let help = "somebody edited or cut the file: run the drills again with --report";
         unfit(place, why, help)
     })?;
+    // An older version lacks fields that may be absent. Written again, it is of this one.
+    journal.schema = SCHEMA.into();
     Ok(journal)
 }
 
@@ -204,7 +209,8 @@ fn check(journal: &Journal<'_>) -> Result<(), (String, String)> {
 }
 
 /// Merges journals, each with the file that it came from. A drill that two of them tell alike is told once. Of each
-/// scenario in each world only the representative keeps its details. One journal stays as it is.
+/// scenario in each world only the representative keeps its details. The runs of all are kept. One journal stays as it
+/// is.
 ///
 /// # Errors
 /// [`ReadError::Contradiction`].
@@ -219,9 +225,11 @@ pub fn merge(
     let mut scenarios: Vec<String> = Vec::new();
     let mut drills: BTreeMap<(usize, WorldKind, u64), (usize, Drill<'static>)> = BTreeMap::new();
     let mut skipped = Skipped::default();
+    let mut meta = Vec::new();
     let mut paths = Vec::new();
     for (number, (path, journal)) in journals.into_iter().enumerate() {
         paths.push(path);
+        meta.extend(journal.meta);
         let more = journal.summary.unfinished();
         skipped.drills = skipped.drills.saturating_add(more.drills);
         for (scenario, count) in more.scenarios {
@@ -276,5 +284,5 @@ pub fn merge(
     for (index, detail) in kept.into_kept() {
         drills[index].detail = Some(detail);
     }
-    Ok(Journal::of(drills, skipped))
+    Ok(Journal::of(drills, skipped).with_meta(meta))
 }

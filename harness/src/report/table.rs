@@ -11,6 +11,10 @@ use crate::drill::DrillResult;
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::Verdict;
 
+/// Columns of a terminal that the table fits.
+const WIDTH: usize = 80;
+/// However wide the numbers are, names have so many columns.
+const NAME_MIN: usize = 10;
 /// How many findings of one kind are shown each by itself.
 const EXAMPLES: usize = 3;
 
@@ -31,61 +35,77 @@ fn limit(scenarios: &[ScenarioSummary]) -> Option<String> {
     })
 }
 
-/// The same of scenarios that are summed up already.
+/// The same of scenarios that are summed up already. It fits a terminal of 80 columns; what it leaves out is in the report.
 #[must_use]
 pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     let limit = limit(scenarios);
-    table.set_header([
-        "Scenario",
-        "Verdict",
-        &format!(
-            "RTO median / p99 / worst\n{}",
-            limit.as_deref().unwrap_or("of each one's own limit")
-        ),
-        "Errors after recovery\nworst, below 0.01%",
-        "Trades acknowledged\nand lost",
-        "Impact\nmedian / worst",
-    ]);
-    for s in scenarios {
-        table.add_row([
-            s.label.clone(),
-            verdicts(s),
-            match s.never_told() {
-                None => times(&[s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms], s.no_rto()),
-                Some(never) => format!(
-                    "{}\n{never}",
-                    times(&[s.rto_p50_ms, s.rto_p99_ms, s.rto_max_ms], s.no_rto())
-                ),
-            },
-            match s.error_rate_max_ppm {
-                Some(ppm) => format!(
-                    "{} of {}",
-                    show_ppm(ppm),
-                    show_count(s.requests_after_recovery)
-                ),
-                None => "none measured".to_owned(),
-            },
-            format!(
-                "{}, lost {}",
-                show_count(s.trades_acknowledged),
-                show_count(s.trades_lost)
-            ),
-            times(&[s.impact_p50_ms, s.impact_max_ms], "none"),
-        ]);
+    let limit = limit.as_deref().unwrap_or("of its own limit");
+    let header = [
+        "Scenario\n".to_owned(),
+        "Drills\n".to_owned(),
+        format!("RTO median / worst\n{limit}"),
+        "Errors\nworst".to_owned(),
+        "Lost\ntrades".to_owned(),
+        "Impact\nworst".to_owned(),
+    ];
+    let mut rows: Vec<[String; 6]> = scenarios.iter().map(row).collect();
+    let widths = (1..6).map(|column| {
+        let cells = rows.iter().chain([&header]).map(|row| &row[column]);
+        cells
+            .flat_map(|cell| cell.lines())
+            .map(|line| line.chars().count())
+            .max()
+    });
+    let others: usize = widths.map(|width| width.unwrap_or(0) + 2).sum();
+    // Numbers stay whole. Names have hyphens to be parted at.
+    let room = WIDTH.saturating_sub(others + 1).max(NAME_MIN);
+    for row in &mut rows {
+        let name = textwrap::wrap(&row[0], room).join("\n");
+        row[0] = name;
     }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    table.add_rows(rows);
     for index in 2..6 {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+    let mut out: Vec<String> = table
         .to_string()
         .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    out.push(below(scenarios));
+    out.join("\n")
+}
+
+fn row(s: &ScenarioSummary) -> [String; 6] {
+    let rto = times(&[s.rto_p50_ms, s.rto_max_ms], s.no_rto());
+    [
+        s.label.clone(),
+        verdicts(s),
+        match s.never_told() {
+            None => rto,
+            Some(never) => format!("{rto}\n{}", never.trim_end_matches(" recovered")),
+        },
+        s.error_rate_max_ppm.map_or("none".to_owned(), show_ppm),
+        show_count(s.trades_lost),
+        times(&[s.impact_max_ms], "none"),
+    ]
+}
+
+/// What the numbers rest on.
+fn below(scenarios: &[ScenarioSummary]) -> String {
+    let sum = |of: fn(&ScenarioSummary) -> u64| {
+        show_count(scenarios.iter().map(of).fold(0, u64::saturating_add))
+    };
+    format!(
+        " {} requests after recovery, {} trades acknowledged",
+        sum(|s| s.requests_after_recovery),
+        sum(|s| s.trades_acknowledged)
+    )
 }
 
 fn verdicts(s: &ScenarioSummary) -> String {

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use executor::printable;
 
 use super::journal::{Journal, Skipped};
-use super::{html, junit, markdown};
+use super::{Beside, html, junit, markdown};
 use crate::drill::DrillResult;
 
 /// Where evidence lies in a report's directory.
@@ -63,8 +63,8 @@ pub fn write_all(
     write_journal(directory, &Journal::new(results, skipped))
 }
 
-/// What makes a file's text of a journal.
-type Rendering = fn(&Journal<'_>) -> String;
+/// What makes a file's text of a journal and of what stands beside it.
+type Rendering = fn(&Journal<'_>, &Beside) -> String;
 
 /// Writes `journal.json`, `junit.xml`, `summary.md` and `report.html` into `directory`, which is made if need be, and
 /// below `evidence/SCENARIO/WORLD-SEED` what the executor put by, of the drills that kept it. What a former report left in `evidence`
@@ -73,6 +73,18 @@ type Rendering = fn(&Journal<'_>) -> String;
 /// # Errors
 /// The first file that could not be written.
 pub fn write_journal(directory: &Path, journal: &Journal<'_>) -> Result<(), WriteError> {
+    write_beside(directory, journal, &Beside::default())
+}
+
+/// The same, with what the page shows beside the journal.
+///
+/// # Errors
+/// As [`write_journal`].
+pub fn write_beside(
+    directory: &Path,
+    journal: &Journal<'_>,
+    beside: &Beside,
+) -> Result<(), WriteError> {
     fs::create_dir_all(directory).map_err(wrong(directory))?;
     write(&directory.join("journal.json"), PUBLIC, |out| {
         serde_json::to_writer_pretty(&mut *out, journal)?;
@@ -80,12 +92,12 @@ pub fn write_journal(directory: &Path, journal: &Journal<'_>) -> Result<(), Writ
     })?;
     // One after the other, so that only one of them is in memory.
     let renderings: [(&str, Rendering); 3] = [
-        ("junit.xml", junit::render),
-        ("summary.md", markdown::render),
-        ("report.html", html::render),
+        ("junit.xml", |journal, _| junit::render(journal)),
+        ("summary.md", |journal, _| markdown::render(journal)),
+        ("report.html", html::render_beside),
     ];
     for (name, render) in renderings {
-        let text = render(journal);
+        let text = render(journal, beside);
         write(&directory.join(name), PUBLIC, |out| {
             out.write_all(printable(&text).as_bytes())
         })?;

@@ -9,18 +9,10 @@ use super::error::{Mistake, ScenarioError};
 use super::quantity::{Span, format_duration};
 use super::raw::Raw;
 use super::{
-    Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue, check_faults,
+    Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue, check_faults, keys,
 };
 use crate::evidence::REQUESTS_MIN;
 use crate::suggest;
-
-/// The procedure's recovery time objective: no scenario may ask for less strictness.
-const RTO_LIMIT: Duration = Duration::from_secs(300);
-/// The procedure's bound of the error rate, in millionths (0.01 %).
-const ERROR_RATE_LIMIT: u32 = 100;
-/// Longest drill.
-const DURATION_LIMIT: Duration = Duration::from_secs(4 * 3600);
-const PATHS: [&str; 4] = ["none", "application", "undo", "restore"];
 
 #[derive(Default)]
 pub(super) struct Mistakes(Vec<Mistake>);
@@ -74,9 +66,9 @@ pub(super) fn check(
     check_name(&mut m, &raw.name);
     check_releases(&mut m, &raw);
     let load = Load {
-        rate_per_s: m.within("rate_per_s", &raw.load.rate_per_s, 1..=10_000),
-        accounts: m.within("accounts", &raw.load.accounts, 2..=100_000),
-        markets: m.within("markets", &raw.load.markets, 1..=64),
+        rate_per_s: m.within("rate_per_s", &raw.load.rate_per_s, keys::RATE_PER_S),
+        accounts: m.within("accounts", &raw.load.accounts, keys::ACCOUNTS),
+        markets: m.within("markets", &raw.load.markets, keys::MARKETS),
     };
     let expect = check_expect(&mut m, &raw, triggers);
     let timing = check_timing(&mut m, &raw, &load, &expect);
@@ -156,7 +148,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
                     word.span(),
                     format!("unknown outcome `{word_given}`"),
                     "neither `recovered` nor `escalated`",
-                    suggest::help(word_given, &["recovered", "escalated"]),
+                    suggest::help(word_given, &keys::OUTCOMES),
                 );
                 Expected::Recovered
             }
@@ -179,7 +171,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
         );
     }
     if let Some(given) = &e.path
-        && PATHS.contains(&given.get_ref().as_str())
+        && keys::PATHS.contains(&given.get_ref().as_str())
         && trigger.is_none() != (path == Path::None)
     {
         let (label, help) = if trigger.is_none() {
@@ -201,7 +193,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
         );
     }
     let rto = e.rto_max.get_ref().0;
-    if rto > RTO_LIMIT {
+    if rto > keys::RTO_MAX {
         m.add(
             e.rto_max.span(),
             format!(
@@ -235,7 +227,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
         }
     }
     let rate = *e.error_rate_max.get_ref();
-    if rate.0 > ERROR_RATE_LIMIT {
+    if rate > keys::ERROR_RATE_MAX {
         m.add(
             e.error_rate_max.span(),
             format!(
@@ -253,7 +245,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
         );
     }
     let p99 = e.p99_max.get_ref().0;
-    if !(Duration::from_millis(1)..=Duration::from_millis(2_500)).contains(&p99) {
+    if !keys::P99.contains(&p99) {
         m.add(
             e.p99_max.span(),
             format!("p99_max is {}", format_duration(p99)),
@@ -327,7 +319,7 @@ fn check_path(m: &mut Mistakes, path: Option<&Spanned<String>>, triggered: bool)
                 path.span(),
                 format!("unknown path `{word}`"),
                 "not a way to roll back",
-                suggest::help(word, &PATHS),
+                suggest::help(word, &keys::PATHS),
             );
             Path::None
         }
@@ -350,7 +342,7 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
         hold: of(&t.hold),
     };
     let show = format_duration;
-    if timing.warm_up < Duration::from_secs(20) {
+    if timing.warm_up < keys::WARM_UP_MIN {
         m.add(
             t.warm_up.span(),
             format!("warm_up of {} shows no steady state", show(timing.warm_up)),
@@ -358,7 +350,7 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
             "at least \"20s\", for instance \"60s\"",
         );
     }
-    if timing.duration > DURATION_LIMIT {
+    if timing.duration > keys::DURATION_MAX {
         m.add(
             t.duration.span(),
             format!("a drill of {} is too long", show(timing.duration)),

@@ -8,14 +8,14 @@ use super::check::Mistakes;
 use super::fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, Need};
 use super::quantity::{Span, format_duration};
 use super::raw::{RawCrash, RawFault};
-use super::{Crash, CrashSide, Timing};
+use super::{Crash, CrashSide, Timing, keys};
 use crate::suggest;
 
 /// Faults in one scenario: more than that is noise, not a drill.
 const FAULTS_MAX: usize = 16;
 
 pub(super) fn crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
-    let request = m.within("request", &raw.request, 1..=100_000);
+    let request = m.within("request", &raw.request, keys::CRASH_REQUEST);
     let side = match raw.side.get_ref().as_str() {
         "before" => Some(CrashSide::Before),
         "after" => Some(CrashSide::After),
@@ -24,7 +24,7 @@ pub(super) fn crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
                 raw.side.span(),
                 format!("unknown side `{word}`"),
                 "neither `before` nor `after`",
-                suggest::help(word, &["before", "after"]),
+                suggest::help(word, &keys::SIDES),
             );
             None
         }
@@ -189,7 +189,8 @@ fn target(
     given: Option<&Spanned<String>>,
     place: &std::ops::Range<usize>,
 ) -> Option<Option<String>> {
-    match (given, spec.targets) {
+    let targets = spec.targets.names();
+    match (given, targets.as_slice()) {
         (None, []) => Some(None),
         (Some(word), []) => {
             m.add(

@@ -12,12 +12,13 @@ mod check_faults;
 mod check_runbook;
 mod error;
 pub mod fault;
+pub mod keys;
 mod quantity;
 mod raw;
 
 pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};
 pub use error::{Mistake, ScenarioError};
-pub use fault::{Anchor, Fault, FaultKind};
+pub use fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, HeldUp, UndoScripts};
 pub use quantity::{PartsPerMillion, format_duration, parse_duration};
 
 use std::time::Duration;

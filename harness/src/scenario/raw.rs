@@ -127,11 +127,21 @@ impl Default for RawTiming {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawCrash {
     pub(super) request: Spanned<i64>,
     pub(super) side: Spanned<String>,
     pub(super) resume_after: Spanned<Span>,
+}
+
+impl Default for RawCrash {
+    fn default() -> Self {
+        Self {
+            request: given_by_nobody(1),
+            side: given_by_nobody("after".to_owned()),
+            resume_after: seconds(5),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -196,12 +206,7 @@ fn example(field: &str) -> String {
         "name" => "name = \"latency-regression\"",
         "release" => "[release]\nto = \"1.5.0-slow-path\"",
         "expect" => "[expect]\ntrigger = \"sla-latency-p99\"",
-        "crash" => "[crash]\nrequest = 12\nside = \"after\"\nresume_after = \"5s\"",
-        "faults" => "[[faults]]\nkind = \"api-slow\"\ndelay = \"800ms\"",
         "kind" => "kind = \"api-slow\"",
-        "request" => "request = 12",
-        "side" => "side = \"after\"",
-        "resume_after" => "resume_after = \"5s\"",
         "to" => "to = \"1.5.0-slow-path\"",
         "trigger" => "trigger = \"sla-latency-p99\"",
         _ => return format!("add `{field}`"),

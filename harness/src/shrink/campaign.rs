@@ -32,14 +32,7 @@ fn failure(result: &DrillResult) -> Option<Finding> {
 fn needed(scenario: &Scenario) -> Vec<&Fault> {
     let expect = &scenario.expect;
     let usual = expect.outcome == Expected::Recovered && expect.trigger.is_some();
-    let decides_path = |kind| {
-        matches!(
-            kind,
-            FaultKind::UndoScriptMissing
-                | FaultKind::UndoScriptLossy
-                | FaultKind::UndoScriptFailing
-        )
-    };
+    let decides_path = |kind: FaultKind| kind.spec().undo_scripts.is_some();
     let faults = scenario.faults.iter();
     faults
         .filter(|fault| !usual || decides_path(fault.kind))
@@ -113,11 +106,16 @@ fn smallest(
         if stop.load(Ordering::Relaxed) || needed(scenario) != wanted {
             return Ok(None);
         }
-        let result = drill::run(&Plan {
+        let smaller = Plan {
             scenario: Arc::clone(scenario),
             seed,
             ..plan.clone()
-        })?;
+        };
+        let result = match drill::run(&smaller) {
+            // What was found so far is the smallest.
+            Err(WorldError::Interrupted) => return Ok(None),
+            result => result?,
+        };
         finished();
         let same = failure(&result).filter(|found| found.class() == class);
         Ok(same.map(|found| (seed, found, result.replay)))

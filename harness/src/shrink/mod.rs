@@ -7,8 +7,9 @@
 pub mod campaign;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::scenario::Scenario;
+use crate::scenario::{Fault, Scenario, format_duration};
 use crate::worlds::WorldError;
 
 /// How many small seeds are tried.
@@ -80,11 +81,25 @@ fn lacking(whole: &Scenario, left: &Scenario) -> Vec<String> {
     if whole.crash.is_some() && left.crash.is_none() {
         lacks.push("no crash".to_owned());
     }
-    // Faults are left out one by one, and the others keep their order.
+    if let (Some(was), Some(is)) = (whole.crash, left.crash)
+        && is.resume_after != was.resume_after
+    {
+        let after = format_duration(is.resume_after);
+        lacks.push(format!("another host resumes after {after}"));
+    }
+    // Faults are left out one by one or made smaller, and the others keep their order.
     let mut kept = left.faults.iter().peekable();
     for fault in &whole.faults {
-        if kept.next_if_eq(&fault).is_none() {
-            lacks.push(format!("no {}", fault.in_words()));
+        let same = |it: &&Fault| {
+            (it.kind, &it.target, &it.when) == (fault.kind, &fault.target, &fault.when)
+        };
+        match kept.next_if(same) {
+            None => lacks.push(format!("no {}", fault.in_words())),
+            Some(it) if it == fault => {}
+            Some(it) if it.at != fault.at || it.jitter != fault.jitter => {
+                lacks.push(format!("{} at once", it.in_words()));
+            }
+            Some(it) => lacks.push(it.in_words()),
         }
     }
     let (was, is) = (&whole.load, &left.load);
@@ -106,6 +121,13 @@ fn lacking(whole: &Scenario, left: &Scenario) -> Vec<String> {
         lacks.push(format!("{} requests a second", is.rate_per_s));
     }
     lacks
+}
+
+/// Half of a time of a second or more, in tenths of a second; a shorter one is as short as it need be.
+fn half(of: Duration) -> Option<Duration> {
+    let tenths = of.as_millis() / 200;
+    let tenths = u64::try_from(tenths).ok().filter(|&tenths| tenths >= 5)?;
+    Some(Duration::from_millis(tenths * 100))
 }
 
 /// The scenarios that are one step simpler, the greatest simplification first.
@@ -130,6 +152,28 @@ pub fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     for at in 0..scenario.faults.len() {
         offer(&|s| {
             s.faults.remove(at);
+        });
+    }
+    for at in 0..scenario.faults.len() {
+        let fault = &scenario.faults[at];
+        if !fault.at.is_zero() {
+            offer(&|s| s.faults[at].at = Duration::ZERO);
+        }
+        if !fault.jitter.is_zero() {
+            offer(&|s| s.faults[at].jitter = Duration::ZERO);
+        }
+        if let Some(half) = fault.lasts.and_then(half) {
+            offer(&|s| s.faults[at].lasts = Some(half));
+        }
+        if let Some(half) = fault.delay.and_then(half) {
+            offer(&|s| s.faults[at].delay = Some(half));
+        }
+    }
+    if let Some(half) = scenario.crash.and_then(|crash| half(crash.resume_after)) {
+        offer(&|s| {
+            if let Some(crash) = &mut s.crash {
+                crash.resume_after = half;
+            }
         });
     }
     let (load, timing) = (scenario.load, scenario.timing);

@@ -26,9 +26,12 @@ mod canonical;
 mod compare;
 mod exact;
 mod judge;
+mod junit;
 mod likeness;
+mod markdown;
 mod objections;
 mod observed;
+mod page;
 mod plans;
 mod policy;
 mod protection;
@@ -47,11 +50,14 @@ pub use exact::{
     upper_bound,
 };
 pub use judge::{Answer, Judgement, Reason, Remedy, verify};
+pub use junit::junit;
+pub use markdown::markdown;
+pub use page::page;
 pub use plans::{PlanDiff, diffs};
 pub use policy::{Concern, Needs, Weight, concerns};
 pub use protection::Protection;
 pub use runs::{Brief, Case, Runs, Spared, drill_seed};
-pub use show::{details, json, markdown, text};
+pub use show::{details, json, text};
 pub use shrink::{Smallest, smallest};
 pub use trials::Trial;
 pub use vacuous::Vacuous;

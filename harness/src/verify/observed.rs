@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dex::migrations::{Kind, Migration};
 use dex::release::{Release, Service};
-use executor::TriggerEvent;
 use executor::baseline::{Baseline, ServiceBaseline};
 use executor::planner::{Observed, ReplicaSetState, ServiceState, template_digest};
 use executor::ports::{HistoryRow, LedgerPosition, Snapshot};
-use executor::runbook::{Command, Phase, Runbook};
+use executor::runbook::Runbook;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::scenario::{FaultKind, Scenario};
-use crate::worlds::common::manifests::pod_template;
+use crate::scenario::{Scenario, UndoScripts};
+use crate::worlds::common::manifests::{environment, pod_template, replicas, selector};
 
 /// The state after the deployment of `scenario`, as an executor that follows `runbook` would have recorded and found it. `None`: nothing
 /// triggers there, so nothing is planned, or the runbook lacks the trigger.
@@ -32,15 +31,15 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
     for service in Service::ALL {
         let name = service.name();
         let (was, is) = (pod_template(service, &from), pod_template(service, &to));
-        let config = |release: &Release| of_config(release, name);
+        let config = |release: &Release| of_config(release, service);
         recorded.insert(
             name.to_owned(),
             ServiceBaseline {
                 uid: name.to_owned(),
-                selector: format!("app={name}"),
+                selector: selector(service),
                 template: was.clone(),
                 revision: Some(1),
-                replicas: 1,
+                replicas: replicas(service),
                 image: from.build(service).image(),
                 config: config(&from),
                 builds: BTreeSet::new(),
@@ -61,7 +60,7 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
             ServiceState {
                 uid: name.to_owned(),
                 paused: false,
-                replicas: 1,
+                replicas: replicas(service),
                 template_digest: template_digest(&is),
                 image: to.build(service).image(),
                 revision: Some(replica_sets.len() as u64),
@@ -96,33 +95,36 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
         scripts: scripts(scenario, all(to.migrations())),
         snapshot,
         position: None,
-        trigger: Some(TriggerEvent::fired(
-            trigger,
-            trigger.condition.value,
-            at(40),
-            at(55),
-        )),
+        trigger: Some(trigger.fired(trigger.condition.value, at(40), at(55))),
         force: false,
     })
 }
 
 /// The migrations' files, as the faults of `scenario` leave them.
 fn scripts(scenario: &Scenario, mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let has = |kind| scenario.faults.iter().any(|fault| fault.kind == kind);
-    if has(FaultKind::UndoScriptMissing) {
-        files.retain(|name, _| !name.starts_with('U'));
-    }
-    if has(FaultKind::UndoScriptLossy) {
-        let undo = files.iter_mut().filter(|(name, _)| name.starts_with('U'));
-        undo.for_each(|(_, sql)| *sql = sql.replace("rollback: lossless", "rollback: lossy"));
+    let faults = scenario.faults.iter();
+    for fate in faults.filter_map(|fault| fault.kind.spec().undo_scripts) {
+        match fate {
+            UndoScripts::Missing => files.retain(|name, _| !name.starts_with('U')),
+            UndoScripts::Lossy => {
+                let undo = files.iter_mut().filter(|(name, _)| name.starts_with('U'));
+                undo.for_each(|(_, sql)| {
+                    *sql = sql.replace("rollback: lossless", "rollback: lossy")
+                });
+            }
+            UndoScripts::Failing => {}
+        }
     }
     files
 }
 
 /// The ConfigMaps of one service.
-fn of_config(release: &Release, service: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let own = format!("{service}-config");
-    let maps = release.config.iter().filter(|(name, _)| **name == own);
+fn of_config(release: &Release, service: Service) -> BTreeMap<String, BTreeMap<String, String>> {
+    let own = environment(service);
+    let maps = release
+        .config
+        .iter()
+        .filter(|(name, _)| own.contains(*name));
     maps.map(|(name, data)| {
         let data = data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         ((*name).to_owned(), data.collect())
@@ -152,16 +154,10 @@ fn history(release: &Release) -> Vec<HistoryRow> {
 
 /// The snapshot that the runbook would restore, if it takes it.
 fn snapshot(runbook: &Runbook, taken_at: Timestamp, history: &[HistoryRow]) -> Option<Snapshot> {
-    let wanted = runbook.steps.iter().find_map(|step| match &step.command {
-        Command::RestoreSnapshot { name } => Some(name),
-        _ => None,
-    })?;
-    let taken = runbook.steps.iter().any(|step| {
-        step.phase == Phase::Prepare
-            && matches!(&step.command, Command::Snapshot { name } if name == wanted)
-    });
+    let wanted = runbook.snapshot_restored()?;
+    let taken = runbook.snapshots_taken().any(|name| name == wanted);
     taken.then(|| Snapshot {
-        name: wanted.clone(),
+        name: wanted.to_owned(),
         taken_at,
         size_bytes: 1,
         position: LedgerPosition::default(),
@@ -173,7 +169,7 @@ fn snapshot(runbook: &Runbook, taken_at: Timestamp, history: &[HistoryRow]) -> O
 mod tests {
     use super::after_deployment;
     use crate::runbooks::LoadedRunbook;
-    use crate::scenario::{BUILT_IN, Fault, FaultKind, Path, Scenario};
+    use crate::scenario::{BUILT_IN, Fault, Path, Scenario, UndoScripts};
 
     #[test]
     fn the_planner_takes_the_path_that_each_built_in_scenario_expects() {
@@ -187,7 +183,8 @@ mod tests {
             };
             let plan = executor::planner::plan(&runbook, &observed).expect("there is a plan");
             // What fails on the way takes another way than the one that is planned.
-            let fails = |fault: &Fault| fault.kind == FaultKind::UndoScriptFailing;
+            let fails =
+                |fault: &Fault| fault.kind.spec().undo_scripts == Some(UndoScripts::Failing);
             if scenario.faults.iter().any(fails) {
                 continue;
             }

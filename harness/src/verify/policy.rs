@@ -11,7 +11,7 @@ mod steps;
 
 use std::collections::BTreeSet;
 
-use executor::runbook::{Command, Condition, Operator, Runbook};
+use executor::runbook::{Condition, Kind, Operator, Runbook};
 use serde::Serialize;
 
 use self::front_matter::front_matter;
@@ -153,11 +153,11 @@ fn early_checks(old: &Runbook, new: &Runbook, found: &mut Found) {
         let last_undo = runbook
             .steps
             .iter()
-            .rposition(|s| matches!(s.command, Command::RolloutUndo { .. }));
+            .rposition(|s| s.command.kind() == Kind::RolloutUndo);
         let before = runbook.steps.iter().take(last_undo.unwrap_or(0));
         let checks = before.filter(|s| {
-            matches!(s.command, Command::CheckHealth { .. } | Command::CheckBuildInfo { .. } | Command::ReviewReplicaSets | Command::RolloutStatus)
-                || matches!(&s.command, Command::PromQuery { query } | Command::LogQuery { query } if query.contains("$WINDOW"))
+            let query = s.command.query();
+            s.command.spec().follows_undo || query.is_some_and(|it| it.contains("$WINDOW"))
         });
         checks.map(|s| s.name.clone()).collect()
     };

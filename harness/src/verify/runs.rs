@@ -123,7 +123,7 @@ impl Brief {
 /// How much harm `finding` counts; 1 where it counts none.
 fn extent(finding: &Finding) -> u64 {
     match finding {
-        Finding::Books(books) => {
+        Finding::Trades(books) | Finding::Orders(books) => {
             let counts = &books.counts;
             (counts.lost + counts.changed + counts.duplicated).max(1)
         }

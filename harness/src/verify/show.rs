@@ -11,7 +11,9 @@ use super::exact::{ALPHA_PPM, NEVER, share_ppm};
 use super::judge::{Answer, Judgement, Remedy};
 use super::objections::distinct;
 use super::runs::Spared;
+use crate::report::meta::Meta;
 use crate::stats::{show_count, show_ms, show_ppm};
+use crate::verdict::Verdict;
 
 /// Columns of the terminal's text; tokens of replays are not wrapped.
 const WIDTH: usize = 80;
@@ -48,7 +50,7 @@ fn signed(unit: Unit, n: i64) -> String {
 }
 
 /// The median of the differences with its interval.
-fn difference(m: &Measure) -> String {
+pub(super) fn difference(m: &Measure) -> String {
     let (median, interval) = m.difference;
     match interval {
         Some((low, high)) => format!(
@@ -61,12 +63,12 @@ fn difference(m: &Measure) -> String {
     }
 }
 
-fn p99(m: &Measure) -> String {
+pub(super) fn p99(m: &Measure) -> String {
     m.p99_at_most
         .map_or_else(|| "not shown".to_owned(), |most| signed(m.unit, most))
 }
 
-fn pairs(c: &Comparison) -> String {
+pub(super) fn pairs(c: &Comparison) -> String {
     let counts = c.counts;
     let mut parts = Vec::new();
     for (n, what) in [
@@ -87,6 +89,18 @@ fn pairs(c: &Comparison) -> String {
         }
     }
     format!("{} pairs: {}", c.pairs.len(), parts.join(", "))
+}
+
+/// What the pairs of a scenario come to by themselves, whatever is said of the whole.
+pub(super) fn of_pairs(c: &Comparison) -> Verdict {
+    let counts = c.counts;
+    if counts.newly_failing + counts.failing_where_unknown + counts.newly_harmful > 0 {
+        Verdict::Fail
+    } else if counts.is_silent() || counts.newly_inconclusive > 0 {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Pass
+    }
 }
 
 fn wrapped(first: &str, rest: &str, text: &str) -> Vec<String> {
@@ -116,7 +130,7 @@ fn headline(j: &Judgement) -> String {
 }
 
 /// What was performed, and what the confidence is of.
-fn extent(j: &Judgement) -> String {
+pub(super) fn extent(j: &Judgement) -> String {
     let stopped = if j.seeds.0 < j.seeds.1 && !j.interrupted {
         format!(", decided after {} of {} seeds", j.seeds.0, j.seeds.1)
     } else {
@@ -160,7 +174,7 @@ fn spared(it: &Spared) -> String {
 }
 
 /// What the confidence is of.
-fn confidence(j: &Judgement) -> String {
+pub(super) fn confidence(j: &Judgement) -> String {
     let percent = ALPHA_PPM / 10_000;
     let tests: usize = j.comparisons.iter().map(|c| c.measures.len()).sum();
     let looks = if j.looks > 1 {
@@ -179,7 +193,7 @@ fn confidence(j: &Judgement) -> String {
 }
 
 /// Every change, once: those of the front matter, of the plans, and of what no plan has.
-fn changes(j: &Judgement) -> Vec<&str> {
+pub(super) fn changes(j: &Judgement) -> Vec<&str> {
     let mut seen = BTreeSet::new();
     let plans = j.plans.iter().flat_map(|plan| &plan.changes);
     let all = j.renamed.iter().chain(&j.front_matter).chain(plans);
@@ -378,7 +392,7 @@ pub fn details(j: &Judgement) -> String {
 }
 
 /// How the numbers are to be read.
-const LEGEND: &str = "Differences are candidate less baseline, pair by pair: their median with an exact interval at 95 %, and what 99 % of them do not exceed, at 95 %, which takes 299 pairs to show.";
+pub(super) const LEGEND: &str = "Differences are candidate less baseline, pair by pair: their median with an exact interval at 95 %, and what 99 % of them do not exceed, at 95 %, which takes 299 pairs to show.";
 
 fn table(j: &Judgement) -> String {
     let mut table = Table::new();
@@ -422,91 +436,9 @@ fn table(j: &Judgement) -> String {
     lines.join("\n")
 }
 
-/// Text within a cell or an item of Markdown.
-fn escaped(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;")
-}
-
-/// `verify.md`: for a pull request or a job's summary.
+/// `verify.json`; `meta` says when, where and by which command it was made, and is no part of what is compared.
 #[must_use]
-pub fn markdown(j: &Judgement) -> String {
-    let mut out = format!(
-        "## {}\n\n`{}` instead of `{}`\n\n",
-        j.answer, j.candidate, j.baseline
-    );
-    for reason in &j.reasons {
-        let remedy = match &reason.remedy {
-            Some(Remedy::Say(remedy)) => format!(" → {}", escaped(remedy)),
-            _ => String::new(),
-        };
-        let _ = writeln!(
-            out,
-            "- **{}**: {}{remedy}",
-            reason.answer,
-            escaped(&reason.text)
-        );
-    }
-    if let Some(seeds) = j.seeds_enough() {
-        let _ = writeln!(out, "\n`{}`", Remedy::Seeds(seeds));
-    }
-    let _ = writeln!(out, "\n### What changes\n");
-    let changes = changes(j);
-    for change in &changes {
-        let _ = writeln!(out, "- {}", escaped(change));
-    }
-    if changes.is_empty() {
-        let _ = writeln!(out, "Nothing that is done.");
-    }
-    if !j.comparisons.is_empty() {
-        let _ = writeln!(out, "\n### Numbers\n\n{}; {}.\n", extent(j), confidence(j));
-        let _ = writeln!(
-            out,
-            "| scenario | | baseline | candidate | difference | 99 % at most | worse |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
-        );
-        for c in &j.comparisons {
-            let _ = writeln!(out, "| **{}** | {} | | | | | |", c.scenario.name, pairs(c));
-            for m in &c.measures {
-                let _ = writeln!(
-                    out,
-                    "| | {} | {} | {} | {} | {} | {} of {} |",
-                    m.name,
-                    value(m.unit, m.baseline),
-                    value(m.unit, m.candidate),
-                    difference(m),
-                    p99(m),
-                    m.worse,
-                    m.pairs
-                );
-            }
-        }
-        let _ = writeln!(out, "\n{LEGEND}");
-    }
-    if let Some(s) = &j.smallest {
-        let cut = if s.cut.is_empty() {
-            "nothing could be left out".to_owned()
-        } else {
-            s.cut.join(", ")
-        };
-        let _ = writeln!(
-            out,
-            "\n### Smallest failing case\n\n`{}`, seed {}; {cut}. `{}`: {}\n\n```sh\n# the baseline passes\ncargo xtask replay {}\n# the candidate fails\ncargo xtask replay {}\n```",
-            s.scenario,
-            s.seed,
-            s.oracle,
-            escaped(&s.reason),
-            s.baseline_replay,
-            s.candidate_replay
-        );
-    }
-    if let Some(reference) = &j.reference {
-        let _ = writeln!(out, "\n# Against the reference\n\n{}", markdown(reference));
-    }
-    out
-}
-
-/// `verify.json`.
-#[must_use]
-pub fn json(j: &Judgement) -> Value {
+pub fn json(j: &Judgement, meta: &[Meta]) -> Value {
     let comparisons: Vec<Value> = j
         .comparisons
         .iter()
@@ -524,7 +456,8 @@ pub fn json(j: &Judgement) -> Value {
         })
         .collect();
     json!({
-        "schema": "firedrill-verify/2",
+        "schema": "firedrill-verify/3",
+        "meta": meta,
         "answer": j.answer,
         "baseline": j.baseline,
         "candidate": j.candidate,
@@ -545,6 +478,6 @@ pub fn json(j: &Judgement) -> Value {
         "drills": j.drills,
         "spared": j.spared,
         "interrupted": j.interrupted,
-        "reference": j.reference.as_deref().map(json),
+        "reference": j.reference.as_deref().map(|reference| json(reference, &[])),
     })
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use executor::runbook::{Command, Condition, OnFail, Operator, Runbook, Step, Trigger};
+use executor::runbook::{Command, Condition, Effect, OnFail, Operator, Runbook, Step, Trigger};
 
 use super::runs::Brief;
 
@@ -30,17 +30,7 @@ pub struct Vacuous {
 
 /// Whether a step changes anything, or waits for a change. Whatever only looks may be done in any order.
 pub(super) fn acts(command: &Command) -> bool {
-    !matches!(
-        command,
-        Command::ReviewReplicaSets
-            | Command::CheckHealth { .. }
-            | Command::CheckBuildInfo { .. }
-            | Command::CheckCounter { .. }
-            | Command::PromQuery { .. }
-            | Command::LogQuery { .. }
-            | Command::WritePostMortem
-            | Command::WriteScenario
-    )
+    !matches!(command.spec().effect, Effect::Looks | Effect::Documents)
 }
 
 impl Vacuous {

@@ -8,36 +8,7 @@ use crate::scenario::format_duration as show;
 /// A command in a few words.
 #[must_use]
 pub(super) fn command(command: &Command) -> String {
-    match command {
-        Command::RecordRelease => "records the release".to_owned(),
-        Command::Snapshot { name } => format!("takes the snapshot `{name}`"),
-        Command::SetConfigValue { name, key, value } => format!("sets {key}={value} in `{name}`"),
-        Command::Fence => "fences the ledger".to_owned(),
-        Command::Unfence => "lowers the fence".to_owned(),
-        Command::DumpLogs { since } => format!("saves the logs of the last {}", show(*since)),
-        Command::UndoSchema => "undoes the migration".to_owned(),
-        Command::RestoreSnapshot { name } => format!("restores the snapshot `{name}`"),
-        Command::ReplayOrders => "replays the orders since the snapshot".to_owned(),
-        Command::RestoreConfig => "puts the configuration back".to_owned(),
-        Command::RolloutResume => "resumes a paused rollout".to_owned(),
-        Command::RestoreReplicas => "scales up to the recorded replicas".to_owned(),
-        Command::ReplacePods => "replaces the pods one by one".to_owned(),
-        Command::RolloutUndo { pinned: true } => "rolls back to the recorded revision".to_owned(),
-        Command::RolloutUndo { pinned: false } => {
-            "rolls back to the revision before, whatever that is".to_owned()
-        }
-        Command::RolloutStatus => "waits for the rollout".to_owned(),
-        Command::ReviewReplicaSets => "reviews the ReplicaSets".to_owned(),
-        Command::CheckHealth { port } => format!("checks the health of every pod at port {port}"),
-        Command::CheckBuildInfo { port } => format!("checks the build of every pod at port {port}"),
-        Command::CheckCounter { port, series } => {
-            format!("asks every pod at port {port} for the growth of {series}")
-        }
-        Command::PromQuery { .. } => "asks Prometheus".to_owned(),
-        Command::LogQuery { .. } => "asks the logs".to_owned(),
-        Command::WritePostMortem => "writes the post-mortem".to_owned(),
-        Command::WriteScenario => "writes the scenario".to_owned(),
-    }
+    command.in_words(show)
 }
 
 /// A step as its attribute `name` and what it does.

@@ -2,9 +2,11 @@
 //!
 //! - `world`: what a world is asked to do, and what it hands back.
 //! - `common`: what both worlds need.
+//! - `in_flight`: the drills that this process simulates just now.
 //! - `sim`: the simulation. `kind`: a cluster. They don't know each other.
 
 pub(crate) mod common;
+pub mod in_flight;
 #[cfg(feature = "kind")]
 pub mod kind;
 pub mod sim;

@@ -30,10 +30,11 @@ fn main() {
             exchange.start(
                 Micros::ZERO,
                 &ContainerStart {
-                    namespace: sim_exchange::NAMESPACE.to_owned(),
+                    namespace: dex::release::NAMESPACE.to_owned(),
                     pod: pod.to_owned(),
                     uid: pod.to_owned(),
                     app: app.to_owned(),
+                    container: app.to_owned(),
                     image: format!("dex/{app}:1.4.2"),
                     env: BTreeMap::new(),
                     restart: 0,

@@ -1,16 +1,14 @@
 //! The exchange as an application of the simulated world.
 
 use super::config::ExchangeConfig;
-use super::pod::Role;
+use super::role::Role;
 use super::venue::Exchange;
 use crate::database::{DbOp, DbReply};
 use contract::ledger::DatabaseError;
+use dex::release::NAMESPACE;
 use sim::application::{Application, NothingListens, PodLogLine};
 use sim::observe::SampleSink;
 use sim::time::Micros;
-
-/// Where the exchange is deployed.
-pub const NAMESPACE: &str = "dex-production";
 
 impl Application for Exchange {
     type Config = ExchangeConfig;

@@ -90,16 +90,16 @@ pub struct ServiceTimings {
 }
 
 impl ServiceTimings {
-    /// What was measured, with constants for what can't be.
+    /// What was measured, with constants for what can't be. A service that is newer than the measurement takes as long as a
+    /// gateway, which has no state either.
     ///
     /// # Panics
-    /// A service of the exchange was not measured; a test of this crate finds that first in the record of this build.
+    /// No gateway was measured; a test of this crate finds that first in the record of this build.
     #[must_use]
     pub fn measured(measured: &Measured) -> Self {
-        let process = Service::ALL.map(|service| {
-            let measured = measured.process.get(service.name());
-            *measured.unwrap_or_else(|| panic!("process.{} is missing", service.name()))
-        });
+        let of = |service: Service| measured.process.get(service.name());
+        let gateway = of(Service::Gateway).unwrap_or_else(|| panic!("no gateway was measured"));
+        let process = Service::ALL.map(|service| *of(service).unwrap_or(gateway));
         Self {
             gateway_unit_ns: 1_000,
             matching_unit_ns: 1_000,
@@ -139,18 +139,38 @@ pub struct ExchangeConfig {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use dex::release::Service;
     use sim::measured::Measured;
 
+    use super::ServiceTimings;
+
     #[test]
-    fn the_services_of_the_exchange_were_measured_and_no_others() {
-        let measured: BTreeSet<&str> = Measured::built_in()
-            .process
-            .keys()
-            .map(String::as_str)
-            .collect();
-        assert_eq!(measured, Service::ALL.map(Service::name).into());
+    fn only_services_of_the_exchange_were_measured_and_a_gateway_among_them() {
+        let measured = Measured::built_in().process.keys();
+        let measured: Vec<_> = measured.map(|name| Service::by_name(name)).collect();
+        assert!(measured.contains(&Some(Service::Gateway)));
+        assert!(!measured.contains(&None), "{measured:?}");
+    }
+
+    #[test]
+    fn a_service_has_its_own_timings_and_one_that_was_not_measured_has_a_gateway_s() {
+        let mut measured = Measured::built_in().clone();
+        let at = |service: Service| service as usize;
+        let own = ServiceTimings::measured(&measured);
+        assert_ne!(own.boot[at(Service::Risk)], own.boot[at(Service::Gateway)]);
+        measured.process.remove(Service::Risk.name());
+        let newer = ServiceTimings::measured(&measured);
+        assert_eq!(
+            newer.boot[at(Service::Risk)],
+            own.boot[at(Service::Gateway)]
+        );
+        assert_eq!(
+            newer.drain[at(Service::Risk)],
+            own.drain[at(Service::Gateway)]
+        );
+        assert_eq!(
+            newer.boot[at(Service::Matching)],
+            own.boot[at(Service::Matching)]
+        );
     }
 }

@@ -7,7 +7,8 @@ use dex::release::Build;
 use dex::rows;
 use dex::types::Seq;
 
-use super::pod::{Answer, Hop, Role};
+use super::pod::{Answer, Hop};
+use super::role::Role;
 use super::venue::{Due, Exchange};
 use crate::database::{TradeRow, trade_content};
 use sim::time::Micros;

@@ -35,6 +35,7 @@ mod metrics;
 mod mounts;
 mod pod;
 mod record;
+mod role;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -42,7 +43,6 @@ mod venue;
 
 use sim::{Halt, Limits};
 
-pub use application::NAMESPACE;
 pub use config::{Activity, Arrivals, ExchangeConfig, LoadConfig, ServiceTimings};
 pub use faults::{Alarm, ShownIn};
 pub use record::{Acknowledged, ClientRecord, ErrorKind, LatencyHistogram, Second};

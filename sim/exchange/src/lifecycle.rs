@@ -2,23 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use dex::exposition::DURATION_BOUNDS;
-use dex::gateway::{Gateway, GatewayConfig, TradingMode};
-use dex::release::{Build, CRASHES_AFTER_S, Fault, Service};
-use dex::risk::Reconciler;
+use dex::gateway::TradingMode;
+use dex::release::{CRASHES_AFTER_S, Fault, Service, TRADING};
 
 use super::config::ServiceTimings;
-use super::mounts::Mounts;
-use super::pod::{GatewayState, MatchingState, Pod, RiskState, Role};
+use super::pod::Pod;
+use super::role::Role;
 use super::venue::{Due, Exchange};
 use sim::measured::Distribution;
 use sim::time::Micros;
-use sim::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, Workload};
+use sim::workload::{
+    ContainerResponse, ContainerStart, LogLine, ProcessId, StartOutcome, Workload,
+};
 
-/// The ConfigMap with the halt flag.
-const TRADING_CONFIG: &str = "dex-trading";
 /// Between two lines of a gateway that has nothing else to say.
-const STILL_THERE: Micros = Micros::from_secs(10);
+pub(super) const STILL_THERE: Micros = Micros::from_secs(10);
 /// Exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
 /// How long before its exit a draining gateway has closed all idle connections.
@@ -64,9 +62,9 @@ impl Workload for Exchange {
         }
     }
 
-    fn terminate(&mut self, now: Micros, uid: &str) -> Micros {
+    fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros {
         self.catch_up(now);
-        let Some(index) = self.running(uid) else {
+        let Some(index) = self.running(process.uid) else {
             return Micros::ZERO;
         };
         self.pods[index].terminating = true;
@@ -98,8 +96,9 @@ impl Workload for Exchange {
         }
     }
 
-    fn gone(&mut self, now: Micros, uid: &str) {
+    fn gone(&mut self, now: Micros, process: ProcessId<'_>) {
         self.catch_up(now);
+        let uid = process.uid;
         let Some(index) = self.running(uid) else {
             return;
         };
@@ -128,9 +127,14 @@ impl Workload for Exchange {
         }
     }
 
-    fn get(&mut self, now: Micros, uid: &str, path: &str) -> Option<ContainerResponse> {
+    fn get(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        path: &str,
+    ) -> Option<ContainerResponse> {
         self.catch_up(now);
-        let index = self.running(uid)?;
+        let index = self.running(process.uid)?;
         if matches!(self.pods[index].role, Role::Broken) {
             return None;
         }
@@ -158,9 +162,15 @@ impl Workload for Exchange {
         })
     }
 
-    fn logs(&mut self, now: Micros, uid: &str, since: Micros, previous: bool) -> Vec<LogLine> {
+    fn logs(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        since: Micros,
+        previous: bool,
+    ) -> Vec<LogLine> {
         self.catch_up(now);
-        let latest = self.by_uid.get(uid).copied();
+        let latest = self.by_uid.get(process.uid).copied();
         let index = if previous {
             latest.and_then(|index| self.pods[index].previous)
         } else {
@@ -186,7 +196,7 @@ impl Workload for Exchange {
 
     fn config(&mut self, now: Micros, name: &str, data: &BTreeMap<String, String>) {
         self.catch_up(now);
-        if name != TRADING_CONFIG {
+        if name != TRADING {
             return;
         }
         let mode = data
@@ -221,87 +231,6 @@ impl Exchange {
         of(&self.config.service)[place.unwrap_or(0)].draw(&mut self.rng)
     }
 
-    /// What a process does first: reads its configuration, connects, looks at the ledger.
-    fn boot_role(
-        &mut self,
-        pod: usize,
-        build: Option<Build>,
-        container: &ContainerStart,
-    ) -> Result<Role, String> {
-        let build =
-            build.ok_or_else(|| format!("exec: no such program in image {}", container.image))?;
-        match build.service {
-            Service::Gateway => {
-                let config = GatewayConfig::from_env(&container.env)
-                    .map_err(|error| format!("configuration: {error}"))?;
-                let specs: Vec<_> = self
-                    .db
-                    .ledger()
-                    .state()
-                    .markets()
-                    .map(|(spec, _)| *spec)
-                    .collect();
-                let index = self.gateways.len() as u32;
-                let same = |other: &&GatewayState| *other.gateway.build() == build;
-                let instance = self.gateways.iter().filter(same).count() as u64;
-                self.gateways.push(GatewayState {
-                    pod,
-                    gateway: Gateway::new(
-                        build,
-                        instance,
-                        config,
-                        self.config.load.accounts,
-                        &specs,
-                    ),
-                    mode: self.mode,
-                    mode_version: self.mode_version,
-                    mounts: Mounts::default(),
-                    alive: true,
-                    draining: false,
-                    closes_at: u64::MAX,
-                    busy_until: 0,
-                    hops: std::collections::VecDeque::with_capacity(
-                        usize::from(config.queue_max).min(1_024),
-                    ),
-                    answers: [0; 5],
-                    durations: [0; DURATION_BOUNDS.len() + 1],
-                    duration_sum_us: 0,
-                });
-                self.live_gateways.push(index);
-                Ok(Role::Gateway(index))
-            }
-            Service::Matching | Service::Risk => {
-                let role = if build.service == Service::Matching {
-                    Role::Matching(MatchingState::default())
-                } else {
-                    let read = self.db.ledger().state().trade_id();
-                    Role::Risk(Box::new(RiskState {
-                        reconciler: Reconciler::starting_after(read),
-                        reported: 0,
-                    }))
-                };
-                // While the ledger is closed to connections, the process waits for it.
-                if self.db.accepts_connections() {
-                    self.check_rows(&build)
-                        .map_err(|reason| format!("cannot load the ledger: {reason}"))?;
-                }
-                Ok(role)
-            }
-        }
-    }
-
-    /// How long a process loads before it is ready.
-    fn load_time(&self, pod: usize) -> Micros {
-        let Role::Matching(_) = self.pods[pod].role else {
-            return Micros::ZERO;
-        };
-        let ledger = self.db.ledger();
-        let rows =
-            ledger.state().ledger().balances().len() as u64 + ledger.state().open_orders() as u64;
-        let timings = &self.config.service;
-        Micros((rows * timings.load_row_ns + ledger.unapplied() * timings.replay_entry_ns) / 1_000)
-    }
-
     /// A process has booted and loaded.
     pub(super) fn become_ready(&mut self, at: Micros, index: usize) {
         if !self.pods[index].alive {
@@ -322,36 +251,7 @@ impl Exchange {
         }
         self.pods[index].ready = true;
         self.fold(&[at.0, index as u64]);
-        match &mut self.pods[index].role {
-            Role::Gateway(gateway) => {
-                let gateway = *gateway as usize;
-                self.gateways[gateway].mounts.looked(at, &mut self.looks);
-                if self.gateways[gateway].mode_version < self.mode_version {
-                    // A mounted ConfigMap is current when the container starts.
-                    self.gateways[gateway].mode = self.mode;
-                    self.gateways[gateway].mode_version = self.mode_version;
-                }
-                self.log(index, at, "info", "listening on :8080".to_owned());
-                self.event_queue
-                    .push(at + STILL_THERE, Due::StillThere(index));
-            }
-            Role::Matching(_) => {
-                let newer = self.leader.as_ref().is_none_or(|leader| leader.pod < index);
-                if newer && !self.pods[index].terminating {
-                    self.take_lead(at, index);
-                }
-            }
-            Role::Risk(risk) => {
-                let read = self.db.ledger().state().trade_id();
-                risk.reconciler = Reconciler::starting_after(read);
-                self.log(index, at, "info", format!("reconciling from trade {read}"));
-                self.event_queue.push(
-                    at + self.config.service.reconcile_every,
-                    Due::Reconcile(index),
-                );
-            }
-            Role::Broken => {}
-        }
+        self.begin_to_serve(at, index);
     }
 
     /// A gateway comes to see the halt flag.

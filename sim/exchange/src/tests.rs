@@ -12,7 +12,13 @@ use crate::database::{DbOp, DbReply};
 use contract::ledger::DatabaseError;
 use sim::application::Application as _;
 use sim::time::Micros;
-use sim::workload::{ContainerStart, StartOutcome, Workload};
+use sim::workload::{ContainerStart, ProcessId, StartOutcome, Workload};
+
+/// The one process of a pod.
+fn process(uid: &str) -> ProcessId<'_> {
+    let container = uid.split('-').next().unwrap_or(uid);
+    ProcessId { uid, container }
+}
 
 /// The exchange, the time, and the pods that run.
 struct Rig {
@@ -49,10 +55,11 @@ impl Rig {
         let outcome = self.exchange.start(
             self.now,
             &ContainerStart {
-                namespace: super::NAMESPACE.to_owned(),
+                namespace: dex::release::NAMESPACE.to_owned(),
                 pod: uid.clone(),
                 uid: uid.clone(),
                 app: app.to_owned(),
+                container: app.to_owned(),
                 image: format!("dex/{app}:{version}"),
                 env: BTreeMap::new(),
                 restart: 0,
@@ -71,10 +78,10 @@ impl Rig {
         }
         self.exchange.route(self.now, app, &new);
         for old in self.pods.insert(app, new.clone()).unwrap_or_default() {
-            let drain = self.exchange.terminate(self.now, &old);
+            let drain = self.exchange.terminate(self.now, process(&old));
             let ends_at = self.now + drain;
             self.now = ends_at;
-            self.exchange.gone(ends_at, &old);
+            self.exchange.gone(ends_at, process(&old));
         }
         new
     }
@@ -97,13 +104,13 @@ impl Rig {
 
     fn status(&mut self, uid: &str, path: &str) -> u16 {
         self.exchange
-            .get(self.now, uid, path)
+            .get(self.now, process(uid), path)
             .map_or(0, |response| response.status)
     }
 
     fn metrics(&mut self, uid: &str) -> String {
         self.exchange
-            .get(self.now, uid, "/metrics")
+            .get(self.now, process(uid), "/metrics")
             .map_or_else(String::new, |response| response.body)
     }
 

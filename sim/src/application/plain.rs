@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::{Application, Done, NoOperation, NothingListens, Operation, PodLogLine};
 use crate::observe::SampleSink;
 use crate::time::Micros;
-use crate::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, Workload};
+use crate::workload::{
+    ContainerResponse, ContainerStart, LogLine, ProcessId, StartOutcome, Workload,
+};
 
 /// What the containers of an image do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +51,16 @@ struct Process {
 #[derive(Clone, Debug)]
 pub struct Plain {
     config: PlainConfig,
-    /// By the pod's UID.
-    processes: BTreeMap<String, Process>,
+    /// By the pod's UID, and in it by the container.
+    processes: BTreeMap<String, BTreeMap<String, Process>>,
     outbox: Vec<PodLogLine>,
     happened: u64,
+}
+
+impl Plain {
+    fn process(&self, id: ProcessId<'_>) -> Option<&Process> {
+        self.processes.get(id.uid)?.get(id.container)
+    }
 }
 
 impl Workload for Plain {
@@ -73,7 +81,8 @@ impl Workload for Plain {
                 text: text.clone(),
             },
         };
-        self.processes.insert(container.uid.clone(), process);
+        let pod = self.processes.entry(container.uid.clone()).or_default();
+        pod.insert(container.container.clone(), process);
         self.outbox.push(PodLogLine {
             namespace: container.namespace.clone(),
             pod: container.pod.clone(),
@@ -89,18 +98,28 @@ impl Workload for Plain {
         }
     }
 
-    fn terminate(&mut self, _: Micros, _: &str) -> Micros {
+    fn terminate(&mut self, _: Micros, _: ProcessId<'_>) -> Micros {
         self.happened += 1;
         Micros::ZERO
     }
 
-    fn gone(&mut self, _: Micros, uid: &str) {
+    fn gone(&mut self, _: Micros, process: ProcessId<'_>) {
         self.happened += 1;
-        self.processes.remove(uid);
+        if let Some(pod) = self.processes.get_mut(process.uid) {
+            pod.remove(process.container);
+            if pod.is_empty() {
+                self.processes.remove(process.uid);
+            }
+        }
     }
 
-    fn get(&mut self, now: Micros, uid: &str, path: &str) -> Option<ContainerResponse> {
-        let process = self.processes.get(uid)?;
+    fn get(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        path: &str,
+    ) -> Option<ContainerResponse> {
+        let process = self.process(process)?;
         let ready = process.ready_at.is_some_and(|at| at <= now);
         Some(ContainerResponse {
             status: if ready { 200 } else { 503 },
@@ -109,8 +128,14 @@ impl Workload for Plain {
         })
     }
 
-    fn logs(&mut self, _: Micros, uid: &str, since: Micros, previous: bool) -> Vec<LogLine> {
-        let process = self.processes.get(uid).filter(|_| !previous);
+    fn logs(
+        &mut self,
+        _: Micros,
+        process: ProcessId<'_>,
+        since: Micros,
+        previous: bool,
+    ) -> Vec<LogLine> {
+        let process = self.process(process).filter(|_| !previous);
         let lines = process.map(|process| process.started.clone()).into_iter();
         lines.filter(|line| line.at >= since).collect()
     }

@@ -1,6 +1,7 @@
 //! What the cluster has to do, and when.
 
 use super::kinds::Kind;
+use super::kubelet::ContainerRef;
 use super::wire::WatchId;
 use crate::time::Micros;
 
@@ -25,11 +26,20 @@ pub(crate) enum Work {
     Garbage(String),
 }
 
-/// A step in the life of a container, see [`super::kubelet`].
+/// A step in the life of a pod on a node, see [`super::kubelet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PodStep {
+    /// The sandbox stands; the containers come next.
+    Sandbox,
+    /// The pod's last trace is gone: final delete.
+    Removed,
+    /// The status manager writes.
+    Status,
+}
+
+/// A step in the life of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The sandbox stands; the image and the environment come next.
-    Sandbox,
     /// A pull has failed.
     PullFailed,
     /// Back-off or retry is over: try to start again.
@@ -44,12 +54,14 @@ pub(crate) enum Step {
     ExitObserved,
     /// One tick of a probe.
     Probe(ProbeKind),
+    /// The container is to be stopped and started again, since this probe has failed for good.
+    Restart(ProbeKind),
+    /// The preStop hook has ended, or its time is over.
+    HookDone,
+    /// The time is over in which a sidecar waits for others to end.
+    TurnOver,
     /// SIGKILL or the end of draining.
     Stopped,
-    /// The pod's last trace is gone: final delete.
-    Removed,
-    /// The status manager writes.
-    Status,
 }
 
 /// Which probe.
@@ -67,8 +79,14 @@ pub(crate) enum Item {
     Work(Work),
     /// Work that waits on its own (a deadline, a retry).
     Later(Work),
+    /// A step of a pod; ignored if its epoch is over.
+    Pod { pod: u32, epoch: u32, step: PodStep },
     /// A step of a pod's container; ignored if its epoch is over.
-    Container { pod: u32, epoch: u32, step: Step },
+    Container {
+        container: ContainerRef,
+        epoch: u32,
+        step: Step,
+    },
     /// kube-proxy writes its rules.
     Proxy,
     /// A watch's `timeoutSeconds` is over.

@@ -170,7 +170,7 @@ fn ports(service: &Value, pod: Option<&Value>) -> Vec<Value> {
             let number = match named {
                 Some(wanted) => pod
                     .into_iter()
-                    .flat_map(|pod| items(pod, &["spec", "containers"]))
+                    .flat_map(value::lasting_containers)
                     .flat_map(|c| items(c, &["ports"]))
                     .find(|c| text(c, &["name"]) == wanted)
                     .and_then(|c| int(c, &["containerPort"])),

@@ -8,9 +8,9 @@ use super::value::{self, set, text, timestamp};
 use crate::cluster::json::{Value, json};
 use crate::time::{EPOCH_SECOND, Micros};
 
-/// Burst of the spam filter for each source and object.
+/// Burst of the spam filter for each source and object (`defaultSpamBurst`).
 const BURST: u64 = 25;
-/// One more event each of these after the burst.
+/// One more event each of these, up to a burst (`defaultSpamQPS`).
 const REFILL: Micros = Micros::from_secs(300);
 
 /// From so many different messages on, events of one reason are combined (`defaultAggregateMaxEvents`), …
@@ -21,11 +21,41 @@ const COMBINED_WITHIN: Micros = Micros::from_secs(600);
 /// Events that differ in their messages alone (`EventAggregatorByReasonFunc`): object UID, source, warning, reason.
 type Similar = (String, &'static str, bool, &'static str);
 
+/// What one source may still write about one object (`client-go/util/flowcontrol`, a bucket of tokens).
+#[derive(Debug)]
+struct Bucket {
+    /// As the time in which it comes back.
+    credit: Micros,
+    at: Micros,
+}
+
+impl Bucket {
+    const FULL: Micros = Micros(BURST * REFILL.0);
+
+    fn new(now: Micros) -> Self {
+        Self {
+            credit: Self::FULL,
+            at: now,
+        }
+    }
+
+    /// Takes one event's share, if it is there.
+    fn take(&mut self, now: Micros) -> bool {
+        self.credit = (self.credit + now.saturating_sub(self.at)).min(Self::FULL);
+        self.at = now;
+        let enough = self.credit >= REFILL;
+        if enough {
+            self.credit = Micros(self.credit.0 - REFILL.0);
+        }
+        enough
+    }
+}
+
 /// What the recorders remember.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    /// (object UID, source) → (events sent, first at).
-    sent: BTreeMap<(String, &'static str), (u64, Micros)>,
+    /// By object UID and source.
+    buckets: BTreeMap<(String, &'static str), Bucket>,
     /// The latest messages of similar events, and when the last of them came.
     similar: BTreeMap<Similar, (BTreeSet<String>, Micros)>,
     /// Similar events with their message, or without one if they are combined → (event key, how often), for counting
@@ -74,15 +104,14 @@ impl Cluster {
             *count += 1;
             (key.clone(), *count)
         });
-        let (sent, first) = self
+        let bucket = self
             .recorder
-            .sent
+            .buckets
             .entry((uid.clone(), source))
-            .or_insert((0, self.now));
-        if *sent >= BURST + (self.now.saturating_sub(*first).0 / REFILL.0) {
+            .or_insert_with(|| Bucket::new(self.now));
+        if !bucket.take(self.now) {
             return;
         }
-        *sent += 1;
         if let Some((key, count)) = seen
             && let Some(old) = self.get(Kind::Event, &key)
         {

@@ -8,7 +8,7 @@ use super::due_items::{Item, Work};
 use super::endpoints::ProxyState;
 use super::events::Recorder;
 use super::kinds::Kind;
-use super::kubelet::Kubelet;
+use super::kubelet::{ContainerRef, Kubelet};
 use super::objects::Quota;
 use super::queue::DelayingQueue;
 use super::store::{Ref, Store};
@@ -30,6 +30,8 @@ pub(crate) struct Streams {
     pub(crate) controllers: Rng,
     pub(crate) scheduler: Rng,
     pub(crate) kubelet: Rng,
+    /// Of what happens to the containers that are not their pod's first.
+    containers: Rng,
     pub(crate) endpoints: Rng,
     pub(crate) proxy: Rng,
     pub(crate) config: Rng,
@@ -46,11 +48,21 @@ impl Streams {
             controllers: derive("controllers"),
             scheduler: derive("scheduler"),
             kubelet: derive("kubelet"),
+            containers: derive("containers"),
             endpoints: derive("endpoints"),
             proxy: derive("proxy"),
             config: derive("config"),
             garbage: derive("garbage"),
             watch: derive("watch"),
+        }
+    }
+
+    /// The stream of what happens to a container.
+    pub(crate) fn of(&mut self, container: ContainerRef) -> &mut Rng {
+        if container.leads() {
+            &mut self.kubelet
+        } else {
+            &mut self.containers
         }
     }
 }
@@ -119,7 +131,10 @@ impl Cluster {
                 Rng::derive(seed, &format!("cluster/looks/{name}")).below(cluster.timings.relist.0);
             cluster.kubelet.looks.insert(name.clone(), Micros(phase));
             cluster.seed(json!({
-                "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+                "apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": name, "labels": {
+                    "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+                }},
                 "status": {
                     "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
                     "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
@@ -172,7 +187,12 @@ impl Cluster {
                     self.work(work, workload);
                 }
             }
-            Item::Container { pod, epoch, step } => self.container_step(pod, epoch, step, workload),
+            Item::Pod { pod, epoch, step } => self.pod_step(pod, epoch, step),
+            Item::Container {
+                container,
+                epoch,
+                step,
+            } => self.container_step(container, epoch, step, workload),
             Item::Proxy => self.proxy_run(workload),
             Item::WatchDeadline(id) => self.watches.end(id),
             Item::Bookmark(id) => self.bookmark(id),

@@ -28,6 +28,7 @@ mod kubelet;
 mod machine;
 mod notify;
 mod objects;
+mod placement;
 mod queue;
 mod replicaset;
 mod scheduler;

@@ -58,12 +58,25 @@ pub(crate) fn deletion_order(now: Micros, a: (&Value, usize), b: (&Value, usize)
             .and_then(|c| c.parse::<i32>().ok())
             .unwrap_or(0)
     };
+    // Of the containers, then of the sidecars (`maxContainerRestarts`).
     let restarts = |p: &Value| {
-        items(p, &["status", "containerStatuses"])
-            .iter()
-            .map(|s| int(s, &["restartCount"]).unwrap_or(0))
-            .max()
-            .unwrap_or(0)
+        let most = |list: &str, counts: &dyn Fn(&Value) -> bool| {
+            items(p, &["status", list])
+                .iter()
+                .filter(|s| counts(s))
+                .map(|s| int(s, &["restartCount"]).unwrap_or(0))
+                .max()
+                .unwrap_or(0)
+        };
+        let sidecar = |s: &Value| {
+            items(p, &["spec", "initContainers"])
+                .iter()
+                .any(|c| value::is_sidecar(c) && c.get("name") == s.get("name"))
+        };
+        (
+            most("containerStatuses", &|_| true),
+            most("initContainerStatuses", &sidecar),
+        )
     };
     assigned(a)
         .cmp(&assigned(b))

@@ -1,8 +1,9 @@
-//! The scheduler: the emptiest node with room for another pod, among those that the pod tolerates.
+//! The scheduler: the emptiest of the nodes that a pod may run on ([`super::placement`]), by the number of pods.
 
 use super::due_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
+use super::placement;
 use super::value::{self, at, condition, items, name, set, text, timestamp};
 use crate::cluster::json::{Value, json};
 
@@ -27,28 +28,28 @@ impl Cluster {
 
     /// The nodes that a pod may run on as (node, free places), the emptiest first, and why it may not run on the others.
     fn places(&self, pod: &Value) -> (Vec<(String, usize)>, Vec<String>) {
-        let used = |node: &str| {
-            self.store
-                .list(Kind::Pod, None)
-                .filter(|(_, p)| {
-                    text(&p.value, &["spec", "nodeName"]) == node
-                        && !matches!(text(&p.value, &["status", "phase"]), "Succeeded" | "Failed")
-                })
-                .count()
-        };
         let mut places = Vec::new();
         let mut refusals = Vec::new();
         for (_, n) in self.store.list(Kind::Node, None) {
             let node = name(&n.value);
+            let there: Vec<&Value> = self
+                .store
+                .list(Kind::Pod, None)
+                .map(|(_, p)| &p.value)
+                .filter(|p| {
+                    text(p, &["spec", "nodeName"]) == node
+                        && !matches!(text(p, &["status", "phase"]), "Succeeded" | "Failed")
+                })
+                .collect();
             let most = text(&n.value, &["status", "allocatable", "pods"])
                 .parse()
                 .unwrap_or(DEFAULT_PODS);
-            let free = most.saturating_sub(used(node));
-            match refusal(&n.value, pod) {
-                Some(why) => refusals.push(why),
-                None if free == 0 => refusals.push("Too many pods".to_owned()),
-                None => places.push((node.to_owned(), free)),
+            let free = most.saturating_sub(there.len());
+            let why = placement::refusals(&n.value, pod, &there, free);
+            if why.is_empty() {
+                places.push((node.to_owned(), free));
             }
+            refusals.extend(why);
         }
         places.sort_by_key(|(_, free)| std::cmp::Reverse(*free));
         refusals.sort();
@@ -85,15 +86,13 @@ impl Cluster {
                 );
             }
             None => {
-                let reasons: Vec<String> = refusals
+                let mut reasons: Vec<String> = refusals
                     .chunk_by(|a, b| a == b)
                     .map(|same| format!("{} {}", same.len(), same[0]))
                     .collect();
-                let message = format!(
-                    "0/{} nodes are available: {}.",
-                    refusals.len(),
-                    reasons.join(", ")
-                );
+                reasons.sort();
+                let nodes = self.store.list(Kind::Node, None).count();
+                let message = format!("0/{nodes} nodes are available: {}.", reasons.join(", "));
                 if condition(&object, "PodScheduled").is_none() {
                     let refused = json!({
                         "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
@@ -131,43 +130,6 @@ impl Cluster {
             self.enqueue(Work::Schedule(key));
         }
     }
-}
-
-/// Why a pod may not be put on a node, however much room there is: it is cordoned, or has a taint that the pod does not
-/// tolerate (plugins NodeUnschedulable and TaintToleration).
-fn refusal(node: &Value, pod: &Value) -> Option<String> {
-    const CORDONED: &str = "node.kubernetes.io/unschedulable";
-    let tolerates = |taint: &Value| {
-        let tolerations = items(pod, &["spec", "tolerations"]);
-        tolerations.iter().any(|t| tolerated(t, taint))
-    };
-    let cordon = json!({"key": CORDONED, "effect": "NoSchedule"});
-    if value::flag(node, &["spec", "unschedulable"]) && !tolerates(&cordon) {
-        return Some("node(s) were unschedulable".to_owned());
-    }
-    let taint = items(node, &["spec", "taints"]).iter().find(|taint| {
-        matches!(text(taint, &["effect"]), "NoSchedule" | "NoExecute") && !tolerates(taint)
-    })?;
-    Some(format!(
-        "node(s) had untolerated taint {{{}: {}}}",
-        text(taint, &["key"]),
-        text(taint, &["value"])
-    ))
-}
-
-/// `Toleration.ToleratesTaint` (`api/core/v1/toleration.go`).
-fn tolerated(toleration: &Value, taint: &Value) -> bool {
-    let (of, on) = (
-        |f: &str| text(toleration, &[f]),
-        |f: &str| text(taint, &[f]),
-    );
-    let any_or_same = |f: &str| of(f).is_empty() || of(f) == on(f);
-    any_or_same("effect")
-        && any_or_same("key")
-        && match of("operator") {
-            "" | "Equal" => of("value") == on("value"),
-            operator => operator == "Exists",
-        }
 }
 
 /// Replaces the condition of the same type.

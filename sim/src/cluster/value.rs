@@ -141,6 +141,18 @@ pub(crate) fn controller_uid(v: &Value) -> &str {
     controller_of(v).map_or("", |o| text(o, &["uid"]))
 }
 
+/// Whether an init container is a sidecar, which runs as long as its pod.
+pub(crate) fn is_sidecar(container: &Value) -> bool {
+    text(container, &["restartPolicy"]) == "Always"
+}
+
+/// The containers of a pod that run as long as it does: all but the init containers that are no sidecars.
+pub(crate) fn lasting_containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    let inits = items(pod, &["spec", "initContainers"]).iter();
+    let containers = items(pod, &["spec", "containers"]).iter();
+    containers.chain(inits.filter(|c| is_sidecar(c)))
+}
+
 /// The condition of this type in `status.conditions`.
 pub(crate) fn condition<'a>(v: &'a Value, of_type: &str) -> Option<&'a Value> {
     find_condition(items(v, &["status", "conditions"]), of_type)

@@ -67,8 +67,8 @@ pub struct Target {
     pub app: String,
     /// Pod IP.
     pub ip: String,
-    /// The first port that its container declares; 80 if it declares none.
+    /// The first port that a container of it declares; 80 if none does.
     pub port: u16,
-    /// Whether a process runs in it.
+    /// Whether the process of that container runs, or if none declares a port, that of the first one.
     pub running: bool,
 }

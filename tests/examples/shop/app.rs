@@ -6,7 +6,9 @@ use sim::application::{Application, Done, NoOperation, NothingListens, PodLogLin
 use sim::observe::SampleSink;
 use sim::rng::Rng;
 use sim::time::Micros;
-use sim::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, Workload};
+use sim::workload::{
+    ContainerResponse, ContainerStart, LogLine, ProcessId, StartOutcome, Workload,
+};
 
 pub(crate) const NAMESPACE: &str = "shop";
 /// Between two requests, on average.
@@ -160,19 +162,24 @@ impl Workload for Shop {
         StartOutcome::Running
     }
 
-    fn terminate(&mut self, now: Micros, _: &str) -> Micros {
+    fn terminate(&mut self, now: Micros, _: ProcessId<'_>) -> Micros {
         self.catch_up(now);
         DRAIN
     }
 
-    fn gone(&mut self, now: Micros, uid: &str) {
+    fn gone(&mut self, now: Micros, process: ProcessId<'_>) {
         self.catch_up(now);
-        self.processes.remove(uid);
+        self.processes.remove(process.uid);
     }
 
-    fn get(&mut self, now: Micros, uid: &str, path: &str) -> Option<ContainerResponse> {
+    fn get(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        path: &str,
+    ) -> Option<ContainerResponse> {
         self.catch_up(now);
-        let process = self.processes.get(uid)?;
+        let process = self.processes.get(process.uid)?;
         let (status, body) = match path {
             "/metrics" => {
                 let mut text = Text::default();
@@ -189,9 +196,15 @@ impl Workload for Shop {
         })
     }
 
-    fn logs(&mut self, now: Micros, uid: &str, since: Micros, previous: bool) -> Vec<LogLine> {
+    fn logs(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        since: Micros,
+        previous: bool,
+    ) -> Vec<LogLine> {
         self.catch_up(now);
-        let process = self.processes.get(uid).filter(|_| !previous);
+        let process = self.processes.get(process.uid).filter(|_| !previous);
         let lines = process.into_iter().flat_map(|process| &process.lines);
         lines.filter(|line| line.at >= since).cloned().collect()
     }

@@ -72,6 +72,16 @@ fn apply(docker: &Docker<'_>, name: &str) -> Result<(), String> {
     output(kubectl(docker, &["apply", "--filename", &file])?).map(drop)
 }
 
+/// Makes the exchange's namespace, whose name the manifest has.
+fn apply_namespace(docker: &Docker<'_>) -> Result<String, String> {
+    let file = deploy("dex/00-namespace.yaml").display().to_string();
+    let name = "jsonpath={.metadata.name}";
+    output(kubectl(
+        docker,
+        &["apply", "--filename", &file, "--output", name],
+    )?)
+}
+
 /// Makes sure of a healthy cluster.
 pub(super) fn up(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     let networks = leftovers::networks(docker)?;
@@ -200,9 +210,9 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
 
 /// What every drill finds: the namespace, the executor's rights, Prometheus, the images.
 fn furnish(docker: &Docker<'_>, new: bool) -> Result<(), String> {
-    apply(docker, "dex/00-namespace.yaml")?;
+    let namespace = apply_namespace(docker)?;
     apply(docker, "rbac.yaml")?;
-    executor_kubeconfig(docker)?;
+    executor_kubeconfig(docker, &namespace)?;
     if new {
         let (plain, reference) = (PROMETHEUS.plain(), PROMETHEUS.reference());
         if docker.has_image(&reference) {
@@ -235,7 +245,7 @@ pub(crate) fn load_dex(docker: &Docker<'_>) -> Result<(), String> {
     if leftovers::nodes(docker)?.is_empty() {
         return Ok(());
     }
-    let all = dex_images();
+    let all = dex_images(docker.sh)?;
     let built: Vec<String> = all
         .iter()
         .filter(|reference| docker.has_image(reference))
@@ -265,8 +275,9 @@ fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String> {
     output(cmd!(docker.sh, "sync")).map(drop)
 }
 
-/// A kubeconfig with the executor's own account, so that it acts with no more rights than `deploy/rbac.yaml` gives it.
-fn executor_kubeconfig(docker: &Docker<'_>) -> Result<(), String> {
+/// A kubeconfig with the executor's own account, so that it acts with no more rights than `deploy/rbac.yaml` gives it. The
+/// account is in the exchange's namespace.
+fn executor_kubeconfig(docker: &Docker<'_>, namespace: &str) -> Result<(), String> {
     let token = output(kubectl(
         docker,
         &[
@@ -274,7 +285,7 @@ fn executor_kubeconfig(docker: &Docker<'_>) -> Result<(), String> {
             "token",
             "rollback-executor",
             "--namespace",
-            "dex-production",
+            namespace,
             "--duration",
             TOKEN_DURATION,
         ],
@@ -286,7 +297,7 @@ fn executor_kubeconfig(docker: &Docker<'_>) -> Result<(), String> {
     let user = "rollback-executor";
     config["users"] = json!([{"name": user, "user": {"token": token}}]);
     config["contexts"][0]["context"]["user"] = json!(user);
-    config["contexts"][0]["context"]["namespace"] = json!("dex-production");
+    config["contexts"][0]["context"]["namespace"] = json!(namespace);
     let path = Files::new()?.executor;
     private(&path, &config.to_string())
 }
@@ -396,4 +407,24 @@ pub(super) fn status(docker: &Docker<'_>) -> Result<String, String> {
     });
     let facts = fs::read_to_string(Files::new()?.facts).unwrap_or_default();
     Ok(out.join("\n") + "\n" + &facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GATEWAY_PORT, PROMETHEUS_PORT};
+
+    #[test]
+    fn the_manifests_have_the_ports_that_the_cluster_opens() {
+        let cluster = include_str!("../../../deploy/kind.yaml");
+        let services = include_str!("../../../deploy/dex/20-services.yaml");
+        let prometheus = include_str!("../../../deploy/prometheus.yaml");
+        for (port, manifest) in [(GATEWAY_PORT, services), (PROMETHEUS_PORT, prometheus)] {
+            let number = port.trim_end_matches("/tcp");
+            assert!(
+                cluster.contains(&format!("containerPort: {number} ")),
+                "{port}"
+            );
+            assert!(manifest.contains(&format!("nodePort: {number} ")), "{port}");
+        }
+    }
 }

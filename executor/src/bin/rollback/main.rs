@@ -1,6 +1,6 @@
 //! `rollback`: the executor against a real cluster.
 //!
-//! `--json` writes the format `rollback/1` ([`executor::wire`]): one JSON object a line, the result last.
+//! `--json` writes the format `rollback/1` ([`contract::wire`]): one JSON object a line, the result last.
 //!
 //! Exit codes: 0 done · 1 escalated, triggered or failed · 2 bad input or usage, or something that nobody allowed ·
 //! 3 inconclusive · 130 stopped by Ctrl-C, SIGTERM or SIGHUP.

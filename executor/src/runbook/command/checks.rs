@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Arguments, CONFIG_MAP, DEPLOYMENT, Word, after};
+use super::spec::{CommandSpec, Value};
+use super::{Arguments, DEPLOYMENT, Flag, Word, after};
 use crate::exposition::Series;
-use crate::runbook::model::Command;
+use crate::runbook::source::Findings;
 use crate::runbook::{query, suggest};
 
 impl Arguments<'_, '_, '_, '_> {
@@ -14,7 +15,8 @@ impl Arguments<'_, '_, '_, '_> {
     }
 
     /// Refuses flags that the program has and this command hasn't.
-    pub(super) fn only(&mut self, allowed: &[&str]) {
+    pub(super) fn only(&mut self, allowed: &[Flag]) {
+        let allowed: Vec<&str> = allowed.iter().map(|flag| flag.names[0]).collect();
         for (name, span, _) in &self.flags {
             if !allowed.contains(name) {
                 let help = if *name == "--timeout" {
@@ -22,7 +24,7 @@ impl Arguments<'_, '_, '_, '_> {
                 } else if allowed.is_empty() {
                     "remove it: this command takes no flags".to_owned()
                 } else {
-                    format!("this command takes {}", suggest::list(allowed))
+                    format!("this command takes {}", suggest::list(&allowed))
                 };
                 self.findings.error(
                     "flag-unknown",
@@ -141,7 +143,7 @@ impl Arguments<'_, '_, '_, '_> {
     }
 
     /// How long kubectl waits if it is typed by hand; the executor goes by the step's budget.
-    fn timeout(&mut self) {
+    pub(super) fn timeout(&mut self) {
         if !self.has("--timeout") {
             return;
         }
@@ -176,16 +178,6 @@ impl Arguments<'_, '_, '_, '_> {
         }
     }
 
-    /// The name in `configmap NAME` or `configmap/NAME`.
-    pub(super) fn config_map(&self, rest: &[&str]) -> Option<String> {
-        let (kind, name) = match rest {
-            [one] => one.split_once('/')?,
-            [kind, name] => (*kind, *name),
-            _ => return None,
-        };
-        CONFIG_MAP.contains(&kind).then(|| name.to_owned())
-    }
-
     pub(super) fn selector(&mut self) {
         let Some(selector) = self.value("--selector", "app=$SERVICE") else {
             return;
@@ -205,7 +197,8 @@ impl Arguments<'_, '_, '_, '_> {
         }
     }
 
-    pub(super) fn since(&mut self, word: &Word) -> Option<Duration> {
+    pub(super) fn since(&mut self) -> Option<Duration> {
+        let word = self.value("--since", "10m")?;
         let since = suggest::duration(&word.value).filter(|it| !it.is_zero());
         if since.is_none() {
             self.findings.error(
@@ -220,7 +213,8 @@ impl Arguments<'_, '_, '_, '_> {
     }
 
     /// `deployment/NAME` or `deployment NAME`, from the positional word `at` on.
-    pub(super) fn deployment(&mut self, verb: &str, rest: &[&str], at: usize) -> Option<()> {
+    pub(super) fn deployment(&mut self, at: usize) -> Option<()> {
+        let (verb, rest) = self.words.split_at(at);
         let target = match rest {
             [one] => one
                 .split_once('/')
@@ -230,6 +224,7 @@ impl Arguments<'_, '_, '_, '_> {
         };
         let target = target.filter(|(kind, ..)| DEPLOYMENT.contains(kind));
         let Some((kind, name, target_word)) = target else {
+            let verb = verb.join(" ");
             self.findings.error(
                 "command-unknown",
                 self.whole.clone(),
@@ -240,40 +235,42 @@ impl Arguments<'_, '_, '_, '_> {
             return None;
         };
         let skip = if rest.len() == 1 { kind.len() + 1 } else { 0 };
-        self.service(&Word::new(name.to_owned(), after(target_word, skip)));
+        let word = Word::new(name.to_owned(), after(target_word, skip));
+        self.service(&word);
         Some(())
     }
 
-    pub(super) fn rollout(&mut self, verb: &str, rest: &[&str]) -> Option<Command> {
-        self.only(match verb {
-            "undo" => &["--namespace", "--to-revision"],
-            "status" => &["--namespace", "--timeout"],
-            _ => &["--namespace"],
-        });
-        self.namespace();
-        self.deployment(&format!("rollout {verb}"), rest, 2)?;
-        Some(match verb {
-            "resume" => Command::RolloutResume,
-            "status" => {
-                self.timeout();
-                Command::RolloutStatus
-            }
-            _ => {
-                let pinned = self.has("--to-revision");
-                if pinned {
-                    let revision = self.value("--to-revision", "$TARGET_REVISION")?;
-                    self.literal(
-                        &revision,
-                        "$TARGET_REVISION",
-                        "revision numbers change with every rollout: the target is what `prepare` recorded",
-                    );
-                }
-                Command::RolloutUndo { pinned }
-            }
-        })
+    /// Whether the target of an undo is pinned.
+    pub(super) fn revision(&mut self) -> Option<bool> {
+        let pinned = self.has("--to-revision");
+        if pinned {
+            let revision = self.value("--to-revision", "$TARGET_REVISION")?;
+            self.literal(
+                &revision,
+                "$TARGET_REVISION",
+                "revision numbers change with every rollout: the target is what `prepare` recorded",
+            );
+        }
+        Some(pinned)
     }
 
-    pub(super) fn set_config(&mut self, name: &str, patch: &Word) -> Option<Command> {
+    /// The query at the positional word `at`, which `check` looks at.
+    pub(super) fn query(
+        &mut self,
+        at: usize,
+        check: fn(&str, Range<usize>, &mut Findings<'_>),
+    ) -> String {
+        let word = self.positional[at];
+        check(&word.value, word.span.clone(), self.findings);
+        word.value.clone()
+    }
+
+    /// ConfigMap, key and value of `patch configmap NAME` or `patch configmap/NAME`.
+    pub(super) fn set_config(&mut self) -> Option<(String, String, String)> {
+        let patch = self.value("--patch", "'{\"data\":{\"KEY\":\"VALUE\"}}'")?;
+        let last = self.words.last()?;
+        let name = last.split_once('/').filter(|_| self.words.len() == 2);
+        let name = name.map_or(*last, |(_, name)| name);
         let name_span = self.positional.last().map_or_else(
             || self.whole.clone(),
             |word| after(word, word.value.len() - name.len()),
@@ -294,11 +291,7 @@ impl Arguments<'_, '_, '_, '_> {
         });
         let pair = data.and_then(|it| it.iter().next());
         if let Some((key, serde_json::Value::String(value))) = pair {
-            return Some(Command::SetConfigValue {
-                name: name.to_owned(),
-                key: key.clone(),
-                value: value.clone(),
-            });
+            return Some((name.to_owned(), key.clone(), value.clone()));
         }
         self.findings.error(
             "patch",
@@ -314,7 +307,16 @@ impl Arguments<'_, '_, '_, '_> {
         None
     }
 
-    pub(super) fn endpoint(&mut self, path: &Word) -> Option<Command> {
+    /// The page that `--raw` asks for: the last part of its path.
+    pub(super) fn page(&self) -> &str {
+        let raw = self.flags.iter().find(|it| it.0 == "--raw");
+        let path = raw.and_then(|(_, _, value)| value.as_ref());
+        path.map_or("", |path| path.value.rsplit('/').next().unwrap_or_default())
+    }
+
+    /// The port whose page `health` or `metrics` every live pod is asked for.
+    pub(super) fn endpoint(&mut self) -> Option<u16> {
+        let path = self.value("--raw", "the path of an endpoint")?;
         let parts: Vec<&str> = path.value.split('/').collect();
         if let [
             "",
@@ -325,21 +327,12 @@ impl Arguments<'_, '_, '_, '_> {
             "pods",
             pod,
             "proxy",
-            endpoint,
+            "health" | "metrics",
         ] = parts.as_slice()
             && let Some(port) = pod.strip_prefix("$POD:").and_then(port)
         {
-            match *endpoint {
-                "health" => {
-                    self.check_namespace(namespace, path.span.clone());
-                    return Some(Command::CheckHealth { port });
-                }
-                "metrics" => {
-                    self.check_namespace(namespace, path.span.clone());
-                    return Some(Command::CheckBuildInfo { port });
-                }
-                _ => {}
-            }
+            self.check_namespace(namespace, path.span.clone());
+            return Some(port);
         }
         let namespace = self.context.namespace.unwrap_or("NAMESPACE");
         self.findings.error(
@@ -354,46 +347,39 @@ impl Arguments<'_, '_, '_, '_> {
         None
     }
 
-    /// A counter of every live pod, by hand found with `grep`.
-    pub(super) fn counter(
-        &mut self,
-        path: &Word,
-        series: &str,
-        span: Range<usize>,
-    ) -> Option<Command> {
-        let port = match self.endpoint(path)? {
-            Command::CheckBuildInfo { port } => port,
-            _ => {
-                self.findings.error(
-                    "endpoint",
-                    path.span.clone(),
-                    "counters are on the page `metrics`",
-                    "another page",
-                    "write `…/proxy/metrics`",
-                );
-                return None;
-            }
-        };
-        let parsed = Series::parse(series);
+    /// A counter of every live pod, by hand found with `grep`: the pods' port and the series.
+    pub(super) fn counter(&mut self) -> Option<(u16, Series)> {
+        let port = self.endpoint()?;
+        if self.page() == "health" {
+            let path = self.value("--raw", "the path of an endpoint")?;
+            self.findings.error(
+                "endpoint",
+                path.span,
+                "counters are on the page `metrics`",
+                "another page",
+                "write `…/proxy/metrics`",
+            );
+            return None;
+        }
+        let series = *self.positional.last()?;
+        let parsed = Series::parse(&series.value);
         if parsed.is_none() {
             self.findings.error(
                 "counter",
-                span,
-                format!("`{series}` is not a counter as it stands on the page"),
+                series.span.clone(),
+                format!("`{}` is not a counter as it stands on the page", series.value),
                 "expected `NAME{LABEL=\"VALUE\"}`",
                 "for instance `grep 'requests_total{code=\"503\"}'`, with labels in the page's order so that it works by hand too",
             );
         }
-        Some(Command::CheckCounter {
-            port,
-            series: parsed?,
-        })
+        Some((port, parsed?))
     }
 
-    pub(super) fn snapshot(&mut self, flag: &str) -> Option<Word> {
+    /// The name of the snapshot that `flag` gives.
+    pub(super) fn snapshot(&mut self, flag: &str) -> Option<String> {
         let name = self.value(flag, "before_release")?;
         if suggest::is_snapshot_name(&name.value) {
-            return Some(name);
+            return Some(self.snapshot.insert(name).value.clone());
         }
         self.findings.error(
             "command-name",
@@ -406,22 +392,9 @@ impl Arguments<'_, '_, '_, '_> {
     }
 
     /// Refuses placeholders that the command has no value for.
-    pub(super) fn placeholders(&mut self, words: &[Word], command: &Command, before: usize) {
-        let mut known: Vec<&str> = match command {
-            Command::PromQuery { .. } | Command::LogQuery { .. } => {
-                vec!["WINDOW", "NAMESPACE", "LIVE_PODS"]
-            }
-            Command::CheckHealth { .. }
-            | Command::CheckBuildInfo { .. }
-            | Command::CheckCounter { .. } => {
-                vec!["POD"]
-            }
-            Command::UndoSchema => vec!["TARGET_SCHEMA"],
-            Command::RolloutUndo { .. } => vec!["TARGET_REVISION"],
-            Command::RestoreReplicas => vec!["TARGET_REPLICAS"],
-            _ => Vec::new(),
-        };
-        let is_query = known.first() == Some(&"WINDOW");
+    pub(super) fn placeholders(&mut self, words: &[Word], spec: &CommandSpec, before: usize) {
+        let mut known = spec.placeholders.to_vec();
+        let is_query = spec.value == Value::Answer;
         known.push("SERVICE");
         let mut service_used = false;
         for word in words {

@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use firedrill::worlds::WorldKind;
 
-const EXIT_CODES: &str = "Exit codes:\n  0  all passed\n  1  a drill failed\n  2  bad input or usage\n  3  inconclusive, and none failed\n  4  the world could not be built\n  130  interrupted";
-
-const VERIFY_EXIT_CODES: &str = "Exit codes:\n  0  ADOPT\n  1  REJECT\n  2  bad input or usage\n  3  INCONCLUSIVE\n  4  the world could not be built\n  130  interrupted";
+use crate::{complete, help};
 
 /// Fire drills on rollbacks: deploys a bad release, lets the rollback executor follow the runbook, and
 /// judges from outside whether the exchange recovered.
 #[derive(Debug, Parser)]
-#[command(name = "firedrill", version, after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "firedrill", version, after_help = help::PROGRAM, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -21,20 +20,43 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run scenarios, each with many seeds
+    #[command(after_help = help::CHAOS)]
     Chaos(ChaosArgs),
+    /// Draw drills that nobody wrote down, and find the smallest case of each class of failure
+    #[command(after_help = help::SEARCH)]
+    Search(SearchArgs),
+    /// List what there is: scenarios, releases, faults, triggers, or the keys of a scenario file
+    #[command(after_help = help::LIST)]
+    List(ListArgs),
+    /// Show everything about a scenario, a release, a fault or a trigger
+    #[command(after_help = help::SHOW)]
+    Show(ShowArgs),
+    /// Write a scenario to begin with
+    #[command(after_help = help::NEW)]
+    New(NewArgs),
+    /// Name every mistake in scenarios and runbooks, with its place and a remedy
+    #[command(after_help = help::CHECK)]
+    Check(CheckFilesArgs),
     /// Run one drill again, and show its timeline
+    #[command(after_help = help::REPLAY)]
     Replay(ReplayArgs),
     /// Print what a shell needs to complete this program's command line
+    #[command(after_help = help::COMPLETIONS)]
     Completions(crate::shell::CompletionsArgs),
     /// Write this program's manual pages
+    #[command(after_help = help::MAN)]
     Man(crate::shell::ManArgs),
     /// Make the reports again from journals, or merge those of several runs
+    #[command(after_help = help::REPORT)]
     Report(ReportArgs),
     /// Measure on a kind cluster what the simulation assumes
+    #[command(after_help = help::KIND)]
     Calibrate(CalibrateArgs),
     /// Time the executor against bare kubectl on a kind cluster
+    #[command(after_help = help::KIND)]
     Benchmark(BenchmarkArgs),
     /// Measure recoveries on a kind cluster beside the simulation's, step by step
+    #[command(after_help = help::KIND)]
     Compare(CompareArgs),
     /// Look at runbooks
     Runbook {
@@ -46,20 +68,25 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunbookCommand {
     /// Name every mistake in a runbook, with its place and a remedy
+    #[command(after_help = help::RUNBOOK_CHECK)]
     Check(CheckArgs),
     /// May a changed runbook be adopted? ADOPT, REJECT or INCONCLUSIVE, with the evidence
-    #[command(after_help = VERIFY_EXIT_CODES)]
+    #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ChaosArgs {
-    /// Names of built-in scenarios, or paths of scenario files; none: the three default ones
-    #[arg(value_name = "SCENARIO")]
+    /// Built-in scenarios by name, patterns of names or files (`'faults/*'`, `'drills/*.toml'`), `all`, paths of scenario files or
+    /// folders; none: the three default ones
+    #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
     pub(crate) scenarios: Vec<String>,
-    /// Every built-in scenario that the world can do
+    /// Every built-in scenario that the world can do, as the word `all`
     #[arg(long, conflicts_with = "scenarios")]
     pub(crate) all: bool,
+    /// The drills that did not pass in the last run, with the files as they are now
+    #[arg(long, conflicts_with_all = ["scenarios", "all", "seed", "seeds", "crash_points"])]
+    pub(crate) last_failed: bool,
     /// Where to drill
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
@@ -77,12 +104,146 @@ pub(crate) struct ChaosArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,
     /// The runbook to follow instead of the built-in one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) runbook: Option<PathBuf>,
+    /// Refuse a runbook with warnings
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Begin no further drill once so many have failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_failures: Option<u32>,
+    /// Write journal.json, report.html, junit.xml and summary.md there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What to list
+    #[arg(value_enum, value_name = "WHAT", default_value_t = Listed::Scenarios)]
+    pub(crate) what: Listed,
+    /// The runbook whose triggers are listed, instead of the built-in one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) runbook: Option<PathBuf>,
+    /// In which form
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Its name; where several things have it, all are shown, and `scenario/NAME`, `release/NAME`, `fault/NAME` and `trigger/NAME` tell
+    /// them apart
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete::everything))]
+    pub(crate) name: String,
+    /// The runbook whose triggers are known, instead of the built-in one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) runbook: Option<PathBuf>,
+    /// In which form
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The scenario's name, or the path of its file, which ends in its name
+    #[arg(value_name = "NAME", value_hint = ValueHint::FilePath)]
+    pub(crate) name: PathBuf,
+    /// The built-in scenario to begin with
+    #[arg(long, value_name = "SCENARIO", add = ArgValueCandidates::new(complete::scenarios))]
+    pub(crate) like: Option<String>,
+    /// The release that it deploys; of a release with scenarios of its own, the first one is what it begins with
+    #[arg(long, value_name = "RELEASE", conflicts_with = "like", add = ArgValueCandidates::new(complete::releases))]
+    pub(crate) release: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckFilesArgs {
+    /// Scenarios and runbooks, told apart by their endings (.toml, .md), else by what is in them; `-`: standard input
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Refuse runbooks with warnings, too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// The runbook that scenarios must fit, instead of the built-in one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) runbook: Option<PathBuf>,
+    /// In which form
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Say nothing of files that are right
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What is said, and how.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// What standard output gets: a table for people, or JSON, as in the report's file
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Say only what did not pass, and the last line
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say how each drill ended, as it ends
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listed {
+    /// The built-in scenarios
+    Scenarios,
+    /// The releases that scenarios may deploy
+    Releases,
+    /// The kinds of faults
+    Faults,
+    /// The triggers of the runbook
+    Triggers,
+    /// What a scenario file may say
+    Keys,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// For how long, for instance `90s` or `10m` [default: 1m unless --seeds is given]
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) duration: Option<String>,
+    /// How many drills, at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) seeds: Option<u64>,
+    /// Which drills are drawn: the same seed and numbers draw the same ones
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The number of the first drill: where an earlier search with this seed ended
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) first: u64,
+    /// Drills at a time [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub(crate) jobs: Option<u16>,
+    /// The runbook to follow instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(crate) runbook: Option<PathBuf>,
     /// Refuse a runbook with warnings
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Write journal.json, report.html, junit.xml and summary.md there
+    /// Try mutants instead: each change that a person might make of the runbook must be caught
+    #[arg(long, value_enum, conflicts_with_all = ["duration", "first", "known", "seed"])]
+    pub(crate) mutants: Option<Mutants>,
+    /// Classes of failure that are known, as `[[known]]` tables, beside those that are built in
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known: Option<PathBuf>,
+    /// Write search.json, summary.md and a scenario for each class there
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -93,20 +254,28 @@ pub(crate) struct ReplayArgs {
     #[arg(value_name = "TOKEN")]
     pub(crate) token: String,
     /// Write journal.json, report.html, junit.xml and summary.md there
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Journals that runs with --report wrote; several are merged
-    #[arg(value_name = "JOURNAL", required_unless_present = "schema")]
+    /// Journals that runs with --report wrote; several are merged. Of a folder that holds journals of several runs, the
+    /// trend is shown, and the report is that of the latest run
+    #[arg(value_name = "JOURNAL|FOLDER", required_unless_present = "schema", value_hint = ValueHint::FilePath)]
     pub(crate) journals: Vec<PathBuf>,
+    /// Show what changed since this run: verdicts, classes of failure, and times to recover
+    #[arg(long, value_name = "JOURNAL")]
+    pub(crate) against: Option<PathBuf>,
     /// Write journal.json, report.html, junit.xml and summary.md there
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     /// Print the JSON Schema of journals
-    #[arg(long, conflicts_with_all = ["journals", "report"])]
+    #[arg(long, conflicts_with_all = ["journals", "report", "against"])]
     pub(crate) schema: bool,
 }
 
@@ -116,7 +285,7 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub(crate) rounds: u32,
     /// Where to write what was measured
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
 }
 
@@ -129,8 +298,9 @@ pub(crate) struct BenchmarkArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Names of built-in scenarios, or paths of scenario files; none: the three default ones
-    #[arg(value_name = "SCENARIO")]
+    /// Built-in scenarios by name, patterns of names or files (`'faults/*'`, `'drills/*.toml'`), `all`, paths of scenario files or
+    /// folders; none: the three default ones
+    #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
     pub(crate) scenarios: Vec<String>,
     /// How many recoveries of each on the cluster
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -142,8 +312,8 @@ pub(crate) struct CompareArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The runbook
-    #[arg(value_name = "FILE")]
+    /// The runbook; `-`: standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// Refuse it for warnings too
     #[arg(long)]
@@ -152,15 +322,16 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Names of built-in scenarios, or paths of scenario files; none: all that are built in (in `kind`: the default ones)
-    #[arg(value_name = "SCENARIO")]
+    /// Built-in scenarios by name, patterns of names or files, `all`, paths of scenario files or folders; none: all that are built in
+    /// (in `kind`: the default ones)
+    #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
     pub(crate) scenarios: Vec<String>,
     /// The runbook in use: a file, a git revision (its version of the candidate's path), or `procedure` for the bare
     /// commands of the written procedure
     #[arg(long, value_name = "FILE|GITREV|procedure")]
     pub(crate) baseline: String,
     /// The runbook that would replace it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) candidate: PathBuf,
     /// A runbook that stays the same while the baseline moves on: the candidate is held against it, too, so that many small steps for the
     /// worse are not adopted one after the other
@@ -182,12 +353,20 @@ pub(crate) struct VerifyArgs {
     /// [default: 5s,10%]
     #[arg(long, value_name = "MARGIN")]
     pub(crate) margin: Option<String>,
-    /// Show every reason, every plan's changes and the numbers of each scenario, too
+    /// Show every reason, every plan's changes and the numbers of each scenario, too; as -v
     #[arg(long)]
     pub(crate) details: bool,
-    /// Write verify.json and verify.md there
-    #[arg(long, value_name = "DIR")]
+    /// Write report.html, verify.json, verify.md and junit.xml there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mutants {
+    /// Of the runbook: every step, check, trigger and key, changed in each way that its form allows
+    Runbook,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -214,6 +393,50 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    /// The commands that do something, with their names.
+    fn leaves(command: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
+        let inner: Vec<_> = command.get_subcommands().collect();
+        if inner.is_empty() {
+            return vec![(name.to_owned(), command.clone())];
+        }
+        let named = |it: &clap::Command| format!("{name} {}", it.get_name());
+        inner
+            .into_iter()
+            .flat_map(|it| leaves(it, &named(it)))
+            .collect()
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_exit_codes_and_examples_that_are_understood() {
+        let program = <Cli as clap::CommandFactory>::command();
+        let leaves = leaves(&program, "firedrill");
+        assert!(leaves.len() > 10, "{}", leaves.len());
+        let mut understood = 0;
+        for (name, command) in leaves {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(help.contains("Exit codes:"), "{name}: {help}");
+            let examples = help.split("Exit codes:").next().unwrap_or_default();
+            let is_of_kind = ["benchmark", "calibrate", "compare"];
+            let is_measurement = is_of_kind.iter().any(|it| name.ends_with(it));
+            assert!(is_measurement || examples.contains(&name), "{name}: {help}");
+            for line in examples
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("firedrill "))
+            {
+                // What follows two spaces is said to people, and what is redirected to the shell.
+                let line = line.split("  ").next().unwrap_or_default();
+                let line = line.split(['<', '>', '|']).next().unwrap_or_default();
+                let words = line.split_whitespace().map(|word| word.trim_matches('\''));
+                if let Err(error) = Cli::try_parse_from(std::iter::once("firedrill").chain(words)) {
+                    panic!("{name}: {line}: {error}");
+                }
+                understood += 1;
+            }
+        }
+        assert!(understood > 20, "{understood}");
     }
 
     #[test]

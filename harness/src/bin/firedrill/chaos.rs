@@ -1,45 +1,96 @@
 //! `firedrill chaos`: scenarios times seeds.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firedrill::crash_points;
 use firedrill::drill::{DrillResult, timeline};
 use firedrill::report::journal::Journal;
+use firedrill::report::meta::{Meta, Seeds};
 use firedrill::report::{self, table};
+use firedrill::runbooks::LoadedRunbook;
 use firedrill::runner::{self, SwarmResult};
-use firedrill::scenario::BUILT_IN;
 use firedrill::shrink::campaign;
+use firedrill::stats::show_ms;
 use firedrill::verdict::{self, Verdict};
-use firedrill::worlds::{self, Plan, Until, WorldError, WorldKind};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use firedrill::worlds::{Plan, Until, WorldError, WorldKind, in_flight};
 
-use crate::args::ChaosArgs;
+use crate::args::{ChaosArgs, Format, Output};
 use crate::exit::{Failure, INTERRUPTED, with_cause};
-use crate::{input, terminal};
+use crate::input::Chosen;
+use crate::interrupt::Interrupt;
+use crate::last_failed::Failed;
+use crate::meta::Run;
+use crate::progress::Progress;
+use crate::{input, last_failed, select, terminal};
 
 const SEEDS: u32 = 100;
 
+/// What is to be drilled.
+struct Campaign {
+    chosen: Vec<Chosen>,
+    plans: Vec<Plan>,
+    /// The failures that the plans run again.
+    again: Vec<Failed>,
+    /// The seeds of every scenario, where all have the same.
+    seeds: Option<Seeds>,
+}
+
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
+    let began = Run::begin();
     let world = WorldKind::from(args.world);
     let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
-    let names = if args.all {
-        BUILT_IN.iter().map(|b| b.name.to_owned()).collect()
+    let mut campaign = if args.last_failed {
+        failed_before(world, &runbook)?
     } else {
-        args.scenarios.clone()
+        asked_for(args, world, &runbook)?
     };
-    let mut scenarios = input::scenarios(&names, &runbook, true)?;
-    if args.all {
-        scenarios.retain(|scenario| scenario.lacking_in(world).is_none());
-    }
-    for scenario in &scenarios {
-        worlds::check(scenario, world)?;
-    }
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
     }
+    let interrupt = Interrupt::listen();
+    if let Some(directory) = &args.report {
+        report::prepare(directory)?;
+    }
+    let jobs = match world {
+        WorldKind::Sim => args.jobs.map_or_else(processors, usize::from),
+        // There is one cluster.
+        WorldKind::Kind => 1,
+    };
+    if args.crash_points {
+        let all = args.all || args.scenarios.iter().any(|word| word == select::ALL);
+        campaign.plans =
+            killed_everywhere(campaign.plans, jobs, &interrupt, all, args.output.quiet)?;
+    }
+    let plans = &campaign.plans;
+    tell_of_real_time(plans, args.output.quiet);
+    let mut outcome = perform(plans, jobs, &interrupt, args)?;
+    cut_down(plans, &mut outcome, jobs, &interrupt, args.output.quiet)?;
+    keep_failures(&campaign, &outcome, args.output.quiet);
+    conclude(
+        &outcome,
+        args.report.as_deref(),
+        args.output,
+        interrupt.happened(),
+        || began.meta(Some(&runbook), campaign.seeds),
+    )
+}
+
+/// The scenarios that the command line names, with each seed.
+fn asked_for(
+    args: &ChaosArgs,
+    world: WorldKind,
+    runbook: &LoadedRunbook,
+) -> Result<Campaign, Failure> {
+    let words = if args.all {
+        vec![select::ALL.to_owned()]
+    } else {
+        args.scenarios.clone()
+    };
+    let chosen = input::can_be_done(input::scenarios(&words, runbook, true)?, world)?;
     let first = args.seed.unwrap_or(0);
     // In real time, one drill of each scenario is what people wait for.
     let one = args.seed.is_some() || args.crash_points || world == WorldKind::Kind;
@@ -50,50 +101,157 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
             "seeds are below 2^64: choose a smaller --seed or fewer --seeds",
         ));
     };
-    let plans: Vec<Plan> = scenarios
-        .iter()
-        .flat_map(|scenario| {
-            (first..end).map(|seed| Plan {
-                world,
-                scenario: Arc::clone(scenario),
-                runbook: runbook.clone(),
-                seed,
-                until: Until::Duration,
-            })
+    let of_scenario = |it: &Chosen| {
+        let scenario = Arc::clone(&it.scenario);
+        let runbook = runbook.clone();
+        (first..end).map(move |seed| Plan {
+            world,
+            scenario: Arc::clone(&scenario),
+            runbook: runbook.clone(),
+            seed,
+            until: Until::Duration,
         })
-        .collect();
-    let stop = stop_on_interrupt();
-    if let Some(directory) = &args.report {
-        report::prepare(directory)?;
+    };
+    let plans = chosen.iter().flat_map(of_scenario).collect();
+    Ok(Campaign {
+        chosen,
+        plans,
+        again: Vec::new(),
+        seeds: Some(Seeds {
+            first,
+            count: u64::from(count),
+        }),
+    })
+}
+
+/// The drills that did not pass in the last run, with the scenarios as they are now.
+fn failed_before(world: WorldKind, runbook: &LoadedRunbook) -> Result<Campaign, Failure> {
+    let again = last_failed::read(world)?;
+    let chosen = input::scenarios(&last_failed::scenarios(&again), runbook, true)?;
+    let chosen = input::can_be_done(chosen, world)?;
+    let plan = |failed: &Failed| {
+        let now = last_failed::scenario_of(failed, &chosen)?;
+        Ok(Plan {
+            world,
+            scenario: Arc::new(failed.applied_to(&now.scenario)),
+            runbook: runbook.clone(),
+            seed: failed.seed,
+            until: Until::Duration,
+        })
+    };
+    let plans = again.iter().map(plan).collect::<Result<_, Failure>>()?;
+    Ok(Campaign {
+        chosen,
+        plans,
+        again,
+        seeds: None,
+    })
+}
+
+/// Keeps what did not pass for `--last-failed`.
+fn keep_failures(campaign: &Campaign, outcome: &SwarmResult, quiet: bool) {
+    match last_failed::keep(&outcome.results, &campaign.chosen, &campaign.again) {
+        Ok(Some((1.., file))) if !quiet => terminal::complain(&format!(
+            "`chaos --last-failed` runs what did not pass again; it is kept in {}",
+            file.display()
+        )),
+        Ok(_) => {}
+        Err(error) => terminal::complain(&format!("warning: {}", with_cause(&error))),
     }
-    let jobs = match world {
-        WorldKind::Sim => args.jobs.map_or_else(processors, usize::from),
-        // There is one cluster.
+}
+
+/// In real time a drill takes as long as it says, at most.
+fn tell_of_real_time(plans: &[Plan], quiet: bool) {
+    let real = plans.iter().filter(|plan| plan.world == WorldKind::Kind);
+    let most: u64 = real
+        .map(|plan| plan.scenario.timing.duration.as_secs())
+        .fold(0, u64::saturating_add);
+    if most > 0 && !quiet {
+        let (drills, minutes) = (plans.len(), most.div_ceil(60));
+        terminal::complain(&format!(
+            "estimate: {drills} drill{} in real time, at most {minutes} minutes and the set-up",
+            if drills == 1 { "" } else { "s" }
+        ));
+    }
+}
+
+/// The work of a drill of each scenario, by name.
+fn works(plans: &[Plan]) -> BTreeMap<&str, u64> {
+    let work = |plan: &Plan| match plan.world {
+        WorldKind::Sim => in_flight::work(&plan.scenario),
         WorldKind::Kind => 1,
     };
-    let plans = if args.crash_points {
-        killed_everywhere(plans, jobs, &stop, args.all)?
-    } else {
-        plans
-    };
-    let bar = progress(plans.len());
-    let failed = AtomicUsize::new(0);
+    plans
+        .iter()
+        .map(|plan| (plan.scenario.name.as_str(), work(plan)))
+        .collect()
+}
+
+/// A run of `plans` that is about to begin, and the work of each scenario's drills.
+fn begin(plans: &[Plan], quiet: bool) -> (Progress, BTreeMap<&str, u64>) {
+    let works = works(plans);
+    let each = plans.iter().map(|plan| works[plan.scenario.name.as_str()]);
+    let whole = each.fold(0, u64::saturating_add);
+    (Progress::begin("", plans.len(), whole, quiet), works)
+}
+
+fn perform(
+    plans: &[Plan],
+    jobs: usize,
+    interrupt: &Interrupt,
+    args: &ChaosArgs,
+) -> Result<SwarmResult, Failure> {
+    let (progress, works) = begin(plans, args.output.quiet);
+    let (failed, not_passed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let finished = |result: &DrillResult| {
-        if result.verdicts.overall != Verdict::Pass {
-            let n = failed.fetch_add(1, Ordering::Relaxed) + 1;
-            bar.set_message(format!("{n} not passed"));
+        let verdict = result.verdicts.overall;
+        if args.output.verbose {
+            progress.line(&ended(result));
         }
-        bar.inc(1);
+        if verdict != Verdict::Pass {
+            let n = not_passed.fetch_add(1, Ordering::Relaxed) + 1;
+            progress.note(format!("{n} not passed"));
+        }
+        if verdict == Verdict::Fail {
+            let n = failed.fetch_add(1, Ordering::Relaxed) + 1;
+            if args.max_failures.is_some_and(|most| n >= most as usize) {
+                interrupt.enough();
+            }
+        }
+        progress.over(works.get(result.scenario.as_str()).copied().unwrap_or(0));
     };
-    let outcome = runner::run(&plans, jobs, &stop, plans.len() == 1, &finished);
-    bar.finish_and_clear();
-    let mut outcome = outcome?;
-    cut_down(&plans, &mut outcome, jobs, &stop)?;
-    conclude(
-        &outcome,
-        args.report.as_deref(),
-        stop.load(Ordering::Relaxed),
-    )
+    let outcome = runner::run(plans, jobs, interrupt.stop(), plans.len() == 1, &finished);
+    progress.end();
+    let outcome = outcome?;
+    if outcome.skipped.drills > 0 && !interrupt.happened() {
+        let failures = failed.load(Ordering::Relaxed);
+        if args
+            .max_failures
+            .is_some_and(|most| failures >= most as usize)
+        {
+            terminal::complain(&format!(
+                "ended early: {failures} failed, and --max-failures allows no more"
+            ));
+        } else {
+            // A cluster's own handler was told first.
+            interrupt.note();
+        }
+    }
+    Ok(outcome)
+}
+
+/// How a drill ended, in a line.
+fn ended(result: &DrillResult) -> String {
+    let time = match result.rto_ms {
+        Some(ms) => format!("RTO {}", show_ms(ms)),
+        None => result.ending.as_str().to_owned(),
+    };
+    let (verdict, scenario, seed) = (result.verdicts.overall, &result.scenario, result.seed);
+    let why = result
+        .troubles()
+        .first()
+        .map_or_else(String::new, |finding| format!(", {}", finding.oracle()));
+    format!("{verdict:12} {scenario} · seed {seed} · {time}{why}")
 }
 
 /// Finds the smallest case of each kind of failure, unless there was an interruption.
@@ -101,17 +259,20 @@ fn cut_down(
     plans: &[Plan],
     outcome: &mut SwarmResult,
     jobs: usize,
-    stop: &AtomicBool,
+    interrupt: &Interrupt,
+    quiet: bool,
 ) -> Result<(), Failure> {
     let cases = campaign::cases(&outcome.results).len();
-    if cases == 0 || outcome.skipped.drills > 0 {
+    // Where drills were left out, plans and results are no pairs.
+    if cases == 0 || outcome.skipped.drills > 0 || interrupt.happened() {
         return Ok(());
     }
-    let bar = progress(cases * campaign::budget(cases) as usize);
-    bar.set_message("to cut failures down");
-    campaign::cut(plans, &mut outcome.results, jobs, stop, &|| bar.inc(1))?;
-    bar.finish_and_clear();
-    Ok(())
+    let most = cases * campaign::budget(cases) as usize;
+    let progress = Progress::begin(" at most to cut failures down", most, most as u64, quiet);
+    let over = || progress.over(1);
+    let cut = campaign::cut(plans, &mut outcome.results, jobs, interrupt.stop(), &over);
+    progress.end();
+    Ok(cut?)
 }
 
 /// Each drill of `plans`, and after it the same with the executor killed at every request that it makes from the
@@ -120,8 +281,9 @@ fn cut_down(
 fn killed_everywhere(
     plans: Vec<Plan>,
     jobs: usize,
-    stop: &AtomicBool,
+    interrupt: &Interrupt,
     all: bool,
+    quiet: bool,
 ) -> Result<Vec<Plan>, Failure> {
     if let Some(plan) = plans.iter().find(|plan| plan.scenario.crash.is_some()) {
         return Err(Failure::input(
@@ -132,11 +294,21 @@ fn killed_everywhere(
             "--crash-points needs scenarios without one: leave it out, or use the flag without the scenario",
         ));
     }
-    let whole = runner::run(&plans, jobs, stop, false, &|_| {})?;
+    let (progress, works) = begin(&plans, quiet);
+    let over = |result: &DrillResult| {
+        progress.over(works.get(result.scenario.as_str()).copied().unwrap_or(0));
+    };
+    let whole = runner::run(&plans, jobs, interrupt.stop(), false, &over);
+    progress.end();
+    let whole = whole?;
+    if whole.skipped.drills > 0 {
+        // Nothing has been killed yet, so there is nothing to report.
+        return Err(WorldError::Interrupted.into());
+    }
     let results = &whole.results;
-    let quiet = crash_points::untried(results);
-    if !quiet.is_empty() && !stop.load(Ordering::Relaxed) {
-        let names: Vec<String> = quiet.iter().map(|name| format!("`{name}`")).collect();
+    let untried = crash_points::untried(results);
+    if !untried.is_empty() {
+        let names: Vec<String> = untried.iter().map(|name| format!("`{name}`")).collect();
         let said = format!(
             "nothing triggers in {}, so that the executor makes no request to be killed at",
             names.join(", ")
@@ -148,7 +320,7 @@ fn killed_everywhere(
         terminal::complain(&format!("left out: {said}"));
     }
     let tried = plans.iter().zip(results);
-    let tried = tried.filter(|(plan, _)| !quiet.contains(plan.scenario.name.as_str()));
+    let tried = tried.filter(|(plan, _)| !untried.contains(plan.scenario.name.as_str()));
     let and_killed = |(plan, result): (&Plan, &DrillResult)| {
         let killed = crash_points::all(plan, result.executor_requests);
         let both: Vec<Plan> = std::iter::once(plan.clone()).chain(killed).collect();
@@ -157,40 +329,60 @@ fn killed_everywhere(
     Ok(tried.flat_map(and_killed).collect())
 }
 
-/// Shows and writes the results; the exit code.
+/// Shows and writes the results; the exit code. `meta` is asked for if there is a report to write.
 pub(crate) fn conclude(
     outcome: &SwarmResult,
     report: Option<&Path>,
+    output: Output,
     interrupted: bool,
+    meta: impl FnOnce() -> Meta,
 ) -> Result<u8, Failure> {
     let results = &outcome.results;
-    let journal = Journal::new(results, outcome.skipped.clone());
-    if let [only] = results.as_slice() {
-        terminal::say(&timeline::render(only));
+    let runs = report.map(|_| meta()).into_iter().collect();
+    let journal = Journal::new(results, outcome.skipped.clone()).with_meta(runs);
+    if output.format == Format::Table {
+        if let [only] = results.as_slice()
+            && !output.quiet
+        {
+            terminal::say(&timeline::render(only));
+        }
+        if !results.is_empty() && !output.quiet {
+            terminal::say(&table::summary(results));
+        }
+        let findings = table::findings(results);
+        if !findings.is_empty() {
+            terminal::say(&format!("\n{findings}"));
+        }
     }
-    if !results.is_empty() {
-        terminal::say(&table::summary(results));
+    let written = report.map_or(Written::NotAsked, |directory| write(directory, &journal));
+    if let Written::There(page) = &written {
+        let line = format!("report: {}", page.display());
+        match output.format {
+            Format::Table if !output.quiet => terminal::say(&line),
+            _ => {}
+        }
     }
-    let findings = table::findings(results);
-    if !findings.is_empty() {
-        terminal::say(&format!("\n{findings}"));
-    }
-    let whole = report.is_none_or(|directory| write(directory, &journal) == Written::There);
     let summary = &journal.summary;
-    terminal::say_coloured(summary.verdict, &report::tally(summary));
+    match output.format {
+        Format::Table => terminal::say_coloured(summary.verdict, &report::tally(summary)),
+        Format::Json => terminal::say_json(&journal),
+    }
     if interrupted {
         return Ok(INTERRUPTED);
     }
     let code = verdict::exit_code([summary.verdict]);
     // A report that is missing must not hide what the drills showed.
+    let whole = matches!(written, Written::There(_) | Written::NotAsked);
     Ok(if code == 0 && !whole { 2 } else { code })
 }
 
 /// What became of a report.
 #[derive(Debug, PartialEq, Eq)]
 enum Written {
-    /// It is where it should be.
-    There,
+    /// Nobody wants one.
+    NotAsked,
+    /// It is where it should be: the page.
+    There(PathBuf),
     /// That could not be done any more, so it is here.
     Elsewhere(PathBuf),
     /// It could not be written at all.
@@ -200,9 +392,7 @@ enum Written {
 /// Writes the report into `directory`, or, if that can't be done any more, elsewhere, and says where.
 fn write(directory: &Path, journal: &Journal<'_>) -> Written {
     let Err(error) = report::write_journal(directory, journal) else {
-        let page = directory.join("report.html");
-        terminal::say(&format!("report: {}", page.display()));
-        return Written::There;
+        return Written::There(directory.join("report.html"));
     };
     terminal::complain(&format!("error: {}", with_cause(&error)));
     match report::write_elsewhere(journal) {
@@ -220,37 +410,8 @@ fn write(directory: &Path, journal: &Journal<'_>) -> Written {
     }
 }
 
-/// The flag that Ctrl-C and SIGTERM set. A second one ends the program at once.
-pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag::{register, register_conditional_shutdown};
-    let stop = Arc::new(AtomicBool::new(false));
-    for (signal, name) in [(SIGINT, "Ctrl-C"), (SIGTERM, "SIGTERM")] {
-        let code = i32::from(INTERRUPTED);
-        let registered = register_conditional_shutdown(signal, code, Arc::clone(&stop))
-            .and_then(|_| register(signal, Arc::clone(&stop)));
-        if let Err(error) = registered {
-            terminal::complain(&format!(
-                "warning: {name} will end the run without results: {error}"
-            ));
-        }
-    }
-    stop
-}
-
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A bar on standard error, if that is a terminal.
-pub(crate) fn progress(drills: usize) -> ProgressBar {
-    let bar =
-        ProgressBar::with_draw_target(Some(drills as u64), ProgressDrawTarget::stderr_with_hz(10));
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} drills, {per_sec}, {elapsed} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style);
-    bar
 }
 
 #[cfg(test)]

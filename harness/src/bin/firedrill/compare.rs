@@ -30,17 +30,16 @@ mod live {
 
     use super::{CompareArgs, Failure};
     use crate::exit::INTERRUPTED;
+    use crate::interrupt::Interrupt;
     use crate::{chaos, input, terminal};
 
     /// Runs it; the exit code. It measures and does not judge. Interrupted, it shows what it has.
     pub(crate) fn run(args: &CompareArgs) -> Result<u8, Failure> {
         let runbook = input::runbook(None, false)?;
-        let scenarios = input::scenarios(&args.scenarios, &runbook, true)?;
-        for scenario in &scenarios {
-            worlds::check(scenario, WorldKind::Kind)?;
-            worlds::check(scenario, WorldKind::Sim)?;
-        }
-        let stop = chaos::stop_on_interrupt();
+        let chosen = input::scenarios(&args.scenarios, &runbook, true)?;
+        let chosen = input::can_be_done(chosen, WorldKind::Kind)?;
+        let scenarios: Vec<_> = chosen.into_iter().map(|it| it.scenario).collect();
+        let interrupt = Interrupt::listen();
         let mut kind: Vec<Vec<Pace>> = vec![Vec::new(); scenarios.len()];
         // In turns, so that a bad quarter of an hour of the machine is shared by all.
         'runs: for run in 1..=args.runs {
@@ -48,7 +47,7 @@ mod live {
                 let plan = plan(WorldKind::Kind, scenario, &runbook, run.into());
                 let performed = match perform_to_recovery(&plan) {
                     Err(WorldError::Interrupted) => {
-                        stop.store(true, Ordering::Relaxed);
+                        interrupt.enough();
                         break 'runs;
                     }
                     performed => performed?,
@@ -63,10 +62,10 @@ mod live {
             }
         }
         for (scenario, paces) in scenarios.iter().zip(&kind) {
-            let sim = simulated(scenario, &runbook, args.seeds, &stop)?;
+            let sim = simulated(scenario, &runbook, args.seeds, interrupt.stop())?;
             terminal::say(&table(&scenario.name, paces, &sim));
         }
-        Ok(if stop.load(Ordering::Relaxed) {
+        Ok(if interrupt.stop().load(Ordering::Relaxed) {
             INTERRUPTED
         } else {
             0

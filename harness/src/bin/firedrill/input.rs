@@ -1,16 +1,16 @@
 //! Scenarios and runbooks as the command line names them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use executor::read_text;
 use executor::runbook::Runbook;
 use firedrill::runbooks::LoadedRunbook;
-use firedrill::scenario::{self, BUILT_IN, Scenario};
-use firedrill::suggest;
+use firedrill::scenario::Scenario;
+use firedrill::worlds::{self, WorldKind};
 
 use crate::exit::Failure;
-use crate::terminal;
+use crate::files::read;
+use crate::{select, terminal};
 
 /// Reads the runbook: `file`, or the built-in one. What is unwise in it is told; it is refused for that if `strict`.
 pub(crate) fn runbook(file: Option<&Path>, strict: bool) -> Result<LoadedRunbook, Failure> {
@@ -33,25 +33,46 @@ pub(crate) fn runbook(file: Option<&Path>, strict: bool) -> Result<LoadedRunbook
     Ok(loaded)
 }
 
-/// Reads the scenarios that `names` name; none: the default ones. Repeated ones are read once. Those of files must fit `runbook`; those
+/// A scenario, and where it is from.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    /// The scenario.
+    pub(crate) scenario: Arc<Scenario>,
+    /// Its file; `None`: it is built in.
+    pub(crate) path: Option<PathBuf>,
+    /// Whether it was named by itself, and not by a pattern.
+    pub(crate) by_itself: bool,
+}
+
+/// Reads the scenarios that `words` name; none: the default ones. Repeated ones are read once. Those of files must fit `runbook`; those
 /// that are built in too if `all_fit`.
 pub(crate) fn scenarios(
-    names: &[String],
+    words: &[String],
     runbook: &LoadedRunbook,
     all_fit: bool,
-) -> Result<Vec<Arc<Scenario>>, Failure> {
+) -> Result<Vec<Chosen>, Failure> {
     let triggers = runbook.triggers();
-    let mut scenarios: Vec<Arc<Scenario>> = Vec::new();
-    let mut add = |file: &str, text: &str, fits: bool| {
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for source in select::sources(words)? {
+        let (file, text) = (&source.file, &source.text);
         let scenario =
             Scenario::parse(file, text, &triggers).map_err(|e| Failure::Input(e.into()))?;
-        if fits {
+        if all_fit || source.path.is_some() {
             let fitting = scenario.fits(file, &runbook.runbook);
             fitting.map_err(|e| Failure::Input(e.into()))?;
         }
-        match scenarios.iter().find(|s| s.name == scenario.name) {
-            None => scenarios.push(Arc::new(scenario)),
-            Some(same) if same.text == scenario.text => {}
+        match chosen
+            .iter_mut()
+            .find(|it| it.scenario.name == scenario.name)
+        {
+            None => chosen.push(Chosen {
+                scenario: Arc::new(scenario),
+                path: source.path,
+                by_itself: source.by_itself,
+            }),
+            Some(same) if same.scenario.text == scenario.text => {
+                same.by_itself |= source.by_itself;
+            }
             Some(_) => {
                 return Err(Failure::input(
                     format!("two different scenarios are called `{}`", scenario.name),
@@ -59,44 +80,24 @@ pub(crate) fn scenarios(
                 ));
             }
         }
-        Ok(())
-    };
-    if names.is_empty() {
-        for built_in in BUILT_IN.iter().filter(|b| b.by_default) {
-            add(built_in.file, built_in.text, all_fit)?;
-        }
     }
-    for name in names {
-        if let Some(built_in) = scenario::find(name) {
-            add(built_in.file, built_in.text, all_fit)?;
-        } else if looks_like_a_path(name) {
-            add(name, &read(Path::new(name), "scenario")?, true)?;
-        } else {
-            let known: Vec<&str> = BUILT_IN.iter().map(|b| b.name).collect();
-            let nearest = suggest::nearest(name, known.iter().copied())
-                .map_or_else(String::new, |n| format!("did you mean `{n}`? "));
-            return Err(Failure::input(
-                format!("there is no scenario `{name}`"),
-                format!(
-                    "{nearest}built in: {}; or give the path of a .toml file",
-                    suggest::listed(known)
-                ),
-            ));
-        }
-    }
-    Ok(scenarios)
+    Ok(chosen)
 }
 
-fn looks_like_a_path(name: &str) -> bool {
-    name.contains(['/', '\\']) || name.ends_with(".toml") || Path::new(name).exists()
-}
-
-/// Reads a text file.
-pub(crate) fn read(path: &Path, what: &str) -> Result<String, Failure> {
-    read_text(path).map_err(|error| {
-        Failure::input(
-            format!("cannot read the {what} {}: {error}", path.display()),
-            format!("give the path of a readable text file in UTF-8 that holds a {what}"),
-        )
-    })
+/// Those of `chosen` that `world` can do. One that was named by itself must be done; the others are left out.
+pub(crate) fn can_be_done(
+    mut chosen: Vec<Chosen>,
+    world: WorldKind,
+) -> Result<Vec<Chosen>, Failure> {
+    for it in chosen.iter().filter(|it| it.by_itself) {
+        worlds::check(&it.scenario, world)?;
+    }
+    chosen.retain(|it| it.scenario.lacking_in(world).is_none());
+    if chosen.is_empty() {
+        return Err(Failure::input(
+            format!("the world `{world}` can do none of these scenarios"),
+            "`firedrill show NAME` tells in which worlds a scenario can be drilled",
+        ));
+    }
+    Ok(chosen)
 }

@@ -7,13 +7,26 @@ mod args;
 mod benchmark;
 mod calibrate;
 mod chaos;
+mod check;
 mod compare;
+mod complete;
 mod exit;
+mod files;
+mod help;
 mod input;
+mod interrupt;
+mod last_failed;
+mod list;
+mod meta;
+mod mutants;
+mod new;
+mod progress;
 mod replay;
 mod report;
-mod runbook;
+mod search;
+mod select;
 mod shell;
+mod show;
 mod terminal;
 mod verify;
 #[cfg(test)]
@@ -30,14 +43,20 @@ use args::{Cli, Command, RunbookCommand};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    shell::complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     let done = match cli.command {
         Command::Chaos(args) => chaos::run(&args),
+        Command::Search(args) => search::run(&args),
         Command::Replay(args) => replay::run(&args),
-        Command::Completions(args) => Ok(shell::completions(&args)),
+        Command::List(args) => list::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::New(args) => new::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
         Command::Report(args) => report::run(&args),
         Command::Benchmark(args) => benchmark::run(&args),
@@ -45,7 +64,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Runbook {
             command: RunbookCommand::Check(args),
-        } => runbook::check(&args),
+        } => check::runbook(&args),
         Command::Runbook {
             command: RunbookCommand::Verify(args),
         } => verify::run(&args),

@@ -4,18 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firedrill::report;
+use firedrill::report::meta::Seeds;
 use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::runner;
 use firedrill::scenario::Scenario;
 use firedrill::token::Token;
-use firedrill::worlds::Plan;
+use firedrill::worlds::{Plan, in_flight};
 
 use crate::args::ReplayArgs;
 use crate::exit::Failure;
+use crate::interrupt::Interrupt;
+use crate::meta::Run;
+use crate::progress::Progress;
 use crate::{chaos, terminal};
 
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
+    let began = Run::begin();
     let token = Token::decode(&args.token, runbooks::BUILT_IN)
         .map_err(|error| Failure::input(error.to_string(), error.help()))?;
     let runbook_file = if token.runbook_text == runbooks::BUILT_IN {
@@ -38,8 +43,12 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     if let Some(directory) = &args.report {
         report::prepare(directory)?;
     }
-    let stop = chaos::stop_on_interrupt();
-    let outcome = runner::run(&[plan], 1, &stop, true, &|_| {})?;
+    let interrupt = Interrupt::listen();
+    let progress = Progress::begin("", 1, in_flight::work(&plan.scenario), args.output.quiet);
+    let (runbook, seed) = (plan.runbook.clone(), plan.seed);
+    let outcome = runner::run(&[plan], 1, interrupt.stop(), true, &|_| {});
+    progress.end();
+    let outcome = outcome?;
     if let (Some(made), Some(result)) = (&token.made, outcome.results.first())
         && let Some(difference) = made.difference(result.fingerprint)
     {
@@ -48,6 +57,14 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     chaos::conclude(
         &outcome,
         args.report.as_deref(),
-        stop.load(Ordering::Relaxed),
+        args.output,
+        interrupt.stop().load(Ordering::Relaxed),
+        || {
+            let seeds = Seeds {
+                first: seed,
+                count: 1,
+            };
+            began.meta(Some(&runbook), Some(seeds))
+        },
     )
 }

@@ -4,6 +4,7 @@
 //! Nothing that steers a terminal passes, wherever the text comes from: [`executor::printable`] writes it out. Colours are put
 //! around a text after that.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Write as _};
 use std::sync::{Mutex, PoisonError};
 
@@ -35,6 +36,38 @@ pub(crate) fn say_coloured(verdict: Verdict, text: &str) {
 pub(crate) fn say_raw(script: &[u8]) {
     let mut out = std::io::stdout().lock();
     note(out.write_all(script).and_then(|()| out.flush()));
+}
+
+/// To standard output, as JSON.
+pub(crate) fn say_json(value: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(mut text) => {
+            text.push('\n');
+            say_raw(without_steering(&text).as_bytes());
+        }
+        // What this program shows has keys that are strings and no value that fails.
+        Err(error) => complain(&format!("error: this can't be written as JSON: {error}")),
+    }
+}
+
+/// JSON with what steers a terminal written as JSON's own escapes: it can stand in strings only.
+fn without_steering(json: &str) -> Cow<'_, str> {
+    if matches!(printable(json), Cow::Borrowed(_)) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        let mut bytes = [0; 4];
+        if matches!(printable(c.encode_utf8(&mut bytes)), Cow::Borrowed(_)) {
+            out.push(c);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in c.encode_utf16(&mut units) {
+            out.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// To standard error.
@@ -82,5 +115,23 @@ fn note(written: std::io::Result<()>) {
     {
         let mut unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
         unwritten.get_or_insert_with(|| error.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_steering;
+
+    #[test]
+    fn json_on_a_terminal_steers_nothing_and_says_the_same() {
+        let said = "a\u{9b}31mb\u{202e}c\u{7f} ä";
+        let json = serde_json::to_string(said).expect("a string");
+        let shown = without_steering(&json);
+        assert!(
+            shown.is_ascii() || !shown.contains(['\u{9b}', '\u{202e}', '\u{7f}']),
+            "{shown}"
+        );
+        let read: String = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(read, said);
     }
 }

@@ -3,19 +3,23 @@
 use std::sync::atomic::Ordering;
 
 use firedrill::report;
-use firedrill::scenario::BUILT_IN;
+use firedrill::report::meta::{Meta, Seeds};
 use firedrill::verdict::Verdict;
 use firedrill::verify::{self, Answer, Judgement, Margin, Question, Runs, Side, Terms, source};
-use firedrill::worlds::{WorldError, WorldKind, check};
+use firedrill::worlds::{WorldError, WorldKind};
 
-use crate::args::VerifyArgs;
+use crate::args::{Format, VerifyArgs};
 use crate::exit::{Failure, INTERRUPTED};
-use crate::{chaos, input, terminal};
+use crate::interrupt::Interrupt;
+use crate::meta::Run;
+use crate::progress::Progress;
+use crate::{chaos, files, input, select, terminal};
 
 const SEEDS: u32 = 100;
 
 /// Runs it; the exit code: 0 ADOPT, 1 REJECT, 3 INCONCLUSIVE.
 pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
+    let began = Run::begin();
     let margin = match &args.margin {
         None => Margin::default(),
         Some(text) => Margin::parse(text).map_err(|e| {
@@ -26,7 +30,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
         })?,
     };
     // The candidate first: without it there is no path to look for in a revision.
-    let text = input::read(&args.candidate, "runbook")?;
+    let text = files::read(&args.candidate, "runbook")?;
     let candidate = side(&args.candidate.display().to_string(), &text)?;
     let source = source::baseline(&args.baseline, &args.candidate)
         .map_err(|error| Failure::input(error.to_string(), error.help()))?;
@@ -43,13 +47,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
     }
-    let mut scenarios = input::scenarios(&names(args, world), &baseline.loaded, false)?;
-    if args.scenarios.is_empty() {
-        scenarios.retain(|scenario| scenario.lacking_in(world).is_none());
-    }
-    for scenario in &scenarios {
-        check(scenario, world)?;
-    }
+    let chosen = input::scenarios(&words(args, world), &baseline.loaded, false)?;
+    let chosen = input::can_be_done(chosen, world)?;
+    let scenarios: Vec<_> = chosen.into_iter().map(|it| it.scenario).collect();
     let count = args
         .seeds
         .unwrap_or(if world == WorldKind::Kind { 1 } else { SEEDS });
@@ -68,10 +68,11 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     if let Some(directory) = &args.report {
         report::prepare(directory)?;
     }
-    let stop = chaos::stop_on_interrupt();
-    let bar = chaos::progress(scenarios.len() * count as usize * 2);
-    let finished = || bar.inc(1);
-    let mut runs = Runs::new(world, jobs, &stop, &finished);
+    let interrupt = Interrupt::listen();
+    let most = scenarios.len() * count as usize * 2;
+    let progress = Progress::begin(" at most", most, most as u64, args.output.quiet);
+    let finished = || progress.over(1);
+    let mut runs = Runs::new(world, jobs, interrupt.stop(), &finished);
     let question = Question {
         baseline,
         candidate,
@@ -83,41 +84,64 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
             ..Terms::default()
         },
     };
-    let judgement = verify::verify(&question, &mut runs)?;
-    bar.finish_and_clear();
-    conclude(args, &judgement)?;
-    Ok(if stop.load(Ordering::Relaxed) {
+    let judgement = verify::verify(&question, &mut runs);
+    progress.end();
+    let judgement = judgement?;
+    let seeds = Seeds {
+        first,
+        count: u64::from(count),
+    };
+    conclude(args, &judgement, || {
+        began.meta(Some(&question.candidate.loaded), Some(seeds))
+    })?;
+    Ok(if interrupt.stop().load(Ordering::Relaxed) {
         INTERRUPTED
     } else {
         judgement.answer.exit_code()
     })
 }
 
-fn conclude(args: &VerifyArgs, judgement: &Judgement) -> Result<(), Failure> {
-    let text = verify::text(judgement);
-    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    let colour = match judgement.answer {
-        Answer::Adopt => Verdict::Pass,
-        Answer::Reject => Verdict::Fail,
-        Answer::Inconclusive => Verdict::Inconclusive,
-    };
-    terminal::say_coloured(colour, first);
-    terminal::say(rest);
-    if args.details {
-        terminal::say(&format!("\n{}", verify::details(judgement)));
+fn conclude(
+    args: &VerifyArgs,
+    judgement: &Judgement,
+    meta: impl FnOnce() -> Meta,
+) -> Result<(), Failure> {
+    let for_people = args.output.format == Format::Table;
+    if for_people {
+        let text = verify::text(judgement);
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let colour = match judgement.answer {
+            Answer::Adopt => Verdict::Pass,
+            Answer::Reject => Verdict::Fail,
+            Answer::Inconclusive => Verdict::Inconclusive,
+        };
+        terminal::say_coloured(colour, first);
+        if !args.output.quiet {
+            terminal::say(rest);
+        }
+        if args.details || args.output.verbose {
+            terminal::say(&format!("\n{}", verify::details(judgement)));
+        }
+    } else {
+        terminal::say_json(&verify::json(judgement, &[]));
     }
     if let Some(directory) = &args.report {
-        let mut json = format!("{:#}", verify::json(judgement));
+        let runs = [meta()];
+        let mut json = format!("{:#}", verify::json(judgement, &runs));
         json.push('\n');
-        let markdown = verify::markdown(judgement);
         report::write_texts(
             directory,
-            &[("verify.json", &json), ("verify.md", &markdown)],
+            &[
+                ("verify.json", &json),
+                ("verify.md", &verify::markdown(judgement)),
+                ("junit.xml", &verify::junit(judgement, &runs)),
+                ("report.html", &verify::page(judgement, &runs)),
+            ],
         )?;
-        terminal::say(&format!(
-            "\nreport: {}",
-            directory.join("verify.md").display()
-        ));
+        if for_people && !args.output.quiet {
+            let page = directory.join("report.html");
+            terminal::say(&format!("\nreport: {}", page.display()));
+        }
     }
     Ok(())
 }
@@ -127,9 +151,9 @@ fn side(file: &str, text: &str) -> Result<Side, Failure> {
 }
 
 /// The scenarios: as named, else all that are built in, as far as the world can do them; in real time, the default ones.
-fn names(args: &VerifyArgs, world: WorldKind) -> Vec<String> {
+fn words(args: &VerifyArgs, world: WorldKind) -> Vec<String> {
     if !args.scenarios.is_empty() || world == WorldKind::Kind {
         return args.scenarios.clone();
     }
-    BUILT_IN.iter().map(|b| b.name.to_owned()).collect()
+    vec![select::ALL.to_owned()]
 }

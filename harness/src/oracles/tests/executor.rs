@@ -2,8 +2,8 @@
 
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
 use crate::evidence::{Evidence, Outcome, Second};
-use crate::finding::OracleName;
 use crate::oracles::ask_all;
+use crate::oracles::finding::OracleName;
 use crate::scenario::{Expected, FaultKind, Path};
 use crate::verdict::Verdict;
 

@@ -3,8 +3,8 @@
 use super::executor::escalated;
 use super::{Case, verdict_of};
 use crate::evidence::{Evidence, Outcome, Recoverable};
-use crate::finding::OracleName;
 use crate::oracles::ask_all;
+use crate::oracles::finding::OracleName;
 use crate::scenario::{Expected, Path};
 use crate::verdict::Verdict;
 

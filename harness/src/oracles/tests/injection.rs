@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Case, GOOD_SECOND, ask, fault, good, verdict_of};
 use crate::evidence::{Contention, Evidence, FaultSeen, HostSeen, Ms, Outcome, Second, Share};
-use crate::finding::{Finding, OracleName};
 use crate::oracles::ask_all;
+use crate::oracles::finding::{Finding, OracleName};
 use crate::scenario::FaultKind;
 use crate::verdict::{Verdict, judge};
 

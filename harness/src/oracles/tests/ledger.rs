@@ -5,7 +5,7 @@ use crate::evidence::{
     Entry, Evidence, LedgerState, LedgerWrite, Outcome, PodLog, Reckoning, Slot, Unclaimed,
     WriteSeen, Wrote,
 };
-use crate::finding::OracleName;
+use crate::oracles::finding::OracleName;
 use crate::verdict::Verdict;
 
 /// What a good drill leaves: two accounts whose numbers are right, an order whose answer was lost, and two hosts one after the other.

@@ -21,7 +21,7 @@ use crate::evidence::{
     Books, Entry, Evidence, FaultSeen, MaintenanceSeen, Ms, Outcome, PodSeen, Probe, Second,
     TriggerSaid,
 };
-use crate::finding::{Bearing, Finding, OracleName, voids};
+use crate::oracles::finding::{Bearing, Finding, OracleName, voids};
 use crate::scenario::{FaultKind, Path, Scenario, built_in};
 use crate::verdict::Verdict;
 
@@ -148,7 +148,7 @@ fn good_evidence_passes_every_oracle() {
 }
 
 /// Name, how the evidence is doctored, the oracle that must see it, and its verdict.
-type Case = (&'static str, fn(&mut Evidence), OracleName, Verdict);
+pub(super) type Case = (&'static str, fn(&mut Evidence), OracleName, Verdict);
 
 #[test]
 fn doctored_evidence_is_seen_through() {
@@ -158,6 +158,7 @@ fn doctored_evidence_is_seen_through() {
         recovery::cases(),
         remains::cases(),
         ledger::cases(),
+        super::doctored(),
     ]
     .concat();
     for (what, doctor, oracle, expected) in &cases {

@@ -2,7 +2,7 @@
 
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
 use crate::evidence::{Evidence, FaultSeen, Ms, Second};
-use crate::finding::OracleName;
+use crate::oracles::finding::OracleName;
 use crate::oracles::recovery::{first_harm_ms, recovered_ms};
 use crate::oracles::{ask, ask_all};
 use crate::scenario::FaultKind;

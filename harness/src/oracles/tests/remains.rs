@@ -2,7 +2,7 @@
 
 use super::{Case, ask, ask_all, fault, good};
 use crate::evidence::{Books, Entry, Evidence, FaultSeen, Ms, Outcome, PodLog, Reading};
-use crate::finding::OracleName;
+use crate::oracles::finding::OracleName;
 use crate::scenario::FaultKind;
 use crate::verdict::{Verdict, judge};
 
@@ -170,56 +170,6 @@ pub(super) fn cases() -> Vec<Case> {
                 e.orders.present.remove(0);
             },
             OracleName::Orders,
-            Fail,
-        ),
-        (
-            "a bad pod is left",
-            |e| e.pods[1].version = Some("1.5.0".into()),
-            OracleName::Builds,
-            Fail,
-        ),
-        (
-            "a pod runs nothing",
-            |e| e.pods[1].version = None,
-            OracleName::Builds,
-            Fail,
-        ),
-        (
-            "a pod is not ready",
-            |e| e.pods[1].ready = false,
-            OracleName::Builds,
-            Fail,
-        ),
-        (
-            "a service is gone",
-            |e| {
-                e.pods.pop();
-            },
-            OracleName::Builds,
-            Fail,
-        ),
-        (
-            "a foreign pod",
-            |e| e.pods[0].app = "cuckoo".into(),
-            OracleName::Builds,
-            Fail,
-        ),
-        (
-            "the flag is left",
-            |e| e.maintenance.flag = Some("maintenance".into()),
-            OracleName::Maintenance,
-            Fail,
-        ),
-        (
-            "the flag is gone",
-            |e| e.maintenance.flag = None,
-            OracleName::Maintenance,
-            Fail,
-        ),
-        (
-            "the fence is left",
-            |e| e.maintenance.fence_token = Some(3),
-            OracleName::Maintenance,
             Fail,
         ),
         (

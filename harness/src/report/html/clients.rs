@@ -53,7 +53,7 @@ impl Window {
             .trigger_ms
             .map(|t| t.saturating_add(course.rto_max_ms));
         let last = drill.steps.iter().filter_map(|s| s.finished_ms).max();
-        let end = [limit, last, course.recovered_ms]
+        let end = [limit, last, course.recovered_ms, course.gave_up_ms]
             .into_iter()
             .flatten()
             .max();
@@ -266,7 +266,8 @@ fn frame(
                     text x="42" y=(y(*part)) dy="4" text-anchor="end" { (text) }
                 }
             }
-            svg.x width="100%" height=(height) role="img" aria-label=(label) {
+            svg.x width="100%" height=(height) role="img" {
+                title { (label) }
                 @for (part, _) in y_ticks {
                     line.grid x1="0" x2="100%" y1=(y(*part)) y2=(y(*part)) {}
                 }

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::badge;
+use super::page::{badge, wide};
 use crate::drill::timeline::clock;
 use crate::report::journal::{Detail, Drill};
 use crate::stats::show_count;
+use crate::verdict::Verdict;
 
 /// How much of a file is shown at its beginning, and as much at its end; bytes.
 const EXCERPT: usize = 20_000;
@@ -13,6 +14,36 @@ const EXCERPT: usize = 20_000;
 const FILES_MAX: usize = 50;
 /// How many lines of the timeline.
 const LINES_MAX: usize = 1_000;
+/// With more scenarios than this, less is shown of those that passed, so that the page loads at once.
+const CROWD: usize = 12;
+
+/// How much a page has room for, of what one drill put by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Bytes of a file at either end.
+    excerpt: usize,
+    files: usize,
+    lines: usize,
+}
+
+impl Room {
+    /// The room for a scenario of that verdict on a page of so many scenarios.
+    pub(super) fn of(verdict: Verdict, scenarios: usize) -> Self {
+        if verdict == Verdict::Pass && scenarios > CROWD {
+            Self {
+                excerpt: EXCERPT / 10,
+                files: 1,
+                lines: LINES_MAX / 5,
+            }
+        } else {
+            Self {
+                excerpt: EXCERPT,
+                files: FILES_MAX,
+                lines: LINES_MAX,
+            }
+        }
+    }
+}
 
 /// Acknowledged against present.
 pub(super) fn ledger(drill: &Drill<'_>) -> Markup {
@@ -22,11 +53,14 @@ pub(super) fn ledger(drill: &Drill<'_>) -> Markup {
     };
     html! {
         table.cards {
-            thead { tr { th { "" } th.num { "Acknowledged" } th.num { "Lost" } th.num { "Changed" } th.num { "Duplicated" } } }
+            thead { tr {
+                th scope="col" { "What" } th.num scope="col" { "Acknowledged" } th.num scope="col" { "Lost" }
+                th.num scope="col" { "Changed" } th.num scope="col" { "Duplicated" }
+            } }
             tbody {
                 @for (counts, label) in [(drill.trades, "Trades"), (drill.orders, "Orders")] {
                     tr {
-                        td.lead { (label) }
+                        th.lead scope="row" { (label) }
                         td.num data-label="acknowledged" { (cell(counts.acknowledged, false)) }
                         td.num data-label="lost" { (cell(counts.lost, true)) }
                         td.num data-label="changed" { (cell(counts.changed, true)) }
@@ -42,11 +76,13 @@ pub(super) fn ledger(drill: &Drill<'_>) -> Markup {
 pub(super) fn oracles(drill: &Drill<'_>) -> Markup {
     html! {
         table.oracles {
-            thead { tr { th { "Oracle" } th { "Stage" } th { "Verdict" } th { "Finding" } } }
+            thead { tr {
+                th scope="col" { "Oracle" } th scope="col" { "Stage" } th scope="col" { "Verdict" } th scope="col" { "Finding" }
+            } }
             tbody {
                 @for finding in &drill.findings {
                     tr {
-                        td.lead { (finding.oracle) }
+                        th.lead scope="row" { (finding.oracle) }
                         td.stage { (finding.stage.as_str()) }
                         td.badged { (badge(finding.verdict)) }
                         td.why {
@@ -76,36 +112,48 @@ fn show_signed(n: i64) -> String {
     }
 }
 
-/// Timeline, post-mortem and logs, folded away.
-pub(super) fn put_by(drill: &Drill<'_>, detail: &Detail<'_>) -> Markup {
+/// Timeline, post-mortem and logs, folded away, as far as there is room.
+pub(super) fn put_by(drill: &Drill<'_>, detail: &Detail<'_>, room: Room) -> Markup {
     let mut files: Vec<(&String, &String)> = detail.files.iter().collect();
     // The post-mortem tells the story; the logs back it up.
     files.sort_by_key(|(name, _)| (!name.ends_with(".md"), name.contains("/logs/")));
+    let folder = format!("evidence/{}/{}-{}", drill.scenario, drill.world, drill.seed);
     html! {
         @if !detail.timeline.is_empty() {
             details {
                 summary { "Timeline " span.soft { (detail.timeline.len()) " lines" } }
-                div.scroll { table.story { tbody {
-                    @for event in detail.timeline.iter().take(LINES_MAX) {
-                        tr {
-                            td.num { code { (clock(event.at_ms)) } }
-                            td { (event.who) }
-                            td { (event.step) }
-                            td.why { (event.what) }
-                        }
-                    }
-                } } }
-                @if detail.timeline.len() > LINES_MAX { p.soft { "The rest is in journal.json." } }
+                (wide(&format!("Timeline of {}, seed {}, {}", drill.scenario, drill.seed, drill.world), &lines(detail, room)))
+                @if detail.timeline.len() > room.lines { p.soft { "The rest is in journal.json." } }
             }
         }
-        @for (name, text) in files.iter().take(FILES_MAX) {
+        @for (name, text) in files.iter().take(room.files) {
             details {
                 summary { (name) " " span.soft { (size(text.len())) } }
-                pre { (excerpt(text, &format!("evidence/{}/{}-{}/{name}", drill.scenario, drill.world, drill.seed))) }
+                pre tabindex="0" { (excerpt(text, room.excerpt, &format!("{folder}/{name}"))) }
             }
         }
-        @if files.len() > FILES_MAX {
-            p.soft { (files.len() - FILES_MAX) " more files lie beside this page, in evidence/" }
+        @if files.len() > room.files {
+            p.soft { (files.len() - room.files) " more files lie beside this page, in " (folder) }
+        }
+    }
+}
+
+fn lines(detail: &Detail<'_>, room: Room) -> Markup {
+    html! {
+        table.story {
+            thead { tr {
+                th.num scope="col" { "Time" } th scope="col" { "Who" } th scope="col" { "Step" } th scope="col" { "What" }
+            } }
+            tbody {
+                @for event in detail.timeline.iter().take(room.lines) {
+                    tr {
+                        td.num { code { (clock(event.at_ms)) } }
+                        td { (event.who) }
+                        td { (event.step) }
+                        td.why { (event.what) }
+                    }
+                }
+            }
         }
     }
 }
@@ -118,13 +166,13 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// `text`, or where it is long its beginning and end.
-fn excerpt(text: &str, path: &str) -> String {
-    if text.len() <= 2 * EXCERPT {
+/// `text`, or where it is long its beginning and end, of so many bytes each.
+fn excerpt(text: &str, bytes: usize, path: &str) -> String {
+    if text.len() <= 2 * bytes {
         return text.to_owned();
     }
-    let head = text.floor_char_boundary(EXCERPT);
-    let tail = text.ceil_char_boundary(text.len() - EXCERPT);
+    let head = text.floor_char_boundary(bytes);
+    let tail = text.ceil_char_boundary(text.len() - bytes);
     format!(
         "{}\n\n[ {} bytes are left out; the whole is {path} ]\n\n{}",
         &text[..head],
@@ -140,10 +188,10 @@ mod tests {
     #[test]
     fn long_files_keep_both_ends() {
         let text = format!("begin{}end", "ä".repeat(EXCERPT * 2));
-        let shown = excerpt(&text, "evidence/x.log");
+        let shown = excerpt(&text, EXCERPT, "evidence/x.log");
         assert!(shown.starts_with("begin") && shown.ends_with("end"));
         assert!(shown.contains("evidence/x.log"));
         assert!(shown.len() < 2 * EXCERPT + 200);
-        assert_eq!(excerpt("short", "x"), "short");
+        assert_eq!(excerpt("short", EXCERPT, "x"), "short");
     }
 }

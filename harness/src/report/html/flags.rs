@@ -21,6 +21,7 @@ const LANE_PX: usize = 22;
 enum Sort {
     Fault,
     Seen,
+    GaveUp,
     Limit,
 }
 
@@ -29,6 +30,7 @@ impl Sort {
         match self {
             Self::Fault => "fault",
             Self::Seen => "seen",
+            Self::GaveUp => "gave-up",
             Self::Limit => "limit",
         }
     }
@@ -82,6 +84,10 @@ impl Flags {
             .chain(seen(course.first_harm_ms, "first harm".to_owned()))
             .chain(seen(course.trigger_ms, format!("{trigger} fired")))
             .chain(seen(course.recovered_ms, "clients saw recovery".to_owned()))
+            .chain(course.gave_up_ms.map(|at| {
+                let what = "the executor gave up and called a person".to_owned();
+                (at, Sort::GaveUp, what)
+            }))
             .chain(limit)
             .filter(|(at, _, _)| scale.holds(*at as f64))
             .collect();
@@ -142,7 +148,7 @@ impl Flags {
             div.marks {
                 @for (index, flag) in self.flags.iter().enumerate() {
                     b class=(flag.sort.class()) { (index + 1) }
-                    time { (since(self.zero_ms, flag.at_ms)) }
+                    span.at { (since(self.zero_ms, flag.at_ms)) }
                     span { (flag.what) }
                 }
             }

@@ -83,7 +83,8 @@ fn strip(
                 }
                 span.key { i.line style="border-color:var(--err)" {} "limit" }
             }
-            svg width="100%" height="74" role="img" aria-label=(label) style="display:block;overflow:visible" {
+            svg width="100%" height="74" role="img" style="display:block;overflow:visible" {
+                title { (label) }
                 rect.over x=(pc(limit)) y="8" width=(pc(100.0 - limit)) height="40" {}
                 line.axis x1="0" x2="100%" y1="48" y2="48" {}
                 @for tick in scale.ticks(6, &TIME_STEPS) {
@@ -144,8 +145,8 @@ fn histogram(rtos: &[u64], best: u64, worst: u64, limit_ms: u64) -> Markup {
                     text x="42" y="14" text-anchor="end" { (highest) }
                     text x="42" y="94" text-anchor="end" { "0" }
                 }
-                svg.x width="100%" height="116" role="img"
-                    aria-label={ "Histogram of the times to recovery, from " (show_ms(best)) " to " (show_ms(worst)) } {
+                svg.x width="100%" height="116" role="img" {
+                    title { "Histogram of the times to recovery, from " (show_ms(best)) " to " (show_ms(worst)) }
                     line.grid x1="0" x2="100%" y1="10" y2="10" {}
                     @for (index, n) in bins.iter().enumerate() {
                         @if *n > 0 {

@@ -2,7 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{badge, clients, evidence, none, rto, steps};
+use super::evidence::Room;
+use super::page::{badge, command, glyph, wide};
+use super::{clients, evidence, none, rto, steps};
 use crate::drill::Ending;
 use crate::drill::course::Course;
 use crate::report::journal::{Drill, Journal};
@@ -13,9 +15,17 @@ use crate::verdict::{Stage, Verdict};
 
 /// How many drills are listed; journal.json has all.
 const LISTED_MAX: usize = 200;
+/// Of how many of them the tokens are shown.
+const TOKENS_MAX: usize = 10;
 
-/// The whole part.
-pub(super) fn draw(journal: &Journal<'_>, summary: &ScenarioSummary, id: &str) -> Markup {
+/// The whole part, folded unless it is to be `open`; `of` scenarios share the page.
+pub(super) fn draw(
+    journal: &Journal<'_>,
+    summary: &ScenarioSummary,
+    id: &str,
+    open: bool,
+    of: usize,
+) -> Markup {
     let drills: Vec<&Drill<'_>> = journal
         .drills
         .iter()
@@ -23,28 +33,46 @@ pub(super) fn draw(journal: &Journal<'_>, summary: &ScenarioSummary, id: &str) -
         .collect();
     let shown = drills.iter().find_map(|d| Some((*d, d.detail.as_ref()?)));
     let limit = limit_ms(&journal.drills, summary);
+    let verdict = summary.verdict();
     html! {
-        section.card id=(id) {
-            div.head {
-                h2 { (summary.label) }
-                (badge(summary.verdict()))
-            }
+        details.card.scenario id=(id) open[open] data-name=(summary.label) data-verdict=(verdict) {
+            summary { (row(summary, limit)) }
             @if let Some((_, detail)) = shown {
                 p.soft { (detail.course.description) }
                 p.soft { "Release " (detail.course.release_from) " → " (detail.course.release_to) " · " (detail.course.runbook) }
             }
-            h3 { "Time to recovery" }
+            h4 { "Time to recovery" }
             (facts(summary, limit))
             (rto::draw(&drills, summary, limit))
             @if let Some((drill, detail)) = shown {
                 (one_drill(drill, &detail.course, drills.len()))
                 (evidence::oracles(drill))
-                (evidence::put_by(drill, detail))
+                (evidence::put_by(drill, detail, Room::of(verdict, of)))
             } @else {
                 p.soft { "This journal holds no course of a drill of this scenario, so there is none to draw." }
             }
-            @if drills.len() > 1 { (all(drills)) }
+            @if drills.len() > 1 { (all(drills, &summary.label)) }
         }
+    }
+}
+
+/// What is seen of a scenario while it is folded.
+fn row(summary: &ScenarioSummary, limit: u64) -> Markup {
+    let time = |ms: Option<u64>| ms.map_or_else(|| summary.no_rto().to_owned(), show_ms);
+    html! {
+        h3 { (summary.label) }
+        " " (badge(summary.verdict()))
+        " " span.soft { (tally(summary)) }
+        " " span.soft {
+            @match (summary.rto_p50_ms, summary.rto_max_ms) {
+                (None, None) => (summary.no_rto()),
+                (median, worst) => { "median " (time(median)) ", worst " (time(worst)) " of " (show_ms(limit)) },
+            }
+        }
+        @if let Some(ppm) = summary.error_rate_max_ppm {
+            " " span.soft { (show_ppm(ppm)) " errors" }
+        }
+        @if summary.trades_lost > 0 { " " span.fail { (show_count(summary.trades_lost)) " trades lost" } }
     }
 }
 
@@ -99,7 +127,7 @@ fn one_drill(drill: &Drill<'_>, course: &Course, drills: usize) -> Markup {
     };
     let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
     html! {
-        h3 { "Seed " (drill.seed) ", " (which) " " (badge(drill.verdict)) }
+        h4 { "Seed " (drill.seed) ", " (which) " " (badge(drill.verdict)) }
         @if drill.verdict != Verdict::Pass { (why(drill)) }
         dl.facts style="margin:.75rem 0 1rem" {
             div { dt { "Trigger to recovery" } dd {
@@ -117,21 +145,21 @@ fn one_drill(drill: &Drill<'_>, course: &Course, drills: usize) -> Markup {
             } }
         }
         (clients::draw(course, drill))
-        h3 { "Steps and their budgets" }
+        h4 { "Steps and their budgets" }
         (steps::draw(course, drill))
-        h3 { "Ledger" }
+        h4 { "Ledger" }
         (evidence::ledger(drill))
-        h3 { "Verdicts" }
+        h4 { "Verdicts" }
         p {
             @for stage in Stage::ALL {
                 @let verdict = drill.verdicts.get(&stage).copied().unwrap_or(Verdict::Inconclusive);
                 span class={ "badge " (verdict) } style="display:inline-block;margin:0 .4rem .4rem 0" {
-                    (super::glyph(verdict)) " " (stage.as_str())
+                    (glyph(verdict)) " " (stage.as_str())
                 }
             }
         }
         @if drill.verdict == Verdict::Pass {
-            code.command { (drill.command()) }
+            (command(&drill.command()))
         }
     }
 }
@@ -161,48 +189,54 @@ pub(super) fn why(drill: &Drill<'_>) -> Markup {
             @for finding in troubles {
                 p { strong class=(finding.verdict) { (finding.oracle) } ": " (finding.reason) }
             }
-            code.command { (drill.command()) }
+            (command(&drill.command()))
             @if let Some(smallest) = &drill.smallest {
                 p style="margin-top:.6rem" { strong { "Smallest failing case" } ": " (smallest.what) }
-                code.command { (smallest.command()) }
+                (command(&smallest.command()))
             }
         }
     }
 }
 
 /// Every drill in a row, what needs a look first.
-fn all(mut drills: Vec<&Drill<'_>>) -> Markup {
+fn all(mut drills: Vec<&Drill<'_>>, label: &str) -> Markup {
     let slowest = |d: &Drill<'_>| (d.ending == Ending::NeverRecovered, d.rto_ms);
     drills.sort_by_key(|d| (std::cmp::Reverse((d.verdict, slowest(d))), d.seed));
     let left_out = drills.len().saturating_sub(LISTED_MAX);
-    let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
     html! {
         details {
             summary { "All drills " span.soft { (show_count(drills.len() as u64)) ", worst first" } }
-            div.scroll {
-                table {
-                    thead { tr {
-                        th.num { "Seed" } th { "Verdict" } th.num { "RTO" } th.num { "Claimed" } th.num { "Impact" }
-                        th.num { "Error rate" } th.num { "Trades lost" } th { "Fingerprint" }
-                    } }
-                    tbody {
-                        @for d in drills.iter().take(LISTED_MAX) {
-                            tr {
-                                td.num { (d.seed) }
-                                td class=(d.verdict) { (super::glyph(d.verdict)) " " (d.verdict) }
-                                td.num { (rto(d)) }
-                                td.num { (time(d.rto_claimed_ms)) }
-                                td.num { (time(d.impact_ms)) }
-                                td.num { (d.error_rate_ppm.map_or_else(none, show_ppm)) }
-                                td.num { (show_count(d.trades_lost)) }
-                                td { code { (d.fingerprint) } }
-                            }
-                        }
-                    }
-                }
-            }
+            (wide(&format!("All drills of {label}"), &rows(&drills)))
             @if left_out > 0 {
                 p.soft { (show_count(left_out as u64)) " more are in journal.json." }
+            }
+        }
+    }
+}
+
+fn rows(drills: &[&Drill<'_>]) -> Markup {
+    let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
+    html! {
+        table.drills {
+            thead { tr {
+                th.num scope="col" { "Seed" } th scope="col" { "Verdict" } th.num scope="col" { "RTO" }
+                th.num scope="col" { "Claimed" } th.num scope="col" { "Impact" } th.num scope="col" { "Error rate" }
+                th.num scope="col" { "Trades lost" } th scope="col" { "Replay" }
+            } }
+            tbody {
+                @for (index, d) in drills.iter().take(LISTED_MAX).enumerate() {
+                    tr {
+                        th.num scope="row" { (d.seed) }
+                        td class=(d.verdict) { (glyph(d.verdict)) " " (d.verdict) }
+                        td.num { (rto(d)) }
+                        td.num { (time(d.rto_claimed_ms)) }
+                        td.num { (time(d.impact_ms)) }
+                        td.num { (d.error_rate_ppm.map_or_else(none, show_ppm)) }
+                        td.num { (show_count(d.trades_lost)) }
+                        // Tokens of own scenarios are long, and those that matter come first.
+                        td.token { @if index < TOKENS_MAX { code { (d.replay) } } @else { "in journal.json" } }
+                    }
+                }
             }
         }
     }

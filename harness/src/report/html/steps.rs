@@ -9,6 +9,7 @@ use super::flags::zero_ms;
 use super::rto::{anchor, seconds};
 use crate::drill::course::Course;
 use crate::evidence::Ms;
+use crate::report::classes::is_failed;
 use crate::report::journal::{Drill, Step};
 use crate::stats::show_ms;
 
@@ -101,7 +102,7 @@ fn part(
     let scale = Scale::new(from as f64, to as f64);
     let from_zero = Scale::new(from as f64 - zero as f64, scale.at(100.0) - zero as f64);
     html! {
-        h4 { (title) }
+        h5 { (title) }
         div.gantt {
             @for span in spans {
                 @let steps: Vec<&Step<'_>> = span.steps.iter().filter(|s| holds(s)).collect();
@@ -136,8 +137,8 @@ fn row(step: &Step<'_>, colour: usize, scale: Scale) -> Markup {
     html! {
         div.step {
             p.name { (step.name) @if let Some(service) = &step.service { " " span.soft { (service) } } }
-            svg role="img" aria-label={ (step.name) ": " (step.outcome) } {
-                title { (step.outcome) ": " (step.detail) }
+            svg role="img" {
+                title { (step.name) ": " (step.outcome) ": " (step.detail) }
                 rect.budget x=(pc(from)) width=(pc(budget - from)) y="2" height="12" rx="2" {}
                 rect class={ "f" (colour) } x=(pc(from)) width=(pc((to - from).max(WIDTH_MIN))) y="4" height="8" style={ "stroke-width:2;stroke:var(--p" (colour) ")" } {}
             }
@@ -148,7 +149,7 @@ fn row(step: &Step<'_>, colour: usize, scale: Scale) -> Markup {
                 " of " (show_budget(step.budget_ms))
             }
             @if step.outcome != "done" {
-                p.note.fail { (step.outcome) ": " (step.detail) }
+                p class=(if is_failed(step) { "note fail" } else { "note" }) { (step.outcome) ": " (step.detail) }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a change of a step bears on: that it is gone, new or another one.
 
-use executor::runbook::{Command, Condition, OnFail, Phase, Runbook, Step, When};
+use executor::runbook::{Command, Condition, Effect, OnFail, OnLedger, Phase, Runbook, Step, When};
 
 use super::super::plans::by_name;
 use super::super::protection::{Protection, purpose};
@@ -15,9 +15,7 @@ pub(super) fn steps(old: &Runbook, new: &Runbook, found: &mut Found) {
     let (before, now) = (by_name(old), by_name(new));
     for was in &old.steps {
         match now.get(was.name.as_str()) {
-            Some(is)
-                if std::mem::discriminant(&is.command) == std::mem::discriminant(&was.command) =>
-            {
+            Some(is) if is.command.kind() == was.command.kind() => {
                 weaker(old, was, is, found);
             }
             Some(is) => {
@@ -147,7 +145,7 @@ fn weaker(old: &Runbook, was: &Step, is: &Step, found: &mut Found) {
     }
     if was.on_fail != is.on_fail {
         let change = words::on_failure(was, is);
-        if is.on_fail == OnFail::Continue && changes_ledger(&was.command) {
+        if is.on_fail == OnFail::Continue && was.command.spec().ledger != OnLedger::Nothing {
             found.wrong(
                 Protection::Stop,
                 change,
@@ -182,14 +180,7 @@ fn command(old: &Runbook, was: &Step, is: &Step, found: &mut Found) {
                 "no data is not a pass: metrics that are gone would look like a recovery",
             );
         }
-        (
-            Command::PromQuery { .. }
-            | Command::LogQuery { .. }
-            | Command::CheckCounter { .. }
-            | Command::CheckHealth { .. }
-            | Command::CheckBuildInfo { .. },
-            _,
-        ) => Vacuous::cannot_fail(old, was),
+        (looks, _) if looks.spec().effect == Effect::Looks => Vacuous::cannot_fail(old, was),
         (Command::RolloutUndo { pinned: true }, Command::RolloutUndo { pinned: false }) => {
             return found.add(
                 Protection::Pin,
@@ -242,16 +233,4 @@ fn conditions(old: &Runbook, was: &Step, is: &Step, found: &mut Found) {
         let change = words::how_often(was, is);
         found.add(protection, change, why, without(old, was));
     }
-}
-
-/// Whether the step halts writers or changes the ledger.
-fn changes_ledger(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Fence
-            | Command::UndoSchema
-            | Command::RestoreSnapshot { .. }
-            | Command::ReplayOrders
-            | Command::SetConfigValue { .. }
-    )
 }

@@ -1,10 +1,11 @@
-//! What an executor says, for the timeline and the evidence, and what another host does after it.
+//! What an executor says, for the timeline and the evidence.
 
+use contract::wire::{OutcomeKind, ReportLine};
 use executor::planner::LedgerPath;
-use executor::{Event, Executor, Report, TriggerEvent, show_value};
+use executor::{Event, show_value};
 use jiff::Timestamp;
 
-use crate::evidence::{ExecutorSaid, Ms, Outcome, StepSaid, ms};
+use crate::evidence::{ExecutorSaid, Ms, Outcome, StepSaid};
 use crate::scenario::Path;
 
 fn step_name(name: &str, service: Option<&String>) -> String {
@@ -12,7 +13,7 @@ fn step_name(name: &str, service: Option<&String>) -> String {
 }
 
 /// Why the event calls a person while nothing is rolled back, if it does.
-pub(in crate::worlds) fn calls_a_person(event: &Event) -> Option<String> {
+pub(super) fn calls_a_person(event: &Event) -> Option<String> {
     match event {
         Event::TriggerPredatesRelease { trigger, .. } => Some(format!(
             "{trigger} held before the deployment already, so a rollback can't help"
@@ -22,7 +23,7 @@ pub(in crate::worlds) fn calls_a_person(event: &Event) -> Option<String> {
 }
 
 /// Step and what happened; `None` for what a timeline can do without.
-pub(in crate::worlds) fn told(event: &Event) -> Option<(String, String)> {
+pub(super) fn told(event: &Event) -> Option<(String, String)> {
     let plain = |step: &str, what: String| Some((step.to_owned(), what));
     match event {
         Event::PhaseStarted { stage } => plain(stage.name(), "begins".to_owned()),
@@ -67,53 +68,90 @@ pub(in crate::worlds) fn told(event: &Event) -> Option<(String, String)> {
             Some((step_name(name, service.as_ref()), what))
         }
         Event::Note { text } => plain("note", text.clone()),
-        Event::Finished { outcome } => plain("end", format!("{outcome:?}")),
+        Event::Finished { outcome } => plain("end", ended(outcome)),
+    }
+}
+
+/// How a rollback ended, in words.
+fn ended(outcome: &executor::Outcome) -> String {
+    match outcome {
+        executor::Outcome::Recovered => "Recovered".to_owned(),
+        executor::Outcome::Escalated { reason } => format!("called a person: {reason}"),
+        executor::Outcome::Stopped { reason } => format!("stopped: {reason}"),
+        executor::Outcome::NothingToDo { reason } => format!("nothing to do: {reason}"),
     }
 }
 
 /// Copies the report into the evidence.
-pub(in crate::worlds) fn copy_report(
-    report: &Report,
+pub(super) fn copy(
+    report: ReportLine,
     drill_ms: impl Fn(Timestamp) -> Ms,
     said: &mut ExecutorSaid,
 ) {
-    said.outcome = match &report.outcome {
-        executor::Outcome::Recovered => Outcome::Recovered,
-        executor::Outcome::Escalated { reason } => Outcome::Escalated(reason.clone()),
+    let reason = report.reason.unwrap_or_default();
+    said.outcome = match report.outcome {
+        OutcomeKind::Recovered => Outcome::Recovered,
         // Nobody stops a drill's executor.
-        executor::Outcome::Stopped { reason } => Outcome::Escalated(reason.clone()),
-        executor::Outcome::NothingToDo { reason } => Outcome::NothingToDo(reason.clone()),
+        OutcomeKind::Escalated | OutcomeKind::Stopped => Outcome::Escalated(reason),
+        OutcomeKind::NothingToDo => Outcome::NothingToDo(reason),
     };
     said.recovered_ms = report.recovered_at.map(&drill_ms);
-    said.path = match report.path_taken() {
+    said.path = match report.path {
         None => Path::None,
         Some(LedgerPath::Application) => Path::Application,
         Some(LedgerPath::Undo) => Path::Undo,
         Some(LedgerPath::Restore) => Path::Restore,
     };
-    said.steps = report
-        .steps
-        .iter()
-        .map(|step| StepSaid {
-            name: step.name.clone(),
-            title: step.title.clone(),
-            service: step.service.clone(),
-            started_ms: drill_ms(step.started_at),
-            finished_ms: Some(drill_ms(step.finished_at)),
-            budget_ms: ms(step.budget),
-            outcome: step.outcome,
-            detail: step.detail.clone(),
-        })
-        .collect();
+    let steps = report.steps.into_iter().map(|step| StepSaid {
+        name: step.name,
+        title: step.title,
+        service: step.service,
+        started_ms: drill_ms(step.started_at),
+        finished_ms: Some(drill_ms(step.finished_at)),
+        budget_ms: step.budget_ms,
+        outcome: step.outcome,
+        detail: step.detail,
+    });
+    said.steps = steps.collect();
 }
 
-/// What another host does that finds an interrupted rollback: resumes, or begins where nothing had begun.
-pub(in crate::worlds) async fn carry_on(
-    executor: &Executor,
-    event: TriggerEvent,
-) -> Result<Report, executor::Error> {
-    match executor.resume().await {
-        Err(executor::Error::NothingToResume) => executor.run(event).await,
-        ended => ended,
+#[cfg(test)]
+mod tests {
+    use contract::wire::{Body, Line};
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::scenario::built_in;
+
+    #[test]
+    fn a_report_is_copied() {
+        let scenario = built_in("executor-killed", &[])
+            .expect("built in")
+            .expect("right");
+        let mut said = Evidence::empty(&scenario).executor;
+        let report = json!({"schema": "rollback/1", "at": "2026-05-04T10:00:10Z", "event": "report", "outcome": "recovered",
+            "reason": null, "path": "application", "trigger": null, "started_at": "2026-05-04T10:00:00Z",
+            "recovered_at": "2026-05-04T10:00:09Z", "rto_claimed_ms": 9000,
+            "steps": [{"name": "undo-app", "title": "Undo", "service": null, "started_at": "2026-05-04T10:00:01Z",
+                "finished_at": "2026-05-04T10:00:02Z", "budget_ms": 2000, "outcome": "done", "detail": ""}],
+            "evidence_dir": "evidence", "files": [], "notes": [], "resume": null, "exit_code": 0});
+        let line: Line = serde_json::from_value(report).expect("a line");
+        let Body::Report(report) = line.body else {
+            panic!("a report");
+        };
+        let ms = |at: Timestamp| u64::try_from(at.as_millisecond() % 60_000).unwrap_or(0);
+        copy(report.clone(), ms, &mut said);
+        assert_eq!(said.outcome, Outcome::Recovered);
+        assert_eq!(said.path, Path::Application);
+        assert_eq!(said.recovered_ms, Some(9_000));
+        assert_eq!(said.steps[0].finished_ms, Some(2_000));
+        let stopped = ReportLine {
+            outcome: OutcomeKind::Stopped,
+            reason: Some("SIGTERM".to_owned()),
+            ..report
+        };
+        copy(stopped, ms, &mut said);
+        assert_eq!(said.outcome, Outcome::Escalated("SIGTERM".to_owned()));
     }
 }

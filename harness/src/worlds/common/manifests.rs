@@ -3,41 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+pub(crate) use dex::release::{MIGRATIONS, NAMESPACE, TRADING};
 use dex::release::{Release, Service};
 use serde_json::{Value, json};
 
 use super::template;
 
-/// The files, in the order in which people apply them.
-const FILES: [(&str, &str); 5] = [
-    (
-        "10-config.yaml",
-        include_str!("../../../../deploy/dex/10-config.yaml"),
-    ),
-    (
-        "20-services.yaml",
-        include_str!("../../../../deploy/dex/20-services.yaml"),
-    ),
-    (
-        "30-matching.yaml",
-        include_str!("../../../../deploy/dex/30-matching.yaml"),
-    ),
-    (
-        "31-risk.yaml",
-        include_str!("../../../../deploy/dex/31-risk.yaml"),
-    ),
-    (
-        "32-gateway.yaml",
-        include_str!("../../../../deploy/dex/32-gateway.yaml"),
-    ),
-];
+/// Name and text of each manifest.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/manifests.rs"));
 
-/// The namespace that all of it lives in.
-pub(crate) const NAMESPACE: &str = "dex-production";
-/// Name of the ConfigMap with the halt flag.
-pub(crate) const TRADING: &str = "dex-trading";
-/// Name of the ConfigMap with the files of migrations. Whoever deploys makes it from the release.
-pub(crate) const MIGRATIONS: &str = "dex-migrations";
+/// The label that everything of the exchange has, and its value.
+pub(crate) const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "dex");
+/// The label of a pod that names its service. Prometheus and Loki have it too.
+pub(crate) const APP: &str = "app";
 /// Name of the Secret with the ledger's URL. Whoever deploys makes it.
 pub(crate) const DATABASE: &str = "ledger-database";
 
@@ -47,7 +25,8 @@ static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
             .unwrap_or_else(|error| panic!("deploy/dex/{file}: {error}"));
         objects
     });
-    objects.collect()
+    // The namespace is there before anything is deployed.
+    objects.filter(|it| it["kind"] != "Namespace").collect()
 });
 
 /// Everything that is deployed as `release`, in the order in which it is created: configuration, then each service before its
@@ -78,10 +57,54 @@ pub(crate) fn objects(release: &Release) -> Vec<Value> {
 
 /// The pod template of `service` as `release` deploys it.
 pub(crate) fn pod_template(service: Service, release: &Release) -> Value {
-    let deployment = OBJECTS
-        .iter()
-        .find(|object| object["kind"] == "Deployment" && name(object) == Some(service.name()));
-    deployment.map_or(Value::Null, |it| of(it, release)["spec"]["template"].take())
+    of(deployment(service), release)["spec"]["template"].take()
+}
+
+/// The label selector of the pods of `service`.
+pub(crate) fn selector(service: Service) -> String {
+    let labels = deployment(service)["spec"]["selector"]["matchLabels"].as_object();
+    let labels = labels.into_iter().flatten();
+    let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    labels.collect::<Vec<_>>().join(",")
+}
+
+/// How many pods `service` has; 1 where its manifest does not say.
+pub(crate) fn replicas(service: Service) -> i32 {
+    let replicas = deployment(service)["spec"]["replicas"].as_i64();
+    replicas.and_then(|it| it.try_into().ok()).unwrap_or(1)
+}
+
+/// Name of the container of `service`: the first of its pod.
+pub(crate) fn container(service: Service) -> &'static str {
+    let name = containers(service)[0]["name"].as_str();
+    name.unwrap_or_default()
+}
+
+/// The port that this container listens at.
+#[cfg(feature = "kind")]
+pub(crate) fn port(service: Service) -> u16 {
+    let port = containers(service)[0]["ports"][0]["containerPort"].as_u64();
+    port.and_then(|it| it.try_into().ok()).unwrap_or_default()
+}
+
+/// Names of the ConfigMaps whose data are in the environment of the pods of `service`.
+pub(crate) fn environment(service: Service) -> Vec<&'static str> {
+    let containers = containers(service).as_array().into_iter().flatten();
+    let sources = containers.flat_map(|it| it["envFrom"].as_array().into_iter().flatten());
+    let maps = sources.filter_map(|it| it["configMapRef"]["name"].as_str());
+    maps.collect()
+}
+
+fn containers(service: Service) -> &'static Value {
+    &deployment(service)["spec"]["template"]["spec"]["containers"]
+}
+
+/// The Deployment of `service`. Each has one, as a test of this module finds.
+fn deployment(service: Service) -> &'static Value {
+    static NONE: Value = Value::Null;
+    let mut objects = OBJECTS.iter();
+    let found = objects.find(|it| it["kind"] == "Deployment" && name(it) == Some(service.name()));
+    found.unwrap_or(&NONE)
 }
 
 /// The release's configuration: ConfigMap name to data.
@@ -131,7 +154,7 @@ fn config_map(name: &str, data: &BTreeMap<String, String>) -> Value {
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {
             "name": name, "namespace": NAMESPACE,
-            "labels": {"app.kubernetes.io/part-of": "dex"},
+            "labels": {(PART_OF.0): PART_OF.1},
         },
         "data": data,
     })
@@ -139,10 +162,15 @@ fn config_map(name: &str, data: &BTreeMap<String, String>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use dex::release::{Release, STABLE, Service};
     use serde_json::Value;
 
-    use super::{NAMESPACE, OBJECTS, configuration, name, objects};
+    use super::{
+        APP, FILES, NAMESPACE, OBJECTS, PART_OF, TRADING, configuration, container, environment,
+        name, objects, replicas, selector,
+    };
 
     fn stable() -> Release {
         Release::by_name(STABLE).expect("it is in the catalogue")
@@ -153,8 +181,33 @@ mod tests {
         for object in OBJECTS.iter() {
             let metadata = &object["metadata"];
             assert_eq!(metadata["namespace"], NAMESPACE, "{object}");
-            let part_of = &metadata["labels"]["app.kubernetes.io/part-of"];
-            assert_eq!(part_of, "dex", "{object}");
+            assert_eq!(metadata["labels"][PART_OF.0], PART_OF.1, "{object}");
+        }
+        let (_, text) = FILES
+            .iter()
+            .find(|(file, _)| file.ends_with("namespace.yaml"))
+            .expect("the namespace has a manifest");
+        let namespace: Value = serde_saphyr::from_str(text).expect("it is YAML");
+        assert_eq!(namespace["metadata"]["name"], NAMESPACE);
+        assert!(OBJECTS.iter().any(|it| name(it) == Some(TRADING)));
+    }
+
+    #[test]
+    fn the_services_have_deployments_and_no_others_have() {
+        let deployed = OBJECTS.iter().filter(|it| it["kind"] == "Deployment");
+        let deployed: BTreeSet<&str> = deployed.filter_map(name).collect();
+        assert_eq!(deployed, Service::NAMES.into());
+        for service in Service::ALL {
+            let name = service.name();
+            assert_eq!(container(service), name);
+            // Readings, probes and queries name a service by this label.
+            assert_eq!(selector(service), format!("{APP}={name}"));
+            assert!(replicas(service) > 0);
+            #[cfg(feature = "kind")]
+            assert!(super::port(service) > 0, "{name}");
+            for map in environment(service) {
+                assert!(configuration(&stable()).contains_key(map), "{name}: {map}");
+            }
         }
     }
 
@@ -166,11 +219,7 @@ mod tests {
             assert_eq!(manifest["data"], serde_json::json!(data), "{map}");
         }
         for service in Service::ALL {
-            let deployed = OBJECTS
-                .iter()
-                .find(|it| it["kind"] == "Deployment" && name(it) == Some(service.name()))
-                .expect("each service has a Deployment");
-            let containers = &deployed["spec"]["template"]["spec"]["containers"];
+            let containers = super::containers(service);
             let image = stable().build(service).image();
             assert_eq!(containers[0]["image"], image.as_str());
         }
@@ -189,9 +238,14 @@ mod tests {
             })
             .collect();
         let at = |what: &str| order.iter().position(|it| it == what).expect(what);
-        for service in Service::ALL.map(Service::name) {
-            assert!(at(&format!("Service/{service}")) < at(&format!("Deployment/{service}")));
-            assert!(at(&format!("ConfigMap/{service}-config")) < at("Service/matching"));
+        let first = order.iter().position(|it| it.starts_with("Service/"));
+        let first = first.expect("there are Services");
+        for service in Service::ALL {
+            let name = service.name();
+            assert!(at(&format!("Service/{name}")) < at(&format!("Deployment/{name}")));
+            for map in environment(service) {
+                assert!(at(&format!("ConfigMap/{map}")) < first);
+            }
         }
         assert_eq!(at("PodDisruptionBudget/gateway") + 1, order.len());
     }

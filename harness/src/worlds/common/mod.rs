@@ -1,13 +1,14 @@
-//! What both worlds need: the manifests, when faults are due, what a deployment does, and what is read of executor and
+//! What both worlds need: the acts of a drill and the hosts of its executors, the manifests, when faults are due, what a deployment does, and what is read of executor and
 //! exchange. It knows neither world.
 
+pub(super) mod acts;
 pub(super) mod deployer;
 mod executor;
+pub(super) mod host;
 pub(crate) mod manifests;
 mod readings;
 mod schedule;
 pub(crate) mod template;
 
-pub(super) use executor::{calls_a_person, carry_on, copy_report, told};
 pub(super) use readings::{build_version, pairs, told_by_clients, versions};
 pub(super) use schedule::Schedule;

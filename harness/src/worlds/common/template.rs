@@ -3,12 +3,14 @@
 use dex::release::{Release, Service, TemplateChange};
 use serde_json::{Value, json};
 
+use super::manifests;
+
 /// Writes into a Deployment's pod template what `release` changes of that of `service`: the image, and whatever else it says.
 /// On a template that holds nothing but the container's name, what comes out is a strategic merge patch.
 pub(crate) fn change(template: &mut Value, service: Service, release: &Release) {
     let containers = &mut template["spec"]["containers"];
     if containers.is_null() {
-        *containers = json!([{"name": service.name()}]);
+        *containers = json!([{"name": manifests::container(service)}]);
     }
     template["spec"]["containers"][0]["image"] = release.build(service).image().into();
     for change in release.template(service) {

@@ -37,12 +37,14 @@ pub use self::ratio::Ratio;
 use self::rollout::Follower;
 use super::clock::sleep;
 use super::ledger::Ledger;
+use super::perform::release;
 use super::place::Place;
 use super::server::Server;
-use super::{NAMESPACE, measuring, objects, release};
+use super::{measuring, objects};
 use crate::runbooks::LoadedRunbook;
 use crate::worlds::WorldError;
 use crate::worlds::common::deployer;
+use crate::worlds::common::manifests::{NAMESPACE, selector};
 
 /// The service in which the two releases differ.
 const SERVICE: Service = Service::Gateway;
@@ -300,7 +302,7 @@ async fn deploy(stage: &Stage<'_>) -> Result<(), String> {
 /// Waits until every pod of the service runs the release's image, and for a while more.
 async fn settle(stage: &Stage<'_>, to: &Release) -> Result<(), String> {
     let pods = Api::<Pod>::namespaced(stage.client.clone(), NAMESPACE);
-    let of_service = ListParams::default().labels(&format!("app={}", SERVICE.name()));
+    let of_service = ListParams::default().labels(&selector(SERVICE));
     let image = to.build(SERVICE).image();
     for _ in 0..LOOKS {
         sleep(Duration::from_millis(500)).await;
@@ -354,7 +356,7 @@ fn kubectl(way: &[OsString], arguments: &[&str]) -> Result<(), String> {
 async fn revision(stage: &Stage<'_>) -> Result<String, String> {
     let image = stage.good.build(SERVICE).image();
     let sets = Api::<ReplicaSet>::namespaced(stage.client.clone(), NAMESPACE);
-    let of_service = ListParams::default().labels(&format!("app={}", SERVICE.name()));
+    let of_service = ListParams::default().labels(&selector(SERVICE));
     let list = sets
         .list(&of_service)
         .await

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::clock::sleep;
 use super::load::Load;
-use super::{Stage, Timing, harvest, probe};
+use super::stage::Stage;
+use super::timing::Timing;
+use super::{harvest, probe};
 use crate::drill::timeline::Entry;
 use crate::evidence::{Ms, Reading};
 use crate::oracles::recovery;
@@ -91,7 +93,10 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
     let from = &scenario.release.from;
     let (books, reckoning, pods, flag, fence, state) = (
         stage.ledger.present(&orders).await,
-        stage.ledger.reckoning(from, super::genesis(scenario)).await,
+        stage
+            .ledger
+            .reckoning(from, super::perform::genesis(scenario))
+            .await,
         harvest::last_pods(&stage.client).await,
         harvest::flag(&stage.client).await,
         stage.ledger.fence().await,

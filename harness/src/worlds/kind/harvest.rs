@@ -11,11 +11,10 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
-use super::NAMESPACE;
 use super::clock::within;
 use super::ledger::Ledger;
 use crate::evidence::PodSeen;
-use crate::worlds::common::manifests::TRADING;
+use crate::worlds::common::manifests::{APP, NAMESPACE, TRADING};
 use crate::worlds::common::{build_version, pairs};
 
 /// A pod that does not answer within this runs nothing.
@@ -115,23 +114,34 @@ async fn pods_and_trouble(client: &kube::Client) -> Result<(Vec<PodSeen>, Option
         }
         let name = pod.name_any();
         let ready = is_ready(&status);
-        let metrics = format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}:8080/proxy/metrics");
-        let request = http::Request::get(metrics)
-            .body(Vec::new())
-            .map_err(|error| format!("ask {name}: {error}"))?;
-        let answer = within(POD_ANSWERS, client.request_text(request)).await;
-        let version = runs(&name, ready, answer).unwrap_or_else(|why| {
-            trouble.get_or_insert(why);
-            None
-        });
+        // A pod that names no port serves nothing.
+        let mut version = None;
+        if let Some(port) = port(&pod) {
+            let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}:{port}/proxy/metrics");
+            let request = http::Request::get(path)
+                .body(Vec::new())
+                .map_err(|error| format!("ask {name}: {error}"))?;
+            let answer = within(POD_ANSWERS, client.request_text(request)).await;
+            version = runs(&name, ready, answer).unwrap_or_else(|why| {
+                trouble.get_or_insert(why);
+                None
+            });
+        }
         seen.push(PodSeen {
-            app: pod.labels().get("app").cloned().unwrap_or_default(),
+            app: pod.labels().get(APP).cloned().unwrap_or_default(),
             version,
             ready,
             name,
         });
     }
     Ok((seen, trouble))
+}
+
+/// The first port that a container of the pod names.
+fn port(pod: &Pod) -> Option<i32> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut ports = containers.flat_map(|container| container.ports.iter().flatten());
+    ports.next().map(|port| port.container_port)
 }
 
 /// The version that a pod runs, as its `answer` says; `None`: nothing.

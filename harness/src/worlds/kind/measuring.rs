@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::clock::DrillClock;
+use super::interrupt::{interrupts, no_world, or_interrupted, runtime};
 use super::ledger::Ledger;
 use super::load::Load;
+use super::objects;
+use super::perform::{gateway, genesis, release};
 use super::place::Place;
 use super::server::Server;
-use super::{gateway, genesis, interrupts, no_world, objects, or_interrupted, release, runtime};
 use crate::runbooks::LoadedRunbook;
 use crate::scenario::{self, Scenario};
 use crate::worlds::WorldError;

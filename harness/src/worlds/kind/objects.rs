@@ -12,12 +12,9 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::NAMESPACE;
 use super::clock::sleep;
-use crate::worlds::common::manifests::{self, DATABASE};
+use crate::worlds::common::manifests::{self, DATABASE, NAMESPACE, PART_OF};
 
-/// Label of everything that is the exchange's.
-const PART_OF: &str = "app.kubernetes.io/part-of=dex";
 /// ConfigMaps that the executor made.
 const EXECUTORS: [&str; 2] = ["rollback-baseline", "rollback-journal"];
 /// How long the exchange may take to go, and to come up.
@@ -25,6 +22,12 @@ const PATIENCE_S: u32 = 120;
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> String {
     format!("{what}: {error}")
+}
+
+/// Everything that is the exchange's.
+fn ours() -> ListParams {
+    let (label, value) = PART_OF;
+    ListParams::default().labels(&format!("{label}={value}"))
 }
 
 /// Removes the exchange and what the executor keeps, and waits until no pod is left.
@@ -42,7 +45,7 @@ pub(super) async fn clear(client: &kube::Client) -> Result<(), String> {
     let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
     gone(secrets.delete(DATABASE, &DeleteParams::default()).await)?;
     let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
-    let ours = ListParams::default().labels(PART_OF);
+    let ours = ours();
     for _ in 0..PATIENCE_S * 2 {
         let left = pods
             .list(&ours)
@@ -72,10 +75,9 @@ where
         + std::fmt::Debug,
 {
     let api = Api::<K>::namespaced(client.clone(), NAMESPACE);
-    let ours = ListParams::default().labels(PART_OF);
     let what = format!("delete {}", K::plural(&()));
     let list = api
-        .list(&ours)
+        .list(&ours())
         .await
         .map_err(|error| failed(&what, &error))?;
     let params = DeleteParams {
@@ -107,7 +109,7 @@ pub(super) async fn create(
         client,
         json!({
             "apiVersion": "v1", "kind": "Secret",
-            "metadata": {"name": DATABASE, "labels": {"app.kubernetes.io/part-of": "dex"}},
+            "metadata": {"name": DATABASE, "labels": {(PART_OF.0): PART_OF.1}},
             "stringData": {"url": database},
         }),
     )
@@ -166,7 +168,7 @@ pub(super) async fn ready(client: &kube::Client) -> Result<(), String> {
         if waiting.is_empty() {
             return Ok(());
         }
-        let list = pods.list(&ListParams::default().labels(PART_OF)).await;
+        let list = pods.list(&ours()).await;
         let list = list.map_err(|error| failed("list pods", &error))?;
         if let Some(complaint) = list.items.iter().find_map(without_image) {
             return Err(complaint);

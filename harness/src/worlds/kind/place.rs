@@ -17,7 +17,8 @@ use tokio::net::TcpStream;
 use super::clock::within;
 use super::crash::{Trap, Trapping};
 use super::lock::{self, Lock};
-use super::{NAMESPACE, docker, faults, process};
+use super::{docker, faults, process};
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// The marker's namespace and name: a cluster that hasn't got it is never touched.
 const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");

@@ -1,8 +1,8 @@
 //! Looks at the ledger and the pods while the drill runs.
 
-use super::Stage;
 use super::faults::Injector;
 use super::harvest::live_pods;
+use super::stage::Stage;
 use crate::evidence::{Ms, Probe};
 use crate::scenario::Anchor;
 

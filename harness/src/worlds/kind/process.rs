@@ -11,8 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use executor::ErrorKind;
-use executor::wire::{Body, Line, ReportLine, SCHEMA};
+use contract::wire::{Body, Line, SCHEMA};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 
@@ -93,15 +92,10 @@ impl Drop for Leash<'_> {
 pub(super) enum Ended {
     /// We killed it; another one resumes after that.
     Killed(Duration),
-    /// It reported.
-    Report(Box<ReportLine>),
-    /// It did not.
-    Failed {
-        /// Why.
-        message: String,
-        /// Of the error that it told.
-        kind: Option<ErrorKind>,
-    },
+    /// Its last line, which is a result.
+    Said(Box<Body>),
+    /// It wrote no result; how it ended, and what is on its standard error.
+    Silent(String),
 }
 
 /// The program, and the files that it gets and leaves. They go with this value, and those of a drill that was killed with the
@@ -224,7 +218,7 @@ impl Program {
         identity: &str,
         arguments: &[&str],
         victim: &Victim,
-        mut hear: impl FnMut(&Body),
+        mut hear: impl FnMut(&Line) + Send,
     ) -> Result<Ended, String> {
         let mut child = self
             .command(host, identity, arguments)?
@@ -253,7 +247,7 @@ impl Program {
             if let Ok(line) = serde_json::from_str::<Line>(&line)
                 && line.schema == SCHEMA
             {
-                hear(&line.body);
+                hear(&line);
                 last = Some(line.body);
             }
         }
@@ -266,17 +260,19 @@ impl Program {
         if let Some(resume_after) = resume_after {
             return Ok(Ended::Killed(resume_after));
         }
-        let (message, kind) = match last {
-            Some(Body::Report(report)) => return Ok(Ended::Report(Box::new(report))),
-            Some(Body::Error { message, kind, .. }) => (message, kind),
-            _ => {
-                let errors = self.workshop.join(format!("errors-{host}"));
-                let errors = fs::read_to_string(errors).unwrap_or_default();
-                let why = format!("{status}, without a report: {}", errors.trim());
-                (why, None)
-            }
-        };
-        Ok(Ended::Failed { message, kind })
+        let result = last.filter(|body| {
+            matches!(
+                body,
+                Body::Report(_) | Body::WatchEnded { .. } | Body::Done { .. } | Body::Error { .. }
+            )
+        });
+        Ok(if let Some(body) = result {
+            Ended::Said(Box::new(body))
+        } else {
+            let errors = self.workshop.join(format!("errors-{host}"));
+            let errors = fs::read_to_string(errors).unwrap_or_default();
+            Ended::Silent(format!("{status}, without a result: {}", errors.trim()))
+        })
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
     use tokio_postgres::NoTls;
 
     use super::super::docker::{self, docker, labels};
-    use super::super::runtime;
+    use super::super::interrupt::runtime;
     use super::{IMAGE, Server};
 
     /// A network of the test's own, with this process's labels.

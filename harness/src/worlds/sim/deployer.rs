@@ -5,9 +5,9 @@ use dex::release::Release;
 use sim_exchange::World;
 use sim_exchange::database::{DbOp, DbReply};
 
-use super::NAMESPACE;
 use crate::scenario::Scenario;
 use crate::worlds::common::deployer::{deploy as deploy_to, said};
+use crate::worlds::common::manifests::NAMESPACE;
 
 const ORIGIN: &str = "deployer";
 

@@ -12,7 +12,6 @@ use sim_exchange::LatencyHistogram;
 use sim_exchange::database::{LedgerDb, order_content, trade_content};
 use sim_exchange::{World, WorldState};
 
-use super::NAMESPACE;
 use super::probe::live_pods;
 use super::record::{self, Deployed};
 use crate::evidence::{
@@ -20,6 +19,7 @@ use crate::evidence::{
 };
 use crate::scenario::Path;
 use crate::worlds::Plan;
+use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::common::manifests::TRADING;
 use crate::worlds::common::pairs;
 

@@ -11,10 +11,10 @@ use serde_json::json;
 use sim::cluster::ImageState;
 use sim_exchange::World;
 
-use super::NAMESPACE;
 use crate::scenario::Scenario;
 use crate::worlds::WorldError;
 use crate::worlds::common::manifests;
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// Creates everything through the API server.
 pub(super) async fn create(world: &World, scenario: &Scenario) -> Result<(), WorldError> {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use executor::clock::Clock;
 use executor::ports::{
-    Database, DatabaseError, EvidenceStore, FenceReport, HistoryRow, HttpClient, HttpError,
-    LedgerPosition, Ports, ReplayReport, RestoreReport, Snapshot, UndoScript,
+    Database, DatabaseError, FenceReport, HistoryRow, HttpClient, HttpError, LedgerPosition, Ports,
+    ReplayReport, RestoreReport, Snapshot, UndoScript,
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -20,7 +19,9 @@ use sim_exchange::database::{DbOp, DbReply};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::{NAMESPACE, Recorder};
+use super::recorder::ActsRecord;
+use crate::worlds::common::acts::ArtifactStore;
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// Under which name the executor's requests are numbered.
 pub(crate) const ORIGIN: &str = "executor";
@@ -42,13 +43,14 @@ pub(super) fn is_executor(origin: &str) -> bool {
 }
 
 /// Everything that the executor acts through.
-pub(super) fn of(world: &World, recorder: &Recorder, origin: &str) -> Ports {
+pub(super) fn of(record: &ActsRecord, origin: &str) -> Ports {
+    let world = &record.world;
     Ports {
         kube: kube::Client::new(world.kube(origin), NAMESPACE),
         http: http(world, origin),
         database: database(world, origin),
         clock: clock(world),
-        evidence: Arc::new(ArtifactStore(recorder.clone())),
+        evidence: Arc::new(ArtifactStore(record.clone())),
     }
 }
 
@@ -85,18 +87,6 @@ impl<A: Application> Clock for SimClock<A> {
         // Rounded up: who sleeps for the nanoseconds that are left of a budget would never see its end otherwise.
         self.0
             .sleep(Micros::from(duration + Duration::from_nanos(999)))
-    }
-}
-
-/// A store that is always there: what is put by becomes part of the drill's evidence.
-struct ArtifactStore(Recorder);
-
-#[async_trait]
-impl EvidenceStore for ArtifactStore {
-    async fn put(&self, name: &str, content: Bytes) -> Result<(), String> {
-        let text = String::from_utf8_lossy(&content).into_owned();
-        self.0.lock().evidence.files.insert(name.to_owned(), text);
-        Ok(())
     }
 }
 

@@ -2,15 +2,16 @@
 
 use sim::cluster::{Kind, Value};
 use sim::time::Micros;
-use sim::workload::Workload as _;
+use sim::workload::{ProcessId, Workload as _};
 use sim_exchange::{World, WorldState};
 
 use super::faults::Injector;
-use super::{NAMESPACE, Recorder, end_ms};
+use super::recorder::Recorder;
 use crate::evidence::{Evidence, PodLog, PodSeen, Probe, ms};
 use crate::scenario::Anchor;
 use crate::worlds::Plan;
 use crate::worlds::common::build_version;
+use crate::worlds::common::manifests::{APP, NAMESPACE};
 
 /// While nothing happens.
 pub(super) const CALM: Micros = Micros::from_secs(10);
@@ -92,7 +93,10 @@ fn sound_since(evidence: &Evidence, from_ms: u64, now: Micros) -> bool {
 }
 
 fn look(world: &World, plan: &Plan, recorder: &Recorder) {
-    let at_ms = world.now().as_millis().min(end_ms(&plan.scenario));
+    let at_ms = world
+        .now()
+        .as_millis()
+        .min(ms(plan.scenario.timing.duration));
     let mut notes = recorder.lock();
     let evidence = &mut notes.evidence;
     // The bad build has been seen live, or there is none yet: no need to ask the pods again.
@@ -134,7 +138,8 @@ pub(super) fn bad_logs(world: &World, recorder: &Recorder) -> Vec<PodLog> {
         let pods = pods_with_uid(state).into_iter();
         let bad = pods.filter(|(_, pod)| evidence.runs_deployed(pod));
         bad.map(|(uid, pod)| {
-            let lines = state.application.logs(now, &uid, Micros::ZERO, false);
+            let process = process_of(&uid, &pod.app);
+            let lines = state.application.logs(now, process, Micros::ZERO, false);
             PodLog {
                 service: pod.app,
                 pod: pod.name,
@@ -150,6 +155,14 @@ pub(super) fn bad_logs(world: &World, recorder: &Recorder) -> Vec<PodLog> {
 pub(super) fn live_pods(state: &mut WorldState) -> Vec<PodSeen> {
     let pods = pods_with_uid(state).into_iter();
     pods.map(|(_, pod)| pod).collect()
+}
+
+/// The one process of a pod: its container is named after its service.
+fn process_of<'a>(uid: &'a str, app: &'a str) -> ProcessId<'a> {
+    ProcessId {
+        uid,
+        container: app,
+    }
 }
 
 fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
@@ -173,7 +186,7 @@ fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
             (
                 text(&metadata["name"]),
                 text(&metadata["uid"]),
-                text(&metadata["labels"]["app"]),
+                text(&metadata["labels"][APP]),
                 ready,
             )
         })
@@ -182,7 +195,7 @@ fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
         .map(|(name, uid, app, ready)| {
             let version = state
                 .application
-                .get(now, &uid, "/metrics")
+                .get(now, process_of(&uid, &app), "/metrics")
                 .and_then(|r| build_version(&r.body));
             let seen = PodSeen {
                 name,

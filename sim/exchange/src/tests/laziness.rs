@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Rig, small};
+use super::{Rig, process, small};
 use crate::database::DbOp;
 use crate::{Activity, Arrivals, ClientRecord};
 use sim::application::Application as _;
@@ -48,7 +48,7 @@ fn drill(seed: u64, looks: u64, gap_ms: u64) -> (u64, ClientRecord, u64) {
     .unwrap();
     rig.deploy("matching", "1.4.3");
     let killed = rig.pods["gateway"][2].clone();
-    rig.exchange.gone(rig.now, &killed);
+    rig.exchange.gone(rig.now, process(&killed));
     wait(&mut rig);
     rig.db(DbOp::Unfence { token: 1 }).unwrap();
     rig.halt("open");

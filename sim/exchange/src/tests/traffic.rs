@@ -1,6 +1,6 @@
 //! Queueing, connections, routes, the halt flag, hand-over.
 
-use super::{Rig, small};
+use super::{Rig, process, small};
 use crate::ErrorKind;
 use sim::time::Micros;
 use sim::workload::{StartOutcome, Workload};
@@ -75,7 +75,7 @@ fn a_killed_gateway_costs_the_requests_that_were_there_and_refuses_until_the_rou
     let mut rig = Rig::small(4);
     rig.until(30);
     let uids = rig.pods["gateway"].clone();
-    rig.exchange.gone(rig.now, &uids[0]);
+    rig.exchange.gone(rig.now, process(&uids[0]));
     rig.pass(1_500);
     let refused = rig.exchange.clients(rig.now).errors_by_kind[ErrorKind::Refused as usize];
     assert!(refused > 0, "kube-proxy still sends connections there");
@@ -108,13 +108,13 @@ fn keep_alive_outlives_the_route_until_the_pod_drains() {
         during > before + 300,
         "connections that are open are not cut: {before} to {during}"
     );
-    let drain = rig.exchange.terminate(rig.now, &uids[0]);
+    let drain = rig.exchange.terminate(rig.now, process(&uids[0]));
     rig.pass(drain.as_millis() - 500);
     let after = served(&mut rig);
     rig.pass(450);
     assert_eq!(served(&mut rig), after, "every client has moved on");
     rig.exchange
-        .gone(rig.now + Micros::from_millis(50), &uids[0]);
+        .gone(rig.now + Micros::from_millis(50), process(&uids[0]));
     rig.pass(1_000);
     assert_eq!(rig.errors(), 0);
     rig.settle();
@@ -125,7 +125,7 @@ fn no_route_is_an_error_for_each_request() {
     let mut rig = Rig::small(6);
     rig.until(20);
     for uid in rig.pods["gateway"].clone() {
-        rig.exchange.gone(rig.now, &uid);
+        rig.exchange.gone(rig.now, process(&uid));
     }
     rig.exchange.route(rig.now, "gateway", &[]);
     rig.until(25);
@@ -208,7 +208,7 @@ fn a_new_leader_loses_nothing_and_a_killed_one_is_replaced() {
     rig.until(40);
     assert_eq!(rig.errors(), 0);
     // The leader dies; the old pod is still there and takes over.
-    rig.exchange.gone(rig.now, &new);
+    rig.exchange.gone(rig.now, process(&new));
     rig.until(50);
     let errors = rig.errors();
     assert!(errors > 0);
@@ -225,19 +225,21 @@ fn what_cannot_start_says_why_and_exits() {
     let (uid, outcome) = rig.start("matching", "2.0.0");
     assert!(matches!(outcome, StartOutcome::Exits { code: 1, .. }));
     assert_eq!(rig.status(&uid, "/livez"), 0);
-    let lines = rig.exchange.logs(rig.now, &uid, Micros::ZERO, false);
+    let lines = rig
+        .exchange
+        .logs(rig.now, process(&uid), Micros::ZERO, false);
     assert!(
         lines
             .iter()
             .any(|l| l.text.contains("balances.free: cannot read")),
         "{lines:?}"
     );
-    rig.exchange.gone(rig.now, &uid);
+    rig.exchange.gone(rig.now, process(&uid));
     let (uid, outcome) = rig.start("gateway", "9.9.9");
     assert!(matches!(outcome, StartOutcome::Exits { .. }));
     assert!(
         rig.exchange
-            .logs(rig.now, &uid, Micros::ZERO, true)
+            .logs(rig.now, process(&uid), Micros::ZERO, true)
             .is_empty()
     );
 }

@@ -147,11 +147,23 @@ fn container(c: &mut Map) {
             default_to(probe, "periodSeconds", 10);
             default_to(probe, "successThreshold", 1);
             default_to(probe, "failureThreshold", 3);
-            if let Some(get) = probe.get_mut("httpGet").and_then(Value::as_object_mut) {
-                default_to(get, "path", "/");
-                default_to(get, "scheme", "HTTP");
+            http_get(probe);
+        }
+    }
+    let lifecycle = c.get_mut("lifecycle").and_then(Value::as_object_mut);
+    if let Some(lifecycle) = lifecycle {
+        for hook in ["postStart", "preStop"] {
+            if let Some(hook) = lifecycle.get_mut(hook).and_then(Value::as_object_mut) {
+                http_get(hook);
             }
         }
+    }
+}
+
+fn http_get(of: &mut Map) {
+    if let Some(get) = of.get_mut("httpGet").and_then(Value::as_object_mut) {
+        default_to(get, "path", "/");
+        default_to(get, "scheme", "HTTP");
     }
 }
 

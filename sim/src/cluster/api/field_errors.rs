@@ -38,6 +38,21 @@ impl Errors {
         self.push(field, "FieldValueRequired", "Required value".to_owned());
     }
 
+    /// The same with what is missing.
+    pub(crate) fn requires(&mut self, field: &str, what: &str) {
+        self.push(
+            field,
+            "FieldValueRequired",
+            format!("Required value: {what}"),
+        );
+    }
+
+    /// `TooLong`: more than so many bytes.
+    pub(crate) fn too_long(&mut self, field: &str, most: usize) {
+        let why = format!("Too long: may not be more than {most} bytes");
+        self.push(field, "FieldValueTooLong", why);
+    }
+
     pub(crate) fn forbidden(&mut self, field: &str, why: &str) {
         self.push(field, "FieldValueForbidden", format!("Forbidden: {why}"));
     }

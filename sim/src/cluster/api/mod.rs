@@ -7,6 +7,7 @@ pub(crate) mod field_errors;
 pub(crate) mod list;
 pub(crate) mod patch;
 pub(crate) mod path;
+mod pod_spec;
 pub(crate) mod pods;
 pub(crate) mod quantity;
 pub(crate) mod selectors;

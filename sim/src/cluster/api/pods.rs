@@ -14,7 +14,7 @@ use crate::cluster::store::Ref;
 use crate::cluster::value::{self, at, condition_true, int, items, parse_timestamp, set, text};
 use crate::cluster::wire::ApiResponse;
 use crate::time::Micros;
-use crate::workload::Workload;
+use crate::workload::{ProcessId, Workload};
 
 fn plain(status: u16, content_type: &'static str, body: Bytes) -> ApiResponse {
     ApiResponse::Unary {
@@ -39,9 +39,10 @@ impl Cluster {
         let name = value::name(&pod.value);
         let container = log_container(call, &pod.value)?;
         let previous = call.query.flag("previous");
-        let status = items(&pod.value, &["status", "containerStatuses"])
+        let mut statuses = ["containerStatuses", "initContainerStatuses"]
             .iter()
-            .find(|s| text(s, &["name"]) == container);
+            .flat_map(|list| items(&pod.value, &["status", list]));
+        let status = statuses.find(|s| text(s, &["name"]) == container);
         let restarts = status.and_then(|s| int(s, &["restartCount"])).unwrap_or(0);
         if previous && restarts == 0 {
             return Err(ApiError::bad_request(format!(
@@ -67,7 +68,11 @@ impl Cluster {
         let mut lines = if text(&pod.value, &["spec", "nodeName"]).is_empty() {
             Vec::new()
         } else {
-            workload.logs(self.now, value::uid(&pod.value), since, previous)
+            let process = ProcessId {
+                uid: value::uid(&pod.value),
+                container: &container,
+            };
+            workload.logs(self.now, process, since, previous)
         };
         lines.retain(|l| l.at >= since);
         if let Some(tail) = call.query.number("tailLines") {
@@ -112,30 +117,42 @@ impl Cluster {
         if ip.is_empty() {
             return Err(ApiError::bad_request("address not allowed"));
         }
-        let ports: Vec<(String, String)> = items(&pod.value, &["spec", "containers"])
-            .iter()
-            .flat_map(|c| items(c, &["ports"]))
-            .map(|p| {
+        // Each port with the container that declares it.
+        let ports: Vec<(&str, String, &str)> = value::lasting_containers(&pod.value)
+            .flat_map(|c| items(c, &["ports"]).iter().map(move |p| (c, p)))
+            .map(|(c, p)| {
                 let number = int(p, &["containerPort"]).unwrap_or(0).to_string();
-                (text(p, &["name"]).to_owned(), number)
+                (text(p, &["name"]), number, text(c, &["name"]))
             })
             .collect();
         let number = match port {
-            "" => ports.first().map_or("80", |(_, n)| n.as_str()),
+            "" => ports.first().map_or("80", |(_, n, _)| n.as_str()),
             named => ports
                 .iter()
-                .find(|(n, _)| n == named)
-                .map_or(named, |(_, n)| n.as_str()),
+                .find(|(n, _, _)| *n == named)
+                .map_or(named, |(_, n, _)| n.as_str()),
         };
-        let listening = ports.is_empty() || ports.iter().any(|(_, n)| n == number);
+        let first = items(&pod.value, &["spec", "containers"]).first();
+        let container = if ports.is_empty() {
+            first.map(|c| text(c, &["name"]))
+        } else {
+            let mut declared = ports.iter();
+            declared
+                .find(|(_, n, _)| n == number)
+                .map(|(_, _, container)| *container)
+        };
         let mut path = format!("/{}", call.resource.rest);
         if let Some(query) = call.request.uri.query() {
             path.push('?');
             path.push_str(query);
         }
-        let answer = listening
-            .then(|| workload.get(self.now, value::uid(&pod.value), &path))
-            .flatten();
+        let answer = container.and_then(|container| {
+            let process = ProcessId {
+                uid: value::uid(&pod.value),
+                container,
+            };
+            workload.get(self.now, process, &path)
+        });
         match answer {
             Some(r) => Ok(plain(r.status, r.content_type, Bytes::from(r.body))),
             None => Err(ApiError::new(
@@ -246,20 +263,22 @@ impl Cluster {
     }
 }
 
-/// The container that a log request means.
+/// The container that a log request means (`pkg/registry/core/pod/strategy.go` validateContainer).
 fn log_container(call: &Call<'_>, pod: &Value) -> Result<String, ApiError> {
     let name = value::name(pod);
-    let all: Vec<&str> = items(pod, &["spec", "containers"])
-        .iter()
-        .map(|c| text(c, &["name"]))
-        .collect();
-    match (call.query.get("container"), all.as_slice()) {
-        (Some(asked), all) if all.contains(&asked) => Ok(asked.to_owned()),
+    let names = |list: &str| {
+        let all = items(pod, &["spec", list]).iter();
+        all.map(|c| text(c, &["name"])).collect::<Vec<&str>>()
+    };
+    let mains = names("containers");
+    let all = [names("initContainers"), mains.clone()].concat();
+    match (call.query.get("container"), mains.as_slice()) {
+        (Some(asked), _) if all.contains(&asked) => Ok(asked.to_owned()),
         (Some(asked), _) => Err(ApiError::bad_request(format!(
             "container {asked} is not valid for pod {name}"
         ))),
         (None, [only]) => Ok((*only).to_owned()),
-        (None, all) => Err(ApiError::bad_request(format!(
+        (None, _) => Err(ApiError::bad_request(format!(
             "a container name must be specified for pod {name}, choose one of: [{}]",
             all.join(" ")
         ))),

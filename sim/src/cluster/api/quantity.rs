@@ -85,6 +85,11 @@ fn reduced(mut value: i128, base: i128, mut power: i32, most: i32) -> (i128, i32
     (value, if value == 0 { 0 } else { power })
 }
 
+/// The value in billionths, rounded up, or `None` if this is no quantity.
+pub(crate) fn nanos(text: &str) -> Option<i128> {
+    parse(text).map(|(nanos, _)| nanos)
+}
+
 /// The canonical form, or `None` if this is no quantity.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     let (nanos, scale) = parse(text)?;

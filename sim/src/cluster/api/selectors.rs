@@ -94,19 +94,23 @@ impl LabelSelector {
         }
     }
 
-    /// From a `LabelSelector` object (`matchLabels`, `matchExpressions`).
+    /// From a `LabelSelector` object (`matchLabels`, `matchExpressions`), or a term of a node selector.
     pub(crate) fn of_object(selector: &Value) -> Self {
         let mut all = Self::of_map(at(selector, &["matchLabels"]));
         for e in items(selector, &["matchExpressions"]) {
             let key = text(e, &["key"]).to_owned();
-            let values = items(e, &["values"])
+            let values: Vec<String> = items(e, &["values"])
                 .iter()
                 .filter_map(|v| v.as_str().map(str::to_owned))
                 .collect();
+            let number = || values.first().and_then(|v| v.parse().ok()).unwrap_or(0);
             all.0.push(match text(e, &["operator"]) {
                 "In" => Requirement::In(key, values),
                 "NotIn" => Requirement::NotIn(key, values),
                 "Exists" => Requirement::Exists(key),
+                // In a node's affinity alone.
+                "Gt" => Requirement::Greater(key, number()),
+                "Lt" => Requirement::Less(key, number()),
                 _ => Requirement::Absent(key),
             });
         }

@@ -2,11 +2,12 @@
 //! server finds them (`pkg/apis/apps/validation`, `pkg/apis/core/validation`, `apimachinery/pkg/api/validation`).
 
 use super::field_errors::{Errors, regex_error};
+use super::pod_spec::pod_spec;
 use super::selectors::LabelSelector;
 use super::status::ApiError;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
-use crate::cluster::value::{at, int, items, members, name, text};
+use crate::cluster::value::{at, int, members, name, text};
 
 const NEGATIVE: &str = "must be greater than or equal to 0";
 /// Longest label, or name of one (`LabelValueMaxLength`), characters.
@@ -118,6 +119,7 @@ fn content(kind: Kind, object: &Value, errors: &mut Errors) {
             pod_spec(spec, "spec", errors);
         }
         Kind::Lease => lease(object, errors),
+        Kind::ConfigMap => size(object, errors),
         _ => {}
     }
 }
@@ -201,59 +203,6 @@ fn workload(object: &Value, errors: &mut Errors) {
     }
 }
 
-/// The containers of a pod (`ValidatePodSpec`, `validateContainers`).
-fn pod_spec(spec: &Value, shown: &str, errors: &mut Errors) {
-    let all = items(spec, &["containers"]);
-    if all.is_empty() {
-        errors.required(&format!("{shown}.containers"));
-    }
-    for (i, c) in all.iter().enumerate() {
-        let shown = format!("{shown}.containers[{i}]");
-        for field in ["name", "image"] {
-            if text(c, &[field]).is_empty() {
-                errors.required(&format!("{shown}.{field}"));
-            }
-        }
-        for (n, variable) in items(c, &["env"]).iter().enumerate() {
-            environment(variable, &format!("{shown}.env[{n}]"), errors);
-        }
-        let called = text(c, &["name"]);
-        if all[..i]
-            .iter()
-            .any(|other| text(other, &["name"]) == called)
-        {
-            errors.duplicate(&format!("{shown}.name"), called);
-        }
-    }
-    let policies = ["Always", "OnFailure", "Never"];
-    match text(spec, &["restartPolicy"]) {
-        "" => errors.required(&format!("{shown}.restartPolicy")),
-        policy if policies.contains(&policy) => {}
-        policy => errors.not_supported(&format!("{shown}.restartPolicy"), policy, &policies),
-    }
-}
-
-/// `ValidateEnv`.
-fn environment(variable: &Value, shown: &str, errors: &mut Errors) {
-    if text(variable, &["name"]).is_empty() {
-        errors.required(&format!("{shown}.name"));
-    }
-    let Some(from) = variable.get("valueFrom") else {
-        return;
-    };
-    let sources = members(from, &[]).count();
-    let why = if sources == 0 {
-        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-    } else if !text(variable, &["value"]).is_empty() {
-        "may not be specified when `value` is not empty"
-    } else if sources > 1 {
-        "may not have more than one field specified at a time"
-    } else {
-        return;
-    };
-    errors.invalid(&format!("{shown}.valueFrom"), &"".into(), why);
-}
-
 /// `ValidateDeploymentSpec`, but for what it shares with a ReplicaSet.
 fn deployment(object: &Value, errors: &mut Errors) {
     strategy(object, errors);
@@ -329,6 +278,23 @@ fn rolling_update(rolling: &Value, errors: &mut Errors) {
     {
         let why = "must not be greater than 100%";
         errors.invalid(&shown("maxUnavailable"), &unavailable, why);
+    }
+}
+
+/// What a ConfigMap holds, in bytes (`ValidateConfigMap`; the limit is `MaxSecretSize`). The data of `binaryData` is counted
+/// as it is, and not as base64 writes it.
+fn size(object: &Value, errors: &mut Errors) {
+    const MOST: usize = 1_048_576;
+    let sum = |field: &str, length: &dyn Fn(&str) -> usize| -> usize {
+        members(object, &[field])
+            .map(|(_, v)| length(v.as_str().unwrap_or("")))
+            .sum()
+    };
+    let data = sum("data", &str::len);
+    let binary = sum("binaryData", &|v| v.trim_end_matches('=').len() * 3 / 4);
+    if data + binary > MOST {
+        // The whole object is meant: a path without a name.
+        errors.too_long("[]", MOST);
     }
 }
 

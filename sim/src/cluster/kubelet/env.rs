@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use super::pod::container_spec;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
@@ -52,14 +51,14 @@ impl Cluster {
         Some(all)
     }
 
-    /// The environment of a pod's process, or why it cannot be made.
+    /// The environment of a container's process, or why it cannot be made.
     pub(super) fn environment(
         &self,
         pod: &Value,
+        container: &Value,
         ip: &str,
     ) -> Result<BTreeMap<String, String>, String> {
         let ns = namespace(pod);
-        let container = container_spec(pod);
         let mut env = BTreeMap::new();
         for source in items(container, &["envFrom"]) {
             let prefix = text(source, &["prefix"]);

@@ -1,6 +1,6 @@
 //! Images: present, slow to pull, or missing.
 
-use super::pod::State;
+use super::container::{ContainerRef, State};
 use crate::cluster::due_items::Step;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
@@ -50,31 +50,32 @@ impl Cluster {
     }
 
     /// Gets the image, then starts the container.
-    pub(super) fn ensure_image(&mut self, id: u32) {
-        let Some(run) = self.kubelet.pods.get(&id) else {
+    pub(super) fn ensure_image(&mut self, of: ContainerRef) {
+        let Some(run) = self.kubelet.pods.get(&of.pod) else {
             return;
         };
-        let image = run.image.clone();
+        let image = run.containers[usize::from(of.place)].image.clone();
         let on_node = (run.node.clone(), image.clone());
         let state = self.kubelet.images.get(&image).copied().unwrap_or_default();
         let pulled = self.kubelet.pulled.get(&on_node).copied();
         match state {
-            ImageState::Missing => self.pull_missing(id, &image),
+            ImageState::Missing => self.pull_missing(of, &image),
             ImageState::Pull { takes } if pulled.is_none_or(|at| self.now < at) => {
-                self.pod_event(id, false, "Pulling", &format!("Pulling image \"{image}\""));
+                let message = format!("Pulling image \"{image}\"");
+                self.pod_event(of.pod, false, "Pulling", &message);
                 // Another pull of it is under way: what is left of this one is a question to the registry.
                 let takes = match pulled {
-                    Some(_) => self.timings.registry.draw(&mut self.rng.kubelet),
+                    Some(_) => self.timings.registry.draw(self.rng.of(of)),
                     None => takes,
                 };
                 let done = self.pull_in_turn(&on_node.0, takes);
                 self.kubelet.pulled.entry(on_node).or_insert(done);
-                self.start_after(id, done - self.now);
+                self.start_after(of, done - self.now);
             }
             ImageState::Present | ImageState::Pull { .. } => {
                 let message = format!("Container image \"{image}\" already present on machine");
-                self.pod_event(id, false, "Pulled", &message);
-                self.start_after(id, Micros::ZERO);
+                self.pod_event(of.pod, false, "Pulled", &message);
+                self.start_after(of, Micros::ZERO);
             }
         }
     }
@@ -87,62 +88,60 @@ impl Cluster {
         *free
     }
 
-    fn start_after(&mut self, id: u32, delay: Micros) {
-        let start = self.timings.container_start.draw(&mut self.rng.kubelet);
-        self.step_after(id, delay + start, Step::Start);
+    fn start_after(&mut self, of: ContainerRef, delay: Micros) {
+        let start = self.timings.container_start.draw(self.rng.of(of));
+        self.step_after(of, delay + start, Step::Start);
     }
 
-    fn pull_missing(&mut self, id: u32, image: &str) {
+    fn pull_missing(&mut self, of: ContainerRef, image: &str) {
         let max = self.timings.back_off_max;
         let now = self.now;
-        let Some(run) = self.kubelet.pods.get_mut(&id) else {
+        let Some(run) = self.kubelet.pods.get_mut(&of.pod) else {
             return;
         };
-        let holds = run
-            .pull_failed
-            .is_some_and(|failed| run.pull_back_off.holds(failed, now, max));
-        if holds {
-            run.state = State::Waiting {
-                reason: "ImagePullBackOff",
-                message: format!("Back-off pulling image \"{image}\""),
-            };
-            self.mark_status(id);
-            self.pod_event(
-                id,
-                false,
-                "BackOff",
-                &format!("Back-off pulling image \"{image}\""),
-            );
-            let retry = self.timings.pod_retry.draw(&mut self.rng.kubelet);
-            self.step_after(id, retry, Step::Retry);
-            return;
-        }
         let node = run.node.clone();
-        self.pod_event(id, false, "Pulling", &format!("Pulling image \"{image}\""));
-        let takes = self.timings.registry.draw(&mut self.rng.kubelet);
+        let container = &mut run.containers[usize::from(of.place)];
+        let back_off = container.pull_back_off;
+        let holds = container
+            .pull_failed
+            .is_some_and(|failed| back_off.holds(failed, now, max));
+        if holds {
+            let message = format!("Back-off pulling image \"{image}\"");
+            container.state = State::Waiting {
+                reason: "ImagePullBackOff",
+                message: message.clone(),
+            };
+            self.mark_status(of);
+            self.pod_event(of.pod, false, "BackOff", &message);
+            return self.try_again_later(of);
+        }
+        let message = format!("Pulling image \"{image}\"");
+        self.pod_event(of.pod, false, "Pulling", &message);
+        let takes = self.timings.registry.draw(self.rng.of(of));
         let done = self.pull_in_turn(&node, takes);
-        self.step_after(id, done - now, Step::PullFailed);
+        self.step_after(of, done - now, Step::PullFailed);
     }
 
-    pub(super) fn pull_failed(&mut self, id: u32) {
+    pub(super) fn pull_failed(&mut self, of: ContainerRef) {
         let (first, max, now) = (self.timings.back_off, self.timings.back_off_max, self.now);
-        let Some(run) = self.kubelet.pods.get_mut(&id) else {
+        let Some(container) = self.kubelet.container_mut(of) else {
             return;
         };
         let message = format!(
             "Failed to pull image \"{}\": rpc error: code = NotFound desc = failed to pull and unpack image: not found",
-            run.image
+            container.image
         );
-        run.state = State::Waiting {
+        container.state = State::Waiting {
             reason: "ErrImagePull",
             message: message.clone(),
         };
-        run.pull_back_off.next(now, now, first, max);
-        run.pull_failed = Some(now);
-        self.mark_status(id);
-        self.pod_event(id, true, "Failed", &message);
-        self.pod_event(id, true, "Failed", "Error: ErrImagePull");
+        container.pull_back_off.next(now, now, first, max);
+        container.pull_failed = Some(now);
+        self.mark_status(of);
+        self.pod_event(of.pod, true, "Failed", &message);
+        self.pod_event(of.pod, true, "Failed", "Error: ErrImagePull");
         // Sandbox and all have been found by then, and the pod is synced again.
-        self.step_at_next_look(id, Step::Retry);
+        self.step_at_next_look(of, Step::Retry);
+        self.go_on(of.pod);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::pod::PodRun;
+use super::container::{ContainerRef, ContainerRun};
 use crate::cluster::machine::Cluster;
 use crate::time::Micros;
 
@@ -17,7 +17,7 @@ pub enum Obstacle {
     IgnoresTerm,
 }
 
-/// A obstacle in force.
+/// An obstacle in force.
 #[derive(Debug)]
 pub(crate) struct Hindered {
     image: String,
@@ -29,7 +29,7 @@ pub(crate) struct Hindered {
 
 impl Hindered {
     /// Whether it keeps a pod from being ready at `now`.
-    fn holds_back(&self, run: &PodRun, now: Micros) -> bool {
+    fn holds_back(&self, run: &ContainerRun, now: Micros) -> bool {
         let until = match self.what {
             Obstacle::ReadyLate(by) => run.process_since + by,
             Obstacle::NeverReady => Micros(u64::MAX),
@@ -61,27 +61,33 @@ impl Cluster {
         hit
     }
 
-    /// Whether a pod's readiness probe fails, whatever the process answers.
-    pub(super) fn held_back(&mut self, id: u32) -> bool {
+    /// Whether a container's readiness probe fails, whatever the process answers.
+    pub(super) fn held_back(&mut self, of: ContainerRef) -> bool {
         let now = self.now;
-        let Some(run) = self.kubelet.pods.get(&id) else {
-            return false;
-        };
-        let found = self.kubelet.hindered.iter_mut();
-        let Some(hindered) = found.into_iter().find(|h| h.holds_back(run, now)) else {
-            return false;
-        };
-        hindered.hit.insert(run.uid.clone());
-        true
+        self.hit_by(of, |hindered, container| {
+            hindered.holds_back(container, now)
+        })
     }
 
-    /// Whether a pod's process does not heed SIGTERM.
-    pub(super) fn ignores_term(&mut self, id: u32) -> bool {
-        let Some(run) = self.kubelet.pods.get(&id) else {
+    /// Whether a container's process does not heed SIGTERM.
+    pub(super) fn ignores_term(&mut self, of: ContainerRef) -> bool {
+        self.hit_by(of, |hindered, container| {
+            hindered.what == Obstacle::IgnoresTerm && hindered.image == container.image
+        })
+    }
+
+    /// Whether an obstacle of this kind is in a container's way; its pod counts as hit then.
+    fn hit_by(
+        &mut self,
+        of: ContainerRef,
+        meant: impl Fn(&Hindered, &ContainerRun) -> bool,
+    ) -> bool {
+        let Some(run) = self.kubelet.pods.get(&of.pod) else {
             return false;
         };
-        let ignores = |h: &&mut Hindered| h.what == Obstacle::IgnoresTerm && h.image == run.image;
-        let Some(hindered) = self.kubelet.hindered.iter_mut().find(ignores) else {
+        let container = &run.containers[usize::from(of.place)];
+        let mut all = self.kubelet.hindered.iter_mut();
+        let Some(hindered) = all.find(|h| meant(h, container)) else {
             return false;
         };
         hindered.hit.insert(run.uid.clone());

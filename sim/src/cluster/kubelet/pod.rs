@@ -1,66 +1,18 @@
 //! What the kubelet remembers of each pod.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use super::container::{ContainerRef, ContainerRun, Role, State};
 use super::images::ImageState;
 use super::obstacle::Hindered;
-use super::probes::ProbeRun;
+use crate::cluster::due_items::Step;
 use crate::cluster::json::Value;
 use crate::cluster::value::{self, int, items, text};
 use crate::time::Micros;
+use crate::workload::ProcessId;
 
-/// A container's state as the status shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum State {
-    Waiting {
-        reason: &'static str,
-        message: String,
-    },
-    Running {
-        since: Micros,
-    },
-    Terminated(Exit),
-}
-
-/// How a container ended.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Exit {
-    pub(crate) code: i32,
-    pub(crate) started: Micros,
-    pub(crate) finished: Micros,
-}
-
-/// A doubling delay (`client-go/util/flowcontrol/backoff.go`).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct BackOff {
-    delay: Micros,
-    updated: Micros,
-}
-
-impl BackOff {
-    fn expired(self, event: Micros, max: Micros) -> bool {
-        self.delay == Micros::ZERO || event.saturating_sub(self.updated).0 > 2 * max.0
-    }
-
-    /// Whether an event at `event` still has to wait.
-    pub(crate) fn holds(self, event: Micros, now: Micros, max: Micros) -> bool {
-        !self.expired(event, max) && now.saturating_sub(event) < self.delay
-    }
-
-    /// The next, longer delay.
-    pub(crate) fn next(&mut self, event: Micros, now: Micros, first: Micros, max: Micros) {
-        self.delay = if self.expired(event, max) {
-            first
-        } else {
-            Micros(self.delay.0 * 2).min(max)
-        };
-        self.updated = now;
-    }
-
-    pub(crate) fn delay(self) -> Micros {
-        self.delay
-    }
-}
+/// The port of a pod whose containers declare none.
+const DEFAULT_PORT: i64 = 80;
 
 /// A pod on a node.
 #[derive(Debug)]
@@ -70,40 +22,50 @@ pub(crate) struct PodRun {
     pub(crate) app: String,
     pub(crate) node: String,
     pub(crate) ip: String,
-    pub(crate) container: String,
-    pub(crate) image: String,
-    pub(crate) port: i64,
     pub(crate) restart_policy: String,
     pub(crate) grace: Micros,
     pub(crate) admitted: Micros,
-    /// Changes whenever pending steps lose their meaning.
+    /// Changes whenever the pod's own pending steps lose their meaning.
     pub(crate) epoch: u32,
-    /// Whether a process runs.
-    pub(crate) process: bool,
-    pub(crate) process_since: Micros,
-    pub(crate) state: State,
-    pub(crate) last: Option<Exit>,
-    /// An exit that the kubelet has not noticed yet.
-    pub(crate) exit: Option<Exit>,
-    pub(crate) starts: u32,
-    pub(crate) started: bool,
-    pub(crate) ready: bool,
-    pub(crate) probes: Vec<ProbeRun>,
-    pub(crate) crash_back_off: BackOff,
-    pub(crate) pull_back_off: BackOff,
-    pub(crate) pull_failed: Option<Micros>,
+    /// See [`ContainerRef`] for their order; there is at least one.
+    pub(crate) containers: Vec<ContainerRun>,
+    /// The container that the pod's worker starts or stops just now: it does one after another.
+    pub(super) working_on: Option<u16>,
+    /// The containers that it starts next.
+    pub(super) queue: VecDeque<u16>,
+    /// What it takes notice of afterwards: (container, epoch, step).
+    pub(super) unseen: Vec<(u16, u32, Step)>,
+    /// Being deleted.
     pub(crate) terminating: bool,
-    /// Being killed to be restarted: a liveness or startup probe failed.
-    pub(crate) restarting: bool,
+    /// All containers have ended for good: the sidecars are being stopped.
+    pub(super) finishing: bool,
     pub(crate) status_pending: bool,
 }
 
 impl PodRun {
     pub(crate) fn new(now: Micros, key: &str, pod: &Value) -> Self {
-        let container = items(pod, &["spec", "containers"])
-            .first()
-            .cloned()
-            .unwrap_or(Value::Null);
+        let inits = items(pod, &["spec", "initContainers"]);
+        let waits_for = if inits.is_empty() {
+            "ContainerCreating"
+        } else {
+            "PodInitializing"
+        };
+        let mut containers: Vec<ContainerRun> = items(pod, &["spec", "containers"])
+            .iter()
+            .map(|c| ContainerRun::new(now, c, Role::Main, waits_for))
+            .collect();
+        if containers.is_empty() {
+            let none = ContainerRun::new(now, &Value::Null, Role::Main, waits_for);
+            containers.push(none);
+        }
+        for c in inits {
+            let role = if value::is_sidecar(c) {
+                Role::Sidecar
+            } else {
+                Role::Init
+            };
+            containers.push(ContainerRun::new(now, c, role, waits_for));
+        }
         let grace_s = int(pod, &["spec", "terminationGracePeriodSeconds"]).unwrap_or(30);
         Self {
             key: key.to_owned(),
@@ -111,33 +73,16 @@ impl PodRun {
             app: value::label(pod, "app").to_owned(),
             node: text(pod, &["spec", "nodeName"]).to_owned(),
             ip: String::new(),
-            container: text(&container, &["name"]).to_owned(),
-            image: text(&container, &["image"]).to_owned(),
-            port: items(&container, &["ports"])
-                .first()
-                .and_then(|p| int(p, &["containerPort"]))
-                .unwrap_or(80),
             restart_policy: text(pod, &["spec", "restartPolicy"]).to_owned(),
             grace: Micros::from_secs(u64::try_from(grace_s).unwrap_or(0)),
             admitted: now,
             epoch: 0,
-            process: false,
-            process_since: now,
-            state: State::Waiting {
-                reason: "ContainerCreating",
-                message: String::new(),
-            },
-            last: None,
-            exit: None,
-            starts: 0,
-            started: false,
-            ready: false,
-            probes: Vec::new(),
-            crash_back_off: BackOff::default(),
-            pull_back_off: BackOff::default(),
-            pull_failed: None,
+            containers,
+            working_on: None,
+            queue: VecDeque::new(),
+            unseen: Vec::new(),
             terminating: false,
-            restarting: false,
+            finishing: false,
             status_pending: false,
         }
     }
@@ -147,27 +92,66 @@ impl PodRun {
         value::split_key(&self.key).1
     }
 
-    /// How often the container was started again.
-    pub(crate) fn restarts(&self) -> u32 {
-        self.starts.saturating_sub(1)
-    }
-
-    /// Whether the container may be started again after an exit with `code`.
-    pub(crate) fn restarts_after(&self, code: i32) -> bool {
-        match self.restart_policy.as_str() {
-            "Never" => false,
-            "OnFailure" => code != 0,
-            _ => true,
+    /// The process of the container at this place.
+    pub(crate) fn process(&self, place: u16) -> ProcessId<'_> {
+        ProcessId {
+            uid: &self.uid,
+            container: &self.containers[usize::from(place)].name,
         }
     }
 
-    /// The process has ended or was never there: nothing is ready, nothing is probed.
-    pub(crate) fn clear_process(&mut self) {
-        self.process = false;
-        self.started = false;
-        self.ready = false;
-        self.probes.clear();
-        self.epoch += 1;
+    /// Whether any process runs.
+    pub(crate) fn has_process(&self) -> bool {
+        self.containers.iter().any(|c| c.process)
+    }
+
+    /// The containers with their places.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (u16, &ContainerRun)> {
+        (0..).zip(&self.containers)
+    }
+
+    /// The containers that are no init containers.
+    pub(crate) fn mains(&self) -> impl Iterator<Item = &ContainerRun> {
+        self.containers.iter().filter(|c| c.role == Role::Main)
+    }
+
+    /// Whether each of them has ended and is not started again.
+    pub(super) fn mains_are_done(&self) -> bool {
+        self.mains()
+            .all(|c| matches!(c.state, State::Terminated(_)) && !c.restarting && !c.process)
+    }
+
+    /// The container that listens on a port of the pod: the one that declares it, and if none does, `own`, whose port
+    /// it then is without being declared.
+    pub(crate) fn listener(&self, port: i64, own: u16) -> u16 {
+        let own_declares = self
+            .containers
+            .get(usize::from(own))
+            .is_some_and(|c| c.declares(port));
+        if own_declares {
+            return own;
+        }
+        let mut others = self.placed();
+        others
+            .find(|(_, c)| c.role != Role::Init && c.declares(port))
+            .map_or(own, |(place, _)| place)
+    }
+
+    /// The first port that a container of the pod declares, and which container that is.
+    pub(crate) fn first_port(&self) -> (u16, i64) {
+        let mut declared = self
+            .placed()
+            .filter(|(_, c)| c.role != Role::Init)
+            .filter_map(|(place, c)| Some((place, c.port()?)));
+        declared.next().unwrap_or((0, DEFAULT_PORT))
+    }
+
+    /// The port of a container that declares none is the usual one.
+    pub(super) fn port_of(&self, place: u16) -> i64 {
+        let container = self.containers.get(usize::from(place));
+        container
+            .and_then(ContainerRun::port)
+            .unwrap_or(DEFAULT_PORT)
     }
 }
 
@@ -195,11 +179,27 @@ impl Kubelet {
         self.ips += 1;
         format!("10.244.{}.{}", self.ips / 250, self.ips % 250 + 2)
     }
+
+    /// A container of a pod that is on a node.
+    pub(crate) fn container(&self, of: ContainerRef) -> Option<&ContainerRun> {
+        self.pods
+            .get(&of.pod)?
+            .containers
+            .get(usize::from(of.place))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn container_mut(&mut self, of: ContainerRef) -> Option<&mut ContainerRun> {
+        let run = self.pods.get_mut(&of.pod)?;
+        run.containers.get_mut(usize::from(of.place))
+    }
 }
 
-/// The container spec of the process.
-pub(crate) fn container_spec(pod: &Value) -> &Value {
-    items(pod, &["spec", "containers"])
-        .first()
+/// The spec of a container or an init container; names are unique among both.
+pub(crate) fn container_spec<'a>(pod: &'a Value, name: &str) -> &'a Value {
+    ["containers", "initContainers"]
+        .iter()
+        .flat_map(|list| items(pod, &["spec", list]))
+        .find(|c| text(c, &["name"]) == name)
         .unwrap_or(&Value::Null)
 }

@@ -1,10 +1,11 @@
 //! Probes (`pkg/kubelet/prober`): the first tick when the container is known, then one each period.
 
-use super::pod::{PodRun, container_spec};
+use super::container::{ContainerRef, ContainerRun};
+use super::pod::PodRun;
 use crate::cluster::due_items::{ProbeKind, Step};
 use crate::cluster::json::Value;
 use crate::cluster::machine::Cluster;
-use crate::cluster::value::{int, text};
+use crate::cluster::value::{at, int, text};
 use crate::time::Micros;
 use crate::workload::Workload;
 
@@ -24,6 +25,10 @@ enum Handler {
 pub(crate) struct ProbeRun {
     pub(crate) kind: ProbeKind,
     handler: Handler,
+    /// The port that it asks, if it names one that there is.
+    port: Option<i64>,
+    /// Its own grace period, for a container that it stops (`isProbeTerminationGracePeriodSecondsSet`).
+    pub(crate) grace: Option<Micros>,
     period: Micros,
     initial_delay: Micros,
     success_threshold: i64,
@@ -34,10 +39,10 @@ pub(crate) struct ProbeRun {
     healthy: bool,
 }
 
-fn parse(spec: &Value, kind: ProbeKind) -> ProbeRun {
-    let seconds = |f: &str, default: i64| {
-        Micros::from_secs(u64::try_from(int(spec, &[f]).unwrap_or(default)).unwrap_or(0))
-    };
+fn parse(spec: &Value, kind: ProbeKind, container: &ContainerRun) -> ProbeRun {
+    let whole = |n: i64| Micros::from_secs(u64::try_from(n).unwrap_or(0));
+    let seconds = |f: &str, default: i64| whole(int(spec, &[f]).unwrap_or(default));
+    let port = at(spec, &["httpGet", "port"]).or_else(|| at(spec, &["tcpSocket", "port"]));
     let handler = if spec.get("httpGet").is_some() {
         Handler::Http(text(spec, &["httpGet", "path"]).to_owned())
     } else if spec.get("exec").is_some() {
@@ -48,6 +53,8 @@ fn parse(spec: &Value, kind: ProbeKind) -> ProbeRun {
     ProbeRun {
         kind,
         handler,
+        port: port.and_then(|port| container.resolve(port)),
+        grace: int(spec, &["terminationGracePeriodSeconds"]).map(whole),
         period: seconds("periodSeconds", 10).max(Micros::from_secs(1)),
         initial_delay: seconds("initialDelaySeconds", 0),
         success_threshold: int(spec, &["successThreshold"]).unwrap_or(1),
@@ -58,16 +65,18 @@ fn parse(spec: &Value, kind: ProbeKind) -> ProbeRun {
     }
 }
 
-/// The probes of a pod's process.
-pub(super) fn probes_of(pod: &Value) -> Vec<ProbeRun> {
-    let container = container_spec(pod);
+/// The probes of a container's process, by its spec.
+pub(super) fn probes_of(spec: &Value, container: &ContainerRun) -> Vec<ProbeRun> {
     [
         ("startupProbe", ProbeKind::Startup),
         ("readinessProbe", ProbeKind::Readiness),
         ("livenessProbe", ProbeKind::Liveness),
     ]
     .into_iter()
-    .filter_map(|(field, kind)| container.get(field).map(|spec| parse(spec, kind)))
+    .filter_map(|(field, kind)| {
+        let spec = spec.get(field)?;
+        Some(parse(spec, kind, container))
+    })
     .collect()
 }
 
@@ -112,7 +121,7 @@ impl ProbeRun {
     }
 }
 
-fn verdict(run: &PodRun, kind: ProbeKind, healthy: bool, changed: bool) -> Verdict {
+fn verdict(run: &ContainerRun, kind: ProbeKind, healthy: bool, changed: bool) -> Verdict {
     match kind {
         _ if !changed => Verdict::Nothing,
         ProbeKind::Readiness => Verdict::Ready(healthy),
@@ -123,51 +132,76 @@ fn verdict(run: &PodRun, kind: ProbeKind, healthy: bool, changed: bool) -> Verdi
     }
 }
 
+impl PodRun {
+    /// What a probe of the container at this place is answered: the status, if anybody listens on the port.
+    fn ask(
+        &self,
+        place: u16,
+        probe: &ProbeRun,
+        now: Micros,
+        workload: &mut dyn Workload,
+    ) -> Option<u16> {
+        let own = &self.containers[usize::from(place)];
+        let port = probe.port.unwrap_or_else(|| self.port_of(place));
+        let asked = self.listener(port, place);
+        let mut get = |path: &str| {
+            let listens = self.containers[usize::from(asked)].process;
+            listens.then(|| workload.get(now, self.process(asked), path))?
+        };
+        match &probe.handler {
+            Handler::Http(path) => get(path).map(|r| r.status),
+            Handler::Tcp => get("/").map(|_| 200),
+            Handler::Exec => own.process.then_some(200),
+        }
+    }
+}
+
 impl Cluster {
     /// Starts the probes of a container that has just been seen running.
-    pub(super) fn start_probes(&mut self, id: u32) {
+    pub(super) fn start_probes(&mut self, of: ContainerRef) {
         let now = self.now;
-        let Some(run) = self.kubelet.pods.get(&id) else {
+        let from = now + self.timings.first_probe.draw(self.rng.of(of));
+        let Some(container) = self.kubelet.container(of) else {
             return;
         };
-        let since = run.process_since;
-        let from = now + self.timings.first_probe.draw(&mut self.rng.kubelet);
-        let first: Vec<(ProbeKind, Micros)> = run
+        let since = container.process_since;
+        let first: Vec<(ProbeKind, Micros)> = container
             .probes
             .iter()
             .map(|p| (p.kind, p.first(from, since)))
             .collect();
         for (kind, at) in first {
-            self.step_after(id, at - now, Step::Probe(kind));
+            self.step_after(of, at - now, Step::Probe(kind));
         }
     }
 
     /// One tick.
-    pub(super) fn probe(&mut self, id: u32, kind: ProbeKind, workload: &mut dyn Workload) {
+    pub(super) fn probe(&mut self, of: ContainerRef, kind: ProbeKind, workload: &mut dyn Workload) {
         let now = self.now;
-        let held_back = kind == ProbeKind::Readiness && self.held_back(id);
-        let Some(run) = self.kubelet.pods.get_mut(&id) else {
+        let held_back = kind == ProbeKind::Readiness && self.held_back(of);
+        let Some(run) = self.kubelet.pods.get_mut(&of.pod) else {
             return;
         };
-        let gated = kind != ProbeKind::Startup && !run.started;
-        let Some(i) = run.probes.iter().position(|p| p.kind == kind) else {
+        let place = usize::from(of.place);
+        let container = &run.containers[place];
+        let gated = kind != ProbeKind::Startup && !container.started;
+        let Some(i) = container.probes.iter().position(|p| p.kind == kind) else {
             return;
         };
-        let period = run.probes[i].period;
+        let period = container.probes[i].period;
         if gated {
-            self.step_after(id, period, Step::Probe(kind));
+            self.step_after(of, period, Step::Probe(kind));
             return;
         }
-        let answer = match &run.probes[i].handler {
-            Handler::Http(path) => workload.get(now, &run.uid, path).map(|r| r.status),
-            Handler::Tcp => workload.get(now, &run.uid, "/").map(|_| 200),
-            Handler::Exec => run.process.then_some(200),
-        };
+        let answer = run.ask(of.place, &container.probes[i], now, workload);
         let answer = if held_back { Some(503) } else { answer };
         let success = answer.is_some_and(|s| (200..400).contains(&s));
-        let changed = run.probes[i].take(success);
-        let healthy = run.probes[i].healthy;
-        let verdict = verdict(run, kind, healthy, changed);
+        let port = container.probes[i].port;
+        let port = port.unwrap_or_else(|| run.port_of(of.place));
+        let container = &mut run.containers[place];
+        let changed = container.probes[i].take(success);
+        let healthy = container.probes[i].healthy;
+        let verdict = verdict(container, kind, healthy, changed);
         if !success {
             let what = match kind {
                 ProbeKind::Startup => "Startup",
@@ -177,54 +211,54 @@ impl Cluster {
             let why = match answer {
                 Some(status) => format!("HTTP probe failed with statuscode: {status}"),
                 None => format!(
-                    "Get \"http://{0}:{1}\": dial tcp {0}:{1}: connect: connection refused",
-                    run.ip, run.port
+                    "Get \"http://{0}:{port}\": dial tcp {0}:{port}: connect: connection refused",
+                    run.ip
                 ),
             };
-            self.pod_event(
-                id,
-                true,
-                "Unhealthy",
-                &format!("{what} probe failed: {why}"),
-            );
+            let message = format!("{what} probe failed: {why}");
+            self.pod_event(of.pod, true, "Unhealthy", &message);
         }
         match verdict {
             Verdict::Nothing => {}
             Verdict::Ready(ready) => {
-                if let Some(run) = self.kubelet.pods.get_mut(&id) {
-                    run.ready = ready;
+                if let Some(container) = self.kubelet.container_mut(of) {
+                    container.ready = ready;
                 }
-                self.mark_status(id);
+                self.mark_status(of);
             }
             Verdict::Started => {
-                self.set_started(id);
-                self.mark_status(id);
-                self.restart_ticks(id);
+                self.set_started(of);
+                self.mark_status(of);
+                self.restart_ticks(of);
+                self.sidecar_started(of);
                 return;
             }
             Verdict::Kill => {
-                self.kill_to_restart(id, kind, workload);
+                let epoch = self.kubelet.container(of).map_or(0, |c| c.epoch);
+                self.container_step(of, epoch, Step::Restart(kind), workload);
                 return;
             }
         }
-        self.step_after(id, period, Step::Probe(kind));
+        self.step_after(of, period, Step::Probe(kind));
     }
 
     /// The startup probe has succeeded.
-    fn set_started(&mut self, id: u32) {
-        if let Some(run) = self.kubelet.pods.get_mut(&id) {
-            run.started = true;
-            run.ready = !run.probes.iter().any(|p| p.kind == ProbeKind::Readiness);
+    fn set_started(&mut self, of: ContainerRef) {
+        if let Some(container) = self.kubelet.container_mut(of) {
+            container.started = true;
+            let probed = container.probes.iter();
+            container.ready = !probed.into_iter().any(|p| p.kind == ProbeKind::Readiness);
         }
     }
 
     /// Readiness is probed at once, liveness after its period; pending ticks are void.
-    fn restart_ticks(&mut self, id: u32) {
-        let Some(run) = self.kubelet.pods.get_mut(&id) else {
+    fn restart_ticks(&mut self, of: ContainerRef) {
+        let Some(container) = self.kubelet.container_mut(of) else {
             return;
         };
-        run.epoch += 1;
-        let ticks: Vec<(ProbeKind, Micros)> = run
+        container.epoch += 1;
+        let exits = container.exits;
+        let ticks: Vec<(ProbeKind, Micros)> = container
             .probes
             .iter()
             .filter(|p| p.kind != ProbeKind::Startup)
@@ -234,7 +268,10 @@ impl Cluster {
             })
             .collect();
         for (kind, delay) in ticks {
-            self.step_after(id, delay, Step::Probe(kind));
+            self.step_after(of, delay, Step::Probe(kind));
+        }
+        if let Some((at, code)) = exits {
+            self.step_after(of, at - self.now, Step::Exit(code));
         }
     }
 }

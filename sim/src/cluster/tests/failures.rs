@@ -75,6 +75,32 @@ fn many_events_of_one_reason_are_combined() {
     assert_eq!(combined[0]["count"], 5);
 }
 
+/// The spam filter of `client-go/tools/record/events_cache.go` lets through 25 at once, however long nothing was written.
+#[test]
+fn a_flood_of_events_is_filtered() {
+    let mut lab = Lab::new(3);
+    let late = Behaviour {
+        hangs_after: Some(Micros::from_secs(3 * 3_600)),
+        ..Behaviour::default()
+    };
+    lab.fake.behaviours.insert("dex/risk:1".to_owned(), late);
+    let mut d = deployment("risk", 1, "dex/risk:1");
+    let container = &mut d["spec"]["template"]["spec"]["containers"][0];
+    container["readinessProbe"]["httpGet"]["path"] = "/livez".into();
+    container["livenessProbe"] = Value::Null;
+    lab.post(&apps("deployments"), &d);
+    lab.run_secs(3 * 3_600 + 200);
+    let unhealthy = |lab: &Lab| {
+        let mut events = lab.cluster.objects(Kind::Event, NS);
+        let event = events.find(|e| e["reason"] == "Unhealthy");
+        event.expect("the probe fails")["count"].as_i64()
+    };
+    assert_eq!(unhealthy(&lab), Some(25));
+    // One comes back in five minutes; it counts all that were left out.
+    lab.run_secs(300);
+    assert!(unhealthy(&lab) > Some(250), "{:?}", unhealthy(&lab));
+}
+
 #[test]
 fn an_image_is_present_when_its_pull_has_ended() {
     let mut lab = Lab::new(3);

@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use crate::cluster::{ApiRequest, ApiResponse, Cluster, Kind, WatchFrame, WatchId};
 use crate::time::Micros;
-use crate::workload::{ContainerResponse, ContainerStart, LogLine, StartOutcome, Workload};
+use crate::workload::{
+    ContainerResponse, ContainerStart, LogLine, ProcessId, StartOutcome, Workload,
+};
 
 pub(super) const NS: &str = "dex-production";
 
@@ -20,6 +22,8 @@ pub(super) struct Behaviour {
     /// `/livez` fails from this age on.
     pub(super) hangs_after: Option<Micros>,
     pub(super) drain: Micros,
+    /// A command of a preStop hook takes so long.
+    pub(super) hook: Micros,
 }
 
 impl Default for Behaviour {
@@ -29,6 +33,7 @@ impl Default for Behaviour {
             exits: None,
             hangs_after: None,
             drain: Micros::from_millis(200),
+            hook: Micros::ZERO,
         }
     }
 }
@@ -36,44 +41,87 @@ impl Default for Behaviour {
 #[derive(Debug, Default)]
 pub(super) struct Fake {
     pub(super) behaviours: BTreeMap<String, Behaviour>,
-    pub(super) live: BTreeMap<String, (Micros, ContainerStart)>,
-    /// (when, what, about what).
+    /// By the pod's UID and the container.
+    pub(super) live: BTreeMap<(String, String), (Micros, ContainerStart)>,
+    /// (when, what, about what): of a process its pod's UID, and from [`Lab::several`] on its container.
     pub(super) record: Vec<(Micros, &'static str, String)>,
     pub(super) routes: BTreeMap<String, Vec<String>>,
     pub(super) configs: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) lines: Vec<LogLine>,
+    by_container: bool,
 }
 
 impl Fake {
-    fn behaviour(&self, uid: &str) -> Behaviour {
-        self.live
-            .get(uid)
+    fn behaviour(&self, process: ProcessId<'_>) -> Behaviour {
+        self.process(process)
             .and_then(|(_, c)| self.behaviours.get(&c.image))
             .cloned()
             .unwrap_or_default()
+    }
+
+    fn process(&self, process: ProcessId<'_>) -> Option<&(Micros, ContainerStart)> {
+        let key = (process.uid.to_owned(), process.container.to_owned());
+        self.live.get(&key)
+    }
+
+    fn note(&mut self, now: Micros, what: &'static str, process: ProcessId<'_>) {
+        let about = if self.by_container {
+            process.container
+        } else {
+            process.uid
+        };
+        self.record.push((now, what, about.to_owned()));
+    }
+
+    /// What happened to processes, in order: `start init`, `term app`.
+    pub(super) fn story(&self) -> Vec<String> {
+        let processes = self.record.iter();
+        processes
+            .filter(|(_, what, _)| !matches!(*what, "route" | "config"))
+            .map(|(_, what, about)| format!("{what} {about}"))
+            .collect()
+    }
+
+    /// When that happened for the first time.
+    pub(super) fn when(&self, what: &str, about: &str) -> Option<Micros> {
+        let mut all = self.record.iter();
+        all.find(|r| r.1 == what && r.2 == about).map(|r| r.0)
     }
 }
 
 impl Workload for Fake {
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
-        self.record.push((now, "start", container.uid.clone()));
-        self.live
-            .insert(container.uid.clone(), (now, container.clone()));
-        match self.behaviour(&container.uid).exits {
+        self.note(now, "start", container.process());
+        let key = (container.uid.clone(), container.container.clone());
+        self.live.insert(key, (now, container.clone()));
+        match self.behaviour(container.process()).exits {
             Some((after, code)) => StartOutcome::Exits { after, code },
             None => StartOutcome::Running,
         }
     }
-    fn terminate(&mut self, now: Micros, uid: &str) -> Micros {
-        self.record.push((now, "term", uid.to_owned()));
-        self.behaviour(uid).drain
+    fn pre_stop(&mut self, now: Micros, process: ProcessId<'_>, _: &[String]) -> Micros {
+        self.note(now, "hook", process);
+        self.behaviour(process).hook
     }
-    fn gone(&mut self, now: Micros, uid: &str) {
-        self.record.push((now, "gone", uid.to_owned()));
-        self.live.remove(uid);
+    fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros {
+        self.note(now, "term", process);
+        self.behaviour(process).drain
     }
-    fn get(&mut self, now: Micros, uid: &str, path: &str) -> Option<ContainerResponse> {
-        let (since, container) = self.live.get(uid)?;
+    fn gone(&mut self, now: Micros, process: ProcessId<'_>) {
+        self.note(now, "gone", process);
+        let key = (process.uid.to_owned(), process.container.to_owned());
+        self.live.remove(&key);
+    }
+    fn get(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        path: &str,
+    ) -> Option<ContainerResponse> {
+        if path == "/drain" {
+            self.note(now, "asked", process);
+        }
+        let (since, container) = self.process(process)?;
         let age = now.saturating_sub(*since);
         let b = self
             .behaviours
@@ -91,7 +139,17 @@ impl Workload for Fake {
             body: format!("{path} of {}", container.image),
         })
     }
-    fn logs(&mut self, _now: Micros, _uid: &str, since: Micros, previous: bool) -> Vec<LogLine> {
+    fn logs(
+        &mut self,
+        now: Micros,
+        process: ProcessId<'_>,
+        since: Micros,
+        previous: bool,
+    ) -> Vec<LogLine> {
+        if self.by_container {
+            let text = format!("{} says hello", process.container);
+            return vec![LogLine { at: now, text }];
+        }
         let mut lines: Vec<LogLine> = self
             .lines
             .iter()
@@ -158,6 +216,22 @@ impl Lab {
             fake: Fake::default(),
             now: Micros::ZERO,
         }
+    }
+
+    /// For pods of several containers: what happens is noted by the container, and logs name it.
+    pub(super) fn several(seed: u64) -> Self {
+        let mut lab = Self::new(seed);
+        lab.fake.by_container = true;
+        lab
+    }
+
+    /// Processes of `image` exit with `code` after so many milliseconds.
+    pub(super) fn exits(&mut self, image: &str, after_ms: u64, code: i32) {
+        let ends = Behaviour {
+            exits: Some((Micros::from_millis(after_ms), code)),
+            ..Behaviour::default()
+        };
+        self.fake.behaviours.insert(image.to_owned(), ends);
     }
 
     /// The containers of `image` take so many seconds from SIGTERM to their end.

@@ -3,11 +3,15 @@
 mod adoption;
 mod api;
 mod caches;
+mod containers;
 mod controllers;
 mod failures;
+mod hooks;
+mod init_containers;
 mod lab;
 mod obstacles;
 mod operations;
+mod placement;
 mod pods;
 mod reference;
 mod rollouts;

@@ -347,6 +347,40 @@ fn a_body_of_more_than_three_mebibytes_is_refused() {
     );
 }
 
+/// `ValidateConfigMap`: the message is that of a path without a name.
+#[test]
+fn a_config_map_of_more_than_a_mebibyte_is_refused() {
+    let mut lab = Lab::new(3);
+    let config = |bytes: usize| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "big"}, "data": {"k": "x".repeat(bytes)}});
+    lab.post(&core("configmaps"), &config(1 << 20));
+    let more = json!({"data": {"l": "y"}});
+    let path = core("configmaps/big");
+    let (status, body) = lab.call("PATCH", &path, "application/merge-patch+json", &more);
+    assert_eq!((status, &body["reason"]), (422, &json!("Invalid")));
+    let why = "Too long: may not be more than 1048576 bytes";
+    assert_eq!(
+        body["message"],
+        format!("ConfigMap \"big\" is invalid: []: {why}").as_str()
+    );
+    assert_eq!(
+        body["details"]["causes"],
+        json!([{"reason": "FieldValueTooLong", "message": why, "field": "[]"}])
+    );
+    // Binary data counts as it is: three bytes are four characters.
+    let binary = |bytes: usize| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "binary"},
+            "binaryData": {"k": "eHh4".repeat(bytes / 3)}, "data": {"l": "y"},
+        })
+    };
+    let post = |lab: &mut Lab, body: &Value| {
+        let path = core("configmaps");
+        lab.call("POST", &path, "application/json", body).0
+    };
+    assert_eq!(post(&mut lab, &binary((1 << 20) + 2)), 422);
+    assert_eq!(post(&mut lab, &binary((1 << 20) - 1)), 201);
+}
+
 #[test]
 fn what_remains_of_a_list_is_counted_only_without_selectors() {
     let mut lab = Lab::new(3);

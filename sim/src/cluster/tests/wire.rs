@@ -247,3 +247,50 @@ fn leases_and_config_maps_through_the_client() {
         "the stale replace changed nothing"
     );
 }
+
+#[test]
+fn the_client_reads_the_containers_of_a_pod_and_their_logs() {
+    let mut lab = Lab::several(1);
+    lab.exits("shop/migrate:1", 500, 0);
+    let mut d = deployment("shop", 1, "shop/app:1");
+    let spec = &mut d["spec"]["template"]["spec"];
+    spec["containers"] = json!([
+        {"name": "app", "image": "shop/app:1"}, {"name": "log", "image": "shop/log:1"},
+    ]);
+    spec["initContainers"] = json!([{"name": "migrate", "image": "shop/migrate:1"}]);
+    lab.post(&apps("deployments"), &d);
+    lab.rolled_out("shop", 30);
+    let lab = Arc::new(Mutex::new(lab));
+    block_on(async {
+        let pods: Api<Pod> = Api::default_namespaced(client(&lab));
+        let pod = pods.list(&ListParams::default()).await.expect("list");
+        let pod = pod.items.into_iter().next().expect("a pod");
+        let name = pod.metadata.name.expect("a name");
+        let status = pod.status.expect("a status");
+        let ready = |all: Option<Vec<k8s_openapi::api::core::v1::ContainerStatus>>| {
+            let all = all.into_iter().flatten();
+            all.map(|s| (s.name, s.ready, s.restart_count))
+                .collect::<Vec<_>>()
+        };
+        let as_new = |name: &str| (name.to_owned(), true, 0);
+        assert_eq!(
+            ready(status.container_statuses),
+            [as_new("app"), as_new("log")]
+        );
+        assert_eq!(ready(status.init_container_statuses), [as_new("migrate")]);
+        let of = |container: &str| LogParams {
+            container: Some(container.to_owned()),
+            ..LogParams::default()
+        };
+        let log = pods.logs(&name, &of("log")).await.expect("logs");
+        assert_eq!(log, "log says hello\n");
+        match pods.logs(&name, &LogParams::default()).await {
+            Err(kube::Error::Api(status)) => {
+                assert_eq!(status.code, 400);
+                let asks = "choose one of: [migrate app log]";
+                assert!(status.message.ends_with(asks), "{}", status.message);
+            }
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    });
+}

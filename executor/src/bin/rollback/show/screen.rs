@@ -7,7 +7,7 @@ use std::time::Duration;
 use executor::clock::Clock as _;
 use executor::live::SystemClock;
 use executor::planner::Plan;
-use executor::wire::{self, Body, PlanLine, ReportLine};
+use executor::wire::{self, Body};
 use executor::{Event, Observer, Outcome, Report, TriggerEvent};
 use jiff::Timestamp;
 
@@ -136,7 +136,7 @@ impl Screen {
     /// What `run` would do.
     pub(crate) fn plan(&self, plan: &Plan) {
         if let Mode::Json = self.mode {
-            let plan = PlanLine::of(plan);
+            let plan = wire::plan_line(plan);
             return self.line(Body::Plan { plan, next: 0 });
         }
         let mut text = plan.to_string();
@@ -203,7 +203,7 @@ impl Screen {
         let resume = open.then(|| self.resume.clone());
         self.lock().drawing = false;
         if let Mode::Json = self.mode {
-            let line = ReportLine::of(report, &self.evidence_dir, resume, code);
+            let line = wire::report_line(report, &self.evidence_dir, resume, code);
             self.line(Body::Report(line));
         } else {
             let text = lines::report(report, &self.evidence_dir, resume.as_deref());
@@ -312,7 +312,7 @@ impl Observer for Screen {
         let began = *state.began.get_or_insert(at);
         match &self.mode {
             Mode::Json => {
-                if let Some(body) = Body::of(event) {
+                if let Some(body) = wire::body(event) {
                     json::write(at, body);
                 }
             }

@@ -8,10 +8,10 @@ use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, WatchEvent, WatchParams};
 
-use super::super::NAMESPACE;
 use super::super::clock::sleep;
 use super::super::objects::is_rolled_out;
 use super::now_ms;
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// Looks for the last event, a twentieth of a second apart.
 const LOOKS: u32 = 100;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use dex::release::Service;
 use executor::live::http_client;
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -15,8 +16,7 @@ use sim::measured::{Api as Record, Monitoring, Sampled};
 use tower::ServiceExt as _;
 
 use super::{Stage, now_us, sampled};
-use crate::worlds::common::manifests::TRADING;
-use crate::worlds::kind::NAMESPACE;
+use crate::worlds::common::manifests::{NAMESPACE, PART_OF, TRADING, selector};
 use crate::worlds::kind::clock::{sleep, within};
 
 /// Requests of each kind.
@@ -25,9 +25,6 @@ const REQUESTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Longer than the API server waits before it asks the store again how far it has come (`progressRequestPeriod`, 100 ms).
 const IDLE: Duration = Duration::from_millis(120);
-/// As the runbook's last check asks, over a minute.
-const QUERY: &str = "sum(increase(dex_requests_total{namespace=\"dex-production\",code=~\"5..\"}[60s]))/sum(increase(dex_requests_total{namespace=\"dex-production\"}[60s]))";
-const AGE: &str = "time()-timestamp(up{namespace=\"dex-production\"})";
 
 fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
     move |error| format!("{what}: {error}")
@@ -93,7 +90,7 @@ pub(super) async fn measure(stage: &Stage<'_>) -> Result<Record, String> {
         let object: ConfigMap = serde_json::from_value(json!({
             "metadata": {
                 "name": format!("calibration-{n}"),
-                "labels": {"app.kubernetes.io/part-of": "dex"},
+                "labels": {(PART_OF.0): PART_OF.1},
             },
             "data": {"n": n.to_string()},
         }))
@@ -144,7 +141,7 @@ async fn lists(stage: &Stage<'_>) -> Result<Lists, String> {
     (stage.say)("lists");
     let sets = Api::<ReplicaSet>::namespaced(stage.executor.clone(), NAMESPACE);
     let maps = Api::<ConfigMap>::namespaced(stage.admin.clone(), NAMESPACE);
-    let gateways = ListParams::default().labels("app=gateway");
+    let gateways = ListParams::default().labels(&selector(Service::Gateway));
     let listed = async || {
         let begun = now_us();
         sets.list(&gateways).await.map_err(failed("list"))?;
@@ -196,12 +193,18 @@ where
 /// Prometheus.
 pub(super) async fn monitoring(stage: &Stage<'_>) -> Result<Monitoring, String> {
     (stage.say)("queries to Prometheus");
+    // As the runbook's last check asks, over a minute.
+    let requests = |more: &str| {
+        format!("sum(increase(dex_requests_total{{namespace=\"{NAMESPACE}\"{more}}}[60s]))")
+    };
+    let rate = format!("{}/{}", requests(",code=~\"5..\""), requests(""));
+    let age = format!("time()-timestamp(up{{namespace=\"{NAMESPACE}\"}})");
     let (mut query, mut ages) = (Vec::new(), Vec::new());
     for _ in 0..REQUESTS {
         let begun = now_us();
-        ask(stage, QUERY).await?;
+        ask(stage, &rate).await?;
         query.push(now_us() - begun);
-        for age in ask(stage, AGE).await? {
+        for age in ask(stage, &age).await? {
             ages.push(age);
         }
         // Not in step with the scrapes.

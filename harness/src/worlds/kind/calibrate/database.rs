@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dex::release::Service;
 use dex::service::migrate::Genesis;
 use executor::live::{Layout, PostgresDatabase};
 use executor::ports::{Database as _, DatabaseError, UndoScript};
@@ -12,9 +13,10 @@ use sim::measured::{BySize, Database, OfSize};
 
 use super::traffic::line_after;
 use super::{Stage, now_us, sampled};
+use crate::worlds::common::manifests::{NAMESPACE, selector};
 use crate::worlds::kind::clock::sleep;
 use crate::worlds::kind::ledger::{Ledger, said};
-use crate::worlds::kind::{NAMESPACE, release};
+use crate::worlds::kind::perform::release;
 
 /// Fences of the ledger in use.
 const FENCES: u64 = 8;
@@ -110,7 +112,7 @@ pub(super) async fn measure(stage: &Stage<'_>) -> Result<Database, String> {
     let usual = sampled("statement", &statements)?.distribution.median();
     let pods = Api::<Pod>::namespaced(stage.admin.clone(), NAMESPACE);
     let matching = pods
-        .list(&ListParams::default().labels("app=matching"))
+        .list(&ListParams::default().labels(&selector(Service::Matching)))
         .await
         .map_err(|error| format!("list pods: {error}"))?;
     let matching = matching

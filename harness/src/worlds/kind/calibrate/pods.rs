@@ -20,8 +20,9 @@ use sim::measured::{Pods, Process, Sampled};
 use tokio::task::JoinHandle;
 
 use super::{Following, Stage, now_us, sampled};
+use crate::worlds::common::manifests::{APP, NAMESPACE};
 use crate::worlds::kind::clock::sleep;
-use crate::worlds::kind::{NAMESPACE, objects};
+use crate::worlds::kind::objects;
 
 /// Rollouts may take this long, in looks half a second apart.
 const LOOKS: u32 = 120;
@@ -159,7 +160,7 @@ async fn names(client: &kube::Client) -> Result<Vec<(String, String)>, String> {
         .items
         .iter()
         .map(|pod| {
-            let app = pod.labels().get("app").cloned().unwrap_or_default();
+            let app = pod.labels().get(APP).cloned().unwrap_or_default();
             (pod.name_any(), app)
         })
         .collect())
@@ -278,7 +279,7 @@ fn lives(
         match it.kind {
             "Pod" => {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                let app = object["metadata"]["labels"]["app"]
+                let app = object["metadata"]["labels"][APP]
                     .as_str()
                     .unwrap_or_default();
                 let (_, life) = lives
@@ -420,9 +421,11 @@ fn samples(
     let mut process = BTreeMap::new();
     for service in Service::ALL {
         let app = Some(service.name());
-        let serves: &[&str] = match service {
-            Service::Matching => &["leading in epoch"],
-            Service::Gateway | Service::Risk => &["listening on"],
+        // An engine is of use once it leads.
+        let serves: &[&str] = if service == Service::Matching {
+            &["leading in epoch"]
+        } else {
+            &["listening on"]
         };
         process.insert(
             service.name().to_owned(),

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use dex::release::Service;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service as KubeService};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ListParams, LogParams, Patch, PatchParams, PostParams};
@@ -12,9 +13,9 @@ use sim::measured::{Sampled, Traffic};
 use tokio::net::TcpStream;
 
 use super::{Stage, now_us, sampled};
-use crate::worlds::common::manifests::TRADING;
+use crate::worlds::common::manifests::{NAMESPACE, PART_OF, TRADING, port, selector};
 use crate::worlds::kind::clock::{sleep, within};
-use crate::worlds::kind::{NAMESPACE, docker};
+use crate::worlds::kind::docker;
 
 /// Name of the Service that is only there to be measured.
 const PROBE: &str = "calibration";
@@ -54,7 +55,7 @@ pub(super) async fn measure(
 async fn routes(stage: &Stage<'_>) -> Result<(Vec<u64>, Vec<u64>), String> {
     let pods = Api::<Pod>::namespaced(stage.admin.clone(), NAMESPACE);
     let gateways = pods
-        .list(&ListParams::default().labels("app=gateway"))
+        .list(&ListParams::default().labels(&selector(Service::Gateway)))
         .await
         .map_err(failed("list pods"))?;
     let address = gateways
@@ -62,10 +63,11 @@ async fn routes(stage: &Stage<'_>) -> Result<(Vec<u64>, Vec<u64>), String> {
         .iter()
         .find_map(|pod| pod.status.as_ref()?.pod_ip.clone())
         .ok_or("no gateway has an address")?;
+    let target = port(Service::Gateway);
     let services = Api::<KubeService>::namespaced(stage.admin.clone(), NAMESPACE);
     let service: KubeService = from(json!({
-        "metadata": {"name": PROBE, "labels": {"app.kubernetes.io/part-of": "dex"}},
-        "spec": {"type": "NodePort", "ports": [{"name": "http", "port": 8080, "targetPort": 8080}]},
+        "metadata": {"name": PROBE, "labels": {(PART_OF.0): PART_OF.1}},
+        "spec": {"type": "NodePort", "ports": [{"name": "http", "port": target, "targetPort": target}]},
     }))?;
     let service = services
         .create(&PostParams::default(), &service)
@@ -86,7 +88,7 @@ async fn routes(stage: &Stage<'_>) -> Result<(Vec<u64>, Vec<u64>), String> {
         },
         "addressType": "IPv4",
         "endpoints": [],
-        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "ports": [{"name": "http", "port": target, "protocol": "TCP"}],
     }))?;
     slices
         .create(&PostParams::default(), &slice)
@@ -158,7 +160,7 @@ async fn flags(stage: &Stage<'_>) -> Result<Vec<u64>, String> {
             .map_err(failed("patch"))?;
         let written = begun + (now_us() - begun) / 2;
         let list = pods
-            .list(&ListParams::default().labels("app=gateway"))
+            .list(&ListParams::default().labels(&selector(Service::Gateway)))
             .await
             .map_err(failed("list pods"))?;
         for pod in &list.items {

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
-use super::super::NAMESPACE;
 use super::super::clock::{sleep, within};
 use super::super::ledger::Ledger;
 use super::{blocking, node};
+use crate::worlds::common::manifests::{APP, NAMESPACE};
 
 /// Name of the API server's process.
 pub(super) const API_SERVER: &str = "kube-apiserver";
@@ -44,7 +44,7 @@ fn runs(pod: &Pod) -> bool {
 /// The running pods of a service.
 pub(super) async fn pods(client: &kube::Client, service: &str) -> Result<Vec<PodBefore>, String> {
     let api = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
-    let params = ListParams::default().labels(&format!("app={service}"));
+    let params = ListParams::default().labels(&format!("{APP}={service}"));
     let list = within(ANSWER, api.list(&params))
         .await
         .ok_or("no answer from the API server")?

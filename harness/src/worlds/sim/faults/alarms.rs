@@ -2,10 +2,11 @@
 //! that cries wolf.
 
 use sim::Application as _;
+use sim::time::Micros;
 use sim_exchange::Alarm;
 use sim_exchange::World;
 
-use super::{Begun, micros};
+use super::Begun;
 use crate::scenario::Fault;
 
 /// The reconciliation shows something that is not so.
@@ -24,7 +25,7 @@ pub(super) fn raised(world: &World, alarm: Alarm) -> Begun {
 
 /// The gateways stand still for a moment.
 pub(super) fn latency(world: &World, fault: &Fault) -> Begun {
-    let lasts = micros(fault.lasts.unwrap_or_default());
+    let lasts = Micros::from(fault.lasts.unwrap_or_default());
     let before = world.with(|state| {
         let now = state.now();
         state.application.hold_up_gateways(now, now + lasts);

@@ -7,9 +7,9 @@ use sim::cluster::{ImageState, Kind, Obstacle, Value};
 use sim::time::Micros;
 use sim_exchange::World;
 
-use super::super::NAMESPACE;
-use super::{Begun, Changed, micros};
+use super::{Begun, Changed};
 use crate::scenario::Fault;
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// The simulated cluster's only node, and how many pods it takes otherwise.
 const NODE: (&str, u32) = ("node-1", 110);
@@ -62,7 +62,7 @@ pub(super) fn image_gone(world: &World, changed: Option<&Changed>) -> Begun {
 
 /// Pods of the prior version become ready late.
 pub(super) fn pods_slow(world: &World, fault: &Fault, changed: Option<&Changed>) -> Begun {
-    let delay = micros(fault.delay.unwrap_or_default());
+    let delay = Micros::from(fault.delay.unwrap_or_default());
     hinder(
         world,
         changed.map(|it| &it.good),

@@ -9,24 +9,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use executor::{Error, Executor, Report, TriggerEvent};
+use contract::wire::ReportLine;
+use executor::{ErrorKind, TriggerEvent};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, poll_fn};
 use sim::time::Micros;
 use sim_exchange::World;
 
-use super::{Begun, Injector, micros};
+use super::{Begun, Injector};
 use crate::scenario::{Fault, FaultKind};
-use crate::worlds::common::carry_on;
+use crate::worlds::common::host::{Failed, Host, carry_on};
 
 /// How another host's rollback ends.
-pub(super) type Ending = oneshot::Receiver<Result<Report, Error>>;
+pub(super) type Ending = oneshot::Receiver<Result<ReportLine, Failed>>;
 
 /// What the faults need to know of the hosts.
 #[derive(Default)]
 pub(super) struct Hosts {
     /// Hosts that wait for their fault, with what triggered the rollback.
-    spare: Vec<(Executor, TriggerEvent)>,
+    spare: Vec<(Arc<dyn Host>, TriggerEvent)>,
     /// Until when the executor's host stands still.
     still: Option<BoxFuture<'static, ()>>,
     /// What the other hosts that have begun will say.
@@ -44,8 +45,8 @@ impl Injector {
     }
 
     /// A host for one of those faults.
-    pub(in super::super) fn add_host(&self, executor: Executor, event: TriggerEvent) {
-        self.lock().hosts.spare.push((executor, event));
+    pub(in super::super) fn add_host(&self, host: Arc<dyn Host>, event: TriggerEvent) {
+        self.lock().hosts.spare.push((host, event));
     }
 
     /// `run` on a host that stands still while a fault says so.
@@ -73,15 +74,17 @@ impl Injector {
     }
 
     /// How the rollback ended on the other host that took over, if one did.
-    pub(in super::super) async fn taken_over(&self) -> Option<Result<Report, Error>> {
+    pub(in super::super) async fn taken_over(&self) -> Option<Result<ReportLine, Failed>> {
         let others = std::mem::take(&mut self.lock().hosts.others);
         for other in others {
-            match other.await {
-                Ok(Err(
-                    Error::LeaseHeld { .. } | Error::InProgress { .. } | Error::WasEscalated { .. },
-                ))
-                | Err(_) => {}
-                Ok(ended) => return Some(ended),
+            // One that was refused, or that was dropped, has not taken over.
+            let Ok(ended) = other.await else { continue };
+            let refused = ended.as_ref().err().and_then(Failed::kind);
+            if !matches!(
+                refused,
+                Some(ErrorKind::LeaseHeld | ErrorKind::InProgress | ErrorKind::WasEscalated)
+            ) {
+                return Some(ended);
             }
         }
         None
@@ -99,14 +102,14 @@ pub(super) fn paused(injector: &Injector, world: &World, fault: &Fault) -> Begun
 }
 
 fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> Begun {
-    let Some((executor, event)) = injector.lock().hosts.spare.pop() else {
+    let Some((host, event)) = injector.lock().hosts.spare.pop() else {
         // There is no rollback that another host could run.
         return Begun::until(|_| 0);
     };
     let refused = Arc::new(AtomicBool::new(false));
     let (tell, told) = oneshot::channel();
     injector.lock().hosts.others.push(told);
-    let start_at = world.now() + micros(fault.delay.unwrap_or_default());
+    let start_at = world.now() + Micros::from(fault.delay.unwrap_or_default());
     let start = world.sleep_until(start_at);
     let (seen, notes, clock) = (
         Arc::clone(&refused),
@@ -116,19 +119,20 @@ fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> B
     tokio::spawn(async move {
         start.await;
         let ended = if paused {
-            carry_on(&executor, event).await
+            carry_on(&*host, &event).await
         } else {
-            executor.run(event).await
+            host.run(&event).await
         };
-        if let Err(error) = &ended {
+        if let Err(failed) = &ended {
             seen.store(true, Ordering::Relaxed);
-            notes.tell(clock.now(), "executor", "another host", error.to_string());
+            let why = failed.to_string();
+            notes.tell(clock.now(), "executor", "another host", why);
         }
         // The first host may have no use for it.
         let _ = tell.send(ended);
     });
     if paused {
-        let lasts: Micros = micros(fault.lasts.unwrap_or_default());
+        let lasts: Micros = Micros::from(fault.lasts.unwrap_or_default());
         let still = world.sleep(lasts);
         injector.lock().hosts.still = Some(still);
         return Begun::until(|_| 1);

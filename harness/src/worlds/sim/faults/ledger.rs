@@ -9,10 +9,10 @@ use sim::time::Micros;
 use sim_exchange::database::DbFault;
 use sim_exchange::{World, WorldState};
 
-use super::super::NAMESPACE;
-use super::{Begun, micros};
+use super::Begun;
 use crate::scenario::Fault;
 use crate::worlds::common::manifests::MIGRATIONS;
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// The undo scripts are gone.
 pub(super) fn scripts_missing(world: &World) -> Begun {
@@ -30,7 +30,9 @@ pub(super) fn scripts_lossy(world: &World) -> Begun {
 pub(super) fn sessions_reconnect(world: &World, fault: &Fault) -> Begun {
     world.with(|state| {
         let now = state.now();
-        let until = fault.lasts.map_or(Micros::MAX, |lasts| now + micros(lasts));
+        let until = fault
+            .lasts
+            .map_or(Micros::MAX, |lasts| now + Micros::from(lasts));
         state.application.database_mut(now).keep_sessions(until);
     });
     Begun::until(move |world| {
@@ -45,7 +47,7 @@ pub(super) fn sessions_reconnect(world: &World, fault: &Fault) -> Begun {
 
 /// A long transaction holds locks on the ledger's tables.
 pub(super) fn busy(world: &World, fault: &Fault) -> Begun {
-    let lasts = micros(fault.lasts.unwrap_or_default());
+    let lasts = Micros::from(fault.lasts.unwrap_or_default());
     let before = world.with(|state| {
         let now = state.now();
         let database = state.application.database_mut(now);
@@ -59,7 +61,7 @@ pub(super) fn busy(world: &World, fault: &Fault) -> Begun {
 
 /// Gateways notice a change of the halt flag late, or never.
 pub(super) fn flag_missed(world: &World, fault: &Fault) -> Begun {
-    let delay = fault.delay.map(micros);
+    let delay = fault.delay.map(Micros::from);
     world.with(|state| state.application.miss_flag(delay));
     Begun::until(|world| world.with(|state| state.application.heed_flag()))
 }

@@ -1,13 +1,15 @@
 //! What befalls requests of the executor, whichever host it runs on, on their way.
 
+use dex::release::Service;
 use sim::fabric::{Fate, Message, Rule, Server};
 use sim::rng::Rng;
 use sim::time::Micros;
 use sim_exchange::World;
 
 use super::super::ports::is_executor;
-use super::{Begun, micros};
+use super::Begun;
 use crate::scenario::Fault;
+use crate::worlds::common::manifests::{TRADING, environment};
 
 /// How long a client waits until a broken connection shows: a reset, not a silence.
 const RESET: Micros = Micros::from_millis(200);
@@ -52,7 +54,7 @@ pub(super) fn api_failing(world: &World, fault: &Fault, label: &str) -> Begun {
 /// The API server answers writes of some objects 500, since the webhook that admits them is away.
 struct NotAdmitted {
     /// What the written object's path has in it.
-    of: &'static [&'static str],
+    of: Vec<String>,
 }
 
 impl Rule for NotAdmitted {
@@ -60,22 +62,25 @@ impl Rule for NotAdmitted {
         let hit = is_executor(&message.origin)
             && message.server == Server::Kube
             && message.verb != "GET"
-            && self.of.iter().any(|part| message.path.contains(part));
+            && self
+                .of
+                .iter()
+                .any(|part| message.path.contains(part.as_str()));
         hit.then(|| refuse(500, None))
     }
 }
 
 /// Writes of the fault's target, which its scenario names, are not admitted.
 pub(super) fn writes_refused(world: &World, fault: &Fault, label: &str) -> Begun {
-    let of: &[&str] = match fault.target.as_deref() {
-        Some("trading-flag") => &["/configmaps/dex-trading"],
-        Some("configuration") => &[
-            "/configmaps/gateway-config",
-            "/configmaps/matching-config",
-            "/configmaps/risk-config",
-        ],
-        Some("deployments") => &["/deployments/"],
-        Some("evictions") => &["/eviction"],
+    let map = |name: &str| format!("/configmaps/{name}");
+    let of = match fault.target.as_deref() {
+        Some("trading-flag") => vec![map(TRADING)],
+        Some("configuration") => {
+            let maps = Service::ALL.into_iter().flat_map(environment);
+            maps.map(map).collect()
+        }
+        Some("deployments") => vec!["/deployments/".to_owned()],
+        Some("evictions") => vec!["/eviction".to_owned()],
         // Nothing is hit, and the drill says so.
         Some(_) | None => return Begun::until(|_| 0),
     };
@@ -112,7 +117,7 @@ pub(super) fn unreachable(world: &World, fault: &Fault, label: &str) -> Begun {
 }
 
 fn late(fault: &Fault) -> Fate {
-    Fate::Delay(micros(fault.delay.unwrap_or_default()))
+    Fate::Delay(Micros::from(fault.delay.unwrap_or_default()))
 }
 
 fn refuse(status: u16, retry_after_s: Option<u32>) -> Fate {

@@ -31,13 +31,14 @@ use dex::release::{Release, Service};
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
+use sim::rng::Rng;
 use sim::time::Micros;
 use sim_exchange::Alarm;
 use sim_exchange::World;
 use sim_exchange::database::DbFault;
 
-use super::{Recorder, micros};
-use crate::scenario::fault::Need;
+use super::recorder::Recorder;
+use crate::scenario::fault::{Need, kinds};
 use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
 use crate::worlds::common::Schedule;
 
@@ -205,7 +206,7 @@ impl Injector {
         let work = self.lock().slots[index].work.take();
         let over = async {
             match lasts {
-                Some(lasts) => self.world.sleep(micros(lasts)).await,
+                Some(lasts) => self.world.sleep(Micros::from(lasts)).await,
                 None => pending().await,
             }
         };
@@ -287,69 +288,55 @@ impl Injector {
         listening.sum::<u64>().min(1)
     }
 
-    /// Begins what `fault` is. The only match over the kinds: one arm for each, so that none does another's work.
+    /// Begins what `fault` is, as the table of kinds says.
     fn start(&self, fault: &Fault, label: &str) -> Begun {
-        let world = &self.world;
-        // The service that the fault is about, if the release changes it.
-        let changed = || {
-            let mut changed = self.changed.iter();
-            changed.find(|it| Some(it.service) == fault.target.as_deref())
+        let it = Beginning {
+            injector: self,
+            world: &self.world,
+            fault,
+            label,
         };
-        match fault.kind {
-            FaultKind::ApiSlow => messages::api_slow(world, fault, label),
-            FaultKind::ApiThrottling => messages::api_throttling(world, fault, label),
-            FaultKind::ApiFailing => messages::api_failing(world, fault, label),
-            FaultKind::WritesRefused => messages::writes_refused(world, fault, label),
-            FaultKind::ApiCut => messages::api_cut(world, fault, label),
-            FaultKind::ApiDuplicated => messages::api_duplicated(world, fault, label),
-            FaultKind::DatabaseSlow => messages::database_slow(world, fault, label),
-            FaultKind::Unreachable => messages::unreachable(world, fault, label),
-            FaultKind::UndoScriptMissing => ledger::scripts_missing(world),
-            FaultKind::UndoScriptLossy => ledger::scripts_lossy(world),
-            FaultKind::UndoScriptFailing => ledger::on_the_server(world, DbFault::ScriptsFail),
-            FaultKind::LedgerBusy => ledger::busy(world, fault),
-            FaultKind::SessionsReconnect => ledger::sessions_reconnect(world, fault),
-            FaultKind::DatabaseRestarted => ledger::on_the_server(world, DbFault::Down),
-            FaultKind::FlagMissed => ledger::flag_missed(world, fault),
-            FaultKind::MetricsMissing => sight::metrics_missing(world, fault),
-            FaultKind::MetricsStale => sight::metrics_stale(world, fault, label),
-            FaultKind::LogsMissing => sight::logs_missing(world, fault),
-            FaultKind::SecondExecutor => hosts::second(self, world, fault),
-            FaultKind::ExecutorPaused => hosts::paused(self, world, fault),
-            FaultKind::WatchGone => cluster::watch_gone(world),
-            FaultKind::ImageGone => cluster::image_gone(world, changed()),
-            FaultKind::PodsSlow => cluster::pods_slow(world, fault, changed()),
-            FaultKind::PodsStuck => cluster::pods_stuck(world, changed()),
-            FaultKind::TerminatingSlow => cluster::terminating_slow(world, changed()),
-            FaultKind::Quota => cluster::quota(world),
-            FaultKind::NodeFull => cluster::node_full(world),
-            FaultKind::PodsKilled => others::once(world, fault, others::kill),
-            FaultKind::HistoryPruned => others::once(world, fault, others::prune),
-            FaultKind::DeploymentPaused => others::once(world, fault, others::pause),
-            FaultKind::ReplicasScaled => others::once(world, fault, others::scale_down),
-            FaultKind::SecondUndo => others::once(world, fault, others::undo),
-            FaultKind::SecondRelease => others::once(world, fault, others::deploy),
-            FaultKind::SelfHeal => others::self_heal(world, fault, &self.changed),
-            FaultKind::ExecutorKilled => {
-                let hits = self.kill(micros(fault.delay.unwrap_or_default()));
-                Begun::done(hits)
-            }
-            FaultKind::ApiServerRestarted => {
-                let mut rng = self.lock().schedule.stream(label);
-                node::api_server_restarted(world, label, &mut rng)
-            }
-            FaultKind::ConnectionsDropped => node::connections_dropped(world, fault, label),
-            FaultKind::NodePaused => node::paused(world, fault),
-            FaultKind::LatencySpike => alarms::latency(world, fault),
-            FaultKind::BooksAlarm => alarms::raised(world, Alarm::Books),
-            FaultKind::HashAlarm => alarms::raised(world, Alarm::StateHash),
-            FaultKind::MatchingAlarm => alarms::raised(world, Alarm::Matching),
-            FaultKind::ClientsQuiet => exchange::clients_quiet(world, fault),
-            FaultKind::RequestsFailing => exchange::requests_failing(world, fault),
-            FaultKind::ConnectionsUneven => exchange::connections_uneven(world),
-            FaultKind::PodsSick => exchange::pods_sick(world, fault),
-            FaultKind::TagMoved => exchange::tag_moved(world, changed()),
-            FaultKind::BooksBroken => exchange::books_broken(world),
-        }
+        begin(fault.kind, &it)
     }
 }
+
+/// A fault that is to begin.
+struct Beginning<'a> {
+    injector: &'a Injector,
+    world: &'a World,
+    fault: &'a Fault,
+    /// Names its streams of the seed.
+    label: &'a str,
+}
+
+impl<'a> Beginning<'a> {
+    /// The service that the fault is about, if the release changes it.
+    fn changed(&self) -> Option<&'a Changed> {
+        let mut changed = self.injector.changed.iter();
+        changed.find(|it| Some(it.service) == self.fault.target.as_deref())
+    }
+
+    fn stream(&self) -> Rng {
+        self.injector.lock().schedule.stream(self.label)
+    }
+
+    /// Kills the executor; another host resumes after the fault's delay.
+    fn kill(&self) -> Begun {
+        let resume_after = Micros::from(self.fault.delay.unwrap_or_default());
+        Begun::done(self.injector.kill(resume_after))
+    }
+}
+
+/// Makes the match over the kinds of the table's rows: one arm for each, so that none does another's work.
+macro_rules! beginnings {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, { $($facts:tt)* } => $begin:expr;)*) => {
+        fn begin(kind: FaultKind, it: &Beginning<'_>) -> Begun {
+            let begin: fn(&Beginning<'_>) -> Begun = match kind {
+                $(FaultKind::$kind => $begin,)*
+            };
+            begin(it)
+        }
+    };
+}
+
+kinds!(beginnings);

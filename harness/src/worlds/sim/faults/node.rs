@@ -7,8 +7,8 @@ use sim::time::Micros;
 use sim_exchange::World;
 use sim_exchange::database::DbFault;
 
+use super::Begun;
 use super::ledger::on_the_server;
-use super::{Begun, micros};
 use crate::scenario::Fault;
 
 /// A closed port and a refused packet answer with a reset, in the time of one way there and back.
@@ -20,7 +20,7 @@ const STRANGE_MS: (u64, u64) = (200, 1_500);
 
 /// Everything on the node stands still.
 pub(super) fn paused(world: &World, fault: &Fault) -> Begun {
-    let lasts = micros(fault.lasts.unwrap_or_default());
+    let lasts = Micros::from(fault.lasts.unwrap_or_default());
     let before = world.with(|state| {
         state.pause_node(state.now() + lasts);
         state.held_up()

@@ -9,11 +9,12 @@ use dex::release::{Release, Service};
 use http::Method;
 use serde_json::{Value, json};
 use sim::cluster::{self, ApiRequest, ApiResponse, Kind};
+use sim::time::Micros;
 use sim_exchange::World;
 
-use super::super::NAMESPACE;
-use super::{Begun, Changed, micros};
+use super::{Begun, Changed};
 use crate::scenario::Fault;
+use crate::worlds::common::manifests::{APP, NAMESPACE};
 
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
@@ -42,7 +43,7 @@ pub(super) fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Be
     let healed = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&healed);
     let (world, changed) = (world.clone(), changed.to_vec());
-    let delay = micros(fault.delay.unwrap_or_default());
+    let delay = Micros::from(fault.delay.unwrap_or_default());
     let work = async move {
         loop {
             world.sleep(delay).await;
@@ -139,7 +140,7 @@ pub(super) fn undo(world: &World, service: &str) -> u64 {
 }
 
 fn is_of(object: &cluster::Value, service: &str) -> bool {
-    object["metadata"]["labels"]["app"] == service
+    object["metadata"]["labels"][APP] == service
 }
 
 fn names(

@@ -10,7 +10,7 @@ use sim::time::Micros;
 use sim_exchange::World;
 
 use super::super::ports::is_executor;
-use super::{Begun, micros};
+use super::Begun;
 use crate::scenario::Fault;
 
 /// Longer than any drill.
@@ -38,7 +38,7 @@ pub(super) fn metrics_missing(world: &World, fault: &Fault) -> Begun {
 
 /// Samples are seen late.
 pub(super) fn metrics_stale(world: &World, fault: &Fault, label: &str) -> Begun {
-    let delay = micros(fault.delay.unwrap_or_default());
+    let delay = Micros::from(fault.delay.unwrap_or_default());
     world.with(|state| state.prometheus.set_ingestion_delay(delay));
     let asked = count(world, label);
     Begun::until(move |world| {
@@ -49,7 +49,7 @@ pub(super) fn metrics_stale(world: &World, fault: &Fault, label: &str) -> Begun 
 
 /// Lines are in Loki late, or never.
 pub(super) fn logs_missing(world: &World, fault: &Fault) -> Begun {
-    let delay = fault.delay.map_or(NEVER, micros);
+    let delay = fault.delay.map_or(NEVER, Micros::from);
     // A line that is missed changes something only for who looks for it: answers that it should have been in are counted.
     let before = world.with(|state| {
         state.loki.set_ingestion_delay(delay);

@@ -1,0 +1,494 @@
+//! Every command that a runbook's step may use, each described once: how it is typed, what it does, which rights it
+//! takes and what it is there for. What carries it out is in `steps`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::{CommandSpec, Effect, Followed, Missed, OnLedger, PLAIN, Value, commands};
+use super::{
+    CONFIG_MAP, DEPLOYMENT, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, RAW, REPLICA_SET, REPLICAS,
+    SELECTOR, SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
+};
+use crate::exposition::Series;
+use crate::runbook::protection::Protection;
+use crate::runbook::query;
+
+/// What a query may refer to.
+const OF_QUERIES: &[&str] = &["WINDOW", "NAMESPACE", "LIVE_PODS"];
+
+commands! {span;
+    /// `kubectl get deployments -n NS -o yaml`: record each service's template, configuration, image, `build_info`.
+    RecordRelease = "kubectl" "get deployments" {
+        example: "kubectl get deployments -n dex -o yaml",
+        fits: |a| matches!(a.words(), ["get", kind] if DEPLOYMENT.contains(kind)),
+        read: |a| {
+            a.namespace();
+            let output = a.value("--output", "yaml")?;
+            a.literal(&output, "yaml", "the whole objects are recorded");
+            Some(Command::RecordRelease)
+        },
+        effect: Prepares,
+        protects: Prepare, "the target of a rollback is what was recorded",
+        words: "records the release",
+        flags: &[NAMESPACE, OUTPUT],
+        rights: &[
+            "list deployments", "list replicasets", "list pods", "get pods/proxy", "get configmaps", "create configmaps",
+            "update configmaps",
+        ],
+        missed: Some(Missed {
+            code: "no-record",
+            message: "nothing records the release before a deployment",
+            help: "without it there is no target to pin and no configuration to put back: add `kubectl get deployments` to the phase `prepare`",
+        }),
+    }
+    /// `kubectl get replicasets -n NS -l app=$SERVICE`: old one serving at full size, new one at zero.
+    ReviewReplicaSets = "kubectl" "get replicasets" {
+        example: "kubectl get replicasets -n dex -l app=$SERVICE",
+        fits: |a| matches!(a.words(), ["get", kind] if REPLICA_SET.contains(kind)),
+        read: |a| {
+            a.namespace();
+            a.selector();
+            Some(Command::ReviewReplicaSets)
+        },
+        effect: Looks,
+        protects: Rollout, "the old ReplicaSet must serve at full size and the new one be gone",
+        words: "reviews the ReplicaSets",
+        flags: &[NAMESPACE, SELECTOR],
+        follows_undo: true,
+        rights: &["get deployments", "list replicasets"],
+    }
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/health`: every live pod is healthy.
+    CheckHealth {
+        /// The pod's port.
+        port: u16,
+    } = "kubectl" "get --raw" {
+        example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/health",
+        fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() == "health",
+        read: |a| Some(Command::CheckHealth { port: a.endpoint()? }),
+        effect: Looks,
+        protects: Health, "a Service hides a sick pod among sound ones",
+        words: format!("checks the health of every pod at port {port}"),
+        flags: &[RAW],
+        placeholders: &["POD"],
+        follows_undo: true,
+        rights: &["get deployments", "list pods", "get pods/proxy"],
+        missed: Some(Missed {
+            code: "no-health-check",
+            message: "nothing asks the pods for their health",
+            help: "add `kubectl get --raw …/proxy/health`",
+        }),
+    }
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics`: every live pod shows the prior
+    /// `build_info`.
+    CheckBuildInfo {
+        /// The pod's port.
+        port: u16,
+    } = "kubectl" "get --raw" {
+        example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics",
+        fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() != "health",
+        read: |a| Some(Command::CheckBuildInfo { port: a.endpoint()? }),
+        effect: Looks,
+        protects: Build, "an undo can do nothing and exit 0",
+        words: format!("checks the build of every pod at port {port}"),
+        flags: &[RAW],
+        placeholders: &["POD"],
+        follows_undo: true,
+        rights: &["get deployments", "list deployments", "list pods", "get pods/proxy"],
+        missed: Some(Missed {
+            code: "no-build-check",
+            message: "nothing checks that the prior build runs",
+            help: "an undo can be a no-op and exit 0: add `kubectl get --raw …/proxy/metrics`",
+        }),
+    }
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics | grep 'SERIES'`: how much the counter has
+    /// grown since the look before, over all live pods, must satisfy `rb.expect`.
+    CheckCounter {
+        /// The pod's port.
+        port: u16,
+        /// `NAME{LABEL="VALUE",…}`
+        series: Series,
+    } = "kubectl" "get --raw" {
+        example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics | grep 'requests_total{code=\"503\"}'",
+        fits: |a| matches!(a.words(), ["get", "|", "grep", _]) && a.has("--raw"),
+        read: |a| {
+            let (port, series) = a.counter()?;
+            Some(Command::CheckCounter { port, series })
+        },
+        effect: Looks,
+        protects: Reopening, "recovery begins when the last gateway has stopped refusing",
+        words: format!("asks every pod at port {port} for the growth of {series}"),
+        flags: &[RAW],
+        placeholders: &["POD"],
+        value: Value::Growth,
+        rights: &["list pods", "get pods/proxy"],
+    }
+    /// `kubectl patch configmap NAME -n NS --type merge -p '{"data":{"KEY":"VALUE"}}'`
+    SetConfigValue {
+        /// ConfigMap.
+        name: String,
+        /// Key in its data.
+        key: String,
+        /// Value to set.
+        value: String,
+    } = "kubectl" "patch configmap" {
+        example: "kubectl patch configmap trading -n dex --type merge -p '{\"data\":{\"mode\":\"halted\"}}'",
+        fits: |a| match a.words() {
+            ["patch", one] => one.split_once('/').is_some_and(|(kind, _)| CONFIG_MAP.contains(&kind)),
+            ["patch", kind, _] => CONFIG_MAP.contains(kind),
+            _ => false,
+        },
+        read: |a| {
+            a.namespace();
+            let kind = a.value("--type", "merge")?;
+            a.literal(&kind, "merge", "only merge patches are understood");
+            let (name, key, value) = a.set_config()?;
+            Some(Command::SetConfigValue { name, key, value })
+        },
+        effect: Changes,
+        protects: Halt, "clients are told that trading is halted, and open",
+        words: format!("sets {key}={value} in `{name}`"),
+        flags: &[NAMESPACE, TYPE, PATCH],
+        ledger: OnLedger::Halts,
+        rights: &["get configmaps", "update configmaps"],
+    }
+    /// `kubectl logs -n NS -l app=$SERVICE --timestamps --since=DURATION --tail=-1`: of the bad release's pods.
+    DumpLogs {
+        /// How far back.
+        since: Duration,
+    } = "kubectl" "logs" {
+        example: "kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m --tail=-1",
+        fits: |a| matches!(a.words(), ["logs"]),
+        read: |a| {
+            a.namespace();
+            a.selector();
+            a.tail();
+            Some(Command::DumpLogs { since: a.since()? })
+        },
+        effect: Saves,
+        protects: Logs, "they vanish with the pods",
+        words: format!("saves the logs of the last {}", span(*since)),
+        flags: &[NAMESPACE, SELECTOR, TIMESTAMPS, SINCE, TAIL],
+        rights: &["list pods", "get pods/log"],
+    }
+    /// `kubectl rollout pause deployment/$SERVICE -n NS`: a rollout that goes on starts no more pods of the bad release.
+    RolloutPause = "kubectl" "rollout pause" {
+        example: "kubectl rollout pause deployment/$SERVICE -n dex",
+        fits: |a| matches!(a.words(), ["rollout", "pause", ..]),
+        read: |a| {
+            a.namespace();
+            a.deployment(2)?;
+            Some(Command::RolloutPause)
+        },
+        effect: Changes,
+        protects: Rollout, "a rollout that goes on starts more pods of the bad release",
+        words: "pauses the rollout",
+        flags: &[NAMESPACE],
+        followed: Some(Followed {
+            by: Kind::RolloutResume,
+            code: "pause-stays",
+            message: "nothing resumes this rollout",
+            label: "paused for good",
+            help: "add `kubectl rollout resume` under the same `rb.when`, ahead of the undo: an undo of a paused Deployment is refused",
+        }),
+        rights: &["get deployments", "patch deployments"],
+    }
+    /// `kubectl rollout resume deployment/$SERVICE -n NS`
+    RolloutResume = "kubectl" "rollout resume" {
+        example: "kubectl rollout resume deployment/$SERVICE -n dex",
+        fits: |a| matches!(a.words(), ["rollout", "resume", ..]),
+        read: |a| {
+            a.namespace();
+            a.deployment(2)?;
+            Some(Command::RolloutResume)
+        },
+        effect: Changes,
+        protects: Paused, "an undo of a paused Deployment is refused",
+        words: "resumes a paused rollout",
+        flags: &[NAMESPACE],
+        rights: &["get deployments", "patch deployments"],
+    }
+    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`. Without the
+    /// revision it goes, as kubectl does, to the second-highest one, whatever that is.
+    RolloutUndo {
+        /// Whether `--to-revision=$TARGET_REVISION` pins the target that was recorded by `prepare`.
+        pinned: bool,
+    } = "kubectl" "rollout undo" {
+        example: "kubectl rollout undo deployment/$SERVICE -n dex --to-revision=$TARGET_REVISION",
+        fits: |a| matches!(a.words(), ["rollout", "undo", ..]),
+        read: |a| {
+            a.namespace();
+            a.deployment(2)?;
+            Some(Command::RolloutUndo { pinned: a.revision()? })
+        },
+        effect: Changes,
+        protects: Rollout, "exit code 0 of an undo says nothing of its pods",
+        words: if *pinned {
+            "rolls back to the recorded revision"
+        } else {
+            "rolls back to the revision before, whatever that is"
+        },
+        flags: &[NAMESPACE, TO_REVISION],
+        placeholders: &["TARGET_REVISION"],
+        rights: &["get deployments", "list replicasets", "patch deployments"],
+        missed: Some(Missed {
+            code: "no-undo",
+            message: "no step rolls the application back",
+            help: "add `kubectl rollout undo` to the phase `run`",
+        }),
+    }
+    /// `kubectl rollout status deployment/$SERVICE -n NS`
+    RolloutStatus = "kubectl" "rollout status" {
+        example: "kubectl rollout status deployment/$SERVICE -n dex",
+        fits: |a| matches!(a.words(), ["rollout", "status", ..]),
+        read: |a| {
+            a.namespace();
+            a.deployment(2)?;
+            a.timeout();
+            Some(Command::RolloutStatus)
+        },
+        effect: Waits,
+        protects: Rollout, "exit code 0 of an undo says nothing of its pods",
+        words: "waits for the rollout",
+        flags: &[NAMESPACE, TIMEOUT],
+        follows_undo: true,
+        rights: &["get deployments", "watch deployments", "list replicasets", "list pods", "watch pods"],
+        missed: Some(Missed {
+            code: "no-rollout-status",
+            message: "nothing waits for the rollout",
+            help: "add `kubectl rollout status`",
+        }),
+    }
+    /// `kubectl scale deployment/$SERVICE -n NS --replicas=$TARGET_REPLICAS`: up to what `prepare` recorded, never
+    /// down.
+    RestoreReplicas = "kubectl" "scale" {
+        example: "kubectl scale deployment/$SERVICE -n dex --replicas=$TARGET_REPLICAS",
+        fits: |a| matches!(a.words(), ["scale", ..]),
+        read: |a| {
+            a.namespace();
+            a.deployment(1)?;
+            let replicas = a.value("--replicas", "$TARGET_REPLICAS")?;
+            a.literal(&replicas, "$TARGET_REPLICAS", "how many there are to be is what `prepare` recorded");
+            Some(Command::RestoreReplicas)
+        },
+        effect: Changes,
+        protects: Rollout, "`rollout undo` does not bring replicas back",
+        words: "scales up to the recorded replicas",
+        flags: &[NAMESPACE, REPLICAS],
+        placeholders: &["TARGET_REPLICAS"],
+        rights: &["get deployments", "patch deployments"],
+    }
+    /// `flyway undo -target=$TARGET_SCHEMA`
+    UndoSchema = "flyway" "undo" {
+        example: "flyway undo -target=$TARGET_SCHEMA",
+        fits: |a| matches!(a.words(), ["undo"]),
+        read: |a| {
+            let target = a.value("-target", "$TARGET_SCHEMA")?;
+            a.literal(&target, "$TARGET_SCHEMA", "the version that `prepare` recorded is the only safe target");
+            Some(Command::UndoSchema)
+        },
+        effect: Changes,
+        protects: Replay, "the old code can't read the new schema",
+        words: "undoes the migration",
+        flags: &[TARGET],
+        placeholders: &["TARGET_SCHEMA"],
+        ledger: OnLedger::Rewrites,
+    }
+    /// `promql 'QUERY'`: the value must satisfy `rb.expect`. `$WINDOW` is the time since reopening.
+    PromQuery {
+        /// PromQL text with placeholders.
+        query: String,
+    } = "promql" "'QUERY'" {
+        example: "promql 'sum(rate(errors_total[$WINDOW]))'",
+        fits: |a| matches!(a.words(), [_]),
+        read: |a| Some(Command::PromQuery { query: a.query(0, query::check_promql) }),
+        effect: Looks,
+        protects: Proof, "a recovery that nobody checked is a claim",
+        words: "asks Prometheus",
+        placeholders: OF_QUERIES,
+        value: Value::Answer,
+        rights: &["list deployments", "list pods"],
+        missed: Some(Missed {
+            code: "no-error-rate",
+            message: "nothing checks the error rate",
+            help: "add `promql` with `rb.expect` and `rb.min-requests` to the phase `run`",
+        }),
+    }
+    /// `logcli query 'QUERY'`: likewise, of Loki.
+    LogQuery {
+        /// LogQL text with placeholders.
+        query: String,
+    } = "logcli" "query" {
+        example: "logcli query 'sum(count_over_time({app=\"gateway\"}[$WINDOW]))'",
+        fits: |a| matches!(a.words(), ["query", _]),
+        read: |a| Some(Command::LogQuery { query: a.query(1, query::check_logql) }),
+        effect: Looks,
+        protects: Proof, "a recovery that nobody checked is a claim",
+        words: "asks the logs",
+        placeholders: OF_QUERIES,
+        value: Value::Answer,
+        rights: &["list deployments", "list pods", "get pods/log"],
+    }
+    /// `rollback db snapshot --name NAME`
+    Snapshot {
+        /// Name of the snapshot.
+        name: String,
+    } = "rollback" "db snapshot" {
+        example: "rollback db snapshot --name before",
+        fits: |a| matches!(a.words(), ["db", "snapshot"]),
+        read: |a| Some(Command::Snapshot { name: a.snapshot("--name")? }),
+        effect: Prepares,
+        protects: Prepare, "without a snapshot a wrong ledger can't be restored",
+        words: format!("takes the snapshot `{name}`"),
+        flags: &[NAME],
+    }
+    /// `rollback db fence`
+    Fence = "rollback" "db fence" {
+        example: "rollback db fence",
+        fits: |a| matches!(a.words(), ["db", "fence"]),
+        read: |_| Some(Command::Fence),
+        effect: Changes,
+        protects: Fence, "a writer that missed the halt flag writes into a ledger that is being rewritten",
+        words: "fences the ledger",
+        ledger: OnLedger::Halts,
+        followed: Some(Followed {
+            by: Kind::Unfence,
+            code: "fence-stays",
+            message: "nothing lowers this fence",
+            label: "up for good",
+            help: "add `rollback db unfence` under the same `rb.when`, after the application is back",
+        }),
+    }
+    /// `rollback db unfence`
+    Unfence = "rollback" "db unfence" {
+        example: "rollback db unfence",
+        fits: |a| matches!(a.words(), ["db", "unfence"]),
+        read: |_| Some(Command::Unfence),
+        effect: Changes,
+        protects: Reopening, "a fence that stays up keeps everybody out",
+        words: "lowers the fence",
+    }
+    /// `rollback db restore --snapshot NAME`
+    RestoreSnapshot {
+        /// Name of the snapshot.
+        name: String,
+    } = "rollback" "db restore" {
+        example: "rollback db restore --snapshot before",
+        fits: |a| matches!(a.words(), ["db", "restore"]),
+        read: |a| Some(Command::RestoreSnapshot { name: a.snapshot("--snapshot")? }),
+        effect: Changes,
+        protects: Replay, "what clients were told since the snapshot must come back",
+        words: format!("restores the snapshot `{name}`"),
+        flags: &[SNAPSHOT],
+        ledger: OnLedger::Rewrites,
+        followed: Some(Followed {
+            by: Kind::ReplayOrders,
+            code: "restore-without-replay",
+            message: "what was acknowledged after the snapshot is lost by this restore",
+            label: "no replay after it",
+            help: "add `rollback db replay --orders` after it",
+        }),
+    }
+    /// `rollback db replay --orders`: append the order log's tail that the restored ledger lacks.
+    ReplayOrders = "rollback" "db replay" {
+        example: "rollback db replay --orders",
+        fits: |a| matches!(a.words(), ["db", "replay"]),
+        read: |a| {
+            if !a.has("--orders") {
+                a.missing("--orders", "");
+            }
+            Some(Command::ReplayOrders)
+        },
+        effect: Changes,
+        protects: Replay, "what clients were told since the snapshot must come back",
+        words: "replays the orders since the snapshot",
+        flags: &[ORDERS],
+        ledger: OnLedger::Extends,
+    }
+    /// `rollback config restore --service $SERVICE`: put back the recorded ConfigMaps.
+    RestoreConfig = "rollback" "config restore" {
+        example: "rollback config restore --service $SERVICE",
+        fits: |a| matches!(a.words(), ["config", "restore"]),
+        read: |a| {
+            let service = a.value("--service", "$SERVICE")?;
+            a.service(&service);
+            Some(Command::RestoreConfig)
+        },
+        effect: Changes,
+        protects: Configuration, "`rollout undo` does not touch ConfigMaps",
+        words: "puts the configuration back",
+        flags: &[SERVICE],
+        rights: &["get configmaps", "update configmaps", "create configmaps"],
+    }
+    /// `rollback pods replace --service $SERVICE`: evict, one by one, the pods that started before their configuration
+    /// was put back.
+    ReplacePods = "rollback" "pods replace" {
+        example: "rollback pods replace --service $SERVICE",
+        fits: |a| matches!(a.words(), ["pods", "replace"]),
+        read: |a| {
+            let service = a.value("--service", "$SERVICE")?;
+            a.service(&service);
+            Some(Command::ReplacePods)
+        },
+        effect: Changes,
+        protects: Configuration, "no rollout replaces pods whose template stays",
+        words: "replaces the pods one by one",
+        flags: &[SERVICE],
+        rights: &["get deployments", "list pods", "create pods/eviction"],
+    }
+    /// `rollback post-mortem`
+    WritePostMortem = "rollback" "post-mortem" {
+        example: "rollback post-mortem",
+        fits: |a| matches!(a.words(), ["post-mortem"]),
+        read: |_| Some(Command::WritePostMortem),
+        effect: Documents,
+        protects: WriteUp, "a person must write it instead",
+        words: "writes the post-mortem",
+    }
+    /// `rollback scenario`
+    WriteScenario = "rollback" "scenario" {
+        example: "rollback scenario",
+        fits: |a| matches!(a.words(), ["scenario"]),
+        read: |_| Some(Command::WriteScenario),
+        effect: Documents,
+        protects: WriteUp, "a person must write it instead",
+        words: "writes the scenario",
+    }
+}
+
+impl Command {
+    /// What is known of the command, whatever this step says in particular.
+    #[must_use]
+    pub fn spec(&self) -> &'static CommandSpec {
+        self.kind().spec()
+    }
+
+    /// The query that it asks, with its placeholders.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        match self {
+            Self::PromQuery { query } | Self::LogQuery { query } => Some(query),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes the exchange, so that its intent is journaled first.
+    pub(crate) fn has_side_effect(&self) -> bool {
+        self.spec().effect == Effect::Changes
+    }
+
+    /// Whether the command comes to a number, which `rb.expect` is about.
+    #[must_use]
+    pub fn judges_a_value(&self) -> bool {
+        self.spec().value != Value::None
+    }
+}
+
+impl Kind {
+    /// What is known of it.
+    #[must_use]
+    pub fn spec(self) -> &'static CommandSpec {
+        // Both are declared by one macro, in one order.
+        &COMMANDS[self as usize]
+    }
+}

@@ -1,0 +1,22 @@
+//! What a user may name, told from the catalogues of the code: scenarios, releases, kinds of faults and triggers.
+//!
+//! ```text
+//! scenario::BUILT_IN ─┐
+//! dex::Release ───────┤
+//! scenario::FAULTS ───┼─▶ About ─┬─▶ text for a terminal of 80 columns
+//! Runbook::triggers ──┘          └─▶ JSON
+//! ```
+
+mod catalogue;
+mod fault;
+mod page;
+mod release;
+mod scenario;
+mod starter;
+mod text;
+mod trigger;
+
+pub use catalogue::all;
+pub use page::{About, Fact, KeyShown, Kind};
+pub use starter::starter;
+pub use text::{keys_page, listed, page};

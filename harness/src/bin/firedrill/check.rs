@@ -1,0 +1,194 @@
+//! `firedrill check`: every mistake in scenarios and runbooks, with its place and a remedy.
+
+use std::path::Path;
+
+use executor::runbook::Runbook;
+use firedrill::runbooks::LoadedRunbook;
+use firedrill::scenario::Scenario;
+use serde_json::{Value, json};
+
+use crate::args::{CheckArgs, CheckFilesArgs, Format};
+use crate::exit::Failure;
+use crate::{files, input, terminal};
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Scenario,
+    Runbook,
+}
+
+/// What was found in a file.
+struct Checked {
+    file: String,
+    holds: Holds,
+    /// What it is, if it is right.
+    right: Option<String>,
+    /// What is wrong with it, or only unwise.
+    report: Option<miette::Report>,
+}
+
+impl Checked {
+    /// Whether it may be used; with `strict` only if there is nothing unwise in it.
+    fn passes(&self, strict: bool) -> bool {
+        self.right.is_some() && !(strict && self.report.is_some())
+    }
+
+    fn json(&self, strict: bool) -> Value {
+        let kind = match self.holds {
+            Holds::Scenario => "scenario",
+            Holds::Runbook => "runbook",
+        };
+        let found = self.report.as_ref().map_or(Value::Null, |report| {
+            let mut text = String::new();
+            let handler = miette::JSONReportHandler::new();
+            // It writes to a string, and its own output is JSON.
+            let drawn = handler.render_report(&mut text, report.as_ref());
+            let parsed = drawn.ok().and_then(|()| serde_json::from_str(&text).ok());
+            parsed.unwrap_or_else(|| Value::String(report.to_string()))
+        });
+        json!({ "file": self.file, "kind": kind, "passes": self.passes(strict), "found": found })
+    }
+}
+
+/// Runs `firedrill check`; the exit code. All files are looked at, whatever is in the first.
+pub(crate) fn run(args: &CheckFilesArgs) -> Result<u8, Failure> {
+    let runbook = input::runbook(args.runbook.as_deref(), false)?;
+    let mut checked = Vec::with_capacity(args.files.len());
+    let mut unreadable = false;
+    for file in &args.files {
+        match files::read(file, "scenario or a runbook") {
+            Ok(text) => checked.push(look(file, &text, &runbook)),
+            Err(failure) => {
+                failure.print();
+                unreadable = true;
+            }
+        }
+    }
+    let passes = !unreadable && checked.iter().all(|it| it.passes(args.strict));
+    if args.format == Format::Json {
+        let all: Vec<Value> = checked.iter().map(|it| it.json(args.strict)).collect();
+        terminal::say_json(&all);
+    } else {
+        tell(&checked, args.strict, args.quiet);
+    }
+    Ok(if passes { 0 } else { 2 })
+}
+
+fn tell(checked: &[Checked], strict: bool, quiet: bool) {
+    for it in checked {
+        if let Some(right) = it.right.as_ref().filter(|_| !quiet) {
+            terminal::say(right);
+        }
+        if let Some(report) = &it.report {
+            terminal::complain_of(report);
+        }
+    }
+    let bad = checked.iter().filter(|it| !it.passes(strict)).count();
+    if checked.len() > 1 && bad > 0 {
+        let all = checked.len();
+        terminal::complain(&format!("{bad} of {all} files must be mended"));
+    }
+}
+
+/// Runs `firedrill runbook check`; the exit code. Warnings are shown and do not count, unless `--strict` says so.
+pub(crate) fn runbook(args: &CheckArgs) -> Result<u8, Failure> {
+    let text = files::read(&args.file, "runbook")?;
+    let checked = of_runbook(files::called(&args.file), &text);
+    let passes = checked.passes(args.strict);
+    tell(&[checked], args.strict, false);
+    Ok(if passes { 0 } else { 2 })
+}
+
+fn look(file: &Path, text: &str, runbook: &LoadedRunbook) -> Checked {
+    let name = files::called(file);
+    match held(file, text) {
+        Holds::Scenario => of_scenario(name, text, runbook),
+        Holds::Runbook => of_runbook(name, text),
+    }
+}
+
+/// What a file holds, by its ending, else by what only Markdown has: a front matter or a fenced block.
+fn held(file: &Path, text: &str) -> Holds {
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    let is_fence = |line: &str| line.starts_with("```") || line.starts_with("~~~");
+    match ending {
+        Some("toml") => Holds::Scenario,
+        Some("md" | "markdown") => Holds::Runbook,
+        _ if text.starts_with("---") || text.lines().any(is_fence) => Holds::Runbook,
+        _ => Holds::Scenario,
+    }
+}
+
+fn of_scenario(file: String, text: &str, runbook: &LoadedRunbook) -> Checked {
+    let read = Scenario::parse(&file, text, &runbook.triggers());
+    let fitting = read.and_then(|scenario| {
+        scenario.fits(&file, &runbook.runbook)?;
+        Ok(scenario)
+    });
+    let (right, report) = match fitting {
+        Ok(scenario) => (
+            Some(format!(
+                "{file}: `{}`, {} to {}, expects {}, fits {}",
+                scenario.name,
+                scenario.release.from,
+                scenario.release.to,
+                scenario.expect.trigger.as_deref().unwrap_or("no trigger"),
+                runbook.file,
+            )),
+            None,
+        ),
+        Err(error) => (None, Some(error.into())),
+    };
+    Checked {
+        file,
+        holds: Holds::Scenario,
+        right,
+        report,
+    }
+}
+
+fn of_runbook(file: String, text: &str) -> Checked {
+    let (right, report) = match Runbook::parse_and_lint(&file, text) {
+        Err(errors) => (None, Some(errors.into())),
+        Ok(parsed) => {
+            let runbook = &parsed.runbook;
+            let said = format!(
+                "{file}: `{}`, {} steps, {} triggers, RTO {} s, digest {}",
+                runbook.title,
+                runbook.steps.len(),
+                runbook.triggers.len(),
+                runbook.rto.as_secs(),
+                runbook.digest
+            );
+            let warnings = parsed.diagnostic().cloned().map(miette::Report::new);
+            (Some(said), warnings)
+        }
+    };
+    Checked {
+        file,
+        holds: Holds::Runbook,
+        right,
+        report,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart_by_ending_or_content() {
+        let runbook = firedrill::runbooks::BUILT_IN;
+        let scenario = firedrill::about::starter("mine");
+        for (file, text, holds) in [
+            ("a.toml", runbook, Holds::Scenario),
+            ("a.md", scenario.as_str(), Holds::Runbook),
+            ("-", runbook, Holds::Runbook),
+            ("-", scenario.as_str(), Holds::Scenario),
+            ("noending", "", Holds::Scenario),
+        ] {
+            assert_eq!(held(Path::new(file), text), holds, "{file}");
+        }
+    }
+}

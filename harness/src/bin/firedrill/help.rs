@@ -1,0 +1,158 @@
+//! What the help of each command ends with: examples, and the exit codes that it has.
+
+/// Joins examples and exit codes.
+macro_rules! help {
+    ($examples:literal, $codes:literal) => {
+        concat!("Examples:\n", $examples, "\nExit codes:\n", $codes)
+    };
+}
+
+pub(crate) const PROGRAM: &str = help!(
+    "  firedrill chaos                          three bad releases, 100 seeds each
+  firedrill list faults                    what can go wrong
+  firedrill show latency-regression        everything about one scenario
+  firedrill new mine                       a scenario to begin with, in mine.toml
+  firedrill chaos mine.toml --seeds 20     drill it
+",
+    "  0    all passed
+  1    a drill failed
+  2    bad input or usage
+  3    inconclusive, and none failed
+  4    the world could not be built
+  130  interrupted"
+);
+
+pub(crate) const SEARCH: &str = help!(
+    "  firedrill search --for 10m                                  for ten minutes
+  firedrill search --seeds 10000 --seed 7 --report search     the same drills each time
+  firedrill search --seeds 10000 --seed 7 --first 10000       goes on where that one ended
+  firedrill search --mutants runbook --report mutants         is every change of the runbook caught?
+",
+    "  0    no new class of failure; every mutant caught
+  1    a new class of failure, or a mutant that survived
+  2    bad input or usage
+  3    no drill was performed
+  4    the world could not be built
+  130  interrupted; what was found is reported"
+);
+
+pub(crate) const CHAOS: &str = help!(
+    "  firedrill chaos                                    the three default scenarios
+  firedrill chaos all --seeds 20                     every built-in scenario
+  firedrill chaos 'faults/api-*' mine.toml           by pattern, and a file
+  firedrill chaos mine.toml --seed 7                 one drill, with its timeline
+  firedrill chaos all --max-failures 1 --report out  until the first failure
+  firedrill chaos --last-failed                      what did not pass the last time
+  firedrill chaos --format json -q > journal.json    for programs
+",
+    "  0    all passed
+  1    a drill failed
+  2    bad input or usage, or the report could not be written
+  3    inconclusive, and none failed
+  4    the world could not be built
+  130  interrupted by Ctrl-C or SIGTERM; what was done is reported"
+);
+
+pub(crate) const REPLAY: &str = help!(
+    "  firedrill replay fd1-TOKEN               as a finding shows it
+  firedrill replay fd1-TOKEN --report out  with the page of that one drill
+",
+    "  0    it passed
+  1    it failed
+  2    bad input or usage
+  3    it was inconclusive
+  130  interrupted"
+);
+
+pub(crate) const REPORT: &str = help!(
+    "  firedrill report out/journal.json                        the table again
+  firedrill report a/journal.json b/journal.json --report out  of several runs, merged
+  firedrill report --schema                                the journal's JSON Schema
+",
+    "  0  all passed
+  1  a drill failed
+  2  bad input or usage
+  3  inconclusive, and none failed"
+);
+
+pub(crate) const LIST: &str = help!(
+    "  firedrill list                     the built-in scenarios
+  firedrill list releases            what scenarios may deploy
+  firedrill list keys                what a scenario file may say
+  firedrill list --format json       for programs
+",
+    "  0  listed
+  2  bad usage"
+);
+
+pub(crate) const SHOW: &str = help!(
+    "  firedrill show latency-regression  a scenario: its keys and its file
+  firedrill show 1.5.0-slow-path     a release
+  firedrill show executor-killed     a scenario and a fault of the same name
+  firedrill show fault/api-slow      the fault alone
+  firedrill show sla-latency-p99     a trigger of the runbook
+",
+    "  0  shown
+  2  nothing has that name, or bad usage"
+);
+
+pub(crate) const NEW: &str = help!(
+    "  firedrill new mine                      writes mine.toml
+  firedrill new drills/mine               in a folder that is there
+  firedrill new mine --like api-slow      begins with a built-in scenario
+",
+    "  0  written
+  2  the file is there already, or bad input or usage"
+);
+
+pub(crate) const CHECK: &str = help!(
+    "  firedrill check mine.toml                    a scenario
+  firedrill check runbooks/*.md --strict       runbooks, and their warnings count
+  firedrill check - < mine.toml                standard input
+  firedrill check mine.toml --runbook new.md   whether the scenario fits another runbook
+",
+    "  0  all files are right
+  2  one is not, or bad usage"
+);
+
+pub(crate) const COMPLETIONS: &str = help!(
+    "  source <(firedrill completions bash)             in ~/.bashrc
+  source <(firedrill completions zsh)              in ~/.zshrc
+  firedrill completions fish | source              in config.fish
+",
+    "  0  printed
+  2  bad usage"
+);
+
+pub(crate) const MAN: &str = help!(
+    "  firedrill man man1     one page for each command, in the folder man1
+",
+    "  0  written
+  2  bad input or usage"
+);
+
+pub(crate) const RUNBOOK_CHECK: &str = help!(
+    "  firedrill runbook check runbooks/rollback.md --strict
+",
+    "  0  it is right
+  2  it is not, or bad usage"
+);
+
+pub(crate) const VERIFY: &str = help!(
+    "  firedrill runbook verify --baseline main --candidate runbooks/rollback.md
+  firedrill runbook verify --baseline procedure --candidate new.md --report out
+  firedrill runbook verify --baseline old.md --candidate new.md 'near-*' --seeds 300
+",
+    "  0    ADOPT
+  1    REJECT
+  2    bad input or usage
+  3    INCONCLUSIVE
+  4    the world could not be built
+  130  interrupted"
+);
+
+pub(crate) const KIND: &str = "Exit codes:
+  0    measured
+  2    bad input or usage
+  4    the world could not be built
+  130  interrupted";

@@ -1,0 +1,144 @@
+//! What became of everything that was acknowledged.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Bearing, Fact, Numbers, Severity};
+use crate::stats::show_count;
+
+/// What the books are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Trades.
+    Trade,
+    /// Orders.
+    Order,
+}
+
+impl Recorded {
+    /// The word for one of them.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trade => "trade",
+            Self::Order => "order",
+        }
+    }
+}
+
+/// Acknowledged against present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookCounts {
+    /// What clients hold an acknowledgement for, each once.
+    pub acknowledged: u64,
+    /// Acknowledged and absent.
+    pub lost: u64,
+    /// Acknowledged and present with another content.
+    pub changed: u64,
+    /// Present more than once, or acknowledged with two contents.
+    pub duplicated: u64,
+}
+
+/// Acknowledged trades or orders against those present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BooksFinding {
+    /// Which books.
+    pub of: Recorded,
+    /// What was counted.
+    pub counts: BookCounts,
+    /// The id of one that is not as it must be.
+    pub example: Option<u64>,
+    /// How many are not in the ledger in use and can be brought back; `None`: nobody had to look.
+    pub to_bring_back: Option<u64>,
+    /// What that amounts to.
+    pub state: State,
+}
+
+/// What the counts amount to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was ever acknowledged.
+    Empty,
+    /// Some are gone, changed or doubled.
+    Damaged,
+    /// Some are not in the ledger, and nobody looked whether they can be brought back.
+    Unsought,
+    /// All are there, but for as many as may be absent.
+    There,
+}
+
+impl Fact for BooksFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self.state {
+            State::Empty => ("empty", Bearing::Open),
+            State::Damaged if self.counts.lost > 0 => ("lost", Bearing::Bad(Severity::Harm)),
+            State::Damaged if self.counts.changed > 0 => ("changed", Bearing::Bad(Severity::Harm)),
+            State::Damaged => ("duplicated", Bearing::Bad(Severity::Harm)),
+            State::Unsought => ("unsought", Bearing::Open),
+            State::There => ("there", Bearing::Good),
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let counts = self.counts;
+        let numbers = Numbers::default()
+            .with("acknowledged", counts.acknowledged)
+            .with("lost", counts.lost)
+            .with("changed", counts.changed)
+            .with("duplicated", counts.duplicated);
+        match self.to_bring_back {
+            None => numbers,
+            Some(back) => numbers.with("to_bring_back", back),
+        }
+    }
+}
+
+impl fmt::Display for BooksFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.of.as_str();
+        let counts = self.counts;
+        match self.state {
+            State::Empty => write!(f, "no {word} was ever acknowledged"),
+            State::Damaged => {
+                let all = show_count(counts.acknowledged);
+                write!(f, "of {all} acknowledged {word}s ")?;
+                let parts = [
+                    (counts.lost, "are gone"),
+                    (counts.changed, "are there with another content"),
+                    (counts.duplicated, "are there twice"),
+                ];
+                let parts = parts.iter().filter(|(n, _)| *n > 0);
+                for (i, (n, what)) in parts.enumerate() {
+                    let and = if i == 0 { "" } else { ", " };
+                    write!(f, "{and}{} {what}", show_count(*n))?;
+                }
+                match self.example {
+                    Some(id) => write!(f, ", for instance {word} {id}"),
+                    None => Ok(()),
+                }
+            }
+            State::Unsought => write!(
+                f,
+                "{} acknowledged {word}s are not in the ledger, and nobody looked whether they can be brought back",
+                counts.lost
+            ),
+            State::There => {
+                write!(
+                    f,
+                    "{} of {} acknowledged {word}s are there",
+                    counts.acknowledged - counts.lost.min(counts.acknowledged),
+                    counts.acknowledged
+                )?;
+                match self.to_bring_back {
+                    None => Ok(()),
+                    Some(back) => write!(
+                        f,
+                        ", {back} of them to be brought back by a replay of the order log"
+                    ),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,505 @@
+//! What the executor noticed, did and said: what the oracles of the stages `detection` and `execution` find.
+
+use std::fmt;
+
+use super::fact::{Bearing, Fact, Numbers, Severity};
+use crate::evidence::{Ms, Reading};
+use crate::scenario::Path;
+use crate::stats::show_ms;
+
+const HARM: Bearing = Bearing::Bad(Severity::Harm);
+const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
+const UNKEPT: Bearing = Bearing::Bad(Severity::MissingEvidence);
+
+/// Whether the right trigger fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TriggerFinding {
+    /// None fired, and none should.
+    NoneAsExpected,
+    /// One fired on a release without a fault.
+    FalseAlarm {
+        /// Which.
+        seen: String,
+        /// When.
+        at_ms: Ms,
+    },
+    /// The expected one never fired.
+    Never {
+        /// Which.
+        expected: String,
+    },
+    /// One fired before the deployment.
+    BeforeDeployment {
+        /// Which.
+        seen: String,
+        /// When.
+        at_ms: Ms,
+    },
+    /// Another one fired.
+    Other {
+        /// Which.
+        seen: String,
+        /// Which should have.
+        expected: String,
+        /// When.
+        at_ms: Ms,
+        /// How long after the deployment.
+        after_deployment_ms: Ms,
+    },
+    /// The expected one fired.
+    Fired {
+        /// Which.
+        seen: String,
+        /// When.
+        at_ms: Ms,
+        /// How long after the deployment.
+        after_deployment_ms: Ms,
+    },
+}
+
+impl Fact for TriggerFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self {
+            Self::NoneAsExpected => ("none-as-expected", Bearing::Good),
+            Self::FalseAlarm { .. } => ("false-alarm", MISSED),
+            Self::Never { .. } => ("never", MISSED),
+            Self::BeforeDeployment { .. } => ("before-deployment", MISSED),
+            Self::Other { .. } => ("other", MISSED),
+            Self::Fired { .. } => ("fired", Bearing::Good),
+        }
+    }
+
+    fn subject(&self) -> Option<&str> {
+        match self {
+            Self::FalseAlarm { seen, .. }
+            | Self::BeforeDeployment { seen, .. }
+            | Self::Other { seen, .. } => Some(seen),
+            Self::NoneAsExpected | Self::Never { .. } | Self::Fired { .. } => None,
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let numbers = Numbers::default();
+        match *self {
+            Self::NoneAsExpected | Self::Never { .. } => numbers,
+            Self::FalseAlarm { at_ms, .. } | Self::BeforeDeployment { at_ms, .. } => {
+                numbers.with("trigger_ms", at_ms)
+            }
+            Self::Other {
+                at_ms,
+                after_deployment_ms,
+                ..
+            }
+            | Self::Fired {
+                at_ms,
+                after_deployment_ms,
+                ..
+            } => numbers
+                .with("trigger_ms", at_ms)
+                .with("after_deployment_ms", after_deployment_ms),
+        }
+    }
+}
+
+impl fmt::Display for TriggerFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoneAsExpected => f.write_str("no trigger fired, and none should"),
+            Self::FalseAlarm { seen, .. } => {
+                write!(f, "`{seen}` fired, and no trigger should have")
+            }
+            Self::Never { expected } => write!(f, "`{expected}` never fired"),
+            Self::BeforeDeployment { seen, .. } => {
+                write!(f, "`{seen}` fired before the deployment")
+            }
+            Self::Other { seen, expected, .. } => {
+                write!(f, "`{seen}` fired instead of `{expected}`")
+            }
+            Self::Fired { seen, .. } => write!(f, "`{seen}` fired"),
+        }
+    }
+}
+
+/// Whether the executor ended as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeFinding {
+    /// How many steps it reports.
+    pub steps: u64,
+    /// The last step that it reports, if that did not end well.
+    pub at_step: Option<String>,
+    /// How it ended.
+    pub end: Ended,
+}
+
+/// How the executor ended, against how it should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It, or the world around it, panicked.
+    Panicked {
+        /// What it said.
+        why: String,
+    },
+    /// It refused to prepare, so that nothing was deployed.
+    NotPrepared {
+        /// Why.
+        why: String,
+    },
+    /// It was refused, as another host was at work.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// It was refused or had nothing to do, as the host before it had recovered everything.
+    RecoveredBefore,
+    /// It ended in an error.
+    Failed {
+        /// Which.
+        why: String,
+    },
+    /// It was still at work when the drill ended.
+    StillRunning,
+    /// The harness failed while it was at work.
+    CutShort {
+        /// How.
+        why: String,
+    },
+    /// It was refused or had nothing to do, and what would show whether the host before it had recovered everything
+    /// could not be read.
+    NotRead {
+        /// What.
+        what: Reading,
+    },
+    /// It claims recovery, and a person should have been called.
+    ClaimedInsteadOfCalling,
+    /// It called a person, and should have recovered.
+    Called {
+        /// Why.
+        why: String,
+    },
+    /// It rightly called a person, in time.
+    CalledInTime {
+        /// Why.
+        why: String,
+        /// How long after the trigger.
+        after_ms: Ms,
+        /// How long that may take.
+        limit_ms: Ms,
+    },
+    /// It rightly called a person, too late.
+    CalledLate {
+        /// Why.
+        why: String,
+        /// How long after the trigger.
+        after_ms: Ms,
+        /// How long that may take.
+        limit_ms: Ms,
+    },
+    /// It rightly called a person, and it is not known when.
+    CalledAtSomeTime,
+    /// It did nothing, as it should.
+    NothingAsExpected,
+    /// It did nothing, and should have.
+    DidNothing {
+        /// Why.
+        why: String,
+    },
+    /// It took the expected path.
+    Took {
+        /// Which.
+        path: Path,
+    },
+    /// It took another path.
+    TookOther {
+        /// Which.
+        path: Path,
+        /// Which it should have.
+        expected: Path,
+    },
+}
+
+impl Fact for OutcomeFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self.end {
+            // Whatever the world was like: an executor that ends in an error has told nobody where things stand.
+            Ended::Panicked { .. } => ("panicked", HARM),
+            Ended::Failed { .. } => ("failed", HARM),
+            Ended::NotPrepared { .. } => ("not-prepared", Bearing::Void),
+            Ended::Refused { .. } => ("refused", MISSED),
+            Ended::RecoveredBefore => ("recovered-before", Bearing::Good),
+            Ended::StillRunning => ("still-running", MISSED),
+            Ended::CutShort { .. } => ("cut-short", Bearing::Open),
+            Ended::NotRead { .. } => ("not-read", Bearing::Open),
+            Ended::ClaimedInsteadOfCalling => ("claimed-instead-of-calling", HARM),
+            Ended::Called { .. } => ("called", MISSED),
+            Ended::CalledInTime { .. } => ("called-in-time", Bearing::Good),
+            Ended::CalledLate { .. } => ("called-late", MISSED),
+            Ended::CalledAtSomeTime => ("called-at-some-time", Bearing::Open),
+            Ended::NothingAsExpected => ("nothing-as-expected", Bearing::Good),
+            Ended::DidNothing { .. } => ("did-nothing", MISSED),
+            Ended::Took { .. } => ("took-path", Bearing::Good),
+            Ended::TookOther { .. } => ("took-other-path", MISSED),
+        }
+    }
+
+    fn subject(&self) -> Option<&str> {
+        match self.end {
+            Ended::Called { .. } | Ended::Failed { .. } => self.at_step.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let numbers = Numbers::default().with("steps", self.steps);
+        match self.end {
+            Ended::CalledInTime { after_ms, .. } | Ended::CalledLate { after_ms, .. } => {
+                numbers.with("called_after_ms", after_ms)
+            }
+            _ => numbers,
+        }
+    }
+}
+
+impl fmt::Display for OutcomeFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.end {
+            Ended::Panicked { why } => write!(f, "the drill panicked: {why}"),
+            Ended::Failed { why } => write!(f, "the executor failed: {why}"),
+            Ended::NotPrepared { why } => {
+                write!(f, "nothing was deployed, as the executor refused: {why}")
+            }
+            Ended::Refused { why } => write!(f, "the executor was refused: {why}"),
+            Ended::RecoveredBefore => f.write_str(
+                "the host before had recovered everything, and this one had nothing to do",
+            ),
+            Ended::StillRunning => {
+                f.write_str("the executor was still at work when the drill ended")
+            }
+            Ended::CutShort { why } => {
+                write!(
+                    f,
+                    "the harness failed while the executor was at work: {why}"
+                )
+            }
+            Ended::NotRead { what } => write!(
+                f,
+                "this host had nothing to do; {} could not be read, which would show whether the one before it recovered everything",
+                what.as_str()
+            ),
+            Ended::ClaimedInsteadOfCalling => {
+                f.write_str("the executor claims recovery, and a person should have been called")
+            }
+            Ended::Called { why } => write!(f, "the executor called a person: {why}"),
+            Ended::CalledInTime { why, limit_ms, .. } => write!(
+                f,
+                "a person was called within {}, as there was no way back: {why}",
+                show_ms(*limit_ms)
+            ),
+            Ended::CalledLate { why, limit_ms, .. } => write!(
+                f,
+                "a person was called only after {}, as there was no way back: {why}",
+                show_ms(*limit_ms)
+            ),
+            Ended::CalledAtSomeTime => f.write_str("a person was called, and it is not known when"),
+            Ended::NothingAsExpected => f.write_str("the executor did nothing, as it should"),
+            Ended::DidNothing { why } => write!(f, "the executor did nothing: {why}"),
+            Ended::Took { path } => {
+                write!(
+                    f,
+                    "the executor took the path `{}` to its end",
+                    path.as_str()
+                )
+            }
+            Ended::TookOther { path, expected } => write!(
+                f,
+                "the executor took the path `{}` instead of `{}`",
+                path.as_str(),
+                expected.as_str()
+            ),
+        }
+    }
+}
+
+/// Whether what the executor claims agrees with what the clients saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimFinding {
+    /// It claims no recovery.
+    Nothing,
+    /// It claims recovery without saying when.
+    WithoutTime,
+    /// It claims recovery, and the clients saw none.
+    Unseen {
+        /// When, as it says.
+        claimed_ms: Ms,
+    },
+    /// It dates recovery before the clients saw it.
+    Early {
+        /// When, as it says.
+        claimed_ms: Ms,
+        /// When the clients saw it.
+        measured_ms: Ms,
+    },
+    /// It dates recovery long after the clients saw it.
+    Late {
+        /// When, as it says.
+        claimed_ms: Ms,
+        /// When the clients saw it.
+        measured_ms: Ms,
+    },
+    /// Both agree.
+    Agrees {
+        /// When, as it says.
+        claimed_ms: Ms,
+        /// When the clients saw it.
+        measured_ms: Ms,
+    },
+}
+
+impl Fact for ClaimFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self {
+            Self::Nothing => ("nothing", Bearing::Good),
+            Self::WithoutTime => ("without-time", MISSED),
+            Self::Unseen { .. } => ("unseen", HARM),
+            Self::Early { .. } => ("early", HARM),
+            Self::Late { .. } => ("late", MISSED),
+            Self::Agrees { .. } => ("agrees", Bearing::Good),
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let numbers = Numbers::default();
+        match *self {
+            Self::Nothing | Self::WithoutTime => numbers,
+            Self::Unseen { claimed_ms } => numbers.with("claimed_ms", claimed_ms),
+            Self::Early {
+                claimed_ms,
+                measured_ms,
+            }
+            | Self::Late {
+                claimed_ms,
+                measured_ms,
+            }
+            | Self::Agrees {
+                claimed_ms,
+                measured_ms,
+            } => numbers
+                .with("claimed_ms", claimed_ms)
+                .with("measured_ms", measured_ms),
+        }
+    }
+}
+
+impl fmt::Display for ClaimFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Nothing => f.write_str("no recovery is claimed"),
+            Self::WithoutTime => f.write_str("recovery is claimed without saying when"),
+            Self::Unseen { .. } => f.write_str("recovery is claimed, and the clients saw none"),
+            Self::Early {
+                claimed_ms,
+                measured_ms,
+            } => write!(
+                f,
+                "recovery is claimed {} before the clients saw it",
+                show_ms(measured_ms.saturating_sub(claimed_ms))
+            ),
+            Self::Late {
+                claimed_ms,
+                measured_ms,
+            } => write!(
+                f,
+                "recovery is claimed {} after the clients saw it",
+                show_ms(claimed_ms.saturating_sub(measured_ms))
+            ),
+            Self::Agrees { .. } => f.write_str("the claim agrees with what the clients saw"),
+        }
+    }
+}
+
+/// Whether what the post-mortem needs is put by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilesFinding {
+    /// No recovery is claimed, so nothing is asked for.
+    NothingClaimed,
+    /// It is.
+    Kept,
+    /// No line of a service's log was kept.
+    NoLog {
+        /// Of which.
+        service: String,
+    },
+    /// Of a pod's log not all is kept that it had written when the trigger fired.
+    LogIncomplete {
+        /// Of which service.
+        service: String,
+        /// How many lines it had written.
+        written: u64,
+        /// Of them, how many are not kept.
+        missing: u64,
+    },
+    /// There is no post-mortem with a timeline.
+    NoPostMortem,
+    /// There is no scenario.
+    NoScenario,
+    /// The scenario does not load.
+    ScenarioBroken {
+        /// Why.
+        why: String,
+    },
+    /// The scenario expects another trigger.
+    ScenarioExpects {
+        /// The one that it expects.
+        written: Option<String>,
+        /// The one that it should.
+        expected: Option<String>,
+    },
+}
+
+impl Fact for FilesFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self {
+            Self::NothingClaimed => ("nothing-claimed", Bearing::Good),
+            Self::Kept => ("kept", Bearing::Good),
+            Self::NoLog { .. } => ("no-log", UNKEPT),
+            Self::LogIncomplete { .. } => ("log-incomplete", UNKEPT),
+            Self::NoPostMortem => ("no-post-mortem", UNKEPT),
+            Self::NoScenario => ("no-scenario", UNKEPT),
+            Self::ScenarioBroken { .. } => ("scenario-broken", UNKEPT),
+            Self::ScenarioExpects { .. } => ("scenario-expects-other", UNKEPT),
+        }
+    }
+
+    fn subject(&self) -> Option<&str> {
+        match self {
+            Self::NoLog { service } | Self::LogIncomplete { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for FilesFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingClaimed => f.write_str("no recovery is claimed"),
+            Self::Kept => f.write_str("logs, post-mortem and scenario are kept"),
+            Self::NoLog { service } => write!(f, "no line of {service}'s log was kept"),
+            Self::LogIncomplete {
+                service,
+                written,
+                missing,
+            } => write!(
+                f,
+                "{missing} of {written} lines that a pod of {service} had written are not kept"
+            ),
+            Self::NoPostMortem => f.write_str("there is no post-mortem with a timeline"),
+            Self::NoScenario => f.write_str("there is no scenario that reproduces the incident"),
+            Self::ScenarioBroken { why } => write!(f, "the scenario does not load: {why}"),
+            Self::ScenarioExpects { written, expected } => write!(
+                f,
+                "the scenario expects {} to fire, not {}",
+                written.as_deref().unwrap_or("nothing"),
+                expected.as_deref().unwrap_or("nothing")
+            ),
+        }
+    }
+}

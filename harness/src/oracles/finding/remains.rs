@@ -1,0 +1,193 @@
+//! What is left behind: what the oracles of the stage `clean-up` find.
+
+use std::fmt;
+
+use super::fact::{Bearing, Fact, Numbers, Severity};
+
+const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
+
+/// Whether nothing is left in maintenance, or trading is halted where it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MaintenanceFinding {
+    /// Trading is open.
+    Open,
+    /// Trading is halted until a person decides, as it must be.
+    HaltedAsNeeded,
+    /// Trading is open over a ledger that nobody made right.
+    OpenOverWrongLedger {
+        /// What the halt flag says.
+        flag: String,
+    },
+    /// The fence is still up.
+    FenceUp {
+        /// Its token.
+        token: u64,
+    },
+    /// The halt flag is gone.
+    FlagGone,
+    /// The halt flag is not at `open`.
+    LeftAt {
+        /// What it says.
+        flag: String,
+    },
+}
+
+impl Fact for MaintenanceFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self {
+            Self::Open => ("open", Bearing::Good),
+            Self::HaltedAsNeeded => ("halted-as-needed", Bearing::Good),
+            Self::OpenOverWrongLedger { .. } => ("open-over-wrong-ledger", MISSED),
+            Self::FenceUp { .. } => ("fence-up", MISSED),
+            Self::FlagGone => ("flag-gone", MISSED),
+            Self::LeftAt { .. } => ("left-halted", MISSED),
+        }
+    }
+}
+
+impl fmt::Display for MaintenanceFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("trading is open"),
+            Self::HaltedAsNeeded => f.write_str("trading is halted until a person decides"),
+            Self::OpenOverWrongLedger { flag } => write!(
+                f,
+                "the halt flag is at `{flag}` over a ledger that nobody made right"
+            ),
+            Self::FenceUp { token } => write!(
+                f,
+                "the fence in the database is still up, with token {token}"
+            ),
+            Self::FlagGone => f.write_str("the halt flag is gone"),
+            Self::LeftAt { flag } => write!(f, "the halt flag is left at `{flag}`"),
+        }
+    }
+}
+
+/// Whether the lasting state is as it was before the deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateFinding {
+    /// Nothing was to be rolled back.
+    NothingToCompare,
+    /// The state before was not recorded.
+    NotRecorded,
+    /// It is.
+    Same {
+        /// How many values were compared.
+        compared: u64,
+    },
+    /// It is not.
+    Differs {
+        /// The first difference.
+        first: Difference,
+        /// How many differences there are.
+        differences: u64,
+        /// How many values were compared.
+        compared: u64,
+    },
+}
+
+/// A value that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// It is gone.
+    Gone {
+        /// Its path.
+        path: String,
+    },
+    /// It is another.
+    Changed {
+        /// Its path.
+        path: String,
+        /// What it was.
+        was: String,
+        /// What it is.
+        is: String,
+    },
+    /// It was not there.
+    New {
+        /// Its path.
+        path: String,
+    },
+}
+
+impl Difference {
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Gone { path } | Self::Changed { path, .. } | Self::New { path } => path,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { path } => write!(f, "{path} is gone"),
+            Self::Changed { path, was, is } => {
+                write!(f, "{path} was `{}` and is `{}`", short(was), short(is))
+            }
+            Self::New { path } => write!(f, "{path} is new"),
+        }
+    }
+}
+
+fn short(value: &str) -> String {
+    if value.chars().count() <= 60 {
+        return value.to_owned();
+    }
+    value.chars().take(57).chain("...".chars()).collect()
+}
+
+impl Fact for StateFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self {
+            Self::NothingToCompare => ("nothing-to-compare", Bearing::Good),
+            Self::NotRecorded => ("not-recorded", Bearing::Open),
+            Self::Same { .. } => ("same", Bearing::Good),
+            Self::Differs { .. } => ("differs", Bearing::Bad(Severity::Hygiene)),
+        }
+    }
+
+    fn subject(&self) -> Option<&str> {
+        match self {
+            // What comes after the object and the field may be a generated name.
+            Self::Differs { first, .. } => first.path().split('/').nth(1),
+            _ => None,
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let numbers = Numbers::default();
+        match *self {
+            Self::NothingToCompare | Self::NotRecorded => numbers,
+            Self::Same { compared } => numbers.with("compared", compared).with("differences", 0),
+            Self::Differs {
+                differences,
+                compared,
+                ..
+            } => numbers
+                .with("compared", compared)
+                .with("differences", differences),
+        }
+    }
+}
+
+impl fmt::Display for StateFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingToCompare => f.write_str("nothing was to be rolled back"),
+            Self::NotRecorded => f.write_str("the state before the deployment was not recorded"),
+            Self::Same { .. } => f.write_str("as before the deployment"),
+            Self::Differs {
+                first,
+                differences: 1,
+                ..
+            } => first.fmt(f),
+            Self::Differs {
+                first, differences, ..
+            } => write!(f, "{first}, and {} more", differences - 1),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A question that has no answer in a drill, as what it rests on was not seen for certain.
+
+use std::fmt;
+
+use super::fact::{Bearing, Fact, Numbers};
+use crate::evidence::Reading;
+use crate::oracles::{Finding, OracleName};
+
+/// Why an oracle withholds its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithheldFinding {
+    /// Whose answer.
+    pub oracle: OracleName,
+    /// Why.
+    pub because: Because,
+}
+
+/// What was not seen for certain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// What it reads at the end could not be read.
+    Unread {
+        /// What.
+        what: Reading,
+        /// Why, in the words of whatever was asked.
+        why: String,
+    },
+    /// The host held up whoever saw what it found.
+    HeldUp {
+        /// What it found.
+        found: Box<Finding>,
+    },
+}
+
+impl Fact for WithheldFinding {
+    fn kind(&self) -> (&'static str, Bearing) {
+        match self.because {
+            Because::Unread { .. } => ("unread", Bearing::Open),
+            Because::HeldUp { .. } => ("held-up", Bearing::Open),
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        match &self.because {
+            Because::Unread { .. } => Numbers::default(),
+            Because::HeldUp { found } => found.numbers(),
+        }
+    }
+}
+
+impl fmt::Display for WithheldFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.because {
+            Because::Unread { what, why } => {
+                write!(f, "{} could not be read at the end: {why}", what.as_str())
+            }
+            Because::HeldUp { found } => {
+                write!(
+                    f,
+                    "{found}; the host held its clients up meanwhile, so that is not certain"
+                )
+            }
+        }
+    }
+}

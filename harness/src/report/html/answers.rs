@@ -1,0 +1,149 @@
+//! Five answers: may we ship, what went wrong, when, why, and how to repeat it.
+//!
+//! They are given for the class of failure that matters most, and for one drill of it.
+
+use maud::{Markup, html};
+
+use super::flags::{since, zero_ms};
+use super::page::{capital, command, sentence};
+use crate::drill::Ending;
+use crate::report::classes::{Class, failed_step};
+use crate::report::journal::{Drill, Journal};
+use crate::report::summary::by_scenario_of;
+use crate::report::{limit_ms, troubles, verdict_line};
+use crate::stats::show_ms;
+use crate::verdict::Verdict;
+
+/// The questions with their answers; `classes` are those of `journal`.
+pub(super) fn of(journal: &Journal<'_>, classes: &[Class<'_>]) -> Vec<(&'static str, Markup)> {
+    let line = capital(&verdict_line(journal));
+    let may = match journal.summary.verdict {
+        Verdict::Pass => "Yes, as far as these drills go.",
+        Verdict::Inconclusive => "Not on this evidence.",
+        Verdict::Fail => "No.",
+    };
+    let ship = html! { strong class=(journal.summary.verdict) { (may) } " " (line) "." };
+    let Some(worst) = classes.first() else {
+        return vec![
+            ("May we ship?", ship),
+            ("What went wrong?", nothing(journal)),
+        ];
+    };
+    let drill = worst.example();
+    vec![
+        ("May we ship?", ship),
+        ("What went wrong?", what(worst, classes.len() - 1)),
+        ("When?", when(drill)),
+        ("Why?", why(drill)),
+        ("How do I repeat it?", repeat(worst)),
+    ]
+}
+
+/// Nothing failed: what came nearest to it.
+fn nothing(journal: &Journal<'_>) -> Markup {
+    let scenarios = by_scenario_of(&journal.drills);
+    let slowest = scenarios
+        .iter()
+        .filter_map(|s| Some((s.rto_max_ms?, limit_ms(&journal.drills, s), s)))
+        .max_by_key(|(worst, limit, _)| {
+            u128::from(*worst) * 1_000_000 / u128::from((*limit).max(1))
+        });
+    html! {
+        @if journal.drills.is_empty() { "Nothing ran." } @else { "Nothing that the drills show." }
+        @if let Some((worst, limit, s)) = slowest {
+            " The nearest to its limit was " (s.label) ", which took " (show_ms(worst)) " of " (show_ms(limit)) " to recover."
+        }
+    }
+}
+
+fn what(class: &Class<'_>, others: usize) -> Markup {
+    html! {
+        strong { (capital(&class.name.title())) } ", in " (class.extent()) "."
+        @match others {
+            0 => {},
+            1 => { " There is " a href="#failures" { "one other class of failure" } "." },
+            n => { " There are " a href="#failures" { (n) " other classes of failure" } "." },
+        }
+    }
+}
+
+/// The instants of the drill that tell its course.
+fn when(drill: &Drill<'_>) -> Markup {
+    let step = failed_step(drill);
+    let Some(detail) = &drill.detail else {
+        return html! {
+            "Seed " (drill.seed) " of " (drill.scenario)
+            @if let Some(step) = step {
+                @let at = step.finished_ms.unwrap_or(step.started_ms);
+                ": step " (step.name) " ended " (show_ms(at)) " after the drill began."
+            }
+            @else { ". The journal holds no course of this drill." }
+        };
+    };
+    let course = &detail.course;
+    let zero = zero_ms(course);
+    let from = if course.trigger_ms.is_some() {
+        "the trigger"
+    } else if course.deployed_ms.is_some() {
+        "the deployment"
+    } else {
+        "the beginning"
+    };
+    let trigger = course.trigger.as_deref().unwrap_or("the trigger");
+    let step = step.map(|step| {
+        let what = format!("step {} ended as {}", step.name, step.outcome);
+        (step.finished_ms.unwrap_or(course.end_ms), what)
+    });
+    let mut instants: Vec<(u64, String)> = [
+        course.deployed_ms.map(|at| (at, "deployment".to_owned())),
+        course.first_harm_ms.map(|at| (at, "first harm".to_owned())),
+        course.trigger_ms.map(|at| (at, format!("{trigger} fired"))),
+        course
+            .recovered_ms
+            .map(|at| (at, "clients saw recovery".to_owned())),
+        step,
+        course
+            .gave_up_ms
+            .map(|at| (at, "the executor gave up".to_owned())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    // Stable: what happened at once stays in the order above.
+    instants.sort_by_key(|(at, _)| *at);
+    let lasting = matches!(drill.ending, Ending::Escalated | Ending::NeverRecovered);
+    html! {
+        "Seed " (drill.seed) " of " (drill.scenario) ", counted from " (from) ":"
+        ul.instants {
+            @for (at, what) in instants {
+                li { span.at { (since(zero, at)) } " " (what) }
+            }
+            @if lasting { li { span.at { (since(zero, course.end_ms)) } " the drill ended, without a recovery" } }
+        }
+    }
+}
+
+fn why(drill: &Drill<'_>) -> Markup {
+    let reason = troubles::one_line(&troubles::reason(drill));
+    let step = failed_step(drill).filter(|step| !reason.contains(&*step.detail));
+    let found = drill.troubles();
+    let also: Vec<&str> = found.iter().skip(1).map(|f| f.oracle.as_str()).collect();
+    html! {
+        (sentence(&reason))
+        @if let Some(step) = step {
+            " Step " (step.name) " " (step.outcome) ": " (sentence(&troubles::one_line(&step.detail)))
+        }
+        @if !also.is_empty() { " Also not passed: " (also.join(", ")) "." }
+    }
+}
+
+fn repeat(class: &Class<'_>) -> Markup {
+    let example = class.example();
+    html! {
+        @match class.smallest() {
+            Some(smallest) => { "The smallest case that fails in the same way: " (sentence(&smallest)) },
+            None => { "Seed " (example.seed) " of " (example.scenario) ", to the last event:" },
+        }
+        (command(&class.command()))
+    }
+}

@@ -1,0 +1,131 @@
+//! What of a searched drill is a failure. Safety counts in every drill; recovery only where it was possible by construction.
+
+use super::draw::Half;
+use crate::drill::DrillResult;
+use crate::evidence::Ms;
+use crate::finding::{Bearing, Ended, Finding, InjectionFinding};
+use crate::scenario::{FaultKind, Path, Scenario};
+use crate::verdict::Verdict;
+
+/// What came of a drill.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judged {
+    /// As it must be.
+    Sound,
+    /// It shows nothing, because of this.
+    Silent(Finding),
+    /// It failed by this, of all that failed the worst.
+    Failed(Finding),
+}
+
+/// Judges a drill of `scenario`.
+#[must_use]
+pub fn judge(half: Half, scenario: &Scenario, result: &DrillResult) -> Judged {
+    let troubles = result.troubles();
+    // Where the release or the world itself did not do what the drill is about, nothing counts but harm.
+    let void = troubles
+        .iter()
+        .any(|finding| finding.bearing() == Bearing::Void);
+    let failed = troubles.iter().copied().filter(|finding| {
+        finding.verdict() == Verdict::Fail
+            && (!void || finding.is_harm())
+            && match half {
+                Half::Survivable => counts(scenario, finding),
+                Half::Hostile => is_unsafe(scenario, result, finding),
+            }
+    });
+    if let Some(worst) = failed.into_iter().next() {
+        return Judged::Failed(worst.clone());
+    }
+    // One fault that hit nothing takes nothing from what the others showed.
+    let hit = result
+        .faults_seen
+        .iter()
+        .flatten()
+        .any(|&(_, hits)| hits > 0);
+    let nothing_hit = !hit && (scenario.crash.is_none() || crash_never_came(result));
+    let silent = troubles.iter().copied().find(|finding| {
+        finding.bearing() == Bearing::Void
+            || nothing_hit
+                && matches!(
+                    finding,
+                    Finding::FaultFired(
+                        InjectionFinding::CrashNeverCame | InjectionFinding::FaultNeverFired { .. }
+                    )
+                )
+    });
+    silent.map_or(Judged::Sound, |finding| Judged::Silent(finding.clone()))
+}
+
+fn crash_never_came(result: &DrillResult) -> bool {
+    let mut findings = result.findings.iter();
+    findings.any(|it| matches!(it, Finding::FaultFired(InjectionFinding::CrashNeverCame)))
+}
+
+/// Whether a failure of a drill counts that has to recover.
+fn counts(scenario: &Scenario, finding: &Finding) -> bool {
+    match finding {
+        // Where an undo does not get through in its time, the snapshot is restored: a way back as well.
+        Finding::Outcome(outcome) => !matches!(
+            outcome.end,
+            Ended::TookOther {
+                path: Path::Restore,
+                expected: Path::Undo
+            }
+        ),
+        // What pods that are killed or held up do to the clients may set off another trigger first.
+        Finding::Trigger(_) => !scenario.faults.iter().any(|it| it.kind.spec().strikes),
+        _ => true,
+    }
+}
+
+/// Whether it is a failure whatever befell.
+fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bool {
+    match finding {
+        // A late claim is not false.
+        Finding::Claim(_) => finding.is_harm(),
+        // What befell a sound ledger after the claim is not the executor's doing, and nobody but whoever broke it is to blame
+        // for one that is not claimed to be sound.
+        Finding::Invariants(_) | Finding::Ledger(_) => {
+            finding.is_harm() && !is_somebody_elses_doing(scenario, result)
+        }
+        Finding::Outcome(outcome) => match outcome.end {
+            Ended::Panicked { .. } | Ended::StillRunning => true,
+            // Once there is a plan, a run ends in recovered or escalated, on this host or on the one that it gave way to.
+            Ended::Failed { .. } | Ended::Refused { .. } => {
+                result.timeline.iter().any(|it| it.step == "plan")
+            }
+            _ => false,
+        },
+        _ => finding.is_harm(),
+    }
+}
+
+/// Whether a fault that can break the ledger hit, and none of those that hit began before the instant from which on recovery
+/// is claimed: a claim says nothing of what came later.
+fn is_somebody_elses_doing(scenario: &Scenario, result: &DrillResult) -> bool {
+    let seen = scenario.faults.iter().zip(&result.faults_seen);
+    let mut breaking = seen
+        .filter(|(fault, _)| fault.kind == FaultKind::BooksBroken || fault.kind.spec().strikes)
+        .filter_map(|(fault, seen)| seen.map(|(began, hits)| (fault.kind, began, hits)))
+        .filter(|&(_, _, hits)| hits > 0)
+        .peekable();
+    let trigger = result.course.as_ref().and_then(|course| course.trigger_ms);
+    let claimed = trigger.zip(result.rto_claimed_ms);
+    match claimed.map(|(trigger, rto)| trigger.saturating_add(rto)) {
+        // Books that somebody broke after the claim are broken whatever struck the pods before.
+        Some(claimed) => match seen_of(scenario, result, FaultKind::BooksBroken) {
+            Some(began) => began >= claimed,
+            None => breaking.peek().is_some() && breaking.all(|(_, began, _)| began >= claimed),
+        },
+        None => breaking.any(|(kind, _, _)| kind == FaultKind::BooksBroken),
+    }
+}
+
+/// When a fault of `kind` that hit began first.
+fn seen_of(scenario: &Scenario, result: &DrillResult, kind: FaultKind) -> Option<Ms> {
+    let seen = scenario.faults.iter().zip(&result.faults_seen);
+    let of_kind = seen.filter(|(fault, _)| fault.kind == kind);
+    let hit = of_kind.filter_map(|(_, seen)| seen.filter(|&(_, hits)| hits > 0));
+    hit.map(|(began, _)| began).min()
+}

@@ -1,0 +1,254 @@
+//! A drill on the cluster, from its beginning to the evidence.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dex::release::Release;
+use dex::service::migrate::Genesis;
+use futures::future::{Either, join, select};
+
+use super::acts::LiveActs;
+use super::clock::DrillClock;
+use super::crash::Trap;
+use super::ending::{End, finish, hold, seen_recovered};
+use super::faults::{Injector, Site};
+use super::interrupt::{interrupts, no_world, or_interrupted, runtime};
+use super::ledger::Ledger;
+use super::load::Load;
+use super::place::Place;
+use super::process::Program;
+use super::server::Server;
+use super::stage::{ActsRecord, Notes, Stage};
+use super::timing::Timing;
+use super::{by_process, docker, objects, probe};
+use crate::drill::timeline::Entry;
+use crate::evidence::{Evidence, Outcome};
+use crate::scenario::{Anchor, CrashSide, Scenario};
+use crate::worlds::common::acts::{Record as _, act};
+use crate::worlds::common::versions;
+use crate::worlds::{Performed, Plan, WorldError};
+
+/// Port of the gateway's Service on the node.
+const NODE_PORT: u16 = 30_080;
+
+/// Performs a drill on the cluster.
+///
+/// # Errors
+/// [`WorldError::SetUp`] if there is no cluster with the harness's marker, or the exchange does not come up on it.
+pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+    perform_until(plan, End::Held)
+}
+
+/// Like [`perform`], but ends soon after recovery: to measure how fast it is, not to judge it.
+///
+/// # Errors
+/// As [`perform`].
+pub fn perform_to_recovery(plan: &Plan) -> Result<Performed, WorldError> {
+    perform_until(plan, End::Recovered)
+}
+
+fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
+    let interrupted = interrupts();
+    let performed = runtime()?.block_on(async {
+        let user = format!("a drill of {}", plan.scenario.name);
+        let place = Place::find(&user, &interrupted).await?;
+        let client = place.admin()?;
+        // The container lives until the cluster is cleared: pods that miss their database only make noise.
+        let server = Server::start(&place.network).await?;
+        let performed = match set_up(plan, &place, &client, &server, &interrupted).await {
+            Ok((stage, load)) => {
+                let site = Site {
+                    node: place.node.clone(),
+                    server: server.id().to_owned(),
+                    address: server.address,
+                    network: place.network.clone(),
+                };
+                drill(plan, end, &place, site, stage, load, &interrupted).await
+            }
+            Err(error) => Err(error),
+        };
+        let cleared = objects::clear(&client).await;
+        drop(server);
+        match (performed, cleared) {
+            (Ok(mut performed), Err(why)) => {
+                let at = performed.evidence.end_ms;
+                let what = format!("could not clear the cluster: {why}");
+                performed.timeline.push(Entry::new(at, "world", "", what));
+                Ok(performed)
+            }
+            (performed, _) => performed,
+        }
+    });
+    performed.map_err(|why| no_world(&interrupted, why))
+}
+
+/// Accounts and markets of a scenario's ledger.
+pub(super) fn genesis(scenario: &Scenario) -> Genesis {
+    Genesis {
+        accounts: scenario.load.accounts,
+        markets: u16::try_from(scenario.load.markets).unwrap_or(u16::MAX),
+    }
+}
+
+/// Everything up to the drill's first instant.
+async fn set_up(
+    plan: &Plan,
+    place: &Place,
+    client: &kube::Client,
+    server: &Server,
+    interrupted: &AtomicBool,
+) -> Result<(Arc<Stage>, Load), String> {
+    let scenario = &plan.scenario;
+    if by_process::is_needed(scenario) {
+        Program::find()?;
+    }
+    let from = release(&scenario.release.from)?;
+    let genesis = genesis(scenario);
+    let work = async {
+        let (cleared, ledger) = join(
+            objects::clear(client),
+            Ledger::create(server, &from, genesis),
+        )
+        .await;
+        cleared?;
+        let ledger = ledger?;
+        objects::create(client, &from, &ledger.exchange_url()).await?;
+        objects::ready(client).await?;
+        Ok::<_, String>(ledger)
+    };
+    let ledger = or_interrupted(work, interrupted).await?;
+    let timing = Timing::of(scenario);
+    let mut evidence = Evidence::empty(scenario);
+    evidence.warm_up_ms = timing.warm_up_ms;
+    evidence.versions_before = versions(&scenario.release.from);
+    evidence.versions_deployed = versions(&scenario.release.to);
+    let clock = DrillClock::start();
+    let load = Load::start(clock, &gateway(place), scenario, plan.seed)?;
+    let stage = Stage {
+        clock,
+        client: client.clone(),
+        ledger,
+        // Without a crash it is never armed, so either side will do.
+        trap: Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side)),
+        notes: Mutex::new(Notes {
+            evidence,
+            timeline: Vec::new(),
+            requests_at_trigger: None,
+        }),
+    };
+    Ok((Arc::new(stage), load))
+}
+
+pub(super) fn release(name: &str) -> Result<Release, String> {
+    Release::by_name(name).ok_or_else(|| format!("unknown release {name}"))
+}
+
+/// Base URL of the gateway's Service. The node itself, if this host reaches it: a port that Docker forwards accepts
+/// connections even if nothing is behind it.
+pub(super) fn gateway(place: &Place) -> String {
+    let Ok(address) = docker::address_of(&place.node, &place.network) else {
+        return place.gateway.clone();
+    };
+    let node = SocketAddr::from((address, NODE_PORT));
+    match TcpStream::connect_timeout(&node, Duration::from_secs(1)) {
+        Ok(_) => format!("http://{node}"),
+        Err(_) => place.gateway.clone(),
+    }
+}
+
+/// The drill itself, and its evidence; an error if it was interrupted.
+async fn drill(
+    plan: &Plan,
+    end: End,
+    place: &Place,
+    site: Site,
+    stage: Arc<Stage>,
+    mut load: Load,
+    interrupted: &AtomicBool,
+) -> Result<Performed, String> {
+    let timing = Timing::of(&plan.scenario);
+    let (injector, later) = Injector::new(&stage, site, &plan.scenario, plan.seed);
+    let injector = Arc::new(injector);
+    injector.reached(&Anchor::Start);
+    let program = if by_process::is_needed(&plan.scenario) {
+        let database = stage.ledger.executor_url();
+        let program = Program::new(place, &plan.runbook.text, database)?;
+        Some(Arc::new(program))
+    } else {
+        None
+    };
+    let acts = LiveActs {
+        plan,
+        place,
+        timing,
+        releases: (
+            release(&plan.scenario.release.from)?,
+            release(&plan.scenario.release.to)?,
+        ),
+        record: ActsRecord {
+            stage: Arc::clone(&stage),
+            injector: Arc::clone(&injector),
+        },
+        program,
+    };
+    let act = async {
+        let whole = async {
+            act(&acts).await;
+            hold(&stage, &load, timing).await;
+        };
+        match end {
+            End::Held => whole.await,
+            End::Recovered => {
+                select(Box::pin(whole), Box::pin(seen_recovered(&stage, &load))).await;
+            }
+        }
+    };
+    let act = async {
+        let late = Box::pin(stage.clock.sleep_until(timing.until_ms));
+        if let Either::Right(_) = select(Box::pin(act), late).await {
+            stage.tell("world", "", "the drill's time was over");
+            let mut notes = stage.lock();
+            let said = &mut notes.evidence.executor;
+            if said.trigger.is_some() && said.steps.is_empty() {
+                said.outcome = Outcome::StillRunning;
+            }
+        }
+        Ok(())
+    };
+    let act = async {
+        let looking = join(
+            probe::keep_looking(&stage),
+            probe::count_ready(&stage, &injector),
+        );
+        let looking = Box::pin(looking);
+        let act = Box::pin(or_interrupted(act, interrupted));
+        let whole = match select(act, looking).await {
+            Either::Left((whole, _)) => whole,
+            Either::Right(_) => {
+                let why = "whoever looks at the ledger and the pods ended before the drill";
+                acts.record.harness_failed(why.to_owned());
+                Ok(())
+            }
+        };
+        // Ends what its faults still do, however the drill ended.
+        injector.stop();
+        whole
+    };
+    let (whole, ()) = join(act, injector.run(later)).await;
+    whole?;
+    finish(&stage, &mut load, &plan.scenario).await;
+    let notes = stage.lock();
+    let mut timeline = notes.timeline.clone();
+    timeline.sort_by_key(|entry| entry.at_ms);
+    Ok(Performed {
+        evidence: notes.evidence.clone(),
+        timeline,
+        fingerprint: 0,
+        executor_requests: notes
+            .requests_at_trigger
+            .map_or(0, |before| stage.trap.seen().saturating_sub(before)),
+        observed: Vec::new(),
+    })
+}

@@ -1,0 +1,255 @@
+//! A drill in the simulated world, from its beginning to the evidence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, join, select};
+use sim::Limits;
+use sim::time::Micros;
+use sim_exchange::ExchangeConfig;
+use sim_exchange::{World, WorldConfig};
+
+use super::faults::Injector;
+use super::recorder::Recorder;
+use super::stage::{Refit, SimStage};
+use super::{harvest, objects, ports, probe};
+use crate::evidence::{Evidence, Ms, Outcome};
+use crate::oracles::recovery;
+use crate::scenario::{Anchor, Scenario};
+use crate::worlds::common::acts::act;
+use crate::worlds::common::{told_by_clients, versions};
+use crate::worlds::{Performed, Plan, Until, WorldError, in_flight};
+
+/// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
+const STEPS_MAX: u64 = 5_000_000;
+/// How often it is looked whether what recovered has held, at least.
+const RECHECK: Micros = Micros::from_secs(30);
+/// So long after the objective, nobody can have recovered in time any more.
+const LATE: Micros = Micros::from_secs(30);
+
+/// Performs a drill in the simulated world.
+///
+/// # Errors
+/// [`WorldError::SetUp`] if the world's beginnings failed.
+pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
+    let hurried = hurried(plan);
+    let plan = hurried.as_ref().unwrap_or(plan);
+    let recorder = Recorder::new(beginning(plan));
+    let limits = Limits {
+        until: Micros::from(plan.scenario.timing.duration) + Micros::from_secs(60),
+        steps: STEPS_MAX,
+    };
+    let inside = recorder.clone();
+    let (fingerprint, executor_requests) =
+        match sim_exchange::run(config(&plan.scenario), plan.seed, limits, |world| {
+            let clock = world.clone();
+            let now = move || Duration::from_millis(clock.now().as_millis());
+            let drill = drill(world, plan, refit, inside);
+            in_flight::until_abandoned(&plan.scenario, drill, now)
+        }) {
+            Ok(ended) => ended?,
+            Err(halt) => {
+                let mut notes = recorder.lock();
+                notes.evidence.executor.outcome =
+                    Outcome::Failed(format!("the world stopped: {halt}"));
+                (0, 0)
+            }
+        };
+    let mut notes = recorder.lock();
+    let mut timeline = std::mem::take(&mut notes.timeline);
+    timeline.sort_by_key(|entry| entry.at_ms);
+    Ok(Performed {
+        evidence: std::mem::replace(&mut notes.evidence, beginning(plan)),
+        timeline,
+        fingerprint,
+        executor_requests,
+        observed: std::mem::take(&mut notes.observed),
+    })
+}
+
+/// How far the query of a hurried drill's trigger may look back: clients begin 30 s before its deployment.
+const LOOKS_BACK_MAX: Duration = Duration::from_secs(30);
+
+/// The plan with a shorter time before the deployment, where the drill ends early too ([`Until::Held`]) and nothing needs that time: no
+/// fault counts from the start, and the query of the trigger that must fire does not look further back than to the baseline.
+fn hurried(plan: &Plan) -> Option<Plan> {
+    let scenario = &plan.scenario;
+    let looks_back = |trigger: &executor::runbook::Trigger| {
+        Some(&trigger.name) == scenario.expect.trigger.as_ref()
+            && trigger.looks_back() > LOOKS_BACK_MAX
+    };
+    if plan.until == Until::Duration
+        || scenario.faults.iter().any(|f| f.when == Anchor::Start)
+        || plan.runbook.runbook.triggers.iter().any(looks_back)
+    {
+        return None;
+    }
+    let mut scenario = Scenario::clone(scenario);
+    scenario.timing = scenario.timing.hurried();
+    Some(Plan {
+        scenario: Arc::new(scenario),
+        ..plan.clone()
+    })
+}
+
+/// Evidence of a drill that is about to begin.
+fn beginning(plan: &Plan) -> Evidence {
+    let mut evidence = Evidence::empty(&plan.scenario);
+    evidence.versions_before = versions(&plan.scenario.release.from);
+    evidence.versions_deployed = versions(&plan.scenario.release.to);
+    evidence
+}
+
+fn config(scenario: &Scenario) -> WorldConfig {
+    let mut exchange = ExchangeConfig::default();
+    exchange.load.rate_per_s = u64::from(scenario.load.rate_per_s);
+    exchange.load.accounts = scenario.load.accounts;
+    exchange.load.markets = u16::try_from(scenario.load.markets).unwrap_or(u16::MAX);
+    WorldConfig {
+        application: exchange,
+        ..WorldConfig::default()
+    }
+}
+
+/// The whole drill; the fingerprint, and how many requests the executor made from the trigger on.
+async fn drill(
+    world: World,
+    plan: &Plan,
+    refit: &Refit,
+    recorder: Recorder,
+) -> Result<(u64, u64), WorldError> {
+    objects::create(&world, &plan.scenario).await?;
+    let (injector, later) = Injector::new(&world, &recorder, &plan.scenario, plan.seed);
+    injector.reached(&Anchor::Start);
+    let end = Micros::from(plan.scenario.timing.duration);
+    let stage = SimStage::new(&world, plan, refit, &recorder, &injector);
+    let act = select(Box::pin(act(&stage)), world.sleep_until(end));
+    let act = async {
+        if let Either::Right(_) = act.await {
+            let mut notes = recorder.lock();
+            if notes.evidence.executor.trigger.is_some() {
+                notes.evidence.executor.outcome = Outcome::StillRunning;
+            } else if notes.evidence.deployed_ms.is_some() {
+                let said = &mut notes.evidence.executor;
+                said.saw_nothing("no trigger fired until the drill's end");
+            }
+        }
+        world
+            .sleep_until(ending(&world, plan, &recorder, end).await)
+            .await;
+    };
+    let act = join(act, probe::keep_looking(&world, plan, &recorder, end));
+    // The injector never completes.
+    let count = probe::count_ready(&world, &recorder, &injector);
+    let inject = join(injector.run(later), count);
+    select(Box::pin(act), Box::pin(inject)).await;
+    injector.finish();
+    let mut notes = recorder.lock();
+    let end_ms = notes.end.unwrap_or(end).as_millis();
+    let deployed = notes.deployed.take();
+    let evidence = &mut notes.evidence;
+    harvest::take(&world, plan, evidence, deployed.as_ref(), end_ms);
+    let told = told_by_clients(&notes.evidence);
+    notes.timeline.extend(told);
+    let said = format!("{:?}", notes.evidence.executor);
+    Ok(world.with(|state| {
+        state.record("executor said", said.as_bytes());
+        let requests = state.fabric.requests(ports::ORIGIN);
+        (
+            state.fingerprint(),
+            // What it asks while it prepares and watches is no rollback.
+            notes
+                .requests_at_trigger
+                .map_or(0, |before| requests.saturating_sub(before)),
+        )
+    }))
+}
+
+/// When the drill ends, awaited until that is known: at `end`, or as [`Until::Held`] says.
+async fn ending(world: &World, plan: &Plan, recorder: &Recorder, end: Micros) -> Micros {
+    if plan.until == Until::Duration {
+        return end;
+    }
+    let hold = Micros::from(plan.scenario.timing.hold);
+    loop {
+        let now = world.now();
+        let mut evidence = recorder.lock().evidence.clone();
+        evidence.seconds = harvest::seconds(world, plan, now.as_millis());
+        // Nothing to recover from: whether anything fires is what the whole duration is for.
+        let Some(trigger) = evidence.executor.trigger.as_ref().map(|t| t.at_ms) else {
+            return end;
+        };
+        let recovered = recovery::recovered_ms(&evidence);
+        let late = Micros::from_millis(trigger) + Micros::from(plan.scenario.expect.rto_max) + LATE;
+        // Where something is still to go wrong, nothing has been shown yet.
+        let pending = evidence.faults.iter().any(|f| f.began_ms.is_none());
+        let held = match recovered {
+            Some(_) if pending => end,
+            Some(at) => Micros::from_millis(at.max(last_fault_ms(&evidence))) + hold,
+            None => late,
+        };
+        if now < held && now < end {
+            world.sleep_until(held.min(now + RECHECK).min(end)).await;
+            continue;
+        }
+        // A whole second, and after the look that is already due; by then the seconds that date the recovery have
+        // passed beside the hold.
+        const { assert!(probe::CALM.as_millis() >= recovery::WINDOW_S as Ms * 1_000) };
+        let seconds = (now + probe::CALM).as_millis().div_ceil(1_000);
+        let end = Micros::from_secs(seconds).min(end);
+        recorder.lock().end = Some(end);
+        return end;
+    }
+}
+
+/// When a fault last began or ended: what comes of it must have its time, too.
+fn last_fault_ms(evidence: &Evidence) -> Ms {
+    let instants = evidence
+        .faults
+        .iter()
+        .flat_map(|f| [f.began_ms, f.ended_ms]);
+    instants.flatten().max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbooks::LoadedRunbook;
+    use crate::scenario;
+    use crate::worlds::WorldKind;
+
+    #[test]
+    fn only_a_drill_that_ends_early_and_misses_nothing_deploys_sooner() {
+        let plan = |name: &str, until| {
+            let runbook = LoadedRunbook::built_in().expect("valid");
+            let scenario = scenario::find(name).expect("built in");
+            let scenario = Scenario::parse(scenario.file, scenario.text, &runbook.triggers());
+            Plan {
+                world: WorldKind::Sim,
+                scenario: Arc::new(scenario.expect("valid")),
+                runbook,
+                seed: 1,
+                until,
+            }
+        };
+        let deploys_at = |plan: &Plan| {
+            let hurried = hurried(plan)?;
+            assert_eq!(hurried.scenario.text, plan.scenario.text);
+            let timing = hurried.scenario.timing;
+            assert_eq!(timing.duration, plan.scenario.timing.duration);
+            Some((timing.warm_up.as_secs(), timing.deploy_at.as_secs()))
+        };
+        let mut held = plan("latency-regression", Until::Held);
+        assert_eq!(deploys_at(&held), Some((30, 40)));
+        assert_eq!(
+            deploys_at(&plan("latency-regression", Until::Duration)),
+            None
+        );
+        // Its fault counts from the start.
+        assert_eq!(deploys_at(&plan("alarm-at-baseline", Until::Held)), None);
+        // Five minutes back there would be no load yet.
+        let scenario = Arc::make_mut(&mut held.scenario);
+        scenario.expect.trigger = Some("sla-throughput".to_owned());
+        assert_eq!(deploys_at(&held), None);
+    }
+}

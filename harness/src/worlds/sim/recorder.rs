@@ -1,0 +1,92 @@
+//! What is written down while a drill runs.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use executor::planner::Observed;
+use jiff::Timestamp;
+use sim::time::Micros;
+use sim_exchange::World;
+
+use super::faults::Injector;
+use super::record;
+use crate::drill::timeline::Entry;
+use crate::evidence::{Evidence, Ms};
+use crate::scenario::Anchor;
+use crate::worlds::common::acts::Record;
+
+/// What actor and prober write down.
+pub(super) struct Notes {
+    pub(super) evidence: Evidence,
+    /// How many requests the executor had made when a trigger fired; `None`: none did.
+    pub(super) requests_at_trigger: Option<u64>,
+    pub(super) observed: Vec<Arc<Observed>>,
+    pub(super) timeline: Vec<Entry>,
+    /// The ledger when the deployment began.
+    pub(super) deployed: Option<record::Deployed>,
+    /// When the drill ends, once that is known to be before its `duration`.
+    pub(super) end: Option<Micros>,
+}
+
+/// Clones share the notes.
+#[derive(Clone)]
+pub(super) struct Recorder(Arc<Mutex<Notes>>);
+
+impl Recorder {
+    /// Nothing but what is known of a drill that is about to begin.
+    pub(super) fn new(evidence: Evidence) -> Self {
+        Self(Arc::new(Mutex::new(Notes {
+            evidence,
+            requests_at_trigger: None,
+            observed: Vec::new(),
+            timeline: Vec::new(),
+            deployed: None,
+            end: None,
+        })))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tell(&self, at: Micros, who: &'static str, step: &str, what: impl Into<String>) {
+        self.lock()
+            .timeline
+            .push(Entry::new(at.as_millis(), who, step, what));
+    }
+}
+
+/// The record of a drill's acts.
+#[derive(Clone)]
+pub(super) struct ActsRecord {
+    pub(super) world: World,
+    pub(super) recorder: Recorder,
+    pub(super) injector: Injector,
+}
+
+impl Record for ActsRecord {
+    fn now_ms(&self) -> Ms {
+        self.world.now().as_millis()
+    }
+
+    /// The executor reads the world's clock.
+    fn ms_of(&self, at: Timestamp) -> Ms {
+        let since = at.as_microsecond() - sim::time::EPOCH_SECOND * 1_000_000;
+        u64::try_from(since).unwrap_or(0) / 1_000
+    }
+
+    fn evidence<T>(&self, change: impl FnOnce(&mut Evidence) -> T) -> T {
+        change(&mut self.recorder.lock().evidence)
+    }
+
+    fn tell(&self, who: &'static str, step: &str, what: String) {
+        self.recorder.tell(self.world.now(), who, step, what);
+    }
+
+    fn reached(&self, anchor: &Anchor) {
+        self.injector.reached(anchor);
+    }
+
+    fn observed(&self, observed: &Arc<Observed>) {
+        self.recorder.lock().observed.push(Arc::clone(observed));
+    }
+}

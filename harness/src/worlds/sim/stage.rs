@@ -1,0 +1,191 @@
+//! The acts of a drill in the simulated world.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use contract::wire::ReportLine;
+use executor::ports::Ports;
+use executor::{Executor, Observer, Options, TriggerEvent};
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, Either, select};
+use sim::fabric::Side;
+use sim::time::Micros;
+use sim_exchange::World;
+
+use super::faults::Injector;
+use super::recorder::{ActsRecord, Recorder};
+use super::{deployer, harvest, ports, probe, record};
+use crate::scenario::CrashSide;
+use crate::worlds::Plan;
+use crate::worlds::common::acts::{Stage, witness};
+use crate::worlds::common::host::{Death, Failed, Host, identity};
+
+/// What is made of an executor's ports before it gets them.
+pub type Refit = dyn Fn(&World, Ports) -> Ports + Sync;
+
+/// The request of the rollback at which the executor dies, and how long after it another host resumes.
+type Crash = (oneshot::Receiver<()>, Duration);
+
+/// Where the acts of a drill happen.
+pub(super) struct SimStage<'a> {
+    plan: &'a Plan,
+    refit: &'a Refit,
+    record: ActsRecord,
+    crash: Mutex<Option<Crash>>,
+}
+
+impl<'a> SimStage<'a> {
+    pub(super) fn new(
+        world: &World,
+        plan: &'a Plan,
+        refit: &'a Refit,
+        recorder: &Recorder,
+        injector: &Injector,
+    ) -> Self {
+        Self {
+            plan,
+            refit,
+            record: ActsRecord {
+                world: world.clone(),
+                recorder: recorder.clone(),
+                injector: injector.clone(),
+            },
+            crash: Mutex::new(None),
+        }
+    }
+
+    fn world(&self) -> &World {
+        &self.record.world
+    }
+
+    fn recorder(&self) -> &Recorder {
+        &self.record.recorder
+    }
+
+    /// An executor that acts under the name `identity`, whose requests are numbered as those of `origin`.
+    fn executor(&self, identity: String, origin: &str, observer: Arc<dyn Observer>) -> Executor {
+        let options = Options::new(identity).with_observer(observer);
+        let ports = ports::of(&self.record, origin);
+        let ports = (self.refit)(self.world(), ports);
+        Executor::new(ports, Arc::clone(&self.plan.runbook.runbook), options)
+    }
+}
+
+impl Stage for SimStage<'_> {
+    type Record = ActsRecord;
+
+    fn record(&self) -> &ActsRecord {
+        &self.record
+    }
+
+    fn instants(&self) -> (Duration, Duration) {
+        let timing = self.plan.scenario.timing;
+        (timing.warm_up, timing.deploy_at)
+    }
+
+    async fn sleep_until(&self, since_the_beginning: Duration) {
+        let at = Micros::from(since_the_beginning);
+        self.world().sleep_until(at).await;
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.world().sleep(Micros::from(duration)).await;
+    }
+
+    async fn lasting_state(&self) -> Result<BTreeMap<String, String>, String> {
+        Ok(harvest::lasting_state(self.world()))
+    }
+
+    async fn host(
+        &self,
+        number: u32,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Arc<dyn Host>, String> {
+        let executor = self.executor(identity(number), &ports::origin(number), observer);
+        Ok(Arc::new(executor))
+    }
+
+    fn deploying(&self) {
+        let ledger = self
+            .world()
+            .with(|state| record::Deployed::of(state.application.database().ledger()));
+        self.recorder().lock().deployed = Some(ledger);
+    }
+
+    async fn deploy(&self) -> Result<(), String> {
+        deployer::deploy(self.world(), &self.plan.scenario).await
+    }
+
+    fn release(&self) -> &str {
+        &self.plan.scenario.release.to
+    }
+
+    async fn triggered(&self, event: &TriggerEvent) -> Result<(), String> {
+        let (world, recorder) = (self.world(), self.recorder());
+        let bad_logs = probe::bad_logs(world, recorder);
+        recorder.lock().evidence.bad_logs = bad_logs;
+        let requests = world.requests(ports::ORIGIN);
+        recorder.lock().requests_at_trigger = Some(requests);
+        for n in 1..=self.record.injector.hosts_needed() {
+            let identity = format!("firedrill-other-{n}");
+            let origin = format!("{}-other-{n}", ports::ORIGIN);
+            let other = self.executor(identity, &origin, witness(self));
+            self.record
+                .injector
+                .add_host(Arc::new(other), event.clone());
+        }
+        let crash = self.plan.scenario.crash.map(|crash| {
+            let side = match crash.side {
+                CrashSide::Before => Side::Before,
+                CrashSide::After => Side::After,
+            };
+            let at = world.crash_at(ports::ORIGIN, requests + crash.request, side);
+            (at, crash.resume_after)
+        });
+        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = crash;
+        Ok(())
+    }
+
+    async fn on_host(
+        &self,
+        run: BoxFuture<'_, Result<ReportLine, Failed>>,
+    ) -> Result<ReportLine, Failed> {
+        let injector = &self.record.injector;
+        // Taken for as long as this host lives; put back if it died of something else.
+        let mut crash = self
+            .crash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let dies = async {
+            let by_fault = |resume_after: Micros| Death {
+                at_request: false,
+                resume_after: resume_after.as_duration(),
+            };
+            let Some((at, resume_after)) = &mut crash else {
+                return by_fault(injector.killed().await);
+            };
+            match select(at, Box::pin(injector.killed())).await {
+                Either::Left(_) => Death {
+                    at_request: true,
+                    resume_after: *resume_after,
+                },
+                Either::Right((resume_after, _)) => by_fault(resume_after),
+            }
+        };
+        let run = injector.on_host(run);
+        let ended = match select(Box::pin(dies), Box::pin(run)).await {
+            Either::Right((ended, _)) => return ended,
+            Either::Left((death, _)) => death,
+        };
+        if !ended.at_request {
+            *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = crash;
+        }
+        Err(Failed::Killed(ended))
+    }
+
+    async fn taken_over(&self) -> Option<Result<ReportLine, Failed>> {
+        self.record.injector.taken_over().await
+    }
+}
