@@ -116,6 +116,7 @@ fn exit_codes_only() -> String {
         "error-logs",
         "books-balance",
         "stay-recovered",
+        "still-no-error-logs",
         "still-prior-build",
     ] {
         text = without_step(&text, step);

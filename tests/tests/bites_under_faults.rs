@@ -50,6 +50,7 @@ promql 'sum(rate(dex_requests_total{namespace="dex-production", code=~"5..", mai
         "error-logs",
         "books-balance",
         "stay-recovered",
+        "still-no-error-logs",
     ] {
         text = without_step(&text, step);
     }

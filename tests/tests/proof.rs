@@ -189,6 +189,13 @@ fn a_release_that_comes_back_during_the_proof_is_seen_at_once() {
     assert_eq!(result.rto_claimed_ms, None);
     assert!(seen_ms < struck_ms(&result) + 25_000, "{seen_ms}");
     assert!(told(&result, "its template is not the recorded one"));
+    // So it is while the executor waits for orders to flow.
+    let reopening = fault(FaultKind::SecondRelease, "orders-flow", 0, None);
+    let plan = met_by("breaking-migration", 3, BUILT_IN, on(reopening, "gateway"));
+    let result = run(&edited(plan, escalates));
+    assert_eq!(result.rto_claimed_ms, None);
+    assert!(!step(&result, "orders-flow").outcome.is_ok());
+    assert!(told(&result, "its template is not the recorded one"));
     // While it is watched whether it stays recovered.
     let late = on(
         fault(FaultKind::SecondRelease, "stay-recovered", 5, None),
@@ -214,6 +221,9 @@ fn who_is_paused_or_scaled_down_after_the_rollout_is_brought_back() {
             ("latency-regression", "check-health"),
             ("latency-regression", "error-rate"),
             ("balance-anomaly", "rollout-status"),
+            ("configuration-only", "replace-pods"),
+            ("balance-anomaly", "orders-flow"),
+            ("breaking-migration", "orders-flow"),
             ("balance-anomaly", "error-rate"),
         ] {
             let plan = met_by(

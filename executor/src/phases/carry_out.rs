@@ -350,6 +350,13 @@ fn proves(plan: &Plan, step: &PlannedStep) -> bool {
     !(step.index..plan.steps.len()).any(|index| plan.delays_recovery(index))
 }
 
+/// Whether trading is open again when the step comes: nothing that changes the exchange is left to do, and the last that does
+/// lets orders in.
+fn reopened(plan: &Plan, step: &PlannedStep) -> bool {
+    let mut rest = plan.steps.iter().skip(step.index);
+    !rest.any(|step| step.command.spec().effect == Effect::Changes)
+}
+
 /// What the plan has against `what`, which `found` met at `service`. Only a pinned undo may be repeated: another one
 /// would go on to yet another revision. Once trading is open on a ledger that was changed for the prior release,
 /// another one may have written to it, so that a person must look at it; after the proof they are called for
@@ -360,8 +367,8 @@ fn remedy<'a>(
     service: &str,
     what: Changed,
 ) -> Option<Remedy<'a>> {
-    let reopened = plan.ledger.path != LedgerPath::Application && proves(plan, found);
-    if found.phase != Phase::Run || (reopened && what == Changed::Template) {
+    let on_changed_ledger = plan.ledger.path != LedgerPath::Application && reopened(plan, found);
+    if found.phase != Phase::Run || (on_changed_ledger && what == Changed::Template) {
         return None;
     }
     let of_service = |step: &&PlannedStep| step.service.as_deref() == Some(service);

@@ -2,6 +2,8 @@
 //!
 //! Not of Prometheus: it takes up to ten seconds to find a pod that has just begun (`discovery/manager.go`, `scrape/manager.go`), and
 //! two scrapes more until an increase has a value. Meanwhile a sum is silent about that pod, which would read as zero.
+//!
+//! Every look begins with the Deployments: pods that somebody scaled away never come, however long they are waited for.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use kube::ResourceExt;
 use super::context::{Context, Stop, Success};
 use super::holding::{Holding, Round};
 use super::looks::Looks;
+use super::others;
 use super::pods::is_short;
 use super::query::condition;
 use crate::exposition::Series;
@@ -34,7 +37,10 @@ pub(super) async fn check(
     let mut before = None;
     loop {
         let began = context.ports.clock.now();
-        let round = look(&mut looks, port, series, &mut before).await?;
+        let round = match others::look(context).await? {
+            Ok(()) => look(&mut looks, port, series, &mut before).await?,
+            Err(why) => Round::unanswered(format!("no data: {why}")),
+        };
         if let Some(success) = holding.judge(context, began, round).await? {
             return Ok(success);
         }

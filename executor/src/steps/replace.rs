@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use kube::api::EvictParams;
 
 use super::context::{Context, Stop, Success};
+use super::others::unchanged;
 use crate::budget::Budget;
 use crate::error::Error;
 use crate::kubernetes::{Cluster, in_words, is_live, is_status, timestamp};
@@ -78,7 +79,11 @@ async fn replace_of(context: &Context<'_>, service: &ServicePlan) -> Result<Succ
                 replaced += 1;
                 format!("{name}: replacing pods")
             }
-            Look::Waits(why) => why,
+            Look::Waits(why) => {
+                // Pods that somebody scaled away never come.
+                unchanged(context, service).await?;
+                why
+            }
         };
         context.wait(&why, LOOK).await?;
     }

@@ -98,6 +98,7 @@ built_in! {
     false "scenarios/regressions/errors-after-a-late-rollout.toml";
     false "scenarios/regressions/paused-during-rollout.toml";
     false "scenarios/regressions/scaled-during-rollout.toml";
+    false "scenarios/regressions/scaled-while-reopening.toml";
     false "scenarios/regressions/second-release-after-rollout.toml";
     false "scenarios/releases/bad-configuration.toml";
     false "scenarios/releases/canary.toml";
@@ -126,6 +127,7 @@ built_in! {
     false "scenarios/checks/check-health.toml";
     false "scenarios/checks/check-orders-flow.toml";
     false "scenarios/checks/check-stay-recovered.toml";
+    false "scenarios/checks/check-still-no-error-logs.toml";
     false "scenarios/checks/check-still-prior.toml";
     false "scenarios/checks/check-worst-pod.toml";
     false "scenarios/checks/held-up-halting.toml";

@@ -199,20 +199,26 @@ mod tests {
         let built_in = Side::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
         // For each the scenario in which it alone stands between a bad state and a claim of recovery, once the failures of those
         // that would see the same are passed over.
-        let checks: [(&str, &str, &[&str]); 6] = [
+        let checks: [(&str, &str, &[&str]); 7] = [
             ("check-health", "check-health", &[]),
             ("check-build", "check-build", &[]),
             ("orders-flow", "check-orders-flow", &[]),
             (
                 "error-rate",
                 "check-error-rate",
-                &["error-rate-worst-pod", "error-logs", "stay-recovered"],
+                &[
+                    "error-rate-worst-pod",
+                    "error-logs",
+                    "stay-recovered",
+                    "still-no-error-logs",
+                ],
             ),
-            ("error-logs", "check-error-logs", &[]),
+            ("error-logs", "check-error-logs", &["still-no-error-logs"]),
+            ("still-no-error-logs", "check-still-no-error-logs", &[]),
             (
                 "still-prior-build",
                 "check-still-prior",
-                &["stay-recovered"],
+                &["stay-recovered", "still-no-error-logs"],
             ),
         ];
         for (check, scenario, hiders) in checks {

@@ -1,5 +1,7 @@
 //! The matching engine that leads: how it loads the ledger, follows the database, writes, and hands over.
 
+use std::sync::Arc;
+
 use dex::command::{Event, Failure};
 use dex::exchange::Exchange as Core;
 use dex::order_log::replay_into;
@@ -16,6 +18,8 @@ use sim::time::Micros;
 /// A state that the leader has computed and not yet written, because it may not.
 #[derive(Clone, Debug)]
 struct Unwritten {
+    /// The state tables that it was computed from.
+    loaded: Arc<Core>,
     state: Box<Core>,
     events: Vec<Event>,
     trades: Vec<TradeRow>,
@@ -73,6 +77,7 @@ impl Exchange {
             })
             .collect();
         Ok(Unwritten {
+            loaded: Arc::new(ledger.state().clone()),
             state: Box::new(state),
             events,
             trades,
@@ -255,6 +260,7 @@ impl Exchange {
             return Readiness::Refused(Answer::Unavailable, "no matching engine leads");
         };
         if let Some(Unwritten {
+            loaded,
             state,
             events,
             trades,
@@ -270,7 +276,7 @@ impl Exchange {
                         _ => None,
                     }));
             }
-            self.db.ledger_mut().persist(*state, &trades);
+            self.db.ledger_mut().persist(loaded, *state, &trades);
         }
         leader.in_step = true;
         Readiness::Ready

@@ -121,7 +121,7 @@ commands! {span;
         flags: &[RAW],
         placeholders: &["POD"],
         value: Value::Growth,
-        rights: &["list pods", "get pods/proxy"],
+        rights: &["list deployments", "list pods", "get pods/proxy"],
     }
     /// `kubectl patch configmap NAME -n NS --type merge -p '{"data":{"KEY":"VALUE"}}'`
     SetConfigValue {

@@ -6,7 +6,7 @@ use dex::Exchange as Core;
 use dex::command::{Command, Event, Outcome, Trade};
 use dex::order_log::{OrderLog, replay_into};
 use dex::release::{Build, SchemaVersion};
-use dex::types::{Seq, Side, StableHash, Tif};
+use dex::types::{AccountId, AssetId, Seq, Side, StableHash, Tif};
 
 use contract::ledger::{HistoryRow, LedgerPosition};
 use sim::time::Micros;
@@ -80,7 +80,7 @@ pub fn order_content(command: &Command) -> u64 {
 pub struct Handover {
     /// The engine's build. Whatever it executed afterwards, until the next handover, follows from `written` and the log.
     pub build: Build,
-    /// The state tables as it found them.
+    /// The state tables as it loaded them.
     pub found: Arc<Core>,
     /// The state tables as it wrote them before its first transaction.
     pub written: Arc<Core>,
@@ -296,14 +296,37 @@ impl Ledger {
         }
     }
 
-    /// The leader writes down a state that it computed by replaying the log, with the trades of the replay.
-    pub(crate) fn persist(&mut self, state: Core, trades: &[TradeRow]) {
-        let found = std::mem::replace(&mut self.state, state);
+    /// The leader writes down a state that it computed from `loaded` by replaying the log, with the trades of the replay. Like a
+    /// real one it writes the balances that the replay changed, so that what somebody booked to any other one since it loaded
+    /// them stays.
+    pub(crate) fn persist(&mut self, loaded: Arc<Core>, state: Core, trades: &[TradeRow]) {
+        let tables = std::mem::replace(&mut self.state, state);
+        self.keep_bookings(&loaded, &tables);
         self.handovers.push(Handover {
             build: *self.state.build(),
-            found: Arc::new(found),
+            found: loaded,
             written: Arc::new(self.state.clone()),
         });
         self.trades.extend_from_slice(trades);
+    }
+
+    /// Keeps what was booked in `tables` since they were `loaded`, where the state has the balance as it was loaded.
+    fn keep_bookings(&mut self, loaded: &Core, tables: &Core) {
+        let assets = usize::from(loaded.ledger().assets()).max(1);
+        let balances = [loaded, tables, &self.state].map(|core| core.ledger().balances());
+        let [loaded, tables, written] = balances;
+        if loaded == tables {
+            return;
+        }
+        let rows = loaded.iter().zip(tables).zip(written).enumerate();
+        let booked: Vec<_> = rows
+            .filter(|(_, ((loaded, tables), written))| loaded != tables && loaded == written)
+            .map(|(n, ((loaded, tables), _))| (n, tables.free - loaded.free))
+            .collect();
+        for (n, amount) in booked {
+            let (account, asset) = (AccountId((n / assets) as u32), AssetId((n % assets) as u16));
+            self.state
+                .book_without_counter_entry(account, asset, amount);
+        }
     }
 }

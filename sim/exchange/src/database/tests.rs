@@ -1,11 +1,13 @@
 //! Tests of the database server.
 
-use dex::command::Command;
+use std::sync::Arc;
+
+use dex::command::{Command, Outcome};
 use dex::exchange::{AMPLE_DEPOSIT, Exchange as Core};
 use dex::migrations::{Kind, Migration, Set};
 use dex::order_log::replay;
 use dex::release::{Build, Service};
-use dex::types::{AccountId, MarketId, Price, Qty, Side, Tif};
+use dex::types::{AccountId, Amount, AssetId, MarketId, Price, Qty, Seq, Side, Tif};
 
 use contract::ledger::{DatabaseError, Snapshot};
 
@@ -534,4 +536,43 @@ fn a_restart_rolls_back_what_ran_and_refuses_connections_until_it_is_over() {
     assert_eq!(server.db.names().count(), 2);
     server.run(op).unwrap();
     assert!(server.db.connect("pod", 1).is_ok());
+}
+
+/// Between the moment at which an engine loads the ledger and the moment at which it may write, somebody books by hand.
+#[test]
+fn what_is_booked_after_an_engine_loaded_stays_where_it_writes_nothing() {
+    let mut server = Server::new();
+    server.trade(60);
+    let ledger = server.db.ledger_mut();
+    let loaded = Arc::new(ledger.state().clone());
+    let balances = loaded.ledger().balances_of(AccountId(0)).len();
+    // It has an order of account 0 to replay, which reserves some of the quote asset.
+    let order = Command::Place {
+        account: AccountId(0),
+        market: MarketId(0),
+        side: Side::Buy,
+        price: Price(1),
+        qty: Qty(1),
+        tif: Tif::Gtc,
+    };
+    let mut computed = (*loaded).clone();
+    let outcome = computed.apply(Seq(loaded.seq().0 + 1), &order, &mut Vec::new());
+    assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
+    for account in [0, 1] {
+        let booked = Amount(5);
+        ledger
+            .state
+            .book_without_counter_entry(AccountId(account), AssetId(0), booked);
+    }
+    ledger.persist(Arc::clone(&loaded), computed.clone(), &[]);
+    // The row that it writes is as it computed it, and the other one is as somebody left it.
+    let found = ledger.state().ledger();
+    assert_eq!(
+        found.balances()[..balances],
+        computed.ledger().balances()[..balances]
+    );
+    assert_eq!(found.imbalances()[0], Amount(5));
+    let handover = &ledger.handovers()[0];
+    assert_eq!(handover.found.ledger(), loaded.ledger());
+    assert_eq!(handover.written.ledger(), ledger.state().ledger());
 }
