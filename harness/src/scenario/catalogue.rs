@@ -96,6 +96,7 @@ built_in! {
     false "scenarios/regressions/replay-of-a-long-log.toml";
     false "scenarios/regressions/api-server-gone.toml";
     false "scenarios/regressions/errors-after-a-late-rollout.toml";
+    false "scenarios/regressions/late-answers-while-proving.toml";
     false "scenarios/regressions/paused-during-rollout.toml";
     false "scenarios/regressions/scaled-during-rollout.toml";
     false "scenarios/regressions/scaled-while-reopening.toml";
