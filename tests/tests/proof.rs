@@ -280,3 +280,22 @@ fn checks_of_the_pods_wait_on_while_time_is_left() {
         assert!(told(&result, "it is waited for until"));
     }
 }
+
+/// Somebody books to the ledger by hand while the engine that has loaded it may not write yet. Where the engine writes over that
+/// the ledger is right, and where it does not the books don't balance.
+#[test]
+fn what_is_booked_behind_the_fence_is_written_over_or_seen() {
+    for seed in 0..4 {
+        let booked = fault(FaultKind::BooksBroken, "check-health", 0, None);
+        let result = run(&met_by("balance-anomaly", seed, BUILT_IN, booked));
+        if result.rto_claimed_ms.is_some() {
+            let mut findings = result.findings.iter();
+            let ledger = findings.find(|it| it.oracle() == OracleName::Ledger);
+            let ledger = ledger.expect("the oracle looked");
+            assert_eq!(ledger.verdict(), Verdict::Pass, "seed {seed}: {ledger}");
+        } else {
+            let books = step(&result, "books-balance");
+            assert!(!books.outcome.is_ok(), "seed {seed}: {}", books.detail);
+        }
+    }
+}
