@@ -1,5 +1,6 @@
 //! What Firedrill's benchmarks share: how a drill is set up, and the messages that simulators are compared by.
 
+pub mod growth;
 pub mod pattern;
 
 use std::sync::Arc;
