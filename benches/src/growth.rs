@@ -26,7 +26,7 @@ const PODS_PER_NODE: u32 = 80;
 pub enum Direction {
     /// Requests through one gateway and one engine, 200 a second, for as long as it takes.
     Requests,
-    /// Requests of a whole drill of a quarter of an hour, with all that is asked of its evidence.
+    /// Requests of a whole drill in which nothing fires at any load, with all that is asked of its evidence.
     RequestsOfADrill,
     /// Pods of one Deployment, which is rolled out twice.
     Pods,
@@ -75,13 +75,13 @@ impl Direction {
                 let mut exchange = ours(count, SEED);
                 exchange.clients(Micros::ZERO).sent
             }
-            Self::RequestsOfADrill => drill(|scenario| {
+            Self::RequestsOfADrill => drill("good-release", |scenario| {
                 let seconds = scenario.timing.duration.as_secs();
                 scenario.load.rate_per_s = u32::try_from(count / seconds).expect("in range").max(1);
             }),
             Self::Pods => rollouts(1, u32::try_from(count).expect("in range")),
             Self::Services => rollouts(u32::try_from(count).expect("in range"), 3),
-            Self::Faults => drill(|scenario| {
+            Self::Faults => drill("latency-regression", |scenario| {
                 let fault = Scenario::parse("fault", FAULT, &[]).expect("it loads");
                 let fault = &fault.faults[0];
                 scenario.faults = (0..count).map(|_| fault.clone()).collect();
@@ -109,9 +109,9 @@ delay = "20ms"
 chance = "33%"
 "#;
 
-/// A whole drill of `latency-regression`, changed; how many requests its clients sent.
-fn drill(change: impl FnOnce(&mut Scenario)) -> u64 {
-    let plan = crate::plan("latency-regression", SEED);
+/// A whole drill of the scenario `name`, changed; how many requests its clients sent.
+fn drill(name: &str, change: impl FnOnce(&mut Scenario)) -> u64 {
+    let plan = crate::plan(name, SEED);
     let scenario = Scenario::clone(&plan.scenario).with(change);
     let plan = Plan {
         scenario: Arc::new(scenario),

@@ -109,11 +109,11 @@ pub fn uncrossed(exchange: &Exchange) -> Vec<Violation> {
         .markets()
         .filter(|(_, book)| {
             // Looks at every order, not at the book's own idea of its best price.
-            let (mut bid, mut ask) = (None, None);
+            let (mut bid, mut ask): (Option<Price>, Option<Price>) = (None, None);
             for o in book.unordered() {
                 match o.side {
                     Side::Buy => bid = bid.max(Some(o.price)),
-                    Side::Sell => ask = Some(ask.map_or(o.price, |ask: Price| ask.min(o.price))),
+                    Side::Sell => ask = Some(ask.map_or(o.price, |ask| ask.min(o.price))),
                 }
             }
             matches!((bid, ask), (Some(bid), Some(ask)) if bid >= ask)

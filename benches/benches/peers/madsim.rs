@@ -1,5 +1,10 @@
 //! madsim: three nodes on one runtime, datagrams through its simulated network.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "madsim stands in for the system's clock"
+)]
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -6,6 +6,7 @@
 )]
 
 use std::cell::RefCell;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ const PORT: u16 = 9_000;
 const BACK: u16 = 9_001;
 
 async fn bind(port: u16) -> std::io::Result<UdpSocket> {
-    UdpSocket::bind(("0.0.0.0", port)).await
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await
 }
 
 async fn receive(socket: &UdpSocket) -> std::io::Result<u64> {
