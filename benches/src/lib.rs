@@ -1,4 +1,7 @@
-//! What Firedrill's benchmarks share: how a drill is set up.
+//! What Firedrill's benchmarks share: how a drill is set up, and the messages that simulators are compared by.
+
+pub mod growth;
+pub mod pattern;
 
 use std::sync::Arc;
 

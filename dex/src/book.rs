@@ -320,7 +320,7 @@ impl Book {
             .chain(self.by_priority(Side::Sell))
     }
 
-    /// All open orders in the order of the slab, which means nothing: for sums only.
+    /// All open orders in the order of the slab, which means nothing: for sums and extremes only.
     pub(crate) fn unordered(&self) -> impl Iterator<Item = &Resting> {
         self.nodes
             .iter()

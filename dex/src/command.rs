@@ -181,6 +181,25 @@ pub enum CloseReason {
     Expired,
 }
 
+/// Who is told of what happens, in order. A [`Vec`] keeps all of it.
+pub trait EventSink {
+    /// Something happened.
+    fn push(&mut self, event: Event);
+}
+
+impl EventSink for Vec<Event> {
+    #[inline]
+    fn push(&mut self, event: Event) {
+        Self::push(self, event);
+    }
+}
+
+/// Keeps nothing: for a replay of which only the state at the end matters.
+impl EventSink for () {
+    #[inline]
+    fn push(&mut self, _: Event) {}
+}
+
 /// Something that happened, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {

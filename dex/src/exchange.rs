@@ -8,7 +8,7 @@
 //! bugs live (choice of the maker, settlement, the request path's decoder).
 
 use crate::book::{Book, Resting, Slot};
-use crate::command::{CloseReason, Command, Event, Failure, Outcome, Reject, Trade};
+use crate::command::{CloseReason, Command, Event, EventSink, Failure, Outcome, Reject, Trade};
 use crate::index::OrderIndex;
 use crate::ledger::Ledger;
 use crate::market::MarketSpec;
@@ -211,12 +211,12 @@ impl Exchange {
         self.work
     }
 
-    /// Applies one command and appends what happened to `events`.
+    /// Applies one command and tells `events` what happened.
     ///
     /// # Panics
     /// If `seq` is not the number after the last accepted command's.
     #[inline]
-    pub fn apply(&mut self, seq: Seq, command: &Command, events: &mut Vec<Event>) -> Outcome {
+    pub fn apply(&mut self, seq: Seq, command: &Command, events: &mut impl EventSink) -> Outcome {
         if !self.undecodable.is_empty()
             && self.undecodable.binary_search(&command.account()).is_ok()
         {
@@ -232,7 +232,7 @@ impl Exchange {
         &mut self,
         seq: Seq,
         command: &Command,
-        events: &mut Vec<Event>,
+        events: &mut impl EventSink,
     ) -> Outcome {
         assert_eq!(seq.0, self.seq.0 + 1, "commands are applied in sequence");
         let outcome = match *command {
@@ -280,7 +280,7 @@ impl Exchange {
         market_id: MarketId,
         mut taker: Taker,
         tif: Tif,
-        events: &mut Vec<Event>,
+        events: &mut impl EventSink,
     ) -> Result<Outcome, Reject> {
         if taker.account.0 >= self.ledger.accounts() {
             return Err(Reject::UnknownAccount);
@@ -371,7 +371,7 @@ impl Exchange {
         spec: &MarketSpec,
         taker: &mut Taker,
         slot: Slot,
-        events: &mut Vec<Event>,
+        events: &mut impl EventSink,
     ) {
         self.work.0 += WORK_FILL;
         let book = &mut self.markets[usize::from(spec.id.0)].book;
@@ -461,7 +461,7 @@ impl Exchange {
         &mut self,
         account: AccountId,
         id: OrderId,
-        events: &mut Vec<Event>,
+        events: &mut impl EventSink,
     ) -> Result<Outcome, Reject> {
         let (market, slot) = self.index.get(id).ok_or(Reject::UnknownOrder)?;
         let Market { spec, book } = &mut self.markets[usize::from(market.0)];

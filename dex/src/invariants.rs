@@ -29,7 +29,7 @@ use std::fmt::Debug;
 
 pub use self::violation::{Acked, Violation};
 
-use crate::command::{Event, Fill, Trade};
+use crate::command::{Event, EventSink, Fill, Trade};
 use crate::exchange::Exchange;
 use crate::order_log::{self, LogEntry, replay};
 use crate::types::{AccountId, Amount, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, TradeId};
@@ -73,7 +73,7 @@ pub fn locked_is_reserved(exchange: &Exchange) -> Vec<Violation> {
     let assets = usize::from(ledger.assets()).max(1);
     let mut reserved = vec![Amount::ZERO; ledger.balances().len()];
     for (spec, book) in exchange.markets() {
-        for (_, o) in book.orders() {
+        for o in book.unordered() {
             let asset = usize::from(spec.reserved_asset(o.side).0);
             reserved[o.account.0 as usize * assets + asset] +=
                 spec.reservation(o.side, o.price, o.remaining);
@@ -109,16 +109,13 @@ pub fn uncrossed(exchange: &Exchange) -> Vec<Violation> {
         .markets()
         .filter(|(_, book)| {
             // Looks at every order, not at the book's own idea of its best price.
-            let bid = book
-                .orders()
-                .filter(|(_, o)| o.side == Side::Buy)
-                .map(|(_, o)| o.price)
-                .max();
-            let ask = book
-                .orders()
-                .filter(|(_, o)| o.side == Side::Sell)
-                .map(|(_, o)| o.price)
-                .min();
+            let (mut bid, mut ask): (Option<Price>, Option<Price>) = (None, None);
+            for o in book.unordered() {
+                match o.side {
+                    Side::Buy => bid = bid.max(Some(o.price)),
+                    Side::Sell => ask = Some(ask.map_or(o.price, |ask| ask.min(o.price))),
+                }
+            }
             matches!((bid, ask), (Some(bid), Some(ask)) if bid >= ask)
         })
         .map(|(spec, _)| Violation::Crossed(spec.id))
@@ -414,16 +411,24 @@ pub struct Reckoned {
 #[must_use]
 pub fn reckon(snapshot: Exchange, entries: &[LogEntry], to: Seq) -> Reckoned {
     let up_to = entries.partition_point(|entry| entry.seq <= to);
-    let mut events = Vec::new();
-    let (state, refused) = order_log::replay_into(snapshot, &entries[..up_to], &mut events);
-    let trades = events.iter().filter_map(|event| match event {
-        Event::Trade(trade) => Some(*trade),
-        Event::OrderAccepted { .. } | Event::OrderClosed { .. } => None,
-    });
+    let mut made = Trades::default();
+    let (state, refused) = order_log::replay_into(snapshot, &entries[..up_to], &mut made);
     Reckoned {
         state,
-        trades: trades.collect(),
+        trades: made.0,
         refused,
+    }
+}
+
+/// Keeps the trades and nothing else.
+#[derive(Default)]
+struct Trades(Vec<Trade>);
+
+impl EventSink for Trades {
+    fn push(&mut self, event: Event) {
+        if let Event::Trade(trade) = event {
+            self.0.push(trade);
+        }
     }
 }
 

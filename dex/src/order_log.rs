@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Command, Event, Outcome};
+use crate::command::{Command, EventSink, Outcome};
 use crate::exchange::Exchange;
 use crate::types::{Seq, Side, StableHash, Tif};
 
@@ -197,30 +197,20 @@ pub(crate) fn link(chain: u64, seq: Seq, command: &Command) -> u64 {
 /// Replays log entries on `from`. Entries that `from` has already applied are passed over, so a tail may overlap.
 #[must_use]
 pub fn replay(from: Exchange, entries: &[LogEntry]) -> Exchange {
-    // Nobody reads what happened, so it need not pile up.
-    replay_each(from, entries, &mut Vec::new(), Vec::clear).0
+    // Nobody reads what happened.
+    replay_into(from, entries, &mut ()).0
 }
 
-/// Replays log entries on `from`, appending what happens to `events`. The second value names
+/// Replays log entries on `from` and tells `events` what happens. The second value names
 /// the entries that the build refused although they are in the log: none unless two builds disagree.
 ///
 /// # Panics
 /// If the entries leave a gap.
 #[must_use]
 pub fn replay_into(
-    from: Exchange,
-    entries: &[LogEntry],
-    events: &mut Vec<Event>,
-) -> (Exchange, Vec<Seq>) {
-    replay_each(from, entries, events, |_| {})
-}
-
-/// [`replay_into`], with `done` after each entry.
-fn replay_each(
     mut from: Exchange,
     entries: &[LogEntry],
-    events: &mut Vec<Event>,
-    done: impl Fn(&mut Vec<Event>),
+    events: &mut impl EventSink,
 ) -> (Exchange, Vec<Seq>) {
     let mut refused = Vec::new();
     for entry in entries {
@@ -234,7 +224,6 @@ fn replay_each(
             refused.push(entry.seq);
             from.skip(entry.seq);
         }
-        done(events);
     }
     (from, refused)
 }

@@ -4,7 +4,7 @@
 //! fd1-<Crockford's base32 of: payload ‖ CRC32 of payload>
 //! payload: world u8 │ seed │ scenario │ runbook │ made                (numbers are LEB128)
 //!   world:    1 sim, 2 kind; with its highest bit set, the drill ends once what recovered has held, and deploys sooner
-//!             with the next one set, `made` is there
+//!             with the next one set, `made` is there; with the one after that set, the drill ends once it is settled
 //!   scenario: 0 │ length name │ digest u64    a built-in scenario, to the letter
 //!             1 │ length deflate(text)        any other
 //!   runbook:  0 │ digest u64                  the built-in runbook
@@ -23,6 +23,8 @@ const PREFIX: &str = "fd1-";
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Set in the byte that names the world: see [`Until::Held`].
 const HELD: u8 = 0x80;
+/// Set in the byte that names the world: see [`Until::Settled`].
+const SETTLED: u8 = 0x20;
 /// Set in the byte that names the world: the token says by which build it was made, and what came of the drill.
 const MADE: u8 = 0x40;
 /// Longest scenario or runbook that a token may carry.
@@ -212,6 +214,7 @@ impl Token {
     ) -> String {
         let until = match until {
             Until::Duration => 0,
+            Until::Settled => SETTLED,
             Until::Held => HELD,
         };
         let says = if made.is_some() { MADE } else { 0 };
@@ -258,11 +261,13 @@ impl Token {
         let mut rest = payload.as_slice();
         let malformed = TokenError::Content;
         let code = take_bytes(&mut rest, 1).ok_or(malformed("world"))?[0];
-        let world = WorldKind::from_code(code & !(HELD | MADE)).ok_or(malformed("world"))?;
-        let until = if code & HELD == 0 {
-            Until::Duration
-        } else {
-            Until::Held
+        let world = code & !(HELD | MADE | SETTLED);
+        let world = WorldKind::from_code(world).ok_or(malformed("world"))?;
+        let until = match code & (HELD | SETTLED) {
+            0 => Until::Duration,
+            SETTLED => Until::Settled,
+            HELD => Until::Held,
+            _ => return Err(malformed("until")),
         };
         let seed = take_number(&mut rest).ok_or(malformed("seed"))?;
         let (scenario_file, scenario_text) = take_scenario(&mut rest)?;

@@ -13,13 +13,13 @@ fn scenario(index: usize) -> Scenario {
 
 proptest! {
     #[test]
-    fn a_token_survives(seed: u64, index in 0..5_usize, accounts in 2..5_000_u32, drawn: bool, held: bool, fingerprint: Option<u64>, edit in "[ -~\n]{0,40}") {
+    fn a_token_survives(seed: u64, index in 0..5_usize, accounts in 2..5_000_u32, drawn: bool, until in 0..3_usize, fingerprint: Option<u64>, edit in "[ -~\n]{0,40}") {
         let mut scenario = scenario(index);
         if drawn {
             scenario = scenario.with(|s| s.load.accounts = accounts);
         }
         let made = fingerprint.map(Made::here);
-        let until = if held { Until::Held } else { Until::Duration };
+        let until = [Until::Duration, Until::Settled, Until::Held][until];
         let runbook = if edit.is_empty() { RUNBOOK.to_owned() } else { RUNBOOK.replace("First", &edit) };
         let text = Token::encode(WorldKind::Sim, seed, until, &scenario, &runbook, RUNBOOK, made);
         for text in [text.clone(), text.to_uppercase(), format!(" {text}\n")] {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use dex::command::{Command, Event};
+use dex::command::Command;
 use dex::market::MarketSpec;
 use dex::types::{AccountId, MarketId, OrderId, Price, Qty, Side, Tif};
 
@@ -42,6 +42,8 @@ pub(super) struct Waiting {
 pub(super) struct InFlight {
     slots: VecDeque<Waiting>,
     base: u64,
+    /// When the oldest one that is waited for was sent; `u64::MAX`: none is.
+    oldest_sent: u64,
 }
 
 impl InFlight {
@@ -49,6 +51,7 @@ impl InFlight {
         Self {
             slots: VecDeque::with_capacity(capacity),
             base: 1,
+            oldest_sent: u64::MAX,
         }
     }
 
@@ -60,13 +63,8 @@ impl InFlight {
 
     #[inline]
     pub(super) fn push(&mut self, waiting: Waiting) {
+        self.oldest_sent = self.oldest_sent.min(waiting.sent);
         self.slots.push_back(waiting);
-    }
-
-    /// The oldest request that is waited for: when it was sent.
-    #[inline]
-    pub(super) fn oldest_sent(&self) -> Option<u64> {
-        self.slots.front().map(|w| w.sent)
     }
 
     /// Ends the wait for a request, if it is waited for.
@@ -78,11 +76,24 @@ impl InFlight {
         }
         slot.open = false;
         let waiting = *slot;
-        while self.slots.front().is_some_and(|w| !w.open) {
+        if id == self.base {
+            self.pass_over_closed();
+        }
+        Some(waiting)
+    }
+
+    /// The oldest request is not waited for any more.
+    fn pass_over_closed(&mut self) {
+        let mut oldest_sent = u64::MAX;
+        while let Some(oldest) = self.slots.front() {
+            if oldest.open {
+                oldest_sent = oldest.sent;
+                break;
+            }
             self.slots.pop_front();
             self.base += 1;
         }
-        Some(waiting)
+        self.oldest_sent = oldest_sent;
     }
 
     /// The commands of the requests that are waited for.
@@ -200,8 +211,8 @@ impl Clients {
     #[inline]
     pub(super) fn next_timeout(&self) -> u64 {
         self.in_flight
-            .oldest_sent()
-            .map_or(u64::MAX, |sent| sent + self.load.timeout.0)
+            .oldest_sent
+            .saturating_add(self.load.timeout.0)
     }
 
     /// 64 random bits for a request's way through the network.
@@ -312,10 +323,8 @@ impl Clients {
 
     /// Owners of resting orders learn that they were filled.
     #[inline]
-    pub(super) fn order_closed(&mut self, event: &Event) {
-        if let Event::OrderClosed { order, .. } = event {
-            let bit = order.0 % FILLED_BITS;
-            self.filled[(bit / 64) as usize] |= 1 << (bit % 64);
-        }
+    pub(super) fn order_closed(&mut self, order: OrderId) {
+        let bit = order.0 % FILLED_BITS;
+        self.filled[(bit / 64) as usize] |= 1 << (bit % 64);
     }
 }

@@ -5,17 +5,17 @@
 
 use std::collections::VecDeque;
 
-use dex::command::{Command, Event, Outcome};
+use dex::command::{Command, Event, EventSink, Outcome, Trade};
 use dex::gateway::{Decision, Request};
 
-use super::clients::{DISCONNECTED, Waiting};
+use super::clients::{Clients, DISCONNECTED, Waiting};
 use super::draws::network_us;
 use super::faults::ShownIn;
 use super::leader::Readiness;
 use super::pod::{Answer, Hop};
 use super::record::{Acknowledged, ErrorKind, Seen};
 use super::venue::{Due, Exchange};
-use crate::database::order_content;
+use crate::database::{TradeRow, order_content};
 use sim::application::Application as _;
 use sim::time::Micros;
 
@@ -91,6 +91,83 @@ impl Replies {
     #[inline]
     fn pop(&mut self) -> Option<Reply> {
         self.0.pop_front()
+    }
+}
+
+/// Trades that were executed for clients whose answers are on their way, numbered from the first one of all.
+#[derive(Debug)]
+pub(super) struct Executed {
+    trades: Vec<Acknowledged>,
+    /// Number of the first one that is kept.
+    first: u64,
+    /// How many may be kept until it is looked again which ones no answer carries any more.
+    kept_max: usize,
+}
+
+impl Executed {
+    /// The least that may be kept.
+    const KEPT: usize = 4_096;
+
+    pub(super) fn new() -> Self {
+        Self {
+            trades: Vec::with_capacity(Self::KEPT),
+            first: 0,
+            kept_max: Self::KEPT,
+        }
+    }
+
+    /// Number of the next one.
+    #[inline]
+    fn end(&self) -> u64 {
+        self.first + self.trades.len() as u64
+    }
+
+    /// Adds the trades of an answer that is about to be sent, and forgets those that none of `replies` carries.
+    #[inline]
+    fn extend(&mut self, rows: &[TradeRow], replies: &Replies) {
+        if self.trades.len() >= self.kept_max {
+            let end = self.end();
+            let carried = replies.0.iter().filter(|reply| reply.trades > 0);
+            let first = carried.map(|reply| reply.trades_from).min().unwrap_or(end);
+            self.trades.drain(..(first - self.first) as usize);
+            self.first = first;
+            // Where most of them are under way, it is looked again only after as many more.
+            self.kept_max = Self::KEPT.max(self.trades.len() * 2);
+        }
+        self.trades.extend(rows.iter().map(|row| Acknowledged {
+            id: row.id,
+            content: row.content,
+        }));
+    }
+
+    #[inline]
+    fn get(&self, from: u64, count: u32) -> &[Acknowledged] {
+        if count == 0 {
+            return &[];
+        }
+        let from = (from - self.first) as usize;
+        &self.trades[from..from + count as usize]
+    }
+}
+
+/// Who is told of what a command brings about.
+struct Told<'a> {
+    unread: &'a mut Vec<Trade>,
+    unseen: &'a mut Vec<Trade>,
+    clients: &'a mut Clients,
+}
+
+impl EventSink for Told<'_> {
+    #[inline]
+    fn push(&mut self, event: Event) {
+        match event {
+            Event::Trade(trade) => {
+                self.unread.push(trade);
+                self.unseen.push(trade);
+            }
+            Event::OrderClosed { order, .. } => self.clients.order_closed(order),
+            Event::OrderAccepted { .. } => {}
+        }
     }
 }
 
@@ -221,7 +298,7 @@ impl Exchange {
                 };
                 gateway.hops.push_back(hop);
                 if gateway.hops.len() == 1 {
-                    self.find_next_hop();
+                    self.hop_came(due, index);
                 }
                 return;
             }
@@ -292,21 +369,36 @@ impl Exchange {
 
     /// Finds the next command that reaches the engine.
     pub(super) fn find_next_hop(&mut self) {
-        let mut next = (u64::MAX, 0);
+        let mut first = (u64::MAX, 0);
         if !self.db.tables_locked() {
             for index in &self.live_gateways {
                 if let Some(hop) = self.gateways[*index as usize].hops.front() {
                     // Among commands that wait for the engine, the one that came first.
-                    if (hop.due, *index) < next {
-                        next = (hop.due, *index);
+                    if (hop.due, *index) < first {
+                        first = (hop.due, *index);
                     }
                 }
             }
-            if next.0 != u64::MAX {
-                next.0 = next.0.max(self.engine_free);
-            }
         }
-        self.next_hop = next;
+        self.set_first_hop(first);
+    }
+
+    /// A gateway that had no command for the engine has one now: as [`Self::find_next_hop`], with one comparison.
+    #[inline]
+    fn hop_came(&mut self, due: u64, gateway: u32) {
+        if self.first_hop.0 == u64::MAX || self.db.tables_locked() {
+            return self.find_next_hop();
+        }
+        self.set_first_hop(self.first_hop.min((due, gateway)));
+    }
+
+    #[inline]
+    fn set_first_hop(&mut self, first: (u64, u32)) {
+        self.first_hop = first;
+        self.next_hop = first;
+        if first.0 != u64::MAX {
+            self.next_hop.0 = first.0.max(self.engine_free);
+        }
     }
 
     /// The engine takes a command from a gateway.
@@ -340,10 +432,14 @@ impl Exchange {
     /// The leader executes a command and commits it.
     #[inline]
     fn execute(&mut self, at: u64, hop: &Hop, gateway: usize) -> (Answer, u64, Reply) {
-        self.events.clear();
         let ledger = self.db.ledger_mut();
         let traded = ledger.trades().len();
-        let outcome = ledger.transact(&hop.command, &mut self.events);
+        let mut told = Told {
+            unread: &mut self.unread_trades,
+            unseen: &mut self.unseen_trades,
+            clients: &mut self.clients,
+        };
+        let outcome = ledger.transact(&hop.command, &mut told);
         let work = ledger.state.work();
         self.engine_free = at + work.nanos(self.config.service.matching_unit_ns) / 1_000;
         let mut reply = Reply::plain(0, hop.id, Answer::Ok);
@@ -352,20 +448,10 @@ impl Exchange {
             Outcome::Accepted {
                 order_id, resting, ..
             } => {
-                reply.trades_from = self.executed.len() as u64;
                 let rows = &self.db.ledger().trades()[traded..];
-                self.executed.extend(rows.iter().map(|row| Acknowledged {
-                    id: row.id,
-                    content: row.content,
-                }));
-                for at in 0..self.events.len() {
-                    match self.events[at] {
-                        Event::Trade(trade) => self.traded(trade),
-                        ref closed @ Event::OrderClosed { .. } => self.clients.order_closed(closed),
-                        Event::OrderAccepted { .. } => {}
-                    }
-                }
-                reply.trades = (self.executed.len() as u64 - reply.trades_from) as u32;
+                reply.trades_from = self.executed.end();
+                reply.trades = rows.len() as u32;
+                self.executed.extend(rows, &self.replies);
                 if let Command::Place { account, .. } = hop.command {
                     reply.order = order_id.0;
                     reply.content = order_content(&hop.command);
@@ -420,10 +506,8 @@ impl Exchange {
                 id: reply.order,
                 content: reply.content,
             });
-            let from = reply.trades_from as usize;
-            record
-                .trades
-                .extend_from_slice(&self.executed[from..from + reply.trades as usize]);
+            let trades = self.executed.get(reply.trades_from, reply.trades);
+            record.trades.extend_from_slice(trades);
         }
         let latency = (answer != Answer::Maintenance).then(|| reply.at - waiting.sent);
         self.seen(reply.at, reply.id ^ reply.content, seen, latency);

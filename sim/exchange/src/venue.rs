@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dex::command::{Command, Event, Trade};
+use dex::command::{Command, Trade};
 use dex::exchange::AMPLE_DEPOSIT;
 use dex::gateway::TradingMode;
 use dex::migrations::Migration;
@@ -15,7 +15,7 @@ use super::leader::Leader;
 use super::pod::{GatewayState, Pod};
 use super::record::{Acknowledged, ClientRecord};
 use super::role::Role;
-use super::traffic::Replies;
+use super::traffic::{Executed, Replies};
 use crate::database::{Ledger, LedgerDb, order_content};
 use contract::ledger::DatabaseError;
 use sim::application::PodLogLine;
@@ -74,18 +74,19 @@ pub struct Exchange {
     pub(super) leader: Option<Leader>,
     /// The matching engine works on one command at a time, until here.
     pub(super) engine_free: u64,
+    /// The command that has waited longest for the engine: when it got there, and from which gateway; `u64::MAX`: nobody
+    /// knows of one.
+    pub(super) first_hop: (u64, u32),
     /// When and from which gateway the next command reaches the engine.
     pub(super) next_hop: (u64, u32),
     pub(super) replies: Replies,
     pub(super) clients: Clients,
     pub(super) event_queue: EventQueue<Due>,
-    pub(super) events: Vec<Event>,
-    /// Every trade that was executed for a client, in order; replies refer to them by position.
-    pub(super) executed: Vec<Acknowledged>,
+    pub(super) executed: Executed,
     /// Trades that some risk pod has not read yet.
     pub(super) unread_trades: Vec<Trade>,
     /// Trades that the harness has not looked at yet.
-    unseen_trades: Vec<Trade>,
+    pub(super) unseen_trades: Vec<Trade>,
     pub(super) outbox: Vec<PodLogLine>,
     pub(super) digest: u64,
     pub(super) happenings: u64,
@@ -125,12 +126,12 @@ impl Exchange {
             faults: Faults::default(),
             leader: None,
             engine_free: 0,
+            first_hop: (u64::MAX, 0),
             next_hop: (u64::MAX, 0),
             replies: Replies::new(),
             clients: Clients::new(&config.load, specs, seed),
             event_queue: EventQueue::default(),
-            events: Vec::with_capacity(64),
-            executed: Vec::with_capacity(requests),
+            executed: Executed::new(),
             unread_trades: Vec::with_capacity(4_096),
             unseen_trades: Vec::with_capacity(4_096),
             outbox: Vec::new(),
@@ -180,13 +181,6 @@ impl Exchange {
     pub fn database_mut(&mut self, now: Micros) -> &mut LedgerDb {
         self.catch_up(now);
         &mut self.db
-    }
-
-    /// Remembers what a command has traded, for whoever reads it later.
-    #[inline]
-    pub(super) fn traded(&mut self, trade: Trade) {
-        self.unread_trades.push(trade);
-        self.unseen_trades.push(trade);
     }
 
     /// Trades executed for clients since the last call, in order.

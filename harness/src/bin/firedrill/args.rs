@@ -109,6 +109,9 @@ pub(crate) struct ChaosArgs {
     /// Refuse a runbook with warnings
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Perform each drill to the end of the scenario's `duration`, even where nothing could change its judgement any more
+    #[arg(long, conflicts_with = "world")]
+    pub(crate) whole: bool,
     /// Begin no further drill once so many have failed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_failures: Option<u32>,

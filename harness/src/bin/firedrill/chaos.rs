@@ -17,7 +17,7 @@ use firedrill::stats::show_ms;
 use firedrill::verdict::{self, Verdict};
 use firedrill::worlds::{Plan, Until, WorldError, WorldKind, in_flight};
 
-use crate::args::{ChaosArgs, Format, Output};
+use crate::args::{ChaosArgs, Format, Output, World};
 use crate::exit::{Failure, INTERRUPTED, with_cause};
 use crate::input::Chosen;
 use crate::interrupt::Interrupt;
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     let world = WorldKind::from(args.world);
     let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
     let mut campaign = if args.last_failed {
-        failed_before(world, &runbook)?
+        failed_before(args, world, &runbook)?
     } else {
         asked_for(args, world, &runbook)?
     };
@@ -109,7 +109,7 @@ fn asked_for(
             scenario: Arc::clone(&scenario),
             runbook: runbook.clone(),
             seed,
-            until: Until::Duration,
+            until: until(args),
         })
     };
     let plans = chosen.iter().flat_map(of_scenario).collect();
@@ -124,8 +124,21 @@ fn asked_for(
     })
 }
 
+/// When its drills end.
+fn until(args: &ChaosArgs) -> Until {
+    match args.world {
+        World::Sim if !args.whole => Until::Settled,
+        // In real time a drill ends once what recovered has held, whatever the plan says.
+        World::Sim | World::Kind => Until::Duration,
+    }
+}
+
 /// The drills that did not pass in the last run, with the scenarios as they are now.
-fn failed_before(world: WorldKind, runbook: &LoadedRunbook) -> Result<Campaign, Failure> {
+fn failed_before(
+    args: &ChaosArgs,
+    world: WorldKind,
+    runbook: &LoadedRunbook,
+) -> Result<Campaign, Failure> {
     let again = last_failed::read(world)?;
     let chosen = input::scenarios(&last_failed::scenarios(&again), runbook, true)?;
     let chosen = input::can_be_done(chosen, world)?;
@@ -136,7 +149,7 @@ fn failed_before(world: WorldKind, runbook: &LoadedRunbook) -> Result<Campaign, 
             scenario: Arc::new(failed.applied_to(&now.scenario)),
             runbook: runbook.clone(),
             seed: failed.seed,
-            until: Until::Duration,
+            until: until(args),
         })
     };
     let plans = again.iter().map(plan).collect::<Result<_, Failure>>()?;

@@ -12,6 +12,7 @@
 //! - `ports`: what the executor acts through.
 //! - `faults`: what else goes wrong.
 //! - `probe`: looks at the ledger and the pods while the drill runs.
+//! - `settled`: whether the drill may end before its `duration`.
 //! - `harvest`: the evidence at the end; `record`: what of it rests on the world's own record.
 
 mod deployer;
@@ -23,6 +24,7 @@ mod ports;
 mod probe;
 mod record;
 mod recorder;
+mod settled;
 mod stage;
 
 pub use self::perform::perform;

@@ -10,7 +10,7 @@ use sim_exchange::ExchangeConfig;
 use sim_exchange::{World, WorldConfig};
 
 use super::faults::Injector;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Settling};
 use super::stage::{Refit, SimStage};
 use super::{harvest, objects, ports, probe};
 use crate::evidence::{Evidence, Ms, Outcome};
@@ -78,7 +78,7 @@ fn hurried(plan: &Plan) -> Option<Plan> {
         Some(&trigger.name) == scenario.expect.trigger.as_ref()
             && trigger.looks_back() > LOOKS_BACK_MAX
     };
-    if plan.until == Until::Duration
+    if plan.until != Until::Held
         || scenario.faults.iter().any(|f| f.when == Anchor::Start)
         || plan.runbook.runbook.triggers.iter().any(looks_back)
     {
@@ -134,11 +134,15 @@ async fn drill(
                 said.saw_nothing("no trigger fired until the drill's end");
             }
         }
-        world
-            .sleep_until(ending(&world, plan, &recorder, end).await)
-            .await;
+        recorder.lock().acts_over = true;
+        // Where the looks find out when it ends, the last of them is its end.
+        if plan.until != Until::Settled {
+            let ends = ending(&world, plan, &recorder, end).await;
+            world.sleep_until(ends).await;
+        }
     };
-    let act = join(act, probe::keep_looking(&world, plan, &recorder, end));
+    let look_on = probe::keep_looking(&world, plan, &recorder, &injector, end);
+    let act = join(act, look_on);
     // The injector never completes.
     let count = probe::count_ready(&world, &recorder, &injector);
     let inject = join(injector.run(later), count);
@@ -147,8 +151,10 @@ async fn drill(
     let mut notes = recorder.lock();
     let end_ms = notes.end.unwrap_or(end).as_millis();
     let deployed = notes.deployed.take();
-    let evidence = &mut notes.evidence;
-    harvest::take(&world, plan, evidence, deployed.as_ref(), end_ms);
+    if notes.settling != Settling::Settled {
+        let evidence = &mut notes.evidence;
+        harvest::take(&world, plan, evidence, deployed.as_ref(), end_ms);
+    }
     let told = told_by_clients(&notes.evidence);
     notes.timeline.extend(told);
     let said = format!("{:?}", notes.evidence.executor);
@@ -167,7 +173,7 @@ async fn drill(
 
 /// When the drill ends, awaited until that is known: at `end`, or as [`Until::Held`] says.
 async fn ending(world: &World, plan: &Plan, recorder: &Recorder, end: Micros) -> Micros {
-    if plan.until == Until::Duration {
+    if plan.until != Until::Held {
         return end;
     }
     let hold = Micros::from(plan.scenario.timing.hold);
@@ -203,7 +209,7 @@ async fn ending(world: &World, plan: &Plan, recorder: &Recorder, end: Micros) ->
 }
 
 /// When a fault last began or ended: what comes of it must have its time, too.
-fn last_fault_ms(evidence: &Evidence) -> Ms {
+pub(super) fn last_fault_ms(evidence: &Evidence) -> Ms {
     let instants = evidence
         .faults
         .iter()

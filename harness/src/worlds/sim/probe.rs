@@ -7,11 +7,12 @@ use sim_exchange::{World, WorldState};
 
 use super::faults::Injector;
 use super::recorder::Recorder;
+use super::settled;
 use crate::evidence::{Evidence, PodLog, PodSeen, Probe, ms};
 use crate::scenario::Anchor;
-use crate::worlds::Plan;
 use crate::worlds::common::build_version;
 use crate::worlds::common::manifests::{APP, NAMESPACE};
+use crate::worlds::{Plan, Until};
 
 /// While nothing happens.
 pub(super) const CALM: Micros = Micros::from_secs(10);
@@ -26,8 +27,15 @@ const HEED: Micros = Micros::from_millis(100);
 /// For how long the ledger must have been sound, after the trigger, until a close look is no longer needed.
 const SOUND_MS: u64 = 30_000;
 
-/// Looks now and then until `end`, or an earlier end that is noted, the last time at that instant itself.
-pub(super) async fn keep_looking(world: &World, plan: &Plan, recorder: &Recorder, end: Micros) {
+/// Looks now and then until `end`, or an earlier end that is noted, the last time at that instant itself; or until a look
+/// finds that the drill is settled.
+pub(super) async fn keep_looking(
+    world: &World,
+    plan: &Plan,
+    recorder: &Recorder,
+    injector: &Injector,
+    end: Micros,
+) {
     let mut next = Micros::from(plan.scenario.timing.warm_up.min(CALM.as_duration()));
     loop {
         let end = recorder.lock().end.unwrap_or(end);
@@ -36,6 +44,10 @@ pub(super) async fn keep_looking(world: &World, plan: &Plan, recorder: &Recorder
         look(world, plan, recorder);
         let now = world.now();
         if now >= end {
+            return;
+        }
+        if plan.until == Until::Settled && settled::is_settled(world, plan, recorder, injector) {
+            recorder.lock().end = Some(now);
             return;
         }
         let notes = recorder.lock();

@@ -25,6 +25,22 @@ pub(super) struct Notes {
     pub(super) deployed: Option<record::Deployed>,
     /// When the drill ends, once that is known to be before its `duration`.
     pub(super) end: Option<Micros>,
+    /// Whether the acts are over: no executor of them and no deployer does anything any more.
+    pub(super) acts_over: bool,
+    /// How it was found whether the drill is [settled](crate::worlds::Until::Settled).
+    pub(super) settling: Settling,
+}
+
+/// Whether a drill can end before its `duration`, as far as that was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Settling {
+    /// Nobody knows yet.
+    #[default]
+    Open,
+    /// It did not pass when all was at rest, so it goes on to its `duration`.
+    GoesOn,
+    /// It is settled, and the evidence is whole.
+    Settled,
 }
 
 /// Clones share the notes.
@@ -41,6 +57,8 @@ impl Recorder {
             timeline: Vec::new(),
             deployed: None,
             end: None,
+            acts_over: false,
+            settling: Settling::Open,
         })))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dex::Exchange as Core;
-use dex::command::{Command, Event, Outcome, Trade};
+use dex::command::{Command, Event, EventSink, Outcome, Trade};
 use dex::order_log::{OrderLog, replay_into};
 use dex::release::{Build, SchemaVersion};
 use dex::types::{AccountId, AssetId, Seq, Side, StableHash, Tif};
@@ -259,41 +259,34 @@ impl Ledger {
     }
 
     /// One transaction of the leader: applies `command` and writes log entry, trades and state.
-    /// What happened is appended to `events`. The state tables must be up to date with the log.
+    /// `events` is told what happened. The state tables must be up to date with the log.
     #[inline]
-    pub(crate) fn transact(&mut self, command: &Command, events: &mut Vec<Event>) -> Outcome {
+    pub(crate) fn transact(&mut self, command: &Command, events: &mut impl EventSink) -> Outcome {
         let seq = Seq(self.state.seq().0 + 1);
-        let outcome = self.state.apply(seq, command, events);
+        let mut inserts = Inserts {
+            trades: &mut self.trades,
+            then: events,
+        };
+        // Only a command that is accepted makes trades.
+        let outcome = self.state.apply(seq, command, &mut inserts);
         if let Outcome::Accepted { .. } = outcome {
             self.log
                 .append(seq, *command)
                 .expect("the log and the state tables advance together");
-            self.insert_trades(events);
         }
         outcome
     }
 
     /// [`Self::transact`], after what the state tables lack of the log: what a session does that has just begun.
     pub(super) fn transact_after_replay(&mut self, command: &Command) -> Outcome {
-        let mut events = Vec::new();
         let tail = self.log.after(self.state.seq()).to_vec();
-        let (state, _) = replay_into(self.state.clone(), &tail, &mut events);
+        let mut inserts = Inserts {
+            trades: &mut self.trades,
+            then: &mut (),
+        };
+        let (state, _) = replay_into(self.state.clone(), &tail, &mut inserts);
         self.state = state;
-        self.insert_trades(&events);
-        events.clear();
-        self.transact(command, &mut events)
-    }
-
-    #[inline]
-    fn insert_trades(&mut self, events: &[Event]) {
-        for event in events {
-            if let Event::Trade(trade) = event {
-                self.trades.push(TradeRow {
-                    id: trade.id.0,
-                    content: trade_content(trade),
-                });
-            }
-        }
+        self.transact(command, &mut ())
     }
 
     /// The leader writes down a state that it computed from `loaded` by replaying the log, with the trades of the replay. Like a
@@ -328,5 +321,24 @@ impl Ledger {
             self.state
                 .book_without_counter_entry(account, asset, amount);
         }
+    }
+}
+
+/// Inserts a row for each trade, and tells somebody else of everything.
+struct Inserts<'a, S> {
+    trades: &'a mut Vec<TradeRow>,
+    then: &'a mut S,
+}
+
+impl<S: EventSink> EventSink for Inserts<'_, S> {
+    #[inline]
+    fn push(&mut self, event: Event) {
+        if let Event::Trade(trade) = &event {
+            self.trades.push(TradeRow {
+                id: trade.id.0,
+                content: trade_content(trade),
+            });
+        }
+        self.then.push(event);
     }
 }

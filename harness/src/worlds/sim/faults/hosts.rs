@@ -32,6 +32,8 @@ pub(super) struct Hosts {
     still: Option<BoxFuture<'static, ()>>,
     /// What the other hosts that have begun will say.
     others: Vec<Ending>,
+    /// How many other hosts are at work, or wait until they begin.
+    at_work: usize,
 }
 
 impl Injector {
@@ -47,6 +49,11 @@ impl Injector {
     /// A host for one of those faults.
     pub(in super::super) fn add_host(&self, host: Arc<dyn Host>, event: TriggerEvent) {
         self.lock().hosts.spare.push((host, event));
+    }
+
+    /// Whether another host is at work, or will be.
+    pub(in super::super) fn others_at_work(&self) -> bool {
+        self.lock().hosts.at_work > 0
     }
 
     /// `run` on a host that stands still while a fault says so.
@@ -108,7 +115,11 @@ fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> B
     };
     let refused = Arc::new(AtomicBool::new(false));
     let (tell, told) = oneshot::channel();
-    injector.lock().hosts.others.push(told);
+    {
+        let hosts = &mut injector.lock().hosts;
+        hosts.others.push(told);
+        hosts.at_work += 1;
+    }
     let start_at = world.now() + Micros::from(fault.delay.unwrap_or_default());
     let start = world.sleep_until(start_at);
     let (seen, notes, clock) = (
@@ -116,6 +127,7 @@ fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> B
         injector.recorder.clone(),
         world.clone(),
     );
+    let hosts = injector.clone();
     tokio::spawn(async move {
         start.await;
         let ended = if paused {
@@ -128,6 +140,7 @@ fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> B
             let why = failed.to_string();
             notes.tell(clock.now(), "executor", "another host", why);
         }
+        hosts.lock().hosts.at_work -= 1;
         // The first host may have no use for it.
         let _ = tell.send(ended);
     });

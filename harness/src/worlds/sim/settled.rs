@@ -1,0 +1,130 @@
+//! Whether a drill may end before its scenario's `duration`, because nothing is left that could change its judgement
+//! ([`Until::Settled`](crate::worlds::Until::Settled)).
+//!
+//! It may if it passes as it stands, and all of this holds:
+//!
+//! - Every executor has ended and claims a recovery, so that nobody acts on the exchange any more.
+//! - Every fault has begun and is over, and what comes of the last one had as long as a recovery must hold.
+//! - What recovered has held for as long as the scenario asks. Since the seconds that date the recovery, no request
+//!   failed or was refused for maintenance, and at most half as many as may be were slow.
+//! - Every Deployment has the pods that it wants, all of them Ready, and there is no other pod. So no controller and no
+//!   kubelet has anything left to do, and nothing waits for a back-off or a deadline.
+//! - Every oracle passes: the prior release runs in every pod and has written the ledger alone since its recovery, trading is
+//!   open, and the lasting state is what it was.
+//!
+//! From then on the drill is its own steady state again: one build, sound in every pod, under the load of the warm-up. Its requests
+//! don't fail and its ledger stays what its engine makes of the log. The judgement is asked once. Whatever does not pass then goes on
+//! to its `duration`, so that the findings of a failure are those of the whole drill.
+
+use sim::cluster::{self, Kind};
+use sim_exchange::{World, WorldState};
+
+use super::faults::Injector;
+use super::harvest;
+use super::perform::last_fault_ms;
+use super::recorder::{Recorder, Settling};
+use crate::evidence::{Ms, Outcome, ms};
+use crate::oracles::{self, recovery};
+use crate::verdict::{Verdict, judge};
+use crate::worlds::Plan;
+use crate::worlds::common::manifests::NAMESPACE;
+
+/// Whether the drill is settled now, right after a look at the ledger. If it is, the evidence has been taken.
+pub(super) fn is_settled(
+    world: &World,
+    plan: &Plan,
+    recorder: &Recorder,
+    injector: &Injector,
+) -> bool {
+    let now_ms = world.now().as_millis();
+    if !is_idle(recorder, injector) || !has_held(world, plan, recorder, now_ms) {
+        return false;
+    }
+    if !world.with(|state| is_at_rest(state)) {
+        return false;
+    }
+    let mut notes = recorder.lock();
+    let mut evidence = notes.evidence.clone();
+    harvest::take(world, plan, &mut evidence, notes.deployed.as_ref(), now_ms);
+    let passes = judge(&oracles::ask_all(&evidence)).overall == Verdict::Pass;
+    notes.settling = if passes {
+        notes.evidence = evidence;
+        Settling::Settled
+    } else {
+        Settling::GoesOn
+    };
+    passes
+}
+
+/// Whether nobody is at work on the exchange any more, and nobody will be.
+fn is_idle(recorder: &Recorder, injector: &Injector) -> bool {
+    let notes = recorder.lock();
+    let evidence = &notes.evidence;
+    notes.acts_over
+        && notes.settling == Settling::Open
+        && evidence.executor.trigger.is_some()
+        && evidence.executor.outcome == Outcome::Recovered
+        && evidence.faults.iter().all(|fault| fault.ended_ms.is_some())
+        && !injector.others_at_work()
+}
+
+/// Whether what recovered has held for long enough, without a failure since.
+fn has_held(world: &World, plan: &Plan, recorder: &Recorder, now_ms: Ms) -> bool {
+    let dated_after_ms = recovery::WINDOW_S as Ms * 1_000;
+    let held_ms = ms(plan.scenario.timing.hold) + dated_after_ms;
+    let mut evidence = {
+        let notes = recorder.lock();
+        let trigger = notes.evidence.executor.trigger.as_ref();
+        // Sooner, nobody can have recovered for so long.
+        if trigger.is_none_or(|trigger| now_ms < trigger.at_ms + held_ms) {
+            return false;
+        }
+        notes.evidence.clone()
+    };
+    evidence.seconds = harvest::seconds(world, plan, now_ms);
+    let Some(tail) = recovery::tail(&evidence) else {
+        return false;
+    };
+    let since_ms = tail.recovered_ms.max(last_fault_ms(&evidence));
+    let total = tail.total;
+    now_ms >= since_ms + held_ms
+        && total.errors == 0
+        && total.maintenance == 0
+        && total.slow * 200 <= total.counted()
+}
+
+/// Whether every Deployment of the exchange has what it wants, and there is no other pod.
+fn is_at_rest(state: &WorldState) -> bool {
+    let mut wanted = 0;
+    for deployment in state.cluster.objects(Kind::Deployment, NAMESPACE) {
+        let (spec, status) = (&deployment["spec"], &deployment["status"]);
+        let count = |value: &cluster::Value| value.as_u64().unwrap_or(0);
+        let replicas = count(&spec["replicas"]);
+        let observed = count(&status["observedGeneration"]);
+        let every = [
+            "replicas",
+            "updatedReplicas",
+            "readyReplicas",
+            "availableReplicas",
+        ];
+        if observed != count(&deployment["metadata"]["generation"])
+            || every.iter().any(|key| count(&status[*key]) != replicas)
+        {
+            return false;
+        }
+        wanted += replicas;
+    }
+    let mut pods = 0;
+    for pod in state.cluster.objects(Kind::Pod, NAMESPACE) {
+        let conditions = pod["status"]["conditions"].as_array();
+        let is_ready = conditions.is_some_and(|all| {
+            let mut all = all.iter();
+            all.any(|it| it["type"] == "Ready" && it["status"] == "True")
+        });
+        if !is_ready || pod["metadata"]["deletionTimestamp"].as_str().is_some() {
+            return false;
+        }
+        pods += 1;
+    }
+    wanted > 0 && pods == wanted
+}
