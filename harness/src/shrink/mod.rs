@@ -232,7 +232,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{cut_down, lacking, simpler};
-    use crate::scenario::{Crash, CrashSide, Scenario, find};
+    use crate::scenario::{Bursts, Crash, CrashSide, Deployment, Scenario, Strategy, Timing, find};
 
     #[test]
     fn simplifying_ends_and_every_step_loads() {
@@ -245,6 +245,20 @@ mod tests {
                     side: CrashSide::After,
                     resume_after: std::time::Duration::from_secs(2),
                 });
+                s.ledger.more_mb = 100;
+                s.timing.poll_interval = std::time::Duration::from_secs(2);
+                s.load.bursts = Some(Bursts {
+                    rate_per_s: 900,
+                    every: Bursts::EVERY,
+                    lasts: Bursts::LASTS,
+                });
+                s.deployments = ["gateway", "risk"]
+                    .map(|service| Deployment {
+                        service: service.to_owned(),
+                        replicas: Some(4),
+                        strategy: Some(Strategy::Recreate),
+                    })
+                    .to_vec();
             });
         let mut steps = 0;
         while let Some(next) = simpler(&scenario).into_iter().next() {
@@ -254,8 +268,10 @@ mod tests {
             steps += 1;
             assert!(steps < 50, "{scenario:?}");
         }
-        assert!(steps >= 6);
-        assert!(scenario.faults.is_empty());
+        assert!(steps >= 11);
+        assert!(scenario.faults.is_empty() && scenario.deployments.is_empty());
+        assert_eq!((scenario.load.bursts, scenario.ledger.more_mb), (None, 0));
+        assert_eq!(scenario.timing.poll_interval, Timing::POLL_INTERVAL);
         assert_eq!((scenario.crash, scenario.load.markets), (None, 1));
         assert!(scenario.load.accounts <= 10);
     }

@@ -284,14 +284,162 @@ pub struct NoRelease;
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::LazyLock;
 
     use super::*;
-    use crate::scenario::fault::FAULTS;
+    use crate::scenario::fault::{FAULTS, Need};
+    use crate::scenario::{Anchor, CrashSide, Fault, Strategy, Timing};
     use crate::search::coverage::Met;
+    use crate::search::heal::heals;
     use crate::search::reach::SHORT;
 
-    fn space() -> Space {
-        Space::new(&LoadedRunbook::built_in().expect("valid"))
+    /// One for all tests, as it performs a drill of each release in which the executor is to die late.
+    static SPACE: LazyLock<Space> =
+        LazyLock::new(|| Space::new(&LoadedRunbook::built_in().expect("valid")));
+
+    fn space() -> &'static Space {
+        &SPACE
+    }
+
+    fn drawn(count: u64) -> Vec<Drawn> {
+        let coverage = Coverage::default();
+        let numbers = 0..count;
+        let drawn = numbers.map(|number| space().draw(3, number, &coverage));
+        drawn.collect::<Result<_, _>>().expect("there are releases")
+    }
+
+    #[test]
+    fn every_part_of_a_drill_is_drawn() {
+        let drawn = drawn(1_500);
+        let any = |what: &str, has: &dyn Fn(&Drawn) -> bool| {
+            assert!(drawn.iter().any(has), "{what}");
+        };
+        let load = |of: &Drawn| of.plan.scenario.load;
+        let faults = |of: &Drawn, has: &dyn Fn(&Fault) -> bool| {
+            let mut faults = of.plan.scenario.faults.iter();
+            faults.any(has)
+        };
+        any("a quiet exchange", &|it| load(it).rate_per_s < 30);
+        any("a busy one", &|it| load(it).rate_per_s > 1_500);
+        any("bursts", &|it| {
+            let bursts = load(it).bursts;
+            bursts.is_some_and(|bursts| bursts.rate_per_s > load(it).rate_per_s)
+        });
+        any("quiet times", &|it| {
+            let bursts = load(it).bursts;
+            bursts.is_some_and(|bursts| bursts.rate_per_s < load(it).rate_per_s)
+        });
+        any("a large ledger", &|it| {
+            it.plan.scenario.ledger.more_mb > 1_000
+        });
+        any("pods that are replaced all at once", &|it| {
+            let mut deployments = it.plan.scenario.deployments.iter();
+            deployments.any(|it| it.strategy == Some(Strategy::Recreate))
+        });
+        any("many gateways", &|it| {
+            let mut deployments = it.plan.scenario.deployments.iter();
+            deployments.any(|it| it.service == "gateway" && it.replicas > Some(6))
+        });
+        any("another interval of scrapes", &|it| {
+            it.plan.scenario.timing.scrape_interval != Timing::SCRAPE_INTERVAL
+        });
+        any("a late deployment", &|it| {
+            it.plan.scenario.timing.deploy_at > Duration::from_secs(250)
+        });
+        any("a whole drill", &|it| it.plan.until == Until::Duration);
+        any("an instant between two steps", &|it| {
+            faults(it, &|fault| matches!(fault.when, Anchor::After(_)))
+        });
+        any("a fault without end", &|it| {
+            faults(it, &|fault| {
+                fault.kind.spec().lasts == Need::May && fault.lasts.is_none()
+            })
+        });
+        any("a second host", &|it| {
+            faults(it, &|fault| fault.kind == FaultKind::SecondExecutor)
+        });
+        any("a stall", &|it| {
+            faults(it, &|fault| fault.kind == FaultKind::ExecutorPaused)
+        });
+        for side in [CrashSide::Before, CrashSide::After] {
+            let late = |it: &Drawn| {
+                let crash = it.plan.scenario.crash;
+                crash.is_some_and(|crash| crash.side == side && crash.request > 70)
+            };
+            any("a late death", &late);
+        }
+        any("faults that all heal", &|it| {
+            let faults = &it.plan.scenario.faults;
+            it.half == Half::Hostile
+                && faults.len() > 2
+                && faults.iter().all(|fault| heals(fault.kind.spec()))
+        });
+    }
+
+    #[test]
+    fn a_survivable_drill_leaves_the_time_for_its_proof() {
+        let survivable = drawn(600);
+        let survivable = survivable.iter().filter(|it| it.half == Half::Survivable);
+        let mut tried = 0;
+        for drawn in survivable {
+            let scenario = &drawn.plan.scenario;
+            let plan = planned(scenario, &drawn.plan.runbook.runbook);
+            let plan = plan.expect("a trigger fires").expect("there is a plan");
+            let way = Way::of(&plan, drawn.plan.runbook.runbook.rto);
+            assert!(way.fits(&scenario.load), "{}", scenario.text);
+            let all_at_once =
+                |it: &crate::scenario::Deployment| it.strategy == Some(Strategy::Recreate);
+            assert!(!scenario.deployments.iter().any(all_at_once));
+            tried += 1;
+        }
+        assert!(tried > 200, "{tried}");
+    }
+
+    #[test]
+    fn a_part_that_draws_more_leaves_the_others_as_they_were() {
+        let mut seen = Coverage::default();
+        let space = space();
+        for number in 0..40 {
+            let before = space.draw(9, number, &seen).expect("drawn");
+            for fault in &before.plan.scenario.faults {
+                let met = Met::Began {
+                    kind: fault.kind.as_str(),
+                    target: fault.target.clone(),
+                    at: fault.when.to_text(),
+                };
+                seen.add(met, 1_000);
+            }
+            let after = space.draw(9, number, &seen).expect("drawn");
+            let rest = |of: &Drawn| {
+                let scenario = &of.plan.scenario;
+                (
+                    scenario.load,
+                    scenario.ledger,
+                    scenario.deployments.clone(),
+                    scenario.timing.deploy_at,
+                    scenario.release.clone(),
+                    of.plan.seed,
+                    of.half,
+                )
+            };
+            assert_eq!(rest(&before), rest(&after));
+        }
+    }
+
+    #[test]
+    fn a_drill_about_a_kind_has_one_fault_of_it() {
+        for spec in FAULTS {
+            for number in 0..3 {
+                let drawn = space().draw_about(spec.kind, 5, number).expect("drawn");
+                let scenario = &drawn.plan.scenario;
+                let kinds: Vec<FaultKind> = scenario.faults.iter().map(|it| it.kind).collect();
+                assert_eq!(kinds, [spec.kind]);
+                assert!(scenario.crash.is_none());
+                scenario
+                    .fits("drawn", &drawn.plan.runbook.runbook)
+                    .expect("it can begin");
+            }
+        }
     }
 
     #[test]
