@@ -73,11 +73,6 @@ impl Way {
         budgets.max().unwrap_or_default()
     }
 
-    /// What the steps that stand by take, each once.
-    pub(super) fn stand_by(&self) -> Duration {
-        self.stand_by
-    }
-
     /// Position of the first step that is not done, if those are that `done` names with their services. A proof that was begun may
     /// begin anew, so that none of its steps counts as done.
     pub(super) fn next<'a>(&self, done: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> usize {

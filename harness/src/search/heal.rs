@@ -127,7 +127,7 @@ pub(super) fn due(drilled: &Plan, result: &DrillResult) -> Option<Due> {
     let until = course.gave_up_ms.unwrap_or(Ms::MAX);
     let healed = healed_ms(scenario, result, &way, until).map(|at| at.max(trigger));
     let recovers = healed.is_some_and(|healed| {
-        let since = Duration::from_millis(healed - trigger) + way.stand_by();
+        let since = Duration::from_millis(healed - trigger);
         healed < until
             && course.trigger == scenario.expect.trigger
             && way.recovers_in_time(next_at(healed), since, &scenario.load)

@@ -17,9 +17,11 @@ const REQUESTS_PER_ACCOUNT: u32 = 50;
 /// A load that is left to itself stays above three quarters.
 const COMPARED_S: u64 = 60;
 
-/// Draws the load; the release's own in half of the drills, as its harm may depend on it.
+/// Draws the load; the release's own in half of the drills, as its harm may depend on it, unless it leaves too little time to a drill that
+/// must recover.
 pub(super) fn load(rng: &mut Rng, half: Half, way: Option<&Way>, scenario: &mut Scenario) {
-    if rng.ratio(1, 2) {
+    let own = rng.ratio(1, 2);
+    if own && (half == Half::Hostile || way.is_none_or(|way| way.fits(&scenario.load))) {
         return;
     }
     let load = &mut scenario.load;

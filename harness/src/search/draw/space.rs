@@ -508,12 +508,10 @@ mod tests {
         let kind = FaultKind::PodsKilled.as_str();
         for step in space.steps() {
             for target in ["gateway", "matching", "risk"] {
-                let met = Met::Began {
-                    kind,
-                    target: Some(target.to_owned()),
-                    at: format!("step {step}"),
-                };
-                seen.add(met, 1_000);
+                for at in [format!("step {step}"), format!("after {step}")] {
+                    let target = Some(target.to_owned());
+                    seen.add(Met::Began { kind, target, at }, 1_000);
+                }
             }
         }
         let count = |coverage: &Coverage| {
