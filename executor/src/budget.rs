@@ -35,7 +35,7 @@ use crate::pulse::Pulse;
 use crate::runbook::{OnFail, Phase};
 
 /// What is kept of the objective for calling a person: a rollback that can't go on must say so in time.
-pub(crate) const CALL: Duration = Duration::from_secs(10);
+pub const CALL: Duration = Duration::from_secs(10);
 
 /// The time of a step, or of anything else that must end. Clones share what was lost.
 #[derive(Clone, Debug)]

@@ -39,6 +39,7 @@ mod text_file;
 mod verdict;
 
 pub use baseline::Baseline;
+pub use budget::CALL as TIME_TO_CALL;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer, Silent, Stage, silent};
 pub use executor::{Executor, Options};

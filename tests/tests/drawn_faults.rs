@@ -1,21 +1,20 @@
-//! Every kind of fault at drawn instants, for drawn times, on drawn services and servers, beside each bad release. What may come of
-//! that is open: perhaps nothing can be saved in time. Yet nobody is harmed, nothing false is claimed, and nothing panics.
+//! Every kind of fault, one at a time: at drawn instants, for drawn times, on drawn services and servers, beside drawn releases and loads, as
+//! a search draws them. What may come of that is open: perhaps nothing can be saved in time. Yet nobody is harmed, nothing false is
+//! claimed, nothing panics, the run ends, and who had the time to recover does.
 //!
 //! `FIREDRILL_DRAWS`: how many drills of each kind (default 4; the nightly's are more). `FIREDRILL_DRAWS_FROM`: another number draws
 //! others. A failure prints the tokens that replay its drills.
 
-use std::time::Duration;
-
-use e2e::drills::{SCENARIOS, edited, plan, plan_by, run, without_step};
-use firedrill::drill::DrillResult;
-use firedrill::finding::{Ended, Finding};
-use firedrill::runbooks::BUILT_IN;
+use e2e::drills::without_step;
+use firedrill::drill;
+use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::runner;
-use firedrill::scenario::fault::{FAULTS, FaultSpec, Need};
-use firedrill::scenario::{Anchor, Fault, PartsPerMillion};
-use firedrill::verdict::Verdict;
-use firedrill::worlds::{Plan, Until, WorldKind};
-use sim::rng::Rng;
+use firedrill::scenario::fault::FAULTS;
+use firedrill::search::{Class, Drawn, Judged, Known, Space, judge, known};
+use firedrill::worlds::WorldKind;
+
+/// The classes of failure that are known, with their reasons.
+const KNOWN: &str = include_str!("../../scenarios/known-failures.toml");
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| {
@@ -24,111 +23,59 @@ fn number(name: &str, default: u64) -> u64 {
     })
 }
 
-/// A duration from `least` to `most` milliseconds; half of them are short, where most races are.
-fn span(rng: &mut Rng, least: u64, most: u64) -> Duration {
-    let most = if rng.ratio(1, 2) {
-        most
-    } else {
-        least + (most - least) / 20
-    };
-    Duration::from_millis(rng.between(least, most))
+/// `count` drills of each kind of fault by the runbook `text`, drawn from `from`.
+fn drawn(text: &str, from: u64, count: u64) -> Vec<Drawn> {
+    let runbook = LoadedRunbook::parse("drawn.md", text).expect("it loads");
+    let space = Space::new(&runbook);
+    let kinds = FAULTS.iter();
+    kinds
+        .filter(|spec| spec.worlds.contains(&WorldKind::Sim))
+        .flat_map(|spec| {
+            let space = &space;
+            let drawn = move |number| space.draw_about(spec.kind, from, number);
+            (0..count).map(drawn)
+        })
+        .collect::<Result<_, _>>()
+        .expect("there are releases")
 }
 
-fn drawn<T>(rng: &mut Rng, need: Need, draw: impl FnOnce(&mut Rng) -> T) -> Option<T> {
-    let given = match need {
-        Need::No => false,
-        Need::May => rng.ratio(1, 2),
-        Need::Must => true,
-    };
-    given.then(|| draw(rng))
+/// What came of one drill.
+struct Tried {
+    /// Whether its fault began.
+    began: bool,
+    /// What is wrong with it, for a reader.
+    wrong: Option<String>,
 }
 
-fn fault(spec: &FaultSpec, rng: &mut Rng, steps: &[String]) -> Fault {
-    let when = match rng.between(0, 9) {
-        0 => Anchor::Deployment,
-        1..=3 => Anchor::Trigger,
-        _ => {
-            let index = rng.between(0, steps.len() as u64 - 1);
-            Anchor::Step(steps[usize::try_from(index).expect("small")].clone())
+fn tried(drawn: &Drawn, known: &[Known]) -> Tried {
+    let scenario = &drawn.plan.scenario;
+    let result = drill::run(&drawn.plan).expect("the world builds");
+    let wrong = match judge(drawn.half, &drawn.plan, &result) {
+        Judged::Failed(finding) => {
+            let class = Class::of(finding.class(), drawn.half, scenario);
+            let is_new = !known.iter().any(|known| known.is(&class));
+            is_new.then(|| {
+                format!(
+                    "{class}: {finding}\n  {:?}\n  {}",
+                    result.faults, result.replay
+                )
+            })
         }
+        Judged::Sound | Judged::Silent(_) => None,
     };
-    let targets = spec.targets.names();
-    let target = match targets.len() as u64 {
-        0 => None,
-        count => {
-            let index = usize::try_from(rng.between(0, count - 1)).expect("small");
-            Some(targets[index].to_owned())
-        }
-    };
-    Fault {
-        kind: spec.kind,
-        when,
-        at: span(rng, 0, 10_000),
-        jitter: Duration::ZERO,
-        lasts: drawn(rng, spec.lasts, |rng| span(rng, 500, 120_000)),
-        target,
-        delay: drawn(rng, spec.delay, |rng| span(rng, 100, 60_000)),
-        chance: drawn(rng, spec.chance, |rng| {
-            PartsPerMillion(u32::try_from(rng.between(10_000, 1_000_000)).expect("small"))
-        }),
+    Tried {
+        began: result.faults_seen.iter().any(Option::is_some),
+        wrong,
     }
 }
 
-/// Drill `number` of the kind `spec`.
-fn drill(spec: &FaultSpec, from: u64, number: u64) -> Plan {
-    let mut rng = Rng::derive(from, &format!("drawn/{}/{number}", spec.name));
-    let scenario = SCENARIOS[usize::try_from(rng.between(0, 2)).expect("small")];
-    let base = plan(scenario, rng.between(0, u64::MAX / 2));
-    let runbook = base.runbook.clone();
-    let steps: Vec<String> = runbook
-        .runbook
-        .steps
-        .iter()
-        .map(|step| step.name.clone())
-        .collect();
-    // A step that the expected path does not have would begin nothing.
-    let mut drill = loop {
-        let fault = fault(spec, &mut rng, &steps);
-        let drawn = edited(base.clone(), |s| s.faults.push(fault));
-        if drawn.scenario.fits("drawn.toml", &runbook.runbook).is_ok() {
-            break drawn;
-        }
-    };
-    drill.until = Until::Held;
-    drill
-}
-
-/// What must not be, whatever befell.
-fn wrongs(result: &DrillResult) -> Vec<String> {
-    let failed = result
-        .findings
-        .iter()
-        .filter(|f| f.verdict() == Verdict::Fail);
-    let wrong = failed.filter(|finding| match finding {
-        // What befell a sound exchange after the claim is not the executor's doing: a ledger that somebody breaks, a release that
-        // somebody puts back.
-        // A late claim is not false: signs of trouble that nobody has may hold it up.
-        Finding::Claim(_) => finding.is_harm(),
-        Finding::Invariants(_) | Finding::Ledger(_) if befell_after_the_claim(result) => false,
-        // An executor that can't reach what it works on gives up with an error, and so tells its person.
-        Finding::Outcome(outcome) => matches!(outcome.end, Ended::Panicked { .. }),
-        _ => finding.is_harm(),
+fn all_tried(drawn: &[Drawn]) -> Vec<Tried> {
+    let known = known(KNOWN).expect("it reads");
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let tried = runner::each(drawn.len(), jobs, &|| false, &|index| {
+        tried(&drawn[index], &known)
     });
-    wrong
-        .map(|finding| format!("{}: {finding}", finding.oracle()))
-        .collect()
-}
-
-/// Whether the fault began after the instant from which on recovery is claimed: a claim says nothing of what came later.
-fn befell_after_the_claim(result: &DrillResult) -> bool {
-    let trigger = result.course.as_ref().and_then(|course| course.trigger_ms);
-    let claimed = trigger.zip(result.rto_claimed_ms);
-    let claimed = claimed.map(|(trigger, rto)| trigger.saturating_add(rto));
-    // The first is the release.
-    let began = result.faults.get(1).map(|fault| fault.at_ms);
-    claimed
-        .zip(began)
-        .is_some_and(|(claimed, began)| began >= claimed)
+    tried.into_iter().map(|(_, tried)| tried).collect()
 }
 
 #[test]
@@ -137,52 +84,37 @@ fn no_fault_wherever_it_falls_harms_or_makes_claims_false() {
         number("FIREDRILL_DRAWS", 4),
         number("FIREDRILL_DRAWS_FROM", 0),
     );
-    let plans: Vec<Plan> = FAULTS
-        .iter()
-        .filter(|spec| spec.worlds.contains(&WorldKind::Sim))
-        .flat_map(|spec| (0..draws).map(|number| drill(spec, from, number)))
-        .collect();
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let judged = runner::each(plans.len(), jobs, &|| false, &|index| {
-        let result = run(&plans[index]);
-        let began = result.faults.len() > 1;
-        let wrongs = wrongs(&result);
-        let told = (!wrongs.is_empty()).then(|| {
-            format!(
-                "{}\n  {:?}\n  {}",
-                wrongs.join("\n"),
-                result.faults,
-                result.replay
-            )
-        });
-        (began, told)
-    });
-    let wrong: Vec<String> = judged
-        .iter()
-        .filter_map(|(_, (_, told))| told.clone())
-        .collect();
+    let drawn = drawn(BUILT_IN, from, draws);
+    for one in &drawn {
+        assert_eq!(
+            one.plan.scenario.faults.len(),
+            1,
+            "{}",
+            one.plan.scenario.name
+        );
+    }
+    let tried = all_tried(&drawn);
+    let wrong: Vec<&str> = tried.iter().filter_map(|it| it.wrong.as_deref()).collect();
     assert!(
         wrong.is_empty(),
         "{} of {} drills, drawn from {from}:\n{}",
         wrong.len(),
-        plans.len(),
+        drawn.len(),
         wrong.join("\n\n")
     );
     // What never began tries nothing.
-    let began = judged.iter().filter(|(_, (began, _))| *began).count();
+    let began = tried.iter().filter(|it| it.began).count();
     assert!(
-        began * 10 >= plans.len() * 8,
+        began * 10 >= drawn.len() * 8,
         "{began} of {} faults began",
-        plans.len()
+        drawn.len()
     );
 }
 
 #[test]
 fn a_runbook_that_loses_trades_does_not_get_by() {
-    let result = run(&plan_by(
-        "balance-anomaly",
-        1,
-        &without_step(BUILT_IN, "replay-orders"),
-    ));
-    assert!(!wrongs(&result).is_empty(), "{:#?}", result.troubles());
+    let broken = without_step(BUILT_IN, "replay-orders");
+    let drawn = drawn(&broken, 1, 1);
+    let tried = all_tried(&drawn);
+    assert!(tried.iter().any(|it| it.wrong.is_some()));
 }

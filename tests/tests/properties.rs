@@ -14,6 +14,7 @@ fn load() -> impl Strategy<Value = Load> {
         rate_per_s,
         accounts,
         markets,
+        bursts: None,
     })
 }
 

@@ -53,7 +53,7 @@ fn the_loss_that_a_runbook_causes_is_found_and_cut_down() {
         assert!(loss.drills >= 1 && loss.cut_down);
         // The smallest case fails in the same way, and so does its file.
         let result = drill::run(&loss.smallest).expect("the world builds");
-        let judged = judge(loss.class.half, &loss.smallest.scenario, &result);
+        let judged = judge(loss.class.half, &loss.smallest, &result);
         let Judged::Failed(finding) = judged else {
             panic!("{judged:?}");
         };
@@ -105,7 +105,7 @@ fn the_built_in_runbook_comes_through_and_few_drills_show_nothing() {
 fn a_call_for_a_person_fails_only_where_recovery_was_possible() {
     let plan = plan("image-gone", 0);
     let result = drill::run(&plan).expect("the world builds");
-    let judged = |half| judge(half, &plan.scenario, &result);
+    let judged = |half| judge(half, &plan, &result);
     assert_eq!(
         judged(Half::Hostile),
         Judged::Sound,
@@ -120,10 +120,10 @@ fn a_call_for_a_person_fails_only_where_recovery_was_possible() {
     };
     let result = drill::run(&plan).expect("the world builds");
     assert!(matches!(
-        judge(Half::Survivable, &plan.scenario, &result),
+        judge(Half::Survivable, &plan, &result),
         Judged::Failed(Finding::Outcome(_))
     ));
-    assert_eq!(judge(Half::Hostile, &plan.scenario, &result), Judged::Sound);
+    assert_eq!(judge(Half::Hostile, &plan, &result), Judged::Sound);
 }
 
 #[test]

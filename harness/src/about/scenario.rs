@@ -95,6 +95,7 @@ fn left_out(key: &keys::Key, scenario: &Scenario) -> Option<String> {
             let most = format_duration(scenario.expect.impact_max);
             Some(format!("\"{most}\""))
         }
+        ("burst_rate_per_s", _) => Some(scenario.load.rate_per_s.to_string()),
         (_, keys::LeftOut::Value(value)) => Some(value.to_owned()),
         _ => None,
     }

@@ -27,6 +27,7 @@ pub fn starter(name: &str) -> String {
                         "\n# The executor dies in the middle, and another host resumes.\n# [crash]\n"
                     )
                 }
+                "timing" => write!(out, "{DEPLOYMENT}\n[timing]\n"),
                 "expect" => write!(out, "{FAULT}\n[expect]\n"),
                 table => write!(out, "\n[{table}]\n"),
             };
@@ -35,6 +36,14 @@ pub fn starter(name: &str) -> String {
     }
     out
 }
+
+/// What a Deployment of one's own looks like, commented out.
+const DEPLOYMENT: &str = "
+# What is not as in the manifests. `firedrill list keys` tells what else a Deployment may be.
+# [[deployments]]
+# service = \"gateway\"
+# replicas = 5
+";
 
 /// What a fault looks like, commented out.
 const FAULT: &str = "
@@ -58,6 +67,7 @@ fn line(key: &Key, name: &str) -> String {
         (Some(said), _) => format!("{} = {said}", key.name),
         // What these depend on is said above and below.
         (None, _) if key.name == "path" => "# path = \"application\"".to_owned(),
+        (None, _) if key.name == "burst_rate_per_s" => "# burst_rate_per_s = 200".to_owned(),
         (None, _) if key.name == "impact_max" => "# impact_max = \"8m\"".to_owned(),
         (None, LeftOut::Value(value)) => format!("# {} = {value}", key.name),
         (None, LeftOut::Words(words)) => format!("# {}: {words}", key.name),
@@ -91,10 +101,11 @@ mod tests {
             })
             .collect();
         let long = read(&said);
-        assert_eq!(long.faults.len(), 1);
+        assert_eq!((long.faults.len(), long.deployments.len()), (1, 1));
         assert!(long.crash.is_some());
         let alike = Scenario {
             faults: Vec::new(),
+            deployments: Vec::new(),
             crash: None,
             text: short.text.clone(),
             ..long

@@ -9,7 +9,8 @@ use super::error::{Mistake, ScenarioError};
 use super::quantity::{Span, format_duration};
 use super::raw::Raw;
 use super::{
-    Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue, check_faults, keys,
+    Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue, check_faults,
+    check_settings, keys,
 };
 use crate::evidence::REQUESTS_MIN;
 use crate::suggest;
@@ -69,7 +70,10 @@ pub(super) fn check(
         rate_per_s: m.within("rate_per_s", &raw.load.rate_per_s, keys::RATE_PER_S),
         accounts: m.within("accounts", &raw.load.accounts, keys::ACCOUNTS),
         markets: m.within("markets", &raw.load.markets, keys::MARKETS),
+        bursts: check_settings::bursts(&mut m, &raw.load),
     };
+    let ledger = check_settings::ledger(&mut m, &raw.ledger);
+    let deployments = check_settings::deployments(&mut m, &raw.deployments);
     let expect = check_expect(&mut m, &raw, triggers);
     let timing = check_timing(&mut m, &raw, &load, &expect);
     let crash = raw
@@ -86,6 +90,8 @@ pub(super) fn check(
             to: canonical(&raw.release.to),
         },
         load,
+        ledger,
+        deployments,
         timing,
         crash,
         faults,
@@ -340,8 +346,25 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
         deploy_at: of(&t.deploy_at),
         duration: of(&t.duration),
         hold: of(&t.hold),
+        scrape_interval: of(&t.scrape_interval),
+        poll_interval: of(&t.poll_interval),
     };
     let show = format_duration;
+    for (name, given, range) in [
+        ("scrape_interval", &t.scrape_interval, keys::SCRAPE_INTERVAL),
+        ("poll_interval", &t.poll_interval, keys::POLL_INTERVAL),
+    ] {
+        let value = of(given);
+        if !range.contains(&value) {
+            let (least, most) = (show(*range.start()), show(*range.end()));
+            m.add(
+                given.span(),
+                format!("{name} is {}", show(value)),
+                format!("must be {least} to {most}"),
+                format!("choose a value from \"{least}\" to \"{most}\""),
+            );
+        }
+    }
     if timing.warm_up < keys::WARM_UP_MIN {
         m.add(
             t.warm_up.span(),

@@ -107,7 +107,7 @@ fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing) -> Option<Fault> {
                 m.add(
                     when.span(),
                     format!("unknown instant `{word}`"),
-                    "neither start, deployment, `ready NUMBER`, trigger nor `step NAME`",
+                    "neither start, deployment, `ready NUMBER`, trigger, `step NAME` nor `after NAME`",
                     help,
                 );
             }
@@ -134,9 +134,11 @@ fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing) -> Option<Fault> {
 fn check_instant(m: &mut Mistakes, raw: &RawFault, when: &Anchor, at: Duration, timing: &Timing) {
     let anchor = match when {
         Anchor::Start => Duration::ZERO,
-        Anchor::Deployment | Anchor::Ready(_) | Anchor::Trigger | Anchor::Step(_) => {
-            timing.deploy_at
-        }
+        Anchor::Deployment
+        | Anchor::Ready(_)
+        | Anchor::Trigger
+        | Anchor::Step(_)
+        | Anchor::After(_) => timing.deploy_at,
     };
     let Some(given) = &raw.at else { return };
     if anchor.saturating_add(at) < timing.duration {

@@ -38,27 +38,30 @@ pub(super) fn check(
                     );
                 }
             }
-            Anchor::Step(name) => match runbook.steps.iter().find(|step| step.name == *name) {
-                None => {
-                    let known: Vec<&str> = runbook.steps.iter().map(|s| s.name.as_str()).collect();
-                    m.add(
+            Anchor::Step(name) | Anchor::After(name) => {
+                match runbook.steps.iter().find(|step| step.name == *name) {
+                    None => {
+                        let known: Vec<&str> =
+                            runbook.steps.iter().map(|s| s.name.as_str()).collect();
+                        m.add(
+                            place,
+                            format!("the runbook has no step `{name}`"),
+                            "unknown step",
+                            suggest::help(name, &known),
+                        );
+                    }
+                    Some(step) if !is_on_the_way(step, scenario.expect.path) => m.add(
                         place,
-                        format!("the runbook has no step `{name}`"),
-                        "unknown step",
-                        suggest::help(name, &known),
-                    );
-                }
-                Some(step) if !is_on_the_way(step, scenario.expect.path) => m.add(
-                    place,
-                    format!(
-                        "the step `{name}` is not carried out on the expected path, `{}`",
-                        scenario.expect.path.as_str()
+                        format!(
+                            "the step `{name}` is not carried out on the expected path, `{}`",
+                            scenario.expect.path.as_str()
+                        ),
+                        "never comes",
+                        "name a step of that path, or expect another path",
                     ),
-                    "never comes",
-                    "name a step of that path, or expect another path",
-                ),
-                Some(_) => {}
-            },
+                    Some(_) => {}
+                }
+            }
         }
     }
     m.into_result(file, &scenario.text)

@@ -3,7 +3,7 @@
 //! ```toml
 //! [[faults]]
 //! kind = "api-slow"            # one of `FAULTS`
-//! when = "trigger"             # start, deployment, `ready NUMBER` (of pods), trigger, `step NAME`; default: trigger
+//! when = "trigger"             # start, deployment, `ready NUMBER` (of pods), trigger, `step NAME`, `after NAME`; default: trigger
 //! at = "2s"                    # after that; default: at once
 //! jitter = "3s"                # each seed draws a further delay up to this; default: none
 //! lasts = "20s"
@@ -60,10 +60,13 @@ pub enum Anchor {
     Trigger,
     /// The executor says that it begins this step of the runbook, for the first time.
     Step(String),
+    /// The executor says that this step of the runbook has ended, however it ended, for the first time: the instant
+    /// between it and the next one.
+    After(String),
 }
 
 impl Anchor {
-    /// Reads `start`, `deployment`, `ready NUMBER`, `trigger`, `step NAME`.
+    /// Reads `start`, `deployment`, `ready NUMBER`, `trigger`, `step NAME`, `after NAME`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -75,9 +78,23 @@ impl Anchor {
                     let pods = pods.trim().parse().ok()?;
                     return (pods > 0).then_some(Self::Ready(pods));
                 }
-                let step = text.strip_prefix("step ")?.trim();
-                (!step.is_empty()).then(|| Self::Step(step.to_owned()))
+                let (word, step) = text.split_once(' ')?;
+                let step = Some(step.trim()).filter(|step| !step.is_empty())?;
+                match word {
+                    "step" => Some(Self::Step(step.to_owned())),
+                    "after" => Some(Self::After(step.to_owned())),
+                    _ => None,
+                }
             }
+        }
+    }
+
+    /// The step of the runbook that it is an instant of.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::Step(step) | Self::After(step) => Some(step),
+            Self::Start | Self::Deployment | Self::Ready(_) | Self::Trigger => None,
         }
     }
 
@@ -90,6 +107,7 @@ impl Anchor {
             Self::Ready(pods) => format!("ready {pods}"),
             Self::Trigger => "trigger".to_owned(),
             Self::Step(step) => format!("step {step}"),
+            Self::After(step) => format!("after {step}"),
         }
     }
 }
@@ -175,7 +193,14 @@ mod tests {
 
     #[test]
     fn anchors_read_back() {
-        for text in ["start", "deployment", "ready 2", "trigger", "step undo-app"] {
+        for text in [
+            "start",
+            "deployment",
+            "ready 2",
+            "trigger",
+            "step undo-app",
+            "after undo-app",
+        ] {
             let anchor = Anchor::parse(text).expect(text);
             assert_eq!(anchor.to_text(), text);
         }
@@ -183,6 +208,8 @@ mod tests {
             "",
             "step",
             "step ",
+            "after ",
+            "before undo-app",
             "undo-app",
             "ready",
             "ready 0",

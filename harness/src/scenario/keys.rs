@@ -14,6 +14,23 @@ pub(super) const RATE_PER_S: RangeInclusive<i64> = 1..=10_000;
 pub(super) const ACCOUNTS: RangeInclusive<i64> = 2..=100_000;
 /// Markets.
 pub(super) const MARKETS: RangeInclusive<i64> = 1..=64;
+/// How often bursts come.
+pub(super) const BURST_EVERY: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// Megabytes that the ledger holds already.
+pub(super) const MORE_MB: RangeInclusive<i64> = 0..=100_000;
+/// Rows that its state tables hold already.
+pub(super) const MORE_ROWS: RangeInclusive<i64> = 0..=100_000_000;
+/// Pods of a service.
+pub(super) const REPLICAS: RangeInclusive<i64> = 1..=50;
+/// How pods are replaced.
+pub(super) const STRATEGIES: [&str; 2] = ["rolling", "recreate"];
+/// How often Prometheus may scrape. Queries look back over windows of some ten seconds.
+pub(super) const SCRAPE_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30);
+/// How often triggers may be evaluated.
+pub(super) const POLL_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(60);
 /// Shortest warm-up: clients begin after 10 s.
 pub(super) const WARM_UP_MIN: Duration = Duration::from_secs(20);
 /// Longest drill.
@@ -80,6 +97,18 @@ fn words(known: &[&str]) -> String {
     format!("one of {}", quoted.join(", "))
 }
 
+fn durations(range: &RangeInclusive<Duration>) -> String {
+    let show = |duration: Duration| match duration.as_secs() {
+        seconds if seconds > 0 && seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ => format_duration(duration),
+    };
+    format!(
+        "a duration from \"{}\" to \"{}\"",
+        show(*range.start()),
+        show(*range.end())
+    )
+}
+
 fn at_most(most: Duration) -> String {
     let most = match most.as_secs() {
         seconds if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
@@ -88,7 +117,7 @@ fn at_most(most: Duration) -> String {
     format!("a duration above 0, at most \"{most}\"")
 }
 
-/// Every key outside of `[[faults]]`, in the order in which files are usually written.
+/// Every key outside of `[[faults]]` and `[[deployments]]`, in the order in which files are usually written.
 #[must_use]
 pub fn all() -> Vec<Key> {
     use LeftOut::{Refused, Value, Words};
@@ -145,6 +174,41 @@ pub fn all() -> Vec<Key> {
         ),
         key("load", "markets", counts(&MARKETS), Value("4"), "Markets."),
         key(
+            "load",
+            "burst_rate_per_s",
+            counts(&RATE_PER_S),
+            Words("as `rate_per_s`, so that there are no bursts"),
+            "Requests a second during bursts; fewer than `rate_per_s` make quiet times.",
+        ),
+        key(
+            "load",
+            "burst_every",
+            durations(&BURST_EVERY),
+            Value("\"60s\""),
+            "How often a burst comes. The first one ends so long after the drill's beginning.",
+        ),
+        key(
+            "load",
+            "burst_lasts",
+            "a duration above 0, shorter than `burst_every`".into(),
+            Value("\"10s\""),
+            "How long each burst lasts.",
+        ),
+        key(
+            "ledger",
+            "more_mb",
+            counts(&MORE_MB),
+            Value("0"),
+            "Megabytes of history that the ledger holds already; copies carry them along.",
+        ),
+        key(
+            "ledger",
+            "more_rows",
+            counts(&MORE_ROWS),
+            Value("0"),
+            "Rows that its state tables hold already; migrations rewrite them.",
+        ),
+        key(
             "timing",
             "warm_up",
             format!("a duration, at least \"{}\"", format_duration(WARM_UP_MIN)),
@@ -171,6 +235,20 @@ pub fn all() -> Vec<Key> {
             "a duration that holds at least 30,000 requests at the load's rate".into(),
             Value("\"3m\""),
             "How long what has recovered must stay recovered, at least.",
+        ),
+        key(
+            "timing",
+            "scrape_interval",
+            durations(&SCRAPE_INTERVAL),
+            Value("\"2s\""),
+            "How often Prometheus scrapes each pod. On a cluster it is the default.",
+        ),
+        key(
+            "timing",
+            "poll_interval",
+            durations(&POLL_INTERVAL),
+            Value("\"5s\""),
+            "How often the executor evaluates the triggers. On a cluster it is the default.",
         ),
         key(
             "crash",
@@ -245,11 +323,7 @@ pub fn all() -> Vec<Key> {
         key(
             "expect",
             "p99_max",
-            format!(
-                "a duration from \"{}\" to \"{}\"",
-                format_duration(*P99.start()),
-                format_duration(*P99.end())
-            ),
+            durations(&P99),
             Value("\"100ms\""),
             "The clients' p99 latency after recovery stays within this.",
         ),
@@ -266,6 +340,53 @@ pub fn all() -> Vec<Key> {
             "true or false; true only with `path = \"application\"`".into(),
             Value("false"),
             "Whether the ledger keeps what the bad engine made of its orders, since clients were told so.",
+        ),
+    ]
+}
+
+/// The keys of `[[deployments]]`, each of which says of one service what is not as in its manifest.
+#[must_use]
+pub fn of_deployment() -> Vec<Key> {
+    let key = |name, values: String, default, what| Key {
+        table: "deployments",
+        name,
+        values,
+        default,
+        what,
+    };
+    let share = || "pods such as \"1\", or a percentage such as \"25%\"".to_owned();
+    let as_is = LeftOut::Words("as in the manifest");
+    let one_given = LeftOut::Words("as in the manifest; \"25%\" where one of the two is given");
+    vec![
+        key(
+            "service",
+            words(&dex::release::Service::NAMES),
+            LeftOut::Refused,
+            "Whose Deployment it is.",
+        ),
+        key(
+            "replicas",
+            counts(&REPLICAS),
+            as_is,
+            "How many pods it wants.",
+        ),
+        key(
+            "strategy",
+            words(&STRATEGIES),
+            as_is,
+            "Whether its pods are replaced a few at a time, or all of them end before new ones begin.",
+        ),
+        key(
+            "max_surge",
+            share(),
+            one_given,
+            "How many pods there may be beyond those that are wanted; not with \"recreate\".",
+        ),
+        key(
+            "max_unavailable",
+            share(),
+            one_given,
+            "How many of those that are wanted may be missing; not with \"recreate\".",
         ),
     ]
 }
@@ -290,7 +411,7 @@ pub fn of_fault(spec: &FaultSpec) -> Vec<Key> {
         ),
         key(
             "when",
-            "\"start\", \"deployment\", \"ready NUMBER\" (of pods), \"trigger\", or \"step NAME\" of the runbook",
+            "\"start\", \"deployment\", \"ready NUMBER\" (of pods), \"trigger\", or \"step NAME\" or \"after NAME\" (its end) of the runbook",
             LeftOut::Value("\"trigger\""),
             "The instant that `at` counts from.",
         ),
@@ -365,7 +486,7 @@ mod tests {
     fn known_to_the_reader(table: &str) -> BTreeSet<String> {
         let text = match table {
             "" => "zzz = 1\n".to_owned(),
-            "faults" => format!("{HEAD}[[faults]]\nzzz = 1\n"),
+            "faults" | "deployments" => format!("{HEAD}[[{table}]]\nzzz = 1\n"),
             table => format!("{HEAD}[{table}]\nzzz = 1\n"),
         };
         let error = toml::from_str::<super::super::raw::Raw>(&text).expect_err("no such key");
@@ -384,7 +505,10 @@ mod tests {
         let tables: BTreeSet<String> = listed.keys().map(|&table| table.to_owned()).collect();
         let top = listed.entry("").or_default();
         top.extend(tables.into_iter().filter(|table| !table.is_empty()));
-        top.insert("faults".to_owned());
+        top.extend(["faults".to_owned(), "deployments".to_owned()]);
+        let of_deployment = of_deployment().into_iter();
+        let of_deployment = of_deployment.map(|key| key.name.to_owned());
+        listed.insert("deployments", of_deployment.collect());
         let of_faults = FAULTS.iter().flat_map(of_fault);
         listed.insert("faults", of_faults.map(|key| key.name.to_owned()).collect());
         for (table, names) in listed {
@@ -408,6 +532,7 @@ mod tests {
                 (_, "trigger") => "\"sla-latency-p99\"",
                 (_, "path") => "\"application\"",
                 (_, "impact_max") => "\"8m\"",
+                (_, "burst_rate_per_s") => "200",
                 (_, name) => panic!("what is {name} where it is left out?"),
             };
             let _ = writeln!(complete, "{} = {value}", key.name);
@@ -433,6 +558,7 @@ mod tests {
         let refused = |key: &str, value: i64| {
             let text = match key {
                 "request" => format!("{HEAD}[crash]\nrequest = {value}\n"),
+                "more_mb" | "more_rows" => format!("{HEAD}[ledger]\n{key} = {value}\n"),
                 key => format!("{HEAD}[load]\n{key} = {value}\n"),
             };
             let text = format!(
@@ -451,6 +577,9 @@ mod tests {
             ("rate_per_s", RATE_PER_S),
             ("accounts", ACCOUNTS),
             ("markets", MARKETS),
+            ("burst_rate_per_s", RATE_PER_S),
+            ("more_mb", MORE_MB),
+            ("more_rows", MORE_ROWS),
             ("request", CRASH_REQUEST),
         ] {
             let (least, most) = (*range.start(), *range.end());

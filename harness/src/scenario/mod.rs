@@ -10,16 +10,19 @@ pub mod catalogue;
 mod check;
 mod check_faults;
 mod check_runbook;
+mod check_settings;
 mod error;
 pub mod fault;
 pub mod keys;
 mod quantity;
 mod raw;
+mod settings;
 
 pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};
 pub use error::{Mistake, ScenarioError};
 pub use fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, HeldUp, UndoScripts};
 pub use quantity::{PartsPerMillion, format_duration, parse_duration};
+pub use settings::{Bursts, Deployment, LedgerSize, Share, Strategy};
 
 use std::time::Duration;
 
@@ -40,6 +43,10 @@ pub struct Scenario {
     pub release: ReleaseChange,
     /// Load by the clients.
     pub load: Load,
+    /// What the ledger holds already.
+    pub ledger: LedgerSize,
+    /// The Deployments that are not as their manifests have them.
+    pub deployments: Vec<Deployment>,
     /// When what happens.
     pub timing: Timing,
     /// The executor's death in the middle of its work, if it is to die.
@@ -70,6 +77,8 @@ pub struct Load {
     pub accounts: u32,
     /// Markets; 1 to 64.
     pub markets: u32,
+    /// Times at which the clients send at another rate, if there are any.
+    pub bursts: Option<Bursts>,
 }
 
 /// When what happens, from the drill's beginning.
@@ -83,9 +92,18 @@ pub struct Timing {
     pub duration: Duration,
     /// How long what has recovered must stay recovered, at least.
     pub hold: Duration,
+    /// How often Prometheus scrapes each pod; 1 s to 30 s.
+    pub scrape_interval: Duration,
+    /// How often the executor evaluates the triggers; 1 s to 60 s.
+    pub poll_interval: Duration,
 }
 
 impl Timing {
+    /// How often Prometheus scrapes where a scenario does not say.
+    pub const SCRAPE_INTERVAL: Duration = Duration::from_secs(2);
+    /// How often triggers are evaluated where a scenario does not say.
+    pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
     /// The same with as little time before the deployment as shows a steady state (clients begin after 10 s) and takes a baseline.
     #[must_use]
     pub fn hurried(self) -> Self {
@@ -161,6 +179,15 @@ impl Expect {
     pub const DETECT_MAX: Duration = Duration::from_secs(180);
 }
 
+/// What a scenario asks for and a world can't do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// A fault of this kind.
+    Fault(FaultKind),
+    /// A value of this key, or of this table, other than its default.
+    Key(&'static str),
+}
+
 /// How an executor should end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
@@ -210,11 +237,32 @@ impl Path {
 }
 
 impl Scenario {
-    /// The first of its faults that `world` can't do.
+    /// The first of what it asks for that `world` can't do: a fault, else a key.
     #[must_use]
-    pub fn lacking_in(&self, world: WorldKind) -> Option<FaultKind> {
+    pub fn lacking_in(&self, world: WorldKind) -> Option<Lacking> {
         let mut kinds = self.faults.iter().map(|fault| fault.kind);
-        kinds.find(|kind| !kind.spec().worlds.contains(&world))
+        let fault = kinds.find(|kind| !kind.spec().worlds.contains(&world));
+        fault
+            .map(Lacking::Fault)
+            .or_else(|| self.key_lacking_in(world).map(Lacking::Key))
+    }
+
+    /// The first key of which `world` can't do what this scenario says.
+    fn key_lacking_in(&self, world: WorldKind) -> Option<&'static str> {
+        // A cluster's Prometheus is configured by its manifest, its executor takes no interval, and its ledger begins empty.
+        let said = [
+            ("ledger", self.ledger != LedgerSize::default()),
+            (
+                "timing.scrape_interval",
+                self.timing.scrape_interval != Timing::SCRAPE_INTERVAL,
+            ),
+            (
+                "timing.poll_interval",
+                self.timing.poll_interval != Timing::POLL_INTERVAL,
+            ),
+        ];
+        let key = said.into_iter().find(|(_, said)| *said);
+        key.filter(|_| world == WorldKind::Kind).map(|(key, _)| key)
     }
 
     /// Reads a scenario. `file` names it in messages; `triggers` are the names that the runbook knows
@@ -261,6 +309,13 @@ impl Scenario {
             "\n[load]\nrate_per_s = {}\naccounts = {}\nmarkets = {}\n",
             self.load.rate_per_s, self.load.accounts, self.load.markets
         );
+        if let Some(bursts) = self.load.bursts {
+            out.push_str(&bursts.to_toml());
+        }
+        out.push_str(&self.ledger.to_toml());
+        for deployment in &self.deployments {
+            out.push_str(&deployment.to_toml());
+        }
         let t = &self.timing;
         let _ = write!(
             out,
@@ -270,6 +325,18 @@ impl Scenario {
             d(t.duration),
             d(t.hold)
         );
+        for (key, value, default) in [
+            (
+                "scrape_interval",
+                t.scrape_interval,
+                Timing::SCRAPE_INTERVAL,
+            ),
+            ("poll_interval", t.poll_interval, Timing::POLL_INTERVAL),
+        ] {
+            if value != default {
+                let _ = writeln!(out, "{key} = {}", d(value));
+            }
+        }
         if let Some(crash) = &self.crash {
             let _ = write!(
                 out,

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::error::{Mistake, ScenarioError};
 use super::quantity::{PartsPerMillion, Span};
+use super::{Bursts, Timing};
 use crate::suggest;
 
 /// The release that runs at first, unless a file says otherwise.
@@ -24,6 +25,10 @@ pub(super) struct Raw {
     pub(super) release: RawRelease,
     #[serde(default)]
     pub(super) load: RawLoad,
+    #[serde(default)]
+    pub(super) ledger: RawLedger,
+    #[serde(default)]
+    pub(super) deployments: Vec<RawDeployment>,
     #[serde(default)]
     pub(super) timing: RawTiming,
     pub(super) crash: Option<RawCrash>,
@@ -46,6 +51,26 @@ pub(super) struct RawLoad {
     pub(super) rate_per_s: Spanned<i64>,
     pub(super) accounts: Spanned<i64>,
     pub(super) markets: Spanned<i64>,
+    pub(super) burst_rate_per_s: Option<Spanned<i64>>,
+    pub(super) burst_every: Spanned<Span>,
+    pub(super) burst_lasts: Spanned<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLedger {
+    pub(super) more_mb: Spanned<i64>,
+    pub(super) more_rows: Spanned<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDeployment {
+    pub(super) service: Spanned<String>,
+    pub(super) replicas: Option<Spanned<i64>>,
+    pub(super) strategy: Option<Spanned<String>>,
+    pub(super) max_surge: Option<Spanned<String>>,
+    pub(super) max_unavailable: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +80,8 @@ pub(super) struct RawTiming {
     pub(super) deploy_at: Spanned<Span>,
     pub(super) duration: Spanned<Span>,
     pub(super) hold: Spanned<Span>,
+    pub(super) scrape_interval: Spanned<Span>,
+    pub(super) poll_interval: Spanned<Span>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +138,18 @@ impl Default for RawLoad {
             rate_per_s: given_by_nobody(200),
             accounts: given_by_nobody(1_000),
             markets: given_by_nobody(4),
+            burst_rate_per_s: None,
+            burst_every: given_by_nobody(Span(Bursts::EVERY)),
+            burst_lasts: given_by_nobody(Span(Bursts::LASTS)),
+        }
+    }
+}
+
+impl Default for RawLedger {
+    fn default() -> Self {
+        Self {
+            more_mb: given_by_nobody(0),
+            more_rows: given_by_nobody(0),
         }
     }
 }
@@ -122,6 +161,8 @@ impl Default for RawTiming {
             deploy_at: seconds(90),
             duration: seconds(900),
             hold: seconds(180),
+            scrape_interval: given_by_nobody(Span(Timing::SCRAPE_INTERVAL)),
+            poll_interval: given_by_nobody(Span(Timing::POLL_INTERVAL)),
         }
     }
 }
@@ -206,6 +247,7 @@ fn example(field: &str) -> String {
         "name" => "name = \"latency-regression\"",
         "release" => "[release]\nto = \"1.5.0-slow-path\"",
         "expect" => "[expect]\ntrigger = \"sla-latency-p99\"",
+        "service" => "service = \"gateway\"",
         "kind" => "kind = \"api-slow\"",
         "to" => "to = \"1.5.0-slow-path\"",
         "trigger" => "trigger = \"sla-latency-p99\"",

@@ -295,6 +295,7 @@ fn a_fault_that_never_begins_is_refused() {
     let unknown = refused("step undo-ap", "application").expect("there is no such step");
     assert!(unknown.contains("did you mean `undo-app`"), "{unknown}");
     for (step, path) in [
+        ("after undo-schema", "application"),
         ("step undo-schema", "application"),
         ("step halt-trading", "application"),
         ("step restore-ledger", "undo"),
@@ -306,6 +307,7 @@ fn a_fault_that_never_begins_is_refused() {
         );
     }
     for (step, path) in [
+        ("after undo-app", "application"),
         ("start", "application"),
         ("trigger", "application"),
         ("step undo-app", "application"),
@@ -349,5 +351,143 @@ fn a_fault_after_the_end_and_a_misspelled_instant_are_refused() {
         let text = format!("{SHORTEST}[[faults]]\nkind = \"watch-gone\"\n{fault}\n");
         let error = Scenario::parse("mine.toml", &text, &triggers()).expect_err(fault);
         assert!(error.mistakes[0].message.contains(why), "{error:?}");
+    }
+}
+
+/// The shortest scenario with `tables` after it.
+fn with_settings(tables: &str) -> Result<Scenario, ScenarioError> {
+    Scenario::parse("mine.toml", &format!("{SHORTEST}{tables}"), &triggers())
+}
+
+#[test]
+fn settings_read_back_and_are_left_out_where_they_are_as_usual() {
+    let tables = "[load]\nburst_rate_per_s = 900\nburst_every = \"90s\"\nburst_lasts = \"5s\"\n\
+        [ledger]\nmore_mb = 200\nmore_rows = 5000\n\
+        [[deployments]]\nservice = \"gateway\"\nreplicas = 5\nmax_surge = \"50%\"\n\
+        [[deployments]]\nservice = \"matching\"\nstrategy = \"recreate\"\n\
+        [timing]\nscrape_interval = \"1s\"\npoll_interval = \"2s\"\n";
+    let scenario = with_settings(tables).expect("right");
+    let bursts = scenario.load.bursts.expect("there are bursts");
+    assert_eq!((bursts.rate_per_s, bursts.every.as_secs()), (900, 90));
+    assert_eq!(scenario.ledger.more_mb, 200);
+    let rolling = Strategy::Rolling {
+        max_surge: Share::Percent(50),
+        max_unavailable: Share::DEFAULT,
+    };
+    assert_eq!(scenario.deployments[0].strategy, Some(rolling));
+    assert_eq!(scenario.deployments[1].strategy, Some(Strategy::Recreate));
+    let written = scenario.clone().with(|_| {});
+    let read = Scenario::parse("again.toml", &written.text, &triggers()).expect("right");
+    assert_eq!(read, written);
+    let usual = with_settings("").expect("right").to_toml();
+    for word in ["burst", "ledger", "deployments", "interval"] {
+        assert!(
+            !usual
+                .lines()
+                .any(|line| line.contains(word) && !line.contains("ledger_kept")),
+            "{word}"
+        );
+    }
+    // The same rate is no burst.
+    let same = with_settings("[load]\nburst_rate_per_s = 200\n").expect("right");
+    assert_eq!(same.load.bursts, None);
+}
+
+#[test]
+fn each_mistake_in_a_setting_is_pointed_at() {
+    for (tables, line, why) in [
+        ("[load]\nburst_rate_per_s = 0\n", 7, "burst_rate_per_s is 0"),
+        ("[load]\nburst_every = \"2h\"\n", 7, "burst_every is"),
+        ("[load]\nburst_lasts = \"1m\"\n", 7, "leave no other time"),
+        ("[load]\nburst_every = \"5s\"\n", 7, "leave no other time"),
+        ("[ledger]\nmore_mb = -1\n", 7, "more_mb is -1"),
+        ("[ledger]\nmore = 1\n", 7, "unknown field `more`"),
+        (
+            "[[deployments]]\nreplicas = 1\n",
+            6,
+            "missing field `service`",
+        ),
+        (
+            "[[deployments]]\nservice = \"gatway\"\n",
+            7,
+            "has no service `gatway`",
+        ),
+        (
+            "[[deployments]]\nservice = \"risk\"\nreplicas = 0\n",
+            8,
+            "replicas is 0",
+        ),
+        (
+            "[[deployments]]\nservice = \"risk\"\n[[deployments]]\nservice = \"risk\"\n",
+            9,
+            "said twice",
+        ),
+        (
+            "[[deployments]]\nservice = \"risk\"\nstrategy = \"recreat\"\n",
+            8,
+            "unknown strategy `recreat`",
+        ),
+        (
+            "[[deployments]]\nservice = \"risk\"\nstrategy = \"recreate\"\nmax_surge = \"1\"\n",
+            9,
+            "replaces them all at once",
+        ),
+        (
+            "[[deployments]]\nservice = \"risk\"\nmax_surge = \"0\"\nmax_unavailable = \"0%\"\n",
+            8,
+            "none may go",
+        ),
+        (
+            "[[deployments]]\nservice = \"risk\"\nmax_surge = \"many\"\n",
+            8,
+            "`max_surge` is `many`",
+        ),
+        (
+            "[timing]\nscrape_interval = \"1ms\"\n",
+            7,
+            "scrape_interval is 1ms",
+        ),
+        (
+            "[timing]\npoll_interval = \"2m\"\n",
+            7,
+            "poll_interval is 2m",
+        ),
+    ] {
+        let error = with_settings(tables).expect_err(tables);
+        let mistake = &error.mistakes[0];
+        assert!(mistake.message.contains(why), "{tables}: {mistake}");
+        assert_eq!(mistake.line(), line, "{tables}: {mistake}");
+        assert!(!mistake.help.is_empty(), "{tables}");
+    }
+}
+
+#[test]
+fn a_cluster_can_t_change_everything_that_the_simulation_can() {
+    for (tables, key) in [
+        ("[ledger]\nmore_mb = 1\n", Some("ledger")),
+        (
+            "[timing]\nscrape_interval = \"1s\"\n",
+            Some("timing.scrape_interval"),
+        ),
+        (
+            "[timing]\npoll_interval = \"1s\"\n",
+            Some("timing.poll_interval"),
+        ),
+        ("[load]\nburst_rate_per_s = 1\n", None),
+        ("[[deployments]]\nservice = \"risk\"\nreplicas = 2\n", None),
+    ] {
+        let scenario = with_settings(tables).expect("right");
+        assert_eq!(scenario.lacking_in(WorldKind::Sim), None);
+        let lacking = scenario.lacking_in(WorldKind::Kind);
+        assert_eq!(lacking, key.map(Lacking::Key), "{tables}");
+        let refused = crate::worlds::check(&scenario, WorldKind::Kind).err();
+        let refused = refused.map(|error| error.to_string());
+        assert_eq!(
+            refused
+                .as_deref()
+                .map(|it| it.contains(key.unwrap_or("nothing"))),
+            key.map(|_| true),
+            "{refused:?}"
+        );
     }
 }

@@ -169,7 +169,7 @@ fn perform(drawn: &Drawn) -> Result<Performed, WorldError> {
     let result = drill::run(&drawn.plan)?;
     let scenario = &drawn.plan.scenario;
     Ok(Performed {
-        judged: judge(drawn.half, scenario, &result),
+        judged: judge(drawn.half, &drawn.plan, &result),
         coverage: Coverage::of(scenario, &result),
     })
 }
@@ -226,7 +226,7 @@ fn sort(
             Err(WorldError::Interrupted) => return Ok(None),
             performed => performed?,
         };
-        Ok(match judge(drawn.half, scenario, &result) {
+        Ok(match judge(drawn.half, &plan, &result) {
             Judged::Failed(finding) if finding.class() == found => {
                 Some((seed, finding, result.replay))
             }

@@ -1,11 +1,14 @@
-//! What of a searched drill is a failure. Safety counts in every drill; recovery only where it was possible by construction.
+//! What of a searched drill is a failure. Safety counts in every drill. Recovery counts where it was possible by construction, and where
+//! everything that befell the exchange was over while there was time for it.
 
 use super::draw::Half;
+use super::heal::{Due, due};
 use crate::drill::DrillResult;
 use crate::evidence::Ms;
 use crate::finding::{Bearing, Ended, Finding, InjectionFinding};
 use crate::scenario::{FaultKind, Path, Scenario};
 use crate::verdict::Verdict;
+use crate::worlds::Plan;
 
 /// What came of a drill.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,20 +21,24 @@ pub enum Judged {
     Failed(Finding),
 }
 
-/// Judges a drill of `scenario`.
+/// Judges a drill of `drilled`.
 #[must_use]
-pub fn judge(half: Half, scenario: &Scenario, result: &DrillResult) -> Judged {
+pub fn judge(half: Half, drilled: &Plan, result: &DrillResult) -> Judged {
+    let scenario = &drilled.scenario;
     let troubles = result.troubles();
     // Where the release or the world itself did not do what the drill is about, nothing counts but harm.
     let void = troubles
         .iter()
         .any(|finding| finding.bearing() == Bearing::Void);
+    let due = due(drilled, result);
     let failed = troubles.iter().copied().filter(|finding| {
         finding.verdict() == Verdict::Fail
             && (!void || finding.is_harm())
             && match half {
                 Half::Survivable => counts(scenario, finding),
-                Half::Hostile => is_unsafe(scenario, result, finding),
+                Half::Hostile => {
+                    is_unsafe(scenario, result, finding) || is_overdue(due, result, finding)
+                }
             }
     });
     if let Some(worst) = failed.into_iter().next() {
@@ -90,7 +97,7 @@ fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bo
             finding.is_harm() && !is_somebody_elses_doing(scenario, result)
         }
         Finding::Outcome(outcome) => match outcome.end {
-            Ended::Panicked { .. } | Ended::StillRunning => true,
+            Ended::Panicked { .. } => true,
             // Once there is a plan, a run ends in recovered or escalated, on this host or on the one that it gave way to.
             Ended::Failed { .. } | Ended::Refused { .. } => {
                 result.timeline.iter().any(|it| it.step == "plan")
@@ -98,6 +105,24 @@ fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bo
             _ => false,
         },
         _ => finding.is_harm(),
+    }
+}
+
+/// Whether it is a failure by the clock: a run that should have been over, or one that did not recover although everything was over
+/// while there was time for that.
+fn is_overdue(due: Option<Due>, result: &DrillResult, finding: &Finding) -> bool {
+    let course = result.course.as_ref();
+    let late = |end: Option<Ms>| end.zip(due).is_some_and(|(end, due)| end >= due.over_ms);
+    let recovers = due.is_some_and(|due| due.recovers);
+    match finding {
+        Finding::Outcome(outcome) => match outcome.end {
+            // Who has not even planned has nothing that takes so long.
+            Ended::StillRunning => due.is_none() || late(course.map(|course| course.end_ms)),
+            Ended::Called { .. } => recovers || late(course.and_then(|course| course.gave_up_ms)),
+            _ => false,
+        },
+        Finding::Rto(_) => recovers,
+        _ => false,
     }
 }
 

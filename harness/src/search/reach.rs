@@ -40,10 +40,16 @@ pub(super) fn reach(
     } else {
         steps.len()
     };
-    let at_steps = steps[..count]
-        .iter()
-        .filter(|step| needs.place.takes(&step.command))
-        .map(|step| Anchor::Step(step.name.clone()));
+    let taken = (0..count).filter(|&at| needs.place.takes(&steps[at].command));
+    // At the step, and between it and the one before it.
+    let at_steps = taken.flat_map(|at| {
+        let step = Anchor::Step(steps[at].name.clone());
+        let between = at.checked_sub(1).map(|before| steps[before]);
+        // The first end of a step that is done for each service is followed by the next service, unless this one is, too.
+        let between = between.filter(|it| !it.for_each_service || steps[at].for_each_service);
+        let between = between.map(|it| Anchor::After(it.name.clone()));
+        std::iter::once(step).chain(between)
+    });
     let trigger = needs.place.is_at_the_trigger().then_some(Anchor::Trigger);
     let anchors: Vec<Anchor> = trigger.into_iter().chain(at_steps).collect();
     (!anchors.is_empty()).then_some(Reach {

@@ -9,7 +9,7 @@ pub mod campaign;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::{Fault, Scenario, format_duration};
+use crate::scenario::{Fault, LedgerSize, Scenario, Timing, format_duration};
 use crate::worlds::WorldError;
 
 /// How many small seeds are tried.
@@ -102,7 +102,25 @@ fn lacking(whole: &Scenario, left: &Scenario) -> Vec<String> {
             Some(it) => lacks.push(it.in_words()),
         }
     }
+    for deployment in &whole.deployments {
+        if !left.deployments.contains(deployment) {
+            lacks.push(format!(
+                "{} deployed as its manifest has it",
+                deployment.service
+            ));
+        }
+    }
+    if left.ledger != whole.ledger {
+        lacks.push("an empty ledger".to_owned());
+    }
+    let intervals = |of: &Timing| (of.scrape_interval, of.poll_interval);
+    if intervals(&left.timing) != intervals(&whole.timing) {
+        lacks.push("the usual intervals".to_owned());
+    }
     let (was, is) = (&whole.load, &left.load);
+    if is.bursts != was.bursts {
+        lacks.push("no bursts".to_owned());
+    }
     if is.markets != was.markets {
         let markets = if is.markets == 1 { "market" } else { "markets" };
         lacks.push(format!("{} {markets}", is.markets));
@@ -141,6 +159,8 @@ pub fn simpler(scenario: &Scenario) -> Vec<Scenario> {
         let differs = simpler.load != scenario.load
             || simpler.timing != scenario.timing
             || simpler.crash != scenario.crash
+            || simpler.ledger != scenario.ledger
+            || simpler.deployments != scenario.deployments
             || simpler.faults != scenario.faults;
         if loads && differs {
             out.push(simpler);
@@ -177,6 +197,15 @@ pub fn simpler(scenario: &Scenario) -> Vec<Scenario> {
         });
     }
     let (load, timing) = (scenario.load, scenario.timing);
+    for index in 0..scenario.deployments.len() {
+        offer(&|s| drop(s.deployments.remove(index)));
+    }
+    offer(&|s| s.ledger = LedgerSize::default());
+    offer(&|s| s.load.bursts = None);
+    offer(&|s| {
+        s.timing.scrape_interval = Timing::SCRAPE_INTERVAL;
+        s.timing.poll_interval = Timing::POLL_INTERVAL;
+    });
     offer(&|s| s.load.markets = 1);
     for accounts in [10, 100].into_iter().filter(|n| *n < load.accounts) {
         offer(&|s| s.load.accounts = accounts);
@@ -203,7 +232,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{cut_down, lacking, simpler};
-    use crate::scenario::{Crash, CrashSide, Scenario, find};
+    use crate::scenario::{Bursts, Crash, CrashSide, Deployment, Scenario, Strategy, Timing, find};
 
     #[test]
     fn simplifying_ends_and_every_step_loads() {
@@ -216,6 +245,20 @@ mod tests {
                     side: CrashSide::After,
                     resume_after: std::time::Duration::from_secs(2),
                 });
+                s.ledger.more_mb = 100;
+                s.timing.poll_interval = std::time::Duration::from_secs(2);
+                s.load.bursts = Some(Bursts {
+                    rate_per_s: 900,
+                    every: Bursts::EVERY,
+                    lasts: Bursts::LASTS,
+                });
+                s.deployments = ["gateway", "risk"]
+                    .map(|service| Deployment {
+                        service: service.to_owned(),
+                        replicas: Some(4),
+                        strategy: Some(Strategy::Recreate),
+                    })
+                    .to_vec();
             });
         let mut steps = 0;
         while let Some(next) = simpler(&scenario).into_iter().next() {
@@ -225,8 +268,10 @@ mod tests {
             steps += 1;
             assert!(steps < 50, "{scenario:?}");
         }
-        assert!(steps >= 6);
-        assert!(scenario.faults.is_empty());
+        assert!(steps >= 11);
+        assert!(scenario.faults.is_empty() && scenario.deployments.is_empty());
+        assert_eq!((scenario.load.bursts, scenario.ledger.more_mb), (None, 0));
+        assert_eq!(scenario.timing.poll_interval, Timing::POLL_INTERVAL);
         assert_eq!((scenario.crash, scenario.load.markets), (None, 1));
         assert!(scenario.load.accounts <= 10);
     }

@@ -53,6 +53,7 @@ pub use judge::{Answer, Judgement, Reason, Remedy, verify};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use page::page;
+pub(crate) use plans::plan as planned;
 pub use plans::{PlanDiff, diffs};
 pub use policy::{Concern, Needs, Weight, concerns};
 pub use protection::Protection;

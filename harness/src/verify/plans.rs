@@ -24,7 +24,7 @@ pub struct PlanDiff {
 }
 
 /// The plan of `scenario` by `runbook`; `None` where nothing is to be rolled back.
-pub(super) fn plan(scenario: &Scenario, runbook: &Runbook) -> Option<Result<Plan, PlanError>> {
+pub(crate) fn plan(scenario: &Scenario, runbook: &Runbook) -> Option<Result<Plan, PlanError>> {
     after_deployment(scenario, runbook).map(|observed| planner::plan(runbook, &observed))
 }
 

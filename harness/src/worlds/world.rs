@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::drill::timeline::Entry;
 use crate::evidence::Evidence;
 use crate::runbooks::{self, LoadedRunbook};
-use crate::scenario::{FaultKind, Scenario};
+use crate::scenario::{FaultKind, Lacking, Scenario};
 use crate::token::{Made, Token};
 
 /// The kinds of world.
@@ -114,11 +114,16 @@ impl Plan {
 /// Whether `world` can do what `scenario` asks for.
 ///
 /// # Errors
-/// [`WorldError::Lacks`] for the first fault that it can't.
+/// [`WorldError::Lacks`] for the first fault that it can't, [`WorldError::LacksKey`] for the first key.
 pub fn check(scenario: &Scenario, world: WorldKind) -> Result<(), WorldError> {
     match scenario.lacking_in(world) {
         None => Ok(()),
-        Some(fault) => Err(WorldError::Lacks {
+        Some(Lacking::Key(key)) => Err(WorldError::LacksKey {
+            scenario: scenario.name.clone(),
+            key,
+            world,
+        }),
+        Some(Lacking::Fault(fault)) => Err(WorldError::Lacks {
             scenario: scenario.name.clone(),
             fault,
             world,
@@ -160,6 +165,18 @@ pub enum WorldError {
         scenario: String,
         /// The fault.
         fault: FaultKind,
+        /// The world.
+        world: WorldKind,
+    },
+    /// The scenario sets a key that this world can't change.
+    #[error(
+        "scenario {scenario}: the world `{world}` can't change `{key}`; leave it out, or use `--world sim`"
+    )]
+    LacksKey {
+        /// Its name.
+        scenario: String,
+        /// The key, or its table.
+        key: &'static str,
         /// The world.
         world: WorldKind,
     },

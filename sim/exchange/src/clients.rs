@@ -10,7 +10,7 @@ use dex::command::Command;
 use dex::market::MarketSpec;
 use dex::types::{AccountId, MarketId, OrderId, Price, Qty, Side, Tif};
 
-use super::config::{Activity, Arrivals, LoadConfig};
+use super::config::{Activity, Arrivals, Bursts, LoadConfig};
 use super::draws::exponential_us;
 use super::record::ClientRecord;
 use sim::rng::Rng;
@@ -187,19 +187,44 @@ impl Clients {
     /// Draws when the request after the one sent at `at` is sent.
     #[inline]
     pub(super) fn schedule_next(&mut self, at: u64) {
-        let gap = match self.load.arrivals {
-            Arrivals::Poisson => exponential_us(&mut self.rng, self.mean_gap_us),
-            Arrivals::Even => self
-                .rng
-                .between(self.mean_gap_us / 2, self.mean_gap_us * 3 / 2),
+        let next = match self.load.bursts {
+            None => at + self.gap(self.mean_gap_us),
+            Some(bursts) => self.next_with(bursts, at),
         };
-        // The draws are the same; what is left out makes the gaps longer.
-        let next = at + gap * 1_000_000 / u64::from(self.sent_ppm);
         self.next_arrival = if next > self.load.stop_at.0 {
             u64::MAX
         } else {
             next
         };
+    }
+
+    /// A gap whose mean is `mean_us` while nobody leaves anything out. The draws are the same if somebody does; the gaps are longer.
+    #[inline]
+    fn gap(&mut self, mean_us: u64) -> u64 {
+        let gap = match self.load.arrivals {
+            Arrivals::Poisson => exponential_us(&mut self.rng, mean_us),
+            Arrivals::Even => self.rng.between(mean_us / 2, mean_us * 3 / 2),
+        };
+        gap * 1_000_000 / u64::from(self.sent_ppm)
+    }
+
+    /// When the request after the one sent at `at` is sent, under bursts: a gap that reaches into another rate is drawn anew from
+    /// where that begins.
+    fn next_with(&mut self, bursts: Bursts, at: u64) -> u64 {
+        let mut from = at;
+        loop {
+            let (bursting, until) = bursts.at(from);
+            let mean = if bursting {
+                (1_000_000 / bursts.rate_per_s.max(1)).max(1)
+            } else {
+                self.mean_gap_us
+            };
+            let next = from + self.gap(mean);
+            if next <= until {
+                return next;
+            }
+            from = until;
+        }
     }
 
     /// From now on a share of the requests is left out, in parts per million, at most 99 %.
@@ -326,5 +351,39 @@ impl Clients {
     pub(super) fn order_closed(&mut self, order: OrderId) {
         let bit = order.0 % FILLED_BITS;
         self.filled[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_come_at_the_rate_of_the_instant() {
+        let load = LoadConfig {
+            rate_per_s: 100,
+            bursts: Some(Bursts {
+                rate_per_s: 1_000,
+                every: Micros::from_secs(20),
+                lasts: Micros::from_secs(5),
+            }),
+            start_at: Micros::ZERO,
+            stop_at: Micros::from_secs(400),
+            ..LoadConfig::default()
+        };
+        let mut clients = Clients::new(&load, vec![MarketSpec::standard(0)], 7);
+        let (mut within, mut beside) = (0_u32, 0_u32);
+        while clients.next_arrival != u64::MAX {
+            let at = clients.next_arrival;
+            if at % 20_000_000 < 15_000_000 {
+                beside += 1;
+            } else {
+                within += 1;
+            }
+            clients.schedule_next(at);
+        }
+        // Fifteen of twenty seconds at 100, five at 1,000, twenty times.
+        assert!((29_000..31_000).contains(&beside), "{beside}");
+        assert!((98_000..102_000).contains(&within), "{within}");
     }
 }

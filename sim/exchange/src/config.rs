@@ -24,6 +24,32 @@ pub enum Activity {
     Skewed,
 }
 
+/// Times in which the clients send at another rate, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bursts {
+    /// Requests per second meanwhile, at least 1.
+    pub rate_per_s: u64,
+    /// From the end of one burst to the end of the next; the first ends so long after the beginning.
+    pub every: Micros,
+    /// How long each lasts; less than `every`.
+    pub lasts: Micros,
+}
+
+impl Bursts {
+    /// Whether there is a burst at an instant, and when that changes next. Both in µs since the beginning.
+    #[must_use]
+    pub fn at(&self, at_us: u64) -> (bool, u64) {
+        let every = self.every.0.max(1);
+        let begins = every.saturating_sub(self.lasts.0);
+        let (period, within) = (at_us / every * every, at_us % every);
+        if within < begins {
+            (false, period + begins)
+        } else {
+            (true, period + every)
+        }
+    }
+}
+
 /// The clients: an open loop, so a slow exchange does not slow them down.
 #[derive(Clone, Debug)]
 pub struct LoadConfig {
@@ -36,6 +62,8 @@ pub struct LoadConfig {
     /// Client processes. Each keeps one multiplexed connection to one gateway pod, until the pod
     /// closes it or goes away.
     pub connections: u16,
+    /// When they come at another rate, if ever.
+    pub bursts: Option<Bursts>,
     /// How requests arrive.
     pub arrivals: Arrivals,
     /// Which accounts trade.
@@ -55,6 +83,7 @@ impl Default for LoadConfig {
             accounts: 1_000,
             markets: 4,
             connections: 64,
+            bursts: None,
             arrivals: Arrivals::Poisson,
             activity: Activity::Uniform,
             start_at: Micros::from_secs(10),
@@ -142,7 +171,22 @@ mod tests {
     use dex::release::Service;
     use sim::measured::Measured;
 
-    use super::ServiceTimings;
+    use super::{Bursts, ServiceTimings};
+    use sim::time::Micros;
+
+    #[test]
+    fn a_burst_is_at_the_end_of_each_period() {
+        let bursts = Bursts {
+            rate_per_s: 1,
+            every: Micros(100),
+            lasts: Micros(30),
+        };
+        assert_eq!(bursts.at(0), (false, 70));
+        assert_eq!(bursts.at(69), (false, 70));
+        assert_eq!(bursts.at(70), (true, 100));
+        assert_eq!(bursts.at(99), (true, 100));
+        assert_eq!(bursts.at(100), (false, 170));
+    }
 
     #[test]
     fn only_services_of_the_exchange_were_measured_and_a_gateway_among_them() {

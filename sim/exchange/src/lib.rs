@@ -43,7 +43,7 @@ mod venue;
 
 use sim::{Halt, Limits};
 
-pub use config::{Activity, Arrivals, ExchangeConfig, LoadConfig, ServiceTimings};
+pub use config::{Activity, Arrivals, Bursts, ExchangeConfig, LoadConfig, ServiceTimings};
 pub use faults::{Alarm, ShownIn};
 pub use record::{Acknowledged, ClientRecord, ErrorKind, LatencyHistogram, Second};
 pub use venue::{Exchange, Missing};

@@ -31,7 +31,9 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             // Asking a world for what it can't do is a mistake of the input, not of the world.
-            Self::Input(_) | Self::Report(_) | Self::World(WorldError::Lacks { .. }) => 2,
+            Self::Input(_)
+            | Self::Report(_)
+            | Self::World(WorldError::Lacks { .. } | WorldError::LacksKey { .. }) => 2,
             Self::World(WorldError::Interrupted) => INTERRUPTED,
             Self::World(_) => 4,
         }

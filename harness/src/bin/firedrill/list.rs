@@ -48,6 +48,7 @@ fn show_keys(format: Format) {
     });
     let all: Vec<KeyShown> = keys::all()
         .into_iter()
+        .chain(keys::of_deployment())
         .chain(of_fault)
         .map(Into::into)
         .collect();

@@ -120,6 +120,7 @@ impl<R: Record> Observer for Witness<R> {
         let record = &self.0;
         match event {
             Event::StepStarted { name, .. } => record.reached(&Anchor::Step(name.clone())),
+            Event::StepFinished { name, .. } => record.reached(&Anchor::After(name.clone())),
             Event::Observed(observed) => record.observed(observed),
             _ => {}
         }

@@ -8,6 +8,7 @@ use dex::release::{Release, Service};
 use serde_json::{Value, json};
 
 use super::template;
+use crate::scenario::{Deployment, Share, Strategy};
 
 /// Name and text of each manifest.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/manifests.rs"));
@@ -31,10 +32,18 @@ static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
 
 /// Everything that is deployed as `release`, in the order in which it is created: configuration, then each service before its
 /// Deployment, as pods are told the addresses of the Services that exist when they start, then what only limits others. The Secret
-/// with the ledger's URL is not among it.
-pub(crate) fn objects(release: &Release) -> Vec<Value> {
+/// with the ledger's URL is not among it. `deployments` are what a scenario wants otherwise than in the manifests.
+pub(crate) fn objects(release: &Release, deployments: &[Deployment]) -> Vec<Value> {
     let configured = configuration(release);
     let mut objects: Vec<Value> = OBJECTS.iter().map(|object| of(object, release)).collect();
+    for deployment in deployments {
+        let named = |it: &&mut Value| {
+            it["kind"] == "Deployment" && name(it) == Some(deployment.service.as_str())
+        };
+        if let Some(object) = objects.iter_mut().find(named) {
+            change(&mut object["spec"], deployment);
+        }
+    }
     let listed: Vec<&str> = OBJECTS.iter().filter_map(name).collect();
     let more = configured
         .iter()
@@ -53,6 +62,33 @@ pub(crate) fn objects(release: &Release) -> Vec<Value> {
         }
     });
     objects
+}
+
+/// Changes the `spec` of a Deployment to what a scenario wants of it.
+fn change(spec: &mut Value, wanted: &Deployment) {
+    if let Some(replicas) = wanted.replicas {
+        spec["replicas"] = json!(replicas);
+    }
+    let share = |share: Share| match share {
+        Share::Pods(pods) => json!(pods),
+        Share::Percent(percent) => json!(format!("{percent}%")),
+    };
+    match wanted.strategy {
+        None => {}
+        Some(Strategy::Recreate) => spec["strategy"] = json!({"type": "Recreate"}),
+        Some(Strategy::Rolling {
+            max_surge,
+            max_unavailable,
+        }) => {
+            spec["strategy"] = json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": {
+                    "maxSurge": share(max_surge),
+                    "maxUnavailable": share(max_unavailable),
+                },
+            });
+        }
+    }
 }
 
 /// The pod template of `service` as `release` deploys it.
@@ -167,6 +203,8 @@ mod tests {
     use dex::release::{Release, STABLE, Service};
     use serde_json::Value;
 
+    use crate::scenario::{Deployment, Share, Strategy};
+
     use super::{
         APP, FILES, NAMESPACE, OBJECTS, PART_OF, TRADING, configuration, container, environment,
         name, objects, replicas, selector,
@@ -227,7 +265,7 @@ mod tests {
 
     #[test]
     fn services_come_before_their_deployments_and_after_the_configuration() {
-        let order: Vec<String> = objects(&stable())
+        let order: Vec<String> = objects(&stable(), &[])
             .iter()
             .map(|it| {
                 format!(
@@ -251,9 +289,51 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_changes_the_deployments_that_it_names() {
+        let wanted = |strategy| Deployment {
+            service: "gateway".to_owned(),
+            replicas: Some(5),
+            strategy,
+        };
+        let spec = |deployment: Deployment| {
+            let all = objects(&stable(), &[deployment]);
+            let find = |service: &str| {
+                let mut all = all.iter();
+                let found = all.find(|it| it["kind"] == "Deployment" && name(it) == Some(service));
+                found.expect("it is deployed")["spec"].clone()
+            };
+            assert_eq!(find("matching"), deployment_of("matching"));
+            find("gateway")
+        };
+        let as_is = spec(wanted(None));
+        assert_eq!(as_is["replicas"], 5);
+        assert_eq!(as_is["strategy"], deployment_of("gateway")["strategy"]);
+        let recreated = spec(wanted(Some(Strategy::Recreate)));
+        assert_eq!(
+            recreated["strategy"],
+            serde_json::json!({"type": "Recreate"})
+        );
+        let rolling = spec(wanted(Some(Strategy::Rolling {
+            max_surge: Share::Pods(1),
+            max_unavailable: Share::Percent(0),
+        })));
+        let rolling = &rolling["strategy"]["rollingUpdate"];
+        assert_eq!(
+            *rolling,
+            serde_json::json!({"maxSurge": 1, "maxUnavailable": "0%"})
+        );
+    }
+
+    /// The `spec` of the Deployment of a service in its manifest.
+    fn deployment_of(service: &str) -> Value {
+        let service = Service::by_name(service).expect("there is such a service");
+        super::deployment(service)["spec"].clone()
+    }
+
+    #[test]
     fn a_release_changes_its_own_objects() {
         let release = Release::by_name("1.5.8-new-template").expect("it is in the catalogue");
-        let all = objects(&release);
+        let all = objects(&release, &[]);
         let gateway = all
             .iter()
             .find(|it| it["kind"] == "Deployment" && name(it) == Some("gateway"))

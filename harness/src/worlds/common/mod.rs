@@ -2,6 +2,7 @@
 //! exchange. It knows neither world.
 
 pub(super) mod acts;
+mod bursts;
 pub(super) mod deployer;
 mod executor;
 pub(super) mod host;
@@ -10,5 +11,6 @@ mod readings;
 mod schedule;
 pub(crate) mod template;
 
+pub(super) use bursts::bursts;
 pub(super) use readings::{build_version, pairs, told_by_clients, versions};
 pub(super) use schedule::Schedule;

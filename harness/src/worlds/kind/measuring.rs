@@ -60,7 +60,13 @@ pub(super) async fn exchange(
     let release = release(&scenario.release.from)?;
     objects::clear(admin).await?;
     let ledger = Ledger::create(server, &release, genesis(scenario)).await?;
-    objects::create(admin, &release, &ledger.exchange_url()).await?;
+    objects::create(
+        admin,
+        &release,
+        &scenario.deployments,
+        &ledger.exchange_url(),
+    )
+    .await?;
     objects::ready(admin).await?;
     let load = Load::start(DrillClock::start(), &gateway(place), scenario, SEED)?;
     Ok((ledger, load))

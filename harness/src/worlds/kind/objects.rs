@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::clock::sleep;
+use crate::scenario;
 use crate::worlds::common::manifests::{self, DATABASE, NAMESPACE, PART_OF};
 
 /// ConfigMaps that the executor made.
@@ -99,10 +100,11 @@ fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), String> {
     }
 }
 
-/// Deploys `release` from nothing; `database` is the ledger's URL as pods reach it.
+/// Deploys `release` from nothing, with `deployments` as a scenario wants them; `database` is the ledger's URL as pods reach it.
 pub(super) async fn create(
     client: &kube::Client,
     release: &Release,
+    deployments: &[scenario::Deployment],
     database: &str,
 ) -> Result<(), String> {
     apply::<Secret>(
@@ -114,7 +116,7 @@ pub(super) async fn create(
         }),
     )
     .await?;
-    for object in manifests::objects(release) {
+    for object in manifests::objects(release, deployments) {
         match object["kind"].as_str() {
             Some("ConfigMap") => apply::<ConfigMap>(client, object).await?,
             Some("Service") => apply::<KubeService>(client, object).await?,

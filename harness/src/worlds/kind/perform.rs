@@ -114,7 +114,7 @@ async fn set_up(
         .await;
         cleared?;
         let ledger = ledger?;
-        objects::create(client, &from, &ledger.exchange_url()).await?;
+        objects::create(client, &from, &scenario.deployments, &ledger.exchange_url()).await?;
         objects::ready(client).await?;
         Ok::<_, String>(ledger)
     };

@@ -35,7 +35,7 @@ pub(super) async fn create(world: &World, scenario: &Scenario) -> Result<(), Wor
         "stringData": {"url": "postgres://dex@ledger:5432/ledger"},
     });
     post::<Secret>(&client, secret).await?;
-    for object in manifests::objects(&release) {
+    for object in manifests::objects(&release, &scenario.deployments) {
         match object["kind"].as_str() {
             Some("ConfigMap") => post::<ConfigMap>(&client, object).await?,
             Some("Service") => post::<KubeService>(&client, object).await?,

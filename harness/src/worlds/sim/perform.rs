@@ -17,7 +17,7 @@ use crate::evidence::{Evidence, Ms, Outcome};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::common::acts::act;
-use crate::worlds::common::{told_by_clients, versions};
+use crate::worlds::common::{bursts, told_by_clients, versions};
 use crate::worlds::{Performed, Plan, Until, WorldError, in_flight};
 
 /// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
@@ -105,10 +105,17 @@ fn config(scenario: &Scenario) -> WorldConfig {
     exchange.load.rate_per_s = u64::from(scenario.load.rate_per_s);
     exchange.load.accounts = scenario.load.accounts;
     exchange.load.markets = u16::try_from(scenario.load.markets).unwrap_or(u16::MAX);
-    WorldConfig {
+    exchange.load.bursts = bursts(&scenario.load);
+    exchange.ledger_base_bytes = u64::from(scenario.ledger.more_mb) * 1_000_000;
+    exchange.ledger_base_rows = u64::from(scenario.ledger.more_rows);
+    let mut config = WorldConfig {
         application: exchange,
         ..WorldConfig::default()
-    }
+    };
+    let interval = Micros::from(scenario.timing.scrape_interval);
+    config.prometheus.interval = interval;
+    config.prometheus.timeout = config.prometheus.timeout.min(interval);
+    config
 }
 
 /// The whole drill; the fingerprint, and how many requests the executor made from the trigger on.

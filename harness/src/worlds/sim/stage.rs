@@ -65,7 +65,10 @@ impl<'a> SimStage<'a> {
 
     /// An executor that acts under the name `identity`, whose requests are numbered as those of `origin`.
     fn executor(&self, identity: String, origin: &str, observer: Arc<dyn Observer>) -> Executor {
-        let options = Options::new(identity).with_observer(observer);
+        let options = Options {
+            poll_interval: self.plan.scenario.timing.poll_interval,
+            ..Options::new(identity).with_observer(observer)
+        };
         let ports = ports::of(&self.record, origin);
         let ports = (self.refit)(self.world(), ports);
         Executor::new(ports, Arc::clone(&self.plan.runbook.runbook), options)

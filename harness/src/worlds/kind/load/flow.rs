@@ -7,8 +7,10 @@ use dex::market::MarketSpec;
 use dex::service::api::{OrderReply, OrderRequest};
 use dex::types::{AccountId, MarketId, OrderId, Price, Qty, Side, Tif};
 use sim::rng::Rng;
+use sim_exchange::Bursts;
 
 use crate::scenario::Load;
+use crate::worlds::common::bursts;
 
 /// Per mille of the requests that are invalid, cross the spread, and cancel.
 const INVALID: u64 = 10;
@@ -26,6 +28,7 @@ pub(super) struct Flow {
     specs: Vec<MarketSpec>,
     mids: Vec<i64>,
     mean_gap_us: u64,
+    bursts: Option<Bursts>,
     id: u64,
     /// Resting orders, the oldest first, and whose they are.
     open: VecDeque<(u64, u32)>,
@@ -43,18 +46,41 @@ impl Flow {
             mids: specs.iter().map(|spec| spec.mid_price().0).collect(),
             specs,
             mean_gap_us: 1_000_000 / u64::from(load.rate_per_s.max(1)),
+            bursts: bursts(load),
             id: 0,
             open: VecDeque::new(),
             left: BTreeMap::new(),
         }
     }
 
-    /// Who asks next (one of `clients`), the request's id, what it asks, and how long until the one after it, in µs.
-    pub(super) fn next(&mut self, clients: u64) -> (u64, u64, Command, u64) {
+    /// Who asks next (one of `clients`), at `at_us` since the beginning: the request's id, what it asks, and when the one after it is
+    /// sent.
+    pub(super) fn next(&mut self, clients: u64, at_us: u64) -> (u64, u64, Command, u64) {
         self.id += 1;
         let command = self.command();
         let client = self.rng.below(clients);
-        (client, self.id, command, self.gap())
+        (client, self.id, command, self.after(at_us))
+    }
+
+    /// When the request after the one at `at_us` is sent. A gap that reaches into another rate is drawn anew from where that begins.
+    fn after(&mut self, at_us: u64) -> u64 {
+        let Some(bursts) = self.bursts else {
+            return at_us + self.gap(self.mean_gap_us);
+        };
+        let mut from = at_us;
+        loop {
+            let (bursting, until) = bursts.at(from);
+            let mean = if bursting {
+                1_000_000 / bursts.rate_per_s.max(1)
+            } else {
+                self.mean_gap_us
+            };
+            let next = from + self.gap(mean);
+            if next <= until {
+                return next;
+            }
+            from = until;
+        }
     }
 
     /// A Poisson process: exponentially distributed gaps. This world is not replayed, so a float decides nothing.
@@ -64,9 +90,9 @@ impl Flow {
         clippy::cast_precision_loss,
         reason = "gaps are some ms, and positive"
     )]
-    fn gap(&mut self) -> u64 {
+    fn gap(&mut self, mean_us: u64) -> u64 {
         let uniform = (self.rng.below(1 << 32) + 1) as f64 / (1_u64 << 32) as f64;
-        (-uniform.ln() * self.mean_gap_us as f64) as u64
+        (-uniform.ln() * mean_us as f64) as u64
     }
 
     fn command(&mut self) -> Command {
@@ -165,18 +191,47 @@ mod tests {
             rate_per_s: 200,
             accounts: 100,
             markets: 2,
+            bursts: None,
         };
         Flow::new(&load, 7)
     }
 
     #[test]
+    fn a_burst_has_its_own_rate() {
+        use std::time::Duration;
+        let load = Load {
+            rate_per_s: 100,
+            accounts: 100,
+            markets: 2,
+            bursts: Some(crate::scenario::Bursts {
+                rate_per_s: 400,
+                every: Duration::from_secs(20),
+                lasts: Duration::from_secs(5),
+            }),
+        };
+        let mut flow = Flow::new(&load, 7);
+        let (mut at, mut within, mut beside) = (0, 0_u32, 0_u32);
+        while at < 200_000_000 {
+            if at % 20_000_000 < 15_000_000 {
+                beside += 1;
+            } else {
+                within += 1;
+            }
+            at = flow.next(64, at).3;
+        }
+        // Fifteen of twenty seconds at 100, five at 400, ten times.
+        assert!((14_300..15_700).contains(&beside), "{beside}");
+        assert!((19_300..20_700).contains(&within), "{within}");
+    }
+
+    #[test]
     fn the_mix_and_the_rate_are_those_of_the_simulation() {
         let mut flow = flow();
-        let (mut invalid, mut ioc, mut micros) = (0, 0, 0);
+        let (mut invalid, mut ioc, mut at) = (0, 0, 0);
         for _ in 0..20_000 {
-            let (client, _, command, gap) = flow.next(64);
+            let (client, _, command, next) = flow.next(64, at);
             assert!(client < 64);
-            micros += gap;
+            at = next;
             if let Command::Place { qty, tif, .. } = command {
                 invalid += u32::from(qty.0 == 0);
                 ioc += u32::from(tif == Tif::Ioc);
@@ -184,7 +239,7 @@ mod tests {
         }
         assert!((150..250).contains(&invalid), "{invalid} invalid");
         assert!((3_400..3_900).contains(&ioc), "{ioc} immediate or cancel");
-        let mean = micros / 20_000;
+        let mean = at / 20_000;
         assert!((4_850..5_150).contains(&mean), "mean gap {mean} µs");
     }
 

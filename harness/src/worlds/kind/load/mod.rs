@@ -164,8 +164,8 @@ async fn send(shared: Arc<Shared>, until_us: u64) {
                 break;
             }
             lock(&shared.record).sent(now, now - next);
-            let (client, id, command, gap) = lock(&shared.flow).next(CLIENTS);
-            next += gap;
+            let (client, id, command, after) = lock(&shared.flow).next(CLIENTS, next);
+            next = after;
             let client = usize::try_from(client).unwrap_or(0) % clients.len();
             let request = OrderRequest::new(id, &command);
             drop(tokio::spawn(ask(
