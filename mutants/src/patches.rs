@@ -232,7 +232,7 @@ pub fn copy(root: &Path, copy: &Path, patches: &[Patch]) -> Result<(), PatchErro
         let text = std::str::from_utf8(content).unwrap_or_default();
         let changed = match inside {
             Some("lib.rs") => Some(format!(
-                "{text}\n/// The switch of planted bugs.\npub mod planted;\n"
+                "#![allow(warnings)]\n{text}\n/// The switch of planted bugs.\npub mod planted;\n"
             )),
             Some(file) if patches.iter().any(|patch| patch.file == file) => {
                 Some(planted(file, text, patches)?)
