@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "undo-drops-annotations",
         what: "the undo drops all annotations of the Deployment",
         stresses: &["undo-app"],
-        masked: None,
+        masked: Some("no scenario has a Deployment with annotations of its own"),
         bend: |_, ports| {
             requests(ports, |request| {
                 Passes::On(undo_changed(request, |change| {

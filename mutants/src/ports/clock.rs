@@ -8,10 +8,11 @@ use executor::clock::Clock;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-/// Longer than the executor ever goes without a look at its clock; much shorter than a lease.
-const MOST: SignedDuration = SignedDuration::from_secs(8);
+/// Longer than the executor ever goes without a look at its clock. With the third of a lease after which it is renewed, it is shorter
+/// than a lease, so that a host which sees no more than that go by does not see its lease run out.
+const MOST: SignedDuration = SignedDuration::from_secs(12);
 
-/// The clock of a host that does not notice that it stood still: it never sees more than 8 s pass at once.
+/// The clock of a host that does not notice that it stood still: it never sees more than 12 s pass at once.
 pub struct Stopped {
     inner: Arc<dyn Clock>,
     /// When it was last looked at, in truth, and by how much it is late.
