@@ -2,24 +2,21 @@
 //! for it; a sound release triggers nothing; the bad releases, left alone, breach what they promise.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use e2e::decorated::{Decorated, Decorator};
 use e2e::drills::{
     SCENARIOS, assert_fails_by, assert_passes, disarmed, failed, move_step, plan, plan_by, run,
     without_step,
 };
-use executor::ports::{Database, DatabaseError, FenceReport, HttpClient, HttpError, Ports};
+use executor::ports::Ports;
 use firedrill::drill::{DrillResult, run_refitted};
 use firedrill::finding::OracleName;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::verdict::Verdict;
-use futures::future::BoxFuture;
+use mutants::bugs::{NoFence, no_data_is_zero};
+use mutants::ports::Decorated;
 use sim::cluster::Kind;
 use sim::observe::ScrapeFault;
 use sim::time::Micros;
-use tower::util::BoxCloneSyncService;
 
 #[test]
 fn the_sound_executor_passes_all_three() {
@@ -180,70 +177,14 @@ fn an_undo_without_a_revision_can_not_be_repeated() {
 
 // --- broken executors --------------------------------------------------------------------------
 
-/// A database port that says that the fence is up, and raises none.
-struct NoFence(Arc<dyn Database>, std::sync::Mutex<Option<u64>>);
-
-#[async_trait::async_trait]
-impl Decorator for NoFence {
-    fn inner(&self) -> &dyn Database {
-        &*self.0
-    }
-    async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError> {
-        *self.1.lock().expect("not poisoned") = Some(token);
-        Ok(FenceReport::default())
-    }
-    async fn fence_token(&self) -> Result<Option<u64>, DatabaseError> {
-        Ok(*self.1.lock().expect("not poisoned"))
-    }
-    async fn unfence(&self, _: u64) -> Result<(), DatabaseError> {
-        *self.1.lock().expect("not poisoned") = None;
-        Ok(())
-    }
-}
-
 #[test]
 fn an_executor_that_skips_the_fence_leaves_the_books_wrong() {
     let refit = |_: &sim_exchange::World, ports: Ports| Ports {
-        database: Arc::new(Decorated(NoFence(
-            Arc::clone(&ports.database),
-            std::sync::Mutex::new(None),
-        ))),
+        database: Arc::new(Decorated(NoFence::new(Arc::clone(&ports.database)))),
         ..ports
     };
     let result = run_refitted(&plan("balance-anomaly", 3), &refit).expect("the world builds");
     assert_fails_by(&result, "invariants");
-}
-
-/// Prometheus as seen by somebody who reads no data as zero, and as plenty of it.
-#[derive(Clone)]
-struct NoDataIsZero(HttpClient);
-
-impl tower::Service<http::Request<Bytes>> for NoDataIsZero {
-    type Response = http::Response<Bytes>;
-    type Error = HttpError;
-    type Future = BoxFuture<'static, Result<http::Response<Bytes>, HttpError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HttpError>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Bytes>) -> Self::Future {
-        let query = request.uri().query().unwrap_or_default().to_owned()
-            + &String::from_utf8_lossy(request.body());
-        let counts =
-            query.contains("maintenance%3D%27false%27") || query.contains("maintenance='false'");
-        let answer = self.0.call(request);
-        Box::pin(async move {
-            let answer = answer.await?;
-            let text = String::from_utf8_lossy(answer.body()).into_owned();
-            let made_up = if counts { "30000" } else { "0" };
-            let filled = text.replace(
-                "\"result\":[]",
-                &format!("\"result\":[{{\"metric\":{{}},\"value\":[1767571200,\"{made_up}\"]}}]"),
-            );
-            Ok(answer.map(|_| Bytes::from(filled)))
-        })
-    }
 }
 
 /// A rollback to a release that fails requests, with the metrics of the gateways gone from its beginning on, by a
@@ -253,10 +194,10 @@ fn blind_drill(refit_http: bool) -> DrillResult {
     let plan = plan_by("bad-prior", 3, &text);
     let refit = move |world: &sim_exchange::World, ports: Ports| {
         let world = world.clone();
-        let http = if refit_http {
-            BoxCloneSyncService::new(NoDataIsZero(ports.http.clone()))
+        let ports = if refit_http {
+            no_data_is_zero(ports)
         } else {
-            ports.http.clone()
+            ports
         };
         // The executor takes its lease when it begins to act: from then on nobody can scrape the gateways.
         let acts = |w: &mut sim_exchange::WorldState| {
@@ -272,7 +213,7 @@ fn blind_drill(refit_http: bool) -> DrillResult {
                 w.prometheus.set_scrape_fault("gateway", fault);
             });
         });
-        Ports { http, ..ports }
+        ports
     };
     run_refitted(&plan, &refit).expect("the world builds")
 }

@@ -3,12 +3,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use e2e::api_server::kube_edited;
 use e2e::drills::{assert_fails_by, assert_passes, plan_by, run, without_step};
 use executor::ports::Ports;
 use firedrill::drill::run_refitted;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::verdict::Verdict;
+use mutants::ports::answers;
 use serde_json::Value;
 use sim_exchange::World;
 
@@ -103,10 +103,10 @@ fn an_undo_without_a_revision_does_not_outlive_another_release() {
 }
 
 /// Ports whose list of Deployments tells of the matching engine as it was at the first look.
-fn engine_is_as_it_was(world: &World, ports: Ports) -> Ports {
+fn engine_is_as_it_was(_: &World, ports: Ports) -> Ports {
     let first: Arc<Mutex<Option<Value>>> = Arc::default();
-    kube_edited(world, ports, move |uri, answer| {
-        if !uri.contains("/deployments?") {
+    answers(ports, move |sent, answer| {
+        if !sent.path.ends_with("/deployments") {
             return answer;
         }
         answer.map(|bytes| {

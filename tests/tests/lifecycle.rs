@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use e2e::decorated::{Decorated, Decorator};
 use e2e::drills::{assert_passes, beside, beside_from, edited, plan, plan_by, run, trigger};
 use executor::ports::{
     Database, DatabaseError, HttpClient, LedgerPosition, Ports, ReplayReport, Snapshot,
@@ -22,6 +21,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use mutants::ports::{Decorated, Decorator};
 use serde_json::json;
 use sim::time::Micros;
 use tower::ServiceExt;

@@ -12,7 +12,7 @@ use crate::firedrill::metadata;
 
 /// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     // What a text in PromQL says: the executor and the simulated Prometheus read it by the same grammar.
     ("promql", &[]),
     // What an executor and the worlds say to each other: values only.
@@ -35,9 +35,18 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "sim-exchange",
         ],
     ),
+    // Broken executors, which nothing that is shipped knows.
+    ("mutants", &["executor", "sim-exchange", "firedrill"]),
     (
         "e2e",
-        &["dex", "executor", "sim", "sim-exchange", "firedrill"],
+        &[
+            "dex",
+            "executor",
+            "sim",
+            "sim-exchange",
+            "firedrill",
+            "mutants",
+        ],
     ),
     (
         "benches",
@@ -176,6 +185,17 @@ mod tests {
             serde_json::json!({"name": "executor", "dependencies": [{"name": "dex", "path": null}]}),
         ];
         assert_eq!(problems(packages), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_that_is_shipped_knows_the_mutants() {
+        for shipped in ["executor", "firedrill", "xtask"] {
+            let found = problems(vec![
+                package("mutants", &[]),
+                package(shipped, &["mutants"]),
+            ]);
+            assert_eq!(found, [format!("{shipped} must not depend on mutants")]);
+        }
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn perform(
 }
 
 /// A process that a signal ended has no code; on Ctrl-C that is 130.
-fn code(code: Option<i32>) -> ExitCode {
+pub(crate) fn code(code: Option<i32>) -> ExitCode {
     ExitCode::from(code.and_then(|c| u8::try_from(c).ok()).unwrap_or(130))
 }
 

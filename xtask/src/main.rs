@@ -11,6 +11,7 @@ mod edges;
 mod firedrill;
 mod images;
 mod kind;
+mod mutants;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -91,6 +92,9 @@ fn main() -> ExitCode {
         .map_err(|e| e.to_string())
         .and_then(|sh| match task {
             Task::Chaos(passed) => firedrill::run(&sh, "chaos", &passed.args),
+            Task::Search(passed) if mutants::are_asked_for(&passed.args) => {
+                mutants::run(&sh, &passed.args)
+            }
             Task::Search(passed) => firedrill::run(&sh, "search", &passed.args),
             Task::List(passed) => firedrill::run(&sh, "list", &passed.args),
             Task::Show(passed) => firedrill::run(&sh, "show", &passed.args),

@@ -370,6 +370,8 @@ pub(crate) struct VerifyArgs {
 pub(crate) enum Mutants {
     /// Of the runbook: every step, check, trigger and key, changed in each way that its form allows
     Runbook,
+    /// Of the executor: bugs that are planted in it, which only `cargo xtask search` can do
+    Executor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

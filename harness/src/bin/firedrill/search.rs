@@ -23,8 +23,15 @@ const KNOWN: &str = include_str!("../../../../scenarios/known-failures.toml");
 /// Runs it; the exit code.
 pub(crate) fn run(args: &SearchArgs) -> Result<u8, Failure> {
     let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
-    if let Some(Mutants::Runbook) = args.mutants {
-        return mutants::run(args, &runbook);
+    match args.mutants {
+        Some(Mutants::Runbook) => return mutants::run(args, &runbook),
+        Some(Mutants::Executor) => {
+            return Err(Failure::input(
+                "this program has no mutants of the executor",
+                "they are a program of their own: run cargo xtask search --mutants executor in the sources",
+            ));
+        }
+        None => {}
     }
     let duration = match (&args.duration, args.seeds) {
         (Some(text), _) => Some(parse_duration(text).map_err(|error| {

@@ -1,4 +1,4 @@
-//! A port of the ledger that does something else than it says, for tests in which an executor meets one.
+//! The ledger's database as an executor sees it whose port does something else than it says.
 
 use std::time::Duration;
 
