@@ -58,18 +58,23 @@ pub fn tally(summary: &Summary) -> String {
         summary.failed,
         summary.inconclusive
     );
-    if let Some(interruption) = interruption(summary) {
-        line.push_str(&format!("; {interruption}"));
+    if let Some(unfinished) = unfinished(summary) {
+        line.push_str(&format!("; {unfinished}"));
     }
     line
 }
 
-/// What an interruption kept from running: how many drills, of which scenarios, and which of these never began.
-fn interruption(summary: &Summary) -> Option<String> {
+/// What did not run and why: how many drills, of which scenarios, and which of these never began.
+fn unfinished(summary: &Summary) -> Option<String> {
     if summary.skipped == 0 {
         return None;
     }
-    let mut line = format!("interrupted, {} did not run", summary.skipped);
+    let why = if summary.ended_on_purpose {
+        "ended by --max-failures"
+    } else {
+        "interrupted"
+    };
+    let mut line = format!("{why}, {} did not run", summary.skipped);
     let ran = |name: &str| {
         let in_a_world = format!("{name} in ");
         let mut labels = summary.scenarios.keys();
@@ -108,8 +113,8 @@ fn verdict_line(journal: &Journal<'_>) -> String {
         (n, f, 0) => format!("{f} of {n} drills failed"),
         (n, f, i) => format!("{f} of {n} drills failed, {i} inconclusive"),
     };
-    if let Some(interruption) = interruption(s) {
-        line.push_str(&format!("; {interruption}"));
+    if let Some(unfinished) = unfinished(s) {
+        line.push_str(&format!("; {unfinished}"));
     }
     line
 }
