@@ -146,9 +146,9 @@ impl Page {
 
     /// Runs the scripts in `folder`, one after the other. The page with what they print.
     ///
-    /// # Panics
-    /// If a script does not end as it must.
-    pub(crate) fn performed(&self, folder: &Path) -> String {
+    /// # Errors
+    /// The first script that does not end as it must, with its place and what it printed.
+    pub(crate) fn performed(&self, folder: &Path) -> Result<String, String> {
         let session = Session::begin(folder);
         let mut page = String::new();
         let mut last: Option<Printed> = None;
@@ -156,7 +156,7 @@ impl Page {
             match piece {
                 Piece::Text(text) => page.push_str(text),
                 Piece::Prepare { script, line } => {
-                    session.run(script, 0, &format!("{}:{line}", self.name));
+                    session.run(script, 0, &format!("{}:{line}", self.name))?;
                 }
                 Piece::Block { sample, text, line } => {
                     let place = format!("{}:{line}", self.name);
@@ -164,14 +164,14 @@ impl Page {
                         Sample::File(name) => {
                             std::fs::write(folder.join(name), text).expect("the folder is ours");
                         }
-                        Sample::Run { exit } => last = Some(session.run(text, *exit, &place)),
+                        Sample::Run { exit } => last = Some(session.run(text, *exit, &place)?),
                         Sample::Printed { errors, filter } => {
                             let last = last.as_ref();
-                            let last = last.unwrap_or_else(|| panic!("{place}: nothing was run"));
+                            let last = last.ok_or(format!("{place}: nothing was run"))?;
                             let all = if *errors { &last.errors } else { &last.output };
                             let shown = match filter {
                                 None => all.clone(),
-                                Some(filter) => session.filtered(filter, all, &place),
+                                Some(filter) => session.filtered(filter, all, &place)?,
                             };
                             page.push_str(&shown);
                             continue;
@@ -182,7 +182,7 @@ impl Page {
                 }
             }
         }
-        page
+        Ok(page)
     }
 }
 
@@ -267,7 +267,7 @@ impl Session {
         command
     }
 
-    fn run(&self, script: &str, exit: i32, place: &str) -> Printed {
+    fn run(&self, script: &str, exit: i32, place: &str) -> Result<Printed, String> {
         let output = self.shell(script).stdin(Stdio::null()).output();
         let output = output.expect("there is a shell");
         let text = |bytes: &[u8]| normalised(&String::from_utf8_lossy(bytes), &self.folder);
@@ -275,22 +275,23 @@ impl Session {
             output: text(&output.stdout),
             errors: text(&output.stderr),
         };
-        assert_eq!(
-            output.status.code(),
-            Some(exit),
-            "{place}: {script}\n{}{}",
-            printed.output,
-            printed.errors
-        );
-        printed
+        if output.status.code() != Some(exit) {
+            let (is, Printed { output, errors }) = (output.status, printed);
+            return Err(format!(
+                "{place}: not {exit}, but {is}: {script}\n{output}{errors}"
+            ));
+        }
+        Ok(printed)
     }
 
-    fn filtered(&self, filter: &str, text: &str, place: &str) -> String {
+    fn filtered(&self, filter: &str, text: &str, place: &str) -> Result<String, String> {
         std::fs::write(self.folder.join(".printed"), text).expect("the folder is ours");
         let output = self.shell(&format!("{filter} <.printed")).output();
         let output = output.expect("there is a shell");
-        assert!(output.status.success(), "{place}: {filter}: {output:?}");
-        String::from_utf8(output.stdout).expect("UTF-8")
+        if !output.status.success() || output.stdout.is_empty() {
+            return Err(format!("{place}: {filter} leaves nothing of: {text}"));
+        }
+        Ok(String::from_utf8(output.stdout).expect("UTF-8"))
     }
 }
 
@@ -328,7 +329,7 @@ fn a_page_is_taken_apart_and_put_together_with_what_is_printed() {
         (read.unmarked("sh"), read.unmarked("text")),
         (vec![39], vec![])
     );
-    let performed = read.performed(folder.path());
+    let performed = read.performed(folder.path()).expect("its scripts end well");
     let expected = page
         .replace("stale\n", "x = 1\ntwo\n")
         .replace("tail -n 1 -->\n```text\n", "tail -n 1 -->\n```text\ntwo\n")
@@ -341,13 +342,13 @@ fn a_page_is_taken_apart_and_put_together_with_what_is_printed() {
 
 #[test]
 fn what_is_no_sample_is_refused() {
-    let panics = |page: &str| {
+    let is_right = |page: &str| {
         let page = page.to_owned();
         std::panic::catch_unwind(move || {
             let folder = tempfile::tempdir().expect("a writable directory");
             Page::read("page.md", &page).performed(folder.path())
         })
-        .is_err()
+        .is_ok_and(|performed| performed.is_ok())
     };
     for wrong in [
         "<!-- sample: ran -->\n```sh\ntrue\n```\n",
@@ -360,7 +361,7 @@ fn what_is_no_sample_is_refused() {
         "<!-- sample: run -->\n```sh\ncargo build\n```\n",
         "```sh\n",
     ] {
-        assert!(panics(wrong), "{wrong}");
+        assert!(!is_right(wrong), "{wrong}");
     }
-    assert!(!panics("<!-- sample: run -->\n```sh\ntrue\n```\n"));
+    assert!(is_right("<!-- sample: run -->\n```sh\ntrue\n```\n"));
 }

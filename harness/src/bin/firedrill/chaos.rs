@@ -89,8 +89,8 @@ fn given_files(chosen: &[Chosen], args: &ChaosArgs, runbook: &LoadedRunbook) -> 
         Some(GivenFile { path, text })
     });
     // Standard input can't be read again.
-    let runbook = args.runbook.as_ref().filter(|path| *path != Path::new("-"));
-    let runbook = runbook.map(|path| GivenFile {
+    let path = args.runbook.as_ref().filter(|path| *path != Path::new("-"));
+    let runbook = path.map(|path| GivenFile {
         path: path.display().to_string(),
         text: runbook.text.to_string(),
     });

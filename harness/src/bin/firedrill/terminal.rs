@@ -20,15 +20,19 @@ static UNWRITTEN: Mutex<Option<String>> = Mutex::new(None);
 /// The variable in which `cargo xtask` says how it was called, so that commands that are printed can be pasted.
 const CALLED_AS: &str = "FIREDRILL_CALLED_AS";
 
+/// How this program was called, in words that can be pasted: `cargo xtask`, or its own name.
+pub(crate) fn called() -> String {
+    let called = std::env::var(CALLED_AS).ok();
+    called
+        .filter(|it| !it.is_empty())
+        .unwrap_or_else(|| "firedrill".to_owned())
+}
+
 /// How the terminal writes replay commands: as this program was called, and with the paths of `files` where a token need not
 /// hold what is in them.
 pub(crate) fn replays(files: Vec<GivenFile>) -> Replays {
-    let called = std::env::var(CALLED_AS).ok();
-    let called = called.filter(|it| !it.is_empty());
-    Replays {
-        program: called.unwrap_or_else(|| "firedrill".to_owned()),
-        files,
-    }
+    let program = called();
+    Replays { program, files }
 }
 
 /// To standard output.
