@@ -30,6 +30,7 @@ pub use write::{
     WriteError, prepare, write_all, write_beside, write_elsewhere, write_journal, write_texts,
 };
 
+use crate::stats::show_count;
 use against::Changes;
 use journal::{Drill, Journal, Summary};
 use summary::ScenarioSummary;
@@ -74,7 +75,8 @@ fn unfinished(summary: &Summary) -> Option<String> {
     } else {
         "interrupted"
     };
-    let mut line = format!("{why}, {} did not run", summary.skipped);
+    let count = show_count(u64::try_from(summary.skipped).unwrap_or(u64::MAX));
+    let mut line = format!("{why}, {count} did not run");
     let ran = |name: &str| {
         let in_a_world = format!("{name} in ");
         let mut labels = summary.scenarios.keys();
@@ -85,10 +87,13 @@ fn unfinished(summary: &Summary) -> Option<String> {
         .iter()
         .partition(|(name, _)| ran(name));
     let list = |of: Vec<(&String, &usize)>| {
-        let each = of
-            .into_iter()
-            .map(|(name, count)| format!("{name} ({count})"));
-        each.collect::<Vec<_>>().join(", ")
+        let named = of.iter().take(NAMED_MAX);
+        let each = named.map(|(name, count)| format!("{name} ({count})"));
+        let mut list = each.collect::<Vec<_>>().join(", ");
+        if let Some(more @ 1..) = of.len().checked_sub(NAMED_MAX) {
+            list.push_str(&format!(" and {more} more scenarios"));
+        }
+        list
     };
     if !begun.is_empty() {
         line.push_str(&format!(", of {}", list(begun)));
@@ -98,6 +103,9 @@ fn unfinished(summary: &Summary) -> Option<String> {
     }
     Some(line)
 }
+
+/// How many scenarios that did not run are named in a sentence; the page and the journal name all.
+const NAMED_MAX: usize = 6;
 
 /// What came of all drills, in one sentence.
 fn verdict_line(journal: &Journal<'_>) -> String {
