@@ -174,7 +174,7 @@ pub fn findings_of(drills: &[Drill<'_>], replays: &Replays) -> String {
             }
             let _ = writeln!(out, "    {}", replays.command(&drill.replay));
             if let Some(smallest) = &drill.smallest {
-                let what = troubles::one_line(&smallest.what);
+                let what = troubles::without_reason(smallest, group.oracle);
                 let _ = writeln!(out, "    smallest failing case: {what}");
                 let _ = writeln!(out, "    {}", replays.command(&smallest.replay));
             }

@@ -286,7 +286,7 @@ impl Session {
 
     fn filtered(&self, filter: &str, text: &str, place: &str) -> Result<String, String> {
         std::fs::write(self.folder.join(".printed"), text).expect("the folder is ours");
-        let output = self.shell(&format!("{filter} <.printed")).output();
+        let output = self.shell(&format!("{{ {filter}\n}} <.printed")).output();
         let output = output.expect("there is a shell");
         if !output.status.success() || output.stdout.is_empty() {
             return Err(format!("{place}: {filter} leaves nothing of: {text}"));
@@ -320,19 +320,19 @@ fn normalised(text: &str, folder: &Path) -> String {
 fn a_page_is_taken_apart_and_put_together_with_what_is_printed() {
     let page = "# Page\n\n<!-- sample: file a.txt -->\n```toml\nx = 1\n```\n\n<!-- sample: prepare echo 'two' > b.txt -->\n\
         <!-- sample: run, exit 3 -->\n\n```sh\ncat a.txt b.txt\necho 'fd1-0abz, here' >&2; exit 3\n```\n\n\
-        <!-- sample: output -->\n```text\nstale\n```\n\n<!-- sample: output | tail -n 1 -->\n```text\n```\n\n\
+        <!-- sample: output -->\n```text\nstale\n```\n\n<!-- sample: output | tail -n 1 | tr t T -->\n```text\n```\n\n\
         <!-- sample: errors -->\n```text\n```\n\n<!-- sample: none, it is a sketch -->\n```text\nas it is\n```\n\n```sh\nnever run\n```\n";
     let folder = tempfile::tempdir().expect("a writable directory");
     let read = Page::read("page.md", page);
     assert_eq!(read.counts(), (1, 3));
     assert_eq!(
         (read.unmarked("sh"), read.unmarked("text")),
-        (vec![39], vec![])
+        (vec![34], vec![])
     );
     let performed = read.performed(folder.path()).expect("its scripts end well");
     let expected = page
         .replace("stale\n", "x = 1\ntwo\n")
-        .replace("tail -n 1 -->\n```text\n", "tail -n 1 -->\n```text\ntwo\n")
+        .replace("tr t T -->\n```text\n", "tr t T -->\n```text\nTwo\n")
         .replace(
             "errors -->\n```text\n",
             "errors -->\n```text\nfd1-…, here\n",

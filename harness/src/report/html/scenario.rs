@@ -186,7 +186,7 @@ pub(super) fn why(drill: &Drill<'_>) -> Markup {
     html! {
         div class={ "trouble " (drill.verdict) } {
             @if troubles.is_empty() { p { "A stage that nothing looked at." } }
-            @for finding in troubles {
+            @for finding in &troubles {
                 p { strong class=(finding.verdict) { (finding.oracle) } ": " (finding.reason) }
             }
             (command(&drill.command()))
