@@ -177,7 +177,7 @@ fn whoever_has_the_files_types_a_short_command() {
         };
         let command = replays.command(&token);
         assert!(
-            command.len() < 140 && command.len() < token.len() / 2,
+            command.len() < 160 && command.len() < token.len() / 2,
             "{command} for {token}"
         );
         assert!(command.ends_with(typed), "{command}");
