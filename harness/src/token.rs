@@ -7,16 +7,30 @@
 //!             with the next one set, `made` is there; with the one after that set, the drill ends once it is settled
 //!   scenario: 0 │ length name │ digest u64    a built-in scenario, to the letter
 //!             1 │ length deflate(text)        any other
+//!             2 │ length name │ digest u64 │ length deflate(delta)
+//!                                             a built-in scenario with changes, such as the smallest case of a failure
+//!             3 │ length name │ digest u64    a scenario whose file is given beside the token, to the letter
+//!             4 │ length name │ digest u64 │ length deflate(delta)
+//!                                             such a file with changes
 //!   runbook:  0 │ digest u64                  the built-in runbook
-//!             1 │ length deflate(delta)       any other, as a change of the built-in one, and the digests of both
+//!             1 │ digest u64 │ length deflate(delta)
+//!                                             any other, as a change of the built-in one, whose digest it is
+//!             2 │ digest u64                  a runbook whose file is given beside the token, to the letter
 //!   made:     build u32 │ fingerprint u32     by which build, and what the drill's fingerprint ends in (0: it has none)
 //! ```
 //! Base32 because it survives being read aloud and typed: case does not matter, O reads as 0, I and L
 //! as 1. CRC32 finds every error within 32 neighbouring bits, hence every single mistyped character.
+//!
+//! What results and journals hold needs no file beside it. [`Replays`] makes the short forms of it, 3, 4 and 2, for people
+//! who have the files. Changes are told against what the scenario says in full ([`Scenario::to_toml`]), which the digest is of.
 
-use crate::delta::{self, put_number, take_bytes, take_number};
-use crate::digest::digest64;
-use crate::scenario::{self, Scenario};
+mod texts;
+
+pub(crate) use texts::quoted;
+pub use texts::{GivenFile, Replays};
+
+use crate::delta::{put_number, take_bytes, take_number};
+use crate::scenario::Scenario;
 use crate::worlds::{Until, WorldKind};
 
 const PREFIX: &str = "fd1-";
@@ -27,8 +41,6 @@ const HELD: u8 = 0x80;
 const SETTLED: u8 = 0x20;
 /// Set in the byte that names the world: the token says by which build it was made, and what came of the drill.
 const MADE: u8 = 0x40;
-/// Longest scenario or runbook that a token may carry.
-const TEXT_LIMIT: usize = 1 << 20;
 /// Longest token that is looked at.
 const TOKEN_LIMIT: usize = 1 << 18;
 
@@ -45,6 +57,8 @@ pub struct Token {
     pub scenario_file: String,
     /// Text of the scenario.
     pub scenario_text: String,
+    /// File name (for messages) of the runbook.
+    pub runbook_file: String,
     /// Text of the runbook.
     pub runbook_text: String,
     /// By which build, and what came of it; `None`: the token was made before the drill, or by a build that did not say so.
@@ -121,14 +135,10 @@ pub fn has_the_form(text: &str) -> bool {
     })
 }
 
-/// The command that replays `token`; a remark in its place if that is no token, since people paste what stands there.
+/// The command that replays `token` in a checkout, as [`Replays::command`].
 #[must_use]
 pub fn command(token: &str) -> String {
-    if has_the_form(token) {
-        format!("cargo xtask replay {token}")
-    } else {
-        "(no replay: what the journal gives as its token is none)".to_owned()
-    }
+    Replays::default().command(token)
 }
 
 /// Why a token cannot be replayed.
@@ -177,6 +187,18 @@ pub enum TokenError {
         "the built-in runbook has changed since the token was made: check out the revision that made it"
     )]
     RunbookChanged,
+    /// It names a scenario whose file nobody gave.
+    #[error("the token only names the scenario `{0}`, and its file is not given")]
+    ScenarioMissing(String),
+    /// A scenario of that name was given, and it is another one.
+    #[error("the scenario `{0}` in the file is not the one that the token was made of")]
+    ScenarioFileChanged(String),
+    /// It names a runbook, and no file that was given is that runbook.
+    #[error("the token only names its runbook, and no file that was given is that runbook")]
+    RunbookMissing,
+    /// A file that was given has nothing to do with the drill.
+    #[error("the token does not name what is in the file {0}")]
+    NotNamed(String),
 }
 
 impl TokenError {
@@ -184,6 +206,13 @@ impl TokenError {
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
+            Self::ScenarioMissing(_) | Self::RunbookMissing => {
+                "give the files behind the token, as the run printed it: `replay TOKEN mine.toml my-runbook.md`"
+            }
+            Self::ScenarioFileChanged(_) => {
+                "a token repeats a drill to the last event, so the file must be as it was; `chaos FILE --seed N` drills it as it is"
+            }
+            Self::NotNamed(_) => "leave it out, or drill it with `chaos FILE --seed N`",
             Self::Prefix(_) => {
                 "a token is printed beside each finding and stands in journal.json as `replay`"
             }
@@ -212,38 +241,32 @@ impl Token {
         built_in_runbook: &str,
         made: Option<Made>,
     ) -> String {
-        let until = match until {
+        let token = Self {
+            world,
+            seed,
+            until,
+            scenario_file: String::new(),
+            scenario_text: scenario.text.clone(),
+            runbook_file: String::new(),
+            runbook_text: runbook.to_owned(),
+            made,
+        };
+        token.text(&scenario.name, built_in_runbook, &[])
+    }
+
+    /// Its text, in the shortest form that can be read beside `files`. `name` is the scenario's.
+    fn text(&self, name: &str, built_in_runbook: &str, files: &[GivenFile]) -> String {
+        let until = match self.until {
             Until::Duration => 0,
             Until::Settled => SETTLED,
             Until::Held => HELD,
         };
-        let says = if made.is_some() { MADE } else { 0 };
-        let mut payload = vec![world.code() | until | says];
-        put_number(&mut payload, seed);
-        match scenario::find(&scenario.name) {
-            Some(known) if known.text == scenario.text => {
-                payload.push(0);
-                put_block(&mut payload, scenario.name.as_bytes());
-                payload.extend_from_slice(&scenario.digest().to_be_bytes());
-            }
-            _ => {
-                payload.push(1);
-                put_block(&mut payload, &deflate(scenario.text.as_bytes()));
-            }
-        }
-        let base_digest = digest64(built_in_runbook.as_bytes()).to_be_bytes();
-        if runbook == built_in_runbook {
-            payload.push(0);
-            payload.extend_from_slice(&base_digest);
-        } else {
-            payload.push(1);
-            payload.extend_from_slice(&base_digest);
-            put_block(
-                &mut payload,
-                &deflate(&delta::encode(built_in_runbook, runbook)),
-            );
-        }
-        if let Some(Made { build, fingerprint }) = made {
+        let says = if self.made.is_some() { MADE } else { 0 };
+        let mut payload = vec![self.world.code() | until | says];
+        put_number(&mut payload, self.seed);
+        texts::put_scenario(&mut payload, name, &self.scenario_text, files);
+        texts::put_runbook(&mut payload, &self.runbook_text, built_in_runbook, files);
+        if let Some(Made { build, fingerprint }) = self.made {
             payload.extend_from_slice(&build.to_be_bytes());
             payload.extend_from_slice(&fingerprint.to_be_bytes());
         }
@@ -252,11 +275,36 @@ impl Token {
         format!("{PREFIX}{}", base32(&payload))
     }
 
-    /// Reads a token.
+    /// Reads a token that needs no file beside it.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn decode(text: &str, built_in_runbook: &str) -> Result<Self, TokenError> {
+        Self::decode_beside(text, built_in_runbook, &[])
+    }
+
+    /// Reads a token that may name what is in `files`. Each of them must be named.
+    ///
+    /// # Errors
+    /// What is wrong with the token or with a file.
+    pub fn decode_beside(
+        text: &str,
+        built_in_runbook: &str,
+        files: &[GivenFile],
+    ) -> Result<Self, TokenError> {
+        let (token, named) = Self::read(text, built_in_runbook, files)?;
+        match (0..files.len()).find(|at| !named.contains(&Some(*at))) {
+            Some(not) => Err(TokenError::NotNamed(files[not].path.clone())),
+            None => Ok(token),
+        }
+    }
+
+    /// Reads a token; the indexes of the files that are its scenario and its runbook.
+    fn read(
+        text: &str,
+        built_in_runbook: &str,
+        files: &[GivenFile],
+    ) -> Result<(Self, [Option<usize>; 2]), TokenError> {
         let payload = checked_payload(text.trim())?;
         let mut rest = payload.as_slice();
         let malformed = TokenError::Content;
@@ -270,8 +318,8 @@ impl Token {
             _ => return Err(malformed("until")),
         };
         let seed = take_number(&mut rest).ok_or(malformed("seed"))?;
-        let (scenario_file, scenario_text) = take_scenario(&mut rest)?;
-        let runbook_text = take_runbook(&mut rest, built_in_runbook)?;
+        let scenario = texts::take_scenario(&mut rest, files)?;
+        let runbook = texts::take_runbook(&mut rest, built_in_runbook, files)?;
         let made = if code & MADE == 0 {
             None
         } else {
@@ -282,15 +330,17 @@ impl Token {
         if !rest.is_empty() {
             return Err(malformed("end"));
         }
-        Ok(Self {
+        let token = Self {
             world,
             seed,
             until,
-            scenario_file,
-            scenario_text,
-            runbook_text,
+            scenario_file: scenario.file,
+            scenario_text: scenario.text,
+            runbook_file: runbook.file,
+            runbook_text: runbook.text,
             made,
-        })
+        };
+        Ok((token, [scenario.given, runbook.given]))
     }
 }
 
@@ -322,76 +372,10 @@ fn checked_payload(text: &str) -> Result<Vec<u8>, TokenError> {
     Ok(payload.to_vec())
 }
 
-fn take_scenario(rest: &mut &[u8]) -> Result<(String, String), TokenError> {
-    let malformed = TokenError::Content("scenario");
-    match take_bytes(rest, 1).ok_or(malformed.clone())? {
-        [0] => {
-            let name = take_text(rest).ok_or(malformed.clone())?;
-            let digest = take_digest(rest).ok_or(malformed)?;
-            let known =
-                scenario::find(&name).ok_or_else(|| TokenError::UnknownScenario(name.clone()))?;
-            if digest64(known.text.as_bytes()) != digest {
-                return Err(TokenError::ScenarioChanged(name));
-            }
-            Ok((known.file.to_owned(), known.text.to_owned()))
-        }
-        [1] => {
-            let text = take_deflated(rest)
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or(malformed)?;
-            Ok(("the token's scenario".to_owned(), text))
-        }
-        _ => Err(malformed),
-    }
-}
-
-fn take_runbook(rest: &mut &[u8], built_in: &str) -> Result<String, TokenError> {
-    let malformed = TokenError::Content("runbook");
-    let kind = take_bytes(rest, 1).ok_or(malformed.clone())?[0];
-    let digest = take_digest(rest).ok_or(malformed.clone())?;
-    let known = digest64(built_in.as_bytes()) == digest;
-    match kind {
-        0 if known => Ok(built_in.to_owned()),
-        1 if known => take_deflated(rest)
-            .and_then(|delta| delta::decode(built_in, &delta, TEXT_LIMIT))
-            .ok_or(malformed),
-        0 | 1 => Err(TokenError::RunbookChanged),
-        _ => Err(malformed),
-    }
-}
-
-fn put_block(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_number(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn take_block<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = take_number(rest)?;
-    take_bytes(rest, length)
-}
-
-fn take_text(rest: &mut &[u8]) -> Option<String> {
-    String::from_utf8(take_block(rest)?.to_vec()).ok()
-}
-
-fn take_digest(rest: &mut &[u8]) -> Option<u64> {
-    take_bytes(rest, 8)
-        .and_then(|b| b.try_into().ok())
-        .map(u64::from_be_bytes)
-}
-
 fn take_u32(rest: &mut &[u8]) -> Option<u32> {
     take_bytes(rest, 4)
         .and_then(|b| b.try_into().ok())
         .map(u32::from_be_bytes)
-}
-
-fn take_deflated(rest: &mut &[u8]) -> Option<Vec<u8>> {
-    miniz_oxide::inflate::decompress_to_vec_with_limit(take_block(rest)?, TEXT_LIMIT).ok()
-}
-
-fn deflate(bytes: &[u8]) -> Vec<u8> {
-    miniz_oxide::deflate::compress_to_vec(bytes, 9)
 }
 
 fn base32(bytes: &[u8]) -> String {

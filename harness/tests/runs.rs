@@ -68,6 +68,12 @@ fn enough_failures_end_a_run_and_the_last_ones_run_again() {
     let (code, stdout, stderr) = chaos(&failing);
     assert_eq!(code, Some(1), "{stdout}{stderr}");
     assert!(stdout.contains("2 drills: 0 passed, 2 failed"), "{stdout}");
+    // It was not interrupted: somebody wanted it so.
+    assert!(
+        stdout.contains("; ended by --max-failures, 48 did not run")
+            && !stdout.contains("interrupted"),
+        "{stdout}"
+    );
     assert!(
         stderr.contains("2 failed, and --max-failures allows no more"),
         "{stderr}"

@@ -1,5 +1,6 @@
-//! The book: links lead somewhere, scenarios and lines of `rollback/1` can be read. Its commands are held against the
-//! parsers by the tests of `xtask`, `firedrill` and `rollback`.
+//! The book: links lead somewhere, scenarios and lines of `rollback/1` can be read, and numbers are right. Its commands are
+//! held against the parsers by the tests of `xtask`, `firedrill` and `rollback`, and its samples are made again by
+//! `harness/tests/book.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -129,10 +130,29 @@ fn every_page_is_in_the_summary() {
     assert_eq!(listed, there);
 }
 
+/// A part of a scenario file with what it lacks for being one.
+fn completed(part: &str) -> String {
+    let has = |table: &str| part.lines().any(|line| line == table);
+    let mut whole = String::new();
+    if !part.lines().any(|line| line.starts_with("name = ")) {
+        whole.push_str("name = \"part\"\n");
+    }
+    whole.push_str(part);
+    for (table, key) in [
+        ("[release]", "to = \"1.5.0-slow-path\""),
+        ("[expect]", "trigger = \"sla-latency-p99\""),
+    ] {
+        if !has(table) {
+            whole.push_str(&format!("\n{table}\n{key}\n"));
+        }
+    }
+    whole
+}
+
 #[test]
 fn scenarios_load() {
     let runbook = LoadedRunbook::parse("rollback.md", BUILT_IN).expect("it loads");
-    let mut seen = 0;
+    let mut seen = BTreeMap::new();
     for (page, text) in pages() {
         for block in blocks(&text, "toml") {
             if block.starts_with("[[known]]") {
@@ -140,13 +160,51 @@ fn scenarios_load() {
                 assert_eq!(known.map(|it| it.len()), Ok(1), "{page}");
                 continue;
             }
+            // The release that all begin with is deployed by nobody.
+            let block = completed(&block).replace("to = \"1.4.2\"", "to = \"1.4.3\"");
             if let Err(error) = Scenario::parse(&page, &block, &runbook.triggers()) {
-                panic!("{page}: {error:?}");
+                panic!("{page}: {error:?}: {block}");
             }
-            seen += 1;
+            *seen.entry(page.clone()).or_insert(0) += 1;
         }
     }
-    assert_eq!(seen, 2);
+    let count = |page: &str| seen.get(page).copied().unwrap_or(0);
+    assert_eq!(count("first-scenario.md"), 2);
+    assert_eq!(count("faults.md"), firedrill::scenario::FAULTS.len());
+    assert_eq!(count("triggers.md"), runbook.triggers().len());
+}
+
+/// The number at the beginning of `text`, as people write it.
+fn number(text: &str) -> f64 {
+    let text = text.trim().replace(',', "");
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let digits = &text[..end.unwrap_or(text.len())];
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("{text} is no number"))
+}
+
+#[test]
+fn so_many_drills_show_so_much() {
+    let text = &pages()["what-green-means.md"];
+    let rows = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| ---: |"));
+    let rows = rows.skip(1).take_while(|line| line.starts_with('|'));
+    let mut seen = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let (drills, percent) = (number(cells[0]), number(cells[1]));
+        let decimals = cells[1].split_once('.').map_or(0, |(_, rest)| {
+            rest.chars().take_while(char::is_ascii_digit).count()
+        });
+        // So many passes in a row come with a probability of 5 % if this share fails.
+        let share = 100.0 * (1.0 - 0.05_f64.powf(1.0 / drills));
+        let step = 10.0_f64.powi(-i32::try_from(decimals).expect("few"));
+        assert!(percent >= share && percent < share + step, "{row}: {share}");
+        seen += 1;
+    }
+    assert!(seen > 4, "{seen}");
 }
 
 #[test]

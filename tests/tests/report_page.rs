@@ -10,7 +10,7 @@ use std::process::Command;
 use e2e::drills::{plan, plan_by, run, without_step};
 use firedrill::drill::DrillResult;
 use firedrill::report::html;
-use firedrill::report::journal::Journal;
+use firedrill::report::journal::{Journal, Skipped};
 use firedrill::runbooks::BUILT_IN;
 use serde_json::Value;
 
@@ -41,6 +41,8 @@ const behind = (w, e) => { for (; e; e = e.parentElement) { const c = rgb(w.getC
 const look = f => {
   const w = f.contentWindow, d = f.contentDocument, root = d.documentElement;
   const first = texts(d)[0], seen = { id: f.id, first: first ? first.data : '', inside: !!first && first.parentElement.getBoundingClientRect().bottom < 844 };
+  const answers = d.getElementById('answers');
+  seen.answered = !!answers && answers.getBoundingClientRect().top < 844;
   seen.folded = root.scrollWidth - root.clientWidth;
   d.querySelectorAll('details').forEach(e => e.open = true);
   seen.unfolded = root.scrollWidth - root.clientWidth;
@@ -125,8 +127,8 @@ fn look(browser: &Path, name: &str, pages: &[(&str, &str)], dark: bool) -> Seen 
     }
 }
 
-/// A passing and a failing report of real drills.
-fn pages() -> [(&'static str, String); 2] {
+/// A passing and a failing report of real drills, and one of which most did not run.
+fn pages() -> [(&'static str, String); 3] {
     let page = |results: &[DrillResult]| html::render(&Journal::new(results, 0));
     let unfenced = without_step(&without_step(BUILT_IN, "fence-ledger"), "unfence-ledger");
     let passing: Vec<DrillResult> = ["latency-regression", "breaking-migration"]
@@ -138,7 +140,18 @@ fn pages() -> [(&'static str, String); 2] {
     // A scenario without a course, as a journal of an older run has it.
     failing.push(run(&plan("good-release", 3)));
     failing[3].forget_course();
-    [("passing", page(&passing)), ("failing", page(&failing))]
+    let never = (0..100).map(|n| (format!("a-scenario-that-never-began-{n:02}"), 40));
+    let skipped = Skipped {
+        drills: 4_000,
+        scenarios: never.collect(),
+        on_purpose: false,
+    };
+    let interrupted = html::render(&Journal::new(&passing, skipped));
+    [
+        ("passing", page(&passing)),
+        ("failing", page(&failing)),
+        ("interrupted", interrupted),
+    ]
 }
 
 #[test]
@@ -158,13 +171,17 @@ fn the_page_reads_on_a_phone_and_at_a_desk_light_and_dark() {
         assert_eq!(seen.console, [""; 0]);
         for frame in &seen.frames {
             let id = frame["id"].as_str().expect("it has one");
-            let verdict = if id.starts_with("passing") {
-                "✓ Pass"
-            } else {
-                "✕ Fail"
+            let verdict = match id.split('-').next() {
+                Some("passing") => "✓ Pass",
+                Some("interrupted") => "? Inconclusive",
+                _ => "✕ Fail",
             };
             assert_eq!(frame["first"], verdict, "{id}: the verdict comes first");
             assert_eq!(frame["inside"], true, "{id}: and needs no scrolling");
+            assert_eq!(
+                frame["answered"], true,
+                "{id}: the answers begin on the first screen"
+            );
             assert_eq!(frame["folded"], 0, "{id}: the page scrolls sideways");
             assert_eq!(
                 frame["unfolded"], 0,
@@ -195,6 +212,7 @@ fn the_page_reads_on_a_phone_and_at_a_desk_light_and_dark() {
     assert!(!seen.console.is_empty());
     for frame in &seen.frames {
         assert_eq!(frame["first"], "faint");
+        assert_eq!(frame["answered"], false);
         assert!(frame["folded"].as_i64() > Some(0));
         assert_eq!(frame["faint"], serde_json::json!(["faint"]));
         assert_eq!(frame["scripts"], 1);

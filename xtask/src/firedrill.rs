@@ -143,7 +143,8 @@ fn perform(
     // If we are killed, a drill in real time ends as by Ctrl-C, and clears up.
     let (first, before) = tied_to_us(binary.clone(), "TERM");
     let mut run = Command::new(first);
-    run.args(before);
+    // The commands that it prints can then be pasted.
+    run.args(before).env("FIREDRILL_CALLED_AS", "cargo xtask");
     if std::env::var_os(STATE).is_none() {
         run.env(STATE, target.join("firedrill"));
     }

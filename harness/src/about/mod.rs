@@ -4,9 +4,11 @@
 //! scenario::BUILT_IN ─┐
 //! dex::Release ───────┤
 //! scenario::FAULTS ───┼─▶ About ─┬─▶ text for a terminal of 80 columns
-//! Runbook::triggers ──┘          └─▶ JSON
+//! Runbook::triggers ──┘          ├─▶ JSON
+//!                                └─▶ pages of the book
 //! ```
 
+mod book;
 mod catalogue;
 mod fault;
 mod page;
@@ -16,6 +18,7 @@ mod starter;
 mod text;
 mod trigger;
 
+pub use book::{book_page, book_page_of_keys};
 pub use catalogue::all;
 pub use page::{About, Fact, KeyShown, Kind};
 pub use starter::starter;

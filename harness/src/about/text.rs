@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 
 use super::page::{About, KeyShown, Kind};
 
@@ -10,6 +10,11 @@ use super::page::{About, KeyShown, Kind};
 const WIDTH: usize = 80;
 /// The widest column of names: what is wider has a line of its own.
 const NAME_MAX: usize = 28;
+
+/// Lines of the terminal's width, in which no word is parted at a hyphen: names have hyphens, and are copied.
+fn whole_words<'a>() -> Options<'a> {
+    Options::new(WIDTH).word_splitter(WordSplitter::NoHyphenation)
+}
 
 /// `text` beside `label`, wrapped, the further lines below its beginning.
 fn beside(out: &mut String, label: &str, column: usize, text: &str) {
@@ -23,7 +28,7 @@ fn beside(out: &mut String, label: &str, column: usize, text: &str) {
     if label_alone {
         let _ = writeln!(out, "  {label}");
     }
-    let options = Options::new(WIDTH)
+    let options = whole_words()
         .initial_indent(first)
         .subsequent_indent(&indent);
     for line in textwrap::wrap(text, options) {
@@ -32,7 +37,7 @@ fn beside(out: &mut String, label: &str, column: usize, text: &str) {
 }
 
 fn paragraph(out: &mut String, text: &str) {
-    for line in textwrap::wrap(text, WIDTH) {
+    for line in textwrap::wrap(text, whole_words()) {
         let _ = writeln!(out, "{line}");
     }
 }
@@ -120,9 +125,7 @@ pub fn page(about: &About) -> String {
     };
     if !about.scenarios.is_empty() {
         out.push_str("\nBuilt-in scenarios with it:\n\n");
-        let options = Options::new(WIDTH)
-            .initial_indent("  ")
-            .subsequent_indent("  ");
+        let options = whole_words().initial_indent("  ").subsequent_indent("  ");
         for line in textwrap::wrap(&about.scenarios.join(", "), options) {
             let _ = writeln!(out, "{line}");
         }
@@ -161,6 +164,22 @@ mod tests {
             for line in lists.lines() {
                 assert!(line.chars().count() <= WIDTH, "{line}");
             }
+        }
+    }
+
+    #[test]
+    fn the_names_of_scenarios_are_whole() {
+        let runbook = LoadedRunbook::built_in().expect("it loads");
+        let triggers = about::all(Kind::Trigger, &runbook);
+        let trigger = triggers.iter().find(|it| it.name == "sla-latency-p99");
+        let trigger = trigger.expect("it is a trigger");
+        let shown = page(trigger);
+        for name in &trigger.scenarios {
+            let words = shown.split([' ', ',', '\n']);
+            assert!(
+                words.into_iter().any(|word| word == *name),
+                "{name}: {shown}"
+            );
         }
     }
 

@@ -95,11 +95,7 @@ impl<'a> Class<'a> {
     #[must_use]
     pub fn smallest(&self) -> Option<String> {
         let smallest = self.example().smallest.as_ref()?;
-        let reason = format!("; {}: ", self.name.oracle);
-        let what = smallest.what.split_once(&reason);
-        Some(troubles::one_line(
-            what.map_or(&*smallest.what, |(what, _)| what),
-        ))
+        Some(troubles::without_reason(smallest, &self.name.oracle))
     }
 
     /// How many of its drills are of which scenario.

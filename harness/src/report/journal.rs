@@ -19,7 +19,8 @@ use crate::token;
 use crate::verdict::{Stage, Verdict};
 use crate::worlds::WorldKind;
 
-/// The schema's name and version. Version 3 added `meta` and `gave_up_ms` to version 2, and took nothing away.
+/// The schema's name and version. Version 3 added `meta`, `gave_up_ms` and `ended_on_purpose` to version 2,
+/// and took nothing away.
 pub const SCHEMA: &str = "firedrill/3";
 
 /// Every version that this build reads.
@@ -180,11 +181,14 @@ pub struct Summary {
     pub failed: usize,
     /// Inconclusive.
     pub inconclusive: usize,
-    /// Planned, and kept from running by an interruption.
+    /// Planned, and kept from running: by an interruption, or on purpose.
     pub skipped: usize,
     /// Of those, how many of each scenario; empty if nobody wrote it down.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped_scenarios: BTreeMap<String, usize>,
+    /// Whether they did not run because as many drills had failed as `--max-failures` allows, and not because of an interruption.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_on_purpose: bool,
     /// The worst verdict; without a drill, or where some did not run, inconclusive at best.
     pub verdict: Verdict,
     /// By scenario; where one was drilled in two worlds, by `SCENARIO in WORLD`.
@@ -283,13 +287,15 @@ impl<'a> Journal<'a> {
     }
 }
 
-/// Drills that were planned, and that an interruption kept from running.
+/// Drills that were planned, and that an interruption or the bound on failures kept from running.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
     /// How many.
     pub drills: usize,
     /// How many of each scenario; empty if that is not known.
     pub scenarios: BTreeMap<String, usize>,
+    /// Whether the run was ended on purpose, after as many failures as were allowed.
+    pub on_purpose: bool,
 }
 
 impl From<usize> for Skipped {
@@ -298,6 +304,7 @@ impl From<usize> for Skipped {
         Self {
             drills,
             scenarios: BTreeMap::new(),
+            on_purpose: false,
         }
     }
 }
@@ -309,6 +316,7 @@ impl Summary {
         Skipped {
             drills: self.skipped,
             scenarios: self.skipped_scenarios.clone(),
+            on_purpose: self.ended_on_purpose,
         }
     }
 
@@ -328,6 +336,7 @@ impl Summary {
             inconclusive: count(Verdict::Inconclusive),
             skipped: skipped.drills,
             skipped_scenarios: skipped.scenarios,
+            ended_on_purpose: skipped.on_purpose && skipped.drills > 0,
             verdict: drills.iter().map(|d| d.verdict).fold(least, Verdict::max),
             scenarios: by_scenario_of(drills)
                 .iter()

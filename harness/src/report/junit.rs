@@ -2,7 +2,7 @@
 //!
 //! An inconclusive drill is an `error`, not `skipped`: it did run, nobody knows what it shows, and no data is never a
 //! pass. Skipped cases turn no build red, errors do, as does the exit code 3 of such a run. So is what an interruption
-//! kept from running.
+//! or `--max-failures` kept from running.
 //!
 //! A case's time is its time to recover, in virtual seconds, so that the file is the same on every machine. A drill that
 //! never recovered has the time from its first harm to its end, and one with nothing to recover from has none. What says
@@ -20,7 +20,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::journal::{Drill, Journal};
 use super::meta::Meta;
 use super::summary::{ScenarioSummary, by_scenario_of};
-use super::{interruption, troubles};
+use super::{troubles, unfinished};
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::Verdict;
 
@@ -33,9 +33,14 @@ pub fn render(journal: &Journal<'_>) -> String {
     }
     if journal.summary.skipped > 0 {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        let why = if journal.summary.ended_on_purpose {
+            "max-failures"
+        } else {
+            "interrupted"
+        };
         status
-            .set_type("interrupted")
-            .set_message(interruption(&journal.summary).unwrap_or_default());
+            .set_type(why)
+            .set_message(unfinished(&journal.summary).unwrap_or_default());
         let mut case = TestCase::new("drills that did not run", status);
         case.set_classname("firedrill");
         let mut suite = TestSuite::new("firedrill");

@@ -30,6 +30,7 @@ pub use write::{
     WriteError, prepare, write_all, write_beside, write_elsewhere, write_journal, write_texts,
 };
 
+use crate::stats::show_count;
 use against::Changes;
 use journal::{Drill, Journal, Summary};
 use summary::ScenarioSummary;
@@ -58,18 +59,24 @@ pub fn tally(summary: &Summary) -> String {
         summary.failed,
         summary.inconclusive
     );
-    if let Some(interruption) = interruption(summary) {
-        line.push_str(&format!("; {interruption}"));
+    if let Some(unfinished) = unfinished(summary) {
+        line.push_str(&format!("; {unfinished}"));
     }
     line
 }
 
-/// What an interruption kept from running: how many drills, of which scenarios, and which of these never began.
-fn interruption(summary: &Summary) -> Option<String> {
+/// What did not run and why: how many drills, of which scenarios, and which of these never began.
+fn unfinished(summary: &Summary) -> Option<String> {
     if summary.skipped == 0 {
         return None;
     }
-    let mut line = format!("interrupted, {} did not run", summary.skipped);
+    let why = if summary.ended_on_purpose {
+        "ended by --max-failures"
+    } else {
+        "interrupted"
+    };
+    let count = show_count(u64::try_from(summary.skipped).unwrap_or(u64::MAX));
+    let mut line = format!("{why}, {count} did not run");
     let ran = |name: &str| {
         let in_a_world = format!("{name} in ");
         let mut labels = summary.scenarios.keys();
@@ -80,10 +87,13 @@ fn interruption(summary: &Summary) -> Option<String> {
         .iter()
         .partition(|(name, _)| ran(name));
     let list = |of: Vec<(&String, &usize)>| {
-        let each = of
-            .into_iter()
-            .map(|(name, count)| format!("{name} ({count})"));
-        each.collect::<Vec<_>>().join(", ")
+        let named = of.iter().take(NAMED_MAX);
+        let each = named.map(|(name, count)| format!("{name} ({count})"));
+        let mut list = each.collect::<Vec<_>>().join(", ");
+        if let Some(more @ 1..) = of.len().checked_sub(NAMED_MAX) {
+            list.push_str(&format!(" and {more} more scenarios"));
+        }
+        list
     };
     if !begun.is_empty() {
         line.push_str(&format!(", of {}", list(begun)));
@@ -93,6 +103,9 @@ fn interruption(summary: &Summary) -> Option<String> {
     }
     Some(line)
 }
+
+/// How many scenarios that did not run are named in a sentence; the page and the journal name all.
+const NAMED_MAX: usize = 6;
 
 /// What came of all drills, in one sentence.
 fn verdict_line(journal: &Journal<'_>) -> String {
@@ -108,8 +121,8 @@ fn verdict_line(journal: &Journal<'_>) -> String {
         (n, f, 0) => format!("{f} of {n} drills failed"),
         (n, f, i) => format!("{f} of {n} drills failed, {i} inconclusive"),
     };
-    if let Some(interruption) = interruption(s) {
-        line.push_str(&format!("; {interruption}"));
+    if let Some(unfinished) = unfinished(s) {
+        line.push_str(&format!("; {unfinished}"));
     }
     line
 }

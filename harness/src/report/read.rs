@@ -224,7 +224,11 @@ pub fn merge(
     }
     let mut scenarios: Vec<String> = Vec::new();
     let mut drills: BTreeMap<(usize, WorldKind, u64), (usize, Drill<'static>)> = BTreeMap::new();
-    let mut skipped = Skipped::default();
+    // Until a part says otherwise.
+    let mut skipped = Skipped {
+        on_purpose: true,
+        ..Skipped::default()
+    };
     let mut meta = Vec::new();
     let mut paths = Vec::new();
     for (number, (path, journal)) in journals.into_iter().enumerate() {
@@ -232,6 +236,7 @@ pub fn merge(
         meta.extend(journal.meta);
         let more = journal.summary.unfinished();
         skipped.drills = skipped.drills.saturating_add(more.drills);
+        skipped.on_purpose &= more.on_purpose || more.drills == 0;
         for (scenario, count) in more.scenarios {
             let sum = skipped.scenarios.entry(scenario).or_default();
             *sum = sum.saturating_add(count);

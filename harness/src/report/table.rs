@@ -9,6 +9,7 @@ use super::summary::{ScenarioSummary, by_scenario};
 use super::troubles;
 use crate::drill::DrillResult;
 use crate::stats::{show_count, show_ms, show_ppm};
+use crate::token::Replays;
 use crate::verdict::Verdict;
 
 /// Columns of a terminal that the table fits.
@@ -132,20 +133,20 @@ fn times(values: &[Option<u64>], missing: &str) -> String {
 }
 
 /// The drills that did not pass, grouped by scenario and by the oracle that decided, the worst first,
-/// each with the command that replays it. Empty if all passed.
+/// each with the command that replays it, as `replays` writes it. Empty if all passed.
 #[must_use]
-pub fn findings(results: &[DrillResult]) -> String {
+pub fn findings(results: &[DrillResult], replays: &Replays) -> String {
     let drills: Vec<Drill<'_>> = results
         .iter()
         .filter(|r| r.verdicts.overall != Verdict::Pass)
         .map(Drill::from)
         .collect();
-    findings_of(&drills)
+    findings_of(&drills, replays)
 }
 
 /// The same of a journal's drills.
 #[must_use]
-pub fn findings_of(drills: &[Drill<'_>]) -> String {
+pub fn findings_of(drills: &[Drill<'_>], replays: &Replays) -> String {
     let mut out = String::new();
     for group in troubles::groups(drills) {
         let n = group.drills.len();
@@ -171,11 +172,11 @@ pub fn findings_of(drills: &[Drill<'_>]) -> String {
             if !also.is_empty() {
                 let _ = writeln!(out, "    also: {}", also.join(", "));
             }
-            let _ = writeln!(out, "    {}", drill.command());
+            let _ = writeln!(out, "    {}", replays.command(&drill.replay));
             if let Some(smallest) = &drill.smallest {
-                let what = troubles::one_line(&smallest.what);
+                let what = troubles::without_reason(smallest, group.oracle);
                 let _ = writeln!(out, "    smallest failing case: {what}");
-                let _ = writeln!(out, "    {}", smallest.command());
+                let _ = writeln!(out, "    {}", replays.command(&smallest.replay));
             }
         }
         if n > EXAMPLES {

@@ -9,6 +9,7 @@ use crate::finding::{
     SteadyFinding, SteadyState, TriggerFinding,
 };
 use crate::scenario::Path;
+use crate::token::Replays;
 use crate::verdict::judge;
 use crate::worlds::WorldKind;
 
@@ -237,9 +238,9 @@ fn the_terminal_shows_numbers_and_replay_commands() {
     insta::assert_snapshot!(format!(
         "{}\n\n{}",
         table::summary(&results),
-        table::findings(&results)
+        table::findings(&results, &Replays::default())
     ));
-    assert_eq!(table::findings(&results[..1]), "");
+    assert_eq!(table::findings(&results[..1], &Replays::default()), "");
 }
 
 #[test]
@@ -409,7 +410,8 @@ fn hostile_text_is_text_everywhere() {
         assert!(!line.contains("<script"), "{line}");
     }
     // What is no token is not printed as part of a command.
-    for text in [&page, &xml, &summary, &table::findings(&results)] {
+    let findings = table::findings(&results, &Replays::default());
+    for text in [&page, &xml, &summary, &findings] {
         assert!(!text.contains("cargo xtask replay"), "{text}");
     }
 }

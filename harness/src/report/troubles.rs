@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::journal::Drill;
+use crate::drill::Smallest;
 use crate::verdict::Verdict;
 
 /// How much of a reason is shown where room is scarce; the whole is in journal.json.
@@ -47,6 +48,14 @@ pub fn groups<'a>(drills: impl IntoIterator<Item = &'a Drill<'a>>) -> Vec<Troubl
             drills,
         })
         .collect()
+}
+
+/// What is left of a smallest case, in one line and without what `oracle` found in it, where that is told already.
+#[must_use]
+pub fn without_reason(smallest: &Smallest, oracle: &str) -> String {
+    let found = format!("; {oracle}: ");
+    let what = smallest.what.split_once(&found);
+    one_line(what.map_or(&*smallest.what, |(what, _)| what))
 }
 
 /// Why `drill` did not pass, in the words of the oracle that decided.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{runbooks, scenario};
 
 const RUNBOOK: &str = "# Rollback\n\nFirst paragraph.\n\n## Step\n\ntext\n";
 
@@ -115,7 +116,167 @@ fn tokens_of_built_in_scenarios_are_short() {
         RUNBOOK,
         None,
     );
-    assert!(token.len() < 800, "{}", token.len());
+    // Changes of a built-in scenario are told as such.
+    assert!(token.len() < 130, "{}: {token}", token.len());
+}
+
+/// A scenario of somebody's own, and its file.
+fn own() -> (Scenario, GivenFile) {
+    let text = "# Mine.\nname = \"mine\"\ndescription = \"a day on which much is sold\"\n[release]\nto = \"1.5.0-slow-path\"\n[load]\nrate_per_s = 300\n[expect]\ntrigger = \"sla-latency-p99\"\n";
+    let scenario = Scenario::parse("mine.toml", text, &[]).expect("it loads");
+    let file = GivenFile {
+        path: "drills/mine.toml".to_owned(),
+        text: text.to_owned(),
+    };
+    (scenario, file)
+}
+
+fn given(path: &str, text: &str) -> GivenFile {
+    GivenFile {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+#[test]
+fn whoever_has_the_files_types_a_short_command() {
+    let (scenario, file) = own();
+    let runbook = runbooks::BUILT_IN.replace("five minutes", "5 minutes, or else");
+    assert_ne!(runbook, runbooks::BUILT_IN);
+    let made = Some(Made::here(0x1234_5678_9abc_def0));
+    let whole = |scenario: &Scenario, runbook: &str| {
+        let (world, until) = (WorldKind::Sim, Until::Duration);
+        Token::encode(world, 7, until, scenario, runbook, runbooks::BUILT_IN, made)
+    };
+    let smallest = scenario.clone().with(|it| it.load.markets = 1);
+    let my_runbook = given("my runbook.md", &runbook);
+    for (scenario, runbook, files, typed) in [
+        (
+            &scenario,
+            runbooks::BUILT_IN,
+            vec![file.clone()],
+            " drills/mine.toml",
+        ),
+        (
+            &scenario,
+            runbook.as_str(),
+            vec![file.clone(), my_runbook.clone()],
+            " drills/mine.toml 'my runbook.md'",
+        ),
+        (
+            &smallest,
+            runbooks::BUILT_IN,
+            vec![my_runbook.clone(), file.clone()],
+            " drills/mine.toml",
+        ),
+    ] {
+        let token = whole(scenario, runbook);
+        let replays = Replays {
+            program: "firedrill".to_owned(),
+            files: files.clone(),
+        };
+        let command = replays.command(&token);
+        assert!(
+            command.len() < 160 && command.len() < token.len() / 2,
+            "{command} for {token}"
+        );
+        assert!(command.ends_with(typed), "{command}");
+        let short = command.split(' ').nth(2).expect("firedrill replay TOKEN");
+        let named: Vec<GivenFile> = files
+            .into_iter()
+            .filter(|it| command.contains(&it.path))
+            .collect();
+        let read = Token::decode_beside(short, runbooks::BUILT_IN, &named).expect("its own token");
+        let all = Token::decode(&token, runbooks::BUILT_IN).expect("its own token");
+        assert_eq!(
+            (read.seed, read.made, &read.scenario_text),
+            (7, made, &all.scenario_text)
+        );
+        assert_eq!(read.runbook_text, runbook);
+        // Without the files, it says which are missing.
+        let refused = Token::decode(short, runbooks::BUILT_IN).expect_err("no file");
+        assert_eq!(refused, TokenError::ScenarioMissing("mine".to_owned()));
+    }
+    // What is built in needs no file, and a smallest case of somebody else's scenario no file of ours.
+    let built_in = Scenario::parse("x", scenario::BUILT_IN[0].text, &[]).expect("built in");
+    let token = whole(&built_in, runbooks::BUILT_IN);
+    let replays = Replays {
+        files: vec![file],
+        ..Replays::default()
+    };
+    assert_eq!(
+        replays.command(&token),
+        format!("cargo xtask replay {token}")
+    );
+}
+
+#[test]
+fn a_file_that_is_not_the_token_s_is_refused() {
+    let (scenario, file) = own();
+    let smallest = scenario.clone().with(|it| it.load.markets = 1);
+    let replays = Replays {
+        program: "firedrill".to_owned(),
+        files: vec![file.clone()],
+    };
+    for scenario in [&scenario, &smallest] {
+        let until = Until::Duration;
+        let token = Token::encode(
+            WorldKind::Sim,
+            7,
+            until,
+            scenario,
+            runbooks::BUILT_IN,
+            runbooks::BUILT_IN,
+            None,
+        );
+        let command = replays.command(&token);
+        let short = command.split(' ').nth(2).expect("firedrill replay TOKEN");
+        let read = |files: &[GivenFile]| {
+            Token::decode_beside(short, runbooks::BUILT_IN, files).expect_err("refused")
+        };
+        let edited = given("mine.toml", &file.text.replace("300", "301"));
+        assert_eq!(
+            read(&[edited]),
+            TokenError::ScenarioFileChanged("mine".to_owned())
+        );
+        let other = given("other.toml", "nothing");
+        assert_eq!(
+            read(&[other.clone()]),
+            TokenError::ScenarioMissing("mine".to_owned())
+        );
+        assert_eq!(
+            read(&[file.clone(), other]),
+            TokenError::NotNamed("other.toml".to_owned())
+        );
+    }
+    let runbook = format!("{}\nMore.\n", runbooks::BUILT_IN);
+    let built_in = Scenario::parse("x", scenario::BUILT_IN[0].text, &[]).expect("built in");
+    let until = Until::Duration;
+    let token = Token::encode(
+        WorldKind::Sim,
+        7,
+        until,
+        &built_in,
+        &runbook,
+        runbooks::BUILT_IN,
+        None,
+    );
+    let given = given("my.md", &runbook);
+    let replays = Replays {
+        program: "firedrill".to_owned(),
+        files: vec![given],
+    };
+    // A change of a few letters is short as it is.
+    let command = replays.command(&token);
+    let short = command.split(' ').nth(2).expect("firedrill replay TOKEN");
+    if command.ends_with(" my.md") {
+        assert_eq!(
+            Token::decode(short, runbooks::BUILT_IN).map(drop),
+            Err(TokenError::RunbookMissing)
+        );
+    } else {
+        assert_eq!(short, token);
+    }
 }
 
 #[test]

@@ -256,6 +256,9 @@ pub(crate) struct ReplayArgs {
     /// A replay token, as findings and journal.json show it
     #[arg(value_name = "TOKEN")]
     pub(crate) token: String,
+    /// The scenario and the runbook, where the token only names them; they must be as they were
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
     /// Write journal.json, report.html, junit.xml and summary.md there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) report: Option<PathBuf>,

@@ -14,6 +14,7 @@ use firedrill::runbooks::LoadedRunbook;
 use firedrill::runner::{self, SwarmResult};
 use firedrill::shrink::campaign;
 use firedrill::stats::show_ms;
+use firedrill::token::GivenFile;
 use firedrill::verdict::{self, Verdict};
 use firedrill::worlds::{Plan, Until, WorldError, WorldKind, in_flight};
 
@@ -72,11 +73,28 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     keep_failures(&campaign, &outcome, args.output.quiet);
     conclude(
         &outcome,
+        given_files(&campaign.chosen, args, &runbook),
         args.report.as_deref(),
         args.output,
         interrupt.happened(),
         || began.meta(Some(&runbook), campaign.seeds),
     )
+}
+
+/// The files that the command line names, so that replay commands can name them, too.
+fn given_files(chosen: &[Chosen], args: &ChaosArgs, runbook: &LoadedRunbook) -> Vec<GivenFile> {
+    let scenarios = chosen.iter().filter_map(|it| {
+        let path = it.path.as_ref()?.display().to_string();
+        let text = it.scenario.text.clone();
+        Some(GivenFile { path, text })
+    });
+    // Standard input can't be read again.
+    let path = args.runbook.as_ref().filter(|path| *path != Path::new("-"));
+    let runbook = path.map(|path| GivenFile {
+        path: path.display().to_string(),
+        text: runbook.text.to_string(),
+    });
+    scenarios.chain(runbook).collect()
 }
 
 /// The scenarios that the command line names, with each seed.
@@ -235,13 +253,14 @@ fn perform(
     };
     let outcome = runner::run(plans, jobs, interrupt.stop(), plans.len() == 1, &finished);
     progress.end();
-    let outcome = outcome?;
+    let mut outcome = outcome?;
     if outcome.skipped.drills > 0 && !interrupt.happened() {
         let failures = failed.load(Ordering::Relaxed);
         if args
             .max_failures
             .is_some_and(|most| failures >= most as usize)
         {
+            outcome.skipped.on_purpose = true;
             terminal::complain(&format!(
                 "ended early: {failures} failed, and --max-failures allows no more"
             ));
@@ -342,9 +361,11 @@ fn killed_everywhere(
     Ok(tried.flat_map(and_killed).collect())
 }
 
-/// Shows and writes the results; the exit code. `meta` is asked for if there is a report to write.
+/// Shows and writes the results; the exit code. Replay commands on the terminal name the `files`. `meta` is asked for if
+/// there is a report to write.
 pub(crate) fn conclude(
     outcome: &SwarmResult,
+    files: Vec<GivenFile>,
     report: Option<&Path>,
     output: Output,
     interrupted: bool,
@@ -362,7 +383,7 @@ pub(crate) fn conclude(
         if !results.is_empty() && !output.quiet {
             terminal::say(&table::summary(results));
         }
-        let findings = table::findings(results);
+        let findings = table::findings(results, &terminal::replays(files));
         if !findings.is_empty() {
             terminal::say(&format!("\n{findings}"));
         }

@@ -55,6 +55,7 @@ pub(crate) const CHAOS: &str = help!(
 
 pub(crate) const REPLAY: &str = help!(
     "  firedrill replay fd1-TOKEN               as a finding shows it
+  firedrill replay fd1-TOKEN mine.toml     of a scenario of your own, with its file
   firedrill replay fd1-TOKEN --report out  with the page of that one drill
 ",
     "  0    it passed

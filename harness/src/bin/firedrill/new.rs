@@ -42,8 +42,9 @@ pub(crate) fn run(args: &NewArgs) -> Result<u8, Failure> {
             "give a name in a folder that can be written to",
         ),
     })?;
+    let program = terminal::called();
     terminal::say(&format!(
-        "written: {shown}\n\n    firedrill check {shown}\n    firedrill chaos {shown} --seeds 20"
+        "written: {shown}\n\n    {program} check {shown}\n    {program} chaos {shown} --seeds 20"
     ));
     Ok(0)
 }

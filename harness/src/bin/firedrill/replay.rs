@@ -1,4 +1,4 @@
-//! `firedrill replay`: one drill again, from its token alone.
+//! `firedrill replay`: one drill again, from its token, and from the files that the token names.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,11 +8,12 @@ use firedrill::report::meta::Seeds;
 use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::runner;
 use firedrill::scenario::Scenario;
-use firedrill::token::Token;
+use firedrill::token::{GivenFile, Token};
 use firedrill::worlds::{Plan, in_flight};
 
 use crate::args::ReplayArgs;
 use crate::exit::Failure;
+use crate::files::read;
 use crate::interrupt::Interrupt;
 use crate::meta::Run;
 use crate::progress::Progress;
@@ -21,14 +22,15 @@ use crate::{chaos, terminal};
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     let began = Run::begin();
-    let token = Token::decode(&args.token, runbooks::BUILT_IN)
+    let files = args.files.iter().map(|path| {
+        let text = read(path, "file")?;
+        let path = path.display().to_string();
+        Ok(GivenFile { path, text })
+    });
+    let files = files.collect::<Result<Vec<_>, Failure>>()?;
+    let token = Token::decode_beside(&args.token, runbooks::BUILT_IN, &files)
         .map_err(|error| Failure::input(error.to_string(), error.help()))?;
-    let runbook_file = if token.runbook_text == runbooks::BUILT_IN {
-        runbooks::BUILT_IN_FILE
-    } else {
-        "the token's runbook"
-    };
-    let runbook = LoadedRunbook::parse(runbook_file, &token.runbook_text)
+    let runbook = LoadedRunbook::parse(&token.runbook_file, &token.runbook_text)
         .map_err(|e| Failure::Input(e.into()))?;
     // A runbook that lacks the scenario's trigger fails the drill, and that drill can be replayed, too.
     let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[])
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     }
     chaos::conclude(
         &outcome,
+        files,
         args.report.as_deref(),
         args.output,
         interrupt.stop().load(Ordering::Relaxed),

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
         if !journal.drills.is_empty() && !args.output.quiet {
             terminal::say(&table::summary_of(&by_scenario_of(&journal.drills)));
         }
-        let findings = table::findings_of(&journal.drills);
+        let findings = table::findings_of(&journal.drills, &terminal::replays(Vec::new()));
         if !findings.is_empty() {
             terminal::say(&format!("\n{findings}"));
         }

@@ -10,11 +10,30 @@ use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use executor::printable;
+use firedrill::token::{GivenFile, Replays};
 use firedrill::verdict::Verdict;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 /// The first error of standard output that is not a closed pipe.
 static UNWRITTEN: Mutex<Option<String>> = Mutex::new(None);
+
+/// The variable in which `cargo xtask` says how it was called, so that commands that are printed can be pasted.
+const CALLED_AS: &str = "FIREDRILL_CALLED_AS";
+
+/// How this program was called, in words that can be pasted: `cargo xtask`, or its own name.
+pub(crate) fn called() -> String {
+    let called = std::env::var(CALLED_AS).ok();
+    called
+        .filter(|it| !it.is_empty())
+        .unwrap_or_else(|| "firedrill".to_owned())
+}
+
+/// How the terminal writes replay commands: as this program was called, and with the paths of `files` where a token need not
+/// hold what is in them.
+pub(crate) fn replays(files: Vec<GivenFile>) -> Replays {
+    let program = called();
+    Replays { program, files }
+}
 
 /// To standard output.
 pub(crate) fn say(text: &str) {

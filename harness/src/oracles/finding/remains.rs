@@ -126,18 +126,33 @@ impl fmt::Display for Difference {
         match self {
             Self::Gone { path } => write!(f, "{path} is gone"),
             Self::Changed { path, was, is } => {
-                write!(f, "{path} was `{}` and is `{}`", short(was), short(is))
+                let (was, is) = apart(was, is);
+                write!(f, "{path} was `{was}` and is `{is}`")
             }
             Self::New { path } => write!(f, "{path} is new"),
         }
     }
 }
 
-fn short(value: &str) -> String {
-    if value.chars().count() <= 60 {
-        return value.to_owned();
-    }
-    value.chars().take(57).chain("...".chars()).collect()
+/// Two values as they are shown: of a long one the part in which it begins to differ from the other.
+fn apart(was: &str, is: &str) -> (String, String) {
+    const WHOLE: usize = 60;
+    const BEFORE: usize = 20;
+    let both = was.chars().zip(is.chars());
+    let from = both.take_while(|(a, b)| a == b).count();
+    let from = from.saturating_sub(BEFORE);
+    let shown = |value: &str| {
+        if value.chars().count() <= WHOLE {
+            return value.to_owned();
+        }
+        let mut shown = if from > 0 { "..." } else { "" }.to_owned();
+        shown.extend(value.chars().skip(from).take(WHOLE - 6));
+        if value.chars().count() > from + WHOLE - 6 {
+            shown.push_str("...");
+        }
+        shown
+    };
+    (shown(was), shown(is))
 }
 
 impl Fact for StateFinding {
@@ -189,5 +204,27 @@ impl fmt::Display for StateFinding {
                 first, differences, ..
             } => write!(f, "{first}, and {} more", differences - 1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::apart;
+
+    #[test]
+    fn where_long_values_differ_is_shown() {
+        let (was, is) = (
+            format!("{}3{}", "a".repeat(80), "b".repeat(80)),
+            format!("{}1", "a".repeat(80)),
+        );
+        let (was, is) = apart(&was, &is);
+        assert_eq!(was, format!("...{}3{}...", "a".repeat(20), "b".repeat(33)));
+        assert_eq!(is, format!("...{}1", "a".repeat(20)));
+        assert_eq!(apart("3", "1"), ("3".to_owned(), "1".to_owned()));
+        let long = "c".repeat(70);
+        assert_eq!(
+            apart(&long, ""),
+            (format!("{}...", "c".repeat(54)), String::new())
+        );
     }
 }

@@ -145,5 +145,6 @@ fn repeat(class: &Class<'_>) -> Markup {
             None => { "Seed " (example.seed) " of " (example.scenario) ", to the last event:" },
         }
         (command(&class.command()))
+        p.soft { "This is typed in a checkout. With the program alone, " code { "firedrill" } " stands for " code { "cargo xtask" } "." }
     }
 }

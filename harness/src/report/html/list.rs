@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::page::glyph;
 use super::scenario;
+use crate::report::NAMED_MAX;
 use crate::report::journal::Journal;
 use crate::report::summary::ScenarioSummary;
 use crate::verdict::Verdict;
@@ -72,6 +73,7 @@ pub(super) fn draw(
         scenario::draw(journal, summary, anchor, first, scenarios.len())
     };
     html! {
+        (left_out(journal))
         @if !scenarios.is_empty() {
             section #scenarios aria-labelledby="scenarios-title" {
                 h2 #scenarios-title { "Scenarios" }
@@ -87,6 +89,21 @@ pub(super) fn draw(
                     }
                 } @else {
                     @for each in &passed { (one(each)) }
+                }
+            }
+        }
+    }
+}
+
+/// Every scenario of which some drills did not run, where a sentence has no room for all of them.
+fn left_out(journal: &Journal<'_>) -> Markup {
+    let skipped = &journal.summary.skipped_scenarios;
+    html! {
+        @if skipped.len() > NAMED_MAX {
+            details.index {
+                summary { "All " (skipped.len()) " scenarios with drills that did not run" }
+                ul {
+                    @for (name, count) in skipped { li { (name) " (" (count) ")" } }
                 }
             }
         }

@@ -8,8 +8,8 @@ use super::{clients, evidence, none, rto, steps};
 use crate::drill::Ending;
 use crate::drill::course::Course;
 use crate::report::journal::{Drill, Journal};
-use crate::report::limit_ms;
 use crate::report::summary::ScenarioSummary;
+use crate::report::{limit_ms, troubles};
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::{Stage, Verdict};
 
@@ -186,12 +186,15 @@ pub(super) fn why(drill: &Drill<'_>) -> Markup {
     html! {
         div class={ "trouble " (drill.verdict) } {
             @if troubles.is_empty() { p { "A stage that nothing looked at." } }
-            @for finding in troubles {
+            @for finding in &troubles {
                 p { strong class=(finding.verdict) { (finding.oracle) } ": " (finding.reason) }
             }
             (command(&drill.command()))
             @if let Some(smallest) = &drill.smallest {
-                p style="margin-top:.6rem" { strong { "Smallest failing case" } ": " (smallest.what) }
+                @let oracle = troubles.first().map_or("stage", |first| first.oracle.as_str());
+                p style="margin-top:.6rem" {
+                    strong { "Smallest failing case" } ": " (troubles::without_reason(smallest, oracle))
+                }
                 (command(&smallest.command()))
             }
         }

@@ -159,6 +159,46 @@ fn scenarios_are_folded_and_found() {
 }
 
 #[test]
+fn a_long_list_of_what_did_not_run_stands_in_a_place_of_its_own() {
+    let results = results();
+    let names: Vec<String> = (0..40).map(|n| format!("never-{n:02}")).collect();
+    let skipped = journal::Skipped {
+        drills: 40 * 25,
+        scenarios: names.iter().map(|name| (name.clone(), 25)).collect(),
+        on_purpose: false,
+    };
+    let journal = Journal::new(&results, skipped);
+    let page = html::render(&journal);
+    let sentence = part(&page, "<p class=\"sentence\">", "</p>");
+    assert!(
+        sentence.contains("interrupted, 1,000 did not run"),
+        "{sentence}"
+    );
+    assert!(
+        sentence.contains("never-05 (25) and 34 more scenarios"),
+        "{sentence}"
+    );
+    assert!(sentence.len() < 300, "{sentence}");
+    let list = part(
+        &page,
+        "All 40 scenarios with drills that did not run",
+        "</ul>",
+    );
+    for name in &names {
+        assert_eq!(
+            list.matches(&format!("<li>{name} (25)</li>")).count(),
+            1,
+            "{name}"
+        );
+    }
+    assert!(
+        tally(&journal.summary).len() < 300,
+        "{}",
+        tally(&journal.summary)
+    );
+}
+
+#[test]
 fn steps_stand_against_their_budgets() {
     let page = html::render(&Journal::new(&results()[..1], 0));
     let step = part(&page, "<div class=\"step\">", "</div>");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::report::journal::Skipped;
 use crate::report::meta::tests::example;
 use crate::report::trend::Point;
 
@@ -56,6 +57,55 @@ fn read_back(results: &[DrillResult], started: &str) -> (PathBuf, Journal<'stati
     let text = serde_json::to_string(&journal).expect("plain data");
     let journal = serde_json::from_str(&text).expect("what was written is read");
     (PathBuf::from(started), journal)
+}
+
+#[test]
+fn a_run_that_was_ended_on_purpose_was_not_interrupted() {
+    let results = results();
+    let skipped = |drills, on_purpose| Skipped {
+        drills,
+        on_purpose,
+        ..Skipped::default()
+    };
+    let ended = Journal::new(&results, skipped(2, true));
+    fits_schema(&ended);
+    for (name, render) in FILES
+        .into_iter()
+        .filter(|(name, _)| *name != "journal.json")
+    {
+        let text = render(&ended);
+        assert!(
+            text.contains("nded by --max-failures, 2 did not run"),
+            "{name}"
+        );
+        assert!(!text.to_lowercase().contains("interrupted"), "{name}");
+    }
+    assert_eq!(
+        ended.summary.verdict,
+        crate::verdict::Verdict::Fail,
+        "{:?}",
+        ended.summary
+    );
+    // A part that was interrupted leaves the whole interrupted, and one that is whole changes nothing.
+    let part = |at: std::ops::Range<usize>, skipped: Skipped| {
+        let text = serde_json::to_string(&Journal::new(&results[at], skipped)).expect("plain data");
+        let journal: Journal<'static> =
+            serde_json::from_str(&text).expect("what was written is read");
+        (PathBuf::from("part.json"), journal)
+    };
+    for (second, on_purpose) in [
+        (skipped(1, false), false),
+        (skipped(1, true), true),
+        (skipped(0, false), true),
+    ] {
+        let count = 2 + second.drills;
+        let parts = vec![part(0..2, skipped(2, true)), part(2..4, second)];
+        let merged = read::merge(parts).expect("they agree").summary;
+        assert_eq!(
+            (merged.skipped, merged.ended_on_purpose),
+            (count, on_purpose)
+        );
+    }
 }
 
 #[test]
