@@ -387,7 +387,7 @@ mod tests {
             .expect("there");
         let to = from + BUILT_IN[from..].find("\n```\n").expect("its end") + 5;
         let text = format!("{}{}", &BUILT_IN[..from], &BUILT_IN[to..]);
-        LoadedRunbook::parse("changed.md", text).expect("it loads")
+        LoadedRunbook::parse("changed.md", &text).expect("it loads")
     }
 
     fn options(drills: u64) -> Options {

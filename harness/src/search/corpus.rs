@@ -110,7 +110,7 @@ pub enum CorpusError {
         why: String,
     },
     /// A case's scenario is wrong.
-    #[error("{path}: {source}")]
+    #[error("{path} is no scenario")]
     Scenario {
         /// The file.
         path: PathBuf,

@@ -14,6 +14,9 @@ use crate::drill::DrillResult;
 use crate::drill::struck::Side;
 use crate::finding::OracleName;
 
+/// A name of a catalogue. (serde takes a field that is written as a reference for one that borrows from what is read.)
+type Word = &'static str;
+
 /// One thing that a drill can meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -22,7 +25,7 @@ pub enum Met {
     Began {
         /// Kind.
         #[serde(deserialize_with = "names::fault")]
-        kind: &'static str,
+        kind: Word,
         /// Target, where the kind has one.
         target: Option<String>,
         /// The anchor, as in scenario files.
@@ -32,7 +35,7 @@ pub enum Met {
     Hit {
         /// Kind.
         #[serde(deserialize_with = "names::fault")]
-        kind: &'static str,
+        kind: Word,
         /// Target, where the kind has one.
         target: Option<String>,
         /// The anchor, as in scenario files.
@@ -46,7 +49,7 @@ pub enum Met {
         service: Option<String>,
         /// Kind.
         #[serde(deserialize_with = "names::fault")]
-        kind: &'static str,
+        kind: Word,
         /// Target, where the kind has one.
         target: Option<String>,
         /// On which side of the step's effect.
@@ -78,7 +81,7 @@ pub enum Met {
     Target {
         /// How.
         #[serde(deserialize_with = "names::target")]
-        target: &'static str,
+        target: Word,
     },
     /// There was no plan.
     Refused {
@@ -91,7 +94,7 @@ pub enum Met {
         /// Who.
         oracle: OracleName,
         /// What.
-        kind: &'static str,
+        kind: Word,
     },
     /// The rollback of a release was begun by a trigger, and ended like this.
     Rolled {
@@ -99,7 +102,7 @@ pub enum Met {
         release: String,
         /// How it ended.
         #[serde(deserialize_with = "names::ending")]
-        ending: &'static str,
+        ending: Word,
     },
 }
 

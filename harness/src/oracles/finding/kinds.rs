@@ -37,168 +37,244 @@ impl OracleName {
     #[must_use]
     pub fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::Host => &[
-                plain("simulated"),
-                plain("harness-failed"),
-                plain("sent-nothing"),
-                plain("busy"),
-                plain("stood-still"),
-                plain("punctual"),
-            ],
-            Self::SteadyState => &[
-                plain("held"),
-                plain("no-warm-up"),
-                plain("failing"),
-                plain("halted"),
-                plain("slow"),
-                plain("broken"),
-                plain("nobody-looked"),
-            ],
-            Self::FaultFired => &[
-                plain("never-deployed"),
-                plain("never-ran"),
-                plain("no-harm"),
-                plain("crash-never-came"),
-                plain("fault-never-fired"),
-                plain("no-harm-expected"),
-                plain("harm"),
-            ],
-            Self::Trigger => &[
-                plain("none-as-expected"),
-                plain("false-alarm"),
-                plain("never"),
-                plain("before-deployment"),
-                plain("other"),
-                plain("fired"),
-            ],
-            Self::Detection => &[
-                plain("nothing-to-detect"),
-                plain("never"),
-                plain("late"),
-                plain("in-time"),
-            ],
-            Self::Outcome => &[
-                harm("panicked"),
-                harm("failed"),
-                plain("not-prepared"),
-                plain("refused"),
-                plain("recovered-before"),
-                plain("still-running"),
-                plain("cut-short"),
-                plain("not-read"),
-                harm("claimed-instead-of-calling"),
-                plain("called"),
-                plain("called-in-time"),
-                plain("called-late"),
-                plain("called-at-some-time"),
-                plain("nothing-as-expected"),
-                plain("did-nothing"),
-                plain("took-path"),
-                plain("took-other-path"),
-            ],
-            Self::Claim => &[
-                plain("nothing"),
-                plain("without-time"),
-                harm("unseen"),
-                harm("early"),
-                plain("late"),
-                plain("agrees"),
-            ],
-            Self::Files => &[
-                plain("nothing-claimed"),
-                plain("kept"),
-                plain("no-log"),
-                plain("log-incomplete"),
-                plain("no-post-mortem"),
-                plain("no-scenario"),
-                plain("scenario-broken"),
-                plain("scenario-expects-other"),
-            ],
-            Self::Writers => &[
-                plain("no-writes"),
-                plain("entitled"),
-                harm("no-lease"),
-                harm("superseded"),
-                harm("ran-out"),
-                harm("other-token"),
-                harm("unfenced"),
-            ],
-            Self::Rto => &[
-                plain("nothing-to-recover"),
-                plain("harm-untriggered"),
-                plain("nothing-triggered"),
-                plain("never"),
-                plain("within"),
-                plain("beyond"),
-                plain("unsurvivable"),
-            ],
-            Self::Impact => &[
-                plain("no-harm"),
-                plain("passing"),
-                plain("before-deployment"),
-                plain("never-over"),
-                plain("beyond"),
-                plain("unsurvivable"),
-                plain("within"),
-            ],
-            Self::ErrorRate => &[
-                plain("no-recovery"),
-                plain("refused"),
-                plain("beyond"),
-                plain("not-shown"),
-                plain("below"),
-            ],
-            Self::Latency => &[
-                plain("no-recovery"),
-                plain("nothing-seen"),
-                plain("slow"),
-                plain("within"),
-            ],
-            Self::Invariants => &[
-                plain("nobody-looked"),
-                harm("broken-and-claimed"),
-                plain("broken"),
-                plain("not-at-the-end"),
-                plain("hold"),
-            ],
+            Self::Host => {
+                const {
+                    &[
+                        plain("simulated"),
+                        plain("harness-failed"),
+                        plain("sent-nothing"),
+                        plain("busy"),
+                        plain("stood-still"),
+                        plain("punctual"),
+                    ]
+                }
+            }
+            Self::SteadyState => {
+                const {
+                    &[
+                        plain("held"),
+                        plain("no-warm-up"),
+                        plain("failing"),
+                        plain("halted"),
+                        plain("slow"),
+                        plain("broken"),
+                        plain("nobody-looked"),
+                    ]
+                }
+            }
+            Self::FaultFired => {
+                const {
+                    &[
+                        plain("never-deployed"),
+                        plain("never-ran"),
+                        plain("no-harm"),
+                        plain("crash-never-came"),
+                        plain("fault-never-fired"),
+                        plain("no-harm-expected"),
+                        plain("harm"),
+                    ]
+                }
+            }
+            Self::Trigger => {
+                const {
+                    &[
+                        plain("none-as-expected"),
+                        plain("false-alarm"),
+                        plain("never"),
+                        plain("before-deployment"),
+                        plain("other"),
+                        plain("fired"),
+                    ]
+                }
+            }
+            Self::Detection => {
+                const {
+                    &[
+                        plain("nothing-to-detect"),
+                        plain("never"),
+                        plain("late"),
+                        plain("in-time"),
+                    ]
+                }
+            }
+            Self::Outcome => {
+                const {
+                    &[
+                        harm("panicked"),
+                        harm("failed"),
+                        plain("not-prepared"),
+                        plain("refused"),
+                        plain("recovered-before"),
+                        plain("still-running"),
+                        plain("cut-short"),
+                        plain("not-read"),
+                        harm("claimed-instead-of-calling"),
+                        plain("called"),
+                        plain("called-in-time"),
+                        plain("called-late"),
+                        plain("called-at-some-time"),
+                        plain("nothing-as-expected"),
+                        plain("did-nothing"),
+                        plain("took-path"),
+                        plain("took-other-path"),
+                    ]
+                }
+            }
+            Self::Claim => {
+                const {
+                    &[
+                        plain("nothing"),
+                        plain("without-time"),
+                        harm("unseen"),
+                        harm("early"),
+                        plain("late"),
+                        plain("agrees"),
+                    ]
+                }
+            }
+            Self::Files => {
+                const {
+                    &[
+                        plain("nothing-claimed"),
+                        plain("kept"),
+                        plain("no-log"),
+                        plain("log-incomplete"),
+                        plain("no-post-mortem"),
+                        plain("no-scenario"),
+                        plain("scenario-broken"),
+                        plain("scenario-expects-other"),
+                    ]
+                }
+            }
+            Self::Writers => {
+                const {
+                    &[
+                        plain("no-writes"),
+                        plain("entitled"),
+                        harm("no-lease"),
+                        harm("superseded"),
+                        harm("ran-out"),
+                        harm("other-token"),
+                        harm("unfenced"),
+                    ]
+                }
+            }
+            Self::Rto => {
+                const {
+                    &[
+                        plain("nothing-to-recover"),
+                        plain("harm-untriggered"),
+                        plain("nothing-triggered"),
+                        plain("never"),
+                        plain("within"),
+                        plain("beyond"),
+                        plain("unsurvivable"),
+                    ]
+                }
+            }
+            Self::Impact => {
+                const {
+                    &[
+                        plain("no-harm"),
+                        plain("passing"),
+                        plain("before-deployment"),
+                        plain("never-over"),
+                        plain("beyond"),
+                        plain("unsurvivable"),
+                        plain("within"),
+                    ]
+                }
+            }
+            Self::ErrorRate => {
+                const {
+                    &[
+                        plain("no-recovery"),
+                        plain("refused"),
+                        plain("beyond"),
+                        plain("not-shown"),
+                        plain("below"),
+                    ]
+                }
+            }
+            Self::Latency => {
+                const {
+                    &[
+                        plain("no-recovery"),
+                        plain("nothing-seen"),
+                        plain("slow"),
+                        plain("within"),
+                    ]
+                }
+            }
+            Self::Invariants => {
+                const {
+                    &[
+                        plain("nobody-looked"),
+                        harm("broken-and-claimed"),
+                        plain("broken"),
+                        plain("not-at-the-end"),
+                        plain("hold"),
+                    ]
+                }
+            }
             Self::Trades | Self::Orders => BOOKS,
-            Self::Phantoms => &[harm("phantoms"), plain("empty"), plain("none")],
+            Self::Phantoms => const { &[harm("phantoms"), plain("empty"), plain("none")] },
             // A wrong ledger is harm only under a claim.
-            Self::Ledger => &[
-                plain("unread"),
-                plain("equal"),
-                plain("refused"),
-                plain("differs"),
-            ],
-            Self::Builds => &[
-                plain("unknown"),
-                plain("foreign"),
-                plain("idle"),
-                plain("wrong"),
-                plain("not-ready"),
-                plain("no-pod"),
-                plain("right"),
-            ],
-            Self::Hold => &[
-                plain("no-recovery"),
-                plain("relapsed"),
-                plain("short"),
-                plain("held"),
-            ],
-            Self::Maintenance => &[
-                plain("open"),
-                plain("halted-as-needed"),
-                plain("open-over-wrong-ledger"),
-                plain("fence-up"),
-                plain("flag-gone"),
-                plain("left-halted"),
-            ],
-            Self::State => &[
-                plain("nothing-to-compare"),
-                plain("not-recorded"),
-                plain("same"),
-                plain("differs"),
-            ],
+            Self::Ledger => {
+                const {
+                    &[
+                        plain("unread"),
+                        plain("equal"),
+                        plain("refused"),
+                        plain("differs"),
+                    ]
+                }
+            }
+            Self::Builds => {
+                const {
+                    &[
+                        plain("unknown"),
+                        plain("foreign"),
+                        plain("idle"),
+                        plain("wrong"),
+                        plain("not-ready"),
+                        plain("no-pod"),
+                        plain("right"),
+                    ]
+                }
+            }
+            Self::Hold => {
+                const {
+                    &[
+                        plain("no-recovery"),
+                        plain("relapsed"),
+                        plain("short"),
+                        plain("held"),
+                    ]
+                }
+            }
+            Self::Maintenance => {
+                const {
+                    &[
+                        plain("open"),
+                        plain("halted-as-needed"),
+                        plain("open-over-wrong-ledger"),
+                        plain("fence-up"),
+                        plain("flag-gone"),
+                        plain("left-halted"),
+                    ]
+                }
+            }
+            Self::State => {
+                const {
+                    &[
+                        plain("nothing-to-compare"),
+                        plain("not-recorded"),
+                        plain("same"),
+                        plain("differs"),
+                    ]
+                }
+            }
         }
     }
 
