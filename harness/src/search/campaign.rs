@@ -189,7 +189,7 @@ pub fn search_on(
 }
 
 /// What performs a drill.
-pub(super) type Perform = dyn Fn(&Plan) -> Result<DrillResult, WorldError> + Sync;
+pub(super) type Perform<'p> = dyn Fn(&Plan) -> Result<DrillResult, WorldError> + Sync + 'p;
 
 /// A drill that was performed.
 struct Performed {
@@ -200,7 +200,7 @@ struct Performed {
 }
 
 fn search_by(
-    run: &Perform,
+    run: &Perform<'_>,
     space: &Space,
     options: &Options,
     start: &Start,
@@ -302,7 +302,7 @@ fn take_in(
 /// Tries the cases of earlier searches. What fails still is a class as it is.
 fn try_first(
     searched: &mut Searched,
-    run: &Perform,
+    run: &Perform<'_>,
     jobs: usize,
     start: &Start,
     sorting: &Sorting<'_>,
@@ -335,7 +335,7 @@ fn try_first(
     Ok(())
 }
 
-fn perform(run: &Perform, half: Half, plan: &Plan) -> Result<Performed, WorldError> {
+fn perform(run: &Perform<'_>, half: Half, plan: &Plan) -> Result<Performed, WorldError> {
     let result = run(plan)?;
     let scenario = &plan.scenario;
     Ok(Performed {

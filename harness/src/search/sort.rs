@@ -72,7 +72,7 @@ pub(super) struct Sorting<'a> {
     /// Classes that are known.
     pub(super) known: &'a [Known],
     /// What performs a drill.
-    pub(super) run: &'a Perform,
+    pub(super) run: &'a Perform<'a>,
     /// Whether the search is over.
     pub(super) over: &'a (dyn Fn() -> bool + Sync),
 }

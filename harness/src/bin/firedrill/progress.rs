@@ -198,8 +198,9 @@ impl Shared {
 /// What has been counted.
 struct Counted<'a> {
     done: usize,
-    count: usize,
-    purpose: &'static str,
+    count: Option<usize>,
+    unit: &'a str,
+    purpose: &'a str,
     note: &'a str,
 }
 
