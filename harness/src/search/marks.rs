@@ -16,8 +16,8 @@ use super::names;
 use super::unreachable;
 use crate::drill::struck::{CRASH, Side};
 use crate::finding::OracleName;
-use crate::scenario::Path;
 use crate::scenario::fault::{FAULTS, FaultSpec, Need};
+use crate::scenario::{FaultKind, Path};
 use crate::worlds::WorldKind;
 
 /// How many drills must have met every mark that they can meet.
@@ -333,7 +333,7 @@ impl Catalogue {
                 let meets = |target: &Option<&str>| meets(spec, *target, step, steps);
                 let why_not = match targets.iter().any(meets) {
                     true => None,
-                    false if spec.lasts == Need::No => Some(unreachable::OVER_AT_ONCE),
+                    false if !lasts(spec) => Some(unreachable::OVER_AT_ONCE),
                     false => Some(unreachable::BEGINS_LATER),
                 };
                 self.meetings(spec.name, step, why_not);
@@ -399,9 +399,11 @@ impl Tally<'_> {
         holes.map(|(mark, _)| mark)
     }
 
-    /// What was met though the code says that it can't be, with what it says.
+    /// What was met though the code says that it can't be, with what it says. What should not be met, since it shows a failure
+    /// or nothing at all, is not among them.
     pub fn refuted(&self) -> impl Iterator<Item = (&Mark, &'static str)> {
         let marks = self.catalogue.marks();
+        let marks = marks.filter(|(_, why_not)| !why_not.is_some_and(unreachable::is_unwanted));
         marks.filter_map(|(mark, why_not)| Some((mark, why_not.filter(|_| self.times(mark) > 0)?)))
     }
 
@@ -439,14 +441,36 @@ fn makes_good(runbook: &Runbook, step: &Step) -> bool {
     step.when == When::LedgerRestore && before.any(|it| it.on_fail == OnFail::Restore)
 }
 
-/// Whether a rollback on `path` may come to `step`.
-fn is_on(path: Path, step: &Step) -> bool {
+/// Whether a rollback on `path` by a runbook with `steps` may come to `step`.
+fn is_on(path: Path, step: &Step, steps: &[&Step]) -> bool {
     match step.when {
         When::LedgerBreaking => path != Path::Application,
         When::LedgerUndo => path == Path::Undo,
-        When::LedgerRestore => path == Path::Restore,
+        // Where an undo fails, the snapshot may be restored instead.
+        When::LedgerRestore => {
+            let instead = || steps.iter().any(|it| it.on_fail == OnFail::Restore);
+            path == Path::Restore || path == Path::Undo && instead()
+        }
         _ => true,
     }
+}
+
+/// Whether a fault of the kind `spec` is there for a time, even where scenario files may not say for how long.
+fn lasts(spec: &FaultSpec) -> bool {
+    let by_itself = matches!(
+        spec.kind,
+        FaultKind::ApiServerRestarted | FaultKind::HashAlarm | FaultKind::MatchingAlarm
+    );
+    spec.lasts != Need::No || spec.undo_scripts.is_some() || by_itself
+}
+
+/// Whether what is over at once, and begins so long after the first of `steps` at most, may come after all of them.
+fn passes(steps: &[&&Step], latest_ms: u64) -> bool {
+    let holds = |step: &&&Step| {
+        step.hold
+            .is_some_and(|hold| hold.as_millis() >= latest_ms.into())
+    };
+    steps.is_empty() || latest_ms >= 1_000 && !steps.iter().any(holds)
 }
 
 /// Whether every rollback on the path of `step` comes to it, so that a fault can be drawn there.
@@ -459,16 +483,16 @@ fn is_certain(step: &Step) -> bool {
 }
 
 /// Whether a fault of the kind `spec` on `target` can be there in the time of `step`: what lasts, from where it is drawn on;
-/// what is over at once, only where it is drawn.
+/// what is over at once, where it is drawn and soon after.
 fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -> bool {
     let Some(needs) = spec.draws.needs(target) else {
         return false;
     };
     [Path::Application, Path::Undo, Path::Restore]
         .into_iter()
-        .filter(|path| is_on(*path, step))
+        .filter(|path| is_on(*path, step, steps))
         .any(|path| {
-            let on_path: Vec<&&Step> = steps.iter().filter(|it| is_on(path, it)).collect();
+            let on_path: Vec<&&Step> = steps.iter().filter(|it| is_on(path, it, steps)).collect();
             let Some(at) = on_path.iter().position(|it| it.name == step.name) else {
                 return false;
             };
@@ -480,10 +504,9 @@ fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -
                 (at_the_trigger || there).then_some(index)
             };
             let mut begins = on_path.iter().enumerate().filter_map(begins_at);
-            match spec.lasts {
-                Need::No => begins.any(|index| index == at),
-                Need::May | Need::Must => begins.any(|index| index <= at),
-            }
+            begins.any(|index| {
+                index <= at && (lasts(spec) || passes(&on_path[index..at], needs.latest_ms))
+            })
         })
 }
 
@@ -555,7 +578,24 @@ mod tests {
         assert_eq!(why_not("pods-killed", "undo-app", Side::After), None);
         assert_eq!(
             why_not("pods-killed", "stay-recovered", Side::Looking),
+            None
+        );
+        assert_eq!(
+            why_not("pods-killed", "post-mortem", Side::Looking),
             Some(unreachable::OVER_AT_ONCE)
+        );
+        assert_eq!(
+            why_not("history-pruned", "undo-app", Side::Before),
+            Some(unreachable::OVER_AT_ONCE)
+        );
+        // What is gone stays gone, and an undo that fails is followed by a restore.
+        assert_eq!(
+            why_not("undo-script-missing", "post-mortem", Side::Looking),
+            None
+        );
+        assert_eq!(
+            why_not("undo-script-failing", "restore-ledger", Side::After),
+            None
         );
         assert_eq!(why_not("history-pruned", "dump-logs", Side::Looking), None);
         let looks = meeting("api-slow", "dump-logs", Side::Before);

@@ -9,8 +9,8 @@ use crate::finding::{Kind, OracleName};
 /// Of a target that the table of faults does not draw.
 pub(super) const NOT_DRAWN: &str = "the table of faults draws it nowhere: there is no step of every rollback at which it has something to hit";
 /// Of what is over at once.
-pub(super) const OVER_AT_ONCE: &str = "the fault is over at once, and it is not drawn at this step: not every rollback comes to it before the proof ends, or it \
-     has nothing to hit there";
+pub(super) const OVER_AT_ONCE: &str =
+    "the fault is over at once, and it is drawn at no step from which it reaches this one";
 /// Of what lasts.
 pub(super) const BEGINS_LATER: &str =
     "the fault is drawn only where it has something to hit, which is after this step";
@@ -20,10 +20,14 @@ const BEFORE_THE_TRIGGER: &str = "whatever a search draws begins at the trigger 
 const HARMFUL: &str = "every release that a search draws does harm that a trigger must notice";
 const RECOVERS: &str = "every drill of a search expects a recovery";
 const ON_A_CLUSTER: &str = "only a cluster, its host or its clients can show it";
-const BROKEN: &str =
-    "only a broken executor shows it, and each such drill is a failure with a class of its own";
+const BROKEN: &str = "a sound executor does not show it of its own doing: drills that do are judged, and sorted into classes";
 const IN_VAIN: &str = "a drill that shows it was drawn in vain: the fewer, the better";
 const ALWAYS_READ: &str = "the world itself is read, so that there is always an answer";
+
+/// Whether that is the reason of what a drill may well show and should not.
+pub(super) fn is_unwanted(why_not: &str) -> bool {
+    why_not == BROKEN || why_not == IN_VAIN
+}
 
 /// Why no drill of a search has this finding; `None`: one can.
 pub(super) fn finding(oracle: OracleName, kind: Kind) -> Option<&'static str> {
