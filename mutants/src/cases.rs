@@ -35,7 +35,7 @@ impl Case {
                 result.troubles().first().map(|it| (*it).clone())
             }
             None => None,
-            Some(half) => match judge(half, &self.plan.scenario, result) {
+            Some(half) => match judge(half, &self.plan, result) {
                 Judged::Failed(finding) => Some(finding),
                 Judged::Sound | Judged::Silent(_) => None,
             },
@@ -46,7 +46,7 @@ impl Case {
     pub(crate) fn passes(&self, result: &DrillResult) -> bool {
         match self.half {
             None => result.verdicts.overall == Verdict::Pass,
-            Some(half) => judge(half, &self.plan.scenario, result) == Judged::Sound,
+            Some(half) => judge(half, &self.plan, result) == Judged::Sound,
         }
     }
 

@@ -6,6 +6,7 @@ pub use contract::rollback::LedgerPath;
 use serde::{Deserialize, Serialize};
 
 use super::observed::Observed;
+use super::reason::LedgerReason;
 use crate::ports::{HistoryRow, UndoScript};
 use crate::runbook::TriggerClass;
 
@@ -14,7 +15,10 @@ use crate::runbook::TriggerClass;
 pub struct LedgerDecision {
     /// What happens to it.
     pub path: LedgerPath,
-    /// Why.
+    /// Why, by name; `None`: the plan was journaled by a build that gave no names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<LedgerReason>,
+    /// Why, in words.
     pub why: String,
     /// Scripts to run, newest version first; empty unless the path is [`LedgerPath::Undo`].
     pub undo: Vec<UndoScript>,
@@ -45,12 +49,14 @@ pub fn decide(observed: &Observed) -> LedgerDecision {
         .is_some_and(|trigger| trigger.class == TriggerClass::DataIntegrity)
     {
         return restore(
+            LedgerReason::DataWrong,
             "the data are wrong, whatever the schema: the ledger must be corrected".to_owned(),
         );
     }
     if newer.is_empty() {
         return LedgerDecision {
             path: LedgerPath::Application,
+            because: Some(LedgerReason::NoMigration),
             why: "no migration since the baseline".to_owned(),
             undo: Vec::new(),
         };
@@ -63,6 +69,7 @@ pub fn decide(observed: &Observed) -> LedgerDecision {
     if breaking.is_empty() {
         return LedgerDecision {
             path: LedgerPath::Application,
+            because: Some(LedgerReason::Compatible),
             why: format!("marked compatible: {}", names(&newer)),
             undo: Vec::new(),
         };
@@ -71,16 +78,21 @@ pub fn decide(observed: &Observed) -> LedgerDecision {
     match undo_scripts(&newer, &observed.scripts) {
         Ok(undo) => LedgerDecision {
             path: LedgerPath::Undo,
+            because: Some(LedgerReason::LosslessUndo),
             why: format!("breaking: {breaking}; every newer version has a lossless undo script"),
             undo,
         },
-        Err(reason) => restore(format!("breaking: {breaking}; no safe undo: {reason}")),
+        Err((because, words)) => restore(
+            because,
+            format!("breaking: {breaking}; no safe undo: {words}"),
+        ),
     }
 }
 
-fn restore(why: String) -> LedgerDecision {
+fn restore(because: LedgerReason, why: String) -> LedgerDecision {
     LedgerDecision {
         path: LedgerPath::Restore,
+        because: Some(because),
         why,
         undo: Vec::new(),
     }
@@ -133,27 +145,44 @@ fn file<'a>(script: &str, scripts: &'a BTreeMap<String, String>) -> Option<&'a S
 fn undo_scripts(
     newer: &[&HistoryRow],
     scripts: &BTreeMap<String, String>,
-) -> Result<Vec<UndoScript>, String> {
+) -> Result<Vec<UndoScript>, (LedgerReason, String)> {
     let mut rows = newer.to_vec();
     rows.sort_by_key(|row| std::cmp::Reverse(row.installed_rank));
     let mut undo = Vec::new();
     for row in rows {
         if !row.success {
-            return Err(format!(
-                "{} did not succeed, and undo presumes that it did",
-                row.script
+            let script = &row.script;
+            return Err((
+                LedgerReason::MigrationFailed,
+                format!("{script} did not succeed, and undo presumes that it did"),
             ));
         }
         let Some(version) = &row.version else {
-            return Err(format!("{} is a repeatable migration", row.script));
+            return Err((
+                LedgerReason::RepeatableMigration,
+                format!("{} is a repeatable migration", row.script),
+            ));
         };
         let Some((name, sql)) = scripts.iter().find(|(name, _)| undoes(name, version)) else {
-            return Err(format!("{} has no undo script", row.script));
+            return Err((
+                LedgerReason::NoUndoScript,
+                format!("{} has no undo script", row.script),
+            ));
         };
         match header(sql) {
             Some("lossless") => {}
-            Some(other) => return Err(format!("{name} is marked {other}")),
-            None => return Err(format!("{name} does not say whether it is lossless")),
+            Some(other) => {
+                return Err((
+                    LedgerReason::UndoNotLossless,
+                    format!("{name} is marked {other}"),
+                ));
+            }
+            None => {
+                return Err((
+                    LedgerReason::UndoUnmarked,
+                    format!("{name} does not say whether it is lossless"),
+                ));
+            }
         }
         undo.push(UndoScript {
             version: version.clone(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decide::{LedgerDecision, LedgerPath};
+use super::reason::StepReason;
 use crate::baseline::Build;
 use crate::placeholders::uses;
 use crate::report::{StepReport, TriggerEvent};
@@ -135,7 +136,10 @@ pub struct PlannedStep {
     /// The step whose failure it makes good: it is done only after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<usize>,
-    /// Why it is done.
+    /// Why it is done, by name; `None`: the plan was journaled by a build that gave no names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<StepReason>,
+    /// Why it is done, in words.
     pub why: String,
 }
 
@@ -157,7 +161,10 @@ pub struct SkippedStep {
     pub name: String,
     /// Service, for a step that runs once for each.
     pub service: Option<String>,
-    /// Why.
+    /// Why, by name; `None`: as in [`PlannedStep::because`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<StepReason>,
+    /// Why, in words.
     pub reason: String,
 }
 
@@ -219,6 +226,18 @@ impl Plan {
             services.join(", "),
             self.steps.len()
         )
+    }
+}
+
+impl Target {
+    /// Which it is, by a name that stays.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::ReplicaSet { .. } => "replica-set",
+            Self::Recorded => "recorded",
+            Self::Unchanged => "unchanged",
+        }
     }
 }
 

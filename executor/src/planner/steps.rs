@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::decide::{LedgerPath, decide};
 use super::observed::{Observed, ServiceState};
 use super::plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
+use super::reason::{Refusal, StepReason};
 use super::reconciler::COMES_AGAIN;
 use super::targets::{deployed_at, target};
 use super::work::work;
@@ -76,6 +77,24 @@ pub enum PlanError {
         /// The path.
         path: LedgerPath,
     },
+}
+
+impl PlanError {
+    /// Which it is, by a name that stays.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::NothingDiffers => Refusal::NothingDiffers,
+            Self::PredatesRelease { .. } => Refusal::PredatesRelease,
+            Self::OutsideWindow { .. } => Refusal::OutsideWindow,
+            Self::NoSnapshot { .. } => Refusal::NoSnapshot,
+            Self::NotRecorded { .. } => Refusal::NotRecorded,
+            Self::Gone { .. } => Refusal::Gone,
+            Self::Recreated { .. } => Refusal::Recreated,
+            Self::Paused { .. } => Refusal::Paused,
+            Self::MissingStep { .. } => Refusal::MissingStep,
+        }
+    }
 }
 
 /// Plans the rollback.
@@ -241,8 +260,7 @@ fn expand(runbook: &Runbook, observed: &Observed, plan: &mut Plan) {
             }
             for service in plan.left_alone.clone() {
                 for step in now.iter().filter(|step| stands_by(step, &service)) {
-                    let planned =
-                        planned(runbook, plan, step, Some(&service), STOOD_BY_FOR.to_owned());
+                    let planned = planned(runbook, plan, step, Some(&service), stood_by());
                     plan.stand_by.push(planned);
                 }
                 plan.skipped.push(SkippedStep {
@@ -252,6 +270,7 @@ fn expand(runbook: &Runbook, observed: &Observed, plan: &mut Plan) {
                         .collect::<Vec<_>>()
                         .join(", "),
                     service: Some(service.service),
+                    because: Some(StepReason::ServiceAsRecorded),
                     reason: "the service is as the baseline recorded it".to_owned(),
                 });
             }
@@ -282,21 +301,23 @@ fn add(
         ));
     }
     let applies = match instead_of {
-        Some(at) => Ok(format!(
-            "only if `{}` fails: the snapshot is restored instead",
-            plan.steps[at].name
-        )),
+        Some(at) => {
+            let undo = &plan.steps[at].name;
+            let words = format!("only if `{undo}` fails: the snapshot is restored instead");
+            Ok((StepReason::InsteadOfAnother, words))
+        }
         None => applies(step.when, plan, service, state),
     };
     match applies {
-        Err(reason) => {
+        Err((because, reason)) => {
             if service.is_some_and(|service| stands_by(step, service)) {
-                let planned = planned(runbook, plan, step, service, STOOD_BY_FOR.to_owned());
+                let planned = planned(runbook, plan, step, service, stood_by());
                 plan.stand_by.push(planned);
             }
             plan.skipped.push(SkippedStep {
                 name: step.name.clone(),
                 service: service.map(|service| service.service.clone()),
+                because: Some(because),
                 reason,
             });
         }
@@ -311,8 +332,14 @@ fn add(
     }
 }
 
+/// Why a step is done or left out: by name, and in words.
+type Because = (StepReason, String);
+
 /// Why a step is in the plan that is done only then.
-const STOOD_BY_FOR: &str = "only if somebody does it meanwhile";
+fn stood_by() -> Because {
+    let words = "only if somebody does it meanwhile".to_owned();
+    (StepReason::StandsBy, words)
+}
 
 /// Whether the step makes good what somebody may still do to the service. One that was paused before the plan was
 /// made and is left alone stays as it is.
@@ -330,7 +357,7 @@ fn planned(
     plan: &Plan,
     step: &Step,
     service: Option<&ServicePlan>,
-    why: String,
+    (because, why): Because,
 ) -> PlannedStep {
     PlannedStep {
         index: plan.steps.len(),
@@ -349,6 +376,7 @@ fn planned(
         count_query: step.count_query.clone(),
         hold: step.hold,
         instead_of: None,
+        because: Some(because),
         why,
     }
 }
@@ -369,61 +397,87 @@ fn applies(
     plan: &Plan,
     service: Option<&ServicePlan>,
     state: Option<&ServiceState>,
-) -> Result<String, String> {
+) -> Result<Because, Because> {
     let path = plan.ledger.path;
     let ledger = |wanted: bool| {
+        let reason = match path {
+            LedgerPath::Application => StepReason::LedgerStays,
+            LedgerPath::Undo => StepReason::LedgerIsUndone,
+            LedgerPath::Restore => StepReason::LedgerIsRestored,
+        };
         let text = format!("the ledger's path is {path}: {}", plan.ledger.why);
-        if wanted { Ok(text) } else { Err(text) }
+        if wanted {
+            Ok((reason, text))
+        } else {
+            Err((reason, text))
+        }
+    };
+    // What a condition comes to, with the name and the words of either case.
+    let either = |holds: bool, yes: (StepReason, &str), no: (StepReason, &str)| {
+        let told = |(reason, words): (StepReason, &str)| (reason, words.to_owned());
+        if holds { Ok(told(yes)) } else { Err(told(no)) }
     };
     match when {
         When::Always => Ok(match service {
-            Some(service) => service.why.clone(),
-            None => "part of every rollback".to_owned(),
+            Some(service) => (StepReason::ServiceDiffers, service.why.clone()),
+            None => {
+                let words = "part of every rollback".to_owned();
+                (StepReason::EveryRollback, words)
+            }
         }),
         When::LedgerBreaking => ledger(path != LedgerPath::Application),
         When::LedgerUndo => ledger(path == LedgerPath::Undo),
         When::LedgerRestore => ledger(path == LedgerPath::Restore),
-        When::DeploymentPaused if state.is_some_and(|state| state.paused) => {
-            Ok("the Deployment is paused".to_owned())
-        }
-        When::DeploymentPaused => Err("the Deployment is not paused".to_owned()),
-        When::ReplicasReduced => {
-            let reduced = service
+        When::DeploymentPaused => either(
+            state.is_some_and(|state| state.paused),
+            (StepReason::Paused, "the Deployment is paused"),
+            (StepReason::NotPaused, "the Deployment is not paused"),
+        ),
+        When::ReplicasReduced => either(
+            service
                 .zip(state)
-                .is_some_and(|(plan, now)| now.replicas < plan.replicas);
-            if reduced {
-                Ok("the Deployment was scaled down".to_owned())
-            } else {
-                Err("the Deployment wants as many replicas as were recorded".to_owned())
-            }
-        }
+                .is_some_and(|(plan, now)| now.replicas < plan.replicas),
+            (StepReason::ScaledDown, "the Deployment was scaled down"),
+            (
+                StepReason::NotScaledDown,
+                "the Deployment wants as many replicas as were recorded",
+            ),
+        ),
         When::ConfigOnly => {
             let only = |service: &ServicePlan| {
                 service.target == Target::Unchanged && !service.config.is_empty()
             };
-            let one = match service {
-                Some(service) => only(service),
-                None => plan.services.iter().any(only),
-            };
-            if one {
-                Ok("the release changed nothing but the configuration".to_owned())
-            } else {
-                Err("no service changed in nothing but its configuration".to_owned())
-            }
+            either(
+                match service {
+                    Some(service) => only(service),
+                    None => plan.services.iter().any(only),
+                },
+                (
+                    StepReason::ConfigurationOnly,
+                    "the release changed nothing but the configuration",
+                ),
+                (
+                    StepReason::NotConfigurationOnly,
+                    "no service changed in nothing but its configuration",
+                ),
+            )
         }
         When::ConfigChanged => {
-            let changed = match service {
-                Some(service) => !service.config.is_empty(),
-                None => plan
-                    .services
-                    .iter()
-                    .any(|service| !service.config.is_empty()),
-            };
-            if changed {
-                Ok("the release changed the configuration".to_owned())
-            } else {
-                Err("the configuration is as recorded".to_owned())
-            }
+            let changed = |service: &ServicePlan| !service.config.is_empty();
+            either(
+                match service {
+                    Some(service) => changed(service),
+                    None => plan.services.iter().any(changed),
+                },
+                (
+                    StepReason::ConfigurationChanged,
+                    "the release changed the configuration",
+                ),
+                (
+                    StepReason::ConfigurationAsRecorded,
+                    "the configuration is as recorded",
+                ),
+            )
         }
     }
 }

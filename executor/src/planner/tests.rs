@@ -3,4 +3,5 @@
 mod base;
 mod ledger;
 mod plans;
+mod reasons;
 mod services;

@@ -2,6 +2,7 @@
 
 pub mod course;
 mod perform;
+pub mod struck;
 pub mod timeline;
 
 pub use perform::{DrillResult, Ending, Smallest, conclude, run, run_refitted};

@@ -8,6 +8,7 @@ use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
 
 use super::course::{self, Mark};
+use super::struck::{Struck, struck};
 use super::timeline;
 use crate::evidence::{Books, Evidence, Ms, Outcome, StepSaid, ms};
 use crate::finding::{BookCounts, Finding, Recorded};
@@ -51,6 +52,8 @@ pub struct DrillResult {
     pub faults: Vec<Mark>,
     /// When each of the scenario's faults began, in its order, and how often it hit; `None`: its instant never came.
     pub faults_seen: Vec<Option<(Ms, u64)>>,
+    /// Which steps met which faults.
+    pub struck: Vec<Struck>,
     /// The executor's steps, as it reports them.
     pub steps: Vec<StepSaid>,
     /// Rolling hash over every event.
@@ -123,6 +126,7 @@ impl DrillResult {
         self.files = BTreeMap::new();
         self.course = None;
         self.observed = Vec::new();
+        self.struck = Vec::new();
     }
 
     /// The findings that are not passes, in the order of [`Finding::order`]: what matters most comes first.
@@ -257,6 +261,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
     let faults_seen = evidence.faults.iter();
     let faults_seen = faults_seen.map(|fault| Some((fault.began_ms?, fault.hits)));
     let faults_seen = faults_seen.collect();
+    let struck = struck(&plan.runbook.runbook, &evidence);
     let course = course::Course::of(plan, &evidence, &faults);
     let since = |from: Option<Ms>, to: Option<Ms>| Some(to?.saturating_sub(from?));
     DrillResult {
@@ -278,6 +283,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
         orders,
         faults,
         faults_seen,
+        struck,
         steps: evidence.executor.steps,
         files: evidence.files,
         fingerprint,

@@ -65,6 +65,7 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Findin
         observed: Vec::new(),
         replay: "fd1-abc".to_owned(),
         faults_seen: Vec::new(),
+        struck: Vec::new(),
         faults: vec![Mark {
             at_ms: 90_000,
             what: "release 1.5.0-slow-path deployed".to_owned(),

@@ -1,25 +1,25 @@
 //! A search: drills are drawn in batches, performed, judged and sorted; each class of failure is cut down.
 //!
-//! What was met is known to the draws of the next batch only. So a search is a function of its seed and of how many
-//! batches it had, on however many threads it ran.
+//! What was met is known to the draws of the next batch only. So a search is a function of its seed, of what it starts from,
+//! and of how many batches it had, on however many threads it ran.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::class::{Class, Known};
 use super::coverage::Coverage;
-use super::draw::{Drawn, NoRelease, Space};
+use super::draw::{Drawn, Half, NoRelease, Space};
 use super::judge::{Judged, judge};
+use super::marks::{Catalogue, DRILLS_FOR_ALL, Mark};
+use super::sort::{Failure, Sorting};
 use crate::drill::{self, DrillResult};
+use crate::evidence::Ms;
 use crate::finding::Finding;
 use crate::runner;
 use crate::scenario::Scenario;
-use crate::shrink::cut_down;
 use crate::worlds::{Plan, WorldError};
 
 /// Drills that are drawn at once.
 pub const BATCH: u64 = 64;
-/// Drills that it may cost to cut one class down.
-const CUT: u32 = 80;
 
 /// How a search goes about it.
 #[derive(Clone, Debug)]
@@ -36,15 +36,45 @@ pub struct Options {
     pub known: Vec<Known>,
 }
 
-/// Why a search did not begin, or did not go on.
+/// What earlier searches left to a search.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// How many drills they performed.
+    pub drills: u64,
+    /// What these met.
+    pub coverage: Coverage,
+    /// The smallest cases of their classes, which are tried first.
+    pub cases: Vec<Earlier>,
+}
+
+/// The smallest case of a class that an earlier search found.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// The number of the drill in which it was found.
+    pub number: u64,
+    /// Of which half of the drills.
+    pub half: Half,
+    /// What to perform.
+    pub plan: Plan,
+}
+
+/// Why a search did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     /// There is nothing to draw.
     #[error(transparent)]
     NoRelease(#[from] NoRelease),
-    /// There was no world.
-    #[error(transparent)]
-    World(#[from] WorldError),
+}
+
+/// The failing case that is over first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fastest {
+    /// How long it takes, in virtual time.
+    pub virtual_ms: Ms,
+    /// The number of the drill that it is, or was cut down from.
+    pub number: u64,
+    /// The token that replays it.
+    pub replay: String,
 }
 
 /// A class of failure that a search found.
@@ -54,8 +84,13 @@ pub struct FoundClass {
     pub class: Class,
     /// How many drills failed so.
     pub drills: u64,
+    /// Of them, those with more causes than the class has, where the search was over before it was tried whether they fail
+    /// without the class's own.
+    pub unconfirmed: u64,
     /// The number of the first one.
     pub first: u64,
+    /// Whether an earlier search found it, and its case fails still.
+    pub earlier: bool,
     /// The finding of the smallest case.
     pub finding: Finding,
     /// The smallest case.
@@ -64,6 +99,8 @@ pub struct FoundClass {
     pub cut: Vec<String>,
     /// The token that replays the smallest case.
     pub replay: String,
+    /// The case that fails in the least virtual time.
+    pub fastest: Fastest,
     /// Whether it was cut down to its end. Otherwise the search was over first, and its causes may be fewer.
     pub cut_down: bool,
     /// Why it is no new class, if it is known.
@@ -75,16 +112,22 @@ pub struct FoundClass {
 pub struct Searched {
     /// Drills that were performed.
     pub drills: u64,
-    /// Of them, those that had to recover.
+    /// Drills of earlier searches, whose coverage is counted too.
+    pub drills_before: u64,
+    /// Cases of earlier searches that were tried first.
+    pub tried_first: u64,
+    /// Of the drills, those that had to recover.
     pub survivable: u64,
     /// Those that show nothing, by what they lack: the oracle's kind of finding and its fault.
-    pub silent: std::collections::BTreeMap<String, u64>,
-    /// What was met.
+    pub silent: BTreeMap<String, u64>,
+    /// What was met, by earlier searches too.
     pub coverage: Coverage,
     /// The classes of failure, in the order in which they were found.
     pub classes: Vec<FoundClass>,
     /// The number of the first drill that was not performed: a search that goes on begins there.
     pub next: u64,
+    /// Why it ended before its time, if there was no world for a drill.
+    pub stopped: Option<WorldError>,
 }
 
 impl Searched {
@@ -99,29 +142,89 @@ impl Searched {
     pub fn silent(&self) -> u64 {
         self.silent.values().sum()
     }
-}
 
-/// A drill that was performed.
-struct Performed {
-    judged: Judged,
-    coverage: Coverage,
+    /// Drills of this search and of those before it.
+    #[must_use]
+    pub fn drills_in_all(&self) -> u64 {
+        self.drills_before.saturating_add(self.drills)
+    }
+
+    /// The marks that so many drills had to reach and never did; none while there are too few drills.
+    #[must_use]
+    pub fn never_reached(&self, catalogue: &Catalogue) -> Vec<Mark> {
+        if self.drills_in_all() < DRILLS_FOR_ALL {
+            return Vec::new();
+        }
+        let tally = catalogue.tally(&self.coverage);
+        tally.holes().cloned().collect()
+    }
 }
 
 /// Searches `space` until it has performed as many drills as `options` say, or `over` says so. `progress` is called after
-/// each batch.
+/// each batch. Where there is no world for a drill, the search ends with what it has found so far.
 ///
 /// # Errors
-/// There is nothing to draw, or no world.
+/// There is nothing to draw.
 pub fn search(
     space: &Space,
     options: &Options,
     over: &(dyn Fn() -> bool + Sync),
     progress: &mut dyn FnMut(&Searched),
 ) -> Result<Searched, SearchError> {
+    search_on(space, options, &Start::default(), over, progress)
+}
+
+/// [`search`], with what earlier searches left: their cases are tried first, and what they met is preferred no more.
+///
+/// # Errors
+/// As [`search`].
+pub fn search_on(
+    space: &Space,
+    options: &Options,
+    start: &Start,
+    over: &(dyn Fn() -> bool + Sync),
+    progress: &mut dyn FnMut(&Searched),
+) -> Result<Searched, SearchError> {
+    search_by(&drill::run, space, options, start, over, progress)
+}
+
+/// What performs a drill.
+pub(super) type Perform<'p> = dyn Fn(&Plan) -> Result<DrillResult, WorldError> + Sync + 'p;
+
+/// A drill that was performed.
+struct Performed {
+    judged: Judged,
+    coverage: Coverage,
+    ended_ms: Ms,
+    replay: String,
+}
+
+fn search_by(
+    run: &Perform<'_>,
+    space: &Space,
+    options: &Options,
+    start: &Start,
+    over: &(dyn Fn() -> bool + Sync),
+    progress: &mut dyn FnMut(&Searched),
+) -> Result<Searched, SearchError> {
     let mut searched = Searched {
         next: options.first,
+        drills_before: start.drills,
+        coverage: start.coverage.clone(),
         ..Searched::default()
     };
+    let sorting = Sorting {
+        known: &options.known,
+        run,
+        over,
+    };
+    if let Err(error) = try_first(&mut searched, run, options.jobs, start, &sorting) {
+        searched.stopped = Some(error);
+        return Ok(searched);
+    }
+    if !start.cases.is_empty() {
+        progress(&searched);
+    }
     let end = options.first.saturating_add(options.drills);
     while searched.next < end && !over() {
         let count = BATCH.min(end - searched.next);
@@ -129,7 +232,8 @@ pub fn search(
             .map(|number| space.draw(options.seed, number, &searched.coverage))
             .collect::<Result<Vec<Drawn>, NoRelease>>()?;
         let performed = runner::each(drawn.len(), options.jobs, over, &|index| {
-            perform(&drawn[index])
+            let drawn = &drawn[index];
+            perform(run, drawn.half, &drawn.plan)
         });
         // A drill that was abandoned shows nothing.
         let performed: Vec<_> = performed
@@ -138,40 +242,113 @@ pub fn search(
             .collect();
         // Whoever goes on performs a batch that was cut short again, so that no drill is left out.
         let whole = performed.len() == drawn.len();
-        let mut failed = Vec::new();
-        for (index, performed) in performed {
-            let (performed, drawn) = (performed?, &drawn[index]);
-            searched.drills += 1;
-            searched.survivable += u64::from(drawn.half == super::Half::Survivable);
-            searched.coverage.merge(performed.coverage);
-            match performed.judged {
-                Judged::Sound => {}
-                Judged::Silent(finding) => {
-                    let what = silence(&finding, &drawn.plan.scenario);
-                    *searched.silent.entry(what).or_default() += 1;
-                }
-                Judged::Failed(finding) => failed.push((drawn, finding)),
-            }
+        let sorted = take_in(&mut searched, &drawn, performed, &sorting);
+        let complete = whole && sorted.is_ok() && !over();
+        if complete {
+            searched.next += count;
         }
-        for (drawn, finding) in failed {
-            sort(&mut searched, options, drawn, finding, over)?;
-        }
+        searched.stopped = sorted.err();
         progress(&searched);
-        if !whole || over() {
+        if !complete {
             break;
         }
-        searched.next += count;
     }
     Ok(searched)
 }
 
-fn perform(drawn: &Drawn) -> Result<Performed, WorldError> {
-    let result = drill::run(&drawn.plan)?;
-    let scenario = &drawn.plan.scenario;
+/// Takes in what a batch showed, all that there is of it, and ends with the first error.
+fn take_in(
+    searched: &mut Searched,
+    drawn: &[Drawn],
+    performed: Vec<(usize, Result<Performed, WorldError>)>,
+    sorting: &Sorting<'_>,
+) -> Result<(), WorldError> {
+    let mut failed = Vec::new();
+    let mut first_error = None;
+    for (index, performed) in performed {
+        let drawn = &drawn[index];
+        let performed = match performed {
+            Ok(performed) => performed,
+            Err(error) => {
+                first_error.get_or_insert(error);
+                continue;
+            }
+        };
+        searched.drills += 1;
+        searched.survivable += u64::from(drawn.half == Half::Survivable);
+        searched.coverage.merge(performed.coverage);
+        match performed.judged {
+            Judged::Sound => {}
+            Judged::Silent(finding) => {
+                let what = silence(&finding, &drawn.plan.scenario);
+                *searched.silent.entry(what).or_default() += 1;
+            }
+            Judged::Failed(finding) => failed.push(Failure {
+                number: drawn.number,
+                half: drawn.half,
+                plan: drawn.plan.clone(),
+                finding,
+                ended_ms: performed.ended_ms,
+                replay: performed.replay,
+            }),
+        }
+    }
+    for failure in failed {
+        sorting.sort(&mut searched.classes, failure)?;
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// Tries the cases of earlier searches. What fails still is a class as it is.
+fn try_first(
+    searched: &mut Searched,
+    run: &Perform<'_>,
+    jobs: usize,
+    start: &Start,
+    sorting: &Sorting<'_>,
+) -> Result<(), WorldError> {
+    let cases = &start.cases;
+    let performed = runner::each(cases.len(), jobs, sorting.over, &|index| {
+        let case = &cases[index];
+        perform(run, case.half, &case.plan)
+    });
+    for (index, performed) in performed {
+        let case = &cases[index];
+        let performed = match performed {
+            Err(WorldError::Interrupted) => continue,
+            performed => performed?,
+        };
+        searched.tried_first += 1;
+        searched.coverage.merge(performed.coverage);
+        if let Judged::Failed(finding) = performed.judged {
+            let failure = Failure {
+                number: case.number,
+                half: case.half,
+                plan: case.plan.clone(),
+                finding,
+                ended_ms: performed.ended_ms,
+                replay: performed.replay,
+            };
+            sorting.earlier(&mut searched.classes, failure)?;
+        }
+    }
+    Ok(())
+}
+
+fn perform(run: &Perform<'_>, half: Half, plan: &Plan) -> Result<Performed, WorldError> {
+    let result = run(plan)?;
+    let scenario = &plan.scenario;
     Ok(Performed {
-        judged: judge(drawn.half, &drawn.plan, &result),
-        coverage: Coverage::of(scenario, &result),
+        judged: judge(half, plan, &result),
+        coverage: Coverage::of(scenario, &plan.runbook.runbook, &result),
+        ended_ms: ended_ms(&result),
+        replay: result.replay,
     })
+}
+
+/// How long the drill took, in virtual time.
+pub(super) fn ended_ms(result: &DrillResult) -> Ms {
+    result.course.as_ref().map_or(0, |course| course.end_ms)
 }
 
 /// What a drill that shows nothing lacks.
@@ -196,70 +373,95 @@ fn silence(finding: &Finding, scenario: &Scenario) -> String {
     }
 }
 
-/// Adds a failure to its class, or finds its smallest case, which makes a class.
-fn sort(
-    searched: &mut Searched,
-    options: &Options,
-    drawn: &Drawn,
-    finding: Finding,
-    over: &(dyn Fn() -> bool + Sync),
-) -> Result<(), SearchError> {
-    let (found, scenario) = (finding.class(), &drawn.plan.scenario);
-    let mut classes = searched.classes.iter_mut();
-    if let Some(class) = classes.find(|it| it.class.takes(&found, drawn.half, scenario)) {
-        class.drills += 1;
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::runbooks::{BUILT_IN, LoadedRunbook};
+
+    /// Orders that were acknowledged after the snapshot are gone without the replay.
+    fn without_the_replay() -> LoadedRunbook {
+        let from = BUILT_IN
+            .find("```sh {\"name\":\"replay-orders\"")
+            .expect("there");
+        let to = from + BUILT_IN[from..].find("\n```\n").expect("its end") + 5;
+        let text = format!("{}{}", &BUILT_IN[..from], &BUILT_IN[to..]);
+        LoadedRunbook::parse("changed.md", &text).expect("it loads")
     }
-    let shown = (drawn.plan.seed, finding, drawn.plan.token());
-    let attempt = |scenario: &Arc<Scenario>, seed| {
-        // Who has to recover needs its requests: with fewer, even a sound executor can't prove a recovery in time.
-        let too_quiet = scenario.load.rate_per_s < drawn.plan.scenario.load.rate_per_s;
-        if over() || drawn.half == super::Half::Survivable && too_quiet {
-            return Ok(None);
+
+    fn options(drills: u64) -> Options {
+        Options {
+            seed: 3,
+            first: 0,
+            drills,
+            jobs: 1,
+            known: Vec::new(),
         }
-        let plan = Plan {
-            scenario: Arc::clone(scenario),
-            seed,
-            ..drawn.plan.clone()
-        };
-        let result: DrillResult = match drill::run(&plan) {
-            Err(WorldError::Interrupted) => return Ok(None),
-            performed => performed?,
-        };
-        Ok(match judge(drawn.half, &plan, &result) {
-            Judged::Failed(finding) if finding.class() == found => {
-                Some((seed, finding, result.replay))
-            }
-            _ => None,
-        })
-    };
-    let cut = cut_down(scenario, drawn.plan.seed, shown, CUT, attempt)?;
-    let (seed, finding, replay) = cut.shown;
-    let class = Class::of(found, drawn.half, &cut.scenario);
-    // Two drills may come to the same smallest case from different sides.
-    let mut classes = searched.classes.iter_mut();
-    if let Some(same) = classes.find(|it| it.class == class) {
-        same.drills += 1;
-        return Ok(());
     }
-    // What was not cut down may have causes that have nothing to do with it.
-    let cut_down = !over();
-    let mut known = options.known.iter().filter(|_| cut_down);
-    let known = known.find(|known| known.is(&class));
-    searched.classes.push(FoundClass {
-        known: known.map(|known| known.reason.clone()),
-        cut_down,
-        class,
-        drills: 1,
-        first: drawn.number,
-        finding,
-        smallest: Plan {
-            scenario: cut.scenario,
-            seed,
-            ..drawn.plan.clone()
-        },
-        cut: cut.cut,
-        replay,
-    });
-    Ok(())
+
+    #[test]
+    fn a_world_that_fails_leaves_what_was_found_before() {
+        let runbook = without_the_replay();
+        let space = Space::new(&runbook);
+        let performed = AtomicU64::new(0);
+        let run = |plan: &Plan| match performed.fetch_add(1, Ordering::Relaxed) {
+            20 => Err(WorldError::SetUp("no room".to_owned())),
+            _ => drill::run(plan),
+        };
+        let mut told = 0;
+        let searched = search_by(
+            &run,
+            &space,
+            &options(24),
+            &Start::default(),
+            &|| false,
+            &mut |_| told += 1,
+        );
+        let searched = searched.expect("there is something to draw");
+        let why = WorldError::SetUp("no room".to_owned());
+        assert_eq!(searched.stopped, Some(why));
+        assert_eq!((searched.drills, searched.next, told), (23, 0, 1));
+        assert!(searched.has_new_class(), "what the others showed is there");
+        assert!(!searched.coverage.is_empty());
+    }
+
+    #[test]
+    fn what_earlier_searches_left_is_tried_first_and_fails_as_it_did() {
+        let runbook = without_the_replay();
+        let space = Space::new(&runbook);
+        let run = |options: &Options, start: &Start| {
+            let done = search_on(&space, options, start, &|| false, &mut |_| {});
+            done.expect("there is something to draw")
+        };
+        let before = run(&options(16), &Start::default());
+        let found = before.classes.first().expect("a loss");
+        let start = Start {
+            drills: before.drills,
+            coverage: before.coverage.clone(),
+            cases: vec![Earlier {
+                number: found.first,
+                half: found.class.half,
+                plan: found.smallest.clone(),
+            }],
+        };
+        let none = Options {
+            first: before.next,
+            ..options(0)
+        };
+        let after = run(&none, &start);
+        assert_eq!((after.drills, after.tried_first), (0, 1));
+        assert_eq!(after.next, before.next);
+        let again = after.classes.first().expect("it fails still");
+        assert!(again.earlier && again.cut_down);
+        assert_eq!(again.class, found.class);
+        assert_eq!((again.first, &again.replay), (found.first, &found.replay));
+        assert!(
+            after
+                .coverage
+                .iter()
+                .all(|(met, n)| n >= before.coverage.count(met))
+        );
+        assert_eq!(after.drills_in_all(), 16);
+    }
 }

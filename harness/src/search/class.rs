@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draw::Half;
 use crate::digest::digest64;
+use crate::drill::struck::CRASH;
 use crate::finding;
 use crate::scenario::Scenario;
 
@@ -39,6 +40,13 @@ impl Class {
         self.found == *found
             && self.half == half
             && self.causes.iter().all(|cause| there.contains(cause))
+    }
+
+    /// Whether `scenario` has these causes and no others, so that a failure that is [taken](Self::takes) is certainly of this
+    /// class.
+    #[must_use]
+    pub fn has_no_other_cause_in(&self, scenario: &Scenario) -> bool {
+        self.causes == causes(scenario)
     }
 
     /// A name for files and scenarios, in kebab-case, of at most 63 characters: what it begins with is for people, and its
@@ -76,11 +84,26 @@ impl fmt::Display for Class {
 /// The kinds of fault in a scenario, in order, without repetition, and the executor's death.
 fn causes(scenario: &Scenario) -> Vec<String> {
     let faults = scenario.faults.iter().map(|fault| fault.kind.as_str());
-    let crash = scenario.crash.map(|_| "crash");
+    let crash = scenario.crash.map(|_| CRASH);
     let mut causes: Vec<String> = faults.chain(crash).map(str::to_owned).collect();
     causes.sort_unstable();
     causes.dedup();
     causes
+}
+
+/// `scenario` without `removed`; `None`: it has nothing of that, or what is left is no scenario.
+#[must_use]
+pub(super) fn without(scenario: &Scenario, removed: &[String]) -> Option<Scenario> {
+    let left = scenario.clone().with(|it| {
+        it.faults
+            .retain(|fault| !removed.iter().any(|cause| cause == fault.kind.as_str()));
+        if removed.iter().any(|cause| cause == CRASH) {
+            it.crash = None;
+        }
+    });
+    let differs = left.faults.len() != scenario.faults.len() || left.crash != scenario.crash;
+    let loads = || Scenario::parse("without", &left.text, &[]).is_ok();
+    (differs && loads()).then_some(left)
 }
 
 /// A class that is known, with the reason for which it does not fail a search.
@@ -112,6 +135,15 @@ impl Known {
             && self.finding == class.found.kind
             && subject.is_none_or(|subject| Some(subject) == class.found.subject.as_ref())
             && self.causes.iter().all(|cause| class.causes.contains(cause))
+    }
+
+    /// Whether `class`, which [is](Self::is) it, has causes beside those that are named here.
+    #[must_use]
+    pub fn leaves_causes_of(&self, class: &Class) -> bool {
+        class
+            .causes
+            .iter()
+            .any(|cause| !self.causes.contains(cause))
     }
 }
 
@@ -177,6 +209,28 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_without_a_class_s_causes_has_only_others() {
+        let mut both = built_in("unreachable", &[]).expect("there").expect("right");
+        both.crash = Some(crate::scenario::Crash {
+            request: 3,
+            side: crate::scenario::CrashSide::After,
+            resume_after: std::time::Duration::from_secs(2),
+        });
+        let both = both.with(|_| {});
+        let names = |causes: &[&str]| -> Vec<String> {
+            causes.iter().map(|&cause| cause.to_owned()).collect()
+        };
+        let crash = without(&both, &names(&["unreachable"])).expect("a crash is left");
+        assert_eq!(causes(&crash), ["crash"]);
+        let faults = without(&both, &names(&["crash", "quota"])).expect("faults are left");
+        assert_eq!(causes(&faults), ["unreachable"]);
+        assert_eq!(without(&both, &names(&["quota"])), None, "nothing of it");
+        assert_eq!(without(&both, &[]), None);
+        assert!(class(&["crash"]).has_no_other_cause_in(&crash));
+        assert!(!class(&["crash"]).has_no_other_cause_in(&both));
+    }
+
+    #[test]
     fn a_known_class_names_what_must_be_there() {
         let text = |subject: &str| {
             format!(
@@ -186,6 +240,8 @@ mod tests {
         let read = |subject| known(&text(subject)).expect("it reads").remove(0);
         let any = read("");
         assert!(any.is(&class(&["crash", "quota"])));
+        assert!(any.leaves_causes_of(&class(&["crash", "quota"])));
+        assert!(!any.leaves_causes_of(&class(&["quota"])));
         assert!(!any.is(&class(&["crash"])));
         assert!(read("subject = \"error-rate\"").is(&class(&["quota"])));
         assert!(!read("subject = \"error-logs\"").is(&class(&["quota"])));

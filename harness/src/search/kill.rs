@@ -1,9 +1,12 @@
 //! Tries to catch each mutant of a runbook: by reading it, by the rules that compare runbooks, and by drills.
+//!
+//! Mutants are tried in groups. The scenario that caught the last mutant of a kind is tried first for the next of that kind, as
+//! far as earlier groups tell; so what is found depends neither on threads nor on their order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::mutate::Mutant;
+use super::mutate::{Change, Mutant};
 use crate::drill;
 use crate::finding::OracleName;
 use crate::runner;
@@ -12,13 +15,16 @@ use crate::verdict::Verdict;
 use crate::verify::{Side, Weight, concerns};
 use crate::worlds::{Plan, Until, WorldError, WorldKind};
 
+/// Mutants that are tried at once.
+const GROUP: usize = 16;
+
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is refused when it is read: the first mistake.
     Refused(String),
-    /// It reads as the same runbook.
-    Equivalent,
+    /// It does the same, or as well, for this reason.
+    Equivalent(String),
     /// A rule that compares the two runbooks rejects it.
     Wrong(String),
     /// A drill fails that passes with the runbook.
@@ -36,9 +42,15 @@ pub enum Fate {
         /// The token of that drill.
         replay: String,
     },
-    /// No drill fails, and a rule asks for a trial that none of them is: `runbook verify` does not adopt it.
+    /// `runbook verify` rejects it by comparing drills with the runbook's: some are slower, or fail newly.
+    Rejected(String),
+    /// `runbook verify` does not adopt it unless a person decides so, as no drill can show what the change does.
+    Person(String),
+    /// No drill fails, and a rule asks for a trial: [`settle`](super::settle) has it tried.
     Untried(String),
-    /// Nothing tells it from the runbook.
+    /// A rule asks for a trial, and there is no drill in which the change matters.
+    Uncaught(String),
+    /// No drill fails, and no rule asks for anything.
     Survived,
 }
 
@@ -48,11 +60,29 @@ impl Fate {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",
-            Self::Equivalent => "equivalent",
+            Self::Equivalent(_) => "equivalent",
             Self::Wrong(_) => "wrong",
             Self::Failed { .. } => "failed",
+            Self::Rejected(_) => "rejected",
+            Self::Person(_) => "person",
             Self::Untried(_) => "untried",
+            Self::Uncaught(_) => "uncaught",
             Self::Survived => "survived",
+        }
+    }
+
+    /// What it comes to in the end: `killed`, `equivalent`, or `survivor`; `open` until it was settled.
+    #[must_use]
+    pub fn end(&self) -> &'static str {
+        match self {
+            Self::Refused(_)
+            | Self::Wrong(_)
+            | Self::Failed { .. }
+            | Self::Rejected(_)
+            | Self::Person(_) => "killed",
+            Self::Equivalent(_) => "equivalent",
+            Self::Untried(_) => "open",
+            Self::Uncaught(_) | Self::Survived => "survivor",
         }
     }
 
@@ -60,7 +90,13 @@ impl Fate {
     #[must_use]
     pub fn why(&self) -> String {
         match self {
-            Self::Refused(why) | Self::Wrong(why) | Self::Untried(why) => why.clone(),
+            Self::Refused(why)
+            | Self::Equivalent(why)
+            | Self::Wrong(why)
+            | Self::Rejected(why)
+            | Self::Person(why)
+            | Self::Untried(why)
+            | Self::Uncaught(why) => why.clone(),
             Self::Failed {
                 scenario,
                 seed,
@@ -68,7 +104,9 @@ impl Fate {
                 finding,
                 ..
             } => format!("{scenario}, seed {seed}: {oracle}: {finding}"),
-            Self::Equivalent | Self::Survived => String::new(),
+            Self::Survived => {
+                "no drill is judged otherwise, and no rule asks for a trial of it".to_owned()
+            }
         }
     }
 }
@@ -96,26 +134,44 @@ pub fn kill(
     over: &(dyn Fn() -> bool + Sync),
     finished: &(dyn Fn() + Sync),
 ) -> Result<Vec<Tried>, WorldError> {
-    let tried = runner::each(mutants.len(), jobs, over, &|index| {
-        let mutant = &mutants[index];
-        let fate = one(baseline, mutant, &order(mutant, scenarios), seeds)?;
-        finished();
-        Ok(Tried {
-            mutant: mutant.clone(),
-            fate,
-        })
-    });
-    // A mutant whose drill was abandoned was not tried.
-    let tried = tried.into_iter().map(|(_, tried)| tried);
-    tried
-        .filter(|tried| !matches!(tried, Err(WorldError::Interrupted)))
-        .collect()
+    let mut killers: BTreeMap<Change, String> = BTreeMap::new();
+    let mut out = Vec::new();
+    for group in mutants.chunks(GROUP) {
+        let tried = runner::each(group.len(), jobs, over, &|index| {
+            let mutant = &group[index];
+            let killer = killers.get(&mutant.kind).map(String::as_str);
+            let fate = one(baseline, mutant, &order(mutant, killer, scenarios), seeds)?;
+            finished();
+            Ok(Tried {
+                mutant: mutant.clone(),
+                fate,
+            })
+        });
+        for (_, tried) in tried {
+            let tried = match tried {
+                // A mutant whose drill was abandoned was not tried.
+                Err(WorldError::Interrupted) => continue,
+                tried => tried?,
+            };
+            if let Fate::Failed { scenario, .. } = &tried.fate {
+                killers.insert(tried.mutant.kind, scenario.clone());
+            }
+            out.push(tried);
+        }
+        if over() {
+            break;
+        }
+    }
+    Ok(out)
 }
 
-/// Scenarios that name the mutant's subject first, then the others in their order.
-fn order(mutant: &Mutant, scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
+/// The scenario `killer` first, then those that name the mutant's subject, then the others in their order.
+fn order(mutant: &Mutant, killer: Option<&str>, scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
     let mut order = scenarios.to_vec();
-    order.sort_by_key(|scenario| !scenario.text.contains(&mutant.subject));
+    order.sort_by_key(|scenario| {
+        let named = scenario.text.contains(&mutant.subject);
+        (killer != Some(scenario.name.as_str()), !named)
+    });
     order
 }
 
@@ -130,7 +186,7 @@ fn one(
         Err(errors) => return Ok(Fate::Refused(first_line(&errors.plain()))),
     };
     if side.key == baseline.key {
-        return Ok(Fate::Equivalent);
+        return Ok(Fate::Equivalent("it reads as the same runbook".to_owned()));
     }
     if side.loaded.check_services().is_err() {
         return Ok(Fate::Refused(
@@ -186,7 +242,7 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// How many of `tried` came to what, in the order of [`Fate`].
+/// How many of `tried` came to what, by the word for it.
 #[must_use]
 pub fn tally(tried: &[Tried]) -> BTreeMap<&'static str, usize> {
     let mut tally = BTreeMap::new();
@@ -194,4 +250,28 @@ pub fn tally(tried: &[Tried]) -> BTreeMap<&'static str, usize> {
         *tally.entry(it.fate.as_str()).or_default() += 1;
     }
     tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbooks::BUILT_IN;
+    use crate::scenario::built_in;
+    use crate::search::mutants;
+
+    #[test]
+    fn the_scenario_that_caught_the_last_one_of_a_kind_comes_first() {
+        let scenarios: Vec<Arc<Scenario>> = ["quota", "second-undo", "breaking-migration"]
+            .iter()
+            .map(|name| Arc::new(built_in(name, &[]).expect("there").expect("right")))
+            .collect();
+        let mutant = mutants(BUILT_IN).remove(0);
+        let names = |killer| -> Vec<String> {
+            let order = order(&mutant, killer, &scenarios);
+            order.iter().map(|it| it.name.clone()).collect()
+        };
+        assert_eq!(names(Some("breaking-migration"))[0], "breaking-migration");
+        assert_eq!(names(None), names(Some("nothing of that name")));
+        assert_eq!(names(None).len(), 3);
+    }
 }

@@ -1,213 +1,125 @@
-//! Mutants of a runbook: each is the runbook with one thing changed, as a person might change it.
+//! Mutants of a runbook: each is the runbook with one thing changed, as a person might change it, or with two.
 //!
-//! A mutant is a text, so that people can read it and every command takes it. Steps and triggers are found by their form:
-//! a step is a fence whose first line holds its attributes as JSON, and a trigger is an item of the front matter.
+//! A mutant is a text, so that people can read it and every command takes it.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
-/// A runbook with one change.
+use sim::rng::Rng;
+
+use super::form::{Edit, Fence, Item, fences, items};
+use super::reword::{conditions, queries, times};
+
+/// What kind of change a mutant is. Mutants of one kind are mostly caught by the same scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A step or trigger is missing.
+    Dropped,
+    /// A step is there twice.
+    Doubled,
+    /// Two neighbours have changed places.
+    Swapped,
+    /// It has another name.
+    Renamed,
+    /// A budget is longer or shorter.
+    Budget,
+    /// What must hold does so for a longer or shorter time.
+    Hold,
+    /// More values pass.
+    Weakened,
+    /// Fewer values pass.
+    Sharpened,
+    /// The comparison is another one.
+    Sign,
+    /// More or fewer requests are enough.
+    Requests,
+    /// An attribute is missing.
+    Attribute,
+    /// A failure has another consequence.
+    OnFail,
+    /// The step is in another phase.
+    Phase,
+    /// The step is done under another condition.
+    When,
+    /// A query aggregates in another way.
+    Aggregation,
+    /// A query selects others.
+    Label,
+    /// A query looks at another time.
+    Window,
+    /// A command says something else.
+    Command,
+    /// Services are in another order, or missing.
+    Services,
+    /// A trigger fires sooner or later.
+    Debounce,
+    /// A trigger has another class.
+    Class,
+    /// A key of the front matter has another value.
+    Objective,
+    /// Two changes.
+    Pair,
+}
+
+impl Change {
+    /// All kinds.
+    pub const ALL: &[Self] = &[
+        Self::Dropped,
+        Self::Doubled,
+        Self::Swapped,
+        Self::Renamed,
+        Self::Budget,
+        Self::Hold,
+        Self::Weakened,
+        Self::Sharpened,
+        Self::Sign,
+        Self::Requests,
+        Self::Attribute,
+        Self::OnFail,
+        Self::Phase,
+        Self::When,
+        Self::Aggregation,
+        Self::Label,
+        Self::Window,
+        Self::Command,
+        Self::Services,
+        Self::Debounce,
+        Self::Class,
+        Self::Objective,
+        Self::Pair,
+    ];
+}
+
+/// A runbook with one change, or a pair of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutant {
+    /// Of which kind the change is.
+    pub kind: Change,
     /// What is changed: a step, a trigger, or a key of the front matter.
     pub subject: String,
     /// How, in a few words.
     pub change: String,
     /// The runbook's text.
     pub text: String,
+    /// Where the change is; of a pair, the first.
+    edit: Edit,
 }
 
-/// A step in the text.
-struct Fence<'t> {
-    /// Where its first line begins, and where the line after its end begins.
-    start: usize,
-    end: usize,
-    attributes: Map<String, Value>,
-    /// The lines between the fences.
-    command: &'t str,
-}
-
-impl Fence<'_> {
-    fn name(&self) -> &str {
-        self.attributes
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    }
-
-    fn attribute(&self, key: &str) -> Option<&str> {
-        self.attributes.get(key).and_then(Value::as_str)
-    }
-
-    /// The step as text, with other attributes and another command.
-    fn with(&self, attributes: &Map<String, Value>, command: &str) -> String {
-        let attributes = Value::Object(attributes.clone());
-        format!("```sh {attributes}\n{command}```\n")
-    }
-
-    /// The step with one attribute set, or without it.
-    fn set(&self, key: &str, value: Option<&str>) -> String {
-        let mut attributes = self.attributes.clone();
-        match value {
-            Some(value) => attributes.insert(key.to_owned(), value.into()),
-            None => attributes.remove(key),
-        };
-        self.with(&attributes, self.command)
-    }
-}
-
-/// The steps of `text`, in order. What is no step is passed over.
-fn fences(text: &str) -> Vec<Fence<'_>> {
-    const OPEN: &str = "```sh ";
-    const CLOSE: &str = "\n```\n";
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(at) = text[from..].find(OPEN) {
-        let start = from + at;
-        let after_open = start + OPEN.len();
-        let Some(line) = text[after_open..].find('\n') else {
-            break;
-        };
-        let command = after_open + line + 1;
-        let Some(close) = text[command - 1..].find(CLOSE) else {
-            break;
-        };
-        let end = command - 1 + close + CLOSE.len();
-        if let Ok(attributes) = serde_json::from_str(&text[after_open..after_open + line]) {
-            found.push(Fence {
-                start,
-                end,
-                attributes,
-                command: &text[command..command + close],
-            });
-        }
-        from = end;
-    }
-    found
-}
-
-/// A trigger in the text: an item of the list `triggers`.
-struct Item<'t> {
-    start: usize,
-    end: usize,
+/// The mutants that are made, in order.
+struct Made<'t> {
     text: &'t str,
+    mutants: Vec<Mutant>,
 }
 
-impl Item<'_> {
-    fn value(&self, key: &str) -> Option<&str> {
-        let mut lines = self.text.lines();
-        lines.find_map(|line| {
-            let line = line.trim_start().trim_start_matches("- ");
-            let value = line.strip_prefix(key)?.strip_prefix(':')?;
-            Some(value.trim().trim_matches('"'))
-        })
+impl Made<'_> {
+    fn add(&mut self, kind: Change, subject: &str, change: impl Into<String>, edit: Edit) {
+        self.mutants.push(Mutant {
+            kind,
+            subject: subject.to_owned(),
+            change: change.into(),
+            text: edit.made_in(self.text),
+            edit,
+        });
     }
-}
-
-/// The triggers of `text`, in order.
-fn items(text: &str) -> Vec<Item<'_>> {
-    const NAME: &str = "  - name: ";
-    let head = text
-        .strip_prefix("---\n")
-        .and_then(|rest| rest.find("\n---\n"))
-        .map_or(0, |end| end + 5);
-    let starts: Vec<usize> = text[..head].match_indices(NAME).map(|(at, _)| at).collect();
-    starts
-        .iter()
-        .enumerate()
-        .map(|(nth, &start)| {
-            let end = starts.get(nth + 1).copied().unwrap_or(head);
-            Item {
-                start,
-                end,
-                text: &text[start..end],
-            }
-        })
-        .collect()
-}
-
-/// A time such as `16s`, `300ms` or `5m`, multiplied by `by` and divided by `part`; whole milliseconds.
-fn times(text: &str, by: u64, part: u64) -> Option<String> {
-    let duration = crate::scenario::parse_duration(text).ok()?;
-    let ms = u64::try_from(duration.as_millis()).ok()? * by / part;
-    Some(format!("{ms}ms"))
-}
-
-/// Mutants of the number in a condition such as `< 0.0001`: laxer, stricter, and the other way round.
-fn conditions(condition: &str) -> Vec<(String, String)> {
-    let Some((operator, number)) = condition.split_once(' ') else {
-        return Vec::new();
-    };
-    let Ok(value) = number.parse::<f64>() else {
-        return Vec::new();
-    };
-    let flipped = match operator {
-        "<" => ">",
-        ">" => "<",
-        "==" => "!=",
-        "!=" => "==",
-        "<=" => ">=",
-        ">=" => "<=",
-        _ => return Vec::new(),
-    };
-    let mut out = vec![("sign changed".to_owned(), format!("{flipped} {number}"))];
-    if value == 0.0 {
-        out.push(("bound raised to 10".to_owned(), format!("{operator} 10")));
-    } else {
-        out.push((
-            "bound a hundred times as large".to_owned(),
-            format!("{operator} {}", value * 100.0),
-        ));
-        out.push((
-            "bound a hundredth".to_owned(),
-            format!("{operator} {}", value / 100.0),
-        ));
-    }
-    out
-}
-
-/// Mutants of a query or command: the first place of each pattern is changed.
-fn commands(command: &str) -> Vec<(String, String)> {
-    const CHANGES: &[(&str, &str)] = &[
-        ("code=~\"5..\"", "code=~\"4..\""),
-        ("code=~\"5..\", ", ""),
-        ("maintenance=\"false\"", "maintenance=\"true\""),
-        (", maintenance=\"false\"", ""),
-        ("namespace=\"dex-production\"", "namespace=\"dex-staging\""),
-        ("sum by (pod)", "sum"),
-        ("sum(", "max("),
-        ("max(", "min("),
-        ("max(", "avg("),
-        ("increase(", "rate("),
-        ("rate(", "delta("),
-        ("[$WINDOW]", "[10s]"),
-        ("[$WINDOW]", "[10m]"),
-        ("[10s]", "[5m]"),
-        ("[15s]", "[5m]"),
-        ("[1m]", "[10m]"),
-        ("0.99", "0.5"),
-        (" offset 5m", ""),
-        ("\n  or 0 * sum", "\n  or sum"),
-        (" == 1)", " >= 0)"),
-        ("level=\"error\"", "level=\"warn\""),
-        ("app=\"gateway\"", "app=\"risk\""),
-        ("count_over_time", "rate"),
-        ("maintenance\"}", "open\"}"),
-        ("open\"}", "maintenance\"}"),
-        (" --to-revision=$REVISION", ""),
-        ("--since=15m", "--since=1s"),
-        (" --tail=-1", ""),
-        (":8080", ":9090"),
-        ("before_release", "other_release"),
-        ("/healthz", "/livez"),
-    ];
-    CHANGES
-        .iter()
-        .filter(|(was, _)| command.contains(was))
-        .map(|(was, is)| {
-            let change = format!("`{}` for `{}`", is.trim(), was.trim());
-            (change, command.replacen(was, is, 1))
-        })
-        .collect()
 }
 
 /// How many steps and how many triggers of `text` are found and can be changed.
@@ -216,240 +128,391 @@ pub fn found(text: &str) -> (usize, usize) {
     (fences(text).len(), items(text).len())
 }
 
-/// All mutants of the runbook `text` with one change.
+/// All mutants of the runbook `text` with one change. No two have the same text.
 #[must_use]
 pub fn mutants(text: &str) -> Vec<Mutant> {
+    let mut made = Made {
+        text,
+        mutants: Vec::new(),
+    };
+    let fences = fences(text);
+    for (nth, fence) in fences.iter().enumerate() {
+        step(&mut made, fence);
+        neighbours(&mut made, fence, fences.get(nth + 1));
+    }
+    let items = items(text);
+    for (nth, item) in items.iter().enumerate() {
+        trigger(&mut made, item, items.get(nth + 1));
+    }
+    front_matter(&mut made);
+    let mut seen = BTreeSet::from([text.to_owned()]);
+    let mut mutants = made.mutants;
+    mutants.retain(|mutant| seen.insert(mutant.text.clone()));
+    mutants
+}
+
+/// `count` pairs of the changes in `singles` of `text`, drawn by `seed`: two that hide each other's loss are caught by
+/// nothing that catches one. There are fewer, if so many draws lead to no new pair.
+#[must_use]
+pub fn pairs(text: &str, singles: &[Mutant], count: usize, seed: u64) -> Vec<Mutant> {
+    let mut rng = Rng::derive(seed, "mutants/pairs");
+    let mut seen: BTreeSet<String> = singles.iter().map(|it| it.text.clone()).collect();
     let mut out = Vec::new();
-    steps(text, &mut out);
-    triggers(text, &mut out);
-    front_matter(text, &mut out);
-    out.retain(|mutant| mutant.text != text);
+    let mut draws = count.saturating_mul(20);
+    while out.len() < count && draws > 0 && singles.len() > 1 {
+        draws -= 1;
+        let (Some(a), Some(b)) = (pick(&mut rng, singles), pick(&mut rng, singles)) else {
+            break;
+        };
+        let Some(both) = a.edit.both(&b.edit, text) else {
+            continue;
+        };
+        if seen.insert(both.clone()) {
+            out.push(Mutant {
+                kind: Change::Pair,
+                subject: format!("{} and {}", a.subject, b.subject),
+                change: format!("{}; {}", a.change, b.change),
+                text: both,
+                edit: a.edit.clone(),
+            });
+        }
+    }
     out
 }
 
-/// `text` with what is between `start` and `end` replaced.
-fn spliced(text: &str, start: usize, end: usize, with: &str) -> String {
-    format!("{}{with}{}", &text[..start], &text[end..])
+fn pick<'a, T>(rng: &mut Rng, of: &'a [T]) -> Option<&'a T> {
+    let index = usize::try_from(rng.below((of.len() as u64).max(1))).ok()?;
+    of.get(index)
 }
 
-fn steps(text: &str, out: &mut Vec<Mutant>) {
-    let fences = fences(text);
-    for (nth, fence) in fences.iter().enumerate() {
-        let mut add = |change: String, with: &str| {
-            out.push(Mutant {
-                subject: fence.name().to_owned(),
-                change,
-                text: spliced(text, fence.start, fence.end, with),
-            });
+/// `mutants` in an order that `seed` shuffles, so that a part of them is a sample of all kinds.
+#[must_use]
+pub fn shuffled(mut mutants: Vec<Mutant>, seed: u64) -> Vec<Mutant> {
+    let mut rng = Rng::derive(seed, "mutants/order");
+    for last in (1..mutants.len()).rev() {
+        let other = usize::try_from(rng.below(last as u64 + 1)).unwrap_or(last);
+        mutants.swap(last, other);
+    }
+    mutants
+}
+
+const PHASES: [&str; 3] = ["prepare", "run", "after"];
+const CONSEQUENCES: [&str; 3] = ["abort", "continue", "restore"];
+const CONDITIONS: [&str; 7] = [
+    "ledger.breaking",
+    "ledger.undo",
+    "ledger.restore",
+    "deployment.paused",
+    "config.changed",
+    "config.only",
+    "replicas.reduced",
+];
+
+fn step(made: &mut Made<'_>, fence: &Fence<'_>) {
+    let name = fence.name().to_owned();
+    let mut add = |kind, change: &str, with| made.add(kind, &name, change, fence.replaced(with));
+    add(Change::Dropped, "dropped", String::new());
+    let again = fence.set("name", Some(&format!("{}-again", fence.name())));
+    let whole = fence.commanding(fence.command);
+    add(Change::Doubled, "done twice", format!("{whole}\n{again}"));
+    let renamed = fence.set("name", Some(&format!("{}-renamed", fence.name())));
+    add(Change::Renamed, "under another name", renamed);
+    for (key, word, kind) in [
+        ("rb.timeout", "budget", Change::Budget),
+        ("rb.hold", "hold", Change::Hold),
+    ] {
+        let Some(was) = fence.attribute(key) else {
+            continue;
         };
-        add("dropped".to_owned(), "");
-        let again = fence.set("name", Some(&format!("{}-again", fence.name())));
-        let whole = &text[fence.start..fence.end];
-        add("done twice".to_owned(), &format!("{whole}\n{again}"));
-        for (key, word) in [("rb.timeout", "budget"), ("rb.hold", "hold")] {
-            if let Some(was) = fence.attribute(key) {
-                for (by, part, how) in [(1, 2, "halved"), (2, 1, "doubled"), (1, 20, "a twentieth")]
-                {
-                    if let Some(is) = times(was, by, part) {
-                        add(format!("{word} {how}"), &fence.set(key, Some(&is)));
+        for (by, part, how) in [(1, 2, "halved"), (2, 1, "doubled"), (1, 20, "a twentieth")] {
+            if let Some(is) = times(was, by, part) {
+                add(kind, &format!("{word} {how}"), fence.set(key, Some(&is)));
+            }
+        }
+    }
+    if let Some(condition) = fence.attribute("rb.expect") {
+        for (kind, how, is) in conditions(condition) {
+            add(kind, &how, fence.set("rb.expect", Some(&is)));
+        }
+    }
+    for key in [
+        "rb.hold",
+        "rb.min-requests",
+        "rb.when",
+        "rb.on-fail",
+        "rb.for-each",
+    ] {
+        if fence.attribute(key).is_some() {
+            let how = format!("without `{key}`");
+            add(Change::Attribute, &how, fence.set(key, None));
+        }
+    }
+    let was = fence.attribute("rb.on-fail").unwrap_or("abort");
+    for is in CONSEQUENCES.into_iter().filter(|is| *is != was) {
+        let how = format!("its failure leads to `{is}`");
+        add(Change::OnFail, &how, fence.set("rb.on-fail", Some(is)));
+    }
+    if let Some(was) = fence.attribute("rb.min-requests") {
+        let half = was.parse::<u64>().map_or(0, |was| was / 2).to_string();
+        for is in ["300", &half] {
+            let how = format!("{is} requests are enough");
+            add(
+                Change::Requests,
+                &how,
+                fence.set("rb.min-requests", Some(is)),
+            );
+        }
+    }
+    let was = fence.attribute("rb.phase");
+    for is in PHASES.into_iter().filter(|is| was != Some(is)) {
+        let how = format!("in the phase `{is}`");
+        add(Change::Phase, &how, fence.set("rb.phase", Some(is)));
+    }
+    let was = fence.attribute("rb.when");
+    for is in CONDITIONS.into_iter().filter(|is| was != Some(is)) {
+        let how = format!("only when `{is}`");
+        add(Change::When, &how, fence.set("rb.when", Some(is)));
+    }
+    for (kind, how, command) in queries(fence.command) {
+        add(kind, &how, fence.commanding(&command));
+    }
+    if let Some(counted) = fence.attribute("rb.requests") {
+        for (kind, how, query) in queries(counted) {
+            let how = format!("counting requests: {how}");
+            add(kind, &how, fence.set("rb.requests", Some(&query)));
+        }
+    }
+}
+
+fn neighbours(made: &mut Made<'_>, fence: &Fence<'_>, next: Option<&Fence<'_>>) {
+    let Some(next) = next else {
+        return;
+    };
+    let text = made.text;
+    let (this, that) = (&text[fence.start..fence.end], &text[next.start..next.end]);
+    let between = &text[fence.end..next.start];
+    let edit = Edit {
+        start: fence.start,
+        end: next.end,
+        with: format!("{that}{between}{this}"),
+    };
+    let change = format!("after `{}`", next.name());
+    made.add(Change::Swapped, fence.name(), change, edit);
+}
+
+fn trigger(made: &mut Made<'_>, item: &Item<'_>, next: Option<&Item<'_>>) {
+    let name = item.value("name").unwrap_or_default().to_owned();
+    let mut add = |kind, change: &str, with| made.add(kind, &name, change, item.replaced(with));
+    add(Change::Dropped, "dropped", String::new());
+    let line = format!("name: {name}\n");
+    let other = format!("name: {name}-renamed\n");
+    add(
+        Change::Renamed,
+        "under another name",
+        item.text.replacen(&line, &other, 1),
+    );
+    if let Some(was) = item.value("class") {
+        for is in ["p0", "sla", "data-integrity"]
+            .into_iter()
+            .filter(|is| *is != was)
+        {
+            let (line, other) = (format!("class: {was}\n"), format!("class: {is}\n"));
+            let with = item.text.replacen(&line, &other, 1);
+            add(Change::Class, &format!("of the class `{is}`"), with);
+        }
+    }
+    if let Some(was) = item.value("for") {
+        let line = format!("for: {was}\n");
+        for (by, part, how) in [
+            (1, 2, "halved"),
+            (2, 1, "doubled"),
+            (10, 1, "tenfold"),
+            (0, 1, "taken away"),
+        ] {
+            if let Some(is) = times(was, by, part) {
+                let with = item.text.replacen(&line, &format!("for: {is}\n"), 1);
+                add(Change::Debounce, &format!("debounce {how}"), with);
+            }
+        }
+    }
+    if let Some(was) = item.value("condition") {
+        for (kind, how, is) in conditions(was) {
+            let (line, other) = (
+                format!("condition: \"{was}\""),
+                format!("condition: \"{is}\""),
+            );
+            add(kind, &how, item.text.replacen(&line, &other, 1));
+        }
+    }
+    for (kind, how, with) in queries(item.text) {
+        add(kind, &how, with);
+    }
+    if let Some(next) = next {
+        let edit = Edit {
+            start: item.start,
+            end: next.end,
+            with: format!("{}{}", next.text, item.text),
+        };
+        let change = format!("after `{}`", next.value("name").unwrap_or_default());
+        made.add(Change::Swapped, &name, change, edit);
+    }
+}
+
+fn front_matter(made: &mut Made<'_>) {
+    let text = made.text;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let (at, end) = (start, start + line.len());
+        start = end;
+        if line.starts_with("triggers:") {
+            break;
+        }
+        let Some((key, value)) = line.trim_end().split_once(": ") else {
+            continue;
+        };
+        let mut add = |kind, change: String, is: String| {
+            let edit = Edit {
+                start: at,
+                end,
+                with: format!("{key}: {is}\n"),
+            };
+            made.add(kind, key, change, edit);
+        };
+        match key {
+            "rto" | "validation-window" => {
+                for (by, part, how) in [(1, 2, "halved"), (2, 1, "doubled")] {
+                    if let Some(is) = times(value, by, part) {
+                        add(Change::Objective, how.to_owned(), is);
                     }
                 }
             }
-        }
-        if let Some(condition) = fence.attribute("rb.expect") {
-            for (how, is) in conditions(condition) {
-                add(how, &fence.set("rb.expect", Some(&is)));
+            "rpo" => add(
+                Change::Objective,
+                "one may be lost".to_owned(),
+                "1".to_owned(),
+            ),
+            "namespace" => {
+                let is = format!("{value}-other");
+                add(Change::Objective, "another one".to_owned(), is);
             }
-        }
-        for key in [
-            "rb.hold",
-            "rb.min-requests",
-            "rb.when",
-            "rb.on-fail",
-            "rb.for-each",
-        ] {
-            if fence.attribute(key).is_some() {
-                add(format!("without `{key}`"), &fence.set(key, None));
+            "prometheus" | "loki" => {
+                let is = value.replacen("://", "://other-", 1);
+                add(Change::Objective, "another server".to_owned(), is);
             }
-        }
-        if fence.attribute("rb.on-fail").is_none() {
-            let continued = fence.set("rb.on-fail", Some("continue"));
-            add("its failure passed over".to_owned(), &continued);
-        }
-        if fence.attribute("rb.min-requests").is_some() {
-            let few = fence.set("rb.min-requests", Some("300"));
-            add("300 requests are enough".to_owned(), &few);
-        }
-        let phase = match fence.attribute("rb.phase") {
-            Some("run") => "after",
-            _ => "run",
-        };
-        let moved = fence.set("rb.phase", Some(phase));
-        add(format!("in the phase `{phase}`"), &moved);
-        for (how, command) in commands(fence.command) {
-            add(how, &fence.with(&fence.attributes, &command));
-        }
-        if let Some(next) = fences.get(nth + 1) {
-            let (this, that) = (&text[fence.start..fence.end], &text[next.start..next.end]);
-            let between = &text[fence.end..next.start];
-            out.push(Mutant {
-                subject: fence.name().to_owned(),
-                change: format!("after `{}`", next.name()),
-                text: spliced(
-                    text,
-                    fence.start,
-                    next.end,
-                    &format!("{that}{between}{this}"),
-                ),
-            });
+            "services" => {
+                let names: Vec<&str> = value.trim_matches(['[', ']']).split(',').collect();
+                let names: Vec<&str> = names.into_iter().map(str::trim).collect();
+                for order in orders(&names) {
+                    let how = format!("in the order {}", order.join(", "));
+                    add(Change::Services, how, format!("[{}]", order.join(", ")));
+                }
+                for left_out in &names {
+                    let kept = names.iter().copied().filter(|it| it != left_out);
+                    let kept: Vec<&str> = kept.collect();
+                    let how = format!("without {left_out}");
+                    add(Change::Services, how, format!("[{}]", kept.join(", ")));
+                }
+            }
+            _ => {}
         }
     }
 }
 
-fn triggers(text: &str, out: &mut Vec<Mutant>) {
-    for item in items(text) {
-        let name = item.value("name").unwrap_or_default().to_owned();
-        let mut add = |change: String, with: &str| {
-            out.push(Mutant {
-                subject: name.clone(),
-                change,
-                text: spliced(text, item.start, item.end, with),
-            });
-        };
-        add("dropped".to_owned(), "");
-        if let Some(was) = item.value("for") {
-            let line = format!("for: {was}\n");
-            for (by, part, how) in [
-                (1, 2, "halved"),
-                (2, 1, "doubled"),
-                (10, 1, "tenfold"),
-                (0, 1, "taken away"),
-            ] {
-                if let Some(is) = times(was, by, part) {
-                    let with = item.text.replacen(&line, &format!("for: {is}\n"), 1);
-                    add(format!("debounce {how}"), &with);
-                }
-            }
-        }
-        if let Some(was) = item.value("condition") {
-            for (how, is) in conditions(was) {
-                let with = item.text.replacen(
-                    &format!("condition: \"{was}\""),
-                    &format!("condition: \"{is}\""),
-                    1,
-                );
-                add(how, &with);
-            }
-        }
-        for (how, with) in commands(item.text) {
-            add(how, &with);
-        }
+/// The other orders of `names`: all of up to four, else the reverse one and each exchange of neighbours.
+fn orders<'n>(names: &[&'n str]) -> Vec<Vec<&'n str>> {
+    if names.len() > 4 {
+        let swapped = (1..names.len()).map(|at| {
+            let mut order = names.to_vec();
+            order.swap(at - 1, at);
+            order
+        });
+        let reversed = names.iter().rev().copied().collect();
+        return std::iter::once(reversed).chain(swapped).collect();
     }
-}
-
-fn front_matter(text: &str, out: &mut Vec<Mutant>) {
-    for line in text
-        .lines()
-        .take_while(|line| !line.starts_with("triggers:"))
-    {
-        let Some((key, value)) = line.split_once(": ") else {
-            continue;
+    let mut all = vec![Vec::new()];
+    for &name in names {
+        let longer = |order: &Vec<&'n str>| -> Vec<Vec<&'n str>> {
+            let places = 0..=order.len();
+            let put = |at| {
+                let mut order = order.clone();
+                order.insert(at, name);
+                order
+            };
+            places.map(put).collect()
         };
-        let mut add = |change: String, is: String| {
-            out.push(Mutant {
-                subject: key.to_owned(),
-                change,
-                text: text.replacen(&format!("{line}\n"), &format!("{key}: {is}\n"), 1),
-            });
-        };
-        if matches!(key, "rto" | "validation-window") {
-            for (by, part, how) in [(1, 2, "halved"), (2, 1, "doubled")] {
-                if let Some(is) = times(value, by, part) {
-                    add(how.to_owned(), is);
-                }
-            }
-        }
-        if key == "services" {
-            let names: Vec<&str> = value
-                .trim_matches(['[', ']'])
-                .split(',')
-                .map(str::trim)
-                .collect();
-            let mut reversed = names.clone();
-            reversed.reverse();
-            add(
-                "in reverse order".to_owned(),
-                format!("[{}]", reversed.join(", ")),
-            );
-            for left_out in &names {
-                let kept: Vec<&str> = names.iter().copied().filter(|it| it != left_out).collect();
-                add(
-                    format!("without {left_out}"),
-                    format!("[{}]", kept.join(", ")),
-                );
-            }
-        }
+        all = all.iter().flat_map(longer).collect();
     }
+    all.retain(|order| order != names);
+    all
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use executor::runbook::Runbook;
 
     use super::*;
     use crate::runbooks::BUILT_IN;
 
     #[test]
-    fn every_step_and_every_trigger_is_found() {
-        let runbook = Runbook::parse("x.md", BUILT_IN).expect("valid");
-        let found: Vec<String> = fences(BUILT_IN)
-            .iter()
-            .map(|it| it.name().to_owned())
-            .collect();
-        let steps: Vec<String> = runbook.steps.iter().map(|it| it.name.clone()).collect();
-        assert_eq!(found, steps);
-        let found: Vec<String> = items(BUILT_IN)
-            .iter()
-            .filter_map(|it| it.value("name").map(str::to_owned))
-            .collect();
-        let triggers: Vec<String> = runbook.triggers.iter().map(|it| it.name.clone()).collect();
-        assert_eq!(found, triggers);
-    }
-
-    #[test]
-    fn mutants_differ_from_the_runbook_and_from_each_other() {
+    fn no_two_mutants_have_the_same_text_and_all_kinds_are_there() {
         let all = mutants(BUILT_IN);
-        assert!(all.len() > 300, "{}", all.len());
         let texts: BTreeSet<&str> = all.iter().map(|it| it.text.as_str()).collect();
-        // A trigger whose debounce is halved in one way only, and the like, may come twice.
-        assert!(
-            texts.len() * 100 >= all.len() * 98,
-            "{} of {}",
-            texts.len(),
-            all.len()
-        );
+        assert_eq!(texts.len(), all.len());
+        assert!(all.len() > 500, "{}", all.len());
         assert!(!texts.contains(BUILT_IN));
-        // Attributes written in another order read as the same step.
-        let fence = &fences(BUILT_IN)[0];
-        let same = spliced(
-            BUILT_IN,
-            fence.start,
-            fence.end,
-            &fence.with(&fence.attributes, fence.command),
-        );
-        let was = Runbook::parse("x.md", BUILT_IN).expect("valid");
-        let is = Runbook::parse("x.md", &same).expect("valid");
-        assert_eq!(was.steps, is.steps);
+        let kinds: BTreeSet<Change> = all.iter().map(|it| it.kind).collect();
+        for &kind in Change::ALL {
+            assert_eq!(kinds.contains(&kind), kind != Change::Pair, "{kind:?}");
+        }
     }
 
     #[test]
     fn most_mutants_are_runbooks() {
         let all = mutants(BUILT_IN);
-        let read = all
-            .iter()
-            .filter(|it| Runbook::parse("x.md", &it.text).is_ok());
-        assert!(read.count() * 10 > all.len() * 6);
+        let reads = |it: &&Mutant| Runbook::parse("x.md", &it.text).is_ok();
+        let read = all.iter().filter(reads).count();
+        assert!(read * 10 > all.len() * 6, "{read} of {}", all.len());
+    }
+
+    #[test]
+    fn pairs_are_drawn_by_the_seed_and_have_both_changes() {
+        let all = mutants(BUILT_IN);
+        let some = pairs(BUILT_IN, &all, 30, 4);
+        assert_eq!(some, pairs(BUILT_IN, &all, 30, 4));
+        assert_ne!(some, pairs(BUILT_IN, &all, 30, 5));
+        assert_eq!(some.len(), 30);
+        let texts: BTreeSet<&str> = all.iter().map(|it| it.text.as_str()).collect();
+        for pair in &some {
+            assert_eq!(pair.kind, Change::Pair);
+            assert!(!texts.contains(pair.text.as_str()) && pair.text != BUILT_IN);
+            // Each half is a single mutant of its own.
+            let halves = all.iter().filter(|it| {
+                pair.change.starts_with(&it.change) || pair.change.ends_with(&it.change)
+            });
+            assert!(halves.count() >= 2, "{}", pair.change);
+        }
+        assert_eq!(pairs(BUILT_IN, &all[..1], 5, 4), []);
+    }
+
+    #[test]
+    fn a_part_of_the_shuffled_mutants_is_a_sample() {
+        let all = mutants(BUILT_IN);
+        let order = shuffled(all.clone(), 1);
+        assert_eq!(order, shuffled(all.clone(), 1));
+        assert_ne!(order, all);
+        let mut back = order.clone();
+        back.sort_by_key(|it| all.iter().position(|other| other == it));
+        assert_eq!(back, all, "nothing is lost");
+        let kinds: BTreeSet<Change> = order[..60].iter().map(|it| it.kind).collect();
+        assert!(kinds.len() > 8, "{kinds:?}");
+    }
+
+    #[test]
+    fn services_come_in_every_other_order() {
+        let three = orders(&["a", "b", "c"]);
+        assert_eq!(three.len(), 5);
+        assert!(!three.contains(&vec!["a", "b", "c"]));
+        assert_eq!(orders(&["a", "b", "c", "d", "e"]).len(), 5);
+        assert_eq!(orders(&["a"]).len(), 0);
     }
 }

@@ -1,77 +1,48 @@
 //! A search in words: for the terminal, and as files.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
-
 use super::campaign::{FoundClass, Searched};
-use super::coverage::Met;
-use crate::scenario::fault::FAULTS;
+use super::marks::{Catalogue, DRILLS_FOR_ALL, Mark, Part, Tally};
+use super::matrix::{Cell, Matrix};
 
-/// The matrix of kinds of fault and the instants at which they began, and what was never met in it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Matrix {
-    /// Instants: `trigger`, and the steps of the runbook.
-    pub instants: Vec<String>,
-    /// By kind of fault, how many drills one hit in that began at each instant.
-    pub hit: BTreeMap<&'static str, Vec<u64>>,
-}
-
-impl Matrix {
-    /// Of what `searched` met at the trigger and at `steps`.
-    #[must_use]
-    pub fn of(searched: &Searched, steps: &[&str]) -> Self {
-        let steps = steps.iter().map(|step| format!("step {step}"));
-        let met = |at: &String| {
-            let mut marks = searched.coverage.iter();
-            marks.any(|(met, _)| matches!(met, Met::Hit { at: when, .. } if when == at))
-        };
-        // Steps that no drawn drill comes to have no column.
-        let instants: Vec<String> = std::iter::once("trigger".to_owned())
-            .chain(steps)
-            .filter(met)
-            .collect();
-        let hit = FAULTS.iter().map(|spec| {
-            let counts = instants.iter();
-            let counts = counts.map(|at| searched.coverage.hit(spec.name, at));
-            (spec.name, counts.collect())
-        });
-        Self {
-            hit: hit.collect(),
-            instants,
-        }
-    }
-
-    /// How many of its cells were met, and how many there are.
-    #[must_use]
-    pub fn met(&self) -> (usize, usize) {
-        let cells = || self.hit.values().flatten();
-        (cells().filter(|&&count| count > 0).count(), cells().count())
-    }
-}
+/// How many marks of a part the terminal lists.
+const LISTED: usize = 5;
 
 /// What a person reads at the end of a search.
 #[must_use]
-pub fn summary(searched: &Searched, steps: &[&str]) -> String {
+pub fn summary(searched: &Searched, catalogue: &Catalogue) -> String {
     let mut out = String::new();
     for found in &searched.classes {
         let _ = write!(out, "{}", in_words(found));
     }
     let _ = writeln!(
         out,
-        "{} drills, {} of them had to recover; {} showed nothing{}",
-        searched.drills,
+        "{}, {} of them had to recover; {} showed nothing{}",
+        drills(searched.drills),
         searched.survivable,
         searched.silent(),
         silent_most(searched),
     );
-    let (met, cells) = Matrix::of(searched, steps).met();
-    let _ = writeln!(
-        out,
-        "coverage: {} marks; faults of {met} of {cells} kinds × instants hit",
-        searched.coverage.len()
-    );
+    if searched.drills_before > 0 || searched.tried_first > 0 {
+        let _ = writeln!(
+            out,
+            "{} of earlier searches; {} of their cases were tried first",
+            drills(searched.drills_before),
+            searched.tried_first
+        );
+    }
+    let tally = catalogue.tally(&searched.coverage);
+    coverage(&mut out, &tally);
+    let never = searched.never_reached(catalogue);
+    if !never.is_empty() {
+        let _ = writeln!(
+            out,
+            "new: {} marks were never reached in {}, and nothing says why",
+            never.len(),
+            drills(searched.drills_in_all())
+        );
+    }
     let new = searched.classes.iter().filter(|it| it.known.is_none());
     let (new, all) = (new.count(), searched.classes.len());
     let _ = match (all, new) {
@@ -79,6 +50,94 @@ pub fn summary(searched: &Searched, steps: &[&str]) -> String {
         (_, 0) => writeln!(out, "{all} classes of failure, all known"),
         _ => writeln!(out, "{all} classes of failure, {new} of them new"),
     };
+    out
+}
+
+/// `1 drill`, `2 drills`.
+pub(super) fn drills(count: u64) -> String {
+    match count {
+        1 => "1 drill".to_owned(),
+        n => format!("{n} drills"),
+    }
+}
+
+fn coverage(out: &mut String, tally: &Tally<'_>) {
+    for part in Part::ALL {
+        let counts = tally.counts(part);
+        let _ = writeln!(
+            out,
+            "coverage: {} of {} {} ({} more can't be met)",
+            counts.met,
+            counts.all,
+            part.as_str(),
+            counts.unreachable
+        );
+    }
+    for (part, marks) in holes_by_part(tally) {
+        let listed: Vec<String> = marks.iter().take(LISTED).map(ToString::to_string).collect();
+        let more = match marks.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            n => format!("; and {n} more"),
+        };
+        let _ = writeln!(
+            out,
+            "never met, {}: {}{more}",
+            part.as_str(),
+            listed.join("; ")
+        );
+    }
+    for (mark, why_not) in tally.refuted() {
+        let _ = writeln!(
+            out,
+            "met, though the code says that it can't be: {mark} ({why_not})"
+        );
+    }
+}
+
+/// What was never met and can be, by what it is about; parts without a hole are left out.
+pub(super) fn holes_by_part<'t>(tally: &'t Tally<'_>) -> Vec<(Part, Vec<&'t Mark>)> {
+    let of = |part| -> Vec<&'t Mark> { tally.holes().filter(|it| it.part() == part).collect() };
+    let parts = Part::ALL.into_iter().map(|part| (part, of(part)));
+    parts.filter(|(_, marks)| !marks.is_empty()).collect()
+}
+
+/// The search as a page of Markdown.
+#[must_use]
+pub fn markdown(seed: u64, first: u64, searched: &Searched, catalogue: &Catalogue) -> String {
+    let tally = catalogue.tally(&searched.coverage);
+    let mut out = format!(
+        "# Search with seed {seed}, drills {first} to {}\n\n```text\n{}```\n",
+        searched.next.saturating_sub(1),
+        summary(searched, catalogue)
+    );
+    out.push_str("\n## Faults and steps\n\nA zero is a hole; a dash can't be met.\n\n| fault |");
+    let matrix = Matrix::of(catalogue, &tally);
+    for column in &matrix.columns {
+        let _ = write!(out, " {}, {} |", column.step, column.side);
+    }
+    out.push_str("\n| --- |");
+    out.push_str(&" ---: |".repeat(matrix.columns.len()));
+    out.push('\n');
+    for row in &matrix.rows {
+        let _ = write!(out, "| {} |", row.kind);
+        for cell in &row.cells {
+            let _ = match cell {
+                Cell::Met(times) => write!(out, " {times} |"),
+                Cell::Never => write!(out, " – |"),
+            };
+        }
+        out.push('\n');
+    }
+    let _ = write!(
+        out,
+        "\n## What was never met\n\nFrom {DRILLS_FOR_ALL} drills on, a mark that was never met fails a search.\n"
+    );
+    for (part, marks) in holes_by_part(&tally) {
+        let _ = write!(out, "\n### {}\n\n", part.as_str());
+        for mark in marks {
+            let _ = writeln!(out, "- {mark}");
+        }
+    }
     out
 }
 
@@ -100,18 +159,16 @@ fn silent_most(searched: &Searched) -> String {
 
 fn in_words(found: &FoundClass) -> String {
     let mut out = String::new();
-    let state = match &found.known {
-        None => "new",
-        Some(_) => "known",
-    };
-    let drills = match found.drills {
-        1 => "1 drill".to_owned(),
-        n => format!("{n} drills"),
+    let state = match (&found.known, found.earlier) {
+        (Some(_), _) => "known",
+        (None, true) => "new, and found by an earlier search",
+        (None, false) => "new",
     };
     let _ = writeln!(
         out,
-        "{state}: {} ({drills}, {}, first in drill {})",
+        "{state}: {} ({}, {}, first in drill {})",
         found.class,
+        drills(found.drills),
         found.class.half.as_str(),
         found.first
     );
@@ -119,9 +176,21 @@ fn in_words(found: &FoundClass) -> String {
     if !found.cut_down {
         let _ = writeln!(out, "  not cut down to the end: the search was over first");
     }
+    if found.unconfirmed > 0 {
+        let _ = writeln!(
+            out,
+            "  {} of the drills may be another class's: the search was over before they were tried without its causes",
+            found.unconfirmed
+        );
+    }
     if let Some(reason) = &found.known {
         let _ = writeln!(out, "  known: {reason}");
     }
+    let _ = writeln!(
+        out,
+        "  a case fails after {} virtual seconds",
+        found.fastest.virtual_ms / 1_000
+    );
     let _ = writeln!(out, "  {}\n", crate::token::command(&found.replay));
     out
 }

@@ -225,12 +225,12 @@ pub(crate) struct SearchArgs {
     /// How many drills, at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(crate) seeds: Option<u64>,
-    /// Which drills are drawn: the same seed and numbers draw the same ones
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// The number of the first drill: where an earlier search with this seed ended
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) first: u64,
+    /// Which drills are drawn, or which mutants are sampled: the same seed and numbers give the same ones [default: 0]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// The number of the first drill: where an earlier search with this seed ended; of the first mutant [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) first: Option<u64>,
     /// Drills at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,
@@ -241,12 +241,21 @@ pub(crate) struct SearchArgs {
     #[arg(long)]
     pub(crate) strict: bool,
     /// Try mutants instead: each change that a person might make of the runbook must be caught
-    #[arg(long, value_enum, conflicts_with_all = ["duration", "first", "known", "seed"])]
+    #[arg(long, value_enum, conflicts_with_all = ["duration", "known", "corpus"])]
     pub(crate) mutants: Option<Mutants>,
+    /// Try that many mutants at most, in an order that the seed shuffles [default: all]
+    #[arg(long, value_name = "N", requires = "mutants", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: Option<u32>,
+    /// Try that many pairs of changes, too, which the seed draws
+    #[arg(long, value_name = "N", requires = "mutants", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) pairs: u32,
+    /// Begin where the searches that left this folder ended, try their smallest cases first, and write there what was found
+    #[arg(long, value_name = "DIR", conflicts_with = "first")]
+    pub(crate) corpus: Option<PathBuf>,
     /// Classes of failure that are known, as `[[known]]` tables, beside those that are built in
     #[arg(long, value_name = "FILE")]
     pub(crate) known: Option<PathBuf>,
-    /// Write search.json, summary.md and a scenario for each class there
+    /// Write search.json, search.html, summary.md and a scenario for each class there; mutants.md with --mutants
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
 }

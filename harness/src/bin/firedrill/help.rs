@@ -26,13 +26,15 @@ pub(crate) const SEARCH: &str = help!(
     "  firedrill search --for 10m                                  for ten minutes
   firedrill search --seeds 10000 --seed 7 --report search     the same drills each time
   firedrill search --seeds 10000 --seed 7 --first 10000       goes on where that one ended
+  firedrill search --for 40m --corpus corpus --report search  each night, where the last one ended
   firedrill search --mutants runbook --report mutants         is every change of the runbook caught?
+  firedrill search --mutants runbook --count 40 --pairs 10    the first 40 of them, pairs among them
 ",
     "  0    no new class of failure; every mutant caught
-  1    a new class of failure, or a mutant that survived
+  1    a new class of failure, a mark that 10,000 drills never reached, or a mutant that survived
   2    bad input or usage
   3    no drill was performed
-  4    the world could not be built
+  4    the world could not be built; what was found before is reported
   130  interrupted; what was found is reported"
 );
 

@@ -6,9 +6,9 @@ use firedrill::report::{self, write_texts};
 use firedrill::runbooks::LoadedRunbook;
 use firedrill::runner;
 use firedrill::scenario::{BUILT_IN, Scenario};
-use firedrill::search::{self, Fate, Tried};
+use firedrill::search::{self, Mutant, Tried};
 use firedrill::verdict::Verdict;
-use firedrill::verify::Side;
+use firedrill::verify::{Runs, Side};
 use firedrill::worlds::{Plan, Until, WorldKind};
 
 use crate::args::SearchArgs;
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &SearchArgs, runbook: &LoadedRunbook) -> Result<u8, Fail
     if seeds > SEEDS_MAX {
         return Err(Failure::input(
             format!("{seeds} seeds of every scenario for every mutant"),
-            format!("give at most {SEEDS_MAX}: one seed takes some ten minutes on two cores"),
+            format!(
+                "give at most {SEEDS_MAX}: one seed of all mutants takes some ten minutes on two cores"
+            ),
         ));
     }
     let jobs = args.jobs.map_or_else(processors, usize::from);
@@ -38,7 +40,7 @@ pub(crate) fn run(args: &SearchArgs, runbook: &LoadedRunbook) -> Result<u8, Fail
     let baseline = baseline.map_err(|errors| Failure::Input(errors.into()))?;
     let interrupt = Interrupt::listen();
     let scenarios = passing(runbook, seeds, jobs, &interrupt)?;
-    let mutants = search::mutants(&runbook.text);
+    let mutants = chosen(args, &runbook.text);
     let found = search::found(&runbook.text);
     let (steps, triggers) = (&runbook.runbook.steps, &runbook.runbook.triggers);
     if found != (steps.len(), triggers.len()) {
@@ -53,17 +55,36 @@ pub(crate) fn run(args: &SearchArgs, runbook: &LoadedRunbook) -> Result<u8, Fail
             "write steps as fences \"```sh {…}\" and triggers as items \"  - name: …\", with Unix line ends",
         ));
     }
-    let progress = Progress::begin("mutants", mutants.len(), mutants.len() as u64, false);
+    let progress = Progress::counted("mutant", mutants.len() as u64);
     let over = || interrupt.happened();
     let tried = search::kill(&baseline, &mutants, &scenarios, seeds, jobs, &over, &|| {
         progress.over(1);
     });
     progress.end();
-    let tried = tried?;
-    let survivors = || tried.iter().filter(|it| it.fate == Fate::Survived);
+    let mut tried = tried?;
+    let open = tried.iter().filter(|it| search::is_open(&it.fate)).count();
+    let progress = Progress::counted("open mutant", open as u64);
+    let finished = || {};
+    let mut runs = Runs::new(WorldKind::Sim, jobs, interrupt.stop(), &finished);
+    let settled = search::settle(
+        &baseline,
+        &mut tried,
+        &scenarios,
+        seeds,
+        &mut runs,
+        &mut || {
+            progress.over(1);
+        },
+    );
+    progress.end();
+    settled?;
+    let survivors = || tried.iter().filter(|it| it.fate.end() == "survivor");
     for it in survivors() {
         let (subject, change) = (&it.mutant.subject, &it.mutant.change);
-        terminal::say(&format!("survived: {subject}: {change}"));
+        terminal::say(&format!(
+            "survivor: {subject}: {change} ({})",
+            it.fate.why()
+        ));
     }
     terminal::say(&summary(&tried, scenarios.len()));
     if let Some(directory) = &args.report {
@@ -76,6 +97,22 @@ pub(crate) fn run(args: &SearchArgs, runbook: &LoadedRunbook) -> Result<u8, Fail
     } else {
         u8::from(survivors().next().is_some())
     })
+}
+
+/// The mutants that are asked for: all, or a part of them in an order that the seed shuffles.
+fn chosen(args: &SearchArgs, text: &str) -> Vec<Mutant> {
+    let seed = args.seed.unwrap_or(0);
+    let mut mutants = search::mutants(text);
+    let pairs = usize::try_from(args.pairs).unwrap_or(usize::MAX);
+    mutants.extend(search::pairs(text, &mutants, pairs, seed));
+    let count = args.count.map_or(usize::MAX, |count| {
+        usize::try_from(count).unwrap_or(usize::MAX)
+    });
+    if args.count.is_some() {
+        mutants = search::shuffled(mutants, seed);
+    }
+    let first = usize::try_from(args.first.unwrap_or(0)).unwrap_or(usize::MAX);
+    mutants.into_iter().skip(first).take(count).collect()
 }
 
 /// The built-in scenarios that pass with the runbook: only they can tell a mutant from it.
@@ -104,8 +141,7 @@ fn passing(
             })
         })
         .collect();
-    let purpose = "with the runbook as it is";
-    let progress = Progress::begin(purpose, plans.len(), plans.len() as u64, false);
+    let progress = Progress::counted("drill", plans.len() as u64);
     let performed = runner::run(&plans, jobs, interrupt.stop(), false, &|_| progress.over(1));
     progress.end();
     let performed = performed?;
@@ -123,9 +159,13 @@ fn summary(tried: &[Tried], scenarios: usize) -> String {
         .iter()
         .map(|(fate, count)| format!("{count} {fate}"))
         .collect();
+    let ended = |end: &str| tried.iter().filter(|it| it.fate.end() == end).count();
     format!(
-        "{} mutants, tried in {scenarios} scenarios: {}",
+        "{} mutants, tried in {scenarios} scenarios: {} killed, {} equivalent, {} survivors ({})",
         tried.len(),
+        ended("killed"),
+        ended("equivalent"),
+        ended("survivor") + ended("open"),
         parts.join(", ")
     )
 }
@@ -134,13 +174,14 @@ fn summary(tried: &[Tried], scenarios: usize) -> String {
 fn table(tried: &[Tried]) -> String {
     let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     let mut out =
-        "# Mutants of the runbook\n\n| of | change | fate | by |\n| --- | --- | --- | --- |\n"
+        "# Mutants of the runbook\n\n| of | change | end | fate | by |\n| --- | --- | --- | --- | --- |\n"
             .to_owned();
     for it in tried {
         out.push_str(&format!(
-            "| {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} |\n",
             cell(&it.mutant.subject),
             cell(&it.mutant.change),
+            it.fate.end(),
             it.fate.as_str(),
             cell(&it.fate.why())
         ));

@@ -33,21 +33,60 @@ pub(crate) struct Progress {
 
 struct Shared {
     bar: ProgressBar,
+    /// What is counted, one of it: `drill`.
+    unit: &'static str,
     /// What the drills are for, if it is not said.
     purpose: &'static str,
     quiet: bool,
-    /// Work of all drills.
-    whole: u64,
+    measure: Measure,
     /// Work of the drills that are over.
     over: AtomicU64,
-    count: usize,
+    /// How many there are; `None`: as many as there is time for.
+    count: Option<usize>,
     done: AtomicUsize,
     note: Mutex<String>,
+}
+
+/// By what it is told how far a run is.
+enum Measure {
+    /// By the [work](in_flight::work) of all drills, which is so much.
+    Work(u64),
+    /// By what is over, of all.
+    Count,
+    /// By the time that the run may take.
+    Time(Duration),
 }
 
 impl Progress {
     /// A run of `count` drills that are `whole` [work](in_flight::work) together, for `purpose`. Nothing is said if `quiet`.
     pub(crate) fn begin(purpose: &'static str, count: usize, whole: u64, quiet: bool) -> Self {
+        Self::measured(
+            "drill",
+            purpose,
+            Some(count),
+            Measure::Work(whole.max(1)),
+            quiet,
+        )
+    }
+
+    /// A run of `count` things, each called `unit`, of which nobody knows beforehand how much work they are.
+    pub(crate) fn counted(unit: &'static str, count: u64) -> Self {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        Self::measured(unit, "", Some(count), Measure::Count, false)
+    }
+
+    /// A run of as many things, each called `unit`, as there is time for in `limit`.
+    pub(crate) fn timed(unit: &'static str, limit: Duration) -> Self {
+        Self::measured(unit, "", None, Measure::Time(limit), false)
+    }
+
+    fn measured(
+        unit: &'static str,
+        purpose: &'static str,
+        count: Option<usize>,
+        measure: Measure,
+        quiet: bool,
+    ) -> Self {
         let target = if quiet {
             ProgressDrawTarget::hidden()
         } else {
@@ -58,9 +97,10 @@ impl Progress {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let shared = Arc::new(Shared {
             bar,
+            unit,
             purpose,
             quiet,
-            whole: whole.max(1),
+            measure,
             over: AtomicU64::new(0),
             count,
             done: AtomicUsize::new(0),
@@ -123,16 +163,22 @@ impl Shared {
     }
 
     fn look(&self, pace: &mut Pace) {
-        let work = self
-            .over
-            .load(Ordering::Relaxed)
-            .saturating_add(in_flight::done());
-        let share = (work as f64 / self.whole as f64).min(1.0);
         let elapsed = self.bar.elapsed();
+        let done = self.done.load(Ordering::Relaxed);
+        let share = match self.measure {
+            Measure::Work(whole) => {
+                let over = self.over.load(Ordering::Relaxed);
+                over.saturating_add(in_flight::done()) as f64 / whole as f64
+            }
+            Measure::Count => done as f64 / self.count.unwrap_or(1).max(1) as f64,
+            Measure::Time(limit) => elapsed.as_secs_f64() / limit.as_secs_f64().max(0.001),
+        };
+        let share = share.min(1.0);
         let note = self.note().clone();
         let counted = Counted {
-            done: self.done.load(Ordering::Relaxed),
+            done,
             count: self.count,
+            unit: self.unit,
             purpose: self.purpose,
             note: &note,
         };
@@ -152,20 +198,27 @@ impl Shared {
 /// What has been counted.
 struct Counted<'a> {
     done: usize,
-    count: usize,
-    purpose: &'static str,
+    count: Option<usize>,
+    unit: &'a str,
+    purpose: &'a str,
     note: &'a str,
 }
 
 impl Counted<'_> {
     /// All of them: `300 drills`.
-    fn drills(&self) -> String {
-        let plural = if self.count == 1 { "" } else { "s" };
-        format!("{} drill{plural}{}", self.count, self.purpose)
+    fn all(&self) -> String {
+        let Some(count) = self.count else {
+            return format!("{}s", self.unit);
+        };
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {}{plural}{}", self.unit, self.purpose)
     }
 
     fn told(&self, elapsed: Duration, left: Option<Duration>) -> String {
-        let mut said = format!("{} of {}", self.done, self.drills());
+        let mut said = match self.count {
+            Some(_) => format!("{} of {}", self.done, self.all()),
+            None => format!("{} {}", self.done, self.all()),
+        };
         if !self.note.is_empty() {
             said.push_str(&format!(", {}", self.note));
         }
@@ -204,8 +257,8 @@ impl Pace {
         match self.next {
             None => {
                 self.next = Some(elapsed + BETWEEN.max(whole / 10));
-                let drills = counted.drills();
-                Some(format!("estimate: {drills}, about {}", shown(whole)))
+                let all = counted.all();
+                Some(format!("estimate: {all}, about {}", shown(whole)))
             }
             Some(due) if elapsed >= due => {
                 self.next = Some(elapsed + BETWEEN.max(whole / 10));
@@ -233,7 +286,8 @@ mod tests {
     fn counted(done: usize) -> Counted<'static> {
         Counted {
             done,
-            count: 100,
+            count: Some(100),
+            unit: "drill",
             purpose: "",
             note: "2 not passed",
         }
@@ -270,6 +324,24 @@ mod tests {
             hours.len() <= 11,
             "a tenth of the run lies between two lines"
         );
+    }
+
+    #[test]
+    fn what_is_bounded_by_time_counts_what_is_over() {
+        let counted = Counted {
+            done: 16,
+            count: None,
+            unit: "drill",
+            purpose: "",
+            note: "",
+        };
+        let mut pace = Pace::default();
+        let (two, ten) = (Duration::from_secs(2), Duration::from_secs(12));
+        let estimate = pace.line(two, 2.0 / 60.0, &counted);
+        assert_eq!(estimate.as_deref(), Some("estimate: drills, about 1m 00s"));
+        let line = pace.line(ten, 12.0 / 60.0, &counted);
+        let line = line.expect("a line is due");
+        assert_eq!(line, "progress: 16 drills, 12 s, about 48 s left");
     }
 
     #[test]

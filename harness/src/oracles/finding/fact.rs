@@ -108,7 +108,13 @@ impl Finding {
     /// What tells it from the other things that its oracle finds, in kebab-case.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        self.fact().kind().0
+        let kind = self.fact().kind().0;
+        debug_assert!(
+            self.oracle().kind_named(kind).is_some(),
+            "`{kind}` is not listed in `kinds.rs` among what {} can find",
+            self.oracle()
+        );
+        kind
     }
 
     /// What it does to the drill's verdict.

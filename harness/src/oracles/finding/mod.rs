@@ -2,12 +2,14 @@
 //!
 //! - `fact`: what all findings have in common.
 //! - `injection`, `execution`, `writers`, `recovery`, `spans`, `books`, `ledger`, `remains`: what there is to find, stage by stage.
+//! - `kinds`: the names of all of that, by oracle.
 //! - `withheld`: what any of them says where its evidence is missing.
 
 mod books;
 mod execution;
 mod fact;
 mod injection;
+mod kinds;
 mod ledger;
 mod recovery;
 mod remains;
@@ -20,6 +22,7 @@ pub use books::{BookCounts, BooksFinding, Recorded, State as BooksState};
 pub use execution::{ClaimFinding, Ended, FilesFinding, OutcomeFinding, TriggerFinding};
 pub use fact::{Bearing, Class, Fact, Numbers, Severity, order, voids};
 pub use injection::{HostFinding, InjectionFinding, SteadyFinding, SteadyState};
+pub use kinds::Kind;
 pub use ledger::{LedgerFinding, PhantomsFinding};
 pub use recovery::{
     BuildsFinding, Counted, ErrorRateFinding, HoldFinding, InvariantsFinding, LatencyFinding,

@@ -52,6 +52,7 @@ fn plan() -> Plan {
         min_requests: None,
         count_query: None,
         hold: None,
+        because: None,
         why: String::new(),
     };
     Plan {
@@ -61,6 +62,7 @@ fn plan() -> Plan {
         trigger: Some(TriggerEvent::manual(TriggerClass::Sla, at(0), "slow")),
         ledger: LedgerDecision {
             path: LedgerPath::Undo,
+            because: None,
             why: String::new(),
             undo: Vec::new(),
         },
