@@ -2,6 +2,7 @@
 
 #[cfg(feature = "kind")]
 mod cluster;
+#[cfg(feature = "kind")]
 mod conclude;
 
 use firedrill::campaign::{Cluster, Objects, Settings, objects};

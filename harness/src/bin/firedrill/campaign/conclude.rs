@@ -141,15 +141,10 @@ pub(super) fn conclude(
             }
         }
     }
-    let code = if differing.is_empty() {
-        merged.code()
-    } else {
-        merged.code().max(1)
-    };
-    let code = if !differing.is_empty() && code != 2 {
-        1
-    } else {
-        code
+    let code = match merged.code() {
+        2 => 2,
+        _ if !differing.is_empty() => 1,
+        code => code,
     };
     if let Some(directory) = &args.report {
         let file = File {
