@@ -10,7 +10,8 @@ mod unstamped;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -79,7 +80,7 @@ fn found(object: Option<&Value>) -> (u16, String) {
     object.map_or_else(|| status(404, "NotFound"), |it| (200, it.to_string()))
 }
 
-fn answer(state: &Arc<Mutex<State>>, folder: &PathBuf, stream: &mut TcpStream) -> Option<()> {
+fn answer(state: &Arc<Mutex<State>>, folder: &Path, stream: &mut TcpStream) -> Option<()> {
     let (method, path, body) = request(stream)?;
     let mut known = locked(state);
     known.asked.push(format!("{method} {path}"));
@@ -107,9 +108,15 @@ fn answer(state: &Arc<Mutex<State>>, folder: &PathBuf, stream: &mut TcpStream) -
         }
         ("POST", ["apis", "batch", "v1", "namespaces", _, "jobs"]) if known.job.is_none() => {
             known.job = Some(body.clone());
-            let (state, folder, job) = (Arc::clone(state), folder.clone(), body.clone());
+            let (state, folder, job) = (Arc::clone(state), folder.to_owned(), body.clone());
             let files = known.files.clone();
-            std::thread::spawn(move || carry_out(&state, &folder, &job, files.as_ref()));
+            std::thread::spawn(move || {
+                let job = || carry_out(&state, &folder, &job, files.as_ref());
+                // Or the campaign would wait for ever.
+                if std::panic::catch_unwind(AssertUnwindSafe(job)).is_err() {
+                    ends(&state, "Failed", "the test's own server failed");
+                }
+            });
             (201, body.to_string())
         }
         ("POST", ["apis", "batch", "v1", "namespaces", _, "jobs"]) => status(409, "AlreadyExists"),
@@ -146,7 +153,7 @@ fn answer(state: &Arc<Mutex<State>>, folder: &PathBuf, stream: &mut TcpStream) -
 }
 
 /// What the Job controller and a kubelet do: a pod for each index, and another one for an index that was killed.
-fn carry_out(state: &Mutex<State>, folder: &PathBuf, job: &Value, files: Option<&Value>) {
+fn carry_out(state: &Mutex<State>, folder: &Path, job: &Value, files: Option<&Value>) {
     let input = folder.join("campaign");
     std::fs::create_dir_all(&input).expect("a writable folder");
     let data = files.and_then(|it| it["data"].as_object());
@@ -178,6 +185,11 @@ fn carry_out(state: &Mutex<State>, folder: &PathBuf, job: &Value, files: Option<
     } else {
         ("Complete", "CompletionsReached")
     };
+    ends(state, kind, why);
+}
+
+/// The Job has ended.
+fn ends(state: &Mutex<State>, kind: &str, why: &str) {
     let condition = json!({"type": kind, "status": "True", "reason": why});
     if let Some(job) = &mut locked(state).job {
         job["status"] = json!({"conditions": [condition]});
@@ -187,7 +199,7 @@ fn carry_out(state: &Mutex<State>, folder: &PathBuf, job: &Value, files: Option<
 /// Runs a pod; its exit code.
 fn pod(
     state: &Mutex<State>,
-    folder: &PathBuf,
+    folder: &Path,
     args: &[String],
     index: u64,
     kill: bool,

@@ -119,7 +119,10 @@ fn four_shards_of_which_one_is_killed_make_the_journal_of_one_process() {
     let local = directory.at("local");
     let alone = firedrill(&[&work[..], &["--report", &local]].concat());
     assert_eq!(alone.status.code(), Some(0), "{alone:?}");
-    let expected = unstamped::without_runs("journal.json", &directory.read("local/journal.json"));
+    let expected = unstamped::without_runs(
+        "journal.json",
+        &directory.journal("local/journal.json").to_string(),
+    );
 
     let mut attempts = vec![killed(&directory, "killed", 2, &work)];
     attempts

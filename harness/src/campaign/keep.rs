@@ -64,14 +64,8 @@ pub fn of_chaos(summary: Summary, journal: &Journal<'_>, failures_only: bool) ->
     };
     let all: Way<'_> = (Kept::All, &|| file(journal));
     let fewer: Way<'_> = (Kept::NotPassed, &only_not_passed);
-    fitting(
-        summary,
-        if failures_only {
-            &[fewer]
-        } else {
-            &[all, fewer]
-        },
-    )
+    let ways = [all, fewer];
+    fitting(summary, &ways[usize::from(failures_only)..])
 }
 
 /// What leaves the pod of a `search` that wrote `files`: `search.json`, and a scenario for each class.

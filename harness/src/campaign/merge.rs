@@ -245,7 +245,7 @@ mod tests {
     use proptest::prelude::*;
 
     const CAMPAIGN: u64 = 9;
-    const BUILD: u32 = 0xbadc_afe;
+    const BUILD: u32 = 0x0bad_cafe;
     const WHOLE: Interval = Interval {
         first: 100,
         count: 40,

@@ -66,11 +66,14 @@ fn perform(args: &ShardArgs) -> Result<(u8, Results), Failure> {
             "--index, --shards and --seeds must fit together",
         )
     })?;
-    let scratch = tempfile::tempdir()
-        .map_err(|error| no_world(format!("no folder for the report: {error}")))?;
+    let scratch;
     let report = match &args.reports {
         Some(folder) => folder.join(format!("shard-{}", args.index)),
-        None => scratch.path().join("report"),
+        None => {
+            scratch = tempfile::tempdir()
+                .map_err(|error| no_world(format!("no folder for the report: {error}")))?;
+            scratch.path().join("report")
+        }
     };
     let kind = work.kind();
     let code = work.perform(share, &report)?;

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use clap::Parser as _;
 use firedrill::campaign::{self, Files, Interval, Settings};
-use firedrill::scenario::Scenario;
 use firedrill::worlds::WorldKind;
 
 use crate::args::{ChaosArgs, Cli, Command, Format, SearchArgs, World};
@@ -149,8 +148,7 @@ impl Work {
                 let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
                 let chosen = input::scenarios(&words(args), &runbook, true)?;
                 let chosen = input::can_be_done(chosen, WorldKind::Sim)?;
-                let name = |scenario: &Scenario| scenario.name.clone();
-                Ok(chosen.iter().map(|it| name(&it.scenario)).collect())
+                Ok(chosen.iter().map(|it| it.scenario.name.clone()).collect())
             }
             Self::Search(args) => {
                 input::runbook(args.runbook.as_deref(), args.strict)?;

@@ -168,8 +168,9 @@ pub(super) fn conclude(
             strange: &merged.strange,
             differing: &differing,
         };
-        let text = serde_json::to_string_pretty(&file).unwrap_or_default();
-        write_texts(directory, &[("campaign.json", &format!("{text}\n"))])?;
+        let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
+        text.push('\n');
+        write_texts(directory, &[("campaign.json", text.as_str())])?;
     }
     troubles(args, &merged, &differing, &ended);
     last_line(settings, &merged, code);
