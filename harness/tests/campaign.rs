@@ -443,7 +443,7 @@ fn the_manifest_is_printed_without_a_cluster_and_needs_an_image() {
             "firedrill:1",
             "--shards",
             "4",
-        ],
+        ][..],
         &work[..],
     ]
     .concat();
@@ -459,14 +459,20 @@ fn the_manifest_is_printed_without_a_cluster_and_needs_an_image() {
     assert_eq!(kinds, ["Namespace", "Job"]);
     let without = firedrill(
         &[
-            &["campaign", "--context", "there", "--shards", "4"],
+            &["campaign", "--context", "there", "--shards", "4"][..],
             &work[..],
         ]
         .concat(),
     );
     assert_eq!(without.status.code(), Some(2), "{without:?}");
     assert!(String::from_utf8_lossy(&without.stderr).contains("cargo xtask dist"));
-    let nowhere = firedrill(&[&["campaign", "--image", "i", "--shards", "4"], &work[..]].concat());
+    let nowhere = firedrill(
+        &[
+            &["campaign", "--image", "i", "--shards", "4"][..],
+            &work[..],
+        ]
+        .concat(),
+    );
     assert_eq!(
         nowhere.status.code(),
         Some(2),

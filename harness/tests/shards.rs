@@ -185,7 +185,11 @@ fn four_shards_of_which_one_is_killed_make_the_journal_of_one_process() {
 fn merged_searches_equal_the_same_searches_on_one_machine() {
     let directory = Scratch::new("searches");
     let options = ["--seed", "5", "--jobs", "2"];
-    let work = [&["search", "--seeds", "12", "--first", "100"], &options[..]].concat();
+    let work = [
+        &["search", "--seeds", "12", "--first", "100"][..],
+        &options[..],
+    ]
+    .concat();
     let attempts: Vec<Attempt> = (0..SHARDS)
         .map(|index| {
             let message = directory.at(&format!("m{index}"));
@@ -231,10 +235,10 @@ fn a_shard_says_in_its_message_why_it_has_no_result() {
             "no-such-scenario",
         ),
         (
-            &["chaos", "good-release", "--seeds", "3"],
+            &["chaos", "good-release", "--seeds", "3"][..],
             "3 numbers can't be cut into 4 shares",
         ),
-        (&["search", "--for", "10s"], "--for can't be shared out"),
+        (&["search", "--for", "10s"][..], "--for can't be shared out"),
     ] {
         let output = firedrill(&words("1", &message, work));
         assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -83,7 +83,7 @@ impl Stage {
             ("GH_REPO", "some/where"),
             ("NUMBER", "7"),
             ("NAME", "verify"),
-            ("TEXT", &text),
+            ("TEXT", text.as_str()),
         ];
         self.run("comment.sh", &variables)
     }
@@ -191,7 +191,7 @@ fn a_token_without_the_right_is_a_warning_and_a_bad_name_an_error() {
     let text = stage.at("text").display().to_string();
     let injected = [
         ("NAME", "x\" | evil"),
-        ("TEXT", &text),
+        ("TEXT", text.as_str()),
         ("GH_REPO", "a/b"),
         ("NUMBER", "1"),
     ];
