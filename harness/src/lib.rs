@@ -11,6 +11,7 @@
 //! function of (build, scenario, runbook, seed, world).
 
 pub mod about;
+pub mod campaign;
 pub mod crash_points;
 pub mod delta;
 pub mod digest;

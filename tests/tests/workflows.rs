@@ -107,3 +107,59 @@ fn every_script_is_one_that_the_readers_of_command_lines_see() {
         assert!(!text.contains("pull_request_target"), "{name}");
     }
 }
+
+/// The composite action, for workflows of other repositories.
+fn action() -> (String, Value) {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/actions/firedrill/action.yml");
+    let text = std::fs::read_to_string(path).expect("UTF-8");
+    let parsed = serde_saphyr::from_str(&text).expect("YAML");
+    (text, parsed)
+}
+
+#[test]
+fn the_action_runs_scripts_of_its_own_and_takes_inputs_as_variables_only() {
+    let (_, action) = action();
+    assert_eq!(action["runs"]["using"], "composite");
+    let steps = action["runs"]["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 4);
+    for step in steps {
+        let name = &step["name"];
+        assert_eq!(step["shell"], "bash", "{name}");
+        assert!(
+            step["uses"].is_null(),
+            "{name}: it depends on no other action"
+        );
+        let run = step["run"].as_str().expect("a script");
+        // What stands in a script is a program. An input must not become a part of one.
+        assert!(!run.contains("${{"), "{name}: {run}");
+        for script in run.split('/').filter_map(|part| part.split_once(".sh")) {
+            let path = format!("../.github/actions/firedrill/{}.sh", script.0);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+            assert!(path.is_file(), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_input_of_the_action_is_described_and_used() {
+    let (text, action) = action();
+    let inputs = action["inputs"].as_object().expect("inputs");
+    assert!(inputs.len() > 5);
+    for (name, input) in inputs {
+        assert!(input["description"].is_string(), "{name}");
+        assert!(
+            text.contains(&format!("inputs.{name}")),
+            "{name} is not used"
+        );
+        let is_required = input["required"] == true;
+        assert_ne!(is_required, input["default"].is_string(), "{name}");
+    }
+    for (at, _) in text.match_indices("inputs.") {
+        let name: String = text[at + 7..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .collect();
+        assert!(inputs.contains_key(&name), "inputs.{name}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::kind::owner::tied_to_us;
 /// What simulated drills need.
 const SIMULATED: &[&str] = &["--package=firedrill", "--bin=firedrill"];
 /// What live drills need: the executor's own program as well, which some of them kill.
-const LIVE: &[&str] = &[
+pub(crate) const LIVE: &[&str] = &[
     "--package=firedrill",
     "--bin=firedrill",
     "--features=firedrill/kind",
@@ -137,11 +137,20 @@ fn perform(
     if !built.success() {
         return Ok(code(built.code()));
     }
-    outlive_ctrl_c();
     let target = target_directory(sh)?;
-    let binary = binary(&target);
+    hand_over(&binary(&target), &target, command, args)
+}
+
+/// Runs `BINARY COMMAND ARGS…` and hands on its exit code. What it keeps is below `target`.
+pub(crate) fn hand_over(
+    binary: &Path,
+    target: &Path,
+    command: &str,
+    args: &[OsString],
+) -> Result<ExitCode, String> {
+    outlive_ctrl_c();
     // If we are killed, a drill in real time ends as by Ctrl-C, and clears up.
-    let (first, before) = tied_to_us(binary.clone(), "TERM");
+    let (first, before) = tied_to_us(binary.to_owned(), "TERM");
     let mut run = Command::new(first);
     // The commands that it prints can then be pasted.
     run.args(before).env("FIREDRILL_CALLED_AS", "cargo xtask");
@@ -192,7 +201,8 @@ pub(crate) fn metadata(sh: &Shell) -> Result<serde_json::Value, String> {
     serde_json::from_str(&text).map_err(|e| format!("cargo metadata: {e}"))
 }
 
-fn target_directory(sh: &Shell) -> Result<PathBuf, String> {
+/// Where cargo builds.
+pub(crate) fn target_directory(sh: &Shell) -> Result<PathBuf, String> {
     let metadata = metadata(sh)?;
     let directory = metadata["target_directory"]
         .as_str()

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use xshell::Shell;
 
 pub(crate) use self::cache::{Cache, program};
-pub(crate) use self::dex::{provide as provide_dex, references as dex_images};
+pub(crate) use self::dex::{executable, host, provide as provide_dex, references as dex_images};
 use self::docker::Docker;
 pub(crate) use self::names::{NODE, PROMETHEUS};
 

@@ -27,7 +27,7 @@ const CLUSTER: &str = "firedrill";
 /// Its Docker network.
 const NETWORK: &str = "firedrill";
 /// Name of the context that kind makes.
-const CONTEXT: &str = "kind-firedrill";
+pub(crate) const CONTEXT: &str = "kind-firedrill";
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]

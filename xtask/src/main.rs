@@ -1,12 +1,14 @@
-//! Firedrill's build tool: `cargo xtask chaos`, `list`, `show`, `new`, `check`, `replay`, `report`, `runbook` and `completions` build
+//! Firedrill's build tool: `cargo xtask chaos`, `list`, `show`, `new`, `check`, `replay`, `report`, `runbook`, `campaign` and `completions` build
 //! the `firedrill` binary in release mode and run it; `ci` runs everything that CI runs; `edges` checks who knows whom.
 //!
 //! Thin on purpose: arguments of the commands that are passed on are `firedrill`'s own, and so is the exit code.
 
+mod campaign;
 mod ci;
 mod circles;
 #[cfg(test)]
 mod command_lines;
+mod dist;
 mod edges;
 mod firedrill;
 mod images;
@@ -41,6 +43,9 @@ enum Task {
     /// Draw drills that nobody wrote down, and find the smallest case of each class of failure
     #[command(disable_help_flag = true)]
     Search(Passed),
+    /// Run `chaos` or `search` in many pods of a cluster, and merge what they found
+    #[command(disable_help_flag = true)]
+    Campaign(Passed),
     /// List scenarios, releases, faults, triggers, or the keys of a scenario file
     #[command(disable_help_flag = true)]
     List(Passed),
@@ -68,6 +73,8 @@ enum Task {
     /// A cluster for live drills
     #[command(subcommand)]
     Kind(kind::Command),
+    /// Build static programs and images of `firedrill` and `rollback`
+    Dist(dist::Args),
     /// What the live world is made of
     Images(images::Args),
     /// Everything that CI runs
@@ -96,6 +103,7 @@ fn main() -> ExitCode {
                 mutants::run(&sh, &passed.args)
             }
             Task::Search(passed) => firedrill::run(&sh, "search", &passed.args),
+            Task::Campaign(passed) => campaign::run(&sh, &passed.args),
             Task::List(passed) => firedrill::run(&sh, "list", &passed.args),
             Task::Show(passed) => firedrill::run(&sh, "show", &passed.args),
             Task::New(passed) => firedrill::run(&sh, "new", &passed.args),
@@ -105,6 +113,7 @@ fn main() -> ExitCode {
             Task::Report(passed) => firedrill::run(&sh, "report", &passed.args),
             Task::Runbook(passed) => firedrill::run(&sh, "runbook", &passed.args),
             Task::Kind(command) => Ok(kind::run(&sh, &command)),
+            Task::Dist(args) => dist::run(&sh, &args),
             Task::Images(args) => Ok(images::run(&sh, &args)),
             Task::Ci(args) => ci::run(&sh, args),
             Task::Edges => edges::run(&sh),

@@ -115,7 +115,8 @@ fn programs(sh: &Shell) -> Result<Vec<(&'static str, PathBuf)>, String> {
         .collect()
 }
 
-fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+/// The program `name` that cargo built, by what it printed as JSON.
+pub(crate) fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -123,7 +124,8 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
-fn host(sh: &Shell) -> Result<String, String> {
+/// The triple of this machine.
+pub(crate) fn host(sh: &Shell) -> Result<String, String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = output(cmd!(sh, "{rustc} --version --verbose"))?;
     version

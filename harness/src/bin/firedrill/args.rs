@@ -25,6 +25,12 @@ pub(crate) enum Command {
     /// Draw drills that nobody wrote down, and find the smallest case of each class of failure
     #[command(after_help = help::SEARCH)]
     Search(SearchArgs),
+    /// Run `chaos` or `search` in many pods of a cluster, and merge what they found
+    #[command(after_help = help::CAMPAIGN)]
+    Campaign(Box<CampaignArgs>),
+    /// Run one share of a campaign: what its pods do
+    #[command(after_help = help::SHARD)]
+    Shard(ShardArgs),
     /// List what there is: scenarios, releases, faults, triggers, or the keys of a scenario file
     #[command(after_help = help::LIST)]
     List(ListArgs),
@@ -112,6 +118,9 @@ pub(crate) struct ChaosArgs {
     /// Perform each drill to the end of the scenario's `duration`, even where nothing could change its judgement any more
     #[arg(long, conflicts_with = "world")]
     pub(crate) whole: bool,
+    /// Leave failures as they are: do not look for the smallest case of each
+    #[arg(long)]
+    pub(crate) no_cut: bool,
     /// Begin no further drill once so many have failed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_failures: Option<u32>,
@@ -258,6 +267,122 @@ pub(crate) struct SearchArgs {
     /// Write search.json, search.html, summary.md and a scenario for each class there; mutants.md with --mutants
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CampaignArgs {
+    /// The context of the kubeconfig; nothing is done in any other cluster
+    #[arg(long, value_name = "CTX", required_unless_present = "manifest")]
+    pub(crate) context: Option<String>,
+    /// A kubeconfig file instead of KUBECONFIG or the one in the home directory
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Shards: pods that share the seeds or the numbers of the drills
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) shards: u32,
+    /// Shards that run at a time [default: all, at most 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) parallelism: Option<u32>,
+    /// The image of `cargo xtask dist`, as the cluster's nodes find it; `cargo xtask campaign` gives it for clusters of kind
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// A namespace that is there and has the label firedrill-campaigns=allowed, instead of one that is made and removed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Processors of a shard, as Kubernetes writes them
+    #[arg(long, value_name = "QUANTITY", default_value = "1", value_parser = quantity)]
+    pub(crate) cpu: String,
+    /// Memory of a shard, as Kubernetes writes it
+    #[arg(long, value_name = "QUANTITY", default_value = "1Gi", value_parser = quantity)]
+    pub(crate) memory: String,
+    /// How often a shard is tried again that was killed or had no world
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) retries: u32,
+    /// Give up once more than so many shards have failed; 0: at the first failure [default: run all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(crate) max_failed_shards: Option<u32>,
+    /// Give up after this time, for instance `8h` [default: never]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) deadline: Option<String>,
+    /// Create the Job suspended: it waits until somebody starts it
+    #[arg(long)]
+    pub(crate) suspend: bool,
+    /// A LocalQueue of Kueue in the namespace; the Job is created suspended, and Kueue starts it
+    #[arg(long, value_name = "NAME", requires = "namespace")]
+    pub(crate) queue: Option<String>,
+    /// A PersistentVolumeClaim in the namespace: each shard writes its whole report there
+    #[arg(long, value_name = "NAME", requires = "namespace")]
+    pub(crate) claim: Option<String>,
+    /// Collect only what did not pass; what passed is counted. For campaigns whose journals would fill the memory
+    #[arg(long)]
+    pub(crate) failures_only: bool,
+    /// Leave what was created in the cluster
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print what would be created, as JSON for `kubectl apply -f -`, and do nothing
+    #[arg(long, conflicts_with_all = ["report", "keep"])]
+    pub(crate) manifest: bool,
+    /// Write campaign.json and the merged report there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) report: Option<PathBuf>,
+    /// Say only what did not pass, and the last lines
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// `chaos` or `search` with its own options; `--seeds` is the number for all shards together
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    pub(crate) work: Vec<String>,
+}
+
+/// A quantity in the notation of Kubernetes, as far as processors and memory need it.
+fn quantity(text: &str) -> Result<String, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let suffix = &text[digits.len()..];
+    let is_number = digits.parse::<f64>().is_ok_and(|number| number > 0.0);
+    let known = ["", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"];
+    if is_number && digits.starts_with(|c: char| c.is_ascii_digit()) && known.contains(&suffix) {
+        Ok(text.to_owned())
+    } else {
+        Err("write for instance 1, 500m or 2Gi".to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShardArgs {
+    /// Which shard this is, counted from 0
+    #[arg(long, value_name = "N", env = "JOB_COMPLETION_INDEX")]
+    pub(crate) index: u32,
+    /// How many shards there are
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) shards: u32,
+    /// Digest of the campaign, 16 hexadecimal digits; it is handed on
+    #[arg(long, value_name = "DIGEST", default_value = "0", value_parser = hexadecimal)]
+    pub(crate) campaign: u64,
+    /// Where the summary of at most 4096 bytes goes
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log", value_hint = ValueHint::FilePath)]
+    pub(crate) message: PathBuf,
+    /// Write the whole report into the folder of this shard there, too
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) reports: Option<PathBuf>,
+    /// Print only what did not pass as results; what passed is counted
+    #[arg(long)]
+    pub(crate) failures_only: bool,
+    /// `chaos` or `search` with its own options; `--seeds` is the number for all shards together
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    pub(crate) work: Vec<String>,
+}
+
+fn hexadecimal(text: &str) -> Result<u64, String> {
+    u64::from_str_radix(text, 16).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Args)]

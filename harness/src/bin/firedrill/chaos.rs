@@ -69,7 +69,9 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     let plans = &campaign.plans;
     tell_of_real_time(plans, args.output.quiet);
     let mut outcome = perform(plans, jobs, &interrupt, args)?;
-    cut_down(plans, &mut outcome, jobs, &interrupt, args.output.quiet)?;
+    if !args.no_cut {
+        cut_down(plans, &mut outcome, jobs, &interrupt, args.output.quiet)?;
+    }
     keep_failures(&campaign, &outcome, args.output.quiet);
     conclude(
         &outcome,

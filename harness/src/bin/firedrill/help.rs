@@ -38,6 +38,32 @@ pub(crate) const SEARCH: &str = help!(
   130  interrupted; what was found is reported"
 );
 
+pub(crate) const CAMPAIGN: &str = help!(
+    "  firedrill campaign --context kind-firedrill --image firedrill:1 --shards 4 chaos all --seeds 1000
+  firedrill campaign --context CTX --image IMAGE --shards 100 --report out search --seeds 1000000 --seed 7
+  firedrill campaign --context CTX --image IMAGE --shards 50 --namespace drills --queue nightly chaos all --seeds 5000
+  firedrill campaign --manifest --image IMAGE --shards 4 chaos all --seeds 1000 | kubectl apply -f -
+",
+    "  0    all passed; no new class of failure
+  1    a drill failed, a class is new, or two runs of one shard differ
+  2    bad input or usage
+  3    inconclusive, or shards are missing, and none failed
+  4    the cluster does not take the campaign, or no shard had a world
+  130  interrupted; what was collected is reported"
+);
+
+pub(crate) const SHARD: &str = help!(
+    "  firedrill shard --index 1 --shards 4 --message 1.json chaos all --seeds 1000
+  firedrill shard --index 1 --shards 4 --message 1.json search --seeds 100000 --seed 7
+",
+    "  0    all passed; no new class of failure
+  1    a drill failed, or a class is new
+  2    bad input or usage
+  3    inconclusive, and none failed
+  4    the world could not be built, or the summary could not be written
+  130  interrupted"
+);
+
 pub(crate) const CHAOS: &str = help!(
     "  firedrill chaos                                    the three default scenarios
   firedrill chaos all --seeds 20                     every built-in scenario

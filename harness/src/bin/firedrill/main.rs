@@ -6,6 +6,7 @@
 mod args;
 mod benchmark;
 mod calibrate;
+mod campaign;
 mod chaos;
 mod check;
 mod compare;
@@ -25,10 +26,12 @@ mod replay;
 mod report;
 mod search;
 mod select;
+mod shard;
 mod shell;
 mod show;
 mod terminal;
 mod verify;
+mod work;
 #[cfg(test)]
 mod written;
 
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Chaos(args) => chaos::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Campaign(args) => campaign::run(&args),
+        Command::Shard(args) => shard::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),

@@ -211,7 +211,7 @@ fn broken(error: CorpusError) -> Failure {
 }
 
 /// The classes that are built in, and those of the file that was given.
-fn known(args: &SearchArgs) -> Result<Vec<Known>, Failure> {
+pub(crate) fn known(args: &SearchArgs) -> Result<Vec<Known>, Failure> {
     let read = |name: &str, text: &str| {
         search::known(text).map_err(|error| {
             Failure::input(
