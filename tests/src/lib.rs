@@ -5,5 +5,6 @@ pub mod checks;
 pub mod decorated;
 pub mod drills;
 pub mod orders;
+pub mod runbooks;
 pub mod triggers;
 pub mod tripwire;
