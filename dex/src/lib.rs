@@ -11,6 +11,7 @@
 //! bug would live; what they cost in time is counted as [`types::Work`], not scripted.
 
 pub mod book;
+mod causes;
 pub mod command;
 pub mod exchange;
 pub mod exposition;
@@ -31,6 +32,7 @@ pub mod service;
 mod testing;
 pub mod types;
 
+pub use causes::with_causes;
 pub use command::{Command, Event, Failure, Fill, Outcome, Reject, Trade};
 pub use exchange::Exchange;
 pub use order_log::{LogEntry, OrderLog};

@@ -7,10 +7,10 @@
 //!
 //! A step's budget is for the exchange to become as it should. Time that is lost because a server refuses for now (429,
 //! 5xx, a connection that is cut, no answer) is not the step's: it moves the step's end, out of what the
-//! recovery time objective leaves over once every step up to the recovery has got its budget in full. What is left follows from
-//! the trigger's time, the journaled plan and the clock alone, so whoever resumes on another host comes to the same number.
-//! So does what the cluster announces the end of (a pod's grace period), and the time that a proof still takes that began anew or
-//! waits for requests, if it is enough.
+//! recovery time objective leaves over once every step up to the recovery has got its budget in full.
+//! What is left follows from the trigger's time, the journaled plan and the clock alone, so whoever resumes on another
+//! host comes to the same number. So does what the cluster announces the end of (a pod's grace period), and the time
+//! that a proof still takes that began anew or waits for requests, if it is enough.
 //!
 //! A proof that is refuted when the objective leaves time for nothing but that ends at once, whatever its own budget:
 //! a window that begins anew then would prove a recovery that came too late ([`Budget::too_late`]).
@@ -22,8 +22,8 @@
 //! After the proof no objective presses: what servers cost then moves the end of a step by as much as the objective
 //! is long, and who has seen nothing for that long calls a person.
 //!
-//! Time in which this host stood still is nobody's: the step gets it back in full, even where that breaks the objective,
-//! since the attempts after it cost less than a rollback that is given up.
+//! Time in which this host stood still is nobody's: the step gets it back in full, even where that breaks the
+//! objective, since the attempts after it cost less than a rollback that is given up.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -104,8 +104,8 @@ impl Budget {
         let Some(trigger) = plan.trigger.as_ref().filter(|_| step.phase == Phase::Run) else {
             return Self::from(own).on(pulse);
         };
-        // The objective ends with recovery: what proves it afterwards may take its time. What may be skipped must leave the
-        // time for the proof all the same.
+        // The objective ends with recovery: what proves it afterwards may take its time. What may be skipped must leave
+        // the time for the proof all the same.
         let recovers = (0..plan.steps.len()).rfind(|index| plan.delays_recovery(*index));
         let recovers = recovers.filter(|at| step.index <= *at && step.on_fail != OnFail::Continue);
         let to_come = plan
@@ -167,8 +167,8 @@ impl Budget {
         self.last.max(self.own + self.stalled())
     }
 
-    /// Whether to go on waiting for the exchange although the time for it is over: as long as it can still recover in time and
-    /// nothing else is left to do. Moves the end as far as that goes.
+    /// Whether to go on waiting for the exchange although the time for it is over: as long as it can still recover in
+    /// time and nothing else is left to do. Moves the end as far as that goes.
     pub(crate) fn wait_on(&self) -> bool {
         let left = positive(self.last().duration_since(self.end()));
         let more = self.patient && !left.is_zero();

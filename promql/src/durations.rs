@@ -63,7 +63,8 @@ pub(crate) fn check(text: &str, language: Language) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Whether the parser takes `word` for a number or a duration. It reads keywords without regard to case, by Unicode's rules.
+/// Whether the parser takes `word` for a number or a duration. It reads keywords without regard to case,
+/// by Unicode's rules.
 fn is_number(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         || matches!(word.to_lowercase().as_str(), "inf" | "nan")
@@ -138,6 +139,14 @@ fn duration(text: &str, at: &Range<usize>, language: Language) -> Result<(), Ref
         Some(ms) if ms <= DURATION_MS_MAX => Ok(()),
         None | Some(_) => Err(refused("is out of range: at most 292 years")),
     }
+}
+
+/// Milliseconds of a duration as Prometheus writes it (`1h30m`, `15s`, `250ms`): units in falling order, each at most
+/// once. `None` if it is not of this form, or more than an `i64` holds.
+#[must_use]
+pub fn duration_ms(text: &str) -> Option<i64> {
+    let ms = with_units(text, u64::MAX).flatten()?;
+    i64::try_from(ms).ok()
 }
 
 /// The milliseconds of a duration with units, `Some(None)` if they are too many; `None` if it is not of this form.

@@ -1,15 +1,18 @@
 //! PromQL texts, parsed by `promql-parser` after a check of what that parser can't take.
 //!
 //! The parser turns numbers into durations by `Duration::from_secs_f64`, which panics on a negative, infinite or large
-//! number and on one that is none; it also drops a part of a duration that is too large, without a word, and recurses on
-//! nested expressions. [`parse`] is the only place of the workspace that calls it (`clippy.toml` bans the others).
+//! number and on one that is none; it also drops a part of a duration that is too large, without a word, and recurses
+//! on nested expressions. [`parse`] is the only place of the workspace that calls it (`clippy.toml` bans the others).
 
 mod durations;
+mod strings;
 
 use std::ops::Range;
 
+pub use durations::duration_ms;
 pub use promql_parser::label;
 pub use promql_parser::parser::{ast, value};
+pub use strings::Strings;
 
 /// Most opening brackets and signs in one query. The parser and whatever walks its tree recurse on them.
 pub const NESTING_MAX: usize = 200;
@@ -59,6 +62,11 @@ pub fn parse(text: &str) -> Result<ast::Expr, Refused> {
 pub fn check_durations_of_logql(text: &str) -> Result<(), Refused> {
     durations::check(text, durations::Language::LogQl)
 }
+
+/// The example of the README is compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(test)]
 mod tests;

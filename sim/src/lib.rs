@@ -5,6 +5,7 @@
 //! machines with a event queue each; [`fabric`] is the one place through which requests pass. Nothing here knows any application: that of a drill comes
 //! from a crate of its own, and [`application::Plain`] is there for who wants a cluster only. Determinism: a run is a pure function of (build, configuration, seed).
 
+pub mod alone;
 pub mod application;
 pub mod cluster;
 pub mod event_queue;

@@ -3,5 +3,6 @@
 pub mod checks;
 pub mod drills;
 pub mod orders;
+pub mod runbooks;
 pub mod triggers;
 pub mod tripwire;

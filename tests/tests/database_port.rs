@@ -7,7 +7,11 @@
 )]
 #[path = "../../executor/tests/postgres/exchange.rs"]
 mod exchange;
-#[path = "../../executor/tests/postgres/server.rs"]
+#[expect(
+    dead_code,
+    reason = "the tests that share the file need different parts of it"
+)]
+#[path = "../support/postgres.rs"]
 mod server;
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -2,28 +2,13 @@
 
 use std::time::Duration;
 
-use e2e::drills::{assert_passes, changed_step, edited, plan_by, run};
+use e2e::drills::{assert_passes, edited, plan_by, run};
+use e2e::runbooks::pausing;
 use executor::StepOutcome;
 use executor::runbook::{Mistake, Runbook};
-use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
 use firedrill::worlds::Plan;
-
-/// The built-in runbook, which pauses every service first and resumes it ahead of the undo.
-fn pausing() -> String {
-    const FIRST: &str = "```sh {\"name\":\"dump-logs\"";
-    let step = "```sh {\"name\":\"pause-rollout\",\"rb.phase\":\"run\",\"rb.timeout\":\"1s\",\"rb.for-each\":\"service\"}\n\
-                kubectl rollout pause deployment/$SERVICE -n dex-production\n```\n\n";
-    assert_eq!(BUILT_IN.matches(FIRST).count(), 1);
-    let text = BUILT_IN.replacen(FIRST, &format!("{step}{FIRST}"), 1);
-    changed_step(
-        &text,
-        "resume-rollout",
-        ",\"rb.when\":\"deployment.paused\"",
-        "",
-    )
-}
 
 /// Outcome and words of the steps called `name` in a drill that passes.
 fn steps(plan: &Plan, name: &str) -> Vec<(StepOutcome, String)> {

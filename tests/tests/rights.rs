@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use e2e::drills::{SCENARIOS, edited, plan};
+use e2e::drills::{SCENARIOS, edited, plan, plan_by};
+use e2e::runbooks::pausing;
 use executor::ports::Ports;
 use executor::runbook::{COMMANDS, Kind};
 use firedrill::drill::run_refitted;
@@ -213,6 +214,9 @@ fn needed() -> Needed {
     }
     record(&plan("breaking-migration-snapshot", 3), nobody, &mut needed);
     record(&plan("latency-regression", 3), pauses, &mut needed);
+    // A command that the built-in runbook does not use.
+    let pausing = plan_by("breaking-migration", 3, &pausing());
+    record(&pausing, nobody, &mut needed);
     record(&plan("balance-anomaly", 3), reconfigures, &mut needed);
     for side in [CrashSide::Before, CrashSide::After] {
         let crashing = edited(plan("balance-anomaly", 3), |scenario| {

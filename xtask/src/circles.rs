@@ -1,11 +1,13 @@
 //! Circles of modules inside a package: none may come to those that are known.
 //!
-//! A module here is a child of the crate's root with all that is below it. What a file takes from another one is read from
-//! its text: every `crate::…` outside of comments and of the tests at its end.
+//! A module here is a child of the crate's root with all that is below it. What a file takes from another one is read
+//! from its text: every `crate::…` outside of comments and of the tests at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+
+use crate::sources::without_tests;
 
 /// Arrows that run against the order of a package's modules, each with what it takes. Without them there is no circle.
 /// An arrow leaves this list when it is gone, and none is added.
@@ -43,8 +45,8 @@ const KNOWN: [(&str, &str, &str); 17] = [
     ("xtask", "images", "kind"),
 ];
 
-/// Modules that do not know each other although they have the same parent: the directory below `src`, and what no file in
-/// it may take.
+/// Modules that do not know each other although they have the same parent: the directory below `src`, and what no file
+/// in it may take.
 const STRANGERS: [(&str, &str, &str); 4] = [
     ("firedrill", "worlds/sim", "worlds::kind"),
     ("firedrill", "worlds/kind", "worlds::sim"),
@@ -177,11 +179,7 @@ fn each(directory: &Path, look: &mut dyn FnMut(&Path, &str)) -> Result<(), Strin
 
 /// The text without comments and without the tests at its end.
 fn code(text: &str) -> String {
-    let code = text
-        .split("#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or(text);
-    let lines = code
+    let lines = without_tests(text)
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")

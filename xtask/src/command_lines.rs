@@ -19,7 +19,8 @@ pub(crate) fn root() -> PathBuf {
         .map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Command lines that begin with `program` in the workflows, the pages at the root and the book. `program` may be several words.
+/// Command lines that begin with `program` in the workflows, the pages at the root and the book.
+/// `program` may be several words.
 pub(crate) fn beginning_with(program: &str) -> Vec<CommandLine> {
     let root = root();
     let pages = ["README.md", "CONTRIBUTING.md", "FIDELITY.md", "SPEED.md"];

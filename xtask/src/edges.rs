@@ -1,5 +1,5 @@
-//! Who may know whom: the edges between the workspace's packages, against what is allowed, and the circles of modules inside
-//! each.
+//! What CI checks of the structure: the edges between the workspace's packages, against what is allowed, the circles of
+//! modules inside each, pieces of code that stand in two files, and what is too long.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use xshell::Shell;
 
-use crate::circles;
-use crate::firedrill::metadata;
+use crate::firedrill::{manifest, metadata};
+use crate::{circles, copies, lengths, sources};
 
 /// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
@@ -60,25 +60,33 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, String> {
     let metadata = metadata(sh)?;
     let found = edges(&metadata)?;
     let mut forbidden = forbidden(&found);
-    for (name, src) in sources(&metadata) {
+    for (name, src) in directories(&metadata) {
         forbidden.extend(circles::problems(&name, &src)?);
     }
+    let manifest = manifest();
+    let root = manifest.parent().ok_or("the workspace has no directory")?;
+    let sources = sources::all(root)?;
+    forbidden.extend(copies::problems(&sources));
+    forbidden.extend(lengths::problems(&sources));
     for problem in &forbidden {
         eprintln!("edges: {problem}");
     }
     if forbidden.is_empty() {
         println!(
-            "edges: {} packages know only whom they may, and no circle of modules is new",
-            found.len()
+            "edges: {} packages know only whom they may, no circle of modules and no copy in {} files is new, and none is too long",
+            found.len(),
+            sources.len()
         );
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("edges: ARCHITECTURE.md says which part may know which, and why");
+    eprintln!(
+        "edges: ARCHITECTURE.md says which part may know which and why, and CONTRIBUTING.md has the other rules"
+    );
     Ok(ExitCode::FAILURE)
 }
 
 /// The packages with sources of their own, and where those are.
-fn sources(metadata: &serde_json::Value) -> Vec<(String, PathBuf)> {
+fn directories(metadata: &serde_json::Value) -> Vec<(String, PathBuf)> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     packages
         .filter_map(|package| {

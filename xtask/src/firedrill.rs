@@ -102,8 +102,8 @@ fn build_and_run(
     done
 }
 
-/// Ctrl-C is for `firedrill`, which reports what was done and clears up. If this process ended at once, `firedrill` would be told to end
-/// for a second time, and then it ends without a report.
+/// Ctrl-C is for `firedrill`, which reports what was done and clears up. If this process ended at once, `firedrill`
+/// would be told to end for a second time, and then it ends without a report.
 fn outlive_ctrl_c() {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default());
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask images`: what the live world is made of. From a registry where one can be reached, else
-//! (`--from-packages`) built from Go modules and Debian packages by the recipes in `deploy/packages`; `images dex` builds
-//! the exchange's own.
+//! (`--from-packages`) built from Go modules and Debian packages by the recipes in `deploy/packages`;
+//! `images dex` builds the exchange's own.
 //!
 //! Everything looks first whether its result is there, so a second run takes seconds and a broken one goes on.
 

@@ -1,8 +1,8 @@
 //! `cargo xtask kind`: a cluster for live drills, and nothing left of it afterwards.
 //!
-//! Everything lies in `target/firedrill`: the kubeconfigs, and `cluster.json`, which tells the harness where things are.
-//! The user's own kubeconfig is never touched. The cluster has a Docker network of its own, whose label says whose it
-//! is (see [`owner`]).
+//! Everything lies in `target/firedrill`: the kubeconfigs, and `cluster.json`, which tells the harness where things
+//! are. The user's own kubeconfig is never touched. The cluster has a Docker network of its own, whose label says whose
+//! it is (see [`owner`]).
 
 mod cluster;
 mod leftovers;

@@ -1,5 +1,6 @@
-//! Firedrill's build tool: `cargo xtask chaos`, `list`, `show`, `new`, `check`, `replay`, `report`, `runbook`, `campaign` and `completions` build
-//! the `firedrill` binary in release mode and run it; `ci` runs everything that CI runs; `edges` checks who knows whom.
+//! Firedrill's build tool: `cargo xtask chaos`, `list`, `show`, `new`, `check`, `replay`, `report`, `runbook`,
+//! `campaign` and `completions` build the `firedrill` binary in release mode and run it; `ci` runs everything that CI
+//! runs; `edges` checks the structure.
 //!
 //! Thin on purpose: arguments of the commands that are passed on are `firedrill`'s own, and so is the exit code.
 
@@ -8,12 +9,15 @@ mod ci;
 mod circles;
 #[cfg(test)]
 mod command_lines;
+mod copies;
 mod dist;
 mod edges;
 mod firedrill;
 mod images;
 mod kind;
+mod lengths;
 mod mutants;
+mod sources;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -79,7 +83,7 @@ enum Task {
     Images(images::Args),
     /// Everything that CI runs
     Ci(ci::Args),
-    /// Check which crate of the workspace knows which
+    /// Check the structure: who knows whom, circles of modules, copies, and lengths
     Edges,
 }
 

@@ -121,13 +121,7 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = ended {
-        let mut text = format!("level=error {error}");
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        eprintln!("{text}");
+        eprintln!("level=error {}", dex::with_causes(&error));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

@@ -6,7 +6,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::clock;
-use super::log::{Log, chain};
+use super::log::Log;
+use crate::causes::with_causes;
 
 /// Waits between attempts to open a session.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
@@ -24,7 +25,7 @@ impl Trouble {
     /// What an error of the server or of the connection means.
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
         let Some(refusal) = error.as_db_error() else {
-            return Self::Unavailable(format!("ledger database: {}", chain(error)));
+            return Self::Unavailable(format!("ledger database: {}", with_causes(error)));
         };
         let text = format!("{} ({})", refusal.message(), refusal.code().code());
         match refusal.code() {

@@ -16,9 +16,10 @@ use super::api::OrderReply;
 use super::clock;
 use super::database::{Database, Trouble};
 use super::load::Loaded;
-use super::log::{Log, chain};
+use super::log::Log;
 use super::status::Status;
 use super::write::Change;
+use crate::causes::with_causes;
 use crate::command::{Command, Event, Failure, Outcome, Reject};
 use crate::order_log::{LogEntry, link};
 use crate::release::Build;
@@ -242,7 +243,7 @@ impl Engine {
                         return all(batch, &Reply::Maintenance(trouble.text().to_owned()));
                     }
                     self.log
-                        .warn(&format!("a batch was not written: {}", chain(&error)));
+                        .warn(&format!("a batch was not written: {}", with_causes(&error)));
                     // The server's refusal is certain; a session that broke leaves the question open.
                     unknown = error
                         .as_db_error()
@@ -336,7 +337,7 @@ impl Engine {
         let row = client
             .query_opt(
                 "SELECT chain FROM order_log WHERE seq = $1",
-                &[&super::load::signed(executed.seq.0)],
+                &[&super::tables::signed(executed.seq.0)],
             )
             .await
             .ok()?;

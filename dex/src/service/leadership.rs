@@ -15,7 +15,8 @@ use tokio_postgres::Client;
 use super::clock;
 use super::database::Trouble;
 use super::engine::{Engine, Obstacle};
-use super::load::{LoadError, load, unsigned};
+use super::load::{LoadError, load};
+use super::tables::unsigned;
 use super::write::{Change, prepare};
 use crate::command::Event;
 

@@ -5,16 +5,15 @@
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::database::Trouble;
-use super::log::chain;
-use crate::book::Resting;
-use crate::command::{Command, Event};
+use super::tables::{self, LOG_COLUMNS, signed};
+use crate::causes::with_causes;
+use crate::command::Event;
 use crate::exchange::Exchange;
 use crate::ledger::{Balance, Venue};
-use crate::market::MarketSpec;
 use crate::order_log::{LogEntry, OrderLog, replay_into, verify};
 use crate::release::Build;
-use crate::rows::{self, BalanceRow, Column, Rows, VenueRow};
-use crate::types::{AccountId, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, TradeId};
+use crate::rows::{self, Rows};
+use crate::types::Seq;
 
 /// Why the ledger was not loaded.
 #[derive(Clone, Debug)]
@@ -59,7 +58,7 @@ pub(super) async fn load(
     instance: u64,
 ) -> Result<Loaded, LoadError> {
     let transaction = snapshot(client).await?;
-    let rows = read_rows(&transaction).await?;
+    let rows = checked_rows(&transaction).await?;
     let applied = rows.applied_seq;
     let tail = read_log(&transaction, applied, None).await?;
     let head = read_chain(&transaction, applied).await?;
@@ -73,9 +72,9 @@ pub(super) async fn load(
             )));
         }
     };
-    verify(applied, head, &tail).map_err(|error| LoadError::Unreadable(chain(&error)))?;
+    verify(applied, head, &tail).map_err(|error| LoadError::Unreadable(with_causes(&error)))?;
     let mut state =
-        rows::decode(build, &rows).map_err(|error| LoadError::Unreadable(chain(&error)))?;
+        rows::decode(build, &rows).map_err(|error| LoadError::Unreadable(with_causes(&error)))?;
     let written = Written {
         seq: applied,
         balances: state.ledger().balances().to_vec(),
@@ -130,84 +129,24 @@ pub(super) async fn read_log(
     let to = to.map_or(i64::MAX, |seq| signed(seq.0));
     let found = transaction
         .query(
-            "SELECT seq, entry::text, chain FROM order_log WHERE seq > $1 AND seq <= $2 ORDER BY seq",
+            &format!(
+                "SELECT {LOG_COLUMNS} FROM order_log WHERE seq > $1 AND seq <= $2 ORDER BY seq"
+            ),
             &[&signed(after.0), &to],
         )
         .await?;
-    found
-        .iter()
-        .map(|row| {
-            let seq = Seq(unsigned(row, 0));
-            let command: Command = serde_json::from_str(row.get(1)).map_err(|error| {
-                LoadError::Unreadable(format!("order_log.entry {seq}: {error}"))
-            })?;
-            Ok(LogEntry {
-                seq,
-                command,
-                chain: row.get::<_, i64>(2) as u64,
-            })
+    let entry = |row: &Row| {
+        tables::log_entry(row).map_err(|error| {
+            let seq = Seq(tables::unsigned(row, 0));
+            LoadError::Unreadable(format!("order_log.entry {seq}: {error}"))
         })
-        .collect()
+    };
+    found.iter().map(entry).collect()
 }
 
-/// The rows, amounts as text.
-pub(super) async fn read_rows(transaction: &Transaction<'_>) -> Result<Rows, LoadError> {
-    let meta = transaction
-        .query_one("SELECT applied_seq, trade_id FROM ledger_meta", &[])
-        .await?;
-    let markets = transaction
-        .query(
-            "SELECT market, base_asset, quote_asset, min_price, max_qty, base_per_lot, quote_per_tick_lot,
-                    maker_fee_bps, taker_fee_bps
-             FROM markets ORDER BY market",
-            &[],
-        )
-        .await?;
-    let balances = transaction
-        .query(
-            "SELECT account, asset, free::text, locked::text FROM balances ORDER BY account, asset",
-            &[],
-        )
-        .await?;
-    let venue = transaction
-        .query(
-            "SELECT asset, fees::text, suspense::text, adjustments::text, deposits::text
-             FROM venue_balances ORDER BY asset",
-            &[],
-        )
-        .await?;
-    let orders = transaction
-        .query(
-            "SELECT market, order_id, account, side::text, price, qty, remaining
-             FROM orders WHERE remaining > 0",
-            &[],
-        )
-        .await?;
-    let rows = Rows {
-        applied_seq: Seq(unsigned(&meta, 0)),
-        trade_id: TradeId(unsigned(&meta, 1)),
-        markets: markets.iter().map(market).collect(),
-        balances: balances
-            .iter()
-            .map(|row| BalanceRow {
-                account: AccountId(unsigned(row, 0) as u32),
-                asset: AssetId(small(row, 1)),
-                free: amount(row, 2),
-                locked: amount(row, 3),
-            })
-            .collect(),
-        venue: venue
-            .iter()
-            .map(|row| VenueRow {
-                asset: AssetId(small(row, 0)),
-                fees: amount(row, 1),
-                suspense: amount(row, 2),
-                adjustments: amount(row, 3),
-                deposits: amount(row, 4),
-            })
-            .collect(),
-        orders: orders.iter().map(order).collect(),
-    };
+/// The rows, if they can be those of a ledger.
+pub(super) async fn checked_rows(transaction: &Transaction<'_>) -> Result<Rows, LoadError> {
+    let rows = tables::rows(transaction).await?;
     check(&rows)?;
     Ok(rows)
 }
@@ -236,53 +175,4 @@ fn check(rows: &Rows) -> Result<(), LoadError> {
             "markets are not numbered from 0, not sound, or do not fit the orders".to_owned(),
         ))
     }
-}
-
-fn market(row: &Row) -> MarketSpec {
-    MarketSpec {
-        id: MarketId(small(row, 0)),
-        base: AssetId(small(row, 1)),
-        quote: AssetId(small(row, 2)),
-        min_price: Price(row.get(3)),
-        max_qty: Qty(row.get(4)),
-        base_per_lot: row.get(5),
-        quote_per_tick_lot: row.get(6),
-        maker_fee_bps: row.get(7),
-        taker_fee_bps: row.get(8),
-    }
-}
-
-fn order(row: &Row) -> (MarketId, Resting) {
-    let resting = Resting {
-        id: OrderId(unsigned(row, 1)),
-        account: AccountId(unsigned(row, 2) as u32),
-        side: side(row.get(3)),
-        price: Price(row.get(4)),
-        qty: Qty(row.get(5)),
-        remaining: Qty(row.get(6)),
-    };
-    (MarketId(small(row, 0)), resting)
-}
-
-/// A side as the tables write it; their check admits only `B` and `S`.
-pub(super) fn side(letter: &str) -> Side {
-    if letter == "B" { Side::Buy } else { Side::Sell }
-}
-
-fn amount(row: &Row, column: usize) -> Column {
-    Column::Text(row.get::<_, &str>(column).into())
-}
-
-/// A BIGINT that the tables' checks keep at 0 or above.
-pub(super) fn unsigned(row: &Row, column: usize) -> u64 {
-    u64::try_from(row.get::<_, i64>(column)).unwrap_or(0)
-}
-
-pub(super) fn small(row: &Row, column: usize) -> u16 {
-    u16::try_from(row.get::<_, i16>(column)).unwrap_or(0)
-}
-
-/// A counter as BIGINT.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

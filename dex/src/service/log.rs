@@ -81,15 +81,3 @@ fn write(level: &str, text: &str) {
     let line = format!("level={level} {}\n", text.replace(['\n', '\r'], " "));
     let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
-
-/// An error with everything that caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

@@ -42,6 +42,8 @@ mod settings;
 #[cfg(feature = "service")]
 mod status;
 #[cfg(feature = "service")]
+pub mod tables;
+#[cfg(feature = "service")]
 mod write;
 
 #[cfg(feature = "service")]

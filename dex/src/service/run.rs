@@ -11,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::clock;
-use super::log::{Log, chain};
+use super::log::Log;
 use super::roles::{Role, role};
 use super::settings::{Settings, SettingsError};
 use super::status::Status;
+use crate::causes::with_causes;
 use crate::gateway::ConfigError;
 
 /// A pod has 10 s from SIGTERM to SIGKILL; draining may take this much of them.
@@ -68,7 +69,7 @@ pub async fn run(env: BTreeMap<String, String>) -> Result<(), Failure> {
     let log = Arc::new(Log::default());
     let ended = run_logged(Settings { env }, &log).await;
     if let Err(error) = &ended {
-        log.error(&chain(error));
+        log.error(&with_causes(error));
     }
     ended
 }

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::{Client, Statement};
 
-use super::load::{Written, signed};
+use super::load::Written;
+use super::tables::signed;
 use crate::command::{Event, Trade};
 use crate::exchange::Exchange;
 use crate::order_log::LogEntry;

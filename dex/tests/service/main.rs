@@ -5,6 +5,7 @@ mod ledger;
 mod lifecycle;
 mod load;
 mod process;
+#[path = "../../../tests/support/postgres.rs"]
 mod server;
 
 use std::io::Write;
@@ -15,37 +16,22 @@ use dex::types::{AccountId, OrderId};
 use ledger::Ledger;
 use load::{Outcome, order, place};
 use process::{Http, Process, eventually};
-use server::Server;
 
 #[test]
 fn the_services_on_a_real_postgresql() {
-    let server = match Server::start() {
-        Ok(Some(server)) => server,
-        Ok(None) => {
-            left_out(
-                "no PostgreSQL (initdb, pg_ctl) on this machine; set PG_BINDIR to its programs",
-            );
-            return;
-        }
-        Err(error) => panic!("{error}"),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        orders_are_matched_and_kept(&server).await;
-        a_fence_is_maintenance_and_a_restart_restores_the_book(&server).await;
-        lifecycle::the_halt_flag_halts(&server).await;
-        lifecycle::the_lead_is_handed_over(&server).await;
-        lifecycle::a_gateway_drains(&server).await;
+    server::on_a_server(async |server| {
+        orders_are_matched_and_kept(server).await;
+        a_fence_is_maintenance_and_a_restart_restores_the_book(server).await;
+        lifecycle::the_halt_flag_halts(server).await;
+        lifecycle::the_lead_is_handed_over(server).await;
+        lifecycle::a_gateway_drains(server).await;
         lifecycle::without_a_database_it_waits_and_can_be_stopped().await;
-        lifecycle::a_slow_build_is_slow(&server).await;
-        a_replayed_tail_gives_the_same_trades(&server).await;
-        another_schema_stops_old_releases(&server).await;
-        a_double_credit_is_found(&server).await;
-        lifecycle::a_restart_of_the_database_is_survived(&server).await;
-        if flyway::flyway_and_the_tool_agree(&server).await.is_none() {
+        lifecycle::a_slow_build_is_slow(server).await;
+        a_replayed_tail_gives_the_same_trades(server).await;
+        another_schema_stops_old_releases(server).await;
+        a_double_credit_is_found(server).await;
+        lifecycle::a_restart_of_the_database_is_survived(server).await;
+        if flyway::flyway_and_the_tool_agree(server).await.is_none() {
             left_out("the real Flyway; set FLYWAY_JARS to a folder with its jars");
         }
     });

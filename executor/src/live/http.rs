@@ -14,6 +14,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::settings::ServerSettings;
 use super::tls::{Roots, TlsSetupError, Trust, client_config};
+use crate::kubernetes::told_once;
 use crate::ports::{HttpClient, HttpError};
 
 /// Largest answer that is read, in bytes.
@@ -69,9 +70,9 @@ pub fn http_client_for(servers: &[(&str, &ServerSettings)]) -> Result<HttpClient
             let credentials = server.map_or(Ok(None), |server| authorization(&server.settings));
             async move {
                 let host = request.uri().host().unwrap_or_default().to_owned();
-                let failed = |error: &dyn std::error::Error| HttpError {
+                let failed = |error: &(dyn std::error::Error + 'static)| HttpError {
                     host: host.clone(),
-                    reason: chain(error),
+                    reason: told_once(error),
                 };
                 match credentials {
                     Ok(Some(value)) => {
@@ -130,18 +131,6 @@ fn authorization(settings: &ServerSettings) -> Result<Option<HeaderValue>, Strin
         .map_err(|_| "a token or password holds what no header can".to_owned())?;
     value.set_sensitive(true);
     Ok(Some(value))
-}
-
-/// An error with its sources.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

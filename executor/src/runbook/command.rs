@@ -5,7 +5,7 @@ mod checks;
 mod spec;
 
 pub use catalogue::{COMMANDS, Command, Kind};
-pub use spec::{CommandSpec, Effect, Followed, Missed, OnLedger, Value};
+pub use spec::{Asks, CommandSpec, Effect, Followed, Missed, OnLedger, Value};
 
 use std::ops::Range;
 use std::time::Duration;

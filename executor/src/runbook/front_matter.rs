@@ -255,7 +255,7 @@ impl Reader<'_, '_> {
 
     fn duration(&mut self, key: &str, node: &Node, max: Duration) -> Option<Duration> {
         if let Node::Scalar { text, .. } = node
-            && let Some(value) = suggest::duration(&text.value)
+            && let Some(value) = suggest::parse_duration(&text.value)
         {
             if !value.is_zero() && value <= max {
                 return Some(value);

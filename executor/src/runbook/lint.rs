@@ -237,19 +237,28 @@ impl Lint<'_, '_, '_> {
 
     /// What must come after a command, whenever that is done.
     fn followed(&mut self) {
-        for at in self.run(|it| it.spec().followed.is_some()) {
-            let Some(followed) = self.runbook.steps[at].command.spec().followed else {
-                continue;
-            };
-            let later = self.run(|it| it.kind() == followed.by);
-            if !later.iter().any(|it| *it > at && self.covers(*it, at)) {
-                self.warn_at(
-                    at,
-                    followed.code,
-                    followed.message,
-                    followed.label,
-                    followed.help,
-                );
+        for phase in [Phase::Run, Phase::After] {
+            for at in self.at(phase, |it| it.spec().followed.is_some()) {
+                let Some(followed) = self.runbook.steps[at].command.spec().followed else {
+                    continue;
+                };
+                let first_of = |kind| {
+                    let of_kind = self.at(phase, |it| it.kind() == kind);
+                    of_kind.into_iter().find(|it| *it > at)
+                };
+                let later = self.at(phase, |it| it.kind() == followed.by);
+                let later = later
+                    .into_iter()
+                    .find(|it| *it > at && self.covers(*it, at));
+                let limit = followed
+                    .ahead_of
+                    .and_then(|(kind, why)| Some((first_of(kind)?, why)));
+                let message = match (later, limit) {
+                    (None, _) => followed.message,
+                    (Some(later), Some((limit, why))) if later > limit => why,
+                    (Some(_), _) => continue,
+                };
+                self.warn_at(at, followed.code, message, followed.label, followed.help);
             }
         }
     }

@@ -25,7 +25,7 @@ mod yaml;
 
 pub use crate::exposition::Series;
 pub use command::{
-    COMMANDS, Command, CommandSpec, Effect, Followed, Kind, Missed, OnLedger, Value,
+    Asks, COMMANDS, Command, CommandSpec, Effect, Followed, Kind, Missed, OnLedger, Value,
 };
 pub use lint::Parsed;
 pub use model::{
@@ -33,6 +33,7 @@ pub use model::{
 };
 pub use protection::Protection;
 pub use source::{Mistake, RunbookErrors};
+pub use suggest::parse_duration;
 
 #[cfg(test)]
 mod tests;

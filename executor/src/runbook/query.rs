@@ -116,21 +116,12 @@ pub(super) fn filled_in(text: &str) -> String {
 
 fn brackets_close(text: &str) -> bool {
     let mut open = Vec::new();
-    let mut quote = None;
-    let mut escaped = false;
+    let mut strings = promql::Strings::default();
     for c in text.chars() {
-        if let Some(end) = quote {
-            if escaped {
-                escaped = false;
-            } else if c == '\\' && end == '"' {
-                escaped = true;
-            } else if c == end {
-                quote = None;
-            }
+        if strings.take(c) {
             continue;
         }
         match c {
-            '"' | '`' => quote = Some(c),
             '(' => open.push(')'),
             '[' => open.push(']'),
             '{' => open.push('}'),
@@ -138,5 +129,5 @@ fn brackets_close(text: &str) -> bool {
             _ => {}
         }
     }
-    quote.is_none() && open.is_empty()
+    !strings.is_open() && open.is_empty()
 }

@@ -394,7 +394,7 @@ fn unknown_value<T>(
 }
 
 fn duration(key: &str, value: &Spanned<String>, findings: &mut Findings<'_>) -> Option<Duration> {
-    let read = suggest::duration(&value.value);
+    let read = suggest::parse_duration(&value.value);
     if read.is_none() {
         findings.error(
             "attribute-type",

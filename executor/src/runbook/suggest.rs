@@ -36,8 +36,9 @@ pub(super) fn list(words: &[&str]) -> String {
         .join(", ")
 }
 
-/// Reads `500ms`, `60s`, `5m`, `1h`, `1m30s`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// Reads `500ms`, `60s`, `5m`, `1h`, `1m30s`, as runbooks and scenario files write a duration.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total_ms = 0_u64;
     if rest.is_empty() {
@@ -64,7 +65,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(total_ms))
 }
 
-/// A duration as [`duration`] reads it.
+/// A duration as [`parse_duration`] reads it.
 pub(super) fn show(duration: Duration) -> String {
     let ms = duration.as_millis();
     if !ms.is_multiple_of(1_000) {

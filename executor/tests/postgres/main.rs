@@ -5,6 +5,11 @@ mod exchange;
 mod fence;
 mod names;
 mod rights;
+#[expect(
+    dead_code,
+    reason = "the tests that share the file need different parts of it"
+)]
+#[path = "../../../tests/support/postgres.rs"]
 mod server;
 mod sessions;
 mod signals;

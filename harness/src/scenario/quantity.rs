@@ -59,34 +59,10 @@ impl fmt::Display for PartsPerMillion {
 /// # Errors
 /// What is wrong with it.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("`{text}` is not a duration: write for instance \"90s\", \"15m\" or \"250ms\"");
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    let mut millis = 0_u64;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = &rest[digits..];
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let scale = match &rest[..unit] {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            _ => return Err(wrong()),
-        };
-        rest = &rest[unit..];
-        millis = number
-            .checked_mul(scale)
-            .and_then(|ms| millis.checked_add(ms))
-            .ok_or_else(wrong)?;
-    }
-    Ok(Duration::from_millis(millis))
+    let read = executor::runbook::parse_duration(text.trim());
+    read.ok_or_else(|| {
+        format!("`{text}` is not a duration: write for instance \"90s\", \"15m\" or \"250ms\"")
+    })
 }
 
 /// Writes a duration so that [`parse_duration`] reads it back; below a millisecond nothing is kept.

@@ -1,7 +1,8 @@
 //! The smallest cases of a campaign's failures: of each scenario and oracle, the first drill that failed is cut down.
 //!
-//! There is no other runbook that would have to pass, so two things keep a cut from ending at some other failure: the class of
-//! what was found stays the same (the oracle, what it found, and the step or service that it is about), and a fault stays in if the scenario expects what it expects because of it.
+//! There is no other runbook that would have to pass, so two things keep a cut from ending at some other failure:
+//! the class of what was found stays the same (the oracle, what it found, and the step or service that it is about),
+//! and a fault stays in if the scenario expects what it expects because of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ fn needed(scenario: &Scenario) -> Vec<&Fault> {
         .collect()
 }
 
-/// The indexes of the drills that would be cut down: the first of each scenario and oracle that failed, in the simulation.
+/// The indexes of the drills that would be cut down: the first of each scenario and oracle that failed,
+/// in the simulation.
 #[must_use]
 pub fn cases(results: &[DrillResult]) -> Vec<usize> {
     let mut first = BTreeMap::new();
@@ -63,8 +65,9 @@ pub fn budget(cases: usize) -> u32 {
     (ALL / cases).clamp(1, EACH)
 }
 
-/// Cuts down the drills at [`cases`] of `results`, which are those of `plans` in the same order, on `jobs` threads, and notes what is
-/// left as their [`Smallest`]. `finished` is called after each drill. Once `stop` is set, what has been found so far is noted.
+/// Cuts down the drills at [`cases`] of `results`, which are those of `plans` in the same order, on `jobs` threads, and
+/// notes what is left as their [`Smallest`]. `finished` is called after each drill. Once `stop` is set,
+/// what has been found so far is noted.
 ///
 /// # Errors
 /// The first [`WorldError`], in the order of the drills.

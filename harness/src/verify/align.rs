@@ -1,8 +1,9 @@
-//! A new name is no change: steps and triggers of the candidate that are the baseline's by another name get the baseline's names back.
+//! A new name is no change: steps and triggers of the candidate that are the baseline's by another name get the
+//! baseline's names back.
 //!
-//! Whatever comes later, the faults of scenarios that hang on a step among it, then knows one name for one thing. Steps are matched by
-//! what they do, so that a step that is renamed and weakened is told as weakened. The names are put back in the candidate's text, which
-//! replay tokens carry.
+//! Whatever comes later, the faults of scenarios that hang on a step among it, then knows one name for one thing.
+//! Steps are matched by what they do, so that a step that is renamed and weakened is told as weakened.
+//! The names are put back in the candidate's text, which replay tokens carry.
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
@@ -60,7 +61,8 @@ fn put_by(nth: usize) -> String {
     format!("step-between-names-{nth}")
 }
 
-/// Old name to new name of the steps that go on under another name. A name that goes on with another command is another step's.
+/// Old name to new name of the steps that go on under another name.
+/// A name that goes on with another command is another step's.
 fn steps<'a>(old: &'a Runbook, new: &'a Runbook) -> BTreeMap<&'a str, &'a str> {
     let has = |runbook: &Runbook, step: &Step| {
         let mut steps = runbook.steps.iter();

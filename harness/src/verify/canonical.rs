@@ -48,7 +48,8 @@ impl Side {
         &self.loaded.runbook
     }
 
-    /// This side with another runbook, made from its own. The text stays: such a side is for drills whose tokens nobody is shown.
+    /// This side with another runbook, made from its own. The text stays:
+    /// such a side is for drills whose tokens nobody is shown.
     #[must_use]
     pub fn altered(&self, runbook: Runbook) -> Self {
         let canonical = canonical(&runbook);
@@ -92,8 +93,8 @@ pub fn canonical(runbook: &Runbook) -> Runbook {
     same
 }
 
-/// Durations that stand in for `$WINDOW`, which is none to the parser, and how the parser writes them. Three, so that one is left where a
-/// text has another one itself.
+/// Durations that stand in for `$WINDOW`, which is none to the parser, and how the parser writes them.
+/// Three, so that one is left where a text has another one itself.
 const WINDOWS: [(&str, &str); 3] = [
     ("7919s", "2h11m59s"),
     ("7927s", "2h12m7s"),
@@ -124,19 +125,13 @@ pub(super) fn asked_promql(query: &str) -> String {
 pub(super) fn logql(query: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut out = String::new();
-    let (mut quote, mut escaped, mut comment, mut blank) = (None, false, false, false);
+    let (mut strings, mut comment, mut blank) = (promql::Strings::default(), false, false);
     for c in query.chars() {
         if comment {
             comment = c != '\n';
-        } else if let Some(end) = quote {
+        } else if strings.take(c) {
             out.push(c);
-            if escaped {
-                escaped = false;
-            } else if c == '\\' && end == '"' {
-                escaped = true;
-            } else if c == end {
-                quote = None;
-            }
+            blank = false;
         } else if c == '#' || c.is_whitespace() {
             comment = c == '#';
             blank = true;
@@ -145,7 +140,6 @@ pub(super) fn logql(query: &str) -> String {
                 out.push(' ');
             }
             blank = false;
-            quote = matches!(c, '"' | '`').then_some(c);
             out.push(c);
         }
     }

@@ -83,7 +83,8 @@ pub struct Measure {
     pub better: u64,
     /// The smallest margin of its pairs.
     pub margin: i64,
-    /// The median of the paired differences, candidate less baseline, and its interval at 95 %, if there are enough pairs.
+    /// The median of the paired differences, candidate less baseline, and its interval at 95 %,
+    /// if there are enough pairs.
     pub difference: (i64, Option<(i64, i64)>),
     /// What 99 % of the paired differences do not exceed, at 95 %; `None`: not shown by so few pairs.
     pub p99_at_most: Option<i64>,
@@ -92,7 +93,8 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// The p-value of the sign test: so many worse pairs, or more, were the candidate worse in at most half of all drills.
+    /// The p-value of the sign test: so many worse pairs, or more,
+    /// were the candidate worse in at most half of all drills.
     #[must_use]
     pub fn sign_test(&self) -> f64 {
         at_least(self.worse, self.pairs, 0.5)
@@ -138,7 +140,8 @@ impl Pair {
         self.baseline.verdict == Verdict::Pass && self.candidate.verdict == Verdict::Fail
     }
 
-    /// Harm that the candidate does and the baseline does not, or not half as much of, whatever else came of the two drills.
+    /// Harm that the candidate does and the baseline does not, or not half as much of,
+    /// whatever else came of the two drills.
     pub fn new_harm(&self) -> impl Iterator<Item = &str> {
         let harm = self.candidate.harm.iter().filter(|(what, extent)| {
             let before = self.baseline.harm.get(*what);
@@ -190,7 +193,8 @@ impl Comparison {
         self.pairs.iter().find(|pair| pair.is_newly_failing())
     }
 
-    /// Compares what is known of both sides. `seen` holds the courses of pairs that were met before, in other scenarios too.
+    /// Compares what is known of both sides. `seen` holds the courses of pairs that were met before,
+    /// in other scenarios too.
     #[must_use]
     pub fn of(
         runs: &Runs<'_>,
@@ -255,8 +259,8 @@ fn count(pairs: &[Pair]) -> Counts {
     counts
 }
 
-/// What of a scenario's rollback a person has to do if the executor has done `done`: the steps of the plan that did not end
-/// well. Without a plan, all of the runbook's.
+/// What of a scenario's rollback a person has to do if the executor has done `done`: the steps of the plan that did not
+/// end well. Without a plan, all of the runbook's.
 fn left_to_people(
     scenario: &Scenario,
     side: &Side,

@@ -1,15 +1,17 @@
 //! Exact statements about pairs of drills: nothing is resampled, and no distribution of times is assumed.
 //!
-//! - **Is a measure worse?** Each pair either is worse by more than the margin or is not, so their number is binomial. The sign test holds
-//!   it against one half ([`at_least`]): if that is refuted, more than half of all drills get worse by more than the margin.
-//! - **How rare is it?** The interval of Clopper and Pearson for the share of such pairs ([`share_ppm`]); to show that it is below 1 % at 95 %
-//!   takes 299 pairs without one ([`trials_needed`]).
+//! - **Is a measure worse?** Each pair either is worse by more than the margin or is not, so their number is binomial.
+//!   The sign test holds it against one half ([`at_least`]): if that is refuted, more than half of all drills get worse
+//!   by more than the margin.
+//! - **How rare is it?** The interval of Clopper and Pearson for the share of such pairs ([`share_ppm`]);
+//!   to show that it is below 1 % at 95 % takes 299 pairs without one ([`trials_needed`]).
 //! - **By how much at worst?** An order statistic of the paired differences bounds their 99th percentile from above
 //!   ([`upper_bound`]). With fewer than 299 pairs there is no such bound at 95 %, whatever they are.
-//! - **How many questions are asked?** Holm's step-down procedure ([`holm`]) keeps the probability that any of them is answered wrongly.
+//! - **How many questions are asked?** Holm's step-down procedure ([`holm`]) keeps the probability that any of them is
+//!   answered wrongly.
 //!
-//! Sources: Clopper and Pearson, Biometrika 26 (1934); Holm, Scandinavian Journal of Statistics 6 (1979); David and Nagaraja, Order Statistics,
-//! section 7.1 (bounds of quantiles).
+//! Sources: Clopper and Pearson, Biometrika 26 (1934); Holm, Scandinavian Journal of Statistics 6 (1979);
+//! David and Nagaraja, Order Statistics, section 7.1 (bounds of quantiles).
 
 use statrs::distribution::{Beta, ContinuousCDF as _};
 use statrs::function::beta::beta_reg;
@@ -36,15 +38,15 @@ pub fn at_least(hits: u64, of: u64, share: f64) -> f64 {
     beta_reg(hits as f64, (of - hits + 1) as f64, share)
 }
 
-/// The p-value of the exact test of McNemar, one-sided: as many pairs that got worse, or more, if each of the `worse + better` that differ
-/// were as likely to get better.
+/// The p-value of the exact test of McNemar, one-sided: as many pairs that got worse, or more, if each of the `worse +
+/// better` that differ were as likely to get better.
 #[must_use]
 pub fn mcnemar(worse: u64, better: u64) -> f64 {
     at_least(worse, worse + better, 0.5)
 }
 
-/// Which of the hypotheses with these p-values are rejected, if the probability of rejecting any true one is to stay within `alpha`
-/// (0 to 1).
+/// Which of the hypotheses with these p-values are rejected, if the probability of rejecting any true one is to stay
+/// within `alpha` (0 to 1).
 #[must_use]
 pub fn holm(p_values: &[f64], alpha: f64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
@@ -60,7 +62,8 @@ pub fn holm(p_values: &[f64], alpha: f64) -> Vec<bool> {
     rejected
 }
 
-/// The exact interval of a share of which `hits` of `of` were seen, in millionths (rounded outwards), at 95 %. One-sided if all or none hit.
+/// The exact interval of a share of which `hits` of `of` were seen, in millionths (rounded outwards), at 95 %.
+/// One-sided if all or none hit.
 #[must_use]
 pub fn share_ppm(hits: u64, of: u64) -> (u64, u64) {
     if of == 0 {
@@ -84,8 +87,8 @@ pub fn share_ppm(hits: u64, of: u64) -> (u64, u64) {
     (ppm(low).floor() as u64, ppm(high).ceil() as u64)
 }
 
-/// Whether `hits` of `of` show at 95 % that hits are rarer than `share_ppm` millionths: so few would be seen with at most 5 %, were they
-/// not.
+/// Whether `hits` of `of` show at 95 % that hits are rarer than `share_ppm` millionths: so few would be seen with at
+/// most 5 %, were they not.
 #[must_use]
 pub fn is_rarer(hits: u64, of: u64, share_ppm: u32) -> bool {
     if hits == 0 {
@@ -111,8 +114,8 @@ pub fn trials_needed(share_ppm: u32) -> u64 {
     n
 }
 
-/// How many trials would be enough to show that hits are rarer than `share_ppm`, if they go on as `hits` of `of` did. `None`: hits are so
-/// frequent that no number up to a million would.
+/// How many trials would be enough to show that hits are rarer than `share_ppm`, if they go on as `hits` of `of` did.
+/// `None`: hits are so frequent that no number up to a million would.
 #[must_use]
 pub(super) fn trials_to_show(hits: u64, of: u64, share_ppm: u32) -> Option<u64> {
     let least = trials_needed(share_ppm);
@@ -131,8 +134,9 @@ pub(super) fn trials_to_show(hits: u64, of: u64, share_ppm: u32) -> Option<u64> 
     None
 }
 
-/// A bound from above of the quantile `share_ppm` of what `values` are drawn from, at 95 %: the smallest of them of which so many lie
-/// at or above that it is one. `None`: there are too few; 299 are needed for the 99th percentile. Sorts `values`.
+/// A bound from above of the quantile `share_ppm` of what `values` are drawn from, at 95 %: the smallest of them of
+/// which so many lie at or above that it is one. `None`: there are too few;
+/// 299 are needed for the 99th percentile. Sorts `values`.
 #[must_use]
 pub fn upper_bound(values: &mut [i64], share_ppm: u32) -> Option<i64> {
     values.sort_unstable();
@@ -144,8 +148,9 @@ pub fn upper_bound(values: &mut [i64], share_ppm: u32) -> Option<i64> {
     values.get(usize::try_from(of - 1 - above).ok()?).copied()
 }
 
-/// An interval of the median of what `values` are drawn from, at 95 % or more: a pair of order statistics. `None`: there are fewer than six,
-/// of which even the least and the greatest hold the median with less (five: 93.75 %). Sorts `values`.
+/// An interval of the median of what `values` are drawn from, at 95 % or more: a pair of order statistics.
+/// `None`: there are fewer than six, of which even the least and the greatest hold the median with less (five:
+/// 93.75 %). Sorts `values`.
 #[must_use]
 pub fn median_interval(values: &mut [i64]) -> Option<(i64, i64)> {
     values.sort_unstable();
@@ -248,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_wrong_rejection_by_any_of_many_is_as_rare_as_said() {
-        // All pairs of three scenarios and two measures at their hypothesis' edge: by brute force over the numbers of one measure.
+        // All pairs of three scenarios and two measures at their hypothesis' edge:
+        // by brute force over the numbers of one measure.
         let (of, measures) = (12_u64, 6_usize);
         let exact = by_trial(of, 0.5);
         let kept: f64 = (0..=of)

@@ -145,7 +145,8 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The one number of seeds that would be enough for everything that more seeds can show; `None`: nothing, or something else is wanting.
+    /// The one number of seeds that would be enough for everything that more seeds can show; `None`:
+    /// nothing, or something else is wanting.
     #[must_use]
     pub fn seeds_enough(&self) -> Option<u64> {
         let wanted = self.reasons.iter().filter_map(|r| match r.remedy {

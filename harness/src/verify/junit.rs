@@ -1,7 +1,7 @@
 //! `junit.xml` of a comparison: a case for the answer, and one for each scenario.
 //!
-//! A scenario's case fails where the candidate fails newly or does new harm. It is an error where its pairs show nothing.
-//! The answer's case fails on a rejection, and is an error where neither is shown, as that is no pass.
+//! A scenario's case fails where the candidate fails newly or does new harm. It is an error where its pairs show
+//! nothing. The answer's case fails on a rejection, and is an error where neither is shown, as that is no pass.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 

@@ -1,16 +1,18 @@
-//! Which of the candidate's drills need not be performed: those in which an executor that follows it would do, request for request, what the
-//! baseline's did.
+//! Which of the candidate's drills need not be performed: those in which an executor that follows it would do, request
+//! for request, what the baseline's did.
 //!
-//! Before a deployment an executor knows of its runbook the [`Terms`](executor::runbook::Terms), the steps of `prepare` and what they must
-//! keep their hands off; from the trigger on, the terms and the plan. The plan follows from the runbook and what was observed, and from
-//! nothing else ([`plan`]). A drill tells what its executor observed, so both plans can be made from that and compared. Where they are
-//! the same but for what people read, so are the two drills: the simulated world is deterministic.
+//! Before a deployment an executor knows of its runbook the [`Terms`](executor::runbook::Terms), the steps of `prepare`
+//! and what they must keep their hands off; from the trigger on, the terms and the plan. The plan follows from the
+//! runbook and what was observed, and from nothing else ([`plan`]). A drill tells what its executor observed, so both
+//! plans can be made from that and compared. Where they are the same but for what people read, so are the two drills:
+//! the simulated world is deterministic.
 //!
-//! Budgets are compared with the clock only. If no step came near its budget under either runbook, each such comparison comes out alike,
-//! whatever the budget. That is taken for granted only where nothing had to be tried again, since what refusals cost is weighed against
-//! what later budgets leave over.
+//! Budgets are compared with the clock only. If no step came near its budget under either runbook, each such comparison
+//! comes out alike, whatever the budget. That is taken for granted only where nothing had to be tried again, since what
+//! refusals cost is weighed against what later budgets leave over.
 //!
-//! Nobody has to believe this: of these drills, one in [`SAMPLE`] is performed all the same (see [`Runs`](super::Runs)).
+//! Nobody has to believe this: of these drills, one in [`SAMPLE`] is performed all the same (see
+//! [`Runs`](super::Runs)).
 
 use std::time::Duration;
 
@@ -26,7 +28,8 @@ use crate::verdict::Verdict;
 /// Of this many drills that need not be performed, one is.
 pub(super) const SAMPLE: u64 = 16;
 
-/// A step that ended so much before its budget did was not hurried by it. The shortest pause before another try is a fifth of that.
+/// A step that ended so much before its budget did was not hurried by it.
+/// The shortest pause before another try is a fifth of that.
 const AHEAD: Duration = Duration::from_millis(500);
 
 /// Two runbooks that differ at most from the plan on.
@@ -50,7 +53,8 @@ impl<'a> Likeness<'a> {
         })
     }
 
-    /// Whether the candidate's drill would be as the baseline's was. Only a pass is believed: what fails is worth a drill.
+    /// Whether the candidate's drill would be as the baseline's was. Only a pass is believed:
+    /// what fails is worth a drill.
     pub(super) fn holds_in(&self, scenario: &Scenario, drill: &DrillResult) -> bool {
         if drill.verdicts.overall != Verdict::Pass {
             return false;

@@ -218,7 +218,8 @@ fn too_often(question: &Question, comparisons: &[Comparison]) -> Vec<Reason> {
         .collect()
 }
 
-/// What must be shown of all drills together before a candidate is adopted. All of it must hold, so each may be shown at 95 %.
+/// What must be shown of all drills together before a candidate is adopted. All of it must hold,
+/// so each may be shown at 95 %.
 fn pooled(terms: &Terms, comparisons: &[Comparison], seeds: u64) -> Vec<Reason> {
     let tolerance = terms.new_failures_max_ppm;
     let most = tenths_of_percent(u64::from(tolerance));

@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::scenario::{Scenario, UndoScripts};
 use crate::worlds::common::manifests::{environment, pod_template, replicas, selector};
 
-/// The state after the deployment of `scenario`, as an executor that follows `runbook` would have recorded and found it. `None`: nothing
-/// triggers there, so nothing is planned, or the runbook lacks the trigger.
+/// The state after the deployment of `scenario`, as an executor that follows `runbook` would have recorded and found
+/// it. `None`: nothing triggers there, so nothing is planned, or the runbook lacks the trigger.
 pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option<Observed> {
     let expected = scenario.expect.trigger.as_deref()?;
     let trigger = runbook.triggers.iter().find(|t| t.name == expected)?;

@@ -1,5 +1,5 @@
-//! `report.html` of a comparison: may the runbook be adopted, why, what changes, and how to repeat it. It is of the same
-//! kind as the page about drills: one file that fetches nothing.
+//! `report.html` of a comparison: may the runbook be adopted, why, what changes, and how to repeat it. It is of the
+//! same kind as the page about drills: one file that fetches nothing.
 
 use maud::{Markup, html};
 

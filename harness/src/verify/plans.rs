@@ -1,7 +1,8 @@
 //! What each scenario's plan becomes, in words: so that a reviewer sees the change before any number.
 //!
-//! Both runbooks are planned by the executor's own planner against the same state. Steps are matched by name: the longest common
-//! subsequence stays, what is missing from it in one plan is gone or new, and what is missing in both has moved.
+//! Both runbooks are planned by the executor's own planner against the same state. Steps are matched by name:
+//! the longest common subsequence stays, what is missing from it in one plan is gone or new,
+//! and what is missing in both has moved.
 
 use std::collections::BTreeMap;
 
@@ -131,8 +132,8 @@ pub(super) fn by_name(runbook: &Runbook) -> BTreeMap<&str, &Step> {
         .collect()
 }
 
-/// The steps of both runbooks that have moved past one that acts, or act themselves and have moved, each with the step that it comes after
-/// now.
+/// The steps of both runbooks that have moved past one that acts, or act themselves and have moved, each with the step
+/// that it comes after now.
 pub(super) fn moved<'a>(old: &'a Runbook, new: &'a Runbook) -> Vec<(&'a str, Option<&'a str>)> {
     let (of_old, of_new) = (by_name(old), by_name(new));
     let names = |steps: &'a [Step], other: &BTreeMap<&str, &Step>| -> Vec<&'a str> {

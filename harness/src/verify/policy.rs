@@ -1,10 +1,11 @@
 //! What drills must try before they can settle it: a change of a step, a check or a trigger.
 //!
-//! Drills find what happens in the scenarios that there are. A fence that keeps a writer out that missed the flag does nothing in a drill in
-//! which every writer sees the flag, so such drills pass without it. The rules here compare the two runbooks; each change that might weaken
-//! something is a [`Concern`], and says what would show that a drill tries it ([`Needs`]): mostly that the baseline itself is judged
-//! otherwise there once the part in question does nothing. [`trials`](super::trials) performs those drills; no rule guesses which they are.
-//! A few changes are wrong by arithmetic or by the procedure's own words; those reject.
+//! Drills find what happens in the scenarios that there are. A fence that keeps a writer out that missed the flag does
+//! nothing in a drill in which every writer sees the flag, so such drills pass without it. The rules here compare the
+//! two runbooks; each change that might weaken something is a [`Concern`], and says what would show that a drill tries
+//! it ([`Needs`]): mostly that the baseline itself is judged otherwise there once the part in question does nothing.
+//! [`trials`](super::trials) performs those drills; no rule guesses which they are. A few changes are wrong by
+//! arithmetic or by the procedure's own words; those reject.
 
 mod front_matter;
 mod steps;
@@ -107,8 +108,8 @@ impl Found {
     }
 }
 
-/// Whether a value that satisfies `old` less strictly satisfies `new`: for an expectation, more values pass; for a trigger
-/// (`expectation` false), fewer values fire.
+/// Whether a value that satisfies `old` less strictly satisfies `new`: for an expectation, more values pass;
+/// for a trigger (`expectation` false), fewer values fire.
 fn loosened(old: Condition, new: Condition, expectation: bool) -> bool {
     use Operator::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
     let wider = match (old.operator, new.operator) {
@@ -202,8 +203,8 @@ fn warnings(old: &Side, new: &Side, found: &mut Found) {
         };
         let change = format!("line {}: {}", warning.line, warning.message);
         match protection {
-            // Writers are stopped in the database before anything rewrites the ledger, and logs are saved before the pods go: the
-            // project and the written procedure say so without a condition.
+            // Writers are stopped in the database before anything rewrites the ledger, and logs are saved before the
+            // pods go: the project and the written procedure say so without a condition.
             Protection::Fence | Protection::Logs => {
                 found.wrong(protection, change, warning.help.clone());
             }

@@ -1,11 +1,13 @@
 //! Drills for a comparison, none of them run twice.
 //!
-//! A drill is a pure function of (scenario, seed, what the runbook makes the executor do), so its result is kept under just these. Order and
-//! number of threads change nothing. A drill of the candidate's in which its executor would do what the baseline's did
-//! ([`likeness`](super::likeness)) is not performed but for a sample; should that show a difference, all are.
+//! A drill is a pure function of (scenario, seed, what the runbook makes the executor do), so its result is kept under
+//! just these. Order and number of threads change nothing. A drill of the candidate's in which its executor would do
+//! what the baseline's did ([`likeness`](super::likeness)) is not performed but for a sample;
+//! should that show a difference, all are.
 //!
-//! The seed of a drill is derived from the seed that was asked for and the scenario's name ([`drill_seed`]): scenarios that shared their
-//! seeds would share their clients' draws too, and so many drills would show little more than one.
+//! The seed of a drill is derived from the seed that was asked for and the scenario's name ([`drill_seed`]):
+//! scenarios that shared their seeds would share their clients' draws too,
+//! and so many drills would show little more than one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -43,8 +45,8 @@ pub struct Brief {
     pub unanswered: Option<u64>,
     /// Digest of what the clients saw, second by second.
     pub course: u64,
-    /// What harm was done that no circumstance excuses, by the oracle that found it and what it found; and how much of it, where it is
-    /// counted.
+    /// What harm was done that no circumstance excuses, by the oracle that found it and what it found; and how much of
+    /// it, where it is counted.
     pub harm: BTreeMap<String, u64>,
     /// Clients' error rate after recovery, in millionths.
     pub error_rate_ppm: Option<u64>,
@@ -131,7 +133,8 @@ fn extent(finding: &Finding) -> u64 {
     }
 }
 
-/// Requests answered, and not answered, from the second of the trigger on until the clients saw recovery or the drill ended.
+/// Requests answered, and not answered, from the second of the trigger on until the clients saw recovery or the drill
+/// ended.
 fn between(course: &Course) -> Option<(u64, u64)> {
     let second = |ms: u64| usize::try_from(ms / 1_000).unwrap_or(usize::MAX);
     let from = second(course.trigger_ms?);
@@ -149,7 +152,8 @@ fn between(course: &Course) -> Option<(u64, u64)> {
     Some(sum)
 }
 
-/// The seed of the drill of `scenario` that has the number `seed` in a verify: a stream of its own for each scenario's name.
+/// The seed of the drill of `scenario` that has the number `seed` in a verify:
+/// a stream of its own for each scenario's name.
 #[must_use]
 pub fn drill_seed(scenario: &Scenario, seed: u64) -> u64 {
     Rng::derive(seed, &format!("verify/{}", scenario.name)).next_u64()

@@ -1,4 +1,5 @@
-//! The judgement for people and machines: the answer first, why, and on one screen; the numbers are for whoever asks for them.
+//! The judgement for people and machines: the answer first, why, and on one screen;
+//! the numbers are for whoever asks for them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! The smallest case that still shows a new failure: the baseline still passes, and the candidate still fails by the same oracle.
+//! The smallest case that still shows a new failure: the baseline still passes,
+//! and the candidate still fails by the same oracle.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! Which drills try a change: those in which the changed part was carried out and mattered.
 //!
-//! Whether a part matters in a drill is found by leaving it out: the baseline is drilled again with a part that does nothing
-//! ([`Vacuous`]). Where that drill fails and the baseline's passes, the part alone stands between the two, and a candidate that passes there has
-//! shown that its own part does as well. One drill of each scenario tells which scenarios are worth more; these are gone through until there
-//! are enough.
+//! Whether a part matters in a drill is found by leaving it out: the baseline is drilled again with a part that does
+//! nothing ([`Vacuous`]). Where that drill fails and the baseline's passes, the part alone stands between the two, and
+//! a candidate that passes there has shown that its own part does as well. One drill of each scenario tells which
+//! scenarios are worth more; these are gone through until there are enough.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -130,7 +130,8 @@ fn matters(
     };
     let all: Vec<Vec<Case>> = comparisons.iter().map(cases).collect();
     trial.carried_out = all.iter().map(|cases| cases.len() as u64).sum();
-    // Only a failure is another judgement: a drill that shows nothing may just have lost the step that a fault hangs on.
+    // Only a failure is another judgement: a drill that shows nothing may just have lost the step that a fault hangs
+    // on.
     let fails = |runs: &Runs<'_>, (scenario, seed): &Case| {
         let brief = runs.get_case(&altered, scenario, *seed);
         brief.is_some_and(|brief| brief.verdict == Verdict::Fail)

@@ -1,5 +1,5 @@
-//! The baseline with one part that does nothing. A drill tries that part only if it carries the part out and the baseline, so altered, is judged
-//! otherwise there.
+//! The baseline with one part that does nothing. A drill tries that part only if it carries the part out and the
+//! baseline, so altered, is judged otherwise there.
 
 use std::time::Duration;
 
@@ -76,7 +76,8 @@ impl Vacuous {
         }
         let how = format!("if `{}` took every value for good", step.name);
         Self::of_step(old, step, how, |step| {
-            // The query and what is expected stay, since they date the recovery and are written down: only the value is always a good one.
+            // The query and what is expected stay, since they date the recovery and are written down:
+            // only the value is always a good one.
             if let (Command::PromQuery { query }, Some(expect)) = (&mut step.command, step.expect) {
                 let good = [0.0, expect.value, expect.value - 1.0, expect.value + 1.0];
                 let good = good.into_iter().find(|v| expect.holds(*v) == Some(true));
@@ -158,7 +159,8 @@ impl Vacuous {
         }
     }
 
-    /// With `trigger` firing as soon as its condition holds: only a drill in which it comes near that is judged otherwise.
+    /// With `trigger` firing as soon as its condition holds: only a drill in which it comes near that is judged
+    /// otherwise.
     pub(super) fn without_debounce(old: &Runbook, trigger: &Trigger) -> Self {
         let mut runbook = old.clone();
         for other in &mut runbook.triggers {
@@ -197,8 +199,8 @@ mod tests {
     #[test]
     fn every_check_that_cannot_fail_does_nothing_where_it_alone_matters() {
         let built_in = Side::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
-        // For each the scenario in which it alone stands between a bad state and a claim of recovery, once the failures of those
-        // that would see the same are passed over.
+        // For each the scenario in which it alone stands between a bad state and a claim of recovery, once the failures
+        // of those that would see the same are passed over.
         let checks: [(&str, &str, &[&str]); 7] = [
             ("check-health", "check-health", &[]),
             ("check-build", "check-build", &[]),

@@ -8,6 +8,7 @@ use dex::order_log::replay_into;
 use dex::release::Build;
 use dex::rows;
 use dex::types::Seq;
+use dex::with_causes;
 
 use super::pod::{Answer, Hop};
 use super::role::Role;
@@ -109,7 +110,7 @@ impl Exchange {
         }
         rows::decode(build, &rows::encode(ledger.schema(), ledger.state()))
             .map(|_| ())
-            .map_err(|error| chain(&error))
+            .map_err(|error| with_causes(&error))
     }
 
     /// A matching pod takes the lead.
@@ -155,7 +156,7 @@ impl Exchange {
                 self.prepare_leader(at);
                 self.find_next_hop();
             }
-            Err(error) => self.fail(at, pod, chain(&error)),
+            Err(error) => self.fail(at, pod, with_causes(&error)),
         }
     }
 
@@ -248,7 +249,7 @@ impl Exchange {
                     );
                 }
                 Err(error) => {
-                    self.fail(at, index, chain(&error));
+                    self.fail(at, index, with_causes(&error));
                     return Readiness::Refused(
                         Answer::Internal,
                         "matching engine cannot read the ledger",
@@ -392,16 +393,4 @@ impl Exchange {
             );
         }
     }
-}
-
-/// An error with everything that caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -83,6 +83,12 @@ pub(crate) fn decode(s: &str, plus: bool) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// The label whose values the endpoint `label/NAME/values` lists.
+pub(crate) fn label_of(endpoint: &str) -> Option<String> {
+    let name = endpoint.strip_prefix("label/")?.strip_suffix("/values")?;
+    Some(decode(name, false))
+}
+
 /// Unix nanoseconds of an RFC 3339 time.
 pub(crate) fn rfc3339_ns(s: &str) -> Option<i64> {
     let t: jiff::Timestamp = s.parse().ok()?;
@@ -98,44 +104,12 @@ pub(crate) fn time_ms(s: &str) -> Result<i64, String> {
         .ok_or_else(|| format!("cannot parse {s:?} to a valid timestamp"))
 }
 
-/// Milliseconds of a duration as Prometheus writes it (`1h30m`, `15s`, `250ms`): units in falling order, each at most once.
-pub(crate) fn prometheus_duration_ms(s: &str) -> Option<i64> {
-    const UNITS: [(&str, i64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let mut rest = s;
-    let mut next_unit = 0;
-    let mut total = 0_i64;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let n: i64 = rest[..digits].parse().ok()?;
-        let unit_end = rest[digits..]
-            .find(|c: char| !c.is_ascii_lowercase())
-            .map_or(rest.len(), |i| digits + i);
-        let unit = &rest[digits..unit_end];
-        let i = UNITS.iter().position(|(u, _)| *u == unit)?;
-        if i < next_unit {
-            return None;
-        }
-        next_unit = i + 1;
-        total = total.checked_add(n.checked_mul(UNITS[i].1)?)?;
-        rest = &rest[unit_end..];
-    }
-    (next_unit > 0).then_some(total)
-}
-
 /// Milliseconds of a `step` parameter: seconds as a decimal number, or a duration.
 pub(crate) fn step_ms(s: &str) -> Result<i64, String> {
     let seconds = s.parse::<f64>().ok().filter(|f| f.abs() < 9e12);
     seconds
         .map(|f| (f * 1_000.0) as i64)
-        .or_else(|| prometheus_duration_ms(s))
+        .or_else(|| promql::duration_ms(s))
         .ok_or_else(|| format!("cannot parse {s:?} to a valid duration"))
 }
 
@@ -295,7 +269,7 @@ mod tests {
         assert_eq!(step_ms("1m30s"), Ok(90_000));
         assert_eq!(step_ms("250ms"), Ok(250));
         for bad in ["", "5", "s", "1s1m", "1s1s", "1x", "-1s"] {
-            assert_eq!(prometheus_duration_ms(bad), None, "{bad:?}");
+            assert_eq!(promql::duration_ms(bad), None, "{bad:?}");
         }
     }
 

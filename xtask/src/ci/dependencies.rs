@@ -1,5 +1,5 @@
-//! The dependencies' licences, sources, bans and known vulnerabilities, by cargo-deny (`deny.toml`): the one that is installed, else
-//! the one that cargo installs into the cache.
+//! The dependencies' licences, sources, bans and known vulnerabilities, by cargo-deny (`deny.toml`): the one that is
+//! installed, else the one that cargo installs into the cache.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,8 @@ use xshell::{Shell, cmd};
 use crate::firedrill::cargo;
 use crate::images::{Cache, program};
 
-/// The version that is installed where there is none. Built without optimisation it takes a minute on two cores, and checks in seconds.
+/// The version that is installed where there is none. Built without optimisation it takes a minute on two cores,
+/// and checks in seconds.
 const CARGO_DENY: &str = "0.20.2";
 
 /// What a check came to.

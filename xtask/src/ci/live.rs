@@ -1,6 +1,6 @@
 //! The drills on a real cluster, as CI runs them: images are made while everything else is checked, then each default
-//! scenario is drilled once, and once more if it does not pass: a passing disturbance of a real cluster rarely comes twice. A
-//! scenario that passed only then is named. What the machine can't show is said, and never counted as passed.
+//! scenario is drilled once, and once more if it does not pass: a passing disturbance of a real cluster rarely comes
+//! twice. A scenario that passed only then is named. What the machine can't show is said, and never counted as passed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

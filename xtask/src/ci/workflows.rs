@@ -1,4 +1,5 @@
-//! The lint of the GitHub workflows, by actionlint: the one that is installed, else the one that Go installs into the cache.
+//! The lint of the GitHub workflows, by actionlint: the one that is installed,
+//! else the one that Go installs into the cache.
 
 use std::path::PathBuf;
 

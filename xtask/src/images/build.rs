@@ -84,26 +84,37 @@ pub(super) fn dockerfile_build(
     digest: &str,
 ) -> Result<(), String> {
     let argument = format!("BASE={}", BASE.reference());
+    build(docker, dockerfile, context, &argument, digest, reference)
+}
+
+/// `docker build` with one build argument, labelled with the recipe's digest.
+pub(super) fn build(
+    docker: &Docker<'_>,
+    dockerfile: &Path,
+    context: &Path,
+    argument: &str,
+    digest: &str,
+    reference: &str,
+) -> Result<(), String> {
     let label = format!("{RECIPE}={digest}");
     let (dockerfile, context) = (
         dockerfile.display().to_string(),
         context.display().to_string(),
     );
-    docker
-        .run(&[
-            "build",
-            "--quiet",
-            "--file",
-            &dockerfile,
-            "--build-arg",
-            &argument,
-            "--label",
-            &label,
-            "--tag",
-            reference,
-            &context,
-        ])
-        .map(drop)
+    let arguments = [
+        "build",
+        "--quiet",
+        "--file",
+        &dockerfile,
+        "--build-arg",
+        argument,
+        "--label",
+        &label,
+        "--tag",
+        reference,
+        &context,
+    ];
+    docker.run(&arguments).map(drop)
 }
 
 /// Debian 12, from its archive.

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use xshell::{Shell, cmd};
 
+use super::build::build;
 use super::cache::digest;
-use super::docker::{Docker, RECIPE, output};
+use super::docker::{Docker, output};
 use super::say;
 use crate::firedrill::{cargo, manifest};
 
@@ -23,8 +24,8 @@ pub(crate) fn references(sh: &Shell) -> Result<Vec<String>, String> {
     Ok(all)
 }
 
-/// The images of the services, as the catalogue of `dex::release` has them. This program depends on no sibling, so that it
-/// is built soon, and asks one of `dex`.
+/// The images of the services, as the catalogue of `dex::release` has them. This program depends on no sibling, so that
+/// it is built soon, and asks one of `dex`.
 fn services(sh: &Shell) -> Result<Vec<String>, String> {
     let (cargo, manifest) = (cargo(), manifest());
     let asked = cmd!(
@@ -60,26 +61,8 @@ pub(crate) fn provide(sh: &Shell) -> Result<(), String> {
         return Ok(());
     }
     say(&format!("building {} images of the exchange", all.len()));
-    let (label, dockerfile) = (
-        format!("{RECIPE}={digest}"),
-        dockerfile.display().to_string(),
-    );
-    let context = context.display().to_string();
     let image = |argument: &str, reference: &str| {
-        let build = [
-            "build",
-            "--quiet",
-            "--file",
-            &dockerfile,
-            "--build-arg",
-            argument,
-            "--label",
-            &label,
-            "--tag",
-            reference,
-            &context,
-        ];
-        docker.run(&build).map(drop)
+        build(&docker, &dockerfile, &context, argument, &digest, reference)
     };
     image(&format!("PROGRAM={}", PROGRAMS[1]), MIGRATE)?;
     for reference in all.iter().filter(|reference| *reference != MIGRATE) {
@@ -88,8 +71,8 @@ pub(crate) fn provide(sh: &Shell) -> Result<(), String> {
     crate::kind::load_dex(&docker)
 }
 
-/// The static programs. Code for this machine is built apart from that for the image (`--target`), so that build scripts
-/// and procedural macros stay dynamic.
+/// The static programs. Code for this machine is built apart from that for the image (`--target`), so that build
+/// scripts and procedural macros stay dynamic.
 fn programs(sh: &Shell) -> Result<Vec<(&'static str, PathBuf)>, String> {
     let (cargo, manifest) = (cargo(), manifest());
     let target = host(sh)?;

@@ -1,7 +1,7 @@
 //! Whether a Docker engine can start privileged containers, which the cluster's nodes are.
 //!
-//! Some machines withhold CAP_SYS_RESOURCE even from root. runc then refuses every privileged container, unless the engine was
-//! started with the bounded runtime (`deploy/packages/runtime`), as [`super::engine`] does it.
+//! Some machines withhold CAP_SYS_RESOURCE even from root. runc then refuses every privileged container, unless the
+//! engine was started with the bounded runtime (`deploy/packages/runtime`), as [`super::engine`] does it.
 
 use std::fs;
 

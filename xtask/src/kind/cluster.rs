@@ -122,7 +122,8 @@ pub(super) fn up(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the nodes that are there make a working cluster of ours. A drill that died may have left one paused, or cut off.
+/// Whether the nodes that are there make a working cluster of ours. A drill that died may have left one paused,
+/// or cut off.
 fn revive(docker: &Docker<'_>, nodes: &[Thing]) -> bool {
     if nodes.is_empty() {
         return false;
@@ -189,8 +190,8 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
         "network", "create", "--label", LABEL, "--label", &owner, NETWORK,
     ])?;
     let (kubeconfig, config) = (Files::new()?.kubeconfig, deploy("kind.yaml"));
-    // A kind that outlives us would, when the nodes that it is making are reaped, clean up after itself, and take the next
-    // cluster's nodes of the same name with it.
+    // A kind that outlives us would, when the nodes that it is making are reaped, clean up after itself, and take the
+    // next cluster's nodes of the same name with it.
     let (program, before) = tied_to_us(kind, "KILL");
     let create = cmd!(
         docker.sh,
@@ -275,8 +276,8 @@ fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String> {
     output(cmd!(docker.sh, "sync")).map(drop)
 }
 
-/// A kubeconfig with the executor's own account, so that it acts with no more rights than `deploy/rbac.yaml` gives it. The
-/// account is in the exchange's namespace.
+/// A kubeconfig with the executor's own account, so that it acts with no more rights than `deploy/rbac.yaml` gives it.
+/// The account is in the exchange's namespace.
 fn executor_kubeconfig(docker: &Docker<'_>, namespace: &str) -> Result<(), String> {
     let token = output(kubectl(
         docker,

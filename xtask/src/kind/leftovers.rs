@@ -7,17 +7,8 @@ use crate::images::docker::{Docker, LABEL};
 /// kind's own label on a cluster's nodes, the only one that it sets.
 const NODES: &str = "io.x-k8s.kind.cluster";
 
-/// Takes away the chains by which drills refuse packets (`harness/src/worlds/kind/faults/node.rs` makes them).
-const MEND: &str = r"
-for chain in FIREDRILL-DATABASE FIREDRILL-KUBERNETES; do
-    for hook in INPUT FORWARD; do
-        while iptables -w 5 -D $hook -j $chain 2>/dev/null; do :; done
-    done
-    iptables -w 5 -F $chain 2>/dev/null
-    iptables -w 5 -X $chain 2>/dev/null
-done
-true
-";
+/// Takes away the chains by which drills refuse packets, as the drills themselves do.
+const MEND: &str = include_str!("../../../deploy/heal.sh");
 
 /// Something in the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +28,8 @@ impl Thing {
         })
     }
 
-    /// Whether nobody can use it any more. A container, network or volume with our label and no owner belongs to nobody.
+    /// Whether nobody can use it any more. A container, network or volume with our label and no owner belongs to
+    /// nobody.
     pub(super) fn is_dead(&self) -> bool {
         Owner::parse(&self.owner).is_none_or(|owner| !owner.is_alive())
     }

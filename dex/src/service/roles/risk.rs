@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::Role;
+use crate::causes::with_causes;
 use crate::command::Trade;
 use crate::exchange::Exchange;
 use crate::order_log::LogEntry;
@@ -19,15 +20,14 @@ use crate::rows;
 use crate::service::clock;
 use crate::service::database::Database;
 use crate::service::http::with_probes;
-use crate::service::load::{
-    LoadError, read_log, read_rows, side, signed, small, snapshot, unsigned,
-};
-use crate::service::log::{Log, chain};
+use crate::service::load::{LoadError, checked_rows, read_log, snapshot};
+use crate::service::log::Log;
 use crate::service::metrics::Page;
 use crate::service::run::Failure;
 use crate::service::settings::Settings;
 use crate::service::status::Status;
-use crate::types::{AccountId, Amount, MarketId, OrderId, Price, Qty, Seq, TradeId};
+use crate::service::tables::{self, TRADE_COLUMNS, signed};
+use crate::types::{Seq, TradeId};
 
 /// Between two looks at the session.
 const KEEP_EVERY: Duration = Duration::from_millis(200);
@@ -178,14 +178,14 @@ impl Risk {
         self.status.set_connected(outcome.is_ok());
         let (client, _) = outcome.map_err(LoadError::Database)?;
         let transaction = snapshot(client).await?;
-        let rows = read_rows(&transaction).await?;
+        let rows = checked_rows(&transaction).await?;
         let maker = maker(&transaction).await?;
         let trades = read_trades(&transaction, trade.min(rows.trade_id), rows.trade_id).await?;
         let from = seq.min(rows.applied_seq);
         let entries = read_log(&transaction, from, Some(rows.applied_seq)).await?;
         transaction.commit().await?;
         let mut live = rows::decode(&self.build, &rows)
-            .map_err(|error| LoadError::Unreadable(chain(&error)))?;
+            .map_err(|error| LoadError::Unreadable(with_causes(&error)))?;
         if let Some(maker) = maker {
             live = live.under(maker, 0);
         }
@@ -213,29 +213,11 @@ async fn read_trades(
 ) -> Result<Vec<Trade>, tokio_postgres::Error> {
     let found = transaction
         .query(
-            "SELECT trade_id, seq, market, price, qty, taker_side::text, taker_order, taker, maker_order, maker,
-                    taker_fee, maker_fee
-             FROM trades WHERE trade_id > $1 AND trade_id <= $2 ORDER BY trade_id",
+            &format!(
+                "SELECT {TRADE_COLUMNS} FROM trades WHERE trade_id > $1 AND trade_id <= $2 ORDER BY trade_id"
+            ),
             &[&signed(after.0), &signed(to.0)],
         )
         .await?;
-    Ok(found.iter().map(trade).collect())
-}
-
-fn trade(row: &Row) -> Trade {
-    let fee = |column| Amount(row.get(column));
-    Trade {
-        id: TradeId(unsigned(row, 0)),
-        seq: Seq(unsigned(row, 1)),
-        market: MarketId(small(row, 2)),
-        price: Price(row.get(3)),
-        qty: Qty(row.get(4)),
-        taker_side: side(row.get(5)),
-        taker_order: OrderId(unsigned(row, 6)),
-        taker: AccountId(unsigned(row, 7) as u32),
-        maker_order: OrderId(unsigned(row, 8)),
-        maker: AccountId(unsigned(row, 9) as u32),
-        taker_fee: fee(10),
-        maker_fee: fee(11),
-    }
+    Ok(found.iter().map(tables::trade).collect())
 }

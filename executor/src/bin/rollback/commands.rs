@@ -208,6 +208,19 @@ impl<'a> Session<'a> {
             other => Ok(other?),
         }
     }
+
+    /// Rolls back for `trigger`, and asks before more than `allowed` is lost.
+    async fn roll_back(
+        &self,
+        allowed: LossKind,
+        trigger: &TriggerEvent,
+    ) -> Result<Report, Failure> {
+        self.consented(allowed, |executor| {
+            let trigger = trigger.clone();
+            async move { executor.run(trigger).await }
+        })
+        .await
+    }
 }
 
 /// Shows the plan and asks, unless told; then rolls back.
@@ -228,12 +241,7 @@ async fn run_now(session: Session<'_>, trigger: TriggerEvent) -> Result<u8, Fail
         ask::go_ahead("Do this?", &never).await?;
     }
     signals::listen(Arc::clone(session.screen), session.stop.clone())?;
-    let report = session
-        .consented(allowed, |executor| {
-            let trigger = trigger.clone();
-            async move { executor.run(trigger).await }
-        })
-        .await?;
+    let report = session.roll_back(allowed, &trigger).await?;
     Ok(session.screen.report(&report))
 }
 
@@ -251,12 +259,7 @@ async fn watch(session: Session<'_>, run: bool) -> Result<u8, Failure> {
         WatchOutcome::Triggered(trigger) if run => {
             // Being told to roll back by itself covers what `--yes` covers.
             let allowed = session.told().max(LossKind::OutsideTheLog);
-            let report = session
-                .consented(allowed, |executor| {
-                    let trigger = trigger.clone();
-                    async move { executor.run(trigger).await }
-                })
-                .await?;
+            let report = session.roll_back(allowed, &trigger).await?;
             Ok(session.screen.report(&report))
         }
         WatchOutcome::Triggered(trigger) => {

@@ -7,7 +7,7 @@
 //! Superusers, and whoever may act for a table's owner, can't be fenced off by rights: they can give them back to themselves. The
 //! exchange's own role must be none of them.
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 
 use super::session::{Session, failure, is_refusal, limit_waits, qualified};
 use super::{Layout, PATIENCE};
@@ -189,14 +189,7 @@ pub(super) async fn raise(
     let leader = qualified(&layout.leader);
     let rows = transaction.query(RIGHTS, &[&leader]).await;
     for row in rows.map_err(failure)? {
-        let right = Right {
-            kind: row.get(0),
-            object: row.get(1),
-            col: row.get(2),
-            grantee: row.get(3),
-            privilege: row.get(4),
-            grantable: row.get(5),
-        };
+        let right = Right::of(&row);
         transaction
             .execute(
                 "INSERT INTO rollback_fence_rights VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -301,6 +294,18 @@ struct Right {
 }
 
 impl Right {
+    /// From a row of [`RIGHTS`], or of the table that keeps what the fence took.
+    fn of(row: &Row) -> Self {
+        Self {
+            kind: row.get(0),
+            object: row.get(1),
+            col: row.get(2),
+            grantee: row.get(3),
+            privilege: row.get(4),
+            grantable: row.get(5),
+        }
+    }
+
     /// The statement that gives it, or takes it away with all that it was passed on to. What a table says is a privilege is not taken
     /// for one unless it is.
     fn statement(&self, give: bool) -> Result<String, DatabaseError> {
@@ -359,14 +364,7 @@ pub(super) async fn lower(session: &mut Session, token: u64) -> Result<(), Datab
         .await
         .map_err(failure)?;
     for row in &taken {
-        let right = Right {
-            kind: row.get(0),
-            object: row.get(1),
-            col: row.get(2),
-            grantee: row.get(3),
-            privilege: row.get(4),
-            grantable: row.get(5),
-        };
+        let right = Right::of(row);
         let statement = right.statement(true)?;
         transaction
             .batch_execute(&statement)

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::{CancelToken, Client, Config, NoTls, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::kubernetes::told_once;
 use crate::ports::DatabaseError;
 
 /// A connection that is closed when it is dropped. The server is at its statement all the same, until it has an answer.
@@ -129,15 +130,7 @@ pub(super) fn failure(error: tokio_postgres::Error) -> DatabaseError {
             sqlstate: db.code().code().to_owned(),
             message: db.message().to_owned(),
         },
-        None => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            DatabaseError::Connection(text)
-        }
+        None => DatabaseError::Connection(told_once(&error)),
     }
 }
 

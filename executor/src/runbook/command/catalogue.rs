@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{CommandSpec, Effect, Followed, Missed, OnLedger, PLAIN, Value, commands};
+use super::spec::{Asks, CommandSpec, Effect, Followed, Missed, OnLedger, PLAIN, Value, commands};
 use super::{
     CONFIG_MAP, DEPLOYMENT, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, RAW, REPLICA_SET, REPLICAS,
     SELECTOR, SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
@@ -186,6 +186,7 @@ commands! {span;
         flags: &[NAMESPACE],
         followed: Some(Followed {
             by: Kind::RolloutResume,
+            ahead_of: Some((Kind::RolloutUndo, "this rollout is still paused when it is undone")),
             code: "pause-stays",
             message: "nothing resumes this rollout",
             label: "paused for good",
@@ -290,6 +291,7 @@ commands! {span;
         effect: Changes,
         protects: Replay, "the old code can't read the new schema",
         words: "undoes the migration",
+        asks: Asks::Database,
         flags: &[TARGET],
         placeholders: &["TARGET_SCHEMA"],
         ledger: OnLedger::Rewrites,
@@ -305,6 +307,7 @@ commands! {span;
         effect: Looks,
         protects: Proof, "a recovery that nobody checked is a claim",
         words: "asks Prometheus",
+        asks: Asks::Prometheus,
         placeholders: OF_QUERIES,
         value: Value::Answer,
         rights: &["list deployments", "list pods"],
@@ -325,6 +328,7 @@ commands! {span;
         effect: Looks,
         protects: Proof, "a recovery that nobody checked is a claim",
         words: "asks the logs",
+        asks: Asks::Loki,
         placeholders: OF_QUERIES,
         value: Value::Answer,
         rights: &["list deployments", "list pods", "get pods/log"],
@@ -340,6 +344,7 @@ commands! {span;
         effect: Prepares,
         protects: Prepare, "without a snapshot a wrong ledger can't be restored",
         words: format!("takes the snapshot `{name}`"),
+        asks: Asks::Database,
         flags: &[NAME],
     }
     /// `rollback db fence`
@@ -350,9 +355,11 @@ commands! {span;
         effect: Changes,
         protects: Fence, "a writer that missed the halt flag writes into a ledger that is being rewritten",
         words: "fences the ledger",
+        asks: Asks::Database,
         ledger: OnLedger::Halts,
         followed: Some(Followed {
             by: Kind::Unfence,
+            ahead_of: None,
             code: "fence-stays",
             message: "nothing lowers this fence",
             label: "up for good",
@@ -367,6 +374,7 @@ commands! {span;
         effect: Changes,
         protects: Reopening, "a fence that stays up keeps everybody out",
         words: "lowers the fence",
+        asks: Asks::Database,
     }
     /// `rollback db restore --snapshot NAME`
     RestoreSnapshot {
@@ -379,10 +387,12 @@ commands! {span;
         effect: Changes,
         protects: Replay, "what clients were told since the snapshot must come back",
         words: format!("restores the snapshot `{name}`"),
+        asks: Asks::Database,
         flags: &[SNAPSHOT],
         ledger: OnLedger::Rewrites,
         followed: Some(Followed {
             by: Kind::ReplayOrders,
+            ahead_of: None,
             code: "restore-without-replay",
             message: "what was acknowledged after the snapshot is lost by this restore",
             label: "no replay after it",
@@ -402,6 +412,7 @@ commands! {span;
         effect: Changes,
         protects: Replay, "what clients were told since the snapshot must come back",
         words: "replays the orders since the snapshot",
+        asks: Asks::Database,
         flags: &[ORDERS],
         ledger: OnLedger::Extends,
     }
@@ -444,6 +455,7 @@ commands! {span;
         effect: Documents,
         protects: WriteUp, "a person must write it instead",
         words: "writes the post-mortem",
+        asks: Asks::Nobody,
     }
     /// `rollback scenario`
     WriteScenario = "rollback" "scenario" {
@@ -453,6 +465,7 @@ commands! {span;
         effect: Documents,
         protects: WriteUp, "a person must write it instead",
         words: "writes the scenario",
+        asks: Asks::Nobody,
     }
 }
 

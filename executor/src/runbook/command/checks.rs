@@ -152,7 +152,7 @@ impl Arguments<'_, '_, '_, '_> {
         let Some(given) = self.value("--timeout", &shown) else {
             return;
         };
-        let Some(timeout) = suggest::duration(&given.value) else {
+        let Some(timeout) = suggest::parse_duration(&given.value) else {
             self.findings.error(
                 "flag-value",
                 given.span,
@@ -199,7 +199,7 @@ impl Arguments<'_, '_, '_, '_> {
 
     pub(super) fn since(&mut self) -> Option<Duration> {
         let word = self.value("--since", "10m")?;
-        let since = suggest::duration(&word.value).filter(|it| !it.is_zero());
+        let since = suggest::parse_duration(&word.value).filter(|it| !it.is_zero());
         if since.is_none() {
             self.findings.error(
                 "flag-value",

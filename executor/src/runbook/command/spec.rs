@@ -34,6 +34,21 @@ pub enum OnLedger {
     Extends,
 }
 
+/// Whom a command turns to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// The API server of Kubernetes.
+    Kubernetes,
+    /// The ledger's database.
+    Database,
+    /// Prometheus; the API server only says which pods there are.
+    Prometheus,
+    /// Loki; the API server only says which pods there are, or hands on their own logs.
+    Loki,
+    /// Nobody: it writes of what is known.
+    Nobody,
+}
+
 /// Which number a command comes to, which `rb.expect` is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -45,11 +60,13 @@ pub enum Value {
     Answer,
 }
 
-/// Another command that must come later in the phase `run`, whenever this one is done.
+/// Another command that must come later in the same phase, whenever this one is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Followed {
     /// Which.
     pub by: Kind,
+    /// A command that it must come ahead of, too, and the warning if it comes only after that.
+    pub ahead_of: Option<(Kind, &'static str)>,
     /// Code of the warning if it does not.
     pub code: &'static str,
     /// The warning.
@@ -93,6 +110,8 @@ pub struct CommandSpec {
     pub placeholders: &'static [&'static str],
     /// What it does.
     pub effect: Effect,
+    /// Whom it turns to.
+    pub asks: Asks,
     /// What it does to the ledger.
     pub ledger: OnLedger,
     /// The number that it comes to.
@@ -121,6 +140,7 @@ pub(super) const PLAIN: CommandSpec = CommandSpec {
     read: |_| None,
     placeholders: &[],
     effect: Effect::Looks,
+    asks: Asks::Kubernetes,
     ledger: OnLedger::Nothing,
     value: Value::None,
     follows_undo: false,

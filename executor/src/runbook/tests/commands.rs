@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::base::{GOOD, parsed};
-use crate::runbook::{COMMANDS, CommandSpec, Effect, Kind, Protection, Runbook, Step, Value};
+use crate::runbook::{Asks, COMMANDS, CommandSpec, Effect, Kind, Protection, Runbook, Step, Value};
 
 /// The attribute of a step for each service, if the example is one.
 fn for_each(spec: &CommandSpec) -> &'static str {
@@ -68,6 +68,56 @@ fn every_command_says_what_it_does_and_what_for() {
         logs.in_words(|span| format!("{span:?}")),
         format!("saves the logs of the last {:?}", Duration::from_secs(600))
     );
+}
+
+#[test]
+fn whoever_is_asked_of_the_api_server_says_which_rights_that_takes() {
+    for spec in COMMANDS {
+        let sends = !spec.rights.is_empty();
+        match spec.asks {
+            Asks::Kubernetes => assert!(sends, "{}", spec.example),
+            Asks::Database | Asks::Nobody => assert!(!sends, "{}", spec.example),
+            Asks::Prometheus | Asks::Loki => assert_eq!(spec.value, Value::Answer),
+        }
+    }
+}
+
+#[test]
+fn what_must_follow_a_command_must_do_so_in_its_own_phase_and_in_time() {
+    let pause = "kubectl rollout pause deployment/$SERVICE -n dex";
+    let resume = "kubectl rollout resume deployment/$SERVICE -n dex";
+    let step = |name: &str, phase: &str, command: &str| {
+        format!(
+            "```sh {{\"name\":\"{name}\",\"rb.phase\":\"{phase}\",\"rb.timeout\":\"100ms\",\"rb.for-each\":\"service\"}}\n{command}\n```\n\n"
+        )
+    };
+    let undo = GOOD.find("```sh {\"name\":\"undo\"").expect("the undo");
+    let after_undo = undo + GOOD[undo..].find("```\n\n").expect("its end") + 5;
+    let warned = |text: &str| {
+        let parsed = parsed(text);
+        let found = parsed.warnings().iter().find(|it| it.code == "pause-stays");
+        found.map(|it| it.message.clone())
+    };
+    let with = |ahead: &str, behind: &str, last: &str| {
+        let (before, rest) = GOOD.split_at(undo);
+        let (undoes, rest) = rest.split_at(after_undo - undo);
+        warned(&format!("{before}{ahead}{undoes}{behind}{rest}\n{last}"))
+    };
+    let (paused, resumed) = (
+        step("pausing", "run", pause),
+        step("resuming", "run", resume),
+    );
+    assert_eq!(with(&format!("{paused}{resumed}"), "", ""), None);
+    let late = "this rollout is still paused when it is undone";
+    assert_eq!(with(&paused, &resumed, "").as_deref(), Some(late));
+    let never = "nothing resumes this rollout";
+    let afterwards = step("resuming", "after", resume);
+    assert_eq!(with(&paused, "", &afterwards).as_deref(), Some(never));
+    let both = step("pausing", "after", pause);
+    assert_eq!(with("", "", &both).as_deref(), Some(never));
+    assert_eq!(with("", "", &format!("{both}{afterwards}")), None);
+    // Behind the undo there is nothing that a pause could keep from being done.
+    assert_eq!(with("", &format!("{paused}{resumed}"), ""), None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where a search draws faults of a kind: where there is something for them to hit.
 
-use executor::runbook::Command;
+use executor::runbook::{Asks, Command, Effect, Kind, OnLedger};
 
 /// Kinds of faults that belong together. Each family is off in half of a search's drills, so that the others are met
 /// without it.
@@ -67,31 +67,20 @@ pub enum Place {
 impl Place {
     /// Whether `command` is one of those steps.
     pub(crate) fn takes(self, command: &Command) -> bool {
+        let (kind, spec) = (command.kind(), command.spec());
+        // What prepares is done before a rollback.
+        let asks = |whom| spec.asks == whom && spec.effect != Effect::Prepares;
         match self {
             Self::Anywhere => true,
             Self::Trigger => false,
-            Self::Acting => matches!(
-                command,
-                Command::SetConfigValue { .. }
-                    | Command::DumpLogs { .. }
-                    | Command::RolloutUndo { .. }
-                    | Command::RolloutStatus
-                    | Command::ReviewReplicaSets
-            ),
-            Self::Undoing => matches!(command, Command::RolloutUndo { .. }),
-            Self::Halting => matches!(command, Command::SetConfigValue { .. }),
-            Self::Ledger => matches!(
-                command,
-                Command::Fence
-                    | Command::UndoSchema
-                    | Command::RestoreSnapshot { .. }
-                    | Command::ReplayOrders
-                    | Command::Unfence
-            ),
-            Self::UndoSchema => matches!(command, Command::UndoSchema),
-            Self::Restoring => matches!(command, Command::RestoreSnapshot { .. }),
-            Self::Queries => matches!(command, Command::PromQuery { .. }),
-            Self::Logs => matches!(command, Command::LogQuery { .. }),
+            Self::Acting => asks(Asks::Kubernetes),
+            Self::Undoing => kind == Kind::RolloutUndo,
+            Self::Halting => spec.ledger == OnLedger::Halts && asks(Asks::Kubernetes),
+            Self::Ledger => asks(Asks::Database),
+            Self::UndoSchema => kind == Kind::UndoSchema,
+            Self::Restoring => kind == Kind::RestoreSnapshot,
+            Self::Queries => asks(Asks::Prometheus),
+            Self::Logs => asks(Asks::Loki),
         }
     }
 

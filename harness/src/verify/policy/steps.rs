@@ -54,8 +54,8 @@ fn without(old: &Runbook, step: &Step) -> Needs {
     Needs::Mattering(vec![Vacuous::without_step(old, step)])
 }
 
-/// What shows that a step may be done where it was not done before: one that acts must be good for something, one that looks must only
-/// not be in the way.
+/// What shows that a step may be done where it was not done before: one that acts must be good for something, one that
+/// looks must only not be in the way.
 fn done_more(step: &Step) -> Needs {
     if acts(&step.command) {
         Needs::Improving(step.name.clone())
@@ -196,8 +196,8 @@ fn command(old: &Runbook, was: &Step, is: &Step, found: &mut Found) {
     found.add(protection, change, why, Needs::Mattering(vec![vacuous]));
 }
 
-/// Whether PromQL has a value where there are no data at all: where a part of it asks for no metric and yet comes to one, or asks
-/// whether a metric is absent.
+/// Whether PromQL has a value where there are no data at all: where a part of it asks for no metric and yet comes to
+/// one, or asks whether a metric is absent.
 fn reads_nothing(query: &str) -> bool {
     let squeezed: String = query.split_whitespace().collect();
     ["vector(", "absent(", "absent_over_time("]

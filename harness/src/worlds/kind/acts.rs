@@ -38,8 +38,8 @@ pub(super) struct LiveActs<'a> {
     pub(super) program: Option<Arc<Program>>,
 }
 
-/// What the executor follows: the plan's runbook, with this world's addresses. There is no Loki here, so the runbook's log
-/// check reads the pods' own logs.
+/// What the executor follows: the plan's runbook, with this world's addresses. There is no Loki here, so the runbook's
+/// log check reads the pods' own logs.
 fn runbook(plan: &Plan, place: &Place) -> Arc<Runbook> {
     let mut runbook = Runbook::clone(&plan.runbook.runbook);
     runbook.prometheus.clone_from(&place.prometheus);

@@ -5,12 +5,14 @@
 //! bad release deployed, settled ─▶ B  the executor: lease, plan, journal, `undo-app`, `rollout-status`
 //! ```
 //!
-//! B is timed from the journaled plan (the next thing is the first intent) to the instant at which the rollout is complete by
-//! counts, where `kubectl rollout status` ends too. The executor then waits for the bad release's pods to end, which kubectl doesn't;
-//! that is shown apart. Clients send orders all the while. Which of the two goes first changes from round to round.
+//! B is timed from the journaled plan (the next thing is the first intent) to the instant at which the rollout is
+//! complete by counts, where `kubectl rollout status` ends too. The executor then waits for the bad release's pods to
+//! end, which kubectl doesn't; that is shown apart. Clients send orders all the while. Which of the two goes first
+//! changes from round to round.
 //!
-//! How long the rollout itself takes depends on when the kubelet looks at its containers, not on who asked for it, and differs by seconds. So the
-//! harness watches it too: what either takes beyond its rollout is its own, and is set over one and the same rollout.
+//! How long the rollout itself takes depends on when the kubelet looks at its containers, not on who asked for it, and
+//! differs by seconds. So the harness watches it too: what either takes beyond its rollout is its own, and is set over
+//! one and the same rollout.
 
 mod ratio;
 mod rollout;

@@ -1,5 +1,5 @@
-//! The executor as a process of its own, where it may be killed at any instant (`executor-killed`): one process for each
-//! phase, as people run the program.
+//! The executor as a process of its own, where it may be killed at any instant (`executor-killed`):
+//! one process for each phase, as people run the program.
 
 use std::sync::Arc;
 

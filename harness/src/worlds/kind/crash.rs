@@ -1,7 +1,8 @@
 //! The executor's death: at its k-th request to the API server from the trigger on it is dropped, with all that it had
 //! under way. Its sessions in the database end with it; what it had asked for may still happen, as after a real one.
 //!
-//! The same place counts the requests of all executors of the drill. Unlike in the simulation, only requests to the API server are counted, not those to Prometheus and the database.
+//! The same place counts the requests of all executors of the drill. Unlike in the simulation, only requests to the API
+//! server are counted, not those to Prometheus and the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

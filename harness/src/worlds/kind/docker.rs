@@ -1,6 +1,8 @@
-//! The Docker engine, through its command line: whose containers are whose, where they are, and their end and second start.
+//! The Docker engine, through its command line: whose containers are whose, where they are,
+//! and their end and second start.
 //!
-//! Labels as in `deploy/README.md`, "Whose is it": what this process leaves behind when it is killed, the next one removes.
+//! Labels as in `deploy/README.md`, "Whose is it": what this process leaves behind when it is killed,
+//! the next one removes.
 
 use std::fs;
 use std::net::Ipv4Addr;

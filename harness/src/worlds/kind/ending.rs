@@ -15,7 +15,8 @@ use crate::worlds::common::told_by_clients;
 
 /// How long the last second of the drill lies behind what it is waited for, in ms.
 const TAIL: Ms = 5_000;
-/// How long recovery is looked at where it is only measured, in ms: latency's window, and half as long again for a fall back.
+/// How long recovery is looked at where it is only measured, in ms: latency's window,
+/// and half as long again for a fall back.
 const SEEN: Ms = 15_000;
 
 /// When a drill is over.
@@ -34,8 +35,8 @@ fn recovered_ms(stage: &Stage, load: &Load) -> Option<Ms> {
     recovery::recovered_ms(&evidence)
 }
 
-/// Completes once the clients have seen the exchange recovered for [`SEEN`]: from what made the trigger fire, as before that
-/// nothing may be wrong yet.
+/// Completes once the clients have seen the exchange recovered for [`SEEN`]: from what made the trigger fire, as before
+/// that nothing may be wrong yet.
 pub(super) async fn seen_recovered(stage: &Stage, load: &Load) {
     let seen = || {
         stage.lock().evidence.executor.trigger.as_ref()?;

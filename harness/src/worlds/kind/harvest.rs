@@ -147,8 +147,8 @@ fn port(pod: &Pod) -> Option<i32> {
 /// The version that a pod runs, as its `answer` says; `None`: nothing.
 ///
 /// # Errors
-/// It could not be asked, which says nothing of what it runs: the request never came to the API server or back, or a pod that is ready
-/// did not answer in time.
+/// It could not be asked, which says nothing of what it runs: the request never came to the API server or back, or a
+/// pod that is ready did not answer in time.
 fn runs(
     name: &str,
     is_ready: bool,

@@ -1,24 +1,23 @@
 //! The ledger's database: set up before the drill, migrated by the deployer, read by the harness.
 //!
-//! The harness looks as `dex_app`, which owns nothing and may be disconnected by the executor at any time: no look of the
-//! harness's ever keeps a snapshot or a restore waiting. The superuser is used before and after the rollback only.
+//! The harness looks as `dex_app`, which owns nothing and may be disconnected by the executor at any time:
+//! no look of the harness's ever keeps a snapshot or a restore waiting.
+//! The superuser is used before and after the rollback only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use dex::book::Resting;
 use dex::exchange::{AMPLE_DEPOSIT, Exchange};
 use dex::invariants::{Reckoned, reckon};
-use dex::market::MarketSpec;
 use dex::order_log::LogEntry;
 use dex::release::{Build, Release, Service};
-use dex::rows::{self, BalanceRow, Column, Rows, VenueRow};
+use dex::rows::{self, Column, Rows};
 use dex::service::migrate::{Genesis, migrate};
-use dex::types::{AccountId, Amount, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, TradeId};
+use dex::service::tables::{self, LOG_COLUMNS, TRADE_COLUMNS};
 use dex::{Command, command::Trade};
 use sim_exchange::database::{order_content, trade_content};
-use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Row};
+use tokio_postgres::{Client, Config, IsolationLevel, NoTls};
 
 use super::clock::within;
 use super::docker::random_word;
@@ -46,13 +45,7 @@ pub(super) struct Ledger {
 
 /// An error of the database with everything that caused it.
 pub(super) fn said(what: &str, error: &dyn std::error::Error) -> String {
-    let mut text = format!("{what}: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
+    format!("{what}: {}", dex::with_causes(error))
 }
 
 async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
@@ -207,65 +200,11 @@ impl Ledger {
             .read_only(true)
             .start()
             .await?;
-        let meta = transaction
-            .query_one("SELECT applied_seq, trade_id FROM ledger_meta", &[])
-            .await?;
-        let markets = transaction
-            .query(
-                "SELECT market, base_asset, quote_asset, min_price, max_qty, base_per_lot, quote_per_tick_lot,
-                        maker_fee_bps, taker_fee_bps
-                 FROM markets ORDER BY market",
-                &[],
-            )
-            .await?;
-        let balances = transaction
-            .query(
-                "SELECT account, asset, free::text, locked::text FROM balances ORDER BY account, asset",
-                &[],
-            )
-            .await?;
-        let venue = transaction
-            .query(
-                "SELECT asset, fees::text, suspense::text, adjustments::text, deposits::text
-                 FROM venue_balances ORDER BY asset",
-                &[],
-            )
-            .await?;
-        let orders = transaction
-            .query(
-                "SELECT market, order_id, account, side::text, price, qty, remaining
-                 FROM orders WHERE remaining > 0",
-                &[],
-            )
-            .await?;
-        Ok(Rows {
-            applied_seq: Seq(unsigned(&meta, 0)),
-            trade_id: TradeId(unsigned(&meta, 1)),
-            markets: markets.iter().map(market).collect(),
-            balances: balances
-                .iter()
-                .map(|row| BalanceRow {
-                    account: account(row, 0),
-                    asset: AssetId(small(row, 1)),
-                    free: column(row, 2),
-                    locked: column(row, 3),
-                })
-                .collect(),
-            venue: venue
-                .iter()
-                .map(|row| VenueRow {
-                    asset: AssetId(small(row, 0)),
-                    fees: column(row, 1),
-                    suspense: column(row, 2),
-                    adjustments: column(row, 3),
-                    deposits: column(row, 4),
-                })
-                .collect(),
-            orders: orders.iter().map(order).collect(),
-        })
+        tables::rows(&transaction).await
     }
 
-    /// What the ledger holds of the acknowledged orders, what of those that nobody holds an acknowledgement for, and its trades.
+    /// What the ledger holds of the acknowledged orders, what of those that nobody holds an acknowledgement for,
+    /// and its trades.
     pub(super) async fn present(&self, orders: &Books) -> Result<Found, String> {
         let client = self.read_only().await?;
         let log = order_log(&client).await?;
@@ -293,7 +232,8 @@ impl Ledger {
         })
     }
 
-    /// The ledger beside what the matching engine of release `from` makes of its genesis and of the whole order log. Only reads.
+    /// The ledger beside what the matching engine of release `from` makes of its genesis and of the whole order log.
+    /// Only reads.
     pub(super) async fn reckoning(
         &self,
         from: &str,
@@ -345,7 +285,7 @@ impl Ledger {
             .query_opt("SELECT token FROM rollback_fence WHERE up", &[])
             .await
             .map_err(failed)?;
-        Ok(row.map(|row| unsigned(&row, 0)))
+        Ok(row.map(|row| tables::unsigned(&row, 0)))
     }
 
     /// Layout, history and who is connected, as path to value.
@@ -422,29 +362,20 @@ pub(super) struct Found {
 
 /// The whole order log.
 async fn order_log(client: &Client) -> Result<Vec<LogEntry>, String> {
-    let query = "SELECT seq, entry::text, chain FROM order_log ORDER BY seq";
-    let found = client.query(query, &[]).await;
+    let query = format!("SELECT {LOG_COLUMNS} FROM order_log ORDER BY seq");
+    let found = client.query(&query, &[]).await;
     let found = found.map_err(|error| said("read the order log", &error))?;
-    let read = |row: &Row| -> Result<LogEntry, String> {
-        let command = serde_json::from_str(row.get(1))
-            .map_err(|error| said("an entry of the order log", &error))?;
-        Ok(LogEntry {
-            seq: Seq(unsigned(row, 0)),
-            command,
-            chain: row.get::<_, i64>(2).cast_unsigned(),
-        })
-    };
+    let read =
+        |row| tables::log_entry(row).map_err(|error| said("an entry of the order log", &error));
     found.iter().map(read).collect()
 }
 
 /// Every trade, by id.
 async fn trades(client: &Client) -> Result<Vec<Trade>, String> {
-    let query = "SELECT trade_id, seq, market, price, qty, taker_side::text, taker_order, taker, maker_order, maker,
-                        taker_fee, maker_fee
-                 FROM trades ORDER BY trade_id";
-    let found = client.query(query, &[]).await;
+    let query = format!("SELECT {TRADE_COLUMNS} FROM trades ORDER BY trade_id");
+    let found = client.query(&query, &[]).await;
     let found = found.map_err(|error| said("read the trades", &error))?;
-    Ok(found.iter().map(trade).collect())
+    Ok(found.iter().map(tables::trade).collect())
 }
 
 /// A build that reads the rows, whichever schema they are in.
@@ -485,70 +416,6 @@ pub(super) fn entry(trade: &Trade) -> Entry {
         id: trade.id.0,
         content: trade_content(trade),
     }
-}
-
-fn market(row: &Row) -> MarketSpec {
-    MarketSpec {
-        id: MarketId(small(row, 0)),
-        base: AssetId(small(row, 1)),
-        quote: AssetId(small(row, 2)),
-        min_price: Price(row.get(3)),
-        max_qty: Qty(row.get(4)),
-        base_per_lot: row.get(5),
-        quote_per_tick_lot: row.get(6),
-        maker_fee_bps: row.get(7),
-        taker_fee_bps: row.get(8),
-    }
-}
-
-fn order(row: &Row) -> (MarketId, Resting) {
-    let resting = Resting {
-        id: OrderId(unsigned(row, 1)),
-        account: account(row, 2),
-        side: side(row.get(3)),
-        price: Price(row.get(4)),
-        qty: Qty(row.get(5)),
-        remaining: Qty(row.get(6)),
-    };
-    (MarketId(small(row, 0)), resting)
-}
-
-fn trade(row: &Row) -> Trade {
-    Trade {
-        id: TradeId(unsigned(row, 0)),
-        seq: Seq(unsigned(row, 1)),
-        market: MarketId(small(row, 2)),
-        price: Price(row.get(3)),
-        qty: Qty(row.get(4)),
-        taker_side: side(row.get(5)),
-        taker_order: OrderId(unsigned(row, 6)),
-        taker: account(row, 7),
-        maker_order: OrderId(unsigned(row, 8)),
-        maker: account(row, 9),
-        taker_fee: Amount(row.get(10)),
-        maker_fee: Amount(row.get(11)),
-    }
-}
-
-fn side(letter: &str) -> Side {
-    if letter == "B" { Side::Buy } else { Side::Sell }
-}
-
-fn column(row: &Row, index: usize) -> Column {
-    Column::Text(row.get::<_, &str>(index).into())
-}
-
-/// A BIGINT that the tables' checks keep at 0 or above.
-fn unsigned(row: &Row, index: usize) -> u64 {
-    u64::try_from(row.get::<_, i64>(index)).unwrap_or(0)
-}
-
-fn account(row: &Row, index: usize) -> AccountId {
-    AccountId(u32::try_from(unsigned(row, index)).unwrap_or(u32::MAX))
-}
-
-fn small(row: &Row, index: usize) -> u16 {
-    u16::try_from(row.get::<_, i16>(index)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! One user of the cluster at a time: a drill, a calibration, a benchmark. An advisory lock on a file beside `cluster.json`,
-//! held as long as the value lives, and gone with its process.
+//! One user of the cluster at a time: a drill, a calibration, a benchmark. An advisory lock on a file beside
+//! `cluster.json`, held as long as the value lives, and gone with its process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};

@@ -1,4 +1,5 @@
-//! What every measurement needs, be it a calibration or a benchmark: the cluster to itself, the exchange on it, and clients.
+//! What every measurement needs, be it a calibration or a benchmark: the cluster to itself, the exchange on it,
+//! and clients.
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ const SCENARIO: &str = "latency-regression";
 /// Seed of the clients.
 const SEED: u64 = 0;
 
-/// Does `work` with the cluster and a database server, and clears the cluster afterwards, whatever came of it. `user` is told to those
-/// who wait for the cluster.
+/// Does `work` with the cluster and a database server, and clears the cluster afterwards, whatever came of it.
+/// `user` is told to those who wait for the cluster.
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if there is no cluster or `work` failed, [`WorldError::Interrupted`].

@@ -7,8 +7,8 @@
 //!                                clients ════════════════════════════════════════════════               (load)
 //! ```
 //!
-//! - `perform`: the drill from its beginning to the evidence; `timing`: when what happens in it; `interrupt`: what cuts it
-//!   short.
+//! - `perform`: the drill from its beginning to the evidence; `timing`: when what happens in it; `interrupt`:
+//!   what cuts it short.
 //! - `place`, `lock`: which cluster, whether it may be used, and by whom.
 //! - `docker`: the engine's containers, and whose they are; `server`: the ledger's, a container of this process.
 //! - `ledger`: its roles, migrations and rows.

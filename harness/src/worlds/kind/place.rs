@@ -67,8 +67,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Reads `cluster.json`: `FIREDRILL_CLUSTER`, or where `cargo xtask kind up` puts it; and waits until nobody else uses
-    /// that cluster. `user` is what those are told who then wait for us. The cluster carries the marker, and both kubeconfigs lead to it.
+    /// Reads `cluster.json`: `FIREDRILL_CLUSTER`, or where `cargo xtask kind up` puts it; and waits until nobody else
+    /// uses that cluster. `user` is what those are told who then wait for us. The cluster carries the marker,
+    /// and both kubeconfigs lead to it.
     ///
     /// # Errors
     /// There is none that can be read, it is not marked, or the wait was interrupted.
@@ -107,8 +108,9 @@ impl Place {
         Ok(place)
     }
 
-    /// The way to the cluster, once its marker is seen. What a drill that was killed left in force can keep the cluster from answering:
-    /// that is taken back if the node stands in the network that the harness made, and the marker is asked for again.
+    /// The way to the cluster, once its marker is seen. What a drill that was killed left in force can keep the cluster
+    /// from answering: that is taken back if the node stands in the network that the harness made,
+    /// and the marker is asked for again.
     async fn recognised(&self) -> Result<kube::Client, String> {
         match self.marker().await {
             Ok(client) => Ok(client),
@@ -217,7 +219,8 @@ impl Place {
         Ok(builder.with_layer(&Trapping(Arc::clone(trap))).build())
     }
 
-    /// What makes kubectl act on this cluster, with all rights, by the same way as our own clients, and leave nothing in `~/.kube`.
+    /// What makes kubectl act on this cluster, with all rights, by the same way as our own clients,
+    /// and leave nothing in `~/.kube`.
     pub(super) async fn kubectl_arguments(&self) -> Vec<OsString> {
         let cache = self.kubeconfig.with_file_name("kubectl-cache");
         let mut arguments: Vec<OsString> = vec![
@@ -234,8 +237,8 @@ impl Place {
         arguments
     }
 
-    /// The API server at the node's own address, if this host reaches it: an executor inside the cluster's network has no forwarded
-    /// port on its way either.
+    /// The API server at the node's own address, if this host reaches it: an executor inside the cluster's network has
+    /// no forwarded port on its way either.
     async fn direct(&self) -> Option<http::Uri> {
         let address = docker::address_of(&self.node, &self.network).ok()?;
         let server = SocketAddr::from((address, API_PORT));

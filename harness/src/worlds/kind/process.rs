@@ -1,6 +1,6 @@
-//! The executor as a process of its own, where a scenario wants it killed: the `rollback` program, with the least rights,
-//! telling what it does in its format `rollback/1`. SIGKILL ends it; another process resumes, with nothing of the first one's
-//! but what is in the cluster.
+//! The executor as a process of its own, where a scenario wants it killed: the `rollback` program, with the least
+//! rights, telling what it does in its format `rollback/1`. SIGKILL ends it; another process resumes, with nothing of
+//! the first one's but what is in the cluster.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -98,8 +98,8 @@ pub(super) enum Ended {
     Silent(String),
 }
 
-/// The program, and the files that it gets and leaves. They go with this value, and those of a drill that was killed with the
-/// next one.
+/// The program, and the files that it gets and leaves. They go with this value, and those of a drill that was killed
+/// with the next one.
 pub(super) struct Program {
     path: PathBuf,
     workshop: PathBuf,

@@ -1,8 +1,9 @@
 //! The ledger's server: PostgreSQL by testcontainers, in a container that belongs to this process.
 //!
-//! testcontainers makes the container, waits until the server takes connections, and removes container and volumes with the
-//! [`Server`]. What a process leaves behind that is killed, the next one removes by its labels (`docker`). The image is the
-//! official one or our own (`deploy/packages/postgres`); it is pulled only if the engine hasn't got it.
+//! testcontainers makes the container, waits until the server takes connections, and removes container and volumes with
+//! the [`Server`]. What a process leaves behind that is killed, the next one removes by its labels (`docker`).
+//! The image is the official one or our own (`deploy/packages/postgres`); it is pulled only if the engine hasn't got
+//! it.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -18,15 +19,16 @@ const IMAGE: (&str, &str) = ("postgres", "15");
 
 /// What the server is started with; all else is PostgreSQL's own default.
 ///
-/// With the defaults, the first checkpoint falls five minutes after the start, or when a gigabyte was logged: in the middle of a
-/// drill. On a slow disk it stalls every commit for seconds, which would then be measured as the exchange's or the executor's. Those
-/// who run PostgreSQL for such a load put it off so (PostgreSQL 15's manual, 30.5 "WAL Configuration": rare checkpoints cost
-/// disk space and a longer recovery after a crash). A drill is over before the first one. A copied ledger still has the checkpoints that
-/// dropping and renaming databases force. `log_checkpoints` is on by itself since 15.
+/// With the defaults, the first checkpoint falls five minutes after the start, or when a gigabyte was logged:
+/// in the middle of a drill. On a slow disk it stalls every commit for seconds, which would then be measured as the
+/// exchange's or the executor's. Those who run PostgreSQL for such a load put it off so (PostgreSQL 15's manual, 30.5
+/// "WAL Configuration": rare checkpoints cost disk space and a longer recovery after a crash). A drill is over before
+/// the first one. A copied ledger still has the checkpoints that dropping and renaming databases force.
+/// `log_checkpoints` is on by itself since 15.
 const SETTINGS: [&str; 4] = ["-c", "checkpoint_timeout=15min", "-c", "max_wal_size=4GB"];
 
-/// What the server says once it takes connections. Both images have what they say before, while they make the database, on the
-/// standard output.
+/// What the server says once it takes connections. Both images have what they say before, while they make the database,
+/// on the standard output.
 const READY: &str = "database system is ready to accept connections";
 /// No start takes longer, though it makes a database of 40 MB first.
 const LONGEST_START: Duration = Duration::from_secs(60);
@@ -41,8 +43,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Removes what dead processes left, starts a server on `network`, and waits until it takes connections. Ctrl-C is heeded
-    /// afterwards: a start that is given up halfway might leave its container.
+    /// Removes what dead processes left, starts a server on `network`, and waits until it takes connections.
+    /// Ctrl-C is heeded afterwards: a start that is given up halfway might leave its container.
     ///
     /// # Errors
     /// What the engine says, or how far the server came; nothing is left then.

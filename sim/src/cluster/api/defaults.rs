@@ -131,15 +131,8 @@ fn container(c: &mut Map) {
     default_to(c, "terminationMessagePath", "/dev/termination-log");
     default_to(c, "terminationMessagePolicy", "File");
     default_to(c, "resources", json!({}));
-    for port in c
-        .get_mut("ports")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
-        if let Some(port) = port.as_object_mut() {
-            default_to(port, "protocol", "TCP");
-        }
+    for port in ports(c) {
+        default_to(port, "protocol", "TCP");
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if let Some(probe) = c.get_mut(probe).and_then(Value::as_object_mut) {
@@ -160,6 +153,13 @@ fn container(c: &mut Map) {
     }
 }
 
+/// The ports of a container, or of a Service's `spec`.
+fn ports(of: &mut Map) -> impl Iterator<Item = &mut Map> {
+    let ports = of.get_mut("ports").and_then(Value::as_array_mut);
+    let ports = ports.into_iter().flatten();
+    ports.filter_map(Value::as_object_mut)
+}
+
 fn http_get(of: &mut Map) {
     if let Some(get) = of.get_mut("httpGet").and_then(Value::as_object_mut) {
         default_to(get, "path", "/");
@@ -174,17 +174,10 @@ fn service(object: &mut Value) {
         default_to(spec, "internalTrafficPolicy", "Cluster");
         default_to(spec, "ipFamilyPolicy", "SingleStack");
         default_to(spec, "ipFamilies", json!(["IPv4"]));
-        for port in spec
-            .get_mut("ports")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(port) = port.as_object_mut() {
-                default_to(port, "protocol", "TCP");
-                let number = port.get("port").cloned().unwrap_or(Value::Null);
-                default_to(port, "targetPort", number);
-            }
+        for port in ports(spec) {
+            default_to(port, "protocol", "TCP");
+            let number = port.get("port").cloned().unwrap_or(Value::Null);
+            default_to(port, "targetPort", number);
         }
     }
 }

@@ -59,11 +59,8 @@ impl Loki {
             "query" => self.query(now, &params),
             "query_range" => self.query_range(now, &params),
             "labels" | "label" => self.label_names(now, &params),
-            _ => match endpoint
-                .strip_prefix("label/")
-                .and_then(|e| e.strip_suffix("/values"))
-            {
-                Some(label) => self.label_values(now, &wire::decode(label, false), &params),
+            _ => match wire::label_of(endpoint) {
+                Some(label) => self.label_values(now, &label, &params),
                 None => return wire::text(404, "404 page not found\n"),
             },
         };
@@ -263,7 +260,7 @@ fn bounds(now: Micros, params: &Params, default_ns: i64) -> Result<(i64, i64), S
     };
     let since = match params.get("since") {
         None => default_ns,
-        Some(s) => wire::prometheus_duration_ms(s)
+        Some(s) => promql::duration_ms(s)
             .and_then(|ms| ms.checked_mul(1_000_000))
             .ok_or_else(|| format!("could not parse {s:?} as a duration"))?,
     };

@@ -9,7 +9,6 @@ use regex::Regex;
 use crate::guard::outside;
 use crate::observe::labels::Str;
 use crate::observe::matcher::{Matcher, is_match};
-use crate::observe::wire::prometheus_duration_ms;
 
 /// Longest duration: what a Go `time.Duration` holds, some 292 years.
 const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;
@@ -351,7 +350,7 @@ impl<'a> Parser<'a> {
     }
 
     fn duration(&mut self) -> Parsed<i64> {
-        let ms = prometheus_duration_ms(self.word());
+        let ms = promql::duration_ms(self.word());
         match ms.filter(|ms| (1..=DURATION_MS_MAX).contains(ms)) {
             Some(ms) => Ok(ms),
             None => self.fail("not a valid duration string"),

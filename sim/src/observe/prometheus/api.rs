@@ -98,11 +98,8 @@ impl Prometheus {
                 Ok(out)
             }
             "status/buildinfo" => Ok(BUILD.to_owned()),
-            _ => match endpoint
-                .strip_prefix("label/")
-                .and_then(|e| e.strip_suffix("/values"))
-            {
-                Some(label) => self.label_values(now, &wire::decode(label, false), &params),
+            _ => match wire::label_of(endpoint) {
+                Some(label) => self.label_values(now, &label, &params),
                 None => return wire::text(404, "404 page not found\n"),
             },
         };

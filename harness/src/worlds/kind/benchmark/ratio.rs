@@ -15,8 +15,8 @@ pub struct Ratio {
     pub executor_ms: u64,
     /// The median of executor over kubectl, pair by pair, in thousandths.
     pub permille: u64,
-    /// An interval that holds the true median with 95 % or more, in thousandths; `None`: there are fewer than six pairs, of which no
-    /// interval does.
+    /// An interval that holds the true median with 95 % or more, in thousandths; `None`: there are fewer than six
+    /// pairs, of which no interval does.
     pub interval_permille: Option<(u64, u64)>,
 }
 

@@ -1,5 +1,5 @@
-//! How long a rollout itself takes, whoever asked for it: from the instant at which the harness's own watch shows the changed Deployment to the
-//! one at which it is complete, as `kubectl rollout status` has it.
+//! How long a rollout itself takes, whoever asked for it: from the instant at which the harness's own watch shows the
+//! changed Deployment to the one at which it is complete, as `kubectl rollout status` has it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -23,7 +23,8 @@ use crate::worlds::kind::clock::{sleep, within};
 const REQUESTS: usize = 100;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longer than the API server waits before it asks the store again how far it has come (`progressRequestPeriod`, 100 ms).
+/// Longer than the API server waits before it asks the store again how far it has come (`progressRequestPeriod`,
+/// 100 ms).
 const IDLE: Duration = Duration::from_millis(120);
 
 fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
@@ -135,8 +136,8 @@ struct Lists {
     progress: Sampled,
 }
 
-/// LISTs of one kind, with writes of another between them or without: the watch cache is then behind, and the API server asks the store
-/// how far it has come, at once or as soon as its last question is a period old.
+/// LISTs of one kind, with writes of another between them or without: the watch cache is then behind, and the API
+/// server asks the store how far it has come, at once or as soon as its last question is a period old.
 async fn lists(stage: &Stage<'_>) -> Result<Lists, String> {
     (stage.say)("lists");
     let sets = Api::<ReplicaSet>::namespaced(stage.executor.clone(), NAMESPACE);

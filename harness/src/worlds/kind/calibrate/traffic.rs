@@ -140,7 +140,8 @@ async fn until(door: SocketAddr, open: bool) -> Result<u64, String> {
     }
 }
 
-/// From the halt flag's write to each gateway's line about it. Who writes makes no difference; the executor would need to read it first.
+/// From the halt flag's write to each gateway's line about it. Who writes makes no difference;
+/// the executor would need to read it first.
 async fn flags(stage: &Stage<'_>) -> Result<Vec<u64>, String> {
     let maps = Api::<ConfigMap>::namespaced(stage.admin.clone(), NAMESPACE);
     let pods = Api::<Pod>::namespaced(stage.admin.clone(), NAMESPACE);

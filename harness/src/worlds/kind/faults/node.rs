@@ -8,8 +8,8 @@ use super::super::docker::docker;
 /// Our own chains, so that whoever comes later finds and removes what a killed drill left.
 const CHAINS: &str = "FIREDRILL-DATABASE FIREDRILL-KUBERNETES";
 
-/// Kills the processes of the pods whose ids match, all at once, and prints theirs. Not the pods' sandboxes: a pod keeps its
-/// address, as it does when its process crashes.
+/// Kills the processes of the pods whose ids match, all at once, and prints theirs. Not the pods' sandboxes:
+/// a pod keeps its address, as it does when its process crashes.
 const KILL_PODS: &str = r#"
 pids=
 for file in $(grep -lE "$1" /proc/[0-9]*/cgroup 2>/dev/null); do
@@ -29,16 +29,7 @@ done
 "#;
 
 /// Takes these chains away, if they are there.
-const FLUSH: &str = r#"
-for chain in $1; do
-    for hook in INPUT FORWARD; do
-        while iptables -w 5 -D $hook -j $chain 2>/dev/null; do :; done
-    done
-    iptables -w 5 -F $chain 2>/dev/null
-    iptables -w 5 -X $chain 2>/dev/null
-done
-true
-"#;
+const FLUSH: &str = include_str!("../../../../../deploy/heal.sh");
 
 /// Whose connections are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,14 +166,14 @@ pub(in crate::worlds::kind) fn heal(node: &str) -> Result<(), String> {
     if state == "paused" {
         docker(&["unpause", node])?;
     }
-    in_node(node, FLUSH, CHAINS).map(drop)
+    in_node(node, FLUSH, "").map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::{CHAINS, Cut, ids, in_cgroups, packets};
+    use super::{Cut, FLUSH, ids, in_cgroups, packets};
 
     #[test]
     fn packets_are_counted_from_the_listing() {
@@ -203,7 +194,7 @@ mod tests {
         assert!(script.contains("-i eth0 -p tcp --dport 6443"), "{script}");
         assert!(!script.contains("FORWARD"), "{script}");
         for cut in [Cut::Database(Ipv4Addr::LOCALHOST), Cut::Kubernetes] {
-            assert!(CHAINS.split(' ').any(|chain| chain == cut.chain()));
+            assert!(FLUSH.contains(cut.chain()));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Whether this machine had its CPUs to itself, second by second.
 //!
-//! A drill that does not get the CPU time it wants sees an exchange that looks slow although nobody in it is. The time is taken from
-//! outside the machine or inside it:
+//! A drill that does not get the CPU time it wants sees an exchange that looks slow although nobody in it is.
+//! The time is taken from outside the machine or inside it:
 //!
 //! - a hypervisor gives it to other machines: "steal" in the first line of `/proc/stat` (`proc_stat(5)`);
 //! - other processes have it: tasks that are ready wait for a CPU (`some` in `/proc/pressure/cpu`,
@@ -17,8 +17,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Ticks of all CPUs that were stolen. The file says: user, nice, system, idle, iowait, irq, softirq, steal. The two guest times
-    /// behind them are in user and nice already.
+    /// Ticks of all CPUs that were stolen. The file says: user, nice, system, idle, iowait, irq, softirq, steal.
+    /// The two guest times behind them are in user and nice already.
     fn stolen(stat: &str) -> Option<Self> {
         let numbers = stat.lines().next()?.strip_prefix("cpu ")?;
         let times: Vec<u64> = numbers

@@ -1,4 +1,6 @@
-//! A PostgreSQL server of the test's own, on a free port of the loopback interface, stopped and removed when dropped.
+//! A PostgreSQL server of a test's own, on a free port of the loopback interface, stopped and removed when dropped.
+//!
+//! Each test that needs one has this file as a module, by its path, and uses what it needs of it.
 
 use std::fs;
 use std::io::Write as _;
@@ -167,11 +169,23 @@ impl Server {
             written.map_err(|error| error.to_string())?;
             give_away(&file)?;
         }
-        let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        );
-        server.control(&["-o", &options, "-l", "log", "-w", "-t", "60", "start"])?;
+        server.begin()?;
         Ok(Some(server))
+    }
+
+    fn begin(&self) -> Result<(), String> {
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
+            self.port
+        );
+        self.control(&["-o", &options, "-l", "log", "-w", "-t", "60", "start"])
+    }
+
+    /// Restarts it; sessions end as they do when an administrator restarts a server.
+    pub(crate) fn restart(&self) {
+        self.control(&["-m", "fast", "-w", "stop"])
+            .expect("it stops");
+        self.begin().expect("it starts again");
     }
 
     fn control(&self, arguments: &[&str]) -> Result<(), String> {
@@ -192,6 +206,11 @@ impl Server {
         }
         let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
         Err(format!("pg_ctl {arguments:?}: {status}\n{log}"))
+    }
+
+    /// The URL of `database` for `user`.
+    pub(crate) fn url(&self, user: &str, database: &str) -> String {
+        format!("postgresql://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// How to connect as `user`.
