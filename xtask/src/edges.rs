@@ -12,7 +12,7 @@ use crate::firedrill::metadata;
 
 /// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     // What a text in PromQL says: the executor and the simulated Prometheus read it by the same grammar.
     ("promql", &[]),
     // What an executor and the worlds say to each other: values only.
@@ -22,6 +22,8 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("executor", &["promql", "contract"]),
     // The simulated world knows neither what runs in it nor who acts in it.
     ("sim", &["promql"]),
+    // The world over HTTP knows no application either.
+    ("sim-serve", &["sim"]),
     // The exchange as an application of it runs the exchange's own code.
     ("sim-exchange", &["contract", "dex", "sim"]),
     (
@@ -33,6 +35,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "executor",
             "sim",
             "sim-exchange",
+            "sim-serve",
         ],
     ),
     (

@@ -11,6 +11,7 @@ mod edges;
 mod firedrill;
 mod images;
 mod kind;
+mod openapi;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,6 +74,8 @@ enum Task {
     Ci(ci::Args),
     /// Check which crate of the workspace knows which
     Edges,
+    /// Cut the API descriptions of a Kubernetes release down to what the simulated API server serves
+    Openapi(openapi::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
             Task::Images(args) => Ok(images::run(&sh, &args)),
             Task::Ci(args) => ci::run(&sh, args),
             Task::Edges => edges::run(&sh),
+            Task::Openapi(args) => openapi::run(&args),
         });
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");
