@@ -22,5 +22,6 @@ pub fn plan(name: &str, seed: u64) -> Plan {
         runbook,
         seed,
         until: Until::Duration,
+        executor: None,
     }
 }

@@ -21,7 +21,13 @@ const KINDS: &[(&str, &[&str])] = &[
     (
         "api__v1",
         &[
-            "ConfigMap", "Event", "Namespace", "Node", "Pod", "Secret", "Service",
+            "ConfigMap",
+            "Event",
+            "Namespace",
+            "Node",
+            "Pod",
+            "Secret",
+            "Service",
         ],
     ),
     ("apis__apps__v1", &["Deployment", "ReplicaSet"]),
@@ -69,7 +75,10 @@ fn schemas(api: &Path) -> Result<Map<String, Value>, String> {
             .ok_or_else(|| format!("{}: it has no schemas", path.display()))?;
         let is_wanted = |schema: &Value| {
             let own = schema["x-kubernetes-group-version-kind"].as_array();
-            own.is_some_and(|own| own.iter().any(|it| kinds.iter().any(|kind| it["kind"] == *kind)))
+            own.is_some_and(|own| {
+                own.iter()
+                    .any(|it| kinds.iter().any(|kind| it["kind"] == *kind))
+            })
         };
         let mut wanted: BTreeSet<String> = all
             .iter()
@@ -123,7 +132,10 @@ fn discovery(api: &Path) -> Result<Map<String, Value>, String> {
     };
     let groups = read(&api.join("discovery/aggregated_v2.json"))?;
     for group in groups["items"].as_array().into_iter().flatten() {
-        add(group["metadata"]["name"].as_str().unwrap_or_default(), group);
+        add(
+            group["metadata"]["name"].as_str().unwrap_or_default(),
+            group,
+        );
     }
     let core = read(&api.join("discovery/api__v1.json"))?;
     add("", &aggregated(&core));
@@ -144,7 +156,9 @@ fn aggregated(list: &Value) -> Value {
         if let Some((of, sub)) = name.split_once('/') {
             let mut known = resources.iter_mut();
             if let Some(Value::Object(parent)) = known.find(|it| it["resource"] == of) {
-                let subs = parent.entry("subresources").or_insert_with(|| Value::Array(Vec::new()));
+                let subs = parent
+                    .entry("subresources")
+                    .or_insert_with(|| Value::Array(Vec::new()));
                 if let Value::Array(subs) = subs {
                     subs.push(serde_json::json!({
                         "subresource": sub, "responseKind": kind, "verbs": resource["verbs"],

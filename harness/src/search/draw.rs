@@ -137,6 +137,7 @@ impl Space {
                 runbook: self.runbook.clone(),
                 seed: stream("world").below(u64::from(u32::MAX)),
                 until: Until::Held,
+                executor: None,
             },
         })
     }

@@ -1,7 +1,6 @@
 //! Carries requests from outside into the world, and its answers back.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
@@ -58,16 +57,16 @@ pub struct Gate {
 impl Gate {
     /// Nobody outside takes part: the world goes on by itself.
     pub fn alone(&self) {
-        self.activity.alone.set(true);
+        self.activity.set_alone(true);
     }
 
-    /// Programs outside take part: the world waits for them.
-    pub fn with_others(&self) {
-        self.activity.alone.set(false);
+    /// Programs outside take part: the world waits for them. Their requests are numbered under the name `origin`.
+    pub fn with_others(&self, origin: &str) {
+        self.activity.set_origin(origin);
+        self.activity.set_alone(false);
     }
 
     /// Something that wakes the thread of the world, where it waits for programs outside. It may be called from any thread.
-    #[must_use]
     pub fn waker(&self) -> impl Fn() + Send + Sync + 'static {
         let to_world = self.to_world.clone();
         move || {
@@ -100,31 +99,29 @@ impl Door {
     }
 }
 
-/// Answers what comes through `door`, under the name `origin`, and tells `heard` of each request. It never completes.
-pub async fn serve<A: Application>(
-    world: World<A>,
-    door: Door,
-    origin: &str,
-    seed: u64,
-    heard: &dyn Fn(Heard),
-) {
+/// Answers what comes through `door`, and tells `heard` of each request. It never completes.
+pub async fn serve<A: Application>(world: World<A>, door: Door, seed: u64, heard: &dyn Fn(Heard)) {
     let Door {
         mut requests,
         activity,
         ..
     } = door;
-    let mut thinks = Rng::derive(seed, &format!("serve/{origin}"));
+    let mut thinks = Rng::derive(seed, "serve/thinks");
     let mut running: FuturesUnordered<LocalBoxFuture<'_, Option<u64>>> = FuturesUnordered::new();
     let mut hang_up: BTreeMap<u64, oneshot::Sender<()>> = BTreeMap::new();
     loop {
-        let next = {
-            let running = running.select_next_some();
-            match select(requests.next(), running).await {
-                Either::Left((next, _)) => next,
-                Either::Right((ended, _)) => {
-                    ended.and_then(|stream| hang_up.remove(&stream));
-                    continue;
-                }
+        let ended = async {
+            match running.next().await {
+                Some(ended) => ended,
+                // Nothing is under way.
+                None => futures::future::pending().await,
+            }
+        };
+        let next = match select(requests.next(), Box::pin(ended)).await {
+            Either::Left((next, _)) => next,
+            Either::Right((ended, _)) => {
+                ended.and_then(|stream| hang_up.remove(&stream));
+                continue;
             }
         };
         match next {
@@ -132,7 +129,14 @@ pub async fn serve<A: Application>(
                 let thinks = Micros(thinks.between(THINKS.0, THINKS.1));
                 let (sender, hung_up) = oneshot::channel();
                 hang_up.insert(asked.stream, sender);
-                let one = one(world.clone(), activity.clone(), origin, thinks, asked, heard, hung_up);
+                let one = one(
+                    world.clone(),
+                    activity.clone(),
+                    thinks,
+                    *asked,
+                    heard,
+                    hung_up,
+                );
                 running.push(Box::pin(one));
             }
             Some(FromOutside::Gone(stream)) => {
@@ -143,39 +147,27 @@ pub async fn serve<A: Application>(
     }
 }
 
-/// Counts for as long as it lives.
-struct Counted(Rc<std::cell::Cell<usize>>);
-
-impl Counted {
-    fn new(counter: &Rc<std::cell::Cell<usize>>) -> Self {
-        Activity::change(counter, 1);
-        Self(Rc::clone(counter))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        Activity::change(&self.0, -1);
-    }
-}
-
 /// One request, and the stream that it may open; the number of that stream, as nobody needs to hang up any more.
 async fn one<A: Application>(
     world: World<A>,
     activity: Activity,
-    origin: &str,
     thinks: Micros,
     asked: Asked,
     heard: &dyn Fn(Heard),
     hung_up: oneshot::Receiver<()>,
 ) -> Option<u64> {
-    let pending = Counted::new(&activity.asked);
+    let pending = activity.asked.one_more();
+    let origin = activity.origin();
     let number = asked.stream;
     world.sleep(thinks).await;
     let sent = world.now();
     let (method, path) = (
         asked.request.method().to_string(),
-        asked.request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+        asked
+            .request
+            .uri()
+            .path_and_query()
+            .map_or_else(String::new, ToString::to_string),
     );
     let told = |status| {
         heard(Heard {
@@ -189,13 +181,27 @@ async fn one<A: Application>(
     let response = match asked.to {
         To::Kube => {
             let request = asked.request.map(http_body_util::Full::new);
-            world.kube(origin).oneshot(request).await.ok()
+            world.kube(&origin).oneshot(request).await.ok()
         }
         To::Http => {
-            let answer = world.http(origin).oneshot(asked.request).await.ok();
+            let answer = world.http(&origin).oneshot(asked.request).await.ok();
             answer.map(|answer| answer.map(WorldBody::from))
         }
         To::Sleep => Some(sleep(&world, &asked.request).await),
+        To::Deadline => {
+            // The program goes on meanwhile.
+            drop(pending);
+            let _waits = activity.waits.one_more();
+            let slept = Box::pin(sleep(&world, &asked.request));
+            let Either::Left((slept, _)) = select(slept, hung_up).await else {
+                return Some(number);
+            };
+            let (head, _) = slept.into_parts();
+            let body = Body::Whole(Bytes::new());
+            // Whoever has hung up gets nothing.
+            let _ = asked.answer.send(Answer { head, body });
+            return Some(number);
+        }
         To::Date => Some(plain(200, format!("{}\n", world.now().to_timestamp()))),
     };
     told(response.as_ref().map(|it| it.status().as_u16()));
@@ -205,16 +211,22 @@ async fn one<A: Application>(
     if !body.is_stream() {
         let whole = body.collect().await.ok()?.to_bytes();
         // Whoever has hung up gets nothing.
-        let _ = asked.answer.send(Answer { head, body: Body::Whole(whole) });
+        let _ = asked.answer.send(Answer {
+            head,
+            body: Body::Whole(whole),
+        });
         return Some(number);
     }
     let (frames, receiver) = frames();
-    let answer = Answer { head, body: Body::Stream(receiver) };
+    let answer = Answer {
+        head,
+        body: Body::Stream(receiver),
+    };
     if asked.answer.send(answer).is_err() {
         return Some(number);
     }
     drop(pending);
-    let _open = Counted::new(&activity.streams);
+    let _open = activity.waits.one_more();
     let mut hung_up = hung_up;
     loop {
         match select(body.frame(), &mut hung_up).await {
@@ -231,7 +243,8 @@ async fn one<A: Application>(
     }
 }
 
-/// `POST /firedrill/v1/sleep?seconds=N`: answers so many seconds of the world later.
+/// `POST /firedrill/v1/sleep?seconds=N`: answers so many seconds of the world later. So does `…/deadline?seconds=N`, for a
+/// program that goes on meanwhile: the world goes on to that instant only while the program waits for something.
 async fn sleep<A: Application>(
     world: &World<A>,
     request: &http::Request<Bytes>,
@@ -243,7 +256,10 @@ async fn sleep<A: Application>(
     let seconds = seconds.filter(|it| (0.0..=LONGEST_SLEEP_S).contains(it));
     let Some(seconds) = seconds else {
         let most = LONGEST_SLEEP_S;
-        return plain(400, format!("`seconds` must be a number from 0 to {most}\n"));
+        return plain(
+            400,
+            format!("`seconds` must be a number from 0 to {most}\n"),
+        );
     };
     let span = std::time::Duration::from_secs_f64(seconds);
     world.sleep(Micros::from(span)).await;

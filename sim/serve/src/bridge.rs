@@ -16,6 +16,8 @@ pub(crate) enum To {
     Http,
     /// The clock of the world: the program sleeps.
     Sleep,
+    /// The clock of the world: the program wants to be told, and goes on meanwhile.
+    Deadline,
     /// The clock of the world: the program asks how late it is.
     Date,
 }
@@ -23,7 +25,7 @@ pub(crate) enum To {
 /// Something that comes from the network.
 pub(crate) enum FromOutside {
     /// A request.
-    Asked(Asked),
+    Asked(Box<Asked>),
     /// Whoever read the stream of that number has hung up.
     Gone(u64),
 }

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::future::{Either, select};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
@@ -194,7 +195,7 @@ async fn accept(
             Ok((stream, _)) => stream,
             // No file descriptor is left, or the client has gone: there is room again once others have ended.
             Err(_) => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                pause(Duration::from_millis(50)).await;
                 continue;
             }
         };
@@ -253,9 +254,9 @@ impl http_body::Body for Sent {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.0 {
             Content::Whole(whole) => Pin::new(whole).poll_frame(cx),
-            Content::Stream { frames, .. } => {
-                frames.poll_next(cx).map(|it| it.map(|it| Ok(Frame::data(it))))
-            }
+            Content::Stream { frames, .. } => frames
+                .poll_next(cx)
+                .map(|it| it.map(|it| Ok(Frame::data(it)))),
         }
     }
 
@@ -286,7 +287,11 @@ impl Drop for Sent {
     }
 }
 
-async fn respond(listener: Listener, request: Request<Incoming>, shared: &Shared) -> Response<Sent> {
+async fn respond(
+    listener: Listener,
+    request: Request<Incoming>,
+    shared: &Shared,
+) -> Response<Sent> {
     match ask(listener, request, shared).await {
         Ok(response) => response,
         Err(refusal) => refusal.response(),
@@ -347,12 +352,12 @@ async fn ask(
     let mut request = Request::from_parts(head, body);
     *request.uri_mut() = uri;
     let (answer, answered) = oneshot::channel();
-    let asked = FromOutside::Asked(Asked {
+    let asked = FromOutside::Asked(Box::new(Asked {
         to,
         request,
         stream,
         answer,
-    });
+    }));
     let gone = || {
         Refusal::new(
             StatusCode::BAD_GATEWAY,
@@ -361,7 +366,13 @@ async fn ask(
         )
     };
     shared.to_world.send(asked).map_err(|_| gone())?;
+    let mut hang_up = HangUp {
+        number: stream,
+        to_world: shared.to_world.clone(),
+        forgotten: false,
+    };
     let answer = answered.await.map_err(|_| gone())?;
+    hang_up.forgotten = true;
     let content = match answer.body {
         Body::Whole(bytes) => Content::Whole(Full::new(bytes)),
         Body::Stream(frames) => Content::Stream {
@@ -371,6 +382,22 @@ async fn ask(
         },
     };
     Ok(Response::from_parts(answer.head, Sent(content)))
+}
+
+/// Tells the world if a client hangs up before it is answered.
+struct HangUp {
+    number: u64,
+    to_world: Sender<FromOutside>,
+    forgotten: bool,
+}
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        if !self.forgotten {
+            // The world may have ended before its clients.
+            let _ = self.to_world.send(FromOutside::Gone(self.number));
+        }
+    }
 }
 
 /// Paths that anybody may ask for.
@@ -420,14 +447,22 @@ async fn whole(
         }
         Ok((whole.freeze(), room))
     };
-    let read = tokio::time::timeout(limits.patience, read).await;
-    read.unwrap_or_else(|_| {
-        Err(Refusal::new(
+    match select(Box::pin(read), Box::pin(pause(limits.patience))).await {
+        Either::Left((read, _)) => read,
+        Either::Right(((), _)) => Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
             "Timeout",
             "the body did not come in time",
-        ))
-    })
+        )),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients outside the process keep time by the wall clock; no world sees it"
+)]
+fn pause(duration: Duration) -> tokio::time::Sleep {
+    tokio::time::sleep(duration)
 }
 
 /// Which server a request is for, and under which URI it knows the request.
@@ -447,6 +482,7 @@ fn route(listener: Listener, head: &http::request::Parts) -> Result<(To, http::U
     let to = match (server, head.uri.path()) {
         (Some(_), _) => To::Http,
         (None, "/firedrill/v1/sleep") => To::Sleep,
+        (None, "/firedrill/v1/deadline") => To::Deadline,
         (None, "/firedrill/v1/date") => To::Date,
         (None, _) => To::Kube,
     };

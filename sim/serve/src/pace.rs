@@ -1,8 +1,8 @@
 //! When a world goes on that programs outside this process take part in.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::channel::mpsc::UnboundedSender;
@@ -38,25 +38,68 @@ impl Default for Settle {
     }
 }
 
-/// What programs outside are about to get from the world.
+/// What programs outside are about to get from the world, and who they are.
 #[derive(Clone, Default)]
 pub(crate) struct Activity {
     /// Requests without an answer.
-    pub(crate) asked: Rc<Cell<usize>>,
-    /// Open streams.
-    pub(crate) streams: Rc<Cell<usize>>,
+    pub(crate) asked: Counter,
+    /// What a program waits for while it may compute: open streams, and deadlines.
+    pub(crate) waits: Counter,
     /// The world goes on by itself: nobody outside takes part yet.
-    pub(crate) alone: Rc<Cell<bool>>,
+    alone: Arc<AtomicBool>,
+    /// Under which name requests are numbered.
+    origin: Arc<Mutex<String>>,
 }
 
 impl Activity {
-    pub(crate) fn change(counter: &Cell<usize>, by: isize) {
-        counter.set(counter.get().saturating_add_signed(by));
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_alone(&self, alone: bool) {
+        self.alone.store(alone, Ordering::SeqCst);
+    }
+
+    pub(crate) fn origin(&self) -> String {
+        self.origin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_origin(&self, origin: &str) {
+        let mut own = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        origin.clone_into(&mut own);
+    }
+}
+
+/// How many there are of something.
+#[derive(Clone, Default)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    /// One more, for as long as the value lives.
+    pub(crate) fn one_more(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Counted(self.clone())
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts for as long as it lives.
+pub(crate) struct Counted(Counter);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// The pace of a served world.
-pub(crate) struct Served {
+pub struct Served {
     pacing: Pacing,
     from_outside: Receiver<FromOutside>,
     to_program: UnboundedSender<FromOutside>,
@@ -114,7 +157,7 @@ impl Pace for Served {
         if self.pass_on() {
             return Idle::Again;
         }
-        if self.activity.alone.get() {
+        if self.activity.is_alone() {
             return Idle::Step;
         }
         if let Pacing::Wall(speed) = self.pacing {
@@ -123,7 +166,7 @@ impl Pace for Served {
         if self.activity.asked.get() > 0 {
             return Idle::Step;
         }
-        if self.activity.streams.get() == 0 {
+        if self.activity.waits.get() == 0 {
             self.wait(LOOK_AGAIN);
             return Idle::Again;
         }
@@ -137,7 +180,10 @@ impl Pace for Served {
         let Pacing::Requests(settle) = &mut self.pacing else {
             return Idle::Again;
         };
-        let computing = settle.computing.as_mut().is_some_and(|computing| computing());
+        let computing = settle
+            .computing
+            .as_mut()
+            .is_some_and(|computing| computing());
         if computing || next.is_none() {
             return Idle::Again;
         }

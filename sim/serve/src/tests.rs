@@ -28,11 +28,7 @@ struct Ran {
     heard: Vec<Heard>,
 }
 
-fn run_with(
-    limits: Limits,
-    pacing: Pacing,
-    program: impl FnOnce(Served) + Send + 'static,
-) -> Ran {
+fn run_with(limits: Limits, pacing: Pacing, program: impl FnOnce(Served) + Send + 'static) -> Ran {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let addresses = [(Listener::Kube, local), (Listener::Prometheus, local)];
     let mut network = listen(&addresses, TOKEN, limits).expect("it listens");
@@ -41,7 +37,9 @@ fn run_with(
         prometheus: network.address(Listener::Prometheus).expect("an address"),
     };
     let (mut pace, door) = network.open(pacing);
-    let wake = door.gate().waker();
+    let gate = door.gate();
+    gate.with_others("outside");
+    let wake = gate.waker();
     let (done, ended) = oneshot::channel();
     let client = std::thread::spawn(move || {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| program(served)));
@@ -62,7 +60,7 @@ fn run_with(
         let heard = &heard;
         async move {
             let note = |it| heard.borrow_mut().push(it);
-            let serving = Box::pin(serve(world.clone(), door, "outside", 7, &note));
+            let serving = Box::pin(serve(world.clone(), door, 7, &note));
             match select(serving, ended).await {
                 Either::Left(((), _)) => unreachable!("it serves for ever"),
                 Either::Right(_) => world.with(|state| (state.now(), state.fingerprint())),
@@ -81,7 +79,11 @@ fn run_with(
 }
 
 fn run(program: impl FnOnce(Served) + Send + 'static) -> Ran {
-    run_with(Limits::default(), Pacing::Requests(Settle::default()), program)
+    run_with(
+        Limits::default(),
+        Pacing::Requests(Settle::default()),
+        program,
+    )
 }
 
 /// One request on a connection of its own; status and body.
@@ -198,7 +200,13 @@ fn a_sleep_of_the_program_passes_in_the_world() {
     let ran = run(|served| {
         let path = "/firedrill/v1/sleep?seconds=90.5";
         assert_eq!(ask(served.kube, TOKEN, "POST", path, "").0, 200);
-        for wrong in ["", "?seconds=-1", "?seconds=x", "?seconds=1e99", "?seconds=NaN"] {
+        for wrong in [
+            "",
+            "?seconds=-1",
+            "?seconds=x",
+            "?seconds=1e99",
+            "?seconds=NaN",
+        ] {
             let path = format!("/firedrill/v1/sleep{wrong}");
             assert_eq!(ask(served.kube, TOKEN, "POST", &path, "").0, 400, "{wrong}");
         }
@@ -207,13 +215,57 @@ fn a_sleep_of_the_program_passes_in_the_world() {
 }
 
 #[test]
+fn a_deadline_passes_only_while_the_program_waits() {
+    let ran = run(|served| {
+        let path = "/firedrill/v1/deadline?seconds=300";
+        let mut deadline = open(served.kube, TOKEN, "POST", path, "");
+        // The program asks at once, so that the world does not come to the deadline.
+        for _ in 0..5 {
+            get(served, "/api/v1/pods");
+        }
+        let early = date(served);
+        // Now it waits for nothing else.
+        let mut answer = String::new();
+        deadline.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains("200 OK"), "{answer}");
+        assert_ne!(early, date(served));
+        // One that nobody waits for any more leaves the world where it is.
+        drop(open(served.kube, TOKEN, "POST", path, ""));
+        get(served, "/api/v1/pods");
+    });
+    assert!(
+        ran.now > Micros::from_secs(300) && ran.now < Micros::from_secs(310),
+        "{}",
+        ran.now
+    );
+}
+
+#[test]
 fn the_same_requests_get_the_same_answers() {
     let program = |served: Served| {
         ask(served.kube, TOKEN, "POST", DEPLOYMENTS, &deployment());
-        ask(served.kube, TOKEN, "POST", "/firedrill/v1/sleep?seconds=30", "");
+        ask(
+            served.kube,
+            TOKEN,
+            "POST",
+            "/firedrill/v1/sleep?seconds=30",
+            "",
+        );
         let patch = r#"{"spec": {"replicas": 3}}"#;
-        ask(served.kube, TOKEN, "PATCH", &format!("{DEPLOYMENTS}/web"), patch);
-        ask(served.kube, TOKEN, "POST", "/firedrill/v1/sleep?seconds=30", "");
+        ask(
+            served.kube,
+            TOKEN,
+            "PATCH",
+            &format!("{DEPLOYMENTS}/web"),
+            patch,
+        );
+        ask(
+            served.kube,
+            TOKEN,
+            "POST",
+            "/firedrill/v1/sleep?seconds=30",
+            "",
+        );
         get(served, "/api/v1/namespaces/shop/pods");
     };
     let (one, other) = (run(program), run(program));
@@ -261,14 +313,22 @@ fn a_body_that_is_too_large_is_refused_and_the_next_request_is_served() {
         let large = format!("\"{}\"", "x".repeat(9_999));
         let (status, body) = ask(served.kube, TOKEN, "POST", DEPLOYMENTS, &large);
         assert_eq!(status, 413, "{body}");
-        assert_eq!(ask(served.kube, TOKEN, "POST", DEPLOYMENTS, &deployment()).0, 201);
+        assert_eq!(
+            ask(served.kube, TOKEN, "POST", DEPLOYMENTS, &deployment()).0,
+            201
+        );
     });
 }
 
 #[test]
 fn what_is_no_http_is_cut_off_and_others_are_served() {
     run(|served| {
-        for rubbish in [&b"\x16\x03\x01\x02\x00\x01"[..], b"GET", b"GET / HTTP/9\r\n\r\n", &[0; 70_000]] {
+        for rubbish in [
+            &b"\x16\x03\x01\x02\x00\x01"[..],
+            b"GET",
+            b"GET / HTTP/9\r\n\r\n",
+            &[0; 70_000],
+        ] {
             let mut stream = TcpStream::connect(served.kube).expect("it listens");
             // The server may have cut the connection already.
             let _ = stream.write_all(rubbish);
@@ -321,16 +381,26 @@ fn a_watch_that_nobody_reads_ends_and_the_world_goes_on() {
         // More than the sockets and what may wait unread hold together.
         let filling = "x".repeat(500_000);
         for n in 0..80 {
-            let map = format!(r#"{{"metadata": {{"name": "m{n}"}}, "data": {{"a": "{filling}"}}}}"#);
+            let map =
+                format!(r#"{{"metadata": {{"name": "m{n}"}}, "data": {{"a": "{filling}"}}}}"#);
             let (status, body) = ask(served.kube, TOKEN, "POST", maps, &map);
             assert_eq!(status, 201, "{body}");
         }
-        let (status, _) = ask(served.kube, TOKEN, "POST", "/firedrill/v1/sleep?seconds=1", "");
+        let (status, _) = ask(
+            served.kube,
+            TOKEN,
+            "POST",
+            "/firedrill/v1/sleep?seconds=1",
+            "",
+        );
         assert_eq!(status, 200);
         let mut seen = Vec::new();
         watch.read_to_end(&mut seen).expect("the server ends it");
         let frames = String::from_utf8_lossy(&seen).matches("\"ADDED\"").count();
         assert!((1..80).contains(&frames), "{frames}");
-        assert_eq!(get(served, maps).matches("\"creationTimestamp\"").count(), 80);
+        assert_eq!(
+            get(served, maps).matches("\"creationTimestamp\"").count(),
+            80
+        );
     });
 }

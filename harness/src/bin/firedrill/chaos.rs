@@ -15,7 +15,7 @@ use firedrill::runner::{self, SwarmResult};
 use firedrill::shrink::campaign;
 use firedrill::stats::show_ms;
 use firedrill::verdict::{self, Verdict};
-use firedrill::worlds::{Plan, Until, WorldError, WorldKind, in_flight};
+use firedrill::worlds::{Plan, Program, Until, WorldError, WorldKind, in_flight};
 
 use crate::args::{ChaosArgs, Format, Output};
 use crate::exit::{Failure, INTERRUPTED, with_cause};
@@ -44,7 +44,8 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     let world = WorldKind::from(args.world);
     let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
     let mut campaign = if args.last_failed {
-        failed_before(world, &runbook)?
+        let program = args.program.program(world)?;
+        failed_before(world, &runbook, program.as_ref())?
     } else {
         asked_for(args, world, &runbook)?
     };
@@ -101,15 +102,17 @@ fn asked_for(
             "seeds are below 2^64: choose a smaller --seed or fewer --seeds",
         ));
     };
+    let program = args.program.program(world)?;
     let of_scenario = |it: &Chosen| {
         let scenario = Arc::clone(&it.scenario);
-        let runbook = runbook.clone();
+        let (runbook, program) = (runbook.clone(), program.clone());
         (first..end).map(move |seed| Plan {
             world,
             scenario: Arc::clone(&scenario),
             runbook: runbook.clone(),
             seed,
             until: Until::Duration,
+            executor: program.clone(),
         })
     };
     let plans = chosen.iter().flat_map(of_scenario).collect();
@@ -125,7 +128,11 @@ fn asked_for(
 }
 
 /// The drills that did not pass in the last run, with the scenarios as they are now.
-fn failed_before(world: WorldKind, runbook: &LoadedRunbook) -> Result<Campaign, Failure> {
+fn failed_before(
+    world: WorldKind,
+    runbook: &LoadedRunbook,
+    program: Option<&Arc<Program>>,
+) -> Result<Campaign, Failure> {
     let again = last_failed::read(world)?;
     let chosen = input::scenarios(&last_failed::scenarios(&again), runbook, true)?;
     let chosen = input::can_be_done(chosen, world)?;
@@ -137,6 +144,7 @@ fn failed_before(world: WorldKind, runbook: &LoadedRunbook) -> Result<Campaign, 
             runbook: runbook.clone(),
             seed: failed.seed,
             until: Until::Duration,
+            executor: program.cloned(),
         })
     };
     let plans = again.iter().map(plan).collect::<Result<_, Failure>>()?;

@@ -9,7 +9,7 @@
 //! - `objects`: what is in the cluster before the drill.
 //! - `stage`: what happens in this world in the acts of a drill; `recorder`: what is written down meanwhile.
 //! - `deployer`: deploys the bad release, as people do.
-//! - `ports`: what the executor acts through.
+//! - `ports`: what the executor acts through; `outside`: an executor that is a program of its own.
 //! - `faults`: what else goes wrong.
 //! - `probe`: looks at the ledger and the pods while the drill runs.
 //! - `harvest`: the evidence at the end; `record`: what of it rests on the world's own record.
@@ -18,6 +18,7 @@ mod deployer;
 mod faults;
 mod harvest;
 mod objects;
+mod outside;
 mod perform;
 mod ports;
 mod probe;

@@ -12,8 +12,7 @@ use crate::cluster::kinds::Kind;
 use crate::cluster::wire::ApiResponse;
 
 /// The media type of the aggregated form.
-const AGGREGATED: &str =
-    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// A part of an object, or something that can be done with it, under a path of its own.
 struct Subresource {
@@ -76,7 +75,9 @@ impl Kind {
 /// Kinds of an `apiVersion`, by plural.
 fn of_version(api_version: &str) -> Vec<Kind> {
     let all = Kind::ALL.into_iter();
-    let mut kinds: Vec<Kind> = all.filter(|kind| kind.api_version() == api_version).collect();
+    let mut kinds: Vec<Kind> = all
+        .filter(|kind| kind.api_version() == api_version)
+        .collect();
     kinds.sort_by_key(|kind| kind.plural());
     kinds
 }
@@ -84,7 +85,10 @@ fn of_version(api_version: &str) -> Vec<Kind> {
 /// The groups apart from the core one, each with its versions, in the order of [`Kind::ALL`].
 fn groups() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut groups: Vec<(&'static str, Vec<&'static str>)> = Vec::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| !kind.group().is_empty()) {
+    for kind in Kind::ALL
+        .into_iter()
+        .filter(|kind| !kind.group().is_empty())
+    {
         let (group, version) = (kind.group(), kind.version());
         match groups.iter_mut().find(|(name, _)| *name == group) {
             Some((_, versions)) if versions.contains(&version) => {}
@@ -204,7 +208,9 @@ fn aggregated(kind: Kind) -> Value {
         .map(|sub| {
             let answers = match sub.answers {
                 None => own(kind.name()),
-                Some((group, version, name)) if api_version(group, version) == kind.api_version() => {
+                Some((group, version, name))
+                    if api_version(group, version) == kind.api_version() =>
+                {
                     own(name)
                 }
                 Some((group, version, name)) => {
@@ -222,9 +228,8 @@ fn aggregated(kind: Kind) -> Value {
 
 /// A group in the older form.
 fn group(name: &str, versions: &[&str]) -> Value {
-    let one = |version: &&str| {
-        json!({"groupVersion": api_version(name, version), "version": version})
-    };
+    let one =
+        |version: &&str| json!({"groupVersion": api_version(name, version), "version": version});
     let all: Vec<Value> = versions.iter().map(one).collect();
     json!({"name": name, "versions": all, "preferredVersion": all[0]})
 }
@@ -258,7 +263,9 @@ fn resources(kind: Kind) -> Vec<Value> {
         }
         resource
     });
-    std::iter::once(resource).chain(subresources.collect::<Vec<_>>()).collect()
+    std::iter::once(resource)
+        .chain(subresources.collect::<Vec<_>>())
+        .collect()
 }
 
 #[cfg(test)]
@@ -272,7 +279,9 @@ mod tests {
     const UPSTREAM: &str = include_str!("../../../data/openapi/discovery.json");
 
     fn body(of: &Discovery, accept: Option<&str>) -> serde_json::Value {
-        let ApiResponse::Unary { status: 200, body, .. } = answer(of, accept).expect("served")
+        let ApiResponse::Unary {
+            status: 200, body, ..
+        } = answer(of, accept).expect("served")
         else {
             panic!("a list")
         };
@@ -307,7 +316,14 @@ mod tests {
         assert_eq!(ours.len(), Kind::ALL.len());
         for (key, resource) in &ours {
             let theirs = theirs.get(key).unwrap_or_else(|| panic!("{key}"));
-            for field in ["responseKind", "scope", "singularResource", "shortNames", "categories", "verbs"] {
+            for field in [
+                "responseKind",
+                "scope",
+                "singularResource",
+                "shortNames",
+                "categories",
+                "verbs",
+            ] {
                 assert_eq!(resource.get(field), theirs.get(field), "{key}: {field}");
             }
             let subresources = |of: &serde_json::Value| -> BTreeMap<String, serde_json::Value> {

@@ -38,10 +38,7 @@ impl Form {
 /// The form that one range of an `Accept` header asks for; `None` if nothing is served so.
 fn one(range: &str) -> Option<Form> {
     let mut parts = range.split(';').map(str::trim);
-    if !matches!(
-        parts.next()?,
-        "application/json" | "application/*" | "*/*"
-    ) {
+    if !matches!(parts.next()?, "application/json" | "application/*" | "*/*") {
         return None;
     }
     let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
@@ -69,7 +66,10 @@ mod tests {
             ("", Form::Whole),
             ("application/json", Form::Whole),
             ("application/json, */*", Form::Whole),
-            ("application/vnd.kubernetes.protobuf,application/json", Form::Whole),
+            (
+                "application/vnd.kubernetes.protobuf,application/json",
+                Form::Whole,
+            ),
             (
                 "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
                 Form::Table,

@@ -114,7 +114,8 @@ fn parameters(names: &[(&str, &str)]) -> Vec<Value> {
 fn one_path(kind: Kind) -> Value {
     let gvk = group_version_kind(kind);
     let schema = json!({"$ref": format!("#/components/schemas/{}", schema_of(kind))});
-    let answer = json!({"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}});
+    let answer =
+        json!({"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}});
     let patch = json!({"schema": {"$ref": format!("#/components/schemas/{PATCH}")}});
     let content: Map<String, Value> = super::patch::MEDIA_TYPES
         .iter()
@@ -183,14 +184,19 @@ fn schema_of(kind: Kind) -> &'static str {
     let mut all = schemas().iter();
     let found = all.find(|(_, schema)| {
         let kinds = schema.get("x-kubernetes-group-version-kind");
-        kinds.and_then(Value::as_array).is_some_and(|kinds| kinds.contains(&gvk))
+        kinds
+            .and_then(Value::as_array)
+            .is_some_and(|kinds| kinds.contains(&gvk))
     });
     found.map_or("", |(name, _)| name.as_str())
 }
 
 /// The schemas of these kinds, and whatever they refer to.
 fn reachable(kinds: &[Kind]) -> Map<String, Value> {
-    let mut wanted: Vec<String> = kinds.iter().map(|&kind| schema_of(kind).to_owned()).collect();
+    let mut wanted: Vec<String> = kinds
+        .iter()
+        .map(|&kind| schema_of(kind).to_owned())
+        .collect();
     wanted.push(PATCH.to_owned());
     let mut taken = Map::new();
     while let Some(name) = wanted.pop() {
@@ -227,7 +233,10 @@ mod tests {
     use super::*;
 
     fn body(document: Option<&str>) -> Value {
-        let ApiResponse::Unary { status: 200, body, .. } = answer(document).expect("served") else {
+        let ApiResponse::Unary {
+            status: 200, body, ..
+        } = answer(document).expect("served")
+        else {
             panic!("a document")
         };
         serde_json::from_slice(&body).expect("JSON")
@@ -240,9 +249,14 @@ mod tests {
         let mut found = 0;
         for (name, entry) in paths {
             let url = entry["serverRelativeURL"].as_str().expect("a URL");
-            assert!(url.starts_with(&format!("/openapi/v3/{name}?hash=")), "{url}");
+            assert!(
+                url.starts_with(&format!("/openapi/v3/{name}?hash=")),
+                "{url}"
+            );
             let document = body(Some(name));
-            let schemas = document["components"]["schemas"].as_object().expect("schemas");
+            let schemas = document["components"]["schemas"]
+                .as_object()
+                .expect("schemas");
             let mut references = Vec::new();
             super::references(&document, &mut references);
             for name in references {
@@ -251,17 +265,25 @@ mod tests {
             found += document["paths"].as_object().expect("paths").len() / 2;
         }
         assert_eq!(found, Kind::ALL.len());
-        assert!(Kind::ALL.into_iter().all(|kind| !schema_of(kind).is_empty()));
+        assert!(
+            Kind::ALL
+                .into_iter()
+                .all(|kind| !schema_of(kind).is_empty())
+        );
         assert_eq!(answer(Some("apis/apps/v2")).expect_err("none").code, 404);
     }
 
     #[test]
     fn an_apply_finds_merge_keys_and_field_validation() {
         let document = body(Some("apis/apps/v1"));
-        let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+        let patch =
+            &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
         let parameters = patch["parameters"].as_array().expect("parameters");
         assert!(parameters.iter().any(|it| it["name"] == "fieldValidation"));
-        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+        assert_eq!(
+            patch["x-kubernetes-group-version-kind"]["kind"],
+            "Deployment"
+        );
         let spec = &document["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"];
         let containers = &spec["properties"]["containers"];
         assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");

@@ -7,7 +7,10 @@ use crate::time::Micros;
 /// How long ago the time at `path` was.
 pub(super) fn since(now: Micros, object: &Value, path: &[&str]) -> String {
     let at = parse_timestamp(text(object, path));
-    at.map_or_else(|| "<unknown>".to_owned(), |at| human(now.saturating_sub(at)))
+    at.map_or_else(
+        || "<unknown>".to_owned(),
+        |at| human(now.saturating_sub(at)),
+    )
 }
 
 /// A duration in two or three significant figures.

@@ -133,10 +133,21 @@ fn template(object: &Value) -> [String; 3] {
 fn service(object: &Value, name: String, age: String) -> Vec<Value> {
     let spec = |field: &str| text(object, &["spec", field]);
     let words = |path: &[&str]| -> Vec<&str> {
-        items(object, path).iter().filter_map(Value::as_str).collect()
+        items(object, path)
+            .iter()
+            .filter_map(Value::as_str)
+            .collect()
     };
-    let or = |text: String, none: &str| if text.is_empty() { none.to_owned() } else { text };
-    let own = words(&["spec", "clusterIPs"]).first().map(|ip| (*ip).to_owned());
+    let or = |text: String, none: &str| {
+        if text.is_empty() {
+            none.to_owned()
+        } else {
+            text
+        }
+    };
+    let own = words(&["spec", "clusterIPs"])
+        .first()
+        .map(|ip| (*ip).to_owned());
     let external = words(&["spec", "externalIPs"]).join(",");
     let external = match spec("type") {
         "ClusterIP" | "NodePort" => or(external, "<none>"),
@@ -198,11 +209,13 @@ fn node(object: &Value, name: String, age: String) -> Vec<Value> {
         status.push("SchedulingDisabled");
     }
     let roles: Vec<&str> = members(object, &["metadata", "labels"])
-        .filter_map(|(label, value)| match label.strip_prefix("node-role.kubernetes.io/") {
-            Some(role) => Some(role),
-            None if label == "kubernetes.io/role" => value.as_str(),
-            None => None,
-        })
+        .filter_map(
+            |(label, value)| match label.strip_prefix("node-role.kubernetes.io/") {
+                Some(role) => Some(role),
+                None if label == "kubernetes.io/role" => value.as_str(),
+                None => None,
+            },
+        )
         .filter(|role| !role.is_empty())
         .collect();
     let roles = match roles.join(",") {
@@ -212,7 +225,9 @@ fn node(object: &Value, name: String, age: String) -> Vec<Value> {
     let address = |of_type: &str| {
         let mut all = items(object, &["status", "addresses"]).iter();
         let found = all.find(|it| text(it, &["type"]) == of_type);
-        found.map_or("<none>", |it| text(it, &["address"])).to_owned()
+        found
+            .map_or("<none>", |it| text(it, &["address"]))
+            .to_owned()
     };
     let info = |field: &str| match text(object, &["status", "nodeInfo", field]) {
         "" => "<unknown>".to_owned(),
@@ -223,7 +238,9 @@ fn node(object: &Value, name: String, age: String) -> Vec<Value> {
         status.join(",").into(),
         roles.into(),
         age.into(),
-        text(object, &["status", "nodeInfo", "kubeletVersion"]).to_owned().into(),
+        text(object, &["status", "nodeInfo", "kubeletVersion"])
+            .to_owned()
+            .into(),
         address("InternalIP").into(),
         address("ExternalIP").into(),
         info("osImage").into(),

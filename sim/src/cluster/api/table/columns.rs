@@ -41,10 +41,16 @@ const fn wide(column: Column) -> Column {
 
 const NAME: Column = Column {
     format: "name",
-    ..text("Name", "The name, unique among the objects of its kind in its namespace.")
+    ..text(
+        "Name",
+        "The name, unique among the objects of its kind in its namespace.",
+    )
 };
 const AGE: Column = text("Age", "The time since the object was created.");
-const CONTAINERS: Column = wide(text("Containers", "The names of the template's containers."));
+const CONTAINERS: Column = wide(text(
+    "Containers",
+    "The names of the template's containers.",
+));
 const IMAGES: Column = wide(text("Images", "The images of the template's containers."));
 const SELECTOR: Column = wide(text("Selector", "The labels that its pods have."));
 
@@ -52,14 +58,26 @@ const SELECTOR: Column = wide(text("Selector", "The labels that its pods have.")
 pub(super) fn columns(kind: Kind) -> &'static [Column] {
     const POD: &[Column] = &[
         NAME,
-        text("Ready", "How many of its containers are ready, and how many there are."),
+        text(
+            "Ready",
+            "How many of its containers are ready, and how many there are.",
+        ),
         text("Status", "What its containers' states come to."),
-        text("Restarts", "How often its containers were restarted, and when that was last."),
+        text(
+            "Restarts",
+            "How often its containers were restarted, and when that was last.",
+        ),
         AGE,
         wide(text("IP", "Its address.")),
         wide(text("Node", "The node that it runs on.")),
-        wide(text("Nominated Node", "The node on which room is made for it.")),
-        wide(text("Readiness Gates", "How many of its readiness gates are true.")),
+        wide(text(
+            "Nominated Node",
+            "The node on which room is made for it.",
+        )),
+        wide(text(
+            "Readiness Gates",
+            "How many of its readiness gates are true.",
+        )),
     ];
     const BUDGET: &[Column] = &[
         NAME,
@@ -80,7 +98,10 @@ pub(super) fn columns(kind: Kind) -> &'static [Column] {
     ];
     const DEPLOYMENT: &[Column] = &[
         NAME,
-        text("Ready", "How many pods are ready, and how many there should be."),
+        text(
+            "Ready",
+            "How many pods are ready, and how many there should be.",
+        ),
         text("Up-to-date", "How many pods have the present template."),
         text("Available", "How many pods are available."),
         AGE,
@@ -99,7 +120,10 @@ pub(super) fn columns(kind: Kind) -> &'static [Column] {
     ];
     const NODE: &[Column] = &[
         NAME,
-        text("Status", "Whether it is ready, and whether pods are placed on it."),
+        text(
+            "Status",
+            "Whether it is ready, and whether pods are placed on it.",
+        ),
         text("Roles", "Its roles."),
         AGE,
         text("Version", "The version of its kubelet."),
@@ -114,7 +138,10 @@ pub(super) fn columns(kind: Kind) -> &'static [Column] {
         text("Type", "Normal or Warning."),
         text("Reason", "Why, in one word."),
         text("Object", "The object that it is about."),
-        wide(text("Subobject", "The part of the object that it is about.")),
+        wide(text(
+            "Subobject",
+            "The part of the object that it is about.",
+        )),
         wide(text("Source", "Who reports it.")),
         text("Message", "What happened."),
         wide(text("First Seen", "The time since it happened first.")),

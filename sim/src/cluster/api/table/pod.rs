@@ -62,7 +62,9 @@ fn gates(pod: &Value) -> String {
     if gates.is_empty() {
         return "<none>".to_owned();
     }
-    let holds = gates.iter().filter(|gate| condition_true(pod, text(gate, &["conditionType"])));
+    let holds = gates
+        .iter()
+        .filter(|gate| condition_true(pod, text(gate, &["conditionType"])));
     format!("{}/{}", holds.count(), gates.len())
 }
 
@@ -86,7 +88,10 @@ fn status(pod: &Value) -> (String, Counted) {
     // Restarts of all init containers, and of the sidecars alone: the former count until the pod is initialised.
     let (mut all, mut sidecars) = (Counted::default(), Counted::default());
     let mut initialising = false;
-    for (nth, status) in items(pod, &["status", "initContainerStatuses"]).iter().enumerate() {
+    for (nth, status) in items(pod, &["status", "initContainerStatuses"])
+        .iter()
+        .enumerate()
+    {
         let is_sidecar = sidecar(text(status, &["name"]));
         all.restarted(status);
         if is_sidecar {

@@ -112,9 +112,15 @@ mod tests {
 
     fn shown(kind: Kind, object: &Value) -> Vec<String> {
         let cells = cells(Micros::from_secs(125), kind, object);
-        let shown = cells.iter().zip(columns(kind)).filter(|(_, it)| it.priority == 0);
+        let shown = cells
+            .iter()
+            .zip(columns(kind))
+            .filter(|(_, it)| it.priority == 0);
         shown
-            .map(|(cell, _)| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
+            .map(|(cell, _)| {
+                cell.as_str()
+                    .map_or_else(|| cell.to_string(), str::to_owned)
+            })
             .collect()
     }
 
@@ -141,7 +147,10 @@ mod tests {
              "lastState": {"terminated": {"finishedAt": created}}},
             {"ready": false, "restartCount": 0, "state": {"running": {}}},
         ]});
-        assert_eq!(row(running.clone()), ["p", "1/2", "Running", "1 (2m5s ago)", "2m5s"]);
+        assert_eq!(
+            row(running.clone()),
+            ["p", "1/2", "Running", "1 (2m5s ago)", "2m5s"]
+        );
         assert_eq!(shown(Kind::Pod, &pod(running, true))[2], "Terminating");
         let initialising = json!({"phase": "Pending", "initContainerStatuses": [
             {"name": "i", "restartCount": 0, "state": {"running": {}}},
@@ -164,24 +173,43 @@ mod tests {
             "metadata": {"name": "d"}, "spec": {"replicas": 3},
             "status": {"readyReplicas": 2, "updatedReplicas": 1, "availableReplicas": 2},
         });
-        assert_eq!(shown(Kind::Deployment, &deployment), ["d", "2/3", "1", "2", "<unknown>"]);
+        assert_eq!(
+            shown(Kind::Deployment, &deployment),
+            ["d", "2/3", "1", "2", "<unknown>"]
+        );
         let service = json!({"metadata": {"name": "s"}, "spec": {
             "type": "ClusterIP", "clusterIPs": ["10.96.0.7"],
             "ports": [{"port": 80, "protocol": "TCP"}, {"port": 53, "nodePort": 30053, "protocol": "UDP"}],
         }});
         assert_eq!(
             shown(Kind::Service, &service),
-            ["s", "ClusterIP", "10.96.0.7", "<none>", "80/TCP,53:30053/UDP", "<unknown>"]
+            [
+                "s",
+                "ClusterIP",
+                "10.96.0.7",
+                "<none>",
+                "80/TCP,53:30053/UDP",
+                "<unknown>"
+            ]
         );
         let slice = json!({"metadata": {"name": "e"}, "addressType": "IPv4", "ports": [{"port": 8080}],
             "endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]},
                 {"addresses": ["10.0.0.3"]}, {"addresses": ["10.0.0.4"]}]});
         let row = shown(Kind::EndpointSlice, &slice);
-        assert_eq!(row[2..4], ["8080", "10.0.0.1,10.0.0.2,10.0.0.3 + 1 more..."]);
+        assert_eq!(
+            row[2..4],
+            ["8080", "10.0.0.1,10.0.0.2,10.0.0.3 + 1 more..."]
+        );
         let node = json!({"metadata": {"name": "n"}, "spec": {"unschedulable": true},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
-        assert_eq!(shown(Kind::Node, &node)[1..3], ["Ready,SchedulingDisabled", "<none>"]);
+        assert_eq!(
+            shown(Kind::Node, &node)[1..3],
+            ["Ready,SchedulingDisabled", "<none>"]
+        );
         let budget = json!({"metadata": {"name": "b"}, "spec": {"maxUnavailable": "25%"}});
-        assert_eq!(shown(Kind::PodDisruptionBudget, &budget)[1..3], ["N/A", "25%"]);
+        assert_eq!(
+            shown(Kind::PodDisruptionBudget, &budget)[1..3],
+            ["N/A", "25%"]
+        );
     }
 }
