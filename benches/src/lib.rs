@@ -25,5 +25,6 @@ pub fn plan(name: &str, seed: u64) -> Plan {
         runbook,
         seed,
         until: Until::Duration,
+        executor: None,
     }
 }

@@ -262,6 +262,8 @@ pub struct ExecutorSaid {
     pub path: Path,
     /// Its steps.
     pub steps: Vec<StepSaid>,
+    /// It is somebody else's program, which need neither take our executor's lease nor say which way it took.
+    pub is_program: bool,
 }
 
 impl ExecutorSaid {
@@ -430,6 +432,7 @@ impl Evidence {
                 ended_ms: None,
                 path: Path::None,
                 steps: Vec::new(),
+                is_program: false,
             },
         }
     }

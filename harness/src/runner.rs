@@ -161,6 +161,7 @@ mod tests {
             runbook: LoadedRunbook::built_in().expect("it loads"),
             seed: 0,
             until: Until::Held,
+            executor: None,
         };
         let plans: Vec<Plan> = (0..4)
             .map(|seed| Plan {

@@ -99,6 +99,7 @@ impl Cases {
                 runbook: runbook.clone(),
                 seed,
                 until: Until::Held,
+                executor: None,
             },
             half: None,
         });

@@ -49,6 +49,7 @@ pub fn plan_by(name: &str, seed: u64, text: &str) -> Plan {
         runbook,
         seed,
         until: Until::Duration,
+        executor: None,
     }
 }
 

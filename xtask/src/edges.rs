@@ -22,6 +22,8 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("executor", &["promql", "contract"]),
     // The simulated world knows neither what runs in it nor who acts in it.
     ("sim", &["promql"]),
+    // The world over HTTP knows no application either.
+    ("sim-serve", &["sim"]),
     // The exchange as an application of it runs the exchange's own code.
     ("sim-exchange", &["contract", "dex", "sim"]),
     (
@@ -33,6 +35,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "executor",
             "sim",
             "sim-exchange",
+            "sim-serve",
         ],
     ),
     // Broken executors, which nothing that is shipped knows.

@@ -17,6 +17,7 @@ mod images;
 mod kind;
 mod lengths;
 mod mutants;
+mod openapi;
 mod sources;
 
 use std::ffi::OsString;
@@ -85,6 +86,8 @@ enum Task {
     Ci(ci::Args),
     /// Check the structure: who knows whom, circles of modules, copies, and lengths
     Edges,
+    /// Cut the API descriptions of a Kubernetes release down to what the simulated API server serves
+    Openapi(openapi::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
             Task::Images(args) => Ok(images::run(&sh, &args)),
             Task::Ci(args) => ci::run(&sh, args),
             Task::Edges => edges::run(&sh),
+            Task::Openapi(args) => openapi::run(&args),
         });
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

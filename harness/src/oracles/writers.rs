@@ -19,6 +19,16 @@ struct Holder<'a> {
 /// ([`Evidence::writes`]) this is not asked.
 pub(super) fn check(evidence: &Evidence) -> WritersFinding {
     let writes = evidence.writes.as_deref().unwrap_or_default();
+    let hosts: BTreeSet<&str> = writes.iter().map(|write| write.host.as_str()).collect();
+    let hosts = hosts.len() as u64;
+    // A program of somebody else's may keep its hosts apart by other means. One host alone is in nobody's way.
+    let leases = writes
+        .iter()
+        .any(|write| matches!(write.what, Wrote::Lease { .. }));
+    if evidence.executor.is_program && !leases && hosts == 1 {
+        let writes = writes.len() as u64;
+        return WritersFinding::Entitled { writes, hosts };
+    }
     let mut lease = Lease::default();
     let mut trespasses = 0;
     let mut first = None;
@@ -30,13 +40,10 @@ pub(super) fn check(evidence: &Evidence) -> WritersFinding {
     }
     match first {
         None if writes.is_empty() => WritersFinding::NoWrites,
-        None => {
-            let hosts: BTreeSet<&str> = writes.iter().map(|write| write.host.as_str()).collect();
-            WritersFinding::Entitled {
-                writes: writes.len() as u64,
-                hosts: hosts.len() as u64,
-            }
-        }
+        None => WritersFinding::Entitled {
+            writes: writes.len() as u64,
+            hosts,
+        },
         Some((write, why)) => WritersFinding::Trespassed {
             writes: writes.len() as u64,
             trespasses,

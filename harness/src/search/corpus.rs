@@ -222,6 +222,7 @@ impl Corpus {
                     runbook: runbook.clone(),
                     seed: case.seed,
                     until: Until::Held,
+                    executor: None,
                 },
             });
         }

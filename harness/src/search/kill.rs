@@ -215,6 +215,7 @@ fn one(
                 runbook: side.loaded.clone(),
                 seed,
                 until: Until::Held,
+                executor: None,
             };
             let result = drill::run(&plan)?;
             drills += 1;

@@ -304,6 +304,7 @@ mod tests {
             runbook: LoadedRunbook::built_in().expect("valid"),
             seed: 1,
             until: Until::Held,
+            executor: None,
         }
     }
 

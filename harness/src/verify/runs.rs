@@ -404,6 +404,7 @@ impl<'a> Runs<'a> {
             runbook: side.loaded.clone(),
             seed,
             until: Until::Held,
+            executor: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a world is asked to do, and what it hands back.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use executor::planner::Observed;
@@ -83,6 +84,19 @@ pub struct Plan {
     pub seed: u64,
     /// Until when.
     pub until: Until,
+    /// The program that carries it out; `None`: our own executor, in this process.
+    pub executor: Option<Arc<Program>>,
+}
+
+/// An executor that is a program of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The command that a shell runs, for each phase.
+    pub command: String,
+    /// How many times as fast as the wall clock the world's clock runs; `None`: requests move it.
+    pub pace: Option<u32>,
+    /// The program that the commands `sleep`, `date` and `timeout` of its `PATH` call: this one.
+    pub tools: PathBuf,
 }
 
 impl Plan {

@@ -122,6 +122,44 @@ impl Kind {
         self.info().list
     }
 
+    /// The singular, as `kubectl` takes it.
+    #[must_use]
+    pub fn singular(self) -> String {
+        self.name().to_lowercase()
+    }
+
+    /// Short names, as `kubectl` takes them.
+    #[must_use]
+    pub const fn short_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Namespace => &["ns"],
+            Self::Node => &["no"],
+            Self::Pod => &["po"],
+            Self::Service => &["svc"],
+            Self::ConfigMap => &["cm"],
+            Self::Event => &["ev"],
+            Self::Deployment => &["deploy"],
+            Self::ReplicaSet => &["rs"],
+            Self::PodDisruptionBudget => &["pdb"],
+            Self::Secret | Self::EndpointSlice | Self::Lease => &[],
+        }
+    }
+
+    /// Whether `kubectl get all` shows its objects.
+    #[must_use]
+    pub const fn in_all(self) -> bool {
+        matches!(
+            self,
+            Self::Pod | Self::Service | Self::Deployment | Self::ReplicaSet
+        )
+    }
+
+    /// Whether all objects that selectors match can be deleted by one request.
+    #[must_use]
+    pub const fn has_delete_collection(self) -> bool {
+        !matches!(self, Self::Namespace)
+    }
+
     /// Whether objects live in a namespace.
     #[must_use]
     pub const fn namespaced(self) -> bool {

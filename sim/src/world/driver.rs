@@ -43,6 +43,34 @@ pub enum Halt {
     StepLimit(u64),
 }
 
+/// What the world does when no future of a run can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Its next event happens.
+    Step,
+    /// What is due up to then happens, and it is that late then, unless a future can go on before.
+    Until(Micros),
+    /// Nothing: something from outside lets a future go on.
+    Again,
+}
+
+/// Decides what the world does when no future of a run can go on. A world that is served to programs outside this process waits
+/// for them here.
+pub trait Pace {
+    /// It is `now`, and the next event is due at `next`, if there is one.
+    fn idle(&mut self, now: Micros, next: Option<Micros>) -> Idle;
+}
+
+/// The world always goes on: nobody outside this process takes part.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GoOn;
+
+impl Pace for GoOn {
+    fn idle(&mut self, _: Micros, _: Option<Micros>) -> Idle {
+        Idle::Step
+    }
+}
+
 /// Builds a world and drives it until the future that `program` makes of it completes.
 ///
 /// # Errors
@@ -51,6 +79,27 @@ pub enum Halt {
 /// # Panics
 /// If called from within another tokio runtime.
 pub fn run<A, T, F>(
+    config: WorldConfig<A::Config>,
+    seed: u64,
+    limits: Limits,
+    program: impl FnOnce(World<A>) -> F,
+) -> Result<T, Halt>
+where
+    A: Application,
+    F: Future<Output = T>,
+{
+    run_at(&mut GoOn, config, seed, limits, program)
+}
+
+/// [`run`] at a pace of the caller's own.
+///
+/// # Errors
+/// As there.
+///
+/// # Panics
+/// As there.
+pub fn run_at<A, T, F>(
+    pace: &mut dyn Pace,
     config: WorldConfig<A::Config>,
     seed: u64,
     limits: Limits,
@@ -81,9 +130,19 @@ where
             match select(program.as_mut(), std::pin::pin!(all_idle())).await {
                 Either::Left((output, _)) => return Ok(output),
                 Either::Right(((), _)) => {
+                    let (now, next) = world.with(|state| (state.now(), state.next_at()));
+                    let idle = pace.idle(now, next);
                     let _inside = Inside::enter();
                     let mut state = world.lock();
-                    if !state.step(limits.until) {
+                    let goes_on = match idle {
+                        Idle::Step => state.step(limits.until),
+                        Idle::Until(at) => {
+                            state.go_on_to(at);
+                            state.now() <= limits.until
+                        }
+                        Idle::Again => true,
+                    };
+                    if !goes_on {
                         let now = state.now();
                         return Err(if now > limits.until {
                             Halt::TimeLimit(now)

@@ -147,9 +147,21 @@ enum Content {
     Stream(mpsc::UnboundedReceiver<Bytes>),
 }
 
+impl From<Bytes> for WorldBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::whole(bytes)
+    }
+}
+
 impl WorldBody {
     pub(crate) fn whole(bytes: Bytes) -> Self {
         Self(Content::Whole(Some(bytes)))
+    }
+
+    /// Whether frames come one after the other, as those of a watch do.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        matches!(self.0, Content::Stream(_))
     }
 
     pub(crate) fn stream(frames: mpsc::UnboundedReceiver<Bytes>) -> Self {

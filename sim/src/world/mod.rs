@@ -18,7 +18,7 @@ mod state;
 mod tests;
 mod writes;
 
-pub use driver::{Halt, Limits, run};
+pub use driver::{GoOn, Halt, Idle, Limits, Pace, run, run_at};
 pub use front::{ConnectionCut, HttpService, KubeService, World, WorldBody};
 pub use state::{WorldConfig, WorldState};
 pub use writes::{Change, Write};

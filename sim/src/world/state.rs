@@ -268,47 +268,74 @@ impl<A: Application> WorldState<A> {
             .push(arrives_at, Item::Arrive(Box::new(pending)));
     }
 
+    /// When the next event is due.
+    pub(crate) fn next_at(&self) -> Option<Micros> {
+        let machines = self.machines_at().into_iter().flatten();
+        machines.chain(self.event_queue.next_at()).min()
+    }
+
+    /// When the cluster, the application and Prometheus have something to do next.
+    fn machines_at(&self) -> [Option<Micros>; 3] {
+        [
+            self.cluster.next_at(),
+            self.application.next_at(),
+            self.prometheus.next_at(),
+        ]
+    }
+
     /// Lets events happen until one of them lets a future go on. `false`: nothing will ever happen again.
     pub(crate) fn step(&mut self, until: Micros) -> bool {
         loop {
-            let due = [
-                self.event_queue.next_at(),
-                self.cluster.next_at(),
-                self.application.next_at(),
-                self.prometheus.next_at(),
-            ];
-            let Some(at) = due.into_iter().flatten().min() else {
+            let Some(at) = self.next_at() else {
                 return false;
             };
             self.now = at.max(self.now);
             if self.now > until {
                 return false;
             }
-            let now = self.now;
-            self.steps += 1;
-            if due[1].is_some_and(|t| t <= now) {
-                self.cluster.advance(now, &mut self.application);
-            }
-            self.collect_frames();
-            if due[2].is_some_and(|t| t <= now) {
-                self.application.advance(now);
-            }
-            self.collect_logs();
-            if due[3].is_some_and(|t| t <= now) {
-                let mut source = Scrapes {
-                    cluster: &self.cluster,
-                    application: &mut self.application,
-                };
-                self.prometheus.advance(now, &mut source);
-            }
-            let mut woke = false;
-            while let Some((_, item)) = self.event_queue.pop_due(now) {
-                woke |= self.happen(item);
-            }
-            if woke {
+            if self.instant() {
                 return true;
             }
         }
+    }
+
+    /// Lets what is due up to `at` happen, until it lets a future go on; otherwise it is that late then.
+    pub(crate) fn go_on_to(&mut self, at: Micros) {
+        while let Some(due) = self.next_at().filter(|&due| due <= at) {
+            self.now = due.max(self.now);
+            if self.instant() {
+                return;
+            }
+        }
+        self.now = self.now.max(at);
+    }
+
+    /// Everything that is due now happens; whether it lets a future go on.
+    fn instant(&mut self) -> bool {
+        let now = self.now;
+        self.steps += 1;
+        let [cluster, application, prometheus] =
+            self.machines_at().map(|at| at.is_some_and(|at| at <= now));
+        if cluster {
+            self.cluster.advance(now, &mut self.application);
+        }
+        self.collect_frames();
+        if application {
+            self.application.advance(now);
+        }
+        self.collect_logs();
+        if prometheus {
+            let mut source = Scrapes {
+                cluster: &self.cluster,
+                application: &mut self.application,
+            };
+            self.prometheus.advance(now, &mut source);
+        }
+        let mut woke = false;
+        while let Some((_, item)) = self.event_queue.pop_due(now) {
+            woke |= self.happen(item);
+        }
+        woke
     }
 
     fn happen(&mut self, item: Item<A::Operation>) -> bool {

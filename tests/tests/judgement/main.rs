@@ -470,6 +470,7 @@ fn a_new_failure_is_cut_down_and_replays_on_both_sides() {
             runbook: runbook.unwrap_or_else(|e| panic!("{}", e.plain())),
             seed: token.seed,
             until: token.until,
+            executor: None,
         };
         let again = firedrill::drill::run(&plan).expect("the simulated world builds");
         assert_eq!(again.verdicts.overall, verdict, "{:?}", again.troubles());

@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Measure recoveries on a kind cluster beside the simulation's, step by step
     #[command(after_help = help::KIND)]
     Compare(CompareArgs),
+    /// A command that keeps the world's time, for an executor that is a program of its own
+    #[command(hide = true)]
+    Tool(crate::outside::ToolArgs),
     /// Look at runbooks
     Runbook {
         #[command(subcommand)]
@@ -112,6 +115,8 @@ pub(crate) struct ChaosArgs {
     /// The runbook to follow instead of the built-in one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) runbook: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) program: crate::outside::ExecutorArgs,
     /// Refuse a runbook with warnings
     #[arg(long)]
     pub(crate) strict: bool,
@@ -396,6 +401,8 @@ pub(crate) struct ReplayArgs {
     /// Write journal.json, report.html, junit.xml and summary.md there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) program: crate::outside::ExecutorArgs,
     #[command(flatten)]
     pub(crate) output: Output,
 }

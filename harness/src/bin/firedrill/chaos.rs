@@ -121,15 +121,17 @@ fn asked_for(
             "seeds are below 2^64: choose a smaller --seed or fewer --seeds",
         ));
     };
+    let program = args.program.program(world)?;
     let of_scenario = |it: &Chosen| {
         let scenario = Arc::clone(&it.scenario);
-        let runbook = runbook.clone();
+        let (runbook, program) = (runbook.clone(), program.clone());
         (first..end).map(move |seed| Plan {
             world,
             scenario: Arc::clone(&scenario),
             runbook: runbook.clone(),
             seed,
             until: until(args),
+            executor: program.clone(),
         })
     };
     let plans = chosen.iter().flat_map(of_scenario).collect();
@@ -159,6 +161,7 @@ fn failed_before(
     world: WorldKind,
     runbook: &LoadedRunbook,
 ) -> Result<Campaign, Failure> {
+    let program = args.program.program(world)?;
     let again = last_failed::read(world)?;
     let chosen = input::scenarios(&last_failed::scenarios(&again), runbook, true)?;
     let chosen = input::can_be_done(chosen, world)?;
@@ -170,6 +173,7 @@ fn failed_before(
             runbook: runbook.clone(),
             seed: failed.seed,
             until: until(args),
+            executor: program.clone(),
         })
     };
     let plans = again.iter().map(plan).collect::<Result<_, Failure>>()?;

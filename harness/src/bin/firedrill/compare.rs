@@ -84,6 +84,7 @@ mod live {
             runbook: runbook.clone(),
             seed,
             until: Until::Held,
+            executor: None,
         }
     }
 

@@ -21,6 +21,7 @@ mod list;
 mod meta;
 mod mutants;
 mod new;
+mod outside;
 mod progress;
 mod replay;
 mod report;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
         Command::Report(args) => report::run(&args),
+        Command::Tool(args) => outside::tool(&args),
         Command::Benchmark(args) => benchmark::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -138,6 +138,7 @@ fn passing(
                 runbook: runbook.clone(),
                 seed,
                 until: Until::Held,
+                executor: None,
             })
         })
         .collect();

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         runbook,
         seed: token.seed,
         until: token.until,
+        executor: args.program.program(token.world)?,
     };
     if let Some(directory) = &args.report {
         report::prepare(directory)?;

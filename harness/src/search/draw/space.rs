@@ -247,6 +247,7 @@ impl Space {
                 runbook: self.runbook.clone(),
                 seed: 0,
                 until: Until::Held,
+                executor: None,
             };
             drill::run(&plan)
                 .ok()

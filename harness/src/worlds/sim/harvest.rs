@@ -101,7 +101,11 @@ pub(super) fn take(
         };
         evidence.unclaimed.unanswered = state.application.unanswered(now);
         let since = evidence.executor.trigger.as_ref().map(|t| t.at_ms);
-        evidence.writes = Some(record::writes(state.writes(), since));
+        let writes = record::writes(state.writes(), since);
+        if evidence.executor.is_program && evidence.executor.path == Path::None {
+            evidence.executor.path = record::path_of(&writes);
+        }
+        evidence.writes = Some(writes);
         evidence.pods = live_pods(state);
     });
     evidence.state_after = lasting_state(world);

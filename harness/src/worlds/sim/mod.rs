@@ -9,7 +9,7 @@
 //! - `objects`: what is in the cluster before the drill.
 //! - `stage`: what happens in this world in the acts of a drill; `recorder`: what is written down meanwhile.
 //! - `deployer`: deploys the bad release, as people do.
-//! - `ports`: what the executor acts through.
+//! - `ports`: what the executor acts through; `outside`: an executor that is a program of its own.
 //! - `faults`: what else goes wrong.
 //! - `probe`: looks at the ledger and the pods while the drill runs.
 //! - `settled`: whether the drill may end before its `duration`.
@@ -19,6 +19,7 @@ mod deployer;
 mod faults;
 mod harvest;
 mod objects;
+mod outside;
 mod perform;
 mod ports;
 mod probe;

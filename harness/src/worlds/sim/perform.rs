@@ -8,8 +8,10 @@ use sim::Limits;
 use sim::time::Micros;
 use sim_exchange::ExchangeConfig;
 use sim_exchange::{World, WorldConfig};
+use sim_serve::Heard;
 
 use super::faults::Injector;
+use super::outside::Reach;
 use super::recorder::{Recorder, Settling};
 use super::stage::{Refit, SimStage};
 use super::{harvest, objects, ports, probe};
@@ -40,21 +42,40 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
         steps: STEPS_MAX,
     };
     let inside = recorder.clone();
-    let (fingerprint, executor_requests) =
-        match sim_exchange::run(config(&plan.scenario), plan.seed, limits, |world| {
-            let clock = world.clone();
-            let now = move || Duration::from_millis(clock.now().as_millis());
-            let drill = drill(world, plan, refit, inside);
-            in_flight::until_abandoned(&plan.scenario, drill, now)
-        }) {
-            Ok(ended) => ended?,
-            Err(halt) => {
-                let mut notes = recorder.lock();
-                notes.evidence.executor.outcome =
-                    Outcome::Failed(format!("the world stopped: {halt}"));
-                (0, 0)
-            }
-        };
+    let config = config(&plan.scenario);
+    let whole = |world: World, reach| {
+        let clock = world.clone();
+        let now = move || Duration::from_millis(clock.now().as_millis());
+        let drill = drill(world, plan, refit, inside, reach);
+        in_flight::until_abandoned(&plan.scenario, drill, now)
+    };
+    let performed = match &plan.executor {
+        None => sim_exchange::run(config, plan.seed, limits, |world| whole(world, None)),
+        Some(program) => {
+            recorder.lock().evidence.executor.is_program = true;
+            let (_network, mut pace, door, reach) = Reach::open(program, plan.seed)?;
+            let notes = recorder.clone();
+            sim::world::run_at(&mut pace, config, plan.seed, limits, |world: World| {
+                let drill = whole(world.clone(), Some(reach));
+                async move {
+                    let heard = |it: Heard| notes.heard(&it);
+                    let serving = sim_serve::serve(world, door, plan.seed, &heard);
+                    match select(Box::pin(drill), Box::pin(serving)).await {
+                        Either::Left((ended, _)) => ended,
+                        Either::Right(((), _)) => unreachable!("it serves for ever"),
+                    }
+                }
+            })
+        }
+    };
+    let (fingerprint, executor_requests) = match performed {
+        Ok(ended) => ended?,
+        Err(halt) => {
+            let mut notes = recorder.lock();
+            notes.evidence.executor.outcome = Outcome::Failed(format!("the world stopped: {halt}"));
+            (0, 0)
+        }
+    };
     let mut notes = recorder.lock();
     let mut timeline = std::mem::take(&mut notes.timeline);
     timeline.sort_by_key(|entry| entry.at_ms);
@@ -124,12 +145,13 @@ async fn drill(
     plan: &Plan,
     refit: &Refit,
     recorder: Recorder,
+    reach: Option<Arc<Reach>>,
 ) -> Result<(u64, u64), WorldError> {
     objects::create(&world, &plan.scenario).await?;
     let (injector, later) = Injector::new(&world, &recorder, &plan.scenario, plan.seed);
     injector.reached(&Anchor::Start);
     let end = Micros::from(plan.scenario.timing.duration);
-    let stage = SimStage::new(&world, plan, refit, &recorder, &injector);
+    let stage = SimStage::new(&world, plan, refit, &recorder, &injector, reach);
     let act = select(Box::pin(act(&stage)), world.sleep_until(end));
     let act = async {
         if let Either::Right(_) = act.await {
@@ -243,6 +265,7 @@ mod tests {
                 runbook,
                 seed: 1,
                 until,
+                executor: None,
             }
         };
         let deploys_at = |plan: &Plan| {

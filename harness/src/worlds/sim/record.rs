@@ -13,6 +13,7 @@ use super::ports::is_executor;
 use crate::evidence::{
     Books, Entry, LedgerState, LedgerWrite, Ms, Reckoning, WriteSeen, Wrote, ms,
 };
+use crate::scenario::Path;
 
 /// The ledger as the deployment finds it: nobody but the prior release's engine has written it so far.
 pub(super) struct Deployed {
@@ -123,6 +124,24 @@ pub(super) fn unclaimed(ledger: &Ledger, orders: &Books) -> Vec<Entry> {
             content: order_content(&entry.command),
         })
         .collect()
+}
+
+/// The way that these writes took, of an executor that does not say it.
+pub(super) fn path_of(writes: &[WriteSeen]) -> Path {
+    let ledger = |operation: LedgerWrite| {
+        let mut all = writes.iter();
+        all.any(|it| matches!(it.what, Wrote::Ledger { operation: of, .. } if of == operation))
+    };
+    let mut objects = writes.iter().map(|it| &it.what);
+    if ledger(LedgerWrite::Restore) {
+        Path::Restore
+    } else if ledger(LedgerWrite::Undo) {
+        Path::Undo
+    } else if objects.any(|it| matches!(it, Wrote::Object { .. })) {
+        Path::Application
+    } else {
+        Path::None
+    }
 }
 
 /// What executors' hosts wrote from `since` on; nothing if nothing fired.

@@ -6,6 +6,7 @@ use executor::planner::Observed;
 use jiff::Timestamp;
 use sim::time::Micros;
 use sim_exchange::World;
+use sim_serve::Heard;
 
 use super::faults::Injector;
 use super::record;
@@ -64,6 +65,16 @@ impl Recorder {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A program outside has made a request.
+    pub(super) fn heard(&self, heard: &Heard) {
+        let status = match heard.status {
+            Some(status) => status.to_string(),
+            None => "cut".to_owned(),
+        };
+        let what = format!("{} {} -> {status}", heard.method, heard.path);
+        self.tell(heard.sent, "executor", "request", what);
     }
 
     pub(super) fn tell(&self, at: Micros, who: &'static str, step: &str, what: impl Into<String>) {

@@ -14,6 +14,7 @@ use sim::time::Micros;
 use sim_exchange::World;
 
 use super::faults::Injector;
+use super::outside::{OutsideHost, Reach};
 use super::recorder::{ActsRecord, Recorder};
 use super::{deployer, harvest, ports, probe, record};
 use crate::scenario::CrashSide;
@@ -33,6 +34,8 @@ pub(super) struct SimStage<'a> {
     refit: &'a Refit,
     record: ActsRecord,
     crash: Mutex<Option<Crash>>,
+    /// What the plan's program is told of this world, if it has one.
+    reach: Option<Arc<Reach>>,
 }
 
 impl<'a> SimStage<'a> {
@@ -42,8 +45,10 @@ impl<'a> SimStage<'a> {
         refit: &'a Refit,
         recorder: &Recorder,
         injector: &Injector,
+        reach: Option<Arc<Reach>>,
     ) -> Self {
         Self {
+            reach,
             plan,
             refit,
             record: ActsRecord {
@@ -105,8 +110,20 @@ impl Stage for SimStage<'_> {
         number: u32,
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<dyn Host>, String> {
-        let executor = self.executor(identity(number), &ports::origin(number), observer);
-        Ok(Arc::new(executor))
+        let origin = ports::origin(number);
+        let Some(reach) = &self.reach else {
+            return Ok(Arc::new(self.executor(identity(number), &origin, observer)));
+        };
+        // The watch is ours, and its requests are not the program's.
+        let watcher = self.executor(identity(number), &format!("watcher-{number}"), observer);
+        Ok(Arc::new(OutsideHost::new(
+            Arc::clone(reach),
+            watcher,
+            self.record.clone(),
+            number,
+            origin,
+            self.plan.scenario.release.from.clone(),
+        )))
     }
 
     fn deploying(&self) {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use crate::cluster::json::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::negotiation::Form;
 use super::selectors::{FieldSelector, LabelSelector};
 use super::status::{ApiError, json_bytes, json_response};
-use super::verbs::Call;
+use super::table::table;
+use super::verbs::{Call, metadata_of};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
@@ -102,7 +104,7 @@ impl Cluster {
                 (Some(state), position.rv)
             };
             return Ok(self.page(
-                kind,
+                call,
                 namespace,
                 state,
                 rv,
@@ -121,13 +123,13 @@ impl Cluster {
             }
             _ => (None, current),
         };
-        Ok(self.page(kind, namespace, state, rv, &selectors, limit, ""))
+        Ok(self.page(call, namespace, state, rv, &selectors, limit, ""))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one page is all of these")]
     fn page(
         &self,
-        kind: Kind,
+        call: &Call<'_>,
         namespace: Option<&str>,
         state: Option<BTreeMap<String, Ref>>,
         rv: u64,
@@ -135,6 +137,7 @@ impl Cluster {
         limit: Option<u64>,
         after: &str,
     ) -> ApiResponse {
+        let kind = call.resource.kind;
         let prefix = namespace.map_or_else(String::new, |ns| value::key(ns, ""));
         let matching = |(key, o): &(&String, &Ref)| {
             key.starts_with(&prefix) && key.as_str() > after && selectors.matches(&o.value)
@@ -157,10 +160,19 @@ impl Cluster {
                 metadata["remainingItemCount"] = (all.len() - taken).into();
             }
         }
-        json_response(
-            200,
-            list_body(kind, &metadata, all[..taken].iter().map(|(_, o)| *o)),
-        )
+        let page = all[..taken].iter().map(|(_, o)| *o);
+        let body = match call.form {
+            Form::Whole => list_body(kind, &metadata, page),
+            Form::Metadata => {
+                let items: Vec<Value> = page.map(|o| metadata_of(&o.value)).collect();
+                json_bytes(&json!({
+                    "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                    "metadata": metadata, "items": items,
+                }))
+            }
+            Form::Table => json_bytes(&table(call.rows(), metadata, page.map(|o| &o.value))),
+        };
+        json_response(200, body)
     }
 }
 

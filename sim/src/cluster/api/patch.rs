@@ -20,6 +20,9 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
+/// What a PATCH can be, by its `Content-Type`.
+pub(super) const MEDIA_TYPES: [&str; 4] = [JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY];
+
 /// Most operations in one JSON patch.
 const MAX_OPERATIONS: usize = 10_000;
 
@@ -67,10 +70,8 @@ fn options_invalid(field: &str, reason: &str, why: &str) -> ApiError {
 /// `target` with the body's patch applied, not yet decoded.
 pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Raw, ApiError> {
     let media = call.media_type();
-    if !matches!(media, JSON_PATCH | MERGE_PATCH | STRATEGIC | APPLY) {
-        return Err(unsupported_media(&format!(
-            "{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC}, {APPLY}"
-        )));
+    if !MEDIA_TYPES.contains(&media) {
+        return Err(unsupported_media(&MEDIA_TYPES.join(", ")));
     }
     if media == APPLY && call.query.get("fieldManager").is_none() {
         return Err(options_invalid(

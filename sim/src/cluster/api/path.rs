@@ -9,8 +9,25 @@ pub(crate) enum Route {
     Health,
     /// `/version`.
     Version,
+    /// A list of what is served.
+    Discovery(Discovery),
+    /// `/openapi/v3`, or the document of one group version below it: `apis/apps/v1`.
+    OpenApi(Option<String>),
     /// A resource.
     Resource(Resource),
+}
+
+/// What discovery is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Discovery {
+    /// `/api`.
+    Core,
+    /// `/apis`.
+    Groups,
+    /// `/apis/GROUP`.
+    Group(String),
+    /// `/api/v1` or `/apis/GROUP/VERSION`; the `apiVersion` of the objects.
+    Resources(String),
 }
 
 /// A resource path, taken apart.
@@ -30,7 +47,17 @@ pub(crate) fn parse(path: &str) -> Option<Route> {
     match path.trim_end_matches('/') {
         "livez" | "readyz" | "healthz" => return Some(Route::Health),
         "version" => return Some(Route::Version),
-        _ => {}
+        "api" => return Some(Route::Discovery(Discovery::Core)),
+        "apis" => return Some(Route::Discovery(Discovery::Groups)),
+        "openapi/v3" => return Some(Route::OpenApi(None)),
+        whole => {
+            if let Some(document) = whole.strip_prefix("openapi/v3/") {
+                return Some(Route::OpenApi(Some(document.to_owned())));
+            }
+            if let Some(of) = discovery(whole) {
+                return Some(Route::Discovery(of));
+            }
+        }
     }
     let mut parts = path.split('/');
     let (group, version) = match parts.next()? {
@@ -65,6 +92,17 @@ pub(crate) fn parse(path: &str) -> Option<Route> {
         subresource,
         rest,
     }))
+}
+
+/// What a path of a group or of a group version asks discovery for.
+fn discovery(path: &str) -> Option<Discovery> {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        ["api", version] => Some(Discovery::Resources((*version).to_owned())),
+        ["apis", group] => Some(Discovery::Group((*group).to_owned())),
+        ["apis", group, version] => Some(Discovery::Resources(format!("{group}/{version}"))),
+        _ => None,
+    }
 }
 
 /// Percent-decoding; `+` stays, as in a path.

@@ -6,9 +6,12 @@ use http::Method;
 
 use super::decode::canonical;
 use super::list::Selectors;
+use super::negotiation::Form;
 use super::path::{Query, Resource, Route, parse};
 use super::selectors::LabelSelector;
 use super::status::{ApiError, json_bytes, json_response};
+use super::table::{Include, Rows, table};
+use super::{discovery, openapi};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::{DeleteOptions, Deletion, Part, Propagation};
@@ -26,6 +29,12 @@ pub(crate) struct Call<'a> {
     pub(crate) resource: Resource,
     pub(crate) query: Query,
     pub(crate) request: &'a ApiRequest,
+    /// The form of the answer.
+    pub(crate) form: Form,
+    /// What the rows of a table have of their objects.
+    pub(crate) include: Include,
+    /// The present instant.
+    pub(crate) now: Micros,
 }
 
 impl Call<'_> {
@@ -51,17 +60,29 @@ impl Call<'_> {
             .map_or("", str::trim)
     }
 
-    /// The answer with one object: whole, or its metadata alone where that is asked for.
-    pub(crate) fn answer(&self, status: u16, object: &Ref) -> ApiResponse {
-        let accept = self.request.accept.as_deref();
-        if !accept.is_some_and(|accept| accept.contains("as=PartialObjectMetadata;")) {
-            return json_response(status, object.bytes().clone());
+    /// What a table for this request is made of.
+    pub(crate) fn rows(&self) -> Rows {
+        Rows {
+            now: self.now,
+            kind: self.resource.kind,
+            include: self.include,
+            with_columns: true,
         }
-        let body = json!({
-            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-            "metadata": at(&object.value, &["metadata"]),
-        });
-        json_response(status, json_bytes(&body))
+    }
+
+    /// The answer with one object, in the form that is asked for.
+    pub(crate) fn answer(&self, status: u16, object: &Ref) -> ApiResponse {
+        let body = match self.form {
+            Form::Whole => object.bytes().clone(),
+            Form::Metadata => json_bytes(&metadata_of(&object.value)),
+            Form::Table => {
+                let version = text(&object.value, &["metadata", "resourceVersion"]);
+                let metadata = json!({"resourceVersion": version});
+                let one = std::iter::once(&object.value);
+                json_bytes(&table(self.rows(), metadata, one))
+            }
+        };
+        json_response(status, body)
     }
 
     /// The body of a POST or PUT as a canonical object.
@@ -101,6 +122,14 @@ impl Call<'_> {
             .collect();
         Some(format!("strict decoding error: {}", fields.join(", ")))
     }
+}
+
+/// An object of which only the metadata are asked for.
+pub(crate) fn metadata_of(object: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": at(object, &["metadata"]),
+    })
 }
 
 /// 415.
@@ -149,23 +178,24 @@ impl Cluster {
                 });
             }
             Route::Version => return Ok(json_response(200, json_bytes(&version()))),
+            Route::Discovery(of) => return discovery::answer(&of, request.accept.as_deref()),
+            Route::OpenApi(document) => return openapi::answer(document.as_deref()),
             Route::Resource(r) => r,
         };
+        // A log and what a pod answers have a media type of their own.
+        let form = match resource.subresource {
+            None => Form::of(request.accept.as_deref())?,
+            Some(_) => Form::Whole,
+        };
+        let query = Query::parse(request.uri.query());
         let call = Call {
             resource,
-            query: Query::parse(request.uri.query()),
+            form,
+            include: Include::parse(query.get("includeObject"))?,
+            query,
             request,
+            now: self.now,
         };
-        let acceptable = request.accept.as_deref().is_none_or(|a| {
-            a.is_empty() || a.contains("json") || a.contains("*/*") || a.contains("application/*")
-        });
-        if !acceptable && call.resource.subresource.is_none() {
-            return Err(ApiError::new(
-                406,
-                "NotAcceptable",
-                "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-            ));
-        }
         match call.resource.subresource.as_deref() {
             None => self.object_verb(&call),
             Some("status") if call.resource.kind.has_status() => self.status_verb(&call),

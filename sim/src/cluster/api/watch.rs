@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::cluster::json::json;
-use bytes::{BufMut, Bytes, BytesMut};
+use crate::cluster::json::{Value, json};
+use bytes::{BufMut, BytesMut};
 
 use super::list::{Selectors, version_parameter};
+use super::negotiation::Form;
 use super::status::{ApiError, json_bytes};
-use super::verbs::Call;
+use super::table::{Rows, table};
+use super::verbs::{Call, metadata_of};
 use crate::cluster::due_items::Item;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
@@ -24,6 +26,10 @@ struct Open {
     name: Option<String>,
     selectors: Selectors,
     bookmarks: bool,
+    /// The form of its objects.
+    form: Form,
+    /// What tables of them are made of.
+    rows: Rows,
     /// Changes up to here have been sent or are not wanted.
     rv: u64,
     deadline: Micros,
@@ -47,7 +53,7 @@ fn frame(of_type: &str, object: &[u8]) -> WatchFrame {
     WatchFrame::Data(out.freeze())
 }
 
-fn bookmark_object(kind: Kind, rv: u64, initial_end: bool) -> Bytes {
+fn bookmark_object(kind: Kind, rv: u64, initial_end: bool) -> Value {
     let mut object = json!({
         "kind": kind.name(), "apiVersion": kind.api_version(),
         "metadata": {"resourceVersion": rv.to_string()},
@@ -68,7 +74,7 @@ fn bookmark_object(kind: Kind, rv: u64, initial_end: bool) -> Bytes {
     if initial_end {
         object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
     }
-    json_bytes(&object)
+    object
 }
 
 impl Open {
@@ -80,19 +86,17 @@ impl Open {
     }
 
     /// The frame that this change is for this watch: objects enter and leave the selector.
-    fn frame(&self, entry: &LogEntry) -> Option<WatchFrame> {
+    fn frame(&mut self, entry: &LogEntry) -> Option<WatchFrame> {
         let now = entry.change != Change::Deleted && self.selectors.matches(&entry.object.value);
         let before = entry
             .previous
             .as_ref()
             .filter(|p| self.selectors.matches(&p.value));
-        match (before, now) {
-            (None, false) => None,
-            (None, true) => Some(frame("ADDED", entry.object.bytes())),
-            (Some(_), true) => Some(frame("MODIFIED", entry.object.bytes())),
-            (Some(_), false) if entry.change == Change::Deleted => {
-                Some(frame("DELETED", entry.object.bytes()))
-            }
+        let of_type = match (before, now) {
+            (None, false) => return None,
+            (None, true) => "ADDED",
+            (Some(_), true) => "MODIFIED",
+            (Some(_), false) if entry.change == Change::Deleted => "DELETED",
             (Some(old), false) => {
                 // Old content, new version.
                 let mut object = old.value.clone();
@@ -101,9 +105,30 @@ impl Open {
                     &["metadata", "resourceVersion"],
                     entry.rv.to_string(),
                 );
-                Some(frame("DELETED", &json_bytes(&object)))
+                return Some(self.frame_of("DELETED", entry.at, &object));
             }
-        }
+        };
+        Some(match self.form {
+            Form::Whole => frame(of_type, entry.object.bytes()),
+            _ => self.frame_of(of_type, entry.at, &entry.object.value),
+        })
+    }
+
+    /// A frame with an object, in the form that was asked for. Only the first table describes its columns
+    /// (`apiserver/pkg/endpoints/handlers/response.go`).
+    fn frame_of(&mut self, of_type: &str, now: Micros, object: &Value) -> WatchFrame {
+        let object = match self.form {
+            Form::Whole => json_bytes(object),
+            Form::Metadata => json_bytes(&metadata_of(object)),
+            Form::Table => {
+                let version = value::text(object, &["metadata", "resourceVersion"]);
+                let metadata = json!({"resourceVersion": version});
+                let rows = Rows { now, ..self.rows };
+                self.rows.with_columns = false;
+                json_bytes(&table(rows, metadata, std::iter::once(object)))
+            }
+        };
+        frame(of_type, &object)
     }
 }
 
@@ -196,6 +221,8 @@ impl Cluster {
             name: selectors.fields.name().map(str::to_owned),
             selectors,
             bookmarks,
+            form: call.form,
+            rows: call.rows(),
             rv: self.store.rv(),
             deadline,
         };
@@ -210,13 +237,16 @@ impl Cluster {
                     .map(|(_, o)| o.clone())
                     .collect();
                 for object in objects {
-                    self.watches
-                        .frames
-                        .push_back((id, frame("ADDED", object.bytes())));
+                    let frame = match watch.form {
+                        Form::Whole => frame("ADDED", object.bytes()),
+                        _ => watch.frame_of("ADDED", self.now, &object.value),
+                    };
+                    self.watches.frames.push_back((id, frame));
                 }
                 if end_bookmark {
                     let end = bookmark_object(watch.kind, self.store.rv(), true);
-                    self.watches.frames.push_back((id, frame("BOOKMARK", &end)));
+                    let frame = watch.frame_of("BOOKMARK", self.now, &end);
+                    self.watches.frames.push_back((id, frame));
                 }
             }
             Start::After(rv) => {
@@ -252,15 +282,14 @@ impl Cluster {
     }
 
     pub(crate) fn bookmark(&mut self, id: WatchId) {
-        let Some(watch) = self.watches.open.get(&id) else {
+        let Some(watch) = self.watches.open.get_mut(&id) else {
             return;
         };
         let deadline = watch.deadline;
         if watch.bookmarks && watch.rv <= self.store.rv() {
             let object = bookmark_object(watch.kind, self.store.rv(), false);
-            self.watches
-                .frames
-                .push_back((id, frame("BOOKMARK", &object)));
+            let frame = watch.frame_of("BOOKMARK", self.now, &object);
+            self.watches.frames.push_back((id, frame));
         }
         let next = self.next_bookmark(deadline);
         if next < deadline {

@@ -1,0 +1,29 @@
+//! The simulated world over HTTP, for programs outside this process: `kubectl`, a script, a client in any language.
+//!
+//! ```text
+//!  program ── HTTP ──▶ network (threads, hyper) ── Asked ──▶ pace ──▶ program of the world ──▶ fabric ─▶ API server …
+//!     ▲                                                                      │
+//!     └──────────── answer, frames of a watch ◀──────────────────────────────┘
+//! ```
+//!
+//! - [`network`]: who may connect, how much a client may send, and which server a request is for.
+//! - [`pace`]: when the world goes on. Only requests move the clock; while the program waits for an open watch, the world
+//!   goes on to its next event; while the program computes, the world stands still.
+//! - [`answer`]: carries requests into the world, and answers back.
+//! - [`kubeconfig`]: tells `kubectl` where the world is.
+//!
+//! A program that sends one request after the other is reproducible: the same requests get the same answers. One that
+//! sends several at once is not, since the network decides about their order.
+
+pub mod answer;
+pub mod kubeconfig;
+pub mod network;
+pub mod pace;
+#[cfg(test)]
+mod tests;
+
+mod bridge;
+
+pub use answer::{Heard, serve};
+pub use network::{Limits, Listener, Network, NetworkError, listen};
+pub use pace::{Pacing, Settle};

@@ -1,0 +1,214 @@
+//! When a world goes on that programs outside this process take part in.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::channel::mpsc::UnboundedSender;
+use sim::time::Micros;
+use sim::world::{Idle, Pace};
+
+use crate::bridge::FromOutside;
+
+/// How the clock of a served world runs.
+pub enum Pacing {
+    /// Requests move it. While a program waits for an open watch, the world goes on to its next event once the program
+    /// has settled; otherwise it stands still.
+    Requests(Settle),
+    /// It runs so many times as fast as the wall clock. Nothing is reproducible then.
+    Wall(u32),
+}
+
+/// When a program that has an open watch counts as waiting for it, and no longer as computing.
+pub struct Settle {
+    /// It has asked for nothing for so long.
+    pub quiet: Duration,
+    /// Whether it computes all the same, if that can be known.
+    pub computing: Option<Box<dyn FnMut() -> bool + Send>>,
+}
+
+impl Default for Settle {
+    /// 25 ms, and nothing is known of the program.
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_millis(25),
+            computing: None,
+        }
+    }
+}
+
+/// What programs outside are about to get from the world, and who they are.
+#[derive(Clone, Default)]
+pub(crate) struct Activity {
+    /// Requests without an answer.
+    pub(crate) asked: Counter,
+    /// What a program waits for while it may compute: open streams, and deadlines.
+    pub(crate) waits: Counter,
+    /// The world goes on by itself: nobody outside takes part yet.
+    alone: Arc<AtomicBool>,
+    /// Under which name requests are numbered.
+    origin: Arc<Mutex<String>>,
+}
+
+impl Activity {
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_alone(&self, alone: bool) {
+        self.alone.store(alone, Ordering::SeqCst);
+    }
+
+    pub(crate) fn origin(&self) -> String {
+        self.origin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_origin(&self, origin: &str) {
+        let mut own = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        origin.clone_into(&mut own);
+    }
+}
+
+/// How many there are of something.
+#[derive(Clone, Default)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    /// One more, for as long as the value lives.
+    pub(crate) fn one_more(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Counted(self.clone())
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts for as long as it lives.
+pub(crate) struct Counted(Counter);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The pace of a served world.
+pub struct Served {
+    pacing: Pacing,
+    from_outside: Receiver<FromOutside>,
+    to_program: UnboundedSender<FromOutside>,
+    activity: Activity,
+    /// When the wall clock began to count, and how late it was in the world.
+    began: Option<(Instant, Micros)>,
+}
+
+impl Served {
+    pub(crate) fn new(
+        pacing: Pacing,
+        from_outside: Receiver<FromOutside>,
+        to_program: UnboundedSender<FromOutside>,
+        activity: Activity,
+    ) -> Self {
+        Self {
+            pacing,
+            from_outside,
+            to_program,
+            activity,
+            began: None,
+        }
+    }
+
+    /// Passes on what has come; whether anything has.
+    fn pass_on(&mut self) -> bool {
+        let mut came = false;
+        loop {
+            match self.from_outside.try_recv() {
+                Ok(item) => came |= self.to_program.unbounded_send(item).is_ok(),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return came,
+            }
+        }
+    }
+
+    /// Waits for something from outside, at most that long; whether it came.
+    fn wait(&mut self, at_most: Duration) -> bool {
+        match self.from_outside.recv_timeout(at_most) {
+            Ok(item) => self.to_program.unbounded_send(item).is_ok(),
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => {
+                // The network is gone, and nobody will ask for anything again.
+                std::thread::park_timeout(at_most);
+                false
+            }
+        }
+    }
+}
+
+/// How long the thread of the world waits at most before it looks whether its program was asked to end.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+impl Pace for Served {
+    fn idle(&mut self, now: Micros, next: Option<Micros>) -> Idle {
+        if self.pass_on() {
+            return Idle::Again;
+        }
+        if self.activity.is_alone() {
+            return Idle::Step;
+        }
+        if let Pacing::Wall(speed) = self.pacing {
+            return self.by_the_wall(speed, now, next);
+        }
+        if self.activity.asked.get() > 0 {
+            return Idle::Step;
+        }
+        if self.activity.waits.get() == 0 {
+            self.wait(LOOK_AGAIN);
+            return Idle::Again;
+        }
+        let Pacing::Requests(settle) = &mut self.pacing else {
+            return Idle::Again;
+        };
+        let quiet = settle.quiet;
+        if self.wait(quiet) {
+            return Idle::Again;
+        }
+        let Pacing::Requests(settle) = &mut self.pacing else {
+            return Idle::Again;
+        };
+        let computing = settle
+            .computing
+            .as_mut()
+            .is_some_and(|computing| computing());
+        if computing || next.is_none() {
+            return Idle::Again;
+        }
+        Idle::Step
+    }
+}
+
+impl Served {
+    fn by_the_wall(&mut self, speed: u32, now: Micros, next: Option<Micros>) -> Idle {
+        let (began, at) = *self.began.get_or_insert_with(|| (instant(), now));
+        let passed = began.elapsed() * speed;
+        let due = at + Micros::from(passed);
+        if next.is_some_and(|next| next <= due) || now < due {
+            return Idle::Until(due);
+        }
+        let next = next.map_or(LOOK_AGAIN, |next| next.saturating_sub(due).as_duration());
+        self.wait((next / speed).min(LOOK_AGAIN));
+        Idle::Again
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program outside keeps time by the wall clock; the report says that such a run is not reproducible"
+)]
+fn instant() -> Instant {
+    Instant::now()
+}
