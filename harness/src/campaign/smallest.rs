@@ -100,5 +100,6 @@ fn plan(token: &str) -> Option<Plan> {
         runbook: LoadedRunbook::parse("the token's runbook", &token.runbook_text).ok()?,
         seed: token.seed,
         until: token.until,
+        executor: None,
     })
 }

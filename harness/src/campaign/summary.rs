@@ -55,7 +55,7 @@ pub struct Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    schema: String,
+    pub(super) schema: String,
     /// Digest of what was asked for: the command, its files, and the number of shards.
     #[serde(with = "hex64")]
     pub campaign: u64,

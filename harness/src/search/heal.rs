@@ -170,6 +170,7 @@ mod tests {
             runbook,
             seed: 0,
             until: crate::worlds::Until::Held,
+            executor: None,
         };
         (plan, way)
     }

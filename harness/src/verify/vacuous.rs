@@ -241,6 +241,7 @@ mod tests {
                     runbook: side.loaded.clone(),
                     seed: 3,
                     until: crate::worlds::Until::Held,
+                    executor: None,
                 };
                 let result = crate::drill::run(&plan).expect("the simulation is always there");
                 result.verdicts.overall

@@ -234,6 +234,7 @@ impl Space {
                 runbook: self.runbook.clone(),
                 seed: stream("world").below(u64::from(u32::MAX)),
                 until: if whole { Until::Duration } else { Until::Held },
+                executor: None,
             },
         }
     }
