@@ -496,6 +496,10 @@ fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -
             let Some(at) = on_path.iter().position(|it| it.name == step.name) else {
                 return false;
             };
+            // Steps under one heading are done service by service, so that the first may come again after the last.
+            let together = |it: &&&&Step| it.for_each_service && it.title == step.title;
+            let again = on_path[at..].iter().take_while(together).count();
+            let at = at + again.saturating_sub(1);
             // What begins at the trigger meets the first step that there always is.
             let first = on_path.iter().position(|it| is_certain(it));
             let begins_at = |(index, it): (usize, &&&Step)| {

@@ -71,7 +71,7 @@ const CHANGES: &[(Change, &str, &str)] = &[
         "maintenance=\"true\"",
     ),
     (Change::Label, ", maintenance=\"false\"", ""),
-    (Change::Label, ", maintenance=\"true\"", ""),
+    (Change::Label, ",maintenance=\"true\"", ""),
     (Change::Label, ", maintenance='false'", ""),
     (
         Change::Label,
