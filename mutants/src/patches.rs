@@ -203,6 +203,10 @@ pub(crate) fn with<T>(name: &str, work: impl FnOnce() -> T) -> T {
 /// The name of the program in the copy, so that both can be built into one folder.
 pub const PROGRAM: &str = "mutants-planted";
 
+/// What the version of the copy's packages ends with. Cargo tells packages of two workspaces in one folder of builds apart by name, version
+/// and place inside of the workspace: with the same version, the copy's executor would be taken for the workspace's.
+const VERSION: &str = "-planted";
+
 /// Folders of the workspace that are no sources.
 const LEFT_OUT: [&str; 2] = ["target", "reference"];
 
@@ -237,6 +241,7 @@ pub fn copy(root: &Path, copy: &Path, patches: &[Patch]) -> Result<(), PatchErro
             Some(file) if patches.iter().any(|patch| patch.file == file) => {
                 Some(planted(file, text, patches)?)
             }
+            _ if path == Path::new("Cargo.toml") => Some(with_version_of_its_own(text)),
             _ if path == Path::new("mutants/Cargo.toml") => {
                 let name = "[[bin]]\nname = \"mutants\"";
                 Some(text.replace(name, &format!("[[bin]]\nname = \"{PROGRAM}\"")))
@@ -268,6 +273,24 @@ pub fn copy(root: &Path, copy: &Path, patches: &[Patch]) -> Result<(), PatchErro
         fs::write(&path, content).map_err(io_error(&path))?;
     }
     Ok(())
+}
+
+/// The workspace's manifest with another version of its packages.
+fn with_version_of_its_own(manifest: &str) -> String {
+    let mut in_package = false;
+    let lines = manifest.lines().map(|line| {
+        if line.starts_with('[') {
+            in_package = line == "[workspace.package]";
+        }
+        match line
+            .strip_suffix('"')
+            .filter(|_| in_package && line.starts_with("version = "))
+        {
+            Some(version) => format!("{version}{VERSION}\"\n"),
+            None => format!("{line}\n"),
+        }
+    });
+    lines.collect()
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> PatchError {
@@ -374,6 +397,8 @@ mod tests {
         };
         write("executor/src/lib.rs", "mod a;\n");
         write("executor/src/a.rs", "f(1)");
+        let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("it is there");
+        write("Cargo.toml", &manifest);
         write("mutants/Cargo.toml", "[[bin]]\nname = \"mutants\"\n");
         write("mutants/src/planted.rs", "here\n");
         write("target/debug/big", "x");
@@ -385,6 +410,9 @@ mod tests {
         assert!(read("executor/src/a.rs").contains("f(2)"));
         assert!(read("executor/src/lib.rs").contains("pub mod planted;"));
         assert!(read("mutants/Cargo.toml").contains("name = \"mutants-planted\""));
+        let versions = |text: &str| text.matches("\nversion = \"").count();
+        assert_eq!(versions(&read("Cargo.toml")), versions(&manifest));
+        assert!(read("Cargo.toml").contains("-planted\"\n"));
         assert_eq!(read("mutants/src/planted.rs"), FORWARD);
         assert!(!to.join("target").exists() && !to.join(".git").exists());
         fs::remove_file(from.join("gone.txt")).expect("removed");

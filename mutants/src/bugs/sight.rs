@@ -254,10 +254,13 @@ impl Asker for InPercent {
     }
 }
 
-/// Answers that are remembered by their question.
+/// An answer and when it came.
+type Dated = (Timestamp, Response<Bytes>);
+
+/// Answers that are remembered by their question: its address and what is asked.
 struct Remembered {
     clock: Arc<dyn Clock>,
-    kept: Mutex<BTreeMap<(String, String), (Timestamp, Response<Bytes>)>>,
+    kept: Mutex<BTreeMap<(String, String), Dated>>,
 }
 
 #[async_trait]
