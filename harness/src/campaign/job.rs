@@ -72,7 +72,7 @@ pub struct Settings {
     pub campaign: u64,
     /// How many shards.
     pub shards: u32,
-    /// What each shard is told, from `chaos` or `search` on. Files are named by their path below [`INPUT`].
+    /// What each shard is told, from `chaos` or `search` on. Files are named by their path in a pod.
     pub work: Vec<String>,
     /// These files, by name.
     pub files: BTreeMap<String, String>,
