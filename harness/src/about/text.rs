@@ -175,11 +175,8 @@ mod tests {
         let trigger = trigger.expect("it is a trigger");
         let shown = page(trigger);
         for name in &trigger.scenarios {
-            let words = shown.split([' ', ',', '\n']);
-            assert!(
-                words.into_iter().any(|word| word == *name),
-                "{name}: {shown}"
-            );
+            let mut words = shown.split([' ', ',', '\n']);
+            assert!(words.any(|word| word == *name), "{name}: {shown}");
         }
     }
 
