@@ -166,6 +166,7 @@ fn replay(token: &str, bugs: &[Bug]) -> Result<ExitCode, Failure> {
         runbook,
         seed: token.seed,
         until: token.until,
+        executor: None,
     };
     for bug in bugs {
         let result = bug.run(&plan).map_err(|error| (WORLD, error.to_string()))?;

@@ -72,6 +72,7 @@ fn a_bug_is_cut_down_to_a_drill_that_only_it_fails() {
         runbook: LoadedRunbook::built_in().expect("it loads"),
         seed: token.seed,
         until: token.until,
+        executor: None,
     };
     let of_the_bug = bug.run(&plan).expect("the world builds");
     assert_eq!(of_the_bug.verdicts.overall, Verdict::Fail);
