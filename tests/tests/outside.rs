@@ -44,11 +44,19 @@ fn a_program_rolls_back_and_the_clients_say_so() {
         OracleName::Maintenance,
         OracleName::Trades,
     ] {
-        assert_eq!(verdict(&result, of), Verdict::Pass, "{of}: {:#?}", result.findings);
+        assert_eq!(
+            verdict(&result, of),
+            Verdict::Pass,
+            "{of}: {:#?}",
+            result.findings
+        );
     }
     // What the procedure asks to be put by, it does not put by.
     assert_eq!(verdict(&result, OracleName::Files), Verdict::Fail);
-    let mut requests = result.timeline.iter().filter(|entry| entry.step == "request");
+    let mut requests = result
+        .timeline
+        .iter()
+        .filter(|entry| entry.step == "request");
     assert!(requests.any(|entry| entry.what.starts_with("PATCH /apis/apps/v1/")));
 }
 
@@ -63,14 +71,22 @@ fn a_program_that_gives_up_has_called_a_person() {
 #[test]
 fn a_program_that_claims_and_does_nothing_is_found_out() {
     let result = run(&by_program("claims", 3));
-    assert_eq!(result.ending, Ending::NeverRecovered, "{:#?}", result.findings);
+    assert_eq!(
+        result.ending,
+        Ending::NeverRecovered,
+        "{:#?}",
+        result.findings
+    );
     assert_eq!(verdict(&result, OracleName::Claim), Verdict::Fail);
 }
 
 #[test]
 fn the_drills_of_a_sequential_program_repeat() {
     for seed in 10..13 {
-        let (one, other) = (run(&by_program("careful", seed)), run(&by_program("careful", seed)));
+        let (one, other) = (
+            run(&by_program("careful", seed)),
+            run(&by_program("careful", seed)),
+        );
         assert_eq!(one.fingerprint, other.fingerprint, "seed {seed}");
         assert_eq!(one.timeline, other.timeline, "seed {seed}");
     }

@@ -241,7 +241,7 @@ fn a_file_that_is_not_the_token_s_is_refused() {
         );
         let other = given("other.toml", "nothing");
         assert_eq!(
-            read(&[other.clone()]),
+            read(std::slice::from_ref(&other)),
             TokenError::ScenarioMissing("mine".to_owned())
         );
         assert_eq!(

@@ -30,7 +30,10 @@ impl World {
     }
 
     fn deployments(&self) -> String {
-        format!("{}/apis/apps/v1/namespaces/{}/deployments", self.server, self.namespace)
+        format!(
+            "{}/apis/apps/v1/namespaces/{}/deployments",
+            self.server, self.namespace
+        )
     }
 
     fn text(&self, url: &str) -> Done<String> {
@@ -87,7 +90,8 @@ fn prepare(world: &World) -> Done<()> {
 fn run(world: &World) -> Done<()> {
     world.trading("maintenance")?;
     let path = world.baseline();
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let before: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let mut changed = Vec::new();
     for deployment in before["items"].as_array().into_iter().flatten() {

@@ -62,6 +62,10 @@ impl Work {
                     let help = "run `chaos --last-failed` here: it is a few drills";
                     return Err(not_shared("--last-failed", help));
                 }
+                if args.program.executor.is_some() {
+                    let help = "the program is not there in the pods: run it here";
+                    return Err(not_shared("--executor", help));
+                }
                 if args.max_failures.is_some() {
                     let help = "shards don't know of one another: --max-failed-shards of the campaign ends it early";
                     return Err(not_shared("--max-failures", help));
@@ -77,6 +81,10 @@ impl Work {
                 if args.duration.is_some() {
                     let help = "what is bounded by a clock can't be repeated: give --seeds, the number of all drills";
                     return Err(not_shared("--for", help));
+                }
+                if args.corpus.is_some() {
+                    let help = "shards share one interval of drills: give --first instead";
+                    return Err(not_shared("--corpus", help));
                 }
                 if args.mutants.is_some() {
                     let help = "run `search --mutants` here";
@@ -113,7 +121,7 @@ impl Work {
                 count: u64::from(args.seeds.unwrap_or(0)),
             },
             Self::Search(args) => Interval {
-                first: args.first,
+                first: args.first.unwrap_or(0),
                 count: args.seeds.unwrap_or(0),
             },
         }
@@ -133,7 +141,7 @@ impl Work {
                 chaos::run(&args)
             }
             Self::Search(mut args) => {
-                args.first = share.first;
+                args.first = Some(share.first);
                 args.seeds = Some(share.count);
                 args.report = Some(report.to_owned());
                 search::run(&args)
@@ -174,7 +182,9 @@ impl Work {
                     crash_points,
                     jobs,
                     runbook,
+                    program: _,
                     strict,
+                    whole,
                     no_cut: _,
                     max_failures: _,
                     report: _,
@@ -190,6 +200,7 @@ impl Work {
                 pods.option("--jobs", *jobs);
                 pods.file("--runbook", runbook.as_deref(), "runbook.md", "runbook")?;
                 pods.flag("--strict", *strict);
+                pods.flag("--whole", *whole);
             }
             Self::Search(args) => {
                 let SearchArgs {
@@ -201,12 +212,15 @@ impl Work {
                     runbook,
                     strict,
                     mutants: _,
+                    count: _,
+                    pairs: _,
+                    corpus: _,
                     known,
                     report: _,
                 } = args;
                 pods.words.push("search".to_owned());
-                pods.option("--seed", Some(*seed));
-                pods.option("--first", Some(*first));
+                pods.option("--seed", *seed);
+                pods.option("--first", *first);
                 pods.option("--seeds", *seeds);
                 pods.option("--jobs", *jobs);
                 pods.file("--runbook", runbook.as_deref(), "runbook.md", "runbook")?;

@@ -221,7 +221,7 @@ fn show(args: &CampaignArgs, merged: &Merged, journal: &Journal<'_>) {
     if !journal.drills.is_empty() && !args.quiet && merged.counted.is_empty() {
         terminal::say(&table::summary_of(&by_scenario_of(&journal.drills)));
     }
-    let findings = table::findings_of(&journal.drills);
+    let findings = table::findings_of(&journal.drills, &terminal::replays(Vec::new()));
     if !findings.is_empty() {
         terminal::say(&format!("\n{findings}"));
     }

@@ -5,9 +5,6 @@ use std::net::Ipv4Addr;
 
 use super::super::docker::docker;
 
-/// Our own chains, so that whoever comes later finds and removes what a killed drill left.
-const CHAINS: &str = "FIREDRILL-DATABASE FIREDRILL-KUBERNETES";
-
 /// Kills the processes of the pods whose ids match, all at once, and prints theirs. Not the pods' sandboxes:
 /// a pod keeps its address, as it does when its process crashes.
 const KILL_PODS: &str = r#"
