@@ -55,7 +55,8 @@ pub struct Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    pub(super) schema: String,
+    /// Name and version of the form.
+    pub schema: String,
     /// Digest of what was asked for: the command, its files, and the number of shards.
     #[serde(with = "hex64")]
     pub campaign: u64,
