@@ -16,6 +16,7 @@ use dex::types::{AccountId, OrderId};
 use ledger::Ledger;
 use load::{Outcome, order, place};
 use process::{Http, Process, eventually};
+use server::Server;
 
 #[test]
 fn the_services_on_a_real_postgresql() {
