@@ -15,12 +15,12 @@
 //! A proof that is refuted when the objective leaves time for nothing but that ends at once, whatever its own budget:
 //! a window that begins anew then would prove a recovery that came too late ([`Budget::too_late`]).
 //!
-//! A step whose failure leaves nothing but to call a person goes on waiting into the reserve as well: the exchange
+//! A step whose failure leaves nothing but to page a person goes on waiting into the reserve as well: the exchange
 //! may still recover in time ([`Budget::wait_on`]). So do checks of the pods after the last change. A wrong outcome
 //! never moves the end.
 //!
 //! After the proof no objective presses: what servers cost then moves the end of a step by as much as the objective
-//! is long, and who has seen nothing for that long calls a person.
+//! is long, and who has seen nothing for that long pages a person.
 //!
 //! Time in which this host stood still is nobody's: the step gets it back in full, even where that breaks the
 //! objective, since the attempts after it cost less than a rollback that is given up.
@@ -34,7 +34,7 @@ use crate::planner::{Plan, PlannedStep};
 use crate::pulse::Pulse;
 use crate::runbook::{OnFail, Phase};
 
-/// What is kept of the objective for calling a person: a rollback that can't go on must say so in time.
+/// What is kept of the objective for paging a person: a rollback that can't go on must say so in time.
 pub const CALL: Duration = Duration::from_secs(10);
 
 /// The time of a step, or of anything else that must end. Clones share what was lost.

@@ -85,7 +85,7 @@ pub struct Evidence {
     pub state_before: BTreeMap<String, String>,
     /// The same at the end.
     pub state_after: BTreeMap<String, String>,
-    /// What the executor put by for the post-mortem, by file name.
+    /// What the executor saved for the post-mortem, by file name.
     pub files: BTreeMap<String, String>,
     /// What the executor says. It is compared with the rest, never believed.
     pub executor: ExecutorSaid,
@@ -267,13 +267,13 @@ pub struct ExecutorSaid {
 }
 
 impl ExecutorSaid {
-    /// Whether it called a person.
+    /// Whether it paged a person.
     #[must_use]
     pub fn called(&self) -> bool {
         matches!(self.outcome, Outcome::Escalated(_))
     }
 
-    /// It called a person while nothing is rolled back.
+    /// It paged a person while nothing is rolled back.
     pub(crate) fn calls(&mut self, why: String, at_ms: Ms) {
         self.outcome = Outcome::Escalated(why);
         self.ended_ms = Some(at_ms);
@@ -310,7 +310,7 @@ pub struct TriggerSaid {
 pub enum Outcome {
     /// It claims recovery.
     Recovered,
-    /// It called a person.
+    /// It paged a person.
     Escalated(String),
     /// It saw nothing to do: no trigger fired, or the state was the target already.
     NothingToDo(String),
@@ -407,7 +407,7 @@ impl Evidence {
                     delay_ms: ms(fault.delay.unwrap_or_default()),
                     away_ms: match fault.kind.spec().holds_up {
                         Some(HeldUp::Executor) => ms(fault.delay.unwrap_or_default()),
-                        Some(HeldUp::Sight) | None => 0,
+                        Some(HeldUp::Observability) | None => 0,
                     },
                     began_ms: None,
                     ended_ms: None,

@@ -87,7 +87,7 @@ oracles! {
     Claim = "claim", {
         stage: Execution, asked: Always, finds: ClaimFinding, check: claim::check, is: [RestsOnClients],
     };
-    /// Is what the post-mortem needs put by?
+    /// Is what the post-mortem needs saved?
     Files = "files", {
         stage: Execution, asked: Always, finds: FilesFinding, check: files::check,
     };

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::drill::course::Course;
+use crate::drill::time_series::TimeSeries;
 use crate::drill::{self, DrillResult, timeline};
 use crate::report::journal::Skipped;
 use crate::report::representative::{Rank, Representatives};
@@ -24,7 +24,7 @@ pub struct SwarmResult {
 type Detail = (
     Vec<timeline::Entry>,
     BTreeMap<String, String>,
-    Option<Box<Course>>,
+    Option<Box<TimeSeries>>,
 );
 
 /// Performs `plans` on `jobs` threads. `finished` is called after each drill, on its thread. Once

@@ -138,11 +138,11 @@ pub const CHECKS: &[Check] = &[
         step: "halt-trading",
         scenario: "image-gone",
         hidden_by: ALONE,
-        without: "a person is called, and trading is not halted over a ledger that nobody made right",
+        without: "a person is paged, and trading is not halted over a ledger that nobody made right",
         vacuous: Change::Fails(&[("\"mode\":\"maintenance\"", "\"mode\":\"open\"")]),
         passed_over: PassedOver::In {
             scenario: "held-up-halting",
-            then: "a person is called, and trading is not halted over a ledger that nobody made right",
+            then: "a person is paged, and trading is not halted over a ledger that nobody made right",
         },
     },
     Check {
@@ -153,7 +153,7 @@ pub const CHECKS: &[Check] = &[
         vacuous: NO_CONDITION,
         passed_over: PassedOver::In {
             scenario: "held-up-fencing",
-            then: "a ledger without a fence is not restored, and a person is called where waiting was enough",
+            then: "a ledger without a fence is not restored, and a person is paged where waiting was enough",
         },
     },
     Check {
@@ -183,7 +183,7 @@ pub const CHECKS: &[Check] = &[
         vacuous: NO_CONDITION,
         passed_over: PassedOver::In {
             scenario: "held-up-restoring",
-            then: "there is nothing to replay into, and a person is called where waiting was enough",
+            then: "there is nothing to replay into, and a person is paged where waiting was enough",
         },
     },
     Check {
@@ -238,7 +238,7 @@ pub const CHECKS: &[Check] = &[
         vacuous: Change::Fails(&[(" --to-revision=$TARGET_REVISION", "")]),
         passed_over: PassedOver::In {
             scenario: "held-up-undoing",
-            then: "the bad release stays, and a person is called where waiting was enough",
+            then: "the bad release stays, and a person is paged where waiting was enough",
         },
     },
     Check {
@@ -299,7 +299,7 @@ pub const CHECKS: &[Check] = &[
         vacuous: Change::Fails(&[("\"mode\":\"open\"", "\"mode\":\"maintenance\"")]),
         passed_over: PassedOver::In {
             scenario: "held-up-opening",
-            then: "trading stays halted, and a person is called where waiting was enough",
+            then: "trading stays halted, and a person is paged where waiting was enough",
         },
     },
     Check {
@@ -309,7 +309,7 @@ pub const CHECKS: &[Check] = &[
         without: "recovery is claimed while gateways still refuse orders",
         vacuous: Change::Fails(&[("\"== 0\"", "\">= 0\"")]),
         passed_over: PassedOver::No(
-            "where it fails for good a person is called while trading is open, and no scenario can expect that yet",
+            "where it fails for good a person is paged while trading is open, and no scenario can expect that yet",
         ),
     },
     Check {

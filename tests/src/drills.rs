@@ -92,7 +92,7 @@ pub fn assert_passes(result: &DrillResult) {
         "{} seed {}: {:#?}\n{:?}",
         result.scenario,
         result.seed,
-        result.troubles(),
+        result.problems(),
         result.faults
     );
 }
@@ -112,7 +112,7 @@ pub fn assert_fails_by(result: &DrillResult, oracle: &str) {
     assert!(
         failed(result).contains(&oracle),
         "{oracle} should fail, but {:#?}",
-        result.troubles()
+        result.problems()
     );
 }
 
@@ -245,7 +245,7 @@ where
 {
     let kept: Arc<Mutex<Option<T>>> = Arc::new(Mutex::new(None));
     let keep = Arc::clone(&kept);
-    drill::run_refitted(plan, &move |world: &World, ports: Ports| {
+    drill::run_decorated(plan, &move |world: &World, ports: Ports| {
         let (inside, mine, keep, act) = (world.clone(), ports.clone(), keep.clone(), act.clone());
         tokio::spawn(async move {
             inside.sleep_until(begin).await;

@@ -8,7 +8,7 @@ use e2e::drills::{
     without_step,
 };
 use executor::ports::Ports;
-use firedrill::drill::{DrillResult, run_refitted};
+use firedrill::drill::{DrillResult, run_decorated};
 use firedrill::finding::OracleName;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::verdict::Verdict;
@@ -26,7 +26,7 @@ fn the_sound_executor_passes_all_three() {
             result.verdicts.overall,
             Verdict::Pass,
             "{scenario}: {:#?}",
-            result.troubles()
+            result.problems()
         );
     }
 }
@@ -38,7 +38,7 @@ fn a_sound_release_triggers_nothing() {
         result.verdicts.overall,
         Verdict::Pass,
         "{:#?}",
-        result.troubles()
+        result.problems()
     );
     assert!(result.steps.is_empty());
 }
@@ -129,7 +129,7 @@ fn trusting_exit_codes_lands_back_on_the_bad_release() {
     assert!(
         failed(&result).contains(&"claim"),
         "{:#?}",
-        result.troubles()
+        result.problems()
     );
 }
 
@@ -140,7 +140,7 @@ fn bites_without(scenario: &str, step: &str, oracle: &str) {
         sound.verdicts.overall,
         Verdict::Pass,
         "{scenario}: {:#?}",
-        sound.troubles()
+        sound.problems()
     );
     let careless = run(&plan_by(scenario, 3, &without_step(BUILT_IN, step)));
     assert_fails_by(&careless, oracle);
@@ -179,11 +179,11 @@ fn an_undo_without_a_revision_can_not_be_repeated() {
 
 #[test]
 fn an_executor_that_skips_the_fence_leaves_the_books_wrong() {
-    let refit = |_: &sim_exchange::World, ports: Ports| Ports {
+    let decorate = |_: &sim_exchange::World, ports: Ports| Ports {
         database: Arc::new(Decorated(NoFence::new(Arc::clone(&ports.database)))),
         ..ports
     };
-    let result = run_refitted(&plan("balance-anomaly", 3), &refit).expect("the world builds");
+    let result = run_decorated(&plan("balance-anomaly", 3), &decorate).expect("the world builds");
     assert_fails_by(&result, "invariants");
 }
 
@@ -192,7 +192,7 @@ fn an_executor_that_skips_the_fence_leaves_the_books_wrong() {
 fn blind_drill(refit_http: bool) -> DrillResult {
     let text = without_step(BUILT_IN, "error-logs");
     let plan = plan_by("bad-prior", 3, &text);
-    let refit = move |world: &sim_exchange::World, ports: Ports| {
+    let decorate = move |world: &sim_exchange::World, ports: Ports| {
         let world = world.clone();
         let ports = if refit_http {
             no_data_is_zero(ports)
@@ -215,7 +215,7 @@ fn blind_drill(refit_http: bool) -> DrillResult {
         });
         ports
     };
-    run_refitted(&plan, &refit).expect("the world builds")
+    run_decorated(&plan, &decorate).expect("the world builds")
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn left_alone_the_slow_path_breaches_its_latency_for_good() {
     assert!(
         failed(&result).contains(&"trigger"),
         "{:#?}",
-        result.troubles()
+        result.problems()
     );
     assert_eq!(result.rto_ms, None);
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use e2e::drills::{assert_fails_by, assert_passes, edited, failed, plan, run};
 use executor::ports::{Database, HttpError, Ports};
-use firedrill::drill::{DrillResult, run_refitted};
+use firedrill::drill::{DrillResult, run_decorated};
 use firedrill::finding::{Finding, OracleName};
 use firedrill::scenario::Anchor;
 use firedrill::verdict::Verdict;
@@ -31,9 +31,9 @@ fn sound(scenario: &str, seed: u64) {
 fn refitted(
     scenario: &str,
     seed: u64,
-    refit: &(dyn Fn(&World, Ports) -> Ports + Sync + 'static),
+    decorate: &(dyn Fn(&World, Ports) -> Ports + Sync + 'static),
 ) -> DrillResult {
-    run_refitted(&plan(scenario, seed), refit).expect("the world builds")
+    run_decorated(&plan(scenario, seed), decorate).expect("the world builds")
 }
 
 // --- the API server ----------------------------------------------------------------------------
@@ -205,7 +205,7 @@ fn two_hosts_that_both_act_fail_by_who_wrote_and_not_for_want_of_a_fault() {
         });
         assert_passes(&run(&early));
         let hosts = AtomicUsize::new(0);
-        let result = run_refitted(&early, &move |_: &World, ports| {
+        let result = run_decorated(&early, &move |_: &World, ports| {
             if hosts.fetch_add(1, Ordering::Relaxed) == 0 {
                 return ports;
             }

@@ -16,7 +16,7 @@ fn a_conserved_mis_settlement_that_is_left_in_the_ledger_is_seen_by_nothing_else
         // The release is in no catalogue, so that the executor's scenario of the incident can't name it.
         let mut others = failed(&result);
         others.retain(|oracle| !matches!(*oracle, "ledger" | "files"));
-        assert!(others.is_empty(), "{:#?}", result.troubles());
+        assert!(others.is_empty(), "{:#?}", result.problems());
     }
 }
 

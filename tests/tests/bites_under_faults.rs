@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use e2e::drills::{assert_fails_by, assert_passes, plan_by, run, without_step};
 use executor::ports::Ports;
-use firedrill::drill::run_refitted;
+use firedrill::drill::run_decorated;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::verdict::Verdict;
 use mutants::ports::answers;
@@ -128,7 +128,7 @@ fn who_does_not_look_again_misses_a_release_of_another_service() {
     let plan = plan_by("second-release-elsewhere", 3, &text);
     // Another look at all services sees it as well.
     assert_passes(&run(&plan));
-    let result = run_refitted(&plan, &engine_is_as_it_was).expect("the world builds");
+    let result = run_decorated(&plan, &engine_is_as_it_was).expect("the world builds");
     assert_fails_by(&result, "outcome");
     assert!(result.rto_claimed_ms.is_some(), "it claims recovery");
 }

@@ -31,7 +31,7 @@ fn passes_by(step: &str, scenario: &str, what: &str, runbook: &str) -> Vec<Strin
             format!(
                 "{step} {what}: {scenario} seed {seed} is {:?}: {:?}",
                 result.verdicts.overall,
-                result.troubles()
+                result.problems()
             )
         })
         .collect()
@@ -76,7 +76,7 @@ fn troubles_by(step: &str, scenario: &str, runbook: &str) -> Vec<String> {
     let drills = (0..SEEDS).map(|seed| (seed, run(&plan_by(scenario, seed, runbook))));
     drills
         .filter(|(_, result)| result.verdicts.overall != Verdict::Pass)
-        .map(|(seed, it)| format!("{step}: {scenario} seed {seed}: {:#?}", it.troubles()))
+        .map(|(seed, it)| format!("{step}: {scenario} seed {seed}: {:#?}", it.problems()))
         .collect()
 }
 

@@ -32,7 +32,7 @@ fn crash_points(scenario: &str, side: CrashSide, start: usize) {
             Verdict::Pass,
             "{scenario}, {:?}: {:#?}\n{}",
             killed.scenario.crash,
-            result.troubles(),
+            result.problems(),
             firedrill::drill::timeline::render(&result),
         );
     }

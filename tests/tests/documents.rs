@@ -8,7 +8,7 @@ use bytes::Bytes;
 use e2e::drills::plan;
 use executor::ports::{EvidenceStore, Ports};
 use executor::{Document, Executor, Options};
-use firedrill::drill::run_refitted;
+use firedrill::drill::run_decorated;
 use firedrill::scenario::Scenario;
 use sim::time::Micros;
 
@@ -33,7 +33,7 @@ fn they_are_written_again_from_the_journal() {
     let runbook = Arc::clone(&plan.runbook.runbook);
     let kept = Arc::new(Kept::default());
     let store = Arc::clone(&kept);
-    let result = run_refitted(&plan, &move |world: &sim_exchange::World, ports: Ports| {
+    let result = run_decorated(&plan, &move |world: &sim_exchange::World, ports: Ports| {
         let world = world.clone();
         let elsewhere = Ports {
             evidence: store.clone(),

@@ -33,7 +33,7 @@ fn every_kind_of_fault_has_a_scenario() {
 
 #[test]
 fn the_executor_comes_through_every_fault() {
-    let mut troubles = Vec::new();
+    let mut problems = Vec::new();
     for scenario in with_faults() {
         let simulated =
             |fault: &firedrill::scenario::Fault| fault.kind.spec().worlds.contains(&WorldKind::Sim);
@@ -50,14 +50,14 @@ fn the_executor_comes_through_every_fault() {
                 result.faults
             );
             if result.verdicts.overall != Verdict::Pass {
-                troubles.push(format!(
+                problems.push(format!(
                     "{} seed {seed}: {:#?}\n{:?}",
                     scenario.name,
-                    result.troubles(),
+                    result.problems(),
                     result.faults
                 ));
             }
         }
     }
-    assert!(troubles.is_empty(), "{}", troubles.join("\n\n"));
+    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
 }

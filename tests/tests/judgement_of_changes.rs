@@ -295,7 +295,7 @@ fn what_acts_has_its_place_and_what_only_looks_may_be_added() {
             "`look-again` (checks the health of every pod at port 8080) is new",
         ),
     ];
-    // In one of them a person is called, and the added step is never reached.
+    // In one of them a person is paged, and the added step is never reached.
     assert_all(
         &[SCENARIOS[0], SCENARIOS[2], "image-gone", "good-release"],
         3,

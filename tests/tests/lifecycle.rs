@@ -12,7 +12,7 @@ use executor::ports::{
 };
 use executor::runbook::TriggerClass;
 use executor::{Error, Executor, Options, Outcome, StepOutcome};
-use firedrill::drill::{DrillResult, run_refitted};
+use firedrill::drill::{DrillResult, run_decorated};
 use firedrill::finding::OracleName;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::{Anchor, Expected, Fault, FaultKind};
@@ -155,7 +155,7 @@ fn the_token_outlives_the_lease() {
     let tokens: Arc<Mutex<Vec<i32>>> = Arc::default();
     let seen = Arc::clone(&tokens);
     let plan = plan("balance-anomaly", 3);
-    let refit = move |world: &sim_exchange::World, ports: Ports| {
+    let decorate = move |world: &sim_exchange::World, ports: Ports| {
         let (world, seen) = (world.clone(), Arc::clone(&seen));
         tokio::spawn(async move {
             let client = kube::Client::new(world.kube("colleague"), NAMESPACE);
@@ -213,7 +213,7 @@ fn the_token_outlives_the_lease() {
         });
         ports
     };
-    let result = run_refitted(&plan, &refit).expect("the simulated world builds");
+    let result = run_decorated(&plan, &decorate).expect("the simulated world builds");
     assert_passes(&result);
     let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(
@@ -238,7 +238,7 @@ fn a_snapshot_that_fails_leaves_the_ledger_open() {
     let open: Arc<Mutex<Vec<bool>>> = Arc::default();
     let seen = Arc::clone(&open);
     let after = Micros::from(plan.scenario.timing.warm_up) + Micros::from_secs(40);
-    let refit = move |world: &sim_exchange::World, ports: Ports| {
+    let decorate = move |world: &sim_exchange::World, ports: Ports| {
         let (world, seen) = (world.clone(), Arc::clone(&seen));
         tokio::spawn(async move {
             world.sleep_until(after).await;
@@ -248,7 +248,7 @@ fn a_snapshot_that_fails_leaves_the_ledger_open() {
         });
         ports
     };
-    let result = run_refitted(&plan, &refit).expect("the simulated world builds");
+    let result = run_decorated(&plan, &decorate).expect("the simulated world builds");
     let open = open.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(*open, [true]);
     let mut marks = result.faults.iter();
@@ -265,7 +265,7 @@ fn a_snapshot_that_fails_leaves_the_ledger_open() {
 fn a_proof_that_cannot_succeed_in_time_calls_a_person_in_time() {
     for result in drills("errors-after-a-late-rollout", 4) {
         assert!(
-            told(&result, "a person is called at once"),
+            told(&result, "a person is paged at once"),
             "{:#?}",
             result.timeline
         );
@@ -305,14 +305,14 @@ fn another_snapshot_than_the_recorded_one_calls_a_person() {
         let plan = edited(plan("balance-anomaly", 3), |scenario| {
             scenario.expect.outcome = Expected::Escalated;
         });
-        let refit = move |_: &sim_exchange::World, ports: Ports| Ports {
+        let decorate = move |_: &sim_exchange::World, ports: Ports| Ports {
             database: Arc::new(Decorated(Replaced {
                 inner: Arc::clone(&ports.database),
                 with,
             })),
             ..ports
         };
-        let result = run_refitted(&plan, &refit).expect("the simulated world builds");
+        let result = run_decorated(&plan, &decorate).expect("the simulated world builds");
         assert!(result.steps.is_empty(), "{:?}", result.steps);
         let verdict = |oracle: OracleName| {
             let mut findings = result.findings.iter();
@@ -345,7 +345,7 @@ fn another_snapshot_than_the_recorded_one_calls_a_person() {
 fn a_label_on_the_journal_ends_nothing() {
     let labelled: Arc<Mutex<u32>> = Arc::default();
     let count = Arc::clone(&labelled);
-    let refit = move |world: &sim_exchange::World, ports: Ports| {
+    let decorate = move |world: &sim_exchange::World, ports: Ports| {
         let (world, count) = (world.clone(), Arc::clone(&count));
         tokio::spawn(async move {
             let client = kube::Client::new(world.kube("colleague"), NAMESPACE);
@@ -365,7 +365,7 @@ fn a_label_on_the_journal_ends_nothing() {
     };
     for seed in 0..2 {
         let plan = plan("balance-anomaly", seed);
-        let result = run_refitted(&plan, &refit).expect("the simulated world builds");
+        let result = run_decorated(&plan, &decorate).expect("the simulated world builds");
         assert_passes(&result);
     }
     assert!(*labelled.lock().expect("not poisoned") > 40);
@@ -376,7 +376,7 @@ fn a_label_on_the_journal_ends_nothing() {
 fn a_slow_prometheus_does_not_keep_triggers_from_firing() {
     let plan = plan("latency-regression", 3);
     assert!(plan.runbook.runbook.triggers.len() >= 5);
-    let refit = move |world: &sim_exchange::World, ports: Ports| {
+    let decorate = move |world: &sim_exchange::World, ports: Ports| {
         let (world, inner) = (world.clone(), ports.http.clone());
         let slow = tower::service_fn(move |request: http::Request<Bytes>| {
             let (world, inner) = (world.clone(), inner.clone());
@@ -390,7 +390,7 @@ fn a_slow_prometheus_does_not_keep_triggers_from_firing() {
             ..ports
         }
     };
-    let result = run_refitted(&plan, &refit).expect("the simulated world builds");
+    let result = run_decorated(&plan, &decorate).expect("the simulated world builds");
     assert!(!result.steps.is_empty(), "{:#?}", result.timeline);
 }
 
@@ -452,7 +452,7 @@ fn a_token_that_the_database_has_seen_is_passed_or_calls_a_person() {
     assert_eq!(second.outcome, Outcome::Recovered);
 }
 
-/// The restore is swapped in and not replayed when a person is called. Whoever runs again does not begin from there: what
+/// The restore is swapped in and not replayed when a person is paged. Whoever runs again does not begin from there: what
 /// was acknowledged is in the ledger that was set aside.
 #[test]
 fn an_escalated_rollback_is_resumed_and_not_begun_anew() {

@@ -151,8 +151,8 @@ fn harm_that_goes_unnoticed_for_six_minutes_fails_though_the_rollback_is_quick()
             "{:?}",
             result.rto_ms
         );
-        let first = result.troubles()[0].oracle();
-        assert_eq!(first, OracleName::Detection, "{:#?}", result.troubles());
+        let first = result.problems()[0].oracle();
+        assert_eq!(first, OracleName::Detection, "{:#?}", result.problems());
     }
 }
 

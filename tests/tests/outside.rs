@@ -51,7 +51,7 @@ fn a_program_rolls_back_and_the_clients_say_so() {
             result.findings
         );
     }
-    // What the procedure asks to be put by, it does not put by.
+    // What the procedure asks to be saved, it does not saved.
     assert_eq!(verdict(&result, OracleName::Files), Verdict::Fail);
     let mut requests = result
         .timeline

@@ -37,7 +37,7 @@ fn gateways_that_are_killed_during_the_proof_begin_it_anew() {
     for seconds in [10, 60, 100, 145] {
         let result = run(&edited(plan("gateways-killed-proving", 3), at(seconds)));
         claims_nothing_false(&result);
-        // From 145 s on no clean window is over in time: a person is called.
+        // From 145 s on no clean window is over in time: a person is paged.
         assert_eq!(result.rto_claimed_ms.is_some(), seconds < 145, "{seconds}");
     }
     let result = run(&plan("gateways-killed-proving", 3));

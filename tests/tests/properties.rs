@@ -48,7 +48,7 @@ proptest! {
         let result = run(&drawn);
         prop_assert!(
             result.verdicts.overall == Verdict::Pass,
-            "{:#?}\n{}", result.troubles(), result.replay
+            "{:#?}\n{}", result.problems(), result.replay
         );
         prop_assert!(result.rto_ms.is_some_and(|rto| rto < 300_000));
         prop_assert!(result.error_rate_ppm.is_some_and(|ppm| ppm < 100));

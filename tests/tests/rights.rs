@@ -9,7 +9,7 @@ use e2e::drills::{SCENARIOS, edited, plan, plan_by};
 use e2e::runbooks::pausing;
 use executor::ports::Ports;
 use executor::runbook::{COMMANDS, Kind};
-use firedrill::drill::run_refitted;
+use firedrill::drill::run_decorated;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
 use firedrill::worlds::Plan;
@@ -163,7 +163,7 @@ fn record(plan: &Plan, meddling: Meddling, needed: &mut Needed) {
     let deployed = Micros::from(plan.scenario.timing.deploy_at);
     let asked: Arc<Mutex<Asked>> = Arc::default();
     let notes = Arc::clone(&asked);
-    let refit = move |world: &sim_exchange::World, ports: Ports| {
+    let decorate = move |world: &sim_exchange::World, ports: Ports| {
         world.with(|w| {
             let recorder = Box::new(Recorder(Arc::clone(&notes)));
             w.fabric.add_rule("rights", recorder);
@@ -179,9 +179,9 @@ fn record(plan: &Plan, meddling: Meddling, needed: &mut Needed) {
         });
         ports
     };
-    let result = run_refitted(plan, &refit).expect("the simulated world builds");
+    let result = run_decorated(plan, &decorate).expect("the simulated world builds");
     let failed: Vec<_> = result
-        .troubles()
+        .problems()
         .into_iter()
         .filter(|finding| finding.verdict() == Verdict::Fail)
         .collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::course::{Course, reason};
+use super::progress::{Progress, reason};
 use super::standing::stopped;
 use crate::baseline::Baseline;
 use crate::budget::{Budget, CALL};
@@ -19,7 +19,7 @@ use crate::report::{Outcome, Report, StepOutcome, StepReport};
 use crate::runbook::{Command, Effect, OnFail, Phase};
 use crate::steps::{Changed, Context, Facts, Stop, Success, perform};
 
-/// How often what somebody else changes is made good, by each remedy, before a person is called.
+/// How often what somebody else changes is made good, by each remedy, before a person is paged.
 const REMEDIES_MAX: usize = 2;
 
 impl Executor {
@@ -29,7 +29,7 @@ impl Executor {
         mut journal: Journal,
         baseline: &Baseline,
         token: u64,
-        course: &Course,
+        progress: &Progress,
     ) -> Result<Report, Error> {
         let Some(plan) = journal.plan.clone() else {
             return Err(Error::NothingToResume);
@@ -54,7 +54,7 @@ impl Executor {
             }
         }
         while let Some(index) = journal.state.next_step() {
-            course.note(&plan, &facts, &journal.state);
+            progress.note(&plan, &facts, &journal.state);
             let Some(step) = plan.steps.get(index) else {
                 break;
             };
@@ -67,7 +67,7 @@ impl Executor {
                 self.spare(step, undo)
             } else if step.command.has_side_effect() {
                 journal.append(intent(index, None), token).await?;
-                course.note(&plan, &facts, &journal.state);
+                progress.note(&plan, &facts, &journal.state);
                 // Once begun, it is seen through to its entry: its budget bounds that.
                 attempt().await
             } else {
@@ -90,7 +90,7 @@ impl Executor {
                 // Whoever resumes finds the intent, and the remedy does nothing where it need not.
                 let began = intent(index, Some(remedy.label.clone()));
                 journal.append(began, token).await?;
-                course.note(&plan, &facts, &journal.state);
+                progress.note(&plan, &facts, &journal.state);
                 if self
                     .cure(&cluster, &plan, baseline, &remedy, &facts, token)
                     .await?
@@ -147,8 +147,8 @@ impl Executor {
                     reason: reason(&plan, &facts, step),
                 };
                 facts.outcome = Some(outcome.clone());
-                course.note(&plan, &facts, &journal.state);
-                course.ends(&outcome);
+                progress.note(&plan, &facts, &journal.state);
+                progress.ends(&outcome);
                 self.evidence(&cluster, &plan, baseline, &mut facts, token)
                     .await?;
                 escalated = Some(outcome);
@@ -156,8 +156,8 @@ impl Executor {
             }
         }
         let outcome = escalated.unwrap_or(Outcome::Recovered);
-        course.note(&plan, &facts, &journal.state);
-        course.ends(&outcome);
+        progress.note(&plan, &facts, &journal.state);
+        progress.ends(&outcome);
         journal
             .append(
                 Record::Closed {

@@ -18,7 +18,7 @@ pub enum Document {
 }
 
 impl Executor {
-    /// Writes a document of the last rollback again, from its journal. Returns the names under which it was put by.
+    /// Writes a document of the last rollback again, from its journal. Returns the names under which it was saved.
     ///
     /// # Errors
     /// [`Error::NothingToResume`] if no rollback is journaled; the runbook that was followed has no step that writes such

@@ -2,10 +2,10 @@
 
 mod carry_out;
 mod config;
-mod course;
 mod document;
 mod observe;
 mod prepare;
+mod progress;
 mod resume;
 mod run;
 mod standing;

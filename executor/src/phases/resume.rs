@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::READ;
-use super::course::{Course, cannot_begin};
+use super::progress::{Progress, cannot_begin};
 use super::run::not_begun;
 use crate::error::Error;
 use crate::event::Stage;
@@ -25,9 +25,9 @@ impl Executor {
     /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed, [`run`](Self::run) again. Otherwise as `run`.
     pub async fn resume(&self) -> Result<Report, Error> {
         self.begin(Stage::Resume);
-        let course = Course::default();
+        let progress = Progress::default();
         let started_at = self.now();
-        let ended = course.settle(self.resume_through(&course).await);
+        let ended = progress.settle(self.resume_through(&progress).await);
         let ended = match ended {
             Err(error) if cannot_begin(&error) => Ok(not_begun(&error, None, started_at)),
             ended => ended,
@@ -35,14 +35,14 @@ impl Executor {
         self.ended(ended).await
     }
 
-    async fn resume_through(&self, course: &Course) -> Result<Report, Error> {
+    async fn resume_through(&self, progress: &Progress) -> Result<Report, Error> {
         // Since when the exchange has been down is in the journal only.
         let rto = SignedDuration::try_from(self.runbook.rto).unwrap_or(READ);
         let until = self.now() + rto.max(READ);
         let mut again = false;
         loop {
             let held = self.take_lease(true, until).await?;
-            let work = self.resume_held(held.token, again, until, course);
+            let work = self.resume_held(held.token, again, until, progress);
             match self.guarded(&held, Box::pin(work)).await {
                 Err(Error::LeaseRanOut { why }) => self.regain(&why),
                 ended => return ended,
@@ -57,7 +57,7 @@ impl Executor {
         token: u64,
         again: bool,
         until: Timestamp,
-        course: &Course,
+        progress: &Progress,
     ) -> Result<Report, Error> {
         let identity = &self.options.identity;
         let mut journal = Journal::load(&self.cluster(), identity, until).await?;
@@ -74,7 +74,7 @@ impl Executor {
             let outcome = outcome_of(&journal.entries).unwrap_or(Outcome::Recovered);
             return Ok(facts.report(&plan, outcome));
         }
-        course.note(&plan, &facts, &journal.state);
+        progress.note(&plan, &facts, &journal.state);
         let until = plan.trigger.as_ref().map_or(until, |it| self.until(it));
         journal.until = until;
         let next = journal.state.next_step().unwrap_or(plan.steps.len());
@@ -87,7 +87,7 @@ impl Executor {
         if plan.ledger.path != LedgerPath::Application {
             self.take_over_fence(token, until).await?;
         }
-        self.carry_out(journal, &baseline, token, course).await
+        self.carry_out(journal, &baseline, token, progress).await
     }
 
     /// A fence that an earlier token raised gets this one's, so that its owner, if it still lives, is refused.

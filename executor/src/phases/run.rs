@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, Either, poll_fn, select};
 use jiff::{SignedDuration, Timestamp};
 
 use super::READ;
-use super::course::{Course, cannot_begin};
+use super::progress::{Progress, cannot_begin};
 use crate::baseline::Baseline;
 use crate::budget::CALL;
 use crate::clock::timeout;
@@ -42,10 +42,10 @@ impl Executor {
     /// [`Outcome::Escalated`].
     pub async fn run(&self, trigger: TriggerEvent) -> Result<Report, Error> {
         self.begin(Stage::Run);
-        let course = Course::default();
+        let progress = Progress::default();
         let started_at = self.now();
-        let ended = self.run_through(&trigger, &course).await;
-        let ended = course.settle(ended);
+        let ended = self.run_through(&trigger, &progress).await;
+        let ended = progress.settle(ended);
         let ended = match ended {
             Err(error) if cannot_begin(&error) => Ok(not_begun(&error, Some(trigger), started_at)),
             ended => ended,
@@ -53,12 +53,16 @@ impl Executor {
         self.ended(ended).await
     }
 
-    async fn run_through(&self, trigger: &TriggerEvent, course: &Course) -> Result<Report, Error> {
+    async fn run_through(
+        &self,
+        trigger: &TriggerEvent,
+        progress: &Progress,
+    ) -> Result<Report, Error> {
         let until = self.until(trigger);
         let mut again = false;
         loop {
             let held = self.take_lease(again, until).await?;
-            let work = self.run_held(held.token, trigger.clone(), again, course);
+            let work = self.run_held(held.token, trigger.clone(), again, progress);
             match self.guarded(&held, Box::pin(work)).await {
                 Err(Error::LeaseRanOut { why }) => self.regain(&why),
                 ended => return ended,
@@ -67,7 +71,7 @@ impl Executor {
         }
     }
 
-    /// Tells how it ended. A person who is called finds a post-mortem, however early that was: where the runbook's
+    /// Tells how it ended. A person who is paged finds a post-mortem, however early that was: where the runbook's
     /// own step could not write it, it is written here.
     pub(super) async fn ended(&self, ended: Result<Report, Error>) -> Result<Report, Error> {
         let mut report = ended?;
@@ -163,7 +167,7 @@ impl Executor {
         token: u64,
         trigger: TriggerEvent,
         again: bool,
-        course: &Course,
+        progress: &Progress,
     ) -> Result<Report, Error> {
         let started_at = self.now();
         let until = self.until(&trigger);
@@ -171,7 +175,7 @@ impl Executor {
         let mut journal = Journal::load(&cluster, &self.options.identity, until).await?;
         let begun = journal.plan.as_ref();
         if again && begun.is_some_and(|plan| plan.answers(&trigger)) {
-            return self.resume_held(token, again, until, course).await;
+            return self.resume_held(token, again, until, progress).await;
         }
         if journal.state.is_open() && !self.options.force {
             let since = journal.begun_at().unwrap_or(started_at);
@@ -207,7 +211,7 @@ impl Executor {
         self.emit(&Event::Planned {
             summary: plan.summary(),
         });
-        self.carry_out(journal, &baseline, token, course).await
+        self.carry_out(journal, &baseline, token, progress).await
     }
 }
 

@@ -24,7 +24,7 @@ impl Executor {
     /// deployed, or now if nothing differs from the baseline yet.
     ///
     /// A trigger whose condition held before the deployment never fires (unless [`Options::force`] says otherwise), since a
-    /// rollback can't help: once it has held for as long as it must, a person is called by
+    /// rollback can't help: once it has held for as long as it must, a person is paged by
     /// [`Event::TriggerPredatesRelease`], and the watch goes on with the other triggers.
     ///
     /// # Errors

@@ -296,7 +296,7 @@ fn add(
     {
         on_fail = OnFail::Abort;
         plan.notes.push(format!(
-            "if `{}` fails, a person is called and nothing is restored: {not}",
+            "if `{}` fails, a person is paged and nothing is restored: {not}",
             step.name
         ));
     }

@@ -262,7 +262,7 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFail {
-    /// Stop, keep trading halted if it is, call a person.
+    /// Stop, keep trading halted if it is, page a person.
     Abort,
     /// Note it and go on.
     Continue,

@@ -285,7 +285,7 @@ impl<'a> Context<'a> {
 
 /// The failure of a proof that no later recovery can make good.
 pub(super) fn too_late(why: &str) -> String {
-    format!("{why}; a recovery from now on would miss the objective, so a person is called at once")
+    format!("{why}; a recovery from now on would miss the objective, so a person is paged at once")
 }
 
 /// What was waited for, and how the last look at it ended.

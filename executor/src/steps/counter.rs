@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 
+use super::concurrent;
 use super::context::{Context, Stop, Success};
 use super::holding::{Holding, Round};
 use super::looks::Looks;
-use super::others;
 use super::pods::is_short;
 use super::query::condition;
 use crate::exposition::Series;
@@ -37,7 +37,7 @@ pub(super) async fn check(
     let mut before = None;
     loop {
         let began = context.ports.clock.now();
-        let round = match others::look(context).await? {
+        let round = match concurrent::look(context).await? {
             Ok(()) => look(&mut looks, port, series, &mut before).await?,
             Err(why) => Round::unanswered(format!("no data: {why}")),
         };

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bound;
+mod concurrent;
 mod config;
 mod context;
 mod counter;
@@ -9,7 +10,6 @@ mod holding;
 mod ledger;
 mod logs;
 mod looks;
-mod others;
 mod perform;
 mod pod_logs;
 mod pods;

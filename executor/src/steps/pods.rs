@@ -4,9 +4,9 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
+use super::concurrent::{self, unchanged};
 use super::context::{Context, Stop, Success};
 use super::looks::{Looks, Trouble};
-use super::others::{self, unchanged};
 use crate::baseline::Build;
 use crate::exposition::builds;
 use crate::kubernetes::is_live;
@@ -102,7 +102,7 @@ pub(super) async fn build_info(context: &Context<'_>, port: u16) -> Result<Succe
     }
     if context.step.service.is_none() {
         let mut looks = Looks::new(context);
-        while let Err(why) = others::look(context).await? {
+        while let Err(why) = concurrent::look(context).await? {
             looks.wait(Trouble::Unanswered(why)).await?;
         }
     }

@@ -22,8 +22,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::json;
 
+use super::concurrent;
 use super::context::{Context, Stop, Success};
-use super::others;
 use super::pods::is_short;
 use crate::error::Error;
 use crate::kubernetes::{is_live, timestamp};
@@ -49,7 +49,7 @@ pub(super) struct Proof {
     because: String,
     /// What ran at the last look, by the pods' UIDs.
     running: Option<BTreeMap<String, Processes>>,
-    /// What befell a pod last, by its node's clock, as far as the window goes by it already.
+    /// What happened to a pod last, by its node's clock, as far as the window goes by it already.
     newest: Option<Timestamp>,
     /// Requests per second, as counted last.
     pub(super) rate: Option<f64>,
@@ -139,10 +139,10 @@ impl Proof {
         }
     }
 
-    /// Looks at every service and its pods: the window begins after whatever befell them.
+    /// Looks at every service and its pods: the window begins after whatever happened to them.
     pub(super) async fn look_at_pods(&mut self, context: &Context<'_>) -> Result<Pods, Stop> {
         let clock = &context.ports.clock;
-        if let Err(why) = others::look(context).await? {
+        if let Err(why) = concurrent::look(context).await? {
             return Ok(Pods::Unanswered(why));
         }
         let mut running = BTreeMap::new();

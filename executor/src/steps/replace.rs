@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::EvictParams;
 
+use super::concurrent::unchanged;
 use super::context::{Context, Stop, Success};
-use super::others::unchanged;
 use crate::budget::Budget;
 use crate::error::Error;
 use crate::kubernetes::{Cluster, in_words, is_live, is_status, timestamp};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 
+use super::concurrent::unchanged;
 use super::context::{Context, Stop, Success};
-use super::others::unchanged;
 use super::undo::{digest_of_set, owned_sets};
 use crate::planner::ServicePlan;
 

@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{ListParams, WatchParams};
 
+use super::concurrent::{changed, stop};
 use super::context::{Context, Stop, Success};
-use super::others::{changed, stop};
 use super::undo::{digest_of_set, owned_sets, read};
 use crate::kubernetes::{Next, Watcher, is_over, owner_uid, timestamp};
 use crate::planner::ServicePlan;

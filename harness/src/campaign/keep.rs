@@ -139,7 +139,7 @@ fn fitting(summary: Summary, ways: &[Way<'_>]) -> Results {
 }
 
 fn failure(drill: &Drill<'_>) -> Failure {
-    let why = match drill.troubles().first() {
+    let why = match drill.problems().first() {
         Some(finding) => format!("{} {}", finding.oracle, finding.kind),
         None => drill.verdict.to_string(),
     };

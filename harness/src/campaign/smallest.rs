@@ -75,7 +75,7 @@ fn cases(drills: &[Drill<'_>]) -> Vec<usize> {
     for (index, drill) in drills.iter().enumerate() {
         if drill.world == WorldKind::Sim
             && drill.verdict == Verdict::Fail
-            && let Some(found) = drill.troubles().first()
+            && let Some(found) = drill.problems().first()
         {
             first
                 .entry((&*drill.scenario, found.oracle))

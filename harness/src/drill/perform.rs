@@ -7,8 +7,8 @@ use std::sync::Arc;
 use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
 
-use super::course::{self, Mark};
 use super::struck::{Struck, struck};
+use super::time_series::{self, Mark};
 use super::timeline;
 use crate::evidence::{Books, Evidence, Ms, Outcome, StepSaid, ms};
 use crate::finding::{BookCounts, Finding, Recorded};
@@ -64,12 +64,12 @@ pub struct DrillResult {
     pub observed: Vec<Arc<Observed>>,
     /// The token that runs this drill again.
     pub replay: String,
-    /// What the executor put by for the post-mortem, by file name.
+    /// What the executor saved for the post-mortem, by file name.
     pub files: BTreeMap<String, String>,
     /// What happened when.
     pub timeline: Vec<timeline::Entry>,
     /// What a report draws; `None` where many drills keep it of some only.
-    pub course: Option<Box<course::Course>>,
+    pub course: Option<Box<time_series::TimeSeries>>,
     /// The least that fails in the same way, where somebody looked for it.
     pub smallest: Option<Smallest>,
 }
@@ -82,7 +82,7 @@ pub enum Ending {
     NothingToRecover,
     /// It recovered.
     Recovered,
-    /// It did not, and a person was called.
+    /// It did not, and a person was paged.
     Escalated,
     /// It did not, and nobody was called.
     NeverRecovered,
@@ -95,7 +95,7 @@ impl Ending {
         match self {
             Self::NothingToRecover => "nothing to recover",
             Self::Recovered => "recovered",
-            Self::Escalated => "person called",
+            Self::Escalated => "person paged",
             Self::NeverRecovered => "never",
         }
     }
@@ -131,13 +131,13 @@ impl DrillResult {
 
     /// The findings that are not passes, in the order of [`Finding::order`]: what matters most comes first.
     #[must_use]
-    pub fn troubles(&self) -> Vec<&Finding> {
+    pub fn problems(&self) -> Vec<&Finding> {
         let findings = self.findings.iter();
-        let mut troubles: Vec<&Finding> = findings
+        let mut problems: Vec<&Finding> = findings
             .filter(|finding| finding.verdict() != Verdict::Pass)
             .collect();
-        troubles.sort_by_key(|finding| finding.order(self.verdicts.overall));
-        troubles
+        problems.sort_by_key(|finding| finding.order(self.verdicts.overall));
+        problems
     }
 
     /// Acknowledged trades that are absent or changed.
@@ -155,13 +155,16 @@ pub fn run(plan: &Plan) -> Result<DrillResult, WorldError> {
     judged(plan, || worlds::perform(plan))
 }
 
-/// Like [`run`] in the simulated world, with an executor that acts through what `refit` makes of its ports: to
-/// show that the oracles see a broken executor. `refit` may change the world, too.
+/// Like [`run`] in the simulated world, with an executor that acts through what `decorate` makes of its ports: to
+/// show that the oracles see a broken executor. `decorate` may change the world, too.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_refitted(plan: &Plan, refit: &worlds::sim::Refit) -> Result<DrillResult, WorldError> {
-    judged(plan, || worlds::sim::perform(plan, refit))
+pub fn run_decorated(
+    plan: &Plan,
+    decorate: &worlds::sim::PortDecorator,
+) -> Result<DrillResult, WorldError> {
+    judged(plan, || worlds::sim::perform(plan, decorate))
 }
 
 fn judged(
@@ -262,7 +265,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
     let faults_seen = faults_seen.map(|fault| Some((fault.began_ms?, fault.hits)));
     let faults_seen = faults_seen.collect();
     let struck = struck(&plan.runbook.runbook, &evidence);
-    let course = course::Course::of(plan, &evidence, &faults);
+    let course = time_series::TimeSeries::of(plan, &evidence, &faults);
     let since = |from: Option<Ms>, to: Option<Ms>| Some(to?.saturating_sub(from?));
     DrillResult {
         scenario: plan.scenario.name.clone(),

@@ -37,7 +37,7 @@ fn blind_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
 /// How much later than usual whoever waited saw what came between `from` and `to`: samples that come late are not gone, so
 /// who waits as long as they are late sees everything.
 fn late_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
-    let is_late = |fault: &FaultSeen| fault.kind.spec().holds_up == Some(HeldUp::Sight);
+    let is_late = |fault: &FaultSeen| fault.kind.spec().holds_up == Some(HeldUp::Observability);
     let faults = evidence.faults.iter();
     let stale = faults.filter(|fault| is_late(fault) && fault.hits > 0 && fault.certain);
     let late = stale.map(|fault| fault.lasted_within(from, to).min(fault.delay_ms));

@@ -37,8 +37,8 @@ fn end(evidence: &Evidence) -> Ended {
         Outcome::StillRunning => Ended::StillRunning,
         Outcome::CutShort(why) => Ended::CutShort { why: why.clone() },
         Outcome::Escalated(why) if escalated => called(evidence, why.clone()),
-        Outcome::Escalated(why) => Ended::Called { why: why.clone() },
-        Outcome::Recovered if escalated => Ended::ClaimedInsteadOfCalling,
+        Outcome::Escalated(why) => Ended::Paged { why: why.clone() },
+        Outcome::Recovered if escalated => Ended::ClaimedInsteadOfPaging,
         Outcome::Recovered if expected == path => Ended::Took { path },
         Outcome::Recovered => Ended::TookOther { path, expected },
         Outcome::NothingToDo(_) if expected == Path::None => Ended::NothingAsExpected,
@@ -74,18 +74,18 @@ fn left_by_the_dead(evidence: &Evidence, otherwise: Ended) -> Ended {
 fn called(evidence: &Evidence, why: String) -> Ended {
     // Where nothing fired, from the deployment on.
     let (Some(from), Some(at)) = (evidence.anchor_ms(), evidence.executor.ended_ms) else {
-        return Ended::CalledAtSomeTime;
+        return Ended::PagedAtSomeTime;
     };
     let after_ms = at.saturating_sub(from);
     let limit_ms = ms(evidence.expect.rto_max);
     if after_ms <= limit_ms {
-        Ended::CalledInTime {
+        Ended::PagedInTime {
             why,
             after_ms,
             limit_ms,
         }
     } else {
-        Ended::CalledLate {
+        Ended::PagedLate {
             why,
             after_ms,
             limit_ms,

@@ -1,4 +1,4 @@
-//! Is what the post-mortem needs put by? The procedure asks for the bad release's logs before its pods are
+//! Is what the post-mortem needs saved? The procedure asks for the bad release's logs before its pods are
 //! gone, and for a scenario that joins the suite.
 
 use crate::evidence::{Evidence, Ms, Outcome, PodLog, Wrote};

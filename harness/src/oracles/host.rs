@@ -83,7 +83,7 @@ fn is_of_the_executor(found: &Finding) -> bool {
     match found {
         Finding::Outcome(outcome) => matches!(
             outcome.end,
-            Ended::Called { .. } | Ended::CalledLate { .. } | Ended::StillRunning
+            Ended::Paged { .. } | Ended::PagedLate { .. } | Ended::StillRunning
         ),
         Finding::Trigger(trigger) => matches!(
             trigger,

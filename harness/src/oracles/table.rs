@@ -9,7 +9,7 @@ use super::OracleName;
 pub(crate) enum Asked {
     /// Of every one.
     Always,
-    /// Of those that are expected to recover: where the right end is that a person is called, there is nothing to ask.
+    /// Of those that are expected to recover: where the right end is that a person is paged, there is nothing to ask.
     OfARecovery,
     /// Of those of them that do not expect the ledger to be left as it is.
     OfARightLedger,

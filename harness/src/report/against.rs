@@ -41,7 +41,7 @@ pub struct ScenarioChange {
     pub median_ms: (Option<u64>, Option<u64>),
     /// The longest time to recover before and now, in milliseconds; `None`: there is none, or a drill never recovered.
     pub worst_ms: (Option<u64>, Option<u64>),
-    /// What stands where there is no time, before and now: `never`, `person called`.
+    /// What stands where there is no time, before and now: `never`, `person paged`.
     pub no_time: (&'static str, &'static str),
 }
 

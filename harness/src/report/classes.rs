@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::journal::{Drill, Step};
-use super::troubles;
+use super::problems;
 use crate::finding;
 use crate::verdict::Verdict;
 
@@ -51,8 +51,8 @@ impl ClassName {
     /// The class of a drill that did not pass.
     #[must_use]
     pub fn of(drill: &Drill<'_>) -> Self {
-        let troubles = drill.troubles();
-        let first = troubles.first();
+        let problems = drill.problems();
+        let first = problems.first();
         Self {
             verdict: drill.verdict,
             oracle: first.map_or("stage", |f| f.oracle.as_str()).to_owned(),
@@ -95,7 +95,7 @@ impl<'a> Class<'a> {
     #[must_use]
     pub fn smallest(&self) -> Option<String> {
         let smallest = self.example().smallest.as_ref()?;
-        Some(troubles::without_reason(smallest, &self.name.oracle))
+        Some(problems::without_reason(smallest, &self.name.oracle))
     }
 
     /// How many of its drills are of which scenario.
@@ -125,7 +125,7 @@ impl<'a> Class<'a> {
     /// Why its example did not pass, in one line.
     #[must_use]
     pub fn reason(&self) -> String {
-        troubles::one_line(&troubles::reason(self.example()))
+        problems::one_line(&problems::reason(self.example()))
     }
 }
 
@@ -144,7 +144,7 @@ pub fn classes<'a>(drills: &'a [Drill<'a>]) -> Vec<Class<'a>> {
     // Stable, so that what is left equal stays in the order of names.
     classes.sort_by_cached_key(|class| {
         let drill = class.drills[0];
-        let first = drill.troubles().first().map(|f| {
+        let first = drill.problems().first().map(|f| {
             // `None` would come before all others.
             finding::order(f.oracle, f.verdict, f.severity, drill.verdict)
         });

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::meta::Meta;
 use super::summary::{ScenarioSummary, by_scenario_of};
-use crate::drill::course::Course;
+use crate::drill::time_series::TimeSeries;
 use crate::drill::{DrillResult, Ending, Smallest};
 use crate::evidence::Ms;
 use crate::finding::{self, BookCounts, OracleName, Severity};
@@ -44,7 +44,7 @@ pub struct Journal<'a> {
     pub summary: Summary,
 }
 
-/// One drill. `null` stands for what was not measured: no RTO where nothing recovered.
+/// One drill. `null` stands for what was not measured: no recovery time where nothing recovered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drill<'a> {
@@ -148,10 +148,10 @@ pub struct Finding<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Detail<'a> {
     /// Instants, phases and what the clients saw.
-    pub course: Cow<'a, Course>,
+    pub course: Cow<'a, TimeSeries>,
     /// What happened when.
     pub timeline: Vec<Event<'a>>,
-    /// What the executor put by, by file name.
+    /// What the executor saved, by file name.
     pub files: Cow<'a, BTreeMap<String, String>>,
 }
 
@@ -349,12 +349,12 @@ impl Summary {
 impl Drill<'_> {
     /// The findings that are not passes, in the order of [`finding::order`]: what matters most comes first.
     #[must_use]
-    pub fn troubles(&self) -> Vec<&Finding<'_>> {
+    pub fn problems(&self) -> Vec<&Finding<'_>> {
         let findings = self.findings.iter();
-        let mut troubles: Vec<&Finding<'_>> =
+        let mut problems: Vec<&Finding<'_>> =
             findings.filter(|f| f.verdict != Verdict::Pass).collect();
-        troubles.sort_by_key(|f| finding::order(f.oracle, f.verdict, f.severity, self.verdict));
-        troubles
+        problems.sort_by_key(|f| finding::order(f.oracle, f.verdict, f.severity, self.verdict));
+        problems
     }
 
     /// The command that runs it again.

@@ -20,7 +20,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::journal::{Drill, Journal};
 use super::meta::Meta;
 use super::summary::{ScenarioSummary, by_scenario_of};
-use super::{troubles, unfinished};
+use super::{problems, unfinished};
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::Verdict;
 
@@ -132,7 +132,7 @@ fn case(drill: &Drill<'_>) -> TestCase {
     if drill.verdict != Verdict::Pass {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         case.set_system_out(format!(
-            "RTO {}, claimed {}, impact {}\nerror rate after recovery {} of {} requests\ntrades acknowledged {}, lost {}\nfaults: {}\nfingerprint {}\n",
+            "recovery time {}, claimed {}, impact {}\nerror rate after recovery {} of {} requests\ntrades acknowledged {}, lost {}\nfaults: {}\nfingerprint {}\n",
             drill
                 .rto_ms
                 .map_or_else(|| drill.ending.as_str().to_owned(), show_ms),
@@ -150,7 +150,7 @@ fn case(drill: &Drill<'_>) -> TestCase {
 }
 
 fn trouble(drill: &Drill<'_>, kind: NonSuccessKind) -> TestCaseStatus {
-    let found = drill.troubles();
+    let found = drill.problems();
     let mut lines: String = found
         .iter()
         .map(|f| format!("{} {}: {}\n", f.verdict, f.oracle, f.reason))
@@ -169,7 +169,7 @@ fn trouble(drill: &Drill<'_>, kind: NonSuccessKind) -> TestCaseStatus {
         .set_type(oracle)
         .set_message(format!(
             "{oracle}: {}; {}",
-            troubles::one_line(&troubles::reason(drill)),
+            problems::one_line(&problems::reason(drill)),
             drill.command()
         ))
         .set_description(lines);

@@ -55,7 +55,7 @@ pub fn render(journal: &Journal<'_>) -> String {
         ));
     }
     if !rows.is_empty() {
-        out.push_str("| scenario | verdict | drills | passed | RTO median / p99 / worst | limit | worst error rate | trades lost |\n| :-- | :-- | --: | --: | --: | --: | --: | --: |\n");
+        out.push_str("| scenario | verdict | drills | passed | recovery time median / p99 / worst | limit | worst error rate | trades lost |\n| :-- | :-- | --: | --: | --: | --: | --: | --: |\n");
         push_all(&mut out, &rows, "scenarios", JOURNAL);
     }
     let failures: Vec<String> = classes(&journal.drills).iter().map(failure).collect();

@@ -18,12 +18,12 @@ pub mod journal;
 pub mod junit;
 pub mod markdown;
 pub mod meta;
+pub mod problems;
 pub mod read;
 pub mod representative;
 pub mod summary;
 pub mod table;
 pub mod trend;
-pub mod troubles;
 mod write;
 
 pub use write::{

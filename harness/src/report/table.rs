@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::journal::Drill;
+use super::problems;
 use super::summary::{ScenarioSummary, by_scenario};
-use super::troubles;
 use crate::drill::DrillResult;
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::token::Replays;
@@ -44,7 +44,7 @@ pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
     let header = [
         "Scenario\n".to_owned(),
         "Drills\n".to_owned(),
-        format!("RTO median / worst\n{limit}"),
+        format!("Recovery median / worst\n{limit}"),
         "Errors\nworst".to_owned(),
         "Lost\ntrades".to_owned(),
         "Impact\nworst".to_owned(),
@@ -148,7 +148,7 @@ pub fn findings(results: &[DrillResult], replays: &Replays) -> String {
 #[must_use]
 pub fn findings_of(drills: &[Drill<'_>], replays: &Replays) -> String {
     let mut out = String::new();
-    for group in troubles::groups(drills) {
+    for group in problems::groups(drills) {
         let n = group.drills.len();
         let _ = writeln!(
             out,
@@ -160,21 +160,21 @@ pub fn findings_of(drills: &[Drill<'_>], replays: &Replays) -> String {
         );
         let mut before = String::new();
         for drill in group.drills.iter().take(EXAMPLES) {
-            let reason = troubles::one_line(&troubles::reason(drill));
-            if troubles::differ_in_numbers_only(&before, &reason) {
+            let reason = problems::one_line(&problems::reason(drill));
+            if problems::differ_in_numbers_only(&before, &reason) {
                 let _ = writeln!(out, "  seed {}: the same", drill.seed);
             } else {
                 let _ = writeln!(out, "  seed {}: {reason}", drill.seed);
             }
             before = reason;
-            let found = drill.troubles();
+            let found = drill.problems();
             let also: Vec<&str> = found.iter().skip(1).map(|f| f.oracle.as_str()).collect();
             if !also.is_empty() {
                 let _ = writeln!(out, "    also: {}", also.join(", "));
             }
             let _ = writeln!(out, "    {}", replays.command(&drill.replay));
             if let Some(smallest) = &drill.smallest {
-                let what = troubles::without_reason(smallest, group.oracle);
+                let what = problems::without_reason(smallest, group.oracle);
                 let _ = writeln!(out, "    smallest failing case: {what}");
                 let _ = writeln!(out, "    {}", replays.command(&smallest.replay));
             }

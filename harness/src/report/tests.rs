@@ -1,7 +1,7 @@
 //! The shape of each report.
 
 use super::*;
-use crate::drill::course::{Course, Mark, Phase, Seconds};
+use crate::drill::time_series::{Mark, Phase, Seconds, TimeSeries};
 use crate::drill::{DrillResult, Ending, Smallest, timeline};
 use crate::evidence::StepSaid;
 use crate::finding::{
@@ -17,7 +17,7 @@ pub(crate) mod junit_schema;
 mod pages;
 mod runs;
 
-fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, trouble: Option<Finding>) -> DrillResult {
+fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, problem: Option<Finding>) -> DrillResult {
     let took = Ended::Took {
         path: Path::Application,
     };
@@ -92,8 +92,8 @@ fn ended(end: Ended) -> Finding {
     .into()
 }
 
-fn course(rto_ms: Option<u64>) -> Course {
-    Course {
+fn course(rto_ms: Option<u64>) -> TimeSeries {
+    TimeSeries {
         description: "gets slower".to_owned(),
         release_from: "1.4.2".to_owned(),
         release_to: "1.5.0-slow-path".to_owned(),
@@ -126,7 +126,7 @@ fn course(rto_ms: Option<u64>) -> Course {
 }
 
 fn results() -> Vec<DrillResult> {
-    let late = ended(Ended::Called {
+    let late = ended(Ended::Paged {
         why: "recovered in 5m 10s, beyond <5m> & \"late\"".to_owned(),
     });
     let unknown = SteadyFinding {
@@ -318,7 +318,7 @@ fn the_summary_stays_short_whatever_fails() {
     let long = "x".repeat(2_000);
     let results: Vec<DrillResult> = (0..2_000)
         .map(|n| {
-            let late = ended(Ended::Called { why: long.clone() });
+            let late = ended(Ended::Paged { why: long.clone() });
             result(&format!("scenario-{n}"), n, Some(310_000), Some(late))
         })
         .collect();
@@ -333,7 +333,7 @@ fn a_summary_of_every_scenario_failing_fits_a_comment() {
     let long = "word ".repeat(200);
     let results: Vec<DrillResult> = (0..114)
         .map(|n| {
-            let late = ended(Ended::Called { why: long.clone() });
+            let late = ended(Ended::Paged { why: long.clone() });
             let mut result = result(&format!("scenario-{n}"), n, Some(310_000), Some(late));
             result.steps[0].name = format!("step-{n}");
             result.steps[0].outcome = executor::StepOutcome::Failed;
@@ -357,7 +357,7 @@ const HOSTILE: &str = "</title></style></pre><script>alert(1)</script><img src=x
 
 /// Results with [`HOSTILE`] wherever text comes from elsewhere.
 fn hostile() -> Vec<DrillResult> {
-    let finding = ended(Ended::Called {
+    let finding = ended(Ended::Paged {
         why: HOSTILE.to_owned(),
     });
     let mut result = result(HOSTILE, 0, Some(310_000), Some(finding));
@@ -482,7 +482,7 @@ fn who_never_recovers_is_the_slowest() {
         (Some(30_005), Some(30_009), Some(30_009))
     );
     results.truncate(1);
-    assert!(table::summary(&results).contains("person called"));
+    assert!(table::summary(&results).contains("person paged"));
     results[0].ending = Ending::NothingToRecover;
     assert!(table::summary(&results).contains("nothing to recover"));
 }

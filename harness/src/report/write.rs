@@ -1,7 +1,7 @@
 //! Writing the report's files, each atomically: a reader sees the old file or the new one.
 //!
 //! Temporary files are made exclusively, under a name that nobody can foresee, so that no symbolic link is followed. What the executor
-//! put by may hold logs of production: those files are for the user alone.
+//! saved may hold logs of production: those files are for the user alone.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, BufWriter, Write as _};
@@ -67,7 +67,7 @@ pub fn write_all(
 type Rendering = fn(&Journal<'_>, &Beside) -> String;
 
 /// Writes `journal.json`, `junit.xml`, `summary.md` and `report.html` into `directory`, which is made if need be, and
-/// below `evidence/SCENARIO/WORLD-SEED` what the executor put by, of the drills that kept it. What a former report left in `evidence`
+/// below `evidence/SCENARIO/WORLD-SEED` what the executor saved, of the drills that kept it. What a former report left in `evidence`
 /// is removed.
 ///
 /// # Errors
@@ -139,7 +139,7 @@ pub fn write_texts(directory: &Path, texts: &[(&str, &str)]) -> Result<(), Write
     Ok(())
 }
 
-/// Writes what the executor put by into `folder`, in place of what a former report left there.
+/// Writes what the executor saved into `folder`, in place of what a former report left there.
 fn write_evidence(folder: &Path, journal: &Journal<'_>) -> Result<(), WriteError> {
     if is_replaceable(folder)? {
         fs::remove_dir_all(folder).map_err(wrong(folder))?;

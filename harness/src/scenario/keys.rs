@@ -290,7 +290,7 @@ pub fn all() -> Vec<Key> {
             "outcome",
             words(&OUTCOMES),
             Value("\"recovered\""),
-            "How the executor ends: with the exchange recovered, or by calling a person in time.",
+            "How the executor ends: with the exchange recovered, or by paging a person in time.",
         ),
         key(
             "expect",

@@ -194,7 +194,7 @@ pub enum Expected {
     /// With the exchange recovered; where nothing is to be rolled back, with nothing done.
     #[default]
     Recovered,
-    /// By calling a person within the RTO, with trading halted if the ledger needs it: the drill's faults leave no way back.
+    /// By paging a person within the RTO, with trading halted if the ledger needs it: the drill's faults leave no way back.
     Escalated,
 }
 

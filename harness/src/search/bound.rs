@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Nothing here is guessed. A step may take its budget, or the time that the proof's requests take at the drill's load if that is more.
-//! The executor keeps ten seconds for calling a person. A step whose time servers cost borrows from the reserve, which ends with the
+//! The executor keeps ten seconds for paging a person. A step whose time servers cost borrows from the reserve, which ends with the
 //! objective; one after the proof borrows at most as much as the objective is long (`executor/src/budget.rs`).
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ struct Budgeted {
     budget: Duration,
     /// How many requests its window must hold.
     requests: Option<u64>,
-    /// Whether its failure calls a person, so that it borrows after the proof.
+    /// Whether its failure pages a person, so that it borrows after the proof.
     aborts: bool,
 }
 
@@ -147,7 +147,7 @@ impl Way {
     }
 
     /// How long after the objective the run may still go on, if it is at the step `next` then: each step takes its budget, and one after
-    /// the proof that servers hold up as much more as the objective is long. Then a person is called.
+    /// the proof that servers hold up as much more as the objective is long. Then a person is paged.
     pub(super) fn over_within(&self, next: usize, load: &Load) -> Duration {
         let after = self.steps.iter().skip(next);
         let after = after.filter(|step| step.phase != Phase::Run).map(|step| {

@@ -1,4 +1,4 @@
-//! When what befell a drill was over: whether a fault of a kind leaves nothing behind once it has ended, when the last one had, and by when the
+//! When what affected a drill was over: whether a fault of a kind leaves nothing behind once it has ended, when the last one had, and by when the
 //! run must have ended.
 
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn over_ms(fault: &Fault, began: Ms, way: &Way) -> Option<Ms> {
     };
     let lease = match spec.holds_up {
         Some(HeldUp::Executor) => Options::default().lease_duration,
-        Some(HeldUp::Sight) | None => Duration::ZERO,
+        Some(HeldUp::Observability) | None => Duration::ZERO,
     };
     Some(began + ms(takes + lease))
 }
@@ -104,9 +104,9 @@ fn over_ms(fault: &Fault, began: Ms, way: &Way) -> Option<Ms> {
 /// What must come of a rollback, by the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    /// Whether everything that befell it was over while it was at work, with as much time left as a recovery takes.
+    /// Whether everything that affected it was over while it was at work, with as much time left as a recovery takes.
     pub(super) recovers: bool,
-    /// When it must have ended, whatever befell it.
+    /// When it must have ended, whatever affected it.
     pub(super) over_ms: Ms,
 }
 

@@ -1,5 +1,5 @@
 //! What of a searched drill is a failure. Safety counts in every drill. Recovery counts where it was possible by construction, and where
-//! everything that befell the exchange was over while there was time for it.
+//! everything that affected the exchange was over while there was time for it.
 
 use super::draw::Half;
 use super::heal::{Due, due};
@@ -25,13 +25,13 @@ pub enum Judged {
 #[must_use]
 pub fn judge(half: Half, drilled: &Plan, result: &DrillResult) -> Judged {
     let scenario = &drilled.scenario;
-    let troubles = result.troubles();
+    let problems = result.problems();
     // Where the release or the world itself did not do what the drill is about, nothing counts but harm.
-    let void = troubles
+    let void = problems
         .iter()
         .any(|finding| finding.bearing() == Bearing::Void);
     let due = due(drilled, result);
-    let failed = troubles.iter().copied().filter(|finding| {
+    let failed = problems.iter().copied().filter(|finding| {
         finding.verdict() == Verdict::Fail
             && (!void || finding.is_harm())
             && match half {
@@ -51,7 +51,7 @@ pub fn judge(half: Half, drilled: &Plan, result: &DrillResult) -> Judged {
         .flatten()
         .any(|&(_, hits)| hits > 0);
     let nothing_hit = !hit && (scenario.crash.is_none() || crash_never_came(result));
-    let silent = troubles.iter().copied().find(|finding| {
+    let silent = problems.iter().copied().find(|finding| {
         finding.bearing() == Bearing::Void
             || nothing_hit
                 && matches!(
@@ -86,12 +86,12 @@ fn counts(scenario: &Scenario, finding: &Finding) -> bool {
     }
 }
 
-/// Whether it is a failure whatever befell.
+/// Whether it is a failure whatever happened.
 fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bool {
     match finding {
         // A late claim is not false.
         Finding::Claim(_) => finding.is_harm(),
-        // What befell a sound ledger after the claim is not the executor's doing, and nobody but whoever broke it is to blame
+        // What happened to a sound ledger after the claim is not the executor's doing, and nobody but whoever broke it is to blame
         // for one that is not claimed to be sound.
         Finding::Invariants(_) | Finding::Ledger(_) => {
             finding.is_harm() && !is_somebody_elses_doing(scenario, result)
@@ -118,7 +118,7 @@ fn is_overdue(due: Option<Due>, result: &DrillResult, finding: &Finding) -> bool
         Finding::Outcome(outcome) => match outcome.end {
             // Who has not even planned has nothing that takes so long.
             Ended::StillRunning => due.is_none() || late(course.map(|course| course.end_ms)),
-            Ended::Called { .. } => recovers || late(course.and_then(|course| course.gave_up_ms)),
+            Ended::Paged { .. } => recovers || late(course.and_then(|course| course.gave_up_ms)),
             _ => false,
         },
         Finding::Rto(_) => recovers,

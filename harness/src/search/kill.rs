@@ -220,7 +220,7 @@ fn one(
             let result = drill::run(&plan)?;
             drills += 1;
             if result.verdicts.overall == Verdict::Fail
-                && let Some(worst) = result.troubles().first()
+                && let Some(worst) = result.problems().first()
             {
                 return Ok(Fate::Failed {
                     scenario: scenario.name.clone(),

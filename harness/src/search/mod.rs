@@ -7,7 +7,7 @@
 //!                 └────────── coverage ◀────────┘            class ◀──cut down┘
 //! ```
 //!
-//! - `bound`: how long a rollback may take, by the budgets of its plan. `heal`: when what befell a drill was over, and what must come of it then.
+//! - `bound`: how long a rollback may take, by the budgets of its plan. `heal`: when what affected a drill was over, and what must come of it then.
 //! - `draw`: a drill from a number; `reach`: where a fault can hit something.
 //! - `coverage`: what drills have met, which the next draws prefer to miss; `marks`, `unreachable`: what they can meet, and
 //!   why not the rest; `matrix`: faults and steps.

@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    /// A drill that a person was called in, and one that recovered.
+    /// A drill that a person was paged in, and one that recovered.
     fn results() -> (DrillResult, DrillResult) {
         let run = |name| drill::run(&plan(name, &[])).expect("the world builds");
         (run("image-gone"), run("latency-regression"))

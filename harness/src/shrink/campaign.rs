@@ -26,7 +26,7 @@ fn failure(result: &DrillResult) -> Option<Finding> {
     if result.verdicts.overall != Verdict::Fail {
         return None;
     }
-    result.troubles().first().map(|&finding| finding.clone())
+    result.problems().first().map(|&finding| finding.clone())
 }
 
 /// The faults that `scenario` expects what it expects because of. Without them another end would be the right one.
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn numbers_and_generated_names_do_not_tell_failures_apart() {
         let class = |at_step: &str, why: &str| {
-            let end = Ended::Called { why: why.into() };
+            let end = Ended::Paged { why: why.into() };
             let at_step = Some(at_step.into());
             let finding: Finding = OutcomeFinding {
                 steps: why.len() as u64,

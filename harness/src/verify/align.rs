@@ -73,12 +73,12 @@ fn steps<'a>(old: &'a Runbook, new: &'a Runbook) -> BTreeMap<&'a str, &'a str> {
     let mut pairs: Vec<(u32, &Step, &Step)> = gone
         .flat_map(|was| {
             let unknown = new.steps.iter().filter(|s| !has(old, s));
-            unknown.map(move |is| (likeness(was, is), was, is))
+            unknown.map(move |is| (similarity(was, is), was, is))
         })
-        .filter(|(likeness, ..)| *likeness > 0)
+        .filter(|(similarity, ..)| *similarity > 0)
         .collect();
     // The most alike first; a stable sort keeps the document's order among equals.
-    pairs.sort_by_key(|(likeness, ..)| std::cmp::Reverse(*likeness));
+    pairs.sort_by_key(|(similarity, ..)| std::cmp::Reverse(*similarity));
     let mut found: BTreeMap<&str, &str> = BTreeMap::new();
     for (_, was, is) in pairs {
         let taken = found.values().any(|name| *name == is.name);
@@ -90,7 +90,7 @@ fn steps<'a>(old: &'a Runbook, new: &'a Runbook) -> BTreeMap<&'a str, &'a str> {
 }
 
 /// How much two steps have in common; 0: they do different things.
-fn likeness(was: &Step, is: &Step) -> u32 {
+fn similarity(was: &Step, is: &Step) -> u32 {
     if discriminant(&was.command) != discriminant(&is.command) {
         return 0;
     }

@@ -428,7 +428,7 @@ fn numbers(pairs: &[Pair], left: &[impl Fn(&Brief) -> u64; 2]) -> Vec<Number> {
 }
 
 /// Names of what decides or is pointed out.
-pub(super) const RTO: &str = "RTO";
+pub(super) const RECOVERY_TIME: &str = "recovery time";
 pub(super) const IMPACT: &str = "impact";
 pub(super) const UNANSWERED: &str = "requests not answered between trigger and recovery";
 pub(super) const ANSWERED: &str = "requests answered between trigger and recovery, median";

@@ -9,13 +9,13 @@ use serde::{Serialize, Serializer};
 use super::align::aligned;
 use super::canonical::Side;
 use super::compare::{Comparison, Pair};
+use super::coverage::{Trial, tried};
 use super::exact::trials_needed;
 use super::plans::{self, PlanDiff};
 use super::policy::{self, Concern, Needs, Weight};
-use super::runs::{Runs, Spared};
+use super::runs::{Runs, Skipped};
 use super::show::tenths_of_percent;
 use super::shrink::{Smallest, smallest};
-use super::trials::{Trial, tried};
 use super::{Question, objections, words};
 use crate::scenario::Scenario;
 use crate::worlds::WorldError;
@@ -132,12 +132,12 @@ pub struct Judgement {
     pub smallest: Option<Smallest>,
     /// Seeds that both sides have run in each scenario, of those asked for.
     pub seeds: (u64, u64),
-    /// Planned looks at the evidence.
-    pub looks: u64,
+    /// Planned interim analyses of the evidence, the last one included.
+    pub analyses: u64,
     /// Drills performed.
     pub drills: u64,
     /// The candidate's drills that need not be performed, as it would do there what the baseline did.
-    pub spared: Spared,
+    pub skipped: Skipped,
     /// Whether somebody interrupted it.
     pub interrupted: bool,
     /// The same candidate against a pinned reference, if there is one.
@@ -190,7 +190,7 @@ fn against_one(
     let aligned = aligned(old, &question.candidate);
     let new = &aligned.side;
     let asked = question.seeds.end.saturating_sub(question.seeds.start);
-    let looks = looks(asked);
+    let analyses = interim_analyses(asked);
     let plans = plans::diffs(
         old.runbook(),
         new.runbook(),
@@ -209,9 +209,9 @@ fn against_one(
         comparisons: Vec::new(),
         smallest: None,
         seeds: (0, asked),
-        looks: looks.len() as u64,
+        analyses: analyses.len() as u64,
         drills: 0,
-        spared: Spared::default(),
+        skipped: Skipped::default(),
         interrupted: false,
         reference: None,
     };
@@ -226,10 +226,10 @@ fn against_one(
     let concerns = policy::concerns(old, new);
     let before = runs.performed();
     let mut reasons = Vec::new();
-    for look in looks {
-        let seeds = question.seeds.start..question.seeds.start + look;
+    for analysis in analyses {
+        let seeds = question.seeds.start..question.seeds.start + analysis;
         runs.perform_pairs(old, new, &question.scenarios, seeds.clone())?;
-        judgement.spared = runs.spared(old, new, &question.scenarios, seeds.clone());
+        judgement.skipped = runs.skipped(old, new, &question.scenarios, seeds.clone());
         judgement.interrupted = runs.is_stopped();
         let mut seen = BTreeSet::new();
         judgement.comparisons = question
@@ -240,12 +240,12 @@ fn against_one(
                 Comparison::of(runs, old, new, scenario, seeds, margin, &mut seen)
             })
             .collect();
-        // All of the look's, unless it was interrupted.
+        // All of the analysis's, unless it was interrupted.
         let pairs = judgement.comparisons.iter().map(|c| c.pairs.len() as u64);
-        judgement.seeds.0 = pairs.min().unwrap_or(look);
+        judgement.seeds.0 = pairs.min().unwrap_or(analysis);
         reasons = objections::rejecting(
             &judgement.comparisons,
-            judgement.looks * question.baselines(),
+            judgement.analyses * question.baselines(),
         );
         // What is wrong whatever drills say needs no more of them.
         let wrong = concerns.iter().any(|c| c.weight == Weight::Wrong);
@@ -284,14 +284,14 @@ fn same(to_the_letter: bool) -> String {
 }
 
 /// After how many seeds the evidence is looked at: each time twice as many, the last time all.
-fn looks(seeds: u64) -> Vec<u64> {
-    let mut looks: Vec<u64> = [16, 8, 4, 2]
+fn interim_analyses(seeds: u64) -> Vec<u64> {
+    let mut analyses: Vec<u64> = [16, 8, 4, 2]
         .map(|part| seeds / part)
         .into_iter()
         .filter(|n| *n >= 10)
         .collect();
-    looks.push(seeds);
-    looks
+    analyses.push(seeds);
+    analyses
 }
 
 /// The first new failure, in the order of scenarios and seeds.
@@ -516,9 +516,9 @@ mod tests {
 
     #[test]
     fn looks_double_and_end_with_all() {
-        assert_eq!(looks(1_000), [62, 125, 250, 500, 1_000]);
-        assert_eq!(looks(100), [12, 25, 50, 100]);
-        assert_eq!(looks(3), [3]);
+        assert_eq!(interim_analyses(1_000), [62, 125, 250, 500, 1_000]);
+        assert_eq!(interim_analyses(100), [12, 25, 50, 100]);
+        assert_eq!(interim_analyses(3), [3]);
     }
 
     #[test]

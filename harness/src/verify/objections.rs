@@ -1,6 +1,8 @@
 //! What the pairs of the scenarios say against the candidate.
 
-use super::compare::{Comparison, FILES, LEFT, LOG_LINES, Measure, Pair, RTO, UNANSWERED, Unit};
+use super::compare::{
+    Comparison, FILES, LEFT, LOG_LINES, Measure, Pair, RECOVERY_TIME, UNANSWERED, Unit,
+};
 use super::exact::{ALPHA_PPM, NEVER, holm, is_rarer, mcnemar, trials_needed, trials_to_show};
 use super::judge::{Answer, Reason, Remedy};
 use super::show::{tenths_of_percent, value};
@@ -13,7 +15,7 @@ pub(super) fn alpha(families: u64) -> f64 {
     ALPHA_PPM as f64 / 1_000_000.0 / families.max(1) as f64
 }
 
-/// The reasons to reject that `comparisons` give as one of `families`: there is one for each look at growing evidence,
+/// The reasons to reject that `comparisons` give as one of `families`: there is one for each interim analysis,
 /// against each of the runbooks that the candidate is compared with.
 pub(super) fn rejecting(comparisons: &[Comparison], families: u64) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = comparisons.iter().filter_map(newly_harmful).collect();
@@ -68,7 +70,7 @@ fn inconclusive(text: String, remedy: Remedy) -> Reason {
 
 /// What decided the candidate's drill, in words.
 fn why(pair: &Pair) -> String {
-    let trouble = pair.candidate.trouble.as_ref();
+    let trouble = pair.candidate.problem.as_ref();
     trouble.map_or_else(String::new, |finding| {
         format!("`{}`: {finding}", finding.oracle())
     })
@@ -171,7 +173,7 @@ fn worse(comparison: &Comparison, measure: &Measure) -> Reason {
             )
         }
     };
-    let never = if measure.name == RTO && measure.never.1 > measure.never.0 {
+    let never = if measure.name == RECOVERY_TIME && measure.never.1 > measure.never.0 {
         format!(
             "; {} never recover, of the baseline's {}",
             measure.never.1, measure.never.0
@@ -224,7 +226,11 @@ fn pooled(terms: &Terms, comparisons: &[Comparison], seeds: u64) -> Vec<Reason> 
     let tolerance = terms.new_failures_max_ppm;
     let most = tenths_of_percent(u64::from(tolerance));
     let mut claims = vec![("fail newly", 0, distinct(comparisons))];
-    for name in [super::compare::RTO, super::compare::IMPACT, UNANSWERED] {
+    for name in [
+        super::compare::RECOVERY_TIME,
+        super::compare::IMPACT,
+        UNANSWERED,
+    ] {
         let of = || comparisons.iter().filter_map(|c| c.measure(name));
         let (worse, pairs) = of().fold((0, 0), |(w, p), m| (w + m.worse, p + m.pairs));
         if pairs > 0 {
@@ -349,7 +355,7 @@ mod tests {
             scenario: Arc::new(scenario),
             counts: Counts::default(),
             measures: vec![Measure {
-                name: RTO,
+                name: RECOVERY_TIME,
                 unit: Unit::Ms,
                 baseline: 10_000,
                 candidate: 20_000,

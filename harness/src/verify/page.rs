@@ -226,7 +226,7 @@ mod tests {
 
     use super::super::compare::{Counts, Measure, Unit};
     use super::super::judge::Reason;
-    use super::super::runs::Spared;
+    use super::super::runs::Skipped;
     use super::super::{junit, markdown};
     use super::*;
     use crate::report::meta::tests::example;
@@ -284,9 +284,9 @@ mod tests {
             comparisons: BUILT_IN.iter().map(|it| comparison(it.text)).collect(),
             smallest: None,
             seeds: (100, 100),
-            looks: 3,
+            analyses: 3,
             drills: 20_000,
-            spared: Spared::default(),
+            skipped: Skipped::default(),
             interrupted: false,
             reference: None,
         }

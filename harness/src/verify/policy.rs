@@ -4,7 +4,7 @@
 //! nothing in a drill in which every writer sees the flag, so such drills pass without it. The rules here compare the
 //! two runbooks; each change that might weaken something is a [`Concern`], and says what would show that a drill tries
 //! it ([`Needs`]): mostly that the baseline itself is judged otherwise there once the part in question does nothing.
-//! [`trials`](super::trials) performs those drills; no rule guesses which they are. A few changes are wrong by
+//! [`coverage`](super::trials) performs those drills; no rule guesses which they are. A few changes are wrong by
 //! arithmetic or by the procedure's own words; those reject.
 
 mod front_matter;

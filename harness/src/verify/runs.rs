@@ -2,7 +2,7 @@
 //!
 //! A drill is a pure function of (scenario, seed, what the runbook makes the executor do), so its result is kept under
 //! just these. Order and number of threads change nothing. A drill of the candidate's in which its executor would do
-//! what the baseline's did ([`likeness`](super::likeness)) is not performed but for a sample;
+//! what the baseline's did ([`equivalence`](super::equivalence)) is not performed but for a sample;
 //! should that show a difference, all are.
 //!
 //! The seed of a drill is derived from the seed that was asked for and the scenario's name ([`drill_seed`]):
@@ -18,10 +18,10 @@ use serde::Serialize;
 use sim::rng::Rng;
 
 use super::canonical::Side;
-use super::likeness::{Likeness, SAMPLE};
+use super::equivalence::{Equivalence, SAMPLE};
 use crate::digest::digest64;
 use crate::drill::DrillResult;
-use crate::drill::course::Course;
+use crate::drill::time_series::TimeSeries;
 use crate::finding::{Finding, Severity};
 use crate::runner;
 use crate::scenario::Scenario;
@@ -52,7 +52,7 @@ pub struct Brief {
     pub error_rate_ppm: Option<u64>,
     /// Acknowledged trades that are gone.
     pub trades_lost: u64,
-    /// Files that the executor put by.
+    /// Files that the executor saved.
     pub files: u64,
     /// Lines of logs in them.
     pub log_lines: u64,
@@ -61,7 +61,7 @@ pub struct Brief {
     /// Names of the steps that were carried out, however they ended.
     pub carried_out: BTreeSet<String>,
     /// What weighs most of what was found, if the drill did not pass.
-    pub trouble: Option<Finding>,
+    pub problem: Option<Finding>,
     /// The token that runs it again.
     pub replay: String,
 }
@@ -116,7 +116,7 @@ impl Brief {
                 .map(|step| (step.name.clone(), step.service.clone()))
                 .collect(),
             carried_out: result.steps.iter().map(|step| step.name.clone()).collect(),
-            trouble: result.troubles().first().map(|&finding| finding.clone()),
+            problem: result.problems().first().map(|&finding| finding.clone()),
             replay: result.replay.clone(),
         }
     }
@@ -135,7 +135,7 @@ fn extent(finding: &Finding) -> u64 {
 
 /// Requests answered, and not answered, from the second of the trigger on until the clients saw recovery or the drill
 /// ended.
-fn between(course: &Course) -> Option<(u64, u64)> {
+fn between(course: &TimeSeries) -> Option<(u64, u64)> {
     let second = |ms: u64| usize::try_from(ms / 1_000).unwrap_or(usize::MAX);
     let from = second(course.trigger_ms?);
     let to = second(
@@ -183,12 +183,12 @@ type AlikeTo = (Key, u64);
 
 /// What became of drills that need not be performed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Spared {
+pub struct Skipped {
     /// How many were not performed.
-    pub spared: u64,
+    pub skipped: u64,
     /// How many were performed all the same, and came out as expected.
     pub checked: u64,
-    /// One that came out otherwise: so none was spared. It is a fault of this program.
+    /// One that came out otherwise: so none was skipped. It is a fault of this program.
     pub mismatch: Option<String>,
 }
 
@@ -200,7 +200,7 @@ pub struct Runs<'a> {
     finished: &'a (dyn Fn() + Sync),
     kept: BTreeMap<Key, Arc<Brief>>,
     alike: BTreeSet<AlikeTo>,
-    spared: BTreeSet<Key>,
+    skipped: BTreeSet<Key>,
     mismatch: Option<String>,
     performed: u64,
 }
@@ -221,7 +221,7 @@ impl<'a> Runs<'a> {
             finished,
             kept: BTreeMap::new(),
             alike: BTreeSet::new(),
-            spared: BTreeSet::new(),
+            skipped: BTreeSet::new(),
             mismatch: None,
             performed: 0,
         }
@@ -278,11 +278,13 @@ impl<'a> Runs<'a> {
         seeds: Range<u64>,
     ) -> Result<(), WorldError> {
         // On a cluster no drill is like another.
-        let likeness = Likeness::of(baseline, candidate).filter(|_| self.world == WorldKind::Sim);
-        match likeness {
-            Some(likeness) => {
-                let alike =
-                    |scenario: &Scenario, result: &DrillResult| likeness.holds_in(scenario, result);
+        let equivalence =
+            Equivalence::of(baseline, candidate).filter(|_| self.world == WorldKind::Sim);
+        match equivalence {
+            Some(equivalence) => {
+                let alike = |scenario: &Scenario, result: &DrillResult| {
+                    equivalence.holds_in(scenario, result)
+                };
                 self.perform_alike(baseline, candidate, &alike, scenarios, seeds)
             }
             None => {
@@ -323,7 +325,7 @@ impl<'a> Runs<'a> {
             scenario.name
         ));
         self.alike.clear();
-        for key in std::mem::take(&mut self.spared) {
+        for key in std::mem::take(&mut self.skipped) {
             self.kept.remove(&key);
         }
         self.perform(candidate, scenarios, seeds)
@@ -340,8 +342,8 @@ impl<'a> Runs<'a> {
         for (scenario, seed) in each(scenarios, seeds) {
             let drill = drill_seed(scenario, seed);
             let key = (scenario.digest(), drill, candidate.key);
-            let spared = self.alike.contains(&(key, baseline.key)) && seed % SAMPLE != 0;
-            if !spared || self.kept.contains_key(&key) {
+            let skipped = self.alike.contains(&(key, baseline.key)) && seed % SAMPLE != 0;
+            if !skipped || self.kept.contains_key(&key) {
                 continue;
             }
             let Some(known) = self.get(baseline, scenario, seed) else {
@@ -352,7 +354,7 @@ impl<'a> Runs<'a> {
                 ..Brief::clone(&known)
             };
             self.kept.insert(key, Arc::new(brief));
-            self.spared.insert(key);
+            self.skipped.insert(key);
             (self.finished)();
         }
     }
@@ -373,7 +375,7 @@ impl<'a> Runs<'a> {
                     candidate.key,
                 );
                 let alike = self.alike.contains(&(key, baseline.key));
-                alike && self.kept.contains_key(&key) && !self.spared.contains(&key)
+                alike && self.kept.contains_key(&key) && !self.skipped.contains(&key)
             })
             .map(|(scenario, seed)| (Arc::clone(scenario), seed))
             .collect()
@@ -381,17 +383,17 @@ impl<'a> Runs<'a> {
 
     /// What became of the candidate's drills that need not be performed.
     #[must_use]
-    pub fn spared(
+    pub fn skipped(
         &self,
         baseline: &Side,
         candidate: &Side,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
-    ) -> Spared {
+    ) -> Skipped {
         let keys = each(scenarios, seeds.clone())
             .map(|(scenario, seed)| (scenario.digest(), drill_seed(scenario, seed), candidate.key));
-        Spared {
-            spared: keys.filter(|key| self.spared.contains(key)).count() as u64,
+        Skipped {
+            skipped: keys.filter(|key| self.skipped.contains(key)).count() as u64,
             checked: self.sampled(baseline, candidate, scenarios, seeds).len() as u64,
             mismatch: self.mismatch.clone(),
         }
@@ -504,13 +506,13 @@ mod tests {
         let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
         runs.perform_alike(&old, &new, &|_, _| true, &scenarios, 15..18)
             .expect("the simulated world builds");
-        let spared = runs.spared(&old, &new, &scenarios, 15..18);
-        let mismatch = spared.mismatch.expect("seed 16 is performed");
+        let skipped = runs.skipped(&old, &new, &scenarios, 15..18);
+        let mismatch = skipped.mismatch.expect("seed 16 is performed");
         assert!(
             mismatch.contains("latency-regression, seed 16"),
             "{mismatch}"
         );
-        assert_eq!((spared.spared, runs.performed()), (0, 6));
+        assert_eq!((skipped.skipped, runs.performed()), (0, 6));
         for seed in 15..18 {
             let verdicts = [&old, &new].map(|side| runs.get(side, &scenarios[0], seed));
             let verdicts = verdicts.map(|brief| brief.expect("performed").verdict);

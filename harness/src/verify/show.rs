@@ -11,7 +11,7 @@ use super::compare::{Comparison, Measure, Unit};
 use super::exact::{ALPHA_PPM, NEVER, share_ppm};
 use super::judge::{Answer, Judgement, Remedy};
 use super::objections::distinct;
-use super::runs::Spared;
+use super::runs::Skipped;
 use crate::report::meta::Meta;
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::Verdict;
@@ -147,17 +147,17 @@ pub(super) fn extent(j: &Judgement) -> String {
             n => format!("each of {n} scenarios"),
         },
         show_count(distinct(&j.comparisons)),
-        spared(&j.spared)
+        skipped(&j.skipped)
     )
 }
 
-fn spared(it: &Spared) -> String {
+fn skipped(it: &Skipped) -> String {
     if let Some(mismatch) = &it.mismatch {
         return format!(
-            ". None of the candidate's was spared, as the reason for it does not hold, which is a fault of this program: {mismatch}"
+            ". None of the candidate's was skipped, as the reason for it does not hold, which is a fault of this program: {mismatch}"
         );
     }
-    if it.spared == 0 {
+    if it.skipped == 0 {
         return String::new();
     }
     let checked = if it.checked == 0 {
@@ -170,7 +170,7 @@ fn spared(it: &Spared) -> String {
     };
     format!(
         "; {} of the candidate's would be the baseline's, request for request{checked}",
-        show_count(it.spared)
+        show_count(it.skipped)
     )
 }
 
@@ -178,14 +178,14 @@ fn spared(it: &Spared) -> String {
 pub(super) fn confidence(j: &Judgement) -> String {
     let percent = ALPHA_PPM / 10_000;
     let tests: usize = j.comparisons.iter().map(|c| c.measures.len()).sum();
-    let looks = if j.looks > 1 {
-        format!(" at {} looks", j.looks)
+    let analyses = if j.analyses > 1 {
+        format!(" at {} interim analyses", j.analyses)
     } else {
         String::new()
     };
     match j.answer {
         Answer::Reject => format!(
-            "of all verifies of a harmless change, at most {percent} % would take it for slower by chance in any of the {tests} comparisons{looks} (sign tests, Holm)"
+            "of all verifies of a harmless change, at most {percent} % would take it for slower by chance in any of the {tests} comparisons{analyses} (sign tests, Holm)"
         ),
         _ => format!(
             "of all verifies of a change that fails newly or gets worse more often, at most {percent} % would adopt it (exact binomial)"
@@ -474,10 +474,10 @@ pub fn json(j: &Judgement, meta: &[Meta]) -> Value {
         "comparisons": comparisons,
         "smallest": j.smallest,
         "seeds": {"run": j.seeds.0, "asked": j.seeds.1},
-        "looks": j.looks,
+        "looks": j.analyses,
         "alpha_ppm": ALPHA_PPM,
         "drills": j.drills,
-        "spared": j.spared,
+        "spared": j.skipped,
         "interrupted": j.interrupted,
         "reference": j.reference.as_deref().map(|reference| json(reference, &[])),
     })

@@ -75,7 +75,7 @@ pub fn smallest(
     };
     let cut = cut_down(scenario, pair.seed, pair.clone(), budget, attempt)?;
     let pair = cut.shown;
-    let reason = pair.candidate.trouble.as_ref().map(Finding::to_string);
+    let reason = pair.candidate.problem.as_ref().map(Finding::to_string);
     Ok(Smallest {
         scenario: cut.scenario.name.clone(),
         seed: pair.seed,
@@ -89,5 +89,5 @@ pub fn smallest(
 }
 
 fn oracle(pair: &Pair) -> Option<OracleName> {
-    pair.candidate.trouble.as_ref().map(Finding::oracle)
+    pair.candidate.problem.as_ref().map(Finding::oracle)
 }

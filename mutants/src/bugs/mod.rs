@@ -2,7 +2,7 @@
 //!
 //! - `writes`: what is written to the cluster. `reads`: what is read from it.
 //! - `exclusion`: lease and journal. `ledger`: the database.
-//! - `sight`: Prometheus and Loki. `host`: the clock, and the files that are put by.
+//! - `sight`: Prometheus and Loki. `host`: the clock, and the files that are saved.
 //! - `catalogue`: all of them, with those that are patches of the executor's source.
 
 mod catalogue;

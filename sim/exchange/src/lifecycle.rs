@@ -272,10 +272,10 @@ impl Exchange {
         self.fold(&[at.0, pod as u64, version]);
     }
 
-    /// A gateway writes that it is still there, so that silence in its log means something.
+    /// A gateway writes a heartbeat, so that silence in its log means something.
     pub(super) fn say_so(&mut self, at: Micros, index: usize) {
         if self.pods[index].alive {
-            self.log(index, at, "info", "still there".to_owned());
+            self.log(index, at, "info", "heartbeat".to_owned());
             self.event_queue
                 .push(at + STILL_THERE, Due::StillThere(index));
         }

@@ -44,7 +44,7 @@ pub(super) enum Due {
     Reconnect(usize),
     /// Reconciliation runs.
     Reconcile(usize),
-    /// A gateway writes that it is still there.
+    /// A gateway writes a heartbeat.
     StillThere(usize),
     /// A matching pod notices that there is no leader.
     Takeover,

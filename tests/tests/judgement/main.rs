@@ -473,7 +473,7 @@ fn a_new_failure_is_cut_down_and_replays_on_both_sides() {
             executor: None,
         };
         let again = firedrill::drill::run(&plan).expect("the simulated world builds");
-        assert_eq!(again.verdicts.overall, verdict, "{:?}", again.troubles());
+        assert_eq!(again.verdicts.overall, verdict, "{:?}", again.problems());
     }
 }
 
@@ -488,7 +488,7 @@ fn a_drill_that_ends_once_it_has_held_measures_the_same() {
         hurried.timing = hurried.timing.hurried();
         whole.scenario = Arc::new(hurried);
         let (whole, held) = (e2e::drills::run(&whole), e2e::drills::run(&held));
-        assert_eq!(held.verdicts, whole.verdicts, "{:#?}", held.troubles());
+        assert_eq!(held.verdicts, whole.verdicts, "{:#?}", held.problems());
         assert_eq!(
             (held.rto_ms, held.impact_ms),
             (whole.rto_ms, whole.impact_ms)

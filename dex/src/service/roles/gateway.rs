@@ -40,7 +40,7 @@ const DEADLINE: Duration = Duration::from_millis(1_800);
 const RETRY: Duration = Duration::from_millis(20);
 /// Between two looks at the halt flag.
 const MODE_EVERY: Duration = Duration::from_millis(200);
-/// Looks at the halt flag between two lines that say that the gateway is still there: 10 s, so that silence in its log
+/// Looks at the halt flag between two heartbeats in its log: 10 s, so that silence in its log
 /// means something.
 const STILL_THERE_LOOKS: u32 = 50;
 /// Largest answer of the engine, in bytes.
@@ -169,7 +169,7 @@ async fn watch_mode(file: PathBuf, halted: Arc<AtomicBool>, log: Arc<Log>) -> Fa
         clock::sleep(MODE_EVERY).await;
         looks = (looks + 1) % STILL_THERE_LOOKS;
         if looks == 0 {
-            log.info("still there");
+            log.info("heartbeat");
         }
         let Some(mode) = read_mode(&file) else {
             continue;

@@ -496,7 +496,7 @@ pub(crate) struct VerifyArgs {
     /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,
-    /// By how much RTO and impact of a drill may grow, the larger of a duration and a percentage; as many requests may go unanswered
+    /// By how much recovery time and impact of a drill may grow, the larger of a duration and a percentage; as many requests may go unanswered
     /// [default: 5s,10%]
     #[arg(long, value_name = "MARGIN")]
     pub(crate) margin: Option<String>,

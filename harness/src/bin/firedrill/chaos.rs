@@ -281,12 +281,12 @@ fn perform(
 /// How a drill ended, in a line.
 fn ended(result: &DrillResult) -> String {
     let time = match result.rto_ms {
-        Some(ms) => format!("RTO {}", show_ms(ms)),
+        Some(ms) => format!("recovery time {}", show_ms(ms)),
         None => result.ending.as_str().to_owned(),
     };
     let (verdict, scenario, seed) = (result.verdicts.overall, &result.scenario, result.seed);
     let why = result
-        .troubles()
+        .problems()
         .first()
         .map_or_else(String::new, |finding| format!(", {}", finding.oracle()));
     format!("{verdict:12} {scenario} · seed {seed} · {time}{why}")

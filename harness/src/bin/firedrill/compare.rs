@@ -20,11 +20,11 @@ mod live {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use firedrill::evidence::{Ms, Outcome};
-    use firedrill::pace::{Pace, Row, compare};
     use firedrill::runbooks::LoadedRunbook;
     use firedrill::runner;
     use firedrill::scenario::Scenario;
     use firedrill::stats::show_ms;
+    use firedrill::step_durations::{Row, StepDurations, compare};
     use firedrill::worlds::kind::perform_to_recovery;
     use firedrill::worlds::{self, Performed, Plan, Until, WorldError, WorldKind};
 
@@ -40,7 +40,7 @@ mod live {
         let chosen = input::can_be_done(chosen, WorldKind::Kind)?;
         let scenarios: Vec<_> = chosen.into_iter().map(|it| it.scenario).collect();
         let interrupt = Interrupt::listen();
-        let mut kind: Vec<Vec<Pace>> = vec![Vec::new(); scenarios.len()];
+        let mut kind: Vec<Vec<StepDurations>> = vec![Vec::new(); scenarios.len()];
         // In turns, so that a bad quarter of an hour of the machine is shared by all.
         'runs: for run in 1..=args.runs {
             for (scenario, paces) in scenarios.iter().zip(&mut kind) {
@@ -52,13 +52,13 @@ mod live {
                     }
                     performed => performed?,
                 };
-                let pace = pace(&performed);
-                let seen = pace.rto_ms.map_or_else(
+                let durations = durations(&performed);
+                let seen = durations.rto_ms.map_or_else(
                     || format!("no recovery seen: {}", why(&performed)),
-                    |rto| format!("RTO {}", show_ms(rto)),
+                    |rto| format!("recovery time {}", show_ms(rto)),
                 );
                 terminal::complain(&format!("compare: {}, run {run}: {seen}", scenario.name));
-                paces.push(pace);
+                paces.push(durations);
             }
         }
         for (scenario, paces) in scenarios.iter().zip(&kind) {
@@ -88,7 +88,7 @@ mod live {
         }
     }
 
-    /// Why there is no RTO, as far as the executor knows.
+    /// Why there is no recovery time, as far as the executor knows.
     fn why(performed: &Performed) -> String {
         match &performed.evidence.executor.outcome {
             Outcome::Failed(why)
@@ -102,8 +102,8 @@ mod live {
         }
     }
 
-    fn pace(performed: &Performed) -> Pace {
-        Pace::of(&performed.evidence, &performed.timeline)
+    fn durations(performed: &Performed) -> StepDurations {
+        StepDurations::of(&performed.evidence, &performed.timeline)
     }
 
     fn simulated(
@@ -111,18 +111,18 @@ mod live {
         runbook: &LoadedRunbook,
         seeds: u32,
         stop: &AtomicBool,
-    ) -> Result<Vec<Pace>, Failure> {
+    ) -> Result<Vec<StepDurations>, Failure> {
         let stopped = || stop.load(Ordering::Relaxed);
         let seeds = usize::try_from(seeds).unwrap_or(usize::MAX);
         let paces = runner::each(seeds, chaos::processors(), &stopped, &|seed| {
             let plan = plan(WorldKind::Sim, scenario, runbook, seed as u64);
-            worlds::perform(&plan).map(|performed| pace(&performed))
+            worlds::perform(&plan).map(|performed| durations(&performed))
         });
-        let paces = paces.into_iter().map(|(_, pace)| pace);
+        let paces = paces.into_iter().map(|(_, durations)| durations);
         Ok(paces.collect::<Result<_, _>>()?)
     }
 
-    fn table(scenario: &str, kind: &[Pace], sim: &[Pace]) -> String {
+    fn table(scenario: &str, kind: &[StepDurations], sim: &[StepDurations]) -> String {
         let mut table = comfy_table::Table::new();
         table.set_header([
             scenario,

@@ -169,24 +169,15 @@ pub enum Ended {
         /// What.
         what: Reading,
     },
-    /// It claims recovery, and a person should have been called.
-    ClaimedInsteadOfCalling,
-    /// It called a person, and should have recovered.
-    Called {
+    /// It claims recovery, and a person should have been paged.
+    ClaimedInsteadOfPaging,
+    /// It paged a person, and should have recovered.
+    Paged {
         /// Why.
         why: String,
     },
-    /// It rightly called a person, in time.
-    CalledInTime {
-        /// Why.
-        why: String,
-        /// How long after the trigger.
-        after_ms: Ms,
-        /// How long that may take.
-        limit_ms: Ms,
-    },
-    /// It rightly called a person, too late.
-    CalledLate {
+    /// It rightly paged a person, in time.
+    PagedInTime {
         /// Why.
         why: String,
         /// How long after the trigger.
@@ -194,8 +185,17 @@ pub enum Ended {
         /// How long that may take.
         limit_ms: Ms,
     },
-    /// It rightly called a person, and it is not known when.
-    CalledAtSomeTime,
+    /// It rightly paged a person, too late.
+    PagedLate {
+        /// Why.
+        why: String,
+        /// How long after the trigger.
+        after_ms: Ms,
+        /// How long that may take.
+        limit_ms: Ms,
+    },
+    /// It rightly paged a person, and it is not known when.
+    PagedAtSomeTime,
     /// It did nothing, as it should.
     NothingAsExpected,
     /// It did nothing, and should have.
@@ -229,11 +229,11 @@ impl Fact for OutcomeFinding {
             Ended::StillRunning => ("still-running", MISSED),
             Ended::CutShort { .. } => ("cut-short", Bearing::Open),
             Ended::NotRead { .. } => ("not-read", Bearing::Open),
-            Ended::ClaimedInsteadOfCalling => ("claimed-instead-of-calling", HARM),
-            Ended::Called { .. } => ("called", MISSED),
-            Ended::CalledInTime { .. } => ("called-in-time", Bearing::Good),
-            Ended::CalledLate { .. } => ("called-late", MISSED),
-            Ended::CalledAtSomeTime => ("called-at-some-time", Bearing::Open),
+            Ended::ClaimedInsteadOfPaging => ("claimed-instead-of-calling", HARM),
+            Ended::Paged { .. } => ("called", MISSED),
+            Ended::PagedInTime { .. } => ("called-in-time", Bearing::Good),
+            Ended::PagedLate { .. } => ("called-late", MISSED),
+            Ended::PagedAtSomeTime => ("called-at-some-time", Bearing::Open),
             Ended::NothingAsExpected => ("nothing-as-expected", Bearing::Good),
             Ended::DidNothing { .. } => ("did-nothing", MISSED),
             Ended::Took { .. } => ("took-path", Bearing::Good),
@@ -243,7 +243,7 @@ impl Fact for OutcomeFinding {
 
     fn subject(&self) -> Option<&str> {
         match self.end {
-            Ended::Called { .. } | Ended::Failed { .. } => self.at_step.as_deref(),
+            Ended::Paged { .. } | Ended::Failed { .. } => self.at_step.as_deref(),
             _ => None,
         }
     }
@@ -251,7 +251,7 @@ impl Fact for OutcomeFinding {
     fn numbers(&self) -> Numbers {
         let numbers = Numbers::default().with("steps", self.steps);
         match self.end {
-            Ended::CalledInTime { after_ms, .. } | Ended::CalledLate { after_ms, .. } => {
+            Ended::PagedInTime { after_ms, .. } | Ended::PagedLate { after_ms, .. } => {
                 numbers.with("called_after_ms", after_ms)
             }
             _ => numbers,
@@ -285,21 +285,21 @@ impl fmt::Display for OutcomeFinding {
                 "this host had nothing to do; {} could not be read, which would show whether the one before it recovered everything",
                 what.as_str()
             ),
-            Ended::ClaimedInsteadOfCalling => {
-                f.write_str("the executor claims recovery, and a person should have been called")
+            Ended::ClaimedInsteadOfPaging => {
+                f.write_str("the executor claims recovery, and a person should have been paged")
             }
-            Ended::Called { why } => write!(f, "the executor called a person: {why}"),
-            Ended::CalledInTime { why, limit_ms, .. } => write!(
+            Ended::Paged { why } => write!(f, "the executor paged a person: {why}"),
+            Ended::PagedInTime { why, limit_ms, .. } => write!(
                 f,
-                "a person was called within {}, as there was no way back: {why}",
+                "a person was paged within {}, as there was no way back: {why}",
                 show_ms(*limit_ms)
             ),
-            Ended::CalledLate { why, limit_ms, .. } => write!(
+            Ended::PagedLate { why, limit_ms, .. } => write!(
                 f,
-                "a person was called only after {}, as there was no way back: {why}",
+                "a person was paged only after {}, as there was no way back: {why}",
                 show_ms(*limit_ms)
             ),
-            Ended::CalledAtSomeTime => f.write_str("a person was called, and it is not known when"),
+            Ended::PagedAtSomeTime => f.write_str("a person was paged, and it is not known when"),
             Ended::NothingAsExpected => f.write_str("the executor did nothing, as it should"),
             Ended::DidNothing { why } => write!(f, "the executor did nothing: {why}"),
             Ended::Took { path } => {
@@ -416,7 +416,7 @@ impl fmt::Display for ClaimFinding {
     }
 }
 
-/// Whether what the post-mortem needs is put by.
+/// Whether what the post-mortem needs is saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilesFinding {
     /// No recovery is claimed, so nothing is asked for.

@@ -94,7 +94,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A drill in which there is no way back, and a person was called in time, with trading halted.
+/// A drill in which there is no way back, and a person was paged in time, with trading halted.
 pub(super) fn escalated() -> Evidence {
     let mut e = good();
     e.expect.path = Path::Undo;

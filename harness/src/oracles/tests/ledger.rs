@@ -290,7 +290,7 @@ fn logs(fail: Verdict, pass: Verdict) -> Vec<Case> {
             fail,
         ),
         (
-            "a person is called, and a pod's log is not kept",
+            "a person is paged, and a pod's log is not kept",
             |e| {
                 e.executor.outcome = Outcome::Escalated("x".to_owned());
                 e.bad_logs[1].pod = "matching-1".to_owned();

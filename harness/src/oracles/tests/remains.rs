@@ -213,7 +213,7 @@ pub(super) fn cases() -> Vec<Case> {
             Fail,
         ),
         (
-            "a person is called, and finds no post-mortem",
+            "a person is paged, and finds no post-mortem",
             |e| {
                 e.executor.outcome = Outcome::Escalated("no plan can be made".to_owned());
                 e.files.retain(|file, _| !file.ends_with(".md"));

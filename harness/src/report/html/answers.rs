@@ -10,7 +10,7 @@ use crate::drill::Ending;
 use crate::report::classes::{Class, failed_step};
 use crate::report::journal::{Drill, Journal};
 use crate::report::summary::by_scenario_of;
-use crate::report::{limit_ms, troubles, verdict_line};
+use crate::report::{limit_ms, problems, verdict_line};
 use crate::stats::show_ms;
 use crate::verdict::Verdict;
 
@@ -77,7 +77,7 @@ fn when(drill: &Drill<'_>) -> Markup {
                 @let at = step.finished_ms.unwrap_or(step.started_ms);
                 ": step " (step.name) " ended " (show_ms(at)) " after the drill began."
             }
-            @else { ". The journal holds no course of this drill." }
+            @else { ". The journal holds no time series of this drill." }
         };
     };
     let course = &detail.course;
@@ -124,14 +124,14 @@ fn when(drill: &Drill<'_>) -> Markup {
 }
 
 fn why(drill: &Drill<'_>) -> Markup {
-    let reason = troubles::one_line(&troubles::reason(drill));
+    let reason = problems::one_line(&problems::reason(drill));
     let step = failed_step(drill).filter(|step| !reason.contains(&*step.detail));
-    let found = drill.troubles();
+    let found = drill.problems();
     let also: Vec<&str> = found.iter().skip(1).map(|f| f.oracle.as_str()).collect();
     html! {
         (sentence(&reason))
         @if let Some(step) = step {
-            " Step " (step.name) " " (step.outcome) ": " (sentence(&troubles::one_line(&step.detail)))
+            " Step " (step.name) " " (step.outcome) ": " (sentence(&problems::one_line(&step.detail)))
         }
         @if !also.is_empty() { " Also not passed: " (also.join(", ")) "." }
     }

@@ -11,7 +11,7 @@ use super::axis::{Scale, TIME_STEPS, pc, round_up, short};
 use super::flags::{Flags, zero_ms};
 use super::rto::{anchor, seconds};
 use super::steps::spans;
-use crate::drill::course::Course;
+use crate::drill::time_series::TimeSeries;
 use crate::evidence::{Ms, Second};
 use crate::report::journal::Drill;
 use crate::stats::{show_count, show_ms};
@@ -46,7 +46,7 @@ struct Window {
 }
 
 impl Window {
-    fn of(course: &Course, drill: &Drill<'_>) -> Self {
+    fn of(course: &TimeSeries, drill: &Drill<'_>) -> Self {
         let whole = course.seconds.len() as Ms * 1_000;
         let begin = course.deployed_ms.or(course.trigger_ms).unwrap_or(0);
         let limit = course
@@ -145,7 +145,7 @@ fn level(share: f64) -> f64 {
 }
 
 /// Both charts and what their marks mean.
-pub(super) fn draw(course: &Course, drill: &Drill<'_>) -> Markup {
+pub(super) fn draw(course: &TimeSeries, drill: &Drill<'_>) -> Markup {
     let window = Window::of(course, drill);
     if window.bins.is_empty() {
         return html! { p.soft { "The clients saw nothing of this drill." } };
@@ -159,7 +159,7 @@ pub(super) fn draw(course: &Course, drill: &Drill<'_>) -> Markup {
     }
 }
 
-fn throughput(window: &Window, course: &Course, drill: &Drill<'_>, flags: &Flags) -> Markup {
+fn throughput(window: &Window, course: &TimeSeries, drill: &Drill<'_>, flags: &Flags) -> Markup {
     let most = window.bins.iter().map(Bin::total).fold(0.0, f64::max);
     let top = round_up(most * 1.02);
     let any = |f: fn(&Bin) -> f64| window.bins.iter().any(|b| f(b) > 0.0);
@@ -196,7 +196,7 @@ fn throughput(window: &Window, course: &Course, drill: &Drill<'_>, flags: &Flags
     }
 }
 
-fn shares(window: &Window, course: &Course, drill: &Drill<'_>, flags: &Flags) -> Markup {
+fn shares(window: &Window, course: &TimeSeries, drill: &Drill<'_>, flags: &Flags) -> Markup {
     let errors = window.outline(|b| b.share(b.errors).map(level));
     let slow = window.outline(|b| b.share(b.slow).map(level));
     let bound = course.error_rate_max_ppm as f64 / 1e6;
@@ -244,7 +244,7 @@ fn show_span(ms: Ms) -> String {
 )]
 fn frame(
     window: &Window,
-    course: &Course,
+    course: &TimeSeries,
     drill: &Drill<'_>,
     flags: &Flags,
     numbered: bool,
@@ -309,7 +309,7 @@ fn signed(ms: f64) -> String {
 }
 
 /// Which shade is which phase.
-fn phase_keys(course: &Course, drill: &Drill<'_>) -> Markup {
+fn phase_keys(course: &TimeSeries, drill: &Drill<'_>) -> Markup {
     html! {
         p style="margin-bottom:.5rem" {
             @for span in spans(course, drill) {

@@ -1,4 +1,4 @@
-//! What speaks for a verdict: the books, the oracles, and what the executor put by.
+//! What speaks for a verdict: the books, the oracles, and what the executor saved.
 
 use maud::{Markup, html};
 
@@ -17,7 +17,7 @@ const LINES_MAX: usize = 1_000;
 /// With more scenarios than this, less is shown of those that passed, so that the page loads at once.
 const CROWD: usize = 12;
 
-/// How much a page has room for, of what one drill put by.
+/// How much a page has room for, of what one drill saved.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     /// Bytes of a file at either end.

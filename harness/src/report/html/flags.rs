@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::axis::{Scale, pc};
-use crate::drill::course::Course;
+use crate::drill::time_series::TimeSeries;
 use crate::evidence::Ms;
 use crate::stats::show_ms;
 
@@ -55,7 +55,7 @@ pub(super) struct Flags {
 }
 
 /// The instant from which a drill's charts count.
-pub(super) fn zero_ms(course: &Course) -> Ms {
+pub(super) fn zero_ms(course: &TimeSeries) -> Ms {
     course.trigger_ms.or(course.deployed_ms).unwrap_or(0)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn since(zero: Ms, at: Ms) -> String {
 
 impl Flags {
     /// The flags of `course` that lie on `scale`, which is in milliseconds of the drill.
-    pub(super) fn of(course: &Course, scale: Scale) -> Self {
+    pub(super) fn of(course: &TimeSeries, scale: Scale) -> Self {
         let seen = |at: Option<Ms>, what: String| at.map(|at| (at, Sort::Seen, what));
         let limit = course.trigger_ms.map(|at| {
             let what = format!("limit of the RTO, {}", show_ms(course.rto_max_ms));
@@ -85,7 +85,7 @@ impl Flags {
             .chain(seen(course.trigger_ms, format!("{trigger} fired")))
             .chain(seen(course.recovered_ms, "clients saw recovery".to_owned()))
             .chain(course.gave_up_ms.map(|at| {
-                let what = "the executor gave up and called a person".to_owned();
+                let what = "the executor gave up and paged a person".to_owned();
                 (at, Sort::GaveUp, what)
             }))
             .chain(limit)

@@ -65,7 +65,7 @@ pub fn render_beside(journal: &Journal<'_>, beside: &Beside) -> String {
             (run::draw(&journal.meta))
         }
         footer {
-            p { "RTO: from the trigger to the first of ten seconds in a row in which the clients' own error rate is below its bound, no request is refused,
+            p { "Recovery time: from the trigger to the first of ten seconds in a row in which the clients' own error rate is below its bound, no request is refused,
                 latency is within its target and the books balance. Everything after that is judged by itself. Measured by the harness, never taken from
                 the executor's word." }
             p { "Inconclusive: the steady state never held, the release did no harm, or there is too little evidence. It is not a pass." }

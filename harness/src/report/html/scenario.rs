@@ -6,10 +6,10 @@ use super::evidence::Room;
 use super::page::{badge, command, glyph, wide};
 use super::{clients, evidence, none, rto, steps};
 use crate::drill::Ending;
-use crate::drill::course::Course;
+use crate::drill::time_series::TimeSeries;
 use crate::report::journal::{Drill, Journal};
 use crate::report::summary::ScenarioSummary;
-use crate::report::{limit_ms, troubles};
+use crate::report::{limit_ms, problems};
 use crate::stats::{show_count, show_ms, show_ppm};
 use crate::verdict::{Stage, Verdict};
 
@@ -117,7 +117,7 @@ fn share(part: u64, whole: u64) -> String {
 }
 
 /// The representative.
-fn one_drill(drill: &Drill<'_>, course: &Course, drills: usize) -> Markup {
+fn one_drill(drill: &Drill<'_>, course: &TimeSeries, drills: usize) -> Markup {
     let which = match drill.verdict {
         _ if drills == 1 => "the only one",
         Verdict::Fail => "the first that failed",
@@ -182,18 +182,18 @@ fn impact_of(drill: &Drill<'_>) -> &'static str {
 
 /// Why a drill did not pass, and how to see it again.
 pub(super) fn why(drill: &Drill<'_>) -> Markup {
-    let troubles = drill.troubles();
+    let problems = drill.problems();
     html! {
         div class={ "trouble " (drill.verdict) } {
-            @if troubles.is_empty() { p { "A stage that nothing looked at." } }
-            @for finding in &troubles {
+            @if problems.is_empty() { p { "A stage that nothing looked at." } }
+            @for finding in &problems {
                 p { strong class=(finding.verdict) { (finding.oracle) } ": " (finding.reason) }
             }
             (command(&drill.command()))
             @if let Some(smallest) = &drill.smallest {
-                @let oracle = troubles.first().map_or("stage", |first| first.oracle.as_str());
+                @let oracle = problems.first().map_or("stage", |first| first.oracle.as_str());
                 p style="margin-top:.6rem" {
-                    strong { "Smallest failing case" } ": " (troubles::without_reason(smallest, oracle))
+                    strong { "Smallest failing case" } ": " (problems::without_reason(smallest, oracle))
                 }
                 (command(&smallest.command()))
             }
@@ -222,7 +222,7 @@ fn rows(drills: &[&Drill<'_>]) -> Markup {
     html! {
         table.drills {
             thead { tr {
-                th.num scope="col" { "Seed" } th scope="col" { "Verdict" } th.num scope="col" { "RTO" }
+                th.num scope="col" { "Seed" } th scope="col" { "Verdict" } th.num scope="col" { "Recovery time" }
                 th.num scope="col" { "Claimed" } th.num scope="col" { "Impact" } th.num scope="col" { "Error rate" }
                 th.num scope="col" { "Trades lost" } th scope="col" { "Replay" }
             } }

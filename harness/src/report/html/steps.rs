@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::axis::{Scale, TIME_STEPS, pc};
 use super::flags::zero_ms;
 use super::rto::{anchor, seconds};
-use crate::drill::course::Course;
+use crate::drill::time_series::TimeSeries;
 use crate::evidence::Ms;
 use crate::report::classes::is_failed;
 use crate::report::journal::{Drill, Step};
@@ -29,7 +29,7 @@ pub(super) struct Span<'a> {
 }
 
 /// The phases of a drill.
-pub(super) fn spans<'a>(course: &'a Course, drill: &'a Drill<'a>) -> Vec<Span<'a>> {
+pub(super) fn spans<'a>(course: &'a TimeSeries, drill: &'a Drill<'a>) -> Vec<Span<'a>> {
     let mut rest = &drill.steps[..];
     let mut spans = Vec::new();
     for (index, phase) in course.phases.iter().enumerate() {
@@ -55,7 +55,7 @@ pub(super) fn spans<'a>(course: &'a Course, drill: &'a Drill<'a>) -> Vec<Span<'a
 }
 
 /// The chart.
-pub(super) fn draw(course: &Course, drill: &Drill<'_>) -> Markup {
+pub(super) fn draw(course: &TimeSeries, drill: &Drill<'_>) -> Markup {
     let spans = spans(course, drill);
     if spans.is_empty() {
         return html! { p.soft { "The executor took no step." } };
@@ -74,7 +74,7 @@ pub(super) fn draw(course: &Course, drill: &Drill<'_>) -> Markup {
 }
 
 fn part(
-    course: &Course,
+    course: &TimeSeries,
     spans: &[Span<'_>],
     title: &str,
     holds: &dyn Fn(&Step<'_>) -> bool,

@@ -33,7 +33,7 @@ fn table(points: &[Point]) -> Markup {
             thead { tr {
                 th scope="col" { "Start" } th scope="col" { "Commit" } th scope="col" { "Verdict" }
                 th.num scope="col" { "Drills" } th.num scope="col" { "Failed" } th.num scope="col" { "Inconclusive" }
-                th.num scope="col" { "Classes" } th.num scope="col" { "Median RTO" } th.num scope="col" { "Worst" }
+                th.num scope="col" { "Classes" } th.num scope="col" { "Median recovery time" } th.num scope="col" { "Worst" }
                 th.num scope="col" { "Trades lost" } th scope="col" { "Journal" }
             } }
             tbody {

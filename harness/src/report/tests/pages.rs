@@ -25,7 +25,7 @@ fn alike(scenarios: u64, seeds: u64) -> Vec<DrillResult> {
             &format!("scenario-{n}"),
             seed,
             None,
-            Some(ended(Ended::Called { why })),
+            Some(ended(Ended::Paged { why })),
         );
         it.ending = Ending::Escalated;
         it.steps[0].outcome = executor::StepOutcome::Failed;
@@ -126,7 +126,7 @@ fn each_class_of_failure_is_told_once() {
 fn the_chart_marks_the_moment_of_giving_up() {
     let page = html::render(&Journal::new(&alike(1, 1), 0));
     assert!(page.contains("class=\"flag gave-up\""));
-    assert!(page.contains("the executor gave up and called a person"));
+    assert!(page.contains("the executor gave up and paged a person"));
     let page = html::render(&Journal::new(&results(), 0));
     assert!(!page.contains("class=\"flag gave-up\""));
 }

@@ -178,7 +178,7 @@ fn a_run_that_makes_no_sense_is_refused_with_its_place() {
 /// Two runs that differ in everything that is told.
 fn before_and_now() -> (Vec<DrillResult>, Vec<DrillResult>) {
     let called = |why: &str| {
-        ended(Ended::Called {
+        ended(Ended::Paged {
             why: why.to_owned(),
         })
     };

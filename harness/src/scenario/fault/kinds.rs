@@ -83,23 +83,23 @@ macro_rules! kinds {
             MetricsMissing = "metrics-missing", "Prometheus can't scrape the pods of a service.", {
                 targets: Services, lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None, blinds: Everywhere,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 6_000)), true),
-            } => |it| sight::metrics_missing(it.world, it.fault);
+            } => |it| observability::metrics_missing(it.world, it.fault);
             MetricsStale = "metrics-stale", "Prometheus shows samples late.", {
-                targets: NoChoice, lasts: May, delay: Must, chance: No, blocks: NoWay, strikes: false, live: None, holds_up: Sight,
+                targets: NoChoice, lasts: May, delay: Must, chance: No, blocks: NoWay, strikes: false, live: None, holds_up: Observability,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 6_000)), true),
-            } => |it| sight::metrics_stale(it.world, it.fault, it.label);
+            } => |it| observability::metrics_stale(it.world, it.fault, it.label);
             LogsMissing = "logs-missing", "Lines that are written meanwhile are in Loki `delay` later, or never.", {
                 targets: NoChoice, lasts: May, delay: May, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 12_000)), false),
-            } => |it| sight::logs_missing(it.world, it.fault);
+            } => |it| observability::logs_missing(it.world, it.fault);
             SecondExecutor = "second-executor", "Another host begins to roll back, too.", {
                 targets: NoChoice, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Hosts, DrawnAt::Any(at(Place::Acting, 1_000, 0)), false),
-            } => |it| hosts::second(it.injector, it.world, it.fault);
+            } => |it| executor_hosts::second(it.injector, it.world, it.fault);
             ExecutorPaused = "executor-paused", "The executor's host stands still and then goes on; `delay` after the beginning another one resumes.", {
                 targets: NoChoice, lasts: Must, delay: Must, chance: No, blocks: NoWay, strikes: false, live: None, holds_up: Executor,
                 draws: draws(Family::Hosts, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| hosts::paused(it.injector, it.world, it.fault);
+            } => |it| executor_hosts::paused(it.injector, it.world, it.fault);
             Unreachable = "unreachable", "The executor reaches a server no more; its connections break.", {
                 targets: Of(SERVERS), lasts: May, delay: No, chance: May,
                 // Clients are well without a proof.
@@ -127,7 +127,7 @@ macro_rules! kinds {
             PodsKilled = "pods-killed", "Every pod of the service is killed, without grace.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: Some(Live::PodsKilled),
                 draws: draws(Family::Pods, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| others::once(it.world, it.fault, others::kill);
+            } => |it| people::once(it.world, it.fault, people::kill);
             TerminatingSlow = "terminating-slow", "Pods of the service's bad version ignore SIGTERM and serve on until they are killed.", {
                 targets: Services, lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Pods, DrawnAt::Any(at(Place::Undoing, 0, 2_000)), true),
@@ -143,23 +143,23 @@ macro_rules! kinds {
             HistoryPruned = "history-pruned", "The ReplicaSets of the service that have no pods are deleted.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Trigger, 0, 0)), false),
-            } => |it| others::once(it.world, it.fault, others::prune);
+            } => |it| people::once(it.world, it.fault, people::prune);
             DeploymentPaused = "deployment-paused", "Somebody pauses the service's Deployment.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None, theirs: "paused",
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| others::once(it.world, it.fault, others::pause);
+            } => |it| people::once(it.world, it.fault, people::pause);
             ReplicasScaled = "replicas-scaled", "Somebody scales the service down to one replica.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| others::once(it.world, it.fault, others::scale_down);
+            } => |it| people::once(it.world, it.fault, people::scale_down);
             SecondUndo = "second-undo", "Somebody undoes the service's rollout, without naming a revision.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| others::once(it.world, it.fault, others::undo);
+            } => |it| people::once(it.world, it.fault, people::undo);
             SelfHeal = "self-heal", "A GitOps controller puts the bad release back, `delay` after it was rolled back.", {
                 targets: NoChoice, lasts: May, delay: Must, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Undoing, 0, 10_000)), false),
-            } => |it| others::self_heal(it.world, it.fault, &it.injector.changed);
+            } => |it| people::self_heal(it.world, it.fault, &it.injector.changed);
             ApiServerRestarted = "api-server-restarted", "The API server's process dies at once, and the node starts it again.", {
                 targets: NoChoice, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: Some(Live::ApiServerRestarted),
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
@@ -175,19 +175,19 @@ macro_rules! kinds {
             LatencySpike = "latency-spike", "The gateways stand still for a moment, and what is sent meanwhile is answered late.", {
                 targets: NoChoice, lasts: Must, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::Clients, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| alarms::latency(it.world, it.fault);
+            } => |it| false_alarms::latency(it.world, it.fault);
             BooksAlarm = "books-alarm", "The reconciliation shows an anomaly that the books don't have.", {
                 targets: NoChoice, lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| alarms::raised(it.world, Alarm::Books);
+            } => |it| false_alarms::raised(it.world, Alarm::Books);
             HashAlarm = "hash-alarm", "The reconciliation counts one state hash mismatch that there is not.", {
                 targets: NoChoice, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| alarms::raised(it.world, Alarm::StateHash);
+            } => |it| false_alarms::raised(it.world, Alarm::StateHash);
             MatchingAlarm = "matching-alarm", "The reconciliation counts one irregular trade that there is not.", {
                 targets: NoChoice, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| alarms::raised(it.world, Alarm::Matching);
+            } => |it| false_alarms::raised(it.world, Alarm::Matching);
             ClientsQuiet = "clients-quiet", "The clients leave out a share (`chance`) of the requests that they would send.", {
                 targets: NoChoice, lasts: May, delay: No, chance: Must, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Clients, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
@@ -215,7 +215,7 @@ macro_rules! kinds {
             SecondRelease = "second-release", "Somebody deploys another release of the service, 1.4.3.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| others::once(it.world, it.fault, others::deploy);
+            } => |it| people::once(it.world, it.fault, people::deploy);
         }
     };
 }

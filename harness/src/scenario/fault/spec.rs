@@ -142,7 +142,7 @@ pub enum HeldUp {
     /// The executor: its host is away for so long.
     Executor,
     /// What everybody sees: it comes so much later.
-    Sight,
+    Observability,
 }
 
 /// What becomes of the undo scripts of the release's migrations.

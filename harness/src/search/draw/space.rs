@@ -29,7 +29,7 @@ use crate::worlds::{Plan, Until, WorldKind};
 pub enum Half {
     /// Its faults are few, short, and leave a way back: anything but recovery is a failure.
     Survivable,
-    /// Anything may befall it. Nobody may be harmed, and it must end in recovered or escalated.
+    /// Anything may happen to it. Nobody may be harmed, and it must end in recovered or escalated.
     Hostile,
 }
 
@@ -132,7 +132,7 @@ impl Space {
             Half::Hostile => 4,
         };
         let wanted = usize::try_from(stream("count").between(0, most)).unwrap_or_default();
-        // Hosts die, stall and meet each other in a drill of four, whatever else befalls it.
+        // Hosts die, stall and meet each other in a drill of four, whatever else affects it.
         if wanted > 0 && stream("hosts").ratio(1, 4) {
             let fault = faults.draw(&mut stream("host"), &[Family::Hosts], &scenario);
             scenario.faults.extend(fault);
@@ -160,7 +160,7 @@ impl Space {
         Ok(self.drawn(number, half, what, release, scenario, &stream))
     }
 
-    /// Drill `number` of those that are drawn from `seed` about faults of `kind`: one of them befalls it, and nothing else. Anything may
+    /// Drill `number` of those that are drawn from `seed` about faults of `kind`: one of them affects it, and nothing else. Anything may
     /// come of it.
     ///
     /// # Errors
@@ -262,7 +262,7 @@ impl Space {
     }
 }
 
-/// Gives the drill the time that its hold takes at its rate, and in which the executor must have ended whatever befalls it.
+/// Gives the drill the time that its hold takes at its rate, and in which the executor must have ended whatever affects it.
 fn long_enough(scenario: &mut Scenario, way: Option<&Way>) {
     let (load, timing) = (scenario.load, scenario.timing);
     let requests = REQUESTS_MIN.div_ceil(u64::from(load.rate_per_s.max(1)));

@@ -12,7 +12,7 @@ fn step_name(name: &str, service: Option<&String>) -> String {
     service.map_or_else(|| name.to_owned(), |s| format!("{name} {s}"))
 }
 
-/// Why the event calls a person while nothing is rolled back, if it does.
+/// Why the event pages a person while nothing is rolled back, if it does.
 pub(super) fn calls_a_person(event: &Event) -> Option<String> {
     match event {
         Event::TriggerPredatesRelease { trigger, .. } => Some(format!(
@@ -76,7 +76,7 @@ pub(super) fn told(event: &Event) -> Option<(String, String)> {
 fn ended(outcome: &executor::Outcome) -> String {
     match outcome {
         executor::Outcome::Recovered => "Recovered".to_owned(),
-        executor::Outcome::Escalated { reason } => format!("called a person: {reason}"),
+        executor::Outcome::Escalated { reason } => format!("paged a person: {reason}"),
         executor::Outcome::Stopped { reason } => format!("stopped: {reason}"),
         executor::Outcome::NothingToDo { reason } => format!("nothing to do: {reason}"),
     }

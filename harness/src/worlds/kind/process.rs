@@ -165,7 +165,7 @@ impl Program {
         self.workshop.join(format!("evidence-{host}"))
     }
 
-    /// What host `host` put by.
+    /// What host `host` saved.
     pub(super) fn files(&self, host: u32) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         let root = self.evidence(host);

@@ -30,4 +30,4 @@ mod stage;
 
 pub use self::perform::perform;
 pub use self::ports::{clock, database, http};
-pub use self::stage::Refit;
+pub use self::stage::PortDecorator;

@@ -13,7 +13,7 @@ use sim_serve::Heard;
 use super::faults::Injector;
 use super::outside::Reach;
 use super::recorder::{Recorder, Settling};
-use super::stage::{Refit, SimStage};
+use super::stage::{PortDecorator, SimStage};
 use super::{harvest, objects, ports, probe};
 use crate::evidence::{Evidence, Ms, Outcome};
 use crate::oracles::recovery;
@@ -33,7 +33,7 @@ const LATE: Micros = Micros::from_secs(30);
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if the world's beginnings failed.
-pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
+pub fn perform(plan: &Plan, decorate: &PortDecorator) -> Result<Performed, WorldError> {
     let hurried = hurried(plan);
     let plan = hurried.as_ref().unwrap_or(plan);
     let recorder = Recorder::new(beginning(plan));
@@ -46,7 +46,7 @@ pub fn perform(plan: &Plan, refit: &Refit) -> Result<Performed, WorldError> {
     let whole = |world: World, reach| {
         let clock = world.clone();
         let now = move || Duration::from_millis(clock.now().as_millis());
-        let drill = drill(world, plan, refit, inside, reach);
+        let drill = drill(world, plan, decorate, inside, reach);
         in_flight::until_abandoned(&plan.scenario, drill, now)
     };
     let performed = match &plan.executor {
@@ -143,7 +143,7 @@ fn config(scenario: &Scenario) -> WorldConfig {
 async fn drill(
     world: World,
     plan: &Plan,
-    refit: &Refit,
+    decorate: &PortDecorator,
     recorder: Recorder,
     reach: Option<Arc<Reach>>,
 ) -> Result<(u64, u64), WorldError> {
@@ -151,7 +151,7 @@ async fn drill(
     let (injector, later) = Injector::new(&world, &recorder, &plan.scenario, plan.seed);
     injector.reached(&Anchor::Start);
     let end = Micros::from(plan.scenario.timing.duration);
-    let stage = SimStage::new(&world, plan, refit, &recorder, &injector, reach);
+    let stage = SimStage::new(&world, plan, decorate, &recorder, &injector, reach);
     let act = select(Box::pin(act(&stage)), world.sleep_until(end));
     let act = async {
         if let Either::Right(_) = act.await {

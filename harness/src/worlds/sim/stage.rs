@@ -23,7 +23,7 @@ use crate::worlds::common::acts::{Stage, witness};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
 
 /// What is made of an executor's ports before it gets them.
-pub type Refit = dyn Fn(&World, Ports) -> Ports + Sync;
+pub type PortDecorator = dyn Fn(&World, Ports) -> Ports + Sync;
 
 /// The request of the rollback at which the executor dies, and how long after it another host resumes.
 type Crash = (oneshot::Receiver<()>, Duration);
@@ -31,7 +31,7 @@ type Crash = (oneshot::Receiver<()>, Duration);
 /// Where the acts of a drill happen.
 pub(super) struct SimStage<'a> {
     plan: &'a Plan,
-    refit: &'a Refit,
+    decorate: &'a PortDecorator,
     record: ActsRecord,
     crash: Mutex<Option<Crash>>,
     /// What the plan's program is told of this world, if it has one.
@@ -42,7 +42,7 @@ impl<'a> SimStage<'a> {
     pub(super) fn new(
         world: &World,
         plan: &'a Plan,
-        refit: &'a Refit,
+        decorate: &'a PortDecorator,
         recorder: &Recorder,
         injector: &Injector,
         reach: Option<Arc<Reach>>,
@@ -50,7 +50,7 @@ impl<'a> SimStage<'a> {
         Self {
             reach,
             plan,
-            refit,
+            decorate,
             record: ActsRecord {
                 world: world.clone(),
                 recorder: recorder.clone(),
@@ -75,7 +75,7 @@ impl<'a> SimStage<'a> {
             ..Options::new(identity).with_observer(observer)
         };
         let ports = ports::of(&self.record, origin);
-        let ports = (self.refit)(self.world(), ports);
+        let ports = (self.decorate)(self.world(), ports);
         Executor::new(ports, Arc::clone(&self.plan.runbook.runbook), options)
     }
 }

@@ -40,7 +40,7 @@ impl Hindered {
 }
 
 impl Cluster {
-    /// Lets `what` befall the pods of `image`, until [`Self::lift`].
+    /// Lets `what` affect the pods of `image`, until [`Self::lift`].
     pub fn hinder(&mut self, image: &str, what: Obstacle) {
         self.kubelet.hindered.push(Hindered {
             image: image.to_owned(),

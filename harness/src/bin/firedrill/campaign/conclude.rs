@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::work::Work;
 
-/// How many failures and troubles of shards are printed.
+/// How many failures and problems of shards are printed.
 const SHOWN: usize = 20;
 
 /// What was collected.
@@ -172,7 +172,7 @@ pub(super) fn conclude(
         text.push('\n');
         write_texts(directory, &[("campaign.json", text.as_str())])?;
     }
-    troubles(args, &merged, &differing, &ended);
+    problems(args, &merged, &differing, &ended);
     last_line(settings, &merged, code);
     Ok(if interrupt.happened() {
         INTERRUPTED
@@ -228,7 +228,7 @@ fn show(args: &CampaignArgs, merged: &Merged, journal: &Journal<'_>) {
 }
 
 /// What went wrong with shards, and what failed in those whose logs are not there.
-fn troubles(args: &CampaignArgs, merged: &Merged, differing: &[String], ended: &str) {
+fn problems(args: &CampaignArgs, merged: &Merged, differing: &[String], ended: &str) {
     for difference in differing {
         terminal::say(&format!("not deterministic: {difference}"));
     }

@@ -8,7 +8,10 @@ use sim_exchange::Alarm;
 use sim_exchange::World;
 use sim_exchange::database::DbFault;
 
-use super::{Injector, alarms, cluster, exchange, hosts, ledger, messages, node, others, sight};
+use super::{
+    Injector, cluster, exchange, executor_hosts, false_alarms, ledger, messages, node,
+    observability, people,
+};
 use crate::scenario::fault::kinds;
 use crate::scenario::{Fault, FaultKind, Scenario};
 

@@ -1,4 +1,4 @@
-//! What befalls the cluster itself: pods that can't come up or won't go, no room, watches that end.
+//! What affects the cluster itself: pods that can't come up or won't go, no room, watches that end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,11 +1,11 @@
-//! What befalls the exchange's processes, its clients and its books beside the bad release.
+//! What affects the exchange's processes, its clients and its books beside the bad release.
 
 use dex::release::{Release, Service};
 use dex::types::Amount;
 use sim_exchange::ShownIn;
 use sim_exchange::{World, WorldState};
 
-use super::others::SECOND_RELEASE;
+use super::people::SECOND_RELEASE;
 use super::{Begun, Changed};
 use crate::scenario::Fault;
 

@@ -10,7 +10,7 @@ use sim_exchange::World;
 
 use super::super::recorder::Recorder;
 use super::beginning::{Beginning, Begun, Changed, Ending, begin};
-use super::hosts;
+use super::executor_hosts;
 use crate::scenario::fault::Need;
 use crate::scenario::{Anchor, Fault, Scenario};
 use crate::worlds::common::Schedule;
@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) schedule: Schedule,
     slots: Vec<Slot>,
     kills: Vec<oneshot::Sender<Micros>>,
-    pub(super) hosts: hosts::Hosts,
+    pub(super) hosts: executor_hosts::Hosts,
 }
 
 /// Begins and ends the faults of a drill. Clones share it.
@@ -61,7 +61,7 @@ impl Injector {
                 schedule,
                 slots,
                 kills: Vec::new(),
-                hosts: hosts::Hosts::default(),
+                hosts: executor_hosts::Hosts::default(),
             })),
             later,
         };

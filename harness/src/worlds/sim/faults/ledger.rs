@@ -1,4 +1,4 @@
-//! What befalls the ledger database, its undo scripts, and the gateways that should stop writing to it.
+//! What affects the ledger database, its undo scripts, and the gateways that should stop writing to it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What befalls requests of the executor, whichever host it runs on, on their way.
+//! What affects requests of the executor, whichever host it runs on, on their way.
 
 use dex::release::Service;
 use sim::fabric::{Fate, Message, Rule, Server};
@@ -16,7 +16,7 @@ const RESET: Micros = Micros::from_millis(200);
 /// What a throttling API server asks for. Kubernetes sends 1 (staging/src/k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go).
 const RETRY_AFTER_S: u32 = 1;
 
-struct Befall {
+struct Strike {
     server: Server,
     /// Only requests that change something.
     writes: bool,
@@ -25,7 +25,7 @@ struct Befall {
     fate: Fate,
 }
 
-impl Rule for Befall {
+impl Rule for Strike {
     fn judge(&mut self, message: &Message, rng: &mut Rng) -> Option<Fate> {
         let hit = is_executor(&message.origin)
             && message.server == self.server
@@ -37,18 +37,18 @@ impl Rule for Befall {
 
 /// The executor's requests to the API server are late.
 pub(super) fn api_slow(world: &World, fault: &Fault, label: &str) -> Begun {
-    befall(world, fault, label, Server::Kube, false, late(fault))
+    strike(world, fault, label, Server::Kube, false, late(fault))
 }
 
 /// The API server answers 429 with Retry-After.
 pub(super) fn api_throttling(world: &World, fault: &Fault, label: &str) -> Begun {
     let fate = refuse(429, Some(RETRY_AFTER_S));
-    befall(world, fault, label, Server::Kube, false, fate)
+    strike(world, fault, label, Server::Kube, false, fate)
 }
 
 /// The API server answers 500.
 pub(super) fn api_failing(world: &World, fault: &Fault, label: &str) -> Begun {
-    befall(world, fault, label, Server::Kube, false, refuse(500, None))
+    strike(world, fault, label, Server::Kube, false, refuse(500, None))
 }
 
 /// The API server answers writes of some objects 500, since the webhook that admits them is away.
@@ -89,18 +89,18 @@ pub(super) fn writes_refused(world: &World, fault: &Fault, label: &str) -> Begun
 
 /// A write takes effect, and its answer is lost.
 pub(super) fn api_cut(world: &World, fault: &Fault, label: &str) -> Begun {
-    befall(world, fault, label, Server::Kube, true, Fate::CutReply)
+    strike(world, fault, label, Server::Kube, true, Fate::CutReply)
 }
 
 /// A write takes effect twice.
 pub(super) fn api_duplicated(world: &World, fault: &Fault, label: &str) -> Begun {
     let fate = Fate::Duplicate(RESET);
-    befall(world, fault, label, Server::Kube, true, fate)
+    strike(world, fault, label, Server::Kube, true, fate)
 }
 
 /// The executor's requests to the database are late.
 pub(super) fn database_slow(world: &World, fault: &Fault, label: &str) -> Begun {
-    befall(world, fault, label, Server::Database, false, late(fault))
+    strike(world, fault, label, Server::Database, false, late(fault))
 }
 
 /// Nothing reaches the fault's target, which its scenario names.
@@ -113,7 +113,7 @@ pub(super) fn unreachable(world: &World, fault: &Fault, label: &str) -> Begun {
         // Nothing is hit, and the drill says so.
         Some(_) | None => return Begun::until(|_| 0),
     };
-    befall(world, fault, label, server, false, Fate::Lose(RESET))
+    strike(world, fault, label, server, false, Fate::Lose(RESET))
 }
 
 fn late(fault: &Fault) -> Fate {
@@ -127,8 +127,8 @@ fn refuse(status: u16, retry_after_s: Option<u32>) -> Fate {
     }
 }
 
-/// `fate` befalls the executor's requests to `server`, or only its `writes`.
-fn befall(
+/// `fate` affects the executor's requests to `server`, or only its `writes`.
+fn strike(
     world: &World,
     fault: &Fault,
     label: &str,
@@ -136,7 +136,7 @@ fn befall(
     writes: bool,
     fate: Fate,
 ) -> Begun {
-    let rule = Befall {
+    let rule = Strike {
         server,
         writes,
         chance: fault.chance.map_or(1_000_000, |c| c.0),

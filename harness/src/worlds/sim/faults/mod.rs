@@ -7,27 +7,27 @@
 //!
 //! - `injector`: when each fault begins and ends.
 //! - `beginning`: what begins it, and what the table's rows see of the drill.
-//! - `messages`: what befalls requests of the executor on their way.
-//! - `ledger`: what befalls the database, its undo scripts, and the gateways that should stop writing.
-//! - `sight`: what keeps the executor from seeing how the exchange fares.
-//! - `hosts`: what befalls the hosts that run the executor.
-//! - `cluster`: what befalls pods, nodes and watches.
-//! - `node`: what befalls the node as a whole, its API server, and connections that everybody shares.
-//! - `alarms`: what sets a trigger off though the release is not to blame.
-//! - `exchange`: what befalls the exchange's processes, its clients and its books beside the bad release.
-//! - `others`: what other people and controllers do.
+//! - `messages`: what affects requests of the executor on their way.
+//! - `ledger`: what affects the database, its undo scripts, and the gateways that should stop writing.
+//! - `observability`: what keeps the executor from seeing how the exchange fares.
+//! - `executor_hosts`: what affects the hosts that run the executor.
+//! - `cluster`: what affects pods, nodes and watches.
+//! - `node`: what affects the node as a whole, its API server, and connections that everybody shares.
+//! - `false_alarms`: what sets a trigger off though the release is not to blame.
+//! - `exchange`: what affects the exchange's processes, its clients and its books beside the bad release.
+//! - `people`: what other people and controllers do.
 
-mod alarms;
 mod beginning;
 mod cluster;
 mod exchange;
-mod hosts;
+mod executor_hosts;
+mod false_alarms;
 mod injector;
 mod ledger;
 mod messages;
 mod node;
-mod others;
-mod sight;
+mod observability;
+mod people;
 
 use beginning::{Begun, Changed};
 pub(super) use injector::Injector;

@@ -1,4 +1,4 @@
-//! What befalls the node as a whole, its API server, and connections that everybody shares: the same as on a kind cluster, where
+//! What affects the node as a whole, its API server, and connections that everybody shares: the same as on a kind cluster, where
 //! the node is a container that is paused, a process that is killed, and packets that are refused.
 
 use sim::fabric::{Fate, Message, Rule, Server};

@@ -166,7 +166,7 @@ impl Reach {
         ]))
     }
 
-    /// What host `number` has put by, under its path below the folder of the evidence.
+    /// What host `number` has saved, under its path below the folder of the evidence.
     pub(super) fn files(&self, number: u32) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         let root = self.evidence(number);

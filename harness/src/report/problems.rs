@@ -34,8 +34,8 @@ pub fn groups<'a>(drills: impl IntoIterator<Item = &'a Drill<'a>>) -> Vec<Troubl
         if drill.verdict == Verdict::Pass {
             continue;
         }
-        let troubles = drill.troubles();
-        let oracle = troubles.first().map_or("stage", |f| f.oracle.as_str());
+        let problems = drill.problems();
+        let oracle = problems.first().map_or("stage", |f| f.oracle.as_str());
         let key = (Reverse(drill.verdict), &*drill.scenario, oracle);
         groups.entry(key).or_default().push(drill);
     }
@@ -62,7 +62,7 @@ pub fn without_reason(smallest: &Smallest, oracle: &str) -> String {
 #[must_use]
 pub fn reason(drill: &Drill<'_>) -> String {
     drill
-        .troubles()
+        .problems()
         .first()
         .map_or("a stage that nothing looked at", |f| &*f.reason)
         .to_owned()

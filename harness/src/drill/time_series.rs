@@ -1,4 +1,4 @@
-//! The course of a drill: what a report draws of it. Nothing here judges, and no oracle reads it.
+//! The time series of a drill: what a report draws of it. Nothing here judges, and no oracle reads it.
 //!
 //! It takes some 20 kB, so many drills at once keep it of their representatives only (see `runner`).
 
@@ -14,7 +14,7 @@ use crate::worlds::Plan;
 /// What a report draws of one drill. Instants are milliseconds since the drill began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Course {
+pub struct TimeSeries {
     /// What the scenario is about, in its own words.
     pub description: String,
     /// Release before.
@@ -39,7 +39,7 @@ pub struct Course {
     pub trigger: Option<String>,
     /// When the clients saw recovery.
     pub recovered_ms: Option<Ms>,
-    /// When the executor gave up and called a person.
+    /// When the executor gave up and paged a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gave_up_ms: Option<Ms>,
     /// When the drill ended.
@@ -135,7 +135,7 @@ impl Seconds {
     }
 }
 
-impl Course {
+impl TimeSeries {
     /// The course of the drill of `plan` that left `evidence`; `faults` as in
     /// [`DrillResult::faults`](super::DrillResult::faults).
     #[must_use]

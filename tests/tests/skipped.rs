@@ -24,9 +24,9 @@ fn budget(name: &str, to: &str) -> String {
     format!("{head}{}{to}{}", &tail[..begin], &tail[end..])
 }
 
-/// How many of the candidate's drills are spared, of all. Each is performed, and must be as was said.
+/// How many of the candidate's drills are skipped, of all. Each is performed, and must be as was said.
 #[track_caller]
-fn spared(candidate: &str, names: &[&str]) -> (u64, u64) {
+fn skipped(candidate: &str, names: &[&str]) -> (u64, u64) {
     let (old, new) = (side(BUILT_IN), side(candidate));
     let scenarios = scenarios(names);
     let stop = AtomicBool::new(false);
@@ -51,24 +51,24 @@ fn spared(candidate: &str, names: &[&str]) -> (u64, u64) {
             assert_eq!(*said, is, "{}, seed {seed}", scenario.name);
         }
     }
-    let spared = pairs.spared(&old, &new, &scenarios, SEEDS);
-    assert_eq!(spared.mismatch, None);
+    let skipped = pairs.skipped(&old, &new, &scenarios, SEEDS);
+    assert_eq!(skipped.mismatch, None);
     let all = scenarios.len() as u64 * (SEEDS.end - SEEDS.start);
-    assert_eq!(pairs.performed(), 2 * all - spared.spared);
-    (spared.spared, all)
+    assert_eq!(pairs.performed(), 2 * all - skipped.skipped);
+    (skipped.skipped, all)
 }
 
 #[test]
 fn a_budget_that_nothing_comes_near_changes_no_drill() {
     // All but the sample, and where something had to be tried again.
-    let (spared, all) = spared(&budget("rollout-status", "20s"), &SCENARIOS);
-    assert!(spared * 3 >= all * 2, "{spared} of {all}");
+    let (skipped, all) = skipped(&budget("rollout-status", "20s"), &SCENARIOS);
+    assert!(skipped * 3 >= all * 2, "{skipped} of {all}");
 }
 
 #[test]
 fn a_budget_near_what_it_takes_is_drilled_where_it_may_matter() {
-    let (spared, all) = spared(&budget("rollout-status", "7s"), &SCENARIOS);
-    assert!(spared > 0 && spared < all, "{spared} of {all}");
+    let (skipped, all) = skipped(&budget("rollout-status", "7s"), &SCENARIOS);
+    assert!(skipped > 0 && skipped < all, "{skipped} of {all}");
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn a_step_that_is_not_in_the_plan_changes_no_drill() {
         "executor-killed",
         "unreachable",
     ];
-    let (spared, all) = spared(&without_step(BUILT_IN, "replay-orders"), &drills);
-    assert!(spared * 3 >= all * 2, "{spared} of {all}");
+    let (skipped, all) = skipped(&without_step(BUILT_IN, "replay-orders"), &drills);
+    assert!(skipped * 3 >= all * 2, "{skipped} of {all}");
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn what_is_done_otherwise_is_drilled() {
         changed("rto: 300s", "rto: 290s"),
         changed("validation-window: 1h", "validation-window: 2h"),
     ] {
-        assert_eq!(spared(&candidate, &["latency-regression"]).0, 0);
+        assert_eq!(skipped(&candidate, &["latency-regression"]).0, 0);
     }
 }
 
 #[test]
 fn under_faults_no_budget_is_believed_not_to_matter() {
     let faults = ["api-throttling", "unreachable"];
-    let (spared, _) = spared(&budget("rollout-status", "20s"), &faults);
-    assert_eq!(spared, 0);
+    let (skipped, _) = skipped(&budget("rollout-status", "20s"), &faults);
+    assert_eq!(skipped, 0);
 }

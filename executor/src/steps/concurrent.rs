@@ -2,7 +2,7 @@
 //!
 //! A template that is not the recorded one, a pause and a scaling down are told apart, as each has a cure of its own
 //! (`phases/carry_out`). Another release of a service that is left alone has none: nobody has tried what runs then
-//! together, so a person is called.
+//! together, so a person is paged.
 
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::Deployment;

@@ -34,12 +34,12 @@ const AHEAD: Duration = Duration::from_millis(500);
 
 /// Two runbooks that differ at most from the plan on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Likeness<'a> {
+pub(super) struct Equivalence<'a> {
     baseline: &'a Runbook,
     candidate: &'a Runbook,
 }
 
-impl<'a> Likeness<'a> {
+impl<'a> Equivalence<'a> {
     /// `None`: they differ before there is a plan already.
     pub(super) fn of(baseline: &'a Side, candidate: &'a Side) -> Option<Self> {
         let (old, new) = (&*baseline.canonical, &*candidate.canonical);

@@ -12,14 +12,14 @@ const PROOF: &str = "error-rate";
 
 /// What one drill took, in ms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+pub struct StepDurations {
     /// From the trigger to recovery, as the clients saw it; `None`: they did not.
     pub rto_ms: Option<Ms>,
     /// Name and service of each step up to the proof, from the end of the one before it (the first: from the trigger) to its own.
     pub steps: Vec<(String, Ms)>,
 }
 
-impl Pace {
+impl StepDurations {
     /// Of a drill.
     #[must_use]
     pub fn of(evidence: &Evidence, timeline: &[Entry]) -> Self {
@@ -58,7 +58,7 @@ fn steps(timeline: &[Entry], trigger: Ms) -> Vec<(String, Ms)> {
 /// Median and worst of something in both worlds, in ms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// What: the RTO, or a step.
+    /// What: the recovery time, or a step.
     pub what: String,
     /// How often it was measured on the cluster.
     pub kind_count: usize,
@@ -87,14 +87,23 @@ impl Row {
     }
 }
 
-/// The RTO, and each step in the order in which the cluster's drills went through it, then those of the simulation alone.
+/// The recovery time, and each step in the order in which the cluster's drills went through it, then those of the simulation alone.
 #[must_use]
-pub fn compare(kind: &[Pace], sim: &[Pace]) -> Vec<Row> {
-    let rto = |paces: &[Pace]| paces.iter().filter_map(|pace| pace.rto_ms).collect();
-    let mut rows = vec![Row::new("RTO", rto(kind), rto(sim))];
+pub fn compare(kind: &[StepDurations], sim: &[StepDurations]) -> Vec<Row> {
+    let rto = |paces: &[StepDurations]| {
+        paces
+            .iter()
+            .filter_map(|durations| durations.rto_ms)
+            .collect()
+    };
+    let mut rows = vec![Row::new("recovery time", rto(kind), rto(sim))];
     let (of_kind, of_sim) = (by_step(kind), by_step(sim));
     let mut order: Vec<&String> = Vec::new();
-    for (step, _) in kind.iter().chain(sim).flat_map(|pace| &pace.steps) {
+    for (step, _) in kind
+        .iter()
+        .chain(sim)
+        .flat_map(|durations| &durations.steps)
+    {
         if !order.contains(&step) {
             order.push(step);
         }
@@ -108,9 +117,9 @@ pub fn compare(kind: &[Pace], sim: &[Pace]) -> Vec<Row> {
     rows
 }
 
-fn by_step(paces: &[Pace]) -> BTreeMap<&String, Vec<Ms>> {
+fn by_step(paces: &[StepDurations]) -> BTreeMap<&String, Vec<Ms>> {
     let mut by_step: BTreeMap<&String, Vec<Ms>> = BTreeMap::new();
-    for (step, took) in paces.iter().flat_map(|pace| &pace.steps) {
+    for (step, took) in paces.iter().flat_map(|durations| &durations.steps) {
         by_step.entry(step).or_default().push(*took);
     }
     by_step
@@ -156,7 +165,7 @@ mod tests {
 
     #[test]
     fn rows_come_in_the_clusters_order_with_both_medians() {
-        let pace = |rto, steps: &[(&str, Ms)]| Pace {
+        let durations = |rto, steps: &[(&str, Ms)]| StepDurations {
             rto_ms: rto,
             steps: steps
                 .iter()
@@ -164,14 +173,14 @@ mod tests {
                 .collect(),
         };
         let kind = [
-            pace(Some(4_000), &[("undo", 40), ("rollout", 3_000)]),
-            pace(Some(6_000), &[("undo", 60), ("rollout", 5_000)]),
-            pace(None, &[("undo", 50)]),
+            durations(Some(4_000), &[("undo", 40), ("rollout", 3_000)]),
+            durations(Some(6_000), &[("undo", 60), ("rollout", 5_000)]),
+            durations(None, &[("undo", 50)]),
         ];
-        let sim = [pace(Some(5_500), &[("plan", 1), ("undo", 55)])];
+        let sim = [durations(Some(5_500), &[("plan", 1), ("undo", 55)])];
         let rows = compare(&kind, &sim);
         let names: Vec<&str> = rows.iter().map(|row| row.what.as_str()).collect();
-        assert_eq!(names, ["RTO", "undo", "rollout", "plan"]);
+        assert_eq!(names, ["recovery time", "undo", "rollout", "plan"]);
         assert_eq!(rows[0].kind, Some((5_000, 6_000)));
         assert_eq!((rows[0].kind_count, rows[0].permille()), (2, Some(1_100)));
         assert_eq!(

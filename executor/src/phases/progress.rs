@@ -11,7 +11,7 @@ use crate::steps::Facts;
 
 /// How far this host knows that the rollback has come.
 #[derive(Debug, Default)]
-pub(super) struct Course(Mutex<Option<Known>>);
+pub(super) struct Progress(Mutex<Option<Known>>);
 
 #[derive(Clone, Debug)]
 struct Known {
@@ -22,7 +22,7 @@ struct Known {
     outcome: Option<Outcome>,
 }
 
-impl Course {
+impl Progress {
     /// Notes where it stands.
     pub(super) fn note(&self, plan: &Plan, facts: &Facts, state: &State) {
         *self.lock() = Some(Known {
