@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::worlds::{Plan, Until};
+use firedrill::worlds::{DrillPlan, Until};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,7 +29,7 @@ fn whole_drills(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(scenario, word), |b| {
                 b.iter(|| {
                     seed += 1;
-                    let plan = Plan {
+                    let plan = DrillPlan {
                         until,
                         ..benches::plan(scenario, seed)
                     };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use firedrill::scenario::Scenario;
-use firedrill::worlds::{Plan, Until};
+use firedrill::worlds::{DrillPlan, Until};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
@@ -113,7 +113,7 @@ chance = "33%"
 fn drill(name: &str, change: impl FnOnce(&mut Scenario)) -> u64 {
     let plan = crate::plan(name, SEED);
     let scenario = Scenario::clone(&plan.scenario).with(change);
-    let plan = Plan {
+    let plan = DrillPlan {
         scenario: Arc::new(scenario),
         until: Until::Duration,
         ..plan

@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use firedrill::runbooks::LoadedRunbook;
 use firedrill::scenario::catalogue;
-use firedrill::worlds::{Plan, Until, WorldKind};
+use firedrill::worlds::{DrillPlan, Until, WorldKind};
 
 /// A drill of the built-in scenario `name` with `seed`, by the built-in runbook.
 ///
 /// # Panics
 /// If the built-in scenario or runbook is broken: then nothing can be measured.
 #[must_use]
-pub fn plan(name: &str, seed: u64) -> Plan {
+pub fn plan(name: &str, seed: u64) -> DrillPlan {
     let runbook = LoadedRunbook::built_in().expect("the built-in runbook loads");
     let scenario = catalogue::built_in(name, &runbook.triggers())
         .expect("the scenario is built in")
         .expect("the scenario loads");
-    Plan {
+    DrillPlan {
         world: WorldKind::Sim,
         scenario: Arc::new(scenario),
         runbook,

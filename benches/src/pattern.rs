@@ -20,7 +20,7 @@ use sim::rng::Rng;
 use sim::time::Micros;
 use sim::workload::{ContainerStart, Workload as _};
 use sim_exchange::database::trade_content;
-use sim_exchange::{Exchange, ExchangeConfig};
+use sim_exchange::{ExchangeConfig, SimulatedExchange};
 
 /// Requests of a whole drill: 15 minutes at 200 a second.
 pub const REQUESTS: u64 = 180_000;
@@ -114,7 +114,7 @@ impl Pattern {
     #[must_use]
     pub fn of(requests: u64, seed: u64) -> Self {
         let config = ExchangeConfig::default();
-        let genesis = Exchange::new(config, seed)
+        let genesis = SimulatedExchange::new(config, seed)
             .database()
             .ledger()
             .state()
@@ -152,8 +152,8 @@ impl Pattern {
 /// each request and its way through the network, keeps what every client saw, counts and times for a scrape, writes
 /// an order log and a ledger, and folds everything into a fingerprint.
 #[must_use]
-pub fn ours(requests: u64, seed: u64) -> Exchange {
-    let mut exchange = Exchange::new(ExchangeConfig::default(), seed);
+pub fn ours(requests: u64, seed: u64) -> SimulatedExchange {
+    let mut exchange = SimulatedExchange::new(ExchangeConfig::default(), seed);
     for app in ["gateway", "matching"] {
         let container = ContainerStart {
             namespace: NAMESPACE.to_owned(),

@@ -12,7 +12,7 @@ use crate::command::{CloseReason, Command, Event, EventSink, Failure, Outcome, R
 use crate::index::OrderIndex;
 use crate::ledger::Ledger;
 use crate::market::MarketSpec;
-use crate::release::{Build, Fault};
+use crate::release::{Build, Defect};
 use crate::types::{
     AccountId, Amount, AssetId, MarketId, OrderId, Price, Qty, Seq, Side, StableHash, Tif, TradeId,
     Work,
@@ -357,7 +357,7 @@ impl Exchange {
         if !crosses {
             return None;
         }
-        if self.build.has(Fault::PriorityInversion) {
+        if self.build.has(Defect::PriorityInversion) {
             return book.back(side);
         }
         book.front(side)
@@ -409,7 +409,7 @@ impl Exchange {
         if qty == maker.remaining {
             events.push(closed(maker.id, maker.account, Qty(0), CloseReason::Filled));
         }
-        if self.build.has(Fault::UnstableHash) {
+        if self.build.has(Defect::UnstableHash) {
             // The defect: something of the process (an address, a clock) gets into the state.
             let mut hash = StableHash::from_digest(self.stamp);
             hash.word(self.instance);
@@ -439,7 +439,7 @@ impl Exchange {
         let base = Amount(spec.base_amount(trade.qty));
         self.ledger.settle(seller, buyer, spec.base, base);
         let faulty = trade.id.0.is_multiple_of(FAULTY_SETTLEMENT_EVERY);
-        let paid = if self.build.has(Fault::Misdirected) && faulty {
+        let paid = if self.build.has(Defect::Misdirected) && faulty {
             // The defect: an index that is off by one.
             AccountId((seller.0 + 1) % self.ledger.accounts())
         } else {
@@ -450,7 +450,7 @@ impl Exchange {
         self.ledger.fee_from_free(seller, spec.quote, seller_fee);
         self.ledger
             .release(buyer, spec.quote, freed - cost - buyer_fee);
-        if self.build.has(Fault::DoubleCredit) && faulty {
+        if self.build.has(Defect::DoubleCredit) && faulty {
             // The defect: a retried settlement is taken for a new one, and only its credit goes through.
             self.ledger.credit_without_debit(seller, spec.quote, cost);
         }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::command::{Command, Reject};
 use crate::market::MarketSpec;
-use crate::release::{Build, Fault};
+use crate::release::{Build, Defect};
 use crate::types::Work;
 
 /// Work of reading a request.
@@ -186,7 +186,7 @@ pub struct Gateway {
     /// Requests admitted since the pod's start.
     admitted: u64,
     /// What is wrong with this very process.
-    fault: Option<Fault>,
+    fault: Option<Defect>,
     /// Requests that reached the place of [`Gateway::fault`], if it is one of the request path.
     met: u64,
 }
@@ -250,13 +250,13 @@ impl Gateway {
     #[inline]
     fn pass_on(&mut self) -> Decision {
         match self.fault {
-            Some(Fault::FailsOneIn(one_in)) => {
+            Some(Defect::FailsOneIn(one_in)) => {
                 self.met += 1;
                 if self.met.is_multiple_of(u64::from(one_in)) {
                     return Decision::Broken;
                 }
             }
-            Some(Fault::LosesOfTen(lost)) => {
+            Some(Defect::LosesOfTen(lost)) => {
                 self.met += 1;
                 if self.met % 10 < u64::from(lost) {
                     return Decision::Lost;
@@ -294,7 +294,7 @@ impl Gateway {
     /// Whether a request with this id was here a moment ago; remembers it if not.
     #[inline]
     fn seen(&mut self, id: u64, work: &mut Work) -> bool {
-        let slot = if self.fault == Some(Fault::SlowPath) {
+        let slot = if self.fault == Some(Defect::SlowPath) {
             let listed = self.admitted.min(SLOW_PATH_RETENTION);
             work.0 += listed * SLOW_PATH_UNITS_PER_ENTRY;
             // No early exit, as in the release.

@@ -214,7 +214,7 @@ impl Ledger {
     }
 
     /// Half an entry: a credit without its debit. No correct code calls it; it is what
-    /// [`Fault::DoubleCredit`](crate::release::Fault::DoubleCredit) does.
+    /// [`Defect::DoubleCredit`](crate::release::Defect::DoubleCredit) does.
     pub(crate) fn credit_without_debit(
         &mut self,
         payee: AccountId,

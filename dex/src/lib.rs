@@ -36,4 +36,4 @@ pub use causes::with_causes;
 pub use command::{Command, Event, Failure, Fill, Outcome, Reject, Trade};
 pub use exchange::Exchange;
 pub use order_log::{LogEntry, OrderLog};
-pub use release::{Build, Fault, Release, SchemaVersion, Service};
+pub use release::{Build, Defect, Release, SchemaVersion, Service};

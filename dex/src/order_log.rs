@@ -231,7 +231,7 @@ pub fn replay_into(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::Fault;
+    use crate::release::Defect;
     use crate::testing::{History, genesis, matching, place};
     use crate::types::AccountId;
 
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn builds_that_match_differently_disagree_without_a_stop() {
-        let history = History::new(genesis(Some(Fault::PriorityInversion), 10)).drive(2_000, 1);
+        let history = History::new(genesis(Some(Defect::PriorityInversion), 10)).drive(2_000, 1);
         let good = history.from.clone().under(matching(None), 0);
         let (replayed, refused) = replay_into(good, history.log.entries(), &mut Vec::new());
         assert!(

@@ -6,7 +6,7 @@ use crate::command::{Command, Outcome};
 use crate::exchange::{AMPLE_DEPOSIT, Exchange};
 use crate::invariants;
 use crate::order_log::{OrderLog, replay};
-use crate::release::{Fault, SchemaVersion};
+use crate::release::{Defect, SchemaVersion};
 use crate::risk::Reconciler;
 use crate::rows::{decode, encode};
 use crate::testing::{History, matching};
@@ -58,7 +58,7 @@ fn deposit() -> impl Strategy<Value = Amount> {
     ]
 }
 
-fn run(fault: Option<Fault>, deposit: Amount, commands: &[Command]) -> History {
+fn run(fault: Option<Defect>, deposit: Amount, commands: &[Command]) -> History {
     let mut history = History::new(Exchange::genesis(matching(fault), ACCOUNTS, 2, deposit));
     for command in commands {
         history.send(*command);
@@ -114,7 +114,7 @@ proptest! {
     #[test]
     fn double_credit_breaks_conservation_and_nothing_else(commands in commands()) {
         let good = run(None, AMPLE_DEPOSIT, &commands);
-        let bad = run(Some(Fault::DoubleCredit), AMPLE_DEPOSIT, &commands);
+        let bad = run(Some(Defect::DoubleCredit), AMPLE_DEPOSIT, &commands);
         prop_assert_eq!(&good.events, &bad.events);
         prop_assert_eq!(invariants::locked_is_reserved(&bad.exchange), []);
         prop_assert_eq!(invariants::conserved(&bad.exchange).is_empty(), good.trades().len() < 16);
@@ -125,7 +125,7 @@ proptest! {
 
     #[test]
     fn priority_inversion_breaks_priority_and_nothing_else(commands in commands()) {
-        let bad = run(Some(Fault::PriorityInversion), AMPLE_DEPOSIT, &commands);
+        let bad = run(Some(Defect::PriorityInversion), AMPLE_DEPOSIT, &commands);
         prop_assert_eq!(invariants::state(&bad.exchange), []);
         prop_assert_eq!(invariants::deterministic(&bad.from, bad.log.entries()), None);
         let good = run(None, AMPLE_DEPOSIT, &commands);
@@ -135,7 +135,7 @@ proptest! {
 
     #[test]
     fn an_unstable_hash_breaks_determinism_and_nothing_else(commands in commands()) {
-        let bad = run(Some(Fault::UnstableHash), AMPLE_DEPOSIT, &commands);
+        let bad = run(Some(Defect::UnstableHash), AMPLE_DEPOSIT, &commands);
         let good = run(None, AMPLE_DEPOSIT, &commands);
         prop_assert_eq!(&good.events, &bad.events);
         prop_assert_eq!(invariants::state(&bad.exchange), []);

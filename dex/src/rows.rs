@@ -10,7 +10,7 @@ use crate::book::Resting;
 use crate::exchange::Exchange;
 use crate::ledger::{Balance, Ledger, Venue};
 use crate::market::MarketSpec;
-use crate::release::{Build, Fault, SchemaVersion};
+use crate::release::{Build, Defect, SchemaVersion};
 use crate::types::{AccountId, Amount, AssetId, MarketId, Seq, TradeId};
 
 /// Value of an amount's column.
@@ -295,7 +295,7 @@ fn decimal(
 
 /// The exchange that `reader` loads from rows.
 ///
-/// A reader with [`Fault::DecimalDecode`] loads, but the requests of accounts whose free quote balance its
+/// A reader with [`Defect::DecimalDecode`] loads, but the requests of accounts whose free quote balance its
 /// request path cannot decode will fail ([`Failure::AccountUndecodable`](crate::command::Failure)).
 ///
 /// # Errors
@@ -315,7 +315,7 @@ pub fn decode(reader: &Build, rows: &Rows) -> Result<Exchange, DecodeError> {
             free: read(reader, row.asset, "balances", "free", &row.free)?,
             locked: read(reader, row.asset, "balances", "locked", &row.locked)?,
         });
-        if reader.has(Fault::DecimalDecode)
+        if reader.has(Defect::DecimalDecode)
             && row.asset == AssetId(0)
             && matches!(&row.free, Column::Text(text) if !request_path_accepts(text))
         {

@@ -3,18 +3,18 @@
 use crate::command::{Command, Event, Outcome, Trade};
 use crate::exchange::{AMPLE_DEPOSIT, Exchange};
 use crate::order_log::OrderLog;
-use crate::release::{Build, Fault, Service};
+use crate::release::{Build, Defect, Service};
 use crate::types::{AccountId, MarketId, OrderId, Price, Qty, Seq, Side, Tif};
 
 /// The stable matching build, or the same with a fault.
-pub(crate) fn matching(fault: Option<Fault>) -> Build {
+pub(crate) fn matching(fault: Option<Defect>) -> Build {
     fault.map_or(Build::stable(Service::Matching), |f| {
         Build::with_fault(Service::Matching, f)
     })
 }
 
 /// An amply funded exchange with two markets.
-pub(crate) fn genesis(fault: Option<Fault>, accounts: u32) -> Exchange {
+pub(crate) fn genesis(fault: Option<Defect>, accounts: u32) -> Exchange {
     Exchange::genesis(matching(fault), accounts, 2, AMPLE_DEPOSIT)
 }
 

@@ -4,7 +4,7 @@ use crate::runbook::Condition;
 
 /// What a query's result says about a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum ConditionVerdict {
     /// It holds.
     Holds,
     /// It does not hold.
@@ -14,31 +14,31 @@ pub(crate) enum Verdict {
 }
 
 /// A gate: every series must satisfy the condition; one that does not refutes it, whatever the others lack.
-pub(crate) fn all(values: &[f64], condition: Condition) -> Verdict {
+pub(crate) fn all(values: &[f64], condition: Condition) -> ConditionVerdict {
     let answers: Vec<Option<bool>> = values.iter().map(|value| condition.holds(*value)).collect();
     if answers.contains(&Some(false)) {
-        Verdict::Refuted
+        ConditionVerdict::Refuted
     } else if answers.is_empty() || answers.contains(&None) {
-        Verdict::Unknown
+        ConditionVerdict::Unknown
     } else {
-        Verdict::Holds
+        ConditionVerdict::Holds
     }
 }
 
 /// A trigger: one series that satisfies the condition is enough. The value that decided comes along.
-pub(crate) fn any(values: &[f64], condition: Condition) -> (Verdict, Option<f64>) {
+pub(crate) fn any(values: &[f64], condition: Condition) -> (ConditionVerdict, Option<f64>) {
     if let Some(value) = values
         .iter()
         .find(|value| condition.holds(**value) == Some(true))
     {
-        return (Verdict::Holds, Some(*value));
+        return (ConditionVerdict::Holds, Some(*value));
     }
     let known = values
         .iter()
         .find(|value| condition.holds(**value) == Some(false));
     match known {
-        Some(value) => (Verdict::Refuted, Some(*value)),
-        None => (Verdict::Unknown, None),
+        Some(value) => (ConditionVerdict::Refuted, Some(*value)),
+        None => (ConditionVerdict::Unknown, None),
     }
 }
 
@@ -55,7 +55,7 @@ pub fn show_value(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, all, any, show_value};
+    use super::{ConditionVerdict, all, any, show_value};
     use crate::runbook::{Condition, Operator};
 
     const BELOW_ONE: Condition = Condition {
@@ -66,13 +66,13 @@ mod tests {
     #[test]
     fn gates() {
         for (values, verdict) in [
-            (&[][..], Verdict::Unknown),
-            (&[f64::NAN], Verdict::Unknown),
-            (&[0.0], Verdict::Holds),
-            (&[0.0, f64::NAN], Verdict::Unknown),
-            (&[2.0, f64::NAN], Verdict::Refuted),
-            (&[0.0, 1.0], Verdict::Refuted),
-            (&[f64::NEG_INFINITY], Verdict::Holds),
+            (&[][..], ConditionVerdict::Unknown),
+            (&[f64::NAN], ConditionVerdict::Unknown),
+            (&[0.0], ConditionVerdict::Holds),
+            (&[0.0, f64::NAN], ConditionVerdict::Unknown),
+            (&[2.0, f64::NAN], ConditionVerdict::Refuted),
+            (&[0.0, 1.0], ConditionVerdict::Refuted),
+            (&[f64::NEG_INFINITY], ConditionVerdict::Holds),
         ] {
             assert_eq!(all(values, BELOW_ONE), verdict, "{values:?}");
         }
@@ -96,12 +96,18 @@ mod tests {
 
     #[test]
     fn triggers() {
-        assert_eq!(any(&[], BELOW_ONE), (Verdict::Unknown, None));
-        assert_eq!(any(&[f64::NAN], BELOW_ONE), (Verdict::Unknown, None));
+        assert_eq!(any(&[], BELOW_ONE), (ConditionVerdict::Unknown, None));
+        assert_eq!(
+            any(&[f64::NAN], BELOW_ONE),
+            (ConditionVerdict::Unknown, None)
+        );
         assert_eq!(
             any(&[f64::NAN, 3.0], BELOW_ONE),
-            (Verdict::Refuted, Some(3.0))
+            (ConditionVerdict::Refuted, Some(3.0))
         );
-        assert_eq!(any(&[3.0, 0.5], BELOW_ONE), (Verdict::Holds, Some(0.5)));
+        assert_eq!(
+            any(&[3.0, 0.5], BELOW_ONE),
+            (ConditionVerdict::Holds, Some(0.5))
+        );
     }
 }

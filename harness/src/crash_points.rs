@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::drill::DrillResult;
 use crate::scenario::{Crash, CrashSide, Scenario};
 use crate::verdict::Verdict;
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 
 /// How long after the executor's death another host takes over.
 const RESUME_AFTER: Duration = Duration::from_secs(1);
 
 /// The drill of `plan` once for each of the `requests` that the executor makes from the trigger on, and each side of it: there
 /// the executor is killed, and another host resumes.
-pub fn all(plan: &Plan, requests: u64) -> impl Iterator<Item = Plan> {
+pub fn all(plan: &DrillPlan, requests: u64) -> impl Iterator<Item = DrillPlan> {
     let sides = [CrashSide::Before, CrashSide::After];
     (1..=requests).flat_map(move |request| {
         sides.map(|side| {
@@ -24,7 +24,7 @@ pub fn all(plan: &Plan, requests: u64) -> impl Iterator<Item = Plan> {
                 resume_after: RESUME_AFTER,
             };
             let killed = Scenario::clone(&plan.scenario).with(|s| s.crash = Some(crash));
-            Plan {
+            DrillPlan {
                 scenario: Arc::new(killed),
                 ..plan.clone()
             }

@@ -45,9 +45,9 @@ pub struct Evidence {
     /// Looks at the ledger's invariants, in the order of time.
     pub probes: Vec<Probe>,
     /// Acknowledged orders against those present at the end.
-    pub orders: Books,
+    pub orders: Acknowledgements,
     /// Acknowledged trades against those present at the end.
-    pub trades: Books,
+    pub trades: Acknowledgements,
     /// Orders at the end that no client holds an acknowledgement for.
     pub unclaimed: Unclaimed,
     /// The ledger at the end, beside what the prior release's engine makes of the order log; `None`: it could not be read.
@@ -177,18 +177,18 @@ pub struct Probe {
 
 /// What was acknowledged, against what is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Books {
+pub struct Acknowledgements {
     /// What clients hold an acknowledgement for.
-    pub acknowledged: Vec<Entry>,
+    pub acknowledged: Vec<BookEntry>,
     /// What the database holds at the end.
-    pub present: Vec<Entry>,
+    pub present: Vec<BookEntry>,
 }
 
 /// Orders in the order log that no client holds an acknowledgement for, against those that one may have sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unclaimed {
     /// Orders in the log whose acknowledgement no client holds.
-    pub present: Vec<Entry>,
+    pub present: Vec<BookEntry>,
     /// Content of each order that a client sent without learning whether it was taken or refused.
     pub unanswered: Vec<u64>,
 }
@@ -211,14 +211,14 @@ pub struct PodLog {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recoverable {
     /// Orders that only the log of a ledger that was set aside holds.
-    pub orders: Vec<Entry>,
+    pub orders: Vec<BookEntry>,
     /// Trades that the replay makes.
-    pub trades: Vec<Entry>,
+    pub trades: Vec<BookEntry>,
 }
 
 /// An order or a trade: its id and a hash of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct BookEntry {
     /// Id.
     pub id: u64,
     /// Hash of the content.
@@ -253,7 +253,7 @@ pub struct ExecutorSaid {
     /// The trigger that its watch reported.
     pub trigger: Option<TriggerSaid>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: ExecutorOutcome,
     /// When it says the exchange had recovered.
     pub recovered_ms: Option<Ms>,
     /// When it ended, by the harness's clock; `None`: it had not.
@@ -270,19 +270,19 @@ impl ExecutorSaid {
     /// Whether it paged a person.
     #[must_use]
     pub fn called(&self) -> bool {
-        matches!(self.outcome, Outcome::Escalated(_))
+        matches!(self.outcome, ExecutorOutcome::Escalated(_))
     }
 
     /// It paged a person while nothing is rolled back.
     pub(crate) fn calls(&mut self, why: String, at_ms: Ms) {
-        self.outcome = Outcome::Escalated(why);
+        self.outcome = ExecutorOutcome::Escalated(why);
         self.ended_ms = Some(at_ms);
     }
 
     /// It watches no longer, and no trigger has fired.
     pub(crate) fn saw_nothing(&mut self, why: &str) {
         if !self.called() {
-            self.outcome = Outcome::NothingToDo(why.to_owned());
+            self.outcome = ExecutorOutcome::NothingToDo(why.to_owned());
         }
     }
 
@@ -307,7 +307,7 @@ pub struct TriggerSaid {
 
 /// How the executor ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExecutorOutcome {
     /// It claims recovery.
     Recovered,
     /// It paged a person.
@@ -384,8 +384,8 @@ impl Evidence {
             end_ms: 0,
             seconds: Vec::new(),
             probes: Vec::new(),
-            orders: Books::default(),
-            trades: Books::default(),
+            orders: Acknowledgements::default(),
+            trades: Acknowledgements::default(),
             unclaimed: Unclaimed::default(),
             reckoning: None,
             writes: None,
@@ -427,7 +427,7 @@ impl Evidence {
             files: BTreeMap::new(),
             executor: ExecutorSaid {
                 trigger: None,
-                outcome: Outcome::NothingToDo("it was never started".to_owned()),
+                outcome: ExecutorOutcome::NothingToDo("it was never started".to_owned()),
                 recovered_ms: None,
                 ended_ms: None,
                 path: Path::None,

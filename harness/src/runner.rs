@@ -9,7 +9,7 @@ use crate::drill::time_series::TimeSeries;
 use crate::drill::{self, DrillResult, timeline};
 use crate::report::journal::Skipped;
 use crate::report::representative::{Rank, Representatives};
-use crate::worlds::{Plan, WorldError};
+use crate::worlds::{DrillPlan, WorldError};
 
 /// What came of a run.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct SwarmResult {
 
 /// What takes memory and is kept of few drills.
 type Detail = (
-    Vec<timeline::Entry>,
+    Vec<timeline::TimelineEntry>,
     BTreeMap<String, String>,
     Option<Box<TimeSeries>>,
 );
@@ -35,7 +35,7 @@ type Detail = (
 /// # Errors
 /// The first [`WorldError`], in the order of the plans.
 pub fn run(
-    plans: &[Plan],
+    plans: &[DrillPlan],
     jobs: usize,
     stop: &AtomicBool,
     keep_timelines: bool,
@@ -46,8 +46,8 @@ pub fn run(
 
 /// [`run`], with `perform` for [`drill::run`].
 fn run_by(
-    perform: &(dyn Fn(&Plan) -> Result<DrillResult, WorldError> + Sync),
-    plans: &[Plan],
+    perform: &(dyn Fn(&DrillPlan) -> Result<DrillResult, WorldError> + Sync),
+    plans: &[DrillPlan],
     jobs: usize,
     stop: &AtomicBool,
     keep_timelines: bool,
@@ -155,7 +155,7 @@ mod tests {
     fn an_interrupted_drill_has_no_result_and_ends_the_rest() {
         let built_in = find("good-release").expect("it is built in");
         let scenario = Scenario::parse(built_in.file, built_in.text, &[]).expect("it loads");
-        let plan = Plan {
+        let plan = DrillPlan {
             world: WorldKind::Sim,
             scenario: Arc::new(scenario),
             runbook: LoadedRunbook::built_in().expect("it loads"),
@@ -163,13 +163,13 @@ mod tests {
             until: Until::Held,
             executor: None,
         };
-        let plans: Vec<Plan> = (0..4)
-            .map(|seed| Plan {
+        let plans: Vec<DrillPlan> = (0..4)
+            .map(|seed| DrillPlan {
                 seed,
                 ..plan.clone()
             })
             .collect();
-        let perform = |plan: &Plan| match plan.seed {
+        let perform = |plan: &DrillPlan| match plan.seed {
             1 => Err(WorldError::Interrupted),
             _ => drill::run(plan),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::drill::timeline::Entry;
+use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Evidence, Ms};
 use crate::oracles::recovery;
 use crate::stats::{median, percentile};
@@ -22,7 +22,7 @@ pub struct StepDurations {
 impl StepDurations {
     /// Of a drill.
     #[must_use]
-    pub fn of(evidence: &Evidence, timeline: &[Entry]) -> Self {
+    pub fn of(evidence: &Evidence, timeline: &[TimelineEntry]) -> Self {
         let trigger = evidence.executor.trigger.as_ref().map(|said| said.at_ms);
         let recovered = recovery::recovered_ms(evidence);
         Self {
@@ -35,8 +35,8 @@ impl StepDurations {
 }
 
 /// The executor ends one step before it begins the next, so the ends alone say it all.
-fn steps(timeline: &[Entry], trigger: Ms) -> Vec<(String, Ms)> {
-    let ends = |entry: &&Entry| {
+fn steps(timeline: &[TimelineEntry], trigger: Ms) -> Vec<(String, Ms)> {
+    let ends = |entry: &&TimelineEntry| {
         entry.who == "executor"
             && entry.at_ms >= trigger
             && !["watch", "run", "note", "retry", "end", ""].contains(&entry.step.as_str())
@@ -129,8 +129,8 @@ fn by_step(paces: &[StepDurations]) -> BTreeMap<&String, Vec<Ms>> {
 mod tests {
     use super::*;
 
-    fn entry(at_ms: Ms, step: &str, what: &str) -> Entry {
-        Entry::new(at_ms, "executor", step, what)
+    fn entry(at_ms: Ms, step: &str, what: &str) -> TimelineEntry {
+        TimelineEntry::new(at_ms, "executor", step, what)
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
             entry(100, "run", "begins"),
             entry(130, "lease", "taken, fencing token 1"),
             entry(150, "plan", "application: gateway in 14 steps"),
-            Entry::new(160, "clients", "", "3 × timeout, until 2m 00s"),
+            TimelineEntry::new(160, "clients", "", "3 × timeout, until 2m 00s"),
             entry(170, "undo-app gateway", "done: rolled back"),
             entry(400, "rollout-status gateway", "waits: 1 of 3"),
             entry(900, "rollout-status gateway", "already so: rolled out"),

@@ -76,7 +76,7 @@ pub trait Rule: Send {
 
 /// On which side of its effect a request's sender dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
+pub enum EffectSide {
     /// The request never takes effect.
     Before,
     /// The request takes effect and the sender never learns of it.
@@ -149,7 +149,7 @@ impl Default for FabricTimings {
 
 struct CrashPoint {
     number: u64,
-    side: Side,
+    side: EffectSide,
     signal: Option<oneshot::Sender<()>>,
 }
 
@@ -187,7 +187,7 @@ pub(crate) struct Passage {
     pub(crate) out: Micros,
     pub(crate) back: Micros,
     pub(crate) fate: Option<Fate>,
-    pub(crate) crash: Option<Side>,
+    pub(crate) crash: Option<EffectSide>,
 }
 
 impl Fabric {
@@ -253,7 +253,12 @@ impl Fabric {
 
     /// Arms a crash point: the receiver resolves when request `number` of `origin` reaches that side.
     /// From then on nothing that `origin` sends arrives.
-    pub fn crash_at(&mut self, origin: &str, number: u64, side: Side) -> oneshot::Receiver<()> {
+    pub fn crash_at(
+        &mut self,
+        origin: &str,
+        number: u64,
+        side: EffectSide,
+    ) -> oneshot::Receiver<()> {
         let (signal, fired) = oneshot::channel();
         self.origin(origin).crash = Some(CrashPoint {
             number,
@@ -281,7 +286,7 @@ impl Fabric {
         let crash = state.crash.as_ref().and_then(|c| match c.side {
             side if c.number == number => Some(side),
             // The dead send nothing.
-            _ if number > c.number => Some(Side::Before),
+            _ if number > c.number => Some(EffectSide::Before),
             _ => None,
         });
         let message = Message {
@@ -329,7 +334,7 @@ impl Fabric {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fabric, FabricTimings, Fate, Message, Rule, Server, Side};
+    use super::{EffectSide, Fabric, FabricTimings, Fate, Message, Rule, Server};
     use crate::rng::Rng;
     use crate::time::Micros;
 
@@ -441,10 +446,13 @@ mod tests {
     #[test]
     fn after_its_crash_point_an_origin_is_dead() {
         let mut f = fabric();
-        let _fired = f.crash_at("a", 2, Side::After);
-        let sides: Vec<Option<Side>> = (0..3)
+        let _fired = f.crash_at("a", 2, EffectSide::After);
+        let sides: Vec<Option<EffectSide>> = (0..3)
             .map(|_| f.admit("a", Server::Kube, "GET", "/", Micros::ZERO).crash)
             .collect();
-        assert_eq!(sides, [None, Some(Side::After), Some(Side::Before)]);
+        assert_eq!(
+            sides,
+            [None, Some(EffectSide::After), Some(EffectSide::Before)]
+        );
     }
 }

@@ -9,7 +9,7 @@ use firedrill::drill::{self, DrillResult};
 use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::scenario::{Scenario, catalogue};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::{Plan, Until, WorldKind};
+use firedrill::worlds::{DrillPlan, Until, WorldKind};
 use jiff::Timestamp;
 use sim::time::Micros;
 use sim_exchange::World;
@@ -26,7 +26,7 @@ pub const SCENARIOS: [&str; 3] = [
 /// # Panics
 /// If either does not load.
 #[must_use]
-pub fn plan(name: &str, seed: u64) -> Plan {
+pub fn plan(name: &str, seed: u64) -> DrillPlan {
     plan_by(name, seed, BUILT_IN)
 }
 
@@ -35,7 +35,7 @@ pub fn plan(name: &str, seed: u64) -> Plan {
 /// # Panics
 /// If either does not load.
 #[must_use]
-pub fn plan_by(name: &str, seed: u64, text: &str) -> Plan {
+pub fn plan_by(name: &str, seed: u64, text: &str) -> DrillPlan {
     let runbook = match LoadedRunbook::parse("changed.md", text) {
         Ok(runbook) => runbook,
         Err(errors) => panic!("the runbook does not load: {errors:?}"),
@@ -43,7 +43,7 @@ pub fn plan_by(name: &str, seed: u64, text: &str) -> Plan {
     let scenario = catalogue::built_in(name, &runbook.triggers())
         .unwrap_or_else(|| panic!("no scenario called {name}"))
         .unwrap_or_else(|error| panic!("scenario {name} does not load: {error:?}"));
-    Plan {
+    DrillPlan {
         world: WorldKind::Sim,
         scenario: Arc::new(scenario),
         runbook,
@@ -58,13 +58,13 @@ pub fn plan_by(name: &str, seed: u64, text: &str) -> Plan {
 /// # Panics
 /// If the simulated world can't be built.
 #[must_use]
-pub fn run(plan: &Plan) -> DrillResult {
+pub fn run(plan: &DrillPlan) -> DrillResult {
     drill::run(plan).expect("the simulated world builds")
 }
 
 /// The same plan with its scenario edited.
 #[must_use]
-pub fn edited(mut plan: Plan, edit: impl FnOnce(&mut Scenario)) -> Plan {
+pub fn edited(mut plan: DrillPlan, edit: impl FnOnce(&mut Scenario)) -> DrillPlan {
     plan.scenario = Arc::new(Scenario::clone(&plan.scenario).with(edit));
     plan
 }
@@ -219,7 +219,7 @@ fn split_at_step<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
 /// # Panics
 /// If the simulated world can't be built, or `act` does not end within the drill.
 pub fn beside<T, Fut>(
-    plan: &Plan,
+    plan: &DrillPlan,
     act: impl Fn(World, Ports) -> Fut + Clone + Send + Sync + 'static,
 ) -> T
 where
@@ -235,7 +235,7 @@ where
 /// # Panics
 /// If the simulated world can't be built, or `act` does not end within the drill.
 pub fn beside_from<T, Fut>(
-    plan: &Plan,
+    plan: &DrillPlan,
     begin: Micros,
     act: impl Fn(World, Ports) -> Fut + Clone + Send + Sync + 'static,
 ) -> T

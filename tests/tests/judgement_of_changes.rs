@@ -4,7 +4,9 @@ use std::sync::atomic::AtomicBool;
 
 use e2e::drills::{SCENARIOS, changed, move_step, scenarios, without_step};
 use firedrill::runbooks::BUILT_IN;
-use firedrill::verify::{Answer, Judgement, Question, Runs, Side, Terms, details, text, verify};
+use firedrill::verify::{
+    Answer, Judgement, Question, RunbookSide, Runs, Terms, details, text, verify,
+};
 use firedrill::worlds::WorldKind;
 
 use Answer::{Adopt, Inconclusive, Reject};
@@ -20,8 +22,8 @@ const TERMS: Terms = Terms {
     shrink_budget: 1,
 };
 
-fn read(text: &str) -> Side {
-    Side::parse("candidate.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
+fn read(text: &str) -> RunbookSide {
+    RunbookSide::parse("candidate.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
 }
 
 fn judged(candidate: &str, names: &[&str], seeds: u64, runs: &mut Runs<'_>) -> Judgement {

@@ -3,10 +3,10 @@
 //! The seeds are those with which a campaign found a runbook whose budgets left no reserve.
 
 use e2e::drills::{assert_passes, edited, plan, run};
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 
 /// The release, trigger and path of the built-in scenario `of` under the faults of the built-in scenario `under`.
-fn crossed(of: &str, under: &str, seed: u64) -> Plan {
+fn crossed(of: &str, under: &str, seed: u64) -> DrillPlan {
     let faults = plan(under, seed).scenario.faults.clone();
     edited(plan(of, seed), |scenario| scenario.faults = faults)
 }

@@ -9,10 +9,10 @@ use firedrill::drill::{DrillResult, Ending};
 use firedrill::finding::OracleName;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::{Plan, Program};
+use firedrill::worlds::{DrillPlan, Program};
 
 /// A drill of `latency-regression` by the program, which behaves like that.
-fn by_program(how: &str, seed: u64) -> Plan {
+fn by_program(how: &str, seed: u64) -> DrillPlan {
     let program = env!("CARGO_BIN_EXE_outside-executor");
     let executor = Program {
         command: format!("exec '{program}' {how}"),
@@ -20,7 +20,7 @@ fn by_program(how: &str, seed: u64) -> Plan {
         // This program calls none of its tools.
         tools: PathBuf::from("/bin/false"),
     };
-    Plan {
+    DrillPlan {
         executor: Some(Arc::new(executor)),
         ..plan("latency-regression", seed)
     }

@@ -8,10 +8,10 @@ use executor::StepOutcome;
 use executor::runbook::{Mistake, Runbook};
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 
 /// Outcome and words of the steps called `name` in a drill that passes.
-fn steps(plan: &Plan, name: &str) -> Vec<(StepOutcome, String)> {
+fn steps(plan: &DrillPlan, name: &str) -> Vec<(StepOutcome, String)> {
     let result = run(plan);
     assert_passes(&result);
     let steps = result.steps.iter().filter(|step| step.name == name);

@@ -10,7 +10,7 @@ use firedrill::finding::OracleName;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::{Anchor, Expected, Fault, FaultKind, PartsPerMillion, Scenario};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 
 fn told(result: &DrillResult, words: &str) -> bool {
     let mut entries = result.timeline.iter();
@@ -99,7 +99,7 @@ fn on(mut fault: Fault, target: &str) -> Fault {
 }
 
 /// A plan of the scenario with that fault in it.
-fn met_by(name: &str, seed: u64, text: &str, fault: Fault) -> Plan {
+fn met_by(name: &str, seed: u64, text: &str, fault: Fault) -> DrillPlan {
     edited(plan_by(name, seed, text), |scenario| {
         scenario.faults.push(fault);
     })

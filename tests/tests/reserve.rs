@@ -11,7 +11,7 @@ use firedrill::scenario::{
     Anchor, Crash, CrashSide, Expected, Fault, FaultKind, PartsPerMillion, Scenario,
 };
 use firedrill::verdict::Verdict;
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 
 fn fault(kind: FaultKind, step: &str, at: Duration, lasts: Option<Duration>) -> Fault {
     Fault {
@@ -34,7 +34,7 @@ fn on(target: &str, fault: Fault) -> Fault {
 }
 
 /// A plan of the scenario with that fault in it.
-fn met_by(name: &str, seed: u64, fault: Fault, edit: impl FnOnce(&mut Scenario)) -> Plan {
+fn met_by(name: &str, seed: u64, fault: Fault, edit: impl FnOnce(&mut Scenario)) -> DrillPlan {
     edited(plan(name, seed), |scenario| {
         scenario.faults.push(fault);
         edit(scenario);

@@ -12,7 +12,7 @@ use executor::runbook::{COMMANDS, Kind};
 use firedrill::drill::run_decorated;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
@@ -159,7 +159,7 @@ fn is_of_every_rollback(right: &Right) -> bool {
 }
 
 /// Adds what the executor needs in a drill of `plan` to `needed`.
-fn record(plan: &Plan, meddling: Meddling, needed: &mut Needed) {
+fn record(plan: &DrillPlan, meddling: Meddling, needed: &mut Needed) {
     let deployed = Micros::from(plan.scenario.timing.deploy_at);
     let asked: Arc<Mutex<Asked>> = Arc::default();
     let notes = Arc::clone(&asked);

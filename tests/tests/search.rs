@@ -11,7 +11,7 @@ use firedrill::scenario::Scenario;
 use firedrill::search::{
     Fate, Half, Judged, Mutant, Options, Searched, Space, judge, kill, mutants, scenario, search,
 };
-use firedrill::verify::Side;
+use firedrill::verify::RunbookSide;
 
 fn space(text: &str) -> Space {
     Space::new(&LoadedRunbook::parse("changed.md", text).expect("it loads"))
@@ -114,7 +114,7 @@ fn a_call_for_a_person_fails_only_where_recovery_was_possible() {
     );
     let mut recovering = Scenario::clone(&plan.scenario);
     recovering.expect.outcome = firedrill::scenario::Expected::Recovered;
-    let plan = firedrill::worlds::Plan {
+    let plan = firedrill::worlds::DrillPlan {
         scenario: Arc::new(recovering.with(|_| {})),
         ..plan
     };
@@ -128,7 +128,7 @@ fn a_call_for_a_person_fails_only_where_recovery_was_possible() {
 
 #[test]
 fn mutants_are_caught_by_reading_by_rules_and_by_drills() {
-    let baseline = Side::parse("rollback.md", BUILT_IN).expect("it loads");
+    let baseline = RunbookSide::parse("rollback.md", BUILT_IN).expect("it loads");
     let scenarios: Vec<Arc<Scenario>> = ["balance-anomaly", "breaking-migration"]
         .iter()
         .map(|name| plan(name, 0).scenario)

@@ -11,7 +11,7 @@ use firedrill::scenario::{Crash, CrashSide, Scenario};
 use firedrill::search::{
     Catalogue, Corpus, Coverage, Mark, Met, Options, Part, Searched, Space, Start, search_on, write,
 };
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 
 fn options(seed: u64, first: u64, drills: u64, jobs: usize) -> Options {
     Options {
@@ -30,7 +30,7 @@ fn searched(text: &str, options: &Options, start: &Start) -> Searched {
     found.expect("there is something to draw")
 }
 
-fn coverage(plan: &Plan) -> (DrillResult, Coverage) {
+fn coverage(plan: &DrillPlan) -> (DrillResult, Coverage) {
     let result = drill::run(plan).expect("the world builds");
     let coverage = Coverage::of(&plan.scenario, &plan.runbook.runbook, &result);
     (result, coverage)
@@ -40,10 +40,10 @@ fn words(coverage: &Coverage) -> BTreeSet<String> {
     coverage.iter().map(|(met, _)| met.to_string()).collect()
 }
 
-fn changed(name: &str, edit: impl FnOnce(&mut Scenario)) -> Plan {
+fn changed(name: &str, edit: impl FnOnce(&mut Scenario)) -> DrillPlan {
     let plan = plan(name, 1);
     let scenario = Scenario::clone(&plan.scenario).with(edit);
-    Plan {
+    DrillPlan {
         scenario: Arc::new(scenario),
         ..plan
     }

@@ -11,10 +11,10 @@ use firedrill::drill::DrillResult;
 use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::scenario::Scenario;
 use firedrill::verdict::Verdict;
-use firedrill::worlds::{Plan, Until};
+use firedrill::worlds::{DrillPlan, Until};
 
-fn settled(whole: &Plan) -> Plan {
-    Plan {
+fn settled(whole: &DrillPlan) -> DrillPlan {
+    DrillPlan {
         until: Until::Settled,
         ..whole.clone()
     }
@@ -76,7 +76,7 @@ fn a_settled_drill_has_the_fingerprint_of_one_whose_duration_is_its_end() {
         let early = run(&settled(&whole));
         let mut cut = Scenario::clone(&whole.scenario);
         cut.timing.duration = Duration::from_millis(end_ms(&early));
-        let cut = run(&Plan {
+        let cut = run(&DrillPlan {
             scenario: Arc::new(cut),
             ..whole
         });

@@ -4,14 +4,14 @@ use std::sync::atomic::AtomicBool;
 
 use e2e::drills::{SCENARIOS, changed, scenarios, without_step};
 use firedrill::runbooks::BUILT_IN;
-use firedrill::verify::{Brief, Runs, Side};
+use firedrill::verify::{Brief, RunbookSide, Runs};
 use firedrill::worlds::WorldKind;
 
 /// One of them is in the sample that is performed all the same.
 const SEEDS: std::ops::Range<u64> = 13..18;
 
-fn side(text: &str) -> Side {
-    Side::parse("runbook.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
+fn side(text: &str) -> RunbookSide {
+    RunbookSide::parse("runbook.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
 }
 
 /// Step `name` with another budget.

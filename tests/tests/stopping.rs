@@ -8,7 +8,7 @@ use executor::planner::LossKind;
 use executor::runbook::TriggerClass;
 use executor::{Error, Event, Executor, Observer, Options, Outcome, Report};
 use firedrill::runbooks::BUILT_IN;
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 use jiff::Timestamp;
 use sim::time::Micros;
 use tokio_util::sync::CancellationToken;
@@ -202,7 +202,7 @@ fn a_stop_before_the_plan_leaves_nothing_behind() {
 
 /// What `run` comes to if it may lose `allowed`, and what a journal is left to resume.
 fn with_limit(
-    plan: &Plan,
+    plan: &DrillPlan,
     class: TriggerClass,
     allowed: LossKind,
 ) -> (Result<Report, Error>, Option<Error>) {

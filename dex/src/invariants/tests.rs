@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::order_log::LogError;
-use crate::release::Fault;
+use crate::release::Defect;
 use crate::testing::{History, genesis, immediate, matching, place};
 use crate::types::Side::{Buy, Sell};
 
-fn busy(fault: Option<Fault>) -> History {
+fn busy(fault: Option<Defect>) -> History {
     History::new(genesis(fault, 20)).drive(3_000, 11)
 }
 
@@ -175,7 +175,7 @@ fn overfilled_and_empty_orders_are_seen() {
 
 #[test]
 fn being_passed_over_is_seen_by_time_and_by_price() {
-    let mut history = History::new(genesis(Some(Fault::PriorityInversion), 4));
+    let mut history = History::new(genesis(Some(Defect::PriorityInversion), 4));
     history.send(place(0, Sell, 0, 5));
     history.send(place(1, Sell, 0, 5));
     history.send(place(2, Buy, 0, 5));
@@ -270,13 +270,13 @@ fn gaps_and_alterations_are_seen() {
 
 #[test]
 fn state_that_depends_on_the_process_is_seen() {
-    let history = busy(Some(Fault::UnstableHash));
+    let history = busy(Some(Defect::UnstableHash));
     assert!(deterministic(&history.from, history.log.entries()).is_some());
 }
 
 #[test]
 fn a_state_that_the_log_does_not_give_is_seen() {
-    let history = busy(Some(Fault::DoubleCredit));
+    let history = busy(Some(Defect::DoubleCredit));
     let old = history.from.clone().under(matching(None), 0);
     assert!(recovered(&old, history.log.entries(), &history.exchange).is_some());
     // A rollback that replays the log on the old build heals it.
@@ -288,7 +288,7 @@ fn a_state_that_the_log_does_not_give_is_seen() {
 
 #[test]
 fn a_credit_to_the_wrong_account_shows_in_no_sum_but_in_the_log() {
-    let history = busy(Some(Fault::Misdirected));
+    let history = busy(Some(Defect::Misdirected));
     assert_eq!(state(&history.exchange), []);
     let old = history.from.clone().under(matching(None), 0);
     let entries = history.log.entries();

@@ -5,7 +5,7 @@ use super::service::Service;
 
 /// A defect in the code of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fault {
+pub enum Defect {
     /// The gateway looks for duplicates by walking a list that it hardly ever prunes.
     SlowPath,
     /// The gateway answers one request in so many with status 500.
@@ -30,11 +30,11 @@ pub enum Fault {
     UnstableHash,
 }
 
-/// How long after it can serve a process with [`Fault::CrashLoop`] crashes, in seconds.
+/// How long after it can serve a process with [`Defect::CrashLoop`] crashes, in seconds.
 pub const CRASHES_AFTER_S: u64 = 8;
 /// In one of how many pods a defect shows that does not show in all of them.
 pub const ONE_POD_OF: u64 = 3;
-/// How many processes of a gateway with [`Fault::FailsOnceReplaced`] are sound: those of its first rollout.
+/// How many processes of a gateway with [`Defect::FailsOnceReplaced`] are sound: those of its first rollout.
 pub const FIRST_PODS: u64 = 3;
 
 /// Layout of the ledger's rows in the database.
@@ -67,7 +67,7 @@ pub struct Build {
     /// Revision of the source, short hex.
     pub revision: &'static str,
     /// The defect it carries, if any.
-    pub fault: Option<Fault>,
+    pub fault: Option<Defect>,
     /// The rows that it reads and writes.
     pub schema: SchemaVersion,
 }
@@ -87,7 +87,7 @@ impl Build {
 
     /// The stable build of `service` with `fault` planted in it; for tests.
     #[must_use]
-    pub const fn with_fault(service: Service, fault: Fault) -> Self {
+    pub const fn with_fault(service: Service, fault: Defect) -> Self {
         Self {
             fault: Some(fault),
             version: "0.0.0-fault",
@@ -98,22 +98,22 @@ impl Build {
 
     /// Whether the build carries `fault`.
     #[must_use]
-    pub fn has(&self, fault: Fault) -> bool {
+    pub fn has(&self, fault: Defect) -> bool {
         self.fault == Some(fault)
     }
 
     /// The defect that shows in process number `instance` of the build. A defect of one pod of three hides in the others, and one
     /// of replaced pods in the first ones.
     #[must_use]
-    pub const fn hits(&self, instance: u64) -> Option<Fault> {
+    pub const fn hits(&self, instance: u64) -> Option<Defect> {
         match self.fault {
-            Some(Fault::FailsInOnePod(one_in)) if instance.is_multiple_of(ONE_POD_OF) => {
-                Some(Fault::FailsOneIn(one_in))
+            Some(Defect::FailsInOnePod(one_in)) if instance.is_multiple_of(ONE_POD_OF) => {
+                Some(Defect::FailsOneIn(one_in))
             }
-            Some(Fault::FailsOnceReplaced(one_in)) if instance >= FIRST_PODS => {
-                Some(Fault::FailsOneIn(one_in))
+            Some(Defect::FailsOnceReplaced(one_in)) if instance >= FIRST_PODS => {
+                Some(Defect::FailsOneIn(one_in))
             }
-            Some(Fault::FailsInOnePod(_) | Fault::FailsOnceReplaced(_)) => None,
+            Some(Defect::FailsInOnePod(_) | Defect::FailsOnceReplaced(_)) => None,
             other => other,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{Build, Fault, SchemaVersion};
+use super::build::{Build, Defect, SchemaVersion};
 use super::release::{Promise, Release, STABLE};
 use super::service::Service;
 use super::template::TemplateChange;
@@ -33,7 +33,7 @@ pub(super) struct Row {
     revision: &'static str,
     ships: Ships,
     /// Which of its builds carry which fault: at most one each.
-    faults: &'static [(Service, Fault)],
+    faults: &'static [(Service, Defect)],
     schema: SchemaVersion,
     /// ConfigMap, key, and value; `None`: the release drops the key.
     config: &'static [(&'static str, &'static str, Option<&'static str>)],
@@ -84,7 +84,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.4.4",
         revision: "6d2f8e1",
         ships: Ships::One(Service::Gateway),
-        faults: &[(Service::Gateway, Fault::FailsOnceReplaced(40))],
+        faults: &[(Service::Gateway, Defect::FailsOnceReplaced(40))],
         promise: Promise::RequestErrors,
         ..PLAIN
     },
@@ -93,7 +93,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.0",
         revision: "e02d815",
         ships: Ships::One(Service::Gateway),
-        faults: &[(Service::Gateway, Fault::SlowPath)],
+        faults: &[(Service::Gateway, Defect::SlowPath)],
         config: &[(GATEWAY_CONFIG, "RATE_LIMIT_PER_ACCOUNT", Some("300"))],
         promise: Promise::LatencyP99,
         ..PLAIN
@@ -103,7 +103,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.1",
         revision: "4fa7c90",
         ships: Ships::One(Service::Matching),
-        faults: &[(Service::Matching, Fault::DoubleCredit)],
+        faults: &[(Service::Matching, Defect::DoubleCredit)],
         config: &[LOG_BATCH_128],
         promise: Promise::BalanceAnomaly,
         ..PLAIN
@@ -114,7 +114,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.2",
         revision: "5a1d3fe",
         ships: Ships::One(Service::Matching),
-        faults: &[(Service::Matching, Fault::PriorityInversion)],
+        faults: &[(Service::Matching, Defect::PriorityInversion)],
         promise: Promise::MatchingIrregularity,
         ..PLAIN
     },
@@ -123,7 +123,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.3",
         revision: "f70b2c6",
         ships: Ships::One(Service::Matching),
-        faults: &[(Service::Matching, Fault::UnstableHash)],
+        faults: &[(Service::Matching, Defect::UnstableHash)],
         promise: Promise::StateDeterminism,
         ..PLAIN
     },
@@ -132,7 +132,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.4",
         revision: "0c9e7d1",
         ships: Ships::One(Service::Gateway),
-        faults: &[(Service::Gateway, Fault::LosesOfTen(4))],
+        faults: &[(Service::Gateway, Defect::LosesOfTen(4))],
         promise: Promise::Throughput,
         ..PLAIN
     },
@@ -141,7 +141,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.5",
         revision: "d41b8a3",
         ships: Ships::One(Service::Matching),
-        faults: &[(Service::Matching, Fault::CrashLoop)],
+        faults: &[(Service::Matching, Defect::CrashLoop)],
         promise: Promise::RequestErrors,
         ..PLAIN
     },
@@ -151,7 +151,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.6",
         revision: "63fa0be",
         ships: Ships::Two(Service::Matching, Service::Gateway),
-        faults: &[(Service::Gateway, Fault::FailsOneIn(40))],
+        faults: &[(Service::Gateway, Defect::FailsOneIn(40))],
         unpublished: &[Service::Matching],
         promise: Promise::RequestErrors,
         ..PLAIN
@@ -178,7 +178,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.8",
         revision: "1fe6b07",
         ships: Ships::One(Service::Gateway),
-        faults: &[(Service::Gateway, Fault::FailsOneIn(40))],
+        faults: &[(Service::Gateway, Defect::FailsOneIn(40))],
         config: &[
             (GATEWAY_CONFIG, "MAX_NOTIONAL", Some("900000000000")),
             (GATEWAY_CONFIG, "RATE_LIMIT_PER_ACCOUNT", None),
@@ -228,7 +228,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.5.9",
         revision: "c7720de",
         ships: Ships::One(Service::Gateway),
-        faults: &[(Service::Gateway, Fault::FailsOneIn(85))],
+        faults: &[(Service::Gateway, Defect::FailsOneIn(85))],
         promise: Promise::RequestErrors,
         ..PLAIN
     },
@@ -237,7 +237,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.6.0",
         revision: "8be3f59",
         ships: Ships::One(Service::Gateway),
-        faults: &[(Service::Gateway, Fault::FailsInOnePod(15))],
+        faults: &[(Service::Gateway, Defect::FailsInOnePod(15))],
         promise: Promise::RequestErrors,
         ..PLAIN
     },
@@ -247,7 +247,7 @@ pub(super) const ROWS: &[Row] = &[
         version: "1.6.1",
         revision: "50d4e77",
         ships: Ships::One(Service::Gateway),
-        faults: &[(Service::Gateway, Fault::FailsOneIn(4))],
+        faults: &[(Service::Gateway, Defect::FailsOneIn(4))],
         promise: Promise::RequestErrors,
         ..PLAIN
     },
@@ -258,8 +258,8 @@ pub(super) const ROWS: &[Row] = &[
         revision: "83d0e5c",
         ships: Ships::Two(Service::Matching, Service::Gateway),
         faults: &[
-            (Service::Matching, Fault::Misdirected),
-            (Service::Gateway, Fault::SlowPath),
+            (Service::Matching, Defect::Misdirected),
+            (Service::Gateway, Defect::SlowPath),
         ],
         promise: Promise::LatencyP99,
         ..PLAIN
@@ -268,7 +268,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "1.7.0-compatible-migration",
         version: "1.7.0",
         revision: "2d06ac8",
-        faults: &[(Service::Gateway, Fault::FailsOneIn(40))],
+        faults: &[(Service::Gateway, Defect::FailsOneIn(40))],
         migrations: Set::Compatible,
         promise: Promise::RequestErrors,
         ..PLAIN
@@ -285,7 +285,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "1.10.0-decimal-ledger",
         version: "1.10.0",
         revision: "74d9e2b",
-        faults: &[(Service::Matching, Fault::DecimalDecode)],
+        faults: &[(Service::Matching, Defect::DecimalDecode)],
         schema: SchemaVersion::V2,
         migrations: Set::Ten,
         promise: Promise::RequestErrors,
@@ -295,7 +295,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "2.0.0-decimal-ledger",
         version: "2.0.0",
         revision: "9d50c3e",
-        faults: &[(Service::Matching, Fault::DecimalDecode)],
+        faults: &[(Service::Matching, Defect::DecimalDecode)],
         schema: SchemaVersion::V2,
         config: &[LOG_BATCH_128],
         migrations: Set::Decimal,
@@ -306,7 +306,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "2.0.1-decimal-lossy",
         version: "2.0.1",
         revision: "c86b17f",
-        faults: &[(Service::Matching, Fault::DecimalDecode)],
+        faults: &[(Service::Matching, Defect::DecimalDecode)],
         schema: SchemaVersion::V2,
         config: &[LOG_BATCH_128],
         migrations: Set::DecimalLossy,
@@ -317,7 +317,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "2.1.0-two-migrations",
         version: "2.1.0",
         revision: "be58f40",
-        faults: &[(Service::Matching, Fault::DecimalDecode)],
+        faults: &[(Service::Matching, Defect::DecimalDecode)],
         schema: SchemaVersion::V2,
         config: &[LOG_BATCH_128],
         migrations: Set::Two,

@@ -1,12 +1,12 @@
 //! The reconciler finds what each fault promises, and nothing in a good build.
 
 use super::*;
-use crate::release::Fault;
+use crate::release::Defect;
 use crate::testing::{History, genesis, matching, place};
 use crate::types::{AccountId, AssetId, MarketId, OrderId, Price, Qty, Seq};
 
 /// Runs a history of `fault` in stretches of 500 commands with a run after each.
-fn watched(fault: Option<Fault>) -> Reconciler {
+fn watched(fault: Option<Defect>) -> Reconciler {
     let mut history = History::new(genesis(fault, 40));
     let mut reconciler = Reconciler::default();
     for stretch in 0..15 {
@@ -19,7 +19,7 @@ fn watched(fault: Option<Fault>) -> Reconciler {
 }
 
 /// (anomalies, irregularities, hash mismatches), as whether there are any.
-fn trips(fault: Option<Fault>) -> (bool, bool, bool) {
+fn trips(fault: Option<Defect>) -> (bool, bool, bool) {
     let r = watched(fault);
     (
         r.anomalies() > 0,
@@ -31,11 +31,11 @@ fn trips(fault: Option<Fault>) -> (bool, bool, bool) {
 #[test]
 fn each_fault_trips_exactly_what_it_promises() {
     assert_eq!(trips(None), (false, false, false));
-    assert_eq!(trips(Some(Fault::DoubleCredit)), (true, false, false));
-    assert_eq!(trips(Some(Fault::PriorityInversion)), (false, true, false));
-    assert_eq!(trips(Some(Fault::UnstableHash)), (false, false, true));
-    assert_eq!(trips(Some(Fault::SlowPath)), (false, false, false));
-    assert_eq!(trips(Some(Fault::DecimalDecode)), (false, false, false));
+    assert_eq!(trips(Some(Defect::DoubleCredit)), (true, false, false));
+    assert_eq!(trips(Some(Defect::PriorityInversion)), (false, true, false));
+    assert_eq!(trips(Some(Defect::UnstableHash)), (false, false, true));
+    assert_eq!(trips(Some(Defect::SlowPath)), (false, false, false));
+    assert_eq!(trips(Some(Defect::DecimalDecode)), (false, false, false));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn shadows_are_compared_and_dropped_across_releases() {
     assert_eq!(run(&history), None);
     history.exchange = history
         .exchange
-        .under(matching(Some(Fault::DoubleCredit)), 0);
+        .under(matching(Some(Defect::DoubleCredit)), 0);
     history = history.drive(300, 3);
     assert_eq!(run(&history), None, "another release runs now");
 }

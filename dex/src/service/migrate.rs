@@ -69,7 +69,7 @@ pub struct Genesis {
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct MigrationReport {
     /// File names of what was applied now.
     pub applied: Vec<String>,
     /// Versions in the history that the release does not know yet.
@@ -295,13 +295,13 @@ pub async fn migrate(
     release: &Release,
     genesis: Option<Genesis>,
     app_password: Option<&str>,
-) -> Result<Report, MigrateError> {
+) -> Result<MigrationReport, MigrateError> {
     let mut guard = connect(config).await?;
     let guard = lock(&mut guard).await?;
     let mut client = connect(config).await?;
     create_history(&client).await?;
     let (pending, future) = pending(&release.migrations(), &history(&client).await?)?;
-    let mut report = Report {
+    let mut report = MigrationReport {
         future,
         ..Report::default()
     };

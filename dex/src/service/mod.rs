@@ -47,6 +47,6 @@ pub mod tables;
 mod write;
 
 #[cfg(feature = "service")]
-pub use run::{Failure, run};
+pub use run::{ServiceFailure, run};
 #[cfg(feature = "service")]
 pub use settings::SettingsError;

@@ -11,7 +11,7 @@ use axum::Router;
 use futures::future::BoxFuture;
 
 use super::log::Log;
-use super::run::Failure;
+use super::run::ServiceFailure;
 use super::settings::Settings;
 use super::status::Status;
 use crate::release::{Build, Service};
@@ -20,7 +20,7 @@ use crate::release::{Build, Service};
 pub(super) struct Role {
     pub(super) router: Router,
     /// Runs as long as the process; what it returns is fatal.
-    pub(super) work: BoxFuture<'static, Failure>,
+    pub(super) work: BoxFuture<'static, ServiceFailure>,
     /// What comes between SIGTERM and the end of the server.
     pub(super) drain: BoxFuture<'static, ()>,
 }
@@ -35,7 +35,7 @@ pub(super) fn role(
     address: SocketAddr,
     log: &Arc<Log>,
     status: &Arc<Status>,
-) -> Result<Role, Failure> {
+) -> Result<Role, ServiceFailure> {
     match build.service {
         Service::Gateway => gateway::role(settings, build, log, status),
         Service::Matching => matching::role(settings, build, address, log, status),

@@ -25,7 +25,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(4);
 
 /// Why a process ended with an error.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ServiceFailure {
     /// A variable of the environment.
     #[error("settings")]
     Settings(#[from] SettingsError),
@@ -38,7 +38,7 @@ pub enum Failure {
     /// The ledger's rows or its log cannot be read by this build.
     #[error("cannot load the ledger: {0}")]
     Ledger(String),
-    /// The build crashes by a defect of its own ([`Fault::CrashLoop`](crate::release::Fault::CrashLoop)).
+    /// The build crashes by a defect of its own ([`Defect::CrashLoop`](crate::release::Defect::CrashLoop)).
     #[error("index out of bounds: the len is 64 but the index is 64")]
     Crashed,
     /// The service's task ended by itself.
@@ -65,7 +65,7 @@ pub enum Failure {
 ///
 /// # Errors
 /// Why the process cannot run; it is in the log too.
-pub async fn run(env: BTreeMap<String, String>) -> Result<(), Failure> {
+pub async fn run(env: BTreeMap<String, String>) -> Result<(), ServiceFailure> {
     let log = Arc::new(Log::default());
     let ended = run_logged(Settings { env }, &log).await;
     if let Err(error) = &ended {
@@ -74,10 +74,10 @@ pub async fn run(env: BTreeMap<String, String>) -> Result<(), Failure> {
     ended
 }
 
-async fn run_logged(settings: Settings, log: &Arc<Log>) -> Result<(), Failure> {
+async fn run_logged(settings: Settings, log: &Arc<Log>) -> Result<(), ServiceFailure> {
     let build = settings.build()?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Listen)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Listen)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServiceFailure::Listen)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceFailure::Listen)?;
     log.info(&format!(
         "starting {} {}",
         build.service.name(),
@@ -85,8 +85,8 @@ async fn run_logged(settings: Settings, log: &Arc<Log>) -> Result<(), Failure> {
     ));
     let listener = TcpListener::bind(settings.listen()?)
         .await
-        .map_err(Failure::Listen)?;
-    let address = listener.local_addr().map_err(Failure::Listen)?;
+        .map_err(ServiceFailure::Listen)?;
+    let address = listener.local_addr().map_err(ServiceFailure::Listen)?;
     let reached = match settings.pod_ip()? {
         Some(ip) => SocketAddr::new(ip, address.port()),
         None => address,
@@ -108,9 +108,11 @@ async fn run_logged(settings: Settings, log: &Arc<Log>) -> Result<(), Failure> {
     let signals = select(Box::pin(terminate.recv()), Box::pin(interrupt.recv()));
     let (rest, server) = match select(select(signals, work), server).await {
         Either::Left((Either::Left((_, work)), server)) => (work, server),
-        Either::Left((Either::Right((fatal, _)), _)) => return Err(fatal.unwrap_or(Failure::Ended)),
-        Either::Right((Ok(Err(error)), _)) => return Err(Failure::Listen(error)),
-        Either::Right(_) => return Err(Failure::Ended),
+        Either::Left((Either::Right((fatal, _)), _)) => {
+            return Err(fatal.unwrap_or(ServiceFailure::Ended));
+        }
+        Either::Right((Ok(Err(error)), _)) => return Err(ServiceFailure::Listen(error)),
+        Either::Right(_) => return Err(ServiceFailure::Ended),
     };
     log.info("SIGTERM: draining");
     status.set_draining();

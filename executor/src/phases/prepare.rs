@@ -23,7 +23,7 @@ use crate::ports::{HistoryRow, Snapshot};
 use crate::queries::Language;
 use crate::report::StepOutcome;
 use crate::runbook::{Command, Step, Trigger};
-use crate::verdict::{Verdict, any};
+use crate::verdict::{ConditionVerdict, any};
 
 use super::observe::workloads;
 
@@ -282,7 +282,7 @@ impl Executor {
                 .ask(&self.runbook.prometheus, Language::Prom, &trigger.query)
                 .await;
             let (verdict, mut value) = any(&answer.unwrap_or_default(), trigger.condition);
-            if verdict == Verdict::Holds
+            if verdict == ConditionVerdict::Holds
                 && let Some(calm) = self.calm_before(trigger).await
             {
                 value = Some(calm);
@@ -300,7 +300,7 @@ impl Executor {
                 .ask_at(base, Language::Prom, &trigger.query, at)
                 .await;
             let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);
-            if verdict == Verdict::Refuted {
+            if verdict == ConditionVerdict::Refuted {
                 return value;
             }
         }

@@ -17,7 +17,7 @@ use crate::planner::template_digest;
 use crate::queries::{Language, QueryError};
 use crate::report::WatchOutcome;
 use crate::runbook::Trigger;
-use crate::verdict::{Verdict, any};
+use crate::verdict::{ConditionVerdict, any};
 
 impl Executor {
     /// Evaluates the triggers until one fires or the validation window closes. The window begins when the release was
@@ -159,12 +159,12 @@ enum Seen {
 }
 
 impl Seen {
-    fn of(answered: bool, verdict: Verdict) -> Self {
+    fn of(answered: bool, verdict: ConditionVerdict) -> Self {
         match verdict {
-            Verdict::Holds => Self::Value(true),
-            Verdict::Refuted => Self::Value(false),
-            Verdict::Unknown if answered => Self::NoData,
-            Verdict::Unknown => Self::Unanswered,
+            ConditionVerdict::Holds => Self::Value(true),
+            ConditionVerdict::Refuted => Self::Value(false),
+            ConditionVerdict::Unknown if answered => Self::NoData,
+            ConditionVerdict::Unknown => Self::Unanswered,
         }
     }
 }

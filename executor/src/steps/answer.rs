@@ -6,12 +6,12 @@ use super::bound;
 use super::holding::Round;
 use super::query::{LOOK, POLL, UNANSWERED};
 use crate::runbook::{Condition, Operator};
-use crate::verdict::{Verdict, all, show_value};
+use crate::verdict::{ConditionVerdict, all, show_value};
 
 /// What a question came to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Answer {
-    pub(super) verdict: Verdict,
+    pub(super) verdict: ConditionVerdict,
     pub(super) text: String,
     /// The value, if there is one only.
     pub(super) value: Option<f64>,
@@ -26,7 +26,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn of(verdict: Verdict, text: String, value: Option<f64>) -> Self {
+    pub(super) fn of(verdict: ConditionVerdict, text: String, value: Option<f64>) -> Self {
         Self {
             verdict,
             text,
@@ -43,7 +43,7 @@ impl Answer {
         Self {
             again: UNANSWERED,
             unanswered: true,
-            ..Self::of(Verdict::Unknown, format!("no data: {why}"), None)
+            ..Self::of(ConditionVerdict::Unknown, format!("no data: {why}"), None)
         }
     }
 
@@ -56,7 +56,7 @@ impl Answer {
 
     /// Why the window should begin anew, if it should.
     pub(super) fn spoilt(&self) -> Option<String> {
-        (self.verdict == Verdict::Refuted || self.sooner_anew).then(|| self.text.clone())
+        (self.verdict == ConditionVerdict::Refuted || self.sooner_anew).then(|| self.text.clone())
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) fn with_requests(
     answer.counted = Some(counted);
     let seconds = window.as_secs();
     answer.text = format!("{}, over {counted} requests in {seconds} s", answer.text);
-    if answer.verdict != Verdict::Holds {
+    if answer.verdict != ConditionVerdict::Holds {
         // A breach stays a breach, however few they were; a pass needs all of them.
         return answer;
     }
@@ -109,7 +109,7 @@ pub(super) fn with_requests(
     if answer.missing == 0 {
         return answer;
     }
-    answer.verdict = Verdict::Unknown;
+    answer.verdict = ConditionVerdict::Unknown;
     answer.text = format!("{}; {enough} wanted", answer.text);
     let anew = bound.map_or(wanted, |rate| wanted.max(bound::needed(0, rate)));
     answer.sooner_anew = failures > 0 && answer.missing > anew;
@@ -163,41 +163,44 @@ mod tests {
         )
     }
 
-    fn judged(rate: f64, counted: u64) -> (Verdict, u64) {
+    fn judged(rate: f64, counted: u64) -> (ConditionVerdict, u64) {
         let answer = answer(rate, counted);
         (answer.verdict, answer.again.as_secs())
     }
 
     #[test]
     fn too_few_requests_are_never_a_pass() {
-        assert_eq!(judged(0.0, 0), (Verdict::Unknown, 20));
-        assert_eq!(judged(0.0, 29_999), (Verdict::Unknown, 1));
-        assert_eq!(judged(0.0, 30_000), (Verdict::Holds, 5));
-        assert_eq!(judged(f64::NAN, 30_000), (Verdict::Unknown, 5));
+        assert_eq!(judged(0.0, 0), (ConditionVerdict::Unknown, 20));
+        assert_eq!(judged(0.0, 29_999), (ConditionVerdict::Unknown, 1));
+        assert_eq!(judged(0.0, 30_000), (ConditionVerdict::Holds, 5));
+        assert_eq!(judged(f64::NAN, 30_000), (ConditionVerdict::Unknown, 5));
     }
 
     #[test]
     fn the_wait_is_as_long_as_the_missing_requests_take() {
-        assert_eq!(judged(0.0, 27_000), (Verdict::Unknown, 11));
+        assert_eq!(judged(0.0, 27_000), (ConditionVerdict::Unknown, 11));
     }
 
     #[test]
     fn a_breach_is_one_however_few_requests_there_were() {
-        assert_eq!(judged(0.1, 10).0, Verdict::Refuted);
+        assert_eq!(judged(0.1, 10).0, ConditionVerdict::Refuted);
     }
 
     #[test]
     fn a_rate_below_the_bound_is_no_proof_where_chance_explains_it() {
         // One failure of 30,000 is 0.003 %, and shows only that the rate is below 0.016 %.
         let one = answer(1.0 / 30_000.0, 30_000);
-        assert_eq!(one.verdict, Verdict::Unknown, "{}", one.text);
+        assert_eq!(one.verdict, ConditionVerdict::Unknown, "{}", one.text);
         assert!(one.text.contains("below 0.0158"), "{}", one.text);
         assert!(!one.sooner_anew, "17,000 more are fewer than 30,000 anew");
         assert!(
             answer(1.0 / 12_000.0, 12_000).sooner_anew,
             "35,000 more are not"
         );
-        assert_eq!(answer(1.02 / 47_500.0, 47_500).verdict, Verdict::Holds);
+        assert_eq!(
+            answer(1.02 / 47_500.0, 47_500).verdict,
+            ConditionVerdict::Holds
+        );
     }
 
     #[test]

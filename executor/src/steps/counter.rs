@@ -18,7 +18,7 @@ use super::pods::is_short;
 use super::query::condition;
 use crate::exposition::Series;
 use crate::kubernetes::is_live;
-use crate::verdict::{Verdict, all};
+use crate::verdict::{ConditionVerdict, all};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -66,12 +66,12 @@ async fn look(
                     format!("{grown} more of {series} in {pods} pods, expected {condition}"),
                 ),
                 None => (
-                    Verdict::Unknown,
+                    ConditionVerdict::Unknown,
                     format!("first look at {series} in {pods} pods"),
                 ),
             }
         }
-        Err(why) => (Verdict::Unknown, format!("no data: {why}")),
+        Err(why) => (ConditionVerdict::Unknown, format!("no data: {why}")),
     };
     Ok(Round::answered(verdict, text, PAUSE))
 }

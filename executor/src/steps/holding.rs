@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::context::{Context, Stop, Success, after, too_late};
 use super::query::{POLL, UNANSWERED};
 use crate::runbook::Phase;
-use crate::verdict::Verdict;
+use crate::verdict::ConditionVerdict;
 
 /// One look.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Round {
     /// What it says.
-    pub(super) verdict: Verdict,
+    pub(super) verdict: ConditionVerdict,
     /// For a reader.
     pub(super) text: String,
     /// How long until it is worth looking again.
@@ -28,7 +28,7 @@ pub(super) struct Round {
 
 impl Round {
     /// An answer; worth another look after `again`.
-    pub(super) fn answered(verdict: Verdict, text: String, again: Duration) -> Self {
+    pub(super) fn answered(verdict: ConditionVerdict, text: String, again: Duration) -> Self {
         Self {
             verdict,
             text,
@@ -43,7 +43,7 @@ impl Round {
         Self {
             unanswered: true,
             goes_on: true,
-            ..Self::answered(Verdict::Unknown, text, UNANSWERED)
+            ..Self::answered(ConditionVerdict::Unknown, text, UNANSWERED)
         }
     }
 }
@@ -53,7 +53,7 @@ impl Round {
 pub(super) struct Holding {
     since: Option<Timestamp>,
     /// What the last look said that had an answer.
-    said: Option<(Verdict, String)>,
+    said: Option<(ConditionVerdict, String)>,
 }
 
 impl Holding {
@@ -92,19 +92,19 @@ impl Holding {
             why = format!("{why}; must hold for {} s", hold.as_secs());
         }
         context.waiting(&why);
-        if round.verdict == Verdict::Refuted && context.budget.too_late(now) {
+        if round.verdict == ConditionVerdict::Refuted && context.budget.too_late(now) {
             return Err(Stop::Failed(too_late(&round.text)));
         }
         if context.left().is_zero() {
             let (verdict, text) = self.last(&round);
             // What is wrong must have become right in the step's own time.
-            let waits_on = verdict != Verdict::Refuted && context.in_time(&text).is_ok();
+            let waits_on = verdict != ConditionVerdict::Refuted && context.in_time(&text).is_ok();
             if !waits_on {
                 let late = context.late(&text);
                 return Err(match verdict {
-                    Verdict::Refuted => Stop::Failed(late),
+                    ConditionVerdict::Refuted => Stop::Failed(late),
                     // It holds, but not for long enough.
-                    Verdict::Holds | Verdict::Unknown => Stop::Inconclusive(late),
+                    ConditionVerdict::Holds | ConditionVerdict::Unknown => Stop::Inconclusive(late),
                 });
             }
         }
@@ -117,7 +117,7 @@ impl Holding {
         if !round.unanswered {
             self.said = Some((round.verdict, round.text.clone()));
         }
-        if round.verdict != Verdict::Holds {
+        if round.verdict != ConditionVerdict::Holds {
             if !round.goes_on {
                 self.since = None;
             }
@@ -129,7 +129,7 @@ impl Holding {
 
     /// What there is to say when the time is over: what was seen last says more than that there was no answer any
     /// more.
-    fn last(&self, round: &Round) -> (Verdict, String) {
+    fn last(&self, round: &Round) -> (ConditionVerdict, String) {
         match &self.said {
             Some((verdict, said)) if round.unanswered => (*verdict, after(said, &round.text)),
             _ => (round.verdict, round.text.clone()),
@@ -144,13 +144,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::{Holding, Round};
-    use crate::verdict::Verdict;
+    use crate::verdict::ConditionVerdict;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap_or_default()
     }
 
-    fn answered(verdict: Verdict, text: &str) -> Round {
+    fn answered(verdict: ConditionVerdict, text: &str) -> Round {
         Round::answered(verdict, text.to_owned(), Duration::from_secs(5))
     }
 
@@ -161,23 +161,23 @@ mod tests {
     #[test]
     fn the_last_answer_is_the_reason_and_not_that_there_was_none_at_the_end() {
         let mut holding = Holding::default();
-        let wrong = answered(Verdict::Refuted, "value 0.03, expected < 0.0001");
+        let wrong = answered(ConditionVerdict::Refuted, "value 0.03, expected < 0.0001");
         holding.take_in(at(0), &wrong);
         holding.take_in(at(5), &unanswered());
         let (verdict, text) = holding.last(&unanswered());
-        assert_eq!(verdict, Verdict::Refuted);
+        assert_eq!(verdict, ConditionVerdict::Refuted);
         assert_eq!(
             text,
             "value 0.03, expected < 0.0001; at last: no data: list pods: not done within 350 ms"
         );
         let none = Holding::default().last(&unanswered());
-        assert_eq!(none, (Verdict::Unknown, unanswered().text));
+        assert_eq!(none, (ConditionVerdict::Unknown, unanswered().text));
     }
 
     #[test]
     fn a_server_that_does_not_answer_ends_no_holding_that_the_next_answer_covers() {
         let mut holding = Holding::default();
-        let good = answered(Verdict::Holds, "value 0");
+        let good = answered(ConditionVerdict::Holds, "value 0");
         assert_eq!(holding.take_in(at(0), &good), Some(Duration::ZERO));
         assert_eq!(holding.take_in(at(10), &unanswered()), None);
         assert_eq!(

@@ -21,7 +21,7 @@ use super::silence::QUIET;
 use super::streams::{Operator, Selector};
 use crate::error::Error;
 use crate::kubernetes::is_live;
-use crate::verdict::Verdict;
+use crate::verdict::ConditionVerdict;
 
 /// No more than this is read of a pod's log, in bytes. What was cut off is no data.
 const LIMIT: i64 = 16 << 20;
@@ -107,7 +107,7 @@ pub(super) async fn count(
 
 /// The logs say nothing either way.
 fn untold(why: &str) -> Answer {
-    Answer::of(Verdict::Unknown, format!("no data: {why}"), None)
+    Answer::of(ConditionVerdict::Unknown, format!("no data: {why}"), None)
 }
 
 /// The API server did not say.

@@ -18,7 +18,7 @@ use crate::placeholders::{fill, uses};
 use crate::planner::{PlannedStep, known_placeholder};
 use crate::queries::{Language, QueryError};
 use crate::runbook::{Command, Condition};
-use crate::verdict::Verdict;
+use crate::verdict::ConditionVerdict;
 
 /// Between two looks at an answer that did not decide.
 pub(super) const POLL: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ pub(super) async fn ask(context: &Context<'_>) -> Result<Success, Stop> {
         if proof.moves() > moves {
             holding.begin_anew();
         }
-        if round.verdict != Verdict::Holds
+        if round.verdict != ConditionVerdict::Holds
             && proof.has_moved()
             && context.budget.too_late(proof.start())
         {
@@ -109,7 +109,7 @@ pub(super) async fn evaluate(
     let answer = held_against(context, question, &values, &from, window).await?;
     if let (Language::Log, Some(base), Some(until)) =
         (question.language, context.terms.loki, logs_until)
-        && answer.verdict != Verdict::Refuted
+        && answer.verdict != ConditionVerdict::Refuted
         && let Err(why) = silence::is_told(context, base, question.query, window, until).await?
     {
         let mut unanswered = Answer::unanswered(&why);
@@ -140,7 +140,7 @@ async fn held_against(
             "{}; requests can't be counted",
             told(values, condition, from)
         );
-        return Ok(Answer::of(Verdict::Unknown, text, None));
+        return Ok(Answer::of(ConditionVerdict::Unknown, text, None));
     };
     Ok(match question.language {
         Language::Prom => with_requests(values, condition, from, counted, wanted, window),

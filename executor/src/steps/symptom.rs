@@ -14,7 +14,7 @@ use super::context::{Context, Stop};
 use super::query::SETTLE;
 use crate::queries::{Language, QueryError};
 use crate::runbook::Trigger;
-use crate::verdict::{Verdict, any, show_value};
+use crate::verdict::{ConditionVerdict, any, show_value};
 
 /// What the trigger says at one look.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) async fn look(
     now: Timestamp,
 ) -> Result<Symptom, Stop> {
     let value = match ask(context, trigger, start, now, true).await? {
-        Ok((Verdict::Holds, value)) => value.unwrap_or(f64::NAN),
+        Ok((ConditionVerdict::Holds, value)) => value.unwrap_or(f64::NAN),
         Ok(_) => return Ok(Symptom::Gone),
         Err(why) => return Ok(Symptom::Unanswered(why)),
     };
@@ -66,7 +66,7 @@ pub(super) async fn look(
         let held = at >= start + signed(SETTLE)
             && matches!(
                 ask(context, trigger, start, at, false).await?,
-                Ok((Verdict::Holds, _))
+                Ok((ConditionVerdict::Holds, _))
             );
         if !held {
             return Ok(Symptom::Holds(told("holds")));
@@ -83,7 +83,7 @@ async fn ask(
     start: Timestamp,
     at: Timestamp,
     present: bool,
-) -> Result<Result<(Verdict, Option<f64>), String>, Stop> {
+) -> Result<Result<(ConditionVerdict, Option<f64>), String>, Stop> {
     let window = Duration::try_from(at.duration_since(start)).unwrap_or_default();
     let (base, query) = (context.terms.prometheus, trigger.over(window));
     let queries = context.queries;

@@ -13,7 +13,7 @@ use super::symptom::{self, Symptom};
 use crate::placeholders::uses;
 use crate::queries::Language;
 use crate::runbook::Phase;
-use crate::verdict::Verdict;
+use crate::verdict::ConditionVerdict;
 
 /// Within two scrapes what happened is counted: where nothing more is counted from an instant on, that much later
 /// nothing happened.
@@ -31,7 +31,7 @@ pub(super) async fn look_back(
         Pods::Unanswered(why) => return Ok(Round::unanswered(format!("no data: {why}"))),
         Pods::Unsound(why) => {
             expect_requests(context, proof, own, None, None).await?;
-            return Ok(Round::answered(Verdict::Unknown, why, UNANSWERED));
+            return Ok(Round::answered(ConditionVerdict::Unknown, why, UNANSWERED));
         }
     }
     let now = context.ports.clock.now();
@@ -42,10 +42,14 @@ pub(super) async fn look_back(
             window.as_millis(),
             proof.told()
         );
-        return Ok(Round::answered(Verdict::Unknown, text, SETTLE - window));
+        return Ok(Round::answered(
+            ConditionVerdict::Unknown,
+            text,
+            SETTLE - window,
+        ));
     }
     let mut round = ask(context, proof, own, now).await?;
-    if round.verdict != Verdict::Refuted && !round.unanswered {
+    if round.verdict != ConditionVerdict::Refuted && !round.unanswered {
         round = with_symptom(context, proof, own, now, round).await?;
     }
     round.text.push_str(&proof.told());
@@ -65,7 +69,7 @@ async fn ask(
     } else {
         vec![own]
     };
-    let mut round = Round::answered(Verdict::Unknown, String::new(), POLL);
+    let mut round = Round::answered(ConditionVerdict::Unknown, String::new(), POLL);
     for question in questions {
         let logs =
             (question.language == Language::Log).then(|| *proof.logs_until.get_or_insert(now));
@@ -89,12 +93,12 @@ async fn ask(
             proof.begin_anew(clean, &why);
             expect_requests(context, proof, own, Some(window), None).await?;
             round.again = SETTLE;
-        } else if round.verdict == Verdict::Unknown && !round.unanswered {
+        } else if round.verdict == ConditionVerdict::Unknown && !round.unanswered {
             let total = answer.counted;
             let total = total.map(|counted| counted.saturating_add(answer.missing));
             expect_requests(context, proof, own, None, total).await?;
         }
-        if round.verdict != Verdict::Holds {
+        if round.verdict != ConditionVerdict::Holds {
             break;
         }
     }
@@ -124,8 +128,8 @@ async fn with_symptom(
         Symptom::Holds(text) => {
             // By then it fires or is over.
             context.budget.announced(now + signed(debounce + 2 * POLL));
-            if round.verdict == Verdict::Holds {
-                round = Round::answered(Verdict::Unknown, text, POLL);
+            if round.verdict == ConditionVerdict::Holds {
+                round = Round::answered(ConditionVerdict::Unknown, text, POLL);
                 // It may be a burst that is over before it counts.
                 round.goes_on = true;
             }
@@ -141,9 +145,9 @@ async fn with_symptom(
             let window = proof.window(now);
             proof.begin_anew(now, &text);
             expect_requests(context, proof, own, Some(window), None).await?;
-            Ok(Round::answered(Verdict::Refuted, text, POLL))
+            Ok(Round::answered(ConditionVerdict::Refuted, text, POLL))
         }
-        Symptom::Unanswered(why) if round.verdict == Verdict::Holds => {
+        Symptom::Unanswered(why) if round.verdict == ConditionVerdict::Holds => {
             Ok(Round::unanswered(format!("no data of the trigger: {why}")))
         }
         Symptom::Unanswered(_) => Ok(round),
@@ -201,9 +205,9 @@ fn between(clean: u64, spoilt: u64) -> Option<u64> {
 /// Whether a part of the window has nothing in it that would spoil it: no failure at all, where requests are counted.
 fn is_clean(question: Question<'_>, answer: &Answer) -> bool {
     if question.requests.is_some() {
-        answer.verdict != Verdict::Refuted && answer.value == Some(0.0)
+        answer.verdict != ConditionVerdict::Refuted && answer.value == Some(0.0)
     } else {
-        answer.verdict == Verdict::Holds
+        answer.verdict == ConditionVerdict::Holds
     }
 }
 

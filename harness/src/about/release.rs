@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dex::migrations::Set;
 use dex::release::{
-    Build, FIRST_PODS, Fault, ONE_POD_OF, Promise, Release, Service, TemplateChange,
+    Build, Defect, FIRST_PODS, ONE_POD_OF, Promise, Release, Service, TemplateChange,
 };
 
 use super::page::{About, Fact, Kind, scenarios_with};
@@ -79,23 +79,23 @@ fn breaches(promise: Promise) -> &'static str {
     }
 }
 
-fn defect(fault: Fault) -> String {
+fn defect(fault: Defect) -> String {
     match fault {
-        Fault::SlowPath => "it gets slower with every order".to_owned(),
-        Fault::FailsOneIn(n) => format!("it answers one request in {n} with status 500"),
-        Fault::FailsInOnePod(n) => {
+        Defect::SlowPath => "it gets slower with every order".to_owned(),
+        Defect::FailsOneIn(n) => format!("it answers one request in {n} with status 500"),
+        Defect::FailsInOnePod(n) => {
             format!("in one pod of {ONE_POD_OF} it answers one request in {n} with status 500")
         }
-        Fault::FailsOnceReplaced(n) => format!(
+        Defect::FailsOnceReplaced(n) => format!(
             "in every pod but its first {FIRST_PODS} it answers one request in {n} with status 500"
         ),
-        Fault::LosesOfTen(n) => format!("{n} of ten requests get no answer"),
-        Fault::CrashLoop => "it comes up and crashes, over and over".to_owned(),
-        Fault::DoubleCredit => "settlement credits some sellers twice".to_owned(),
-        Fault::Misdirected => "settlement credits another account than the seller's".to_owned(),
-        Fault::DecimalDecode => "it cannot decode some decimal amounts".to_owned(),
-        Fault::PriorityInversion => "a price level is served newest order first".to_owned(),
-        Fault::UnstableHash => "its state depends on which process computed it".to_owned(),
+        Defect::LosesOfTen(n) => format!("{n} of ten requests get no answer"),
+        Defect::CrashLoop => "it comes up and crashes, over and over".to_owned(),
+        Defect::DoubleCredit => "settlement credits some sellers twice".to_owned(),
+        Defect::Misdirected => "settlement credits another account than the seller's".to_owned(),
+        Defect::DecimalDecode => "it cannot decode some decimal amounts".to_owned(),
+        Defect::PriorityInversion => "a price level is served newest order first".to_owned(),
+        Defect::UnstableHash => "its state depends on which process computed it".to_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 use crate::shrink::campaign;
 use crate::token::{Token, has_the_form};
 use crate::verdict::Verdict;
-use crate::worlds::{Plan, WorldError, WorldKind};
+use crate::worlds::{DrillPlan, WorldError, WorldKind};
 
 /// What cutting down found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn cut(
     finished: &(dyn Fn() + Sync),
 ) -> Result<Recut, WorldError> {
     let mut recut = Recut::default();
-    let (mut at, mut plans, mut results): (Vec<usize>, Vec<Plan>, Vec<DrillResult>) =
+    let (mut at, mut plans, mut results): (Vec<usize>, Vec<DrillPlan>, Vec<DrillResult>) =
         Default::default();
     for index in cases(&journal.drills) {
         let drill = &journal.drills[index];
@@ -88,13 +88,13 @@ fn cases(drills: &[Drill<'_>]) -> Vec<usize> {
 }
 
 /// What a token stands for; `None`: nothing that this build can perform.
-fn plan(token: &str) -> Option<Plan> {
+fn plan(token: &str) -> Option<DrillPlan> {
     if !has_the_form(token) {
         return None;
     }
     let token = Token::decode(token, runbooks::BUILT_IN).ok()?;
     let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[]).ok()?;
-    Some(Plan {
+    Some(DrillPlan {
         world: token.world,
         scenario: Arc::new(scenario),
         runbook: LoadedRunbook::parse("the token's runbook", &token.runbook_text).ok()?,

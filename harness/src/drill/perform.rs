@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::struck::{Struck, struck};
 use super::time_series::{self, Mark};
 use super::timeline;
-use crate::evidence::{Books, Evidence, Ms, Outcome, StepSaid, ms};
+use crate::evidence::{Acknowledgements, Evidence, ExecutorOutcome, Ms, StepSaid, ms};
 use crate::finding::{BookCounts, Finding, Recorded};
 use crate::oracles::{self, recovery};
 use crate::stats::parts_per_million;
 use crate::verdict::{Verdict, Verdicts, judge};
-use crate::worlds::{self, Performed, Plan, WorldError, WorldKind};
+use crate::worlds::{self, DrillPlan, Performed, WorldError, WorldKind};
 
 /// What came of one drill.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub struct DrillResult {
     /// What the executor saved for the post-mortem, by file name.
     pub files: BTreeMap<String, String>,
     /// What happened when.
-    pub timeline: Vec<timeline::Entry>,
+    pub timeline: Vec<timeline::TimelineEntry>,
     /// What a report draws; `None` where many drills keep it of some only.
     pub course: Option<Box<time_series::TimeSeries>>,
     /// The least that fails in the same way, where somebody looked for it.
@@ -151,7 +151,7 @@ impl DrillResult {
 ///
 /// # Errors
 /// [`WorldError`] if there was no world to perform it in.
-pub fn run(plan: &Plan) -> Result<DrillResult, WorldError> {
+pub fn run(plan: &DrillPlan) -> Result<DrillResult, WorldError> {
     judged(plan, || worlds::perform(plan))
 }
 
@@ -161,14 +161,14 @@ pub fn run(plan: &Plan) -> Result<DrillResult, WorldError> {
 /// # Errors
 /// As [`run`].
 pub fn run_decorated(
-    plan: &Plan,
+    plan: &DrillPlan,
     decorate: &worlds::sim::PortDecorator,
 ) -> Result<DrillResult, WorldError> {
     judged(plan, || worlds::sim::perform(plan, decorate))
 }
 
 fn judged(
-    plan: &Plan,
+    plan: &DrillPlan,
     perform: impl FnOnce() -> Result<Performed, WorldError>,
 ) -> Result<DrillResult, WorldError> {
     match catch_unwind(AssertUnwindSafe(perform)) {
@@ -184,9 +184,9 @@ fn judged(
     }
 }
 
-fn panicked(plan: &Plan, why: &str) -> DrillResult {
+fn panicked(plan: &DrillPlan, why: &str) -> DrillResult {
     let mut evidence = Evidence::empty(&plan.scenario);
-    evidence.executor.outcome = Outcome::Panicked(why.to_owned());
+    evidence.executor.outcome = ExecutorOutcome::Panicked(why.to_owned());
     conclude(
         plan,
         Performed {
@@ -200,7 +200,7 @@ fn panicked(plan: &Plan, why: &str) -> DrillResult {
 }
 
 /// What the drill did on purpose, as far as it came to it.
-fn faults(plan: &Plan, evidence: &Evidence) -> Vec<Mark> {
+fn faults(plan: &DrillPlan, evidence: &Evidence) -> Vec<Mark> {
     let mark = |at_ms, what| Mark { at_ms, what };
     let release = evidence
         .deployed_ms
@@ -234,7 +234,7 @@ fn ending(evidence: &Evidence, recovered: Option<Ms>) -> Ending {
 
 /// Judges what a world handed back.
 #[must_use]
-pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
+pub fn conclude(plan: &DrillPlan, performed: Performed) -> DrillResult {
     let Performed {
         evidence,
         timeline,
@@ -244,7 +244,7 @@ pub fn conclude(plan: &Plan, performed: Performed) -> DrillResult {
     } = performed;
     let findings = oracles::ask_all(&evidence);
     let verdicts = judge(&findings);
-    let counts = |of: Recorded, books: &Books| {
+    let counts = |of: Recorded, books: &Acknowledgements| {
         let found = findings.iter().find_map(|finding| match finding {
             Finding::Trades(books) | Finding::Orders(books) if books.of == of => Some(books.counts),
             _ => None,

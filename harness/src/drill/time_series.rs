@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Ms, Second, StepSaid, ms};
 use crate::oracles::recovery;
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 
 /// What a report draws of one drill. Instants are milliseconds since the drill began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ impl TimeSeries {
     /// The course of the drill of `plan` that left `evidence`; `faults` as in
     /// [`DrillResult::faults`](super::DrillResult::faults).
     #[must_use]
-    pub fn of(plan: &Plan, evidence: &Evidence, faults: &[Mark]) -> Self {
+    pub fn of(plan: &DrillPlan, evidence: &Evidence, faults: &[Mark]) -> Self {
         let runbook = &plan.runbook.runbook;
         let trigger = evidence.executor.trigger.as_ref();
         let mut marks = faults.to_vec();

@@ -8,7 +8,7 @@ use crate::stats::{show_count, show_ms, show_ppm};
 
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct TimelineEntry {
     /// When, since the drill began.
     pub at_ms: Ms,
     /// Who: `world`, `deployer`, `clients`, `executor`.
@@ -19,7 +19,7 @@ pub struct Entry {
     pub what: String,
 }
 
-impl Entry {
+impl TimelineEntry {
     /// An entry.
     #[must_use]
     pub fn new(

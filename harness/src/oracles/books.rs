@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::evidence::{Books, Entry, Evidence, Outcome, Recoverable};
+use crate::evidence::{Acknowledgements, BookEntry, Evidence, ExecutorOutcome, Recoverable};
 use crate::oracles::finding::{BookCounts, BooksFinding, BooksState, Recorded};
 use crate::scenario::Path;
 
@@ -26,12 +26,12 @@ pub(super) fn orders(evidence: &Evidence) -> BooksFinding {
 fn check(
     evidence: &Evidence,
     of: Recorded,
-    books: &Books,
+    books: &Acknowledgements,
     lost_max: u64,
-    part: impl Fn(&Recoverable) -> &Vec<Entry>,
+    part: impl Fn(&Recoverable) -> &Vec<BookEntry>,
 ) -> BooksFinding {
     // Whoever claims recovery must have it in the ledger.
-    let halfway = evidence.executor.outcome != Outcome::Recovered
+    let halfway = evidence.executor.outcome != ExecutorOutcome::Recovered
         && [evidence.expect.path, evidence.executor.path].contains(&Path::Restore);
     let plain = compare(of, books, lost_max);
     if !halfway || plain.state != BooksState::Damaged {
@@ -48,7 +48,7 @@ fn check(
             ..plain
         };
     };
-    let present: BTreeSet<Entry> = books.present.iter().copied().collect();
+    let present: BTreeSet<BookEntry> = books.present.iter().copied().collect();
     let back = part(recoverable).iter().filter(|it| !present.contains(it));
     let mut with = books.clone();
     with.present.extend(back);
@@ -60,14 +60,14 @@ fn check(
 }
 
 /// How many are acknowledged, each once, however many clients hold an acknowledgement for it.
-pub(crate) fn acknowledged(books: &Books) -> u64 {
-    let held: BTreeSet<&Entry> = books.acknowledged.iter().collect();
+pub(crate) fn acknowledged(books: &Acknowledgements) -> u64 {
+    let held: BTreeSet<&BookEntry> = books.acknowledged.iter().collect();
     held.len() as u64
 }
 
 /// Compares by id and content, and gives the id of one that is not as it must be. Both a client on each side of a trade holds an
 /// acknowledgement, so the same entry acknowledged twice is one.
-fn compared(books: &Books) -> (BookCounts, Option<u64>) {
+fn compared(books: &Acknowledgements) -> (BookCounts, Option<u64>) {
     // The usual case is quick: everything that was acknowledged is there.
     if let Some(acknowledged) = all_there(books) {
         let counts = BookCounts {
@@ -118,7 +118,7 @@ fn compared(books: &Books) -> (BookCounts, Option<u64>) {
 ///
 /// Ids are numbers without gaps: an order's is its position in the log, and trades are counted. So what is there is
 /// noted by id, and nothing is sorted.
-fn all_there(books: &Books) -> Option<u64> {
+fn all_there(books: &Acknowledgements) -> Option<u64> {
     let last = books.present.iter().map(|entry| entry.id).max()?;
     let last = usize::try_from(last).ok()?;
     if last / 4 > books.present.len() + 1_024 {
@@ -167,7 +167,7 @@ impl Bits {
 
 /// By id and content. What a database or a client lists is in order but for a few neighbours: answers of different gateways
 /// overtake each other.
-fn sorted(entries: &[Entry]) -> Cow<'_, [Entry]> {
+fn sorted(entries: &[BookEntry]) -> Cow<'_, [BookEntry]> {
     if entries.is_sorted() {
         return Cow::Borrowed(entries);
     }
@@ -177,7 +177,7 @@ fn sorted(entries: &[Entry]) -> Cow<'_, [Entry]> {
     Cow::Owned(entries)
 }
 
-fn compare(of: Recorded, books: &Books, lost_max: u64) -> BooksFinding {
+fn compare(of: Recorded, books: &Acknowledgements, lost_max: u64) -> BooksFinding {
     let (counts, example) = compared(books);
     let state = if books.acknowledged.is_empty() {
         BooksState::Empty
@@ -203,33 +203,33 @@ mod tests {
     use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 
     use super::{acknowledged, compared};
-    use crate::evidence::{Books, Entry};
+    use crate::evidence::{Acknowledgements, BookEntry};
 
-    fn entries(all: &[(u64, u64)]) -> Vec<Entry> {
+    fn entries(all: &[(u64, u64)]) -> Vec<BookEntry> {
         all.iter()
-            .map(|&(id, content)| Entry { id, content })
+            .map(|&(id, content)| BookEntry { id, content })
             .collect()
     }
 
     /// The definition, entry by entry.
-    fn by_definition(books: &Books) -> (u64, u64, u64) {
+    fn by_definition(books: &Acknowledgements) -> (u64, u64, u64) {
         let mut contents: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         for p in &books.present {
             contents.entry(p.id).or_default().push(p.content);
         }
-        let held: BTreeSet<Entry> = books.acknowledged.iter().copied().collect();
+        let held: BTreeSet<BookEntry> = books.acknowledged.iter().copied().collect();
         let twice_there = books.present.len() - contents.len();
         let ids: BTreeSet<u64> = held.iter().map(|entry| entry.id).collect();
         let with_two_contents = held.len() - ids.len();
-        let there = |entry: &&Entry| contents.contains_key(&entry.id);
-        let same = |entry: &&Entry| contents[&entry.id].contains(&entry.content);
+        let there = |entry: &&BookEntry| contents.contains_key(&entry.id);
+        let same = |entry: &&BookEntry| contents[&entry.id].contains(&entry.content);
         let lost = held.iter().filter(|entry| !there(entry)).count();
         let changed = held.iter().filter(|entry| there(entry) && !same(entry));
         let duplicated = twice_there + with_two_contents;
         (lost as u64, changed.count() as u64, duplicated as u64)
     }
 
-    fn some_books() -> impl Strategy<Value = Books> {
+    fn some_books() -> impl Strategy<Value = Acknowledgements> {
         let ledger = vec((0_u64..24, 0_u64..2), 0..24);
         (ledger, vec((0_u64..24, 0_u64..2), 0..4), any::<bool>()).prop_map(|(all, odd, sort)| {
             let mut present = entries(&all);
@@ -241,9 +241,9 @@ mod tests {
             acknowledged.reverse();
             acknowledged.extend(entries(&odd));
             // The client on the other side of a trade holds an acknowledgement, too.
-            let twice: Vec<Entry> = acknowledged.iter().step_by(3).copied().collect();
+            let twice: Vec<BookEntry> = acknowledged.iter().step_by(3).copied().collect();
             acknowledged.extend(twice);
-            Books {
+            Acknowledgements {
                 acknowledged,
                 present,
             }
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn ids_that_are_far_apart_are_compared_all_the_same() {
         let all = entries(&[(7, 1), (u64::MAX, 2), (1 << 40, 3)]);
-        let books = Books {
+        let books = Acknowledgements {
             acknowledged: all.clone(),
             present: all,
         };

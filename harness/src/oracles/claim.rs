@@ -1,7 +1,7 @@
 //! Does what the executor claims agree with what the clients saw?
 
 use super::recovery::{is_only_noise, recovered_before};
-use crate::evidence::{Evidence, FaultSeen, Ms, Outcome, union_ms};
+use crate::evidence::{Evidence, ExecutorOutcome, FaultSeen, Ms, union_ms};
 use crate::oracles::finding::ClaimFinding;
 use crate::scenario::FaultKind;
 
@@ -18,7 +18,7 @@ const LEASE_MS: u64 = 20_000;
 
 /// A claim of recovery that the clients do not confirm is the worst that an executor can say.
 pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
-    if evidence.executor.outcome != Outcome::Recovered {
+    if evidence.executor.outcome != ExecutorOutcome::Recovered {
         return ClaimFinding::Nothing;
     }
     let Some(claimed_ms) = evidence.executor.recovered_ms else {

@@ -2,7 +2,7 @@
 
 use super::recovery::recovered_ms;
 use super::{builds, maintenance};
-use crate::evidence::{Evidence, Outcome, Reading, ms};
+use crate::evidence::{Evidence, ExecutorOutcome, Reading, ms};
 use crate::oracles::finding::{BuildsFinding, Ended, MaintenanceFinding, OutcomeFinding};
 use crate::scenario::{Expected, FaultKind, Path};
 
@@ -28,21 +28,21 @@ fn end(evidence: &Evidence) -> Ended {
         }
     };
     match &evidence.executor.outcome {
-        Outcome::Refused(why) if evidence.deployed_ms.is_none() => {
+        ExecutorOutcome::Refused(why) if evidence.deployed_ms.is_none() => {
             Ended::NotPrepared { why: why.clone() }
         }
-        Outcome::Refused(why) => by_the_dead(Ended::Refused { why: why.clone() }),
-        Outcome::Panicked(why) => Ended::Panicked { why: why.clone() },
-        Outcome::Failed(why) => Ended::Failed { why: why.clone() },
-        Outcome::StillRunning => Ended::StillRunning,
-        Outcome::CutShort(why) => Ended::CutShort { why: why.clone() },
-        Outcome::Escalated(why) if escalated => called(evidence, why.clone()),
-        Outcome::Escalated(why) => Ended::Paged { why: why.clone() },
-        Outcome::Recovered if escalated => Ended::ClaimedInsteadOfPaging,
-        Outcome::Recovered if expected == path => Ended::Took { path },
-        Outcome::Recovered => Ended::TookOther { path, expected },
-        Outcome::NothingToDo(_) if expected == Path::None => Ended::NothingAsExpected,
-        Outcome::NothingToDo(why) => by_the_dead(Ended::DidNothing { why: why.clone() }),
+        ExecutorOutcome::Refused(why) => by_the_dead(Ended::Refused { why: why.clone() }),
+        ExecutorOutcome::Panicked(why) => Ended::Panicked { why: why.clone() },
+        ExecutorOutcome::Failed(why) => Ended::Failed { why: why.clone() },
+        ExecutorOutcome::StillRunning => Ended::StillRunning,
+        ExecutorOutcome::CutShort(why) => Ended::CutShort { why: why.clone() },
+        ExecutorOutcome::Escalated(why) if escalated => called(evidence, why.clone()),
+        ExecutorOutcome::Escalated(why) => Ended::Paged { why: why.clone() },
+        ExecutorOutcome::Recovered if escalated => Ended::ClaimedInsteadOfPaging,
+        ExecutorOutcome::Recovered if expected == path => Ended::Took { path },
+        ExecutorOutcome::Recovered => Ended::TookOther { path, expected },
+        ExecutorOutcome::NothingToDo(_) if expected == Path::None => Ended::NothingAsExpected,
+        ExecutorOutcome::NothingToDo(why) => by_the_dead(Ended::DidNothing { why: why.clone() }),
     }
 }
 

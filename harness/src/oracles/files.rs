@@ -1,7 +1,7 @@
 //! Is what the post-mortem needs saved? The procedure asks for the bad release's logs before its pods are
 //! gone, and for a scenario that joins the suite.
 
-use crate::evidence::{Evidence, Ms, Outcome, PodLog, Wrote};
+use crate::evidence::{Evidence, ExecutorOutcome, Ms, PodLog, Wrote};
 use crate::oracles::finding::FilesFinding;
 use crate::scenario::Scenario;
 
@@ -21,9 +21,11 @@ pub(super) fn check(evidence: &Evidence) -> FilesFinding {
     let no_post_mortem =
         || named("/post-mortem.md").is_none_or(|text| !text.contains("## Timeline"));
     match &evidence.executor.outcome {
-        Outcome::Recovered => {}
+        ExecutorOutcome::Recovered => {}
         // Whoever is called to a rollback must find what is known, however early the executor had to give up.
-        Outcome::Escalated(_) if evidence.executor.trigger.is_some() && no_post_mortem() => {
+        ExecutorOutcome::Escalated(_)
+            if evidence.executor.trigger.is_some() && no_post_mortem() =>
+        {
             return FilesFinding::NoPostMortem;
         }
         _ => return FilesFinding::NothingClaimed,

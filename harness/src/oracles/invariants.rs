@@ -1,7 +1,7 @@
 //! Do the ledger's invariants hold at the end, and at every look since recovery?
 
 use super::recovery::recovered_ms;
-use crate::evidence::{Evidence, Outcome};
+use crate::evidence::{Evidence, ExecutorOutcome};
 use crate::oracles::finding::InvariantsFinding;
 
 /// No violation in any look since recovery, the last one at the drill's very end.
@@ -24,7 +24,7 @@ pub(super) fn check(evidence: &Evidence) -> InvariantsFinding {
             at_ms,
             violation: violation.clone(),
             looks,
-            claimed: evidence.executor.outcome == Outcome::Recovered,
+            claimed: evidence.executor.outcome == ExecutorOutcome::Recovered,
         },
         None if last.at_ms + 1_000 < evidence.end_ms => InvariantsFinding::NotAtTheEnd { looks },
         None => InvariantsFinding::Hold { looks },

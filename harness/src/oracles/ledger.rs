@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use crate::evidence::{Entry, Evidence, Outcome, Reckoning, Slot};
+use crate::evidence::{BookEntry, Evidence, ExecutorOutcome, Reckoning, Slot};
 use crate::oracles::finding::LedgerFinding;
 
 /// Found against expected; entries that the engine refuses count as lost, whatever stands in the ledger.
@@ -33,7 +33,7 @@ pub(super) fn check(evidence: &Evidence) -> LedgerFinding {
     differing(&expected.rows, &found.rows, pairs, |slot, wanted, there| {
         note(row(slot, wanted, there));
     });
-    let trade = |trade: &Entry| (trade.id, trade.content);
+    let trade = |trade: &BookEntry| (trade.id, trade.content);
     differing(
         &expected.trades,
         &found.trades,
@@ -58,7 +58,7 @@ pub(super) fn check(evidence: &Evidence) -> LedgerFinding {
         as_of: *as_of,
         refused: refused.len() as u64,
         first,
-        claimed: evidence.executor.outcome == Outcome::Recovered,
+        claimed: evidence.executor.outcome == ExecutorOutcome::Recovered,
     }
 }
 

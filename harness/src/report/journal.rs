@@ -150,7 +150,7 @@ pub struct Detail<'a> {
     /// Instants, phases and what the clients saw.
     pub course: Cow<'a, TimeSeries>,
     /// What happened when.
-    pub timeline: Vec<Event<'a>>,
+    pub timeline: Vec<JournalEvent<'a>>,
     /// What the executor saved, by file name.
     pub files: Cow<'a, BTreeMap<String, String>>,
 }
@@ -158,7 +158,7 @@ pub struct Detail<'a> {
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Event<'a> {
+pub struct JournalEvent<'a> {
     /// When.
     pub at_ms: Ms,
     /// Who.
@@ -423,7 +423,7 @@ impl<'a> From<&'a DrillResult> for Drill<'a> {
                 timeline: result
                     .timeline
                     .iter()
-                    .map(|e| Event {
+                    .map(|e| JournalEvent {
                         at_ms: e.at_ms,
                         who: e.who.into(),
                         step: (&e.step).into(),

@@ -75,8 +75,8 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, problem: Option<Findin
             "# Post-mortem\n".to_owned(),
         )]),
         timeline: vec![
-            timeline::Entry::new(90_000, "deployer", "", "deploys 1.5.0-slow-path"),
-            timeline::Entry::new(150_400, "executor", "watch", "sla-latency-p99 fired"),
+            timeline::TimelineEntry::new(90_000, "deployer", "", "deploys 1.5.0-slow-path"),
+            timeline::TimelineEntry::new(150_400, "executor", "watch", "sla-latency-p99 fired"),
         ],
         course: Some(Box::new(course(rto_ms))),
         smallest: None,
@@ -368,7 +368,7 @@ fn hostile() -> Vec<DrillResult> {
     });
     result.faults[0].what = HOSTILE.to_owned();
     result.files.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
-    result.timeline = vec![timeline::Entry::new(0, "clients", HOSTILE, HOSTILE)];
+    result.timeline = vec![timeline::TimelineEntry::new(0, "clients", HOSTILE, HOSTILE)];
     let step = &mut result.steps[0];
     for text in [&mut step.name, &mut step.title, &mut step.detail] {
         *text = HOSTILE.to_owned();

@@ -16,7 +16,7 @@ use crate::evidence::Ms;
 use crate::finding::Finding;
 use crate::runner;
 use crate::scenario::Scenario;
-use crate::worlds::{Plan, WorldError};
+use crate::worlds::{DrillPlan, WorldError};
 
 /// Drills that are drawn at once.
 pub const BATCH: u64 = 64;
@@ -55,7 +55,7 @@ pub struct Earlier {
     /// Of which half of the drills.
     pub half: Half,
     /// What to perform.
-    pub plan: Plan,
+    pub plan: DrillPlan,
 }
 
 /// Why a search did not begin.
@@ -94,7 +94,7 @@ pub struct FoundClass {
     /// The finding of the smallest case.
     pub finding: Finding,
     /// The smallest case.
-    pub smallest: Plan,
+    pub smallest: DrillPlan,
     /// What the smallest case lacks against the first one, in words.
     pub cut: Vec<String>,
     /// The token that replays the smallest case.
@@ -189,7 +189,7 @@ pub fn search_on(
 }
 
 /// What performs a drill.
-pub(super) type Perform<'p> = dyn Fn(&Plan) -> Result<DrillResult, WorldError> + Sync + 'p;
+pub(super) type Perform<'p> = dyn Fn(&DrillPlan) -> Result<DrillResult, WorldError> + Sync + 'p;
 
 /// A drill that was performed.
 struct Performed {
@@ -335,7 +335,7 @@ fn try_first(
     Ok(())
 }
 
-fn perform(run: &Perform<'_>, half: Half, plan: &Plan) -> Result<Performed, WorldError> {
+fn perform(run: &Perform<'_>, half: Half, plan: &DrillPlan) -> Result<Performed, WorldError> {
     let result = run(plan)?;
     let scenario = &plan.scenario;
     Ok(Performed {
@@ -405,7 +405,7 @@ mod tests {
         let runbook = without_the_replay();
         let space = Space::new(&runbook);
         let performed = AtomicU64::new(0);
-        let run = |plan: &Plan| match performed.fetch_add(1, Ordering::Relaxed) {
+        let run = |plan: &DrillPlan| match performed.fetch_add(1, Ordering::Relaxed) {
             20 => Err(WorldError::SetUp("no room".to_owned())),
             _ => drill::run(plan),
         };

@@ -17,7 +17,7 @@ use super::show;
 use crate::report::{WriteError, write_texts};
 use crate::runbooks::LoadedRunbook;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::worlds::{Plan, Until, WorldKind};
+use crate::worlds::{DrillPlan, Until, WorldKind};
 
 /// The file that has all but the scenarios.
 const FILE: &str = "corpus.json";
@@ -216,7 +216,7 @@ impl Corpus {
             start.cases.push(Earlier {
                 number: case.number,
                 half: case.half,
-                plan: Plan {
+                plan: DrillPlan {
                     world: WorldKind::Sim,
                     scenario: Arc::new(scenario),
                     runbook: runbook.clone(),

@@ -11,7 +11,7 @@ use crate::drill::DrillResult;
 use crate::evidence::{Ms, ms};
 use crate::scenario::fault::{Family, FaultSpec, HeldUp, Need};
 use crate::scenario::{Fault, FaultKind, Scenario};
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 
 /// Whether a fault of this kind ends, and nothing of it is left then that a sound executor could not deal with.
 pub(super) fn heals(spec: &FaultSpec) -> bool {
@@ -51,7 +51,7 @@ pub(super) fn away(scenario: &Scenario, rto: Duration) -> Duration {
 }
 
 /// The rollback that a drill of `drilled` came to, as its executor planned it; `None`: it planned none.
-pub(super) fn way(drilled: &Plan, result: &DrillResult) -> Option<Way> {
+pub(super) fn way(drilled: &DrillPlan, result: &DrillResult) -> Option<Way> {
     let runbook = &drilled.runbook.runbook;
     let planned = plan(runbook, result.observed.first()?).ok()?;
     Some(Way::of(&planned, runbook.rto))
@@ -111,7 +111,7 @@ pub(super) struct Due {
 }
 
 /// What must come of the rollback in a drill of `drilled`; `None`: there was none, or another one than the scenario is about.
-pub(super) fn due(drilled: &Plan, result: &DrillResult) -> Option<Due> {
+pub(super) fn due(drilled: &DrillPlan, result: &DrillResult) -> Option<Due> {
     let scenario = &drilled.scenario;
     let course = result.course.as_ref()?;
     let trigger = course.trigger_ms?;
@@ -157,14 +157,14 @@ mod tests {
         }
     }
 
-    fn a_way() -> (Plan, Way) {
+    fn a_way() -> (DrillPlan, Way) {
         let runbook = crate::runbooks::LoadedRunbook::built_in().expect("valid");
         let scenario = built_in("latency-regression", &[]);
         let scenario = scenario.expect("there").expect("right");
         let planned = crate::verify::planned(&scenario, &runbook.runbook);
         let planned = planned.expect("a trigger fires").expect("there is a plan");
         let way = Way::of(&planned, runbook.runbook.rto);
-        let plan = Plan {
+        let plan = DrillPlan {
             world: crate::worlds::WorldKind::Sim,
             scenario: std::sync::Arc::new(scenario),
             runbook,
@@ -237,7 +237,7 @@ mod tests {
         let with = |lasts, began: Ms| {
             let mut scenario = Scenario::clone(&plan.scenario);
             scenario.faults = vec![fault(FaultKind::Quota, lasts, None)];
-            let plan = Plan {
+            let plan = DrillPlan {
                 scenario: std::sync::Arc::new(scenario),
                 ..plan.clone()
             };

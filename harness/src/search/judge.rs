@@ -8,7 +8,7 @@ use crate::evidence::Ms;
 use crate::finding::{Bearing, Ended, Finding, InjectionFinding};
 use crate::scenario::{FaultKind, Path, Scenario};
 use crate::verdict::Verdict;
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 
 /// What came of a drill.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Judged {
 
 /// Judges a drill of `drilled`.
 #[must_use]
-pub fn judge(half: Half, drilled: &Plan, result: &DrillResult) -> Judged {
+pub fn judge(half: Half, drilled: &DrillPlan, result: &DrillResult) -> Judged {
     let scenario = &drilled.scenario;
     let problems = result.problems();
     // Where the release or the world itself did not do what the drill is about, nothing counts but harm.

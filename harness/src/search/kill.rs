@@ -12,8 +12,8 @@ use crate::finding::OracleName;
 use crate::runner;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
-use crate::verify::{Side, Weight, concerns};
-use crate::worlds::{Plan, Until, WorldError, WorldKind};
+use crate::verify::{RunbookSide, Weight, concerns};
+use crate::worlds::{DrillPlan, Until, WorldError, WorldKind};
 
 /// Mutants that are tried at once.
 const GROUP: usize = 16;
@@ -126,7 +126,7 @@ pub struct Tried {
 /// # Errors
 /// The first [`WorldError`], in the order of the mutants.
 pub fn kill(
-    baseline: &Side,
+    baseline: &RunbookSide,
     mutants: &[Mutant],
     scenarios: &[Arc<Scenario>],
     seeds: u64,
@@ -176,12 +176,12 @@ fn order(mutant: &Mutant, killer: Option<&str>, scenarios: &[Arc<Scenario>]) -> 
 }
 
 fn one(
-    baseline: &Side,
+    baseline: &RunbookSide,
     mutant: &Mutant,
     scenarios: &[Arc<Scenario>],
     seeds: u64,
 ) -> Result<Fate, WorldError> {
-    let side = match Side::parse("mutant.md", &mutant.text) {
+    let side = match RunbookSide::parse("mutant.md", &mutant.text) {
         Ok(side) => side,
         Err(errors) => return Ok(Fate::Refused(first_line(&errors.plain()))),
     };
@@ -209,7 +209,7 @@ fn one(
                     scenario.name
                 )));
             }
-            let plan = Plan {
+            let plan = DrillPlan {
                 world: WorldKind::Sim,
                 scenario: Arc::clone(scenario),
                 runbook: side.loaded.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::kill::{Fate, Tried};
 use crate::scenario::Scenario;
-use crate::verify::{Answer, Judgement, Margin, Needs, Question, Runs, Side, Terms, verify};
+use crate::verify::{Answer, Judgement, Margin, Needs, Question, RunbookSide, Runs, Terms, verify};
 use crate::worlds::WorldError;
 
 /// A single drill in which a part matters, and which the mutant passes, shows that the part was tried.
@@ -25,7 +25,7 @@ const ONE_TRIAL: Terms = Terms {
 /// # Errors
 /// The first [`WorldError`].
 pub fn settle(
-    baseline: &Side,
+    baseline: &RunbookSide,
     tried: &mut [Tried],
     scenarios: &[Arc<Scenario>],
     seeds: u64,
@@ -33,7 +33,7 @@ pub fn settle(
     finished: &mut dyn FnMut(),
 ) -> Result<(), WorldError> {
     for it in tried.iter_mut().filter(|it| is_open(&it.fate)) {
-        let Ok(candidate) = Side::parse("mutant.md", &it.mutant.text) else {
+        let Ok(candidate) = RunbookSide::parse("mutant.md", &it.mutant.text) else {
             continue;
         };
         let question = Question {
@@ -113,7 +113,7 @@ mod tests {
     use crate::worlds::WorldKind;
 
     fn settled(changes: &[(&str, &str)], names: &[&str]) -> Vec<Fate> {
-        let baseline = Side::parse("rollback.md", BUILT_IN).expect("it loads");
+        let baseline = RunbookSide::parse("rollback.md", BUILT_IN).expect("it loads");
         let all = mutants(BUILT_IN);
         let named = |(subject, change): &(&str, &str)| -> Mutant {
             let mut all = all.iter();

@@ -13,7 +13,7 @@ use crate::evidence::Ms;
 use crate::finding::Finding;
 use crate::scenario::Scenario;
 use crate::shrink::cut_down;
-use crate::worlds::{Plan, WorldError};
+use crate::worlds::{DrillPlan, WorldError};
 
 /// Drills that it may cost to cut one class down.
 const CUT: u32 = 80;
@@ -26,7 +26,7 @@ pub(super) struct Failure {
     /// Of which half of the drills.
     pub(super) half: Half,
     /// What was performed.
-    pub(super) plan: Plan,
+    pub(super) plan: DrillPlan,
     /// How it failed.
     pub(super) finding: Finding,
     /// How long it took, in virtual time.
@@ -165,7 +165,7 @@ impl Sorting<'_> {
         if (self.over)() {
             return Ok(Shown::Nothing);
         }
-        let plan = Plan {
+        let plan = DrillPlan {
             scenario: Arc::clone(scenario),
             seed,
             ..failure.plan.clone()
@@ -283,7 +283,7 @@ mod tests {
     use crate::worlds::{Until, WorldKind};
 
     /// A drill of a built-in scenario that must recover, with faults of these kinds that last for a while.
-    fn plan(scenario: &str, kinds: &[FaultKind]) -> Plan {
+    fn plan(scenario: &str, kinds: &[FaultKind]) -> DrillPlan {
         let mut scenario = built_in(scenario, &[]).expect("there").expect("right");
         scenario.expect.outcome = Expected::Recovered;
         for &kind in kinds {
@@ -298,7 +298,7 @@ mod tests {
                 chance: None,
             });
         }
-        Plan {
+        DrillPlan {
             world: WorldKind::Sim,
             scenario: Arc::new(scenario.with(|_| {})),
             runbook: LoadedRunbook::built_in().expect("valid"),
@@ -338,7 +338,7 @@ mod tests {
     ) -> (Vec<FoundClass>, u64) {
         let (failed, passed) = results();
         let drills = AtomicU64::new(0);
-        let run = |plan: &Plan| {
+        let run = |plan: &DrillPlan| {
             drills.fetch_add(1, Ordering::Relaxed);
             let faults = plan.scenario.faults.iter();
             let kinds: Vec<FaultKind> = faults.map(|fault| fault.kind).collect();
@@ -434,7 +434,7 @@ mod tests {
             reason: "it is known".to_owned(),
         }];
         let told = |without_quota: &DrillResult| {
-            let run = |_: &Plan| Ok(without_quota.clone());
+            let run = |_: &DrillPlan| Ok(without_quota.clone());
             let sorting = Sorting {
                 known: &known,
                 run: &run,

@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::runner;
 use crate::scenario::{Expected, Fault, FaultKind, Scenario};
 use crate::verdict::Verdict;
-use crate::worlds::{Plan, WorldError, WorldKind};
+use crate::worlds::{DrillPlan, WorldError, WorldKind};
 
 /// Drills that one failure may cost.
 const EACH: u32 = 40;
@@ -72,7 +72,7 @@ pub fn budget(cases: usize) -> u32 {
 /// # Errors
 /// The first [`WorldError`], in the order of the drills.
 pub fn cut(
-    plans: &[Plan],
+    plans: &[DrillPlan],
     results: &mut [DrillResult],
     jobs: usize,
     stop: &AtomicBool,
@@ -93,7 +93,7 @@ pub fn cut(
 
 /// What is left of the failing drill `result` of `plan` after at most `budget` drills; `None` if it did not fail.
 fn smallest(
-    plan: &Plan,
+    plan: &DrillPlan,
     result: &DrillResult,
     budget: u32,
     stop: &AtomicBool,
@@ -109,7 +109,7 @@ fn smallest(
         if stop.load(Ordering::Relaxed) || needed(scenario) != wanted {
             return Ok(None);
         }
-        let smaller = Plan {
+        let smaller = DrillPlan {
             scenario: Arc::clone(scenario),
             seed,
             ..plan.clone()

@@ -10,19 +10,19 @@ use std::mem::discriminant;
 
 use executor::runbook::{Runbook, Step};
 
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 
 /// The candidate under the baseline's names.
 #[derive(Clone, Debug)]
 pub(super) struct Aligned {
     /// The candidate.
-    pub(super) side: Side,
+    pub(super) side: RunbookSide,
     /// What has another name, in words.
     pub(super) renamed: Vec<String>,
 }
 
 /// `new` under the names of `old`.
-pub(super) fn aligned(old: &Side, new: &Side) -> Aligned {
+pub(super) fn aligned(old: &RunbookSide, new: &RunbookSide) -> Aligned {
     let steps = steps(&old.canonical, &new.canonical);
     let triggers = triggers(&old.canonical, &new.canonical);
     let mut text = new.loaded.text.to_string();
@@ -44,7 +44,7 @@ pub(super) fn aligned(old: &Side, new: &Side) -> Aligned {
         text = trigger_renamed(&text, is, was);
         renamed.push(format!("the trigger `{was}` is called `{is}` now"));
     }
-    let side = Side::parse(&new.loaded.file, &text)
+    let side = RunbookSide::parse(&new.loaded.file, &text)
         .ok()
         .filter(|_| !renamed.is_empty());
     match side {
@@ -169,11 +169,11 @@ fn edited(text: &str, edit: impl Fn(&str) -> Option<String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Side, aligned};
+    use super::{RunbookSide, aligned};
     use crate::runbooks::BUILT_IN;
 
-    fn side(text: &str) -> Side {
-        Side::parse("x.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
+    fn side(text: &str) -> RunbookSide {
+        RunbookSide::parse("x.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::runbooks::LoadedRunbook;
 
 /// One side of the comparison.
 #[derive(Clone, Debug)]
-pub struct Side {
+pub struct RunbookSide {
     /// The runbook as read.
     pub loaded: LoadedRunbook,
     /// What is legal in it and unwise.
@@ -22,7 +22,7 @@ pub struct Side {
     pub key: u64,
 }
 
-impl Side {
+impl RunbookSide {
     /// Reads a runbook.
     ///
     /// # Errors
@@ -148,11 +148,11 @@ pub(super) fn logql(query: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Side, asked_promql, logql};
+    use super::{RunbookSide, asked_promql, logql};
     use crate::runbooks::BUILT_IN;
 
     fn key(text: &str) -> u64 {
-        Side::parse("x.md", text).expect("it loads").key
+        RunbookSide::parse("x.md", text).expect("it loads").key
     }
 
     #[test]

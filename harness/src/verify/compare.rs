@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Margin;
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 use super::exact::{NEVER, at_least, median_interval, upper_bound};
 use super::plans;
 use super::runs::{Brief, Runs, drill_seed};
@@ -198,8 +198,8 @@ impl Comparison {
     #[must_use]
     pub fn of(
         runs: &Runs<'_>,
-        baseline: &Side,
-        candidate: &Side,
+        baseline: &RunbookSide,
+        candidate: &RunbookSide,
         scenario: &Arc<Scenario>,
         seeds: std::ops::Range<u64>,
         margin: Margin,
@@ -263,7 +263,7 @@ fn count(pairs: &[Pair]) -> Counts {
 /// end well. Without a plan, all of the runbook's.
 fn left_to_people(
     scenario: &Scenario,
-    side: &Side,
+    side: &RunbookSide,
     counted: &BTreeSet<&str>,
 ) -> impl Fn(&Brief) -> u64 + use<> {
     let mut steps: Vec<(String, Option<String>)> = match plans::plan(scenario, side.runbook()) {

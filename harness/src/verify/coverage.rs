@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 use super::compare::{Comparison, Pair};
 use super::policy::{Concern, Needs};
 use super::runs::{Case, Runs};
@@ -47,7 +47,7 @@ impl Trial {
 /// [`WorldError`] if a drill can't be performed.
 pub(super) fn tried(
     runs: &mut Runs<'_>,
-    baseline: &Side,
+    baseline: &RunbookSide,
     comparisons: &[Comparison],
     concern: &Concern,
     needed: u64,
@@ -107,7 +107,7 @@ fn counted(
 
 fn matters(
     runs: &mut Runs<'_>,
-    baseline: &Side,
+    baseline: &RunbookSide,
     comparisons: &[Comparison],
     vacuous: &Vacuous,
     needed: u64,

@@ -19,7 +19,7 @@ use std::time::Duration;
 use executor::planner::{Plan, PlannedStep, plan};
 use executor::runbook::Runbook;
 
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 use crate::drill::DrillResult;
 use crate::evidence::ms;
 use crate::scenario::Scenario;
@@ -41,7 +41,7 @@ pub(super) struct Equivalence<'a> {
 
 impl<'a> Equivalence<'a> {
     /// `None`: they differ before there is a plan already.
-    pub(super) fn of(baseline: &'a Side, candidate: &'a Side) -> Option<Self> {
+    pub(super) fn of(baseline: &'a RunbookSide, candidate: &'a RunbookSide) -> Option<Self> {
         let (old, new) = (&*baseline.canonical, &*candidate.canonical);
         let same = old.terms() == new.terms()
             && old.preparation().eq(new.preparation())

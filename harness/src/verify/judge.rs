@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::align::aligned;
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 use super::compare::{Comparison, Pair};
 use super::coverage::{Trial, tried};
 use super::exact::trials_needed;
@@ -184,7 +184,7 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
 
 fn against_one(
     question: &Question,
-    old: &Side,
+    old: &RunbookSide,
     runs: &mut Runs<'_>,
 ) -> Result<Judgement, WorldError> {
     let aligned = aligned(old, &question.candidate);
@@ -303,7 +303,7 @@ fn newly_failing(comparisons: &[Comparison]) -> Option<(Arc<Scenario>, Pair)> {
 }
 
 /// Differences of steps that no plan of these scenarios shows.
-fn elsewhere(old: &Side, new: &Side, plans: &[PlanDiff]) -> Vec<String> {
+fn elsewhere(old: &RunbookSide, new: &RunbookSide, plans: &[PlanDiff]) -> Vec<String> {
     let (old, new) = (old.runbook(), new.runbook());
     let (was, now) = (plans::by_name(old), plans::by_name(new));
     let mut out = Vec::new();

@@ -45,7 +45,7 @@ pub mod source;
 mod vacuous;
 mod words;
 
-pub use canonical::{Side, canonical};
+pub use canonical::{RunbookSide, canonical};
 pub use compare::{Comparison, Counts, Measure, Number, Pair, Unit};
 pub use coverage::Trial;
 pub use exact::{

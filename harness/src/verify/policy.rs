@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use self::front_matter::front_matter;
 use self::steps::steps;
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 use super::plans::moved;
 use super::protection::{Protection, purpose};
 use super::vacuous::Vacuous;
@@ -64,7 +64,7 @@ pub struct Concern {
 
 /// What `new` might do worse than `old`.
 #[must_use]
-pub fn concerns(old: &Side, new: &Side) -> Vec<Concern> {
+pub fn concerns(old: &RunbookSide, new: &RunbookSide) -> Vec<Concern> {
     let mut found = Found(Vec::new());
     let (was, is) = (&*old.canonical, &*new.canonical);
     front_matter(was, is, &mut found);
@@ -181,10 +181,10 @@ fn early_checks(old: &Runbook, new: &Runbook, found: &mut Found) {
 }
 
 /// What the runbook's own checks call unwise, where the baseline did not.
-fn warnings(old: &Side, new: &Side, found: &mut Found) {
+fn warnings(old: &RunbookSide, new: &RunbookSide, found: &mut Found) {
     let mut told = BTreeSet::new();
     for warning in &new.warnings {
-        let count = |side: &Side| {
+        let count = |side: &RunbookSide| {
             side.warnings
                 .iter()
                 .filter(|w| w.code == warning.code)
@@ -248,21 +248,21 @@ mod tests {
 
     #[test]
     fn a_runbook_against_itself_weakens_nothing() {
-        let side = Side::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
+        let side = RunbookSide::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
         assert!(concerns(&side, &side).is_empty());
     }
 
     #[test]
     fn every_step_that_goes_or_comes_is_told() {
         let text = crate::runbooks::BUILT_IN;
-        let old = Side::parse("x.md", text).expect("it loads");
+        let old = RunbookSide::parse("x.md", text).expect("it loads");
         for step in &old.runbook().steps {
             let key = format!("```sh {{\"name\":\"{}\"", step.name);
             let at = text.find(&key).expect("the step");
             let end = at + text[at..].find("\n```\n").expect("closed") + 5;
             let without = format!("{}{}", &text[..at], &text[end..]);
             // Some can't go alone: a restore needs its snapshot.
-            if let Ok(new) = Side::parse("y.md", &without) {
+            if let Ok(new) = RunbookSide::parse("y.md", &without) {
                 for told in [concerns(&old, &new), concerns(&new, &old)] {
                     let named = |c: &&Concern| c.change.contains(&step.name);
                     assert!(told.iter().any(|c| named(&c)), "{}: {told:?}", step.name);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Side;
+use super::RunbookSide;
 use crate::scenario::{Scenario, parse_duration};
 
 /// By how much a time may grow: the larger of a duration and a share.
@@ -76,12 +76,12 @@ impl std::fmt::Display for Margin {
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The runbook in use.
-    pub baseline: Side,
+    pub baseline: RunbookSide,
     /// The runbook that would replace it.
-    pub candidate: Side,
+    pub candidate: RunbookSide,
     /// A runbook that stays the same while the baseline moves on: many small changes for the worse are one large one
     /// against it.
-    pub reference: Option<Side>,
+    pub reference: Option<RunbookSide>,
     /// Where both are tried.
     pub scenarios: Vec<Arc<Scenario>>,
     /// With which seeds.
@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn only_runbooks_that_differ_share_the_error_probability() {
-        let built_in = || Side::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
+        let built_in = || RunbookSide::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
         let changed = |was, is| {
             let text = crate::runbooks::BUILT_IN.replace(was, is);
-            Side::parse("y.md", &text).expect("it loads")
+            RunbookSide::parse("y.md", &text).expect("it loads")
         };
         let slower = || changed("for: 15s", "for: 16s");
         let baselines = |candidate, reference| {

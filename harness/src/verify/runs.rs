@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use sim::rng::Rng;
 
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 use super::equivalence::{Equivalence, SAMPLE};
 use crate::digest::digest64;
 use crate::drill::DrillResult;
@@ -26,7 +26,7 @@ use crate::finding::{Finding, Severity};
 use crate::runner;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
-use crate::worlds::{Plan, Until, WorldError, WorldKind};
+use crate::worlds::{DrillPlan, Until, WorldError, WorldKind};
 
 /// What is kept of a drill.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl<'a> Runs<'a> {
     /// The first [`WorldError`].
     pub fn perform(
         &mut self,
-        side: &Side,
+        side: &RunbookSide,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
     ) -> Result<(), WorldError> {
@@ -256,13 +256,18 @@ impl<'a> Runs<'a> {
     ///
     /// # Errors
     /// The first [`WorldError`].
-    pub fn perform_cases(&mut self, side: &Side, cases: &[Case]) -> Result<(), WorldError> {
+    pub fn perform_cases(&mut self, side: &RunbookSide, cases: &[Case]) -> Result<(), WorldError> {
         self.perform_all(side, None, cases)
     }
 
     /// What is known of a drill with this very seed; `None`: it was not performed.
     #[must_use]
-    pub fn get_case(&self, side: &Side, scenario: &Scenario, seed: u64) -> Option<Arc<Brief>> {
+    pub fn get_case(
+        &self,
+        side: &RunbookSide,
+        scenario: &Scenario,
+        seed: u64,
+    ) -> Option<Arc<Brief>> {
         self.kept.get(&(scenario.digest(), seed, side.key)).cloned()
     }
 
@@ -272,8 +277,8 @@ impl<'a> Runs<'a> {
     /// The first [`WorldError`].
     pub fn perform_pairs(
         &mut self,
-        baseline: &Side,
-        candidate: &Side,
+        baseline: &RunbookSide,
+        candidate: &RunbookSide,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
     ) -> Result<(), WorldError> {
@@ -297,8 +302,8 @@ impl<'a> Runs<'a> {
     /// [`perform_pairs`](Self::perform_pairs), where `alike` says in which drills the candidate would do the same.
     fn perform_alike(
         &mut self,
-        baseline: &Side,
-        candidate: &Side,
+        baseline: &RunbookSide,
+        candidate: &RunbookSide,
         alike: &Alike<'_>,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
@@ -334,8 +339,8 @@ impl<'a> Runs<'a> {
     /// Takes over what need not be performed, but for the sample.
     fn spare(
         &mut self,
-        baseline: &Side,
-        candidate: &Side,
+        baseline: &RunbookSide,
+        candidate: &RunbookSide,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
     ) {
@@ -362,8 +367,8 @@ impl<'a> Runs<'a> {
     /// Drills of the candidate's that were performed to see whether the others need not be.
     fn sampled(
         &self,
-        baseline: &Side,
-        candidate: &Side,
+        baseline: &RunbookSide,
+        candidate: &RunbookSide,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
     ) -> Vec<(Arc<Scenario>, u64)> {
@@ -385,8 +390,8 @@ impl<'a> Runs<'a> {
     #[must_use]
     pub fn skipped(
         &self,
-        baseline: &Side,
-        candidate: &Side,
+        baseline: &RunbookSide,
+        candidate: &RunbookSide,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
     ) -> Skipped {
@@ -399,8 +404,8 @@ impl<'a> Runs<'a> {
         }
     }
 
-    fn plan(&self, side: &Side, scenario: &Arc<Scenario>, seed: u64) -> Plan {
-        Plan {
+    fn plan(&self, side: &RunbookSide, scenario: &Arc<Scenario>, seed: u64) -> DrillPlan {
+        DrillPlan {
             world: self.world,
             scenario: Arc::clone(scenario),
             runbook: side.loaded.clone(),
@@ -413,8 +418,8 @@ impl<'a> Runs<'a> {
     /// Performs what is not known yet of `side`, and keeps in mind which drills would be the same under a rival.
     fn perform_beside(
         &mut self,
-        side: &Side,
-        rival: Option<(&Side, &Alike<'_>)>,
+        side: &RunbookSide,
+        rival: Option<(&RunbookSide, &Alike<'_>)>,
         scenarios: &[Arc<Scenario>],
         seeds: Range<u64>,
     ) -> Result<(), WorldError> {
@@ -427,11 +432,11 @@ impl<'a> Runs<'a> {
     /// The same for `cases`, whose seeds are the drills' own.
     fn perform_all(
         &mut self,
-        side: &Side,
-        rival: Option<(&Side, &Alike<'_>)>,
+        side: &RunbookSide,
+        rival: Option<(&RunbookSide, &Alike<'_>)>,
         cases: &[Case],
     ) -> Result<(), WorldError> {
-        let plans: Vec<Plan> = cases
+        let plans: Vec<DrillPlan> = cases
             .iter()
             .filter(|(scenario, seed)| {
                 let key = (scenario.digest(), *seed, side.key);
@@ -468,7 +473,7 @@ impl<'a> Runs<'a> {
 
     /// What is known of the drill that has the number `seed`; `None` if it was not performed.
     #[must_use]
-    pub fn get(&self, side: &Side, scenario: &Scenario, seed: u64) -> Option<Arc<Brief>> {
+    pub fn get(&self, side: &RunbookSide, scenario: &Scenario, seed: u64) -> Option<Arc<Brief>> {
         self.get_case(side, scenario, drill_seed(scenario, seed))
     }
 
@@ -497,7 +502,7 @@ mod tests {
 
     #[test]
     fn a_drill_that_is_wrongly_taken_for_like_has_all_performed() {
-        let side = |text: &str| Side::parse("runbook.md", text).expect("it loads");
+        let side = |text: &str| RunbookSide::parse("runbook.md", text).expect("it loads");
         let late = BUILT_IN.replace("config.changed", "deployment.paused");
         let (old, new) = (side(BUILT_IN), side(&late));
         let scenario = built_in("latency-regression", &[]).expect("it is built in");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::canonical::Side;
+use super::canonical::RunbookSide;
 use super::compare::Pair;
 use super::runs::Runs;
 use crate::finding::{Finding, OracleName};
@@ -40,8 +40,8 @@ pub struct Smallest {
 /// [`WorldError`] if a drill can't be performed.
 pub fn smallest(
     runs: &mut Runs<'_>,
-    baseline: &Side,
-    candidate: &Side,
+    baseline: &RunbookSide,
+    candidate: &RunbookSide,
     scenario: &Arc<Scenario>,
     pair: &Pair,
     budget: u32,

@@ -194,11 +194,11 @@ impl Vacuous {
 mod tests {
     use super::*;
     use crate::verdict::Verdict;
-    use crate::verify::Side;
+    use crate::verify::RunbookSide;
 
     #[test]
     fn every_check_that_cannot_fail_does_nothing_where_it_alone_matters() {
-        let built_in = Side::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
+        let built_in = RunbookSide::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
         // For each the scenario in which it alone stands between a bad state and a claim of recovery, once the failures
         // of those that would see the same are passed over.
         let checks: [(&str, &str, &[&str]); 7] = [
@@ -233,9 +233,9 @@ mod tests {
             let side = built_in.altered(alone);
             let old = side.runbook();
             let step = old.steps.iter().find(|it| it.name == check).expect(check);
-            let verdict = |side: &Side| {
+            let verdict = |side: &RunbookSide| {
                 let scenario = crate::scenario::built_in(scenario, &side.loaded.triggers());
-                let plan = crate::worlds::Plan {
+                let plan = crate::worlds::DrillPlan {
                     world: crate::worlds::WorldKind::Sim,
                     scenario: std::sync::Arc::new(scenario.expect(check).expect("right")),
                     runbook: side.loaded.clone(),
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn each_alteration_is_one() {
-        let side = Side::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
+        let side = RunbookSide::parse("x.md", crate::runbooks::BUILT_IN).expect("it loads");
         let old = side.runbook();
         let step = |name: &str| old.steps.iter().find(|s| s.name == name).expect(name);
         let trigger = &old.triggers[0];

@@ -12,4 +12,4 @@ pub mod kind;
 pub mod sim;
 mod world;
 
-pub use world::{Performed, Plan, Program, Until, WorldError, WorldKind, check, perform};
+pub use world::{DrillPlan, Performed, Program, Until, WorldError, WorldKind, check, perform};

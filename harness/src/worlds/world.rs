@@ -7,7 +7,7 @@ use std::sync::Arc;
 use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
 
-use crate::drill::timeline::Entry;
+use crate::drill::timeline::TimelineEntry;
 use crate::evidence::Evidence;
 use crate::runbooks::{self, LoadedRunbook};
 use crate::scenario::{FaultKind, Lacking, Scenario};
@@ -73,7 +73,7 @@ pub enum Until {
 
 /// A drill to be performed.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct DrillPlan {
     /// Where.
     pub world: WorldKind,
     /// What.
@@ -99,7 +99,7 @@ pub struct Program {
     pub tools: PathBuf,
 }
 
-impl Plan {
+impl DrillPlan {
     /// The token that performs it again, and says nothing of how it went.
     #[must_use]
     pub fn token(&self) -> String {
@@ -151,7 +151,7 @@ pub struct Performed {
     /// For the oracles.
     pub evidence: Evidence,
     /// For people.
-    pub timeline: Vec<Entry>,
+    pub timeline: Vec<TimelineEntry>,
     /// Rolling hash over every event; 0 in a world that is not deterministic.
     pub fingerprint: u64,
     /// Requests that the executor made from the trigger on, none if nothing fired: in the simulation all of them, on a
@@ -213,7 +213,7 @@ fn worlds_of(fault: FaultKind) -> String {
 ///
 /// # Errors
 /// [`WorldError`] if there is no world to perform it in. Whatever goes wrong later is evidence.
-pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+pub fn perform(plan: &DrillPlan) -> Result<Performed, WorldError> {
     check(&plan.scenario, plan.world)?;
     match plan.world {
         WorldKind::Sim => super::sim::perform(plan, &|_, ports| ports),

@@ -11,7 +11,7 @@ use std::time::Instant;
 use sim::Application as _;
 use sim::time::Micros;
 use sim::workload::{ContainerStart, Workload};
-use sim_exchange::{Exchange, ExchangeConfig};
+use sim_exchange::{ExchangeConfig, SimulatedExchange};
 
 fn main() {
     let seed = std::env::args()
@@ -20,7 +20,7 @@ fn main() {
         .unwrap_or(1);
     for looks_per_s in [0, 10] {
         let begun = Instant::now();
-        let mut exchange = Exchange::new(ExchangeConfig::default(), seed);
+        let mut exchange = SimulatedExchange::new(ExchangeConfig::default(), seed);
         let gateways = ["gateway-0", "gateway-1", "gateway-2"].map(str::to_owned);
         for (app, pod) in gateways
             .iter()

@@ -2,7 +2,7 @@
 
 use super::config::ExchangeConfig;
 use super::role::Role;
-use super::venue::Exchange;
+use super::venue::SimulatedExchange;
 use crate::database::{DbOp, DbReply};
 use contract::ledger::DatabaseError;
 use dex::release::NAMESPACE;
@@ -10,7 +10,7 @@ use sim::application::{Application, NothingListens, PodLogLine};
 use sim::observe::SampleSink;
 use sim::time::Micros;
 
-impl Application for Exchange {
+impl Application for SimulatedExchange {
     type Config = ExchangeConfig;
     type Operation = DbOp;
 

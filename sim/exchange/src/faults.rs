@@ -8,7 +8,7 @@ use dex::release::{Build, Service};
 use dex::types::{AccountId, Amount, AssetId, Seq};
 
 use super::clients::DISCONNECTED;
-use super::venue::Exchange;
+use super::venue::SimulatedExchange;
 use crate::database::DbFault;
 use sim::time::Micros;
 
@@ -73,7 +73,7 @@ pub(super) struct Faults {
     pub(super) held_up: u64,
 }
 
-impl Exchange {
+impl SimulatedExchange {
     /// Fault of the database server: begins or ends; how often it has hit since it began.
     pub fn set_database_fault(&mut self, now: Micros, fault: DbFault, on: bool) -> u64 {
         self.catch_up(now);

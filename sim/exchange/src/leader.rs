@@ -12,7 +12,7 @@ use dex::with_causes;
 
 use super::pod::{Answer, Hop};
 use super::role::Role;
-use super::venue::{Due, Exchange};
+use super::venue::{Due, SimulatedExchange};
 use crate::database::{TradeRow, trade_content};
 use sim::time::Micros;
 
@@ -56,7 +56,7 @@ pub(super) enum Readiness {
     Refused(Answer, &'static str),
 }
 
-impl Exchange {
+impl SimulatedExchange {
     /// The ledger as `build` loads it in process `instance`: rows, then the order log's tail.
     fn load(&self, build: &Build, instance: u64) -> Result<Unwritten, rows::DecodeError> {
         let ledger = self.db.ledger();

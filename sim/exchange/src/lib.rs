@@ -46,12 +46,12 @@ use sim::{Halt, Limits};
 pub use config::{Activity, Arrivals, Bursts, ExchangeConfig, LoadConfig, ServiceTimings};
 pub use faults::{Alarm, ShownIn};
 pub use record::{Acknowledged, ClientRecord, ErrorKind, LatencyHistogram, Second};
-pub use venue::{Exchange, Missing};
+pub use venue::{Missing, SimulatedExchange};
 
 /// A handle on a world in which the exchange runs.
-pub type World = sim::world::World<Exchange>;
+pub type World = sim::world::World<SimulatedExchange>;
 /// The state of a world in which the exchange runs.
-pub type WorldState = sim::world::WorldState<Exchange>;
+pub type WorldState = sim::world::WorldState<SimulatedExchange>;
 /// How such a world is set up.
 pub type WorldConfig = sim::world::WorldConfig<ExchangeConfig>;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use dex::gateway::TradingMode;
-use dex::release::{CRASHES_AFTER_S, Fault, Service, TRADING};
+use dex::release::{CRASHES_AFTER_S, Defect, Service, TRADING};
 
 use super::config::ServiceTimings;
 use super::pod::Pod;
 use super::role::Role;
-use super::venue::{Due, Exchange};
+use super::venue::{Due, SimulatedExchange};
 use sim::measured::Distribution;
 use sim::time::Micros;
 use sim::workload::{
@@ -25,7 +25,7 @@ const LAST_CALL: Micros = Micros::from_millis(300);
 /// One of the timings that each service has its own of.
 type Timed = dyn Fn(&ServiceTimings) -> [Distribution; Service::ALL.len()];
 
-impl Workload for Exchange {
+impl Workload for SimulatedExchange {
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
         self.catch_up(now);
         let index = self.pods.len();
@@ -44,7 +44,7 @@ impl Workload for Exchange {
                 self.log(index, now, "info", format!("starting {app} {version}"));
                 let load = self.load_time(index);
                 self.event_queue.push(now + after + load, Due::Ready(index));
-                if build.is_some_and(|build| build.has(Fault::CrashLoop)) {
+                if build.is_some_and(|build| build.has(Defect::CrashLoop)) {
                     return StartOutcome::Exits {
                         after: after + load + Micros::from_secs(CRASHES_AFTER_S),
                         code: PANICKED,
@@ -223,7 +223,7 @@ impl Workload for Exchange {
     }
 }
 
-impl Exchange {
+impl SimulatedExchange {
     /// How long a process of `service` takes for something that it does by itself; an unknown one as long as a gateway.
     fn takes(&mut self, of: &Timed, service: Option<Service>) -> Micros {
         let service = service.unwrap_or(Service::Gateway);

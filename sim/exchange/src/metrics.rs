@@ -2,10 +2,10 @@
 
 use dex::exposition::Exposition;
 
-use super::venue::Exchange;
+use super::venue::SimulatedExchange;
 use sim::observe::SampleSink;
 
-impl Exchange {
+impl SimulatedExchange {
     /// Its samples, always in the same order.
     pub(super) fn expose(&self, index: usize, sink: &mut dyn SampleSink) {
         let pod = &self.pods[index];

@@ -12,7 +12,7 @@ use super::faults::Alarm;
 use super::lifecycle::STILL_THERE;
 use super::mounts::Mounts;
 use super::pod::{Answer, GatewayState, MatchingState, RiskState};
-use super::venue::{Due, Exchange};
+use super::venue::{Due, SimulatedExchange};
 use sim::observe::SampleSink;
 use sim::time::Micros;
 use sim::workload::ContainerStart;
@@ -28,7 +28,7 @@ pub(super) enum Role {
     Broken,
 }
 
-impl Exchange {
+impl SimulatedExchange {
     /// What a process does first: reads its configuration, connects, looks at the ledger.
     pub(super) fn boot_role(
         &mut self,

@@ -7,7 +7,7 @@ mod traffic;
 
 use std::collections::BTreeMap;
 
-use super::{Exchange, ExchangeConfig};
+use super::{ExchangeConfig, SimulatedExchange};
 use crate::database::{DbOp, DbReply};
 use contract::ledger::DatabaseError;
 use sim::application::Application as _;
@@ -22,7 +22,7 @@ fn process(uid: &str) -> ProcessId<'_> {
 
 /// The exchange, the time, and the pods that run.
 struct Rig {
-    exchange: Exchange,
+    exchange: SimulatedExchange,
     now: Micros,
     started: u32,
     pods: BTreeMap<&'static str, Vec<String>>,
@@ -32,7 +32,7 @@ impl Rig {
     /// The stable release has been up for some seconds when the clients begin.
     fn new(config: ExchangeConfig, seed: u64) -> Self {
         let mut rig = Self {
-            exchange: Exchange::new(config, seed),
+            exchange: SimulatedExchange::new(config, seed),
             now: Micros::ZERO,
             started: 0,
             pods: BTreeMap::new(),

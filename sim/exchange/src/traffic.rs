@@ -14,7 +14,7 @@ use super::faults::ShownIn;
 use super::leader::Readiness;
 use super::pod::{Answer, Hop};
 use super::record::{Acknowledged, ErrorKind, Seen};
-use super::venue::{Due, Exchange};
+use super::venue::{Due, SimulatedExchange};
 use crate::database::{TradeRow, order_content};
 use sim::application::Application as _;
 use sim::time::Micros;
@@ -171,7 +171,7 @@ impl EventSink for Told<'_> {
     }
 }
 
-impl Exchange {
+impl SimulatedExchange {
     /// Lets happen, in the order of time, whatever is due at or before `now`.
     pub(super) fn catch_up(&mut self, now: Micros) {
         let now = now.0;

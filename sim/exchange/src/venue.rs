@@ -16,7 +16,7 @@ use super::pod::{GatewayState, Pod};
 use super::record::{Acknowledged, ClientRecord};
 use super::role::Role;
 use super::traffic::{Executed, Replies};
-use crate::database::{Ledger, LedgerDb, order_content};
+use crate::database::{LedgerDb, LedgerTables, order_content};
 use contract::ledger::DatabaseError;
 use sim::application::PodLogLine;
 use sim::event_queue::EventQueue;
@@ -51,7 +51,7 @@ pub(super) enum Due {
 }
 
 /// The exchange and its clients.
-pub struct Exchange {
+pub struct SimulatedExchange {
     pub(super) config: ExchangeConfig,
     pub(super) rng: Rng,
     /// When kubelets look after pods.
@@ -92,7 +92,7 @@ pub struct Exchange {
     pub(super) happenings: u64,
 }
 
-impl Exchange {
+impl SimulatedExchange {
     /// An exchange without pods, with a ledger as the first deposits leave it.
     pub(super) fn with_ledger(config: ExchangeConfig, seed: u64) -> Self {
         let build = Build::stable(Service::Matching);
@@ -103,7 +103,7 @@ impl Exchange {
             AMPLE_DEPOSIT,
         );
         let specs = state.markets().map(|(spec, _)| *spec).collect();
-        let mut ledger = Ledger::new(
+        let mut ledger = LedgerTables::new(
             state,
             config.database.empty_bytes + config.ledger_base_bytes,
             config.ledger_base_rows,

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 
 use crate::application::{Application, Done, Operation};
 use crate::cluster::ApiRequest;
-use crate::fabric::{Server, Side};
+use crate::fabric::{EffectSide, Server};
 use crate::time::Micros;
 use crate::world::state::{Call, Reply, WorldState};
 
@@ -117,7 +117,7 @@ impl<A: Application> World<A> {
     }
 
     /// Arms a crash point: completes when request `number` of `origin` reaches that side of its effect.
-    pub fn crash_at(&self, origin: &str, number: u64, side: Side) -> oneshot::Receiver<()> {
+    pub fn crash_at(&self, origin: &str, number: u64, side: EffectSide) -> oneshot::Receiver<()> {
         self.lock().fabric.crash_at(origin, number, side)
     }
 

@@ -8,7 +8,7 @@ use futures::channel::{mpsc, oneshot};
 use crate::application::{Application, Done, NothingListens, Operation};
 use crate::cluster::{ApiError, ApiRequest, ApiResponse, Cluster, Ticket, WatchFrame, WatchId};
 use crate::event_queue::EventQueue;
-use crate::fabric::{Fabric, FabricTimings, Fate, Server, Side};
+use crate::fabric::{EffectSide, Fabric, FabricTimings, Fate, Server};
 use crate::fingerprint::Fingerprint;
 use crate::observe::{
     Config as PrometheusConfig, Loki, Prometheus, SampleSink, ScrapeError, ScrapeSource, Target,
@@ -213,7 +213,7 @@ impl<A: Application> WorldState<A> {
         self.fingerprint.record(now, origin, verb.as_bytes());
         self.fingerprint
             .record_words(now, number, &[passage.out.0, passage.back.0]);
-        if passage.crash == Some(Side::Before) {
+        if passage.crash == Some(EffectSide::Before) {
             self.fabric.crashed(origin);
             return; // the sender is dead: its receiver is dropped with it
         }
@@ -224,7 +224,7 @@ impl<A: Application> WorldState<A> {
             origin: origin.to_owned(),
             number,
             cut_reply: false,
-            die_after: passage.crash == Some(Side::After),
+            die_after: passage.crash == Some(EffectSide::After),
             fresh: false,
             reply: Some(reply),
         };

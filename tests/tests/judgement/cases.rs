@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use e2e::drills::scenarios;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::verify::{
-    Answer, Judgement, Question, Runs, Side, Terms, details, markdown, text, verify,
+    Answer, Judgement, Question, RunbookSide, Runs, Terms, details, markdown, text, verify,
 };
 use firedrill::worlds::WorldKind;
 
@@ -67,8 +67,8 @@ pub(crate) fn case(
     }
 }
 
-pub(crate) fn read(text: &str) -> Side {
-    Side::parse("candidate.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
+pub(crate) fn read(text: &str) -> RunbookSide {
+    RunbookSide::parse("candidate.md", text).unwrap_or_else(|e| panic!("{}", e.plain()))
 }
 
 pub(crate) fn judge(

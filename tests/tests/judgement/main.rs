@@ -11,7 +11,7 @@ use e2e::drills::{SCENARIOS, changed, move_step, scenarios, without_step};
 use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::Scenario;
 use firedrill::verify::Answer::{Adopt, Inconclusive, Reject};
-use firedrill::verify::{Question, Runs, Side, Terms, details, source, text, verify};
+use firedrill::verify::{Question, RunbookSide, Runs, Terms, details, source, text, verify};
 use firedrill::worlds::WorldKind;
 
 use self::cases::{SEEDS, TERMS, assert_all, attribute, attribute_of, case, in_block, judge, read};
@@ -316,7 +316,7 @@ fn what_no_drill_tries_is_not_adopted() {
 #[test]
 fn a_misspelled_attribute_does_not_load() {
     let text = changed("\"rb.on-fail\":\"continue\"", "\"rb.on-fial\":\"continue\"");
-    let errors = Side::parse("candidate.md", &text).expect_err("refused");
+    let errors = RunbookSide::parse("candidate.md", &text).expect_err("refused");
     assert!(
         errors.plain().contains("did you mean `rb.on-fail`"),
         "{}",
@@ -462,7 +462,7 @@ fn a_new_failure_is_cut_down_and_replays_on_both_sides() {
     ] {
         let token = firedrill::token::Token::decode(token, BUILT_IN).expect("its own token");
         let runbook = firedrill::runbooks::LoadedRunbook::parse("token", &token.runbook_text);
-        let plan = firedrill::worlds::Plan {
+        let plan = firedrill::worlds::DrillPlan {
             world: token.world,
             scenario: Arc::new(
                 Scenario::parse("token", &token.scenario_text, &[]).expect("it loads"),

@@ -29,7 +29,7 @@ use crate::service::clock;
 use crate::service::http::{maintenance, refusal, with_probes};
 use crate::service::log::Log;
 use crate::service::metrics::{Answer, Page, Requests};
-use crate::service::run::Failure;
+use crate::service::run::ServiceFailure;
 use crate::service::settings::Settings;
 use crate::service::status::Status;
 use crate::types::UNIT_NANOS;
@@ -81,7 +81,7 @@ pub(super) fn role(
     build: Build,
     log: &Arc<Log>,
     status: &Arc<Status>,
-) -> Result<Role, Failure> {
+) -> Result<Role, ServiceFailure> {
     let config = GatewayConfig::from_env(&settings.env)?;
     let accounts = u32::try_from(settings.number("DEX_ACCOUNTS", 1_000)?).unwrap_or(u32::MAX);
     let markets = u16::try_from(settings.number("DEX_MARKETS", 4)?).unwrap_or(u16::MAX);
@@ -99,7 +99,7 @@ pub(super) fn role(
     std::thread::Builder::new()
         .name("worker".to_owned())
         .spawn(move || work(gateway, unit_nanos, &seen, &asks))
-        .map_err(Failure::Listen)?;
+        .map_err(ServiceFailure::Listen)?;
 
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
@@ -163,7 +163,7 @@ fn read_mode(file: &PathBuf) -> Option<TradingMode> {
     }
 }
 
-async fn watch_mode(file: PathBuf, halted: Arc<AtomicBool>, log: Arc<Log>) -> Failure {
+async fn watch_mode(file: PathBuf, halted: Arc<AtomicBool>, log: Arc<Log>) -> ServiceFailure {
     let mut looks = 0_u32;
     loop {
         clock::sleep(MODE_EVERY).await;

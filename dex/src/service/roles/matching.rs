@@ -12,7 +12,7 @@ use axum::routing::post;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Role;
-use crate::release::{Build, CRASHES_AFTER_S, Fault};
+use crate::release::{Build, CRASHES_AFTER_S, Defect};
 use crate::service::api::CommandRequest;
 use crate::service::clock;
 use crate::service::database::Database;
@@ -20,7 +20,7 @@ use crate::service::engine::{Counters, Engine, Job, Reply};
 use crate::service::http::{json, maintenance, misdirected, refusal, with_probes};
 use crate::service::log::Log;
 use crate::service::metrics::Page;
-use crate::service::run::Failure;
+use crate::service::run::ServiceFailure;
 use crate::service::settings::Settings;
 use crate::service::status::Status;
 
@@ -34,7 +34,7 @@ pub(super) fn role(
     address: SocketAddr,
     log: &Arc<Log>,
     status: &Arc<Status>,
-) -> Result<Role, Failure> {
+) -> Result<Role, ServiceFailure> {
     let counters = Arc::new(Counters::default());
     let pod = settings.pod_name();
     let mut engine = Engine {
@@ -81,17 +81,17 @@ pub(super) fn role(
         router: with_probes(router, status, expose),
         work: Box::pin(async move {
             if let Err(reason) = engine.start().await {
-                return Failure::Ledger(reason);
+                return ServiceFailure::Ledger(reason);
             }
-            if build.has(Fault::CrashLoop) {
+            if build.has(Defect::CrashLoop) {
                 let crash = clock::now() + Duration::from_secs(CRASHES_AFTER_S);
                 if clock::by(crash, engine.run(queue)).await.is_none() {
-                    return Failure::Crashed;
+                    return ServiceFailure::Crashed;
                 }
-                return Failure::Ended;
+                return ServiceFailure::Ended;
             }
             engine.run(queue).await;
-            Failure::Ended
+            ServiceFailure::Ended
         }),
         drain: Box::pin(async move {
             let (done, wait) = oneshot::channel();

@@ -23,7 +23,7 @@ use crate::service::http::with_probes;
 use crate::service::load::{LoadError, checked_rows, read_log, snapshot};
 use crate::service::log::Log;
 use crate::service::metrics::Page;
-use crate::service::run::Failure;
+use crate::service::run::ServiceFailure;
 use crate::service::settings::Settings;
 use crate::service::status::Status;
 use crate::service::tables::{self, TRADE_COLUMNS, signed};
@@ -63,7 +63,7 @@ pub(super) fn role(
     build: Build,
     log: &Arc<Log>,
     status: &Arc<Status>,
-) -> Result<Role, Failure> {
+) -> Result<Role, ServiceFailure> {
     let gauges = Arc::new(Gauges::default());
     let risk = Risk {
         build,
@@ -93,12 +93,12 @@ pub(super) fn role(
 }
 
 impl Risk {
-    async fn run(mut self) -> Failure {
+    async fn run(mut self) -> ServiceFailure {
         let first = loop {
             // From the end: earlier trades were reconciled by earlier processes.
             match self.read(TradeId(u64::MAX), Seq(u64::MAX)).await {
                 Ok(reading) => break reading,
-                Err(LoadError::Unreadable(reason)) => return Failure::Ledger(reason),
+                Err(LoadError::Unreadable(reason)) => return ServiceFailure::Ledger(reason),
                 Err(LoadError::Database(_)) => clock::sleep(Duration::from_millis(50)).await,
             }
         };

@@ -16,7 +16,7 @@ use firedrill::shrink::campaign;
 use firedrill::stats::show_ms;
 use firedrill::token::GivenFile;
 use firedrill::verdict::{self, Verdict};
-use firedrill::worlds::{Plan, Until, WorldError, WorldKind, in_flight};
+use firedrill::worlds::{DrillPlan, Until, WorldError, WorldKind, in_flight};
 
 use crate::args::{ChaosArgs, Format, Output, World};
 use crate::exit::{Failure, INTERRUPTED, with_cause};
@@ -32,7 +32,7 @@ const SEEDS: u32 = 100;
 /// What is to be drilled.
 struct Campaign {
     chosen: Vec<Chosen>,
-    plans: Vec<Plan>,
+    plans: Vec<DrillPlan>,
     /// The failures that the plans run again.
     again: Vec<Failed>,
     /// The seeds of every scenario, where all have the same.
@@ -125,7 +125,7 @@ fn asked_for(
     let of_scenario = |it: &Chosen| {
         let scenario = Arc::clone(&it.scenario);
         let (runbook, program) = (runbook.clone(), program.clone());
-        (first..end).map(move |seed| Plan {
+        (first..end).map(move |seed| DrillPlan {
             world,
             scenario: Arc::clone(&scenario),
             runbook: runbook.clone(),
@@ -167,7 +167,7 @@ fn failed_before(
     let chosen = input::can_be_done(chosen, world)?;
     let plan = |failed: &Failed| {
         let now = last_failed::scenario_of(failed, &chosen)?;
-        Ok(Plan {
+        Ok(DrillPlan {
             world,
             scenario: Arc::new(failed.applied_to(&now.scenario)),
             runbook: runbook.clone(),
@@ -198,7 +198,7 @@ fn keep_failures(campaign: &Campaign, outcome: &SwarmResult, quiet: bool) {
 }
 
 /// In real time a drill takes as long as it says, at most.
-fn tell_of_real_time(plans: &[Plan], quiet: bool) {
+fn tell_of_real_time(plans: &[DrillPlan], quiet: bool) {
     let real = plans.iter().filter(|plan| plan.world == WorldKind::Kind);
     let most: u64 = real
         .map(|plan| plan.scenario.timing.duration.as_secs())
@@ -213,8 +213,8 @@ fn tell_of_real_time(plans: &[Plan], quiet: bool) {
 }
 
 /// The work of a drill of each scenario, by name.
-fn works(plans: &[Plan]) -> BTreeMap<&str, u64> {
-    let work = |plan: &Plan| match plan.world {
+fn works(plans: &[DrillPlan]) -> BTreeMap<&str, u64> {
+    let work = |plan: &DrillPlan| match plan.world {
         WorldKind::Sim => in_flight::work(&plan.scenario),
         WorldKind::Kind => 1,
     };
@@ -225,7 +225,7 @@ fn works(plans: &[Plan]) -> BTreeMap<&str, u64> {
 }
 
 /// A run of `plans` that is about to begin, and the work of each scenario's drills.
-fn begin(plans: &[Plan], quiet: bool) -> (Progress, BTreeMap<&str, u64>) {
+fn begin(plans: &[DrillPlan], quiet: bool) -> (Progress, BTreeMap<&str, u64>) {
     let works = works(plans);
     let each = plans.iter().map(|plan| works[plan.scenario.name.as_str()]);
     let whole = each.fold(0, u64::saturating_add);
@@ -233,7 +233,7 @@ fn begin(plans: &[Plan], quiet: bool) -> (Progress, BTreeMap<&str, u64>) {
 }
 
 fn perform(
-    plans: &[Plan],
+    plans: &[DrillPlan],
     jobs: usize,
     interrupt: &Interrupt,
     args: &ChaosArgs,
@@ -294,7 +294,7 @@ fn ended(result: &DrillResult) -> String {
 
 /// Finds the smallest case of each kind of failure, unless there was an interruption.
 fn cut_down(
-    plans: &[Plan],
+    plans: &[DrillPlan],
     outcome: &mut SwarmResult,
     jobs: usize,
     interrupt: &Interrupt,
@@ -317,12 +317,12 @@ fn cut_down(
 /// trigger on. How many there are is seen by performing it. A scenario that passes without any would pass with nothing
 /// tried: it is refused, or, where all scenarios were asked for, left out and named.
 fn killed_everywhere(
-    plans: Vec<Plan>,
+    plans: Vec<DrillPlan>,
     jobs: usize,
     interrupt: &Interrupt,
     all: bool,
     quiet: bool,
-) -> Result<Vec<Plan>, Failure> {
+) -> Result<Vec<DrillPlan>, Failure> {
     if let Some(plan) = plans.iter().find(|plan| plan.scenario.crash.is_some()) {
         return Err(Failure::input(
             format!(
@@ -359,9 +359,9 @@ fn killed_everywhere(
     }
     let tried = plans.iter().zip(results);
     let tried = tried.filter(|(plan, _)| !untried.contains(plan.scenario.name.as_str()));
-    let and_killed = |(plan, result): (&Plan, &DrillResult)| {
+    let and_killed = |(plan, result): (&DrillPlan, &DrillResult)| {
         let killed = crash_points::all(plan, result.executor_requests);
-        let both: Vec<Plan> = std::iter::once(plan.clone()).chain(killed).collect();
+        let both: Vec<DrillPlan> = std::iter::once(plan.clone()).chain(killed).collect();
         both
     };
     Ok(tried.flat_map(and_killed).collect())

@@ -19,14 +19,14 @@ mod live {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use firedrill::evidence::{Ms, Outcome};
+    use firedrill::evidence::{ExecutorOutcome, Ms};
     use firedrill::runbooks::LoadedRunbook;
     use firedrill::runner;
     use firedrill::scenario::Scenario;
     use firedrill::stats::show_ms;
     use firedrill::step_durations::{Row, StepDurations, compare};
     use firedrill::worlds::kind::perform_to_recovery;
-    use firedrill::worlds::{self, Performed, Plan, Until, WorldError, WorldKind};
+    use firedrill::worlds::{self, DrillPlan, Performed, Until, WorldError, WorldKind};
 
     use super::{CompareArgs, Failure};
     use crate::exit::INTERRUPTED;
@@ -77,8 +77,8 @@ mod live {
         scenario: &Arc<Scenario>,
         runbook: &LoadedRunbook,
         seed: u64,
-    ) -> Plan {
-        Plan {
+    ) -> DrillPlan {
+        DrillPlan {
             world,
             scenario: Arc::clone(scenario),
             runbook: runbook.clone(),
@@ -91,14 +91,14 @@ mod live {
     /// Why there is no recovery time, as far as the executor knows.
     fn why(performed: &Performed) -> String {
         match &performed.evidence.executor.outcome {
-            Outcome::Failed(why)
-            | Outcome::Escalated(why)
-            | Outcome::NothingToDo(why)
-            | Outcome::CutShort(why)
-            | Outcome::Refused(why) => why.clone(),
-            Outcome::Recovered => "the executor takes it for recovered".to_owned(),
-            Outcome::Panicked(why) => format!("panicked: {why}"),
-            Outcome::StillRunning => "the executor was still at it".to_owned(),
+            ExecutorOutcome::Failed(why)
+            | ExecutorOutcome::Escalated(why)
+            | ExecutorOutcome::NothingToDo(why)
+            | ExecutorOutcome::CutShort(why)
+            | ExecutorOutcome::Refused(why) => why.clone(),
+            ExecutorOutcome::Recovered => "the executor takes it for recovered".to_owned(),
+            ExecutorOutcome::Panicked(why) => format!("panicked: {why}"),
+            ExecutorOutcome::StillRunning => "the executor was still at it".to_owned(),
         }
     }
 

@@ -8,8 +8,8 @@ use firedrill::runner;
 use firedrill::scenario::{BUILT_IN, Scenario};
 use firedrill::search::{self, Mutant, Tried};
 use firedrill::verdict::Verdict;
-use firedrill::verify::{Runs, Side};
-use firedrill::worlds::{Plan, Until, WorldKind};
+use firedrill::verify::{RunbookSide, Runs};
+use firedrill::worlds::{DrillPlan, Until, WorldKind};
 
 use crate::args::SearchArgs;
 use crate::chaos::processors;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &SearchArgs, runbook: &LoadedRunbook) -> Result<u8, Fail
     if let Some(directory) = &args.report {
         report::prepare(directory)?;
     }
-    let baseline = Side::parse(&runbook.file, &runbook.text);
+    let baseline = RunbookSide::parse(&runbook.file, &runbook.text);
     let baseline = baseline.map_err(|errors| Failure::Input(errors.into()))?;
     let interrupt = Interrupt::listen();
     let scenarios = passing(runbook, seeds, jobs, &interrupt)?;
@@ -129,10 +129,10 @@ fn passing(
         .filter(|scenario| scenario.lacking_in(WorldKind::Sim).is_none())
         .filter(|scenario| scenario.fits("built in", &runbook.runbook).is_ok());
     let scenarios: Vec<Arc<Scenario>> = scenarios.map(Arc::new).collect();
-    let plans: Vec<Plan> = scenarios
+    let plans: Vec<DrillPlan> = scenarios
         .iter()
         .flat_map(|scenario| {
-            (0..seeds).map(|seed| Plan {
+            (0..seeds).map(|seed| DrillPlan {
                 world: WorldKind::Sim,
                 scenario: Arc::clone(scenario),
                 runbook: runbook.clone(),

@@ -9,7 +9,7 @@ use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::runner;
 use firedrill::scenario::Scenario;
 use firedrill::token::{GivenFile, Token};
-use firedrill::worlds::{Plan, in_flight};
+use firedrill::worlds::{DrillPlan, in_flight};
 
 use crate::args::ReplayArgs;
 use crate::exit::Failure;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     // A runbook that lacks the scenario's trigger fails the drill, and that drill can be replayed, too.
     let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[])
         .map_err(|e| Failure::Input(e.into()))?;
-    let plan = Plan {
+    let plan = DrillPlan {
         world: token.world,
         scenario: Arc::new(scenario),
         runbook,

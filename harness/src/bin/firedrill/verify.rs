@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use firedrill::report;
 use firedrill::report::meta::{Meta, Seeds};
 use firedrill::verdict::Verdict;
-use firedrill::verify::{self, Answer, Judgement, Margin, Question, Runs, Side, Terms, source};
+use firedrill::verify::{
+    self, Answer, Judgement, Margin, Question, RunbookSide, Runs, Terms, source,
+};
 use firedrill::worlds::{WorldError, WorldKind};
 
 use crate::args::{Format, VerifyArgs};
@@ -146,8 +148,8 @@ fn conclude(
     Ok(())
 }
 
-fn side(file: &str, text: &str) -> Result<Side, Failure> {
-    Side::parse(file, text).map_err(|errors| Failure::Input(errors.into()))
+fn side(file: &str, text: &str) -> Result<RunbookSide, Failure> {
+    RunbookSide::parse(file, text).map_err(|errors| Failure::Input(errors.into()))
 }
 
 /// The scenarios: as named, else all that are built in, as far as the world can do them; in real time, the default ones.

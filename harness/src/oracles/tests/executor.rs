@@ -1,7 +1,7 @@
 //! What the executor noticed, did and said.
 
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
-use crate::evidence::{Evidence, Outcome, Second};
+use crate::evidence::{Evidence, ExecutorOutcome, Second};
 use crate::oracles::ask_all;
 use crate::oracles::finding::OracleName;
 use crate::scenario::{Expected, FaultKind, Path};
@@ -37,25 +37,25 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         (
             "escalated",
-            |e| e.executor.outcome = Outcome::Escalated("why".into()),
+            |e| e.executor.outcome = ExecutorOutcome::Escalated("why".into()),
             OracleName::Outcome,
             Fail,
         ),
         (
             "failed",
-            |e| e.executor.outcome = Outcome::Failed("why".into()),
+            |e| e.executor.outcome = ExecutorOutcome::Failed("why".into()),
             OracleName::Outcome,
             Fail,
         ),
         (
             "still running",
-            |e| e.executor.outcome = Outcome::StillRunning,
+            |e| e.executor.outcome = ExecutorOutcome::StillRunning,
             OracleName::Outcome,
             Fail,
         ),
         (
             "did nothing",
-            |e| e.executor.outcome = Outcome::NothingToDo("why".into()),
+            |e| e.executor.outcome = ExecutorOutcome::NothingToDo("why".into()),
             OracleName::Outcome,
             Fail,
         ),
@@ -99,7 +99,7 @@ pub(super) fn escalated() -> Evidence {
     let mut e = good();
     e.expect.path = Path::Undo;
     e.expect.outcome = Expected::Escalated;
-    e.executor.outcome = Outcome::Escalated("the image is gone".into());
+    e.executor.outcome = ExecutorOutcome::Escalated("the image is gone".into());
     e.executor.ended_ms = Some(200_000);
     e.executor.recovered_ms = None;
     e.executor.path = Path::Undo;
@@ -134,7 +134,7 @@ fn where_there_is_no_way_back_a_person_is_called_in_time_and_trading_stays_halte
         ),
         (
             "recovery claimed",
-            |e| e.executor.outcome = Outcome::Recovered,
+            |e| e.executor.outcome = ExecutorOutcome::Recovered,
             OracleName::Outcome,
             Verdict::Fail,
         ),
@@ -195,7 +195,7 @@ fn who_is_refused_where_everything_had_recovered_has_not_failed() {
     let refused = || {
         let mut e = good();
         e.crash_ms = Some(Some(300_000));
-        e.executor.outcome = Outcome::Refused("another executor holds the lease".into());
+        e.executor.outcome = ExecutorOutcome::Refused("another executor holds the lease".into());
         e.executor.recovered_ms = None;
         e.executor.path = Path::None;
         e
@@ -223,7 +223,7 @@ fn who_refuses_to_prepare_has_shown_nothing() {
     let mut e = good();
     e.deployed_ms = None;
     e.executor.trigger = None;
-    e.executor.outcome = Outcome::Refused("prepare: the books don't balance".into());
+    e.executor.outcome = ExecutorOutcome::Refused("prepare: the books don't balance".into());
     let verdicts = crate::verdict::judge(&ask_all(&e));
     assert_eq!(verdicts.overall, Verdict::Inconclusive);
 }
@@ -235,7 +235,7 @@ fn a_good_release_passes_without_a_rollback() {
     e.expect.path = Path::None;
     e.seconds = vec![GOOD_SECOND; 900];
     e.executor.trigger = None;
-    e.executor.outcome = Outcome::NothingToDo("the window closed".into());
+    e.executor.outcome = ExecutorOutcome::NothingToDo("the window closed".into());
     e.executor.recovered_ms = None;
     e.executor.path = Path::None;
     e.pods

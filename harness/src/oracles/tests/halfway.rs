@@ -2,7 +2,7 @@
 
 use super::executor::escalated;
 use super::{Case, verdict_of};
-use crate::evidence::{Evidence, Outcome, Recoverable};
+use crate::evidence::{Evidence, ExecutorOutcome, Recoverable};
 use crate::oracles::ask_all;
 use crate::oracles::finding::OracleName;
 use crate::scenario::{Expected, Path};
@@ -115,7 +115,7 @@ fn a_restore_that_was_given_up_loses_nothing_that_can_be_brought_back() {
     assert_eq!(verdict_of(OracleName::Trades, &e), Verdict::Pass);
     // Whoever claims recovery must have it in the ledger.
     let mut e = escalated_while_restoring();
-    e.executor.outcome = Outcome::Recovered;
+    e.executor.outcome = ExecutorOutcome::Recovered;
     assert_eq!(verdict_of(OracleName::Trades, &e), Verdict::Fail);
     assert_eq!(verdict_of(OracleName::Orders, &e), Verdict::Fail);
 }

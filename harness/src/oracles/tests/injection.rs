@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Case, GOOD_SECOND, ask, fault, good, verdict_of};
-use crate::evidence::{Contention, Evidence, FaultSeen, HostSeen, Ms, Outcome, Second, Share};
+use crate::evidence::{
+    Contention, Evidence, ExecutorOutcome, FaultSeen, HostSeen, Ms, Second, Share,
+};
 use crate::oracles::ask_all;
 use crate::oracles::finding::{Finding, OracleName};
 use crate::scenario::FaultKind;
@@ -249,12 +251,12 @@ fn an_executor_that_gives_up_while_its_host_stands_still_is_not_blamed_and_one_t
         e.executor.ended_ms = Some(300_000);
         judged(&e)
     };
-    let called = || Outcome::Escalated("no answer in time".to_owned());
+    let called = || ExecutorOutcome::Escalated("no answer in time".to_owned());
     let meanwhile = (160_000, 170_000);
     assert_eq!(with(called(), meanwhile), Verdict::Inconclusive);
     assert_eq!(with(called(), (20_000, 30_000)), Verdict::Fail);
     assert_eq!(with(called(), (310_000, 320_000)), Verdict::Fail);
-    let failed = Outcome::Failed("an error".to_owned());
+    let failed = ExecutorOutcome::Failed("an error".to_owned());
     assert_eq!(with(failed, meanwhile), Verdict::Fail);
 }
 
@@ -262,7 +264,7 @@ fn an_executor_that_gives_up_while_its_host_stands_still_is_not_blamed_and_one_t
 fn an_error_of_the_harness_is_nobodys_failure_and_excuses_no_harm() {
     let mut e = good();
     e.harness_failed = Some("list pods: connection refused".to_owned());
-    e.executor.outcome = Outcome::CutShort("list pods: connection refused".to_owned());
+    e.executor.outcome = ExecutorOutcome::CutShort("list pods: connection refused".to_owned());
     e.executor.recovered_ms = None;
     // Half way, the exchange is as the executor had to leave it.
     e.seconds[180..].iter_mut().for_each(|s| s.errors = 100);

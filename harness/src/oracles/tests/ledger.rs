@@ -2,8 +2,8 @@
 
 use super::Case;
 use crate::evidence::{
-    Entry, Evidence, LedgerState, LedgerWrite, Outcome, PodLog, Reckoning, Slot, Unclaimed,
-    WriteSeen, Wrote,
+    BookEntry, Evidence, ExecutorOutcome, LedgerState, LedgerWrite, PodLog, Reckoning, Slot,
+    Unclaimed, WriteSeen, Wrote,
 };
 use crate::oracles::finding::OracleName;
 use crate::verdict::Verdict;
@@ -37,7 +37,7 @@ pub(super) fn fill(e: &mut Evidence) {
             (Slot::Fees(0), 5),
             (Slot::Order(40), 77),
         ],
-        trades: (1..=9).map(|id| Entry { id, content: id }).collect(),
+        trades: (1..=9).map(|id| BookEntry { id, content: id }).collect(),
     };
     e.reckoning = Some(Reckoning {
         as_of: 60,
@@ -46,7 +46,7 @@ pub(super) fn fill(e: &mut Evidence) {
         refused: Vec::new(),
     });
     e.unclaimed = Unclaimed {
-        present: vec![Entry { id: 61, content: 4 }],
+        present: vec![BookEntry { id: 61, content: 4 }],
         unanswered: vec![3, 4],
     };
     let ledger = |operation, token, fence| Wrote::Ledger {
@@ -161,13 +161,13 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         (
             "an order that nobody sent",
-            |e| e.unclaimed.present.push(Entry { id: 62, content: 9 }),
+            |e| e.unclaimed.present.push(BookEntry { id: 62, content: 9 }),
             OracleName::Phantoms,
             Fail,
         ),
         (
             "an order that was sent once is there twice",
-            |e| e.unclaimed.present.push(Entry { id: 62, content: 4 }),
+            |e| e.unclaimed.present.push(BookEntry { id: 62, content: 4 }),
             OracleName::Phantoms,
             Fail,
         ),
@@ -292,7 +292,7 @@ fn logs(fail: Verdict, pass: Verdict) -> Vec<Case> {
         (
             "a person is paged, and a pod's log is not kept",
             |e| {
-                e.executor.outcome = Outcome::Escalated("x".to_owned());
+                e.executor.outcome = ExecutorOutcome::Escalated("x".to_owned());
                 e.bad_logs[1].pod = "matching-1".to_owned();
             },
             OracleName::Files,

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 
 use super::{ask, ask_all};
 use crate::evidence::{
-    Books, Entry, Evidence, FaultSeen, MaintenanceSeen, Ms, Outcome, PodSeen, Probe, Second,
-    TriggerSaid,
+    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, FaultSeen, MaintenanceSeen, Ms,
+    PodSeen, Probe, Second, TriggerSaid,
 };
 use crate::oracles::finding::{Bearing, Finding, OracleName, voids};
 use crate::scenario::{FaultKind, Path, Scenario, built_in};
@@ -66,15 +66,15 @@ fn good() -> Evidence {
             violations: vec![],
         })
         .collect();
-    let books = Books {
+    let books = Acknowledgements {
         acknowledged: (1..=50)
-            .map(|id| Entry {
+            .map(|id| BookEntry {
                 id,
                 content: id * 7,
             })
             .collect(),
         present: (1..=60)
-            .map(|id| Entry {
+            .map(|id| BookEntry {
                 id,
                 content: id * 7,
             })
@@ -126,7 +126,7 @@ fn good() -> Evidence {
         name: "sla-latency-p99".to_owned(),
         at_ms: 150_400,
     });
-    e.executor.outcome = Outcome::Recovered;
+    e.executor.outcome = ExecutorOutcome::Recovered;
     e.executor.recovered_ms = Some(179_000);
     e.executor.path = Path::Application;
     ledger::fill(&mut e);

@@ -1,7 +1,9 @@
 //! What is there at the end: books, builds, flags, state and files.
 
 use super::{Case, ask, ask_all, fault, good};
-use crate::evidence::{Books, Entry, Evidence, FaultSeen, Ms, Outcome, PodLog, Reading};
+use crate::evidence::{
+    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, FaultSeen, Ms, PodLog, Reading,
+};
 use crate::oracles::finding::OracleName;
 use crate::scenario::FaultKind;
 use crate::verdict::{Verdict, judge};
@@ -108,7 +110,7 @@ fn what_a_dead_host_left_is_not_known_if_it_could_not_be_read() {
     let left = |unread: Option<Reading>| {
         let mut e = good();
         e.crash_ms = Some(Some(160_000));
-        e.executor.outcome = Outcome::NothingToDo("it is as it should be".to_owned());
+        e.executor.outcome = ExecutorOutcome::NothingToDo("it is as it should be".to_owned());
         if let Some(what) = unread {
             e.unread.insert(what, "timeout".to_owned());
         }
@@ -154,13 +156,13 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         (
             "an id was given twice",
-            |e| e.trades.acknowledged.push(Entry { id: 5, content: 1 }),
+            |e| e.trades.acknowledged.push(BookEntry { id: 5, content: 1 }),
             OracleName::Trades,
             Fail,
         ),
         (
             "no trades",
-            |e| e.trades = Books::default(),
+            |e| e.trades = Acknowledgements::default(),
             OracleName::Trades,
             Inconclusive,
         ),
@@ -215,7 +217,7 @@ pub(super) fn cases() -> Vec<Case> {
         (
             "a person is paged, and finds no post-mortem",
             |e| {
-                e.executor.outcome = Outcome::Escalated("no plan can be made".to_owned());
+                e.executor.outcome = ExecutorOutcome::Escalated("no plan can be made".to_owned());
                 e.files.retain(|file, _| !file.ends_with(".md"));
             },
             OracleName::Files,

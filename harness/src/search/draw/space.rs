@@ -22,7 +22,7 @@ use crate::search::bound::Way;
 use crate::search::coverage::Coverage;
 use crate::search::heal::away;
 use crate::verify::planned;
-use crate::worlds::{Plan, Until, WorldKind};
+use crate::worlds::{DrillPlan, Until, WorldKind};
 
 /// What may come of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +52,7 @@ pub struct Drawn {
     /// What may come of it.
     pub half: Half,
     /// What to perform.
-    pub plan: Plan,
+    pub plan: DrillPlan,
 }
 
 /// What drills are drawn from.
@@ -228,7 +228,7 @@ impl Space {
         Drawn {
             number,
             half,
-            plan: Plan {
+            plan: DrillPlan {
                 world: WorldKind::Sim,
                 scenario: Arc::new(scenario.with(|_| {})),
                 runbook: self.runbook.clone(),
@@ -242,7 +242,7 @@ impl Space {
     /// How many requests an executor makes to roll `release` back undisturbed, as one drill shows; none if it can't be performed.
     fn requests(&self, release: &Release) -> u64 {
         let performed = || {
-            let plan = Plan {
+            let plan = DrillPlan {
                 world: WorldKind::Sim,
                 scenario: Arc::new(release.scenario.clone()),
                 runbook: self.runbook.clone(),

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use super::executor::{calls_a_person, copy, told};
 use super::host::{Failed, Host, carry_on};
-use crate::evidence::{Evidence, Ms, Outcome};
+use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::Anchor;
 
 /// Where what happens is written down, and whom it is told to.
@@ -45,7 +45,7 @@ pub(in crate::worlds) trait Record: Clone + Send + Sync + 'static {
     /// Something of the harness's own failed.
     fn harness_failed(&self, why: String) {
         self.evidence(|evidence| {
-            evidence.executor.outcome = Outcome::CutShort(why.clone());
+            evidence.executor.outcome = ExecutorOutcome::CutShort(why.clone());
             evidence.harness_failed.get_or_insert(why);
         });
     }
@@ -157,7 +157,7 @@ async fn acts<S: Stage>(stage: &S) -> Result<(), String> {
     if let Err(failed) = host.prepare().await {
         let (_, why) = error("prepare", failed)?;
         // Nothing was deployed, so nothing was shown.
-        record.evidence(|evidence| evidence.executor.outcome = Outcome::Refused(why));
+        record.evidence(|evidence| evidence.executor.outcome = ExecutorOutcome::Refused(why));
         return Ok(());
     }
     stage.sleep_until(deploy_at).await;
@@ -176,7 +176,7 @@ async fn acts<S: Stage>(stage: &S) -> Result<(), String> {
     let event = match host.watch().await {
         Err(failed) => {
             let (_, why) = error("watch", failed)?;
-            record.evidence(|evidence| evidence.executor.outcome = Outcome::Failed(why));
+            record.evidence(|evidence| evidence.executor.outcome = ExecutorOutcome::Failed(why));
             return Ok(());
         }
         Ok(None) => {
@@ -206,9 +206,9 @@ async fn acts<S: Stage>(stage: &S) -> Result<(), String> {
                 let said = &mut evidence.executor;
                 said.ended_ms = Some(now);
                 said.outcome = if gives_way {
-                    Outcome::Refused(why)
+                    ExecutorOutcome::Refused(why)
                 } else {
-                    Outcome::Failed(why)
+                    ExecutorOutcome::Failed(why)
                 };
             });
         }

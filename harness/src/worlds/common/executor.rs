@@ -5,7 +5,7 @@ use executor::planner::LedgerPath;
 use executor::{Event, show_value};
 use jiff::Timestamp;
 
-use crate::evidence::{ExecutorSaid, Ms, Outcome, StepSaid};
+use crate::evidence::{ExecutorOutcome, ExecutorSaid, Ms, StepSaid};
 use crate::scenario::Path;
 
 fn step_name(name: &str, service: Option<&String>) -> String {
@@ -90,10 +90,10 @@ pub(super) fn copy(
 ) {
     let reason = report.reason.unwrap_or_default();
     said.outcome = match report.outcome {
-        OutcomeKind::Recovered => Outcome::Recovered,
+        OutcomeKind::Recovered => ExecutorOutcome::Recovered,
         // Nobody stops a drill's executor.
-        OutcomeKind::Escalated | OutcomeKind::Stopped => Outcome::Escalated(reason),
-        OutcomeKind::NothingToDo => Outcome::NothingToDo(reason),
+        OutcomeKind::Escalated | OutcomeKind::Stopped => ExecutorOutcome::Escalated(reason),
+        OutcomeKind::NothingToDo => ExecutorOutcome::NothingToDo(reason),
     };
     said.recovered_ms = report.recovered_at.map(&drill_ms);
     said.path = match report.path {
@@ -142,7 +142,7 @@ mod tests {
         };
         let ms = |at: Timestamp| u64::try_from(at.as_millisecond() % 60_000).unwrap_or(0);
         copy(report.clone(), ms, &mut said);
-        assert_eq!(said.outcome, Outcome::Recovered);
+        assert_eq!(said.outcome, ExecutorOutcome::Recovered);
         assert_eq!(said.path, Path::Application);
         assert_eq!(said.recovered_ms, Some(9_000));
         assert_eq!(said.steps[0].finished_ms, Some(2_000));
@@ -152,6 +152,9 @@ mod tests {
             ..report
         };
         copy(stopped, ms, &mut said);
-        assert_eq!(said.outcome, Outcome::Escalated("SIGTERM".to_owned()));
+        assert_eq!(
+            said.outcome,
+            ExecutorOutcome::Escalated("SIGTERM".to_owned())
+        );
     }
 }

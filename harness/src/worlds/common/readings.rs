@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dex::release::{Release, Service};
 use serde_json::Value;
 
-use crate::drill::timeline::Entry as Told;
+use crate::drill::timeline::TimelineEntry as Told;
 use crate::evidence::{Evidence, Second};
 use crate::oracles::recovery;
 use crate::stats::show_count;

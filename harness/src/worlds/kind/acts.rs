@@ -20,7 +20,7 @@ use super::process::Program;
 use super::stage::ActsRecord;
 use super::timing::Timing;
 use crate::evidence::ms;
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::ArtifactStore;
 use crate::worlds::common::acts::Stage;
 use crate::worlds::common::deployer;
@@ -28,7 +28,7 @@ use crate::worlds::common::host::{Death, Failed, Host, identity};
 
 /// What the acts of a drill need.
 pub(super) struct LiveActs<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a DrillPlan,
     pub(super) place: &'a Place,
     pub(super) timing: Timing,
     /// What runs, and what is deployed.
@@ -40,7 +40,7 @@ pub(super) struct LiveActs<'a> {
 
 /// What the executor follows: the plan's runbook, with this world's addresses. There is no Loki here, so the runbook's
 /// log check reads the pods' own logs.
-fn runbook(plan: &Plan, place: &Place) -> Arc<Runbook> {
+fn runbook(plan: &DrillPlan, place: &Place) -> Arc<Runbook> {
     let mut runbook = Runbook::clone(&plan.runbook.runbook);
     runbook.prometheus.clone_from(&place.prometheus);
     runbook.loki = None;

@@ -38,7 +38,7 @@ use kube::api::{Api, ListParams};
 pub use self::ratio::Ratio;
 use self::rollout::Follower;
 use super::clock::sleep;
-use super::ledger::Ledger;
+use super::ledger::LedgerServer;
 use super::perform::release;
 use super::place::Place;
 use super::server::Server;
@@ -144,7 +144,7 @@ impl EvidenceStore for Shredder {
 struct Stage<'a> {
     place: &'a Place,
     client: kube::Client,
-    ledger: &'a Ledger,
+    ledger: &'a LedgerServer,
     good: Release,
     bad: Release,
     runbook: Runbook,

@@ -7,7 +7,7 @@ use super::load::Load;
 use super::stage::Stage;
 use super::timing::Timing;
 use super::{harvest, probe};
-use crate::drill::timeline::Entry;
+use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Ms, Reading};
 use crate::oracles::recovery;
 use crate::scenario::Scenario;
@@ -87,7 +87,7 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
     };
     for (kind, (count, first, last)) in errors {
         let what = format!("{count} × {kind}, until {}", crate::stats::show_ms(last));
-        let entry = Entry::new(first, "clients", "", what);
+        let entry = TimelineEntry::new(first, "clients", "", what);
         stage.lock().timeline.push(entry);
     }
     let orders = stage.lock().evidence.orders.clone();
@@ -146,6 +146,6 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
     notes.timeline.extend(
         unread
             .into_iter()
-            .map(|why| Entry::new(end_ms, "world", "", why)),
+            .map(|why| TimelineEntry::new(end_ms, "world", "", why)),
     );
 }

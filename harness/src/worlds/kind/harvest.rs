@@ -12,7 +12,7 @@ use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
 use super::clock::within;
-use super::ledger::Ledger;
+use super::ledger::LedgerServer;
 use crate::evidence::PodSeen;
 use crate::worlds::common::manifests::{APP, NAMESPACE, TRADING};
 use crate::worlds::common::{build_version, pairs};
@@ -27,7 +27,7 @@ fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
 /// The state that a rollback must bring back, flattened: path to value.
 pub(super) async fn lasting_state(
     client: &kube::Client,
-    ledger: &Ledger,
+    ledger: &LedgerServer,
 ) -> Result<BTreeMap<String, String>, String> {
     let all = ListParams::default();
     let mut out = BTreeMap::new();

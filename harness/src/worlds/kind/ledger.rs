@@ -22,7 +22,7 @@ use tokio_postgres::{Client, Config, IsolationLevel, NoTls};
 use super::clock::within;
 use super::docker::random_word;
 use super::server::Server;
-use crate::evidence::{Books, Entry, LedgerState, Reckoning};
+use crate::evidence::{Acknowledgements, BookEntry, LedgerState, Reckoning};
 
 /// The rights of the executor's role.
 const ROLES: &str = include_str!("../../../../deploy/executor-role.sql");
@@ -35,7 +35,7 @@ const EYE: &str = "firedrill";
 
 /// The ways to the ledger.
 #[derive(Clone)]
-pub(super) struct Ledger {
+pub(super) struct LedgerServer {
     name: String,
     address: Ipv4Addr,
     superuser: String,
@@ -55,7 +55,7 @@ async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
     Ok(client)
 }
 
-impl Ledger {
+impl LedgerServer {
     /// Makes the ledger on a server that has just been started: base schema, accounts, markets, roles.
     pub(super) async fn create(
         server: &Server,
@@ -205,7 +205,7 @@ impl Ledger {
 
     /// What the ledger holds of the acknowledged orders, what of those that nobody holds an acknowledgement for,
     /// and its trades.
-    pub(super) async fn present(&self, orders: &Books) -> Result<Found, String> {
+    pub(super) async fn present(&self, orders: &Acknowledgements) -> Result<Found, String> {
         let client = self.read_only().await?;
         let log = order_log(&client).await?;
         let contents: BTreeMap<u64, (bool, u64)> = log
@@ -216,7 +216,7 @@ impl Ledger {
             })
             .collect();
         let acknowledged: BTreeSet<u64> = orders.acknowledged.iter().map(|it| it.id).collect();
-        let entry = |(id, content): (u64, u64)| Entry { id, content };
+        let entry = |(id, content): (u64, u64)| BookEntry { id, content };
         let present = orders.acknowledged.iter().filter_map(|order| {
             let (_, content) = *contents.get(&order.id)?;
             Some(entry((order.id, content)))
@@ -353,11 +353,11 @@ impl Ledger {
 /// What a ledger holds at the end.
 pub(super) struct Found {
     /// Those of the acknowledged orders that are there.
-    pub(super) orders: Vec<Entry>,
+    pub(super) orders: Vec<BookEntry>,
     /// Orders that nobody holds an acknowledgement for.
-    pub(super) unclaimed: Vec<Entry>,
+    pub(super) unclaimed: Vec<BookEntry>,
     /// Every trade.
-    pub(super) trades: Vec<Entry>,
+    pub(super) trades: Vec<BookEntry>,
 }
 
 /// The whole order log.
@@ -411,8 +411,8 @@ fn violations(rows: &Rows) -> Vec<String> {
 }
 
 /// A trade for the books.
-pub(super) fn entry(trade: &Trade) -> Entry {
-    Entry {
+pub(super) fn entry(trade: &Trade) -> BookEntry {
+    BookEntry {
         id: trade.id.0,
         content: trade_content(trade),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::DrillClock;
 use super::interrupt::{interrupts, no_world, or_interrupted, runtime};
-use super::ledger::Ledger;
+use super::ledger::LedgerServer;
 use super::load::Load;
 use super::objects;
 use super::perform::{gateway, genesis, release};
@@ -57,10 +57,10 @@ pub(super) async fn exchange(
     admin: &kube::Client,
     server: &Server,
     scenario: &Scenario,
-) -> Result<(Ledger, Load), String> {
+) -> Result<(LedgerServer, Load), String> {
     let release = release(&scenario.release.from)?;
     objects::clear(admin).await?;
-    let ledger = Ledger::create(server, &release, genesis(scenario)).await?;
+    let ledger = LedgerServer::create(server, &release, genesis(scenario)).await?;
     objects::create(
         admin,
         &release,

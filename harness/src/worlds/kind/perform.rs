@@ -15,7 +15,7 @@ use super::crash::Trap;
 use super::ending::{End, finish, hold, seen_recovered};
 use super::faults::{Injector, Site};
 use super::interrupt::{interrupts, no_world, or_interrupted, runtime};
-use super::ledger::Ledger;
+use super::ledger::LedgerServer;
 use super::load::Load;
 use super::place::Place;
 use super::process::Program;
@@ -23,12 +23,12 @@ use super::server::Server;
 use super::stage::{ActsRecord, Notes, Stage};
 use super::timing::Timing;
 use super::{by_process, docker, objects, probe};
-use crate::drill::timeline::Entry;
-use crate::evidence::{Evidence, Outcome};
+use crate::drill::timeline::TimelineEntry;
+use crate::evidence::{Evidence, ExecutorOutcome};
 use crate::scenario::{Anchor, CrashSide, Scenario};
 use crate::worlds::common::acts::{Record as _, act};
 use crate::worlds::common::versions;
-use crate::worlds::{Performed, Plan, WorldError};
+use crate::worlds::{DrillPlan, Performed, WorldError};
 
 /// Port of the gateway's Service on the node.
 const NODE_PORT: u16 = 30_080;
@@ -37,7 +37,7 @@ const NODE_PORT: u16 = 30_080;
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if there is no cluster with the harness's marker, or the exchange does not come up on it.
-pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
+pub fn perform(plan: &DrillPlan) -> Result<Performed, WorldError> {
     perform_until(plan, End::Held)
 }
 
@@ -45,11 +45,11 @@ pub fn perform(plan: &Plan) -> Result<Performed, WorldError> {
 ///
 /// # Errors
 /// As [`perform`].
-pub fn perform_to_recovery(plan: &Plan) -> Result<Performed, WorldError> {
+pub fn perform_to_recovery(plan: &DrillPlan) -> Result<Performed, WorldError> {
     perform_until(plan, End::Recovered)
 }
 
-fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
+fn perform_until(plan: &DrillPlan, end: End) -> Result<Performed, WorldError> {
     let interrupted = interrupts();
     let performed = runtime()?.block_on(async {
         let user = format!("a drill of {}", plan.scenario.name);
@@ -75,7 +75,9 @@ fn perform_until(plan: &Plan, end: End) -> Result<Performed, WorldError> {
             (Ok(mut performed), Err(why)) => {
                 let at = performed.evidence.end_ms;
                 let what = format!("could not clear the cluster: {why}");
-                performed.timeline.push(Entry::new(at, "world", "", what));
+                performed
+                    .timeline
+                    .push(TimelineEntry::new(at, "world", "", what));
                 Ok(performed)
             }
             (performed, _) => performed,
@@ -94,7 +96,7 @@ pub(super) fn genesis(scenario: &Scenario) -> Genesis {
 
 /// Everything up to the drill's first instant.
 async fn set_up(
-    plan: &Plan,
+    plan: &DrillPlan,
     place: &Place,
     client: &kube::Client,
     server: &Server,
@@ -109,7 +111,7 @@ async fn set_up(
     let work = async {
         let (cleared, ledger) = join(
             objects::clear(client),
-            Ledger::create(server, &from, genesis),
+            LedgerServer::create(server, &from, genesis),
         )
         .await;
         cleared?;
@@ -160,7 +162,7 @@ pub(super) fn gateway(place: &Place) -> String {
 
 /// The drill itself, and its evidence; an error if it was interrupted.
 async fn drill(
-    plan: &Plan,
+    plan: &DrillPlan,
     end: End,
     place: &Place,
     site: Site,
@@ -212,7 +214,7 @@ async fn drill(
             let mut notes = stage.lock();
             let said = &mut notes.evidence.executor;
             if said.trigger.is_some() && said.steps.is_empty() {
-                said.outcome = Outcome::StillRunning;
+                said.outcome = ExecutorOutcome::StillRunning;
             }
         }
         Ok(())

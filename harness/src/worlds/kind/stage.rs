@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::clock::DrillClock;
 use super::crash::Trap;
 use super::faults::Injector;
-use super::ledger::Ledger;
-use crate::drill::timeline::Entry;
+use super::ledger::LedgerServer;
+use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Evidence, Ms};
 use crate::scenario::Anchor;
 use crate::worlds::common::acts::Record;
@@ -16,7 +16,7 @@ use crate::worlds::common::acts::Record;
 /// What is written down while the drill runs.
 pub(super) struct Notes {
     pub(super) evidence: Evidence,
-    pub(super) timeline: Vec<Entry>,
+    pub(super) timeline: Vec<TimelineEntry>,
     /// How many requests the executor had made when its watch ended.
     pub(super) requests_at_trigger: Option<u64>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Notes {
 pub(super) struct Stage {
     pub(super) clock: DrillClock,
     pub(super) client: kube::Client,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: LedgerServer,
     /// Counts the executor's requests, and is its death where the scenario wants it.
     pub(super) trap: Arc<Trap>,
     pub(super) notes: Mutex<Notes>,
@@ -38,7 +38,9 @@ impl Stage {
 
     pub(super) fn tell(&self, who: &'static str, step: &str, what: impl Into<String>) {
         let at = self.clock.now_ms();
-        self.lock().timeline.push(Entry::new(at, who, step, what));
+        self.lock()
+            .timeline
+            .push(TimelineEntry::new(at, who, step, what));
     }
 
     /// Something of the harness's own failed. The first such failure is told.

@@ -15,16 +15,17 @@ use sim_exchange::{World, WorldState};
 use super::probe::live_pods;
 use super::record::{self, Deployed};
 use crate::evidence::{
-    Books, Entry, Evidence, MaintenanceSeen, Ms, Outcome, Recoverable, Second, ms,
+    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, MaintenanceSeen, Ms, Recoverable,
+    Second, ms,
 };
 use crate::scenario::Path;
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::common::manifests::TRADING;
 use crate::worlds::common::pairs;
 
 /// What the clients saw in the whole seconds before `end_ms`.
-pub(super) fn seconds(world: &World, plan: &Plan, end_ms: Ms) -> Vec<Second> {
+pub(super) fn seconds(world: &World, plan: &DrillPlan, end_ms: Ms) -> Vec<Second> {
     let target_ms = ms(plan.scenario.expect.p99_max);
     let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
     world.with(|state| {
@@ -51,7 +52,7 @@ pub(super) fn seconds(world: &World, plan: &Plan, end_ms: Ms) -> Vec<Second> {
 /// Fills in what is read at the end, which is `end_ms`; the ledger was as in `deployed` when the deployment began.
 pub(super) fn take(
     world: &World,
-    plan: &Plan,
+    plan: &DrillPlan,
     evidence: &mut Evidence,
     deployed: Option<&Deployed>,
     end_ms: Ms,
@@ -64,7 +65,7 @@ pub(super) fn take(
         let entries = |acknowledged: &[sim_exchange::Acknowledged]| {
             acknowledged
                 .iter()
-                .map(|a| Entry {
+                .map(|a| BookEntry {
                     id: a.id,
                     content: a.content,
                 })
@@ -76,7 +77,7 @@ pub(super) fn take(
         evidence.trades.present = ledger
             .trades()
             .iter()
-            .map(|t| Entry {
+            .map(|t| BookEntry {
                 id: t.id,
                 content: t.content,
             })
@@ -86,7 +87,8 @@ pub(super) fn take(
         evidence.reckoning = record::reckoning(ledger, &plan.scenario.release.from, deployed);
         // Whoever claims recovery must have it in the ledger.
         let paths = [evidence.expect.path, evidence.executor.path];
-        if evidence.executor.outcome != Outcome::Recovered && paths.contains(&Path::Restore) {
+        if evidence.executor.outcome != ExecutorOutcome::Recovered && paths.contains(&Path::Restore)
+        {
             let release = &plan.scenario.release.from;
             evidence.recoverable =
                 recoverable(state.application.database(), release, &evidence.orders);
@@ -112,10 +114,13 @@ pub(super) fn take(
 }
 
 /// The order log's entries. Positions in it are the orders' ids, so none can be there twice.
-fn orders(ledger: &sim_exchange::database::Ledger, books: &Books) -> Vec<Entry> {
+fn orders(
+    ledger: &sim_exchange::database::LedgerTables,
+    books: &Acknowledgements,
+) -> Vec<BookEntry> {
     let entries = books.acknowledged.iter().filter_map(|order| {
         let entry = ledger.log().get(dex::types::Seq(order.id))?;
-        Some(Entry {
+        Some(BookEntry {
             id: order.id,
             content: order_content(&entry.command),
         })
@@ -128,7 +133,11 @@ fn orders(ledger: &sim_exchange::database::Ledger, books: &Books) -> Vec<Entry> 
 
 /// What the ledger in use lacks and can be brought back: the longest log that the server keeps, replayed by the engine of `release` on the
 /// ledger's rows. Nothing if that engine can't read them.
-fn recoverable(database: &LedgerDb, release: &str, orders: &Books) -> Option<Recoverable> {
+fn recoverable(
+    database: &LedgerDb,
+    release: &str,
+    orders: &Acknowledgements,
+) -> Option<Recoverable> {
     let build = Release::by_name(release)?.build(Service::Matching);
     let ledger = database.ledger();
     let longest = database
@@ -148,7 +157,7 @@ fn recoverable(database: &LedgerDb, release: &str, orders: &Books) -> Option<Rec
             let Event::Trade(trade) = event else {
                 return None;
             };
-            Some(Entry {
+            Some(BookEntry {
                 id: trade.id.0,
                 content: trade_content(trade),
             })

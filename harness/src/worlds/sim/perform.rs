@@ -15,12 +15,12 @@ use super::outside::Reach;
 use super::recorder::{Recorder, Settling};
 use super::stage::{PortDecorator, SimStage};
 use super::{harvest, objects, ports, probe};
-use crate::evidence::{Evidence, Ms, Outcome};
+use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::common::acts::act;
 use crate::worlds::common::{bursts, told_by_clients, versions};
-use crate::worlds::{Performed, Plan, Until, WorldError, in_flight};
+use crate::worlds::{DrillPlan, Performed, Until, WorldError, in_flight};
 
 /// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
 const STEPS_MAX: u64 = 5_000_000;
@@ -33,7 +33,7 @@ const LATE: Micros = Micros::from_secs(30);
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if the world's beginnings failed.
-pub fn perform(plan: &Plan, decorate: &PortDecorator) -> Result<Performed, WorldError> {
+pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, WorldError> {
     let hurried = hurried(plan);
     let plan = hurried.as_ref().unwrap_or(plan);
     let recorder = Recorder::new(beginning(plan));
@@ -72,7 +72,8 @@ pub fn perform(plan: &Plan, decorate: &PortDecorator) -> Result<Performed, World
         Ok(ended) => ended?,
         Err(halt) => {
             let mut notes = recorder.lock();
-            notes.evidence.executor.outcome = Outcome::Failed(format!("the world stopped: {halt}"));
+            notes.evidence.executor.outcome =
+                ExecutorOutcome::Failed(format!("the world stopped: {halt}"));
             (0, 0)
         }
     };
@@ -93,7 +94,7 @@ const LOOKS_BACK_MAX: Duration = Duration::from_secs(30);
 
 /// The plan with a shorter time before the deployment, where the drill ends early too ([`Until::Held`]) and nothing needs that time: no
 /// fault counts from the start, and the query of the trigger that must fire does not look further back than to the baseline.
-fn hurried(plan: &Plan) -> Option<Plan> {
+fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
     let scenario = &plan.scenario;
     let looks_back = |trigger: &executor::runbook::Trigger| {
         Some(&trigger.name) == scenario.expect.trigger.as_ref()
@@ -107,14 +108,14 @@ fn hurried(plan: &Plan) -> Option<Plan> {
     }
     let mut scenario = Scenario::clone(scenario);
     scenario.timing = scenario.timing.hurried();
-    Some(Plan {
+    Some(DrillPlan {
         scenario: Arc::new(scenario),
         ..plan.clone()
     })
 }
 
 /// Evidence of a drill that is about to begin.
-fn beginning(plan: &Plan) -> Evidence {
+fn beginning(plan: &DrillPlan) -> Evidence {
     let mut evidence = Evidence::empty(&plan.scenario);
     evidence.versions_before = versions(&plan.scenario.release.from);
     evidence.versions_deployed = versions(&plan.scenario.release.to);
@@ -142,7 +143,7 @@ fn config(scenario: &Scenario) -> WorldConfig {
 /// The whole drill; the fingerprint, and how many requests the executor made from the trigger on.
 async fn drill(
     world: World,
-    plan: &Plan,
+    plan: &DrillPlan,
     decorate: &PortDecorator,
     recorder: Recorder,
     reach: Option<Arc<Reach>>,
@@ -157,7 +158,7 @@ async fn drill(
         if let Either::Right(_) = act.await {
             let mut notes = recorder.lock();
             if notes.evidence.executor.trigger.is_some() {
-                notes.evidence.executor.outcome = Outcome::StillRunning;
+                notes.evidence.executor.outcome = ExecutorOutcome::StillRunning;
             } else if notes.evidence.deployed_ms.is_some() {
                 let said = &mut notes.evidence.executor;
                 said.saw_nothing("no trigger fired until the drill's end");
@@ -201,7 +202,7 @@ async fn drill(
 }
 
 /// When the drill ends, awaited until that is known: at `end`, or as [`Until::Held`] says.
-async fn ending(world: &World, plan: &Plan, recorder: &Recorder, end: Micros) -> Micros {
+async fn ending(world: &World, plan: &DrillPlan, recorder: &Recorder, end: Micros) -> Micros {
     if plan.until != Until::Held {
         return end;
     }
@@ -259,7 +260,7 @@ mod tests {
             let runbook = LoadedRunbook::built_in().expect("valid");
             let scenario = scenario::find(name).expect("built in");
             let scenario = Scenario::parse(scenario.file, scenario.text, &runbook.triggers());
-            Plan {
+            DrillPlan {
                 world: WorldKind::Sim,
                 scenario: Arc::new(scenario.expect("valid")),
                 runbook,
@@ -268,7 +269,7 @@ mod tests {
                 executor: None,
             }
         };
-        let deploys_at = |plan: &Plan| {
+        let deploys_at = |plan: &DrillPlan| {
             let hurried = hurried(plan)?;
             assert_eq!(hurried.scenario.text, plan.scenario.text);
             let timing = hurried.scenario.timing;

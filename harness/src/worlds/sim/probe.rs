@@ -12,7 +12,7 @@ use crate::evidence::{Evidence, PodLog, PodSeen, Probe, ms};
 use crate::scenario::Anchor;
 use crate::worlds::common::build_version;
 use crate::worlds::common::manifests::{APP, NAMESPACE};
-use crate::worlds::{Plan, Until};
+use crate::worlds::{DrillPlan, Until};
 
 /// While nothing happens.
 pub(super) const CALM: Micros = Micros::from_secs(10);
@@ -31,7 +31,7 @@ const SOUND_MS: u64 = 30_000;
 /// finds that the drill is settled.
 pub(super) async fn keep_looking(
     world: &World,
-    plan: &Plan,
+    plan: &DrillPlan,
     recorder: &Recorder,
     injector: &Injector,
     end: Micros,
@@ -104,7 +104,7 @@ fn sound_since(evidence: &Evidence, from_ms: u64, now: Micros) -> bool {
     since >= from_ms && late.all(|probe| probe.violations.is_empty())
 }
 
-fn look(world: &World, plan: &Plan, recorder: &Recorder) {
+fn look(world: &World, plan: &DrillPlan, recorder: &Recorder) {
     let at_ms = world
         .now()
         .as_millis()

@@ -7,11 +7,11 @@ use dex::release::{Release, Service};
 use dex::types::Seq;
 use serde_json::Value;
 use sim::world::{Change, Write};
-use sim_exchange::database::{DbOp, Handover, Ledger, order_content, trade_content};
+use sim_exchange::database::{DbOp, Handover, LedgerTables, order_content, trade_content};
 
 use super::ports::is_executor;
 use crate::evidence::{
-    Books, Entry, LedgerState, LedgerWrite, Ms, Reckoning, WriteSeen, Wrote, ms,
+    Acknowledgements, BookEntry, LedgerState, LedgerWrite, Ms, Reckoning, WriteSeen, Wrote, ms,
 };
 use crate::scenario::Path;
 
@@ -25,7 +25,7 @@ pub(super) struct Deployed {
 
 impl Deployed {
     /// As `ledger` is now.
-    pub(super) fn of(ledger: &Ledger) -> Self {
+    pub(super) fn of(ledger: &LedgerTables) -> Self {
         Self {
             state: ledger.state().clone(),
             chain: chain(ledger, ledger.state().seq()),
@@ -33,12 +33,12 @@ impl Deployed {
     }
 
     /// Whether it is what `ledger` was before its log came to entry `seq`.
-    fn is_before(&self, ledger: &Ledger, seq: Seq) -> bool {
+    fn is_before(&self, ledger: &LedgerTables, seq: Seq) -> bool {
         self.state.seq() <= seq && chain(ledger, self.state.seq()) == self.chain
     }
 }
 
-fn chain(ledger: &Ledger, seq: Seq) -> Option<u64> {
+fn chain(ledger: &LedgerTables, seq: Seq) -> Option<u64> {
     ledger.log().get(seq).map(|entry| entry.chain)
 }
 
@@ -52,7 +52,7 @@ fn chain(ledger: &Ledger, seq: Seq) -> Option<u64> {
 /// The stretch begins at the deployment, if that came before: what a migration makes of the rows is found by the first
 /// engine that comes after it, and must be judged, too.
 pub(super) fn reckoning(
-    ledger: &Ledger,
+    ledger: &LedgerTables,
     from: &str,
     deployed: Option<&Deployed>,
 ) -> Option<Reckoning> {
@@ -86,14 +86,14 @@ pub(super) fn reckoning(
         trades,
         refused,
     } = reckon(base.clone().under(build, 0), entries, found.seq());
-    let trades = trades.iter().map(|trade| Entry {
+    let trades = trades.iter().map(|trade| BookEntry {
         id: trade.id.0,
         content: trade_content(trade),
     });
     let expected = LedgerState::of(&state, trades.collect());
     let between = |id: u64| id > base.trade_id().0 && id <= found.trade_id().0;
     let rows = ledger.trades().iter().filter(|row| between(row.id));
-    let rows = rows.map(|row| Entry {
+    let rows = rows.map(|row| BookEntry {
         id: row.id,
         content: row.content,
     });
@@ -106,7 +106,7 @@ pub(super) fn reckoning(
 }
 
 /// Orders in the log whose acknowledgement no client holds.
-pub(super) fn unclaimed(ledger: &Ledger, orders: &Books) -> Vec<Entry> {
+pub(super) fn unclaimed(ledger: &LedgerTables, orders: &Acknowledgements) -> Vec<BookEntry> {
     let entries = ledger.log().entries();
     let mut claimed = vec![false; entries.len() + 1];
     for order in &orders.acknowledged {
@@ -119,7 +119,7 @@ pub(super) fn unclaimed(ledger: &Ledger, orders: &Books) -> Vec<Entry> {
     let placed = |command: &Command| matches!(command, Command::Place { .. });
     unclaimed
         .filter(|(entry, claimed)| !**claimed && placed(&entry.command))
-        .map(|(entry, _)| Entry {
+        .map(|(entry, _)| BookEntry {
             id: entry.seq.0,
             content: order_content(&entry.command),
         })

@@ -10,7 +10,7 @@ use sim_serve::Heard;
 
 use super::faults::Injector;
 use super::record;
-use crate::drill::timeline::Entry;
+use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Evidence, Ms};
 use crate::scenario::Anchor;
 use crate::worlds::common::acts::Record;
@@ -21,7 +21,7 @@ pub(super) struct Notes {
     /// How many requests the executor had made when a trigger fired; `None`: none did.
     pub(super) requests_at_trigger: Option<u64>,
     pub(super) observed: Vec<Arc<Observed>>,
-    pub(super) timeline: Vec<Entry>,
+    pub(super) timeline: Vec<TimelineEntry>,
     /// The ledger when the deployment began.
     pub(super) deployed: Option<record::Deployed>,
     /// When the drill ends, once that is known to be before its `duration`.
@@ -80,7 +80,7 @@ impl Recorder {
     pub(super) fn tell(&self, at: Micros, who: &'static str, step: &str, what: impl Into<String>) {
         self.lock()
             .timeline
-            .push(Entry::new(at.as_millis(), who, step, what));
+            .push(TimelineEntry::new(at.as_millis(), who, step, what));
     }
 }
 

@@ -23,16 +23,16 @@ use super::faults::Injector;
 use super::harvest;
 use super::perform::last_fault_ms;
 use super::recorder::{Recorder, Settling};
-use crate::evidence::{Ms, Outcome, ms};
+use crate::evidence::{ExecutorOutcome, Ms, ms};
 use crate::oracles::{self, recovery};
 use crate::verdict::{Verdict, judge};
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 use crate::worlds::common::manifests::NAMESPACE;
 
 /// Whether the drill is settled now, right after a look at the ledger. If it is, the evidence has been taken.
 pub(super) fn is_settled(
     world: &World,
-    plan: &Plan,
+    plan: &DrillPlan,
     recorder: &Recorder,
     injector: &Injector,
 ) -> bool {
@@ -63,13 +63,13 @@ fn is_idle(recorder: &Recorder, injector: &Injector) -> bool {
     notes.acts_over
         && notes.settling == Settling::Open
         && evidence.executor.trigger.is_some()
-        && evidence.executor.outcome == Outcome::Recovered
+        && evidence.executor.outcome == ExecutorOutcome::Recovered
         && evidence.faults.iter().all(|fault| fault.ended_ms.is_some())
         && !injector.others_at_work()
 }
 
 /// Whether what recovered has held for long enough, without a failure since.
-fn has_held(world: &World, plan: &Plan, recorder: &Recorder, now_ms: Ms) -> bool {
+fn has_held(world: &World, plan: &DrillPlan, recorder: &Recorder, now_ms: Ms) -> bool {
     let dated_after_ms = recovery::WINDOW_S as Ms * 1_000;
     let held_ms = ms(plan.scenario.timing.hold) + dated_after_ms;
     let mut evidence = {

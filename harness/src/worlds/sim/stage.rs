@@ -9,7 +9,7 @@ use executor::ports::Ports;
 use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, select};
-use sim::fabric::Side;
+use sim::fabric::EffectSide;
 use sim::time::Micros;
 use sim_exchange::World;
 
@@ -18,7 +18,7 @@ use super::outside::{OutsideHost, Reach};
 use super::recorder::{ActsRecord, Recorder};
 use super::{deployer, harvest, ports, probe, record};
 use crate::scenario::CrashSide;
-use crate::worlds::Plan;
+use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::{Stage, witness};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
 
@@ -30,7 +30,7 @@ type Crash = (oneshot::Receiver<()>, Duration);
 
 /// Where the acts of a drill happen.
 pub(super) struct SimStage<'a> {
-    plan: &'a Plan,
+    plan: &'a DrillPlan,
     decorate: &'a PortDecorator,
     record: ActsRecord,
     crash: Mutex<Option<Crash>>,
@@ -41,7 +41,7 @@ pub(super) struct SimStage<'a> {
 impl<'a> SimStage<'a> {
     pub(super) fn new(
         world: &World,
-        plan: &'a Plan,
+        plan: &'a DrillPlan,
         decorate: &'a PortDecorator,
         recorder: &Recorder,
         injector: &Injector,
@@ -157,8 +157,8 @@ impl Stage for SimStage<'_> {
         }
         let crash = self.plan.scenario.crash.map(|crash| {
             let side = match crash.side {
-                CrashSide::Before => Side::Before,
-                CrashSide::After => Side::After,
+                CrashSide::Before => EffectSide::Before,
+                CrashSide::After => EffectSide::After,
             };
             let at = world.crash_at(ports::ORIGIN, requests + crash.request, side);
             (at, crash.resume_after)

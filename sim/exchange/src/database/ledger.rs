@@ -96,7 +96,7 @@ impl Handover {
 
 /// The content of one database.
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub struct LedgerTables {
     /// Flyway's history.
     pub(crate) history: Vec<HistoryRow>,
     /// Layout of the state tables.
@@ -125,7 +125,7 @@ pub struct Ledger {
     pub(crate) base_rows: u64,
 }
 
-impl Ledger {
+impl LedgerTables {
     /// A ledger as the base schema and the first deposits leave it.
     pub(crate) fn new(state: Core, base_bytes: u64, base_rows: u64) -> Self {
         Self {

@@ -7,7 +7,7 @@ use dex::migrations::{Effect, Kind, Migration, ScriptName, Set, checksum};
 use dex::release::{Build, SchemaVersion, Service};
 use dex::rows;
 
-use super::ledger::Ledger;
+use super::ledger::LedgerTables;
 use contract::ledger::{DatabaseError, HistoryRow};
 
 /// The history of a ledger that was created by the base schema.
@@ -33,7 +33,7 @@ fn row(installed_rank: i32, name: &str, script: &ScriptName, sql: &str) -> Histo
 }
 
 /// The row of the history that says that `version` is applied.
-fn applied<'a>(ledger: &'a Ledger, version: &str) -> Option<&'a HistoryRow> {
+fn applied<'a>(ledger: &'a LedgerTables, version: &str) -> Option<&'a HistoryRow> {
     ledger
         .history
         .iter()
@@ -41,7 +41,7 @@ fn applied<'a>(ledger: &'a Ledger, version: &str) -> Option<&'a HistoryRow> {
 }
 
 /// Whether the history says that `version` is applied.
-pub(super) fn is_applied(ledger: &Ledger, version: &str) -> bool {
+pub(super) fn is_applied(ledger: &LedgerTables, version: &str) -> bool {
     applied(ledger, version).is_some()
 }
 
@@ -76,7 +76,11 @@ pub(super) fn version_of(name: &str) -> Option<String> {
 }
 
 /// Whether a migration can run: a known script, newer than what is applied, or the very one that is.
-pub(super) fn check_migrate(ledger: &Ledger, name: &str, sql: &str) -> Result<(), DatabaseError> {
+pub(super) fn check_migrate(
+    ledger: &LedgerTables,
+    name: &str,
+    sql: &str,
+) -> Result<(), DatabaseError> {
     let script = parse(name, Kind::Versioned)?;
     if let Some(row) = applied(ledger, &script.version) {
         return if row.checksum == Some(checksum(sql)) {
@@ -94,7 +98,11 @@ pub(super) fn check_migrate(ledger: &Ledger, name: &str, sql: &str) -> Result<()
 }
 
 /// Runs a migration. `false`: it was applied already.
-pub(super) fn migrate(ledger: &mut Ledger, name: &str, sql: &str) -> Result<bool, DatabaseError> {
+pub(super) fn migrate(
+    ledger: &mut LedgerTables,
+    name: &str,
+    sql: &str,
+) -> Result<bool, DatabaseError> {
     let script = parse(name, Kind::Versioned)?;
     if is_applied(ledger, &script.version) {
         return Ok(false);
@@ -113,7 +121,7 @@ pub(super) fn migrate(ledger: &mut Ledger, name: &str, sql: &str) -> Result<bool
 }
 
 /// Runs the versioned ones among `files`, those that are applied already left out.
-pub(super) fn set_up(ledger: &mut Ledger, files: &[Migration]) -> Result<(), DatabaseError> {
+pub(super) fn set_up(ledger: &mut LedgerTables, files: &[Migration]) -> Result<(), DatabaseError> {
     let versioned = files
         .iter()
         .filter(|it| it.script().kind == Kind::Versioned);
@@ -127,7 +135,7 @@ pub(super) fn set_up(ledger: &mut Ledger, files: &[Migration]) -> Result<(), Dat
 /// Whether an undo script can run: it belongs to the newest applied version. A version that is not
 /// applied needs no undoing.
 pub(super) fn check_undo(
-    ledger: &Ledger,
+    ledger: &LedgerTables,
     version: &str,
     name: &str,
     sql: &str,
@@ -160,7 +168,11 @@ pub(super) fn check_undo(
 }
 
 /// Runs an undo script that [`check_undo`] has let pass, and removes the history row.
-pub(super) fn undo(ledger: &mut Ledger, version: &str, sql: &str) -> Result<(), DatabaseError> {
+pub(super) fn undo(
+    ledger: &mut LedgerTables,
+    version: &str,
+    sql: &str,
+) -> Result<(), DatabaseError> {
     match known(sql, Kind::Undo).ok_or_else(syntax_error)? {
         Effect::Index => {}
         Effect::Layout(_) => rewrite(ledger, SchemaVersion::V1)?,
@@ -178,7 +190,7 @@ pub(super) fn undo(ledger: &mut Ledger, version: &str, sql: &str) -> Result<(), 
 
 /// `ALTER TABLE … TYPE … USING …`: every amount is written in the other layout. What the rewritten
 /// rows say is what a build for that layout reads from them.
-fn rewrite(ledger: &mut Ledger, to: SchemaVersion) -> Result<(), DatabaseError> {
+fn rewrite(ledger: &mut LedgerTables, to: SchemaVersion) -> Result<(), DatabaseError> {
     let reader = Build {
         schema: to,
         ..Build::stable(Service::Matching)

@@ -9,7 +9,7 @@ use dex::migrations::Migration;
 
 use self::effects::describe;
 use super::faults::{DbFault, Faults};
-use super::ledger::Ledger;
+use super::ledger::LedgerTables;
 use super::ops::{DbOp, DbReply};
 use super::schema;
 use super::sessions::Clients;
@@ -25,9 +25,9 @@ pub const IN_USE: &str = "ledger";
 #[derive(Clone, Debug)]
 pub struct LedgerDb {
     /// The ledger in use.
-    in_use: Ledger,
+    in_use: LedgerTables,
     /// Snapshots and ledgers that were set aside.
-    copies: BTreeMap<String, Ledger>,
+    copies: BTreeMap<String, LedgerTables>,
     /// Whoever is connected to the ledger in use.
     clients: Clients,
     /// The operation that has the ledger to itself.
@@ -44,7 +44,7 @@ pub struct LedgerDb {
 }
 
 impl LedgerDb {
-    pub(crate) fn new(ledger: Ledger, timings: DatabaseTimings, seed: u64) -> Self {
+    pub(crate) fn new(ledger: LedgerTables, timings: DatabaseTimings, seed: u64) -> Self {
         Self {
             in_use: ledger,
             copies: BTreeMap::new(),
@@ -65,18 +65,18 @@ impl LedgerDb {
 
     /// The ledger in use.
     #[must_use]
-    pub fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &LedgerTables {
         &self.in_use
     }
 
     #[inline]
-    pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
+    pub(crate) fn ledger_mut(&mut self) -> &mut LedgerTables {
         &mut self.in_use
     }
 
     /// A database by name.
     #[must_use]
-    pub fn database(&self, name: &str) -> Option<&Ledger> {
+    pub fn database(&self, name: &str) -> Option<&LedgerTables> {
         if name == IN_USE {
             Some(&self.in_use)
         } else {

@@ -11,7 +11,7 @@ use dex::types::{AccountId, Amount, AssetId, MarketId, Price, Qty, Seq, Side, Ti
 
 use contract::ledger::{DatabaseError, Snapshot};
 
-use super::{DatabaseTimings, DbFault, DbOp, DbReply, Ledger, LedgerDb};
+use super::{DatabaseTimings, DbFault, DbOp, DbReply, LedgerDb, LedgerTables};
 use sim::time::Micros;
 
 /// A server, and the time.
@@ -24,7 +24,7 @@ struct Server {
 impl Server {
     fn new() -> Self {
         let core = Core::genesis(Build::stable(Service::Matching), 20, 2, AMPLE_DEPOSIT);
-        let ledger = Ledger::new(core, 300_000_000, 1_000_000);
+        let ledger = LedgerTables::new(core, 300_000_000, 1_000_000);
         Self {
             db: LedgerDb::new(ledger, DatabaseTimings::default(), 7),
             now: Micros::ZERO,

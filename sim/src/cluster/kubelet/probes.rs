@@ -81,7 +81,7 @@ pub(super) fn probes_of(spec: &Value, container: &ContainerRun) -> Vec<ProbeRun>
 }
 
 /// What a tick leads to.
-enum Verdict {
+enum ProbeVerdict {
     Nothing,
     Ready(bool),
     Started,
@@ -121,14 +121,14 @@ impl ProbeRun {
     }
 }
 
-fn verdict(run: &ContainerRun, kind: ProbeKind, healthy: bool, changed: bool) -> Verdict {
+fn verdict(run: &ContainerRun, kind: ProbeKind, healthy: bool, changed: bool) -> ProbeVerdict {
     match kind {
-        _ if !changed => Verdict::Nothing,
-        ProbeKind::Readiness => Verdict::Ready(healthy),
-        ProbeKind::Startup if healthy && !run.started => Verdict::Started,
-        ProbeKind::Startup if healthy => Verdict::Nothing,
-        ProbeKind::Liveness if healthy => Verdict::Nothing,
-        _ => Verdict::Kill,
+        _ if !changed => ProbeVerdict::Nothing,
+        ProbeKind::Readiness => ProbeVerdict::Ready(healthy),
+        ProbeKind::Startup if healthy && !run.started => ProbeVerdict::Started,
+        ProbeKind::Startup if healthy => ProbeVerdict::Nothing,
+        ProbeKind::Liveness if healthy => ProbeVerdict::Nothing,
+        _ => ProbeVerdict::Kill,
     }
 }
 
@@ -219,21 +219,21 @@ impl Cluster {
             self.pod_event(of.pod, true, "Unhealthy", &message);
         }
         match verdict {
-            Verdict::Nothing => {}
-            Verdict::Ready(ready) => {
+            ProbeVerdict::Nothing => {}
+            ProbeVerdict::Ready(ready) => {
                 if let Some(container) = self.kubelet.container_mut(of) {
                     container.ready = ready;
                 }
                 self.mark_status(of);
             }
-            Verdict::Started => {
+            ProbeVerdict::Started => {
                 self.set_started(of);
                 self.mark_status(of);
                 self.restart_ticks(of);
                 self.sidecar_started(of);
                 return;
             }
-            Verdict::Kill => {
+            ProbeVerdict::Kill => {
                 let epoch = self.kubelet.container(of).map_or(0, |c| c.epoch);
                 self.container_step(of, epoch, Step::Restart(kind), workload);
                 return;

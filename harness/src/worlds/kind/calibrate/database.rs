@@ -15,7 +15,7 @@ use super::traffic::line_after;
 use super::{Stage, now_us, sampled};
 use crate::worlds::common::manifests::{NAMESPACE, selector};
 use crate::worlds::kind::clock::sleep;
-use crate::worlds::kind::ledger::{Ledger, said};
+use crate::worlds::kind::ledger::{LedgerServer, said};
 use crate::worlds::kind::perform::release;
 
 /// Fences of the ledger in use.
@@ -63,7 +63,7 @@ const SHAPES: [Shape; 4] = [
     },
 ];
 
-fn port(ledger: &Ledger) -> Result<PostgresDatabase, String> {
+fn port(ledger: &LedgerServer) -> Result<PostgresDatabase, String> {
     PostgresDatabase::from_url(&ledger.executor_url(), Layout::default())
         .map_err(|error| error.to_string())
 }
@@ -73,7 +73,7 @@ fn failed(what: &'static str) -> impl Fn(DatabaseError) -> String {
 }
 
 /// PostgreSQL's version.
-pub(super) async fn version(ledger: &Ledger) -> Result<String, String> {
+pub(super) async fn version(ledger: &LedgerServer) -> Result<String, String> {
     let row = ledger
         .superuser()
         .await?
@@ -177,11 +177,11 @@ async fn statement(port: &PostgresDatabase) -> Result<u64, String> {
     Ok(now_us() - begun)
 }
 
-async fn bytes(ledger: &Ledger) -> Result<u64, String> {
+async fn bytes(ledger: &LedgerServer) -> Result<u64, String> {
     number(ledger, "SELECT pg_database_size(current_database())").await
 }
 
-async fn number(ledger: &Ledger, query: &str) -> Result<u64, String> {
+async fn number(ledger: &LedgerServer, query: &str) -> Result<u64, String> {
     let row = ledger
         .superuser()
         .await?
@@ -191,7 +191,7 @@ async fn number(ledger: &Ledger, query: &str) -> Result<u64, String> {
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
 }
 
-async fn execute(ledger: &Ledger, statements: &str) -> Result<(), String> {
+async fn execute(ledger: &LedgerServer, statements: &str) -> Result<(), String> {
     ledger
         .superuser()
         .await?

@@ -22,7 +22,7 @@ use executor::clock::Clock as _;
 use executor::live::SystemClock;
 use sim::measured::{Machine, Measured, Sampled};
 
-use super::ledger::Ledger;
+use super::ledger::LedgerServer;
 use super::measuring;
 use super::place::Place;
 use super::server::Server;
@@ -47,7 +47,7 @@ struct Stage<'a> {
     admin: kube::Client,
     /// The executor's rights.
     executor: kube::Client,
-    ledger: &'a Ledger,
+    ledger: &'a LedgerServer,
     rounds: u32,
     say: &'a (dyn Fn(&str) + Sync),
 }

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use super::super::clock::{sleep, within};
-use super::super::ledger::Ledger;
+use super::super::ledger::LedgerServer;
 use super::{blocking, node};
 use crate::worlds::common::manifests::{APP, NAMESPACE};
 
@@ -117,7 +117,7 @@ pub(super) async fn another_api_server(
 }
 
 /// 1 once the ledger's server that answers is not the one that started at `before`.
-pub(super) async fn restarted(ledger: &Ledger, before: &str) -> Result<u64, String> {
+pub(super) async fn restarted(ledger: &LedgerServer, before: &str) -> Result<u64, String> {
     let mut last = "it is still the same".to_owned();
     for _ in 0..LOOKS {
         match ledger.server_started().await {

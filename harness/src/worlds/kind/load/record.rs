@@ -7,7 +7,7 @@ use sim_exchange::database::order_content;
 
 use super::super::ledger::entry;
 use crate::evidence::{
-    Contention, Entry, HostSeen, LATE_MS, Ms, STILL_MS, STOLEN_PERMILLE, Second,
+    BookEntry, Contention, HostSeen, LATE_MS, Ms, STILL_MS, STOLEN_PERMILLE, Second,
 };
 
 /// How a request ended for its client.
@@ -31,9 +31,9 @@ pub(in crate::worlds::kind) struct Record {
     /// One entry for each second since the drill began, by when clients learned it.
     pub(in crate::worlds::kind) seconds: Vec<Second>,
     /// Acknowledged orders.
-    pub(in crate::worlds::kind) orders: Vec<Entry>,
+    pub(in crate::worlds::kind) orders: Vec<BookEntry>,
     /// Acknowledged trades.
-    pub(in crate::worlds::kind) trades: Vec<Entry>,
+    pub(in crate::worlds::kind) trades: Vec<BookEntry>,
     /// Content of each order whose client learned neither that it was taken nor that it was refused.
     pub(in crate::worlds::kind) unanswered: Vec<u64>,
     /// Errors by kind: how many, the first and the last, in ms of the drill.
@@ -93,7 +93,7 @@ impl Record {
                 bucket.slow += slow;
                 // An order's id is new; that of a cancel is an older order's.
                 if let (Some(_), Some(command)) = (request.place, request.command()) {
-                    self.orders.push(Entry {
+                    self.orders.push(BookEntry {
                         id: reply.order_id.0,
                         content: order_content(&command),
                     });

@@ -1,6 +1,6 @@
 //! What an operation does to the databases when it finishes: fence, snapshot, restore, replay. Each is idempotent.
 
-use super::super::ledger::{Ledger, Restored};
+use super::super::ledger::{LedgerTables, Restored};
 use super::{IN_USE, LedgerDb};
 use contract::ledger::{DatabaseError, FenceReport, ReplayReport, RestoreReport, Snapshot};
 use sim::time::Micros;
@@ -95,7 +95,7 @@ impl LedgerDb {
 }
 
 /// What is told of a complete copy.
-pub(super) fn describe(name: &str, copy: &Ledger) -> Option<Snapshot> {
+pub(super) fn describe(name: &str, copy: &LedgerTables) -> Option<Snapshot> {
     Some(Snapshot {
         name: name.to_owned(),
         taken_at: copy.copied_at?.to_timestamp(),
