@@ -1,5 +1,5 @@
-//! Whole drills: 15 virtual minutes at 200 requests a second, every request matched and settled; and the same drills ended as
-//! soon as nothing can change their judgement.
+//! Whole drills: 15 virtual minutes at 200 requests a second, every request matched and settled; and the same drills
+//! ended as soon as nothing can change their judgement.
 //!
 //! `elements` are the virtual seconds, so criterion's throughput is virtual seconds per wall second on
 //! one core; 20 drills a second are 18,000 virtual seconds.

@@ -1,5 +1,5 @@
-//! How the cost grows with requests, pods, services and faults. Criterion's throughput is how many of them a second: it must
-//! stay about the same from line to line, or rise where a fixed cost is spread over more.
+//! How the cost grows with requests, pods, services and faults. Criterion's throughput is how many of them a second:
+//! it must stay about the same from line to line, or rise where a fixed cost is spread over more.
 
 use std::hint::black_box;
 use std::time::Duration;

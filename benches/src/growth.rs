@@ -1,5 +1,5 @@
-//! Work that grows in one direction: more requests, pods, services or faults. `tests/growth.rs` counts what it costs, and
-//! `benches/growth.rs` times it.
+//! Work that grows in one direction: more requests, pods, services or faults. `tests/growth.rs` counts what it costs,
+//! and `benches/growth.rs` times it.
 
 use std::sync::Arc;
 
@@ -64,7 +64,8 @@ impl Direction {
         Self::ALL.into_iter().find(|it| it.as_str() == word)
     }
 
-    /// Does the work for `count` of them, and says how many events of the world it took; for requests, how many were sent.
+    /// Does the work for `count` of them, and says how many events of the world it took; for requests,
+    /// how many were sent.
     ///
     /// # Panics
     /// If the work can't be done, so that nothing would be measured.

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The pattern is taken from a run of [`ours`]: the commands that its matching engine accepted, in that order, and the
-//! trades that came of them. Each simulator sends these commands at the same instants, and must end with these trades. Every
-//! time is a whole millisecond, and no two requests are sent in the same one: the finest that tokio's clock
+//! trades that came of them. Each simulator sends these commands at the same instants, and must end with these trades.
+//! Every time is a whole millisecond, and no two requests are sent in the same one: the finest that tokio's clock
 //! and turmoil's ticks can tell apart, so that all of them let the messages arrive in one order.
 
 use std::collections::BTreeMap;
@@ -148,9 +148,9 @@ impl Pattern {
     }
 }
 
-/// Our own simulation of `requests` requests, one gateway in front of one engine: besides the messages of the pattern it draws
-/// each request and its way through the network, keeps what every client saw, counts and times for a scrape, writes
-/// an order log and a ledger, and folds everything into a fingerprint.
+/// Our own simulation of `requests` requests, one gateway in front of one engine: besides the messages of the pattern
+/// it draws each request and its way through the network, keeps what every client saw, counts and times for a scrape,
+/// writes an order log and a ledger, and folds everything into a fingerprint.
 #[must_use]
 pub fn ours(requests: u64, seed: u64) -> SimulatedExchange {
     let mut exchange = SimulatedExchange::new(ExchangeConfig::default(), seed);

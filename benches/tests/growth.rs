@@ -1,7 +1,7 @@
 //! What a simulation costs grows at most in proportion to what it simulates: requests, pods, services, faults.
 //!
-//! Cost is counted, never timed: instructions by valgrind's callgrind, and memory as the most that a process had resident.
-//! Where valgrind is not installed, the tests that need it say so and show nothing.
+//! Cost is counted, never timed: instructions by valgrind's callgrind, and memory as the most that a process had
+//! resident. Where valgrind is not installed, the tests that need it say so and show nothing.
 
 use std::process::Command;
 

@@ -43,9 +43,10 @@ impl DatabaseError {
         }
     }
 
-    /// Whether the same operation may succeed if it is repeated: lock not available (55P03), object in use (55006), a database that is
-    /// closed for a copy (55000), serialization failure, deadlock, resources that are used up for now (class 53), a server that shuts down,
-    /// starts, or is not the primary yet (25006), connection failures. A database that does not exist (3D000) will not exist later.
+    /// Whether the same operation may succeed if it is repeated: lock not available (55P03), object in use (55006), a
+    /// database that is closed for a copy (55000), serialization failure, deadlock, resources that are used up for now
+    /// (class 53), a server that shuts down, starts, or is not the primary yet (25006), connection failures.
+    /// A database that does not exist (3D000) will not exist later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

@@ -297,7 +297,8 @@ mod tests {
 
     use super::{TriggerClass, TriggerEvent};
 
-    /// A value that went through JSON may come back one unit in the last place off; at another time it is another event.
+    /// A value that went through JSON may come back one unit in the last place off;
+    /// at another time it is another event.
     #[test]
     fn an_event_is_known_by_name_and_time() {
         let at = |second| Timestamp::from_second(second).unwrap_or_default();

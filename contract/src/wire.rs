@@ -1,10 +1,10 @@
 //! `rollback/1`: what `rollback --json` writes, one JSON object a line.
 //!
 //! Every line has `schema` (`"rollback/1"`), `at` (RFC 3339, UTC) and `event`; the other fields depend on the event and
-//! are those of [`Body`]'s variants. Times of day are RFC 3339 in UTC, durations are whole milliseconds and end in `_ms`.
-//! What does not apply is `null`. The last line is the result: `report` (after `run`, `resume`, and a `watch --run` that
-//! rolled back), `plan`, `watch-ended`, `done`, or `error`. A reader must skip events and fields that it does not know;
-//! those that are here keep their meaning as long as the schema's name stays.
+//! are those of [`Body`]'s variants. Times of day are RFC 3339 in UTC, durations are whole milliseconds and end in
+//! `_ms`. What does not apply is `null`. The last line is the result: `report` (after `run`, `resume`, and a `watch
+//! --run` that rolled back), `plan`, `watch-ended`, `done`, or `error`. A reader must skip events and fields that it
+//! does not know; those that are here keep their meaning as long as the schema's name stays.
 //!
 //! ```text
 //! {"schema":"rollback/1","at":"2026-05-04T10:00:00Z","event":"step-started","step":"undo-app","service":"gateway","budget_ms":2000}

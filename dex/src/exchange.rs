@@ -512,7 +512,8 @@ impl Exchange {
         hash.digest()
     }
 
-    /// Books `amount` to an account and to nobody else, as whoever writes to the table by hand can do: the books are off by it.
+    /// Books `amount` to an account and to nobody else, as whoever writes to the table by hand can do:
+    /// the books are off by it.
     ///
     /// # Panics
     /// If there is no such account or asset.

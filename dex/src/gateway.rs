@@ -6,8 +6,8 @@
 //! How duplicates are found is where release 1.5.0 went wrong. The stable build looks into a small table by hash. The
 //! slow build walks a list of recent requests, which it prunes at [`SLOW_PATH_RETENTION`] instead of at
 //! [`RECENT`]. **What is real:** the list's length is the true number of requests that this pod has
-//! admitted since its start (capped), and the walk over its last [`RECENT`] entries is done. **What is arithmetic:** the
-//! entries before those hold no id that can still arrive, so they are not kept; their cost is charged
+//! admitted since its start (capped), and the walk over its last [`RECENT`] entries is done. **What is arithmetic:**
+//! the entries before those hold no id that can still arrive, so they are not kept; their cost is charged
 //! as [`Work`] all the same, [`SLOW_PATH_UNITS_PER_ENTRY`] each. At [`UNIT_NANOS`](crate::types::UNIT_NANOS)
 //! and 67 requests a second and pod (15 ms between arrivals), a request costs 0.4 ms in a healthy pod; in a slow one
 //! 8.4 ms after 30 s, and 15.6 ms from 57 s on: just past saturation, so its queue grows.
@@ -126,7 +126,8 @@ pub struct ConfigError {
 }
 
 impl GatewayConfig {
-    /// Reads `RATE_LIMIT_PER_ACCOUNT`, `MAX_NOTIONAL` and `QUEUE_MAX` from a container's environment; what is absent keeps its default.
+    /// Reads `RATE_LIMIT_PER_ACCOUNT`, `MAX_NOTIONAL` and `QUEUE_MAX` from a container's environment;
+    /// what is absent keeps its default.
     ///
     /// # Errors
     /// A value that is not a positive number.

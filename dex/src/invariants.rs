@@ -14,9 +14,9 @@
 //! | 10 | snapshot + replay on the old build = state after the rollback | [`recovered`] |
 //! | 11 | what was acknowledged is there or reported lost, and nothing ran twice | [`acknowledged`] |
 //!
-//! They take what they judge from outside. All but 9 and 10 share no code with the matching loop beyond the arithmetic of
-//! [`MarketSpec`](crate::market::MarketSpec); those two run the very engine, so they hold one build against another, not the engine
-//! against a specification. A drill's looks at the ledger ask 1, 2, 3, 5 and what one state shows of 9
+//! They take what they judge from outside. All but 9 and 10 share no code with the matching loop beyond the arithmetic
+//! of [`MarketSpec`](crate::market::MarketSpec); those two run the very engine, so they hold one build against another,
+//! not the engine against a specification. A drill's looks at the ledger ask 1, 2, 3, 5 and what one state shows of 9
 //! ([`state`]); in the simulation they also ask what the state shows of 6 about the latest trades ([`passed_over`]). A
 //! drill's end asks 10 by [`reckon`] and counts 11 in a form of its own; tests of the engine ask all.
 //!
@@ -326,9 +326,9 @@ pub fn price_time_priority(from: &Exchange, events: &[Event]) -> Vec<Violation> 
     found
 }
 
-/// 6: trades of a moment ago that an order which is still open should have got: it was there before the maker, at its price.
-/// It finds no order that was closed meanwhile; [`price_time_priority`] does, from all events. `trades` may end behind
-/// the state's last one, as they do where the ledger was restored: those are left out.
+/// 6: trades of a moment ago that an order which is still open should have got: it was there before the maker, at its
+/// price. It finds no order that was closed meanwhile; [`price_time_priority`] does, from all events.
+/// `trades` may end behind the state's last one, as they do where the ledger was restored: those are left out.
 #[must_use]
 pub fn passed_over(exchange: &Exchange, trades: &[Trade]) -> Vec<Violation> {
     let known = trades.iter().filter(|t| t.id <= exchange.trade_id());
@@ -407,7 +407,8 @@ pub struct Reckoned {
     pub refused: Vec<Seq>,
 }
 
-/// What `snapshot`'s build makes of it and of `entries`, up to entry `to`. Entries that the snapshot has are passed over.
+/// What `snapshot`'s build makes of it and of `entries`, up to entry `to`.
+/// Entries that the snapshot has are passed over.
 #[must_use]
 pub fn reckon(snapshot: Exchange, entries: &[LogEntry], to: Seq) -> Reckoned {
     let up_to = entries.partition_point(|entry| entry.seq <= to);

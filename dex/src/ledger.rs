@@ -234,7 +234,8 @@ impl Ledger {
             Amount(held.wrapping_sub(v.deposits.0))
         };
         let mut sums: Vec<Amount> = self.venue.iter().map(own).collect();
-        // Asset by asset, so that the sum stays in registers; some accounts at a time, so that they stay in the cache meanwhile.
+        // Asset by asset, so that the sum stays in registers; some accounts at a time,
+        // so that they stay in the cache meanwhile.
         for accounts in self.balances.chunks(self.assets * ACCOUNTS_AT_A_TIME) {
             for (asset, sum) in sums.iter_mut().enumerate() {
                 let accounts = accounts.chunks_exact(self.assets);

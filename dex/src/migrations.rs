@@ -1,8 +1,8 @@
 //! The database migrations, named and summed up as Flyway does it.
 //!
 //! Files lie under `dex/migrations/`; a folder named after a release holds what that release adds. A comment in the
-//! file's head says what a rollback may rely on: `-- rollback: compatible` or `breaking` in a `V` file (absent: breaking),
-//! `lossless` or `lossy` in a `U` file (absent: lossy).
+//! file's head says what a rollback may rely on: `-- rollback: compatible` or `breaking` in a `V` file (absent:
+//! breaking), `lossless` or `lossy` in a `U` file (absent: lossy).
 
 use std::fmt;
 
@@ -116,8 +116,8 @@ impl fmt::Display for Rollback {
     }
 }
 
-/// Reads the `-- rollback:` comment among the comment lines at the head of `sql`. Absent, unknown or of the other kind of
-/// script: the cautious value, breaking for `V` and `R`, lossy for `U`.
+/// Reads the `-- rollback:` comment among the comment lines at the head of `sql`. Absent, unknown or of the other kind
+/// of script: the cautious value, breaking for `V` and `R`, lossy for `U`.
 #[must_use]
 pub fn rollback(kind: Kind, sql: &str) -> Rollback {
     let value = sql
@@ -134,8 +134,8 @@ pub fn rollback(kind: Kind, sql: &str) -> Rollback {
     }
 }
 
-/// Flyway's checksum: CRC-32 over the lines without their terminators, as a signed number. A byte-order mark at the start
-/// does not count.
+/// Flyway's checksum: CRC-32 over the lines without their terminators, as a signed number. A byte-order mark at the
+/// start does not count.
 #[must_use]
 pub fn checksum(sql: &str) -> i32 {
     let sql = sql.strip_prefix('\u{feff}').unwrap_or(sql);
@@ -292,7 +292,8 @@ impl Migration {
     }
 }
 
-/// The layout of the rows once the releases' migrations of these names have run, in any order: undo scripts don't count.
+/// The layout of the rows once the releases' migrations of these names have run, in any order:
+/// undo scripts don't count.
 #[must_use]
 pub fn layout<'a>(scripts: impl IntoIterator<Item = &'a str>) -> SchemaVersion {
     let files: Vec<Migration> = Set::ALL.into_iter().flat_map(Set::files).collect();

@@ -85,8 +85,8 @@ impl Reconciler {
 
     /// Reconciles `live` with `trades` and the order log.
     ///
-    /// `trades`: those behind [`Reconciler::last_trade`] by id, up to `live`'s (earlier ones are passed over). If `live` has
-    /// fewer trades than were read before (a restored ledger), reading resumes at its position.
+    /// `trades`: those behind [`Reconciler::last_trade`] by id, up to `live`'s (earlier ones are passed over).
+    /// If `live` has fewer trades than were read before (a restored ledger), reading resumes at its position.
     pub fn run(&mut self, live: &Exchange, trades: &[Trade], log: &OrderLog) -> Findings {
         self.run_entries(live, trades, log.entries())
     }

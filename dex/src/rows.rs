@@ -1,8 +1,8 @@
 //! The exchange's state as rows of the ledger database, in either schema.
 //!
 //! Schema 1 keeps amounts as BIGINT minor units; schema 2 as decimal text with a fixed number of
-//! decimals for each asset. A build reads and writes the schema it was made for ([`Build::schema`]) and stumbles over the other as
-//! a real one would: in the parser.
+//! decimals for each asset. A build reads and writes the schema it was made for ([`Build::schema`]) and stumbles over
+//! the other as a real one would: in the parser.
 
 use std::num::ParseIntError;
 

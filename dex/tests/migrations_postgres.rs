@@ -1,6 +1,6 @@
 //! The migrations on a real PostgreSQL: V1, rows, V2, U2 must come back to where they began, and V2 must write the
-//! very text that the 2.x codec writes. Needs `initdb`, `pg_ctl` and `psql` on the path (and `runuser` when run as root);
-//! says so and passes if they are missing.
+//! very text that the 2.x codec writes. Needs `initdb`, `pg_ctl` and `psql` on the path (and `runuser` when run as
+//! root); says so and passes if they are missing.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

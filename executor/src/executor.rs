@@ -34,8 +34,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Defaults for `identity`: lease 20 s, triggers every 5 s, requests 5 s, not forced, whatever the runbook may lose, nobody
-    /// looking on, nobody to stop it.
+    /// Defaults for `identity`: lease 20 s, triggers every 5 s, requests 5 s, not forced, whatever the runbook may
+    /// lose, nobody looking on, nobody to stop it.
     #[must_use]
     pub fn new(identity: impl Into<String>) -> Self {
         Self {

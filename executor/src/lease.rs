@@ -4,8 +4,8 @@
 //! not renew in time stops by itself; one that finds another's token stops at once.
 //!
 //! Whoever wants it judges by what it has seen itself: a Lease that did not change for as long as it lasts, on the
-//! watcher's own clock, has run out (`client-go/tools/leaderelection`: `observedTime`). The holder's `renewTime` comes from another
-//! host's clock, and only tells whether it is worth waiting.
+//! watcher's own clock, has run out (`client-go/tools/leaderelection`: `observedTime`). The holder's `renewTime` comes
+//! from another host's clock, and only tells whether it is worth waiting.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -120,8 +120,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Takes the lease. If another holds it: refuses at once if that one seems to be alive, or, if it is to wait, when that one
-    /// shows that it is.
+    /// Takes the lease. If another holds it: refuses at once if that one seems to be alive, or, if it is to wait, when
+    /// that one shows that it is.
     pub(crate) async fn acquire(
         cluster: &Cluster,
         identity: &str,
@@ -131,8 +131,8 @@ impl Held {
     ) -> Result<Self, Error> {
         let api = api(cluster);
         let begun = cluster.clock.now();
-        // Somebody who holds it is waited for until it is certain whether they are alive. A server that does not say who
-        // holds it gets no more time than the objective leaves.
+        // Somebody who holds it is waited for until it is certain whether they are alive. A server that does not say
+        // who holds it gets no more time than the objective leaves.
         let outwaits = signed(duration * 3 + Duration::from_secs(10));
         let unseen = patience.until.max(begun + signed(AT_LEAST));
         let deadline = unseen.max(begun + outwaits);
@@ -216,7 +216,8 @@ impl Held {
 
     /// Renews it for as long as it is polled. Completes only when it is lost: when another has taken it, or when its
     /// time is over without a renewal. A renewal that fails before that is tried again
-    /// (`client-go/tools/leaderelection`: `RetryPeriod` < `RenewDeadline` < `LeaseDuration`); nobody can take it meanwhile.
+    /// (`client-go/tools/leaderelection`: `RetryPeriod` < `RenewDeadline` < `LeaseDuration`);
+    /// nobody can take it meanwhile.
     pub(crate) async fn keep(&self) -> Error {
         loop {
             self.cluster.clock.sleep(self.duration / 3).await;
@@ -323,7 +324,8 @@ impl Held {
     }
 }
 
-/// The highest token that the journal shows: one that was used must not be given out again because somebody deleted the Lease.
+/// The highest token that the journal shows: one that was used must not be given out again because somebody deleted the
+/// Lease.
 async fn tokens_used(cluster: &Cluster, identity: &str, until: Timestamp) -> Result<u64, Error> {
     let journal = Journal::load(cluster, identity, until).await?;
     Ok(journal

@@ -75,8 +75,8 @@ pub trait Database: Send + Sync {
     /// Lowers the fence.
     async fn unfence(&self, token: u64) -> Result<(), DatabaseError>;
     /// Runs one undo script and removes its migration's history row, in one transaction with
-    /// `lock_timeout`. If a lock is not to be had in that time, the ledger's sessions are ended and it fails (55P03): the next
-    /// attempt gets through. Does nothing if the history shows the version as not applied.
+    /// `lock_timeout`. If a lock is not to be had in that time, the ledger's sessions are ended and it fails (55P03):
+    /// the next attempt gets through. Does nothing if the history shows the version as not applied.
     async fn undo(
         &self,
         script: &UndoScript,

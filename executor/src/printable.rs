@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// `text` with every character that is not for reading written as `\u{…}`, its number in hexadecimal. Line feeds and tabs stay.
+/// `text` with every character that is not for reading written as `\u{…}`, its number in hexadecimal.
+/// Line feeds and tabs stay.
 ///
-/// Written out are control characters (C0 but those two, DEL, C1), whose sequences set a terminal's title, its clipboard and its
-/// colours or hide text; the controls of bidirectional text (Unicode Standard Annex 9), which show `moc.live` for `evil.com`;
-/// and line and paragraph separators.
+/// Written out are control characters (C0 but those two, DEL, C1), whose sequences set a terminal's title, its
+/// clipboard and its colours or hide text; the controls of bidirectional text (Unicode Standard Annex 9), which show
+/// `moc.live` for `evil.com`; and line and paragraph separators.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(is_steering) else {
@@ -35,7 +36,8 @@ fn is_steering(c: char) -> bool {
         )
 }
 
-/// [`printable`] but for the sequences of `own`, which the program itself has put into `text`: the colours of its styles.
+/// [`printable`] but for the sequences of `own`, which the program itself has put into `text`:
+/// the colours of its styles.
 #[must_use]
 pub fn printable_but(text: &str, own: &[&str]) -> String {
     let mut out = String::with_capacity(text.len());

@@ -1,7 +1,8 @@
 //! How long this host stood still while it worked: a virtual machine that is moved, a process that gets no CPU.
 //!
-//! Work is polled at least every [`BEAT`], so a longer gap between two polls is time in which this host could do nothing. It
-//! is known before the work goes on, whatever the work waited for. Budgets count what the executor could use.
+//! Work is polled at least every [`BEAT`], so a longer gap between two polls is time in which this host could do
+//! nothing. It is known before the work goes on, whatever the work waited for.
+//! Budgets count what the executor could use.
 
 use std::future::Future;
 use std::pin::pin;

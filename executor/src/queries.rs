@@ -31,8 +31,8 @@ pub(crate) enum QueryError {
     Unavailable(String),
 }
 
-/// How long a server may refuse whoever asks before that is believed: a proxy that restarts, a token that is renewed, or
-/// a path that is not served yet passes.
+/// How long a server may refuse whoever asks before that is believed: a proxy that restarts, a token that is renewed,
+/// or a path that is not served yet passes.
 const DOUBT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Since when each server has refused whoever asks, without an answer in between.

@@ -31,8 +31,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// How the ledger was dealt with: as planned, unless the undo failed and the snapshot was restored instead. `None` if
-    /// nothing was planned.
+    /// How the ledger was dealt with: as planned, unless the undo failed and the snapshot was restored instead.
+    /// `None` if nothing was planned.
     #[must_use]
     pub fn path_taken(&self) -> Option<LedgerPath> {
         let plan = self.plan.as_ref()?;

@@ -42,7 +42,8 @@ pub(crate) fn any(values: &[f64], condition: Condition) -> (ConditionVerdict, Op
     }
 }
 
-/// A query's value as people read it: whole numbers as they are, others with four significant digits or down to the unit.
+/// A query's value as people read it: whole numbers as they are,
+/// others with four significant digits or down to the unit.
 #[must_use]
 pub fn show_value(value: f64) -> String {
     let rounded = if value.abs() >= 1_000.0 {

@@ -12,8 +12,8 @@ use crate::worlds::DrillPlan;
 /// How long after the executor's death another host takes over.
 const RESUME_AFTER: Duration = Duration::from_secs(1);
 
-/// The drill of `plan` once for each of the `requests` that the executor makes from the trigger on, and each side of it: there
-/// the executor is killed, and another host resumes.
+/// The drill of `plan` once for each of the `requests` that the executor makes from the trigger on, and each side of
+/// it: there the executor is killed, and another host resumes.
 pub fn all(plan: &DrillPlan, requests: u64) -> impl Iterator<Item = DrillPlan> {
     let sides = [CrashSide::Before, CrashSide::After];
     (1..=requests).flat_map(move |request| {

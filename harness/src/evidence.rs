@@ -50,9 +50,11 @@ pub struct Evidence {
     pub trades: Acknowledgements,
     /// Orders at the end that no client holds an acknowledgement for.
     pub unclaimed: Unclaimed,
-    /// The ledger at the end, beside what the prior release's engine makes of the order log; `None`: it could not be read.
+    /// The ledger at the end, beside what the prior release's engine makes of the order log; `None`:
+    /// it could not be read.
     pub reckoning: Option<Reckoning>,
-    /// What executors' hosts wrote from the trigger on, in the order of its effects; `None` in a world that keeps no such record.
+    /// What executors' hosts wrote from the trigger on, in the order of its effects;
+    /// `None` in a world that keeps no such record.
     pub writes: Option<Vec<WriteSeen>>,
     /// What the deployed release's pods had logged when the trigger fired.
     pub bad_logs: Vec<PodLog>,
@@ -206,8 +208,9 @@ pub struct PodLog {
     pub lines: Vec<String>,
 }
 
-/// What the database still keeps of what the ledger in use lacks. It is found as a person would bring it back: the longest order log of
-/// any database that is there, replayed by the prior release's own engine on the ledger's rows.
+/// What the database still keeps of what the ledger in use lacks. It is found as a person would bring it back:
+/// the longest order log of any database that is there, replayed by the prior release's own engine on the ledger's
+/// rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recoverable {
     /// Orders that only the log of a ledger that was set aside holds.

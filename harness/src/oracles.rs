@@ -1,17 +1,18 @@
 //! Oracles: checks from outside the system under test, each a pure function of the [`Evidence`].
 //!
-//! The table below has a row for each. Each file answers one question; `books` asks it of trades and of orders. `recovery`
-//! dates the recovery for the others, and `survivability` says whether any executor could have met the objective.
-//! `finding` has what they find.
+//! The table below has a row for each. Each file answers one question; `books` asks it of trades and of orders.
+//! `recovery` dates the recovery for the others, and `survivability` says whether any executor could have met the
+//! objective. `finding` has what they find.
 //!
 //! What the executor says is compared with what was seen, and decides nothing in its favour:
 //!
 //! - The recovery time counts from the instant at which the harness saw the trigger fire, by the harness's own clock.
 //!   `detection` (the oracle `trigger`) compares the trigger's name, and `detection_time` bounds how late it may fire.
-//! - `execution` and `claim` compare how the executor ended and what it claims with what was seen, and `files` reads the
-//!   files that it stored.
-//! - A claim of recovery makes a broken ledger (`invariants`, `ledger`) or a missing trade (`books`) worse. Only where the
-//!   executor claims nothing in the middle of a restore does `books` count what can still be brought back.
+//! - `execution` and `claim` compare how the executor ended and what it claims with what was seen, and `files` reads
+//!   the files that it stored.
+//! - A claim of recovery makes a broken ledger (`invariants`, `ledger`) or a missing trade (`books`) worse.
+//!   Only where the executor claims nothing in the middle of a restore does `books` count what can still be brought
+//!   back.
 //!
 //! Faults that wait for a step begin when the executor says that it begins that step.
 

@@ -28,8 +28,8 @@ type Detail = (
 );
 
 /// Performs `plans` on `jobs` threads. `finished` is called after each drill, on its thread. Once
-/// `stop` is set, no further drill begins; a drill that is interrupted has no result and sets it. `keep_timelines`: else
-/// timeline, files and course are kept of one drill for each scenario only, its
+/// `stop` is set, no further drill begins; a drill that is interrupted has no result and sets it. `keep_timelines`:
+/// else timeline, files and course are kept of one drill for each scenario only, its
 /// [representative](crate::report::representative), as they take memory.
 ///
 /// # Errors
@@ -103,7 +103,8 @@ fn run_by(
     Ok(SwarmResult { results, skipped })
 }
 
-/// `work` for each number below `count` on `jobs` threads, until all is done or `over`; what was done, in the order of the numbers.
+/// `work` for each number below `count` on `jobs` threads, until all is done or `over`; what was done,
+/// in the order of the numbers.
 pub fn each<R: Send>(
     count: usize,
     jobs: usize,

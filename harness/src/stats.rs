@@ -31,8 +31,9 @@ pub fn parts_per_million(part: u64, whole: u64) -> Option<u64> {
     })
 }
 
-/// The exact (Clopper-Pearson) upper bound at 95 % confidence of a share of which `part` of `whole` were seen, in thousandths of a millionth
-/// and rounded up: were the share that large, no more than `part` would be seen in one case of twenty. Of nothing seen it is the whole.
+/// The exact (Clopper-Pearson) upper bound at 95 % confidence of a share of which `part` of `whole` were seen, in
+/// thousandths of a millionth and rounded up: were the share that large, no more than `part` would be seen in one case
+/// of twenty. Of nothing seen it is the whole.
 #[must_use]
 pub fn upper_bound_ppb(part: u64, whole: u64) -> u64 {
     const WHOLE: u64 = 1_000_000_000;

@@ -15,7 +15,8 @@ const PROOF: &str = "error-rate";
 pub struct StepDurations {
     /// From the trigger to recovery, as the clients saw it; `None`: they did not.
     pub rto_ms: Option<Ms>,
-    /// Name and service of each step up to the proof, from the end of the one before it (the first: from the trigger) to its own.
+    /// Name and service of each step up to the proof, from the end of the one before it (the first:
+    /// from the trigger) to its own.
     pub steps: Vec<(String, Ms)>,
 }
 
@@ -87,7 +88,8 @@ impl Row {
     }
 }
 
-/// The recovery time, and each step in the order in which the cluster's drills went through it, then those of the simulation alone.
+/// The recovery time, and each step in the order in which the cluster's drills went through it,
+/// then those of the simulation alone.
 #[must_use]
 pub fn compare(kind: &[StepDurations], sim: &[StepDurations]) -> Vec<Row> {
     let rto = |paces: &[StepDurations]| {

@@ -21,8 +21,9 @@
 //! Base32 because it survives being read aloud and typed: case does not matter, O reads as 0, I and L
 //! as 1. CRC32 finds every error within 32 neighbouring bits, hence every single mistyped character.
 //!
-//! What results and journals hold needs no file beside it. [`Replays`] makes the short forms of it, 3, 4 and 2, for people
-//! who have the files. Changes are told against what the scenario says in full ([`Scenario::to_toml`]), which the digest is of.
+//! What results and journals hold needs no file beside it. [`Replays`] makes the short forms of it, 3, 4 and 2, for
+//! people who have the files. Changes are told against what the scenario says in full ([`Scenario::to_toml`]),
+//! which the digest is of.
 
 mod texts;
 
@@ -61,7 +62,8 @@ pub struct Token {
     pub runbook_file: String,
     /// Text of the runbook.
     pub runbook_text: String,
-    /// By which build, and what came of it; `None`: the token was made before the drill, or by a build that did not say so.
+    /// By which build, and what came of it; `None`: the token was made before the drill,
+    /// or by a build that did not say so.
     pub made: Option<Made>,
 }
 
@@ -91,7 +93,8 @@ impl Made {
         }
     }
 
-    /// In what a drill with `fingerprint` in this build differs from the one that the token was made of, in a sentence for people.
+    /// In what a drill with `fingerprint` in this build differs from the one that the token was made of,
+    /// in a sentence for people.
     #[must_use]
     pub fn difference(self, fingerprint: u64) -> Option<String> {
         let here = Self::here(fingerprint);
@@ -124,7 +127,8 @@ impl Made {
     }
 }
 
-/// Whether `text` has the form of a token, so that it can be printed as part of a command: `fd1-`, then lower-case letters and digits.
+/// Whether `text` has the form of a token, so that it can be printed as part of a command: `fd1-`,
+/// then lower-case letters and digits.
 #[must_use]
 pub fn has_the_form(text: &str) -> bool {
     text.strip_prefix(PREFIX).is_some_and(|rest| {

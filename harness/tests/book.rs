@@ -1,7 +1,8 @@
-//! The book shows what the program prints. Its commands are run and its samples are compared, and the pages of faults, releases,
-//! triggers and keys are made from the catalogues of the code.
+//! The book shows what the program prints. Its commands are run and its samples are compared, and the pages of faults,
+//! releases, triggers and keys are made from the catalogues of the code.
 //!
-//! What differs is written anew by `INSTA_UPDATE=always cargo test -p firedrill --test book`, as the snapshots of other tests are.
+//! What differs is written anew by `INSTA_UPDATE=always cargo test -p firedrill --test book`,
+//! as the snapshots of other tests are.
 
 #[path = "support/samples.rs"]
 mod samples;
@@ -23,7 +24,8 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src")
 }
 
-/// Holds the page called `name` against `right`, or writes it, if that is asked for. What differs first, with how to write it.
+/// Holds the page called `name` against `right`, or writes it, if that is asked for. What differs first,
+/// with how to write it.
 fn stale(name: &str, right: &str) -> Option<String> {
     let path = source().join(name);
     let there = std::fs::read_to_string(&path).unwrap_or_default();

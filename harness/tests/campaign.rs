@@ -1,5 +1,6 @@
-//! A whole campaign without a cluster: a server that answers as an API server does, and runs the pods of a Job as processes,
-//! with the very arguments of its manifest. One pod is killed midway. What is merged is what one process finds.
+//! A whole campaign without a cluster: a server that answers as an API server does, and runs the pods of a Job as
+//! processes, with the very arguments of its manifest. One pod is killed midway.
+//! What is merged is what one process finds.
 
 #[path = "support/binary.rs"]
 mod binary;

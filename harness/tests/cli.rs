@@ -1,4 +1,5 @@
-//! The command line: what it takes, what it says, and which exit codes it has. On bad input the message points at the place.
+//! The command line: what it takes, what it says, and which exit codes it has.
+//! On bad input the message points at the place.
 
 #[path = "support/binary.rs"]
 mod binary;

@@ -1,7 +1,8 @@
-//! That nothing is left behind: drills on the real cluster that are killed with SIGKILL, interrupted, or lose their xtask.
+//! That nothing is left behind: drills on the real cluster that are killed with SIGKILL, interrupted,
+//! or lose their xtask.
 //!
-//! Runs where Docker answers and `cargo xtask kind up` has made a cluster (`FIREDRILL_CLUSTER`: another one); elsewhere it says what it
-//! left out, and counts it. One test after the other: there is one cluster. Some minutes.
+//! Runs where Docker answers and `cargo xtask kind up` has made a cluster (`FIREDRILL_CLUSTER`: another one);
+//! elsewhere it says what it left out, and counts it. One test after the other: there is one cluster. Some minutes.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};

@@ -1,5 +1,5 @@
-//! Drills break things, so a cluster without the harness's marker is left alone: seen with the real program, against a server
-//! that notes what it is asked. Needs neither Docker nor a cluster.
+//! Drills break things, so a cluster without the harness's marker is left alone: seen with the real program, against a
+//! server that notes what it is asked. Needs neither Docker nor a cluster.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -26,8 +26,8 @@ impl Drop for Folder {
     }
 }
 
-/// Answers every request alike. The request's line is noted before the answer is sent: the program may have ended before
-/// this thread runs again.
+/// Answers every request alike. The request's line is noted before the answer is sent: the program may have ended
+/// before this thread runs again.
 fn answer(
     mut stream: &TcpStream,
     (status, body): (&str, &str),
@@ -57,8 +57,8 @@ const OURS: (&str, &str) = (
     r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"firedrill-marker","namespace":"firedrill"},"data":{"id":"mine"}}"#,
 );
 
-/// Runs a drill against the server; what it printed, and what it asked. `executor`: the server of the executor's kubeconfig, if it is
-/// another one. What lies beside the cluster's file stays if the drill is refused.
+/// Runs a drill against the server; what it printed, and what it asked. `executor`: the server of the executor's
+/// kubeconfig, if it is another one. What lies beside the cluster's file stays if the drill is refused.
 fn drill(
     name: &str,
     reply: (&'static str, &'static str),

@@ -187,7 +187,8 @@ fn the_table_of_long_names_fits_eighty_columns() {
     assert_eq!(wide, None, "{table}");
 }
 
-/// Sends `signal` to `firedrill` with `args` once it has said a line that begins with `begun`; exit code, standard output and error.
+/// Sends `signal` to `firedrill` with `args` once it has said a line that begins with `begun`; exit code,
+/// standard output and error.
 fn interrupted(signal: &str, begun: &str, args: &[&str]) -> (Option<i32>, String, String) {
     let mut child = command(args)
         .stdout(Stdio::piped())

@@ -1,5 +1,5 @@
-//! Shards as processes, as the pods of a campaign run them: one is killed midway and run again, one runs twice, and what is
-//! merged is what one process finds.
+//! Shards as processes, as the pods of a campaign run them: one is killed midway and run again, one runs twice, and
+//! what is merged is what one process finds.
 
 #[path = "support/binary.rs"]
 mod binary;

@@ -1,4 +1,5 @@
-//! A campaign with a broken runbook: what it reports as the smallest case is smaller, and fails in the same way when it is replayed.
+//! A campaign with a broken runbook: what it reports as the smallest case is smaller,
+//! and fails in the same way when it is replayed.
 
 #[path = "support/binary.rs"]
 mod binary;

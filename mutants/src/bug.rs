@@ -37,7 +37,8 @@ pub struct Bug {
     pub name: String,
     /// What the executor does, in one sentence.
     pub what: String,
-    /// Words of scenario files that it has to do with: kinds of fault, releases, paths, steps. What mentions them is drilled first.
+    /// Words of scenario files that it has to do with: kinds of fault, releases, paths, steps.
+    /// What mentions them is drilled first.
     pub stresses: Vec<String>,
     /// Why no drill shows it, where that is known: another layer does the same work.
     pub masked: Option<String>,

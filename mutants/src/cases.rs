@@ -1,5 +1,5 @@
-//! The drills that a bug is hunted with, in the order in which they are tried: built-in scenarios that have to do with it, then the
-//! others, then drills that nobody wrote down, then the first ones again with other seeds.
+//! The drills that a bug is hunted with, in the order in which they are tried: built-in scenarios that have to do with
+//! it, then the others, then drills that nobody wrote down, then the first ones again with other seeds.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use firedrill::worlds::{Plan, Until, WorldKind};
 
 use crate::bug::Bug;
 
-/// How many drills are drawn for all bugs. Drawing costs next to nothing; each bug is drilled with those that have to do with it first.
+/// How many drills are drawn for all bugs. Drawing costs next to nothing;
+/// each bug is drilled with those that have to do with it first.
 const DRAWN: u64 = 400;
 /// With how many further seeds a scenario is tried that has to do with a bug.
 const SEEDS: u64 = 4;

@@ -31,7 +31,8 @@ impl Cpu {
     }
 }
 
-/// What the kernel has counted for this thread (`Documentation/scheduler/sched-stats.rst`: the first number, in nanoseconds).
+/// What the kernel has counted for this thread (`Documentation/scheduler/sched-stats.rst`: the first number,
+/// in nanoseconds).
 fn used() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanos = text.split_whitespace().next()?.parse().ok()?;

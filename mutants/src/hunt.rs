@@ -1,4 +1,5 @@
-//! The hunt for a bug: drills until one fails that passes with the sound executor, then the smallest case of that failure.
+//! The hunt for a bug: drills until one fails that passes with the sound executor,
+//! then the smallest case of that failure.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,7 +66,8 @@ pub struct Caught {
     pub finding: Finding,
     /// Drills with the bug, that one included.
     pub drills: usize,
-    /// The processor's time up to then, with that of the drills of the sound executor which the failure was held against.
+    /// The processor's time up to then, with that of the drills of the sound executor which the failure was held
+    /// against.
     pub took: Duration,
     /// The smallest case.
     pub smallest: Arc<Scenario>,
@@ -111,8 +113,8 @@ pub struct Hunted {
 /// Which drills the sound executor passes, by scenario and seed, as far as that was asked.
 type Sound = Mutex<BTreeMap<(String, u64), bool>>;
 
-/// Hunts each of `bugs` with the built-in runbook, in their order; those that this build can't make are left out. `finished` is told
-/// of each one. Those that were not begun when `over` said so are missing.
+/// Hunts each of `bugs` with the built-in runbook, in their order; those that this build can't make are left out.
+/// `finished` is told of each one. Those that were not begun when `over` said so are missing.
 ///
 /// # Errors
 /// There is nothing to draw, or no world.

@@ -7,7 +7,8 @@
 //! - `bug`: what a bug is. `bugs`: those that bent ports make, and the catalogue of all.
 //! - `ports`: decorators of the executor's ports, which the end-to-end tests use too.
 //! - `patches`: bugs that are patches of the executor's source, and the copy of the workspace in which they are built.
-//! - `cases`: drills in the order in which they are tried. `hunt`: the search for the drill that fails. `report`: its table.
+//! - `cases`: drills in the order in which they are tried. `hunt`: the search for the drill that fails.
+//!   `report`: its table.
 //!
 //! Nothing of this is in the programs that are shipped: they do not depend on this package.
 

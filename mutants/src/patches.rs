@@ -1,9 +1,10 @@
-//! Bugs that are patches of the executor's source: what no port can express, since it is inside of planner, journal, lease or steps.
+//! Bugs that are patches of the executor's source: what no port can express, since it is inside of planner,
+//! journal, lease or steps.
 //!
-//! Each patch replaces an expression, or a statement, by another one. All of them are built at once into a copy of the workspace:
-//! there, each place has both, and the name of the bug decides at run time which of them is executed (the method is known as mutant
-//! schemata: R. H. Untch, A. J. Offutt, M. J. Harrold, "Mutation analysis using mutant schemata", 1993). Without a name the copy is the
-//! sound executor.
+//! Each patch replaces an expression, or a statement, by another one. All of them are built at once into a copy of the
+//! workspace: there, each place has both, and the name of the bug decides at run time which of them is executed (the
+//! method is known as mutant schemata: R. H. Untch, A. J. Offutt, M. J. Harrold, "Mutation analysis using mutant
+//! schemata", 1993). Without a name the copy is the sound executor.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -203,15 +204,16 @@ pub(crate) fn with<T>(name: &str, work: impl FnOnce() -> T) -> T {
 /// The name of the program in the copy, so that both can be built into one folder.
 pub const PROGRAM: &str = "mutants-planted";
 
-/// What the version of the copy's packages ends with. Cargo tells packages of two workspaces in one folder of builds apart by name, version
-/// and place inside of the workspace: with the same version, the copy's executor would be taken for the workspace's.
+/// What the version of the copy's packages ends with. Cargo tells packages of two workspaces in one folder of builds
+/// apart by name, version and place inside of the workspace: with the same version,
+/// the copy's executor would be taken for the workspace's.
 const VERSION: &str = "-planted";
 
 /// Folders of the workspace that are no sources.
 const LEFT_OUT: [&str; 2] = ["target", "reference"];
 
-/// Copies the workspace at `root` to `copy`, with all patches applied to its executor. Files that are as they should be are left alone,
-/// so that they are not built again, and those that are in the copy only are removed.
+/// Copies the workspace at `root` to `copy`, with all patches applied to its executor. Files that are as they should be
+/// are left alone, so that they are not built again, and those that are in the copy only are removed.
 ///
 /// # Errors
 /// A patch does not apply, or a file can't be read or written.

@@ -1,4 +1,5 @@
-//! Whether a hunt can be believed: what always fails is caught at once, what is sound is not caught, and a bug is cut down to its cause.
+//! Whether a hunt can be believed: what always fails is caught at once, what is sound is not caught,
+//! and a bug is cut down to its cause.
 
 use firedrill::drill;
 use firedrill::runbooks::{self, LoadedRunbook};

@@ -83,7 +83,8 @@ pub enum EffectSide {
     After,
 }
 
-/// How long requests take, from the request to the whole answer: half of it out, half of it back. The server's own work is part of it.
+/// How long requests take, from the request to the whole answer: half of it out, half of it back.
+/// The server's own work is part of it.
 #[derive(Clone, Copy, Debug)]
 pub struct FabricTimings {
     /// The API server: one object read, a pod's log, or a watch that begins.

@@ -1,8 +1,8 @@
 //! What `cargo xtask kind calibrate` measured on a real cluster, and how the simulation draws from it.
 //!
-//! `data/timings.toml` is the record: each quantity with the number of its samples and its quantiles in µs. [`Measured`] is its
-//! form; a key that is missing or unknown is an error. Draws are by the inverse of the distribution function, linear between
-//! two points and in integers: the same on every machine.
+//! `data/timings.toml` is the record: each quantity with the number of its samples and its quantiles in µs.
+//! [`Measured`] is its form; a key that is missing or unknown is an error. Draws are by the inverse of the distribution
+//! function, linear between two points and in integers: the same on every machine.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -216,8 +216,8 @@ impl From<BySize> for Vec<OfSize> {
 }
 
 impl BySize {
-    /// One value for `size`: the same quantile of the two nearest sizes, linear between them, and beyond the largest as from the
-    /// one before it.
+    /// One value for `size`: the same quantile of the two nearest sizes, linear between them, and beyond the largest as
+    /// from the one before it.
     pub fn draw(&self, size: u64, rng: &mut Rng) -> Micros {
         let millionths = rng.below(WHOLE + 1);
         let at = |i: usize| {
@@ -274,7 +274,8 @@ pub struct Api {
     pub get: Sampled,
     /// All of a kind that a selector names, from a watch cache that is as new as the store.
     pub list: Sampled,
-    /// The same from a cache that is not, beyond that: it asks the store how far it has come, having asked nothing for a while.
+    /// The same from a cache that is not, beyond that: it asks the store how far it has come,
+    /// having asked nothing for a while.
     pub notice: Sampled,
     /// From one such answer to the next, if one is waited for without a break.
     pub progress: Sampled,
@@ -298,7 +299,8 @@ pub struct Pods {
     pub controller: Sampled,
     /// From a pod's creation to its binding.
     pub schedule: Sampled,
-    /// From the process's first line to the status that says so: up to a second until the kubelet looks, and what it takes then.
+    /// From the process's first line to the status that says so: up to a second until the kubelet looks,
+    /// and what it takes then.
     pub observe: Sampled,
     /// From there to the status that says ready.
     pub ready: Sampled,
@@ -316,8 +318,8 @@ pub struct Pods {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Process {
-    /// From the pod's binding to the first line: the kubelet, sandbox, network, the service's volumes, container; the image is
-    /// present.
+    /// From the pod's binding to the first line: the kubelet, sandbox, network, the service's volumes, container;
+    /// the image is present.
     pub up: Sampled,
     /// From its first line until it can serve.
     pub boot: Sampled,

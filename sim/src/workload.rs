@@ -1,7 +1,7 @@
 //! What the simulated kubelet sees of the processes that it runs.
 //!
-//! The control plane knows pods, probes and signals; what runs inside is the application. This trait is the line between
-//! them: the control plane calls it, the application implements it.
+//! The control plane knows pods, probes and signals; what runs inside is the application. This trait is the line
+//! between them: the control plane calls it, the application implements it.
 
 use std::collections::BTreeMap;
 

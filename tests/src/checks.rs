@@ -1,5 +1,5 @@
-//! What each step of the built-in runbook stands against: the drill in which it alone matters, and what becomes of the drill
-//! without it. The book's table is made from these rows, and `tests/checks.rs` holds the drills against them.
+//! What each step of the built-in runbook stands against: the drill in which it alone matters, and what becomes of the
+//! drill without it. The book's table is made from these rows, and `tests/checks.rs` holds the drills against them.
 
 use crate::drills::{changed_step, without_step};
 
@@ -74,8 +74,8 @@ impl Check {
         self.changed_in(runbook, self.vacuous)
     }
 
-    /// `runbook` with the step's failure passed over, the drill in which it fails, and whether that drill must fail then; `None` if no
-    /// drill can tell.
+    /// `runbook` with the step's failure passed over, the drill in which it fails, and whether that drill must fail
+    /// then; `None` if no drill can tell.
     #[must_use]
     pub fn passed_over_in(&self, runbook: &str) -> Option<(String, &'static str, bool)> {
         let (text, scenario, fails) = match self.passed_over {

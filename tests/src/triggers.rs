@@ -1,5 +1,5 @@
-//! The triggers of the built-in runbook: where each must fire, and where it must not. The book's table is made from these
-//! rows, and `tests/checks.rs` holds the drills against them.
+//! The triggers of the built-in runbook: where each must fire, and where it must not. The book's table is made from
+//! these rows, and `tests/checks.rs` holds the drills against them.
 
 /// A trigger: where it must fire, and where a sound exchange comes near it.
 #[derive(Clone, Copy, Debug)]

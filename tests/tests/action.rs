@@ -1,5 +1,5 @@
-//! The composite action's scripts, with programs in place of `firedrill` and GitHub's `gh`: one comment, kept up to date and
-//! cut to what GitHub takes, and exit codes that mean what they say.
+//! The composite action's scripts, with programs in place of `firedrill` and GitHub's `gh`: one comment, kept up to
+//! date and cut to what GitHub takes, and exit codes that mean what they say.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Proof that faults bite executors, too: one that lacks what is there for a fault fails under it, by the oracle that is there
-//! for it, or is refused. Each is the sound executor with one of its ports bent.
+//! Proof that faults bite executors, too: one that lacks what is there for a fault fails under it, by the oracle that
+//! is there for it, or is refused. Each is the sound executor with one of its ports bent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -157,9 +157,9 @@ fn a_host_that_does_not_know_that_its_lease_ran_out_is_refused() {
 
 // --- two layers at once ------------------------------------------------------------------------
 //
-// Lease, the holder's own clock, the journal's precondition and the fence stand behind one another, so that with one of them broken
-// nothing comes to harm. What each is there for shows where the others are gone: somebody writes who must not, and the oracle of the
-// writers says who.
+// Lease, the holder's own clock, the journal's precondition and the fence stand behind one another, so that with one of
+// them broken nothing comes to harm. What each is there for shows where the others are gone: somebody writes who must
+// not, and the oracle of the writers says who.
 
 #[test]
 fn a_host_that_knows_neither_of_its_leases_end_nor_of_the_journals_writes_and_is_seen() {

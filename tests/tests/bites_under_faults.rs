@@ -1,5 +1,5 @@
-//! Proof that faults bite: a runbook that lacks the step or the words that are there for a fault fails under it, by the oracle
-//! that is there for it.
+//! Proof that faults bite: a runbook that lacks the step or the words that are there for a fault fails under it, by the
+//! oracle that is there for it.
 
 use std::sync::{Arc, Mutex};
 

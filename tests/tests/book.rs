@@ -1,6 +1,6 @@
-//! The book: links lead somewhere, scenarios and lines of `rollback/1` can be read, and numbers are right. Its commands are
-//! held against the parsers by the tests of `xtask`, `firedrill` and `rollback`, and its samples are made again by
-//! `harness/tests/book.rs`.
+//! The book: links lead somewhere, scenarios and lines of `rollback/1` can be read, and numbers are right.
+//! Its commands are held against the parsers by the tests of `xtask`, `firedrill` and `rollback`, and its samples are
+//! made again by `harness/tests/book.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Each step of the built-in runbook has a drill in which it matters, each trigger one in which it must fire and one in which it
-//! must not. The steps and drills are in `e2e::checks`, `e2e::orders` and `e2e::triggers`,
+//! Each step of the built-in runbook has a drill in which it matters, each trigger one in which it must fire and one in
+//! which it must not. The steps and drills are in `e2e::checks`, `e2e::orders` and `e2e::triggers`,
 //! and the book shows them.
 
 use std::collections::BTreeSet;
@@ -18,8 +18,8 @@ use firedrill::verdict::Verdict;
 /// Seeds for each drill. The nightly runs the scenarios with more, but with the built-in runbook only.
 const SEEDS: u64 = 2;
 
-/// Which of the seeds of `scenario` do not fail by `runbook`, in which `step` is changed. One that does not even load fails them
-/// all. One whose faults never came shows nothing, however it ends.
+/// Which of the seeds of `scenario` do not fail by `runbook`, in which `step` is changed. One that does not even load
+/// fails them all. One whose faults never came shows nothing, however it ends.
 fn passes_by(step: &str, scenario: &str, what: &str, runbook: &str) -> Vec<String> {
     if LoadedRunbook::parse("changed.md", runbook).is_err() {
         return Vec::new();

@@ -9,8 +9,8 @@ use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::{Crash, CrashSide};
 use firedrill::verdict::Verdict;
 
-/// Crash points are taken this far apart, from a different start for each scenario and side; `firedrill chaos --crash-points`
-/// takes them all.
+/// Crash points are taken this far apart, from a different start for each scenario and side; `firedrill chaos
+/// --crash-points` takes them all.
 const STRIDE: usize = 7;
 
 fn crash_points(scenario: &str, side: CrashSide, start: usize) {

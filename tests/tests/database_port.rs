@@ -1,5 +1,5 @@
-//! The executor's database port, as its documentation has it: one suite, run against the simulated server and against a real
-//! PostgreSQL, so that the two worlds can't differ in what an executor may rely on.
+//! The executor's database port, as its documentation has it: one suite, run against the simulated server and against a
+//! real PostgreSQL, so that the two worlds can't differ in what an executor may rely on.
 
 #[expect(
     dead_code,
@@ -103,7 +103,8 @@ fn precondition<T: std::fmt::Debug>(outcome: Result<T, DatabaseError>) {
     );
 }
 
-/// It cuts the exchange's sessions and takes writing from it, once; whoever lowers it twice does nothing the second time.
+/// It cuts the exchange's sessions and takes writing from it, once;
+/// whoever lowers it twice does nothing the second time.
 async fn the_fence(port: &dyn Database, exchange: &dyn Exchange) {
     assert_eq!(port.token_max().await, Ok(0));
     assert_eq!(port.fence_token().await, Ok(None));
@@ -133,7 +134,8 @@ async fn the_fence(port: &dyn Database, exchange: &dyn Exchange) {
         .expect("the exchange may write again");
 }
 
-/// A token below one that was seen is refused, with the fence up and after it is down; a higher one takes the fence over.
+/// A token below one that was seen is refused, with the fence up and after it is down;
+/// a higher one takes the fence over.
 async fn stale_tokens(port: &dyn Database, exchange: &dyn Exchange) {
     let snapshot = format!("{}_before", exchange.ledger());
     port.snapshot(&snapshot).await.expect("a snapshot");
@@ -198,7 +200,8 @@ async fn locks(port: &dyn Database, exchange: &dyn Exchange) {
     assert_eq!(versions(port).await, ["1"]);
 }
 
-/// A snapshot under a taken name takes the place of the one before, which is kept once; no other database gives way to it.
+/// A snapshot under a taken name takes the place of the one before, which is kept once;
+/// no other database gives way to it.
 async fn snapshots(port: &dyn Database, exchange: &dyn Exchange) {
     let name = format!("{}_before", exchange.ledger());
     let previous = format!("{name}__previous");

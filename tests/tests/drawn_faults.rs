@@ -1,9 +1,9 @@
-//! Every kind of fault, one at a time: at drawn instants, for drawn times, on drawn services and servers, beside drawn releases and loads, as
-//! a search draws them. What may come of that is open: perhaps nothing can be saved in time. Yet nobody is harmed, nothing false is
-//! claimed, nothing panics, the run ends, and who had the time to recover does.
+//! Every kind of fault, one at a time: at drawn instants, for drawn times, on drawn services and servers, beside drawn
+//! releases and loads, as a search draws them. What may come of that is open: perhaps nothing can be saved in time.
+//! Yet nobody is harmed, nothing false is claimed, nothing panics, the run ends, and who had the time to recover does.
 //!
-//! `FIREDRILL_DRAWS`: how many drills of each kind (default 4; the nightly's are more). `FIREDRILL_DRAWS_FROM`: another number draws
-//! others. A failure prints the tokens that replay its drills.
+//! `FIREDRILL_DRAWS`: how many drills of each kind (default 4; the nightly's are more). `FIREDRILL_DRAWS_FROM`:
+//! another number draws others. A failure prints the tokens that replay its drills.
 
 use e2e::drills::without_step;
 use firedrill::drill;

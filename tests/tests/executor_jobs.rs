@@ -1,5 +1,5 @@
-//! The manifests that run the executor in a cluster: they say what Kubernetes understands, and run with the account whose
-//! rights are tested. Their arguments are held against the command line by a test of `rollback`.
+//! The manifests that run the executor in a cluster: they say what Kubernetes understands, and run with the account
+//! whose rights are tested. Their arguments are held against the command line by a test of `rollback`.
 
 use std::path::Path;
 

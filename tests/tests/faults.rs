@@ -1,5 +1,5 @@
-//! Every kind of fault that the simulation can do is in a built-in scenario, is seen to hit there, and the executor comes
-//! through it as the scenario says.
+//! Every kind of fault that the simulation can do is in a built-in scenario, is seen to hit there, and the executor
+//! comes through it as the scenario says.
 
 use std::collections::BTreeSet;
 

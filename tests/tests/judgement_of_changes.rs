@@ -1,4 +1,5 @@
-//! Changed runbooks that a drill without them in mind is blind to: each with the answer that a careful engineer would give.
+//! Changed runbooks that a drill without them in mind is blind to:
+//! each with the answer that a careful engineer would give.
 
 use std::sync::atomic::AtomicBool;
 

@@ -1,5 +1,6 @@
-//! Once a rollback has changed anything, it ends in a recovery or in a call for a person: whatever its own host, the cluster or
-//! somebody else does meanwhile. Each scenario in `scenarios/regressions` pins a circumstance in which it once did not.
+//! Once a rollback has changed anything, it ends in a recovery or in a call for a person: whatever its own host, the
+//! cluster or somebody else does meanwhile. Each scenario in `scenarios/regressions` pins a circumstance in which it
+//! once did not.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -149,7 +150,8 @@ fn who_resumes_counts_on() {
     assert!((1..=2).contains(&count), "{count} times: {lines:#?}");
 }
 
-/// Deletes the Lease in the middle of a rollback that has raised the fence. The database has seen the token, and refuses lower ones.
+/// Deletes the Lease in the middle of a rollback that has raised the fence. The database has seen the token,
+/// and refuses lower ones.
 #[test]
 fn the_token_outlives_the_lease() {
     let tokens: Arc<Mutex<Vec<i32>>> = Arc::default();
@@ -452,8 +454,8 @@ fn a_token_that_the_database_has_seen_is_passed_or_calls_a_person() {
     assert_eq!(second.outcome, Outcome::Recovered);
 }
 
-/// The restore is swapped in and not replayed when a person is paged. Whoever runs again does not begin from there: what
-/// was acknowledged is in the ledger that was set aside.
+/// The restore is swapped in and not replayed when a person is paged. Whoever runs again does not begin from there:
+/// what was acknowledged is in the ledger that was set aside.
 #[test]
 fn an_escalated_rollback_is_resumed_and_not_begun_anew() {
     let plan = plan("balance-anomaly", 4);

@@ -1,4 +1,5 @@
-//! Messages of the executor that are refused, lost or late, on each way through the runbook: what they cost is the reserve's.
+//! Messages of the executor that are refused, lost or late, on each way through the runbook:
+//! what they cost is the reserve's.
 //!
 //! The seeds are those with which a campaign found a runbook whose budgets left no reserve.
 

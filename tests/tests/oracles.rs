@@ -1,5 +1,5 @@
-//! Every oracle is seen not to pass in a drill, by something that goes wrong in the world, the procedure or the scenario. That each also sees
-//! through doctored evidence is shown beside them (`harness/src/oracles/tests`).
+//! Every oracle is seen not to pass in a drill, by something that goes wrong in the world, the procedure or the
+//! scenario. That each also sees through doctored evidence is shown beside them (`harness/src/oracles/tests`).
 
 use std::time::Duration;
 

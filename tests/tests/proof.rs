@@ -1,5 +1,5 @@
-//! What the executor claims of a recovery rests on what clients saw: pods that were killed, logs that stopped and requests that did not
-//! come are no proof, and a burst of errors is outlived.
+//! What the executor claims of a recovery rests on what clients saw: pods that were killed, logs that stopped and
+//! requests that did not come are no proof, and a burst of errors is outlived.
 
 use std::time::Duration;
 
@@ -281,8 +281,8 @@ fn checks_of_the_pods_wait_on_while_time_is_left() {
     }
 }
 
-/// Somebody books to the ledger by hand while the engine that has loaded it may not write yet. Where the engine writes over that
-/// the ledger is right, and where it does not the books don't balance.
+/// Somebody books to the ledger by hand while the engine that has loaded it may not write yet. Where the engine writes
+/// over that the ledger is right, and where it does not the books don't balance.
 #[test]
 fn what_is_booked_behind_the_fence_is_written_over_or_seen() {
     for seed in 0..4 {

@@ -75,7 +75,8 @@ fn a_lease_that_ran_out_is_taken_again() {
     }
 }
 
-/// A campaign found 18 of 200 in which 20 s of refusals from the first undo on outlasted the reserve of the longest path.
+/// A campaign found 18 of 200 in which 20 s of refusals from the first undo on outlasted the reserve of the longest
+/// path.
 #[test]
 fn a_throttling_server_leaves_time_for_the_longest_path() {
     let throttled = |seed| {
@@ -108,7 +109,8 @@ fn pods_that_ignore_the_signal_are_waited_for_until_their_grace_is_over() {
     assert_passes(&run(&plan("terminating-slow", 32)));
 }
 
-/// A campaign found one that landed while the last old pods ended: the rollout was complete by counts already, and nobody looked again.
+/// A campaign found one that landed while the last old pods ended: the rollout was complete by counts already,
+/// and nobody looked again.
 #[test]
 fn a_second_release_is_rolled_back_whenever_in_the_rollout_it_lands() {
     for at_ms in (500..=5_000).step_by(500) {

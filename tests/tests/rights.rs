@@ -1,5 +1,6 @@
-//! The executor's rights are what it needs: every request that it sends to the API server over all kinds of rollbacks is compared
-//! with `deploy/rbac.yaml`, in both directions. Nothing that it needs is missing, and nothing is granted that no drill uses.
+//! The executor's rights are what it needs: every request that it sends to the API server over all kinds of rollbacks
+//! is compared with `deploy/rbac.yaml`, in both directions. Nothing that it needs is missing,
+//! and nothing is granted that no drill uses.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

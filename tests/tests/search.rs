@@ -1,5 +1,5 @@
-//! A search finds what a broken runbook does, sorts it, cuts it down, and is the same on any number of threads; mutants of the
-//! runbook are caught.
+//! A search finds what a broken runbook does, sorts it, cuts it down, and is the same on any number of threads;
+//! mutants of the runbook are caught.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What a search meets is in the catalogue of marks, and nothing is met that the code says can't be; a search goes on where
-//! the one before it ended, with what that one left.
+//! What a search meets is in the catalogue of marks, and nothing is met that the code says can't be; a search goes on
+//! where the one before it ended, with what that one left.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Drills that end as soon as nothing can change their judgement (`Until::Settled`), against the same drills performed whole.
+//! Drills that end as soon as nothing can change their judgement (`Until::Settled`),
+//! against the same drills performed whole.
 //!
 //! The law of their fingerprints: a drill that is settled at an instant is, to the last event, the drill of the same
 //! scenario whose `duration` is that instant. One that is not settled is the whole drill.

@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: one static program of each of `firedrill` and `rollback`, and an image of each that holds nothing
-//! else, as an archive. Neither Docker nor a registry is needed.
+//! `cargo xtask dist`: one static program of each of `firedrill` and `rollback`, and an image of each that holds
+//! nothing else, as an archive. Neither Docker nor a registry is needed.
 
 mod archive;
 
@@ -165,8 +165,8 @@ fn target(sh: &Shell, host: &str, libc: Option<Libc>) -> Result<(String, &'stati
     }
 }
 
-/// Flags of the compiler: a program without symbols. With musl, it is static by itself. With glibc, they are those of the
-/// exchange's programs, so that both builds share what they depend on.
+/// Flags of the compiler: a program without symbols. With musl, it is static by itself. With glibc, they are those of
+/// the exchange's programs, so that both builds share what they depend on.
 const STRIPPED: &str = "-C strip=symbols";
 const STATIC: &str = "-C target-feature=+crt-static -C strip=symbols";
 

@@ -1,4 +1,5 @@
-//! `cargo xtask search --mutants executor`: builds the program `mutants` in release mode and becomes it. `firedrill` holds nothing of it.
+//! `cargo xtask search --mutants executor`: builds the program `mutants` in release mode and becomes it.
+//! `firedrill` holds nothing of it.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};

@@ -1,4 +1,5 @@
-//! `cargo xtask openapi`: cuts the API descriptions of a Kubernetes release down to what the simulated API server serves.
+//! `cargo xtask openapi`: cuts the API descriptions of a Kubernetes release down to what the simulated API server
+//! serves.
 //!
 //! The sources of a release have them in `api/openapi-spec/v3` and `api/discovery`. Go's module proxy has the sources:
 //! `go mod download -json k8s.io/kubernetes@v1.34.4` says where they are then.
@@ -16,7 +17,8 @@ pub(crate) struct Args {
     api: PathBuf,
 }
 
-/// The kinds that are taken from each document of `openapi-spec/v3`. A test of `sim` fails if one is missing that is served.
+/// The kinds that are taken from each document of `openapi-spec/v3`. A test of `sim` fails if one is missing that is
+/// served.
 const KINDS: &[(&str, &[&str])] = &[
     (
         "api__v1",
@@ -114,7 +116,8 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The resources of the aggregated list, under their group version and name; the core group's are listed in the older form.
+/// The resources of the aggregated list, under their group version and name;
+/// the core group's are listed in the older form.
 fn discovery(api: &Path) -> Result<Map<String, Value>, String> {
     let mut taken = Map::new();
     let mut add = |group: &str, list: &Value| {

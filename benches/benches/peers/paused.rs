@@ -1,5 +1,5 @@
-//! tokio's current_thread runtime with a paused clock: a task for each place, and a channel for each hop, whose messages are held
-//! back until they are due.
+//! tokio's current_thread runtime with a paused clock: a task for each place, and a channel for each hop, whose
+//! messages are held back until they are due.
 
 #![expect(
     clippy::disallowed_methods,

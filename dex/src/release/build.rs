@@ -102,8 +102,8 @@ impl Build {
         self.fault == Some(fault)
     }
 
-    /// The defect that shows in process number `instance` of the build. A defect of one pod of three hides in the others, and one
-    /// of replaced pods in the first ones.
+    /// The defect that shows in process number `instance` of the build. A defect of one pod of three hides in the
+    /// others, and one of replaced pods in the first ones.
     #[must_use]
     pub const fn hits(&self, instance: u64) -> Option<Defect> {
         match self.fault {

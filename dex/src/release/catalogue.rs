@@ -212,7 +212,8 @@ pub(super) const ROWS: &[Row] = &[
         promise: Promise::RequestErrors,
         ..PLAIN
     },
-    // The configuration of a service whose template stays: its pods keep what they began with, until they are started again.
+    // The configuration of a service whose template stays: its pods keep what they began with,
+    // until they are started again.
     Row {
         name: "1.5.10-configuration-only",
         version: "1.5.10",

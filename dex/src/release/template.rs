@@ -21,7 +21,8 @@ pub enum TemplateChange {
     },
     /// Seconds between two readiness probes.
     ReadinessPeriod(u32),
-    /// An annotation of the pod, for instance a checksum of its configuration, so that pods are replaced when it changes.
+    /// An annotation of the pod, for instance a checksum of its configuration,
+    /// so that pods are replaced when it changes.
     Annotation {
         /// Its key.
         key: &'static str,

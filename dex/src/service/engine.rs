@@ -1,8 +1,8 @@
 //! The matching engine as a process: one task that owns the state, its session and its place in the order of leaders.
 //!
-//! Commands that wait while a commit is under way form the next batch. A batch is executed in memory, written as one statement,
-//! and answered after that. When a write fails, what is in memory counts for nothing: the ledger is loaded again, and the batch is
-//! executed again unless the log shows that it was committed after all.
+//! Commands that wait while a commit is under way form the next batch. A batch is executed in memory, written as one
+//! statement, and answered after that. When a write fails, what is in memory counts for nothing: the ledger is loaded
+//! again, and the batch is executed again unless the log shows that it was committed after all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

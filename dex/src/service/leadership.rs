@@ -1,7 +1,7 @@
 //! Who leads: the row `leader`, which a fence leaves writable.
 //!
-//! A process that has just loaded the ledger takes the lead from whoever has it; so a rollout hands over as soon as the new pod
-//! can serve. Another one takes it only when the leader gave it up or does not answer. Taking it raises the
+//! A process that has just loaded the ledger takes the lead from whoever has it; so a rollout hands over as soon as the
+//! new pod can serve. Another one takes it only when the leader gave it up or does not answer. Taking it raises the
 //! epoch, which every write checks.
 
 use std::net::SocketAddr;

@@ -1,7 +1,8 @@
 //! Applies a release's migrations as the open-source Flyway 13 does, with a history that it accepts.
 //!
-//! The same advisory lock keeps the two apart. Each migration runs in a transaction of its own, together with its row of the
-//! history: a migration that fails leaves nothing behind. Undo scripts are not run here; open-source Flyway has no such thing.
+//! The same advisory lock keeps the two apart. Each migration runs in a transaction of its own, together with its row
+//! of the history: a migration that fails leaves nothing behind. Undo scripts are not run here;
+//! open-source Flyway has no such thing.
 
 use std::time::Duration;
 

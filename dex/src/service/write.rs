@@ -1,5 +1,5 @@
-//! One batch of commands, or a replayed tail, as one statement: log, trades, orders, balances and position together, and only
-//! if the writer still leads and the rows are where it thinks they are.
+//! One batch of commands, or a replayed tail, as one statement: log, trades, orders, balances and position together,
+//! and only if the writer still leads and the rows are where it thinks they are.
 //!
 //! The leader's row is locked while the statement runs. So a new leader, who must update that row first, loads a ledger
 //! in which everything of the old one is either committed or refused for good.
@@ -60,8 +60,8 @@ fn amount(schema: SchemaVersion, asset: usize, amount: Amount) -> String {
 }
 
 impl Change {
-    /// What brings the rows from `written` to `state`, where `events` say what happened in between and `entries` are those
-    /// that the log lacks.
+    /// What brings the rows from `written` to `state`, where `events` say what happened in between and `entries` are
+    /// those that the log lacks.
     pub(super) fn between(
         written: &Written,
         state: &Exchange,

@@ -1,7 +1,8 @@
-//! `dex-migrate` and the real Flyway on the same databases: each accepts what the other wrote, and the tables are the same.
+//! `dex-migrate` and the real Flyway on the same databases: each accepts what the other wrote,
+//! and the tables are the same.
 //!
-//! `FLYWAY_JARS` names a folder with the jars of Maven's `org.flywaydb:flyway-database-postgresql` (13.6.0 was used) and
-//! `org.postgresql:postgresql`, with all that they depend on: `mvn dependency:copy-dependencies` makes one.
+//! `FLYWAY_JARS` names a folder with the jars of Maven's `org.flywaydb:flyway-database-postgresql` (13.6.0 was used)
+//! and `org.postgresql:postgresql`, with all that they depend on: `mvn dependency:copy-dependencies` makes one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -133,8 +133,8 @@ pub(crate) async fn without_a_database_it_waits_and_can_be_stopped() {
     }
 }
 
-/// 100 requests of the build that walks a list: 400 units each, and 4 more for each request before. The worker is one thread,
-/// so they take at least the sum of it.
+/// 100 requests of the build that walks a list: 400 units each, and 4 more for each request before. The worker is one
+/// thread, so they take at least the sum of it.
 pub(crate) async fn a_slow_build_is_slow(server: &Server) {
     let ledger = Ledger::open(server, "slow", "1.4.2").await;
     let engine = matching(&ledger, "1.4.2").await;

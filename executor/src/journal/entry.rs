@@ -42,7 +42,8 @@ pub enum Record {
     Intent {
         /// Index in the plan.
         step: usize,
-        /// What acts instead of the step itself, because it found something changed: another step of the plan, by its label.
+        /// What acts instead of the step itself, because it found something changed: another step of the plan,
+        /// by its label.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remedy: Option<String>,
     },

@@ -84,8 +84,9 @@ impl Cluster {
         !self.left(deadline).is_zero()
     }
 
-    /// Calls `request` until it is answered for good or the time is over; what refusals cost is charged to the reserve of
-    /// `budget`. `request` must be one that may take effect twice: a read, or a write with a precondition or an absolute value.
+    /// Calls `request` until it is answered for good or the time is over; what refusals cost is charged to the reserve
+    /// of `budget`. `request` must be one that may take effect twice: a read,
+    /// or a write with a precondition or an absolute value.
     pub(crate) async fn call<T, F, Fut>(
         &self,
         what: &str,

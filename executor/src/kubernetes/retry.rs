@@ -20,8 +20,8 @@ const MAX: Duration = Duration::from_secs(3);
 /// How long 401 and 403 are taken for those of a server that has just been started.
 pub(crate) const BEGINNER: Duration = Duration::from_secs(30);
 
-/// 429 and 5xx may pass, as may anything that kept the answer from arriving whole, and what a server says that has just been
-/// started ([`is_of_a_beginner`]).
+/// 429 and 5xx may pass, as may anything that kept the answer from arriving whole, and what a server says that has just
+/// been started ([`is_of_a_beginner`]).
 pub(crate) fn classify(error: &kube::Error) -> Class {
     match error {
         kube::Error::Api(status) => match status.code {
@@ -56,9 +56,9 @@ pub(crate) fn classify(error: &kube::Error) -> Class {
     }
 }
 
-/// Whether a server that has just been started may answer so for a moment: it listens before it has read the accounts and their
-/// rights, and until then knows nobody (401) or lets nobody do anything (403). Whoever asks first need not have seen the
-/// restart, so such an answer is final only once it has been the same for [`BEGINNER`].
+/// Whether a server that has just been started may answer so for a moment: it listens before it has read the accounts
+/// and their rights, and until then knows nobody (401) or lets nobody do anything (403). Whoever asks first need not
+/// have seen the restart, so such an answer is final only once it has been the same for [`BEGINNER`].
 pub(crate) fn is_of_a_beginner(error: &kube::Error) -> bool {
     is_status(error, 401) || is_status(error, 403)
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use crate::ports::EvidenceStore;
 
-/// Keeps evidence as files below a directory, which is made when the first file is stored. Logs of production are in it, so that files
-/// and the directories that are made are for the user alone (modes 0600 and 0700).
+/// Keeps evidence as files below a directory, which is made when the first file is stored. Logs of production are in
+/// it, so that files and the directories that are made are for the user alone (modes 0600 and 0700).
 #[derive(Clone, Debug)]
 pub struct DirectoryEvidence {
     directory: PathBuf,
@@ -41,8 +41,8 @@ impl DirectoryEvidence {
         let mut directories = DirBuilder::new();
         directories.recursive(true).mode(0o700);
         directories.create(parent).map_err(failed)?;
-        // A reader sees the whole file or none, and what is there survives a crash in the middle. The temporary file is made
-        // exclusively, under a name that nobody can foresee.
+        // A reader sees the whole file or none, and what is there survives a crash in the middle. The temporary file is
+        // made exclusively, under a name that nobody can foresee.
         let mut file = tempfile::Builder::new()
             .prefix(".")
             .suffix(".partial")

@@ -40,8 +40,8 @@ pub fn http_client() -> Result<HttpClient, TlsSetupError> {
     http_client_for(&[])
 }
 
-/// As [`http_client`]; the servers at these base URLs are reached as their settings say. Credentials go to them only, by scheme, host
-/// and port.
+/// As [`http_client`]; the servers at these base URLs are reached as their settings say. Credentials go to them only,
+/// by scheme, host and port.
 ///
 /// # Errors
 /// TLS can't be set up, or a URL is none.

@@ -41,7 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What is added to the ledger's name for the copy that is to take its place.
 const RESTORING: &str = "__restoring";
 
-/// What the ledger's tables and roles are called; by default as the exchange calls them. A table may be named with its schema.
+/// What the ledger's tables and roles are called; by default as the exchange calls them.
+/// A table may be named with its schema.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Layout {
@@ -100,8 +101,8 @@ impl PostgresDatabase {
         }
     }
 
-    /// The ledger that a URL such as `postgresql://user@host:5432/ledger?sslmode=verify-full&sslrootcert=ca.pem` names. `sslmode` is
-    /// honoured as by libpq: without it, the connection is encrypted if the server can.
+    /// The ledger that a URL such as `postgresql://user@host:5432/ledger?sslmode=verify-full&sslrootcert=ca.pem` names.
+    /// `sslmode` is honoured as by libpq: without it, the connection is encrypted if the server can.
     ///
     /// # Errors
     /// It isn't a PostgreSQL URL, or names no database, or its settings of TLS contradict each other or can't be had.
@@ -191,8 +192,8 @@ impl PostgresDatabase {
         }
     }
 
-    /// What an operation on the ledger came to. If somebody held a lock that it needs, whoever is there is ended: they have no
-    /// business in a ledger that is fenced, and the next attempt gets through.
+    /// What an operation on the ledger came to. If somebody held a lock that it needs, whoever is there is ended:
+    /// they have no business in a ledger that is fenced, and the next attempt gets through.
     async fn or_end_sessions<T>(
         &self,
         exclusive: &Session,

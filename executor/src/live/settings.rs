@@ -1,5 +1,5 @@
-//! What differs from cluster to cluster beside the runbook: how servers are reached, and what the ledger's tables are called. A TOML
-//! file; everything in it may be left out.
+//! What differs from cluster to cluster beside the runbook: how servers are reached, and what the ledger's tables are
+//! called. A TOML file; everything in it may be left out.
 //!
 //! ```toml
 //! [prometheus]
@@ -14,8 +14,8 @@
 //! order_log = "trading.order_log"
 //! ```
 //!
-//! Paths are relative to the file. Tokens and passwords are read anew for each request, since they are replaced while the program
-//! runs.
+//! Paths are relative to the file. Tokens and passwords are read anew for each request, since they are replaced while
+//! the program runs.
 
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,8 @@ impl Settings {
     /// Reads a file.
     ///
     /// # Errors
-    /// It can't be read, is no TOML, says something unknown, or gives a server two ways to authenticate. The text says where.
+    /// It can't be read, is no TOML, says something unknown,
+    /// or gives a server two ways to authenticate. The text says where.
     pub fn read(file: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
         let settings = text.and_then(|text| Self::parse(&text, file.parent()));

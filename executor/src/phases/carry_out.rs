@@ -350,8 +350,8 @@ fn proves(plan: &Plan, step: &PlannedStep) -> bool {
     !(step.index..plan.steps.len()).any(|index| plan.delays_recovery(index))
 }
 
-/// Whether trading is open again when the step comes: nothing that changes the exchange is left to do, and the last that does
-/// lets orders in.
+/// Whether trading is open again when the step comes: nothing that changes the exchange is left to do, and the last
+/// that does lets orders in.
 fn reopened(plan: &Plan, step: &PlannedStep) -> bool {
     let mut rest = plan.steps.iter().skip(step.index);
     !rest.any(|step| step.command.spec().effect == Effect::Changes)

@@ -43,8 +43,8 @@ impl Executor {
         }
         Ok(changed)
     }
-    /// Replaces the pods of `service` that are there now, one by one, so that they take up their configuration. Returns how many
-    /// were evicted.
+    /// Replaces the pods of `service` that are there now, one by one, so that they take up their configuration.
+    /// Returns how many were evicted.
     ///
     /// # Errors
     /// There is no baseline, it does not know the service, or its pods are not replaced and available again in time

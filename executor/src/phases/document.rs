@@ -21,8 +21,8 @@ impl Executor {
     /// Writes a document of the last rollback again, from its journal. Returns the names under which it was saved.
     ///
     /// # Errors
-    /// [`Error::NothingToResume`] if no rollback is journaled; the runbook that was followed has no step that writes such
-    /// a document; the document can't be stored.
+    /// [`Error::NothingToResume`] if no rollback is journaled; the runbook that was followed has no step that writes
+    /// such a document; the document can't be stored.
     pub async fn document(&self, document: Document) -> Result<Vec<String>, Error> {
         let cluster = self.cluster();
         let journal = Journal::load(&cluster, &self.options.identity, self.now() + READ).await?;

@@ -100,8 +100,8 @@ impl Executor {
         }
     }
 
-    /// Takes the snapshot. Whatever keeps it from being taken must not leave the ledger closed, so somebody looks into it then:
-    /// the port opens a ledger that an operation left closed.
+    /// Takes the snapshot. Whatever keeps it from being taken must not leave the ledger closed, so somebody looks into
+    /// it then: the port opens a ledger that an operation left closed.
     async fn snapshot(&self, name: &str, end: Timestamp) -> Result<Snapshot, Error> {
         let database = &self.ports.database;
         let take = || database.snapshot(name);
@@ -272,8 +272,8 @@ impl Executor {
 
     /// Each trigger's value before the deployment. No answer is no value.
     ///
-    /// What holds now disarms its trigger, so it must have held for as long as the trigger asks for: of a flap, the value
-    /// before it is recorded.
+    /// What holds now disarms its trigger, so it must have held for as long as the trigger asks for: of a flap, the
+    /// value before it is recorded.
     async fn trigger_values(&self) -> BTreeMap<String, Option<f64>> {
         let queries = self.queries();
         let mut values = BTreeMap::new();

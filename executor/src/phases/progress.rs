@@ -40,7 +40,8 @@ impl Progress {
         }
     }
 
-    /// What a phase hands back that ended so: once there is a plan, an error is an escalation, unless another executor acts.
+    /// What a phase hands back that ended so: once there is a plan, an error is an escalation,
+    /// unless another executor acts.
     pub(super) fn settle(&self, ended: Result<Report, Error>) -> Result<Report, Error> {
         let Err(error) = ended else {
             return ended;

@@ -22,7 +22,8 @@ impl Executor {
     /// recovered is reported again; one that was escalated is tried again from the step that failed.
     ///
     /// # Errors
-    /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed, [`run`](Self::run) again. Otherwise as `run`.
+    /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed,
+    /// [`run`](Self::run) again. Otherwise as `run`.
     pub async fn resume(&self) -> Result<Report, Error> {
         self.begin(Stage::Resume);
         let progress = Progress::default();

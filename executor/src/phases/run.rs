@@ -37,9 +37,9 @@ impl Executor {
     /// Rolls back.
     ///
     /// # Errors
-    /// Another executor is at work, a rollback is unfinished or was escalated ([`resume`](Self::resume) it), there is no
-    /// baseline, or the plan may lose more than is allowed. A rollback that can't begin or can't go on is no error but
-    /// [`Outcome::Escalated`].
+    /// Another executor is at work, a rollback is unfinished or was escalated ([`resume`](Self::resume) it), there is
+    /// no baseline, or the plan may lose more than is allowed. A rollback that can't begin or can't go on is no error
+    /// but [`Outcome::Escalated`].
     pub async fn run(&self, trigger: TriggerEvent) -> Result<Report, Error> {
         self.begin(Stage::Run);
         let progress = Progress::default();
@@ -93,7 +93,8 @@ impl Executor {
         Ok(report)
     }
 
-    /// Until when whatever the rollback can't do without is tried: as long as the objective leaves time, and for [`READ`] at least.
+    /// Until when whatever the rollback can't do without is tried: as long as the objective leaves time,
+    /// and for [`READ`] at least.
     pub(super) fn until(&self, trigger: &TriggerEvent) -> Timestamp {
         let left = self.runbook.rto.saturating_sub(CALL);
         let objective = trigger.fired_at + SignedDuration::try_from(left).unwrap_or(READ);

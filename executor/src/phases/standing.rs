@@ -67,7 +67,8 @@ pub fn steps_to_recovery(plan: &Plan, ended: &BTreeSet<usize>) -> usize {
         .count()
 }
 
-/// Whether the fence is up and trading is halted, and what stays paused, judged by the steps of the plan that went well.
+/// Whether the fence is up and trading is halted, and what stays paused,
+/// judged by the steps of the plan that went well.
 #[must_use]
 pub fn standing(plan: &Plan, done: &BTreeSet<usize>) -> String {
     let mut text = of_the_ledger(plan, done);

@@ -23,13 +23,14 @@ impl Executor {
     /// Evaluates the triggers until one fires or the validation window closes. The window begins when the release was
     /// deployed, or now if nothing differs from the baseline yet.
     ///
-    /// A trigger whose condition held before the deployment never fires (unless [`Options::force`] says otherwise), since a
-    /// rollback can't help: once it has held for as long as it must, a person is paged by
+    /// A trigger whose condition held before the deployment never fires (unless [`Options::force`] says otherwise),
+    /// since a rollback can't help: once it has held for as long as it must, a person is paged by
     /// [`Event::TriggerPredatesRelease`], and the watch goes on with the other triggers.
     ///
     /// # Errors
-    /// There is no baseline, or the cluster can't be read. Queries without data or without an answer are no error: no data
-    /// begins a trigger's time anew, and a query without an answer leaves it as it is until the next one should have come.
+    /// There is no baseline, or the cluster can't be read. Queries without data or without an answer are no error:
+    /// no data begins a trigger's time anew, and a query without an answer leaves it as it is until the next one should
+    /// have come.
     pub async fn watch(&self) -> Result<WatchOutcome, Error> {
         self.begin(Stage::Watch);
         let baseline = self.baseline(self.now() + READ).await?;
@@ -57,7 +58,8 @@ impl Executor {
             let answers = join_all(asked).await;
             let gap = longest_gap(&self.options, self.cluster().since(now));
             for (trigger, (answer, now)) in self.runbook.triggers.iter().zip(answers) {
-                // A refusal says as little of the exchange as no data does; an answer that did not come may come in a moment.
+                // A refusal says as little of the exchange as no data does;
+                // an answer that did not come may come in a moment.
                 let answered = !matches!(answer, Err(QueryError::Unavailable(_)));
                 let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);
                 let seen = Seen::of(answered, verdict);
@@ -169,9 +171,9 @@ impl Seen {
     }
 }
 
-/// A trigger's debounce, as Prometheus' own `for`: the condition must be seen to hold at every evaluation. One that finds no data begins
-/// it anew; one that fails leaves it as it is (`rules/alerting.go`, `rules/group.go`), but not for longer than the next one takes to come,
-/// so that no time counts of which nothing is known.
+/// A trigger's debounce, as Prometheus' own `for`: the condition must be seen to hold at every evaluation.
+/// One that finds no data begins it anew; one that fails leaves it as it is (`rules/alerting.go`, `rules/group.go`),
+/// but not for longer than the next one takes to come, so that no time counts of which nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Debounce {
     since: Option<Timestamp>,

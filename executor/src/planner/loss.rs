@@ -1,5 +1,6 @@
 //! What a plan loses for good, or may lose. Undo scripts that are not marked lossless are never planned, so that it
-//! comes down to the restore: the snapshot's rows replace what was written since, and only the order log is copied over.
+//! comes down to the restore: the snapshot's rows replace what was written since,
+//! and only the order log is copied over.
 
 pub use contract::rollback::{Loss, LossKind};
 

@@ -43,8 +43,8 @@ pub struct Plan {
     pub left_alone: Vec<ServicePlan>,
     /// Steps, in order.
     pub steps: Vec<PlannedStep>,
-    /// Steps of the runbook that are done only if somebody changes a service while it is rolled back. The position of each is that
-    /// of the step that it would stand before.
+    /// Steps of the runbook that are done only if somebody changes a service while it is rolled back.
+    /// The position of each is that of the step that it would stand before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stand_by: Vec<PlannedStep>,
     /// Steps of the runbook that do not apply.
@@ -194,9 +194,9 @@ impl Plan {
         }
     }
 
-    /// Whether recovery can begin only after the step at `index`: it changes the exchange, waits for a change to be over,
-    /// or asks for a number ahead of every query that looks at the time since recovery (`$WINDOW`), such as the wait for
-    /// the last gateway to stop refusing.
+    /// Whether recovery can begin only after the step at `index`: it changes the exchange, waits for a change to be
+    /// over, or asks for a number ahead of every query that looks at the time since recovery (`$WINDOW`), such as the
+    /// wait for the last gateway to stop refusing.
     pub(crate) fn delays_recovery(&self, index: usize) -> bool {
         let Some(step) = self.steps.get(index) else {
             return false;

@@ -1,5 +1,5 @@
-//! Why a plan is as it is, by names that stay. The words beside them are for people and may change; whatever counts which
-//! branches of the planner ran reads these.
+//! Why a plan is as it is, by names that stay. The words beside them are for people and may change;
+//! whatever counts which branches of the planner ran reads these.
 
 use std::fmt;
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// How long such a controller may take until it comes again: Argo CD looks every three minutes (`timeout.reconciliation`, 120 s and up to
-/// 60 s of jitter), Flux as often as its objects say, in its own examples every five to ten minutes (`spec.interval`).
+/// How long such a controller may take until it comes again: Argo CD looks every three minutes
+/// (`timeout.reconciliation`, 120 s and up to 60 s of jitter), Flux as often as its objects say, in its own examples
+/// every five to ten minutes (`spec.interval`).
 pub const COMES_AGAIN: Duration = Duration::from_secs(600);
 
 /// Marks on what they own: where, key, who. Argo CD's "Resource Tracking", Flux's "Kustomization" and "HelmRelease".

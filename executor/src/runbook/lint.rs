@@ -192,8 +192,8 @@ impl Lint<'_, '_, '_> {
         }
     }
 
-    /// What a phase doesn't carry out: before a deployment the release is recorded and snapshots are taken, nothing else;
-    /// afterwards it is too late for both.
+    /// What a phase doesn't carry out: before a deployment the release is recorded and snapshots are taken, nothing
+    /// else; afterwards it is too late for both.
     fn phases(&mut self) {
         for at in 0..self.runbook.steps.len() {
             let step = &self.runbook.steps[at];

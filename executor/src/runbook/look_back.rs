@@ -8,9 +8,9 @@ use promql::parse;
 use super::model::Trigger;
 
 impl Trigger {
-    /// How far before the instant at which it is asked the query looks at most: ranges, offsets and subqueries added up as they are nested.
-    /// The five minutes that Prometheus looks back for the last sample of a series don't count. A query that can't be parsed, which no
-    /// runbook that loads has, looks back without an end.
+    /// How far before the instant at which it is asked the query looks at most: ranges, offsets and subqueries added up
+    /// as they are nested. The five minutes that Prometheus looks back for the last sample of a series don't count.
+    /// A query that can't be parsed, which no runbook that loads has, looks back without an end.
     #[must_use]
     pub fn looks_back(&self) -> Duration {
         parse(&self.query).map_or(Duration::MAX, |query| of(&query))

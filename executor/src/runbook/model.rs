@@ -38,8 +38,8 @@ pub struct Runbook {
     pub steps: Vec<Step>,
 }
 
-/// What of a runbook holds for all of its steps: its front matter. From the moment that there is a plan, this and the plan are all that an
-/// executor knows of its runbook.
+/// What of a runbook holds for all of its steps: its front matter. From the moment that there is a plan, this and the
+/// plan are all that an executor knows of its runbook.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Terms<'a> {
     /// See [`Runbook::rto`].
@@ -266,8 +266,8 @@ pub enum OnFail {
     Abort,
     /// Note it and go on.
     Continue,
-    /// Correct the ledger from the snapshot instead: the steps of the restore path are done after all. Only for the undo of
-    /// the schema, whose failure leaves the ledger as it was.
+    /// Correct the ledger from the snapshot instead: the steps of the restore path are done after all.
+    /// Only for the undo of the schema, whose failure leaves the ledger as it was.
     Restore,
 }
 

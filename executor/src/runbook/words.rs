@@ -1,6 +1,6 @@
 //! Splits a command into words as a shell does: quotes, backslashes, continued lines, comments. What a shell
-//! would do beyond that (pipes, redirections, substitutions, a second command) is refused. One pipe is known: from an endpoint to
-//! `grep`, by which a person finds a counter on a long page.
+//! would do beyond that (pipes, redirections, substitutions, a second command) is refused. One pipe is known:
+//! from an endpoint to `grep`, by which a person finds a counter on a long page.
 
 use std::ops::Range;
 

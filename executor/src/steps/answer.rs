@@ -80,7 +80,8 @@ pub(super) fn judged(values: &[f64], condition: Condition, from: &str) -> Answer
     Answer::of(all(values, condition), told(values, condition, from), value)
 }
 
-/// A verdict of too few requests is none. A rate that must be below a bound is held against what so many requests show. Pure.
+/// A verdict of too few requests is none. A rate that must be below a bound is held against what so many requests show.
+/// Pure.
 pub(super) fn with_requests(
     values: &[f64],
     condition: Condition,
@@ -125,7 +126,8 @@ fn bound_of(condition: Condition) -> Option<f64> {
     (below && condition.value > 0.0 && condition.value < 1.0).then_some(condition.value)
 }
 
-/// How many of `requests` failed, by the worst of the rates. Prometheus extrapolates counts, so that one failure may be 0.97 or 1.04.
+/// How many of `requests` failed, by the worst of the rates. Prometheus extrapolates counts,
+/// so that one failure may be 0.97 or 1.04.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,8 +1,9 @@
 //! What failures among requests show about the rate behind them: exact one-sided bounds of a binomial proportion
-//! (C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial", 1934).
+//! (C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
+//! 1934).
 //!
-//! `failures` of `requests` show at 95 % that the rate is below `rate` if so few would be seen in less than one case in twenty
-//! where the rate is `rate`.
+//! `failures` of `requests` show at 95 % that the rate is below `rate` if so few would be seen in less than one case in
+//! twenty where the rate is `rate`.
 
 use statrs::function::beta::checked_beta_reg;
 
@@ -52,8 +53,8 @@ pub(super) fn needed(failures: u64, rate: f64) -> u64 {
     enough
 }
 
-/// The probability of at most `failures` among `requests` that each fail with probability `rate`: a regularised incomplete beta
-/// function.
+/// The probability of at most `failures` among `requests` that each fail with probability `rate`: a regularised
+/// incomplete beta function.
 #[expect(
     clippy::cast_precision_loss,
     reason = "numbers of requests are far below 2^52"

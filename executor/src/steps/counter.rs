@@ -1,7 +1,8 @@
 //! How much a counter has grown, asked of every live pod of the release.
 //!
-//! Not of Prometheus: it takes up to ten seconds to find a pod that has just begun (`discovery/manager.go`, `scrape/manager.go`), and
-//! two scrapes more until an increase has a value. Meanwhile a sum is silent about that pod, which would read as zero.
+//! Not of Prometheus: it takes up to ten seconds to find a pod that has just begun (`discovery/manager.go`,
+//! `scrape/manager.go`), and two scrapes more until an increase has a value. Meanwhile a sum is silent about that pod,
+//! which would read as zero.
 //!
 //! Every look begins with the Deployments: pods that somebody scaled away never come, however long they are waited for.
 
@@ -110,8 +111,8 @@ async fn read(
     Ok(Ok(counts))
 }
 
-/// By how much the pods of `after` have grown; `None` if one of them was not seen before. A process that began again has
-/// counted from 0.
+/// By how much the pods of `after` have grown; `None` if one of them was not seen before. A process that began again
+/// has counted from 0.
 fn growth(before: &Counts, after: &Counts) -> Option<f64> {
     after
         .iter()

@@ -218,8 +218,8 @@ where
     }
 }
 
-/// The answer of `operation`, which is left to its work for as long as the step may wait: one that is dropped would be done again
-/// from its beginning.
+/// The answer of `operation`, which is left to its work for as long as the step may wait: one that is dropped would be
+/// done again from its beginning.
 async fn within<T>(
     context: &Context<'_>,
     what: &str,

@@ -1,8 +1,8 @@
 //! A count of log lines without Loki: the pods' own logs, read through the API server.
 //!
-//! Only what the runbook's check needs: `sum(count_over_time({app="…", level="…"}[WINDOW]))`, where `namespace`, `app` and
-//! `level` may be matched with `=`. Logs of pods that are gone can't be read, unlike in Loki; the step's detail says where its number
-//! comes from.
+//! Only what the runbook's check needs: `sum(count_over_time({app="…", level="…"}[WINDOW]))`, where `namespace`, `app`
+//! and `level` may be matched with `=`. Logs of pods that are gone can't be read, unlike in Loki; the step's detail
+//! says where its number comes from.
 //!
 //! The kubelet shows a pod's newest file only, so that a log which was rotated begins later than was asked for,
 //! without a word. That no line matches counts only if every live pod wrote lines, of whatever level, all through the

@@ -1,6 +1,7 @@
 //! The window of the proof: the time over which `$WINDOW` looks back.
 //!
-//! It begins when the last change was over. It begins anew, later, whenever what was seen in it can't be part of a recovery:
+//! It begins when the last change was over. It begins anew, later, whenever what was seen in it can't be part of a
+//! recovery:
 //!
 //! ```text
 //! change over ── pod killed ── a window that proves nothing
@@ -218,8 +219,8 @@ fn processes(pod: &Pod) -> Processes {
         .collect()
 }
 
-/// Since when the pod has been as it is: its youngest process and its readiness, whichever is later, and what that was. `None` if it
-/// is not ready.
+/// Since when the pod has been as it is: its youngest process and its readiness, whichever is later, and what that was.
+/// `None` if it is not ready.
 fn sound_since(pod: &Pod) -> Option<(Timestamp, String)> {
     let status = pod.status.as_ref()?;
     let ready = status

@@ -94,8 +94,8 @@ pub(super) fn condition(context: &Context<'_>) -> Result<Condition, Stop> {
     context.step.expect.ok_or_else(unexpecting)
 }
 
-/// Asks `question` over `window` up to now. That there are no lines counts only if all that were written until `logs_until` have
-/// arrived.
+/// Asks `question` over `window` up to now. That there are no lines counts only if all that were written until
+/// `logs_until` have arrived.
 pub(super) async fn evaluate(
     context: &Context<'_>,
     question: Question<'_>,

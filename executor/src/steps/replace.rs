@@ -1,6 +1,7 @@
 //! Pods that run on an older configuration, replaced one by one: with an unchanged template no rollout does it.
 //!
-//! They are evicted, not deleted: an eviction heeds the service's disruption budget (Kubernetes, "API-initiated Eviction").
+//! They are evicted, not deleted: an eviction heeds the service's disruption budget (Kubernetes,
+//! "API-initiated Eviction").
 
 use std::time::Duration;
 

@@ -17,13 +17,13 @@ use crate::planner::ServicePlan;
 
 /// How long to go without news before looking for oneself.
 const QUIET: Duration = Duration::from_secs(3);
-/// What a rollout that is complete by counts still waits for, in the words of [`Event::StepWaiting`](crate::Event::StepWaiting):
-/// here `kubectl rollout status` ends.
+/// What a rollout that is complete by counts still waits for, in the words of
+/// [`Event::StepWaiting`](crate::Event::StepWaiting): here `kubectl rollout status` ends.
 pub const WAITS_FOR_OLD_PODS: &str = "waiting for old pods to end: ";
 /// How long a pod must be in trouble that can't pass before it is believed.
 const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
-/// From a pod's `deletionTimestamp` to the end of its object: the timestamp leaves out the fraction of its second, then the kubelet
-/// kills the container, tears the pod down and says so, which took up to 2 s.
+/// From a pod's `deletionTimestamp` to the end of its object: the timestamp leaves out the fraction of its second, then
+/// the kubelet kills the container, tears the pod down and says so, which took up to 2 s.
 const KILL: SignedDuration = SignedDuration::from_secs(3);
 
 /// Waits until the services are rolled out and the old pods are gone.
@@ -283,8 +283,8 @@ fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Optio
     })
 }
 
-/// Reasons for which a container waits (`pkg/kubelet/images/types.go`, `pkg/kubelet/kuberuntime`), and whether they stay whatever
-/// happens around the pod: all others are tried again by the kubelet.
+/// Reasons for which a container waits (`pkg/kubelet/images/types.go`, `pkg/kubelet/kuberuntime`), and whether they
+/// stay whatever happens around the pod: all others are tried again by the kubelet.
 const REASONS: [(&str, bool); 6] = [
     ("CrashLoopBackOff", false),
     ("ImagePullBackOff", false),

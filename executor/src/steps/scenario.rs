@@ -130,8 +130,8 @@ fn fill(
     Ok(())
 }
 
-/// The release that was recorded and the bad one, by the images of a service in which they differ: of another one, somebody may have
-/// undone the release before the rollback began.
+/// The release that was recorded and the bad one, by the images of a service in which they differ: of another one,
+/// somebody may have undone the release before the rollback began.
 fn releases(plan: &Plan) -> (&str, &str) {
     let mut all = plan
         .services

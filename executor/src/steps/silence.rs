@@ -1,6 +1,6 @@
-//! Whether the absence of log lines means anything: lines of the same streams, of whatever level, must have arrived from every pod
-//! through the whole window. Services that are well say so now and then; one that writes nothing, and one whose lines nobody
-//! collects, look alike.
+//! Whether the absence of log lines means anything: lines of the same streams, of whatever level, must have arrived
+//! from every pod through the whole window. Services that are well say so now and then; one that writes nothing, and
+//! one whose lines nobody collects, look alike.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +20,8 @@ pub(super) const QUIET: SignedDuration = SignedDuration::from_secs(20);
 /// No look at the pods takes longer.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
-/// Whether lines of every pod that `query` is about arrived throughout the `window` before `now`, up to `until`; or what is missing.
+/// Whether lines of every pod that `query` is about arrived throughout the `window` before `now`,
+/// up to `until`; or what is missing.
 pub(super) async fn is_told(
     context: &Context<'_>,
     base: &str,
@@ -102,8 +103,8 @@ async fn pods_of(
     Ok(Ok(names))
 }
 
-/// What a collector says of a pod's lines by `label`, if that can be known: its namespace, its name, and its own labels, where
-/// underscores stand for what a label of Loki can't hold.
+/// What a collector says of a pod's lines by `label`, if that can be known: its namespace, its name, and its own
+/// labels, where underscores stand for what a label of Loki can't hold.
 fn label_of(pod: &Pod, namespace: &str, label: &str) -> Option<String> {
     match label {
         "namespace" => Some(namespace.to_owned()),

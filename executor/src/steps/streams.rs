@@ -81,7 +81,8 @@ impl Selector {
         Self { matchers }
     }
 
-    /// Whether the streams of a thing with these labels are selected. A label that `value` does not know is not looked at.
+    /// Whether the streams of a thing with these labels are selected. A label that `value` does not know is not looked
+    /// at.
     pub(crate) fn accepts(&self, value: impl Fn(&str) -> Option<String>) -> bool {
         self.matchers
             .iter()

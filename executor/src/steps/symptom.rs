@@ -75,8 +75,8 @@ pub(super) async fn look(
     Ok(Symptom::Fires(told("fires")))
 }
 
-/// What the trigger's condition says at `at` of the time since `start`; or why there is no answer. The present, if it is
-/// about that, is the server's, as for all that the proof asks: this host's clock may be ahead of it.
+/// What the trigger's condition says at `at` of the time since `start`; or why there is no answer. The present, if it
+/// is about that, is the server's, as for all that the proof asks: this host's clock may be ahead of it.
 async fn ask(
     context: &Context<'_>,
     trigger: &Trigger,

@@ -196,8 +196,8 @@ async fn set_paused_one(
     Ok(Ok(Success::done(format!("{name} {done}"))))
 }
 
-/// What came of `write`, which reads and patches without a precondition. The server tries to apply such a patch a few times
-/// and then says that others wrote meanwhile (409), which is no answer.
+/// What came of `write`, which reads and patches without a precondition. The server tries to apply such a patch a few
+/// times and then says that others wrote meanwhile (409), which is no answer.
 pub(super) async fn written<F>(
     context: &Context<'_>,
     write: impl Fn() -> F,

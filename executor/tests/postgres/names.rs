@@ -7,7 +7,8 @@ use super::exchange::Exchange;
 use super::port;
 use super::server::Server;
 
-/// PostgreSQL cuts names off after 63 bytes: what is added to a longer one is lost, and `DROP DATABASE` would meet another.
+/// PostgreSQL cuts names off after 63 bytes: what is added to a longer one is lost,
+/// and `DROP DATABASE` would meet another.
 pub(super) async fn that_would_be_cut_off_are_refused(server: &Server) {
     let _exchange = Exchange::create(server, "cut").await;
     let refused = |outcome: Result<(), DatabaseError>| match outcome {

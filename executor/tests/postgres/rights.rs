@@ -1,8 +1,8 @@
-//! The executor's role, as `deploy/executor-role.sql` makes it: enough for every operation, and each grant of it is needed; what is
-//! not the ledger's is refused.
+//! The executor's role, as `deploy/executor-role.sql` makes it: enough for every operation, and each grant of it is
+//! needed; what is not the ledger's is refused.
 //!
-//! Inside the ledger it acts for its owner, since an undo script may change any table: reading and writing trades can't be
-//! refused to it. What binds it there are the port's own statements.
+//! Inside the ledger it acts for its owner, since an undo script may change any table: reading and writing trades can't
+//! be refused to it. What binds it there are the port's own statements.
 
 use executor::live::{Layout, PostgresDatabase};
 use executor::ports::{Database, DatabaseError};

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::scenario::keys::{self, Key, LeftOut};
 
-/// The text of a scenario called `name` that passes. It says what must be said; every other key stands there as a comment, with its
-/// default.
+/// The text of a scenario called `name` that passes. It says what must be said; every other key stands there as a
+/// comment, with its default.
 #[must_use]
 pub fn starter(name: &str) -> String {
     let mut out = format!(

@@ -184,8 +184,8 @@ fn labels() -> BTreeMap<String, String> {
 }
 
 /// What an exit code means for the Job. A pod that was evicted costs no retry. Bad input (2) is that of every shard, so
-/// the Job ends. A failed or inconclusive drill (1, 3) is an answer, which another try would only repeat. Everything else
-/// (4: no world; a signal) is tried again.
+/// the Job ends. A failed or inconclusive drill (1, 3) is an answer, which another try would only repeat.
+/// Everything else (4: no world; a signal) is tried again.
 fn failure_policy() -> PodFailurePolicy {
     let on_codes = |action: &str, values: &[i32]| PodFailurePolicyRule {
         action: action.to_owned(),

@@ -30,8 +30,8 @@ pub struct Results {
     pub lines: Vec<String>,
 }
 
-/// What leaves the pod of a `chaos` with `journal`. `summary` says which shard it is, and how it ended. Drills that passed
-/// are only counted if there is no room for them, or if `failures_only`.
+/// What leaves the pod of a `chaos` with `journal`. `summary` says which shard it is, and how it ended.
+/// Drills that passed are only counted if there is no room for them, or if `failures_only`.
 #[must_use]
 pub fn of_chaos(summary: Summary, journal: &Journal<'_>, failures_only: bool) -> Results {
     let counted = &journal.summary;

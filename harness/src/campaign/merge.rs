@@ -62,8 +62,8 @@ pub struct Merged {
     lost_codes: BTreeSet<u8>,
 }
 
-/// Merges the attempts of `shards` shards that share `whole`, of the campaign with this digest. What `build` performed is
-/// what counts; without it, the build of the first result does.
+/// Merges the attempts of `shards` shards that share `whole`, of the campaign with this digest. What `build` performed
+/// is what counts; without it, the build of the first result does.
 #[must_use]
 pub fn merge(
     campaign: u64,
@@ -221,8 +221,8 @@ impl Merged {
         self.is_complete() && self.counted.is_empty()
     }
 
-    /// The exit code: 2 if a shard refused its input; 1 if a drill failed, a class is new, or twins differ; 4 if no shard
-    /// had a world; 3 if the answer is incomplete or inconclusive; else 0.
+    /// The exit code: 2 if a shard refused its input; 1 if a drill failed, a class is new, or twins differ;
+    /// 4 if no shard had a world; 3 if the answer is incomplete or inconclusive; else 0.
     #[must_use]
     pub fn code(&self) -> u8 {
         if self.lost_codes.contains(&2) {

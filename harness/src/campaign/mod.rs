@@ -6,14 +6,14 @@
 //! ```
 //!
 //! - `share`: which numbers are whose. `job`: what is created in the cluster, and `pod`: what is read from it.
-//! - `summary`: what a shard says in 4,096 bytes. `payload`: its files, as the last lines of its log. `keep`: what of its
-//!   results fits there.
-//! - `merge`: what the attempts of all shards come to. `searched`: the files of several searches as one. `smallest`: the
-//!   smallest cases of a merged journal.
+//! - `summary`: what a shard says in 4,096 bytes. `payload`: its files, as the last lines of its log. `keep`:
+//!   what of its results fits there.
+//! - `merge`: what the attempts of all shards come to. `searched`: the files of several searches as one.
+//!   `smallest`: the smallest cases of a merged journal.
 //!
-//! An index may run twice. A drill is a pure function of build, scenario, runbook and seed, so two attempts of one index
-//! have the same results. Where they have not, that is a defect of the program, and the campaign fails. An index without
-//! a result leaves the answer incomplete.
+//! An index may run twice. A drill is a pure function of build, scenario, runbook and seed, so two attempts of one
+//! index have the same results. Where they have not, that is a defect of the program, and the campaign fails.
+//! An index without a result leaves the answer incomplete.
 
 mod job;
 mod keep;

@@ -1,6 +1,6 @@
 //! The files of several searches as one. What a search met steers what it draws next, so a shard is a search of its own
-//! interval (`--first`, `--seeds`), which begins with nothing met. What is merged equals the same searches, one after the
-//! other on one machine, merged. It is not what one search of the whole interval would draw.
+//! interval (`--first`, `--seeds`), which begins with nothing met. What is merged equals the same searches, one after
+//! the other on one machine, merged. It is not what one search of the whole interval would draw.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -113,7 +113,8 @@ pub enum SearchedError {
     Nothing,
 }
 
-/// Merges the files of searches, each with its shard's index: `search.json`, a scenario for each class, and `summary.md`.
+/// Merges the files of searches, each with its shard's index: `search.json`, a scenario for each class,
+/// and `summary.md`.
 ///
 /// # Errors
 /// A file can't be read, or there is none.
@@ -186,7 +187,8 @@ fn take(classes: &mut Vec<FoundClass>, class: &FoundClass) {
     (same.drills, same.first) = (drills, first);
 }
 
-/// The sum of matrices. Their columns are in the order of the runbook's steps, each without those that it did not come to.
+/// The sum of matrices. Their columns are in the order of the runbook's steps,
+/// each without those that it did not come to.
 fn matrix<'a>(all: impl Iterator<Item = &'a Matrix> + Clone) -> Matrix {
     let mut instants: Vec<String> = Vec::new();
     for matrix in all.clone() {

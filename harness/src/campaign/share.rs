@@ -42,8 +42,8 @@ pub enum ShareError {
 }
 
 impl Interval {
-    /// The share of shard `index` of `shards`. The shares of all shards are disjoint, follow one another, and make up the
-    /// whole. They differ by one number at most, and the larger ones come first.
+    /// The share of shard `index` of `shards`. The shares of all shards are disjoint, follow one another, and make up
+    /// the whole. They differ by one number at most, and the larger ones come first.
     ///
     /// # Errors
     /// There is no such share.

@@ -24,8 +24,8 @@ pub struct Recut {
     pub differing: Vec<String>,
 }
 
-/// Performs the first failure of each scenario and oracle in `journal` again, from its token, and notes its smallest case,
-/// as a run on one machine does. `finished` is called after each drill. This build must be that of the journal.
+/// Performs the first failure of each scenario and oracle in `journal` again, from its token, and notes its smallest
+/// case, as a run on one machine does. `finished` is called after each drill. This build must be that of the journal.
 ///
 /// # Errors
 /// The first [`WorldError`].

@@ -1,8 +1,8 @@
-//! Which step of a rollback met which fault, and on which side of the step's effect: what the journal's entries, the world's
-//! record of writes and the faults' own times say together.
+//! Which step of a rollback met which fault, and on which side of the step's effect: what the journal's entries, the
+//! world's record of writes and the faults' own times say together.
 //!
-//! A step lasts from the end of the one before it to its own end, on however many hosts: what affects a host in the middle of
-//! a step that another one does again affected that step. Nothing here judges.
+//! A step lasts from the end of the one before it to its own end, on however many hosts: what affects a host in the
+//! middle of a step that another one does again affected that step. Nothing here judges.
 
 use executor::runbook::{Effect, Runbook};
 

@@ -32,8 +32,8 @@ impl HostSeen {
         add(&mut self.delays, from_ms, to_ms);
     }
 
-    /// Whether what was seen from `from_ms` to `to_ms` may come from its having stood still. `busy`: or from its having been
-    /// late.
+    /// Whether what was seen from `from_ms` to `to_ms` may come from its having stood still. `busy`: or from its having
+    /// been late.
     #[must_use]
     pub fn held_up_within(&self, from_ms: Ms, to_ms: Ms, busy: bool) -> bool {
         let seen = |spans: &[(Ms, Ms)], after_ms: Ms| {
@@ -86,11 +86,12 @@ pub const STILL_MS: Ms = 1_000;
 /// still.
 pub const STOLEN_PERMILLE: u64 = 500;
 
-/// How long before a stall, and after a request that was sent late, its clients see it: as long as they wait for an answer.
+/// How long before a stall, and after a request that was sent late, its clients see it:
+/// as long as they wait for an answer.
 const ECHO_MS: Ms = 2_000;
 
-/// How long after a stall its clients may see it: as long as a pod takes that is restarted for having missed its probes, or
-/// a server for having lost its lease.
+/// How long after a stall its clients may see it: as long as a pod takes that is restarted for having missed its
+/// probes, or a server for having lost its lease.
 const AFTERMATH_MS: Ms = 30_000;
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ pub struct Reckoning {
     pub refused: Vec<u64>,
 }
 
-/// The state of a ledger in canonical form, whatever its schema: two ledgers hold the same if and only if these are equal.
+/// The state of a ledger in canonical form, whatever its schema: two ledgers hold the same if and only if these are
+/// equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerState {
     /// Every number, ascending by its slot.

@@ -1,7 +1,8 @@
 //! Is everything that was acknowledged there, once, and with the same content?
 //!
-//! Where the executor ends without a claim of recovery in the middle of a restore, the ledger in use may hold the rows of the snapshot only. Nothing is lost as
-//! long as what it lacks can be brought back exactly: the orders from a log that the database keeps, and the trades from them.
+//! Where the executor ends without a claim of recovery in the middle of a restore, the ledger in use may hold the rows
+//! of the snapshot only. Nothing is lost as long as what it lacks can be brought back exactly: the orders from a log
+//! that the database keeps, and the trades from them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -65,8 +66,8 @@ pub(crate) fn acknowledged(books: &Acknowledgements) -> u64 {
     held.len() as u64
 }
 
-/// Compares by id and content, and gives the id of one that is not as it must be. Both a client on each side of a trade holds an
-/// acknowledgement, so the same entry acknowledged twice is one.
+/// Compares by id and content, and gives the id of one that is not as it must be. Both a client on each side of a trade
+/// holds an acknowledgement, so the same entry acknowledged twice is one.
 fn compared(books: &Acknowledgements) -> (BookCounts, Option<u64>) {
     // The usual case is quick: everything that was acknowledged is there.
     if let Some(acknowledged) = all_there(books) {
@@ -113,8 +114,8 @@ fn compared(books: &Acknowledgements) -> (BookCounts, Option<u64>) {
     (counts, example)
 }
 
-/// How many are acknowledged, if each of them is there once, with the same content; `None`: something is not as it must be, or
-/// the ids are too sparse to tell in this way.
+/// How many are acknowledged, if each of them is there once, with the same content; `None`: something is not as it must
+/// be, or the ids are too sparse to tell in this way.
 ///
 /// Ids are numbers without gaps: an order's is its position in the log, and trades are counted. So what is there is
 /// noted by id, and nothing is sorted.
@@ -165,8 +166,8 @@ impl Bits {
     }
 }
 
-/// By id and content. What a database or a client lists is in order but for a few neighbours: answers of different gateways
-/// overtake each other.
+/// By id and content. What a database or a client lists is in order but for a few neighbours: answers of different
+/// gateways overtake each other.
 fn sorted(entries: &[BookEntry]) -> Cow<'_, [BookEntry]> {
     if entries.is_sorted() {
         return Cow::Borrowed(entries);

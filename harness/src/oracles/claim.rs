@@ -5,11 +5,12 @@ use crate::evidence::{Evidence, ExecutorOutcome, FaultSeen, Ms, union_ms};
 use crate::oracles::finding::ClaimFinding;
 use crate::scenario::FaultKind;
 
-/// How much earlier than the clients the executor may date recovery: measured recovery is up to one second late by construction,
-/// and what was under way when the last gateway opened may take another.
+/// How much earlier than the clients the executor may date recovery: measured recovery is up to one second late by
+/// construction, and what was under way when the last gateway opened may take another.
 const TOLERANCE_MS: u64 = 2_000;
 
-/// How much later than the clients it may date recovery: it looks at every gateway, and at each again and again until it has opened.
+/// How much later than the clients it may date recovery: it looks at every gateway,
+/// and at each again and again until it has opened.
 const LATE_MS: u64 = 30_000;
 
 /// How long whoever takes over from a host that died waits for its lease to run out, as our executor sets it
@@ -56,8 +57,8 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
     }
 }
 
-/// For how long between `from` and `to` the executor may not have known: faults were at work, or its host was away. What two
-/// of them took together counts once.
+/// For how long between `from` and `to` the executor may not have known: faults were at work, or its host was away.
+/// What two of them took together counts once.
 fn away_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
     let faults = || evidence.faults.iter().filter(|fault| fault.hits > 0);
     let began = |fault: &&FaultSeen| fault.began_ms.is_some_and(|began| began <= to);

@@ -1,12 +1,13 @@
-//! How long did the harm go unnoticed? The RTO counts from the trigger, so that an executor that notices late must not look quick.
+//! How long did the harm go unnoticed? The RTO counts from the trigger,
+//! so that an executor that notices late must not look quick.
 
 use super::recovery::first_harm_ms;
 use crate::evidence::{Evidence, FaultSeen, Ms, ms, union_ms};
 use crate::oracles::finding::DetectionFinding;
 use crate::scenario::HeldUp;
 
-/// From the first harm that clients or books came to, to the trigger, at most `detect_max`. Time in which a fault kept everybody from
-/// seeing anything does not count.
+/// From the first harm that clients or books came to, to the trigger, at most `detect_max`. Time in which a fault kept
+/// everybody from seeing anything does not count.
 pub(super) fn check(evidence: &Evidence) -> DetectionFinding {
     let limit_ms = ms(evidence.expect.detect_max);
     let (Some(_), Some(harm)) = (&evidence.expect.trigger, first_harm_ms(evidence)) else {
@@ -34,8 +35,8 @@ fn blind_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
     union_ms(blind.filter_map(FaultSeen::lasted), from, to)
 }
 
-/// How much later than usual whoever waited saw what came between `from` and `to`: samples that come late are not gone, so
-/// who waits as long as they are late sees everything.
+/// How much later than usual whoever waited saw what came between `from` and `to`: samples that come late are not gone,
+/// so who waits as long as they are late sees everything.
 fn late_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
     let is_late = |fault: &FaultSeen| fault.kind.spec().holds_up == Some(HeldUp::Observability);
     let faults = evidence.faults.iter();

@@ -4,7 +4,8 @@ use super::recovery;
 use crate::evidence::Evidence;
 use crate::oracles::finding::{Counted, ErrorRateFinding};
 
-/// No request after recovery refused for maintenance, and the exact upper bound at 95 % of the error rate over all others below the limit.
+/// No request after recovery refused for maintenance, and the exact upper bound at 95 % of the error rate over all
+/// others below the limit.
 pub(super) fn check(evidence: &Evidence) -> ErrorRateFinding {
     let limit = evidence.expect.error_rate_max;
     let Some(tail) = recovery::tail(evidence) else {

@@ -1,5 +1,5 @@
-//! Did the bad release run, and do its harm? If not, the drill shows nothing. Did every fault hit something? If not, it shows
-//! less than it should.
+//! Did the bad release run, and do its harm? If not, the drill shows nothing. Did every fault hit something? If not, it
+//! shows less than it should.
 
 use super::recovery::first_harm_ms;
 use crate::evidence::Evidence;

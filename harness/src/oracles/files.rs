@@ -5,8 +5,8 @@ use crate::evidence::{Evidence, ExecutorOutcome, Ms, PodLog, Wrote};
 use crate::oracles::finding::FilesFinding;
 use crate::scenario::Scenario;
 
-/// At a call for a person: a post-mortem. After a claimed recovery: a log with lines of every service that was rolled back,
-/// a post-mortem, and a scenario that loads and deploys the same release.
+/// At a call for a person: a post-mortem. After a claimed recovery: a log with lines of every service that was rolled
+/// back, a post-mortem, and a scenario that loads and deploys the same release.
 pub(super) fn check(evidence: &Evidence) -> FilesFinding {
     // What the bad release's pods wrote is gone with them, however the rollback ended.
     if let Some(incomplete) = incomplete(evidence) {
@@ -103,9 +103,9 @@ fn first_change_ms(evidence: &Evidence) -> Option<Ms> {
 /// How much older than an executor's first change the last look at a pod may be, ms: there is one a second.
 const LOOKS_MS: Ms = 1_500;
 
-/// The first log that lacks lines of those that its pod had written when the trigger fired, where nothing excuses it: the pod was there until
-/// the executor began to change the application, and no fault was in force between trigger and then. Asked at every end, a
-/// person's call included.
+/// The first log that lacks lines of those that its pod had written when the trigger fired, where nothing excuses it:
+/// the pod was there until the executor began to change the application, and no fault was in force between trigger and
+/// then. Asked at every end, a person's call included.
 fn incomplete(evidence: &Evidence) -> Option<FilesFinding> {
     let trigger_ms = evidence.executor.trigger.as_ref()?.at_ms;
     let changed_ms = first_change_ms(evidence)?;

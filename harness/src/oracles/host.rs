@@ -1,10 +1,10 @@
 //! Did host and harness do their work? If not, whatever rests on them is not certain.
 //!
 //! CPU time that a hypervisor or other processes had is told, not judged: how much of it an exchange bears depends on
-//! what it is doing just then. The host excuses only what it can have caused: the seconds in which it stood still by its
-//! own record, or sent requests late although it is too busy for its clients, and those shortly after. What an oracle
-//! finds is withheld ([`withheld`]) if it would have passed without them. What does not rest on the clients is as certain
-//! as ever.
+//! what it is doing just then. The host excuses only what it can have caused: the seconds in which it stood still by
+//! its own record, or sent requests late although it is too busy for its clients, and those shortly after.
+//! What an oracle finds is withheld ([`withheld`]) if it would have passed without them. What does not rest on the
+//! clients is as certain as ever.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use crate::oracles::finding::{
 use crate::stats::parts_per_million;
 use crate::verdict::Verdict;
 
-/// Late requests in a million that are too many: as many as the errors that fail a drill (0.01 %). Fewer can't decide one.
+/// Late requests in a million that are too many: as many as the errors that fail a drill (0.01 %).
+/// Fewer can't decide one.
 const LATE_PPM_MAX: u64 = 100;
 
 pub(super) fn check(evidence: &Evidence) -> HostFinding {
@@ -77,8 +78,8 @@ pub(super) fn withheld(evidence: &Evidence, found: &Finding) -> Option<WithheldF
     })
 }
 
-/// Whether `found` says that the executor, which works on the same host, was too slow. One that breaks down has told nobody
-/// where things stand, and one that claims what nobody saw has told something false, however slow its host was.
+/// Whether `found` says that the executor, which works on the same host, was too slow. One that breaks down has told
+/// nobody where things stand, and one that claims what nobody saw has told something false, however slow its host was.
 fn is_of_the_executor(found: &Finding) -> bool {
     match found {
         Finding::Outcome(outcome) => matches!(
@@ -103,8 +104,8 @@ fn executor_worked(evidence: &Evidence) -> (Ms, Ms) {
     (deployed_ms, ended_ms.max(claimed_ms).max(measured_ms))
 }
 
-/// The evidence, had clients seen nothing amiss in the seconds that may be the host's doing, and had everybody as much more
-/// time. Where all is as bad right after such seconds, it was so without the host's doing.
+/// The evidence, had clients seen nothing amiss in the seconds that may be the host's doing, and had everybody as much
+/// more time. Where all is as bad right after such seconds, it was so without the host's doing.
 fn healed(evidence: &Evidence, host: &HostSeen, busy: bool) -> Evidence {
     let mut healed = evidence.clone();
     let mut lost = Duration::ZERO;

@@ -5,10 +5,12 @@ use super::survivability::is_survivable;
 use crate::evidence::{Evidence, ms};
 use crate::oracles::finding::ImpactFinding;
 
-/// How many bad seconds the preparation of a deployment may cost the clients: a snapshot closes the ledger for a moment.
+/// How many bad seconds the preparation of a deployment may cost the clients:
+/// a snapshot closes the ledger for a moment.
 const PREPARATION_S: u64 = 10;
 
-/// From the first harm to recovery, at most `impact_max`. Measured without the executor, but for the instant from which recovery counts.
+/// From the first harm to recovery, at most `impact_max`. Measured without the executor,
+/// but for the instant from which recovery counts.
 pub(super) fn check(evidence: &Evidence) -> ImpactFinding {
     let bad_s = bad_before_deployment(evidence);
     if bad_s > PREPARATION_S {

@@ -1,7 +1,7 @@
 //! Is the ledger at the end, entry by entry, what the prior release's engine makes of the snapshot and the order log?
 //!
-//! Sums can be right and accounts wrong: a settlement that credits somebody else, a fee on the wrong side, a log that was replayed in
-//! another order, entries that were acknowledged and that the replay refused.
+//! Sums can be right and accounts wrong: a settlement that credits somebody else, a fee on the wrong side, a log that
+//! was replayed in another order, entries that were acknowledged and that the replay refused.
 
 use std::cmp::Ordering;
 
@@ -73,7 +73,8 @@ fn row(slot: Slot, wanted: Option<i64>, there: Option<i64>) -> String {
     }
 }
 
-/// Tells `note` of each key whose values differ in two lists that ascend by it. A key that is there twice has no partner the second time.
+/// Tells `note` of each key whose values differ in two lists that ascend by it. A key that is there twice has no
+/// partner the second time.
 fn differing<T, K: Ord + Copy, V: PartialEq>(
     wanted: &[T],
     found: &[T],

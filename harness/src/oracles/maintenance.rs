@@ -4,8 +4,8 @@ use crate::evidence::Evidence;
 use crate::oracles::finding::MaintenanceFinding;
 use crate::scenario::{Expected, Path};
 
-/// The halt flag says `open` and the fence is down. Where a person had to be called over a ledger that the old code can't
-/// work on, trading must still be halted: a closed exchange costs money, a wrong ledger costs trust.
+/// The halt flag says `open` and the fence is down. Where a person had to be called over a ledger that the old code
+/// can't work on, trading must still be halted: a closed exchange costs money, a wrong ledger costs trust.
 pub(super) fn check(evidence: &Evidence) -> MaintenanceFinding {
     let on_the_ledger = matches!(evidence.expect.path, Path::Undo | Path::Restore);
     let halted = evidence.expect.outcome == Expected::Escalated && on_the_ledger;

@@ -1,7 +1,7 @@
 //! Was every order in the log sent by a client, and is it there once?
 //!
-//! An order that a client holds an acknowledgement for is another oracle's. What is left must be one that a client sent without
-//! learning what became of it; of equal ones there may be as many as were sent.
+//! An order that a client holds an acknowledgement for is another oracle's. What is left must be one that a client sent
+//! without learning what became of it; of equal ones there may be as many as were sent.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! When the exchange recovered, as its clients and its books saw it, and what came after.
 //!
-//! Recovery is dated by a rule that looks back over [`WINDOW_S`] seconds and at nothing later. It is the first whole second after the
-//! trigger that begins that many seconds in a row in which
+//! Recovery is dated by a rule that looks back over [`WINDOW_S`] seconds and at nothing later. It is the first whole
+//! second after the trigger that begins that many seconds in a row in which
 //! - the clients' error rate stays below the bound, in the first of them and over all,
 //! - no request is refused for maintenance,
 //! - p99 latency stays within its target, in the first of them and over all,
@@ -19,7 +19,8 @@ use crate::stats::upper_bound_ppb;
 /// How many good seconds in a row make a recovery, and over how many p99 is taken; 2,000 requests at 200 a second.
 pub const WINDOW_S: usize = 10;
 
-/// Within how many seconds of a strike its clients must see it: what a fault sets off takes a rollout at most until they do.
+/// Within how many seconds of a strike its clients must see it: what a fault sets off takes a rollout at most until
+/// they do.
 const STRIKE_S: usize = 30;
 
 /// So many bad seconds within a window are a relapse. Fewer are noise, which the tail's error rate and p99 count.
@@ -31,7 +32,8 @@ pub fn recovered_ms(evidence: &Evidence) -> Option<Ms> {
     recovered_before(evidence, Ms::MAX)
 }
 
-/// The instant of recovery, as far as the executor can know: what strikes the exchange later than `until_ms` does not move it.
+/// The instant of recovery, as far as the executor can know:
+/// what strikes the exchange later than `until_ms` does not move it.
 #[must_use]
 pub fn recovered_before(evidence: &Evidence, until_ms: Ms) -> Option<Ms> {
     let anchor_ms = evidence.anchor_ms()?;
@@ -75,8 +77,9 @@ fn is_sound(evidence: &Evidence, start: usize) -> bool {
     looks.peek().is_some() && looks.all(|probe| probe.violations.is_empty())
 }
 
-/// The last instant up to `until_ms` at which the clients saw that a fault of the scenario had struck the exchange itself,
-/// within the objective. Whatever had recovered before must recover again: the faults come first, then the recovery.
+/// The last instant up to `until_ms` at which the clients saw that a fault of the scenario had struck the exchange
+/// itself, within the objective. Whatever had recovered before must recover again: the faults come first,
+/// then the recovery.
 pub(super) fn struck_again_ms(evidence: &Evidence, anchor_ms: Ms, until_ms: Ms) -> Option<Ms> {
     let deadline = anchor_ms.saturating_add(ms(evidence.expect.rto_max));
     evidence
@@ -93,9 +96,9 @@ pub(super) fn struck_again_ms(evidence: &Evidence, anchor_ms: Ms, until_ms: Ms) 
         .max()
 }
 
-/// Whether what keeps recovery from being dated before `to_ms` is noise that the tail may have: all was well at `from_ms`,
-/// nobody was refused for maintenance, fewer seconds than a relapse takes were not well, no book was broken in between, and
-/// everything from `from_ms` on is within the limits of errors and latency.
+/// Whether what keeps recovery from being dated before `to_ms` is noise that the tail may have: all was well at
+/// `from_ms`, nobody was refused for maintenance, fewer seconds than a relapse takes were not well, no book was broken
+/// in between, and everything from `from_ms` on is within the limits of errors and latency.
 pub(super) fn is_only_noise(evidence: &Evidence, from_ms: Ms, to_ms: Ms) -> bool {
     let (from, to) = (second_from(from_ms), second_from(to_ms));
     let total = evidence.between(from, evidence.seconds.len());
@@ -124,8 +127,8 @@ fn relapse_ms(evidence: &Evidence, from: usize, to: usize) -> Option<Ms> {
     Some(relapse[0] as Ms * 1_000)
 }
 
-/// For how many seconds before the deployment, from the end of the warm-up on, the clients were badly off: whatever the executor's
-/// preparation costs them.
+/// For how many seconds before the deployment, from the end of the warm-up on, the clients were badly off:
+/// whatever the executor's preparation costs them.
 pub(super) fn bad_before_deployment(evidence: &Evidence) -> u64 {
     let second = |at: Ms| usize::try_from(at / 1_000).unwrap_or(usize::MAX);
     let Some(deployed) = evidence.deployed_ms else {
@@ -136,8 +139,8 @@ pub(super) fn bad_before_deployment(evidence: &Evidence) -> u64 {
     seconds.filter(|it| is_bad(it)).count() as u64
 }
 
-/// Whether a second is bad beyond doubt: refused for maintenance, nothing answered, more than one request in a hundred failed or more than
-/// one in twenty slow.
+/// Whether a second is bad beyond doubt: refused for maintenance, nothing answered, more than one request in a hundred
+/// failed or more than one in twenty slow.
 pub(super) fn is_bad(second: &Second) -> bool {
     let counted = second.counted();
     second.maintenance > 0

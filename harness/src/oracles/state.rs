@@ -6,13 +6,13 @@ use crate::evidence::Evidence;
 use crate::oracles::finding::{Difference, StateFinding};
 use crate::scenario::Path;
 
-/// Whether `path` may differ after a rollback. Everything else (each Deployment's template, size and pause, configuration,
-/// Services, budgets, schema version and history, the exchange's sessions) must be equal.
+/// Whether `path` may differ after a rollback. Everything else (each Deployment's template, size and pause,
+/// configuration, Services, budgets, schema version and history, the exchange's sessions) must be equal.
 fn may_differ(path: &str) -> bool {
     let mut parts = path.split('/');
     match (parts.next(), parts.next(), parts.next()) {
-        // The executor's baseline and journal. The files of migrations are kept: undoing needs them, and unapplied ones do
-        // nothing.
+        // The executor's baseline and journal. The files of migrations are kept: undoing needs them, and unapplied ones
+        // do nothing.
         (Some("configmap"), Some(name), field) => {
             name.starts_with("rollback-") || name == MIGRATIONS && field.is_some()
         }
@@ -71,8 +71,8 @@ fn is_theirs(evidence: &Evidence, path: &str) -> bool {
     })
 }
 
-/// Where the application alone goes back, a migration that the prior release gets on with stays: a new row of the history, and
-/// with it a new version. No row that was there may change, nor the layout of the tables.
+/// Where the application alone goes back, a migration that the prior release gets on with stays: a new row of the
+/// history, and with it a new version. No row that was there may change, nor the layout of the tables.
 fn stays(evidence: &Evidence, path: &str) -> bool {
     let is_new = |path: &str| {
         path.starts_with("schema/history/") && !evidence.state_before.contains_key(path)

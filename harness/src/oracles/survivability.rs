@@ -1,11 +1,13 @@
-//! Could any executor have met the objective, as things went? Derived from what the faults did, not from their kinds alone.
+//! Could any executor have met the objective, as things went? Derived from what the faults did,
+//! not from their kinds alone.
 
 use super::recovery::{recovered_before, struck_again_ms};
 use crate::evidence::{Evidence, FaultSeen, Ms, ms};
 use crate::scenario::Path;
 
-/// The least that a recovery takes once nothing is in its way, about as long as a sound executor's quickest: pods are replaced; the undo
-/// scripts run and connections are made anew; the snapshot is restored and the order log replayed.
+/// The least that a recovery takes once nothing is in its way, about as long as a sound executor's quickest:
+/// pods are replaced; the undo scripts run and connections are made anew;
+/// the snapshot is restored and the order log replayed.
 fn least_recovery_ms(path: Path) -> Ms {
     match path {
         Path::None => 0,
@@ -50,8 +52,8 @@ pub(super) fn is_survivable(evidence: &Evidence) -> bool {
         free_from
     };
     let in_time = |from: Ms| free_from(from).saturating_add(least) <= deadline;
-    // What was struck must recover again, from then on. That excuses nobody who had the time to recover before and did not:
-    // a fault that waits for a step strikes late where the step is late.
+    // What was struck must recover again, from then on. That excuses nobody who had the time to recover before and did
+    // not: a fault that waits for a step strikes late where the step is late.
     match struck_again_ms(evidence, trigger, Ms::MAX) {
         None => in_time(trigger),
         Some(struck) => {

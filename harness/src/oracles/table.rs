@@ -26,10 +26,10 @@ pub(super) enum Trait {
     AboutData,
 }
 
-/// Declares the oracles in one place. A row has the question, the name in code and in reports, the stage, when it is asked, what it
-/// finds (`finds`; `shares` where another oracle finds the same type) and who answers. Besides, where it applies: what it `reads` of
-/// the world at the end, its traits (`is`), the kinds of findings after which nothing else counts (`voids`), and where its doctored
-/// evidence stands, if beside its check (`doctored`).
+/// Declares the oracles in one place. A row has the question, the name in code and in reports, the stage, when it is
+/// asked, what it finds (`finds`; `shares` where another oracle finds the same type) and who answers.
+/// Besides, where it applies: what it `reads` of the world at the end, its traits (`is`), the kinds of findings after
+/// which nothing else counts (`voids`), and where its doctored evidence stands, if beside its check (`doctored`).
 macro_rules! oracles {
     ($($(#[$question:meta])+ $name:ident = $word:literal, {
         stage: $stage:ident, asked: $asked:ident, $(finds: $fact:ident,)? $(shares: $shared:ident,)? check: $check:path

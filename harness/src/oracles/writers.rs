@@ -1,6 +1,6 @@
-//! Who wrote, and was it entitled to? The lease, the holder's own clock, the journal's precondition and the fence stand behind one
-//! another, so that one of them alone can be broken for long without any harm. Here nothing stands behind anything: of each
-//! write that took effect it is asked whether its host held the lease.
+//! Who wrote, and was it entitled to? The lease, the holder's own clock, the journal's precondition and the fence stand
+//! behind one another, so that one of them alone can be broken for long without any harm. Here nothing stands behind
+//! anything: of each write that took effect it is asked whether its host held the lease.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ struct Holder<'a> {
     until_ms: Ms,
 }
 
-/// Every write under a lease of its own host, with that lease's token; what rewrites the ledger behind the fence. Without a record
-/// ([`Evidence::writes`]) this is not asked.
+/// Every write under a lease of its own host, with that lease's token; what rewrites the ledger behind the fence.
+/// Without a record ([`Evidence::writes`]) this is not asked.
 pub(super) fn check(evidence: &Evidence) -> WritersFinding {
     let writes = evidence.writes.as_deref().unwrap_or_default();
     let hosts: BTreeSet<&str> = writes.iter().map(|write| write.host.as_str()).collect();

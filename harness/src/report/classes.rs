@@ -1,7 +1,7 @@
 //! Classes of failure: drills that did not pass for the same reason.
 //!
-//! Two drills are of one class if the same oracle decided, if it found the same kind of thing, and if the executor ended
-//! at the same step. The scenario does not matter, so that what strikes everywhere is told once.
+//! Two drills are of one class if the same oracle decided, if it found the same kind of thing, and if the executor
+//! ended at the same step. The scenario does not matter, so that what strikes everywhere is told once.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

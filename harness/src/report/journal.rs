@@ -186,7 +186,8 @@ pub struct Summary {
     /// Of those, how many of each scenario; empty if nobody wrote it down.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped_scenarios: BTreeMap<String, usize>,
-    /// Whether they did not run because as many drills had failed as `--max-failures` allows, and not because of an interruption.
+    /// Whether they did not run because as many drills had failed as `--max-failures` allows,
+    /// and not because of an interruption.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended_on_purpose: bool,
     /// The worst verdict; without a drill, or where some did not run, inconclusive at best.
@@ -237,7 +238,8 @@ impl From<&ScenarioSummary> for ScenarioNumbers {
     }
 }
 
-/// Millionths, which the file shows as a fraction. The fraction nearest to an integer of millionths gives that integer back.
+/// Millionths, which the file shows as a fraction. The fraction nearest to an integer of millionths gives that integer
+/// back.
 mod fraction {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

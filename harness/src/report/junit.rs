@@ -4,10 +4,10 @@
 //! pass. Skipped cases turn no build red, errors do, as does the exit code 3 of such a run. So is what an interruption
 //! or `--max-failures` kept from running.
 //!
-//! A case's time is its time to recover, in virtual seconds, so that the file is the same on every machine. A drill that
-//! never recovered has the time from its first harm to its end, and one with nothing to recover from has none. What says
-//! when and where the run was (`timestamp`, `hostname`, and the properties `run.*`) is the only thing that differs between
-//! two runs of the same drills.
+//! A case's time is its time to recover, in virtual seconds, so that the file is the same on every machine.
+//! A drill that never recovered has the time from its first harm to its end, and one with nothing to recover from has
+//! none. What says when and where the run was (`timestamp`, `hostname`, and the properties `run.*`) is the only thing
+//! that differs between two runs of the same drills.
 //!
 //! The file keeps to what the schema of Jenkins' xUnit plugin allows (`junit-10.xsd`), which is the narrowest that is
 //! public: no `skipped` at `testsuites`, and properties only at suites. GitLab reads a subset of that, and tells cases

@@ -31,7 +31,8 @@ pub struct ScenarioSummary {
     pub never: usize,
     /// Those of `never` in which a person was rightly called.
     pub escalated: usize,
-    /// Median recovery time. Drills that never recovered and should have count as the slowest: `None` where the median is one of them.
+    /// Median recovery time. Drills that never recovered and should have count as the slowest:
+    /// `None` where the median is one of them.
     pub rto_p50_ms: Option<u64>,
     /// 99th percentile.
     pub rto_p99_ms: Option<u64>,

@@ -36,7 +36,8 @@ fn limit(scenarios: &[ScenarioSummary]) -> Option<String> {
     })
 }
 
-/// The same of scenarios that are summed up already. It fits a terminal of 80 columns; what it leaves out is in the report.
+/// The same of scenarios that are summed up already. It fits a terminal of 80 columns;
+/// what it leaves out is in the report.
 #[must_use]
 pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
     let limit = limit(scenarios);

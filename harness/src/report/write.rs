@@ -1,7 +1,7 @@
 //! Writing the report's files, each atomically: a reader sees the old file or the new one.
 //!
-//! Temporary files are made exclusively, under a name that nobody can foresee, so that no symbolic link is followed. What the executor
-//! saved may hold logs of production: those files are for the user alone.
+//! Temporary files are made exclusively, under a name that nobody can foresee, so that no symbolic link is followed.
+//! What the executor saved may hold logs of production: those files are for the user alone.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, BufWriter, Write as _};
@@ -18,7 +18,8 @@ use crate::drill::DrillResult;
 const EVIDENCE: &str = "evidence";
 /// What shows that a folder of that name is a report's, so that a later report may replace it.
 const OURS: &str = ".firedrill";
-/// Modes of files and folders that everybody may read, as far as the user's mask allows, and of those that are the user's alone.
+/// Modes of files and folders that everybody may read, as far as the user's mask allows,
+/// and of those that are the user's alone.
 const PUBLIC: u32 = 0o666;
 const PRIVATE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
@@ -36,11 +37,12 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Sees that a report can be written into `directory`, which is made if need be: before the drills, whose results would be lost
-/// otherwise.
+/// Sees that a report can be written into `directory`, which is made if need be: before the drills, whose results would
+/// be lost otherwise.
 ///
 /// # Errors
-/// It can't be made or written to, there is no room for a file of 1 MiB, or it holds a folder `evidence` that no report has made.
+/// It can't be made or written to, there is no room for a file of 1 MiB,
+/// or it holds a folder `evidence` that no report has made.
 pub fn prepare(directory: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(directory).map_err(wrong(directory))?;
     let mut trial = temporary(directory, PUBLIC).map_err(wrong(directory))?;
@@ -67,8 +69,8 @@ pub fn write_all(
 type Rendering = fn(&Journal<'_>, &Beside) -> String;
 
 /// Writes `journal.json`, `junit.xml`, `summary.md` and `report.html` into `directory`, which is made if need be, and
-/// below `evidence/SCENARIO/WORLD-SEED` what the executor saved, of the drills that kept it. What a former report left in `evidence`
-/// is removed.
+/// below `evidence/SCENARIO/WORLD-SEED` what the executor saved, of the drills that kept it. What a former report left
+/// in `evidence` is removed.
 ///
 /// # Errors
 /// The first file that could not be written.
@@ -105,7 +107,8 @@ pub fn write_beside(
     write_evidence(&directory.join(EVIDENCE), journal)
 }
 
-/// Writes the report into a new folder of its own among the temporary files; its path. For results that would be lost otherwise.
+/// Writes the report into a new folder of its own among the temporary files; its path.
+/// For results that would be lost otherwise.
 ///
 /// # Errors
 /// As [`write_journal`].

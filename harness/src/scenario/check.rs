@@ -332,7 +332,8 @@ fn check_path(m: &mut Mistakes, path: Option<&Spanned<String>>, triggered: bool)
     }
 }
 
-/// The place of the first of `values` that the file gives: a mistake about a default is one of what does not go with it.
+/// The place of the first of `values` that the file gives: a mistake about a default is one of what does not go with
+/// it.
 fn place(values: [&Spanned<Span>; 2]) -> Range<usize> {
     let mut spans = values.iter().map(|value| value.span());
     spans.find(|span| !span.is_empty()).unwrap_or(0..0)

@@ -129,8 +129,8 @@ fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing) -> Option<Fault> {
     })
 }
 
-/// A fault that begins after the drill's end begins never. From the trigger on it is later than from the deployment, by nobody knows how
-/// much.
+/// A fault that begins after the drill's end begins never. From the trigger on it is later than from the deployment, by
+/// nobody knows how much.
 fn check_instant(m: &mut Mistakes, raw: &RawFault, when: &Anchor, at: Duration, timing: &Timing) {
     let anchor = match when {
         Anchor::Start => Duration::ZERO,

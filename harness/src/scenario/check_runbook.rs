@@ -1,5 +1,6 @@
-//! What a scenario must satisfy to be drilled by a certain runbook: the steps at which its faults begin are there, and are carried out on the
-//! way that it expects. A fault that never begins makes every drill inconclusive, and that is better said before the first one.
+//! What a scenario must satisfy to be drilled by a certain runbook: the steps at which its faults begin are there, and
+//! are carried out on the way that it expects. A fault that never begins makes every drill inconclusive, and that is
+//! better said before the first one.
 
 use executor::runbook::{Phase, Runbook, Step, When};
 
@@ -67,7 +68,8 @@ pub(super) fn check(
     m.into_result(file, &scenario.text)
 }
 
-/// Whether a rollback on `path` can come to `step`. Where the undo fails, the ledger is restored: so a restore may have tried it.
+/// Whether a rollback on `path` can come to `step`. Where the undo fails, the ledger is restored:
+/// so a restore may have tried it.
 fn is_on_the_way(step: &Step, path: Path) -> bool {
     if step.phase == Phase::Prepare {
         return true;

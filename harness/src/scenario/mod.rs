@@ -104,7 +104,8 @@ impl Timing {
     /// How often triggers are evaluated where a scenario does not say.
     pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-    /// The same with as little time before the deployment as shows a steady state (clients begin after 10 s) and takes a baseline.
+    /// The same with as little time before the deployment as shows a steady state (clients begin after 10 s) and takes
+    /// a baseline.
     #[must_use]
     pub fn hurried(self) -> Self {
         let warm_up = self.warm_up.min(Duration::from_secs(30));
@@ -168,14 +169,14 @@ pub struct Expect {
     pub p99_max: Duration,
     /// Acknowledged trades that may be absent afterwards.
     pub trades_lost_max: u64,
-    /// The ledger keeps what the bad engine made of its orders, since clients were told so: it is not compared with what the prior
-    /// engine would have made of them. Only where the application alone is rolled back.
+    /// The ledger keeps what the bad engine made of its orders, since clients were told so: it is not compared with
+    /// what the prior engine would have made of them. Only where the application alone is rolled back.
     pub ledger_kept: bool,
 }
 
 impl Expect {
-    /// How long harm may go unnoticed where a scenario does not say: a window of a minute that has to fill with bad samples, a debounce of
-    /// half a minute, and as much again.
+    /// How long harm may go unnoticed where a scenario does not say: a window of a minute that has to fill with bad
+    /// samples, a debounce of half a minute, and as much again.
     pub const DETECT_MAX: Duration = Duration::from_secs(180);
 }
 
@@ -194,7 +195,8 @@ pub enum Expected {
     /// With the exchange recovered; where nothing is to be rolled back, with nothing done.
     #[default]
     Recovered,
-    /// By paging a person within the RTO, with trading halted if the ledger needs it: the drill's faults leave no way back.
+    /// By paging a person within the RTO, with trading halted if the ledger needs it:
+    /// the drill's faults leave no way back.
     Escalated,
 }
 
@@ -249,7 +251,8 @@ impl Scenario {
 
     /// The first key of which `world` can't do what this scenario says.
     fn key_lacking_in(&self, world: WorldKind) -> Option<&'static str> {
-        // A cluster's Prometheus is configured by its manifest, its executor takes no interval, and its ledger begins empty.
+        // A cluster's Prometheus is configured by its manifest, its executor takes no interval,
+        // and its ledger begins empty.
         let said = [
             ("ledger", self.ledger != LedgerSize::default()),
             (

@@ -15,7 +15,8 @@ const FROM: &str = "1.4.2";
 /// 0.01 %, in millionths: the procedure's bound.
 const ERROR_RATE_MAX: u32 = 100;
 
-/// What a file says. What is nearly always the same may be left out; a value that is not in the file has an empty place.
+/// What a file says. What is nearly always the same may be left out;
+/// a value that is not in the file has an empty place.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {

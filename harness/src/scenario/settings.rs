@@ -1,5 +1,5 @@
-//! What a scenario says of the world beside faults: bursts and quiet times of the load, what the ledger holds already, and
-//! how many pods a service has and how they are replaced.
+//! What a scenario says of the world beside faults: bursts and quiet times of the load, what the ledger holds already,
+//! and how many pods a service has and how they are replaced.
 
 use std::fmt;
 use std::time::Duration;

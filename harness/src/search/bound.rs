@@ -1,14 +1,15 @@
-//! How long a rollback may take, by the budgets of its plan: the bound that recovery must follow within once nothing is in its way
-//! any more, and the one by which the run must have ended.
+//! How long a rollback may take, by the budgets of its plan: the bound that recovery must follow within once nothing is
+//! in its way any more, and the one by which the run must have ended.
 //!
 //! ```text
 //! trigger ── faults ──▶ healed ── budgets of the steps to come, with the requests of the proof ── call ──▶ RTO: recovers
 //!                       RTO ── budgets of the steps to come ── budgets and RTO of each step afterwards ── call ──▶ over
 //! ```
 //!
-//! Nothing here is guessed. A step may take its budget, or the time that the proof's requests take at the drill's load if that is more.
-//! The executor keeps ten seconds for paging a person. A step whose time servers cost borrows from the reserve, which ends with the
-//! objective; one after the proof borrows at most as much as the objective is long (`executor/src/budget.rs`).
+//! Nothing here is guessed. A step may take its budget, or the time that the proof's requests take at the drill's load
+//! if that is more. The executor keeps ten seconds for paging a person. A step whose time servers cost borrows from the
+//! reserve, which ends with the objective; one after the proof borrows at most as much as the objective is long
+//! (`executor/src/budget.rs`).
 
 use std::time::Duration;
 
@@ -73,8 +74,8 @@ impl Way {
         budgets.max().unwrap_or_default()
     }
 
-    /// Position of the first step that is not done, if those are that `done` names with their services. A proof that was begun may
-    /// begin anew, so that none of its steps counts as done.
+    /// Position of the first step that is not done, if those are that `done` names with their services.
+    /// A proof that was begun may begin anew, so that none of its steps counts as done.
     pub(super) fn next<'a>(&self, done: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> usize {
         let at = |(name, service)| {
             let mut steps = self.steps.iter();
@@ -115,8 +116,8 @@ impl Way {
         self.recovers_in_time(0, Duration::ZERO, load)
     }
 
-    /// Whether a recovery must follow, if nothing is in the way of the steps from `next` on any more once `since` has passed since the
-    /// trigger.
+    /// Whether a recovery must follow, if nothing is in the way of the steps from `next` on any more once `since` has
+    /// passed since the trigger.
     pub(super) fn recovers_in_time(&self, next: usize, since: Duration, load: &Load) -> bool {
         since + self.to_recovery(next, load) + TIME_TO_CALL <= self.rto
     }
@@ -146,8 +147,9 @@ impl Way {
         Some(most)
     }
 
-    /// How long after the objective the run may still go on, if it is at the step `next` then: each step takes its budget, and one after
-    /// the proof that servers hold up as much more as the objective is long. Then a person is paged.
+    /// How long after the objective the run may still go on, if it is at the step `next` then: each step takes its
+    /// budget, and one after the proof that servers hold up as much more as the objective is long.
+    /// Then a person is paged.
     pub(super) fn over_within(&self, next: usize, load: &Load) -> Duration {
         let after = self.steps.iter().skip(next);
         let after = after.filter(|step| step.phase != Phase::Run).map(|step| {
@@ -164,7 +166,8 @@ impl Way {
 
 /// How long `requests` take at the most under `load`, whose rate changes at an instant that nobody knows.
 ///
-/// Arrivals are independent of each other, so that among as many as are waited for three times their root may be missing.
+/// Arrivals are independent of each other, so that among as many as are waited for three times their root may be
+/// missing.
 fn takes(requests: u64, load: &Load) -> Duration {
     let wanted = requests + 3 * requests.isqrt();
     let steady = u64::from(load.rate_per_s.max(1));

@@ -1,7 +1,7 @@
 //! A search: drills are drawn in batches, performed, judged and sorted; each class of failure is cut down.
 //!
-//! What was met is known to the draws of the next batch only. So a search is a function of its seed, of what it starts from,
-//! and of how many batches it had, on however many threads it ran.
+//! What was met is known to the draws of the next batch only. So a search is a function of its seed, of what it starts
+//! from, and of how many batches it had, on however many threads it ran.
 
 use std::collections::BTreeMap;
 
@@ -84,8 +84,8 @@ pub struct FoundClass {
     pub class: Class,
     /// How many drills failed so.
     pub drills: u64,
-    /// Of them, those with more causes than the class has, where the search was over before it was tried whether they fail
-    /// without the class's own.
+    /// Of them, those with more causes than the class has, where the search was over before it was tried whether they
+    /// fail without the class's own.
     pub unconfirmed: u64,
     /// The number of the first one.
     pub first: u64,
@@ -160,8 +160,8 @@ impl Searched {
     }
 }
 
-/// Searches `space` until it has performed as many drills as `options` say, or `over` says so. `progress` is called after
-/// each batch. Where there is no world for a drill, the search ends with what it has found so far.
+/// Searches `space` until it has performed as many drills as `options` say, or `over` says so. `progress` is called
+/// after each batch. Where there is no world for a drill, the search ends with what it has found so far.
 ///
 /// # Errors
 /// There is nothing to draw.

@@ -42,15 +42,15 @@ impl Class {
             && self.causes.iter().all(|cause| there.contains(cause))
     }
 
-    /// Whether `scenario` has these causes and no others, so that a failure that is [taken](Self::takes) is certainly of this
-    /// class.
+    /// Whether `scenario` has these causes and no others, so that a failure that is [taken](Self::takes) is certainly
+    /// of this class.
     #[must_use]
     pub fn has_no_other_cause_in(&self, scenario: &Scenario) -> bool {
         self.causes == causes(scenario)
     }
 
-    /// A name for files and scenarios, in kebab-case, of at most 63 characters: what it begins with is for people, and its
-    /// end tells it from every other class.
+    /// A name for files and scenarios, in kebab-case, of at most 63 characters: what it begins with is for people, and
+    /// its end tells it from every other class.
     #[must_use]
     pub fn slug(&self) -> String {
         let words = self.to_string().to_lowercase();

@@ -1,5 +1,5 @@
-//! What searches leave to the next ones: what they met, the smallest case of each class that they found, and the number at
-//! which the next one begins, so that no interval is searched twice.
+//! What searches leave to the next ones: what they met, the smallest case of each class that they found, and the number
+//! at which the next one begins, so that no interval is searched twice.
 //!
 //! A corpus is a folder: `corpus.json`, and a scenario for each class. It is small, and a night's job hands it on.
 
@@ -182,8 +182,8 @@ impl Corpus {
         }
     }
 
-    /// What a search of drills by `runbook` starts from, and the cases that can't be tried any more since they wait for a step
-    /// that the runbook has not. The cases' scenarios are read from `folder`.
+    /// What a search of drills by `runbook` starts from, and the cases that can't be tried any more since they wait for
+    /// a step that the runbook has not. The cases' scenarios are read from `folder`.
     ///
     /// # Errors
     /// A scenario is not there, or is broken.

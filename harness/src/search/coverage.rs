@@ -1,5 +1,5 @@
-//! What the drills of a search have met: which fault hit, and which step met it on which side of its effect; which branches
-//! of the planner ran; how steps ended; what oracles found.
+//! What the drills of a search have met: which fault hit, and which step met it on which side of its effect;
+//! which branches of the planner ran; how steps ended; what oracles found.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The parts of a runbook's text that mutants change: a step is a fence whose first line holds its attributes as JSON, and a
-//! trigger is an item of the front matter.
+//! The parts of a runbook's text that mutants change: a step is a fence whose first line holds its attributes as JSON,
+//! and a trigger is an item of the front matter.
 
 use serde_json::{Map, Value};
 

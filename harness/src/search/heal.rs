@@ -1,5 +1,5 @@
-//! When what affected a drill was over: whether a fault of a kind leaves nothing behind once it has ended, when the last one had, and by when the
-//! run must have ended.
+//! When what affected a drill was over: whether a fault of a kind leaves nothing behind once it has ended, when the
+//! last one had, and by when the run must have ended.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ fn leaves_something(kind: FaultKind) -> bool {
     )
 }
 
-/// How long the hosts of `scenario` may be away or stand still, under an objective of `rto`: each host that resumes waits for the lease of
-/// the one before it, and tries for as long as the objective to get it.
+/// How long the hosts of `scenario` may be away or stand still, under an objective of `rto`: each host that resumes
+/// waits for the lease of the one before it, and tries for as long as the objective to get it.
 pub(super) fn away(scenario: &Scenario, rto: Duration) -> Duration {
     let lease = Options::default().lease_duration;
     let faults = scenario.faults.iter();
@@ -57,7 +57,8 @@ pub(super) fn way(drilled: &DrillPlan, result: &DrillResult) -> Option<Way> {
     Some(Way::of(&planned, runbook.rto))
 }
 
-/// When all that had begun before `until_ms` was over, and the executor at work again; `None`: something goes on, or has left something behind.
+/// When all that had begun before `until_ms` was over, and the executor at work again; `None`: something goes on, or
+/// has left something behind.
 pub(super) fn healed_ms(
     scenario: &Scenario,
     result: &DrillResult,
@@ -89,7 +90,8 @@ fn over_ms(fault: &Fault, began: Ms, way: &Way) -> Option<Ms> {
     }
     let delay = fault.delay.unwrap_or_default();
     let takes = match fault.lasts {
-        // Whoever tries again after pauses that double (kubelet, controllers, clients) does so within as much time again.
+        // Whoever tries again after pauses that double (kubelet, controllers,
+        // clients) does so within as much time again.
         Some(lasts) => lasts * 2 + delay,
         // What was struck at one instant is replaced within the longest budget that a step has for that.
         None => way.longest() + delay,
@@ -110,7 +112,8 @@ pub(super) struct Due {
     pub(super) over_ms: Ms,
 }
 
-/// What must come of the rollback in a drill of `drilled`; `None`: there was none, or another one than the scenario is about.
+/// What must come of the rollback in a drill of `drilled`; `None`: there was none,
+/// or another one than the scenario is about.
 pub(super) fn due(drilled: &DrillPlan, result: &DrillResult) -> Option<Due> {
     let scenario = &drilled.scenario;
     let course = result.course.as_ref()?;

@@ -1,5 +1,5 @@
-//! What of a searched drill is a failure. Safety counts in every drill. Recovery counts where it was possible by construction, and where
-//! everything that affected the exchange was over while there was time for it.
+//! What of a searched drill is a failure. Safety counts in every drill. Recovery counts where it was possible by
+//! construction, and where everything that affected the exchange was over while there was time for it.
 
 use super::draw::Half;
 use super::heal::{Due, due};
@@ -91,14 +91,15 @@ fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bo
     match finding {
         // A late claim is not false.
         Finding::Claim(_) => finding.is_harm(),
-        // What happened to a sound ledger after the claim is not the executor's doing, and nobody but whoever broke it is to blame
-        // for one that is not claimed to be sound.
+        // What happened to a sound ledger after the claim is not the executor's doing, and nobody but whoever broke it
+        // is to blame for one that is not claimed to be sound.
         Finding::Invariants(_) | Finding::Ledger(_) => {
             finding.is_harm() && !is_somebody_elses_doing(scenario, result)
         }
         Finding::Outcome(outcome) => match outcome.end {
             Ended::Panicked { .. } => true,
-            // Once there is a plan, a run ends in recovered or escalated, on this host or on the one that it gave way to.
+            // Once there is a plan, a run ends in recovered or escalated, on this host or on the one that it gave way
+            // to.
             Ended::Failed { .. } | Ended::Refused { .. } => {
                 result.timeline.iter().any(|it| it.step == "plan")
             }
@@ -108,8 +109,8 @@ fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bo
     }
 }
 
-/// Whether it is a failure by the clock: a run that should have been over, or one that did not recover although everything was over
-/// while there was time for that.
+/// Whether it is a failure by the clock: a run that should have been over, or one that did not recover although
+/// everything was over while there was time for that.
 fn is_overdue(due: Option<Due>, result: &DrillResult, finding: &Finding) -> bool {
     let course = result.course.as_ref();
     let late = |end: Option<Ms>| end.zip(due).is_some_and(|(end, due)| end >= due.over_ms);
@@ -126,8 +127,8 @@ fn is_overdue(due: Option<Due>, result: &DrillResult, finding: &Finding) -> bool
     }
 }
 
-/// Whether a fault that can break the ledger hit, and none of those that hit began before the instant from which on recovery
-/// is claimed: a claim says nothing of what came later.
+/// Whether a fault that can break the ledger hit, and none of those that hit began before the instant from which on
+/// recovery is claimed: a claim says nothing of what came later.
 fn is_somebody_elses_doing(scenario: &Scenario, result: &DrillResult) -> bool {
     let seen = scenario.faults.iter().zip(&result.faults_seen);
     let mut breaking = seen

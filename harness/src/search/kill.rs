@@ -1,7 +1,7 @@
 //! Tries to catch each mutant of a runbook: by reading it, by the rules that compare runbooks, and by drills.
 //!
-//! Mutants are tried in groups. The scenario that caught the last mutant of a kind is tried first for the next of that kind, as
-//! far as earlier groups tell; so what is found depends neither on threads nor on their order.
+//! Mutants are tried in groups. The scenario that caught the last mutant of a kind is tried first for the next of that
+//! kind, as far as earlier groups tell; so what is found depends neither on threads nor on their order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! The marks that the drills of a search can meet, from the catalogues of what there is: the table of faults, the steps of the
-//! runbook by path, the outcomes of steps, the planner's reasons, and what each oracle can find.
+//! The marks that the drills of a search can meet, from the catalogues of what there is: the table of faults, the steps
+//! of the runbook by path, the outcomes of steps, the planner's reasons, and what each oracle can find.
 //!
-//! What is recorded ([`Met`]) is finer than a mark: it also has the service of the step and the fault's target. A mark that
-//! was never reached is a hole, unless `unreachable` says why no drill of a search reaches it.
+//! What is recorded ([`Met`]) is finer than a mark: it also has the service of the step and the fault's target.
+//! A mark that was never reached is a hole, unless `unreachable` says why no drill of a search reaches it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -399,8 +399,8 @@ impl Tally<'_> {
         holes.map(|(mark, _)| mark)
     }
 
-    /// What was met though the code says that it can't be, with what it says. What should not be met, since it shows a failure
-    /// or nothing at all, is not among them.
+    /// What was met though the code says that it can't be, with what it says. What should not be met, since it shows a
+    /// failure or nothing at all, is not among them.
     pub fn refuted(&self) -> impl Iterator<Item = (&Mark, &'static str)> {
         let marks = self.catalogue.marks();
         let marks = marks.filter(|(_, why_not)| !why_not.is_some_and(unreachable::is_unwanted));
@@ -482,8 +482,8 @@ fn is_certain(step: &Step) -> bool {
     ledger && step.phase == Phase::Run
 }
 
-/// Whether a fault of the kind `spec` on `target` can be there in the time of `step`: what lasts, from where it is drawn on;
-/// what is over at once, where it is drawn and soon after.
+/// Whether a fault of the kind `spec` on `target` can be there in the time of `step`: what lasts, from where it is
+/// drawn on; what is over at once, where it is drawn and soon after.
 fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -> bool {
     let Some(needs) = spec.draws.needs(target) else {
         return false;

@@ -1,5 +1,5 @@
-//! Search: drills that nobody wrote down. A whole drill is drawn from a number; failures are sorted into classes, and the
-//! smallest case of each is found.
+//! Search: drills that nobody wrote down. A whole drill is drawn from a number; failures are sorted into classes, and
+//! the smallest case of each is found.
 //!
 //! ```text
 //! seed, number ──draw──▶ scenario ──drill──▶ result ──judge──▶ sound, silent, or failed
@@ -7,14 +7,15 @@
 //!                 └────────── coverage ◀────────┘            class ◀──cut down┘
 //! ```
 //!
-//! - `bound`: how long a rollback may take, by the budgets of its plan. `heal`: when what affected a drill was over, and what must come of it then.
+//! - `bound`: how long a rollback may take, by the budgets of its plan. `heal`: when what affected a drill was over,
+//!   and what must come of it then.
 //! - `draw`: a drill from a number; `reach`: where a fault can hit something.
-//! - `coverage`: what drills have met, which the next draws prefer to miss; `marks`, `unreachable`: what they can meet, and
-//!   why not the rest; `matrix`: faults and steps.
+//! - `coverage`: what drills have met, which the next draws prefer to miss; `marks`, `unreachable`: what they can meet,
+//!   and why not the rest; `matrix`: faults and steps.
 //! - `judge`: what of a drill is a failure, in each half of the drills.
 //! - `class`: which failures are the same, and which are known; `sort` sorts them.
-//! - `mutate`: mutants of a runbook, by its `form` and in other words (`reword`). `kill`: what catches each of them; `settle`:
-//!   what the rest comes to.
+//! - `mutate`: mutants of a runbook, by its `form` and in other words (`reword`). `kill`: what catches each of them;
+//!   `settle`: what the rest comes to.
 //! - `campaign`: the search itself. `corpus`: what it leaves to the next one.
 //! - `show`, `write`, `page`: what it found, in words, as files and as a page.
 

@@ -20,8 +20,8 @@ pub(super) struct Reach {
     pub(super) shortest_ms: u64,
 }
 
-/// Where a fault of the kind `spec` on `target` can hit in a rollback on `path` by `runbook`; `before_the_proof`: only while what it
-/// does to the clients can still be made good before the first query of the proof.
+/// Where a fault of the kind `spec` on `target` can hit in a rollback on `path` by `runbook`; `before_the_proof`:
+/// only while what it does to the clients can still be made good before the first query of the proof.
 pub(super) fn reach(
     runbook: &Runbook,
     path: Path,
@@ -45,7 +45,8 @@ pub(super) fn reach(
     let at_steps = taken.flat_map(|at| {
         let step = Anchor::Step(steps[at].name.clone());
         let between = at.checked_sub(1).map(|before| steps[before]);
-        // The first end of a step that is done for each service is followed by the next service, unless this one is, too.
+        // The first end of a step that is done for each service is followed by the next service,
+        // unless this one is, too.
         let between = between.filter(|it| !it.for_each_service || steps[at].for_each_service);
         let between = between.map(|it| Anchor::After(it.name.clone()));
         std::iter::once(step).chain(between)

@@ -1,5 +1,6 @@
-//! Settles what [`kill`](super::kill) left open: `runbook verify` compares the mutant with the runbook and looks for drills in
-//! which the changed part alone matters. In the end, a mutant is killed, equivalent for a reason, or a survivor.
+//! Settles what [`kill`](super::kill) left open: `runbook verify` compares the mutant with the runbook and looks for
+//! drills in which the changed part alone matters. In the end, a mutant is killed, equivalent for a reason,
+//! or a survivor.
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ const ONE_TRIAL: Terms = Terms {
     shrink_budget: 0,
 };
 
-/// Settles each of `tried` that is open or survived so far, in `scenarios` with `seeds` seeds each. `finished` is called after
-/// each of them. What an interruption keeps from being settled stays as it is.
+/// Settles each of `tried` that is open or survived so far, in `scenarios` with `seeds` seeds each.
+/// `finished` is called after each of them. What an interruption keeps from being settled stays as it is.
 ///
 /// # Errors
 /// The first [`WorldError`].

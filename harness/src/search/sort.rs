@@ -1,7 +1,7 @@
 //! Sorts failures into classes: a failure is added to its class, or it is cut down and makes one.
 //!
-//! A failure with more causes than a class has may be another one that looks the same. So it is drilled once more without
-//! the class's own causes: if it fails still, it is not this class's.
+//! A failure with more causes than a class has may be another one that looks the same. So it is drilled once more
+//! without the class's own causes: if it fails still, it is not this class's.
 
 use std::sync::Arc;
 
@@ -100,7 +100,8 @@ impl Sorting<'_> {
             }
             match self.try_without(&failure, causes)? {
                 Shown::Failed(left) => {
-                    // Another failure that the class's causes hid is sorted, too, and this one is the class's all the same.
+                    // Another failure that the class's causes hid is sorted, too,
+                    // and this one is the class's all the same.
                     if left.finding.class() != failure.finding.class() {
                         classes[at].add(&failure);
                     }
@@ -246,8 +247,8 @@ impl Sorting<'_> {
         Ok(())
     }
 
-    /// Why `class` with the smallest case `smallest` is no new one. A known class with fewer causes is it only if the case
-    /// does not fail without these.
+    /// Why `class` with the smallest case `smallest` is no new one. A known class with fewer causes is it only if the
+    /// case does not fail without these.
     fn known(&self, class: &Class, smallest: &Failure) -> Result<Option<String>, WorldError> {
         for known in self.known.iter().filter(|known| known.is(class)) {
             if known.leaves_causes_of(class)
@@ -329,8 +330,8 @@ mod tests {
         }
     }
 
-    /// The classes that these failures make, where `fails` says of which kinds of fault a drill fails; and how many drills
-    /// the second failure took.
+    /// The classes that these failures make, where `fails` says of which kinds of fault a drill fails;
+    /// and how many drills the second failure took.
     fn sorted(
         failures: &[&[FaultKind]],
         fails: &(dyn Fn(&[FaultKind]) -> bool + Sync),

@@ -1,5 +1,5 @@
-//! The marks that no drill of a search reaches, each with its reason. Whoever makes a search reach one takes it out here; a
-//! mark that is met all the same is reported.
+//! The marks that no drill of a search reaches, each with its reason. Whoever makes a search reach one takes it out
+//! here; a mark that is met all the same is reported.
 
 use executor::planner::{LedgerReason, Refusal};
 use executor::runbook::{Kind as CommandKind, Runbook};

@@ -105,8 +105,8 @@ struct ClassLine<'a> {
     known: Option<&'a str>,
 }
 
-/// Writes what the search with `seed` from drill `first` on found into `directory`, which is made if need be. `catalogue` has
-/// the marks of its runbook.
+/// Writes what the search with `seed` from drill `first` on found into `directory`, which is made if need be.
+/// `catalogue` has the marks of its runbook.
 ///
 /// # Errors
 /// The first file that could not be written.

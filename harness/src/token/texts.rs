@@ -1,5 +1,5 @@
-//! The scenario and the runbook of a token: embedded, named, or told as a change of what is known; and the short commands
-//! for people who have the files.
+//! The scenario and the runbook of a token: embedded, named, or told as a change of what is known; and the short
+//! commands for people who have the files.
 
 use super::{Token, TokenError, has_the_form};
 use crate::delta::{self, put_number, take_bytes, take_number};
@@ -211,7 +211,8 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
     miniz_oxide::deflate::compress_to_vec(bytes, 9)
 }
 
-/// How replay commands are written: which program they call, and which files are at hand, so that tokens need not hold them.
+/// How replay commands are written: which program they call, and which files are at hand,
+/// so that tokens need not hold them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replays {
     /// The program, as it is called: `cargo xtask` in a checkout, `firedrill` elsewhere.
@@ -231,7 +232,8 @@ impl Default for Replays {
 }
 
 impl Replays {
-    /// The command that replays `token`; a remark in its place if that is no token, since people paste what stands there.
+    /// The command that replays `token`; a remark in its place if that is no token,
+    /// since people paste what stands there.
     #[must_use]
     pub fn command(&self, token: &str) -> String {
         if !has_the_form(token) {
@@ -241,7 +243,8 @@ impl Replays {
         format!("{} replay {words}", self.program)
     }
 
-    /// The same token with the paths of the files that it names instead of holding them; `None` where that is not shorter.
+    /// The same token with the paths of the files that it names instead of holding them;
+    /// `None` where that is not shorter.
     fn shortened(&self, token: &str) -> Option<String> {
         if self.files.is_empty() {
             return None;

@@ -11,11 +11,13 @@
 //! drills, in a few interim analyses of growing size. Each scenario has seeds of its own,
 //! and courses that are the same are counted once.
 //!
-//! - A pair in which the baseline passes and the candidate fails **rejects**, at whichever analysis it shows, and so does
-//!   harm that only the candidate does, whatever else came of the pair. A new failure is cut down to its smallest case.
+//! - A pair in which the baseline passes and the candidate fails **rejects**, at whichever analysis it shows, and so
+//!   does harm that only the candidate does, whatever else came of the pair.
+//!   A new failure is cut down to its smallest case.
 //! - A time from trigger or first harm to recovery, or a number of requests not answered meanwhile, that grows by more
 //!   than the margin in more than half of a scenario's drills **rejects**: an exact sign test, corrected by Holm over
-//!   all scenarios and measures of an analysis; the analyses share the 5 % (Bonferroni). Who never recovers is the slowest.
+//!   all scenarios and measures of an analysis; the analyses share the 5 % (Bonferroni).
+//!   Who never recovers is the slowest.
 //! - **Adopting** takes all seeds. Over all different drills it must be shown at 95 % that fewer than the tolerance
 //!   fail newly or get worse by more than the margin; all of that must hold, so each part needs no correction.
 //!   And each changed step, check and trigger must have been carried out in drills in which it mattered (`coverage`).

@@ -27,7 +27,8 @@ pub fn abandon() {
     ABANDONED.store(true, Ordering::Relaxed);
 }
 
-/// How much work a drill of `scenario` is, in requests that cost as much. It compares drills, and says nothing about a machine.
+/// How much work a drill of `scenario` is, in requests that cost as much. It compares drills,
+/// and says nothing about a machine.
 #[must_use]
 pub fn work(scenario: &Scenario) -> u64 {
     work_until(scenario, scenario.timing.duration)

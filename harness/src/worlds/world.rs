@@ -61,13 +61,15 @@ pub enum Until {
     /// At the scenario's `duration`.
     #[default]
     Duration,
-    /// At the scenario's `duration`, or sooner, in the simulation, at the first look at the world by which the drill passes and
-    /// nothing is left that could change that. Up to then it is the same drill to the last event: a drill that ends so
-    /// at an instant has the fingerprint of one whose `duration` is that instant, and whatever does not pass ends at its `duration`.
+    /// At the scenario's `duration`, or sooner, in the simulation, at the first look at the world by which the drill
+    /// passes and nothing is left that could change that. Up to then it is the same drill to the last event:
+    /// a drill that ends so at an instant has the fingerprint of one whose `duration` is that instant, and whatever
+    /// does not pass ends at its `duration`.
     Settled,
     /// Once the executor is done and what recovered has held for the scenario's `hold`, or can't be in time any
-    /// more; at the latest at its `duration`. Whatever would have befallen the exchange later is not seen. In the simulation the release is
-    /// deployed [sooner](crate::scenario::Timing::hurried) too, where nothing needs that time.
+    /// more; at the latest at its `duration`. Whatever would have befallen the exchange later is not seen.
+    /// In the simulation the release is deployed [sooner](crate::scenario::Timing::hurried) too,
+    /// where nothing needs that time.
     Held,
 }
 

@@ -13,8 +13,8 @@
 //! <!-- sample: prepare SCRIPT -->       no block follows: the script is run and not shown
 //! ```
 //!
-//! A page is one session in a folder of its own, in which `cargo xtask` and `firedrill` are the program of this test, and
-//! which has the `runbooks` of the checkout.
+//! A page is one session in a folder of its own, in which `cargo xtask` and `firedrill` are the program of this test,
+//! and which has the `runbooks` of the checkout.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -295,8 +295,8 @@ impl Session {
     }
 }
 
-/// `text` without what differs from run to run or from build to build: how long it took, where the folder lies, and tokens, which
-/// name the build.
+/// `text` without what differs from run to run or from build to build: how long it took, where the folder lies, and
+/// tokens, which name the build.
 fn normalised(text: &str, folder: &Path) -> String {
     let text = text.replace(&folder.display().to_string(), ".");
     let mut out = String::new();

@@ -46,7 +46,8 @@ impl Asker for Refusing {
     }
 }
 
-/// An executor that fails in every drill in which anything is to be rolled back: a hunt that does not catch it is worth nothing.
+/// An executor that fails in every drill in which anything is to be rolled back:
+/// a hunt that does not catch it is worth nothing.
 #[must_use]
 pub fn canary() -> Bug {
     Bug {

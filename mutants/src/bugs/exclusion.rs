@@ -1,7 +1,7 @@
 //! Bugs of what keeps two hosts from acting at once, and of what one leaves to the other: lease and journal.
 //!
-//! Lease, the holder's own clock, the journal's precondition and the fence stand behind one another, so that with one of them broken
-//! nothing comes to harm. What each is there for shows where the others are gone.
+//! Lease, the holder's own clock, the journal's precondition and the fence stand behind one another, so that with one
+//! of them broken nothing comes to harm. What each is there for shows where the others are gone.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -194,8 +194,8 @@ fn without_precondition(request: Request<Bytes>) -> Passes {
     })
 }
 
-/// Ports by which entries of the journal are appended whatever stands in it, and by which a lease that another host has taken
-/// meanwhile looks as if it had been renewed.
+/// Ports by which entries of the journal are appended whatever stands in it, and by which a lease that another host has
+/// taken meanwhile looks as if it had been renewed.
 #[must_use]
 pub fn unconditional_journal(ports: Ports) -> Ports {
     requests(through(ports, Blind), without_precondition)

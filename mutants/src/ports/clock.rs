@@ -8,8 +8,8 @@ use executor::clock::Clock;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-/// Longer than the executor ever goes without a look at its clock. With the third of a lease after which it is renewed, it is shorter
-/// than a lease, so that a host which sees no more than that go by does not see its lease run out.
+/// Longer than the executor ever goes without a look at its clock. With the third of a lease after which it is renewed,
+/// it is shorter than a lease, so that a host which sees no more than that go by does not see its lease run out.
 const MOST: SignedDuration = SignedDuration::from_secs(12);
 
 /// The clock of a host that does not notice that it stood still: it never sees more than 12 s pass at once.

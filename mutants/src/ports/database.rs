@@ -8,8 +8,8 @@ use executor::ports::{
     Snapshot, UndoScript,
 };
 
-/// The operations of a ledger's port of which some are changed; what an implementation leaves out, the decorated port does. Each is
-/// described at [`Database`].
+/// The operations of a ledger's port of which some are changed; what an implementation leaves out, the decorated port
+/// does. Each is described at [`Database`].
 #[async_trait]
 #[expect(missing_docs, reason = "each is described at `Database`")]
 pub trait Decorator: Send + Sync {

@@ -43,7 +43,8 @@ pub trait Between: Send + Sync + 'static {
     async fn exchange(&self, request: Request<Bytes>, server: &Server) -> Answered;
 }
 
-/// Ports whose requests to the API server go through `between`. They keep their host's name, by which the world knows them.
+/// Ports whose requests to the API server go through `between`. They keep their host's name,
+/// by which the world knows them.
 pub fn through(ports: Ports, between: impl Between) -> Ports {
     let (inner, namespace) = (
         ports.kube.clone(),

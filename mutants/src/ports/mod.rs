@@ -1,5 +1,6 @@
-//! Decorators of the executor's ports: between the sound executor and the world stands something that changes what passes, so that
-//! the two together behave as an executor with a bug would. The simulated world and its oracles are left as they are.
+//! Decorators of the executor's ports: between the sound executor and the world stands something that changes what
+//! passes, so that the two together behave as an executor with a bug would.
+//! The simulated world and its oracles are left as they are.
 //!
 //! - `kube`: requests to the API server and its answers.
 //! - `http`: questions to Prometheus and Loki and their answers.

@@ -198,7 +198,8 @@ impl Clients {
         };
     }
 
-    /// A gap whose mean is `mean_us` while nobody leaves anything out. The draws are the same if somebody does; the gaps are longer.
+    /// A gap whose mean is `mean_us` while nobody leaves anything out.
+    /// The draws are the same if somebody does; the gaps are longer.
     #[inline]
     fn gap(&mut self, mean_us: u64) -> u64 {
         let gap = match self.load.arrivals {
@@ -208,8 +209,8 @@ impl Clients {
         gap * 1_000_000 / u64::from(self.sent_ppm)
     }
 
-    /// When the request after the one sent at `at` is sent, under bursts: a gap that reaches into another rate is drawn anew from
-    /// where that begins.
+    /// When the request after the one sent at `at` is sent, under bursts: a gap that reaches into another rate is drawn
+    /// anew from where that begins.
     fn next_with(&mut self, bursts: Bursts, at: u64) -> u64 {
         let mut from = at;
         loop {

@@ -119,8 +119,8 @@ pub struct ServiceTimings {
 }
 
 impl ServiceTimings {
-    /// What was measured, with constants for what can't be. A service that is newer than the measurement takes as long as a
-    /// gateway, which has no state either.
+    /// What was measured, with constants for what can't be. A service that is newer than the measurement takes as long
+    /// as a gateway, which has no state either.
     ///
     /// # Panics
     /// No gateway was measured; a test of this crate finds that first in the record of this build.
@@ -159,8 +159,8 @@ pub struct ExchangeConfig {
     pub service: ServiceTimings,
     /// The database server.
     pub database: DatabaseTimings,
-    /// Bytes that the ledger holds besides the scenario's own accounts and orders (history of trades, archived orders). None in
-    /// drills, as on a cluster; to try how long copies take in production, set it to what production has.
+    /// Bytes that the ledger holds besides the scenario's own accounts and orders (history of trades, archived orders).
+    /// None in drills, as on a cluster; to try how long copies take in production, set it to what production has.
     pub ledger_base_bytes: u64,
     /// The same for the rows of the state tables, which migrations rewrite.
     pub ledger_base_rows: u64,

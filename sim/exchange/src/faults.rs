@@ -141,8 +141,8 @@ impl SimulatedExchange {
         self.live_gateways.iter().filter(serves).max().copied()
     }
 
-    /// Fault: the gateway that came up last keeps one connection, and gets one if it has none; all others go to the other gateways.
-    /// How many connections that holds for.
+    /// Fault: the gateway that came up last keeps one connection, and gets one if it has none; all others go to the
+    /// other gateways. How many connections that holds for.
     pub fn shun_last_gateway(&mut self, now: Micros) -> u64 {
         self.catch_up(now);
         let Some(shunned) = self.last_gateway() else {
@@ -219,8 +219,8 @@ impl SimulatedExchange {
             .book_without_counter_entry(AccountId(0), AssetId(0), amount);
     }
 
-    /// The newest order of the log once more, under the next number: nobody sent it. Only while the fence is up, as an engine
-    /// that leads would not know of it. Whether there was one.
+    /// The newest order of the log once more, under the next number: nobody sent it. Only while the fence is up, as an
+    /// engine that leads would not know of it. Whether there was one.
     pub fn log_newest_order_again(&mut self, now: Micros) -> bool {
         self.catch_up(now);
         let log = &mut self.db.ledger_mut().log;
@@ -232,8 +232,8 @@ impl SimulatedExchange {
         log.append(next, command).is_ok()
     }
 
-    /// Fault: no gateway that runs works on a request before `until`. Requests are taken in and wait, as they do before a
-    /// process that stands still: the node's kernel answers the connection.
+    /// Fault: no gateway that runs works on a request before `until`. Requests are taken in and wait, as they do before
+    /// a process that stands still: the node's kernel answers the connection.
     pub fn hold_up_gateways(&mut self, now: Micros, until: Micros) {
         self.catch_up(now);
         self.faults.gateways_still = self.faults.gateways_still.max(until.0);

@@ -1,5 +1,5 @@
-//! The exchange under load as an application of the simulated world: clients, gateway, matching and risk pods, around the
-//! ledger [`database`].
+//! The exchange under load as an application of the simulated world: clients, gateway, matching and risk pods, around
+//! the ledger [`database`].
 //!
 //! The pods run the exchange's own code (crate `dex`). Traffic is advanced lazily: every entry point first
 //! lets happen, in the order of time, whatever was due up to that instant, in one tight loop; so the

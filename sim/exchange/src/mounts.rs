@@ -1,10 +1,10 @@
 //! When a changed ConfigMap reaches the files of a pod.
 //!
-//! The kubelet writes it when it next looks after the pod, which is not when the ConfigMap changes: a look comes `syncFrequency`
-//! after the one before, and up to half as long again (`workerResyncIntervalJitterFactor`, kubernetes
-//! `pkg/kubelet/pod_workers.go`), at the next tick of a clock of one second (`syncLoop`, `pkg/kubelet/kubelet.go`); a pod that
-//! becomes ready is looked after at once (`handleProbeSync`). So a flag that is set and taken back between two looks is never
-//! seen, and one that is seen stays for a whole round.
+//! The kubelet writes it when it next looks after the pod, which is not when the ConfigMap changes:
+//! a look comes `syncFrequency` after the one before, and up to half as long again (`workerResyncIntervalJitterFactor`,
+//! kubernetes `pkg/kubelet/pod_workers.go`), at the next tick of a clock of one second (`syncLoop`,
+//! `pkg/kubelet/kubelet.go`); a pod that becomes ready is looked after at once (`handleProbeSync`). So a flag that is
+//! set and taken back between two looks is never seen, and one that is seen stays for a whole round.
 
 use sim::measured::Distribution;
 use sim::rng::Rng;
@@ -14,8 +14,8 @@ use sim::time::Micros;
 const SYNC: Micros = Micros::from_secs(6);
 /// The clock at whose ticks the kubelet finds out who is due.
 const TICK: Micros = Micros::from_secs(1);
-/// From a look to the process that acts upon the file: the volume manager's two loops of 100 ms (`pkg/kubelet/volumemanager`)
-/// and the gateway's own look at the file, every 200 ms.
+/// From a look to the process that acts upon the file: the volume manager's two loops of 100 ms
+/// (`pkg/kubelet/volumemanager`) and the gateway's own look at the file, every 200 ms.
 const WRITE: Distribution = Distribution::millis(20, 400);
 
 /// The looks of a kubelet after one pod.
@@ -33,8 +33,8 @@ impl Mounts {
         self.next = Some(following(at, rng));
     }
 
-    /// When the process acts upon change `number` of a ConfigMap, made at `now`; `None` before the pod is ready: it starts with
-    /// what is there then.
+    /// When the process acts upon change `number` of a ConfigMap, made at `now`; `None` before the pod is ready:
+    /// it starts with what is there then.
     pub(super) fn changed(&mut self, now: Micros, number: u64, rng: &mut Rng) -> Option<Micros> {
         let mut next = self.next?;
         while next <= now {

@@ -151,7 +151,8 @@ pub struct ClientRecord {
     pub orders: Vec<Acknowledged>,
     /// Acknowledged trades, in the order of their acknowledgement.
     pub trades: Vec<Acknowledged>,
-    /// Content of every order whose client learned neither that it was taken nor that it was refused: it may have been taken.
+    /// Content of every order whose client learned neither that it was taken nor that it was refused:
+    /// it may have been taken.
     pub unanswered: Vec<u64>,
     /// Requests sent.
     pub sent: u64,

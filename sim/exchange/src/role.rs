@@ -1,5 +1,5 @@
-//! What tells the services' processes apart: one arm each of what a process is, how it boots, how it begins to serve, and what
-//! it exposes.
+//! What tells the services' processes apart: one arm each of what a process is, how it boots, how it begins to serve,
+//! and what it exposes.
 
 use std::collections::VecDeque;
 

@@ -74,8 +74,8 @@ pub struct SimulatedExchange {
     pub(super) leader: Option<Leader>,
     /// The matching engine works on one command at a time, until here.
     pub(super) engine_free: u64,
-    /// The command that has waited longest for the engine: when it got there, and from which gateway; `u64::MAX`: nobody
-    /// knows of one.
+    /// The command that has waited longest for the engine: when it got there, and from which gateway;
+    /// `u64::MAX`: nobody knows of one.
     pub(super) first_hop: (u64, u32),
     /// When and from which gateway the next command reaches the engine.
     pub(super) next_hop: (u64, u32),

@@ -66,7 +66,8 @@ impl Gate {
         self.activity.set_alone(false);
     }
 
-    /// Something that wakes the thread of the world, where it waits for programs outside. It may be called from any thread.
+    /// Something that wakes the thread of the world, where it waits for programs outside.
+    /// It may be called from any thread.
     pub fn waker(&self) -> impl Fn() + Send + Sync + 'static {
         let to_world = self.to_world.clone();
         move || {
@@ -243,8 +244,8 @@ async fn one<A: Application>(
     }
 }
 
-/// `POST /firedrill/v1/sleep?seconds=N`: answers so many seconds of the world later. So does `…/deadline?seconds=N`, for a
-/// program that goes on meanwhile: the world goes on to that instant only while the program waits for something.
+/// `POST /firedrill/v1/sleep?seconds=N`: answers so many seconds of the world later. So does `…/deadline?seconds=N`,
+/// for a program that goes on meanwhile: the world goes on to that instant only while the program waits for something.
 async fn sleep<A: Application>(
     world: &World<A>,
     request: &http::Request<Bytes>,

@@ -51,8 +51,8 @@ pub(crate) enum Body {
     Stream(Frames),
 }
 
-/// Frames of a watch that a client may leave unread, and their bytes. Beyond that its stream ends, as the API server ends
-/// a watch whose client is too slow (`apiserver/pkg/storage/cacher/cache_watcher.go`).
+/// Frames of a watch that a client may leave unread, and their bytes. Beyond that its stream ends, as the API server
+/// ends a watch whose client is too slow (`apiserver/pkg/storage/cacher/cache_watcher.go`).
 const UNREAD: (usize, usize) = (1_000, 16 << 20);
 
 /// The reading end of a stream.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! - [`network`]: who may connect, how much a client may send, and which server a request is for.
-//! - [`pace`]: when the world goes on. Only requests move the clock; while the program waits for an open watch, the world
-//!   goes on to its next event; while the program computes, the world stands still.
+//! - [`pace`]: when the world goes on. Only requests move the clock; while the program waits for an open watch, the
+//!   world goes on to its next event; while the program computes, the world stands still.
 //! - [`answer`]: carries requests into the world, and answers back.
 //! - [`kubeconfig`]: tells `kubectl` where the world is.
 //!

@@ -76,7 +76,8 @@ impl Cluster {
     }
 
     /// Wakes whoever controls an object, did so before the change, or could adopt it: the handlers of
-    /// `deployment_controller.go` (addReplicaSet, updateReplicaSet, deleteReplicaSet) and of `replica_set.go` (addPod …).
+    /// `deployment_controller.go` (addReplicaSet, updateReplicaSet, deleteReplicaSet) and of `replica_set.go` (addPod
+    /// …).
     pub(crate) fn wake_controllers(
         &mut self,
         of: Kind,

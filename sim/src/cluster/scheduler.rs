@@ -26,7 +26,8 @@ impl Cluster {
         }
     }
 
-    /// The nodes that a pod may run on as (node, free places), the emptiest first, and why it may not run on the others.
+    /// The nodes that a pod may run on as (node, free places), the emptiest first,
+    /// and why it may not run on the others.
     fn places(&self, pod: &Value) -> (Vec<(String, usize)>, Vec<String>) {
         let mut places = Vec::new();
         let mut refusals = Vec::new();

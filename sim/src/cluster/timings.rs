@@ -1,7 +1,7 @@
 //! How long the control plane takes: every latency in one place.
 //!
-//! What a cluster shows from outside is drawn from what was measured there ([`crate::measured`]). The rest stands here as
-//! constants with where they come from.
+//! What a cluster shows from outside is drawn from what was measured there ([`crate::measured`]). The rest stands here
+//! as constants with where they come from.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ pub struct Timings {
     pub container_start: Distribution,
     /// A registry's answer to a question for an image: its manifest, or that there is none.
     pub registry: Distribution,
-    /// From one of the kubelet's looks at all containers to the next (PLEG): what has changed is noticed then and not before.
+    /// From one of the kubelet's looks at all containers to the next (PLEG):
+    /// what has changed is noticed then and not before.
     pub relist: Micros,
     /// From such a look to the decision that follows from what it found.
     pub look: Distribution,
@@ -64,12 +65,12 @@ pub struct Timings {
     pub background: Vec<Micros>,
 }
 
-/// Of a pod's start, the container's share: what a restart in place takes. Only the whole start can be seen from outside, so it is a
-/// constant (containerd creates and starts a container in 100 to 200 ms).
+/// Of a pod's start, the container's share: what a restart in place takes. Only the whole start can be seen from
+/// outside, so it is a constant (containerd creates and starts a container in 100 to 200 ms).
 const CONTAINER_START_US: u64 = 150_000;
 
-/// `genericPlegRelistPeriod` (`pkg/kubelet/kubelet.go`): a second from the end of one look to the beginning of the next, which takes
-/// some milliseconds.
+/// `genericPlegRelistPeriod` (`pkg/kubelet/kubelet.go`): a second from the end of one look to the beginning of the
+/// next, which takes some milliseconds.
 const RELIST: Micros = Micros(1_005_000);
 
 /// What a control plane of one node writes by itself, whatever happens.

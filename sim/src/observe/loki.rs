@@ -59,7 +59,8 @@ impl Loki {
         self.ingestion_delay = delay;
     }
 
-    /// How many answers to queries for lines or their numbers would have been others if every line that was written could be found.
+    /// How many answers to queries for lines or their numbers would have been others if every line that was written
+    /// could be found.
     #[must_use]
     pub fn answers_changed(&self) -> u64 {
         self.changed.get()

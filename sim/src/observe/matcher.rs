@@ -22,7 +22,8 @@ pub struct Matcher {
     test: Test,
 }
 
-/// Compiles `pattern` as Prometheus and Loki do for label values: anchored at both ends, and `.` also matches a newline.
+/// Compiles `pattern` as Prometheus and Loki do for label values: anchored at both ends,
+/// and `.` also matches a newline.
 ///
 /// # Errors
 /// The pattern is no regular expression.
@@ -30,7 +31,8 @@ pub fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
     outside(|| Regex::new(&format!("^(?s:{pattern})$")))
 }
 
-/// Does the expression match? The regex engine's caches are hash maps, which ask for random keys; no result depends on them.
+/// Does the expression match? The regex engine's caches are hash maps, which ask for random keys;
+/// no result depends on them.
 pub(crate) fn is_match(regex: &Regex, text: &str) -> bool {
     outside(|| regex.is_match(text))
 }

@@ -71,7 +71,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A server without targets or samples. Panics if an interval is below a millisecond. The seed shifts the scrape times, as each real server's own seed does.
+    /// A server without targets or samples. Panics if an interval is below a millisecond. The seed shifts the scrape
+    /// times, as each real server's own seed does.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         let intervals = [
@@ -121,8 +122,8 @@ impl Prometheus {
         }
     }
 
-    /// Fault: the server stands still until `until`. Ticks that it misses are dropped, as a Go ticker drops them; nothing is
-    /// scraped for them later.
+    /// Fault: the server stands still until `until`. Ticks that it misses are dropped, as a Go ticker drops them;
+    /// nothing is scraped for them later.
     pub fn stand_still(&mut self, until: Micros) {
         let missed = |next: Micros, every: Micros| {
             let ticks = until.saturating_sub(next).0.div_ceil(every.0.max(1));
@@ -144,7 +145,8 @@ impl Prometheus {
     }
 
     /// Fault: breaks the scrapes of one pod (by name) from its next scrape on, or of all pods of an app (by app label).
-    /// `None` lifts it. A fault of a pod goes before one of its app. Says how many scrapes the fault that was there has broken.
+    /// `None` lifts it. A fault of a pod goes before one of its app.
+    /// Says how many scrapes the fault that was there has broken.
     pub fn set_scrape_fault(&mut self, pod_or_app: &str, fault: Option<ScrapeFault>) -> u64 {
         let before = match fault {
             Some(fault) => self.faults.insert(pod_or_app.to_owned(), (fault, 0)),

@@ -54,8 +54,8 @@ pub enum Idle {
     Again,
 }
 
-/// Decides what the world does when no future of a run can go on. A world that is served to programs outside this process waits
-/// for them here.
+/// Decides what the world does when no future of a run can go on. A world that is served to programs outside this
+/// process waits for them here.
 pub trait Pace {
     /// It is `now`, and the next event is due at `next`, if there is one.
     fn idle(&mut self, now: Micros, next: Option<Micros>) -> Idle;

@@ -155,8 +155,9 @@ impl<A: Application> WorldState<A> {
         done
     }
 
-    /// Fault: everything on the node stands still until `until`: pods, kubelet, control plane, Prometheus, Loki. What is sent
-    /// to them waits and takes effect then, whether or not its sender still waits. The database is elsewhere.
+    /// Fault: everything on the node stands still until `until`: pods, kubelet, control plane, Prometheus, Loki.
+    /// What is sent to them waits and takes effect then, whether or not its sender still waits.
+    /// The database is elsewhere.
     pub fn pause_node(&mut self, until: Micros) {
         let now = self.now;
         self.node_still = self.node_still.max(until);
@@ -471,7 +472,8 @@ impl<A: Application> WorldState<A> {
         built.expect("status and headers are valid")
     }
 
-    /// Puts the frames that the API server wrote on their way to the watchers, and goes on with what has waited for a watch cache.
+    /// Puts the frames that the API server wrote on their way to the watchers,
+    /// and goes on with what has waited for a watch cache.
     fn collect_frames(&mut self) {
         for ticket in self.cluster.take_fresh() {
             if let Some(mut pending) = self.waiting.remove(&ticket) {

@@ -1,7 +1,7 @@
 //! Who has changed what: the world's own record of every request that took effect, whoever sent it.
 //!
-//! It is kept for oracles. Whether a writer was entitled to write is theirs to judge: the record says what was written, by which
-//! origin, when it was sent and when it took effect.
+//! It is kept for oracles. Whether a writer was entitled to write is theirs to judge: the record says what was written,
+//! by which origin, when it was sent and when it took effect.
 
 use bytes::Bytes;
 

@@ -1,5 +1,5 @@
-//! An executor that is a program of its own, as somebody else would write it: plain HTTP against the API server, one request
-//! after the other. Its first argument says how it behaves: `careful`, `fails` or `claims`.
+//! An executor that is a program of its own, as somebody else would write it: plain HTTP against the API server, one
+//! request after the other. Its first argument says how it behaves: `careful`, `fails` or `claims`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

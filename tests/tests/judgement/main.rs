@@ -1,5 +1,5 @@
-//! Proof of judgement: changes of the runbook, each with the answer that a careful engineer would give and a reason that the output must
-//! name. The baseline is the built-in runbook; its drills are performed once for all changes.
+//! Proof of judgement: changes of the runbook, each with the answer that a careful engineer would give and a reason
+//! that the output must name. The baseline is the built-in runbook; its drills are performed once for all changes.
 
 mod cases;
 
@@ -327,7 +327,8 @@ fn a_misspelled_attribute_does_not_load() {
 #[test]
 fn what_was_interrupted_is_judged_by_what_came_to_an_end() {
     let late = without_step(BUILT_IN, "restore-config");
-    // The flag is set once as many drills as that are done: the baseline's two, and one of the candidate's, which fails.
+    // The flag is set once as many drills as that are done: the baseline's two, and one of the candidate's,
+    // which fails.
     for (drills, answer, pairs) in [(2, Inconclusive, 0), (3, Reject, 1)] {
         let stop = AtomicBool::new(false);
         let done = AtomicUsize::new(0);

@@ -1,7 +1,8 @@
 //! The simulated Prometheus' evaluator against the engine of Prometheus 3.16 itself.
 //!
-//! A small Go program (`tests/reference/promql`) holds the real engine. Both get the same random series and the same random queries,
-//! and the answers must be equal to the last bit. Where Go is not installed, the test says so and shows nothing.
+//! A small Go program (`tests/reference/promql`) holds the real engine. Both get the same random series and the same
+//! random queries, and the answers must be equal to the last bit. Where Go is not installed,
+//! the test says so and shows nothing.
 
 mod grammar;
 
@@ -119,8 +120,9 @@ fn compare(child: &mut Child) -> (Vec<String>, u64) {
     (wrong, refused)
 }
 
-/// Whether two answers are equal: to the last bit, but for one thing. The real engine goes over histograms in the random order of a
-/// Go map, so that what adds their results up rounds differently from run to run. `count_values` makes labels of such results.
+/// Whether two answers are equal: to the last bit, but for one thing. The real engine goes over histograms in the
+/// random order of a Go map, so that what adds their results up rounds differently from run to run.
+/// `count_values` makes labels of such results.
 fn same(query: &str, theirs: &Elements, ours: &Elements) -> bool {
     if theirs == ours || !query.contains("histogram_") {
         return theirs == ours;

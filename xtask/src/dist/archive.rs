@@ -1,5 +1,5 @@
-//! An image of one program as an archive that `docker load`, `podman load`, `kind load image-archive` and `skopeo` read:
-//! `docker save`'s own form (`image/spec/v1.2` of moby). The same program makes the same archive, byte for byte.
+//! An image of one program as an archive that `docker load`, `podman load`, `kind load image-archive` and `skopeo`
+//! read: `docker save`'s own form (`image/spec/v1.2` of moby). The same program makes the same archive, byte for byte.
 
 use std::io::{self, Write};
 

@@ -32,7 +32,8 @@ pub(crate) struct Common {
     /// A context of the kubeconfig; otherwise its current one.
     #[arg(long, global = true)]
     pub(crate) context: Option<String>,
-    /// The ledger database: postgres://USER:PASSWORD@HOST:PORT/LEDGER?sslmode=verify-full&sslrootcert=FILE. Best given in the environment.
+    /// The ledger database: postgres://USER:PASSWORD@HOST:PORT/LEDGER?sslmode=verify-full&sslrootcert=FILE.
+    /// Best given in the environment.
     #[arg(
         long,
         global = true,
@@ -40,7 +41,8 @@ pub(crate) struct Common {
         hide_env_values = true
     )]
     pub(crate) database_url: Option<String>,
-    /// A TOML file: tokens, passwords and CA files for Prometheus and Loki, and the names of the ledger's tables and role.
+    /// A TOML file: tokens, passwords and CA files for Prometheus and Loki,
+    /// and the names of the ledger's tables and role.
     #[arg(long, global = true, env = "ROLLBACK_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
     /// Where logs, the post-mortem and the scenario are kept.

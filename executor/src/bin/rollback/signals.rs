@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM, and SIGHUP of a terminal that is gone: the first asks for a stop at the next safe point, the second ends
-//! the program at once.
+//! Ctrl-C, SIGTERM, and SIGHUP of a terminal that is gone: the first asks for a stop at the next safe point, the second
+//! ends the program at once.
 
 use std::sync::Arc;
 use std::time::Duration;

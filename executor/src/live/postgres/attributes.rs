@@ -1,5 +1,5 @@
-//! What a database has beside its contents, and a copy by TEMPLATE lacks: rights to connect, a limit of connections, and settings (PostgreSQL,
-//! "Template Databases": "none of … database-level properties … are copied").
+//! What a database has beside its contents, and a copy by TEMPLATE lacks: rights to connect, a limit of connections,
+//! and settings (PostgreSQL, "Template Databases": "none of … database-level properties … are copied").
 
 use super::session::{Session, failure, identifier, literal};
 use crate::ports::DatabaseError;

@@ -71,7 +71,8 @@ async fn drop_database(maintenance: &Session, database: &str) -> Result<(), Data
     maintenance.batch_execute(&statement).await.map_err(failure)
 }
 
-/// What the comment of a ledger says that a copy has taken the place of, so that a repeated restore is told from a name that is taken.
+/// What the comment of a ledger says that a copy has taken the place of,
+/// so that a repeated restore is told from a name that is taken.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Restored {
     from: String,
@@ -252,9 +253,9 @@ impl PostgresDatabase {
         })
     }
 
-    /// Copies the ledger while it is closed to sessions, and opens it again whatever happens. That is a task of its own: whoever gives up
-    /// waiting ends the copy and not what follows it. Should the session be lost, another one opens the ledger;
-    /// should this process be killed, the server does ([`Guardian`]).
+    /// Copies the ledger while it is closed to sessions, and opens it again whatever happens. That is a task of its
+    /// own: whoever gives up waiting ends the copy and not what follows it. Should the session be lost, another one
+    /// opens the ledger; should this process be killed, the server does ([`Guardian`]).
     async fn copy_closed(&self, exclusive: Session, to: &str) -> Result<Session, DatabaseError> {
         let given_up = exclusive.cancel_when_given_up();
         let (port, to) = (self.clone(), to.to_owned());
@@ -365,8 +366,8 @@ impl PostgresDatabase {
         )))
     }
 
-    /// A session in the ledger, whose fence is held. Whoever keeps the fence's row locked is ended: the next attempt gets
-    /// through.
+    /// A session in the ledger, whose fence is held. Whoever keeps the fence's row locked is ended:
+    /// the next attempt gets through.
     async fn open_fenced(&self, exclusive: &Session, token: u64) -> Result<Session, DatabaseError> {
         let mut session = self.open_exclusively(exclusive).await?;
         let held = async {
@@ -380,9 +381,9 @@ impl PostgresDatabase {
         Ok(session)
     }
 
-    /// Puts a copy of `snapshot` in the ledger's place. Whoever gives up waiting ends the copying. Once the ledger is closed to
-    /// sessions, a task of its own sees it through, so that it is opened again; should this process be killed, the server
-    /// opens it ([`Guardian`]).
+    /// Puts a copy of `snapshot` in the ledger's place. Whoever gives up waiting ends the copying. Once the ledger is
+    /// closed to sessions, a task of its own sees it through, so that it is opened again; should this process be
+    /// killed, the server opens it ([`Guardian`]).
     async fn swap(
         &self,
         exclusive: Session,

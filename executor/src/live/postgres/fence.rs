@@ -1,11 +1,11 @@
-//! The fence: whoever writes to the ledger loses the right to, however it was given: to a role, a group role or PUBLIC, on a table,
-//! a column, or a function that runs with its owner's rights (SECURITY DEFINER).
+//! The fence: whoever writes to the ledger loses the right to, however it was given: to a role, a group role or PUBLIC,
+//! on a table, a column, or a function that runs with its owner's rights (SECURITY DEFINER).
 //!
 //! What was lost is kept in the table `rollback_fence_rights`, so that lowering the fence gives back exactly that.
 //! The row of `rollback_fence` stays after the fence is down: a lower token is refused for good.
 //!
-//! Superusers, and whoever may act for a table's owner, can't be fenced off by rights: they can give them back to themselves. The
-//! exchange's own role must be none of them.
+//! Superusers, and whoever may act for a table's owner, can't be fenced off by rights: they can give them back to
+//! themselves. The exchange's own role must be none of them.
 
 use tokio_postgres::{Row, Transaction};
 
@@ -30,8 +30,9 @@ const TABLES: &str = "
         PRIMARY KEY (kind, object, col, grantee, privilege)
     )";
 
-/// Every right to write: kind, object as SQL writes it, column, who has it (empty: PUBLIC), privilege, whether it can be passed on, and
-/// the role's name. `$1` is the leader's table. Tables of extensions and of the server are left out, and what an owner has.
+/// Every right to write: kind, object as SQL writes it, column, who has it (empty: PUBLIC), privilege, whether it can
+/// be passed on, and the role's name. `$1` is the leader's table.
+/// Tables of extensions and of the server are left out, and what an owner has.
 const RIGHTS: &str = "
     WITH things AS (
         SELECT c.oid, c.relowner AS owner, c.relacl AS acl,
@@ -62,8 +63,8 @@ const RIGHTS: &str = "
     FROM rights GROUP BY 1, 2, 3, 4, 5
     ORDER BY 1, 2, 3, 4, 5";
 
-/// Who can still write, and what: roles that may log in and connect here, beside superusers and whoever may act for a table's
-/// owner. The exchange's role, `$2`, must be none of those. `$1` is the leader's table.
+/// Who can still write, and what: roles that may log in and connect here, beside superusers and whoever may act for a
+/// table's owner. The exchange's role, `$2`, must be none of those. `$1` is the leader's table.
 const WRITERS: &str = "
     SELECT r.rolname::text, format('%I.%I', n.nspname, c.relname),
            pg_has_role(r.oid, c.relowner, 'MEMBER'), r.rolsuper
@@ -215,7 +216,8 @@ pub(super) async fn raise(
     Ok(already_up)
 }
 
-/// The fence's tables must not be the exchange's: where everybody may create tables, as in PostgreSQL 14, it could have made them.
+/// The fence's tables must not be the exchange's: where everybody may create tables, as in PostgreSQL 14,
+/// it could have made them.
 async fn are_ours(transaction: &Transaction<'_>, layout: &Layout) -> Result<(), DatabaseError> {
     let row = transaction
         .query_opt(
@@ -306,8 +308,8 @@ impl Right {
         }
     }
 
-    /// The statement that gives it, or takes it away with all that it was passed on to. What a table says is a privilege is not taken
-    /// for one unless it is.
+    /// The statement that gives it, or takes it away with all that it was passed on to. What a table says is a
+    /// privilege is not taken for one unless it is.
     fn statement(&self, give: bool) -> Result<String, DatabaseError> {
         let Self { object, col, .. } = self;
         let privilege = match (self.kind.as_str(), self.privilege.as_str()) {

@@ -79,7 +79,8 @@ pub(super) async fn undo(
 ) -> Result<(), DatabaseError> {
     let history_table = qualified(&layout.history);
     let transaction = session.transaction().await.map_err(failure)?;
-    // Before anything is locked: a hung migration may hold the history's rows, or an undo that was given up the fence's.
+    // Before anything is locked: a hung migration may hold the history's rows,
+    // or an undo that was given up the fence's.
     limit_waits(&transaction, lock_timeout).await?;
     fence::hold(&transaction, token).await?;
     let query = format!("SELECT success FROM {history_table} WHERE version = $1 FOR UPDATE");

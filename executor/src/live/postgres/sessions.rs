@@ -3,8 +3,9 @@
 use super::session::{Session, failure};
 use crate::ports::DatabaseError;
 
-/// Clients in a database. The server's own workers leave by themselves, and signalling them takes more rights. What kind
-/// of session it is, a role of few rights is not told (PostgreSQL, "Server Signaling Functions" and "pg_stat_activity").
+/// Clients in a database. The server's own workers leave by themselves, and signalling them takes more rights.
+/// What kind of session it is, a role of few rights is not told (PostgreSQL,
+/// "Server Signaling Functions" and "pg_stat_activity").
 const CLIENTS: &str = "
     SELECT a.pid, r.rolname::text, r.rolsuper,
            (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
@@ -48,7 +49,8 @@ async fn clients(
 /// Ends the sessions in `database`, or those of `roles` there. How many.
 ///
 /// # Errors
-/// One is still there: the text says whose, and what to do. A superuser's, or one that is slow to end, may be gone later.
+/// One is still there: the text says whose, and what to do. A superuser's, or one that is slow to end,
+/// may be gone later.
 pub(super) async fn end(
     exclusive: &Session,
     database: &str,

@@ -1,5 +1,5 @@
-//! A ledger's URL, with `sslmode` and `sslrootcert` as libpq understands them (PostgreSQL, "SSL Support", table "SSL Mode
-//! Descriptions"):
+//! A ledger's URL, with `sslmode` and `sslrootcert` as libpq understands them (PostgreSQL, "SSL Support", table "SSL
+//! Mode Descriptions"):
 //!
 //! | `sslmode` | encrypted | certificate |
 //! | --- | --- | --- |
@@ -9,8 +9,8 @@
 //! | `verify-ca` | yes | signed by a root |
 //! | `verify-full` | yes | signed by a root, for this host |
 //!
-//! The root file is `sslrootcert`, or `~/.postgresql/root.crt` if that is there; `sslrootcert=system` is the platform's store, which
-//! takes `verify-full`.
+//! The root file is `sslrootcert`, or `~/.postgresql/root.crt` if that is there; `sslrootcert=system` is the platform's
+//! store, which takes `verify-full`.
 
 use std::path::PathBuf;
 

@@ -171,7 +171,8 @@ commands! {span;
         flags: &[NAMESPACE, SELECTOR, TIMESTAMPS, SINCE, TAIL],
         rights: &["list pods", "get pods/log"],
     }
-    /// `kubectl rollout pause deployment/$SERVICE -n NS`: a rollout that goes on starts no more pods of the bad release.
+    /// `kubectl rollout pause deployment/$SERVICE -n NS`: a rollout that goes on starts no more pods of the bad
+    /// release.
     RolloutPause = "kubectl" "rollout pause" {
         example: "kubectl rollout pause deployment/$SERVICE -n dex",
         fits: |a| matches!(a.words(), ["rollout", "pause", ..]),

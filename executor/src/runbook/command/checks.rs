@@ -464,7 +464,8 @@ impl Arguments<'_, '_, '_, '_> {
     }
 }
 
-/// A port's number. The API server's proxy knows no names of ports where it reaches a pod (`pkg/registry/core/pod/strategy.go`).
+/// A port's number. The API server's proxy knows no names of ports where it reaches a pod
+/// (`pkg/registry/core/pod/strategy.go`).
 fn port(text: &str) -> Option<u16> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| digits && *port > 0)

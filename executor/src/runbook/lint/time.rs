@@ -84,8 +84,8 @@ impl Lint<'_, '_, '_> {
         }
     }
 
-    /// Everything that may be needed at once fits into the RTO. An undo that is made good by a restore may fail at the end of its own
-    /// budget, so both count on its path.
+    /// Everything that may be needed at once fits into the RTO. An undo that is made good by a restore may fail at the
+    /// end of its own budget, so both count on its path.
     pub(super) fn budgets(&mut self) {
         // An undo may fail, and somebody may scale a service down meanwhile; both at once are left out.
         const EITHER: [When; 2] = [When::DeploymentPaused, When::ConfigChanged];

@@ -86,8 +86,8 @@ pub(crate) enum RunbookCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ChaosArgs {
-    /// Built-in scenarios by name, patterns of names or files (`'faults/*'`, `'drills/*.toml'`), `all`, paths of scenario files or
-    /// folders; none: the three default ones
+    /// Built-in scenarios by name, patterns of names or files (`'faults/*'`, `'drills/*.toml'`), `all`, paths of
+    /// scenario files or folders; none: the three default ones
     #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
     pub(crate) scenarios: Vec<String>,
     /// Every built-in scenario that the world can do, as the word `all`
@@ -120,7 +120,8 @@ pub(crate) struct ChaosArgs {
     /// Refuse a runbook with warnings
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Perform each drill to the end of the scenario's `duration`, even where nothing could change its judgement any more
+    /// Perform each drill to the end of the scenario's `duration`,
+    /// even where nothing could change its judgement any more
     #[arg(long, conflicts_with = "world")]
     pub(crate) whole: bool,
     /// Leave failures as they are: do not look for the smallest case of each
@@ -151,8 +152,8 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Its name; where several things have it, all are shown, and `scenario/NAME`, `release/NAME`, `fault/NAME` and `trigger/NAME` tell
-    /// them apart
+    /// Its name; where several things have it, all are shown, and `scenario/NAME`, `release/NAME`, `fault/NAME` and
+    /// `trigger/NAME` tell them apart
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete::everything))]
     pub(crate) name: String,
     /// The runbook whose triggers are known, instead of the built-in one
@@ -263,7 +264,8 @@ pub(crate) struct SearchArgs {
     /// Try that many pairs of changes, too, which the seed draws
     #[arg(long, value_name = "N", requires = "mutants", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub(crate) pairs: u32,
-    /// Begin where the searches that left this folder ended, try their smallest cases first, and write there what was found
+    /// Begin where the searches that left this folder ended, try their smallest cases first,
+    /// and write there what was found
     #[arg(long, value_name = "DIR", conflicts_with = "first")]
     pub(crate) corpus: Option<PathBuf>,
     /// Classes of failure that are known, as `[[known]]` tables, beside those that are built in
@@ -288,7 +290,8 @@ pub(crate) struct CampaignArgs {
     /// Shards that run at a time [default: all, at most 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallelism: Option<u32>,
-    /// The image of `cargo xtask dist`, as the cluster's nodes find it; `cargo xtask campaign` gives it for clusters of kind
+    /// The image of `cargo xtask dist`, as the cluster's nodes find it;
+    /// `cargo xtask campaign` gives it for clusters of kind
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
     /// A namespace that is there and has the label firedrill-campaigns=allowed, instead of one that is made and removed
@@ -445,8 +448,8 @@ pub(crate) struct BenchmarkArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Built-in scenarios by name, patterns of names or files (`'faults/*'`, `'drills/*.toml'`), `all`, paths of scenario files or
-    /// folders; none: the three default ones
+    /// Built-in scenarios by name, patterns of names or files (`'faults/*'`, `'drills/*.toml'`), `all`, paths of
+    /// scenario files or folders; none: the three default ones
     #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
     pub(crate) scenarios: Vec<String>,
     /// How many recoveries of each on the cluster
@@ -469,8 +472,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Built-in scenarios by name, patterns of names or files, `all`, paths of scenario files or folders; none: all that are built in
-    /// (in `kind`: the default ones)
+    /// Built-in scenarios by name, patterns of names or files, `all`, paths of scenario files or folders; none:
+    /// all that are built in (in `kind`: the default ones)
     #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
     pub(crate) scenarios: Vec<String>,
     /// The runbook in use: a file, a git revision (its version of the candidate's path), or `procedure` for the bare
@@ -480,8 +483,8 @@ pub(crate) struct VerifyArgs {
     /// The runbook that would replace it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) candidate: PathBuf,
-    /// A runbook that stays the same while the baseline moves on: the candidate is held against it, too, so that many small steps for the
-    /// worse are not adopted one after the other
+    /// A runbook that stays the same while the baseline moves on: the candidate is held against it, too, so that many
+    /// small steps for the worse are not adopted one after the other
     #[arg(long, value_name = "FILE|GITREV|procedure")]
     pub(crate) reference: Option<String>,
     /// Where to drill
@@ -496,8 +499,8 @@ pub(crate) struct VerifyArgs {
     /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,
-    /// By how much recovery time and impact of a drill may grow, the larger of a duration and a percentage; as many requests may go unanswered
-    /// [default: 5s,10%]
+    /// By how much recovery time and impact of a drill may grow, the larger of a duration and a percentage;
+    /// as many requests may go unanswered [default: 5s,10%]
     #[arg(long, value_name = "MARGIN")]
     pub(crate) margin: Option<String>,
     /// Show every reason, every plan's changes and the numbers of each scenario, too; as -v

@@ -367,8 +367,8 @@ fn killed_everywhere(
     Ok(tried.flat_map(and_killed).collect())
 }
 
-/// Shows and writes the results; the exit code. Replay commands on the terminal name the `files`. `meta` is asked for if
-/// there is a report to write.
+/// Shows and writes the results; the exit code. Replay commands on the terminal name the `files`. `meta` is asked for
+/// if there is a report to write.
 pub(crate) fn conclude(
     outcome: &SwarmResult,
     files: Vec<GivenFile>,

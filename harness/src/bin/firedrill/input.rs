@@ -44,8 +44,8 @@ pub(crate) struct Chosen {
     pub(crate) by_itself: bool,
 }
 
-/// Reads the scenarios that `words` name; none: the default ones. Repeated ones are read once. Those of files must fit `runbook`; those
-/// that are built in too if `all_fit`.
+/// Reads the scenarios that `words` name; none: the default ones. Repeated ones are read once. Those of files must fit
+/// `runbook`; those that are built in too if `all_fit`.
 pub(crate) fn scenarios(
     words: &[String],
     runbook: &LoadedRunbook,

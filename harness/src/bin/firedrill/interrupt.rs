@@ -19,7 +19,8 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to Ctrl-C and SIGTERM. The first one says so at once, and abandons the drills in flight. A second one ends the program.
+    /// Listens to Ctrl-C and SIGTERM. The first one says so at once, and abandons the drills in flight.
+    /// A second one ends the program.
     pub(crate) fn listen() -> Self {
         let it = Self::default();
         if let Err(error) = it.register() {

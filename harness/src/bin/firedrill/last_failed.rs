@@ -1,7 +1,7 @@
 //! The drills that did not pass in the last run, kept for `chaos --last-failed`.
 //!
-//! They are in `last-failed.json` in the folder that `FIREDRILL_STATE` names (`cargo xtask` names one below `target`), else in
-//! `firedrill` in the user's cache.
+//! They are in `last-failed.json` in the folder that `FIREDRILL_STATE` names (`cargo xtask` names one below `target`),
+//! else in `firedrill` in the user's cache.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -111,7 +111,8 @@ fn folder() -> Option<PathBuf> {
     given("FIREDRILL_STATE").map(PathBuf::from).or_else(cache)
 }
 
-/// Keeps those of `results` that did not pass, and those of `again` that were to run again and did not. How many there are, and where.
+/// Keeps those of `results` that did not pass, and those of `again` that were to run again and did not.
+/// How many there are, and where.
 pub(crate) fn keep(
     results: &[DrillResult],
     chosen: &[Chosen],

@@ -14,12 +14,13 @@ use crate::exit::Failure;
 /// Which executor is drilled.
 #[derive(Debug, Args)]
 pub(crate) struct ExecutorArgs {
-    /// The command that carries out the rollback instead of our own executor. A shell runs it for the phases `prepare`, `run` and
-    /// `resume`, and its environment says where the world is (the book's page about executors of your own has the names)
+    /// The command that carries out the rollback instead of our own executor. A shell runs it for the phases `prepare`,
+    /// `run` and `resume`, and its environment says where the world is (the book's page about executors of your own has
+    /// the names)
     #[arg(long, value_name = "CMD")]
     pub(crate) executor: Option<String>,
-    /// Let the world's clock run N times as fast as the wall clock, for a program that keeps time by itself. Its drills are not
-    /// reproducible
+    /// Let the world's clock run N times as fast as the wall clock, for a program that keeps time by itself.
+    /// Its drills are not reproducible
     #[arg(long, value_name = "N", requires = "executor", value_parser = pace)]
     pub(crate) pace: Option<u32>,
 }

@@ -1,7 +1,7 @@
 //! How far a run is, and how long it will still take: on a terminal as a bar, elsewhere as a line now and then.
 //!
-//! Nobody knows beforehand how fast a machine is. So a run is looked at after two seconds, and again later; how much of a drill is
-//! done is known while it is simulated.
+//! Nobody knows beforehand how fast a machine is. So a run is looked at after two seconds, and again later;
+//! how much of a drill is done is known while it is simulated.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -58,7 +58,8 @@ enum Measure {
 }
 
 impl Progress {
-    /// A run of `count` drills that are `whole` [work](in_flight::work) together, for `purpose`. Nothing is said if `quiet`.
+    /// A run of `count` drills that are `whole` [work](in_flight::work) together, for `purpose`.
+    /// Nothing is said if `quiet`.
     pub(crate) fn begin(purpose: &'static str, count: usize, whole: u64, quiet: bool) -> Self {
         Self::measured(
             "drill",

@@ -1,5 +1,5 @@
-//! `firedrill report`: the reports again, from journals alone; several are merged. Against another journal it shows what
-//! changed, and of a folder of journals the trend.
+//! `firedrill report`: the reports again, from journals alone; several are merged. Against another journal it shows
+//! what changed, and of a folder of journals the trend.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! `firedrill shard`: one share of a campaign, as a pod does it. Its results are the last lines of standard output, and a
-//! summary of at most 4,096 bytes goes to the termination message. The exit code is that of `chaos` or `search`.
+//! `firedrill shard`: one share of a campaign, as a pod does it. Its results are the last lines of standard output, and
+//! a summary of at most 4,096 bytes goes to the termination message. The exit code is that of `chaos` or `search`.
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! Writing to the terminal: the only place of this program that does. A closed pipe ends the output, not the program; any other
-//! error of standard output is remembered, and [`unwritten`] tells it at the end.
+//! Writing to the terminal: the only place of this program that does. A closed pipe ends the output, not the program;
+//! any other error of standard output is remembered, and [`unwritten`] tells it at the end.
 //!
-//! Nothing that steers a terminal passes, wherever the text comes from: [`executor::printable`] writes it out. Colours are put
-//! around a text after that.
+//! Nothing that steers a terminal passes, wherever the text comes from: [`executor::printable`] writes it out.
+//! Colours are put around a text after that.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Write as _};
@@ -28,8 +28,8 @@ pub(crate) fn called() -> String {
         .unwrap_or_else(|| "firedrill".to_owned())
 }
 
-/// How the terminal writes replay commands: as this program was called, and with the paths of `files` where a token need not
-/// hold what is in them.
+/// How the terminal writes replay commands: as this program was called, and with the paths of `files` where a token
+/// need not hold what is in them.
 pub(crate) fn replays(files: Vec<GivenFile>) -> Replays {
     let program = called();
     Replays { program, files }
@@ -95,8 +95,8 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(anstream::stderr(), "{}", printable(text));
 }
 
-/// A mistake in a file, with the place in it, to standard error. It is coloured only if nothing in it steers a terminal, since a colour
-/// of ours can't be told from one of the file's.
+/// A mistake in a file, with the place in it, to standard error. It is coloured only if nothing in it steers a
+/// terminal, since a colour of ours can't be told from one of the file's.
 pub(crate) fn complain_of(report: &Report) {
     let mut plain = String::new();
     let width = 100;

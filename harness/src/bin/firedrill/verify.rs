@@ -152,7 +152,8 @@ fn side(file: &str, text: &str) -> Result<RunbookSide, Failure> {
     RunbookSide::parse(file, text).map_err(|errors| Failure::Input(errors.into()))
 }
 
-/// The scenarios: as named, else all that are built in, as far as the world can do them; in real time, the default ones.
+/// The scenarios: as named, else all that are built in, as far as the world can do them; in real time,
+/// the default ones.
 fn words(args: &VerifyArgs, world: WorldKind) -> Vec<String> {
     if !args.scenarios.is_empty() || world == WorldKind::Kind {
         return args.scenarios.clone();

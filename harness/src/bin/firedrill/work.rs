@@ -127,8 +127,8 @@ impl Work {
         }
     }
 
-    /// Does the share of a shard, and writes its report into `report`; the exit code. Failures of `chaos` are left whole:
-    /// which of them are cut down is known when all shards are merged.
+    /// Does the share of a shard, and writes its report into `report`; the exit code. Failures of `chaos` are left
+    /// whole: which of them are cut down is known when all shards are merged.
     pub(crate) fn perform(self, share: Interval, report: &Path) -> Result<u8, Failure> {
         match self {
             Self::Chaos(mut args) => {

@@ -176,8 +176,9 @@ pub fn voids(oracle: OracleName, kind: &str) -> bool {
     oracle.voids().contains(&kind)
 }
 
-/// The order in which the findings of a drill of the verdict `overall` are told: harm first, and of it what became of the data; then what
-/// decided; then what kept the drill from showing anything, which is the cause of all that follows; then by weight, then by stage.
+/// The order in which the findings of a drill of the verdict `overall` are told: harm first, and of it what became of
+/// the data; then what decided; then what kept the drill from showing anything, which is the cause of all that follows;
+/// then by weight, then by stage.
 pub fn order(
     oracle: OracleName,
     verdict: Verdict,

@@ -1,5 +1,5 @@
-//! What each oracle can find, by the names that its findings have: who asks what drills have shown looks here for what they
-//! could show. [`Finding::kind`](super::Finding::kind) refuses a name that is missing here wherever tests run.
+//! What each oracle can find, by the names that its findings have: who asks what drills have shown looks here for what
+//! they could show. [`Finding::kind`](super::Finding::kind) refuses a name that is missing here wherever tests run.
 
 use crate::oracles::OracleName;
 

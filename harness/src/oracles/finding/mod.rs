@@ -1,7 +1,8 @@
 //! What the oracles find: typed values with their numbers. Words are made of them only where something is printed.
 //!
 //! - `fact`: what all findings have in common.
-//! - `injection`, `execution`, `writers`, `recovery`, `spans`, `books`, `ledger`, `remains`: what there is to find, stage by stage.
+//! - `injection`, `execution`, `writers`, `recovery`, `spans`, `books`, `ledger`, `remains`:
+//!   what there is to find, stage by stage.
 //! - `kinds`: the names of all of that, by oracle.
 //! - `withheld`: what any of them says where its evidence is missing.
 

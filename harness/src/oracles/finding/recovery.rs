@@ -1,4 +1,5 @@
-//! Whether the exchange recovered, as its clients see it: what the oracles of the stage `recovery` find, but for the books.
+//! Whether the exchange recovered, as its clients see it: what the oracles of the stage `recovery` find,
+//! but for the books.
 
 use std::fmt;
 

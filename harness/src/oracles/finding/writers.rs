@@ -6,7 +6,8 @@ use super::fact::{Bearing, Fact, Numbers, Severity};
 use crate::evidence::Ms;
 use crate::stats::show_ms;
 
-/// Whether every write of an executor's host was made under a lease of its own, and what rewrites the ledger behind the fence.
+/// Whether every write of an executor's host was made under a lease of its own,
+/// and what rewrites the ledger behind the fence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WritersFinding {
     /// No host wrote anything.

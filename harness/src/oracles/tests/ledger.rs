@@ -8,7 +8,8 @@ use crate::evidence::{
 use crate::oracles::finding::OracleName;
 use crate::verdict::Verdict;
 
-/// What a good drill leaves: two accounts whose numbers are right, an order whose answer was lost, and two hosts one after the other.
+/// What a good drill leaves: two accounts whose numbers are right, an order whose answer was lost,
+/// and two hosts one after the other.
 pub(super) fn fill(e: &mut Evidence) {
     let state = LedgerState {
         rows: vec![

@@ -370,7 +370,8 @@ fn what_is_struck_too_late_to_recover_in_time_is_unsurvivable() {
 
 #[test]
 fn a_strike_that_comes_late_because_the_step_is_late_excuses_nobody() {
-    // Triggered at 150.4 s, so the objective ends at 450.4 s. The strike waits for a step that the executor reaches at 447 s.
+    // Triggered at 150.4 s, so the objective ends at 450.4 s. The strike waits for a step that the executor reaches at
+    // 447 s.
     let struck = |well: std::ops::Range<usize>| {
         let mut e = good();
         e.faults = vec![fault(FaultKind::PodsKilled, 447_000, 448_000)];

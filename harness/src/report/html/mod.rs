@@ -1,5 +1,5 @@
-//! `report.html`: one self-contained page that fetches nothing. It is a function of the journal alone, and of what stands
-//! beside it ([`Beside`]).
+//! `report.html`: one self-contained page that fetches nothing. It is a function of the journal alone, and of what
+//! stands beside it ([`Beside`]).
 //!
 //! The verdict comes first, then five answers (may we ship, what went wrong, when, why, how to repeat it), then each
 //! class of failure once, then the scenarios, the worst first and folded, and at the end the run. A little script

@@ -1,9 +1,9 @@
 //! `junit.xml` against what is public of the schemas of Jenkins and GitLab.
 //!
-//! The rules are those of `junit-10.xsd` of Jenkins' xUnit plugin: which elements and attributes there are, which of them
-//! must be there, and how a time is written. That schema takes children in any order; Ant's task, which others go by,
-//! wants properties first, then cases, then output, so that order is held, too. GitLab takes cases that differ neither
-//! in `classname` nor in `name` for one, so these must differ.
+//! The rules are those of `junit-10.xsd` of Jenkins' xUnit plugin: which elements and attributes there are, which of
+//! them must be there, and how a time is written. That schema takes children in any order; Ant's task, which others go
+//! by, wants properties first, then cases, then output, so that order is held, too. GitLab takes cases that differ
+//! neither in `classname` nor in `name` for one, so these must differ.
 
 use std::collections::BTreeSet;
 

@@ -125,9 +125,9 @@ pub struct Draws {
     pub family: Family,
     /// What it needs in order to hit.
     pub drawn_at: DrawnAt,
-    /// Whether a sound executor recovers from a short fault of this kind, whatever step it falls on, so that the expectation
-    /// of the release alone still holds. It does not where the fault takes away what the runbook needs, changes which path is
-    /// right, sets off another trigger, damages the ledger, or goes on interfering.
+    /// Whether a sound executor recovers from a short fault of this kind, whatever step it falls on, so that the
+    /// expectation of the release alone still holds. It does not where the fault takes away what the runbook needs,
+    /// changes which path is right, sets off another trigger, damages the ledger, or goes on interfering.
     pub survivable: bool,
 }
 

@@ -10,9 +10,10 @@ const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
 
 /// Hands the rows to the macro called `$then`.
 ///
-/// A row has the kind's name in code and in scenario files, what happens in one sentence, what scenario files may say of it, and what
-/// oracles must know. After the arrow stands how the simulated world begins it: `worlds/sim/faults` makes that the arms of its match,
-/// so that the paths are those of that module, and `it` is its `Beginning`. A cluster's way is named by [`Live`].
+/// A row has the kind's name in code and in scenario files, what happens in one sentence, what scenario files may say
+/// of it, and what oracles must know. After the arrow stands how the simulated world begins it: `worlds/sim/faults`
+/// makes that the arms of its match, so that the paths are those of that module, and `it` is its `Beginning`.
+/// A cluster's way is named by [`Live`].
 macro_rules! kinds {
     ($then:ident) => {
         $then! {
@@ -28,10 +29,12 @@ macro_rules! kinds {
                 targets: NoChoice, lasts: May, delay: No, chance: May, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::Any(at(Place::Acting, 1_000, 2_000)), true),
             } => |it| messages::api_failing(it.world, it.fault, it.label);
-            /// The webhook stands for one kind of objects only, so that everything else of a rollback goes on, its journal too.
+            /// The webhook stands for one kind of objects only, so that everything else of a rollback goes on,
+            /// its journal too.
             WritesRefused = "writes-refused", "The webhook that admits changes of some objects is away: the API server answers the executor's writes of them 500.", {
                 targets: Of(&["trading-flag", "configuration", "deployments", "evictions"]), lasts: May, delay: No, chance: No,
-                // The halt flag is written on the ledger's ways alone; without configuration and evictions the clients may be well.
+                // The halt flag is written on the ledger's ways alone;
+                // without configuration and evictions the clients may be well.
                 blocks: ByTarget(&[("trading-flag", LedgerWays), ("deployments", EveryWay)]),
                 strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::ByTarget(&[("trading-flag", at(Place::Halting, 0, 1_000)), ("deployments", at(Place::Undoing, 0, 1_000))]), false),

@@ -9,8 +9,8 @@ use crate::scenario::{Crash, CrashSide};
 /// The requests with which a rollback changes the exchange are among its first ones; those after them prove it.
 const CHANGES: u64 = 60;
 
-/// Draws where the executor dies. `requests`: how many it makes in an undisturbed drill of that release, which is asked only if the
-/// death is to come later than among the first ones; a disturbed drill has more of them rather than fewer.
+/// Draws where the executor dies. `requests`: how many it makes in an undisturbed drill of that release, which is asked
+/// only if the death is to come later than among the first ones; a disturbed drill has more of them rather than fewer.
 pub(super) fn death(rng: &mut Rng, half: Half, requests: impl FnOnce() -> u64) -> Crash {
     let late = rng.ratio(1, 3);
     let side = if rng.ratio(1, 2) {

@@ -28,8 +28,8 @@ pub(super) struct Faults<'a> {
 }
 
 impl Faults<'_> {
-    /// A fault of one of `families` that a drill of `scenario` can come to, of a kind that it has not yet; `None` if the draws lead to
-    /// none.
+    /// A fault of one of `families` that a drill of `scenario` can come to, of a kind that it has not yet;
+    /// `None` if the draws lead to none.
     pub(super) fn draw(
         &self,
         rng: &mut Rng,
@@ -73,8 +73,8 @@ impl Faults<'_> {
             return None;
         }
         let survivable = self.half == Half::Survivable;
-        // What strikes the clients during the proof makes it begin anew, for which there may be no time; and whoever changes
-        // something then is told to stop.
+        // What strikes the clients during the proof makes it begin anew, for which there may be no time;
+        // and whoever changes something then is told to stop.
         let before_the_proof = survivable && (spec.strikes || spec.theirs.is_some());
         let path = scenario.expect.path;
         let reach = reach(self.runbook, path, spec, target, before_the_proof)?;

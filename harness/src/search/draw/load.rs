@@ -1,4 +1,5 @@
-//! The load: how many requests come and when, by how many accounts on how many markets, and what the ledger holds already.
+//! The load: how many requests come and when, by how many accounts on how many markets,
+//! and what the ledger holds already.
 
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use crate::search::bound::Way;
 const RATES: (u32, u32) = (10, 2_000);
 /// One account must not come to the gateways' limit of 250 requests a second, however unevenly its requests come.
 const REQUESTS_PER_ACCOUNT: u32 = 50;
-/// What the trigger on throughput compares, in seconds: the last fifteen with a minute of before. It fires below 70 % for half a minute.
-/// A load that is left to itself stays above three quarters.
+/// What the trigger on throughput compares, in seconds: the last fifteen with a minute of before. It fires below 70 %
+/// for half a minute. A load that is left to itself stays above three quarters.
 const COMPARED_S: u64 = 60;
 
-/// Draws the load; the release's own in half of the drills, as its harm may depend on it, unless it leaves too little time to a drill that
-/// must recover.
+/// Draws the load; the release's own in half of the drills, as its harm may depend on it, unless it leaves too little
+/// time to a drill that must recover.
 pub(super) fn load(rng: &mut Rng, half: Half, way: Option<&Way>, scenario: &mut Scenario) {
     let own = rng.ratio(1, 2);
     if own && (half == Half::Hostile || way.is_none_or(|way| way.fits(&scenario.load))) {
@@ -71,7 +72,8 @@ pub(super) fn bursts(rng: &mut Rng, half: Half, way: Option<&Way>, scenario: &mu
         bursts: Some(bursts).filter(|it| it.rate_per_s != scenario.load.rate_per_s),
         ..scenario.load
     };
-    // A burst that is the harm's only cause, or a quiet time that hides it, is not what a release's expectations are made for.
+    // A burst that is the harm's only cause, or a quiet time that hides it,
+    // is not what a release's expectations are made for.
     let harmless = scenario.expect.trigger.as_deref() != Some("sla-throughput");
     if drawn && harmless && (half == Half::Hostile || way.is_some_and(|way| way.fits(&load))) {
         scenario.load = load;
@@ -82,7 +84,8 @@ pub(super) fn bursts(rng: &mut Rng, half: Half, way: Option<&Way>, scenario: &mu
 fn modest(rng: &mut Rng, quiet: bool, rate: u32) -> Bursts {
     let every = seconds(rng, COMPARED_S, 180);
     if quiet {
-        // Over fifteen seconds it is low for as long as it lasts and ten seconds more, and that must not be half a minute.
+        // Over fifteen seconds it is low for as long as it lasts and ten seconds more,
+        // and that must not be half a minute.
         let lasts = seconds(rng, 2, 12);
         let rate_per_s = number(rng, (rate / 10).max(1), rate);
         return Bursts {
@@ -107,7 +110,8 @@ pub(super) fn ledger(rng: &mut Rng, half: Half, scenario: &mut Scenario) {
     if rng.ratio(1, 2) || scenario.expect.path == Path::None {
         return;
     }
-    // The budgets of the runbook's restore and undo hold for some 300 MB and 100,000 rows; what is larger takes a plan by its size.
+    // The budgets of the runbook's restore and undo hold for some 300 MB and 100,000 rows;
+    // what is larger takes a plan by its size.
     let (mb, rows) = match half {
         Half::Survivable => (150, 50_000),
         Half::Hostile => (3_000, 1_000_000),

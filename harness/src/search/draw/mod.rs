@@ -1,7 +1,8 @@
 //! Draws a whole drill from a number.
 //!
 //! - `space`: the drill, of the parts that the others draw. `dice`: what they draw with.
-//! - `load`: what the clients send, and what the ledger holds. `rollout`: pods, and how they are replaced. `timing`: when what happens.
+//! - `load`: what the clients send, and what the ledger holds. `rollout`: pods, and how they are replaced.
+//!   `timing`: when what happens.
 //! - `faults`: what goes wrong. `death`: where the executor dies.
 
 mod death;

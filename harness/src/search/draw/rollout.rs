@@ -20,7 +20,8 @@ pub(super) fn deployments(rng: &mut Rng, half: Half) -> Vec<Deployment> {
     drawn.into_iter().flatten().collect()
 }
 
-/// Enough pods for the disruption budget, replaced so that some always serve and that a rollout keeps to the runbook's budget.
+/// Enough pods for the disruption budget, replaced so that some always serve and that a rollout keeps to the runbook's
+/// budget.
 fn gentle(rng: &mut Rng, service: Service) -> Deployment {
     let gateway = service == Service::Gateway;
     let replicas = if gateway {

@@ -1,7 +1,7 @@
 //! The drills of a runbook, each drawn whole from a number.
 //!
-//! Each component draws from a stream of its own, so that one that draws more leaves the others as they were. What is drawn
-//! is a scenario like any other: it has a text, and a token replays it.
+//! Each component draws from a stream of its own, so that one that draws more leaves the others as they were.
+//! What is drawn is a scenario like any other: it has a text, and a token replays it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -160,8 +160,8 @@ impl Space {
         Ok(self.drawn(number, half, what, release, scenario, &stream))
     }
 
-    /// Drill `number` of those that are drawn from `seed` about faults of `kind`: one of them affects it, and nothing else. Anything may
-    /// come of it.
+    /// Drill `number` of those that are drawn from `seed` about faults of `kind`: one of them affects it, and nothing
+    /// else. Anything may come of it.
     ///
     /// # Errors
     /// As [`draw`](Self::draw).
@@ -239,7 +239,8 @@ impl Space {
         }
     }
 
-    /// How many requests an executor makes to roll `release` back undisturbed, as one drill shows; none if it can't be performed.
+    /// How many requests an executor makes to roll `release` back undisturbed, as one drill shows;
+    /// none if it can't be performed.
     fn requests(&self, release: &Release) -> u64 {
         let performed = || {
             let plan = DrillPlan {
@@ -262,7 +263,8 @@ impl Space {
     }
 }
 
-/// Gives the drill the time that its hold takes at its rate, and in which the executor must have ended whatever affects it.
+/// Gives the drill the time that its hold takes at its rate,
+/// and in which the executor must have ended whatever affects it.
 fn long_enough(scenario: &mut Scenario, way: Option<&Way>) {
     let (load, timing) = (scenario.load, scenario.timing);
     let requests = REQUESTS_MIN.div_ceil(u64::from(load.rate_per_s.max(1)));

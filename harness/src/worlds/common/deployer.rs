@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use super::manifests::{MIGRATIONS, NAMESPACE, configuration, migrations};
 use super::template;
 
-/// Deploys `to` where `from` runs; what went wrong. `migrate` is awaited if `to` brings migrations, once they are published.
+/// Deploys `to` where `from` runs; what went wrong. `migrate` is awaited if `to` brings migrations,
+/// once they are published.
 pub(in crate::worlds) async fn deploy(
     client: &kube::Client,
     from: &Release,

@@ -1,5 +1,5 @@
-//! An executor at work on a host: the one interface through which both worlds drive it, whether it runs in this process or
-//! is a program of its own that speaks `rollback/1` (`contract`).
+//! An executor at work on a host: the one interface through which both worlds drive it, whether it runs in this process
+//! or is a program of its own that speaks `rollback/1` (`contract`).
 
 use std::time::Duration;
 

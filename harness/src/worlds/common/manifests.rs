@@ -30,9 +30,10 @@ static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     objects.filter(|it| it["kind"] != "Namespace").collect()
 });
 
-/// Everything that is deployed as `release`, in the order in which it is created: configuration, then each service before its
-/// Deployment, as pods are told the addresses of the Services that exist when they start, then what only limits others. The Secret
-/// with the ledger's URL is not among it. `deployments` are what a scenario wants otherwise than in the manifests.
+/// Everything that is deployed as `release`, in the order in which it is created: configuration, then each service
+/// before its Deployment, as pods are told the addresses of the Services that exist when they start, then what only
+/// limits others. The Secret with the ledger's URL is not among it.
+/// `deployments` are what a scenario wants otherwise than in the manifests.
 pub(crate) fn objects(release: &Release, deployments: &[Deployment]) -> Vec<Value> {
     let configured = configuration(release);
     let mut objects: Vec<Value> = OBJECTS.iter().map(|object| of(object, release)).collect();

@@ -1,5 +1,5 @@
-//! What both worlds need: the acts of a drill and the hosts of its executors, the manifests, when faults are due, what a deployment does, and what is read of executor and
-//! exchange. It knows neither world.
+//! What both worlds need: the acts of a drill and the hosts of its executors, the manifests, when faults are due, what
+//! a deployment does, and what is read of executor and exchange. It knows neither world.
 
 pub(super) mod acts;
 mod bursts;

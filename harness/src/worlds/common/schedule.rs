@@ -1,4 +1,5 @@
-//! When the faults of a scenario are due: known only once the drill comes to what they wait for. Pure; both worlds go by it.
+//! When the faults of a scenario are due: known only once the drill comes to what they wait for.
+//! Pure; both worlds go by it.
 
 use sim::rng::Rng;
 use sim::time::Micros;
@@ -60,8 +61,8 @@ impl Schedule {
         Rng::derive(self.seed, &format!("{label}/what"))
     }
 
-    /// The drill has come to `anchor`: the faults that waited for it, and how long after it each one begins. Only the first
-    /// time counts.
+    /// The drill has come to `anchor`: the faults that waited for it, and how long after it each one begins.
+    /// Only the first time counts.
     pub(in crate::worlds) fn reached(&mut self, anchor: &Anchor) -> Vec<(usize, Micros)> {
         if self.reached.contains(anchor) {
             return Vec::new();

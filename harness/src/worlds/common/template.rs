@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::manifests;
 
-/// Writes into a Deployment's pod template what `release` changes of that of `service`: the image, and whatever else it says.
-/// On a template that holds nothing but the container's name, what comes out is a strategic merge patch.
+/// Writes into a Deployment's pod template what `release` changes of that of `service`: the image, and whatever else it
+/// says. On a template that holds nothing but the container's name, what comes out is a strategic merge patch.
 pub(crate) fn change(template: &mut Value, service: Service, release: &Release) {
     let containers = &mut template["spec"]["containers"];
     if containers.is_null() {

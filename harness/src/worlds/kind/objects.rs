@@ -100,7 +100,8 @@ fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), String> {
     }
 }
 
-/// Deploys `release` from nothing, with `deployments` as a scenario wants them; `database` is the ledger's URL as pods reach it.
+/// Deploys `release` from nothing, with `deployments` as a scenario wants them;
+/// `database` is the ledger's URL as pods reach it.
 pub(super) async fn create(
     client: &kube::Client,
     release: &Release,

@@ -131,8 +131,8 @@ fn orders(
     present
 }
 
-/// What the ledger in use lacks and can be brought back: the longest log that the server keeps, replayed by the engine of `release` on the
-/// ledger's rows. Nothing if that engine can't read them.
+/// What the ledger in use lacks and can be brought back: the longest log that the server keeps, replayed by the engine
+/// of `release` on the ledger's rows. Nothing if that engine can't read them.
 fn recoverable(
     database: &LedgerDb,
     release: &str,

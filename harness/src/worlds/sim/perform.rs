@@ -92,8 +92,9 @@ pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, 
 /// How far the query of a hurried drill's trigger may look back: clients begin 30 s before its deployment.
 const LOOKS_BACK_MAX: Duration = Duration::from_secs(30);
 
-/// The plan with a shorter time before the deployment, where the drill ends early too ([`Until::Held`]) and nothing needs that time: no
-/// fault counts from the start, and the query of the trigger that must fire does not look further back than to the baseline.
+/// The plan with a shorter time before the deployment, where the drill ends early too ([`Until::Held`]) and nothing
+/// needs that time: no fault counts from the start, and the query of the trigger that must fire does not look further
+/// back than to the baseline.
 fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
     let scenario = &plan.scenario;
     let looks_back = |trigger: &executor::runbook::Trigger| {

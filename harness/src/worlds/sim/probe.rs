@@ -27,8 +27,8 @@ const HEED: Micros = Micros::from_millis(100);
 /// For how long the ledger must have been sound, after the trigger, until a close look is no longer needed.
 const SOUND_MS: u64 = 30_000;
 
-/// Looks now and then until `end`, or an earlier end that is noted, the last time at that instant itself; or until a look
-/// finds that the drill is settled.
+/// Looks now and then until `end`, or an earlier end that is noted, the last time at that instant itself;
+/// or until a look finds that the drill is settled.
 pub(super) async fn keep_looking(
     world: &World,
     plan: &DrillPlan,
@@ -62,8 +62,8 @@ pub(super) async fn keep_looking(
     }
 }
 
-/// Sleeps until `instant`, or until a trigger has fired that had not: what is seen from then on dates the recovery, so that a look
-/// that is due only seconds later would date it too late.
+/// Sleeps until `instant`, or until a trigger has fired that had not: what is seen from then on dates the recovery, so
+/// that a look that is due only seconds later would date it too late.
 async fn sleep_or_trigger(world: &World, recorder: &Recorder, instant: Micros) {
     let fired = || recorder.lock().evidence.executor.trigger.is_some();
     if recorder.lock().evidence.deployed_ms.is_none() || fired() {

@@ -42,12 +42,13 @@ fn chain(ledger: &LedgerTables, seq: Seq) -> Option<u64> {
     ledger.log().get(seq).map(|entry| entry.chain)
 }
 
-/// The ledger beside what the matching engine of release `from` makes of the order log; `None` if there is no such release.
+/// The ledger beside what the matching engine of release `from` makes of the order log;
+/// `None` if there is no such release.
 ///
-/// An engine is a pure function of its build, the state that it found and the log, and the world records each engine that began to
-/// write, with what it found and what it made of that first. So only the stretch in question is computed again: from the first engine
-/// of another build, or with a tail to replay, to the last such one. Before and after, what stands in the ledger is what this
-/// very engine made of a state that is compared.
+/// An engine is a pure function of its build, the state that it found and the log, and the world records each engine
+/// that began to write, with what it found and what it made of that first. So only the stretch in question is computed
+/// again: from the first engine of another build, or with a tail to replay, to the last such one. Before and after,
+/// what stands in the ledger is what this very engine made of a state that is compared.
 ///
 /// The stretch begins at the deployment, if that came before: what a migration makes of the rows is found by the first
 /// engine that comes after it, and must be judged, too.

@@ -9,12 +9,13 @@
 //!   failed or was refused for maintenance, and at most half as many as may be were slow.
 //! - Every Deployment has the pods that it wants, all of them Ready, and there is no other pod. So no controller and no
 //!   kubelet has anything left to do, and nothing waits for a back-off or a deadline.
-//! - Every oracle passes: the prior release runs in every pod and has written the ledger alone since its recovery, trading is
-//!   open, and the lasting state is what it was.
+//! - Every oracle passes: the prior release runs in every pod and has written the ledger alone since its recovery,
+//!   trading is open, and the lasting state is what it was.
 //!
-//! From then on the drill is its own steady state again: one build, sound in every pod, under the load of the warm-up. Its requests
-//! don't fail and its ledger stays what its engine makes of the log. The judgement is asked once. Whatever does not pass then goes on
-//! to its `duration`, so that the findings of a failure are those of the whole drill.
+//! From then on the drill is its own steady state again: one build, sound in every pod, under the load of the warm-up.
+//! Its requests don't fail and its ledger stays what its engine makes of the log. The judgement is asked once.
+//! Whatever does not pass then goes on to its `duration`, so that the findings of a failure are those of the whole
+//! drill.
 
 use sim::cluster::{self, Kind};
 use sim_exchange::{World, WorldState};

@@ -78,7 +78,8 @@ pub fn order_content(command: &Command) -> u64 {
 /// A matching engine began to write: what it found in the state tables, and what it made of it and the log's tail.
 #[derive(Clone, Debug)]
 pub struct Handover {
-    /// The engine's build. Whatever it executed afterwards, until the next handover, follows from `written` and the log.
+    /// The engine's build. Whatever it executed afterwards, until the next handover,
+    /// follows from `written` and the log.
     pub build: Build,
     /// The state tables as it loaded them.
     pub found: Arc<Core>,
@@ -289,9 +290,9 @@ impl LedgerTables {
         self.transact(command, &mut ())
     }
 
-    /// The leader writes down a state that it computed from `loaded` by replaying the log, with the trades of the replay. Like a
-    /// real one it writes the balances that the replay changed, so that what somebody booked to any other one since it loaded
-    /// them stays.
+    /// The leader writes down a state that it computed from `loaded` by replaying the log, with the trades of the
+    /// replay. Like a real one it writes the balances that the replay changed, so that what somebody booked to any
+    /// other one since it loaded them stays.
     pub(crate) fn persist(&mut self, loaded: Arc<Core>, state: Core, trades: &[TradeRow]) {
         let tables = std::mem::replace(&mut self.state, state);
         self.keep_bookings(&loaded, &tables);

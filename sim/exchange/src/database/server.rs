@@ -197,8 +197,8 @@ impl LedgerDb {
         Ok(())
     }
 
-    /// One transaction of a session of the exchange's role, as the matching engine makes it: log entry, trades and state tables.
-    /// Entries of the log that the tables lack are applied first.
+    /// One transaction of a session of the exchange's role, as the matching engine makes it: log entry, trades and
+    /// state tables. Entries of the log that the tables lack are applied first.
     ///
     /// # Errors
     /// 42501 under the fence, 55000 while the ledger is copied, 57P03 while the server starts.
@@ -311,8 +311,8 @@ impl LedgerDb {
         }
     }
 
-    /// CREATE DATABASE and RENAME wait up to 5 s for sessions to end. How long it is until none is there; `None`: longer,
-    /// so that `finish` reports 55006 after those 5 s.
+    /// CREATE DATABASE and RENAME wait up to 5 s for sessions to end. How long it is until none is there;
+    /// `None`: longer, so that `finish` reports 55006 after those 5 s.
     fn alone_after(&mut self, now: Micros) -> Option<Micros> {
         let wait = self.faults.sessions_until.saturating_sub(now);
         self.faults.session_waits += u64::from(wait > Micros::ZERO);
@@ -561,7 +561,8 @@ impl LedgerDb {
         }
     }
 
-    /// Whether an operation can finish without having had the ledger to itself: it is of the kind, or finds its work done.
+    /// Whether an operation can finish without having had the ledger to itself: it is of the kind,
+    /// or finds its work done.
     fn needs_nothing(&self, op: &DbOp) -> bool {
         match op {
             DbOp::Restore {

@@ -49,7 +49,8 @@ impl Clients {
         count
     }
 
-    /// `pg_terminate_backend` for every client of the ledger, the exchange or not: what needs the ledger to itself begins so.
+    /// `pg_terminate_backend` for every client of the ledger, the exchange or not:
+    /// what needs the ledger to itself begins so.
     pub(super) fn end_all(&mut self) {
         self.transactions.clear();
         self.sessions.clear();

@@ -1,14 +1,15 @@
 //! The watch caches: which reads they answer at once, and how long the others wait.
 //!
-//! A LIST is answered from its kind's cache, once that knows the version that the LIST must see: without `resourceVersion` the one
-//! that the store had when it came (`ConsistentListFromCache`). A cache learns of versions from the events of its own kind and
-//! from progress notices. It asks the store for a notice only while a read waits, at once if it last asked
-//! [`Timings::notice_period`] ago or earlier, else as soon as that is over: each kind has one timer, which runs on while nobody waits
-//! (`ConditionalProgressRequester`). So the first LIST after a while waits for the store's answer alone, and the next one for the rest
-//! of the period, if anything but its own kind was written in between.
+//! A LIST is answered from its kind's cache, once that knows the version that the LIST must see: without
+//! `resourceVersion` the one that the store had when it came (`ConsistentListFromCache`). A cache learns of versions
+//! from the events of its own kind and from progress notices. It asks the store for a notice only while a read waits,
+//! at once if it last asked [`Timings::notice_period`] ago or earlier, else as soon as that is over: each kind has one
+//! timer, which runs on while nobody waits (`ConditionalProgressRequester`). So the first LIST after a while waits for
+//! the store's answer alone, and the next one for the rest of the period,
+//! if anything but its own kind was written in between.
 //!
-//! What the control plane writes besides ([`Timings::background`]) is not in the store: of it only the instants are known. They count as
-//! written elsewhere for every kind, though most are Leases.
+//! What the control plane writes besides ([`Timings::background`]) is not in the store: of it only the instants are
+//! known. They count as written elsewhere for every kind, though most are Leases.
 
 use http::Method;
 
@@ -128,7 +129,8 @@ fn knows(caches: &[Cache], needed: &Needed) -> bool {
     cache.rv >= needed.rv && cache.at >= needed.background
 }
 
-/// Which version a read must see: its kind and, unless it is whatever is current, a number. `None`: it waits for no cache.
+/// Which version a read must see: its kind and, unless it is whatever is current, a number. `None`:
+/// it waits for no cache.
 fn version_to_see(request: &ApiRequest) -> Option<(Kind, Option<u64>)> {
     if request.method != Method::GET {
         return None;
@@ -164,7 +166,8 @@ fn version_to_see(request: &ApiRequest) -> Option<(Kind, Option<u64>)> {
 }
 
 impl Cluster {
-    /// Whether a request must wait for its kind's cache before it can be handled: its ticket comes with [`Self::take_fresh`].
+    /// Whether a request must wait for its kind's cache before it can be handled:
+    /// its ticket comes with [`Self::take_fresh`].
     pub fn await_cache(&mut self, now: Micros, request: &ApiRequest) -> Option<Ticket> {
         let (kind, number) = version_to_see(request)?;
         let current = self.store.rv();

@@ -1,5 +1,5 @@
-//! Validation: the rules that a rollback can run into. Every cause is named, not only the first, in the order in which a
-//! server finds them (`pkg/apis/apps/validation`, `pkg/apis/core/validation`, `apimachinery/pkg/api/validation`).
+//! Validation: the rules that a rollback can run into. Every cause is named, not only the first, in the order in which
+//! a server finds them (`pkg/apis/apps/validation`, `pkg/apis/core/validation`, `apimachinery/pkg/api/validation`).
 
 use super::field_errors::{Errors, regex_error};
 use super::pod_spec::pod_spec;
@@ -281,8 +281,8 @@ fn rolling_update(rolling: &Value, errors: &mut Errors) {
     }
 }
 
-/// What a ConfigMap holds, in bytes (`ValidateConfigMap`; the limit is `MaxSecretSize`). The data of `binaryData` is counted
-/// as it is, and not as base64 writes it.
+/// What a ConfigMap holds, in bytes (`ValidateConfigMap`; the limit is `MaxSecretSize`). The data of `binaryData` is
+/// counted as it is, and not as base64 writes it.
 fn size(object: &Value, errors: &mut Errors) {
     const MOST: usize = 1_048_576;
     let sum = |field: &str, length: &dyn Fn(&str) -> usize| -> usize {

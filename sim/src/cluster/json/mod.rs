@@ -5,8 +5,8 @@
 //! where it is made, and branches that two trees share compare as equal without a look inside. Members stand in
 //! the order of their names, as `serde_json` writes them.
 //!
-//! Of the crates that share, `imbl-value` keeps members in the order in which they came, so that a text depends on the way to it, and all
-//! names in one table behind one lock; lists of `immutable-json` are no slices.
+//! Of the crates that share, `imbl-value` keeps members in the order in which they came, so that a text depends on the
+//! way to it, and all names in one table behind one lock; lists of `immutable-json` are no slices.
 
 mod make;
 mod map;

@@ -89,7 +89,8 @@ fn what_needs_no_newer_cache_is_answered_at_once() {
     assert_eq!(wait(&mut lab, &core("pods")), AT_ONCE);
     write(&mut lab, "a");
     let version = lab.cluster.resource_version();
-    // Its own kind's write; any version; one object; a log; a kind without a cache; a watch from a version; what is refused.
+    // Its own kind's write; any version; one object; a log; a kind without a cache;
+    // a watch from a version; what is refused.
     for path in [
         core("configmaps"),
         core("pods?resourceVersion=0"),

@@ -296,8 +296,8 @@ fn progress_has_a_reason_at_each_stage() {
     lab.rolled_out("risk", 30);
 }
 
-/// `kubectl rollout status` fails at once although the undo has been observed; only when the old ReplicaSet counts fewer
-/// pods does the controller see progress.
+/// `kubectl rollout status` fails at once although the undo has been observed; only when the old ReplicaSet counts
+/// fewer pods does the controller see progress.
 #[test]
 fn under_recreate_an_exceeded_deadline_outlives_the_undo() {
     let mut lab = Lab::new(3);

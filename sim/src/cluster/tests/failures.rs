@@ -75,7 +75,8 @@ fn many_events_of_one_reason_are_combined() {
     assert_eq!(combined[0]["count"], 5);
 }
 
-/// The spam filter of `client-go/tools/record/events_cache.go` lets through 25 at once, however long nothing was written.
+/// The spam filter of `client-go/tools/record/events_cache.go` lets through 25 at once,
+/// however long nothing was written.
 #[test]
 fn a_flood_of_events_is_filtered() {
     let mut lab = Lab::new(3);

@@ -1,5 +1,5 @@
-//! The simulated controllers beside the real ones of Kubernetes 1.34, which `tests/reference/controllers` runs on client-go's fake
-//! clientset: after each of some random operations both must come to the same state at rest.
+//! The simulated controllers beside the real ones of Kubernetes 1.34, which `tests/reference/controllers` runs on
+//! client-go's fake clientset: after each of some random operations both must come to the same state at rest.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};

@@ -123,7 +123,8 @@ fn three_replicas_roll_out_in_about_the_time_that_kind_takes() {
     first.sort();
     second.sort();
     let (first, second) = (first[49], second[49]);
-    // Three pods at once take as long as the slowest; an update by one pod at a time, as three of them and the end of the last.
+    // Three pods at once take as long as the slowest; an update by one pod at a time,
+    // as three of them and the end of the last.
     let pod = Measured::built_in().pods.whole_start.distribution.median();
     let end = Measured::built_in().pods.teardown.distribution.median();
     assert!(
@@ -203,7 +204,8 @@ fn undo_to_the_first_revision_makes_a_third() {
     );
 }
 
-/// Rolls out a Deployment of four and returns the bounds that its pods kept meanwhile: wanted at least and at most, ready at least.
+/// Rolls out a Deployment of four and returns the bounds that its pods kept meanwhile:
+/// wanted at least and at most, ready at least.
 fn bounds_kept(seed: u64, strategy: &Value) -> (i64, i64, usize) {
     let mut lab = Lab::new(seed);
     let mut d = deployment("gateway", 4, "dex/gateway:1");
@@ -231,7 +233,8 @@ fn bounds_kept(seed: u64, strategy: &Value) -> (i64, i64, usize) {
 fn a_rolling_update_never_leaves_its_bounds() {
     for seed in 0..20 {
         // What is wanted keeps to them. What is ready need not: pods that become ready at one look of the kubelet can
-        // meet a ReplicaSet's status from before the last scale-down, which `scaleDownOldReplicaSetsForRollingUpdate` trusts.
+        // meet a ReplicaSet's status from before the last scale-down,
+        // which `scaleDownOldReplicaSetsForRollingUpdate` trusts.
         let quarters = json!({"maxSurge": "25%", "maxUnavailable": "25%"});
         let (least, most, _) = bounds_kept(seed, &quarters);
         assert!(least >= 3 && most <= 5, "{least} to {most}, seed {seed}");

@@ -1,4 +1,5 @@
-//! The HTTP API (Loki `docs/sources/reference/loki-http-api.md`, `pkg/validation/limits.go`). Errors are plain text, as Loki's are.
+//! The HTTP API (Loki `docs/sources/reference/loki-http-api.md`, `pkg/validation/limits.go`). Errors are plain text,
+//! as Loki's are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -237,7 +238,8 @@ fn push_point(out: &mut String, t_ms: i64, v: f64) {
     out.push(']');
 }
 
-/// Unix nanoseconds of a time: an integer of up to ten digits is seconds, a longer one nanoseconds, a fraction seconds, else RFC 3339.
+/// Unix nanoseconds of a time: an integer of up to ten digits is seconds, a longer one nanoseconds,
+/// a fraction seconds, else RFC 3339.
 fn time_ns(s: &str) -> Result<i64, String> {
     let integer = s.parse::<i64>().ok();
     let seconds = |n: i64| n.checked_mul(1_000_000_000);

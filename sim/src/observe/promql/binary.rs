@@ -108,7 +108,8 @@ impl BinaryOp {
         }
     }
 
-    /// Between two elements: the value, or `None` if the element is filtered out. A comparison that filters yields `kept`.
+    /// Between two elements: the value, or `None` if the element is filtered out.
+    /// A comparison that filters yields `kept`.
     fn elements(self, l: f64, r: f64, return_bool: bool, kept: f64) -> Option<f64> {
         match self.holds(l, r) {
             None => Some(self.arithmetic(l, r)),

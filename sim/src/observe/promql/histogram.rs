@@ -77,8 +77,8 @@ fn almost_equal(a: f64, b: f64) -> bool {
     diff / sum.min(f64::MAX) < SMALL_DELTA
 }
 
-/// The quantile of a classic histogram: linear within a bucket, 0 as the lowest bound unless the first bucket is below it,
-/// and the highest finite bound for what lies in the last bucket.
+/// The quantile of a classic histogram: linear within a bucket, 0 as the lowest bound unless the first bucket is below
+/// it, and the highest finite bound for what lies in the last bucket.
 fn bucket_quantile(q: f64, buckets: Buckets) -> f64 {
     if q.is_nan() {
         return f64::NAN;
@@ -119,8 +119,8 @@ fn bucket_quantile(q: f64, buckets: Buckets) -> f64 {
     }
 }
 
-/// The share of a classic histogram's observations above `lower` and up to `upper`: linear within a bucket, where both bounds of
-/// the bucket are finite.
+/// The share of a classic histogram's observations above `lower` and up to `upper`: linear within a bucket, where both
+/// bounds of the bucket are finite.
 fn bucket_fraction(lower: f64, upper: f64, buckets: Buckets) -> f64 {
     let Some(buckets) = in_order(buckets) else {
         return f64::NAN;

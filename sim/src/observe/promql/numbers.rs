@@ -45,8 +45,8 @@ pub(super) fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
     values.fold(first, Compensated::plus).total()
 }
 
-/// The arithmetic mean: the compensated sum over the count. From the value on with which that sum would overflow, the mean is
-/// carried on value by value instead. NaN for no values.
+/// The arithmetic mean: the compensated sum over the count. From the value on with which that sum would overflow, the
+/// mean is carried on value by value instead. NaN for no values.
 pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values = values.into_iter();
     let Some(first) = values.next() else {
@@ -152,7 +152,8 @@ pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     lower * (1.0 - weight) + values[above] * weight
 }
 
-/// Slope per second and value at `at_ms` of the line of least squares through the samples. A constant series has slope 0.
+/// Slope per second and value at `at_ms` of the line of least squares through the samples.
+/// A constant series has slope 0.
 pub(super) fn regression(points: &[Point], at_ms: i64) -> Option<(f64, f64)> {
     let [first, _, ..] = points else { return None };
     if points.iter().all(|p| p.v == first.v) {

@@ -163,8 +163,8 @@ pub fn selector(text: &str) -> Result<Vec<Matcher>, QueryError> {
     }
 }
 
-/// An escape in a string that stands for a byte above 0x7f, if there is one. Go's strings hold bytes and the parser's hold
-/// characters, so such an escape would mean something else here.
+/// An escape in a string that stands for a byte above 0x7f, if there is one. Go's strings hold bytes and the parser's
+/// hold characters, so such an escape would mean something else here.
 fn escaped_byte(query: &str) -> Option<&str> {
     let mut quote = None;
     let mut chars = query.char_indices();
@@ -286,8 +286,8 @@ fn pinned(expr: &Expr) -> Vec<(Str, Str)> {
     kept
 }
 
-/// Most evaluations that nested subqueries may make of an expression. Prometheus counts samples instead (`--query.max-samples`,
-/// 50 million by default); no drill is long enough to come near either.
+/// Most evaluations that nested subqueries may make of an expression. Prometheus counts samples instead
+/// (`--query.max-samples`, 50 million by default); no drill is long enough to come near either.
 const EVALUATIONS_MAX: i64 = 1_000_000;
 
 /// Step of subqueries that name none, for counting them: the evaluation interval is a setting of the server.

@@ -53,8 +53,8 @@ impl Flow {
         }
     }
 
-    /// Who asks next (one of `clients`), at `at_us` since the beginning: the request's id, what it asks, and when the one after it is
-    /// sent.
+    /// Who asks next (one of `clients`), at `at_us` since the beginning: the request's id, what it asks, and when the
+    /// one after it is sent.
     pub(super) fn next(&mut self, clients: u64, at_us: u64) -> (u64, u64, Command, u64) {
         self.id += 1;
         let command = self.command();
@@ -62,7 +62,8 @@ impl Flow {
         (client, self.id, command, self.after(at_us))
     }
 
-    /// When the request after the one at `at_us` is sent. A gap that reaches into another rate is drawn anew from where that begins.
+    /// When the request after the one at `at_us` is sent. A gap that reaches into another rate is drawn anew from where
+    /// that begins.
     fn after(&mut self, at_us: u64) -> u64 {
         let Some(bursts) = self.bursts else {
             return at_us + self.gap(self.mean_gap_us);

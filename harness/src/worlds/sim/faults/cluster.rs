@@ -45,8 +45,8 @@ pub(super) fn node_full(world: &World) -> Begun {
     })
 }
 
-/// The prior image of the service that is `changed` can't be pulled. A service that the release leaves alone gets no new pods: nothing is
-/// hit, and the drill says so; the same holds for the next three.
+/// The prior image of the service that is `changed` can't be pulled. A service that the release leaves alone gets no
+/// new pods: nothing is hit, and the drill says so; the same holds for the next three.
 pub(super) fn image_gone(world: &World, changed: Option<&Changed>) -> Begun {
     let Some(changed) = changed else {
         return Begun::until(|_| 0);

@@ -74,8 +74,8 @@ pub(super) fn pods_sick(world: &World, fault: &Fault) -> Begun {
     Begun::until(move |world| world.with(|state| state.application.make_well(service)))
 }
 
-/// The tag of the prior image of the service that is `changed` names another build. A service that the release leaves alone starts
-/// no process of it: nothing is hit, and the drill says so.
+/// The tag of the prior image of the service that is `changed` names another build. A service that the release leaves
+/// alone starts no process of it: nothing is hit, and the drill says so.
 pub(super) fn tag_moved(world: &World, changed: Option<&Changed>) -> Begun {
     let service = changed.and_then(|it| Service::by_name(it.service));
     let other = Release::by_name(SECOND_RELEASE).zip(service);

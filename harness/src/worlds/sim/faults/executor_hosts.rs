@@ -1,7 +1,7 @@
 //! What affects the hosts that run the executor: one stands still for a while, another one runs the rollback beside it.
 //!
-//! A host that stands still is not polled: its clock's alarms go off late, answers wait for it, and then it goes on with the
-//! token that it has, as a virtual machine does that was moved.
+//! A host that stands still is not polled: its clock's alarms go off late, answers wait for it, and then it goes on
+//! with the token that it has, as a virtual machine does that was moved.
 
 use std::future::Future;
 use std::pin::pin;

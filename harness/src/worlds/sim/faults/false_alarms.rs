@@ -1,5 +1,5 @@
-//! What sets a trigger off though the release is not to blame: a moment in which the gateways stand still, a reconciliation
-//! that cries wolf.
+//! What sets a trigger off though the release is not to blame: a moment in which the gateways stand still, a
+//! reconciliation that cries wolf.
 
 use sim::Application as _;
 use sim::time::Micros;

@@ -13,7 +13,8 @@ use crate::worlds::common::manifests::{TRADING, environment};
 
 /// How long a client waits until a broken connection shows: a reset, not a silence.
 const RESET: Micros = Micros::from_millis(200);
-/// What a throttling API server asks for. Kubernetes sends 1 (staging/src/k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go).
+/// What a throttling API server asks for. Kubernetes sends 1
+/// (staging/src/k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go).
 const RETRY_AFTER_S: u32 = 1;
 
 struct Strike {

@@ -1,5 +1,5 @@
-//! What affects the node as a whole, its API server, and connections that everybody shares: the same as on a kind cluster, where
-//! the node is a container that is paused, a process that is killed, and packets that are refused.
+//! What affects the node as a whole, its API server, and connections that everybody shares: the same as on a kind
+//! cluster, where the node is a container that is paused, a process that is killed, and packets that are refused.
 
 use sim::fabric::{Fate, Message, Rule, Server};
 use sim::rng::Rng;
@@ -13,7 +13,8 @@ use crate::scenario::Fault;
 
 /// A closed port and a refused packet answer with a reset, in the time of one way there and back.
 const RESET: Micros = Micros::from_millis(1);
-/// From the API server's death until its successor listens: 4 s on a kind cluster, where the kubelet looks every second.
+/// From the API server's death until its successor listens: 4 s on a kind cluster,
+/// where the kubelet looks every second.
 const DOWN_MS: (u64, u64) = (2_000, 5_000);
 /// For how long the successor then knows nobody, or nobody's rights: it listens before it has read them.
 const STRANGE_MS: (u64, u64) = (200, 1_500);

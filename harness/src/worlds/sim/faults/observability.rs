@@ -1,4 +1,5 @@
-//! What keeps the executor from seeing how the exchange fares: scrapes that fail, samples and lines that come late or never.
+//! What keeps the executor from seeing how the exchange fares: scrapes that fail,
+//! samples and lines that come late or never.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +51,8 @@ pub(super) fn metrics_stale(world: &World, fault: &Fault, label: &str) -> Begun 
 /// Lines are in Loki late, or never.
 pub(super) fn logs_missing(world: &World, fault: &Fault) -> Begun {
     let delay = fault.delay.map_or(NEVER, Micros::from);
-    // A line that is missed changes something only for who looks for it: answers that it should have been in are counted.
+    // A line that is missed changes something only for who looks for it:
+    // answers that it should have been in are counted.
     let before = world.with(|state| {
         state.loki.set_ingestion_delay(delay);
         state.loki.answers_changed()

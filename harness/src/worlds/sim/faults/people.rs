@@ -1,5 +1,5 @@
-//! What other people and controllers do through the API server while the rollback is under way. One who acts only once acts at
-//! the very instant, without latency.
+//! What other people and controllers do through the API server while the rollback is under way. One who acts only once
+//! acts at the very instant, without latency.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! An executor that is a program of its own, in the simulated world: it talks to the world over HTTP, and a process of it
-//! is run for each phase.
+//! An executor that is a program of its own, in the simulated world: it talks to the world over HTTP, and a process of
+//! it is run for each phase.
 //!
 //! - `reach`: the world's addresses, and the files that the program gets and leaves.
 //! - `child`: one process, its end, and its death.

@@ -1,4 +1,5 @@
-//! Tables: what `kubectl get` prints, a row for each object (`pkg/printers/internalversion/printers.go` of Kubernetes 1.34).
+//! Tables: what `kubectl get` prints, a row for each object (`pkg/printers/internalversion/printers.go` of Kubernetes
+//! 1.34).
 
 mod age;
 mod cells;
