@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use executor::ports::Ports;
 use firedrill::drill::{self, DrillResult};
-use firedrill::worlds::{Plan, WorldError};
+use firedrill::worlds::{DrillPlan, WorldError};
 use sim_exchange::World;
 
 use crate::planted;
@@ -51,11 +51,11 @@ impl Bug {
     ///
     /// # Errors
     /// As [`drill::run`].
-    pub fn run(&self, plan: &Plan) -> Result<DrillResult, WorldError> {
+    pub fn run(&self, plan: &DrillPlan) -> Result<DrillResult, WorldError> {
         match self.how {
             How::Bent(bend) => {
                 let hosts = AtomicUsize::new(0);
-                drill::run_refitted(plan, &move |world, ports| {
+                drill::run_decorated(plan, &move |world, ports| {
                     let before = hosts.fetch_add(1, Ordering::Relaxed);
                     bend(&Host { world, before }, ports)
                 })

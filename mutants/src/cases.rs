@@ -9,7 +9,7 @@ use firedrill::runbooks::LoadedRunbook;
 use firedrill::scenario::{BUILT_IN, Scenario};
 use firedrill::search::{Coverage, Half, Judged, NoRelease, Space, judge};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::{Plan, Until, WorldKind};
+use firedrill::worlds::{DrillPlan, Until, WorldKind};
 
 use crate::bug::Bug;
 
@@ -23,7 +23,7 @@ const SEEDS: u64 = 4;
 #[derive(Clone)]
 pub(crate) struct Case {
     /// What to perform.
-    pub(crate) plan: Plan,
+    pub(crate) plan: DrillPlan,
     /// Of a drill that was drawn: what may come of it.
     half: Option<Half>,
 }
@@ -33,7 +33,7 @@ impl Case {
     pub(crate) fn failure(&self, result: &DrillResult) -> Option<Finding> {
         match self.half {
             None if result.verdicts.overall == Verdict::Fail => {
-                result.troubles().first().map(|it| (*it).clone())
+                result.problems().first().map(|it| (*it).clone())
             }
             None => None,
             Some(half) => match judge(half, &self.plan, result) {
@@ -54,7 +54,7 @@ impl Case {
     /// The same with another scenario and seed.
     pub(crate) fn with(&self, scenario: &Arc<Scenario>, seed: u64) -> Self {
         Self {
-            plan: Plan {
+            plan: DrillPlan {
                 scenario: Arc::clone(scenario),
                 seed,
                 ..self.plan.clone()
@@ -94,7 +94,7 @@ impl Cases {
             .filter_map(|it| Scenario::parse(it.file, it.text, &triggers).ok())
             .filter(|scenario| scenario.lacking_in(WorldKind::Sim).is_none());
         let built_in = scenarios.map(|scenario| Case {
-            plan: Plan {
+            plan: DrillPlan {
                 world: WorldKind::Sim,
                 scenario: Arc::new(scenario),
                 runbook: runbook.clone(),

@@ -9,7 +9,7 @@ use firedrill::report::{prepare, write_texts};
 use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::scenario::Scenario;
 use firedrill::token::Token;
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 use mutants::bug::Bug;
 use mutants::hunt::{self, Hunted, Options};
 use mutants::patches::{self, PROGRAM};
@@ -160,7 +160,7 @@ fn replay(token: &str, bugs: &[Bug]) -> Result<ExitCode, Failure> {
         .map_err(|error| (USAGE, format!("{error:?}")))?;
     let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[])
         .map_err(|error| (USAGE, format!("{error:?}")))?;
-    let plan = Plan {
+    let plan = DrillPlan {
         world: token.world,
         scenario: Arc::new(scenario),
         runbook,
@@ -174,7 +174,7 @@ fn replay(token: &str, bugs: &[Bug]) -> Result<ExitCode, Failure> {
         for entry in &result.timeline {
             println!("  {:>7} ms  {}: {}", entry.at_ms, entry.step, entry.what);
         }
-        for finding in result.troubles() {
+        for finding in result.problems() {
             println!("  {} {}: {finding}", finding.oracle(), finding.verdict());
         }
     }

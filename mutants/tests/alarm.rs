@@ -6,7 +6,7 @@ use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::scenario::Scenario;
 use firedrill::token::Token;
 use firedrill::verdict::Verdict;
-use firedrill::worlds::Plan;
+use firedrill::worlds::DrillPlan;
 use mutants::bug::Bug;
 use mutants::bugs::{all, canary, sound};
 use mutants::hunt::{Fate, Options, hunt};
@@ -67,7 +67,7 @@ fn a_bug_is_cut_down_to_a_drill_that_only_it_fails() {
     // The token stands for the very drill.
     let token = Token::decode(&caught.token, runbooks::BUILT_IN).expect("it reads");
     let scenario = Scenario::parse("token", &token.scenario_text, &[]).expect("it loads");
-    let plan = Plan {
+    let plan = DrillPlan {
         world: token.world,
         scenario: scenario.into(),
         runbook: LoadedRunbook::built_in().expect("it loads"),
@@ -77,7 +77,7 @@ fn a_bug_is_cut_down_to_a_drill_that_only_it_fails() {
     };
     let of_the_bug = bug.run(&plan).expect("the world builds");
     assert_eq!(of_the_bug.verdicts.overall, Verdict::Fail);
-    let found = of_the_bug.troubles()[0].class();
+    let found = of_the_bug.problems()[0].class();
     assert_eq!(found, caught.finding.class());
     let of_the_sound = drill::run(&plan).expect("the world builds");
     assert_eq!(of_the_sound.verdicts.overall, Verdict::Pass);

@@ -226,7 +226,7 @@ fn the_hash_ignores_slab_layout_build_and_process_but_no_order() {
     assert_eq!(rebuilt(orders.clone()).state_hash(), exchange.state_hash());
     let other = exchange
         .clone()
-        .under(matching(Some(Fault::DoubleCredit)), 9);
+        .under(matching(Some(Defect::DoubleCredit)), 9);
     assert_eq!(other.state_hash(), exchange.state_hash());
     assert_ne!(
         rebuilt(orders[1..].to_vec()).state_hash(),
@@ -240,7 +240,7 @@ fn the_hash_ignores_slab_layout_build_and_process_but_no_order() {
 #[test]
 fn double_credit_leaves_matching_alone() {
     let good = History::new(genesis(None, 20)).drive(2_000, 5);
-    let bad = History::new(genesis(Some(Fault::DoubleCredit), 20)).drive(2_000, 5);
+    let bad = History::new(genesis(Some(Defect::DoubleCredit), 20)).drive(2_000, 5);
     assert_eq!(trades(&good.events), trades(&bad.events));
     assert_eq!(good.events, bad.events);
     assert_ne!(good.exchange.state_hash(), bad.exchange.state_hash());

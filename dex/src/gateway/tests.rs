@@ -8,7 +8,7 @@ use crate::types::{AccountId, MarketId, Price, Qty, Side, Tif, UNIT_NANOS};
 /// Between two requests of one pod: 200 a second over three pods.
 const INTERVAL_NANOS: u64 = 15_000_000;
 
-fn pod(fault: Option<Fault>) -> Gateway {
+fn pod(fault: Option<Defect>) -> Gateway {
     let build = fault.map_or(Build::stable(Service::Gateway), |f| {
         Build::with_fault(Service::Gateway, f)
     });
@@ -45,7 +45,7 @@ fn a_healthy_pod_costs_the_same_at_any_age() {
 
 #[test]
 fn a_slow_pod_passes_saturation_within_ninety_seconds_and_stays_near_it() {
-    let mut gateway = pod(Some(Fault::SlowPath));
+    let mut gateway = pod(Some(Defect::SlowPath));
     let per_second = 1_000_000_000 / INTERVAL_NANOS;
     let mut saturated_at = None;
     for id in 1..=per_second * 300 {
@@ -65,7 +65,7 @@ fn a_slow_pod_passes_saturation_within_ninety_seconds_and_stays_near_it() {
 
 #[test]
 fn both_builds_recognise_a_request_that_comes_again() {
-    for fault in [None, Some(Fault::SlowPath)] {
+    for fault in [None, Some(Defect::SlowPath)] {
         let mut gateway = pod(fault);
         for id in 1..=200 {
             assert_eq!(decide(&mut gateway, &nth(id)), Decision::Forward);
@@ -80,7 +80,7 @@ fn both_builds_recognise_a_request_that_comes_again() {
 
 #[test]
 fn maintenance_refuses_everything_cheaply() {
-    let mut gateway = pod(Some(Fault::SlowPath));
+    let mut gateway = pod(Some(Defect::SlowPath));
     for id in 1..=10 {
         let admission = gateway.admit(&nth(id), TradingMode::Maintenance);
         assert_eq!(admission.decision, Decision::Maintenance);
@@ -181,7 +181,7 @@ fn configuration_is_read_or_refused() {
 }
 
 /// How a pod of the build with `fault` decides on 1,000 sound requests: failed, forgotten.
-fn spoilt(fault: Fault, instance: u64) -> (usize, usize) {
+fn spoilt(fault: Defect, instance: u64) -> (usize, usize) {
     let build = Build::with_fault(Service::Gateway, fault);
     let markets: Vec<MarketSpec> = (0..2).map(MarketSpec::standard).collect();
     let mut gateway = Gateway::new(build, instance, GatewayConfig::default(), 100, &markets);
@@ -194,11 +194,11 @@ fn spoilt(fault: Fault, instance: u64) -> (usize, usize) {
 
 #[test]
 fn each_defect_of_the_request_path_spoils_its_share() {
-    assert_eq!(spoilt(Fault::FailsOneIn(40), 0), (25, 0));
-    assert_eq!(spoilt(Fault::LosesOfTen(4), 0), (0, 400));
-    assert_eq!(spoilt(Fault::FailsInOnePod(20), 3), (50, 0));
-    assert_eq!(spoilt(Fault::FailsInOnePod(20), 4), (0, 0));
-    assert_eq!(spoilt(Fault::SlowPath, 0), (0, 0));
+    assert_eq!(spoilt(Defect::FailsOneIn(40), 0), (25, 0));
+    assert_eq!(spoilt(Defect::LosesOfTen(4), 0), (0, 400));
+    assert_eq!(spoilt(Defect::FailsInOnePod(20), 3), (50, 0));
+    assert_eq!(spoilt(Defect::FailsInOnePod(20), 4), (0, 0));
+    assert_eq!(spoilt(Defect::SlowPath, 0), (0, 0));
 }
 
 #[test]

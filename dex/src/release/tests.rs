@@ -79,17 +79,17 @@ fn what_promises_harm_has_a_reason_for_it() {
 
 #[test]
 fn a_defect_of_one_pod_hides_in_the_others() {
-    let build = Build::with_fault(Service::Gateway, Fault::FailsInOnePod(15));
+    let build = Build::with_fault(Service::Gateway, Defect::FailsInOnePod(15));
     let hit: Vec<bool> = (0..6).map(|n| build.hits(n).is_some()).collect();
     assert_eq!(hit, [true, false, false, true, false, false]);
-    assert_eq!(build.hits(0), Some(Fault::FailsOneIn(15)));
-    let everywhere = Build::with_fault(Service::Gateway, Fault::SlowPath);
-    assert!((0..6).all(|n| everywhere.hits(n) == Some(Fault::SlowPath)));
+    assert_eq!(build.hits(0), Some(Defect::FailsOneIn(15)));
+    let everywhere = Build::with_fault(Service::Gateway, Defect::SlowPath);
+    assert!((0..6).all(|n| everywhere.hits(n) == Some(Defect::SlowPath)));
 }
 
 #[test]
 fn a_defect_of_replaced_pods_hides_in_the_first_ones() {
-    let build = Build::with_fault(Service::Gateway, Fault::FailsOnceReplaced(40));
+    let build = Build::with_fault(Service::Gateway, Defect::FailsOnceReplaced(40));
     let hit: Vec<bool> = (0..6).map(|n| build.hits(n).is_some()).collect();
     assert_eq!(hit, [false, false, false, true, true, true]);
 }

@@ -304,7 +304,7 @@ pub async fn migrate(
     let (pending, future) = pending(&release.migrations(), &history(&client).await?)?;
     let mut report = MigrationReport {
         future,
-        ..Report::default()
+        ..MigrationReport::default()
     };
     for file in &pending {
         apply(&mut client, file).await?;

@@ -146,7 +146,7 @@ fn failures(rates: &[f64], requests: u64) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{Answer, Verdict, with_requests};
+    use super::{Answer, ConditionVerdict, with_requests};
     use crate::runbook::{Condition, Operator};
 
     const BELOW: Condition = Condition {

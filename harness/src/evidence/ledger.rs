@@ -5,7 +5,7 @@ use std::fmt;
 use dex::Exchange;
 use dex::types::{Side, StableHash};
 
-use super::Entry;
+use super::BookEntry;
 
 /// What a ledger holds, and what it should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct LedgerState {
     /// Every number, ascending by its slot.
     pub rows: Vec<(Slot, i64)>,
     /// The trades, ascending.
-    pub trades: Vec<Entry>,
+    pub trades: Vec<BookEntry>,
 }
 
 /// What a number in a ledger is.
@@ -86,7 +86,7 @@ impl fmt::Display for Slot {
 impl LedgerState {
     /// The state of `exchange`, with `trades` in any order.
     #[must_use]
-    pub fn of(exchange: &Exchange, mut trades: Vec<Entry>) -> Self {
+    pub fn of(exchange: &Exchange, mut trades: Vec<BookEntry>) -> Self {
         let ledger = exchange.ledger();
         let assets = usize::from(ledger.assets()).max(1);
         let balances = ledger.balances();

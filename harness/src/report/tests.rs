@@ -28,7 +28,7 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, problem: Option<Findin
         RtoFinding::NothingToRecover.into(),
         MaintenanceFinding::Open.into(),
     ];
-    findings.extend(trouble);
+    findings.extend(problem);
     DrillResult {
         scenario: scenario.to_owned(),
         seed,

@@ -78,7 +78,7 @@ pub(super) mod side {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::RunbookSide;
+    use super::Side;
 
     pub(in crate::search) fn serialize<S: Serializer>(
         side: &Side,

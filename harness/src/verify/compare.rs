@@ -331,7 +331,7 @@ fn measures(scenario: &Scenario, pairs: &[Pair], margin: Margin) -> Vec<Measure>
         .map(|(a, b)| (a, b, requests(a)))
         .collect();
     let all = [
-        (RTO, Unit::Ms, times(|b| b.rto_ms)),
+        (RECOVERY_TIME, Unit::Ms, times(|b| b.rto_ms)),
         (IMPACT, Unit::Ms, times(|b| b.impact_ms)),
         (UNANSWERED, Unit::Count, unanswered),
     ];
@@ -459,7 +459,7 @@ pub(super) mod tests {
             log_lines: 0,
             done: BTreeSet::new(),
             carried_out: BTreeSet::new(),
-            trouble: None,
+            problem: None,
             replay: String::new(),
         })
     }

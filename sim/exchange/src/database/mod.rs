@@ -23,7 +23,7 @@ mod tests;
 mod timings;
 
 pub use faults::DbFault;
-pub use ledger::{Handover, Ledger, TradeRow, order_content, trade_content};
+pub use ledger::{Handover, LedgerTables, TradeRow, order_content, trade_content};
 pub use ops::{DbOp, DbReply};
 pub use server::{IN_USE, LedgerDb};
 pub use timings::DatabaseTimings;
