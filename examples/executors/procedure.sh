@@ -47,6 +47,8 @@ run() {
 
     # 4. Open trading again.
     kubectl patch configmap dex-trading --type merge -p '{"data":{"mode":"open"}}'
+    # A gateway looks at the flag every few seconds.
+    sleep 10
     date -u +%FT%TZ > "$FIREDRILL_RECOVERED_AT"
 
     # 5. Is it well? A person would look at the dashboards for a while.

@@ -191,6 +191,7 @@ fn an_executor_that_skips_the_fence_leaves_the_books_wrong() {
 /// procedure that asks nothing but them.
 fn blind_drill(refit_http: bool) -> DrillResult {
     let text = without_step(BUILT_IN, "error-logs");
+    let text = without_step(&text, "still-no-error-logs");
     let plan = plan_by("bad-prior", 3, &text);
     let decorate = move |world: &sim_exchange::World, ports: Ports| {
         let world = world.clone();

@@ -27,6 +27,16 @@ fn pages() -> BTreeMap<String, String> {
     pages
 }
 
+/// All bugs that are patches of the executor.
+fn patches() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mutants/patches");
+    let entries = std::fs::read_dir(folder).expect("the patches are there");
+    let files = entries.map(|entry| entry.expect("readable").path());
+    files
+        .map(|path| std::fs::read_to_string(path).expect("UTF-8"))
+        .collect()
+}
+
 /// Fenced blocks in `language`.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
@@ -158,6 +168,13 @@ fn scenarios_load() {
             if block.starts_with("[[known]]") {
                 let known = firedrill::search::known(&block);
                 assert_eq!(known.map(|it| it.len()), Ok(1), "{page}");
+                continue;
+            }
+            if block.starts_with("[[patch]]") {
+                assert!(
+                    patches().contains(block.trim()),
+                    "{page}: no such patch: {block}"
+                );
                 continue;
             }
             // The release that all begin with is deployed by nobody.

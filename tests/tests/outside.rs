@@ -61,6 +61,13 @@ fn a_program_rolls_back_and_the_clients_say_so() {
 }
 
 #[test]
+fn a_program_that_does_not_wait_for_the_gateways_claims_too_early() {
+    let result = run(&by_program("hasty", 1));
+    assert_eq!(result.ending, Ending::Recovered, "{:#?}", result.findings);
+    assert_eq!(verdict(&result, OracleName::Claim), Verdict::Fail);
+}
+
+#[test]
 fn a_program_that_gives_up_has_called_a_person() {
     let result = run(&by_program("fails", 2));
     assert_eq!(result.ending, Ending::Escalated, "{:#?}", result.findings);

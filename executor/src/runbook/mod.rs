@@ -33,6 +33,7 @@ pub use model::{
 };
 pub use protection::Protection;
 pub use source::{Mistake, RunbookErrors};
+pub use step::WHEN;
 pub use suggest::parse_duration;
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ const KEYS: [&str; 10] = [
 ];
 const PHASES: [&str; 3] = ["prepare", "run", "after"];
 const ON_FAIL: [&str; 3] = ["abort", "continue", "restore"];
-const WHEN: [&str; 8] = [
+/// What `rb.when` can be: the conditions under which a plan has a step.
+pub const WHEN: [&str; 8] = [
     "always",
     "ledger.breaking",
     "ledger.undo",

@@ -4,7 +4,8 @@
 //! `scrape/manager.go`), and two scrapes more until an increase has a value. Meanwhile a sum is silent about that pod,
 //! which would read as zero.
 //!
-//! Every look begins with the Deployments: pods that somebody scaled away never come, however long they are waited for.
+//! A look that finds no data goes on to the Deployments: pods that somebody scaled away never come, however long they
+//! are waited for.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,10 +39,7 @@ pub(super) async fn check(
     let mut before = None;
     loop {
         let began = context.ports.clock.now();
-        let round = match concurrent::look(context).await? {
-            Ok(()) => look(&mut looks, port, series, &mut before).await?,
-            Err(why) => Round::unanswered(format!("no data: {why}")),
-        };
+        let round = look(&mut looks, port, series, &mut before).await?;
         if let Some(success) = holding.judge(context, began, round).await? {
             return Ok(success);
         }
@@ -72,7 +70,10 @@ async fn look(
                 ),
             }
         }
-        Err(why) => (ConditionVerdict::Unknown, format!("no data: {why}")),
+        Err(why) => match concurrent::look(looks.context).await? {
+            Ok(()) => (ConditionVerdict::Unknown, format!("no data: {why}")),
+            Err(why) => return Ok(Round::unanswered(format!("no data: {why}"))),
+        },
     };
     Ok(Round::answered(verdict, text, PAUSE))
 }

@@ -31,8 +31,6 @@ pub struct SearchFile {
     pub silent: BTreeMap<String, u64>,
     /// The classes of failure, in the order in which they were found.
     pub classes: Vec<FoundClass>,
-    /// Kinds of fault by the instants at which they hit something.
-    pub matrix: Matrix,
     /// What was met, and how often.
     #[serde(default)]
     pub coverage: BTreeMap<String, u64>,
@@ -88,15 +86,6 @@ impl FoundClass {
     }
 }
 
-/// Kinds of fault by instants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Matrix {
-    /// The columns.
-    pub instants: Vec<String>,
-    /// By kind of fault, a number for each column.
-    pub hit: BTreeMap<String, Vec<u64>>,
-}
-
 /// Why searches can't be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchedError {
@@ -138,7 +127,6 @@ pub fn merge_searches(shards: &BTreeMap<u32, Files>) -> Result<(SearchFile, File
         survivable: 0,
         silent: BTreeMap::new(),
         classes: Vec::new(),
-        matrix: Matrix::default(),
         coverage: BTreeMap::new(),
     };
     let mut scenarios = Files::new();
@@ -160,7 +148,6 @@ pub fn merge_searches(shards: &BTreeMap<u32, Files>) -> Result<(SearchFile, File
         }
     }
     scenarios.retain(|name, _| whole.classes.iter().any(|class| class.scenario == *name));
-    whole.matrix = matrix(searches.iter().map(|(search, _)| &search.matrix));
     let mut json = serde_json::to_string_pretty(&whole).unwrap_or_default();
     json.push('\n');
     let mut files = scenarios;
@@ -185,37 +172,6 @@ fn take(classes: &mut Vec<FoundClass>, class: &FoundClass) {
         *same = class.clone();
     }
     (same.drills, same.first) = (drills, first);
-}
-
-/// The sum of matrices. Their columns are in the order of the runbook's steps,
-/// each without those that it did not come to.
-fn matrix<'a>(all: impl Iterator<Item = &'a Matrix> + Clone) -> Matrix {
-    let mut instants: Vec<String> = Vec::new();
-    for matrix in all.clone() {
-        let mut at = 0;
-        for instant in &matrix.instants {
-            match instants.iter().position(|it| it == instant) {
-                Some(known) => at = known + 1,
-                None => {
-                    instants.insert(at, instant.clone());
-                    at += 1;
-                }
-            }
-        }
-    }
-    let mut hit: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for matrix in all {
-        for (kind, counts) in &matrix.hit {
-            let row = hit.entry(kind.clone());
-            let row = row.or_insert_with(|| vec![0; instants.len()]);
-            for (instant, count) in matrix.instants.iter().zip(counts) {
-                if let Some(at) = instants.iter().position(|it| it == instant) {
-                    row[at] += count;
-                }
-            }
-        }
-    }
-    Matrix { instants, hit }
 }
 
 /// What people read.
@@ -276,7 +232,7 @@ mod tests {
         }
     }
 
-    fn shard(first: u64, instants: &[&str], classes: Vec<FoundClass>) -> Files {
+    fn shard(first: u64, classes: Vec<FoundClass>) -> Files {
         let scenarios = classes
             .iter()
             .map(|it| (it.scenario.clone(), it.replay.clone()));
@@ -290,10 +246,6 @@ mod tests {
             survivable: 4,
             silent: BTreeMap::from([("no-harm".to_owned(), 1)]),
             classes,
-            matrix: Matrix {
-                instants: instants.iter().map(|&it| it.to_owned()).collect(),
-                hit: BTreeMap::from([("quota".to_owned(), vec![1; instants.len()])]),
-            },
             coverage: BTreeMap::from([("quota begins at trigger".to_owned(), 3)]),
         };
         let text = serde_json::to_string(&search).expect("JSON");
@@ -304,13 +256,9 @@ mod tests {
     #[test]
     fn the_order_of_shards_does_not_matter_and_everything_adds_up() {
         let shards = [
-            shard(0, &["trigger", "step b"], vec![class("quota", 3, false)]),
-            shard(
-                10,
-                &["trigger", "step a", "step b"],
-                vec![class("crash", 11, true), class("quota", 17, true)],
-            ),
-            shard(20, &["step c"], vec![class("quota", 25, true)]),
+            shard(0, vec![class("quota", 3, false)]),
+            shard(10, vec![class("crash", 11, true), class("quota", 17, true)]),
+            shard(20, vec![class("quota", 25, true)]),
         ];
         let numbered = |order: [usize; 3]| -> BTreeMap<u32, Files> {
             order
@@ -348,8 +296,6 @@ mod tests {
             [("quota", 6, 3, "fd1-17"), ("crash", 2, 11, "fd1-11")]
         );
         assert_eq!(files["quota.toml"], "fd1-17");
-        assert_eq!(whole.matrix.instants.len(), 4);
-        assert_eq!(whole.matrix.hit["quota"].iter().sum::<u64>(), 6);
         assert!(files["summary.md"].contains("2 classes of failure, 2 of them new"));
     }
 

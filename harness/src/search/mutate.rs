@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use executor::runbook::WHEN;
 use sim::rng::Rng;
 
 use super::form::{Edit, Fence, Item, fences, items};
@@ -198,15 +199,6 @@ pub fn shuffled(mut mutants: Vec<Mutant>, seed: u64) -> Vec<Mutant> {
 
 const PHASES: [&str; 3] = ["prepare", "run", "after"];
 const CONSEQUENCES: [&str; 3] = ["abort", "continue", "restore"];
-const CONDITIONS: [&str; 7] = [
-    "ledger.breaking",
-    "ledger.undo",
-    "ledger.restore",
-    "deployment.paused",
-    "config.changed",
-    "config.only",
-    "replicas.reduced",
-];
 
 fn step(made: &mut Made<'_>, fence: &Fence<'_>) {
     let name = fence.name().to_owned();
@@ -269,7 +261,8 @@ fn step(made: &mut Made<'_>, fence: &Fence<'_>) {
         add(Change::Phase, &how, fence.set("rb.phase", Some(is)));
     }
     let was = fence.attribute("rb.when");
-    for is in CONDITIONS.into_iter().filter(|is| was != Some(is)) {
+    let conditions = WHEN.into_iter().filter(|is| *is != "always");
+    for is in conditions.filter(|is| was != Some(is)) {
         let how = format!("only when `{is}`");
         add(Change::When, &how, fence.set("rb.when", Some(is)));
     }

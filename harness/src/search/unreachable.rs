@@ -46,8 +46,7 @@ pub(super) fn finding(oracle: OracleName, kind: Kind) -> Option<&'static str> {
         | (O::Trigger, "before-deployment" | "never" | "other")
         | (O::Detection, "never" | "late")
         | (O::Outcome, "not-prepared")
-        | (O::Rto, "harm-untriggered" | "nothing-triggered")
-        | (O::Impact, "before-deployment") => BEFORE_THE_TRIGGER,
+        | (O::Rto, "harm-untriggered" | "nothing-triggered") => BEFORE_THE_TRIGGER,
         (O::FaultFired, "no-harm-expected")
         | (O::Trigger, "none-as-expected" | "false-alarm")
         | (O::Detection, "nothing-to-detect")

@@ -551,7 +551,7 @@ fn what_is_booked_after_an_engine_loaded_stays_where_it_writes_nothing() {
         account: AccountId(0),
         market: MarketId(0),
         side: Side::Buy,
-        price: Price(1),
+        price: Price(9_000),
         qty: Qty(1),
         tif: Tif::Gtc,
     };
