@@ -506,9 +506,21 @@ fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -
             let begins_at = |(index, it): (usize, &&&Step)| {
                 let at_the_trigger = needs.place.is_at_the_trigger() && first == Some(index);
                 let there = is_certain(it) && needs.place.takes(&it.command);
-                let before = on_path[..index].iter().rposition(|it| is_certain(it));
-                let begins = (at_the_trigger || there).then_some(index);
-                begins.into_iter().chain(before.filter(|_| there))
+                let mut begins: Vec<usize> = (at_the_trigger || there)
+                    .then_some(index)
+                    .into_iter()
+                    .collect();
+                // Which of the ledger's ways a rollback takes, the step before it depends on.
+                for before in (0..index)
+                    .rev()
+                    .filter(|before| there && is_certain(on_path[*before]))
+                {
+                    begins.push(before);
+                    if matches!(on_path[before].when, When::Always | When::LedgerBreaking) {
+                        break;
+                    }
+                }
+                begins
             };
             let mut begins = on_path.iter().enumerate().flat_map(begins_at);
             begins.any(|index| {

@@ -337,9 +337,10 @@ async fn ask(
     request: Request<Incoming>,
     shared: &Shared,
 ) -> Result<Response<Sent>, Refusal> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let has_token = in_path(&mut head.uri, &shared.token) || has_token(&head, &shared.token);
     let (to, uri) = route(listener, &head)?;
-    if to != To::Http && !is_open(uri.path()) && !has_token(&head, &shared.token) {
+    if to != To::Http && !is_open(uri.path()) && !has_token {
         return Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
             "Unauthorized",
@@ -403,6 +404,31 @@ impl Drop for HangUp {
 /// Paths that anybody may ask for.
 fn is_open(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/healthz" | "/version")
+}
+
+/// Takes the token off the beginning of the path; whether it was there. `kubectl` sends no bearer token without TLS
+/// (`client-go/tools/clientcmd/client_config.go`), so that the kubeconfig has it in the server's path.
+fn in_path(uri: &mut http::Uri, token: &str) -> bool {
+    let path = uri
+        .path_and_query()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let rest = path
+        .strip_prefix('/')
+        .and_then(|path| path.strip_prefix(token));
+    let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) else {
+        return false;
+    };
+    let rest = if rest.starts_with('/') {
+        rest.to_owned()
+    } else {
+        format!("/{rest}")
+    };
+    let Ok(rest) = rest.parse() else {
+        return false;
+    };
+    *uri = rest;
+    true
 }
 
 fn has_token(head: &http::request::Parts, token: &str) -> bool {

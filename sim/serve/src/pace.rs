@@ -13,7 +13,7 @@ use crate::bridge::FromOutside;
 
 /// How the clock of a served world runs.
 pub enum Pacing {
-    /// Requests move it. While a program waits for an open watch, the world goes on to its next event once the program
+    /// Requests move it. While a program waits for an open watch, the world goes on, a second at a time, once the program
     /// has settled; otherwise it stands still.
     Requests(Settle),
     /// It runs so many times as fast as the wall clock. Nothing is reproducible then.
@@ -149,6 +149,10 @@ impl Served {
     }
 }
 
+/// How far the world goes on at a time while a program waits. One that computes after all, and was taken for one that waits,
+/// loses no more than that.
+const AT_A_TIME: Micros = Micros::from_secs(1);
+
 /// How long the thread of the world waits at most before it looks whether its program was asked to end.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -184,10 +188,10 @@ impl Pace for Served {
             .computing
             .as_mut()
             .is_some_and(|computing| computing());
-        if computing || next.is_none() {
+        if computing {
             return Idle::Again;
         }
-        Idle::Step
+        Idle::Until(now + AT_A_TIME)
     }
 }
 

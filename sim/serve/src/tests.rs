@@ -286,6 +286,14 @@ fn only_who_has_the_token_is_served() {
             assert!(body.contains("\"reason\":\"Unauthorized\""), "{body}");
         }
         assert_eq!(ask(served.kube, "", "GET", "/readyz", "").0, 200);
+        // Where a client sends no bearer token, the path has it.
+        let path = format!("/{TOKEN}/api/v1/pods?limit=1");
+        assert_eq!(ask(served.kube, "", "GET", &path, "").0, 200);
+        assert_eq!(ask(served.kube, "", "GET", &format!("/{TOKEN}"), "").0, 404);
+        assert_eq!(
+            ask(served.kube, "", "GET", &format!("/{TOKEN}x/api"), "").0,
+            401
+        );
     });
 }
 
