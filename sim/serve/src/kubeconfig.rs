@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-/// A kubeconfig that leads to the API server at `address`, with its token, in `namespace`. The token is in the server's path, too,
-/// since `kubectl` sends none without TLS.
+/// A kubeconfig that leads to the API server at `address`, with its token, in `namespace`. The token is in the server's
+/// path, too, since `kubectl` sends none without TLS.
 #[must_use]
 pub fn kubeconfig(address: SocketAddr, token: &str, namespace: &str) -> String {
     // JSON is YAML, and needs no quoting rules of our own.

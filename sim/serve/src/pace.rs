@@ -13,8 +13,8 @@ use crate::bridge::FromOutside;
 
 /// How the clock of a served world runs.
 pub enum Pacing {
-    /// Requests move it. While a program waits for an open watch, the world goes on, a second at a time, once the program
-    /// has settled; otherwise it stands still.
+    /// Requests move it. While a program waits for an open watch, the world goes on, a second at a time, once the
+    /// program has settled; otherwise it stands still.
     Requests(Settle),
     /// It runs so many times as fast as the wall clock. Nothing is reproducible then.
     Wall(u32),
@@ -149,8 +149,8 @@ impl Served {
     }
 }
 
-/// How far the world goes on at a time while a program waits. One that computes after all, and was taken for one that waits,
-/// loses no more than that.
+/// How far the world goes on at a time while a program waits. One that computes after all, and was taken for one that
+/// waits, loses no more than that.
 const AT_A_TIME: Micros = Micros::from_secs(1);
 
 /// How long the thread of the world waits at most before it looks whether its program was asked to end.
