@@ -162,11 +162,14 @@ impl Pace for Served {
             return Idle::Again;
         }
         if self.activity.is_alone() {
+            // Whoever takes part later begins at that instant.
+            self.began = None;
             return Idle::Step;
         }
-        if let Pacing::Wall(speed) = self.pacing {
-            return self.by_the_wall(speed, now, next);
-        }
+        let quiet = match &self.pacing {
+            Pacing::Wall(speed) => return self.by_the_wall(*speed, now, next),
+            Pacing::Requests(settle) => settle.quiet,
+        };
         if self.activity.asked.get() > 0 {
             return Idle::Step;
         }
@@ -174,21 +177,7 @@ impl Pace for Served {
             self.wait(LOOK_AGAIN);
             return Idle::Again;
         }
-        let Pacing::Requests(settle) = &mut self.pacing else {
-            return Idle::Again;
-        };
-        let quiet = settle.quiet;
-        if self.wait(quiet) {
-            return Idle::Again;
-        }
-        let Pacing::Requests(settle) = &mut self.pacing else {
-            return Idle::Again;
-        };
-        let computing = settle
-            .computing
-            .as_mut()
-            .is_some_and(|computing| computing());
-        if computing {
+        if self.wait(quiet) || self.is_computing() {
             return Idle::Again;
         }
         Idle::Until(now + AT_A_TIME)
@@ -196,6 +185,14 @@ impl Pace for Served {
 }
 
 impl Served {
+    /// Whether the program computes, as far as that is known.
+    fn is_computing(&mut self) -> bool {
+        match &mut self.pacing {
+            Pacing::Requests(settle) => settle.computing.as_mut().is_some_and(|it| it()),
+            Pacing::Wall(_) => false,
+        }
+    }
+
     fn by_the_wall(&mut self, speed: u32, now: Micros, next: Option<Micros>) -> Idle {
         let (began, at) = *self.began.get_or_insert_with(|| (instant(), now));
         let passed = began.elapsed() * speed;
@@ -215,4 +212,27 @@ impl Served {
 )]
 fn instant() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_counts_from_when_somebody_takes_part() {
+        let (_network, from_outside) = std::sync::mpsc::channel();
+        let (to_program, _requests) = futures::channel::mpsc::unbounded();
+        let activity = Activity::default();
+        let mut pace = Served::new(Pacing::Wall(1), from_outside, to_program, activity.clone());
+        let late = Micros::from_secs(100);
+        let begins = pace.idle(Micros::ZERO, Some(Micros::ZERO));
+        assert!(matches!(begins, Idle::Until(_)));
+        // The world goes on by itself, faster than the wall clock.
+        activity.set_alone(true);
+        assert_eq!(pace.idle(late, None), Idle::Step);
+        activity.set_alone(false);
+        // It does not wait for the wall clock to come after.
+        let goes_on = pace.idle(late, Some(late));
+        assert!(matches!(goes_on, Idle::Until(at) if at >= late));
+    }
 }
