@@ -53,7 +53,7 @@ pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, 
         None => sim_exchange::run(config, plan.seed, limits, |world| whole(world, None)),
         Some(program) => {
             recorder.lock().evidence.executor.is_program = true;
-            let (_network, mut pace, door, reach) = Reach::open(program, plan.seed)?;
+            let (_network, mut pace, door, reach) = Reach::open(program)?;
             let notes = recorder.clone();
             sim::world::run_at(&mut pace, config, plan.seed, limits, |world: World| {
                 let drill = whole(world.clone(), Some(reach));

@@ -41,14 +41,13 @@ impl Reach {
     /// [`WorldError::SetUp`] if nothing can listen, or a file can't be written.
     pub(in crate::worlds::sim) fn open(
         program: &Arc<Program>,
-        seed: u64,
     ) -> Result<(Network, Served, Door, Arc<Self>), WorldError> {
         let told = |what: &str, error: &dyn std::fmt::Display| {
             WorldError::SetUp(format!("{what}: {error}"))
         };
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listeners = [Listener::Kube, Listener::Prometheus, Listener::Loki];
-        let token = format!("firedrill-{seed:016x}-{:08x}", std::process::id());
+        let token = token().map_err(|error| told("the token", &error))?;
         let mut network = sim_serve::listen(
             &listeners.map(|listener| (listener, local)),
             &token,
@@ -173,6 +172,13 @@ impl Reach {
         gather(&root, &root, &mut found);
         found
     }
+}
+
+/// A token that nobody can guess. It decides nothing in the world, which never sees it.
+fn token() -> Result<String, rustix::io::Errno> {
+    let mut bytes = [0_u8; 16];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(format!("firedrill-{:032x}", u128::from_ne_bytes(bytes)))
 }
 
 /// Files below `folder`, under their path from `root` with a leading slash. What can't be read is left out.
