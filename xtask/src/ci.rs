@@ -20,6 +20,9 @@ const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo 
 const NO_REFERENCE: &str =
     "the comparison with the controllers of Kubernetes: no Go on this machine";
 
+/// The profile of `Cargo.toml` that drills and tests are built with.
+const PROFILE: &str = "ci";
+
 /// How CI is to run.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Args {
@@ -96,20 +99,18 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
             .env("RUSTDOCFLAGS", "-D warnings"),
         )
     });
+    let program = firedrill::binary(&firedrill::target_directory(sh)?, PROFILE);
+    steps.take("build", || passes("build", test(sh).arg("--no-run")));
     steps.take("drills", || {
         println!("ci: drills");
         let drills = ["--all", "--seeds", "20"].map(OsString::from);
-        let ran = if images.is_ok() {
-            firedrill::run_with_live_build(sh, "chaos", &drills)
-        } else {
-            firedrill::run(sh, "chaos", &drills)
-        };
+        let ran = firedrill::run_built(sh, &program, "chaos", &drills);
         ran.is_ok_and(|code| code == ExitCode::SUCCESS)
     });
     println!("ci: kind drills");
     let mut drilled = Err("not begun".to_owned());
     steps.take("kind drills", || {
-        drilled = live::drill(sh, images, || began.elapsed());
+        drilled = live::drill(sh, &program, images, || began.elapsed());
         drilled.as_ref().is_ok_and(|it| it.failed.is_empty())
     });
     let live = match &drilled {
@@ -131,15 +132,7 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
     };
     // Last, so that the runner's closing lines end the output.
     steps.take("test", || {
-        passes(
-            "test",
-            cmd!(
-                sh,
-                "{cargo} test --workspace --all-features --locked --no-fail-fast"
-            )
-            // A panic names its place without them, and forty programs are linked faster.
-            .env("CARGO_PROFILE_DEV_DEBUG", "none"),
-        )
+        passes("test", test(sh))
     });
     println!("ci: kind drills: {live}");
     for what in drilled.iter().flat_map(|it| &it.failed) {
@@ -157,6 +150,15 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         println!("ci: failed: {}", failed.join(", "));
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// All tests, with everything that the drills run: it is built once.
+fn test(sh: &Shell) -> Cmd<'_> {
+    let cargo = cargo();
+    cmd!(
+        sh,
+        "{cargo} test --profile {PROFILE} --workspace --all-features --locked --no-fail-fast"
+    )
 }
 
 /// The steps that CI took, in order.
