@@ -153,7 +153,12 @@ mod tests {
     fn the_time_is_accounted_for_by_cause_and_by_step() {
         let mut never = drill(9_000, 1_000);
         never.rto_ms = None;
-        let drills = [drill(4_000, 10_000), drill(6_000, 20_000), drill(8_000, 15_000), never];
+        let drills = [
+            drill(4_000, 10_000),
+            drill(6_000, 20_000),
+            drill(8_000, 15_000),
+            never,
+        ];
         let account = Account::of(&drills);
         assert_eq!((account.drills, account.recovered), (4, 3));
         assert_eq!(account.rto_ms, Some((6_150, 8_150)));
@@ -172,8 +177,16 @@ mod tests {
             ]
         );
         let steps: Vec<&str> = account.steps.iter().map(|it| it.what.as_str()).collect();
-        let expected = ["detection", "lease and plan", "undo-app gateway", "rollout-status gateway"];
+        let expected = [
+            "detection",
+            "lease and plan",
+            "undo-app gateway",
+            "rollout-status gateway",
+        ];
         assert_eq!(steps, expected);
-        assert_eq!(account.worst[0], ("detection".to_owned(), Cause::Detection, 20_000));
+        assert_eq!(
+            account.worst[0],
+            ("detection".to_owned(), Cause::Detection, 20_000)
+        );
     }
 }

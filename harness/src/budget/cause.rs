@@ -97,7 +97,7 @@ impl Cause {
 /// The cause of each step, by its name. A check that follows upon what halts trading or changes the ledger is part of
 /// that; any other one is part of the proof.
 #[must_use]
-pub fn causes(runbook: &Runbook) -> BTreeMap<&str, Cause> {
+pub(super) fn causes(runbook: &Runbook) -> BTreeMap<&str, Cause> {
     let mut before = None;
     let mut found = BTreeMap::new();
     for step in &runbook.steps {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! drills ─▶ spans (of one drill) ─▶ account (over all) ─┐
-//! parameters ─▶ the same seeds again, in pairs ─────────┴─▶ table, section of the page
+//! parameters ─▶ the same seeds again, in pairs ─────────┴─▶ table, page
 //! ```
 //!
 //! Nothing here judges: whether a drill passed is the oracles' to say.
@@ -18,7 +18,7 @@ mod table;
 
 pub use account::{Account, Part};
 pub use cause::Cause;
-pub use page::{page, section};
+pub use page::page;
 pub use parameters::Parameter;
 pub use run::{Budget, Options, Worth, budget};
 pub use spans::{DrillSpans, Span};

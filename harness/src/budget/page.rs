@@ -1,4 +1,4 @@
-//! The budget as a page, and as a section of another page.
+//! The budget as a page.
 
 use maud::{Markup, html};
 
@@ -66,16 +66,6 @@ fn totals(budget: &Budget) -> Markup {
 }
 
 /// Where the time of some drills goes: by cause as bars, and by step as a table.
-#[must_use]
-pub fn section(of: &Account, rto_max_ms: Ms) -> Markup {
-    html! {
-        section.card #budget aria-labelledby="budget-title" {
-            h2 #budget-title { "Where the time goes" }
-            (account(of, rto_max_ms))
-        }
-    }
-}
-
 fn account(of: &Account, rto_max_ms: Ms) -> Markup {
     let whole: Ms = of.causes.iter().map(|it| it.median_ms).sum();
     let steps = html! {

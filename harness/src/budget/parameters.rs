@@ -32,7 +32,7 @@ pub struct Parameter {
 
 /// The parameters that the drills so far make worth a try.
 #[must_use]
-pub fn parameters(
+pub(super) fn parameters(
     scenario: &Arc<Scenario>,
     runbook: &LoadedRunbook,
     drills: &[DrillSpans],
@@ -76,7 +76,10 @@ pub fn parameters(
 
 /// The scenario's word on a Deployment; one that says nothing is added where there is none.
 fn deployment<'a>(scenario: &'a mut Scenario, service: &str) -> &'a mut Deployment {
-    let at = scenario.deployments.iter().position(|it| it.service == service);
+    let at = scenario
+        .deployments
+        .iter()
+        .position(|it| it.service == service);
     let at = at.unwrap_or_else(|| {
         scenario.deployments.push(Deployment {
             service: service.to_owned(),
@@ -146,7 +149,10 @@ fn of_runbook(
     runbook: &LoadedRunbook,
     drills: &[DrillSpans],
 ) -> Vec<Parameter> {
-    let fired: BTreeSet<&str> = drills.iter().filter_map(|it| it.trigger.as_deref()).collect();
+    let fired: BTreeSet<&str> = drills
+        .iter()
+        .filter_map(|it| it.trigger.as_deref())
+        .collect();
     let near = near_budget(drills);
     let done: BTreeSet<&str> = drills
         .iter()

@@ -129,8 +129,12 @@ fn worth(parameter: Parameter, as_it_is: &[DrillSpans], changed: &[DrillSpans]) 
     Worth {
         impact_ms: saved(|it| it.impact_ms),
         claimed_ms: saved(|it| it.claimed_ms),
-        pairs: pairs().filter(|(a, b)| recovered(a) && recovered(b)).count(),
-        lost: pairs().filter(|(a, b)| recovered(a) && !recovered(b)).count(),
+        pairs: pairs()
+            .filter(|(a, b)| recovered(a) && recovered(b))
+            .count(),
+        lost: pairs()
+            .filter(|(a, b)| recovered(a) && !recovered(b))
+            .count(),
         parameter,
     }
 }

@@ -77,8 +77,8 @@ impl DrillSpans {
     }
 }
 
-/// The steps from the trigger on. A step's span begins at the end of the one before it, so that what the executor writes
-/// between two steps is part of the later one.
+/// The steps from the trigger on. A step's span begins at the end of the one before it, so that what the executor
+/// writes between two steps is part of the later one.
 fn steps(
     result: &DrillResult,
     trigger: Ms,
@@ -108,7 +108,12 @@ fn steps(
         before = end;
     };
     if let Some((first, _)) = steps.first() {
-        push("lease and plan".to_owned(), Cause::Decision, first.started_ms, None);
+        push(
+            "lease and plan".to_owned(),
+            Cause::Decision,
+            first.started_ms,
+            None,
+        );
     }
     for (step, finished) in steps {
         let what = match &step.service {

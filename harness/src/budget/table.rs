@@ -24,11 +24,18 @@ pub fn table(budget: &Budget) -> String {
         ("trigger to the executor's claim", account.claimed_ms),
     ] {
         if let Some((median, worst)) = value {
-            let text = format!("  {what}: median {}, worst {}", show_ms(median), show_ms(worst));
+            let text = format!(
+                "  {what}: median {}, worst {}",
+                show_ms(median),
+                show_ms(worst)
+            );
             line(&mut out, &text);
         }
     }
-    line(&mut out, &parts("cause", &account.causes, budget.rto_max_ms));
+    line(
+        &mut out,
+        &parts("cause", &account.causes, budget.rto_max_ms),
+    );
     line(&mut out, &parts("step", &account.steps, budget.rto_max_ms));
     if !account.worst.is_empty() {
         line(&mut out, "The drill that took the longest:");
@@ -54,7 +61,14 @@ pub fn table(budget: &Budget) -> String {
 
 fn parts(of: &str, parts: &[Part], rto_ms: Ms) -> String {
     let mut table = comfy_table::Table::new();
-    table.set_header([of, "median", "worst", "of the RTO", "after recovery", "drills"]);
+    table.set_header([
+        of,
+        "median",
+        "worst",
+        "of the RTO",
+        "after recovery",
+        "drills",
+    ]);
     for part in parts {
         let share = (part.median_ms * 1_000).checked_div(rto_ms);
         table.add_row([

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::pods::Release;
 use super::path::Phase;
+use super::pods::Release;
 use super::processes::Bad;
 use super::workload::Place;
 

@@ -153,11 +153,26 @@ impl Maker<'_> {
             };
             let period = number("periodSeconds", 10);
             let faster = if period > 2 { 2 } else { 1 };
-            self.lower(&[probe, "periodSeconds"], (period, faster), prices[0], found);
+            self.lower(
+                &[probe, "periodSeconds"],
+                (period, faster),
+                prices[0],
+                found,
+            );
             let delay = number("initialDelaySeconds", 0);
-            self.lower(&[probe, "initialDelaySeconds"], (delay, 0), prices[1], found);
+            self.lower(
+                &[probe, "initialDelaySeconds"],
+                (delay, 0),
+                prices[1],
+                found,
+            );
             let threshold = number("successThreshold", 1);
-            self.lower(&[probe, "successThreshold"], (threshold, 1), prices[2], found);
+            self.lower(
+                &[probe, "successThreshold"],
+                (threshold, 1),
+                prices[2],
+                found,
+            );
         }
     }
 
@@ -286,4 +301,3 @@ fn shown(value: &Value) -> String {
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
 }
-

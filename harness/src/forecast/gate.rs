@@ -46,10 +46,17 @@ pub fn comment(new: &Forecast, old: Option<&Forecast>, budget: Option<Duration>)
         let over = over_budget(new, budget);
         let shown = show_ms(u64::try_from(budget.as_millis()).unwrap_or(u64::MAX));
         if over.is_empty() {
-            line(&mut out, &format!("Every undo is within the budget of {shown} (p90).\n"));
+            line(
+                &mut out,
+                &format!("Every undo is within the budget of {shown} (p90).\n"),
+            );
         } else {
             for it in over {
-                let what = format!("**Over the budget of {shown}**: {}: p90 {}.", it.what, time(it.p90_ms));
+                let what = format!(
+                    "**Over the budget of {shown}**: {}: p90 {}.",
+                    it.what,
+                    time(it.p90_ms)
+                );
                 line(&mut out, &what);
             }
             line(&mut out, "");
@@ -57,7 +64,9 @@ pub fn comment(new: &Forecast, old: Option<&Forecast>, budget: Option<Duration>)
     }
     let rto = show_ms(new.rto_ms);
     let header = if old.is_some() {
-        format!("| workload | undo of a release | median | p90 | p90 before | difference | over {rto} |")
+        format!(
+            "| workload | undo of a release | median | p90 | p90 before | difference | over {rto} |"
+        )
     } else {
         format!("| workload | undo of a release | median | p90 | p99 | over {rto} |")
     };
@@ -90,7 +99,10 @@ pub fn comment(new: &Forecast, old: Option<&Forecast>, budget: Option<Duration>)
     if let Some(old) = old {
         let gone = old.workloads.iter().filter(|it| same(new, it).is_none());
         for workload in gone {
-            line(&mut out, &format!("| {} | is gone | | | | | |", cell(&workload.name)));
+            line(
+                &mut out,
+                &format!("| {} | is gone | | | | | |", cell(&workload.name)),
+            );
         }
     }
     for workload in &new.workloads {

@@ -28,11 +28,20 @@ pub fn page(forecast: &Forecast, budget_ms: Option<u64>) -> String {
     };
     let n = undos().filter(late).count();
     let line = match n {
-        0 => format!("nine of ten undos of every workload recover within {}", show_ms(bound)),
-        n => format!("{n} undos do not recover within {} in nine of ten cases", show_ms(bound)),
+        0 => format!(
+            "nine of ten undos of every workload recover within {}",
+            show_ms(bound)
+        ),
+        n => format!(
+            "{n} undos do not recover within {} in nine of ten cases",
+            show_ms(bound)
+        ),
     };
     let mut parts = vec![("answers", "In short".to_owned())];
-    parts.push(("workloads", format!("Workloads ({})", forecast.workloads.len())));
+    parts.push((
+        "workloads",
+        format!("Workloads ({})", forecast.workloads.len()),
+    ));
     let body = html! {
         (top(verdict, word, &sentence(&line), "Firedrill forecast · from manifests, simulated"))
         (index(&parts))
@@ -132,7 +141,7 @@ fn listed(title: &str, warnings: &[Warning]) -> Markup {
         @if !warnings.is_empty() {
             h3 { (title) }
             ul.plain { @for it in warnings { li {
-                code { (it.place) } " " strong { (it.rule) } ": " (sentence(&it.text)) " " span.soft { (sentence(&it.remedy)) }
+                code { (it.place) } " " strong { (it.rule) } ": " (it.text) ". " span.soft { (sentence(&it.remedy)) }
             } } }
         }
     }
@@ -160,7 +169,10 @@ fn gantt(undo: &Undo, chart: &Chart) -> Markup {
         }
     };
     let used = |phase: &Phase| {
-        let bars = chart.path.iter().chain(rows.iter().flat_map(|row| &row.bars));
+        let bars = chart
+            .path
+            .iter()
+            .chain(rows.iter().flat_map(|row| &row.bars));
         let mut bars = bars.filter(|it| it.phase == *phase);
         bars.any(|it| it.to_ms > it.from_ms)
     };

@@ -171,7 +171,9 @@ fn cause(pods: &[Life], at: Micros, recreates: bool) -> Option<(Cause<'_>, Micro
 fn last_cut_off(pods: &[Life], traffic: Micros, spans: &mut Vec<Span>) -> Micros {
     let bad = pods.iter().filter(|life| life.release == Release::Bad);
     let deleted = bad.filter_map(|life| Some((life, life.deleted?)));
-    let last = deleted.filter(|(_, at)| *at <= traffic).max_by_key(|(_, at)| *at);
+    let last = deleted
+        .filter(|(_, at)| *at <= traffic)
+        .max_by_key(|(_, at)| *at);
     let Some((life, from)) = last else {
         return traffic;
     };
@@ -227,7 +229,12 @@ mod tests {
         let one = |it: &Span| {
             let pod = it.pod.as_deref().unwrap_or("-");
             let seconds = |at: Micros| at.0 / 1_000_000;
-            format!("{} {pod} {}-{}", it.phase.name(), seconds(it.from), seconds(it.to))
+            format!(
+                "{} {pod} {}-{}",
+                it.phase.name(),
+                seconds(it.from),
+                seconds(it.to)
+            )
         };
         spans.iter().map(one).collect()
     }

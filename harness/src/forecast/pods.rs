@@ -167,8 +167,12 @@ fn reason(pod: &Stored) -> Option<String> {
         return Some(format!("a pod finds no node: {message}"));
     }
     let statuses = ["initContainerStatuses", "containerStatuses"];
-    let statuses = statuses.iter().filter_map(|list| pod["status"][*list].as_array());
-    let mut unready = statuses.flatten().filter(|it| it["ready"].as_bool() != Some(true));
+    let statuses = statuses
+        .iter()
+        .filter_map(|list| pod["status"][*list].as_array());
+    let mut unready = statuses
+        .flatten()
+        .filter(|it| it["ready"].as_bool() != Some(true));
     let container = unready.next()?;
     let name = container["name"].as_str().unwrap_or_default();
     let restarts = container["restartCount"].as_i64().unwrap_or_default();

@@ -124,7 +124,11 @@ pub fn forecast(
         of.push(kept);
     }
     let answers = subjects.iter().enumerate().map(|(at, subject)| {
-        let of = |bad, version| results.get(&(at, bad, version)).map_or(&[][..], Vec::as_slice);
+        let of = |bad, version| {
+            results
+                .get(&(at, bad, version))
+                .map_or(&[][..], Vec::as_slice)
+        };
         let undos = [Bad::Wrong, Bad::NeverReady].map(|bad| {
             let mut undo = undo(bad, of(bad, 0), options);
             undo.typical = typical(&undo)
@@ -153,9 +157,7 @@ pub fn forecast(
             .changes
             .iter()
             .enumerate()
-            .filter_map(|(nth, change)| {
-                worth(change, of(Bad::Wrong, 0), of(Bad::Wrong, nth + 1))
-            })
+            .filter_map(|(nth, change)| worth(change, of(Bad::Wrong, 0), of(Bad::Wrong, nth + 1)))
             .collect();
         worths.sort_by_key(|it| std::cmp::Reverse(it.saves_ms));
         let (surge, unavailable) = subject.workload.fenceposts();
@@ -233,7 +235,9 @@ fn subject(
     } else {
         Vec::new()
     };
-    let changed = changes.iter().map(|it| Simulated::of(&it.apply(&workload), known));
+    let changed = changes
+        .iter()
+        .map(|it| Simulated::of(&it.apply(&workload), known));
     let simulated = std::iter::once(Simulated::of(&workload, known))
         .chain(changed)
         .collect();
@@ -308,7 +312,10 @@ fn undo(of: Bad, draws: &[Kept], options: &Options) -> Undo {
     let mut quantile = |percent| percentile(&mut times, percent).filter(|it| *it < u64::MAX);
     let [median_ms, p90_ms, p99_ms] = [50, 90, 99].map(&mut quantile);
     let rto_ms = u64::try_from(options.rto.as_millis()).unwrap_or(u64::MAX);
-    let over = times_ms.iter().filter(|it| it.is_none_or(|ms| ms > rto_ms)).count();
+    let over = times_ms
+        .iter()
+        .filter(|it| it.is_none_or(|ms| ms > rto_ms))
+        .count();
     let mean = |phase: Phase| {
         let sum: u64 = draws.iter().map(|it| it.phases[phase as usize]).sum();
         let mean_ms = (sum / 1_000).checked_div(recovered)?;
@@ -429,7 +436,12 @@ fn assumed(world: &World, options: &Options) -> Vec<String> {
         0 => "Nodes are not known: there are three, with room for every pod. Give the output of \
               `kubectl get nodes -o yaml` as one more file."
             .to_owned(),
-        n => format!("There are {n} nodes, as the manifests say, and the workloads share their room."),
+        1 => {
+            "There is one node, as the manifests say, and the workloads share its room.".to_owned()
+        }
+        n => format!(
+            "There are {n} nodes, as the manifests say, and the workloads share their room."
+        ),
     };
     let images = match options.images {
         Images::Cached => "The images of the release that is undone to are on every node.",

@@ -127,7 +127,10 @@ impl Simulated {
 
     /// The images of its containers.
     pub(super) fn images(&self) -> BTreeSet<&str> {
-        self.containers.values().map(|it| it.image.as_str()).collect()
+        self.containers
+            .values()
+            .map(|it| it.image.as_str())
+            .collect()
     }
 }
 
@@ -229,7 +232,10 @@ fn containers(workload: &Workload) -> BTreeMap<String, Container> {
             readiness: question(&it["readinessProbe"]),
             image: it["image"].as_str().unwrap_or_default().to_owned(),
         };
-        (it["name"].as_str().unwrap_or_default().to_owned(), container)
+        (
+            it["name"].as_str().unwrap_or_default().to_owned(),
+            container,
+        )
     })
     .collect()
 }

@@ -158,12 +158,7 @@ impl Starts {
             let help = "a table for each workload has the keys start, stop, init and pull: \
                         `start = [2.1, 2.4]` in seconds, or `start = { median = 2, p90 = 5 }`";
             let span = error.span().unwrap_or_default();
-            wrong(vec![Mistake::new(
-                span,
-                error.message(),
-                "here",
-                help,
-            )])
+            wrong(vec![Mistake::new(span, error.message(), "here", help)])
         })?;
         let mut mistakes = Vec::new();
         let mut starts = Self {
@@ -277,7 +272,10 @@ struct RawContainer {
 
 /// Samples, or two quantiles.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a list of seconds, or { median = SECONDS, p90 = SECONDS }")]
+#[serde(
+    untagged,
+    expecting = "a list of seconds, or { median = SECONDS, p90 = SECONDS }"
+)]
 enum RawTime {
     Samples(Vec<f64>),
     Quantiles(Quantiles),
@@ -358,7 +356,10 @@ mod tests {
         assert_eq!(median("any", "front", "app"), 1_500);
         assert_eq!(median("any", "front", "mesh"), 9_000);
         assert_eq!(median("shop", "back", "app"), 4_000);
-        assert_eq!(starts.of("shop", "back", "app").pull.percentile(50), Micros::from_secs(3));
+        assert_eq!(
+            starts.of("shop", "back", "app").pull.percentile(50),
+            Micros::from_secs(3)
+        );
         let sources = ["front", "back"].map(|name| starts.source("shop", name, "app").0);
         assert_eq!(sources, [Source::Measured, Source::Stated]);
         assert_eq!(Starts::default().source("a", "b", "c").0, Source::Prior);
@@ -398,9 +399,17 @@ mod tests {
         for (text, place, what) in [
             ("[front]\nstart = []\n", "starts.toml:2:9", "no sample"),
             ("[front]\nstart = [-1]\n", "starts.toml:2:9", "no time"),
-            ("[front]\nstop = { median = 3, p90 = 1 }\n", "starts.toml:2:8", "quantiles"),
+            (
+                "[front]\nstop = { median = 3, p90 = 1 }\n",
+                "starts.toml:2:8",
+                "quantiles",
+            ),
             ("[front]\nbegin = [1]\n", "starts.toml:2:1", "unknown field"),
-            ("[front]\nstart = \"2s\"\n", "starts.toml:2:9", "list of seconds"),
+            (
+                "[front]\nstart = \"2s\"\n",
+                "starts.toml:2:9",
+                "list of seconds",
+            ),
         ] {
             let error = Starts::parse("starts.toml", text).expect_err("it is wrong");
             let shown = error.mistakes[0].to_string();

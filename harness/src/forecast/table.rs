@@ -100,11 +100,8 @@ fn details(workload: &Workload, out: &mut String) {
         line(
             out,
             &format!(
-                "  {} {}: {} Remedy: {}.",
-                warning.place,
-                warning.rule,
-                sentence(&warning.text),
-                warning.remedy
+                "  {} {}: {}. Remedy: {}.",
+                warning.place, warning.rule, warning.text, warning.remedy
             ),
         );
     }
@@ -112,11 +109,8 @@ fn details(workload: &Workload, out: &mut String) {
         line(
             out,
             &format!(
-                "  {} not simulated, {}: {} Remedy: {}.",
-                warning.place,
-                warning.rule,
-                sentence(&warning.text),
-                warning.remedy
+                "  {} not simulated, {}: {}. Remedy: {}.",
+                warning.place, warning.rule, warning.text, warning.remedy
             ),
         );
     }
@@ -164,12 +158,6 @@ fn mark(phase: Phase) -> &'static str {
         Phase::MinReady => "m",
         Phase::Terminate => "x",
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().collect::<String>());
-    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
 }
 
 fn line(out: &mut String, text: &str) {

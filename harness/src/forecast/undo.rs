@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sim::cluster::{
-    ApiRequest, ApiResponse, Cluster, ImageState, Kind, Timings, Value as Stored,
-};
+use sim::cluster::{ApiRequest, ApiResponse, Cluster, ImageState, Kind, Timings, Value as Stored};
 use sim::measured::Measured;
 use sim::rng::Rng;
 use sim::time::Micros;
@@ -87,7 +85,9 @@ impl Case<'_> {
         let start = run.undone_at;
         Drawn {
             end,
-            pods: run.pods.since(start, &run.processes.started, self.simulated.min_ready),
+            pods: run
+                .pods
+                .since(start, &run.processes.started, self.simulated.min_ready),
             traffic: run.traffic().unwrap_or(run.now).saturating_sub(start),
             complete: run.complete.unwrap_or(run.now).saturating_sub(start),
         }
@@ -179,7 +179,8 @@ impl<'a> Run<'a> {
             self.images_are_gone();
         }
         self.processes.undo();
-        let asks = api.get.distribution.draw(&mut self.rng) + api.list.distribution.draw(&mut self.rng);
+        let asks =
+            api.get.distribution.draw(&mut self.rng) + api.list.distribution.draw(&mut self.rng);
         self.advance_by(asks);
         let Some(template) = self.prior_template() else {
             return Err(End::NoHistory);
@@ -233,7 +234,8 @@ impl<'a> Run<'a> {
         for (name, container) in &self.case.simulated.containers {
             let times = self.case.times.get(name);
             let takes = times.map_or(Micros::ZERO, |it| {
-                it.pull.draw(self.processes.seed(), &format!("pull/{name}"), 0)
+                it.pull
+                    .draw(self.processes.seed(), &format!("pull/{name}"), 0)
             });
             pulls.entry(&container.image).or_insert(takes);
         }
@@ -294,13 +296,17 @@ impl<'a> Run<'a> {
         let status = &object["status"];
         let count = |field: &str| status[field].as_i64().unwrap_or_default();
         let replicas = i64::from(simulated.replicas);
-        count("observedGeneration") >= object["metadata"]["generation"].as_i64().unwrap_or_default()
+        count("observedGeneration")
+            >= object["metadata"]["generation"]
+                .as_i64()
+                .unwrap_or_default()
             && count("updatedReplicas") >= replicas
             && count("replicas") <= count("updatedReplicas")
             && count("availableReplicas") >= count("updatedReplicas")
     }
 
-    /// When the bad release was cut off: it gets no traffic, and where no Service sends any, none of its processes runs.
+    /// When the bad release was cut off: it gets no traffic, and where no Service sends any, none of its processes
+    /// runs.
     fn traffic(&self) -> Option<Micros> {
         if self.case.simulated.services.is_empty() {
             self.processes.ended
@@ -326,7 +332,9 @@ impl<'a> Run<'a> {
             "PodDisruptionBudget" => ("apis/policy/v1", "poddisruptionbudgets"),
             _ => ("api/v1", "services"),
         };
-        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+        let namespace = object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or("default");
         let path = format!("/{group}/namespaces/{namespace}/{plural}");
         self.call(http::Method::POST, &path, "application/json", object)
     }
@@ -336,7 +344,11 @@ impl<'a> Run<'a> {
             namespace, name, ..
         } = self.case.simulated;
         let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
-        let takes = Measured::built_in().api.patch.distribution.draw(&mut self.rng);
+        let takes = Measured::built_in()
+            .api
+            .patch
+            .distribution
+            .draw(&mut self.rng);
         self.advance_by(takes);
         let media = "application/json-patch+json";
         self.call(http::Method::PATCH, &path, media, patch)

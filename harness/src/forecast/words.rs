@@ -26,7 +26,8 @@ pub(super) fn over(undo: &Undo) -> String {
     show_permille(undo.over_rto_permille.into())
 }
 
-/// What decides, the longest first: `probe 18.2 s, start 6.100 s`. Phases of less than a tenth of a second are left out.
+/// What decides, the longest first: `probe 18.2 s, start 6.100 s`. Phases of less than a tenth of a second are left
+/// out.
 #[must_use]
 pub(super) fn decides(undo: &Undo) -> String {
     let mut phases: Vec<(Phase, u64)> = undo
@@ -41,7 +42,10 @@ pub(super) fn decides(undo: &Undo) -> String {
         .map(|(phase, ms)| format!("{} {}", phase.name(), show_ms(*ms)))
         .collect();
     if words.is_empty() {
-        return undo.why_never.clone().unwrap_or_else(|| "nothing takes long".to_owned());
+        return undo
+            .why_never
+            .clone()
+            .unwrap_or_else(|| "nothing takes long".to_owned());
     }
     words.join(", ")
 }

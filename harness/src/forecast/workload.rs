@@ -209,7 +209,11 @@ fn scaled(given: &Value, replicas: u32, up: bool) -> u32 {
         _ => 25,
     };
     let product = u64::from(replicas) * percent;
-    let scaled = if up { product.div_ceil(100) } else { product / 100 };
+    let scaled = if up {
+        product.div_ceil(100)
+    } else {
+        product / 100
+    };
     u32::try_from(scaled).unwrap_or(u32::MAX)
 }
 

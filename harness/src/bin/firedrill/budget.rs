@@ -80,7 +80,10 @@ pub(crate) fn run(args: &BudgetArgs) -> Result<u8, Failure> {
                 "report it as a bug",
             )
         })?;
-        let texts = [("budget.json", json.as_str()), ("budget.html", &page(&budgets))];
+        let texts = [
+            ("budget.json", json.as_str()),
+            ("budget.html", &page(&budgets)),
+        ];
         report::write_texts(directory, &texts)?;
     }
     let none = budgets.iter().all(|it| it.account.recovered == 0);

@@ -72,7 +72,10 @@ const NAMESPACE: &str = "default";
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
     let manifests = load(&args.files)?;
-    let before = args.against.as_ref().map(|it| load(std::slice::from_ref(it)));
+    let before = args
+        .against
+        .as_ref()
+        .map(|it| load(std::slice::from_ref(it)));
     let before = before.transpose()?;
     let starts = starts(args.starts.as_deref(), &manifests)?;
     let options = Options {
@@ -148,8 +151,12 @@ fn write(
     budget: Option<Duration>,
 ) -> Result<(), Failure> {
     let budget_ms = budget.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
-    let json = serde_json::to_string_pretty(found)
-        .map_err(|error| Failure::input(format!("this can't be written as JSON: {error}"), "report it as a bug"))?;
+    let json = serde_json::to_string_pretty(found).map_err(|error| {
+        Failure::input(
+            format!("this can't be written as JSON: {error}"),
+            "report it as a bug",
+        )
+    })?;
     report::write_texts(
         directory,
         &[

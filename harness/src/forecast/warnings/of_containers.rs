@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::rules::{Look, below, text};
+use super::look::{Look, below, text};
 use crate::forecast::processes::sleeps;
 
 pub(super) const ALL: &[fn(&mut Look<'_>)] = &[
@@ -17,7 +17,15 @@ pub(super) const ALL: &[fn(&mut Look<'_>)] = &[
 
 /// Tags that are moved to another image, besides those without a number.
 const MOVING: [&str; 9] = [
-    "latest", "main", "master", "stable", "edge", "dev", "nightly", "prod", "production",
+    "latest",
+    "main",
+    "master",
+    "stable",
+    "edge",
+    "dev",
+    "nightly",
+    "prod",
+    "production",
 ];
 
 fn name(container: &Value) -> &str {

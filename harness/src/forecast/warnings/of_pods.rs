@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::rules::{Look, text};
+use super::look::{Look, text};
 
 pub(super) const ALL: &[fn(&mut Look<'_>)] = &[configuration, volumes, nodes];
 
@@ -100,10 +100,18 @@ fn items(list: &Value) -> impl Iterator<Item = (String, &Value)> {
 
 /// A claim that one node at a time can mount.
 fn volumes(look: &mut Look<'_>) {
-    let namespace = look.workload.object.namespace().unwrap_or("default").to_owned();
+    let namespace = look
+        .workload
+        .object
+        .namespace()
+        .unwrap_or("default")
+        .to_owned();
     for (at, volume) in items(&look.workload.pod()["volumes"]) {
         let claim = text(&volume["persistentVolumeClaim"]["claimName"]);
-        let object = look.known.manifests.get("PersistentVolumeClaim", &namespace, claim);
+        let object = look
+            .known
+            .manifests
+            .get("PersistentVolumeClaim", &namespace, claim);
         let modes = object.map(|it| it.at(&["spec", "accessModes"]));
         let shared = modes.is_none_or(|modes| {
             let mut modes = modes.as_array().into_iter().flatten();
@@ -129,10 +137,12 @@ fn volumes(look: &mut Look<'_>) {
 fn nodes(look: &mut Look<'_>) {
     let nodes = crate::forecast::workload::nodes(look.known.manifests);
     let most = |resource: &str| {
-        let amounts = nodes.values().filter_map(|node| {
-            amount(text(&node["status"]["allocatable"][resource]))
-        });
-        amounts.fold(None, |most: Option<f64>, it| Some(most.map_or(it, |m| m.max(it))))
+        let amounts = nodes
+            .values()
+            .filter_map(|node| amount(text(&node["status"]["allocatable"][resource])));
+        amounts.fold(None, |most: Option<f64>, it| {
+            Some(most.map_or(it, |m| m.max(it)))
+        })
     };
     for resource in ["cpu", "memory"] {
         let asked: f64 = look
@@ -200,7 +210,12 @@ mod tests {
 
     #[test]
     fn quantities_are_numbers() {
-        for (text, value) in [("500m", 0.5), ("2", 2.0), ("1Gi", 1_073_741_824.0), ("1.5G", 1.5e9)] {
+        for (text, value) in [
+            ("500m", 0.5),
+            ("2", 2.0),
+            ("1Gi", 1_073_741_824.0),
+            ("1.5G", 1.5e9),
+        ] {
             assert_eq!(amount(text), Some(value), "{text}");
         }
         assert_eq!(amount("much"), None);

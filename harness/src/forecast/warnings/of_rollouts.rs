@@ -1,8 +1,8 @@
 //! How a Deployment rolls.
 
-use super::rules::{Look, text};
-use crate::forecast::workload::place;
+use super::look::{Look, text};
 use crate::forecast::answer::Warning;
+use crate::forecast::workload::place;
 
 pub(super) const ALL: &[fn(&mut Look<'_>)] = &[
     single_replica,
@@ -62,7 +62,9 @@ fn fenceposts(look: &mut Look<'_>) {
         look.warn(
             "no-surge",
             &path,
-            format!("without a surge {unavailable} of {replicas} pods are missing during the whole undo"),
+            format!(
+                "without a surge {unavailable} of {replicas} pods are missing during the whole undo"
+            ),
             "set maxSurge to 1 or more, and see that there is room for the pods",
         );
     }
@@ -101,7 +103,11 @@ fn deadline(look: &mut Look<'_>) {
     let seconds = given.unwrap_or(600);
     let rto = look.known.rto.as_secs();
     if seconds > rto {
-        let what = if given.is_some() { "" } else { " (the default)" };
+        let what = if given.is_some() {
+            ""
+        } else {
+            " (the default)"
+        };
         look.warn(
             "progress-deadline",
             &path,

@@ -140,8 +140,8 @@ pub(crate) fn rolling(service: &str) -> Option<Rolling> {
         Value::String(text) => Share::parse(text),
         _ => Some(Share::DEFAULT),
     };
-    let shares = (strategy["type"] != "Recreate")
-        .then(|| share("maxSurge").zip(share("maxUnavailable")));
+    let shares =
+        (strategy["type"] != "Recreate").then(|| share("maxSurge").zip(share("maxUnavailable")));
     let probe = &containers(service)[0]["readinessProbe"];
     let period_s = probe["periodSeconds"].as_u64().unwrap_or(10);
     Some(Rolling {
