@@ -95,6 +95,11 @@ pub trait Workload {
         let _ = (now, process, command);
         Micros::ZERO
     }
+    /// A probe runs this command in the container (`exec.command`). Returns whether the command ends with code 0.
+    fn exec(&mut self, now: Micros, process: ProcessId<'_>, command: &[String]) -> bool {
+        let _ = (now, process, command);
+        true
+    }
     /// SIGTERM. Returns how long the process takes to drain and exit by itself; the kubelet kills it
     /// earlier if the grace period ends first.
     fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros;

@@ -100,6 +100,35 @@ impl Cluster {
     /// A cluster with other latencies and `nodes` nodes.
     #[must_use]
     pub fn with(seed: u64, namespaces: &[String], timings: Timings, nodes: u32) -> Self {
+        let node = |n: u32| {
+            let name = format!("node-{n}");
+            json!({
+                "apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": name, "labels": {
+                    "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+                }},
+                "status": {
+                    "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
+                    "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+                    "addresses": [{"type": "InternalIP", "address": format!("172.18.0.{}", n + 1)}],
+                },
+            })
+        };
+        let nodes: Vec<Value> = (1..=nodes).map(node).collect();
+        Self::on(seed, namespaces, timings, &nodes)
+            .unwrap_or_else(|why| panic!("what a cluster begins with is valid: {why}"))
+    }
+
+    /// A cluster with these nodes, each a whole object of kind Node: its labels, taints and `status.allocatable` count.
+    ///
+    /// # Errors
+    /// Why the API server refuses one of the namespaces or nodes.
+    pub fn on(
+        seed: u64,
+        namespaces: &[String],
+        timings: Timings,
+        nodes: &[Value],
+    ) -> Result<Self, String> {
         let mut cluster = Self {
             now: Micros::ZERO,
             store: Store::new(),
@@ -122,38 +151,30 @@ impl Cluster {
         };
         let own = namespaces.iter().map(String::as_str);
         for name in ["default", "kube-system"].into_iter().chain(own) {
-            cluster
-                .seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+            cluster.seed(
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            )?;
         }
-        for n in 1..=nodes {
-            let name = format!("node-{n}");
+        for node in nodes {
+            let name = value::name(node).to_owned();
             let phase =
                 Rng::derive(seed, &format!("cluster/looks/{name}")).below(cluster.timings.relist.0);
-            cluster.kubelet.looks.insert(name.clone(), Micros(phase));
-            cluster.seed(json!({
-                "apiVersion": "v1", "kind": "Node",
-                "metadata": {"name": name, "labels": {
-                    "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-                }},
-                "status": {
-                    "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
-                    "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
-                    "addresses": [{"type": "InternalIP", "address": format!("172.18.0.{}", n + 1)}],
-                },
-            }));
+            cluster.kubelet.looks.insert(name, Micros(phase));
+            cluster.seed(node.clone())?;
         }
         cluster.caches.fill(cluster.store.rv());
-        cluster
+        Ok(cluster)
     }
 
-    fn seed(&mut self, object: Value) {
-        let kind = Kind::of_object(
-            value::text(&object, &["apiVersion"]),
-            value::text(&object, &["kind"]),
-        )
-        .expect("bootstrap objects have known kinds");
-        self.create(kind, "", object)
-            .expect("bootstrap objects are valid");
+    fn seed(&mut self, object: Value) -> Result<(), String> {
+        let text = |path: &[&str]| value::text(&object, path).to_owned();
+        let kind = Kind::of_object(&text(&["apiVersion"]), &text(&["kind"]))
+            .ok_or_else(|| format!("{} is no kind that it knows", text(&["kind"])))?;
+        let name = text(&["metadata", "name"]);
+        let created = self.create(kind, "", object);
+        created
+            .map(drop)
+            .map_err(|error| format!("{} {name}: {}", kind.name(), error.message))
     }
 
     /// The earliest instant at which the cluster has something to do.

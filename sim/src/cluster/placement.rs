@@ -13,7 +13,29 @@ const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// Why a pod may not be put on a node with these pods and so many free places; empty if it may.
 pub(super) fn refusals(node: &Value, pod: &Value, there: &[&Value], free: usize) -> Vec<String> {
-    unwilling(node, pod).map_or_else(|| lacks(node, pod, there, free), |why| vec![why])
+    let unwilling = unwilling(node, pod).or_else(|| taken(pod, there));
+    unwilling.map_or_else(|| lacks(node, pod, there, free), |why| vec![why])
+}
+
+/// Why a pod may not be put beside these: another one has a port of the node that it wants (plugin NodePorts). Ports
+/// clash whatever address they are bound to, which is stricter than the scheduler is.
+fn taken(pod: &Value, there: &[&Value]) -> Option<String> {
+    let wanted = host_ports(pod);
+    let mut taken = there.iter().flat_map(|other| host_ports(other));
+    let why = "node(s) didn't have free ports for the requested pod ports";
+    taken
+        .any(|port| wanted.contains(&port))
+        .then(|| why.to_owned())
+}
+
+/// The ports of the node that a pod's containers take, with their protocols.
+fn host_ports(pod: &Value) -> Vec<(i64, &str)> {
+    let containers = items(pod, &["spec", "containers"]).iter();
+    let ports = containers.flat_map(|container| items(container, &["ports"]));
+    ports
+        .filter_map(|port| Some((value::int(port, &["hostPort"])?, text(port, &["protocol"]))))
+        .filter(|(number, _)| *number != 0)
+        .collect()
 }
 
 /// Why a pod may not be put on a node, however much room there is: it is cordoned, or has a taint that the pod does not

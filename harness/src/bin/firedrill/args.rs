@@ -34,6 +34,12 @@ pub(crate) enum Command {
     /// List what there is: scenarios, releases, faults, triggers, or the keys of a scenario file
     #[command(after_help = help::LIST)]
     List(ListArgs),
+    /// How long a rollback of each workload takes, from manifests alone
+    #[command(after_help = help::FORECAST)]
+    Forecast(crate::forecast::ForecastArgs),
+    /// Where the time of a rollback goes, and what each parameter is worth
+    #[command(after_help = help::BUDGET)]
+    Budget(crate::budget::BudgetArgs),
     /// Show everything about a scenario, a release, a fault or a trigger
     #[command(after_help = help::SHOW)]
     Show(ShowArgs),

@@ -104,6 +104,31 @@ pub(crate) const REPORT: &str = help!(
   3  inconclusive, and none failed"
 );
 
+pub(crate) const FORECAST: &str = help!(
+    "  firedrill forecast -f k8s/                                   each Deployment in the folder
+  firedrill forecast -f k8s/ nodes.yaml --starts starts.toml   with your nodes and your start times
+  firedrill forecast -f k8s/ --budget 120s --report out        fails if an undo takes longer
+  firedrill forecast -f k8s/ --against old/k8s --report out    what a change does, in out/forecast.md
+  kustomize build . | firedrill forecast -f -                  what kustomize or helm renders
+",
+    "  0    forecast; within the budget
+  1    nine of ten undos of a workload take longer than the budget
+  2    bad input or usage, or the report could not be written
+  130  interrupted"
+);
+
+pub(crate) const BUDGET: &str = help!(
+    "  firedrill budget latency-regression                the steps, the causes, the parameters
+  firedrill budget latency-regression --seeds 100    more drills
+  firedrill budget all --pairs 0 --report out        every built-in scenario, without parameters
+",
+    "  0    accounted for
+  2    bad input or usage, or the report could not be written
+  3    no drill recovered
+  4    the world could not be built
+  130  interrupted"
+);
+
 pub(crate) const LIST: &str = help!(
     "  firedrill list                     the built-in scenarios
   firedrill list releases            what scenarios may deploy

@@ -5,6 +5,7 @@
 
 mod args;
 mod benchmark;
+mod budget;
 mod calibrate;
 mod campaign;
 mod chaos;
@@ -13,6 +14,7 @@ mod compare;
 mod complete;
 mod exit;
 mod files;
+mod forecast;
 mod help;
 mod input;
 mod interrupt;
@@ -58,6 +60,8 @@ fn main() -> ExitCode {
         Command::Campaign(args) => campaign::run(&args),
         Command::Shard(args) => shard::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Forecast(args) => forecast::run(&args),
+        Command::Budget(args) => budget::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::New(args) => new::run(&args),

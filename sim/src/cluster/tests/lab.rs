@@ -24,6 +24,8 @@ pub(super) struct Behaviour {
     pub(super) drain: Micros,
     /// A command of a preStop hook takes so long.
     pub(super) hook: Micros,
+    /// A command of a probe succeeds from this age on.
+    pub(super) command_after: Micros,
 }
 
 impl Default for Behaviour {
@@ -34,6 +36,7 @@ impl Default for Behaviour {
             hangs_after: None,
             drain: Micros::from_millis(200),
             hook: Micros::ZERO,
+            command_after: Micros::ZERO,
         }
     }
 }
@@ -102,6 +105,10 @@ impl Workload for Fake {
     fn pre_stop(&mut self, now: Micros, process: ProcessId<'_>, _: &[String]) -> Micros {
         self.note(now, "hook", process);
         self.behaviour(process).hook
+    }
+    fn exec(&mut self, now: Micros, process: ProcessId<'_>, _: &[String]) -> bool {
+        let since = self.process(process).map_or(now, |(since, _)| *since);
+        now.saturating_sub(since) >= self.behaviour(process).command_after
     }
     fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros {
         self.note(now, "term", process);

@@ -9,6 +9,7 @@ mod failures;
 mod hooks;
 mod init_containers;
 mod lab;
+mod manifests;
 mod obstacles;
 mod operations;
 mod placement;
