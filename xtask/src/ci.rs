@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use xshell::{Cmd, Shell, cmd};
 
-use crate::edges;
 use crate::firedrill::{self, cargo, manifest};
+use crate::images::program;
+use crate::{conformance, edges};
 
 /// What no step here does, so that nobody takes green for more than it is.
 const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo bench -p benches`";
@@ -19,6 +20,9 @@ const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo 
 /// What the tests leave out where Go is not installed.
 const NO_REFERENCE: &str =
     "the comparison with the controllers of Kubernetes: no Go on this machine";
+
+/// What the tests leave out where there is no kubectl.
+const NO_KUBECTL: &str = "the session of kubectl commands and the drills of shell scripts: no kubectl on this machine";
 
 /// How CI is to run.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -129,17 +133,21 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         }
         Err(why) => why.clone(),
     };
+    // The images were made, and kubectl with them.
+    let kubectl = program("kubectl");
+    if kubectl.is_none() {
+        left_out.push(NO_KUBECTL.to_owned());
+    }
     // Last, so that the runner's closing lines end the output.
     steps.take("test", || {
-        passes(
-            "test",
-            cmd!(
-                sh,
-                "{cargo} test --workspace --all-features --locked --no-fail-fast"
-            )
-            // A panic names its place without them, and forty programs are linked faster.
-            .env("CARGO_PROFILE_DEV_DEBUG", "none"),
-        )
+        let tests = cmd!(
+            sh,
+            "{cargo} test --workspace --all-features --locked --no-fail-fast"
+        );
+        // A panic names its place without them, and forty programs are linked faster.
+        let tests = tests.env("CARGO_PROFILE_DEV_DEBUG", "none");
+        let named = kubectl.iter().map(|path| (conformance::KUBECTL, path));
+        passes("test", tests.envs(named))
     });
     println!("ci: kind drills: {live}");
     for what in drilled.iter().flat_map(|it| &it.failed) {

@@ -12,7 +12,7 @@ use crate::{circles, copies, lengths, sources};
 
 /// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     // What a text in PromQL says: the executor and the simulated Prometheus read it by the same grammar.
     ("promql", &[]),
     // What an executor and the worlds say to each other: values only.
@@ -55,6 +55,8 @@ const ALLOWED: [(&str, &[&str]); 12] = [
         "benches",
         &["dex", "executor", "sim", "sim-exchange", "firedrill"],
     ),
+    // It plays sessions of kubectl on a small cluster without an application.
+    ("conformance", &["sim", "sim-serve"]),
     ("xtask", &[]),
 ];
 
