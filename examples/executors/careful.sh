@@ -12,7 +12,7 @@ namespace="$FIREDRILL_NAMESPACE"
 # In the order in which they are rolled back: whoever is depended on comes first.
 services="matching risk gateway"
 # The baseline is in the cluster, where the script on another host finds it, too.
-baseline=rollback-baseline
+baseline=rollback-targets
 notes="$FIREDRILL_EVIDENCE/timeline"
 trigger="${FIREDRILL_TRIGGER:-}"
 
@@ -226,7 +226,7 @@ END
 }
 
 run() {
-    local began service changed from to left
+    local began service changed pod from to
     touch "$notes"
     began=$(date +%s)
     note "began, for ${trigger:-a rollback that another host has begun}"
@@ -246,9 +246,12 @@ run() {
                 -p "{\"data\": {\"$service-undone\": \"$(of "$service" "$revision")\"}}" > /dev/null
             ;;
         *configuration*)
-            # Nothing is rolled out where only the configuration went back, and a process reads it when it starts.
-            again kc rollout restart "deployment/$service" > /dev/null
-            wait_for "$service" 60
+            # Nothing is rolled out where only the configuration went back, and a process reads it when it starts. A
+            # `rollout restart` would leave an annotation in the template, so the pods go one by one.
+            for pod in $(again kc get pods -l "app=$service" -o 'jsonpath={.items[*].metadata.name}'); do
+                again kc delete pod "$pod" > /dev/null
+                wait_for "$service" 60
+            done
             ;;
         *) wait_for "$service" 60 ;;
         esac

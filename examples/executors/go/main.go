@@ -23,6 +23,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -36,7 +37,7 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-const baseline = "rollback-baseline"
+const baseline = "rollback-targets"
 
 // Whoever is depended on comes first.
 var services = []string{"matching", "risk", "gateway"}
@@ -176,30 +177,63 @@ func (r *rollback) putBack(ctx context.Context, service string, then record) err
 	if err != nil {
 		return err
 	}
+	deployments := r.client.AppsV1().Deployments(r.namespace)
+	live, err := deployments.Get(ctx, service, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	template, err := json.Marshal(live.Spec.Template)
+	if err != nil {
+		return err
+	}
 	patch := []map[string]any{
 		{"op": "replace", "path": "/spec/template", "value": then.Template},
 		{"op": "replace", "path": "/spec/replicas", "value": then.Replicas},
 		{"op": "add", "path": "/spec/paused", "value": false},
 	}
-	if changed {
-		// A process reads its configuration when it starts, and a new annotation starts new ones.
-		now, err := clock("date")
-		if err != nil {
-			return err
-		}
-		patch = append(patch, map[string]any{
-			"op": "add", "path": "/spec/template/metadata/annotations",
-			"value": map[string]string{"kubectl.kubernetes.io/restartedAt": now},
-		})
-	}
 	body, err := json.Marshal(patch)
 	if err != nil {
 		return err
 	}
-	deployments := r.client.AppsV1().Deployments(r.namespace)
-	_, err = deployments.Patch(ctx, service, types.JSONPatchType, body, metav1.PatchOptions{})
+	if _, err := deployments.Patch(ctx, service, types.JSONPatchType, body, metav1.PatchOptions{}); err != nil {
+		return err
+	}
 	r.note("put %s back", service)
-	return err
+	if err := r.waitFor(ctx, service); err != nil {
+		return err
+	}
+	if changed && string(template) == string(then.Template) {
+		return r.replacePods(ctx, service)
+	}
+	return nil
+}
+
+// A process reads its configuration when it starts. A restart by an annotation would leave the template changed, so the
+// pods are evicted one by one.
+func (r *rollback) replacePods(ctx context.Context, service string) error {
+	pods := r.client.CoreV1().Pods(r.namespace)
+	listed, err := pods.List(ctx, metav1.ListOptions{LabelSelector: "app=" + service})
+	if err != nil {
+		return err
+	}
+	for _, pod := range listed.Items {
+		eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod.Name}}
+		err := pods.EvictV1(ctx, eviction)
+		// The disruption budget may not allow it yet.
+		for apierrors.IsTooManyRequests(err) {
+			if _, err := clock("sleep?seconds=1"); err != nil {
+				return err
+			}
+			err = pods.EvictV1(ctx, eviction)
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.waitFor(ctx, service); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Waits by an informer, which lists once and then watches.
@@ -291,9 +325,6 @@ func (r *rollback) run(ctx context.Context) error {
 		if err := r.putBack(ctx, service, records[service]); err != nil {
 			return err
 		}
-		if err := r.waitFor(ctx, service); err != nil {
-			return err
-		}
 	}
 	now, err := clock("date")
 	if err != nil {
@@ -342,8 +373,10 @@ func do() error {
 	if err != nil {
 		return err
 	}
-	// One request after the other, as fast as they are answered, and none through the proxy for Prometheus and Loki.
+	// One request after the other, as fast as they are answered, in JSON, which a person can read in a trace, and none
+	// through the proxy for Prometheus and Loki.
 	config.QPS = -1
+	config.ContentType = runtime.ContentTypeJSON
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {

@@ -20,7 +20,7 @@ from kubernetes import client, config, watch
 NAMESPACE = os.environ["FIREDRILL_NAMESPACE"]
 EVIDENCE = pathlib.Path(os.environ["FIREDRILL_EVIDENCE"])
 PROMETHEUS = os.environ["PROMETHEUS_URL"]
-BASELINE = "rollback-baseline"
+BASELINE = "rollback-targets"
 # Whoever is depended on comes first.
 SERVICES = ["matching", "risk", "gateway"]
 # So many requests without a failure show, with 95 % confidence, that fewer than one in 10,000 fails.
@@ -108,7 +108,7 @@ class Rollback:
                 (folder / f"{name}.log").write_text(log)
 
     def put_back(self, service, then):
-        """The configuration and the Deployment, as they were. Whether pods have to be replaced."""
+        """The configuration and the Deployment, as they were."""
         settings = self.core.read_namespaced_config_map(f"{service}-config", NAMESPACE)
         changed = settings.data != then["config"]
         if changed:
@@ -116,18 +116,35 @@ class Rollback:
             # The resource version goes with it: a change that came between is not overwritten unread.
             self.core.replace_namespaced_config_map(f"{service}-config", NAMESPACE, settings)
             self.note(f"put the configuration of {service} back")
-        template = then["template"]
-        if changed:
-            # A process reads its configuration when it starts, and a new annotation starts new ones.
-            annotations = template["metadata"].setdefault("annotations", {})
-            annotations["kubectl.kubernetes.io/restartedAt"] = self.world.now().isoformat()
+        live = self.apps.read_namespaced_deployment(service, NAMESPACE)
+        same = client.ApiClient().sanitize_for_serialization(live)["spec"]["template"] == then["template"]
         patch = [
-            {"op": "replace", "path": "/spec/template", "value": template},
+            {"op": "replace", "path": "/spec/template", "value": then["template"]},
             {"op": "replace", "path": "/spec/replicas", "value": then["replicas"]},
             {"op": "add", "path": "/spec/paused", "value": False},
         ]
         self.apps.patch_namespaced_deployment(service, NAMESPACE, patch)
         self.note(f"put {service} back")
+        self.wait_for(service)
+        if changed and same:
+            self.replace_pods(service)
+
+    def replace_pods(self, service):
+        """A process reads its configuration when it starts. A restart by an annotation would leave the template changed,
+        so the pods are evicted one by one."""
+        for pod in self.core.list_namespaced_pod(NAMESPACE, label_selector=f"app={service}").items:
+            name = pod.metadata.name
+            eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+            while True:
+                try:
+                    self.core.create_namespaced_pod_eviction(name, NAMESPACE, eviction)
+                    break
+                except client.ApiException as error:
+                    # The disruption budget does not allow it yet.
+                    if error.status != 429:
+                        raise
+                self.world.sleep(1)
+            self.wait_for(service)
 
     def wait_for(self, service):
         """Waits by a watch, as the clock of the world goes on while somebody waits for one."""
@@ -194,7 +211,6 @@ class Rollback:
         self.save_logs()
         for service in SERVICES:
             self.put_back(service, record[service])
-            self.wait_for(service)
         since = self.world.now()
         path = pathlib.Path(os.environ["FIREDRILL_RECOVERED_AT"])
         path.write_text(since.isoformat().replace("+00:00", "Z"))
