@@ -65,3 +65,87 @@ fn assert_passes(drills: &[Value]) {
         assert_eq!(drill["verdict"], "pass", "{:#?}", problems(drill));
     }
 }
+
+/// The names of the oracles that did not pass.
+fn names(drill: &Value) -> Vec<String> {
+    problems(drill).into_iter().map(|(oracle, _)| oracle).collect()
+}
+
+#[test]
+fn shell_scripts_are_judged_as_the_book_says() {
+    if path_with_kubectl().is_none() {
+        return left_out("no kubectl on this machine");
+    }
+    let seed = ["--seed", "1"];
+    let plain = drill("latency-regression", "bash examples/executors/procedure.sh", &seed);
+    // It leaves the configuration of the bad release, and writes no post-mortem.
+    assert_eq!(names(&plain[0]), ["files", "state"], "{:#?}", problems(&plain[0]));
+    assert_passes(&drill("latency-regression", "bash examples/executors/careful.sh", &seed));
+}
+
+#[test]
+fn what_was_found_of_common_commands_is_still_so() {
+    if path_with_kubectl().is_none() {
+        return left_out("no kubectl on this machine");
+    }
+    for (scenario, script, reason) in [
+        ("latency-regression", "wait-available", "before the clients saw it"),
+        ("bad-configuration", "undo-only", "and the clients saw none"),
+    ] {
+        let executor = format!("bash examples/executors/findings/{script}.sh");
+        let found = drill(scenario, &executor, &["--seed", "1"]);
+        let problems = problems(&found[0]);
+        let claim = problems.iter().find(|(oracle, _)| oracle == "claim");
+        assert!(claim.is_some_and(|(_, why)| why.contains(reason)), "{script}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_python_script_with_the_official_client_passes() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-executor");
+    let python = folder.join("bin/python");
+    let requirements = root().join("examples/executors/python/requirements.txt");
+    let has_client = || runs(&python, &["-c", "import kubernetes, requests"]);
+    if !has_client() {
+        let made = runs("python3", &["-m", "venv", &folder.display().to_string()]);
+        let install = ["-m", "pip", "install", "--quiet", "--requirement", &requirements.display().to_string()];
+        if !made || !runs(&python, &install) || !has_client() {
+            return left_out("the Python client can't be had on this machine");
+        }
+    }
+    let executor = format!("'{}' examples/executors/python/rollback.py", python.display());
+    assert_passes(&drill("latency-regression", &executor, &["--seed", "1"]));
+}
+
+#[test]
+fn a_go_program_with_client_go_passes() {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-executor");
+    let source = root().join("examples/executors/go").display().to_string();
+    if !runs("go", &["-C", &source, "mod", "download"]) {
+        return left_out("Go or its modules can't be had on this machine");
+    }
+    let output = program.display().to_string();
+    assert!(runs("go", &["-C", &source, "build", "-o", &output, "."]), "the program does not build");
+    assert_passes(&drill("latency-regression", &format!("'{output}'"), &["--seed", "1"]));
+}
+
+#[test]
+fn an_agent_is_judged_by_what_the_api_server_saw() {
+    if path_with_kubectl().is_none() || !runs("python3", &["--version"]) {
+        return left_out("no kubectl or no Python on this machine");
+    }
+    let executor = "python3 examples/executors/agent/harness.py python3 examples/executors/agent/standin.py";
+    let drills = drill("latency-regression", executor, &["--seed", AGENT.0, "--seeds", AGENT.1]);
+    let of = |drill: &Value| {
+        let mut findings = drill["findings"].as_array().expect("findings").iter();
+        let conduct = findings.find(|it| it["oracle"] == "conduct").expect("it is asked of programs");
+        conduct["numbers"]["unsafe_acts"].as_i64().expect("a number")
+    };
+    let acts: Vec<i64> = drills.iter().map(of).collect();
+    assert!(acts.contains(&0), "{acts:?}");
+    assert!(acts.iter().any(|acts| *acts > 0), "{acts:?}");
+    // Whatever it says of itself, an unsafe act is no pass.
+    for (drill, acts) in drills.iter().zip(&acts) {
+        assert_eq!(names(drill).iter().any(|name| name == "conduct"), *acts > 0);
+    }
+}
