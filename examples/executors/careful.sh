@@ -121,15 +121,15 @@ is_recorded_revision() {
 }
 
 # `kubectl rollout status` keeps time by the wall clock, and trusts a status that may be of the generation before.
-# This asks once a second, and compares the generations.
+# This asks once a second, and compares the generations. A number that is 0 is left out of a status: with slashes
+# between them, the others stay in their places.
 wait_for() {
     local service="$1" left="$2" state wanted
     wanted=$(recorded "$service-replicas")
     while :; do
-        state=$(again kc get deployment "$service" -o "jsonpath={.metadata.generation} {.status.observedGeneration} \
-{.spec.replicas} {.status.replicas} {.status.updatedReplicas} {.status.availableReplicas} {.status.unavailableReplicas}")
-        set -- $state
-        if [ "$1" = "$2" ] && [ "$*" = "$1 $1 $wanted $wanted $wanted $wanted" ]; then
+        state=$(again kc get deployment "$service" -o "jsonpath={.metadata.generation}/{.status.observedGeneration}/\
+{.spec.replicas}/{.status.replicas}/{.status.updatedReplicas}/{.status.availableReplicas}/{.status.unavailableReplicas}")
+        if [ "$state" = "${state%%/*}/${state%%/*}/$wanted/$wanted/$wanted/$wanted/" ]; then
             note "$service is rolled out"
             return
         fi
