@@ -233,9 +233,20 @@ run() {
     if [ "$(recorded migrations)" != "$(migrations)" ]; then
         give_up "the release has migrations, and this script can't undo them"
     fi
-    # The release is what the gateways run; a script that resumes finds it where the first one has put it by.
-    from=$(recorded gateway-image)
-    to=$(of gateway "$image")
+    # A wrong ledger is worse than a closed exchange, and a rollback of the application does not mend it.
+    case "$trigger" in
+    data-* | p0-state-hash)
+        again kc patch configmap dex-trading --type merge -p '{"data": {"mode": "maintenance"}}' > /dev/null
+        note "halted trading"
+        give_up "the ledger may be wrong, and this script can't restore it"
+        ;;
+    esac
+    # The release is named by the image of a service that it changed.
+    for service in $services; do
+        from=$(recorded "$service-image")
+        to=$(of "$service" "$image")
+        [ "$from" = "$to" ] || break
+    done
     save_logs
     for service in $services; do
         changed=$(put_back "$service")

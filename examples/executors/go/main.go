@@ -314,9 +314,16 @@ func (r *rollback) run(ctx context.Context) error {
 		}
 		records[service] = then
 	}
-	gateway, err := r.client.AppsV1().Deployments(r.namespace).Get(ctx, "gateway", metav1.GetOptions{})
-	if err != nil {
-		return err
+	// The release is named by the image of a service that it changed.
+	var good, bad string
+	for _, service := range services {
+		live, err := r.client.AppsV1().Deployments(r.namespace).Get(ctx, service, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if good, bad = records[service].Image, live.Spec.Template.Spec.Containers[0].Image; good != bad {
+			break
+		}
 	}
 	if err := r.saveLogs(ctx); err != nil {
 		return err
@@ -339,7 +346,7 @@ func (r *rollback) run(ctx context.Context) error {
 	if err := r.check(ctx, records); err != nil {
 		return err
 	}
-	return r.scenario(tag(records["gateway"].Image), tag(gateway.Spec.Template.Spec.Containers[0].Image))
+	return r.scenario(tag(good), tag(bad))
 }
 
 func tag(image string) string {

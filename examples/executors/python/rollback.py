@@ -206,8 +206,7 @@ class Rollback:
         record = json.loads(stored.data["record"])
         if record["migrations"] != self.migrations():
             raise GiveUp("the release has migrations, and this script can't undo them")
-        gateway = self.apps.read_namespaced_deployment("gateway", NAMESPACE)
-        bad = gateway.spec.template.spec.containers[0].image
+        good, bad = self.images(record)
         self.save_logs()
         for service in SERVICES:
             self.put_back(service, record[service])
@@ -216,8 +215,17 @@ class Rollback:
         path.write_text(since.isoformat().replace("+00:00", "Z"))
         seconds_left = BUDGET_S - (since - began).total_seconds()
         self.prove(since, datetime.fromtimestamp(since.timestamp() + seconds_left, timezone.utc))
-        good = record["gateway"]["template"]["spec"]["containers"][0]["image"]
         self.scenario(good.split(":")[-1], bad.split(":")[-1])
+
+    def images(self, record):
+        """The image of before and that of the release, of a service that the release changed."""
+        for service in SERVICES:
+            good = record[service]["template"]["spec"]["containers"][0]["image"]
+            live = self.apps.read_namespaced_deployment(service, NAMESPACE)
+            bad = live.spec.template.spec.containers[0].image
+            if good != bad:
+                break
+        return good, bad
 
     def scenario(self, good, bad):
         """A drill that reproduces the incident."""
