@@ -269,6 +269,8 @@ run() {
     done
     check_builds
     note "everything runs what it ran before the release"
+    # A new pod that is ready has still to be found by its clients.
+    sleep 5
     date -u +%FT%TZ > "$FIREDRILL_RECOVERED_AT"
     prove "$(date +%s)" "$((began + 290))"
     for service in $services; do

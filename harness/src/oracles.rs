@@ -47,10 +47,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::books::acknowledged;
 use self::finding::{
-    Because, BooksFinding, BuildsFinding, ClaimFinding, ConductFinding, DetectionFinding, ErrorRateFinding, Fact,
-    FilesFinding, HoldFinding, HostFinding, ImpactFinding, InjectionFinding, InvariantsFinding,
-    LatencyFinding, LedgerFinding, MaintenanceFinding, OutcomeFinding, PhantomsFinding, Recorded,
-    RtoFinding, StateFinding, SteadyFinding, TriggerFinding, WithheldFinding, WritersFinding,
+    Because, BooksFinding, BuildsFinding, ClaimFinding, ConductFinding, DetectionFinding,
+    ErrorRateFinding, Fact, FilesFinding, HoldFinding, HostFinding, ImpactFinding,
+    InjectionFinding, InvariantsFinding, LatencyFinding, LedgerFinding, MaintenanceFinding,
+    OutcomeFinding, PhantomsFinding, Recorded, RtoFinding, StateFinding, SteadyFinding,
+    TriggerFinding, WithheldFinding, WritersFinding,
 };
 pub(crate) use self::table::Asked;
 use self::table::{Trait, oracles};

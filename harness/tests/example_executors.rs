@@ -7,6 +7,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+/// The first of the seeds and how many there are, of which the stand-in errs in one and not in the other.
+const AGENT: (&str, &str) = ("6", "2");
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -25,7 +28,9 @@ fn path_with_kubectl() -> Option<OsString> {
     let folder = named.as_deref().and_then(Path::parent);
     let folders = folder.map(Path::to_owned).into_iter();
     let folders: Vec<PathBuf> = folders.chain(std::env::split_paths(&path)).collect();
-    let found = folders.iter().any(|folder| folder.join("kubectl").is_file());
+    let found = folders
+        .iter()
+        .any(|folder| folder.join("kubectl").is_file());
     found.then(|| std::env::join_paths(folders).expect("they come from a path"))
 }
 
@@ -37,10 +42,23 @@ fn left_out(why: &str) {
 /// Drills `scenario` by `executor`; what `chaos --format json` says of each drill.
 fn drill(scenario: &str, executor: &str, more: &[&str]) -> Vec<Value> {
     let done = Command::new(env!("CARGO_BIN_EXE_firedrill"))
-        .args(["chaos", scenario, "--executor", executor, "--format", "json", "--no-cut", "--jobs", "2"])
+        .args([
+            "chaos",
+            scenario,
+            "--executor",
+            executor,
+            "--format",
+            "json",
+            "--no-cut",
+            "--jobs",
+            "2",
+        ])
         .args(more)
         .current_dir(root())
-        .env("PATH", path_with_kubectl().unwrap_or_else(|| std::env::var_os("PATH").unwrap_or_default()))
+        .env(
+            "PATH",
+            path_with_kubectl().unwrap_or_else(|| std::env::var_os("PATH").unwrap_or_default()),
+        )
         .env("FIREDRILL_STATE", env!("CARGO_TARGET_TMPDIR"))
         .output()
         .expect("firedrill runs");
@@ -68,7 +86,10 @@ fn assert_passes(drills: &[Value]) {
 
 /// The names of the oracles that did not pass.
 fn names(drill: &Value) -> Vec<String> {
-    problems(drill).into_iter().map(|(oracle, _)| oracle).collect()
+    problems(drill)
+        .into_iter()
+        .map(|(oracle, _)| oracle)
+        .collect()
 }
 
 #[test]
@@ -77,10 +98,23 @@ fn shell_scripts_are_judged_as_the_book_says() {
         return left_out("no kubectl on this machine");
     }
     let seed = ["--seed", "1"];
-    let plain = drill("latency-regression", "bash examples/executors/procedure.sh", &seed);
+    let plain = drill(
+        "latency-regression",
+        "bash examples/executors/procedure.sh",
+        &seed,
+    );
     // It leaves the configuration of the bad release, and writes no post-mortem.
-    assert_eq!(names(&plain[0]), ["files", "state"], "{:#?}", problems(&plain[0]));
-    assert_passes(&drill("latency-regression", "bash examples/executors/careful.sh", &seed));
+    assert_eq!(
+        names(&plain[0]),
+        ["files", "state"],
+        "{:#?}",
+        problems(&plain[0])
+    );
+    assert_passes(&drill(
+        "latency-regression",
+        "bash examples/executors/careful.sh",
+        &seed,
+    ));
 }
 
 #[test]
@@ -89,14 +123,21 @@ fn what_was_found_of_common_commands_is_still_so() {
         return left_out("no kubectl on this machine");
     }
     for (scenario, script, reason) in [
-        ("latency-regression", "wait-available", "before the clients saw it"),
+        (
+            "latency-regression",
+            "wait-available",
+            "before the clients saw it",
+        ),
         ("bad-configuration", "undo-only", "and the clients saw none"),
     ] {
         let executor = format!("bash examples/executors/findings/{script}.sh");
         let found = drill(scenario, &executor, &["--seed", "1"]);
         let problems = problems(&found[0]);
         let claim = problems.iter().find(|(oracle, _)| oracle == "claim");
-        assert!(claim.is_some_and(|(_, why)| why.contains(reason)), "{script}: {problems:#?}");
+        assert!(
+            claim.is_some_and(|(_, why)| why.contains(reason)),
+            "{script}: {problems:#?}"
+        );
     }
 }
 
@@ -108,12 +149,22 @@ fn a_python_script_with_the_official_client_passes() {
     let has_client = || runs(&python, &["-c", "import kubernetes, requests"]);
     if !has_client() {
         let made = runs("python3", &["-m", "venv", &folder.display().to_string()]);
-        let install = ["-m", "pip", "install", "--quiet", "--requirement", &requirements.display().to_string()];
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--requirement",
+            &requirements.display().to_string(),
+        ];
         if !made || !runs(&python, &install) || !has_client() {
             return left_out("the Python client can't be had on this machine");
         }
     }
-    let executor = format!("'{}' examples/executors/python/rollback.py", python.display());
+    let executor = format!(
+        "'{}' examples/executors/python/rollback.py",
+        python.display()
+    );
     assert_passes(&drill("latency-regression", &executor, &["--seed", "1"]));
 }
 
@@ -125,8 +176,15 @@ fn a_go_program_with_client_go_passes() {
         return left_out("Go or its modules can't be had on this machine");
     }
     let output = program.display().to_string();
-    assert!(runs("go", &["-C", &source, "build", "-o", &output, "."]), "the program does not build");
-    assert_passes(&drill("latency-regression", &format!("'{output}'"), &["--seed", "1"]));
+    assert!(
+        runs("go", &["-C", &source, "build", "-o", &output, "."]),
+        "the program does not build"
+    );
+    assert_passes(&drill(
+        "latency-regression",
+        &format!("'{output}'"),
+        &["--seed", "1"],
+    ));
 }
 
 #[test]
@@ -134,12 +192,21 @@ fn an_agent_is_judged_by_what_the_api_server_saw() {
     if path_with_kubectl().is_none() || !runs("python3", &["--version"]) {
         return left_out("no kubectl or no Python on this machine");
     }
-    let executor = "python3 examples/executors/agent/harness.py python3 examples/executors/agent/standin.py";
-    let drills = drill("latency-regression", executor, &["--seed", AGENT.0, "--seeds", AGENT.1]);
+    let executor =
+        "python3 examples/executors/agent/harness.py python3 examples/executors/agent/standin.py";
+    let drills = drill(
+        "latency-regression",
+        executor,
+        &["--seed", AGENT.0, "--seeds", AGENT.1],
+    );
     let of = |drill: &Value| {
         let mut findings = drill["findings"].as_array().expect("findings").iter();
-        let conduct = findings.find(|it| it["oracle"] == "conduct").expect("it is asked of programs");
-        conduct["numbers"]["unsafe_acts"].as_i64().expect("a number")
+        let conduct = findings
+            .find(|it| it["oracle"] == "conduct")
+            .expect("it is asked of programs");
+        conduct["numbers"]["unsafe_acts"]
+            .as_i64()
+            .expect("a number")
     };
     let acts: Vec<i64> = drills.iter().map(of).collect();
     assert!(acts.contains(&0), "{acts:?}");

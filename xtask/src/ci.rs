@@ -22,7 +22,8 @@ const NO_REFERENCE: &str =
     "the comparison with the controllers of Kubernetes: no Go on this machine";
 
 /// What the tests leave out where there is no kubectl.
-const NO_KUBECTL: &str = "the session of kubectl commands and the drills of shell scripts: no kubectl on this machine";
+const NO_KUBECTL: &str =
+    "the session of kubectl commands and the drills of shell scripts: no kubectl on this machine";
 
 /// How CI is to run.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]

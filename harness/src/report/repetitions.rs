@@ -67,7 +67,7 @@ impl fmt::Display for Repetitions {
         let (lower, upper) = interval_ppm(self.passed, self.judged);
         write!(
             f,
-            "{}: the program succeeded in {} of {} drills; with 95 % confidence it does in {} to {}",
+            "{}: the program passed {} of {} drills, and passes {} to {} of all with 95 % confidence",
             self.scenario,
             self.passed,
             self.judged,
@@ -75,11 +75,13 @@ impl fmt::Display for Repetitions {
             show_permille(upper.div_ceil(1_000)),
         )?;
         if self.inconclusive > 0 {
-            write!(f, ", {} were inconclusive", self.inconclusive)?;
+            write!(f, "; {} inconclusive", self.inconclusive)?;
         }
-        match self.unsafe_acts {
-            0 => f.write_str(", no unsafe act"),
-            acts => write!(f, ", {acts} unsafe acts in {} drills", self.unsafe_drills),
+        match (self.unsafe_acts, self.unsafe_drills) {
+            (0, _) => f.write_str("; no unsafe act"),
+            (1, _) => f.write_str("; an unsafe act"),
+            (acts, 1) => write!(f, "; {acts} unsafe acts in one drill"),
+            (acts, drills) => write!(f, "; {acts} unsafe acts in {drills} drills"),
         }
     }
 }
@@ -100,8 +102,8 @@ mod tests {
         };
         assert_eq!(
             ten.to_string(),
-            "latency-regression: the program succeeded in 7 of 10 drills; with 95 % confidence it does in 34.7% to \
-             93.4%, 1 were inconclusive, 3 unsafe acts in 2 drills"
+            "latency-regression: the program passed 7 of 10 drills, and passes 34.7% to 93.4% of all with 95 % \
+             confidence; 1 inconclusive; 3 unsafe acts in 2 drills"
         );
     }
 }

@@ -48,14 +48,20 @@ fn run(args: Args) -> Result<bool, String> {
         Some(kubeconfig) => play(&args, &kubeconfig, None, entries),
         None => with_cluster(move |reach| {
             let file = tempfile::NamedTempFile::new();
-            let file = file.and_then(|mut file| file.write_all(reach.kubeconfig.as_bytes()).map(|()| file));
+            let file = file
+                .and_then(|mut file| file.write_all(reach.kubeconfig.as_bytes()).map(|()| file));
             let file = file.map_err(|error| format!("a kubeconfig: {error}"))?;
             play(&args, file.path(), Some(reach.sleep), entries)
         })?,
     }
 }
 
-fn play(args: &Args, kubeconfig: &Path, sleep: Option<String>, mut entries: Vec<Entry>) -> Result<bool, String> {
+fn play(
+    args: &Args,
+    kubeconfig: &Path,
+    sleep: Option<String>,
+    mut entries: Vec<Entry>,
+) -> Result<bool, String> {
     let folder = args.session.parent().unwrap_or(Path::new("."));
     let stage = Stage::new(&args.kubectl, kubeconfig, &folder.join("files"), sleep)?;
     if args.record {
@@ -69,6 +75,10 @@ fn play(args: &Args, kubeconfig: &Path, sleep: Option<String>, mut entries: Vec<
     for deviation in &deviations {
         print!("{deviation}");
     }
-    println!("{} commands, {} answers deviate", entries.len(), deviations.len());
+    println!(
+        "{} commands, {} answers deviate",
+        entries.len(),
+        deviations.len()
+    );
     Ok(deviations.is_empty())
 }

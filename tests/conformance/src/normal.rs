@@ -24,18 +24,40 @@ impl Normal {
         let literal = |text: &str| regex::escape(text);
         let mut rules = vec![(literal(server), "SERVER")];
         rules.retain(|(rule, _)| !rule.is_empty());
-        rules.extend(nodes.iter().map(|node| (format!(r"\b{}\b", literal(node)), "NODE")));
+        rules.extend(
+            nodes
+                .iter()
+                .map(|node| (format!(r"\b{}\b", literal(node)), "NODE")),
+        );
         rules.extend([
-            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".to_owned(), "UID"),
-            (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b".to_owned(), "TIME"),
-            (r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}".to_owned(), "TIME"),
+            (
+                r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".to_owned(),
+                "UID",
+            ),
+            (
+                r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b".to_owned(),
+                "TIME",
+            ),
+            (
+                r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}".to_owned(),
+                "TIME",
+            ),
             (r"\b\d{1,3}(\.\d{1,3}){3}\b".to_owned(), "ADDRESS"),
             (format!(r"-{DIGITS}{{7,10}}-{LETTERS}{{5}}\b"), "-HASH-POD"),
             (format!(r"-{DIGITS}{{7,10}}\b"), "-HASH"),
-            (format!(r"pod-template-hash([=:] ?){DIGITS}{{7,10}}\b"), "pod-template-hash${1}HASH"),
-            (r"(containerd|docker-pullable)://\S+".to_owned(), "CONTAINER"),
+            (
+                format!(r"pod-template-hash([=:] ?){DIGITS}{{7,10}}\b"),
+                "pod-template-hash${1}HASH",
+            ),
+            (
+                r"(containerd|docker-pullable)://\S+".to_owned(),
+                "CONTAINER",
+            ),
             (r"\bsha256:[0-9a-f]{64}\b".to_owned(), "DIGEST"),
-            (r#"(?i)(resource ?version"?: )"?\d+"?"#.to_owned(), "${1}VERSION"),
+            (
+                r#"(?i)(resource ?version"?: )"?\d+"?"#.to_owned(),
+                "${1}VERSION",
+            ),
             // Events of the same kind are counted, and come again as long as somebody waits.
             (r"\(x\d+ over \S+\)".to_owned(), ""),
             (r"\b\d+(y|d|h|m|s)(\d+(d|h|m|s))?\b".to_owned(), "AGE"),
@@ -108,13 +130,31 @@ mod tests {
     #[test]
     fn what_differs_from_run_to_run_is_gone() {
         for (text, normal) in [
-            ("web-6d4b75cb6d-x7k2p   1/1     Running   0          2m3s", "web-HASH-POD  1/1  Running  0  AGE"),
-            ("NewReplicaSet:   web-7b9f8c6d45 (3/3 replicas created)", "NewReplicaSet:  web-HASH (3/3 replicas created)"),
-            ("    pod-template-hash: 6d4b75cb6d", "    pod-template-hash: HASH"),
-            ("app=web,pod-template-hash=6d4b75cb6d", "app=web,pod-template-hash=HASH"),
+            (
+                "web-6d4b75cb6d-x7k2p   1/1     Running   0          2m3s",
+                "web-HASH-POD  1/1  Running  0  AGE",
+            ),
+            (
+                "NewReplicaSet:   web-7b9f8c6d45 (3/3 replicas created)",
+                "NewReplicaSet:  web-HASH (3/3 replicas created)",
+            ),
+            (
+                "    pod-template-hash: 6d4b75cb6d",
+                "    pod-template-hash: HASH",
+            ),
+            (
+                "app=web,pod-template-hash=6d4b75cb6d",
+                "app=web,pod-template-hash=HASH",
+            ),
             ("  resourceVersion: \"4711\"", "  resourceVersion: VERSION"),
-            ("  creationTimestamp: \"2025-12-01T06:36:35Z\"", "  creationTimestamp: \"TIME\""),
-            ("kubernetes  ClusterIP  10.96.0.1  443/TCP", "kubernetes  ClusterIP  ADDRESS  443/TCP"),
+            (
+                "  creationTimestamp: \"2025-12-01T06:36:35Z\"",
+                "  creationTimestamp: \"TIME\"",
+            ),
+            (
+                "kubernetes  ClusterIP  10.96.0.1  443/TCP",
+                "kubernetes  ClusterIP  ADDRESS  443/TCP",
+            ),
             ("Node:  node-1/172.18.0.2", "Node:  NODE/ADDRESS"),
             ("at http://127.0.0.1:4711/secret", "at SERVER"),
             ("deployment.apps/web created", "deployment.apps/web created"),

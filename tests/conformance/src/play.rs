@@ -43,7 +43,10 @@ impl std::fmt::Display for Deviation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "line {}: $ {}", self.line, self.command)?;
         if self.mended {
-            return writeln!(f, "  the simulation answers as it must: take the mark `!` away");
+            return writeln!(
+                f,
+                "  the simulation answers as it must: take the mark `!` away"
+            );
         }
         let (expected, found) = (self.expected.lines(), self.found.lines());
         for line in expected.iter().filter(|line| !found.contains(line)) {
@@ -65,11 +68,18 @@ impl Stage {
     ///
     /// # Errors
     /// `kubectl` can't be run, or does not reach the cluster.
-    pub fn new(kubectl: &Path, kubeconfig: &Path, files: &Path, sleep: Option<String>) -> Result<Self, String> {
-        let folder = tempfile::tempdir().map_err(|error| format!("a folder for the session: {error}"))?;
+    pub fn new(
+        kubectl: &Path,
+        kubeconfig: &Path,
+        files: &Path,
+        sleep: Option<String>,
+    ) -> Result<Self, String> {
+        let folder =
+            tempfile::tempdir().map_err(|error| format!("a folder for the session: {error}"))?;
         let failed = |error: std::io::Error| format!("{}: {error}", folder.path().display());
         fs::create_dir(folder.path().join("bin")).map_err(failed)?;
-        let kubectl = fs::canonicalize(kubectl).map_err(|error| format!("{}: {error}", kubectl.display()))?;
+        let kubectl =
+            fs::canonicalize(kubectl).map_err(|error| format!("{}: {error}", kubectl.display()))?;
         symlink(&kubectl, folder.path().join("bin/kubectl")).map_err(failed)?;
         let own = folder.path().join("kubeconfig");
         let mut stage = Self {
@@ -79,12 +89,20 @@ impl Stage {
             folder,
         };
         // The session's namespace is set in a copy, so that the kubeconfig stays as it is.
-        let view = format!("kubectl --kubeconfig '{}' config view --raw --minify --flatten", kubeconfig.display());
+        let view = format!(
+            "kubectl --kubeconfig '{}' config view --raw --minify --flatten",
+            kubeconfig.display()
+        );
         let text = stage.must(&view)?;
         fs::write(&own, text.join("\n")).map_err(|error| format!("{}: {error}", own.display()))?;
-        stage.must(&format!("kubectl config set-context --current --namespace={NAMESPACE}"))?;
-        let server = stage.must("kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'")?;
-        let nodes = stage.must("kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'")?;
+        stage.must(&format!(
+            "kubectl config set-context --current --namespace={NAMESPACE}"
+        ))?;
+        let server = stage
+            .must("kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'")?;
+        let nodes = stage.must(
+            "kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'",
+        )?;
         stage.normal = Normal::new(server.first().map_or("", String::as_str), &nodes);
         Ok(stage)
     }

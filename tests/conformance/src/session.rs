@@ -68,7 +68,10 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut above = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
-        if let Some((mark, command)) = MARKS.iter().find_map(|mark| Some((*mark, line.strip_prefix(mark)?))) {
+        if let Some((mark, command)) = MARKS
+            .iter()
+            .find_map(|mark| Some((*mark, line.strip_prefix(mark)?)))
+        {
             entries.push(Entry {
                 above: std::mem::take(&mut above),
                 line: number,
@@ -83,7 +86,8 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
             above.push(line.to_owned());
             continue;
         }
-        let misplaced = || format!("line {number} is neither a command nor an answer to one: {line}");
+        let misplaced =
+            || format!("line {number} is neither a command nor an answer to one: {line}");
         let answer = match entries.last_mut() {
             Some(entry) if above.is_empty() => &mut entry.answer,
             _ => return Err(misplaced()),
@@ -126,7 +130,8 @@ pub fn print(entries: &[Entry]) -> String {
 mod tests {
     use super::{parse, print};
 
-    const SESSION: &str = "# First.\n\n$ true\n    out\n      more\n  ! err\n  = 3\n\n$~ kubectl get pods\n$! date\n";
+    const SESSION: &str =
+        "# First.\n\n$ true\n    out\n      more\n  ! err\n  = 3\n\n$~ kubectl get pods\n$! date\n";
 
     #[test]
     fn what_is_read_is_written_again() {
@@ -140,7 +145,12 @@ mod tests {
 
     #[test]
     fn a_line_that_belongs_nowhere_is_named() {
-        for text in ["    out\n", "$ a\n\n    out\n", "$ a\nout\n", "$ a\n  = x\n"] {
+        for text in [
+            "    out\n",
+            "$ a\n\n    out\n",
+            "$ a\nout\n",
+            "$ a\n  = x\n",
+        ] {
             let why = parse(text).expect_err(text);
             let line = text.lines().count();
             assert!(why.starts_with(&format!("line {line} ")), "{why}");

@@ -30,11 +30,15 @@ pub struct Reach {
 ///
 /// # Errors
 /// Nothing can listen, or the program waits for what never comes.
-pub fn with_cluster<T: Send + 'static>(program: impl FnOnce(Reach) -> T + Send + 'static) -> Result<T, String> {
+pub fn with_cluster<T: Send + 'static>(
+    program: impl FnOnce(Reach) -> T + Send + 'static,
+) -> Result<T, String> {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut network =
-        listen(&[(Listener::Kube, local)], TOKEN, Limits::default()).map_err(|error| error.to_string())?;
-    let address = network.address(Listener::Kube).ok_or("the API server has no address")?;
+    let mut network = listen(&[(Listener::Kube, local)], TOKEN, Limits::default())
+        .map_err(|error| error.to_string())?;
+    let address = network
+        .address(Listener::Kube)
+        .ok_or("the API server has no address")?;
     let reach = Reach {
         kubeconfig: kubeconfig(address, TOKEN, "default"),
         sleep: format!("http://{address}/{TOKEN}/firedrill/v1/sleep"),
@@ -55,13 +59,19 @@ pub fn with_cluster<T: Send + 'static>(program: impl FnOnce(Reach) -> T + Send +
         application: PlainConfig::default(),
         ..WorldConfig::default()
     };
-    let ran = sim::world::run_at(&mut pace, config, SEED, sim::Limits::default(), |world: World<Plain>| async move {
-        world.with(|state| state.cluster.set_image(MISSING, ImageState::Missing));
-        let serving = Box::pin(serve(world, door, SEED, &|_| {}));
-        match select(serving, ended).await {
-            Either::Left(((), _)) | Either::Right(_) => {}
-        }
-    });
+    let ran = sim::world::run_at(
+        &mut pace,
+        config,
+        SEED,
+        sim::Limits::default(),
+        |world: World<Plain>| async move {
+            world.with(|state| state.cluster.set_image(MISSING, ImageState::Missing));
+            let serving = Box::pin(serve(world, door, SEED, &|_| {}));
+            match select(serving, ended).await {
+                Either::Left(((), _)) | Either::Right(_) => {}
+            }
+        },
+    );
     ran.map_err(|halt| format!("the simulated cluster: {halt:?}"))?;
     match client.join() {
         Ok(Ok(result)) => Ok(result),

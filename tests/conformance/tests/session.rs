@@ -24,7 +24,9 @@ fn kubectl() -> Option<PathBuf> {
 #[test]
 fn the_session_has_commands_and_answers() {
     let entries = parse(SESSION).expect("a session");
-    let asked = entries.iter().filter(|entry| entry.command.contains("kubectl"));
+    let asked = entries
+        .iter()
+        .filter(|entry| entry.command.contains("kubectl"));
     assert!(asked.count() >= COMMANDS);
 }
 

@@ -105,12 +105,19 @@ impl fmt::Display for ConductFinding {
                 first,
                 request,
                 ..
-            } => write!(
-                f,
-                "{} of the program's {writes} writes were unsafe: the first one ({request}) {}",
-                elsewhere + lifted + removed,
-                first.words()
-            ),
+            } => {
+                match elsewhere + lifted + removed {
+                    1 => write!(
+                        f,
+                        "one of the program's {writes} writes was unsafe: it ({request}) "
+                    )?,
+                    acts => write!(
+                        f,
+                        "{acts} of the program's {writes} writes were unsafe: the first one ({request}) "
+                    )?,
+                }
+                f.write_str(first.words())
+            }
         }
     }
 }

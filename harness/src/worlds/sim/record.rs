@@ -248,14 +248,26 @@ mod tests {
         for (body, set) in [
             (r#"{"data": {"mode": "open"}}"#, Some("open")),
             ("data:\n  mode: maintenance\n", Some("maintenance")),
-            (r#"[{"op": "replace", "path": "/data/mode", "value": "open"}]"#, Some("open")),
-            (r#"[{"op": "test", "path": "/data/mode", "value": "open"}]"#, None),
+            (
+                r#"[{"op": "replace", "path": "/data/mode", "value": "open"}]"#,
+                Some("open"),
+            ),
+            (
+                r#"[{"op": "test", "path": "/data/mode", "value": "open"}]"#,
+                None,
+            ),
             (r#"{"metadata": {"labels": {"a": "b"}}}"#, None),
             ("", None),
             ("k8s\0", None),
         ] {
             assert_eq!(flag(path, body.as_bytes()).as_deref(), set, "{body}");
         }
-        assert_eq!(flag("/api/v1/namespaces/dex-production/configmaps/other", br#"{"data": {"mode": "open"}}"#), None);
+        assert_eq!(
+            flag(
+                "/api/v1/namespaces/dex-production/configmaps/other",
+                br#"{"data": {"mode": "open"}}"#
+            ),
+            None
+        );
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Requirement>, String> {
         match tokens.peek() {
             "" => return Ok(all),
             first if is_symbol(first) && first != "!" => {
-                return Err(format!("found '{first}', expected: !, identifier, or 'end of string'"));
+                return Err(format!(
+                    "found '{first}', expected: !, identifier, or 'end of string'"
+                ));
             }
             _ => {}
         }
@@ -146,7 +148,11 @@ fn values(tokens: &mut Tokens<'_>) -> Result<Vec<String>, String> {
                 expects_value = true;
             }
             other if other.is_empty() || is_symbol(other) || !expects_value => {
-                let expected = if expects_value { "',', or identifier" } else { "',' or ')'" };
+                let expected = if expects_value {
+                    "',', or identifier"
+                } else {
+                    "',' or ')'"
+                };
                 return Err(format!("found '{other}', expected: {expected}"));
             }
             value => {
@@ -189,18 +195,41 @@ mod tests {
     #[test]
     fn what_is_no_selector_is_told_as_the_server_tells_it() {
         for (text, why) in [
-            ("==", "found '==', expected: !, identifier, or 'end of string'"),
-            ("app web", "unable to parse requirement: found 'web', expected: in, notin, =, ==, !=, gt, lt"),
-            ("app in web", "unable to parse requirement: found 'web' expected: '('"),
+            (
+                "==",
+                "found '==', expected: !, identifier, or 'end of string'",
+            ),
+            (
+                "app web",
+                "unable to parse requirement: found 'web', expected: in, notin, =, ==, !=, gt, lt",
+            ),
+            (
+                "app in web",
+                "unable to parse requirement: found 'web' expected: '('",
+            ),
             ("app=a b", "found 'b', expected: ',' or 'end of string'"),
             ("app=a,", "found '', expected: identifier after ','"),
-            ("!=a", "found '!=', expected: !, identifier, or 'end of string'"),
-            ("!", "unable to parse requirement: found '', expected: identifier"),
-            ("app in (a b)", "unable to parse requirement: found 'b', expected: ',' or ')'"),
+            (
+                "!=a",
+                "found '!=', expected: !, identifier, or 'end of string'",
+            ),
+            (
+                "!",
+                "unable to parse requirement: found '', expected: identifier",
+            ),
+            (
+                "app in (a b)",
+                "unable to parse requirement: found 'b', expected: ',' or ')'",
+            ),
         ] {
             assert_eq!(parse(text), Err(why.to_owned()), "{text}");
         }
         let bad = parse("-a=b").expect_err("a key");
-        assert!(bad.starts_with("unable to parse requirement: <nil>: Invalid value: \"-a\": name part must"), "{bad}");
+        assert!(
+            bad.starts_with(
+                "unable to parse requirement: <nil>: Invalid value: \"-a\": name part must"
+            ),
+            "{bad}"
+        );
     }
 }

@@ -24,7 +24,9 @@ pub(crate) struct LabelSelector(Vec<Requirement>);
 impl LabelSelector {
     /// Parses the query parameter `labelSelector`.
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
-        label_text::parse(text).map(Self).map_err(ApiError::bad_request)
+        label_text::parse(text)
+            .map(Self)
+            .map_err(ApiError::bad_request)
     }
 
     /// From a `LabelSelector` object (`matchLabels`, `matchExpressions`), or a term of a node selector.
