@@ -55,7 +55,7 @@ fn drill_against(oracle: OracleName) -> Option<DrillResult> {
         OracleName::Host => None,
         // It takes two hosts that both act: `bites_of_executors.rs` has them.
         OracleName::Writers => None,
-        // It takes a program of somebody else's: `outside.rs` has one.
+        // It takes a program of somebody else's: `harness/tests/example_executors.rs` has one.
         OracleName::Conduct => None,
         // It takes an executor that replays an order twice: `bites_of_executors.rs` has it.
         OracleName::Phantoms => None,

@@ -19,6 +19,9 @@ struct Args {
     /// Play it on the real cluster of this kubeconfig, and not on the simulated one
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    /// Let the simulated cluster's clock run N times as fast as the wall clock, for commands that keep time by themselves
+    #[arg(long, value_name = "N", conflicts_with = "kubeconfig")]
+    pace: Option<u32>,
     /// Write what comes into the session, as what must come
     #[arg(long)]
     record: bool,
@@ -46,7 +49,7 @@ fn run(args: Args) -> Result<bool, String> {
     let entries = parse(&text).map_err(|why| format!("{}: {why}", path.display()))?;
     match args.kubeconfig.clone() {
         Some(kubeconfig) => play(&args, &kubeconfig, None, entries),
-        None => with_cluster(move |reach| {
+        None => with_cluster(args.pace, move |reach| {
             let file = tempfile::NamedTempFile::new();
             let file = file
                 .and_then(|mut file| file.write_all(reach.kubeconfig.as_bytes()).map(|()| file));

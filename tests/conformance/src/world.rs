@@ -26,11 +26,13 @@ pub struct Reach {
     pub sleep: String,
 }
 
-/// Serves a cluster while `program` runs on a thread of its own; what that returns.
+/// Serves a cluster while `program` runs on a thread of its own; what that returns. With a `speed`, its clock runs so many
+/// times as fast as the wall clock, for a program that keeps time by itself; without, requests move it.
 ///
 /// # Errors
 /// Nothing can listen, or the program waits for what never comes.
 pub fn with_cluster<T: Send + 'static>(
+    speed: Option<u32>,
     program: impl FnOnce(Reach) -> T + Send + 'static,
 ) -> Result<T, String> {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -43,7 +45,11 @@ pub fn with_cluster<T: Send + 'static>(
         kubeconfig: kubeconfig(address, TOKEN, "default"),
         sleep: format!("http://{address}/{TOKEN}/firedrill/v1/sleep"),
     };
-    let (mut pace, door) = network.open(Pacing::Requests(Settle::default()));
+    let pacing = match speed {
+        Some(speed) => Pacing::Wall(speed),
+        None => Pacing::Requests(Settle::default()),
+    };
+    let (mut pace, door) = network.open(pacing);
     let gate = door.gate();
     gate.with_others("kubectl");
     let wake = gate.waker();

@@ -37,7 +37,7 @@ fn the_simulation_answers_as_the_session_says() {
         return;
     };
     let entries = parse(SESSION).expect("a session");
-    let deviations = with_cluster(move |reach| {
+    let deviations = with_cluster(None, move |reach| {
         let folder = tempfile::tempdir().expect("a folder");
         let kubeconfig = folder.path().join("kubeconfig");
         std::fs::write(&kubeconfig, &reach.kubeconfig).expect("it is written");
