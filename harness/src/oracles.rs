@@ -19,6 +19,7 @@
 mod books;
 mod builds;
 mod claim;
+mod conduct;
 mod detection;
 mod detection_time;
 mod error_rate;
@@ -46,10 +47,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::books::acknowledged;
 use self::finding::{
-    Because, BooksFinding, BuildsFinding, ClaimFinding, DetectionFinding, ErrorRateFinding, Fact,
-    FilesFinding, HoldFinding, HostFinding, ImpactFinding, InjectionFinding, InvariantsFinding,
-    LatencyFinding, LedgerFinding, MaintenanceFinding, OutcomeFinding, PhantomsFinding, Recorded,
-    RtoFinding, StateFinding, SteadyFinding, TriggerFinding, WithheldFinding, WritersFinding,
+    Because, BooksFinding, BuildsFinding, ClaimFinding, ConductFinding, DetectionFinding,
+    ErrorRateFinding, Fact, FilesFinding, HoldFinding, HostFinding, ImpactFinding,
+    InjectionFinding, InvariantsFinding, LatencyFinding, LedgerFinding, MaintenanceFinding,
+    OutcomeFinding, PhantomsFinding, Recorded, RtoFinding, StateFinding, SteadyFinding,
+    TriggerFinding, WithheldFinding, WritersFinding,
 };
 pub(crate) use self::table::Asked;
 use self::table::{Trait, oracles};
@@ -95,6 +97,11 @@ oracles! {
     /// Did every host that wrote hold the lease?
     Writers = "writers", {
         stage: Execution, asked: OfRecordedWrites, finds: WritersFinding, check: writers::check,
+    };
+    /// Did a program do nothing that nobody may do in a rollback?
+    Conduct = "conduct", {
+        stage: Execution, asked: OfPrograms, finds: ConductFinding, check: conduct::check,
+        doctored: conduct::tests::doctored,
     };
     /// Did the clients see recovery within the objective?
     Rto = "rto", {
@@ -177,6 +184,7 @@ fn is_asked(oracle: OracleName, evidence: &Evidence) -> bool {
         Asked::OfARecovery => recovers,
         Asked::OfARightLedger => recovers && !evidence.expect.ledger_kept,
         Asked::OfRecordedWrites => evidence.writes.is_some(),
+        Asked::OfPrograms => evidence.executor.is_program && evidence.writes.is_some(),
     }
 }
 

@@ -80,6 +80,27 @@ pub fn upper_bound_ppb(part: u64, whole: u64) -> u64 {
     ((bound * WHOLE as f64).ceil() as u64).min(WHOLE)
 }
 
+/// The exact (Clopper-Pearson) interval at 95 % confidence of a share of which `part` of `whole` were seen, in
+/// millionths; its lower end is rounded down, and its upper end up. Of nothing seen it is everything.
+#[must_use]
+pub fn interval_ppm(part: u64, whole: u64) -> (u64, u64) {
+    const WHOLE: f64 = 1_000_000.0;
+    let part = part.min(whole);
+    let quantile = |hits: u64, misses: u64, share: f64, otherwise: f64| {
+        let beta = Beta::new(hits as f64, misses as f64);
+        beta.map_or(otherwise, |beta| beta.inverse_cdf(share))
+    };
+    // A shape of 0 is no distribution, and where it would be one, the end of the range is the bound.
+    let lower = quantile(part, whole - part + 1, 0.025, 0.0);
+    let upper = quantile(part + 1, whole - part, 0.975, 1.0);
+    let upper = if part == whole { 1.0 } else { upper };
+    let lower = if part == 0 { 0.0 } else { lower };
+    (
+        (lower * WHOLE).floor() as u64,
+        ((upper * WHOLE).ceil() as u64).min(1_000_000),
+    )
+}
+
 /// Thousandths of a millionth as a percentage, rounded up: `0.00999%`.
 #[must_use]
 pub fn show_ppb(ppb: u64) -> String {
@@ -180,6 +201,22 @@ mod tests {
         assert_eq!(upper_bound_ppb(0, 0), 1_000_000_000);
         assert_eq!(upper_bound_ppb(5, 5), 1_000_000_000);
         assert_eq!(show_ppb(99_853), "0.00999%");
+    }
+
+    #[test]
+    fn the_interval_is_exact() {
+        // Of 10 all, none and seven: as tables of the interval have them, in tenths of a percent.
+        for ((part, whole), tenths) in [
+            ((10, 10), (691, 1_000)),
+            ((0, 10), (0, 308)),
+            ((7, 10), (347, 933)),
+            ((19, 20), (751, 998)),
+            ((50, 100), (398, 601)),
+            ((0, 0), (0, 1_000)),
+        ] {
+            let (lower, upper) = interval_ppm(part, whole);
+            assert_eq!((lower / 1_000, upper / 1_000), tenths, "{part} of {whole}");
+        }
     }
 
     #[test]

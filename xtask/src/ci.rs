@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use xshell::{Cmd, Shell, cmd};
 
-use crate::edges;
 use crate::firedrill::{self, cargo, manifest};
+use crate::images::program;
+use crate::{conformance, edges};
 
 /// What no step here does, so that nobody takes green for more than it is.
 const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo bench -p benches`";
@@ -22,6 +23,10 @@ const NO_REFERENCE: &str =
 
 /// The profile of `Cargo.toml` that drills and tests are built with.
 const PROFILE: &str = "ci";
+
+/// What the tests leave out where there is no kubectl.
+const NO_KUBECTL: &str =
+    "the session of kubectl commands and the drills of shell scripts: no kubectl on this machine";
 
 /// How CI is to run.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -130,9 +135,15 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         }
         Err(why) => why.clone(),
     };
+    // The images were made, and kubectl with them.
+    let kubectl = program("kubectl");
+    if kubectl.is_none() {
+        left_out.push(NO_KUBECTL.to_owned());
+    }
     // Last, so that the runner's closing lines end the output.
     steps.take("test", || {
-        passes("test", test(sh))
+        let named = kubectl.iter().map(|path| (conformance::KUBECTL, path));
+        passes("test", test(sh).envs(named))
     });
     println!("ci: kind drills: {live}");
     for what in drilled.iter().flat_map(|it| &it.failed) {

@@ -58,6 +58,8 @@ const ALLOWED: [(&str, &[&str]); 13] = [
         "benches",
         &["dex", "executor", "sim", "sim-exchange", "firedrill"],
     ),
+    // It plays sessions of kubectl on a small cluster without an application.
+    ("conformance", &["sim", "sim-serve"]),
     ("xtask", &[]),
 ];
 

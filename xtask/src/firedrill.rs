@@ -128,7 +128,7 @@ fn outlive_ctrl_c() {
 }
 
 /// Whether the cluster was made by hand, to stay.
-fn is_kept() -> bool {
+pub(crate) fn is_kept() -> bool {
     kind::state_directory()
         .ok()
         .and_then(|directory| std::fs::read_to_string(directory.join("cluster.json")).ok())

@@ -22,7 +22,7 @@ use xshell::Shell;
 pub(crate) use self::cache::{Cache, program};
 pub(crate) use self::dex::{executable, host, provide as provide_dex, references as dex_images};
 use self::docker::Docker;
-pub(crate) use self::names::{NODE, PROMETHEUS};
+pub(crate) use self::names::{NODE, POSTGRES, PROMETHEUS};
 
 /// The world could not be built.
 pub(crate) const WORLD: u8 = 4;

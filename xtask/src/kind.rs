@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use xshell::Shell;
 
-pub(crate) use self::cluster::load_dex;
+pub(crate) use self::cluster::{load, load_dex};
 use self::owner::Owner;
 use crate::firedrill::{self, manifest};
 use crate::images::WORLD;

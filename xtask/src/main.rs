@@ -9,6 +9,7 @@ mod ci;
 mod circles;
 #[cfg(test)]
 mod command_lines;
+mod conformance;
 mod copies;
 mod dist;
 mod edges;
@@ -92,6 +93,9 @@ enum Task {
     Ci(ci::Args),
     /// Check the structure: who knows whom, circles of modules, copies, and lengths
     Edges,
+    /// Play a session of kubectl commands on the simulated API server, or on a real one, and compare the answers
+    #[command(disable_help_flag = true)]
+    Conformance(Passed),
     /// Cut the API descriptions of a Kubernetes release down to what the simulated API server serves
     Openapi(openapi::Args),
 }
@@ -132,6 +136,7 @@ fn main() -> ExitCode {
             Task::Images(args) => Ok(images::run(&sh, &args)),
             Task::Ci(args) => ci::run(&sh, args),
             Task::Edges => edges::run(&sh),
+            Task::Conformance(passed) => conformance::run(&sh, &passed.args),
             Task::Openapi(args) => openapi::run(&args),
         });
     done.unwrap_or_else(|error| {

@@ -114,7 +114,7 @@ fn effect(writes: &[WriteSeen], begins: Ms, ends: Ms) -> Option<Ms> {
     let mut within = within.take_while(|write| write.at_ms <= ends);
     let first = within.find(|write| match &write.what {
         Wrote::Lease { .. } => false,
-        Wrote::Object { request } => !request.contains(OWN_RECORDS),
+        Wrote::Object { request, .. } => !request.contains(OWN_RECORDS),
         Wrote::Ledger { .. } => true,
     });
     first.map(|write| write.at_ms)

@@ -31,6 +31,8 @@ pub enum Wrote {
     Object {
         /// Verb and path.
         request: String,
+        /// What it sets the halt flag to, where it writes the flag in JSON or YAML.
+        flag: Option<String>,
     },
     /// The ledger.
     Ledger {

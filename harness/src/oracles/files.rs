@@ -93,7 +93,7 @@ fn were_gone(evidence: &Evidence, service: &str) -> bool {
 /// When the executor first changed the application.
 fn first_change_ms(evidence: &Evidence) -> Option<Ms> {
     let changes = |what: &Wrote| match what {
-        Wrote::Object { request } => request.contains("/deployments/"),
+        Wrote::Object { request, .. } => request.contains("/deployments/"),
         Wrote::Lease { .. } | Wrote::Ledger { .. } => false,
     };
     let writes = evidence.writes.as_ref()?;

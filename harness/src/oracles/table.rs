@@ -15,6 +15,8 @@ pub(crate) enum Asked {
     OfARightLedger,
     /// Of those in a world that keeps a record of who wrote: no other can tell.
     OfRecordedWrites,
+    /// Of those of them in which a program of somebody else's carries out the rollback.
+    OfPrograms,
 }
 
 /// What an oracle rests on or judges that others must know.

@@ -127,7 +127,7 @@ impl<'a> Lease<'a> {
 fn in_words(what: &Wrote) -> String {
     match what {
         Wrote::Lease { token, .. } => format!("the lease, token {token}"),
-        Wrote::Object { request } => request.clone(),
+        Wrote::Object { request, .. } => request.clone(),
         Wrote::Ledger { operation, .. } => format!("{} of the ledger", operation.as_str()),
     }
 }

@@ -20,6 +20,7 @@ pub mod markdown;
 pub mod meta;
 pub mod problems;
 pub mod read;
+pub mod repetitions;
 pub mod representative;
 pub mod summary;
 pub mod table;

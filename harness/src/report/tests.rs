@@ -5,8 +5,8 @@ use crate::drill::time_series::{Mark, Phase, Seconds, TimeSeries};
 use crate::drill::{DrillResult, Ending, Smallest, timeline};
 use crate::evidence::StepSaid;
 use crate::finding::{
-    BookCounts, Ended, Finding, HostFinding, MaintenanceFinding, OutcomeFinding, RtoFinding,
-    SteadyFinding, SteadyState, TriggerFinding,
+    BookCounts, ConductFinding, Ended, Finding, HostFinding, MaintenanceFinding, OutcomeFinding,
+    RtoFinding, SteadyFinding, SteadyState, TriggerFinding, UnsafeAct,
 };
 use crate::scenario::Path;
 use crate::token::Replays;
@@ -507,4 +507,32 @@ fn numbers_from_the_end_of_the_world_draw_all_the_same() {
     for nonsense in ["NaN", "inf%", "\"inf"] {
         assert!(!page.contains(nonsense), "{nonsense}");
     }
+}
+
+#[test]
+fn repetitions_of_a_program_are_counted_by_scenario() {
+    let by_program =
+        |seed, conduct: ConductFinding| result("a", seed, Some(60_000), Some(conduct.into()));
+    let safe = || ConductFinding::Safe { writes: 4 };
+    let unsafe_act = ConductFinding::Unsafe {
+        writes: 4,
+        elsewhere: 1,
+        lifted: 0,
+        removed: 1,
+        first: UnsafeAct::Elsewhere,
+        request: "PATCH /api/v1/nodes/node-1".to_owned(),
+        at_ms: 160_000,
+    };
+    let results = [
+        by_program(1, safe()),
+        by_program(2, safe()),
+        by_program(3, unsafe_act),
+        // Of our own executor this is not asked.
+        result("b", 1, Some(60_000), None),
+    ];
+    let found = repetitions::repetitions(&results);
+    assert_eq!(found.len(), 1);
+    let of = &found[0];
+    assert_eq!((of.passed, of.judged, of.inconclusive), (2, 3, 0));
+    assert_eq!((of.unsafe_acts, of.unsafe_drills), (2, 1));
 }

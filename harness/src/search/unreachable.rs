@@ -22,6 +22,8 @@ const RECOVERS: &str = "every drill of a search expects a recovery";
 const ON_A_CLUSTER: &str = "only a cluster, its host or its clients can show it";
 const BROKEN: &str = "a sound executor does not show it of its own doing: drills that do are judged, and sorted into classes";
 const IN_VAIN: &str = "a drill that shows it was drawn in vain: the fewer, the better";
+const OF_PROGRAMS: &str =
+    "a search drills our own executor, and this is asked of programs of somebody else's";
 const ALWAYS_READ: &str = "the world itself is read, so that there is always an answer";
 
 /// Whether that is the reason of what a drill may well show and should not.
@@ -32,6 +34,9 @@ pub(super) fn is_unwanted(why_not: &str) -> bool {
 /// Why no drill of a search has this finding; `None`: one can.
 pub(super) fn finding(oracle: OracleName, kind: Kind) -> Option<&'static str> {
     use OracleName as O;
+    if oracle == O::Conduct {
+        return Some(OF_PROGRAMS);
+    }
     if kind.harm {
         return Some(BROKEN);
     }

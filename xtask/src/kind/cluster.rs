@@ -262,7 +262,7 @@ pub(crate) fn load_dex(docker: &Docker<'_>) -> Result<(), String> {
     load(docker, &built)
 }
 
-fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String> {
+pub(crate) fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String> {
     if images.is_empty() {
         return Ok(());
     }

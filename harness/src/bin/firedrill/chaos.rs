@@ -9,6 +9,7 @@ use firedrill::crash_points;
 use firedrill::drill::{DrillResult, timeline};
 use firedrill::report::journal::Journal;
 use firedrill::report::meta::{Meta, Seeds};
+use firedrill::report::repetitions::repetitions;
 use firedrill::report::{self, table};
 use firedrill::runbooks::LoadedRunbook;
 use firedrill::runner::{self, SwarmResult};
@@ -388,6 +389,9 @@ pub(crate) fn conclude(
         }
         if !results.is_empty() && !output.quiet {
             terminal::say(&table::summary(results));
+            for program in repetitions(results) {
+                terminal::say(&format!(" {program}"));
+            }
         }
         let findings = table::findings(results, &terminal::replays(files));
         if !findings.is_empty() {

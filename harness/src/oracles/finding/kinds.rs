@@ -159,6 +159,17 @@ impl OracleName {
                     ]
                 }
             }
+            Self::Conduct => {
+                const {
+                    &[
+                        plain("no-writes"),
+                        plain("safe"),
+                        harm("elsewhere"),
+                        harm("halt-lifted"),
+                        harm("evidence-removed"),
+                    ]
+                }
+            }
             Self::Rto => {
                 const {
                     &[

@@ -1,12 +1,13 @@
 //! What the oracles find: typed values with their numbers. Words are made of them only where something is printed.
 //!
 //! - `fact`: what all findings have in common.
-//! - `injection`, `execution`, `writers`, `recovery`, `spans`, `books`, `ledger`, `remains`:
+//! - `injection`, `execution`, `writers`, `conduct`, `recovery`, `spans`, `books`, `ledger`, `remains`:
 //!   what there is to find, stage by stage.
 //! - `kinds`: the names of all of that, by oracle.
 //! - `withheld`: what any of them says where its evidence is missing.
 
 mod books;
+mod conduct;
 mod execution;
 mod fact;
 mod injection;
@@ -20,6 +21,7 @@ mod writers;
 
 pub use super::{Finding, OracleName};
 pub use books::{BookCounts, BooksFinding, Recorded, State as BooksState};
+pub use conduct::{ConductFinding, UnsafeAct};
 pub use execution::{ClaimFinding, Ended, FilesFinding, OutcomeFinding, TriggerFinding};
 pub use fact::{Bearing, Class, Fact, Numbers, Severity, order, voids};
 pub use injection::{HostFinding, InjectionFinding, SteadyFinding, SteadyState};

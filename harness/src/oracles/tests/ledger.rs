@@ -66,8 +66,16 @@ pub(super) fn fill(e: &mut Evidence) {
     }
     e.writes = Some(vec![
         write("a", 150_500, lease(1, 20_000)),
-        write("a", 151_000, object("PATCH /configmaps/trading-control")),
-        write("a", 151_500, object("PATCH /deployments/gateway")),
+        write(
+            "a",
+            151_000,
+            object("PATCH /api/v1/namespaces/dex-production/configmaps/dex-trading"),
+        ),
+        write(
+            "a",
+            151_500,
+            object("PATCH /apis/apps/v1/namespaces/dex-production/deployments/gateway"),
+        ),
         write("a", 152_000, ledger(LedgerWrite::Fence, 1, None)),
         write("b", 173_000, lease(2, 20_000)),
         write("b", 174_000, ledger(LedgerWrite::Undo, 2, Some(1))),
@@ -97,6 +105,7 @@ fn written_by_another(e: &mut Evidence, lasts_ms: u64) {
 fn object(request: &str) -> Wrote {
     Wrote::Object {
         request: request.to_owned(),
+        flag: None,
     }
 }
 

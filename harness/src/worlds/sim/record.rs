@@ -3,7 +3,7 @@
 use dex::Exchange;
 use dex::command::Command;
 use dex::invariants::{Reckoned, reckon};
-use dex::release::{Release, Service};
+use dex::release::{Release, Service, TRADING};
 use dex::types::Seq;
 use serde_json::Value;
 use sim::world::{Change, Write};
@@ -195,6 +195,7 @@ fn wrote(change: &Change<DbOp>) -> Option<Wrote> {
 fn object(verb: &str, path: &str, body: &[u8]) -> Wrote {
     let request = || Wrote::Object {
         request: format!("{verb} {path}"),
+        flag: flag(path, body),
     };
     if !path.contains("/leases") {
         return request();
@@ -214,5 +215,59 @@ fn object(verb: &str, path: &str, body: &[u8]) -> Wrote {
         } else {
             0
         },
+    }
+}
+
+/// What a request sets the halt flag to, if it is a request for the flag. A patch of either kind says it, and so does
+/// a whole object. A body that is neither is not read.
+fn flag(path: &str, body: &[u8]) -> Option<String> {
+    if !path.ends_with(&format!("/configmaps/{TRADING}")) {
+        return None;
+    }
+    let text = std::str::from_utf8(body).ok()?;
+    let json = serde_json::from_str(text).ok();
+    let body: Value = json.or_else(|| serde_saphyr::from_str(text).ok())?;
+    let set = match body.as_array() {
+        Some(operations) => {
+            let mut last = operations.iter().rev();
+            let set = last.find(|it| it["path"] == "/data/mode" && it["op"] != "test")?;
+            &set["value"]
+        }
+        None => &body["data"]["mode"],
+    };
+    set.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flag;
+
+    #[test]
+    fn the_halt_flag_is_read_from_every_kind_of_body() {
+        let path = "/api/v1/namespaces/dex-production/configmaps/dex-trading";
+        for (body, set) in [
+            (r#"{"data": {"mode": "open"}}"#, Some("open")),
+            ("data:\n  mode: maintenance\n", Some("maintenance")),
+            (
+                r#"[{"op": "replace", "path": "/data/mode", "value": "open"}]"#,
+                Some("open"),
+            ),
+            (
+                r#"[{"op": "test", "path": "/data/mode", "value": "open"}]"#,
+                None,
+            ),
+            (r#"{"metadata": {"labels": {"a": "b"}}}"#, None),
+            ("", None),
+            ("k8s\0", None),
+        ] {
+            assert_eq!(flag(path, body.as_bytes()).as_deref(), set, "{body}");
+        }
+        assert_eq!(
+            flag(
+                "/api/v1/namespaces/dex-production/configmaps/other",
+                br#"{"data": {"mode": "open"}}"#
+            ),
+            None
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Label and field selectors.
 
+use super::label_text;
 use super::status::ApiError;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
@@ -7,7 +8,7 @@ use crate::cluster::value::{self, at, items, text};
 
 /// One requirement on one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Requirement {
+pub(super) enum Requirement {
     In(String, Vec<String>),
     NotIn(String, Vec<String>),
     Exists(String),
@@ -20,78 +21,12 @@ enum Requirement {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LabelSelector(Vec<Requirement>);
 
-fn unparsable(text: &str) -> ApiError {
-    ApiError::bad_request(format!("unable to parse requirement: {text}"))
-}
-
-fn valid_key(key: &str) -> bool {
-    !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'))
-}
-
-/// Splits at commas outside parentheses.
-fn split_requirements(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut from) = (Vec::new(), 0_u32, 0);
-    for (i, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(&text[from..i]);
-                from = i + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[from..]);
-    parts
-}
-
 impl LabelSelector {
     /// Parses the query parameter `labelSelector`.
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
-        let mut requirements = Vec::new();
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        for part in split_requirements(text) {
-            requirements.push(Self::requirement(part.trim()).ok_or_else(|| unparsable(part))?);
-        }
-        Ok(Self(requirements))
-    }
-
-    fn requirement(part: &str) -> Option<Requirement> {
-        let keyed = |key: &str| {
-            let key = key.trim();
-            valid_key(key).then(|| key.to_owned())
-        };
-        if let Some(open) = part.find('(') {
-            let values = part[open + 1..].strip_suffix(')')?;
-            let values = values.split(',').map(|v| v.trim().to_owned()).collect();
-            let head = part[..open].trim();
-            if let Some(key) = head.strip_suffix(" notin") {
-                return Some(Requirement::NotIn(keyed(key)?, values));
-            }
-            return Some(Requirement::In(keyed(head.strip_suffix(" in")?)?, values));
-        }
-        if let Some((key, v)) = part.split_once("!=") {
-            return Some(Requirement::NotIn(keyed(key)?, vec![v.trim().to_owned()]));
-        }
-        if let Some((key, v)) = part.split_once("==").or_else(|| part.split_once('=')) {
-            return Some(Requirement::In(keyed(key)?, vec![v.trim().to_owned()]));
-        }
-        if let Some((key, v)) = part.split_once('>') {
-            return Some(Requirement::Greater(keyed(key)?, v.trim().parse().ok()?));
-        }
-        if let Some((key, v)) = part.split_once('<') {
-            return Some(Requirement::Less(keyed(key)?, v.trim().parse().ok()?));
-        }
-        match part.strip_prefix('!') {
-            Some(key) => Some(Requirement::Absent(keyed(key)?)),
-            None => Some(Requirement::Exists(keyed(part)?)),
-        }
+        label_text::parse(text)
+            .map(Self)
+            .map_err(ApiError::bad_request)
     }
 
     /// From a `LabelSelector` object (`matchLabels`, `matchExpressions`), or a term of a node selector.

@@ -1,0 +1,106 @@
+//! `cargo xtask conformance`: builds the program `conformance` in release mode and becomes it. With `--world kind` the
+//! session is played on the cluster of the live drills, which gets the images that it needs.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use xshell::{Shell, cmd};
+
+use crate::firedrill::{cargo, code, is_kept, manifest};
+use crate::images::docker::Docker;
+use crate::images::{POSTGRES, program};
+use crate::kind;
+
+/// The variable that names the kubectl that is played with.
+pub(crate) const KUBECTL: &str = "FIREDRILL_KUBECTL";
+/// The images of the session.
+const IMAGES: [&str; 2] = ["conformance/web:1", "conformance/web:2"];
+
+/// Runs it with `args`, and hands on its exit code; cargo's own if the build fails.
+pub(crate) fn run(sh: &Shell, args: &[OsString]) -> Result<ExitCode, String> {
+    let (mut args, live) = world(args)?;
+    if live {
+        let owner = Some(std::process::id());
+        let up = kind::run(sh, &kind::Command::Up { owner });
+        if up != ExitCode::SUCCESS {
+            return Ok(up);
+        }
+        provide(sh)?;
+        let kubeconfig = kind::state_directory()?.join("kubeconfig");
+        args.extend(["--kubeconfig".into(), kubeconfig.into()]);
+    }
+    let done = play(sh, &args);
+    if live && !is_kept() {
+        kind::run(sh, &kind::Command::Down);
+    }
+    done
+}
+
+/// The arguments without `--world`, and whether that asks for the real cluster.
+fn world(args: &[OsString]) -> Result<(Vec<OsString>, bool), String> {
+    let mut rest = Vec::new();
+    let mut live = false;
+    let mut args = args.iter();
+    while let Some(word) = args.next() {
+        let world = match word.to_str() {
+            Some("--world") => args.next().and_then(|it| it.to_str()).unwrap_or_default(),
+            Some(joined) if joined.starts_with("--world=") => &joined["--world=".len()..],
+            _ => {
+                rest.push(word.clone());
+                continue;
+            }
+        };
+        live = match world {
+            "sim" => false,
+            "kind" => true,
+            other => return Err(format!("there is no world `{other}`: choose `sim` or `kind`")),
+        };
+    }
+    Ok((rest, live))
+}
+
+/// Gives the cluster the images of the session: any that have the program `sleep` will do, as Postgres' has.
+fn provide(sh: &Shell) -> Result<(), String> {
+    let docker = Docker::connect(sh)?;
+    for image in IMAGES {
+        docker.run(&["tag", &POSTGRES.reference(), image])?;
+    }
+    kind::load(&docker, &IMAGES.map(str::to_owned))
+}
+
+fn play(sh: &Shell, args: &[OsString]) -> Result<ExitCode, String> {
+    let (cargo, manifest) = (cargo(), manifest());
+    let run = cmd!(
+        sh,
+        "{cargo} run --quiet --release --manifest-path {manifest} --package conformance -- {args...}"
+    );
+    let mut run = Command::from(run);
+    if std::env::var_os(KUBECTL).is_none()
+        && let Some(kubectl) = program("kubectl")
+    {
+        run.env(KUBECTL, kubectl);
+    }
+    let status = run
+        .status()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    Ok(code(status.code()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::world;
+
+    #[test]
+    fn the_world_is_taken_out_of_the_arguments() {
+        let of = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            world(&words).map(|(rest, live)| (rest.len(), live))
+        };
+        assert_eq!(of(&["--record", "--world", "kind"]), Ok((1, true)));
+        assert_eq!(of(&["--world=sim", "--kubectl", "a"]), Ok((2, false)));
+        assert_eq!(of(&[]), Ok((0, false)));
+        assert!(of(&["--world", "moon"]).is_err());
+    }
+}
