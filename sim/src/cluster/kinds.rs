@@ -57,8 +57,7 @@ macro_rules! kinds {
             const fn info(self) -> Info {
                 match self {
                     $(Self::$variant => {
-                        #[allow(unused_mut, clippy::allow_attributes, reason = "some kinds have no trait")]
-                        let mut info = Info {
+                        let info = Info {
                             group: group_of($api_version),
                             api_version: $api_version,
                             plural: $plural,
@@ -71,7 +70,7 @@ macro_rules! kinds {
                             short_names: &$short,
                             categories: &[],
                         };
-                        $(kinds!(@set info $trait);)*
+                        $(let info = kinds!(@with info $trait);)*
                         info
                     })*
                     Self::Custom(of) => Info {
@@ -99,12 +98,12 @@ macro_rules! kinds {
             }
         }
     };
-    (@set $info:ident cluster) => { $info.namespaced = false; };
-    (@set $info:ident status) => { $info.status = true; };
-    (@set $info:ident scale) => { $info.scale = true; };
-    (@set $info:ident generation) => { $info.generation = true; };
-    (@set $info:ident all) => { $info.categories = &["all"]; };
-    (@set $info:ident extensions) => { $info.categories = &["api-extensions"]; };
+    (@with $info:ident cluster) => { Info { namespaced: false, ..$info } };
+    (@with $info:ident status) => { Info { status: true, ..$info } };
+    (@with $info:ident scale) => { Info { scale: true, ..$info } };
+    (@with $info:ident generation) => { Info { generation: true, ..$info } };
+    (@with $info:ident all) => { Info { categories: &["all"], ..$info } };
+    (@with $info:ident extensions) => { Info { categories: &["api-extensions"], ..$info } };
 }
 
 kinds! {

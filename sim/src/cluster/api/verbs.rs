@@ -203,6 +203,13 @@ impl Cluster {
             request,
             now: self.now,
         };
+        let strategic = call.media_type() == "application/strategic-merge-patch+json";
+        if strategic && matches!(call.resource.kind, Kind::Custom(_)) {
+            // How its lists are merged is not known.
+            return Err(unsupported_media(
+                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            ));
+        }
         match call.resource.subresource.as_deref() {
             None => self.object_verb(&call),
             Some("status") if call.resource.kind.has_status() => self.status_verb(&call),

@@ -104,7 +104,8 @@ impl CustomKind {
             categories: words(&names["categories"]),
             namespaced: text(spec, "scope") != "Cluster",
             status: !version["subresources"]["status"].is_null(),
-            scale: !version["subresources"]["scale"].is_null(),
+            // One whose replicas are elsewhere is not served.
+            scale: version["subresources"]["scale"]["specReplicasPath"] == ".spec.replicas",
             columns: match columns {
                 Some(columns) if !columns.is_empty() => columns.iter().map(column).collect(),
                 _ => vec![CustomColumn {

@@ -125,6 +125,9 @@ fn objects_are_checked_by_their_structure_and_have_a_status_of_their_own() {
     );
     assert_eq!(status["status"]["phase"], "Up");
     assert_eq!(status["spec"]["size"], json!(3));
+    let media = "application/strategic-merge-patch+json";
+    let (code, answer) = lab.call("PATCH", &one, media, &json!({"spec": {"size": 5}}));
+    assert_eq!(code, 415, "{answer}");
     let changed = lab.merge(
         &one,
         &json!({"spec": {"size": 4}, "status": {"phase": "Down"}}),
