@@ -105,6 +105,12 @@ pub trait Workload {
     fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros;
     /// The process is gone: it exited, was killed, or its node died.
     fn gone(&mut self, now: Micros, process: ProcessId<'_>);
+    /// CPU that the process uses now, in thousandths of a core. `None`: nothing measures it, as on a cluster without a
+    /// metrics server.
+    fn cpu_millis(&mut self, now: Micros, process: ProcessId<'_>) -> Option<u64> {
+        let _ = (now, process);
+        None
+    }
     /// `GET path` on the container's port: probes, preStop hooks of kind `httpGet`, and the API server's pod proxy.
     /// `None`: nothing listens.
     fn get(&mut self, now: Micros, process: ProcessId<'_>, path: &str)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::api::cache::WatchCaches;
 use super::api::watch::Watches;
+use super::autoscaler::Recommendations;
 use super::due_items::{Item, Work};
 use super::endpoints::ProxyState;
 use super::events::Recorder;
@@ -84,7 +85,10 @@ pub struct Cluster {
     pub(crate) targets: Vec<Target>,
     pub(crate) targets_generation: u64,
     pub(crate) quota: Quota,
+    /// The kinds that were added.
+    pub(crate) custom: Vec<Kind>,
     pub(crate) service_ips: u32,
+    pub(crate) recommendations: Recommendations,
     /// Before then no controller and no kubelet does anything.
     still_until: Micros,
     fingerprint: Fingerprint,
@@ -145,7 +149,9 @@ impl Cluster {
             targets: Vec::new(),
             targets_generation: 0,
             quota: Quota::default(),
+            custom: Vec::new(),
             service_ips: 0,
+            recommendations: Recommendations::new(),
             still_until: Micros::ZERO,
             fingerprint: Fingerprint::default(),
         };
@@ -226,6 +232,11 @@ impl Cluster {
         let result = match &work {
             Work::Deployment(key) => self.sync_deployment(key),
             Work::ReplicaSet(key) => self.sync_replica_set(key),
+            Work::StatefulSet(key) => self.sync_stateful_set(key),
+            Work::DaemonSet(key) => self.sync_daemon_set(key),
+            Work::Job(key) => self.sync_job(key),
+            Work::Autoscaler(key) => self.sync_autoscaler(key, workload),
+            Work::Expired(key) => self.expire_job(key),
             Work::Schedule(key) => {
                 self.schedule_pod(key);
                 Ok(())
@@ -265,9 +276,14 @@ impl Cluster {
             return;
         }
         let (after, rng): (Distribution, &mut Rng) = match &work {
-            Work::Deployment(_) | Work::ReplicaSet(_) | Work::Budget(_) => {
-                (self.timings.controller, &mut self.rng.controllers)
-            }
+            Work::Deployment(_)
+            | Work::ReplicaSet(_)
+            | Work::StatefulSet(_)
+            | Work::DaemonSet(_)
+            | Work::Job(_)
+            | Work::Autoscaler(_)
+            | Work::Expired(_)
+            | Work::Budget(_) => (self.timings.controller, &mut self.rng.controllers),
             Work::Schedule(_) => (self.timings.schedule, &mut self.rng.scheduler),
             // How soon the kubelet takes up a new pod is part of what the pod's start takes.
             Work::Pod(key) if self.kubelet.by_key.contains_key(key) => {
@@ -293,7 +309,7 @@ impl Cluster {
             1,
             &[
                 entry.rv,
-                entry.kind as u64,
+                entry.kind.index() as u64,
                 entry.change as u64,
                 entry.object.seq,
             ],

@@ -51,6 +51,8 @@ pub(super) struct Fake {
     pub(super) routes: BTreeMap<String, Vec<String>>,
     pub(super) configs: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) lines: Vec<LogLine>,
+    /// CPU that each process uses, in thousandths of a core.
+    pub(super) cpu_millis: Option<u64>,
     by_container: bool,
 }
 
@@ -101,6 +103,9 @@ impl Workload for Fake {
             Some((after, code)) => StartOutcome::Exits { after, code },
             None => StartOutcome::Running,
         }
+    }
+    fn cpu_millis(&mut self, _: Micros, _: ProcessId<'_>) -> Option<u64> {
+        self.cpu_millis
     }
     fn pre_stop(&mut self, now: Micros, process: ProcessId<'_>, _: &[String]) -> Micros {
         self.note(now, "hook", process);
