@@ -28,7 +28,7 @@ pub mod search;
 pub mod shrink;
 pub mod stats;
 pub mod step_durations;
-pub mod suggest;
+pub use sim_services::suggest;
 pub mod token;
 pub mod verdict;
 pub mod verify;

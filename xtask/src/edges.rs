@@ -50,6 +50,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "executor",
             "sim",
             "sim-exchange",
+            "sim-services",
             "firedrill",
             "mutants",
         ],

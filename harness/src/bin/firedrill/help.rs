@@ -70,6 +70,7 @@ pub(crate) const CHAOS: &str = help!(
   firedrill chaos 'faults/api-*' mine.toml           by pattern, and a file
   firedrill chaos mine.toml --seed 7                 one drill, with its timeline
   firedrill chaos all --max-failures 1 --report out  until the first failure
+  firedrill chaos --app shop/app.toml                an application of your own
   firedrill chaos --last-failed                      what did not pass the last time
   firedrill chaos --format json -q > journal.json    for programs
 ",
@@ -154,6 +155,7 @@ pub(crate) const NEW: &str = help!(
     "  firedrill new mine                      writes mine.toml
   firedrill new drills/mine               in a folder that is there
   firedrill new mine --like api-slow      begins with a built-in scenario
+  firedrill new shop -f k8s/              an application of your own, by its manifests
 ",
     "  0  written
   2  the file is there already, or bad input or usage"
@@ -161,6 +163,7 @@ pub(crate) const NEW: &str = help!(
 
 pub(crate) const CHECK: &str = help!(
     "  firedrill check mine.toml                    a scenario
+  firedrill check shop/app.toml                an application of your own
   firedrill check runbooks/*.md --strict       runbooks, and their warnings count
   firedrill check - < mine.toml                standard input
   firedrill check mine.toml --runbook new.md   whether the scenario fits another runbook

@@ -23,6 +23,7 @@ mod list;
 mod meta;
 mod mutants;
 mod new;
+mod new_application;
 mod outside;
 mod progress;
 mod replay;
