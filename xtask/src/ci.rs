@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::firedrill::{self, cargo, manifest};
-use crate::images::program;
+use crate::images;
 use crate::{conformance, edges};
 
 /// What no step here does, so that nobody takes green for more than it is.
@@ -136,7 +136,7 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         Err(why) => why.clone(),
     };
     // The images were made, and kubectl with them.
-    let kubectl = program("kubectl");
+    let kubectl = images::program("kubectl");
     if kubectl.is_none() {
         left_out.push(NO_KUBECTL.to_owned());
     }
