@@ -38,6 +38,8 @@ pub struct Account {
     pub rto_ms: Option<(Ms, Ms)>,
     /// Trigger to the executor's claim: median and worst.
     pub claimed_ms: Option<(Ms, Ms)>,
+    /// Trigger to the end of the executor's last step: median and worst.
+    pub ended_ms: Option<(Ms, Ms)>,
     /// By cause, in the order of [`Cause::ALL`].
     pub causes: Vec<Part>,
     /// By step, in the order in which the drills came to them.
@@ -68,6 +70,7 @@ impl Account {
             impact_ms: both(|it| it.impact_ms),
             rto_ms: both(|it| it.rto_ms),
             claimed_ms: both(|it| it.claimed_ms),
+            ended_ms: both(|it| it.ended_ms),
             causes: by_cause(&recovered),
             steps: by_step(&recovered),
             worst,
@@ -145,6 +148,7 @@ mod tests {
             impact_ms: Some(detection_ms + 150 + pods_ms),
             rto_ms: Some(150 + pods_ms),
             claimed_ms: Some(1_150 + pods_ms),
+            ended_ms: Some(1_150 + pods_ms),
             trigger: None,
         }
     }

@@ -65,7 +65,7 @@ impl Cause {
         }
     }
 
-    /// `None`: the command only looks.
+    /// `None`: the command looks whether the step before it did what it is there for.
     fn of(command: &Command) -> Option<Self> {
         match command {
             Command::SetConfigValue { .. } | Command::Fence | Command::Unfence => Some(Self::Halt),
@@ -87,27 +87,22 @@ impl Cause {
             | Command::ReplacePods => Some(Self::Pods),
             Command::CheckHealth { .. }
             | Command::CheckBuildInfo { .. }
-            | Command::CheckCounter { .. }
             | Command::PromQuery { .. }
-            | Command::LogQuery { .. } => None,
+            | Command::LogQuery { .. } => Some(Self::Proof),
+            Command::CheckCounter { .. } => None,
         }
     }
 }
 
-/// The cause of each step, by its name. A check that follows upon what halts trading or changes the ledger is part of
-/// that; any other one is part of the proof.
+/// The cause of each step, by its name. A look at a counter is part of what comes before it: whether trading is halted,
+/// or open again.
 #[must_use]
 pub(super) fn causes(runbook: &Runbook) -> BTreeMap<&str, Cause> {
-    let mut before = None;
+    let mut before = Cause::Proof;
     let mut found = BTreeMap::new();
     for step in &runbook.steps {
-        let own = Cause::of(&step.command);
-        let inherited = before.filter(|it| matches!(it, Cause::Halt | Cause::Data));
-        found.insert(
-            step.name.as_str(),
-            own.or(inherited).unwrap_or(Cause::Proof),
-        );
-        before = own.or(inherited);
+        before = Cause::of(&step.command).unwrap_or(before);
+        found.insert(step.name.as_str(), before);
     }
     found
 }

@@ -57,6 +57,7 @@ fn totals(budget: &Budget) -> Markup {
         ("First harm to recovery", budget.account.impact_ms),
         ("Trigger to recovery", budget.account.rto_ms),
         ("Trigger to the claim", budget.account.claimed_ms),
+        ("Trigger to the end of the proof", budget.account.ended_ms),
     ];
     html! {
         dl.facts { @for (what, value) in rows { @if let Some((median, worst)) = value {
@@ -90,7 +91,8 @@ fn account(of: &Account, rto_max_ms: Ms) -> Markup {
         }
         ul.plain { @for it in &of.causes { li {
             span style={ "color:" (colour(it.cause)) } { "■ " } strong { (it.what) } ": median " (show_ms(it.median_ms)) ", worst " (show_ms(it.worst_ms))
-            " (" (share(it.median_ms, rto_max_ms)) " of the objective)" span.soft { " · " (it.cause.words()) }
+            @if it.cause != Cause::Detection { " (" (share(it.median_ms, rto_max_ms)) " of the objective)" }
+            span.soft { " · " (it.cause.words()) }
         } } }
         h3 { "By step" }
         (wide("What each step takes", &steps))
@@ -104,10 +106,10 @@ fn account(of: &Account, rto_max_ms: Ms) -> Markup {
 fn worths(worths: &[Worth]) -> Markup {
     let table = html! {
         table {
-            thead { tr { th { "Parameter" } th { "Change" } th.num { "Saves until recovery" } th.num { "Saves until the claim" } th.num { "Pairs" } } }
+            thead { tr { th { "Parameter" } th { "Change" } th.num { "Saves until recovery" } th.num { "Until the claim" } th.num { "Until the end" } th.num { "Pairs" } } }
             tbody { @for it in worths { tr {
                 th scope="row" { (it.parameter.of) } td { (it.parameter.change) }
-                td.num { (show_saved(it.impact_ms)) } td.num { (show_saved(it.claimed_ms)) }
+                td.num { (show_saved(it.impact_ms)) } td.num { (show_saved(it.claimed_ms)) } td.num { (show_saved(it.ended_ms)) }
                 td.num { (it.pairs) @if it.lost > 0 { ", " (it.lost) " recover no more" } }
             } } }
         }

@@ -39,6 +39,8 @@ pub struct Worth {
     pub impact_ms: Option<[i64; 3]>,
     /// Saved from the trigger to the executor's claim.
     pub claimed_ms: Option<[i64; 3]>,
+    /// Saved from the trigger to the end of the executor's last step.
+    pub ended_ms: Option<[i64; 3]>,
     /// Pairs in which both drills recovered.
     pub pairs: usize,
     /// Drills with the change that did not recover, although they did without it.
@@ -129,6 +131,7 @@ fn worth(parameter: Parameter, as_it_is: &[DrillSpans], changed: &[DrillSpans]) 
     Worth {
         impact_ms: saved(|it| it.impact_ms),
         claimed_ms: saved(|it| it.claimed_ms),
+        ended_ms: saved(|it| it.ended_ms),
         pairs: pairs()
             .filter(|(a, b)| recovered(a) && recovered(b))
             .count(),

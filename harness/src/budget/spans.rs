@@ -32,6 +32,8 @@ pub struct DrillSpans {
     pub rto_ms: Option<Ms>,
     /// From the trigger to the executor's claim that it recovered.
     pub claimed_ms: Option<Ms>,
+    /// From the trigger to the end of the executor's last step.
+    pub ended_ms: Option<Ms>,
     /// The trigger that fired.
     pub trigger: Option<String>,
 }
@@ -57,7 +59,10 @@ impl DrillSpans {
         if let Some(trigger) = trigger {
             steps(result, trigger, recovered, causes, &mut spans);
         }
+        let after_trigger = spans.iter().filter(|it| it.cause != Cause::Detection);
+        let ended = after_trigger.map(|it| it.before_ms + it.after_ms).sum();
         Self {
+            ended_ms: trigger.map(|_| ended),
             spans,
             impact_ms: recovered.and(result.impact_ms),
             rto_ms: result.rto_ms,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::account::Part;
+use super::cause::Cause;
 use super::run::{Budget, Worth};
 use crate::evidence::Ms;
 use crate::stats::{show_ms, show_permille, show_saved};
@@ -22,6 +23,7 @@ pub fn table(budget: &Budget) -> String {
         ("first harm to recovery", account.impact_ms),
         ("trigger to recovery", account.rto_ms),
         ("trigger to the executor's claim", account.claimed_ms),
+        ("trigger to the end of the proof", account.ended_ms),
     ] {
         if let Some((median, worst)) = value {
             let text = format!(
@@ -70,12 +72,19 @@ fn parts(of: &str, parts: &[Part], rto_ms: Ms) -> String {
         "drills",
     ]);
     for part in parts {
-        let share = (part.median_ms * 1_000).checked_div(rto_ms);
+        // The objective counts from the trigger.
+        let share = match part.cause {
+            Cause::Detection => "before it".to_owned(),
+            _ => {
+                let share = (part.median_ms * 1_000).checked_div(rto_ms);
+                show_permille(share.unwrap_or_default())
+            }
+        };
         table.add_row([
             part.what.clone(),
             show_ms(part.median_ms),
             show_ms(part.worst_ms),
-            show_permille(share.unwrap_or_default()),
+            share,
             show_ms(part.after_ms),
             part.drills.to_string(),
         ]);
@@ -89,7 +98,8 @@ fn worths(worths: &[Worth]) -> String {
         "parameter",
         "change",
         "saves until recovery",
-        "saves until the claim",
+        "until the claim",
+        "until the end",
         "pairs",
     ]);
     for worth in worths {
@@ -102,6 +112,7 @@ fn worths(worths: &[Worth]) -> String {
             worth.parameter.change.clone(),
             show_saved(worth.impact_ms),
             show_saved(worth.claimed_ms),
+            show_saved(worth.ended_ms),
             format!("{}{lost}", worth.pairs),
         ]);
     }

@@ -152,8 +152,8 @@ impl Starts {
     ///
     /// # Errors
     /// Everything that is wrong with it, with its place and a remedy.
-    pub fn parse(file: &str, text: &str) -> Result<Self, FileError> {
-        let wrong = |mistakes| FileError::new(FILE, file, text, mistakes);
+    pub fn parse(file: &str, text: &str) -> Result<Self, Box<FileError>> {
+        let wrong = |mistakes| Box::new(FileError::new(FILE, file, text, mistakes));
         let raw: BTreeMap<String, Raw> = toml::from_str(text).map_err(|error| {
             let help = "a table for each workload has the keys start, stop, init and pull: \
                         `start = [2.1, 2.4]` in seconds, or `start = { median = 2, p90 = 5 }`";

@@ -178,7 +178,7 @@ fn starts(file: Option<&Path>, manifests: &Manifests) -> Result<Starts, Failure>
     };
     let text = files::read(path, "file of start times")?;
     let starts = Starts::parse(&files::called(path), &text);
-    let starts = starts.map_err(|error| Failure::Input(error.into()))?;
+    let starts = starts.map_err(|error| Failure::Input((*error).into()))?;
     let objects = manifests.objects.iter();
     let known: Vec<(&str, &str)> = objects
         .filter(|it| it.kind() == "Deployment")
