@@ -18,7 +18,7 @@ pub use self::ledger::{LedgerState, Reckoning, Slot};
 pub use self::reading::Reading;
 pub use self::writes::{LedgerWrite, WriteSeen, Wrote};
 
-use crate::scenario::{Expect, FaultKind, HeldUp, Path, Scenario};
+use crate::scenario::{Described, Expect, FaultKind, HeldUp, Path, Scenario};
 
 /// Milliseconds since the drill began, or a span of them.
 pub type Ms = u64;
@@ -32,6 +32,8 @@ pub const REQUESTS_MIN: u64 = 30_000;
 pub struct Evidence {
     /// What must come of the drill.
     pub expect: Expect,
+    /// What was drilled, where it is not the exchange.
+    pub application: Option<Described>,
     /// End of the warm-up.
     pub warm_up_ms: Ms,
     /// How long what has recovered must stay recovered.
@@ -381,6 +383,7 @@ impl Evidence {
     pub fn empty(scenario: &Scenario) -> Self {
         Self {
             expect: scenario.expect.clone(),
+            application: scenario.application.clone(),
             warm_up_ms: ms(scenario.timing.warm_up),
             hold_ms: ms(scenario.timing.hold),
             deployed_ms: None,

@@ -11,12 +11,14 @@
 //! function of (build, scenario, runbook, seed, world).
 
 pub mod about;
+pub mod budget;
 pub mod campaign;
 pub mod crash_points;
 pub mod delta;
 pub mod digest;
 pub mod drill;
 pub mod evidence;
+pub mod forecast;
 pub mod oracles;
 pub mod report;
 pub mod runbooks;
@@ -26,7 +28,7 @@ pub mod search;
 pub mod shrink;
 pub mod stats;
 pub mod step_durations;
-pub mod suggest;
+pub use sim_services::suggest;
 pub mod token;
 pub mod verdict;
 pub mod verify;

@@ -121,24 +121,28 @@ oracles! {
     };
     /// Do the ledger's invariants hold since recovery?
     Invariants = "invariants", {
-        stage: Recovery, asked: OfARecovery, finds: InvariantsFinding, check: invariants::check, is: [AboutData],
+        stage: Recovery, asked: OfARecovery, finds: InvariantsFinding, check: invariants::check,
+        is: [AboutData, OfTheLedger],
     };
     /// Is every acknowledged trade there?
     Trades = "trades", {
-        stage: Recovery, asked: Always, shares: BooksFinding, check: books::trades, reads: Books, is: [AboutData],
+        stage: Recovery, asked: Always, shares: BooksFinding, check: books::trades, reads: Books,
+        is: [AboutData, OfTheLedger],
     };
     /// Is every acknowledged order there?
     Orders = "orders", {
-        stage: Recovery, asked: Always, shares: BooksFinding, check: books::orders, reads: Books, is: [AboutData],
+        stage: Recovery, asked: Always, shares: BooksFinding, check: books::orders, reads: Books,
+        is: [AboutData, OfTheLedger],
     };
     /// Was every order in the log sent by a client, and is it there once?
     Phantoms = "phantoms", {
-        stage: Recovery, asked: Always, finds: PhantomsFinding, check: phantoms::check, reads: Books, is: [AboutData],
+        stage: Recovery, asked: Always, finds: PhantomsFinding, check: phantoms::check, reads: Books,
+        is: [AboutData, OfTheLedger],
     };
     /// Is the ledger what the prior release's engine makes of the order log?
     Ledger = "ledger", {
         stage: Recovery, asked: OfARightLedger, finds: LedgerFinding, check: ledger::check, reads: Reckoning,
-        is: [AboutData],
+        is: [AboutData, OfTheLedger],
     };
     /// Does every live pod run the right build?
     Builds = "builds", {
@@ -152,7 +156,7 @@ oracles! {
     /// Is nothing left in maintenance?
     Maintenance = "maintenance", {
         stage: CleanUp, asked: Always, finds: MaintenanceFinding, check: maintenance::check, reads: Maintenance,
-        doctored: maintenance::tests::doctored,
+        is: [OfTheLedger], doctored: maintenance::tests::doctored,
     };
     /// Is the lasting state as it was?
     State = "state", {
@@ -188,9 +192,13 @@ fn is_asked(oracle: OracleName, evidence: &Evidence) -> bool {
     }
 }
 
-/// Asks one oracle, which has no answer where what it reads could not be read.
+/// Asks one oracle, which has no answer where what it asks about is not there, or could not be read.
 #[must_use]
 pub fn ask(oracle: OracleName, evidence: &Evidence) -> Finding {
+    if oracle.is_of_the_ledger() && evidence.application.is_some() {
+        let because = Because::NoLedger;
+        return WithheldFinding { oracle, because }.into();
+    }
     if let Some(what) = oracle.reads()
         && let Some(why) = evidence.unread.get(&what)
     {

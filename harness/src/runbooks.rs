@@ -7,6 +7,7 @@ use dex::release::Service;
 use executor::runbook::{Runbook, RunbookErrors};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource};
 
+use crate::scenario::Described;
 use crate::suggest;
 
 /// The built-in runbook's text.
@@ -47,18 +48,23 @@ impl LoadedRunbook {
         Self::parse(BUILT_IN_FILE, BUILT_IN)
     }
 
-    /// Whether the exchange that is drilled has the services that the front matter names.
+    /// Whether what is drilled has the services that the front matter names: the exchange, or an application of
+    /// somebody's own.
     ///
     /// # Errors
     /// The first that it has not, with its place.
-    pub fn check_services(&self) -> Result<(), miette::Report> {
-        let known: Vec<&str> = Service::ALL.iter().map(|service| service.name()).collect();
+    pub fn check_services(&self, app: Option<&Described>) -> Result<(), miette::Report> {
+        let known: Vec<&str> = match app {
+            None => Service::ALL.iter().map(|service| service.name()).collect(),
+            Some(app) => app.services.iter().map(|it| it.name.as_str()).collect(),
+        };
+        let whose = app.map_or("the exchange", |app| app.name.as_str());
         let mut services = self.runbook.services.iter();
         let Some(unknown) = services.find(|name| !known.contains(&name.as_str())) else {
             return Ok(());
         };
         let at = place_of_service(&self.text, unknown);
-        let mistake = MietteDiagnostic::new(format!("the exchange has no service `{unknown}`"))
+        let mistake = MietteDiagnostic::new(format!("{whose} has no service `{unknown}`"))
             .with_code("runbook::service")
             .with_label(LabeledSpan::at(at, "no Deployment has this name"))
             .with_help(suggest::help(unknown, &known));
@@ -100,11 +106,11 @@ mod tests {
     #[test]
     fn a_misspelled_service_is_pointed_at() {
         let loaded = LoadedRunbook::built_in().expect("it loads");
-        assert!(loaded.check_services().is_ok());
+        assert!(loaded.check_services(None).is_ok());
         let text = BUILT_IN.replacen("risk", "rsik", 1);
         let loaded = LoadedRunbook::parse("misspelled.md", &text).expect("it loads");
         let refused = loaded
-            .check_services()
+            .check_services(None)
             .expect_err("there is no such service");
         let shown = format!("{refused:?}");
         assert!(

@@ -22,6 +22,41 @@ pub fn median(values: &mut [u64]) -> Option<u64> {
     Some(lower.midpoint(upper))
 }
 
+/// How many standard errors an interval at 95 % reaches to either side.
+const REACH: f64 = 1.96;
+
+/// The mean, and how far its interval at 95 % reaches to either side; `None` of fewer than two values.
+#[must_use]
+pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
+    if values.len() < 2 {
+        return None;
+    }
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();
+    Some((mean, REACH * (squares / (n - 1.0) / n).sqrt()))
+}
+
+/// What is saved, in ms, with the ends of its interval: `31.0 s (29.0 s to 33.0 s)`.
+#[must_use]
+pub fn show_saved(saved: Option<[i64; 3]>) -> String {
+    saved.map_or_else(
+        || "–".to_owned(),
+        |[mean, least, most]| {
+            let [mean, least, most] = [mean, least, most].map(show_tenths);
+            format!("{mean} ({least} to {most})")
+        },
+    )
+}
+
+/// Milliseconds as seconds with one decimal and a sign: `-1.2 s`.
+#[must_use]
+pub fn show_tenths(ms: i64) -> String {
+    let tenths = (ms.unsigned_abs() + 50) / 100;
+    let sign = if ms < 0 && tenths > 0 { "-" } else { "" };
+    format!("{sign}{}.{} s", tenths / 10, tenths % 10)
+}
+
 /// `part` of `whole` in millionths, rounded up, so that something never reads as nothing.
 #[must_use]
 pub fn parts_per_million(part: u64, whole: u64) -> Option<u64> {

@@ -95,11 +95,22 @@ pub trait Workload {
         let _ = (now, process, command);
         Micros::ZERO
     }
+    /// A probe runs this command in the container (`exec.command`). Returns whether the command ends with code 0.
+    fn exec(&mut self, now: Micros, process: ProcessId<'_>, command: &[String]) -> bool {
+        let _ = (now, process, command);
+        true
+    }
     /// SIGTERM. Returns how long the process takes to drain and exit by itself; the kubelet kills it
     /// earlier if the grace period ends first.
     fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros;
     /// The process is gone: it exited, was killed, or its node died.
     fn gone(&mut self, now: Micros, process: ProcessId<'_>);
+    /// CPU that the process uses now, in thousandths of a core. `None`: nothing measures it, as on a cluster without a
+    /// metrics server.
+    fn cpu_millis(&mut self, now: Micros, process: ProcessId<'_>) -> Option<u64> {
+        let _ = (now, process);
+        None
+    }
     /// `GET path` on the container's port: probes, preStop hooks of kind `httpGet`, and the API server's pod proxy.
     /// `None`: nothing listens.
     fn get(&mut self, now: Micros, process: ProcessId<'_>, path: &str)

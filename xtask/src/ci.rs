@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::firedrill::{self, cargo, manifest};
-use crate::images::program;
+use crate::images;
 use crate::{conformance, edges};
 
 /// What no step here does, so that nobody takes green for more than it is.
@@ -20,6 +20,9 @@ const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo 
 /// What the tests leave out where Go is not installed.
 const NO_REFERENCE: &str =
     "the comparison with the controllers of Kubernetes: no Go on this machine";
+
+/// The profile of `Cargo.toml` that drills and tests are built with.
+const PROFILE: &str = "ci";
 
 /// What the tests leave out where there is no kubectl.
 const NO_KUBECTL: &str =
@@ -101,20 +104,18 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
             .env("RUSTDOCFLAGS", "-D warnings"),
         )
     });
+    let program = firedrill::binary(&firedrill::target_directory(sh)?, PROFILE);
+    steps.take("build", || passes("build", test(sh).arg("--no-run")));
     steps.take("drills", || {
         println!("ci: drills");
         let drills = ["--all", "--seeds", "20"].map(OsString::from);
-        let ran = if images.is_ok() {
-            firedrill::run_with_live_build(sh, "chaos", &drills)
-        } else {
-            firedrill::run(sh, "chaos", &drills)
-        };
+        let ran = firedrill::run_built(sh, &program, "chaos", &drills);
         ran.is_ok_and(|code| code == ExitCode::SUCCESS)
     });
     println!("ci: kind drills");
     let mut drilled = Err("not begun".to_owned());
     steps.take("kind drills", || {
-        drilled = live::drill(sh, images, || began.elapsed());
+        drilled = live::drill(sh, &program, images, || began.elapsed());
         drilled.as_ref().is_ok_and(|it| it.failed.is_empty())
     });
     let live = match &drilled {
@@ -135,20 +136,14 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         Err(why) => why.clone(),
     };
     // The images were made, and kubectl with them.
-    let kubectl = program("kubectl");
+    let kubectl = images::program("kubectl");
     if kubectl.is_none() {
         left_out.push(NO_KUBECTL.to_owned());
     }
     // Last, so that the runner's closing lines end the output.
     steps.take("test", || {
-        let tests = cmd!(
-            sh,
-            "{cargo} test --workspace --all-features --locked --no-fail-fast"
-        );
-        // A panic names its place without them, and forty programs are linked faster.
-        let tests = tests.env("CARGO_PROFILE_DEV_DEBUG", "none");
         let named = kubectl.iter().map(|path| (conformance::KUBECTL, path));
-        passes("test", tests.envs(named))
+        passes("test", test(sh).envs(named))
     });
     println!("ci: kind drills: {live}");
     for what in drilled.iter().flat_map(|it| &it.failed) {
@@ -166,6 +161,15 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         println!("ci: failed: {}", failed.join(", "));
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// All tests, with everything that the drills run: it is built once.
+fn test(sh: &Shell) -> Cmd<'_> {
+    let cargo = cargo();
+    cmd!(
+        sh,
+        "{cargo} test --profile {PROFILE} --workspace --all-features --locked --no-fail-fast"
+    )
 }
 
 /// The steps that CI took, in order.

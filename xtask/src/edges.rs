@@ -12,7 +12,7 @@ use crate::{circles, copies, lengths, sources};
 
 /// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     // What a text in PromQL says: the executor and the simulated Prometheus read it by the same grammar.
     ("promql", &[]),
     // What an executor and the worlds say to each other: values only.
@@ -24,6 +24,8 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("sim", &["promql"]),
     // The world over HTTP knows no application either.
     ("sim-serve", &["sim"]),
+    // An application that a file describes is nobody's in particular.
+    ("sim-services", &["sim"]),
     // The exchange as an application of it runs the exchange's own code.
     ("sim-exchange", &["contract", "dex", "sim"]),
     (
@@ -36,6 +38,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "sim",
             "sim-exchange",
             "sim-serve",
+            "sim-services",
         ],
     ),
     // Broken executors, which nothing that is shipped knows.
@@ -47,6 +50,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "executor",
             "sim",
             "sim-exchange",
+            "sim-services",
             "firedrill",
             "mutants",
         ],

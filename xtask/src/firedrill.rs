@@ -26,17 +26,41 @@ pub(crate) const LIVE: &[&str] = &[
 /// The variable that names the folder in which `firedrill` keeps what did not pass in the last run.
 const STATE: &str = "FIREDRILL_STATE";
 
+/// Where the program comes from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// Built in release mode, with what simulated drills need or, if so, live ones.
+    Release { live: bool },
+    /// Built already, with all features.
+    Built(&'a Path),
+}
+
 /// Runs `firedrill COMMAND ARGS…` and hands on its exit code; cargo's own if the build fails.
 pub(crate) fn run(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCode, String> {
     if asks_for_kind(args) {
         return run_live(sh, command, args);
     }
-    build_and_run(sh, command, args, false)
+    perform(sh, Source::Release { live: false }, command, args)
 }
 
 /// The same on a real cluster, which is made for this process unless there is one.
 pub(crate) fn run_live(sh: &Shell, command: &str, args: &[OsString]) -> Result<ExitCode, String> {
-    build_and_run(sh, command, args, true)
+    run_on_kind(sh, Source::Release { live: true }, command, args)
+}
+
+/// The same with `program`, which was built before with all features.
+pub(crate) fn run_built(
+    sh: &Shell,
+    program: &Path,
+    command: &str,
+    args: &[OsString],
+) -> Result<ExitCode, String> {
+    let source = Source::Built(program);
+    if asks_for_kind(args) {
+        run_on_kind(sh, source, command, args)
+    } else {
+        perform(sh, source, command, args)
+    }
 }
 
 /// In simulation, with the build that live drills need: whoever runs both builds once.
@@ -45,13 +69,13 @@ pub(crate) fn run_with_live_build(
     command: &str,
     args: &[OsString],
 ) -> Result<ExitCode, String> {
-    perform(sh, build(sh, LIVE), command, args)
+    perform(sh, Source::Release { live: true }, command, args)
 }
 
 /// Builds by package and manifest, so that it works from any directory inside the workspace.
 fn build<'a>(sh: &'a Shell, what: &[&str]) -> Cmd<'a> {
     let (cargo, manifest) = (cargo(), manifest());
-    let is_first = target_directory(sh).is_ok_and(|target| !binary(&target).exists());
+    let is_first = target_directory(sh).is_ok_and(|target| !binary(&target, "release").exists());
     if is_first {
         eprintln!("building firedrill, which takes some minutes the first time");
     }
@@ -64,39 +88,34 @@ fn build<'a>(sh: &'a Shell, what: &[&str]) -> Cmd<'a> {
     build.quiet()
 }
 
-/// The program that is built below `target`.
-fn binary(target: &Path) -> PathBuf {
+/// The program that is built below `target` with a profile.
+pub(crate) fn binary(target: &Path, profile: &str) -> PathBuf {
     target
-        .join("release")
+        .join(profile)
         .join(format!("firedrill{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn build_and_run(
+fn run_on_kind(
     sh: &Shell,
+    source: Source<'_>,
     command: &str,
     args: &[OsString],
-    live: bool,
 ) -> Result<ExitCode, String> {
-    if live {
-        // The exchange of this very source, not the one of last week.
-        if let Err(error) = provide_dex(sh) {
-            eprintln!("error: {error}");
-            return Ok(ExitCode::from(WORLD));
-        }
-        // For this process, unless somebody made one to stay.
-        let owner = Some(std::process::id());
-        let up = kind::run(sh, &kind::Command::Up { owner });
-        if up != ExitCode::SUCCESS {
-            return Ok(up);
-        }
+    // The exchange of this very source, not the one of last week.
+    if let Err(error) = provide_dex(sh) {
+        eprintln!("error: {error}");
+        return Ok(ExitCode::from(WORLD));
     }
-    let what = if live { LIVE } else { SIMULATED };
-    if live {
-        // However the build ends, there is a cluster to remove here.
-        outlive_ctrl_c();
+    // For this process, unless somebody made one to stay.
+    let owner = Some(std::process::id());
+    let up = kind::run(sh, &kind::Command::Up { owner });
+    if up != ExitCode::SUCCESS {
+        return Ok(up);
     }
-    let done = perform(sh, build(sh, what), command, args);
-    if live && !is_kept() {
+    // However the build ends, there is a cluster to remove here.
+    outlive_ctrl_c();
+    let done = perform(sh, source, command, args);
+    if !is_kept() {
         kind::run(sh, &kind::Command::Down);
     }
     done
@@ -127,18 +146,25 @@ fn asks_for_kind(args: &[OsString]) -> bool {
 
 fn perform(
     sh: &Shell,
-    build: Cmd<'_>,
+    source: Source<'_>,
     command: &str,
     args: &[OsString],
 ) -> Result<ExitCode, String> {
-    let built = Command::from(build)
-        .status()
-        .map_err(|e| format!("cannot run cargo: {e}"))?;
-    if !built.success() {
-        return Ok(code(built.code()));
-    }
     let target = target_directory(sh)?;
-    hand_over(&binary(&target), &target, command, args)
+    let program = match source {
+        Source::Built(program) => program.to_owned(),
+        Source::Release { live } => {
+            let build = build(sh, if live { LIVE } else { SIMULATED });
+            let built = Command::from(build)
+                .status()
+                .map_err(|e| format!("cannot run cargo: {e}"))?;
+            if !built.success() {
+                return Ok(code(built.code()));
+            }
+            binary(&target, "release")
+        }
+    };
+    hand_over(&program, &target, command, args)
 }
 
 /// Runs `BINARY COMMAND ARGS…` and hands on its exit code. What it keeps is below `target`.

@@ -55,6 +55,12 @@ enum Task {
     /// List scenarios, releases, faults, triggers, or the keys of a scenario file
     #[command(disable_help_flag = true)]
     List(Passed),
+    /// How long a rollback of each workload takes, from manifests alone
+    #[command(disable_help_flag = true)]
+    Forecast(Passed),
+    /// Where the time of a rollback goes, and what each parameter is worth
+    #[command(disable_help_flag = true)]
+    Budget(Passed),
     /// Show everything about a scenario, a release, a fault or a trigger
     #[command(disable_help_flag = true)]
     Show(Passed),
@@ -115,6 +121,8 @@ fn main() -> ExitCode {
             }
             Task::Search(passed) => firedrill::run(&sh, "search", &passed.args),
             Task::Campaign(passed) => campaign::run(&sh, &passed.args),
+            Task::Forecast(passed) => firedrill::run(&sh, "forecast", &passed.args),
+            Task::Budget(passed) => firedrill::run(&sh, "budget", &passed.args),
             Task::List(passed) => firedrill::run(&sh, "list", &passed.args),
             Task::Show(passed) => firedrill::run(&sh, "show", &passed.args),
             Task::New(passed) => firedrill::run(&sh, "new", &passed.args),

@@ -27,16 +27,43 @@ const KINDS: &[(&str, &[&str])] = &[
             "Event",
             "Namespace",
             "Node",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
             "Pod",
             "Secret",
             "Service",
+            "ServiceAccount",
         ],
     ),
-    ("apis__apps__v1", &["Deployment", "ReplicaSet"]),
+    (
+        "apis__apiextensions.k8s.io__v1",
+        &["CustomResourceDefinition"],
+    ),
+    (
+        "apis__apps__v1",
+        &[
+            "ControllerRevision",
+            "DaemonSet",
+            "Deployment",
+            "ReplicaSet",
+            "StatefulSet",
+        ],
+    ),
     ("apis__autoscaling__v1", &["Scale"]),
+    ("apis__autoscaling__v2", &["HorizontalPodAutoscaler"]),
+    ("apis__batch__v1", &["CronJob", "Job"]),
     ("apis__coordination.k8s.io__v1", &["Lease"]),
     ("apis__discovery.k8s.io__v1", &["EndpointSlice"]),
+    (
+        "apis__networking.k8s.io__v1",
+        &["Ingress", "IngressClass", "NetworkPolicy"],
+    ),
     ("apis__policy__v1", &["Eviction", "PodDisruptionBudget"]),
+    (
+        "apis__rbac.authorization.k8s.io__v1",
+        &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+    ),
+    ("apis__storage.k8s.io__v1", &["StorageClass"]),
 ];
 
 /// A schema that nothing refers to but the paths.

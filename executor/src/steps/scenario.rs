@@ -86,10 +86,6 @@ fn fill(
         "# Written by the executor from the incident of {}.",
         plan.observed_at
     )?;
-    writeln!(
-        out,
-        "# Accounts and markets are guesses: the executor does not know them."
-    )?;
     writeln!(out, "name = \"incident-{}\"", plan.observed_at.as_second())?;
     writeln!(
         out,
@@ -100,10 +96,7 @@ fn fill(
     let rate = rate
         .filter(|rate| (1..=10_000).contains(rate))
         .unwrap_or(200);
-    writeln!(
-        out,
-        "\n[load]\nrate_per_s = {rate}\naccounts = 1000\nmarkets = 4"
-    )?;
+    writeln!(out, "\n[load]\nrate_per_s = {rate}")?;
     // As long as it takes for enough requests to come to show an error rate.
     let wanted = plan.steps.iter().filter_map(|step| step.min_requests);
     let hold = wanted.max().unwrap_or(0).div_ceil(rate).max(180);

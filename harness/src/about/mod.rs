@@ -8,6 +8,7 @@
 //!                                └─▶ pages of the book
 //! ```
 
+mod application;
 mod book;
 mod catalogue;
 mod fault;
@@ -18,6 +19,7 @@ mod starter;
 mod text;
 mod trigger;
 
+pub use application::{Files, application};
 pub use book::{book_page, book_page_of_keys};
 pub use catalogue::all;
 pub use page::{About, Fact, KeyShown, Kind};

@@ -63,7 +63,8 @@ fn left_by_the_dead(evidence: &Evidence, otherwise: Ended) -> Ended {
         return Ended::NotRead { what };
     }
     let right = matches!(builds::check(evidence), BuildsFinding::Right { .. });
-    if right && maintenance::check(evidence) == MaintenanceFinding::Open {
+    let open = || maintenance::check(evidence) == MaintenanceFinding::Open;
+    if right && (evidence.application.is_some() || open()) {
         Ended::RecoveredBefore
     } else {
         otherwise

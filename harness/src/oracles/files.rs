@@ -54,7 +54,11 @@ pub(super) fn check(evidence: &Evidence) -> FilesFinding {
     let Some(scenario) = named("/scenario.toml") else {
         return FilesFinding::NoScenario;
     };
-    match Scenario::parse("scenario.toml", scenario, &[]) {
+    let read = match &evidence.application {
+        None => Scenario::parse("scenario.toml", scenario, &[]),
+        Some(app) => Scenario::parse_of(app, "scenario.toml", scenario, &[]),
+    };
+    match read {
         Err(error) => FilesFinding::ScenarioBroken {
             why: error
                 .mistakes

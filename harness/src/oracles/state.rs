@@ -1,6 +1,6 @@
 //! Is the lasting state as it was before the deployment?
 
-use dex::release::{MIGRATIONS, Service};
+use dex::release::MIGRATIONS;
 
 use crate::evidence::Evidence;
 use crate::oracles::finding::{Difference, StateFinding};
@@ -19,7 +19,7 @@ fn may_differ(path: &str) -> bool {
         // The executor's lease.
         (Some("lease"), Some(name), _) => name.starts_with("rollback"),
         // Revision numbers only grow, and undo drops annotations that kubectl drops.
-        (Some("deployment"), Some(name), Some("annotation")) => Service::by_name(name).is_some(),
+        (Some("deployment"), Some(_), Some("annotation")) => true,
         _ => false,
     }
 }

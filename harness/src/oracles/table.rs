@@ -26,6 +26,8 @@ pub(super) enum Trait {
     RestsOnClients,
     /// The data themselves: of several harms, what became of the data is told first.
     AboutData,
+    /// The exchange's ledger, or what halts trading on it: no other application has these.
+    OfTheLedger,
 }
 
 /// Declares the oracles in one place. A row has the question, the name in code and in reports, the stage, when it is
@@ -154,6 +156,12 @@ impl OracleName {
     #[must_use]
     pub fn is_about_data(self) -> bool {
         self.traits().contains(&Trait::AboutData)
+    }
+
+    /// Whether it asks about the exchange's ledger, or about what halts trading on it.
+    #[must_use]
+    pub fn is_of_the_ledger(self) -> bool {
+        self.traits().contains(&Trait::OfTheLedger)
     }
 }
 

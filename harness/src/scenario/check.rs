@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::error::{Mistake, ScenarioError};
-use super::quantity::{Span, format_duration};
+use super::error::{Mistake, ScenarioError, of_file};
+use super::quantity::{PartsPerMillion, Span, format_duration};
 use super::raw::Raw;
 use super::{
-    Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue, check_faults,
-    check_settings, keys,
+    Described, Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue,
+    check_application, check_faults, check_settings, keys,
 };
 use crate::evidence::REQUESTS_MIN;
 use crate::suggest;
@@ -34,7 +34,7 @@ impl Mistakes {
         if self.0.is_empty() {
             return Ok(());
         }
-        Err(ScenarioError::new(file, text, self.0))
+        Err(of_file(file, text, self.0))
     }
 
     pub(super) fn within(
@@ -60,12 +60,17 @@ impl Mistakes {
 pub(super) fn check(
     file: &str,
     text: &str,
-    raw: Raw,
+    mut raw: Raw,
     triggers: &[String],
+    application: Option<Described>,
 ) -> Result<Scenario, ScenarioError> {
     let mut m = Mistakes::default();
     check_name(&mut m, &raw.name);
-    check_releases(&mut m, &raw);
+    if let Some(app) = &application {
+        check_application::settle(&mut m, &mut raw, app);
+    }
+    let names = Releases::of(application.as_ref());
+    check_releases(&mut m, &raw, &names);
     let load = Load {
         rate_per_s: m.within("rate_per_s", &raw.load.rate_per_s, keys::RATE_PER_S),
         accounts: m.within("accounts", &raw.load.accounts, keys::ACCOUNTS),
@@ -74,8 +79,8 @@ pub(super) fn check(
     };
     let ledger = check_settings::ledger(&mut m, &raw.ledger);
     let deployments = check_settings::deployments(&mut m, &raw.deployments);
-    let expect = check_expect(&mut m, &raw, triggers);
-    let timing = check_timing(&mut m, &raw, &load, &expect);
+    let expect = check_expect(&mut m, &raw, triggers, application.is_some());
+    let timing = check_timing(&mut m, &raw, &load, &expect, application.is_some());
     let crash = raw
         .crash
         .as_ref()
@@ -86,8 +91,8 @@ pub(super) fn check(
         name: raw.name.into_inner(),
         description: raw.description,
         release: ReleaseChange {
-            from: canonical(&raw.release.from),
-            to: canonical(&raw.release.to),
+            from: names.canonical(&raw.release.from),
+            to: names.canonical(&raw.release.to),
         },
         load,
         ledger,
@@ -96,6 +101,7 @@ pub(super) fn check(
         crash,
         faults,
         expect,
+        application,
         text: text.to_owned(),
     })
 }
@@ -114,16 +120,39 @@ fn check_name(m: &mut Mistakes, name: &Spanned<String>) {
     }
 }
 
-fn canonical(release: &Spanned<String>) -> String {
-    let word = release.get_ref();
-    catalogue::release_named(word).unwrap_or(word).to_owned()
+/// The releases that there are of what is drilled.
+struct Releases<'a>(Option<&'a Described>);
+
+impl<'a> Releases<'a> {
+    fn of(application: Option<&'a Described>) -> Self {
+        Self(application)
+    }
+
+    fn named(&self, word: &'a str) -> Option<&'a str> {
+        match self.0 {
+            None => catalogue::release_named(word),
+            Some(app) => app.release_named(word),
+        }
+    }
+
+    fn known(&self) -> Vec<&'a str> {
+        match self.0 {
+            None => catalogue::known_releases(),
+            Some(app) => app.release_names(),
+        }
+    }
+
+    fn canonical(&self, release: &'a Spanned<String>) -> String {
+        let word = release.get_ref();
+        self.named(word).unwrap_or(word).to_owned()
+    }
 }
 
-fn check_releases(m: &mut Mistakes, raw: &Raw) {
-    let known = catalogue::known_releases();
+fn check_releases<'a>(m: &mut Mistakes, raw: &'a Raw, names: &Releases<'a>) {
+    let known = names.known();
     for release in [&raw.release.from, &raw.release.to] {
         let word = release.get_ref().as_str();
-        if catalogue::release_named(word).is_none() {
+        if names.named(word).is_none() {
             m.add(
                 release.span(),
                 format!("unknown release `{word}`"),
@@ -132,7 +161,7 @@ fn check_releases(m: &mut Mistakes, raw: &Raw) {
             );
         }
     }
-    if canonical(&raw.release.from) == canonical(&raw.release.to) {
+    if names.canonical(&raw.release.from) == names.canonical(&raw.release.to) {
         m.add(
             raw.release.to.span(),
             "the release deploys itself",
@@ -142,7 +171,7 @@ fn check_releases(m: &mut Mistakes, raw: &Raw) {
     }
 }
 
-fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
+fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String], described: bool) -> Expect {
     let e = &raw.expect;
     let outcome = match e.outcome.as_ref() {
         None => Expected::Recovered,
@@ -233,7 +262,8 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String]) -> Expect {
         }
     }
     let rate = *e.error_rate_max.get_ref();
-    if rate > keys::ERROR_RATE_MAX {
+    // The bound of 0.01 % is the exchange's own.
+    if rate > keys::ERROR_RATE_MAX && !described {
         m.add(
             e.error_rate_max.span(),
             format!(
@@ -339,7 +369,13 @@ fn place(values: [&Spanned<Span>; 2]) -> Range<usize> {
     spans.find(|span| !span.is_empty()).unwrap_or(0..0)
 }
 
-fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Timing {
+fn check_timing(
+    m: &mut Mistakes,
+    raw: &Raw,
+    load: &Load,
+    expect: &Expect,
+    described: bool,
+) -> Timing {
     let t = &raw.timing;
     let of = |s: &Spanned<Span>| s.get_ref().0;
     let timing = Timing {
@@ -421,17 +457,32 @@ fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect) -> Ti
     if load.rate_per_s == 0 {
         return timing;
     }
-    let enough = REQUESTS_MIN.div_ceil(u64::from(load.rate_per_s));
+    let requests = if described {
+        requests_that_show(expect.error_rate_max)
+    } else {
+        REQUESTS_MIN
+    };
+    let enough = requests.div_ceil(u64::from(load.rate_per_s));
     if timing.hold < Duration::from_secs(enough) && timing.hold <= rest {
         m.add(
             t.hold.span(),
             format!("a hold of {} holds too few requests", show(timing.hold)),
             format!(
-                "{} requests, and {REQUESTS_MIN} are needed to show a rate below 0.01%",
-                timing.hold.as_secs() * u64::from(load.rate_per_s)
+                "{} requests, and {requests} are needed to show a rate below {}",
+                timing.hold.as_secs() * u64::from(load.rate_per_s),
+                if described {
+                    expect.error_rate_max
+                } else {
+                    keys::ERROR_RATE_MAX
+                }
             ),
             format!("at least \"{enough}s\" at this rate"),
         );
     }
     timing
+}
+
+/// Requests without which a rate below `limit` is not shown at 95 %, if none of them failed (rule of three).
+fn requests_that_show(limit: PartsPerMillion) -> u64 {
+    3_000_000_u64.div_ceil(u64::from(limit.0.max(1)))
 }

@@ -91,6 +91,7 @@ pub(super) fn deployments(m: &mut Mistakes, raw: &[RawDeployment]) -> Vec<Deploy
                     .as_ref()
                     .map(|replicas| m.within("replicas", replicas, keys::REPLICAS)),
                 strategy: strategy(m, deployment),
+                probe_period_s: None,
             })
         })
         .collect()

@@ -1,128 +1,16 @@
 //! What is wrong with a scenario, where, and what would be right.
 
-use std::fmt;
-use std::ops::Range;
+use sim_services::mistake::FileKind;
+pub use sim_services::mistake::{FileError as ScenarioError, Mistake};
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+/// What a scenario is called in messages.
+const SCENARIO: FileKind = FileKind {
+    name: "scenario",
+    code: "firedrill::scenario",
+    language: "toml",
+};
 
-/// One mistake in a scenario file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// Place in the text, in bytes.
-    pub span: Range<usize>,
-    /// What is wrong.
-    pub message: String,
-    /// Label at the place.
-    pub label: String,
-    /// What would be right.
-    pub help: String,
-    file: String,
-    line: usize,
-    column: usize,
-}
-
-impl Mistake {
-    pub(crate) fn new(
-        span: Range<usize>,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: impl Into<String>,
-    ) -> Self {
-        Self {
-            span,
-            message: message.into(),
-            label: label.into(),
-            help: help.into(),
-            file: String::new(),
-            line: 0,
-            column: 0,
-        }
-    }
-
-    /// Line, from 1.
-    #[must_use]
-    pub fn line(&self) -> usize {
-        self.line
-    }
-
-    /// Column in characters, from 1.
-    #[must_use]
-    pub fn column(&self) -> usize {
-        self.column
-    }
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, self.line, self.column, self.message
-        )
-    }
-}
-
-impl std::error::Error for Mistake {}
-
-impl Diagnostic for Mistake {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(&self.help))
-    }
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(
-            Some(self.label.clone()),
-            self.span.clone(),
-        ))))
-    }
-}
-
-/// Everything that is wrong with one scenario file.
-#[derive(Debug)]
-pub struct ScenarioError {
-    source: NamedSource<String>,
-    /// The mistakes, in the text's order; never empty.
-    pub mistakes: Vec<Mistake>,
-}
-
-impl ScenarioError {
-    pub(crate) fn new(file: &str, text: &str, mut mistakes: Vec<Mistake>) -> Self {
-        mistakes.sort_by_key(|m| m.span.start);
-        for mistake in &mut mistakes {
-            let start = mistake.span.start.min(text.len());
-            let before = text.get(..start).unwrap_or_default();
-            mistake.file = file.to_owned();
-            mistake.line = before.matches('\n').count() + 1;
-            mistake.column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        }
-        Self {
-            source: NamedSource::new(file, text.to_owned()).with_language("toml"),
-            mistakes,
-        }
-    }
-}
-
-impl fmt::Display for ScenarioError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.mistakes.len();
-        write!(
-            f,
-            "{n} mistake{} in scenario {}",
-            if n == 1 { "" } else { "s" },
-            self.source.name()
-        )
-    }
-}
-
-impl std::error::Error for ScenarioError {}
-
-impl Diagnostic for ScenarioError {
-    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new("firedrill::scenario"))
-    }
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
-    }
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.mistakes.iter().map(|m| m as &dyn Diagnostic)))
-    }
+/// The `mistakes` in `text`, which `file` holds.
+pub(super) fn of_file(file: &str, text: &str, mistakes: Vec<Mistake>) -> ScenarioError {
+    ScenarioError::new(SCENARIO, file, text, mistakes)
 }

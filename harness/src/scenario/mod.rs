@@ -6,8 +6,10 @@
 //!                      └── ScenarioError: file, line, column, help; all mistakes at once
 //! ```
 
+mod application;
 pub mod catalogue;
 mod check;
+mod check_application;
 mod check_faults;
 mod check_runbook;
 mod check_settings;
@@ -18,6 +20,7 @@ mod quantity;
 mod raw;
 mod settings;
 
+pub use application::Described;
 pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};
 pub use error::{Mistake, ScenarioError};
 pub use fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, HeldUp, UndoScripts};
@@ -55,6 +58,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// What must come of it.
     pub expect: Expect,
+    /// What is drilled, where it is not the exchange.
+    pub application: Option<Described>,
     /// The text it was read from: a replay token carries it, or its digest.
     pub text: String,
 }
@@ -274,8 +279,32 @@ impl Scenario {
     /// # Errors
     /// Every mistake in the text, with its place and a remedy.
     pub fn parse(file: &str, text: &str, triggers: &[String]) -> Result<Self, ScenarioError> {
+        let mut raw = raw::parse(file, text)?;
+        let application = check_application::read(file, text, raw.application.take())?;
+        check::check(file, text, raw, triggers, application)
+    }
+
+    /// Reads a scenario of an application that is not the exchange. The scenario's own text has the application's files
+    /// in it from then on, so that whoever has the scenario has all that is drilled.
+    ///
+    /// # Errors
+    /// As [`Scenario::parse`].
+    pub fn parse_of(
+        app: &Described,
+        file: &str,
+        text: &str,
+        triggers: &[String],
+    ) -> Result<Self, ScenarioError> {
         let raw = raw::parse(file, text)?;
-        check::check(file, text, raw, triggers)
+        let mut scenario = check::check(file, text, raw, triggers, Some(app.clone()))?;
+        if scenario
+            .text
+            .parse::<toml::Table>()
+            .is_ok_and(|table| !table.contains_key("application"))
+        {
+            scenario.text.push_str(&check_application::section(app));
+        }
+        Ok(scenario)
     }
 
     /// Whether it can be drilled by `runbook`. `file` names it in messages.
@@ -307,11 +336,13 @@ impl Scenario {
             quoted(&self.release.from),
             quoted(&self.release.to),
         );
-        let _ = write!(
-            out,
-            "\n[load]\nrate_per_s = {}\naccounts = {}\nmarkets = {}\n",
-            self.load.rate_per_s, self.load.accounts, self.load.markets
-        );
+        let _ = writeln!(out, "\n[load]\nrate_per_s = {}", self.load.rate_per_s);
+        if self.application.is_none() {
+            let Load {
+                accounts, markets, ..
+            } = self.load;
+            let _ = writeln!(out, "accounts = {accounts}\nmarkets = {markets}");
+        }
         if let Some(bursts) = self.load.bursts {
             out.push_str(&bursts.to_toml());
         }
@@ -376,6 +407,9 @@ impl Scenario {
         );
         if e.ledger_kept {
             out.push_str("ledger_kept = true\n");
+        }
+        if let Some(app) = &self.application {
+            out.push_str(&check_application::section(app));
         }
         out
     }

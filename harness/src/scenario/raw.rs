@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use sim_services::describe::Bundle;
 use toml::Spanned;
 
-use super::error::{Mistake, ScenarioError};
+use super::error::{Mistake, ScenarioError, of_file};
 use super::quantity::{PartsPerMillion, Span};
 use super::{Bursts, Timing};
 use crate::suggest;
@@ -36,6 +37,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) faults: Vec<RawFault>,
     pub(super) expect: RawExpect,
+    /// The files of the application that is drilled, where that is not the exchange.
+    pub(super) application: Option<Bundle>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -204,7 +207,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Raw, ScenarioError> {
     toml::from_str(text).map_err(|error| {
         let message = error.message().trim().to_owned();
         let span = error.span().unwrap_or(0..text.len().min(1));
-        ScenarioError::new(file, text, vec![explain(&message, span)])
+        of_file(file, text, vec![explain(&message, span)])
     })
 }
 

@@ -42,6 +42,8 @@ pub struct Deployment {
     pub replicas: Option<u32>,
     /// How its pods are replaced.
     pub strategy: Option<Strategy>,
+    /// Every how many seconds its readiness probes ask. No file says so: it is what `budget` tries.
+    pub probe_period_s: Option<u32>,
 }
 
 /// How the pods of a Deployment are replaced, as Kubernetes understands it.

@@ -188,7 +188,7 @@ fn one(
     if side.key == baseline.key {
         return Ok(Fate::Equivalent("it reads as the same runbook".to_owned()));
     }
-    if side.loaded.check_services().is_err() {
+    if side.loaded.check_services(None).is_err() {
         return Ok(Fate::Refused(
             "its services are not the exchange's".to_owned(),
         ));

@@ -110,6 +110,12 @@ impl Cluster {
             .filter(|rs| rs.controller_uid().is_empty())
             .map(|rs| spec_replicas(&rs.value))
             .sum();
-        scales + bare
+        let stateful: i64 = self
+            .store
+            .list(Kind::StatefulSet, Some(namespace))
+            .filter(|(_, s)| owners.contains(&uid(&s.value)))
+            .map(|(_, s)| spec_replicas(&s.value))
+            .sum();
+        scales + bare + stateful
     }
 }

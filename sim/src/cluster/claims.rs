@@ -6,11 +6,12 @@ use super::api::status::ApiError;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::objects::Part;
+use super::pod_template::controller_reference;
 use super::store::Ref;
 use super::value::{
     self, at, controller_of, deleting, items, key_of, set, set_or_remove, text, uid,
 };
-use crate::cluster::json::{Value, json};
+use crate::cluster::json::Value;
 
 impl Cluster {
     /// The objects of a kind that `controller` controls: those it owns and selects, and orphans that it selects,
@@ -19,7 +20,7 @@ impl Cluster {
         &mut self,
         controller: &Value,
         kind: Kind,
-        eligible: fn(&Value) -> bool,
+        eligible: impl Fn(&Value) -> bool,
     ) -> Result<Vec<Ref>, ApiError> {
         let owner = uid(controller);
         let selector = at(controller, &["spec", "selector"]).unwrap_or(&Value::Null);
@@ -57,11 +58,7 @@ impl Cluster {
     ) -> Result<Ref, ApiError> {
         let mut copy = dependent.clone();
         let mut owners = items(&copy, &["metadata", "ownerReferences"]).to_vec();
-        owners.push(json!({
-            "apiVersion": text(controller, &["apiVersion"]), "kind": text(controller, &["kind"]),
-            "name": value::name(controller), "uid": uid(controller),
-            "controller": true, "blockOwnerDeletion": true,
-        }));
+        owners.push(controller_reference(controller));
         set(&mut copy, &["metadata", "ownerReferences"], owners);
         self.update(kind, &key_of(dependent), copy, Part::Main)
     }
@@ -80,7 +77,7 @@ impl Cluster {
     /// …).
     pub(crate) fn wake_controllers(
         &mut self,
-        of: Kind,
+        of: &[Kind],
         object: &Value,
         previous: Option<&Value>,
         gone: bool,
@@ -106,14 +103,17 @@ impl Cluster {
             let selector = LabelSelector::of_object(selector);
             !selector.is_empty() && selector.matches(object)
         };
-        let able: Vec<String> = self
-            .store
-            .list(of, Some(value::namespace(object)))
-            .filter(|(_, controller)| adopts(&controller.value))
-            .map(|(key, _)| key.clone())
+        let able: Vec<(Kind, String)> = of
+            .iter()
+            .flat_map(|kind| {
+                let all = self.store.list(*kind, Some(value::namespace(object)));
+                all.map(move |(key, controller)| (*kind, key, controller))
+            })
+            .filter(|(_, _, controller)| adopts(&controller.value))
+            .map(|(kind, key, _)| (kind, key.clone()))
             .collect();
-        for key in able {
-            self.enqueue_controller(of, key);
+        for (kind, key) in able {
+            self.enqueue_controller(kind, key);
         }
     }
 
@@ -122,11 +122,16 @@ impl Cluster {
         let kind = match text(reference, &["kind"]) {
             "Deployment" => Kind::Deployment,
             "ReplicaSet" => Kind::ReplicaSet,
+            "StatefulSet" => Kind::StatefulSet,
+            "DaemonSet" => Kind::DaemonSet,
+            "Job" => Kind::Job,
             _ => return,
         };
         let key = value::key(value::namespace(dependent), text(reference, &["name"]));
         let same = |owner: &Ref| uid(&owner.value) == text(reference, &["uid"]);
-        if self.store.get(kind, &key).is_some_and(same) {
+        let there = self.store.get(kind, &key);
+        // Who watches over Jobs also lets go of the pods of those that are gone.
+        if there.map_or(kind == Kind::Job && deleting(dependent), same) {
             self.enqueue_controller(kind, key);
         }
     }

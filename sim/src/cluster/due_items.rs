@@ -12,6 +12,16 @@ pub(crate) enum Work {
     Deployment(String),
     /// ReplicaSet controller, by key.
     ReplicaSet(String),
+    /// StatefulSet controller, by key.
+    StatefulSet(String),
+    /// DaemonSet controller, by key.
+    DaemonSet(String),
+    /// Job controller, by key.
+    Job(String),
+    /// Horizontal pod autoscaler, by key.
+    Autoscaler(String),
+    /// A finished Job's time to live is over, by key.
+    Expired(String),
     /// Scheduler, by pod key.
     Schedule(String),
     /// The kubelet compares a pod in the store with what it runs, by key.

@@ -1,14 +1,15 @@
 //! The garbage collector: dependents follow their owner, or lose it.
 
 use super::claims::without_owner;
+use super::job::is_tracked;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::objects::{DeleteOptions, Part, Propagation};
 use super::store::Ref;
 use super::value::{self, flag, items, remove, set, text, uid};
 
-/// Kinds whose objects have owners or are owned.
-const OWNED: [Kind; 5] = [
+/// Kinds whose objects have owners or are owned, in the order in which they are looked at; any others come after them.
+const FIRST: [Kind; 5] = [
     Kind::Deployment,
     Kind::ReplicaSet,
     Kind::Pod,
@@ -16,16 +17,20 @@ const OWNED: [Kind; 5] = [
     Kind::ConfigMap,
 ];
 
+/// Kinds whose objects nobody owns.
+const UNOWNED: [Kind; 3] = [Kind::Namespace, Kind::Node, Kind::Event];
+
 impl Cluster {
+    /// Kinds that take part, in order.
+    fn collected(&self) -> impl Iterator<Item = Kind> + '_ {
+        let others = self
+            .kinds()
+            .filter(|kind| !FIRST.contains(kind) && !UNOWNED.contains(kind));
+        FIRST.into_iter().chain(others)
+    }
+
     fn owner_by_uid(&self, wanted: &str) -> Option<(Kind, String, Ref)> {
-        [
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::Service,
-            Kind::ConfigMap,
-        ]
-        .into_iter()
-        .find_map(|kind| {
+        self.collected().find_map(|kind| {
             self.store
                 .list(kind, None)
                 .find(|(_, o)| uid(&o.value) == wanted)
@@ -34,8 +39,7 @@ impl Cluster {
     }
 
     fn dependents(&self, owner: &str) -> Vec<(Kind, String, Ref)> {
-        OWNED
-            .into_iter()
+        self.collected()
             .flat_map(|kind| {
                 self.store
                     .list(kind, None)
@@ -67,7 +71,14 @@ impl Cluster {
         if has("orphan") {
             for (kind, key, dependent) in dependents {
                 let orphan = without_owner(&dependent.value, owner);
-                let _gone = self.update(kind, &key, orphan, Part::Main);
+                let updated = self.update(kind, &key, orphan, Part::Main);
+                // A pod that has no Job any more is not counted.
+                if let Ok(pod) = updated
+                    && kind == Kind::Pod
+                    && is_tracked(&pod.value)
+                {
+                    let _gone = self.release_pod(&pod.value);
+                }
             }
             self.drop_finalizer(kind, &key, "orphan");
         } else if has("foregroundDeletion") {

@@ -1,97 +1,146 @@
 //! The kinds that the simulated API server serves.
 
-/// A resource kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// `v1` Namespace.
-    Namespace,
-    /// `v1` Node.
-    Node,
-    /// `v1` Pod.
-    Pod,
-    /// `v1` Service.
-    Service,
-    /// `v1` ConfigMap.
-    ConfigMap,
-    /// `v1` Secret.
-    Secret,
-    /// `v1` Event.
-    Event,
-    /// `apps/v1` Deployment.
-    Deployment,
-    /// `apps/v1` ReplicaSet.
-    ReplicaSet,
-    /// `discovery.k8s.io/v1` EndpointSlice.
-    EndpointSlice,
-    /// `coordination.k8s.io/v1` Lease.
-    Lease,
-    /// `policy/v1` PodDisruptionBudget.
-    PodDisruptionBudget,
-}
+use super::custom::CustomKind;
 
+/// What discovery says of a kind that is built in.
 struct Info {
     group: &'static str,
+    api_version: &'static str,
     plural: &'static str,
     name: &'static str,
     list: &'static str,
-    api_version: &'static str,
+    /// Whether its objects live in a namespace.
+    namespaced: bool,
+    /// Whether there is a `/status` subresource.
+    status: bool,
+    /// Whether there is a `/scale` subresource.
+    scale: bool,
+    /// Whether `metadata.generation` counts the changes of what is asked of its objects.
+    generation: bool,
+    short_names: &'static [&'static str],
+    categories: &'static [&'static str],
 }
 
-macro_rules! info {
-    ($group:literal, $api_version:literal, $plural:literal, $name:literal) => {
-        Info {
-            group: $group,
-            plural: $plural,
-            name: $name,
-            list: concat!($name, "List"),
-            api_version: $api_version,
+/// The group of an `apiVersion`.
+const fn group_of(api_version: &'static str) -> &'static str {
+    let bytes = api_version.as_bytes();
+    let mut end = 0;
+    while end < bytes.len() {
+        if bytes[end] == b'/' {
+            return api_version.split_at(end).0;
+        }
+        end += 1;
+    }
+    ""
+}
+
+macro_rules! kinds {
+    ($($variant:ident $api_version:literal $plural:literal $short:tt [$($trait:ident)*];)*) => {
+        /// A resource kind.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind {
+            $(
+                #[doc = concat!("`", $api_version, "` ", stringify!($variant), ".")]
+                $variant,
+            )*
+            /// One that a CustomResourceDefinition has added.
+            Custom(&'static CustomKind),
+        }
+
+        /// The place of each kind that is built in.
+        enum Place { $($variant,)* }
+
+        impl Kind {
+            /// Every kind that is built in. New ones come last: the place of a kind is part of the fingerprint.
+            pub const ALL: [Self; [$(Place::$variant),*].len()] = [$(Self::$variant),*];
+
+            const fn info(self) -> Info {
+                match self {
+                    $(Self::$variant => {
+                        let info = Info {
+                            group: group_of($api_version),
+                            api_version: $api_version,
+                            plural: $plural,
+                            name: stringify!($variant),
+                            list: concat!(stringify!($variant), "List"),
+                            namespaced: true,
+                            status: false,
+                            scale: false,
+                            generation: false,
+                            short_names: &$short,
+                            categories: &[],
+                        };
+                        $(let info = kinds!(@with info $trait);)*
+                        info
+                    })*
+                    Self::Custom(of) => Info {
+                        group: of.group(),
+                        api_version: of.api_version(),
+                        plural: of.plural(),
+                        name: of.name(),
+                        list: of.list(),
+                        namespaced: of.namespaced(),
+                        status: of.has_status(),
+                        scale: of.has_scale(),
+                        generation: true,
+                        short_names: of.short_names(),
+                        categories: of.categories(),
+                    },
+                }
+            }
+
+            /// Its place in [`Self::ALL`]; all kinds that were added share the one after those.
+            pub(crate) const fn index(self) -> usize {
+                match self {
+                    $(Self::$variant => Place::$variant as usize,)*
+                    Self::Custom(_) => Self::ALL.len(),
+                }
+            }
         }
     };
+    (@with $info:ident cluster) => { Info { namespaced: false, ..$info } };
+    (@with $info:ident status) => { Info { status: true, ..$info } };
+    (@with $info:ident scale) => { Info { scale: true, ..$info } };
+    (@with $info:ident generation) => { Info { generation: true, ..$info } };
+    (@with $info:ident all) => { Info { categories: &["all"], ..$info } };
+    (@with $info:ident extensions) => { Info { categories: &["api-extensions"], ..$info } };
+}
+
+kinds! {
+    Namespace "v1" "namespaces" ["ns"] [cluster status];
+    Node "v1" "nodes" ["no"] [cluster status];
+    Pod "v1" "pods" ["po"] [status generation all];
+    Service "v1" "services" ["svc"] [status all];
+    ConfigMap "v1" "configmaps" ["cm"] [];
+    Secret "v1" "secrets" [] [];
+    Event "v1" "events" ["ev"] [];
+    Deployment "apps/v1" "deployments" ["deploy"] [status scale generation all];
+    ReplicaSet "apps/v1" "replicasets" ["rs"] [status scale generation all];
+    EndpointSlice "discovery.k8s.io/v1" "endpointslices" [] [];
+    Lease "coordination.k8s.io/v1" "leases" [] [];
+    PodDisruptionBudget "policy/v1" "poddisruptionbudgets" ["pdb"] [status generation];
+    ServiceAccount "v1" "serviceaccounts" ["sa"] [];
+    PersistentVolumeClaim "v1" "persistentvolumeclaims" ["pvc"] [status];
+    PersistentVolume "v1" "persistentvolumes" ["pv"] [cluster status];
+    StatefulSet "apps/v1" "statefulsets" ["sts"] [status scale generation all];
+    DaemonSet "apps/v1" "daemonsets" ["ds"] [status generation all];
+    ControllerRevision "apps/v1" "controllerrevisions" [] [];
+    Job "batch/v1" "jobs" [] [status generation all];
+    CronJob "batch/v1" "cronjobs" ["cj"] [status generation all];
+    HorizontalPodAutoscaler "autoscaling/v2" "horizontalpodautoscalers" ["hpa"] [status all];
+    Ingress "networking.k8s.io/v1" "ingresses" ["ing"] [status generation];
+    IngressClass "networking.k8s.io/v1" "ingressclasses" [] [cluster generation];
+    NetworkPolicy "networking.k8s.io/v1" "networkpolicies" ["netpol"] [generation];
+    Role "rbac.authorization.k8s.io/v1" "roles" [] [];
+    RoleBinding "rbac.authorization.k8s.io/v1" "rolebindings" [] [];
+    ClusterRole "rbac.authorization.k8s.io/v1" "clusterroles" [] [cluster];
+    ClusterRoleBinding "rbac.authorization.k8s.io/v1" "clusterrolebindings" [] [cluster];
+    StorageClass "storage.k8s.io/v1" "storageclasses" ["sc"] [cluster];
+    CustomResourceDefinition "apiextensions.k8s.io/v1" "customresourcedefinitions" ["crd", "crds"]
+        [cluster status generation extensions];
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 12] = [
-        Self::Namespace,
-        Self::Node,
-        Self::Pod,
-        Self::Service,
-        Self::ConfigMap,
-        Self::Secret,
-        Self::Event,
-        Self::Deployment,
-        Self::ReplicaSet,
-        Self::EndpointSlice,
-        Self::Lease,
-        Self::PodDisruptionBudget,
-    ];
-
-    const fn info(self) -> Info {
-        match self {
-            Self::Namespace => info!("", "v1", "namespaces", "Namespace"),
-            Self::Node => info!("", "v1", "nodes", "Node"),
-            Self::Pod => info!("", "v1", "pods", "Pod"),
-            Self::Service => info!("", "v1", "services", "Service"),
-            Self::ConfigMap => info!("", "v1", "configmaps", "ConfigMap"),
-            Self::Secret => info!("", "v1", "secrets", "Secret"),
-            Self::Event => info!("", "v1", "events", "Event"),
-            Self::Deployment => info!("apps", "apps/v1", "deployments", "Deployment"),
-            Self::ReplicaSet => info!("apps", "apps/v1", "replicasets", "ReplicaSet"),
-            Self::EndpointSlice => info!(
-                "discovery.k8s.io",
-                "discovery.k8s.io/v1", "endpointslices", "EndpointSlice"
-            ),
-            Self::Lease => info!(
-                "coordination.k8s.io",
-                "coordination.k8s.io/v1", "leases", "Lease"
-            ),
-            Self::PodDisruptionBudget => info!(
-                "policy",
-                "policy/v1", "poddisruptionbudgets", "PodDisruptionBudget"
-            ),
-        }
-    }
-
     /// API group, empty for the core group.
     #[must_use]
     pub const fn group(self) -> &'static str {
@@ -125,33 +174,22 @@ impl Kind {
     /// The singular, as `kubectl` takes it.
     #[must_use]
     pub fn singular(self) -> String {
-        self.name().to_lowercase()
+        match self {
+            Self::Custom(of) => of.singular().to_owned(),
+            built_in => built_in.name().to_lowercase(),
+        }
     }
 
     /// Short names, as `kubectl` takes them.
     #[must_use]
     pub const fn short_names(self) -> &'static [&'static str] {
-        match self {
-            Self::Namespace => &["ns"],
-            Self::Node => &["no"],
-            Self::Pod => &["po"],
-            Self::Service => &["svc"],
-            Self::ConfigMap => &["cm"],
-            Self::Event => &["ev"],
-            Self::Deployment => &["deploy"],
-            Self::ReplicaSet => &["rs"],
-            Self::PodDisruptionBudget => &["pdb"],
-            Self::Secret | Self::EndpointSlice | Self::Lease => &[],
-        }
+        self.info().short_names
     }
 
-    /// Whether `kubectl get all` shows its objects.
+    /// The groups of kinds that it is in, as `kubectl get all` takes them.
     #[must_use]
-    pub const fn in_all(self) -> bool {
-        matches!(
-            self,
-            Self::Pod | Self::Service | Self::Deployment | Self::ReplicaSet
-        )
+    pub const fn categories(self) -> &'static [&'static str] {
+        self.info().categories
     }
 
     /// Whether all objects that selectors match can be deleted by one request.
@@ -163,28 +201,35 @@ impl Kind {
     /// Whether objects live in a namespace.
     #[must_use]
     pub const fn namespaced(self) -> bool {
-        !matches!(self, Self::Namespace | Self::Node)
+        self.info().namespaced
     }
 
     /// Whether there is a `/status` subresource.
     #[must_use]
     pub const fn has_status(self) -> bool {
-        matches!(
-            self,
-            Self::Namespace
-                | Self::Node
-                | Self::Pod
-                | Self::Service
-                | Self::Deployment
-                | Self::ReplicaSet
-                | Self::PodDisruptionBudget
-        )
+        self.info().status
     }
 
     /// Whether there is a `/scale` subresource.
     #[must_use]
     pub const fn has_scale(self) -> bool {
-        matches!(self, Self::Deployment | Self::ReplicaSet)
+        self.info().scale
+    }
+
+    /// Whether `metadata.generation` counts the changes of what is asked of its objects.
+    pub(crate) const fn has_generation(self) -> bool {
+        self.info().generation
+    }
+
+    /// Whether a PUT must name the version that it replaces (`AllowUnconditionalUpdate` of its strategy).
+    pub(crate) const fn needs_version(self) -> bool {
+        matches!(
+            self,
+            Self::Lease
+                | Self::PodDisruptionBudget
+                | Self::CustomResourceDefinition
+                | Self::Custom(_)
+        )
     }
 
     /// The name in error messages: `deployments.apps`, `pods`.
@@ -197,7 +242,7 @@ impl Kind {
         }
     }
 
-    /// The kind with this group and plural.
+    /// The built-in kind with this group and plural.
     #[must_use]
     pub fn of_path(group: &str, plural: &str) -> Option<Self> {
         Self::ALL
@@ -205,15 +250,11 @@ impl Kind {
             .find(|k| k.group() == group && k.plural() == plural)
     }
 
-    /// The kind with this `apiVersion` and `kind`.
+    /// The built-in kind with this `apiVersion` and `kind`.
     #[must_use]
     pub fn of_object(api_version: &str, name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|k| k.api_version() == api_version && k.name() == name)
-    }
-
-    pub(crate) const fn index(self) -> usize {
-        self as usize
     }
 }

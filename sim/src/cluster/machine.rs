@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::api::cache::WatchCaches;
 use super::api::watch::Watches;
+use super::autoscaler::Recommendations;
 use super::due_items::{Item, Work};
 use super::endpoints::ProxyState;
 use super::events::Recorder;
@@ -84,7 +85,10 @@ pub struct Cluster {
     pub(crate) targets: Vec<Target>,
     pub(crate) targets_generation: u64,
     pub(crate) quota: Quota,
+    /// The kinds that were added.
+    pub(crate) custom: Vec<Kind>,
     pub(crate) service_ips: u32,
+    pub(crate) recommendations: Recommendations,
     /// Before then no controller and no kubelet does anything.
     still_until: Micros,
     fingerprint: Fingerprint,
@@ -100,6 +104,35 @@ impl Cluster {
     /// A cluster with other latencies and `nodes` nodes.
     #[must_use]
     pub fn with(seed: u64, namespaces: &[String], timings: Timings, nodes: u32) -> Self {
+        let node = |n: u32| {
+            let name = format!("node-{n}");
+            json!({
+                "apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": name, "labels": {
+                    "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+                }},
+                "status": {
+                    "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
+                    "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+                    "addresses": [{"type": "InternalIP", "address": format!("172.18.0.{}", n + 1)}],
+                },
+            })
+        };
+        let nodes: Vec<Value> = (1..=nodes).map(node).collect();
+        Self::on(seed, namespaces, timings, &nodes)
+            .unwrap_or_else(|why| panic!("what a cluster begins with is valid: {why}"))
+    }
+
+    /// A cluster with these nodes, each a whole object of kind Node: its labels, taints and `status.allocatable` count.
+    ///
+    /// # Errors
+    /// Why the API server refuses one of the namespaces or nodes.
+    pub fn on(
+        seed: u64,
+        namespaces: &[String],
+        timings: Timings,
+        nodes: &[Value],
+    ) -> Result<Self, String> {
         let mut cluster = Self {
             now: Micros::ZERO,
             store: Store::new(),
@@ -116,44 +149,38 @@ impl Cluster {
             targets: Vec::new(),
             targets_generation: 0,
             quota: Quota::default(),
+            custom: Vec::new(),
             service_ips: 0,
+            recommendations: Recommendations::new(),
             still_until: Micros::ZERO,
             fingerprint: Fingerprint::default(),
         };
         let own = namespaces.iter().map(String::as_str);
         for name in ["default", "kube-system"].into_iter().chain(own) {
-            cluster
-                .seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+            cluster.seed(
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            )?;
         }
-        for n in 1..=nodes {
-            let name = format!("node-{n}");
+        for node in nodes {
+            let name = value::name(node).to_owned();
             let phase =
                 Rng::derive(seed, &format!("cluster/looks/{name}")).below(cluster.timings.relist.0);
-            cluster.kubelet.looks.insert(name.clone(), Micros(phase));
-            cluster.seed(json!({
-                "apiVersion": "v1", "kind": "Node",
-                "metadata": {"name": name, "labels": {
-                    "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-                }},
-                "status": {
-                    "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
-                    "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
-                    "addresses": [{"type": "InternalIP", "address": format!("172.18.0.{}", n + 1)}],
-                },
-            }));
+            cluster.kubelet.looks.insert(name, Micros(phase));
+            cluster.seed(node.clone())?;
         }
         cluster.caches.fill(cluster.store.rv());
-        cluster
+        Ok(cluster)
     }
 
-    fn seed(&mut self, object: Value) {
-        let kind = Kind::of_object(
-            value::text(&object, &["apiVersion"]),
-            value::text(&object, &["kind"]),
-        )
-        .expect("bootstrap objects have known kinds");
-        self.create(kind, "", object)
-            .expect("bootstrap objects are valid");
+    fn seed(&mut self, object: Value) -> Result<(), String> {
+        let text = |path: &[&str]| value::text(&object, path).to_owned();
+        let kind = Kind::of_object(&text(&["apiVersion"]), &text(&["kind"]))
+            .ok_or_else(|| format!("{} is no kind that it knows", text(&["kind"])))?;
+        let name = text(&["metadata", "name"]);
+        let created = self.create(kind, "", object);
+        created
+            .map(drop)
+            .map_err(|error| format!("{} {name}: {}", kind.name(), error.message))
     }
 
     /// The earliest instant at which the cluster has something to do.
@@ -205,6 +232,11 @@ impl Cluster {
         let result = match &work {
             Work::Deployment(key) => self.sync_deployment(key),
             Work::ReplicaSet(key) => self.sync_replica_set(key),
+            Work::StatefulSet(key) => self.sync_stateful_set(key),
+            Work::DaemonSet(key) => self.sync_daemon_set(key),
+            Work::Job(key) => self.sync_job(key),
+            Work::Autoscaler(key) => self.sync_autoscaler(key, workload),
+            Work::Expired(key) => self.expire_job(key),
             Work::Schedule(key) => {
                 self.schedule_pod(key);
                 Ok(())
@@ -244,9 +276,14 @@ impl Cluster {
             return;
         }
         let (after, rng): (Distribution, &mut Rng) = match &work {
-            Work::Deployment(_) | Work::ReplicaSet(_) | Work::Budget(_) => {
-                (self.timings.controller, &mut self.rng.controllers)
-            }
+            Work::Deployment(_)
+            | Work::ReplicaSet(_)
+            | Work::StatefulSet(_)
+            | Work::DaemonSet(_)
+            | Work::Job(_)
+            | Work::Autoscaler(_)
+            | Work::Expired(_)
+            | Work::Budget(_) => (self.timings.controller, &mut self.rng.controllers),
             Work::Schedule(_) => (self.timings.schedule, &mut self.rng.scheduler),
             // How soon the kubelet takes up a new pod is part of what the pod's start takes.
             Work::Pod(key) if self.kubelet.by_key.contains_key(key) => {
@@ -272,7 +309,7 @@ impl Cluster {
             1,
             &[
                 entry.rv,
-                entry.kind as u64,
+                entry.kind.index() as u64,
                 entry.change as u64,
                 entry.object.seq,
             ],

@@ -15,13 +15,18 @@
 //! each component draws from its own stream.
 
 mod api;
+mod autoscaler;
 mod budget;
 mod claims;
+mod custom;
+mod daemon_set;
 mod deployment;
 mod due_items;
 mod endpoints;
 mod events;
 mod garbage;
+mod history;
+mod job;
 mod json;
 mod kinds;
 mod kubelet;
@@ -29,9 +34,12 @@ mod machine;
 mod notify;
 mod objects;
 mod placement;
+mod pod_template;
 mod queue;
 mod replicaset;
 mod scheduler;
+mod settings;
+mod stateful_set;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -40,6 +48,7 @@ mod value;
 mod wire;
 
 pub(crate) use api::status::ApiError;
+pub use custom::CustomKind;
 pub use json::{Map, Value};
 pub use kinds::Kind;
 pub use kubelet::{ImageState, Obstacle};

@@ -8,6 +8,14 @@ use super::store::{Change, LogEntry};
 use super::value::{self, at, controller_of, controller_uid, items, split_key, text, uid};
 use crate::cluster::json::Value;
 
+/// Kinds whose controllers keep pods of their own.
+const KEEPERS: [Kind; 4] = [
+    Kind::ReplicaSet,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::Job,
+];
+
 impl Cluster {
     /// Wakes whoever watches this kind.
     pub(crate) fn notify(&mut self, entry: &LogEntry) {
@@ -22,13 +30,27 @@ impl Cluster {
                 if entry.change != Change::Deleted {
                     self.enqueue(Work::ReplicaSet(entry.key.clone()));
                 }
-                self.wake_controllers(Kind::Deployment, object, previous, gone);
+                self.wake_controllers(&[Kind::Deployment], object, previous, gone);
             }
             Kind::Pod => self.notify_pod(entry),
             Kind::Service => self.enqueue(Work::Endpoints(entry.key.clone())),
             Kind::EndpointSlice => self.proxy_wake(),
-            Kind::Node => self.wake_unschedulable(),
+            Kind::Node => {
+                self.wake_unschedulable();
+                self.wake_daemon_sets();
+            }
             Kind::ConfigMap => self.enqueue(Work::Config(entry.key.clone())),
+            Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::HorizontalPodAutoscaler
+                if entry.change != Change::Deleted =>
+            {
+                self.enqueue_controller(entry.kind, entry.key.clone());
+            }
+            Kind::ControllerRevision => {
+                let of = [Kind::DaemonSet];
+                self.wake_controllers(&of, object, previous, gone);
+            }
+            Kind::PersistentVolumeClaim => self.claim_changed(entry),
+            Kind::CustomResourceDefinition => self.definitions_changed(),
             Kind::PodDisruptionBudget if entry.change != Change::Deleted => {
                 self.enqueue(Work::Budget(entry.key.clone()));
             }
@@ -50,14 +72,39 @@ impl Cluster {
     }
 
     fn may_have_dependents(&self, kind: Kind) -> bool {
-        matches!(kind, Kind::Deployment | Kind::ReplicaSet | Kind::Service)
+        matches!(
+            kind,
+            Kind::Deployment
+                | Kind::ReplicaSet
+                | Kind::Service
+                | Kind::StatefulSet
+                | Kind::DaemonSet
+                | Kind::Job
+                | Kind::CronJob
+                | Kind::Custom(_)
+        )
     }
 
-    /// Queues a Deployment or a ReplicaSet.
+    /// Queues the work of a controller for an object of its kind.
     pub(crate) fn enqueue_controller(&mut self, kind: Kind, key: String) {
-        match kind {
-            Kind::Deployment => self.enqueue(Work::Deployment(key)),
-            _ => self.enqueue(Work::ReplicaSet(key)),
+        let work = match kind {
+            Kind::Deployment => Work::Deployment(key),
+            Kind::ReplicaSet => Work::ReplicaSet(key),
+            Kind::StatefulSet => Work::StatefulSet(key),
+            Kind::DaemonSet => Work::DaemonSet(key),
+            Kind::Job => Work::Job(key),
+            Kind::HorizontalPodAutoscaler => return self.autoscaler_waits(key),
+            _ => return,
+        };
+        self.enqueue(work);
+    }
+
+    /// A node has changed: each DaemonSet may have something to do there.
+    fn wake_daemon_sets(&mut self) {
+        let sets = self.store.list(Kind::DaemonSet, None);
+        let keys: Vec<String> = sets.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.enqueue(Work::DaemonSet(key));
         }
     }
 
@@ -65,7 +112,7 @@ impl Cluster {
         let object = &entry.object.value;
         let previous = entry.previous.as_ref().map(|p| &p.value);
         let gone = entry.change == Change::Deleted;
-        self.wake_controllers(Kind::ReplicaSet, object, previous, gone);
+        self.wake_controllers(&KEEPERS, object, previous, gone);
         let assigned = !text(object, &["spec", "nodeName"]).is_empty();
         match entry.change {
             Change::Deleted => {

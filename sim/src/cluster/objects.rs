@@ -4,6 +4,7 @@
 //! (`apiserver/pkg/registry/generic/registry/store.go`, `registry/rest/delete.go`).
 
 use super::api::defaults;
+use super::api::kind_defaults::job_selector;
 use super::api::status::ApiError;
 use super::api::validate;
 use super::kinds::Kind;
@@ -58,13 +59,6 @@ pub(crate) enum Deletion {
 }
 
 const NAME_ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-
-fn has_generation(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Deployment | Kind::ReplicaSet | Kind::Pod | Kind::PodDisruptionBudget
-    )
-}
 
 impl Cluster {
     /// Lets at most `pods` pods exist in a namespace; creating more is refused with 403, as a
@@ -169,10 +163,16 @@ impl Cluster {
         ] {
             remove(&mut object, &["metadata", field]);
         }
-        if kind.has_status() && kind != Kind::Node {
+        if kind.has_status() && !matches!(kind, Kind::Node | Kind::Custom(_)) {
             set(&mut object, &["status"], json!({}));
         }
+        if matches!(kind, Kind::Custom(_)) && kind.has_status() {
+            remove(&mut object, &["status"]);
+        }
         defaults::apply(kind, &mut object);
+        if kind == Kind::CustomResourceDefinition {
+            self.establish(&mut object);
+        }
         if kind == Kind::Service && text(&object, &["spec", "clusterIP"]).is_empty() {
             self.service_ips += 1;
             let n = self.service_ips;
@@ -183,12 +183,15 @@ impl Cluster {
         validate::create(kind, &object)?;
         let uid = self.new_uid();
         set(&mut object, &["metadata", "uid"], uid);
+        if kind == Kind::Job {
+            job_selector(&mut object);
+        }
         set(
             &mut object,
             &["metadata", "creationTimestamp"],
             timestamp(self.now),
         );
-        if has_generation(kind) {
+        if kind.has_generation() {
             set(&mut object, &["metadata", "generation"], 1);
         }
         let key = value::key(namespace, &name);
@@ -237,6 +240,7 @@ impl Cluster {
         if value::deleting(&object)
             && items(&object, &["metadata", "finalizers"]).is_empty()
             && !items(&old.value, &["metadata", "finalizers"]).is_empty()
+            && int(&object, &["metadata", "deletionGracePeriodSeconds"]).unwrap_or(0) == 0
         {
             let gone = self.store.remove(self.now, kind, key);
             self.published();
@@ -288,6 +292,11 @@ impl Cluster {
         set(&mut object, &["apiVersion"], kind.api_version());
         set(&mut object, &["kind"], kind.name());
         match part {
+            Part::Status if matches!(kind, Kind::Custom(_)) => {
+                let status = object.get("status").cloned();
+                object = old.value.clone();
+                value::set_or_remove(&mut object, &["status"], status);
+            }
             Part::Status => {
                 keep(&mut object, &["spec"], &old.value);
                 if kind == Kind::Deployment {
@@ -299,6 +308,9 @@ impl Cluster {
                     keep(&mut object, &["status"], &old.value);
                 }
                 defaults::apply(kind, &mut object);
+                if kind == Kind::CustomResourceDefinition {
+                    self.reestablish(&old.value, &mut object);
+                }
                 validate::update(kind, &old.value, &object)?;
                 if generation_moves(kind, &old.value, &object) {
                     let next = int(&old.value, &["metadata", "generation"]).unwrap_or(0) + 1;
@@ -389,7 +401,8 @@ impl Cluster {
 
     /// Removes everything in a namespace that has been deleted.
     fn empty_namespace(&mut self, namespace: &str) {
-        for kind in Kind::ALL.into_iter().filter(|k| k.namespaced()) {
+        let kinds: Vec<Kind> = self.kinds().filter(|k| k.namespaced()).collect();
+        for kind in kinds {
             let keys: Vec<String> = self
                 .store
                 .list(kind, Some(namespace))
@@ -418,8 +431,19 @@ fn pod_grace(pod: &Value, options: &DeleteOptions) -> i64 {
 }
 
 fn generation_moves(kind: Kind, old: &Value, new: &Value) -> bool {
-    if !has_generation(kind) {
+    if !kind.has_generation() {
         return false;
+    }
+    if let Kind::Custom(_) = kind {
+        // What is asked is everything but metadata and status.
+        let asked = |o: &Value| -> Vec<(String, Value)> {
+            let own = value::members(o, &[]).filter(|(name, _)| {
+                !matches!(*name, "apiVersion" | "metadata" | "status")
+                    || (*name == "status" && !kind.has_status())
+            });
+            own.map(|(name, v)| (name.to_owned(), v.clone())).collect()
+        };
+        return asked(old) != asked(new);
     }
     old.get("spec") != new.get("spec")
         || (kind == Kind::Deployment

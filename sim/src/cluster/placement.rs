@@ -11,9 +11,39 @@ use crate::cluster::json::{Value, json};
 /// What pods ask of a node, besides a place.
 const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
+/// Where a pod says on which nodes it can be at all.
+pub(super) const REQUIRED_NODES: [&str; 4] = [
+    "spec",
+    "affinity",
+    "nodeAffinity",
+    "requiredDuringSchedulingIgnoredDuringExecution",
+];
+
 /// Why a pod may not be put on a node with these pods and so many free places; empty if it may.
 pub(super) fn refusals(node: &Value, pod: &Value, there: &[&Value], free: usize) -> Vec<String> {
-    unwilling(node, pod).map_or_else(|| lacks(node, pod, there, free), |why| vec![why])
+    let unwilling = unwilling(node, pod).or_else(|| taken(pod, there));
+    unwilling.map_or_else(|| lacks(node, pod, there, free), |why| vec![why])
+}
+
+/// Why a pod may not be put beside these: another one has a port of the node that it wants (plugin NodePorts). Ports
+/// clash whatever address they are bound to, which is stricter than the scheduler is.
+fn taken(pod: &Value, there: &[&Value]) -> Option<String> {
+    let wanted = host_ports(pod);
+    let mut taken = there.iter().flat_map(|other| host_ports(other));
+    let why = "node(s) didn't have free ports for the requested pod ports";
+    taken
+        .any(|port| wanted.contains(&port))
+        .then(|| why.to_owned())
+}
+
+/// The ports of the node that a pod's containers take, with their protocols.
+fn host_ports(pod: &Value) -> Vec<(i64, &str)> {
+    let containers = items(pod, &["spec", "containers"]).iter();
+    let ports = containers.flat_map(|container| items(container, &["ports"]));
+    ports
+        .filter_map(|port| Some((value::int(port, &["hostPort"])?, text(port, &["protocol"]))))
+        .filter(|(number, _)| *number != 0)
+        .collect()
 }
 
 /// Why a pod may not be put on a node, however much room there is: it is cordoned, or has a taint that the pod does not
@@ -46,19 +76,46 @@ fn unwilling(node: &Value, pod: &Value) -> Option<String> {
 /// expressions (`component-helpers/scheduling/corev1/nodeaffinity`).
 fn selected(node: &Value, pod: &Value) -> bool {
     let labels = at(node, &["metadata", "labels"]);
-    let required = [
-        "spec",
-        "affinity",
-        "nodeAffinity",
-        "requiredDuringSchedulingIgnoredDuringExecution",
-    ];
     let matches = |term: &Value| {
-        let term = LabelSelector::of_object(term);
-        !term.is_empty() && term.matches_labels(labels)
+        let fields = items(term, &["matchFields"]);
+        let by_labels = LabelSelector::of_object(term);
+        !(by_labels.is_empty() && fields.is_empty())
+            && by_labels.matches_labels(labels)
+            && fields.iter().all(|field| named(node, field))
     };
-    let by_affinity = at(pod, &required)
+    let by_affinity = at(pod, &REQUIRED_NODES)
         .is_none_or(|required| items(required, &["nodeSelectorTerms"]).iter().any(matches));
     LabelSelector::of_map(at(pod, &["spec", "nodeSelector"])).matches_labels(labels) && by_affinity
+}
+
+/// Whether a node has a name that a term's field asks for; there is no other field.
+fn named(node: &Value, field: &Value) -> bool {
+    let listed = items(field, &["values"])
+        .iter()
+        .any(|v| v == value::name(node));
+    match (text(field, &["key"]), text(field, &["operator"])) {
+        ("metadata.name", "In") => listed,
+        ("metadata.name", "NotIn") => !listed,
+        _ => false,
+    }
+}
+
+/// Whether a DaemonSet's pod should run on a node, and whether one that runs there may go on
+/// (`pkg/controller/daemon/daemon_controller.go` NodeShouldRunDaemonPod).
+pub(super) fn daemon_fits(node: &Value, pod: &Value) -> (bool, bool) {
+    let wanted = text(pod, &["spec", "nodeName"]);
+    if !(wanted.is_empty() || wanted == value::name(node)) || !selected(node, pod) {
+        return (false, false);
+    }
+    let untolerated = |effects: &[&str]| {
+        let tolerations = items(pod, &["spec", "tolerations"]);
+        items(node, &["spec", "taints"]).iter().any(|taint| {
+            effects.contains(&text(taint, &["effect"]))
+                && !tolerations.iter().any(|t| tolerated(t, taint))
+        })
+    };
+    let runs = !untolerated(&["NoSchedule", "NoExecute"]);
+    (runs, runs || !untolerated(&["NoExecute"]))
 }
 
 /// What a node has too little of (`framework/plugins/noderesources/fit.go` fitsRequest). A node that does not say how
@@ -84,7 +141,7 @@ fn lacks(node: &Value, pod: &Value, there: &[&Value], free: usize) -> Vec<String
 
 /// What a pod asks of a resource, in billionths: all its containers and sidecars together, or what an init container
 /// needs with the sidecars before it, if that is more (`component-helpers/resource/helpers.go` PodRequests).
-fn requested(pod: &Value, resource: &str) -> i128 {
+pub(super) fn requested(pod: &Value, resource: &str) -> i128 {
     let of = |container: &Value| {
         // Where only a limit is given, the API server makes it the request, too.
         let given = ["requests", "limits"]

@@ -28,6 +28,8 @@ fn first_delay(work: &Work) -> Micros {
     match work {
         // `defaultSyncBackOff` of `endpointslice_controller.go`.
         Work::Endpoints(_) => Micros::from_secs(1),
+        // `DefaultJobApiBackOff` of `job_controller.go`.
+        Work::Job(_) => Micros::from_secs(1),
         _ => Micros::from_millis(5),
     }
 }

@@ -9,6 +9,7 @@ use super::due_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::objects::{DeleteOptions, Part};
+use super::pod_template::pod_of;
 use super::store::Ref;
 use super::value::{
     self, annotation, at, condition, condition_true, controller_uid, created, int, items, name,
@@ -30,7 +31,7 @@ fn ready_since(pod: &Value) -> Option<Micros> {
     parse_timestamp(text(ready, &["lastTransitionTime"]))
 }
 
-fn is_available(pod: &Value, min_ready_s: i64, now: Micros) -> bool {
+pub(crate) fn is_available(pod: &Value, min_ready_s: i64, now: Micros) -> bool {
     ready_since(pod).is_some_and(|since| {
         min_ready_s == 0
             || since + Micros::from_secs(u64::try_from(min_ready_s).unwrap_or(0)) <= now
@@ -113,13 +114,14 @@ impl Cluster {
         }
         let min_ready = int(&rs.value, &["spec", "minReadySeconds"]).unwrap_or(0);
         if min_ready > 0 {
-            self.wait_for_availability(key, &pods, min_ready);
+            let work = Work::ReplicaSet(key.to_owned());
+            self.wait_for_availability(work, &pods, min_ready);
         }
         outcome
     }
 
     /// Comes back when the next ready pod will have been ready long enough.
-    fn wait_for_availability(&mut self, key: &str, pods: &[Ref], min_ready_s: i64) {
+    pub(crate) fn wait_for_availability(&mut self, work: Work, pods: &[Ref], min_ready_s: i64) {
         let span = Micros::from_secs(u64::try_from(min_ready_s).unwrap_or(0));
         let next = pods
             .iter()
@@ -128,7 +130,7 @@ impl Cluster {
             .filter(|due| *due > self.now)
             .min();
         if let Some(due) = next {
-            self.enqueue_at(due, Work::ReplicaSet(key.to_owned()));
+            self.enqueue_at(due, work);
         }
     }
 
@@ -164,21 +166,12 @@ impl Cluster {
 
     fn create_pod(&mut self, rs: &Value) -> Result<(), ApiError> {
         let template = at(rs, &["spec", "template"]).unwrap_or(&Value::Null);
-        let mut pod = json!({
-            "metadata": {
-                "generateName": format!("{}-", name(rs)),
-                "ownerReferences": [{
-                    "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name(rs), "uid": uid(rs),
-                    "controller": true, "blockOwnerDeletion": true,
-                }],
-            },
-            "spec": template.get("spec").cloned().unwrap_or(Value::Null),
-        });
-        for field in ["labels", "annotations", "finalizers"] {
-            if let Some(v) = at(template, &["metadata", field]) {
-                set(&mut pod, &["metadata", field], v.clone());
-            }
-        }
+        let mut pod = pod_of(rs, template);
+        set(
+            &mut pod,
+            &["metadata", "generateName"],
+            format!("{}-", name(rs)),
+        );
         let result = self.create(Kind::Pod, value::namespace(rs), pod);
         match result {
             Ok(pod) => {

@@ -66,6 +66,8 @@ pub(crate) struct LogEntry {
 #[derive(Debug)]
 pub(crate) struct Store {
     objects: [BTreeMap<String, Ref>; Kind::ALL.len()],
+    /// Of the kinds that were added.
+    custom: BTreeMap<Kind, BTreeMap<String, Ref>>,
     rv: u64,
     seq: u64,
     log: VecDeque<LogEntry>,
@@ -76,6 +78,7 @@ impl Store {
     pub(crate) fn new() -> Self {
         Self {
             objects: std::array::from_fn(|_| BTreeMap::new()),
+            custom: BTreeMap::new(),
             rv: 1,
             seq: 0,
             log: VecDeque::new(),
@@ -93,8 +96,23 @@ impl Store {
         self.compacted
     }
 
+    fn all(&self, kind: Kind) -> &BTreeMap<String, Ref> {
+        static NONE: BTreeMap<String, Ref> = BTreeMap::new();
+        match kind {
+            Kind::Custom(_) => self.custom.get(&kind).unwrap_or(&NONE),
+            built_in => &self.objects[built_in.index()],
+        }
+    }
+
+    fn all_mut(&mut self, kind: Kind) -> &mut BTreeMap<String, Ref> {
+        match kind {
+            Kind::Custom(_) => self.custom.entry(kind).or_default(),
+            built_in => &mut self.objects[built_in.index()],
+        }
+    }
+
     pub(crate) fn get(&self, kind: Kind, key: &str) -> Option<&Ref> {
-        self.objects[kind.index()].get(key)
+        self.all(kind).get(key)
     }
 
     /// Objects of a namespace (or of all), by key.
@@ -105,7 +123,7 @@ impl Store {
     ) -> impl Iterator<Item = (&'a String, &'a Ref)> {
         let from = namespace.map_or_else(String::new, |ns| value::key(ns, ""));
         let prefix = from.clone();
-        self.objects[kind.index()]
+        self.all(kind)
             .range(from..)
             .take_while(move |(k, _)| k.starts_with(&prefix))
     }
@@ -130,15 +148,16 @@ impl Store {
     pub(crate) fn insert(&mut self, at: Micros, kind: Kind, key: String, value: Value) -> Ref {
         self.seq += 1;
         let object = self.version(value, self.seq);
-        self.objects[kind.index()].insert(key.clone(), Arc::clone(&object));
+        self.all_mut(kind).insert(key.clone(), Arc::clone(&object));
         self.record(at, kind, key, Change::Added, object, None)
     }
 
     /// Replaces an object that exists.
     pub(crate) fn replace(&mut self, at: Micros, kind: Kind, key: &str, value: Value) -> Ref {
-        let previous = Arc::clone(&self.objects[kind.index()][key]);
+        let previous = Arc::clone(&self.all(kind)[key]);
         let object = self.version(value, previous.seq);
-        self.objects[kind.index()].insert(key.to_owned(), Arc::clone(&object));
+        self.all_mut(kind)
+            .insert(key.to_owned(), Arc::clone(&object));
         self.record(
             at,
             kind,
@@ -151,7 +170,8 @@ impl Store {
 
     /// Removes an object that exists. The entry carries the last content with a new version.
     pub(crate) fn remove(&mut self, at: Micros, kind: Kind, key: &str) -> Ref {
-        let previous = self.objects[kind.index()]
+        let previous = self
+            .all_mut(kind)
             .remove(key)
             .expect("the caller looked it up");
         let object = self.version(previous.value.clone(), previous.seq);
@@ -220,7 +240,7 @@ impl Store {
         if rv < self.compacted {
             return None;
         }
-        let mut state = self.objects[kind.index()].clone();
+        let mut state = self.all(kind).clone();
         for entry in self.since(rv).rev().filter(|e| e.kind == kind) {
             match &entry.previous {
                 Some(previous) => state.insert(entry.key.clone(), Arc::clone(previous)),

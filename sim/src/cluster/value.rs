@@ -187,3 +187,11 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Micros> {
 pub(crate) fn created(v: &Value) -> Micros {
     parse_timestamp(text(v, &["metadata", "creationTimestamp"])).unwrap_or(Micros::ZERO)
 }
+
+/// A text in the characters that names are made of (`apimachinery/pkg/util/rand` SafeEncodeString).
+pub(crate) fn safe_encoded(text: &str) -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    text.bytes()
+        .map(|c| char::from(ALPHABET[usize::from(c) % ALPHABET.len()]))
+        .collect()
+}

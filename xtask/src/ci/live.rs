@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -78,9 +78,10 @@ pub(super) struct Drilled {
     pub(super) left_out: Vec<String>,
 }
 
-/// Drills; `since_start` says how long CI has been at work.
+/// Drills with `program`; `since_start` says how long CI has been at work.
 pub(super) fn drill(
     sh: &Shell,
+    program: &Path,
     images: Result<Images, String>,
     since_start: impl Fn() -> Duration,
 ) -> Result<Drilled, String> {
@@ -96,7 +97,7 @@ pub(super) fn drill(
         ));
         return Ok(drilled);
     }
-    let mut found = match chaos(sh, &[], "ci-kind") {
+    let mut found = match chaos(sh, program, &[], "ci-kind") {
         Ok(found) => found,
         Err(why) => {
             drilled
@@ -112,7 +113,7 @@ pub(super) fn drill(
         .collect();
     if !again.is_empty() && since_start() < REPEAT_WITHIN {
         println!("ci: once more, as they did not pass: {}", again.join(", "));
-        found.extend(chaos(sh, &again, "ci-kind-again")?);
+        found.extend(chaos(sh, program, &again, "ci-kind-again")?);
         let passed = again
             .iter()
             .filter(|s| found.get(*s) == Some(&Shown::Passed));
@@ -141,6 +142,7 @@ enum Shown {
 /// Drills `scenarios` (none: the default ones); by scenario, what each showed.
 fn chaos(
     sh: &Shell,
+    program: &Path,
     scenarios: &[String],
     report: &str,
 ) -> Result<BTreeMap<String, Shown>, String> {
@@ -150,7 +152,7 @@ fn chaos(
     let mut args: Vec<OsString> = scenarios.iter().map(OsString::from).collect();
     args.extend(["--world", "kind", "--report"].map(OsString::from));
     args.push(report.clone().into_os_string());
-    let code = firedrill::run(sh, "chaos", &args)?;
+    let code = firedrill::run_built(sh, program, "chaos", &args)?;
     let path = report.join("journal.json");
     match std::fs::read_to_string(&path) {
         Ok(text) => shown(&text).map_err(|error| format!("{}: {error}", path.display())),

@@ -34,6 +34,12 @@ pub(crate) enum Command {
     /// List what there is: scenarios, releases, faults, triggers, or the keys of a scenario file
     #[command(after_help = help::LIST)]
     List(ListArgs),
+    /// How long a rollback of each workload takes, from manifests alone
+    #[command(after_help = help::FORECAST)]
+    Forecast(crate::forecast::ForecastArgs),
+    /// Where the time of a rollback goes, and what each parameter is worth
+    #[command(after_help = help::BUDGET)]
+    Budget(crate::budget::BudgetArgs),
     /// Show everything about a scenario, a release, a fault or a trigger
     #[command(after_help = help::SHOW)]
     Show(ShowArgs),
@@ -96,6 +102,9 @@ pub(crate) struct ChaosArgs {
     /// The drills that did not pass in the last run, with the files as they are now
     #[arg(long, conflicts_with_all = ["scenarios", "all", "seed", "seeds", "crash_points"])]
     pub(crate) last_failed: bool,
+    /// Drill an application of your own, which this file describes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["all", "last_failed", "world", "executor"])]
+    pub(crate) app: Option<PathBuf>,
     /// Where to drill
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
@@ -166,9 +175,12 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
-    /// The scenario's name, or the path of its file, which ends in its name
+    /// The scenario's name, or the path of its file, which ends in its name; with -f, the folder of an application
     #[arg(value_name = "NAME", value_hint = ValueHint::FilePath)]
     pub(crate) name: PathBuf,
+    /// Write an application to begin with for these manifests: files, folders, or `-` for standard input
+    #[arg(short = 'f', long = "manifests", value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with_all = ["like", "release"])]
+    pub(crate) manifests: Vec<PathBuf>,
     /// The built-in scenario to begin with
     #[arg(long, value_name = "SCENARIO", add = ArgValueCandidates::new(complete::scenarios))]
     pub(crate) like: Option<String>,

@@ -13,6 +13,7 @@ use firedrill::report::repetitions::repetitions;
 use firedrill::report::{self, table};
 use firedrill::runbooks::LoadedRunbook;
 use firedrill::runner::{self, SwarmResult};
+use firedrill::scenario::Described;
 use firedrill::shrink::campaign;
 use firedrill::stats::show_ms;
 use firedrill::token::GivenFile;
@@ -44,11 +45,15 @@ struct Campaign {
 pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     let began = Run::begin();
     let world = WorldKind::from(args.world);
-    let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
+    let app = args.app.as_deref().map(input::application).transpose()?;
+    let runbook = match &app {
+        None => input::runbook(args.runbook.as_deref(), args.strict)?,
+        Some(app) => input::its_runbook(app, args.runbook.as_deref(), args.strict)?,
+    };
     let mut campaign = if args.last_failed {
         failed_before(args, world, &runbook)?
     } else {
-        asked_for(args, world, &runbook)?
+        asked_for(args, world, &runbook, app.as_ref())?
     };
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
@@ -73,10 +78,14 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     if !args.no_cut {
         cut_down(plans, &mut outcome, jobs, &interrupt, args.output.quiet)?;
     }
-    keep_failures(&campaign, &outcome, args.output.quiet);
+    if app.is_none() {
+        keep_failures(&campaign, &outcome, args.output.quiet);
+    }
+    // A drill of an application is replayed from its token alone: that has all of its files in it.
+    let named: &[Chosen] = if app.is_some() { &[] } else { &campaign.chosen };
     conclude(
         &outcome,
-        given_files(&campaign.chosen, args, &runbook),
+        given_files(named, args, &runbook),
         args.report.as_deref(),
         args.output,
         interrupt.happened(),
@@ -105,13 +114,18 @@ fn asked_for(
     args: &ChaosArgs,
     world: WorldKind,
     runbook: &LoadedRunbook,
+    app: Option<&Described>,
 ) -> Result<Campaign, Failure> {
     let words = if args.all {
         vec![select::ALL.to_owned()]
     } else {
         args.scenarios.clone()
     };
-    let chosen = input::can_be_done(input::scenarios(&words, runbook, true)?, world)?;
+    let chosen = match app {
+        None => input::scenarios(&words, runbook, true)?,
+        Some(app) => input::scenarios_of(app, &words, runbook)?,
+    };
+    let chosen = input::can_be_done(chosen, world)?;
     let first = args.seed.unwrap_or(0);
     // In real time, one drill of each scenario is what people wait for.
     let one = args.seed.is_some() || args.crash_points || world == WorldKind::Kind;

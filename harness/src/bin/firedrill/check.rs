@@ -16,6 +16,7 @@ use crate::{files, input, terminal};
 enum Holds {
     Scenario,
     Runbook,
+    Application,
 }
 
 /// What was found in a file.
@@ -38,6 +39,7 @@ impl Checked {
         let kind = match self.holds {
             Holds::Scenario => "scenario",
             Holds::Runbook => "runbook",
+            Holds::Application => "application",
         };
         let found = self.report.as_ref().map_or(Value::Null, |report| {
             let mut text = String::new();
@@ -105,6 +107,7 @@ fn look(file: &Path, text: &str, runbook: &LoadedRunbook) -> Checked {
     match held(file, text) {
         Holds::Scenario => of_scenario(name, text, runbook),
         Holds::Runbook => of_runbook(name, text),
+        Holds::Application => of_application(name, file),
     }
 }
 
@@ -113,10 +116,43 @@ fn held(file: &Path, text: &str) -> Holds {
     let ending = file.extension().and_then(|ending| ending.to_str());
     let is_fence = |line: &str| line.starts_with("```") || line.starts_with("~~~");
     match ending {
+        Some("toml") if is_application(text) => Holds::Application,
         Some("toml") => Holds::Scenario,
         Some("md" | "markdown") => Holds::Runbook,
         _ if text.starts_with("---") || text.lines().any(is_fence) => Holds::Runbook,
         _ => Holds::Scenario,
+    }
+}
+
+/// Whether a text in TOML describes an application: it names manifests, and no scenario does.
+fn is_application(text: &str) -> bool {
+    let names_them = |line: &str| {
+        let key = line.split_once('=').map(|(key, _)| key.trim());
+        key == Some("manifests")
+    };
+    text.lines().any(names_them)
+}
+
+fn of_application(file: String, path: &Path) -> Checked {
+    let (right, report) = match sim_services::describe::read(path) {
+        Ok(app) => {
+            let told = format!(
+                "{file}: `{}`, {} services, {} clients, {} requests/s, {} releases",
+                app.name,
+                app.services.len(),
+                app.clients.len(),
+                app.rate_per_s(),
+                app.releases.len()
+            );
+            (Some(told), None)
+        }
+        Err(error) => (None, Some(error.into())),
+    };
+    Checked {
+        file,
+        holds: Holds::Application,
+        right,
+        report,
     }
 }
 

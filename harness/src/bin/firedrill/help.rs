@@ -70,6 +70,7 @@ pub(crate) const CHAOS: &str = help!(
   firedrill chaos 'faults/api-*' mine.toml           by pattern, and a file
   firedrill chaos mine.toml --seed 7                 one drill, with its timeline
   firedrill chaos all --max-failures 1 --report out  until the first failure
+  firedrill chaos --app shop/app.toml                an application of your own
   firedrill chaos --last-failed                      what did not pass the last time
   firedrill chaos --format json -q > journal.json    for programs
 ",
@@ -104,6 +105,31 @@ pub(crate) const REPORT: &str = help!(
   3  inconclusive, and none failed"
 );
 
+pub(crate) const FORECAST: &str = help!(
+    "  firedrill forecast -f k8s/                                   each Deployment in the folder
+  firedrill forecast -f k8s/ nodes.yaml --starts starts.toml   with your nodes and your start times
+  firedrill forecast -f k8s/ --budget 120s --report out        fails if an undo takes longer
+  firedrill forecast -f k8s/ --against old/k8s --report out    what a change does, in out/forecast.md
+  kustomize build . | firedrill forecast -f -                  what kustomize or helm renders
+",
+    "  0    forecast; within the budget
+  1    nine of ten undos of a workload take longer than the budget
+  2    bad input or usage, or the report could not be written
+  130  interrupted"
+);
+
+pub(crate) const BUDGET: &str = help!(
+    "  firedrill budget latency-regression                the steps, the causes, the parameters
+  firedrill budget latency-regression --seeds 100    more drills
+  firedrill budget all --pairs 0 --report out        every built-in scenario, without parameters
+",
+    "  0    accounted for
+  2    bad input or usage, or the report could not be written
+  3    no drill recovered
+  4    the world could not be built
+  130  interrupted"
+);
+
 pub(crate) const LIST: &str = help!(
     "  firedrill list                     the built-in scenarios
   firedrill list releases            what scenarios may deploy
@@ -129,6 +155,7 @@ pub(crate) const NEW: &str = help!(
     "  firedrill new mine                      writes mine.toml
   firedrill new drills/mine               in a folder that is there
   firedrill new mine --like api-slow      begins with a built-in scenario
+  firedrill new shop -f k8s/              an application of your own, by its manifests
 ",
     "  0  written
   2  the file is there already, or bad input or usage"
@@ -136,6 +163,7 @@ pub(crate) const NEW: &str = help!(
 
 pub(crate) const CHECK: &str = help!(
     "  firedrill check mine.toml                    a scenario
+  firedrill check shop/app.toml                an application of your own
   firedrill check runbooks/*.md --strict       runbooks, and their warnings count
   firedrill check - < mine.toml                standard input
   firedrill check mine.toml --runbook new.md   whether the scenario fits another runbook

@@ -5,18 +5,29 @@ use std::sync::Arc;
 
 use executor::runbook::Runbook;
 use firedrill::runbooks::LoadedRunbook;
-use firedrill::scenario::Scenario;
+use firedrill::scenario::{Described, Scenario, ScenarioError};
+use firedrill::suggest;
 use firedrill::worlds::{self, WorldKind};
 
 use crate::exit::Failure;
 use crate::files::read;
+use crate::select::Source;
 use crate::{select, terminal};
 
 /// Reads the runbook: `file`, or the built-in one. What is unwise in it is told; it is refused for that if `strict`.
 pub(crate) fn runbook(file: Option<&Path>, strict: bool) -> Result<LoadedRunbook, Failure> {
-    let Some(path) = file else {
-        return LoadedRunbook::built_in().map_err(|errors| Failure::Input(errors.into()));
-    };
+    match file {
+        None => LoadedRunbook::built_in().map_err(|errors| Failure::Input(errors.into())),
+        Some(path) => runbook_of(path, strict, None),
+    }
+}
+
+/// Reads the runbook of `app`, or of the exchange.
+pub(crate) fn runbook_of(
+    path: &Path,
+    strict: bool,
+    app: Option<&Described>,
+) -> Result<LoadedRunbook, Failure> {
     let (name, text) = (path.display().to_string(), read(path, "runbook")?);
     let parsed =
         Runbook::parse_and_lint(&name, &text).map_err(|errors| Failure::Input(errors.into()))?;
@@ -29,7 +40,7 @@ pub(crate) fn runbook(file: Option<&Path>, strict: bool) -> Result<LoadedRunbook
     }
     let loaded =
         LoadedRunbook::parse(&name, &text).map_err(|errors| Failure::Input(errors.into()))?;
-    loaded.check_services().map_err(Failure::Input)?;
+    loaded.check_services(app).map_err(Failure::Input)?;
     Ok(loaded)
 }
 
@@ -51,12 +62,74 @@ pub(crate) fn scenarios(
     runbook: &LoadedRunbook,
     all_fit: bool,
 ) -> Result<Vec<Chosen>, Failure> {
+    read_all(select::sources(words)?, runbook, all_fit, Scenario::parse)
+}
+
+/// Reads the scenarios of `app` that `words` name, by their names or files; none: all that its description names.
+pub(crate) fn scenarios_of(
+    app: &Described,
+    words: &[String],
+    runbook: &LoadedRunbook,
+) -> Result<Vec<Chosen>, Failure> {
+    let folder = Path::new(&app.bundle.app.path).parent();
+    let folder = folder.unwrap_or(Path::new(""));
+    let paths = app
+        .scenarios
+        .iter()
+        .map(|it| folder.join(it).display().to_string());
+    let paths: Vec<String> = paths.collect();
+    let own = if paths.is_empty() {
+        Vec::new()
+    } else {
+        select::sources(&paths)?
+    };
+    let parse =
+        |file: &str, text: &str, triggers: &[String]| Scenario::parse_of(app, file, text, triggers);
+    let own = read_all(own, runbook, true, parse)?;
+    if words.is_empty() {
+        if own.is_empty() {
+            return Err(Failure::input(
+                format!("{} names no scenario", app.bundle.app.path),
+                "set `scenarios = [\"scenarios\"]` in it, or name a scenario file behind `chaos --app FILE`",
+            ));
+        }
+        return Ok(own);
+    }
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for word in words {
+        let named = own.iter().find(|it| it.scenario.name == *word);
+        let found = match named {
+            Some(it) => vec![it.clone()],
+            None if Path::new(word).exists() => read_all(
+                select::sources(std::slice::from_ref(word))?,
+                runbook,
+                true,
+                parse,
+            )?,
+            None => {
+                let known: Vec<&str> = own.iter().map(|it| it.scenario.name.as_str()).collect();
+                return Err(Failure::input(
+                    format!("{} has no scenario `{word}`", app.name),
+                    suggest::help(word, &known),
+                ));
+            }
+        };
+        chosen.extend(found);
+    }
+    Ok(chosen)
+}
+
+fn read_all(
+    sources: Vec<Source>,
+    runbook: &LoadedRunbook,
+    all_fit: bool,
+    parse: impl Fn(&str, &str, &[String]) -> Result<Scenario, ScenarioError>,
+) -> Result<Vec<Chosen>, Failure> {
     let triggers = runbook.triggers();
     let mut chosen: Vec<Chosen> = Vec::new();
-    for source in select::sources(words)? {
+    for source in sources {
         let (file, text) = (&source.file, &source.text);
-        let scenario =
-            Scenario::parse(file, text, &triggers).map_err(|e| Failure::Input(e.into()))?;
+        let scenario = parse(file, text, &triggers).map_err(|e| Failure::Input(e.into()))?;
         if all_fit || source.path.is_some() {
             let fitting = scenario.fits(file, &runbook.runbook);
             fitting.map_err(|e| Failure::Input(e.into()))?;
@@ -100,4 +173,29 @@ pub(crate) fn can_be_done(
         ));
     }
     Ok(chosen)
+}
+
+/// Reads the application that the file at `path` describes.
+pub(crate) fn application(path: &Path) -> Result<Described, Failure> {
+    let read = sim_services::describe::read(path);
+    read.map(Described::from)
+        .map_err(|error| Failure::Input(error.into()))
+}
+
+/// The runbook of `app`: `given`, or the one that its description names.
+pub(crate) fn its_runbook(
+    app: &Described,
+    given: Option<&Path>,
+    strict: bool,
+) -> Result<LoadedRunbook, Failure> {
+    let folder = Path::new(&app.bundle.app.path).parent();
+    let own = app.runbook.as_ref();
+    let own = own.map(|it| folder.unwrap_or(Path::new("")).join(it));
+    let Some(path) = given.map(Path::to_owned).or(own) else {
+        return Err(Failure::input(
+            format!("{} names no runbook", app.bundle.app.path),
+            "set `runbook = \"rollback.md\"` in it, or give `--runbook FILE`",
+        ));
+    };
+    runbook_of(&path, strict, Some(app))
 }

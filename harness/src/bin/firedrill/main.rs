@@ -5,6 +5,7 @@
 
 mod args;
 mod benchmark;
+mod budget;
 mod calibrate;
 mod campaign;
 mod chaos;
@@ -13,6 +14,7 @@ mod compare;
 mod complete;
 mod exit;
 mod files;
+mod forecast;
 mod help;
 mod input;
 mod interrupt;
@@ -21,6 +23,7 @@ mod list;
 mod meta;
 mod mutants;
 mod new;
+mod new_application;
 mod outside;
 mod progress;
 mod replay;
@@ -58,6 +61,8 @@ fn main() -> ExitCode {
         Command::Campaign(args) => campaign::run(&args),
         Command::Shard(args) => shard::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Forecast(args) => forecast::run(&args),
+        Command::Budget(args) => budget::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::New(args) => new::run(&args),

@@ -1,4 +1,4 @@
-//! `firedrill new`: a scenario to begin with.
+//! `firedrill new`: a scenario to begin with, or an application of one's own.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -12,10 +12,13 @@ use firedrill::suggest;
 
 use crate::args::NewArgs;
 use crate::exit::Failure;
-use crate::terminal;
+use crate::{new_application, terminal};
 
 /// Runs it; the exit code.
 pub(crate) fn run(args: &NewArgs) -> Result<u8, Failure> {
+    if !args.manifests.is_empty() {
+        return new_application::run(&args.name, &args.manifests);
+    }
     let path = file_of(&args.name);
     let name = path
         .file_stem()
@@ -31,7 +34,18 @@ pub(crate) fn run(args: &NewArgs) -> Result<u8, Failure> {
     let triggers = LoadedRunbook::built_in().map_err(|e| Failure::Input(e.into()))?;
     // A name that no scenario may have is refused here, with what it may be.
     Scenario::parse(&shown, &text, &triggers.triggers()).map_err(|e| Failure::Input(e.into()))?;
-    let written = File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+    create(&path, &text)?;
+    let program = terminal::called();
+    terminal::say(&format!(
+        "written: {shown}\n\n    {program} check {shown}\n    {program} chaos {shown} --seeds 20"
+    ));
+    Ok(0)
+}
+
+/// Writes a file that is not there yet.
+pub(crate) fn create(path: &Path, text: &str) -> Result<(), Failure> {
+    let shown = path.display();
+    let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::input(
             format!("{shown} is there already, and it is left as it is"),
@@ -41,12 +55,7 @@ pub(crate) fn run(args: &NewArgs) -> Result<u8, Failure> {
             format!("cannot write {shown}: {error}"),
             "give a name in a folder that can be written to",
         ),
-    })?;
-    let program = terminal::called();
-    terminal::say(&format!(
-        "written: {shown}\n\n    {program} check {shown}\n    {program} chaos {shown} --seeds 20"
-    ));
-    Ok(0)
+    })
 }
 
 /// The file of a scenario that is named like this, with or without its ending.

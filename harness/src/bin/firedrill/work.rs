@@ -62,6 +62,11 @@ impl Work {
                     let help = "run `chaos --last-failed` here: it is a few drills";
                     return Err(not_shared("--last-failed", help));
                 }
+                if args.app.is_some() {
+                    let help =
+                        "drill an application of your own here: the pods have none of its files";
+                    return Err(not_shared("--app", help));
+                }
                 if args.program.executor.is_some() {
                     let help = "the program is not there in the pods: run it here";
                     return Err(not_shared("--executor", help));
@@ -173,6 +178,7 @@ impl Work {
         match self {
             Self::Chaos(args) => {
                 let ChaosArgs {
+                    app: _,
                     scenarios: _,
                     all: _,
                     last_failed: _,

@@ -21,7 +21,7 @@ const fn harm(name: &'static str) -> Kind {
 }
 
 /// What any oracle finds that has no answer.
-const WITHHELD: &[Kind] = &[plain("unread"), plain("held-up")];
+const WITHHELD: &[Kind] = &[plain("unread"), plain("held-up"), plain("does-not-apply")];
 
 const BOOKS: &[Kind] = &[
     plain("empty"),
@@ -33,7 +33,7 @@ const BOOKS: &[Kind] = &[
 ];
 
 impl OracleName {
-    /// What it can find, but for the two that say that it has no answer.
+    /// What it can find, but for those that say that it has no answer.
     #[must_use]
     pub fn kinds(self) -> &'static [Kind] {
         match self {

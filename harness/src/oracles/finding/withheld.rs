@@ -1,4 +1,4 @@
-//! A question that has no answer in a drill, as what it rests on was not seen for certain.
+//! A question that has no answer in a drill, as what it rests on is not there, or was not seen for certain.
 
 use std::fmt;
 
@@ -25,6 +25,8 @@ pub enum Because {
         /// Why, in the words of whatever was asked.
         why: String,
     },
+    /// The application that was drilled has nothing that it could ask about.
+    NoLedger,
     /// The host held up whoever saw what it found.
     HeldUp {
         /// What it found.
@@ -36,13 +38,14 @@ impl Fact for WithheldFinding {
     fn kind(&self) -> (&'static str, Bearing) {
         match self.because {
             Because::Unread { .. } => ("unread", Bearing::Open),
+            Because::NoLedger => ("does-not-apply", Bearing::Good),
             Because::HeldUp { .. } => ("held-up", Bearing::Open),
         }
     }
 
     fn numbers(&self) -> Numbers {
         match &self.because {
-            Because::Unread { .. } => Numbers::default(),
+            Because::Unread { .. } | Because::NoLedger => Numbers::default(),
             Because::HeldUp { found } => found.numbers(),
         }
     }
@@ -54,6 +57,7 @@ impl fmt::Display for WithheldFinding {
             Because::Unread { what, why } => {
                 write!(f, "{} could not be read at the end: {why}", what.as_str())
             }
+            Because::NoLedger => f.write_str("does not apply: the application has no ledger"),
             Because::HeldUp { found } => {
                 write!(
                     f,

@@ -44,6 +44,7 @@ fn gentle(rng: &mut Rng, service: Service) -> Deployment {
                 Share::Pods(0)
             },
         }),
+        probe_period_s: None,
     }
 }
 
@@ -68,6 +69,7 @@ fn any(rng: &mut Rng, service: Service) -> Deployment {
         service: service.name().to_owned(),
         replicas,
         strategy,
+        probe_period_s: None,
     }
 }
 

@@ -70,6 +70,14 @@ fn change(spec: &mut Value, wanted: &Deployment) {
     if let Some(replicas) = wanted.replicas {
         spec["replicas"] = json!(replicas);
     }
+    if let Some(period_s) = wanted.probe_period_s {
+        let containers = spec["template"]["spec"]["containers"].as_array_mut();
+        for container in containers.into_iter().flatten() {
+            if container["readinessProbe"].is_object() {
+                container["readinessProbe"]["periodSeconds"] = json!(period_s);
+            }
+        }
+    }
     let share = |share: Share| match share {
         Share::Pods(pods) => json!(pods),
         Share::Percent(percent) => json!(format!("{percent}%")),
@@ -109,6 +117,38 @@ pub(crate) fn selector(service: Service) -> String {
 pub(crate) fn replicas(service: Service) -> i32 {
     let replicas = deployment(service)["spec"]["replicas"].as_i64();
     replicas.and_then(|it| it.try_into().ok()).unwrap_or(1)
+}
+
+/// How a Deployment is replaced and probed, as its manifest says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rolling {
+    /// How many pods it has.
+    pub(crate) replicas: u32,
+    /// `maxSurge` and `maxUnavailable`; `None`: all pods are stopped first.
+    pub(crate) shares: Option<(Share, Share)>,
+    /// Every how many seconds its first readiness probe asks; `None`: it has none.
+    pub(crate) probe_period_s: Option<u32>,
+}
+
+/// How the Deployment of the service of this name is replaced and probed; `None`: there is no such service.
+pub(crate) fn rolling(service: &str) -> Option<Rolling> {
+    let service = Service::by_name(service)?;
+    let spec = &deployment(service)["spec"];
+    let strategy = &spec["strategy"];
+    let share = |field: &str| match &strategy["rollingUpdate"][field] {
+        Value::Number(pods) => Some(Share::Pods(pods.as_u64()?.try_into().ok()?)),
+        Value::String(text) => Share::parse(text),
+        _ => Some(Share::DEFAULT),
+    };
+    let shares =
+        (strategy["type"] != "Recreate").then(|| share("maxSurge").zip(share("maxUnavailable")));
+    let probe = &containers(service)[0]["readinessProbe"];
+    let period_s = probe["periodSeconds"].as_u64().unwrap_or(10);
+    Some(Rolling {
+        replicas: u32::try_from(replicas(service)).ok()?,
+        shares: shares.flatten(),
+        probe_period_s: probe.is_object().then_some(u32::try_from(period_s).ok()?),
+    })
 }
 
 /// Name of the container of `service`: the first of its pod.
@@ -295,6 +335,7 @@ mod tests {
             service: "gateway".to_owned(),
             replicas: Some(5),
             strategy,
+            probe_period_s: None,
         };
         let spec = |deployment: Deployment| {
             let all = objects(&stable(), &[deployment]);

@@ -6,12 +6,12 @@ use dex::command::Event;
 use dex::order_log::replay_into;
 use dex::release::{Release, Service};
 use dex::rows;
-use serde_json::Value;
-use sim::cluster::{self, Kind};
+use sim::cluster::Kind;
 use sim_exchange::LatencyHistogram;
+use sim_exchange::World;
 use sim_exchange::database::{LedgerDb, order_content, trade_content};
-use sim_exchange::{World, WorldState};
 
+use super::cluster_state;
 use super::probe::live_pods;
 use super::record::{self, Deployed};
 use crate::evidence::{
@@ -22,7 +22,6 @@ use crate::scenario::Path;
 use crate::worlds::DrillPlan;
 use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::common::manifests::TRADING;
-use crate::worlds::common::pairs;
 
 /// What the clients saw in the whole seconds before `end_ms`.
 pub(super) fn seconds(world: &World, plan: &DrillPlan, end_ms: Ms) -> Vec<Second> {
@@ -196,7 +195,7 @@ fn slower_than(latency: &LatencyHistogram, target_ms: u64) -> u32 {
 pub(super) fn lasting_state(world: &World) -> BTreeMap<String, String> {
     world.with(|state| {
         let mut out = BTreeMap::new();
-        objects(state, &mut out);
+        cluster_state::lasting(&state.cluster, NAMESPACE, &mut out);
         let database = state.application.database();
         let ledger = database.ledger();
         out.insert(
@@ -222,48 +221,4 @@ pub(super) fn lasting_state(world: &World) -> BTreeMap<String, String> {
         );
         out
     })
-}
-
-fn objects(state: &WorldState, out: &mut BTreeMap<String, String>) {
-    let name = |object: &cluster::Value| {
-        object["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    for object in state.cluster.objects(Kind::Deployment, NAMESPACE) {
-        let name = name(object);
-        let spec = &object["spec"];
-        for (field, value) in [
-            ("template", &spec["template"]),
-            ("replicas", &spec["replicas"]),
-            ("paused", &spec["paused"]),
-            ("strategy", &spec["strategy"]),
-        ] {
-            out.insert(format!("deployment/{name}/{field}"), value.to_string());
-        }
-        pairs(
-            &Value::from(&object["metadata"]["annotations"]),
-            &format!("deployment/{name}/annotation"),
-            out,
-        );
-    }
-    for object in state.cluster.objects(Kind::ConfigMap, NAMESPACE) {
-        let data = Value::from(&object["data"]);
-        pairs(&data, &format!("configmap/{}", name(object)), out);
-    }
-    for (kind, word) in [
-        (Kind::Service, "service"),
-        (Kind::PodDisruptionBudget, "budget"),
-    ] {
-        for object in state.cluster.objects(kind, NAMESPACE) {
-            out.insert(
-                format!("{word}/{}/spec", name(object)),
-                object["spec"].to_string(),
-            );
-        }
-    }
-    for object in state.cluster.objects(Kind::Lease, NAMESPACE) {
-        out.insert(format!("lease/{}", name(object)), "present".to_owned());
-    }
 }

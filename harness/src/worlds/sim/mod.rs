@@ -8,6 +8,7 @@
 //! - `perform`: the drill from its beginning to the evidence.
 //! - `objects`: what is in the cluster before the drill.
 //! - `stage`: what happens in this world in the acts of a drill; `recorder`: what is written down meanwhile.
+//! - `described`: the same for an application that a file describes; `cluster_state`: what is read of any cluster.
 //! - `deployer`: deploys the bad release, as people do.
 //! - `ports`: what the executor acts through; `outside`: an executor that is a program of its own.
 //! - `faults`: what else goes wrong.
@@ -15,7 +16,9 @@
 //! - `settled`: whether the drill may end before its `duration`.
 //! - `harvest`: the evidence at the end; `record`: what of it rests on the world's own record.
 
+mod cluster_state;
 mod deployer;
+mod described;
 mod faults;
 mod harvest;
 mod objects;
@@ -29,5 +32,5 @@ mod settled;
 mod stage;
 
 pub use self::perform::perform;
-pub use self::ports::{clock, database, http};
+pub use self::ports::{clock, database, http, no_ledger};
 pub use self::stage::PortDecorator;

@@ -62,7 +62,11 @@ fn unpublished(scenario: &Scenario) -> Vec<String> {
     images.collect()
 }
 
-async fn post<K>(client: &kube::Client, object: serde_json::Value) -> Result<(), WorldError>
+/// Creates `object` in the namespace that `client` acts in.
+pub(super) async fn post<K>(
+    client: &kube::Client,
+    object: serde_json::Value,
+) -> Result<(), WorldError>
 where
     K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
@@ -78,7 +82,7 @@ where
     let wrong =
         |error: &dyn std::fmt::Display| WorldError::SetUp(format!("cannot create {what}: {error}"));
     let object: K = serde_json::from_value(object).map_err(|e| wrong(&e))?;
-    Api::<K>::namespaced(client.clone(), NAMESPACE)
+    Api::<K>::default_namespaced(client.clone())
         .create(&PostParams::default(), &object)
         .await
         .map(|_| ())

@@ -14,8 +14,8 @@ use super::faults::Injector;
 use super::outside::Reach;
 use super::recorder::{Recorder, Settling};
 use super::stage::{PortDecorator, SimStage};
-use super::{harvest, objects, ports, probe};
-use crate::evidence::{Evidence, ExecutorOutcome, Ms};
+use super::{described, harvest, objects, probe};
+use crate::evidence::{Evidence, Ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::common::acts::act;
@@ -34,6 +34,9 @@ const LATE: Micros = Micros::from_secs(30);
 /// # Errors
 /// [`WorldError::SetUp`] if the world's beginnings failed.
 pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, WorldError> {
+    if let Some(app) = &plan.scenario.application {
+        return described::perform(plan, app);
+    }
     let hurried = hurried(plan);
     let plan = hurried.as_ref().unwrap_or(plan);
     let recorder = Recorder::new(beginning(plan));
@@ -70,23 +73,9 @@ pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, 
     };
     let (fingerprint, executor_requests) = match performed {
         Ok(ended) => ended?,
-        Err(halt) => {
-            let mut notes = recorder.lock();
-            notes.evidence.executor.outcome =
-                ExecutorOutcome::Failed(format!("the world stopped: {halt}"));
-            (0, 0)
-        }
+        Err(halt) => recorder.world_stopped(halt),
     };
-    let mut notes = recorder.lock();
-    let mut timeline = std::mem::take(&mut notes.timeline);
-    timeline.sort_by_key(|entry| entry.at_ms);
-    Ok(Performed {
-        evidence: std::mem::replace(&mut notes.evidence, beginning(plan)),
-        timeline,
-        fingerprint,
-        executor_requests,
-        observed: std::mem::take(&mut notes.observed),
-    })
+    Ok(recorder.performed(beginning(plan), fingerprint, executor_requests))
 }
 
 /// How far the query of a hurried drill's trigger may look back: clients begin 30 s before its deployment.
@@ -131,9 +120,15 @@ fn config(scenario: &Scenario) -> WorldConfig {
     exchange.load.bursts = bursts(&scenario.load);
     exchange.ledger_base_bytes = u64::from(scenario.ledger.more_mb) * 1_000_000;
     exchange.ledger_base_rows = u64::from(scenario.ledger.more_rows);
-    let mut config = WorldConfig {
-        application: exchange,
-        ..WorldConfig::default()
+    config_of(exchange, scenario)
+}
+
+/// A world with `application` in it, as `scenario` has it scraped.
+pub(super) fn config_of<C>(application: C, scenario: &Scenario) -> sim::WorldConfig<C> {
+    let mut config = sim::WorldConfig {
+        application,
+        fabric: sim::fabric::FabricTimings::default(),
+        prometheus: sim::observe::Config::default(),
     };
     let interval = Micros::from(scenario.timing.scrape_interval);
     config.prometheus.interval = interval;
@@ -156,16 +151,8 @@ async fn drill(
     let stage = SimStage::new(&world, plan, decorate, &recorder, &injector, reach);
     let act = select(Box::pin(act(&stage)), world.sleep_until(end));
     let act = async {
-        if let Either::Right(_) = act.await {
-            let mut notes = recorder.lock();
-            if notes.evidence.executor.trigger.is_some() {
-                notes.evidence.executor.outcome = ExecutorOutcome::StillRunning;
-            } else if notes.evidence.deployed_ms.is_some() {
-                let said = &mut notes.evidence.executor;
-                said.saw_nothing("no trigger fired until the drill's end");
-            }
-        }
-        recorder.lock().acts_over = true;
+        let by_themselves = matches!(act.await, Either::Left(_));
+        recorder.acts_are_over(by_themselves);
         // Where the looks find out when it ends, the last of them is its end.
         if plan.until != Until::Settled {
             let ends = ending(&world, plan, &recorder, end).await;
@@ -188,18 +175,7 @@ async fn drill(
     }
     let told = told_by_clients(&notes.evidence);
     notes.timeline.extend(told);
-    let said = format!("{:?}", notes.evidence.executor);
-    Ok(world.with(|state| {
-        state.record("executor said", said.as_bytes());
-        let requests = state.fabric.requests(ports::ORIGIN);
-        (
-            state.fingerprint(),
-            // What it asks while it prepares and watches is no rollback.
-            notes
-                .requests_at_trigger
-                .map_or(0, |before| requests.saturating_sub(before)),
-        )
-    }))
+    Ok(notes.sealed(&world))
 }
 
 /// When the drill ends, awaited until that is known: at `end`, or as [`Until::Held`] says.

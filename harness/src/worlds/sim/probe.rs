@@ -1,17 +1,18 @@
 //! Looks at the world while the drill runs, directly and without disturbing it.
 
-use sim::cluster::{Kind, Value};
+use sim::cluster::Kind;
 use sim::time::Micros;
 use sim::workload::{ProcessId, Workload as _};
 use sim_exchange::{World, WorldState};
 
+use super::cluster_state::{self, LivePod};
 use super::faults::Injector;
 use super::recorder::Recorder;
 use super::settled;
 use crate::evidence::{Evidence, PodLog, PodSeen, Probe, ms};
 use crate::scenario::Anchor;
 use crate::worlds::common::build_version;
-use crate::worlds::common::manifests::{APP, NAMESPACE};
+use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::{DrillPlan, Until};
 
 /// While nothing happens.
@@ -179,43 +180,27 @@ fn process_of<'a>(uid: &'a str, app: &'a str) -> ProcessId<'a> {
 
 fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
     let now = state.now();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let pods: Vec<(String, String, String, bool)> = state
-        .cluster
-        .objects(Kind::Pod, NAMESPACE)
-        .filter(|pod| {
-            !matches!(
-                pod["status"]["phase"].as_str(),
-                Some("Succeeded" | "Failed")
-            )
-        })
-        .map(|pod| {
-            let ready = pod["status"]["conditions"].as_array().is_some_and(|all| {
-                all.iter()
-                    .any(|c| c["type"] == "Ready" && c["status"] == "True")
-            });
-            let metadata = &pod["metadata"];
-            (
-                text(&metadata["name"]),
-                text(&metadata["uid"]),
-                text(&metadata["labels"][APP]),
-                ready,
-            )
-        })
-        .collect();
+    let pods = cluster_state::live_pods(&state.cluster, NAMESPACE);
     pods.into_iter()
-        .map(|(name, uid, app, ready)| {
-            let version = state
-                .application
-                .get(now, process_of(&uid, &app), "/metrics")
-                .and_then(|r| build_version(&r.body));
-            let seen = PodSeen {
-                name,
-                app,
-                version,
-                ready,
-            };
-            (uid, seen)
-        })
+        .map(
+            |LivePod {
+                 name,
+                 uid,
+                 app,
+                 ready,
+             }| {
+                let version = state
+                    .application
+                    .get(now, process_of(&uid, &app), "/metrics")
+                    .and_then(|r| build_version(&r.body));
+                let seen = PodSeen {
+                    name,
+                    app,
+                    version,
+                    ready,
+                };
+                (uid, seen)
+            },
+        )
         .collect()
 }

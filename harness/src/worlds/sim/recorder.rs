@@ -4,15 +4,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use executor::planner::Observed;
 use jiff::Timestamp;
+use sim::Application;
 use sim::time::Micros;
 use sim_exchange::World;
 use sim_serve::Heard;
 
 use super::faults::Injector;
+use super::ports::ORIGIN;
 use super::record;
 use crate::drill::timeline::TimelineEntry;
-use crate::evidence::{Evidence, Ms};
+use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::Anchor;
+use crate::worlds::Performed;
 use crate::worlds::common::acts::Record;
 
 /// What actor and prober write down.
@@ -30,6 +33,23 @@ pub(super) struct Notes {
     pub(super) acts_over: bool,
     /// How it was found whether the drill is [settled](crate::worlds::Until::Settled).
     pub(super) settling: Settling,
+}
+
+impl Notes {
+    /// Mixes what the executor said into the world's fingerprint; the fingerprint, and how many requests the executor
+    /// made from the trigger on. What it asks while it prepares and watches is no rollback.
+    pub(super) fn sealed<A: Application>(&self, world: &sim::World<A>) -> (u64, u64) {
+        let said = format!("{:?}", self.evidence.executor);
+        world.with(|state| {
+            state.record("executor said", said.as_bytes());
+            let requests = state.fabric.requests(ORIGIN);
+            let since = |before| requests.saturating_sub(before);
+            (
+                state.fingerprint(),
+                self.requests_at_trigger.map_or(0, since),
+            )
+        })
+    }
 }
 
 /// Whether a drill can end before its `duration`, as far as that was looked at.
@@ -67,6 +87,48 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The acts of the drill have ended, by themselves or because its time is over.
+    pub(super) fn acts_are_over(&self, by_themselves: bool) {
+        let mut notes = self.lock();
+        notes.acts_over = true;
+        if by_themselves {
+            return;
+        }
+        let deployed = notes.evidence.deployed_ms.is_some();
+        let said = &mut notes.evidence.executor;
+        if said.trigger.is_some() {
+            said.outcome = ExecutorOutcome::StillRunning;
+        } else if deployed {
+            said.saw_nothing("no trigger fired until the drill's end");
+        }
+    }
+
+    /// The world stopped before the drill's end: fingerprint and requests of such a drill.
+    pub(super) fn world_stopped(&self, halt: sim::world::Halt) -> (u64, u64) {
+        let outcome = ExecutorOutcome::Failed(format!("the world stopped: {halt}"));
+        self.lock().evidence.executor.outcome = outcome;
+        (0, 0)
+    }
+
+    /// What the drill hands back; `blank` takes the place of its evidence.
+    pub(super) fn performed(
+        &self,
+        blank: Evidence,
+        fingerprint: u64,
+        executor_requests: u64,
+    ) -> Performed {
+        let mut notes = self.lock();
+        let mut timeline = std::mem::take(&mut notes.timeline);
+        timeline.sort_by_key(|entry| entry.at_ms);
+        Performed {
+            evidence: std::mem::replace(&mut notes.evidence, blank),
+            timeline,
+            fingerprint,
+            executor_requests,
+            observed: std::mem::take(&mut notes.observed),
+        }
+    }
+
     /// A program outside has made a request.
     pub(super) fn heard(&self, heard: &Heard) {
         let status = match heard.status {
@@ -97,10 +159,8 @@ impl Record for ActsRecord {
         self.world.now().as_millis()
     }
 
-    /// The executor reads the world's clock.
     fn ms_of(&self, at: Timestamp) -> Ms {
-        let since = at.as_microsecond() - sim::time::EPOCH_SECOND * 1_000_000;
-        u64::try_from(since).unwrap_or(0) / 1_000
+        ms_of(at)
     }
 
     fn evidence<T>(&self, change: impl FnOnce(&mut Evidence) -> T) -> T {
@@ -118,4 +178,10 @@ impl Record for ActsRecord {
     fn observed(&self, observed: &Arc<Observed>) {
         self.recorder.lock().observed.push(Arc::clone(observed));
     }
+}
+
+/// An instant of the executor's clock, in milliseconds of the drill: the executor reads the world's clock.
+pub(super) fn ms_of(at: Timestamp) -> Ms {
+    let since = at.as_microsecond() - sim::time::EPOCH_SECOND * 1_000_000;
+    u64::try_from(since).unwrap_or(0) / 1_000
 }

@@ -17,14 +17,14 @@
 //! Whatever does not pass then goes on to its `duration`, so that the findings of a failure are those of the whole
 //! drill.
 
-use sim::cluster::{self, Kind};
-use sim_exchange::{World, WorldState};
+use sim_exchange::World;
 
+use super::cluster_state::is_at_rest;
 use super::faults::Injector;
 use super::harvest;
 use super::perform::last_fault_ms;
-use super::recorder::{Recorder, Settling};
-use crate::evidence::{ExecutorOutcome, Ms, ms};
+use super::recorder::{Notes, Recorder, Settling};
+use crate::evidence::{Evidence, ExecutorOutcome, Ms, Second, ms};
 use crate::oracles::{self, recovery};
 use crate::verdict::{Verdict, judge};
 use crate::worlds::DrillPlan;
@@ -38,15 +38,21 @@ pub(super) fn is_settled(
     injector: &Injector,
 ) -> bool {
     let now_ms = world.now().as_millis();
-    if !is_idle(recorder, injector) || !has_held(world, plan, recorder, now_ms) {
+    let seconds = || harvest::seconds(world, plan, now_ms);
+    if !is_idle(recorder, injector) || !has_held(plan, recorder, now_ms, seconds) {
         return false;
     }
-    if !world.with(|state| is_at_rest(state)) {
+    if !world.with(|state| is_at_rest(&state.cluster, NAMESPACE)) {
         return false;
     }
     let mut notes = recorder.lock();
     let mut evidence = notes.evidence.clone();
     harvest::take(world, plan, &mut evidence, notes.deployed.as_ref(), now_ms);
+    settle(&mut notes, evidence)
+}
+
+/// Settles the drill if it passes with the whole `evidence`; whether it does.
+pub(super) fn settle(notes: &mut Notes, evidence: Evidence) -> bool {
     let passes = judge(&oracles::ask_all(&evidence)).overall == Verdict::Pass;
     notes.settling = if passes {
         notes.evidence = evidence;
@@ -59,6 +65,11 @@ pub(super) fn is_settled(
 
 /// Whether nobody is at work on the exchange any more, and nobody will be.
 fn is_idle(recorder: &Recorder, injector: &Injector) -> bool {
+    claims_and_rests(recorder) && !injector.others_at_work()
+}
+
+/// Whether the acts are over with a claim of recovery, and every fault is over.
+pub(super) fn claims_and_rests(recorder: &Recorder) -> bool {
     let notes = recorder.lock();
     let evidence = &notes.evidence;
     notes.acts_over
@@ -66,11 +77,16 @@ fn is_idle(recorder: &Recorder, injector: &Injector) -> bool {
         && evidence.executor.trigger.is_some()
         && evidence.executor.outcome == ExecutorOutcome::Recovered
         && evidence.faults.iter().all(|fault| fault.ended_ms.is_some())
-        && !injector.others_at_work()
 }
 
-/// Whether what recovered has held for long enough, without a failure since.
-fn has_held(world: &World, plan: &DrillPlan, recorder: &Recorder, now_ms: Ms) -> bool {
+/// Whether what recovered has held for long enough, without a failure since. `seconds` is what the clients saw; it is
+/// asked for where enough time has passed.
+pub(super) fn has_held(
+    plan: &DrillPlan,
+    recorder: &Recorder,
+    now_ms: Ms,
+    seconds: impl FnOnce() -> Vec<Second>,
+) -> bool {
     let dated_after_ms = recovery::WINDOW_S as Ms * 1_000;
     let held_ms = ms(plan.scenario.timing.hold) + dated_after_ms;
     let mut evidence = {
@@ -82,7 +98,7 @@ fn has_held(world: &World, plan: &DrillPlan, recorder: &Recorder, now_ms: Ms) ->
         }
         notes.evidence.clone()
     };
-    evidence.seconds = harvest::seconds(world, plan, now_ms);
+    evidence.seconds = seconds();
     let Some(tail) = recovery::tail(&evidence) else {
         return false;
     };
@@ -92,40 +108,4 @@ fn has_held(world: &World, plan: &DrillPlan, recorder: &Recorder, now_ms: Ms) ->
         && total.errors == 0
         && total.maintenance == 0
         && total.slow * 200 <= total.counted()
-}
-
-/// Whether every Deployment of the exchange has what it wants, and there is no other pod.
-fn is_at_rest(state: &WorldState) -> bool {
-    let mut wanted = 0;
-    for deployment in state.cluster.objects(Kind::Deployment, NAMESPACE) {
-        let (spec, status) = (&deployment["spec"], &deployment["status"]);
-        let count = |value: &cluster::Value| value.as_u64().unwrap_or(0);
-        let replicas = count(&spec["replicas"]);
-        let observed = count(&status["observedGeneration"]);
-        let every = [
-            "replicas",
-            "updatedReplicas",
-            "readyReplicas",
-            "availableReplicas",
-        ];
-        if observed != count(&deployment["metadata"]["generation"])
-            || every.iter().any(|key| count(&status[*key]) != replicas)
-        {
-            return false;
-        }
-        wanted += replicas;
-    }
-    let mut pods = 0;
-    for pod in state.cluster.objects(Kind::Pod, NAMESPACE) {
-        let conditions = pod["status"]["conditions"].as_array();
-        let is_ready = conditions.is_some_and(|all| {
-            let mut all = all.iter();
-            all.any(|it| it["type"] == "Ready" && it["status"] == "True")
-        });
-        if !is_ready || pod["metadata"]["deletionTimestamp"].as_str().is_some() {
-            return false;
-        }
-        pods += 1;
-    }
-    wanted > 0 && pods == wanted
 }

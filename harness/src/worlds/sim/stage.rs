@@ -9,6 +9,7 @@ use executor::ports::Ports;
 use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, select};
+use sim::Application;
 use sim::fabric::EffectSide;
 use sim::time::Micros;
 use sim_exchange::World;
@@ -17,7 +18,7 @@ use super::faults::Injector;
 use super::outside::{OutsideHost, Reach};
 use super::recorder::{ActsRecord, Recorder};
 use super::{deployer, harvest, ports, probe, record};
-use crate::scenario::CrashSide;
+use crate::scenario::{CrashSide, Scenario};
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::{Stage, witness};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
@@ -26,7 +27,7 @@ use crate::worlds::common::host::{Death, Failed, Host, identity};
 pub type PortDecorator = dyn Fn(&World, Ports) -> Ports + Sync;
 
 /// The request of the rollback at which the executor dies, and how long after it another host resumes.
-type Crash = (oneshot::Receiver<()>, Duration);
+pub(super) type Crash = (oneshot::Receiver<()>, Duration);
 
 /// Where the acts of a drill happen.
 pub(super) struct SimStage<'a> {
@@ -78,6 +79,21 @@ impl<'a> SimStage<'a> {
         let ports = (self.decorate)(self.world(), ports);
         Executor::new(ports, Arc::clone(&self.plan.runbook.runbook), options)
     }
+}
+
+/// Arms the executor's death at the request that `scenario` names, after those that it has made already.
+pub(super) fn armed<A: Application>(
+    world: &sim::World<A>,
+    scenario: &Scenario,
+    requests: u64,
+) -> Option<Crash> {
+    let crash = scenario.crash?;
+    let side = match crash.side {
+        CrashSide::Before => EffectSide::Before,
+        CrashSide::After => EffectSide::After,
+    };
+    let at = world.crash_at(ports::ORIGIN, requests + crash.request, side);
+    Some((at, crash.resume_after))
 }
 
 impl Stage for SimStage<'_> {
@@ -155,14 +171,7 @@ impl Stage for SimStage<'_> {
                 .injector
                 .add_host(Arc::new(other), event.clone());
         }
-        let crash = self.plan.scenario.crash.map(|crash| {
-            let side = match crash.side {
-                CrashSide::Before => EffectSide::Before,
-                CrashSide::After => EffectSide::After,
-            };
-            let at = world.crash_at(ports::ORIGIN, requests + crash.request, side);
-            (at, crash.resume_after)
-        });
+        let crash = armed(world, &self.plan.scenario, requests);
         *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = crash;
         Ok(())
     }

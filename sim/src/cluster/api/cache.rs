@@ -61,7 +61,8 @@ impl Recurring {
 /// Every kind's cache, and the reads that wait for one.
 #[derive(Debug)]
 pub(crate) struct WatchCaches {
-    caches: [Cache; Kind::ALL.len()],
+    /// The last one is that of all kinds that were added.
+    caches: [Cache; Kind::ALL.len() + 1],
     background: Vec<Recurring>,
     /// How long a notice takes.
     rng: Rng,
@@ -82,7 +83,7 @@ impl WatchCaches {
             })
             .collect();
         Self {
-            caches: [Cache::default(); Kind::ALL.len()],
+            caches: [Cache::default(); Kind::ALL.len() + 1],
             background,
             rng: Rng::derive(seed, "cluster/notices"),
             waiting: Vec::new(),
@@ -131,11 +132,11 @@ fn knows(caches: &[Cache], needed: &Needed) -> bool {
 
 /// Which version a read must see: its kind and, unless it is whatever is current, a number. `None`:
 /// it waits for no cache.
-fn version_to_see(request: &ApiRequest) -> Option<(Kind, Option<u64>)> {
+fn version_to_see(request: &ApiRequest, added: &[Kind]) -> Option<(Kind, Option<u64>)> {
     if request.method != Method::GET {
         return None;
     }
-    let Route::Resource(resource) = parse(request.uri.path())? else {
+    let Route::Resource(resource) = parse(request.uri.path(), added)? else {
         return None;
     };
     // One object comes from the store; Events have no cache (`DefaultWatchCacheSizes`).
@@ -169,7 +170,7 @@ impl Cluster {
     /// Whether a request must wait for its kind's cache before it can be handled:
     /// its ticket comes with [`Self::take_fresh`].
     pub fn await_cache(&mut self, now: Micros, request: &ApiRequest) -> Option<Ticket> {
-        let (kind, number) = version_to_see(request)?;
+        let (kind, number) = version_to_see(request, &self.custom)?;
         let current = self.store.rv();
         let needed = match number {
             // It is refused.

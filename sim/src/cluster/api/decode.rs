@@ -1,12 +1,17 @@
 //! Bodies into canonical objects: a round trip through the typed struct drops nulls and refuses wrong types, as the API
 //! server's decoder does, and what is left is written as Go's encoder writes it, so that a value has one form.
 
-use k8s_openapi::api::{apps, coordination, core, discovery, policy};
+use k8s_openapi::api::{
+    apps, autoscaling, batch, coordination, core, discovery, networking, policy, rbac, storage,
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error};
 use serde_json::Value as Raw;
 
 use super::quantity;
+use crate::cluster::custom::CustomKind;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 
@@ -23,6 +28,15 @@ pub(crate) struct Decoded {
 
 /// The canonical form of an object of this kind.
 pub(crate) fn canonical(kind: Kind, mut object: Raw) -> Result<Decoded, serde_json::Error> {
+    match kind {
+        Kind::Custom(of) => return custom(of, &object),
+        // A schema's own words look like what is changed below.
+        Kind::CustomResourceDefinition => {
+            let typed = round_trip::<apiextensions::v1::CustomResourceDefinition>(&object)?;
+            return Ok(decoded(&object, typed));
+        }
+        _ => {}
+    }
     quantities(&mut object)?;
     let typed = match kind {
         Kind::Namespace => round_trip::<core::v1::Namespace>(&object),
@@ -37,15 +51,57 @@ pub(crate) fn canonical(kind: Kind, mut object: Raw) -> Result<Decoded, serde_js
         Kind::EndpointSlice => round_trip::<discovery::v1::EndpointSlice>(&object),
         Kind::Lease => round_trip::<coordination::v1::Lease>(&object),
         Kind::PodDisruptionBudget => round_trip::<policy::v1::PodDisruptionBudget>(&object),
+        Kind::ServiceAccount => round_trip::<core::v1::ServiceAccount>(&object),
+        Kind::PersistentVolumeClaim => round_trip::<core::v1::PersistentVolumeClaim>(&object),
+        Kind::PersistentVolume => round_trip::<core::v1::PersistentVolume>(&object),
+        Kind::StatefulSet => round_trip::<apps::v1::StatefulSet>(&object),
+        Kind::DaemonSet => round_trip::<apps::v1::DaemonSet>(&object),
+        Kind::ControllerRevision => round_trip::<apps::v1::ControllerRevision>(&object),
+        Kind::Job => round_trip::<batch::v1::Job>(&object),
+        Kind::CronJob => round_trip::<batch::v1::CronJob>(&object),
+        Kind::HorizontalPodAutoscaler => {
+            round_trip::<autoscaling::v2::HorizontalPodAutoscaler>(&object)
+        }
+        Kind::Ingress => round_trip::<networking::v1::Ingress>(&object),
+        Kind::IngressClass => round_trip::<networking::v1::IngressClass>(&object),
+        Kind::NetworkPolicy => round_trip::<networking::v1::NetworkPolicy>(&object),
+        Kind::Role => round_trip::<rbac::v1::Role>(&object),
+        Kind::RoleBinding => round_trip::<rbac::v1::RoleBinding>(&object),
+        Kind::ClusterRole => round_trip::<rbac::v1::ClusterRole>(&object),
+        Kind::ClusterRoleBinding => round_trip::<rbac::v1::ClusterRoleBinding>(&object),
+        Kind::StorageClass => round_trip::<storage::v1::StorageClass>(&object),
+        Kind::CustomResourceDefinition | Kind::Custom(_) => Ok(object.clone()),
     }?;
+    let mut typed = typed;
     let mut unknown = Vec::new();
     missing(&object, &typed, "", &mut unknown);
-    let mut object = typed;
-    prune(kind, "", &mut object);
+    prune(kind, "", &mut typed);
     Ok(Decoded {
-        object: object.into(),
+        object: typed.into(),
         unknown,
     })
+}
+
+/// An object of a kind that was added: its metadata are typed, the rest is what its schema knows.
+fn custom(of: &CustomKind, object: &Raw) -> Result<Decoded, serde_json::Error> {
+    let mut kept = crate::cluster::custom::pruned(of.schema(), object);
+    if !object["metadata"].is_null() {
+        kept["metadata"] = round_trip::<ObjectMeta>(&object["metadata"])?;
+    }
+    if !kept.is_object() {
+        return Err(serde_json::Error::custom("it is no object"));
+    }
+    Ok(decoded(object, kept))
+}
+
+/// What became of an object, without what it has more.
+fn decoded(given: &Raw, kept: Raw) -> Decoded {
+    let mut unknown = Vec::new();
+    missing(given, &kept, "", &mut unknown);
+    Decoded {
+        object: kept.into(),
+        unknown,
+    }
 }
 
 /// The paths of what is in `given`, and not in `kept`.

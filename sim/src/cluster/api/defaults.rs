@@ -1,16 +1,17 @@
 //! Defaults that the API server writes into objects (`pkg/apis/*/v1/defaults.go`).
 
+use super::kind_defaults;
 use crate::cluster::json::{Map, Value, json};
 use crate::cluster::kinds::Kind;
 use crate::cluster::value::{at, set, text};
 
-fn member<'a>(v: &'a mut Value, path: &[&str]) -> Option<&'a mut Map> {
+pub(super) fn member<'a>(v: &'a mut Value, path: &[&str]) -> Option<&'a mut Map> {
     path.iter()
         .try_fold(v, |v, step| v.get_mut(step))?
         .as_object_mut()
 }
 
-fn default_to(m: &mut Map, key: &str, value: impl Into<Value>) {
+pub(super) fn default_to(m: &mut Map, key: &str, value: impl Into<Value>) {
     if m.get(key).is_none_or(Value::is_null) {
         m.insert(key, value.into());
     }
@@ -29,12 +30,7 @@ pub(crate) fn apply(kind: Kind, object: &mut Value) {
                 default_to(spec, "spec", json!({"finalizers": ["kubernetes"]}));
             }
         }
-        Kind::Secret => {
-            if let Some(m) = object.as_object_mut() {
-                default_to(m, "type", "Opaque");
-            }
-        }
-        _ => {}
+        _ => kind_defaults::apply(kind, object),
     }
 }
 
@@ -96,7 +92,7 @@ fn pod(object: &mut Value) {
     }
 }
 
-fn pod_spec(spec: &mut Map) {
+pub(super) fn pod_spec(spec: &mut Map) {
     default_to(spec, "restartPolicy", "Always");
     default_to(spec, "terminationGracePeriodSeconds", 30);
     default_to(spec, "dnsPolicy", "ClusterFirst");
@@ -154,7 +150,7 @@ fn container(c: &mut Map) {
 }
 
 /// The ports of a container, or of a Service's `spec`.
-fn ports(of: &mut Map) -> impl Iterator<Item = &mut Map> {
+pub(super) fn ports(of: &mut Map) -> impl Iterator<Item = &mut Map> {
     let ports = of.get_mut("ports").and_then(Value::as_array_mut);
     let ports = ports.into_iter().flatten();
     ports.filter_map(Value::as_object_mut)

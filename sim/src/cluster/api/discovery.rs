@@ -73,22 +73,20 @@ impl Kind {
 }
 
 /// Kinds of an `apiVersion`, by plural.
-fn of_version(api_version: &str) -> Vec<Kind> {
-    let all = Kind::ALL.into_iter();
+fn of_version(all: &[Kind], api_version: &str) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = all
+        .iter()
+        .copied()
         .filter(|kind| kind.api_version() == api_version)
         .collect();
     kinds.sort_by_key(|kind| kind.plural());
     kinds
 }
 
-/// The groups apart from the core one, each with its versions, in the order of [`Kind::ALL`].
-fn groups() -> Vec<(&'static str, Vec<&'static str>)> {
+/// The groups apart from the core one, each with its versions, in the order of the kinds.
+fn groups(all: &[Kind]) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut groups: Vec<(&'static str, Vec<&'static str>)> = Vec::new();
-    for kind in Kind::ALL
-        .into_iter()
-        .filter(|kind| !kind.group().is_empty())
-    {
+    for kind in all.iter().filter(|kind| !kind.group().is_empty()) {
         let (group, version) = (kind.group(), kind.version());
         match groups.iter_mut().find(|(name, _)| *name == group) {
             Some((_, versions)) if versions.contains(&version) => {}
@@ -107,11 +105,15 @@ fn api_version(group: &str, version: &str) -> String {
     }
 }
 
-/// Answers a request for `of`.
+/// Answers a request for `of`, if these kinds are served.
 ///
 /// # Errors
 /// 404 for a group or a version that is not served.
-pub(super) fn answer(of: &Discovery, accept: Option<&str>) -> Result<ApiResponse, ApiError> {
+pub(super) fn answer(
+    of: &Discovery,
+    accept: Option<&str>,
+    kinds: &[Kind],
+) -> Result<ApiResponse, ApiError> {
     let aggregated = accept.is_some_and(|accept| {
         let mut ranges = accept.split(',');
         ranges.any(|range| {
@@ -120,19 +122,23 @@ pub(super) fn answer(of: &Discovery, accept: Option<&str>) -> Result<ApiResponse
         })
     });
     let body = match of {
-        Discovery::Core if aggregated => return Ok(aggregated_list(&[("", vec!["v1"])])),
-        Discovery::Groups if aggregated => return Ok(aggregated_list(&groups())),
+        Discovery::Core if aggregated => {
+            return Ok(aggregated_list(kinds, &[("", vec!["v1"])]));
+        }
+        Discovery::Groups if aggregated => {
+            return Ok(aggregated_list(kinds, &groups(kinds)));
+        }
         Discovery::Core => json!({
             "kind": "APIVersions",
             "versions": ["v1"],
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}],
         }),
         Discovery::Groups => {
-            let groups: Vec<Value> = groups().iter().map(|(n, v)| group(n, v)).collect();
+            let groups: Vec<Value> = groups(kinds).iter().map(|(n, v)| group(n, v)).collect();
             json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
         }
         Discovery::Group(name) => {
-            let groups = groups();
+            let groups = groups(kinds);
             let found = groups.iter().find(|(group, _)| group == name);
             let (name, versions) = found.ok_or_else(ApiError::no_resource)?;
             let mut group = group(name, versions);
@@ -141,7 +147,7 @@ pub(super) fn answer(of: &Discovery, accept: Option<&str>) -> Result<ApiResponse
             group
         }
         Discovery::Resources(api_version) => {
-            let kinds = of_version(api_version);
+            let kinds = of_version(kinds, api_version);
             if kinds.is_empty() {
                 return Err(ApiError::no_resource());
             }
@@ -155,14 +161,14 @@ pub(super) fn answer(of: &Discovery, accept: Option<&str>) -> Result<ApiResponse
     Ok(super::status::json_response(200, json_bytes(&body)))
 }
 
-fn aggregated_list(groups: &[(&str, Vec<&str>)]) -> ApiResponse {
+fn aggregated_list(kinds: &[Kind], groups: &[(&str, Vec<&str>)]) -> ApiResponse {
     let items: Vec<Value> = groups
         .iter()
         .map(|(group, versions)| {
             let versions: Vec<Value> = versions
                 .iter()
                 .map(|version| {
-                    let kinds = of_version(&api_version(group, version));
+                    let kinds = of_version(kinds, &api_version(group, version));
                     let resources: Vec<Value> = kinds.into_iter().map(aggregated).collect();
                     json!({"version": version, "freshness": "Current", "resources": resources})
                 })
@@ -199,8 +205,8 @@ fn aggregated(kind: Kind) -> Value {
     if !kind.short_names().is_empty() {
         resource["shortNames"] = kind.short_names().into();
     }
-    if kind.in_all() {
-        resource["categories"] = json!(["all"]);
+    if !kind.categories().is_empty() {
+        resource["categories"] = kind.categories().into();
     }
     let subresources: Vec<Value> = kind
         .subresources()
@@ -243,8 +249,8 @@ fn resources(kind: Kind) -> Vec<Value> {
     if !kind.short_names().is_empty() {
         resource["shortNames"] = kind.short_names().into();
     }
-    if kind.in_all() {
-        resource["categories"] = json!(["all"]);
+    if !kind.categories().is_empty() {
+        resource["categories"] = kind.categories().into();
     }
     let subresources = kind.subresources().into_iter().map(|sub| {
         let mut resource = json!({
@@ -281,7 +287,7 @@ mod tests {
     fn body(of: &Discovery, accept: Option<&str>) -> serde_json::Value {
         let ApiResponse::Unary {
             status: 200, body, ..
-        } = answer(of, accept).expect("served")
+        } = answer(of, accept, &Kind::ALL).expect("served")
         else {
             panic!("a list")
         };
@@ -368,7 +374,12 @@ mod tests {
             Discovery::Group("example.org".to_owned()),
             Discovery::Resources("apps/v2".to_owned()),
         ] {
-            assert_eq!(answer(&missing, None).expect_err("missing").code, 404);
+            assert_eq!(
+                answer(&missing, None, &Kind::ALL)
+                    .expect_err("missing")
+                    .code,
+                404
+            );
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The API server: paths, verbs, patches, lists, watches and pod subresources.
 
+pub(crate) mod base64;
 pub(crate) mod cache;
 pub(crate) mod decode;
 pub(crate) mod defaults;
 mod discovery;
 pub(crate) mod field_errors;
+pub(crate) mod kind_defaults;
+mod kind_rules;
 pub(crate) mod label_text;
-mod list;
+pub(crate) mod list;
 mod negotiation;
 mod openapi;
 pub(crate) mod patch;
@@ -21,3 +24,6 @@ mod table;
 pub(crate) mod validate;
 pub(crate) mod verbs;
 pub(crate) mod watch;
+
+pub(super) use kind_defaults::STORAGE_CLASS;
+pub(super) use table::DEFAULT_CLASS;

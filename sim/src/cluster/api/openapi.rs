@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 
 use super::status::{ApiError, json_response};
+use crate::cluster::custom::CustomKind;
 use crate::cluster::kinds::Kind;
 use crate::cluster::wire::ApiResponse;
 
@@ -30,31 +31,31 @@ fn document_of(api_version: &str) -> String {
     }
 }
 
-fn api_versions() -> BTreeSet<&'static str> {
-    Kind::ALL.into_iter().map(Kind::api_version).collect()
+fn api_versions(kinds: &[Kind]) -> BTreeSet<&'static str> {
+    kinds.iter().map(|kind| kind.api_version()).collect()
 }
 
 /// Answers a request for the index, or for the document of this name.
 ///
 /// # Errors
 /// 404 for a group version that is not served.
-pub(super) fn answer(document: Option<&str>) -> Result<ApiResponse, ApiError> {
+pub(super) fn answer(document: Option<&str>, kinds: &[Kind]) -> Result<ApiResponse, ApiError> {
     let Some(document) = document else {
-        let paths: Map<String, Value> = api_versions()
+        let paths: Map<String, Value> = api_versions(kinds)
             .into_iter()
             .map(|version| {
                 let name = document_of(version);
-                let url = format!("/openapi/v3/{name}?hash={:X}", hash());
+                let url = format!("/openapi/v3/{name}?hash={:X}", hash(version, kinds));
                 (name, json!({"serverRelativeURL": url}))
             })
             .collect();
         return Ok(respond(&json!({"paths": paths})));
     };
-    let mut versions = api_versions().into_iter();
+    let mut versions = api_versions(kinds).into_iter();
     let version = versions
         .find(|version| document_of(version) == document)
         .ok_or_else(ApiError::no_resource)?;
-    Ok(respond(&whole(version)))
+    Ok(respond(&whole(version, kinds)))
 }
 
 fn respond(body: &Value) -> ApiResponse {
@@ -63,16 +64,29 @@ fn respond(body: &Value) -> ApiResponse {
 }
 
 /// Clients keep a document under its hash.
-fn hash() -> u64 {
+fn hash(api_version: &str, kinds: &[Kind]) -> u64 {
     let mut fingerprint = crate::fingerprint::Fingerprint::default();
-    fingerprint.record(crate::time::Micros::ZERO, "openapi", SCHEMAS.as_bytes());
+    let mut record = |text: &str| {
+        fingerprint.record(crate::time::Micros::ZERO, "openapi", text.as_bytes());
+    };
+    record(SCHEMAS);
+    for kind in kinds
+        .iter()
+        .filter(|kind| kind.api_version() == api_version)
+    {
+        if let Kind::Custom(of) = kind {
+            record(of.name());
+            record(&of.schema().to_string());
+        }
+    }
     fingerprint.value()
 }
 
 /// The document of an `apiVersion`.
-fn whole(api_version: &str) -> Value {
-    let kinds: Vec<Kind> = Kind::ALL
-        .into_iter()
+fn whole(api_version: &str, served: &[Kind]) -> Value {
+    let kinds: Vec<Kind> = served
+        .iter()
+        .copied()
         .filter(|kind| kind.api_version() == api_version)
         .collect();
     let mut paths = Map::new();
@@ -175,11 +189,18 @@ fn collection_path(kind: Kind) -> Value {
     })
 }
 
+/// The schema of any object's metadata.
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 /// The schema of any patch.
 const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 
-/// The name of a kind's schema.
-fn schema_of(kind: Kind) -> &'static str {
+/// The name of a kind's schema. That of a kind that was added has its group's parts in reverse order.
+fn schema_of(kind: Kind) -> String {
+    if let Kind::Custom(of) = kind {
+        let mut parts: Vec<&str> = of.group().split('.').rev().collect();
+        parts.extend([of.version(), of.name()]);
+        return parts.join(".");
+    }
     let gvk = group_version_kind(kind);
     let mut all = schemas().iter();
     let found = all.find(|(_, schema)| {
@@ -188,17 +209,39 @@ fn schema_of(kind: Kind) -> &'static str {
             .and_then(Value::as_array)
             .is_some_and(|kinds| kinds.contains(&gvk))
     });
-    found.map_or("", |(name, _)| name.as_str())
+    found.map_or_else(String::new, |(name, _)| name.clone())
+}
+
+/// The schema of a kind that was added, as its definition has it.
+fn custom_schema(kind: Kind, of: &CustomKind) -> Value {
+    let mut schema = match of.schema() {
+        Value::Object(_) => of.schema().clone(),
+        _ => json!({"type": "object"}),
+    };
+    let metadata = json!({"$ref": format!("#/components/schemas/{OBJECT_META}")});
+    for (name, own) in [
+        ("apiVersion", json!({"type": "string"})),
+        ("kind", json!({"type": "string"})),
+        ("metadata", json!({"allOf": [metadata]})),
+    ] {
+        schema["properties"][name] = own;
+    }
+    schema["x-kubernetes-group-version-kind"] = json!([group_version_kind(kind)]);
+    schema
 }
 
 /// The schemas of these kinds, and whatever they refer to.
 fn reachable(kinds: &[Kind]) -> Map<String, Value> {
-    let mut wanted: Vec<String> = kinds
-        .iter()
-        .map(|&kind| schema_of(kind).to_owned())
-        .collect();
+    let mut wanted: Vec<String> = kinds.iter().map(|&kind| schema_of(kind)).collect();
     wanted.push(PATCH.to_owned());
     let mut taken = Map::new();
+    for &kind in kinds {
+        if let Kind::Custom(of) = kind {
+            let schema = custom_schema(kind, of);
+            references(&schema, &mut wanted);
+            taken.insert(schema_of(kind), schema);
+        }
+    }
     while let Some(name) = wanted.pop() {
         let Some(schema) = schemas().get(&name) else {
             continue;
@@ -235,7 +278,7 @@ mod tests {
     fn body(document: Option<&str>) -> Value {
         let ApiResponse::Unary {
             status: 200, body, ..
-        } = answer(document).expect("served")
+        } = answer(document, &Kind::ALL).expect("served")
         else {
             panic!("a document")
         };
@@ -270,7 +313,12 @@ mod tests {
                 .into_iter()
                 .all(|kind| !schema_of(kind).is_empty())
         );
-        assert_eq!(answer(Some("apis/apps/v2")).expect_err("none").code, 404);
+        assert_eq!(
+            answer(Some("apis/apps/v2"), &Kind::ALL)
+                .expect_err("none")
+                .code,
+            404
+        );
     }
 
     #[test]

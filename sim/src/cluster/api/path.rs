@@ -41,8 +41,9 @@ pub(crate) struct Resource {
     pub(crate) rest: String,
 }
 
-/// Takes a path apart; `None` for paths that nothing serves.
-pub(crate) fn parse(path: &str) -> Option<Route> {
+/// Takes a path apart; `None` for paths that nothing serves. Besides the built-in kinds there are those that were
+/// `added`.
+pub(crate) fn parse(path: &str, added: &[Kind]) -> Option<Route> {
     let path = path.strip_prefix('/')?;
     match path.trim_end_matches('/') {
         "livez" | "readyz" | "healthz" => return Some(Route::Health),
@@ -75,7 +76,13 @@ pub(crate) fn parse(path: &str) -> Option<Route> {
         }
         other => (None, other.to_vec()),
     };
-    let kind = Kind::of_path(group, parts.first()?).filter(|k| k.api_version() == version)?;
+    let plural = *parts.first()?;
+    let kind = Kind::of_path(group, plural)
+        .filter(|k| k.api_version() == version)
+        .or_else(|| {
+            let mut added = added.iter().copied();
+            added.find(|k| k.api_version() == version && k.plural() == plural)
+        })?;
     let name = parts.get(1).filter(|n| !n.is_empty()).map(|n| decode(n));
     if name.is_some() && kind.namespaced() != namespace.is_some() {
         return None;
@@ -181,7 +188,7 @@ mod tests {
     type Parts = (Kind, Option<String>, Option<String>, Option<String>, String);
 
     fn resource(path: &str) -> Option<Parts> {
-        match parse(path)? {
+        match parse(path, &[])? {
             Route::Resource(r) => Some((r.kind, r.namespace, r.name, r.subresource, r.rest)),
             _ => None,
         }
@@ -216,7 +223,7 @@ mod tests {
             "/nonsense",
             "/apis/apps/v1/namespaces/n/deployments/d/scale/x",
         ] {
-            assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(parse(bad, &[]), None, "{bad}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! a server finds them (`pkg/apis/apps/validation`, `pkg/apis/core/validation`, `apimachinery/pkg/api/validation`).
 
 use super::field_errors::{Errors, regex_error};
+use super::kind_rules;
 use super::pod_spec::pod_spec;
 use super::selectors::LabelSelector;
 use super::status::ApiError;
@@ -80,6 +81,7 @@ pub(crate) fn update(kind: Kind, old: &Value, new: &Value) -> Result<(), ApiErro
         }
         _ => {}
     }
+    kind_rules::update(kind, old, new, &mut errors);
     errors.into_result(kind, name(new))
 }
 
@@ -120,12 +122,12 @@ fn content(kind: Kind, object: &Value, errors: &mut Errors) {
         }
         Kind::Lease => lease(object, errors),
         Kind::ConfigMap => size(object, errors),
-        _ => {}
+        _ => kind_rules::content(kind, object, errors),
     }
 }
 
 /// `ValidateLabels`.
-fn labels(object: &Value, field: &str, errors: &mut Errors) {
+pub(super) fn labels(object: &Value, field: &str, errors: &mut Errors) {
     let too_long = format!("must be no more than {LABEL_MAX} characters");
     let regex = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
     let must = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
@@ -158,7 +160,7 @@ fn labels(object: &Value, field: &str, errors: &mut Errors) {
     }
 }
 
-fn not_negative(object: &Value, path: &[&str], errors: &mut Errors) {
+pub(super) fn not_negative(object: &Value, path: &[&str], errors: &mut Errors) {
     if let Some(n) = int(object, path).filter(|n| *n < 0) {
         errors.invalid(&path.join("."), &n.into(), NEGATIVE);
     }

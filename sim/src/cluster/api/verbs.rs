@@ -167,7 +167,7 @@ impl Cluster {
                 format!("Request entity too large: limit is {MAX_BODY}"),
             ));
         }
-        let route = parse(request.uri.path()).ok_or_else(ApiError::no_resource)?;
+        let route = parse(request.uri.path(), &self.custom).ok_or_else(ApiError::no_resource)?;
         let resource = match route {
             Route::Health => {
                 return Ok(ApiResponse::Unary {
@@ -178,10 +178,17 @@ impl Cluster {
                 });
             }
             Route::Version => return Ok(json_response(200, json_bytes(&version()))),
-            Route::Discovery(of) => return discovery::answer(&of, request.accept.as_deref()),
-            Route::OpenApi(document) => return openapi::answer(document.as_deref()),
+            Route::Discovery(of) => {
+                let kinds: Vec<Kind> = self.kinds().collect();
+                return discovery::answer(&of, request.accept.as_deref(), &kinds);
+            }
+            Route::OpenApi(document) => {
+                let kinds: Vec<Kind> = self.kinds().collect();
+                return openapi::answer(document.as_deref(), &kinds);
+            }
             Route::Resource(r) => r,
         };
+        self.provide(resource.kind);
         // A log and what a pod answers have a media type of their own.
         let form = match resource.subresource {
             None => Form::of(request.accept.as_deref())?,
@@ -196,6 +203,13 @@ impl Cluster {
             request,
             now: self.now,
         };
+        let strategic = call.media_type() == "application/strategic-merge-patch+json";
+        if strategic && matches!(call.resource.kind, Kind::Custom(_)) {
+            // How its lists are merged is not known.
+            return Err(unsupported_media(
+                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            ));
+        }
         match call.resource.subresource.as_deref() {
             None => self.object_verb(&call),
             Some("status") if call.resource.kind.has_status() => self.status_verb(&call),
@@ -267,8 +281,7 @@ impl Cluster {
             let stored = self.create(kind, call.namespace(), object)?;
             return Ok(call.answer(201, &stored));
         }
-        let conditional = matches!(kind, Kind::Lease | Kind::PodDisruptionBudget);
-        if conditional
+        if kind.needs_version()
             && text(&object, &["metadata", "resourceVersion"]).is_empty()
             && self.store.get(kind, &key).is_some()
         {

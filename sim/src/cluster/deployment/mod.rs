@@ -12,4 +12,4 @@ mod scale;
 mod sync;
 mod view;
 
-pub(crate) use view::spec_replicas;
+pub(crate) use view::{scaled, spec_replicas, template_hash};

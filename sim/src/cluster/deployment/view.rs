@@ -2,7 +2,7 @@
 
 use crate::cluster::json::Value;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{annotation, at, created, int, members, name, text};
+use crate::cluster::value::{annotation, at, created, int, members, name, safe_encoded, text};
 
 /// Annotation with the revision, on Deployments and ReplicaSets.
 pub(crate) const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -195,11 +195,7 @@ pub(crate) fn template_hash(template: &Value, collisions: Option<i64>) -> String
     let hash = bytes.fold(0x811c_9dc5_u32, |h, b| {
         (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
     });
-    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    hash.to_string()
-        .bytes()
-        .map(|c| char::from(ALPHABET[usize::from(c) % ALPHABET.len()]))
-        .collect()
+    safe_encoded(&hash.to_string())
 }
 
 #[cfg(test)]

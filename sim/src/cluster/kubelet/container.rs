@@ -92,6 +92,8 @@ impl BackOff {
 pub(crate) struct ContainerRun {
     pub(crate) name: String,
     pub(crate) image: String,
+    /// Whether the registry is asked at each start (`imagePullPolicy: Always`).
+    pub(super) always_pulls: bool,
     pub(crate) role: Role,
     /// Names and numbers of the ports that it declares.
     ports: Vec<(String, i64)>,
@@ -130,6 +132,7 @@ impl ContainerRun {
         let mut run = Self {
             name: text(spec, &["name"]).to_owned(),
             image: text(spec, &["image"]).to_owned(),
+            always_pulls: text(spec, &["imagePullPolicy"]) == "Always",
             role,
             ports: items(spec, &["ports"])
                 .iter()

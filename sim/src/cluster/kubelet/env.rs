@@ -1,52 +1,26 @@
 //! A container's environment: `env` and `envFrom`, resolved when the container starts.
-//!
-//! Secrets are read from `stringData`, or from base64 `data`.
 
 use std::collections::BTreeMap;
 
+use crate::cluster::api::base64;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::value::{self, at, flag, items, members, namespace, text};
-
-/// Standard base64 without checks of padding; bytes that are no text are replaced.
-fn base64_text(encoded: &str) -> String {
-    let (mut bits, mut count, mut out) = (0_u32, 0_u32, Vec::new());
-    for c in encoded.bytes() {
-        let six = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = (bits << 6) | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
 
 impl Cluster {
     /// The keys and values of a ConfigMap or Secret.
     fn data_of(&self, kind: Kind, ns: &str, name: &str) -> Option<BTreeMap<String, String>> {
         let object = self.get(kind, &value::key(ns, name))?;
         let mut all = BTreeMap::new();
-        for (field, encoded) in [("data", kind == Kind::Secret), ("stringData", false)] {
-            for (k, v) in members(&object.value, &[field]) {
-                let v = v.as_str().unwrap_or("");
-                let v = if encoded {
-                    base64_text(v)
-                } else {
-                    v.to_owned()
-                };
-                all.insert(k.to_owned(), v);
-            }
+        for (k, v) in members(&object.value, &["data"]) {
+            let v = v.as_str().unwrap_or("");
+            let v = if kind == Kind::Secret {
+                String::from_utf8_lossy(&base64::decoded(v)).into_owned()
+            } else {
+                v.to_owned()
+            };
+            all.insert(k.to_owned(), v);
         }
         Some(all)
     }
@@ -141,16 +115,4 @@ fn missing(kind: Kind, name: &str) -> String {
         "{} \"{name}\" not found",
         kind.plural().trim_end_matches('s')
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64_text;
-
-    #[test]
-    fn base64_with_and_without_padding() {
-        assert_eq!(base64_text("aGVsbG8="), "hello");
-        assert_eq!(base64_text("aGVsbG8h"), "hello!");
-        assert_eq!(base64_text("YQ=="), "a");
-    }
 }

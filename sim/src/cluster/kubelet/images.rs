@@ -11,10 +11,11 @@ use crate::time::Micros;
 /// What a node finds when it needs an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImageState {
-    /// On every node already, as `kind load` leaves it.
+    /// On every node already, as `kind load` leaves it. No registry is asked, whatever the pull policy is.
     #[default]
     Present,
     /// In the registry: a node's first pull takes this long, and when it has ended the image is present there.
+    /// A container with `imagePullPolicy: Always` asks the registry at each further start.
     Pull {
         /// Duration of the pull.
         takes: Micros,
@@ -28,6 +29,16 @@ impl Cluster {
     pub fn set_image(&mut self, image: &str, state: ImageState) {
         self.kubelet.images.insert(image.to_owned(), state);
         self.kubelet.pulled.retain(|(_, pulled), _| pulled != image);
+    }
+
+    /// Every node has pulled an image by now that is in the registry.
+    pub fn pull_everywhere(&mut self, image: &str) {
+        let nodes: Vec<String> = self.kubelet.looks.keys().cloned().collect();
+        for node in nodes {
+            self.kubelet
+                .pulled
+                .insert((node, image.to_owned()), self.now);
+        }
     }
 
     pub(super) fn pod_object(&self, id: u32) -> Option<Ref> {
@@ -54,7 +65,8 @@ impl Cluster {
         let Some(run) = self.kubelet.pods.get(&of.pod) else {
             return;
         };
-        let image = run.containers[usize::from(of.place)].image.clone();
+        let container = &run.containers[usize::from(of.place)];
+        let (image, always) = (container.image.clone(), container.always_pulls);
         let on_node = (run.node.clone(), image.clone());
         let state = self.kubelet.images.get(&image).copied().unwrap_or_default();
         let pulled = self.kubelet.pulled.get(&on_node).copied();
@@ -70,6 +82,13 @@ impl Cluster {
                 };
                 let done = self.pull_in_turn(&on_node.0, takes);
                 self.kubelet.pulled.entry(on_node).or_insert(done);
+                self.start_after(of, done - self.now);
+            }
+            ImageState::Pull { .. } if always => {
+                let message = format!("Pulling image \"{image}\"");
+                self.pod_event(of.pod, false, "Pulling", &message);
+                let takes = self.timings.registry.draw(self.rng.of(of));
+                let done = self.pull_in_turn(&on_node.0, takes);
                 self.start_after(of, done - self.now);
             }
             ImageState::Present | ImageState::Pull { .. } => {

@@ -5,7 +5,7 @@ use super::pod::PodRun;
 use crate::cluster::due_items::{ProbeKind, Step};
 use crate::cluster::json::Value;
 use crate::cluster::machine::Cluster;
-use crate::cluster::value::{at, int, text};
+use crate::cluster::value::{at, int, items, text};
 use crate::time::Micros;
 use crate::workload::Workload;
 
@@ -16,9 +16,15 @@ enum Handler {
     Http(String),
     /// A connection to the port.
     Tcp,
-    /// A command; it succeeds while the process runs.
-    Exec,
+    /// The health service of gRPC (<https://github.com/grpc/grpc/blob/master/doc/health-checking.md>), asked as
+    /// [`GRPC_HEALTH`]: 200 to 399 is `SERVING`.
+    Grpc,
+    /// A command; the application says whether it succeeds.
+    Exec(Vec<String>),
 }
+
+/// The path of the method that a gRPC probe calls.
+const GRPC_HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 /// A probe and what it has found so far.
 #[derive(Clone, Debug)]
@@ -42,11 +48,17 @@ pub(crate) struct ProbeRun {
 fn parse(spec: &Value, kind: ProbeKind, container: &ContainerRun) -> ProbeRun {
     let whole = |n: i64| Micros::from_secs(u64::try_from(n).unwrap_or(0));
     let seconds = |f: &str, default: i64| whole(int(spec, &[f]).unwrap_or(default));
-    let port = at(spec, &["httpGet", "port"]).or_else(|| at(spec, &["tcpSocket", "port"]));
+    let port = ["httpGet", "tcpSocket", "grpc"]
+        .iter()
+        .find_map(|handler| at(spec, &[handler, "port"]));
     let handler = if spec.get("httpGet").is_some() {
         Handler::Http(text(spec, &["httpGet", "path"]).to_owned())
     } else if spec.get("exec").is_some() {
-        Handler::Exec
+        let words = items(spec, &["exec", "command"]).iter();
+        let word = |it: &Value| it.as_str().unwrap_or("").to_owned();
+        Handler::Exec(words.map(word).collect())
+    } else if spec.get("grpc").is_some() {
+        Handler::Grpc
     } else {
         Handler::Tcp
     };
@@ -151,7 +163,11 @@ impl PodRun {
         match &probe.handler {
             Handler::Http(path) => get(path).map(|r| r.status),
             Handler::Tcp => get("/").map(|_| 200),
-            Handler::Exec => own.process.then_some(200),
+            Handler::Grpc => get(GRPC_HEALTH).map(|r| r.status),
+            Handler::Exec(command) => {
+                let succeeds = own.process && workload.exec(now, self.process(place), command);
+                succeeds.then_some(200)
+            }
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Behaviour {
     pub(super) drain: Micros,
     /// A command of a preStop hook takes so long.
     pub(super) hook: Micros,
+    /// A command of a probe succeeds from this age on.
+    pub(super) command_after: Micros,
 }
 
 impl Default for Behaviour {
@@ -34,6 +36,7 @@ impl Default for Behaviour {
             hangs_after: None,
             drain: Micros::from_millis(200),
             hook: Micros::ZERO,
+            command_after: Micros::ZERO,
         }
     }
 }
@@ -48,6 +51,8 @@ pub(super) struct Fake {
     pub(super) routes: BTreeMap<String, Vec<String>>,
     pub(super) configs: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) lines: Vec<LogLine>,
+    /// CPU that each process uses, in thousandths of a core.
+    pub(super) cpu_millis: Option<u64>,
     by_container: bool,
 }
 
@@ -99,9 +104,16 @@ impl Workload for Fake {
             None => StartOutcome::Running,
         }
     }
+    fn cpu_millis(&mut self, _: Micros, _: ProcessId<'_>) -> Option<u64> {
+        self.cpu_millis
+    }
     fn pre_stop(&mut self, now: Micros, process: ProcessId<'_>, _: &[String]) -> Micros {
         self.note(now, "hook", process);
         self.behaviour(process).hook
+    }
+    fn exec(&mut self, now: Micros, process: ProcessId<'_>, _: &[String]) -> bool {
+        let since = self.process(process).map_or(now, |(since, _)| *since);
+        now.saturating_sub(since) >= self.behaviour(process).command_after
     }
     fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros {
         self.note(now, "term", process);

@@ -1,6 +1,6 @@
 //! The cells of each kind, in the order of its columns.
 
-use super::{age, pod};
+use super::{age, custom, pod, settings, workloads};
 use crate::cluster::api::selectors::LabelSelector;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
@@ -25,7 +25,7 @@ pub(super) fn cells(now: Micros, kind: Kind, object: &Value) -> Vec<Value> {
             age.into(),
         ],
         Kind::ReplicaSet => {
-            let [containers, images, selector] = template(object);
+            let [containers, images, selector] = template(object, &["spec"]);
             vec![
                 name.into(),
                 number(&["spec", "replicas"]),
@@ -38,7 +38,7 @@ pub(super) fn cells(now: Micros, kind: Kind, object: &Value) -> Vec<Value> {
             ]
         }
         Kind::Deployment => {
-            let [containers, images, selector] = template(object);
+            let [containers, images, selector] = template(object, &["spec"]);
             let of = |path: &[&str]| int(object, path).unwrap_or(0);
             let ready = (of(&["status", "readyReplicas"]), of(&["spec", "replicas"]));
             vec![
@@ -94,6 +94,14 @@ pub(super) fn cells(now: Micros, kind: Kind, object: &Value) -> Vec<Value> {
                 age.into(),
             ]
         }
+        Kind::StatefulSet
+        | Kind::DaemonSet
+        | Kind::ControllerRevision
+        | Kind::Job
+        | Kind::CronJob
+        | Kind::HorizontalPodAutoscaler => workloads::cells(now, kind, object),
+        Kind::Custom(of) => custom::cells(now, of, object),
+        _ => settings::cells(now, kind, object),
     }
 }
 
@@ -115,14 +123,15 @@ fn int_or_text(value: Option<&Value>) -> String {
     }
 }
 
-/// Containers, images and selector of what has a pod template.
-fn template(object: &Value) -> [String; 3] {
-    let containers = items(object, &["spec", "template", "spec", "containers"]);
+/// Containers, images and selector of what has a pod template in the member at this path.
+pub(super) fn template(object: &Value, path: &[&str]) -> [String; 3] {
+    let holder = at(object, path).unwrap_or(&Value::Null);
+    let containers = items(holder, &["template", "spec", "containers"]);
     let of = |field: &str| {
         let all: Vec<&str> = containers.iter().map(|it| text(it, &[field])).collect();
         all.join(",")
     };
-    let selector = at(object, &["spec", "selector"]).unwrap_or(&Value::Null);
+    let selector = at(holder, &["selector"]).unwrap_or(&Value::Null);
     let selector = match LabelSelector::of_object(selector).text() {
         selector if selector.is_empty() => "<none>".to_owned(),
         selector => selector,

@@ -1,5 +1,6 @@
 //! The columns of each kind.
 
+use super::{settings, workloads};
 use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
 
@@ -15,7 +16,7 @@ pub(super) struct Column {
     description: &'static str,
 }
 
-const fn text(name: &'static str, description: &'static str) -> Column {
+pub(super) const fn text(name: &'static str, description: &'static str) -> Column {
     Column {
         name,
         of_type: "string",
@@ -25,34 +26,34 @@ const fn text(name: &'static str, description: &'static str) -> Column {
     }
 }
 
-const fn number(name: &'static str, description: &'static str) -> Column {
+pub(super) const fn number(name: &'static str, description: &'static str) -> Column {
     Column {
         of_type: "integer",
         ..text(name, description)
     }
 }
 
-const fn wide(column: Column) -> Column {
+pub(super) const fn wide(column: Column) -> Column {
     Column {
         priority: 1,
         ..column
     }
 }
 
-const NAME: Column = Column {
+pub(super) const NAME: Column = Column {
     format: "name",
     ..text(
         "Name",
         "The name, unique among the objects of its kind in its namespace.",
     )
 };
-const AGE: Column = text("Age", "The time since the object was created.");
-const CONTAINERS: Column = wide(text(
+pub(super) const AGE: Column = text("Age", "The time since the object was created.");
+pub(super) const CONTAINERS: Column = wide(text(
     "Containers",
     "The names of the template's containers.",
 ));
-const IMAGES: Column = wide(text("Images", "The images of the template's containers."));
-const SELECTOR: Column = wide(text("Selector", "The labels that its pods have."));
+pub(super) const IMAGES: Column = wide(text("Images", "The images of the template's containers."));
+pub(super) const SELECTOR: Column = wide(text("Selector", "The labels that its pods have."));
 
 /// The columns of a kind, in order.
 pub(super) fn columns(kind: Kind) -> &'static [Column] {
@@ -181,6 +182,26 @@ pub(super) fn columns(kind: Kind) -> &'static [Column] {
         Kind::ConfigMap => CONFIG_MAP,
         Kind::Lease => LEASE,
         Kind::EndpointSlice => SLICE,
+        Kind::StatefulSet
+        | Kind::DaemonSet
+        | Kind::ControllerRevision
+        | Kind::Job
+        | Kind::CronJob
+        | Kind::HorizontalPodAutoscaler => workloads::columns(kind),
+        Kind::ServiceAccount
+        | Kind::PersistentVolumeClaim
+        | Kind::PersistentVolume
+        | Kind::StorageClass
+        | Kind::Ingress
+        | Kind::IngressClass
+        | Kind::NetworkPolicy
+        | Kind::Role
+        | Kind::RoleBinding
+        | Kind::ClusterRole
+        | Kind::ClusterRoleBinding
+        | Kind::CustomResourceDefinition => settings::columns(kind),
+        // Those are its definition's.
+        Kind::Custom(_) => &[],
     }
 }
 

@@ -4,7 +4,11 @@
 mod age;
 mod cells;
 mod columns;
+mod custom;
 mod pod;
 mod render;
+mod settings;
+mod workloads;
 
 pub(crate) use render::{Include, Rows, table};
+pub(in crate::cluster) use settings::DEFAULT_CLASS;

@@ -2,6 +2,7 @@
 
 use super::cells::cells;
 use super::columns::{columns, definition};
+use super::custom;
 use crate::cluster::api::status::ApiError;
 use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
@@ -58,7 +59,7 @@ pub(crate) fn table<'a>(
 ) -> Value {
     // Go writes a list that was never made as null.
     let definitions = if rows.with_columns {
-        columns(rows.kind).iter().map(definition).collect()
+        definitions(rows.kind)
     } else {
         Value::Null
     };
@@ -67,6 +68,13 @@ pub(crate) fn table<'a>(
         "kind": "Table", "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata, "columnDefinitions": definitions, "rows": all,
     })
+}
+
+fn definitions(kind: Kind) -> Value {
+    match kind {
+        Kind::Custom(of) => custom::definitions(of),
+        built_in => columns(built_in).iter().map(definition).collect(),
+    }
 }
 
 fn row(rows: Rows, object: &Value) -> Value {
@@ -106,6 +114,7 @@ mod tests {
             for object in [json!({}), json!({"metadata": {"name": "x"}})] {
                 let cells = cells(Micros::ZERO, kind, &object);
                 assert_eq!(cells.len(), columns(kind).len(), "{kind:?}");
+                assert!(cells.len() > 1, "{kind:?}");
             }
         }
     }

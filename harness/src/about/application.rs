@@ -1,0 +1,398 @@
+//! The files that somebody begins with who drills an application of their own: its description, a runbook, a scenario.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use sim_services::describe::{App, AppError, Bundle, File, version_of};
+use sim_services::manifests::Manifests;
+
+/// Names that services have which clients ask directly.
+const ASKED_FIRST: [&str; 8] = [
+    "ingress", "gateway", "front", "frontend", "web", "www", "ui", "api",
+];
+/// Requests a second of the clients: as many as show an error rate below 0.01 % within the five minutes of an RTO.
+const RATE: u32 = 220;
+/// What all rollouts together may take, in seconds: what the RTO leaves beside the other steps.
+const ROLLOUTS_S: usize = 110;
+
+/// Files to begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// `app.toml`.
+    pub app: String,
+    /// `rollback.md`.
+    pub runbook: String,
+    /// `scenarios/failing-requests.toml`.
+    pub scenario: String,
+}
+
+/// Files for the application called `name` with these manifests, which lie at `paths` as its description sees them.
+///
+/// # Errors
+/// What keeps the manifests from being drilled.
+pub fn application(name: &str, manifests: &Manifests, paths: &[String]) -> Result<Files, AppError> {
+    let (app, asked) = read(name, manifests, paths)?;
+    let calls = calls(&app, manifests);
+    Ok(Files {
+        app: description(&app, paths, asked, &calls),
+        runbook: runbook(&app, asked, &order(app.services.len(), &calls)),
+        scenario: scenario(&app, asked),
+    })
+}
+
+/// The application with a client of the service that is most likely asked by people, and that service.
+fn read(name: &str, manifests: &Manifests, paths: &[String]) -> Result<(App, usize), AppError> {
+    let names: Vec<&str> = manifests
+        .deployments()
+        .map(|(object, _)| object.name())
+        .collect();
+    let likely = |name: &&str| ASKED_FIRST.iter().any(|word| name.contains(word));
+    let (likely, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| likely(name));
+    // Without a Deployment, what is wrong is said all the same.
+    let mut candidates: Vec<&str> = likely.into_iter().chain(others).collect();
+    if candidates.is_empty() {
+        candidates.push("front");
+    }
+    let mut first_error = None;
+    for candidate in candidates {
+        let text = format!(
+            "name = {name:?}\nmanifests = {paths:?}\n\
+             [[client]]\nname = \"users\"\nservice = {candidate:?}\nrate = {RATE}\ntimeout = \"2s\"\n"
+        );
+        let app = File {
+            path: "app.toml".to_owned(),
+            text,
+        };
+        match Bundle::of(app, manifests).app() {
+            Ok(app) => {
+                let asked = app.service(candidate).unwrap_or_default();
+                return Ok((app, asked));
+            }
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match first_error {
+        Some(error) => Err(error),
+        None => unreachable!("there is at least one candidate"),
+    }
+}
+
+/// Which services call which, as far as the environment of their containers names addresses: by caller, then callee.
+fn calls(app: &App, manifests: &Manifests) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for (from, service) in app.services.iter().enumerate() {
+        let Some(object) = manifests.get("Deployment", &app.namespace, &service.name) else {
+            continue;
+        };
+        let mut texts = Vec::new();
+        values(
+            object.at(&["spec", "template", "spec", "containers"]),
+            &mut texts,
+        );
+        for (to, called) in app.services.iter().enumerate() {
+            let Some(address) = called.address.as_deref() else {
+                continue;
+            };
+            let names_it = texts.iter().any(|text| names_host(text, address));
+            if names_it && to != from && !leads(&found, to, from) && !found.contains(&(from, to)) {
+                found.push((from, to));
+            }
+        }
+    }
+    found
+}
+
+/// Values of environment variables and arguments.
+fn values<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| values(item, out)),
+        Value::Object(fields) => {
+            let inside = fields.iter();
+            let inside = inside.filter(|(key, _)| matches!(key.as_str(), "env" | "args" | "value"));
+            inside.for_each(|(_, value)| values(value, out));
+        }
+        Value::String(text) => out.push(text),
+        _ => {}
+    }
+}
+
+/// Whether `text` has `host` in it as the first label of a host name.
+fn names_host(text: &str, host: &str) -> bool {
+    let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
+    words.any(|word| word.split('.').next() == Some(host))
+}
+
+fn leads(calls: &[(usize, usize)], from: usize, to: usize) -> bool {
+    let mut next = calls.iter().filter(|(caller, _)| *caller == from);
+    next.any(|(_, callee)| *callee == to || leads(calls, *callee, to))
+}
+
+/// The services in the order in which they are rolled back: whoever is called comes before who calls it.
+fn order(count: usize, calls: &[(usize, usize)]) -> Vec<usize> {
+    let mut order: Vec<usize> = Vec::new();
+    while order.len() < count {
+        let ready = |at: &usize| {
+            !order.contains(at)
+                && calls
+                    .iter()
+                    .all(|(from, to)| from != at || order.contains(to))
+        };
+        match (0..count).find(ready) {
+            Some(at) => order.push(at),
+            None => break,
+        }
+    }
+    order
+}
+
+fn description(app: &App, paths: &[String], asked: usize, calls: &[(usize, usize)]) -> String {
+    let name = |at: usize| app.services.get(at).map_or("", |it| it.name.as_str());
+    let mut out = format!(
+        "# How the services of `{0}` behave, for drills of its rollback. What stands here is assumed: put your own numbers\n\
+         # in its place, from the dashboards that you have.\n\
+         #\n\
+         #     firedrill check app.toml\n\
+         #     firedrill chaos --app app.toml\n\n\
+         name = {0:?}\n\
+         # Files and folders that kubectl applies, from this file's folder.\n\
+         manifests = {paths:?}\n\
+         runbook = \"rollback.md\"\n\
+         scenarios = [\"scenarios\"]\n\
+         # What the release in the manifests is called.\n\
+         prior = \"stable\"\n\
+         # Whose names the metrics have: prometheus, micrometer, opentelemetry, istio or ingress-nginx.\n\
+         metrics = \"prometheus\"\n",
+        app.name
+    );
+    for (at, service) in app.services.iter().enumerate() {
+        let _ = write!(
+            out,
+            "\n[service.{}]\n\
+             # From the start of a process until it listens.\n\
+             start = {{ median = \"2s\", p99 = \"6s\" }}\n\
+             # Its own work on a request, without the calls that it waits for.\n\
+             request = {{ median = \"5ms\", p99 = \"40ms\" }}\n\
+             # Requests that a pod works on at a time, and those that wait; more are refused with 503.\n\
+             concurrency = 64\n\
+             queue = 200\n\
+             # From SIGTERM until the process exits. Up to then it serves.\n\
+             shutdown = \"5s\"\n",
+            service.name
+        );
+        let its: Vec<usize> = calls
+            .iter()
+            .filter(|it| it.0 == at)
+            .map(|it| it.1)
+            .collect();
+        if its.is_empty() {
+            out.push_str("# calls = [{ service = \"another\", share = 0.5, timeout = \"500ms\", retries = 1 }]\n");
+        } else {
+            out.push_str("# Found in the environment of its containers.\ncalls = [\n");
+            for to in its {
+                let _ = writeln!(
+                    out,
+                    "    {{ service = \"{}\", timeout = \"500ms\" }},",
+                    name(to)
+                );
+            }
+            out.push_str("]\n");
+        }
+    }
+    let image = app.services.get(asked).map_or("", |it| it.image.as_str());
+    let tag = version_of(image);
+    let bad = match image.strip_suffix(&format!(":{tag}")) {
+        Some(repository) => format!("{repository}:{tag}-bad"),
+        None => format!("{image}:bad"),
+    };
+    let asked = name(asked);
+    let _ = write!(
+        out,
+        "\n# Clients send whether they are answered or not. Do they retry? Then say so: that is what storms are made of.\n\
+         [[client]]\n\
+         name = \"users\"\n\
+         service = \"{asked}\"\n\
+         rate = {RATE}\n\
+         timeout = \"2s\"\n\
+         # retries = 2\n\
+         # backoff = {{ first = \"100ms\", most = \"2s\", factor = 2, jitter = 0.5 }}\n\
+         # burst = {{ rate = 600, first = \"5m\", lasts = \"20s\" }}\n\n\
+         # A release that is to be rolled back. Defects: slow (factor), errors and wrong-answers (share), leak\n\
+         # (growth_mb_per_minute), retry-amplification (retries), crash-loop, never-ready, bad-configuration,\n\
+         # missing-dependency.\n\
+         [release.bad]\n\
+         description = \"One request in ten fails.\"\n\
+         images = {{ {asked} = {bad:?} }}\n\
+         defects = [{{ service = \"{asked}\", kind = \"errors\", share = 0.1 }}]\n"
+    );
+    out
+}
+
+fn runbook(app: &App, asked: usize, order: &[usize]) -> String {
+    let (namespace, name) = (&app.namespace, &app.name);
+    let services: Vec<&str> = order
+        .iter()
+        .filter_map(|at| app.services.get(*at))
+        .map(|it| it.name.as_str())
+        .collect();
+    let label = app.services.get(asked).map_or("", |it| it.app.as_str());
+    let (requests, code) = app.preset.requests();
+    let all = format!("{requests}{{namespace=\"{namespace}\", app=\"{label}\"}}");
+    let failed =
+        format!("{requests}{{namespace=\"{namespace}\", app=\"{label}\", {code}=~\"5..\"}}");
+    let rollout_s = (ROLLOUTS_S / services.len().max(1))
+        .saturating_sub(4)
+        .clamp(4, 30);
+    format!(
+        r#"---
+rto: 300s
+rpo: 0
+validation-window: 1h
+namespace: {namespace}
+# Whoever is called comes before who calls it.
+services: [{services}]
+prometheus: http://prometheus:9090
+loki: http://loki:3100
+triggers:
+  - name: too-many-errors
+    class: p0
+    query: >-
+      sum(rate({failed}[15s]))
+      / sum(rate({all}[15s]))
+    condition: "> 0.01"
+    for: 20s
+---
+# Roll back a release of {name}
+
+Nothing here touches data: the release before is deployed again.
+
+# Before each deployment
+
+```sh {{"name":"record-release","rb.phase":"prepare","rb.timeout":"60s"}}
+kubectl get deployments -n {namespace} -o yaml
+```
+
+# Roll back
+
+The logs of the bad release first, because they vanish with its pods.
+
+```sh {{"name":"dump-logs","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service","rb.on-fail":"continue"}}
+kubectl logs -n {namespace} -l app=$SERVICE --timestamps --since=15m --tail=-1
+```
+
+```sh {{"name":"undo-app","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service"}}
+kubectl rollout undo deployment/$SERVICE -n {namespace} --to-revision=$TARGET_REVISION
+```
+
+```sh {{"name":"rollout-status","rb.phase":"run","rb.timeout":"{rollout_s}s","rb.for-each":"service"}}
+kubectl rollout status deployment/$SERVICE -n {namespace}
+```
+
+# Prove the recovery
+
+30,000 requests without a failure show that fewer than one in 10,000 fails. At {RATE} requests a second they take 137 s.
+
+```sh {{"name":"error-rate","rb.phase":"run","rb.timeout":"150s","rb.expect":"< 0.0001","rb.min-requests":"30000","rb.requests":"sum(increase({counted}[$WINDOW]))"}}
+promql '(sum(increase({failed}[$WINDOW]))
+  or 0 * sum(increase({all}[$WINDOW])))
+  / sum(increase({all}[$WINDOW]))'
+```
+
+# Afterwards
+
+```sh {{"name":"post-mortem","rb.phase":"after","rb.timeout":"30s","rb.on-fail":"continue"}}
+rollback post-mortem
+```
+
+```sh {{"name":"scenario","rb.phase":"after","rb.timeout":"30s","rb.on-fail":"continue"}}
+rollback scenario
+```
+"#,
+        services = services.join(", "),
+        counted = all.replace('"', "'"),
+    )
+}
+
+fn scenario(app: &App, asked: usize) -> String {
+    let service = app.services.get(asked).map_or("", |it| it.name.as_str());
+    format!(
+        "name = \"failing-requests\"\n\
+         description = \"A release of {service} fails one request in ten.\"\n\n\
+         # Deployed over what the manifests hold.\n\
+         [release]\n\
+         to = \"bad\"\n\n\
+         [expect]\n\
+         # The runbook's trigger that must fire.\n\
+         trigger = \"too-many-errors\"\n\
+         # After the recovery, of a hundred requests of clients at most one may take longer.\n\
+         p99_max = \"500ms\"\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_services::manifests::{Document, Manifests};
+
+    use super::{application, names_host, order};
+    use crate::runbooks::LoadedRunbook;
+    use crate::scenario::{Described, Scenario};
+
+    const MANIFESTS: &str = "\
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {app: web}},
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: 'r:5000/web:7',
+  env: [{name: STOCK, value: 'http://stock.shop:80/'}]}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: stock}, spec: {selector: {matchLabels: {app: stock}},
+  template: {metadata: {labels: {app: stock}}, spec: {containers: [{name: stock, image: stock}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: stock}, spec: {selector: {app: stock}}}
+";
+
+    #[test]
+    fn the_files_to_begin_with_are_right_and_know_who_calls_whom() {
+        let document = Document {
+            name: "k8s/all.yaml".to_owned(),
+            text: MANIFESTS.to_owned(),
+        };
+        let manifests = Manifests::parse(vec![document], "shop").expect("they are right");
+        let files =
+            application("mine", &manifests, &["../k8s".to_owned()]).expect("it can be drilled");
+        assert!(files.app.contains("r:5000/web:7-bad"), "{}", files.app);
+        assert!(
+            files.app.contains("{ service = \"stock\", timeout"),
+            "{}",
+            files.app
+        );
+        let runbook = LoadedRunbook::parse("rollback.md", &files.runbook);
+        let runbook = runbook.expect("the runbook is right");
+        assert_eq!(runbook.runbook.services, ["stock", "web"]);
+        let bundle = sim_services::describe::Bundle {
+            app: sim_services::describe::File {
+                path: "app.toml".to_owned(),
+                text: files.app,
+            },
+            manifests: vec![sim_services::describe::File {
+                path: "k8s/all.yaml".to_owned(),
+                text: MANIFESTS.to_owned(),
+            }],
+        };
+        let app = Described::from(bundle.app().expect("the description is right"));
+        let scenario = Scenario::parse_of(&app, "s.toml", &files.scenario, &runbook.triggers());
+        let scenario = scenario.expect("the scenario is right");
+        assert_eq!(scenario.release.from, "stable");
+        // Whoever has its text has the application, too.
+        let again = Scenario::parse("s.toml", &scenario.text, &[]).expect("it reads back");
+        assert_eq!(again, scenario);
+    }
+
+    #[test]
+    fn hosts_are_found_and_parts_of_words_are_not() {
+        assert!(names_host("http://stock:80/x", "stock"));
+        assert!(names_host("stock.shop.svc", "stock"));
+        assert!(!names_host("http://livestock", "stock"));
+        assert_eq!(order(3, &[(0, 2), (2, 1)]), [1, 2, 0]);
+    }
+}

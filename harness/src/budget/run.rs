@@ -1,0 +1,140 @@
+//! The drills: those of the scenario as it is, and those with one parameter changed, with the same seeds.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::account::Account;
+use super::cause::causes;
+use super::parameters::{Parameter, parameters};
+use super::spans::DrillSpans;
+use crate::drill;
+use crate::evidence::Ms;
+use crate::runbooks::LoadedRunbook;
+use crate::runner;
+use crate::scenario::Scenario;
+use crate::stats::interval;
+use crate::worlds::{DrillPlan, Until, WorldError, WorldKind};
+
+/// How to drill.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Drills of the scenario as it is, at least 1.
+    pub seeds: u32,
+    /// The first seed.
+    pub seed: u64,
+    /// Pairs for each parameter, at most as many as there are seeds; 0: no parameter is tried.
+    pub pairs: u32,
+    /// Drills at a time, at least 1.
+    pub jobs: usize,
+}
+
+/// What a parameter is worth. What is saved is negative where it takes longer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Worth {
+    /// The parameter.
+    #[serde(flatten)]
+    pub parameter: Parameter,
+    /// Saved from the first harm to the recovery: mean, and the ends of its interval at 95 %, in ms.
+    pub impact_ms: Option<[i64; 3]>,
+    /// Saved from the trigger to the executor's claim.
+    pub claimed_ms: Option<[i64; 3]>,
+    /// Pairs in which both drills recovered.
+    pub pairs: usize,
+    /// Drills with the change that did not recover, although they did without it.
+    pub lost: usize,
+}
+
+/// Where the time of a scenario goes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Budget {
+    /// The scenario.
+    pub scenario: String,
+    /// Its bound of the RTO, in ms.
+    pub rto_max_ms: Ms,
+    /// The first seed.
+    pub seed: u64,
+    /// Where the time goes.
+    pub account: Account,
+    /// What each parameter is worth, what saves the most first.
+    pub parameters: Vec<Worth>,
+}
+
+/// Drills `scenario` by `runbook` in the simulation, and accounts for its time. `stop` ends it early, with what was
+/// done by then.
+///
+/// # Errors
+/// [`WorldError`] if a drill had no world.
+pub fn budget(
+    scenario: &Arc<Scenario>,
+    runbook: &LoadedRunbook,
+    options: &Options,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Budget, WorldError> {
+    let drills = drilled(scenario, runbook, options, options.seeds, stop)?;
+    let mut worths = Vec::new();
+    if options.pairs > 0 {
+        for parameter in parameters(scenario, runbook, &drills) {
+            if stop() {
+                break;
+            }
+            let (scenario, runbook) = (&parameter.scenario, &parameter.runbook);
+            let changed = drilled(scenario, runbook, options, options.pairs, stop)?;
+            worths.push(worth(parameter, &drills, &changed));
+        }
+        worths.sort_by_key(|it| std::cmp::Reverse(it.impact_ms.map_or(i64::MIN, |it| it[0])));
+    }
+    Ok(Budget {
+        scenario: scenario.name.clone(),
+        rto_max_ms: crate::evidence::ms(scenario.expect.rto_max),
+        seed: options.seed,
+        account: Account::of(&drills),
+        parameters: worths,
+    })
+}
+
+fn drilled(
+    scenario: &Arc<Scenario>,
+    runbook: &LoadedRunbook,
+    options: &Options,
+    count: u32,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<DrillSpans>, WorldError> {
+    let causes = causes(&runbook.runbook);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let drills = runner::each(count, options.jobs, stop, &|nth| {
+        let plan = DrillPlan {
+            world: WorldKind::Sim,
+            scenario: Arc::clone(scenario),
+            runbook: runbook.clone(),
+            seed: options.seed + nth as u64,
+            until: Until::Held,
+            executor: None,
+        };
+        drill::run(&plan).map(|result| DrillSpans::of(&result, &causes))
+    });
+    drills.into_iter().map(|(_, drill)| drill).collect()
+}
+
+fn worth(parameter: Parameter, as_it_is: &[DrillSpans], changed: &[DrillSpans]) -> Worth {
+    let pairs = || as_it_is.iter().zip(changed);
+    let saved = |of: fn(&DrillSpans) -> Option<Ms>| {
+        let saved: Vec<f64> = pairs()
+            .filter_map(|(a, b)| Some(of(a)? as f64 - of(b)? as f64))
+            .collect();
+        let (mean, reach) = interval(&saved)?;
+        Some([mean, mean - reach, mean + reach].map(|it| it.round() as i64))
+    };
+    let recovered = |it: &DrillSpans| it.rto_ms.is_some();
+    Worth {
+        impact_ms: saved(|it| it.impact_ms),
+        claimed_ms: saved(|it| it.claimed_ms),
+        pairs: pairs()
+            .filter(|(a, b)| recovered(a) && recovered(b))
+            .count(),
+        lost: pairs()
+            .filter(|(a, b)| recovered(a) && !recovered(b))
+            .count(),
+        parameter,
+    }
+}

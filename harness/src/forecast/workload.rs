@@ -1,0 +1,255 @@
+//! What is forecast: a workload of the manifests, with whatever else in them acts upon its rollouts.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sim_services::manifests::{Manifests, Object};
+
+/// Where something stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Place {
+    /// The file, as it was given.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// The place of the value at `path` of an object, or of what there is of the way to it.
+#[must_use]
+pub(crate) fn place(object: &Object, path: &[&str]) -> Place {
+    let (line, column) = object.line_and_column(path);
+    Place {
+        file: object.document.name.clone(),
+        line,
+        column,
+    }
+}
+
+/// A Deployment of the manifests.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    /// As it stands in its file.
+    pub(crate) object: Object,
+    /// As it is simulated: the object's value, or one in which something was changed to see what that is worth.
+    pub(crate) value: Value,
+    /// The Services that select its pods.
+    pub(crate) services: Vec<Object>,
+    /// The PodDisruptionBudgets that select its pods.
+    pub(crate) budgets: Vec<Object>,
+    /// The HorizontalPodAutoscaler that scales it.
+    pub(crate) autoscaler: Option<Object>,
+}
+
+/// The workloads of the manifests, in their order, and the objects that have pods and are no Deployments.
+#[must_use]
+pub(crate) fn workloads(manifests: &Manifests) -> (Vec<Workload>, Vec<Object>) {
+    let mut found = Vec::new();
+    let mut others = Vec::new();
+    for object in &manifests.objects {
+        match object.kind() {
+            "Deployment" => found.push(Workload::of(object, manifests)),
+            "StatefulSet" | "DaemonSet" => others.push(object.clone()),
+            _ => {}
+        }
+    }
+    (found, others)
+}
+
+impl Workload {
+    fn of(object: &Object, manifests: &Manifests) -> Self {
+        let labels = object.at(&["spec", "template", "metadata", "labels"]);
+        let beside = |kind: &'static str| {
+            let all = manifests.objects.iter();
+            all.filter(move |it| it.kind() == kind && it.namespace() == object.namespace())
+        };
+        let selected_by_map = |it: &&Object| {
+            let selector = it.at(&["spec", "selector"]);
+            selector.as_object().is_some_and(|it| !it.is_empty()) && has_all(labels, selector)
+        };
+        let selected = |it: &&Object| selects(it.at(&["spec", "selector"]), labels);
+        let scales = |it: &&Object| {
+            let target = it.at(&["spec", "scaleTargetRef"]);
+            target["kind"] == object.kind() && target["name"] == object.name()
+        };
+        Self {
+            object: object.clone(),
+            value: object.value.clone(),
+            services: beside("Service").filter(selected_by_map).cloned().collect(),
+            budgets: beside("PodDisruptionBudget")
+                .filter(selected)
+                .cloned()
+                .collect(),
+            autoscaler: beside("HorizontalPodAutoscaler").find(scales).cloned(),
+        }
+    }
+
+    /// `deployment/front`, with its namespace before it unless that is `default`.
+    #[must_use]
+    pub(crate) fn name(&self) -> String {
+        let kind = self.object.kind().to_lowercase();
+        match self.object.namespace() {
+            Some(namespace) if namespace != "default" => {
+                format!("{namespace}/{kind}/{}", self.object.name())
+            }
+            _ => format!("{kind}/{}", self.object.name()),
+        }
+    }
+
+    /// The value at `path` as it is simulated; null where there is none.
+    #[must_use]
+    pub(crate) fn at(&self, path: &[&str]) -> &Value {
+        at(&self.value, path)
+    }
+
+    /// The pod's spec.
+    #[must_use]
+    pub(crate) fn pod(&self) -> &Value {
+        self.at(&POD)
+    }
+
+    /// How many pods it has: what the manifest says, else the fewest that its autoscaler keeps, else 1.
+    #[must_use]
+    pub(crate) fn replicas(&self) -> u32 {
+        let fewest = || {
+            let autoscaler = self.autoscaler.as_ref()?;
+            autoscaler.at(&["spec", "minReplicas"]).as_u64()
+        };
+        let replicas = self.at(&["spec", "replicas"]).as_u64().or_else(fewest);
+        replicas.map_or(1, |it| u32::try_from(it).unwrap_or(u32::MAX))
+    }
+
+    /// Whether all its pods are stopped before one of the next release starts.
+    #[must_use]
+    pub(crate) fn recreates(&self) -> bool {
+        self.at(&["spec", "strategy", "type"]) == "Recreate"
+    }
+
+    /// How many pods there may be beside its replicas during a rollout, and how many of them may be missing
+    /// (`ResolveFenceposts` in `pkg/controller/deployment/util/deployment_util.go`).
+    #[must_use]
+    pub(crate) fn fenceposts(&self) -> (u32, u32) {
+        let replicas = self.replicas();
+        if self.recreates() {
+            return (0, replicas);
+        }
+        let of = |field: &str, up: bool| {
+            let given = self.at(&["spec", "strategy", "rollingUpdate", field]);
+            scaled(given, replicas, up)
+        };
+        match (of("maxSurge", true), of("maxUnavailable", false)) {
+            (0, 0) => (0, 1),
+            (surge, unavailable) => (surge, unavailable.min(replicas)),
+        }
+    }
+
+    /// The containers that run on, with the path to each: those of the pod, then its sidecars.
+    pub(crate) fn lasting(&self) -> impl Iterator<Item = (Vec<String>, &Value)> {
+        let all = self.containers().into_iter();
+        all.filter(|(path, it)| path[3] == "containers" || is_sidecar(it))
+    }
+
+    /// All containers, with the path to each: those of the pod, then the init containers.
+    #[must_use]
+    pub(crate) fn containers(&self) -> Vec<(Vec<String>, &Value)> {
+        let of = |list: &'static str| {
+            let items = self.pod()[list].as_array().into_iter().flatten();
+            items.enumerate().map(move |(at, it)| {
+                let steps = POD.iter().copied().map(str::to_owned);
+                let own = [list.to_owned(), at.to_string()];
+                (steps.chain(own).collect(), it)
+            })
+        };
+        of("containers").chain(of("initContainers")).collect()
+    }
+
+    /// Where the value at `path` stands.
+    #[must_use]
+    pub(crate) fn place(&self, path: &[&str]) -> Place {
+        place(&self.object, path)
+    }
+}
+
+/// The way to the pod's spec.
+const POD: [&str; 3] = ["spec", "template", "spec"];
+
+/// Whether an init container runs on beside the others.
+#[must_use]
+pub(crate) fn is_sidecar(container: &Value) -> bool {
+    container["restartPolicy"] == "Always"
+}
+
+/// The value at `path`: keys, and positions in lists. Null where there is none.
+#[must_use]
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
+    static NONE: Value = Value::Null;
+    path.iter()
+        .try_fold(value, |value, step| match value {
+            Value::Array(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
+            other => other.get(*step),
+        })
+        .unwrap_or(&NONE)
+}
+
+/// A number of pods, or a percentage of `replicas`; a quarter of them where nothing is given.
+fn scaled(given: &Value, replicas: u32, up: bool) -> u32 {
+    let percent = match given {
+        Value::Number(number) => {
+            let number = number.as_u64().unwrap_or_default();
+            return u32::try_from(number).unwrap_or(u32::MAX);
+        }
+        Value::String(text) => text.trim_end_matches('%').parse().unwrap_or(0_u64),
+        _ => 25,
+    };
+    let product = u64::from(replicas) * percent;
+    let scaled = if up {
+        product.div_ceil(100)
+    } else {
+        product / 100
+    };
+    u32::try_from(scaled).unwrap_or(u32::MAX)
+}
+
+/// Whether `labels` has each of `wanted`.
+fn has_all(labels: &Value, wanted: &Value) -> bool {
+    let mut wanted = wanted.as_object().into_iter().flatten();
+    wanted.all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// Whether a selector with `matchLabels` and `matchExpressions` selects `labels`.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let expressions: Vec<&Value> = match selector["matchExpressions"].as_array() {
+        Some(expressions) => expressions.iter().collect(),
+        None => Vec::new(),
+    };
+    let holds = |it: &&Value| {
+        let value = it["key"].as_str().and_then(|key| labels.get(key));
+        let listed = || {
+            let mut values = it["values"].as_array().into_iter().flatten();
+            values.any(|listed| Some(listed) == value)
+        };
+        match it["operator"].as_str() {
+            Some("In") => value.is_some() && listed(),
+            Some("NotIn") => value.is_none() || !listed(),
+            Some("Exists") => value.is_some(),
+            Some("DoesNotExist") => value.is_none(),
+            _ => false,
+        }
+    };
+    has_all(labels, &selector["matchLabels"]) && expressions.iter().all(holds)
+}
+
+/// The objects of kind Node, by name.
+#[must_use]
+pub(crate) fn nodes(manifests: &Manifests) -> BTreeMap<String, Value> {
+    let all = manifests.objects.iter().filter(|it| it.kind() == "Node");
+    all.map(|it| (it.name().to_owned(), it.value.clone()))
+        .collect()
+}

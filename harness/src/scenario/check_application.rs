@@ -1,0 +1,98 @@
+//! What a scenario of an application that is not the exchange must satisfy: what belongs to the exchange alone means
+//! nothing there.
+
+use serde::Serialize;
+use sim_services::describe::Bundle;
+use toml::Spanned;
+
+use super::application::Described;
+use super::check::Mistakes;
+use super::error::{Mistake, ScenarioError, of_file};
+use super::raw::Raw;
+
+/// The application whose files stand in the scenario `text` itself, if they do.
+///
+/// # Errors
+/// What is wrong with them.
+pub(super) fn read(
+    file: &str,
+    text: &str,
+    bundle: Option<Bundle>,
+) -> Result<Option<Described>, ScenarioError> {
+    let Some(bundle) = bundle else {
+        return Ok(None);
+    };
+    match bundle.app() {
+        Ok(app) => Ok(Some(app.into())),
+        Err(error) => {
+            let at = text.find("[application").unwrap_or(text.len());
+            let mistake = Mistake::new(
+                at..at,
+                format!("the application in this scenario is not right: {error}"),
+                "its files",
+                "they are written by `chaos --app`: mend the application's own files, and drill them again",
+            );
+            Err(of_file(file, text, vec![mistake]))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Section<'a> {
+    application: &'a Bundle,
+}
+
+/// The table of a scenario that holds the files of `app`.
+pub(super) fn section(app: &Described) -> String {
+    let section = Section {
+        application: &app.bundle,
+    };
+    // Texts and paths can always be written.
+    let text = toml::to_string(&section).unwrap_or_default();
+    format!("\n{text}")
+}
+
+/// Refuses what means nothing for `app`, and fills in what it says itself.
+pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, app: &Described) {
+    if raw.release.from.span().is_empty() {
+        raw.release.from = Spanned::new(0..0, app.prior.clone());
+    }
+    if raw.load.rate_per_s.span().is_empty() {
+        raw.load.rate_per_s = Spanned::new(0..0, i64::from(app.rate_per_s()));
+    }
+    let mut refuse = |place: std::ops::Range<usize>, what: &str| {
+        if !place.is_empty() {
+            m.add(
+                place,
+                format!("`{what}` means nothing for `{}`", app.name),
+                "only the exchange has it",
+                "leave it out: the application's own file says what its services and clients are",
+            );
+        }
+    };
+    let load = &raw.load;
+    refuse(load.accounts.span(), "accounts");
+    refuse(load.markets.span(), "markets");
+    if let Some(burst) = &load.burst_rate_per_s {
+        refuse(burst.span(), "burst_rate_per_s");
+    }
+    refuse(raw.ledger.more_mb.span(), "ledger");
+    refuse(raw.ledger.more_rows.span(), "ledger");
+    if let Some(kept) = &raw.expect.ledger_kept {
+        refuse(kept.span(), "ledger_kept");
+    }
+    if *raw.expect.trades_lost_max.get_ref() != 0 {
+        refuse(raw.expect.trades_lost_max.span(), "trades_lost_max");
+    }
+    for deployment in &raw.deployments {
+        refuse(deployment.service.span(), "deployments");
+    }
+    for fault in &raw.faults {
+        m.add(
+            fault.kind.span(),
+            format!("`{}` can not be aimed at `{}` yet", fault.kind.get_ref(), app.name),
+            "faults are the exchange's so far",
+            "leave it out; a release's defects and a client's bursts go wrong in the application's own file",
+        );
+    }
+}

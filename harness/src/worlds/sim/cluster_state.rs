@@ -1,0 +1,125 @@
+//! What is read of a simulated cluster, whichever application runs in it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sim::cluster::{Cluster, Kind, Value as Tree};
+
+use crate::worlds::common::manifests::APP;
+use crate::worlds::common::pairs;
+
+/// A pod that exists and has not ended.
+pub(super) struct LivePod {
+    pub(super) name: String,
+    pub(super) uid: String,
+    /// Its label `app`.
+    pub(super) app: String,
+    pub(super) ready: bool,
+}
+
+/// Every pod of `namespace` that exists and has not ended.
+pub(super) fn live_pods(cluster: &Cluster, namespace: &str) -> Vec<LivePod> {
+    let text = |value: &Tree| value.as_str().unwrap_or_default().to_owned();
+    let ended = |pod: &&Tree| {
+        let phase = pod["status"]["phase"].as_str();
+        matches!(phase, Some("Succeeded" | "Failed"))
+    };
+    let pods = cluster.objects(Kind::Pod, namespace);
+    let live = pods.filter(|pod| !ended(pod));
+    live.map(|pod| {
+        let conditions = pod["status"]["conditions"].as_array();
+        let ready = conditions.is_some_and(|all| {
+            all.iter()
+                .any(|c| c["type"] == "Ready" && c["status"] == "True")
+        });
+        let metadata = &pod["metadata"];
+        LivePod {
+            name: text(&metadata["name"]),
+            uid: text(&metadata["uid"]),
+            app: text(&metadata["labels"][APP]),
+            ready,
+        }
+    })
+    .collect()
+}
+
+/// Whether every Deployment of `namespace` has what it wants, and there is no other pod.
+pub(super) fn is_at_rest(cluster: &Cluster, namespace: &str) -> bool {
+    let mut wanted = 0;
+    for deployment in cluster.objects(Kind::Deployment, namespace) {
+        let (spec, status) = (&deployment["spec"], &deployment["status"]);
+        let count = |value: &Tree| value.as_u64().unwrap_or(0);
+        let replicas = count(&spec["replicas"]);
+        let observed = count(&status["observedGeneration"]);
+        let every = [
+            "replicas",
+            "updatedReplicas",
+            "readyReplicas",
+            "availableReplicas",
+        ];
+        if observed != count(&deployment["metadata"]["generation"])
+            || every.iter().any(|key| count(&status[*key]) != replicas)
+        {
+            return false;
+        }
+        wanted += replicas;
+    }
+    let mut pods = 0;
+    for pod in cluster.objects(Kind::Pod, namespace) {
+        let conditions = pod["status"]["conditions"].as_array();
+        let is_ready = conditions.is_some_and(|all| {
+            let mut all = all.iter();
+            all.any(|it| it["type"] == "Ready" && it["status"] == "True")
+        });
+        if !is_ready || pod["metadata"]["deletionTimestamp"].as_str().is_some() {
+            return false;
+        }
+        pods += 1;
+    }
+    wanted > 0 && pods == wanted
+}
+
+/// The state of `namespace` that a rollback must bring back, flattened: path to value.
+pub(super) fn lasting(cluster: &Cluster, namespace: &str, out: &mut BTreeMap<String, String>) {
+    let name = |object: &Tree| {
+        object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    for object in cluster.objects(Kind::Deployment, namespace) {
+        let name = name(object);
+        let spec = &object["spec"];
+        for (field, value) in [
+            ("template", &spec["template"]),
+            ("replicas", &spec["replicas"]),
+            ("paused", &spec["paused"]),
+            ("strategy", &spec["strategy"]),
+        ] {
+            out.insert(format!("deployment/{name}/{field}"), value.to_string());
+        }
+        pairs(
+            &Value::from(&object["metadata"]["annotations"]),
+            &format!("deployment/{name}/annotation"),
+            out,
+        );
+    }
+    for object in cluster.objects(Kind::ConfigMap, namespace) {
+        let data = Value::from(&object["data"]);
+        pairs(&data, &format!("configmap/{}", name(object)), out);
+    }
+    for (kind, word) in [
+        (Kind::Service, "service"),
+        (Kind::PodDisruptionBudget, "budget"),
+    ] {
+        for object in cluster.objects(kind, namespace) {
+            out.insert(
+                format!("{word}/{}/spec", name(object)),
+                object["spec"].to_string(),
+            );
+        }
+    }
+    for object in cluster.objects(Kind::Lease, namespace) {
+        out.insert(format!("lease/{}", name(object)), "present".to_owned());
+    }
+}

@@ -1,0 +1,119 @@
+//! What is deployed of the application: its manifests before a drill, and a release over them.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::{Value, json};
+use sim::World;
+use sim_services::engine::Services;
+
+use crate::scenario::Described;
+use crate::worlds::WorldError;
+use crate::worlds::common::deployer::said;
+use crate::worlds::sim::objects::post;
+
+/// Whose requests they are.
+const ORIGIN: &str = "deployer";
+
+/// Creates everything through the API server, as the release `from` has it. What the simulated cluster has no kind for
+/// is left out: it does nothing there.
+pub(super) async fn set_up(
+    world: &World<Services>,
+    app: &Described,
+    from: &str,
+) -> Result<(), WorldError> {
+    for object in &app.manifests.objects {
+        let namespace = object.namespace().unwrap_or(&app.namespace);
+        let client = kube::Client::new(world.kube("setup"), namespace);
+        let value = object.value.clone();
+        match (object.api_version(), object.kind()) {
+            ("v1", "ConfigMap") => post::<ConfigMap>(&client, value).await?,
+            ("v1", "Secret") => post::<Secret>(&client, value).await?,
+            ("v1", "Service") => post::<Service>(&client, value).await?,
+            ("apps/v1", "Deployment") => post::<Deployment>(&client, value).await?,
+            ("policy/v1", "PodDisruptionBudget") => {
+                post::<PodDisruptionBudget>(&client, value).await?;
+            }
+            _ => {}
+        }
+    }
+    if from == app.prior {
+        return Ok(());
+    }
+    let deployed = deploy(world, app, &app.prior, from).await;
+    deployed.map_err(WorldError::SetUp)
+}
+
+/// Deploys `to` where `from` runs: configuration, then images. What went wrong.
+pub(super) async fn deploy(
+    world: &World<Services>,
+    app: &Described,
+    from: &str,
+    to: &str,
+) -> Result<(), String> {
+    let client = kube::Client::new(world.kube(ORIGIN), &app.namespace);
+    let params = PatchParams::default();
+    let release = app.releases.get(to);
+    for (name, data) in release.into_iter().flat_map(|it| &it.config) {
+        let maps = Api::<ConfigMap>::default_namespaced(client.clone());
+        let patch = Patch::Merge(json!({ "data": data }));
+        let patched = maps.patch(name, &params, &patch).await;
+        patched.map_err(|error| said("configure", &error))?;
+    }
+    let deployments = Api::<Deployment>::default_namespaced(client);
+    let images = app.images(from).into_iter().zip(app.images(to));
+    for (at, (service, (was, image))) in app.services.iter().zip(images).enumerate() {
+        let change = release.and_then(|it| it.templates.get(&at));
+        if was == image && change.is_none() {
+            continue;
+        }
+        let patch = json!({
+            "metadata": {"annotations": {"kubernetes.io/change-cause": format!("deploy {to}")}},
+            "spec": {"template": template(&service.container, image, change)},
+        });
+        let patched = deployments
+            .patch(&service.name, &params, &Patch::Strategic(&patch))
+            .await;
+        patched.map_err(|error| said("set the image", &error))?;
+    }
+    Ok(())
+}
+
+/// What a release changes of a pod template, as a strategic merge patch.
+fn template(container: &str, image: &str, change: Option<&Value>) -> Value {
+    let mut template = change.cloned().unwrap_or_else(|| json!({}));
+    let containers = &mut template["spec"]["containers"];
+    if !containers.is_array() {
+        *containers = json!([]);
+    }
+    if let Some(containers) = containers.as_array_mut() {
+        match containers.iter_mut().find(|it| it["name"] == container) {
+            Some(own) => own["image"] = image.into(),
+            None => containers.push(json!({"name": container, "image": image})),
+        }
+    }
+    template
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::template;
+
+    #[test]
+    fn a_release_changes_its_image_and_what_it_says_besides() {
+        let plain = template("web", "shop/front:2", None);
+        let image = json!([{"name": "web", "image": "shop/front:2"}]);
+        assert_eq!(plain, json!({"spec": {"containers": image}}));
+        let change = json!({
+            "metadata": {"annotations": {"a": "b"}},
+            "spec": {"containers": [{"name": "web", "args": ["-v"]}]},
+        });
+        let changed = template("web", "shop/front:2", Some(&change));
+        assert_eq!(changed["metadata"]["annotations"]["a"], "b");
+        let container = json!([{"name": "web", "args": ["-v"], "image": "shop/front:2"}]);
+        assert_eq!(changed["spec"]["containers"], container);
+    }
+}

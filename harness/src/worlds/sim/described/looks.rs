@@ -1,0 +1,174 @@
+//! What is seen of the application while the drill runs and at its end, read from the world itself.
+
+use std::collections::BTreeMap;
+
+use sim::World;
+use sim::cluster::Kind;
+use sim::time::Micros;
+use sim_services::engine::Services;
+
+use crate::evidence::{Evidence, Ms, PodLog, PodSeen, Probe, Second};
+use crate::scenario::Described;
+use crate::worlds::sim::cluster_state::{LivePod, is_at_rest, lasting, live_pods};
+use crate::worlds::sim::recorder::Recorder;
+use crate::worlds::sim::settled::{claims_and_rests, has_held, settle};
+use crate::worlds::{DrillPlan, Until};
+
+/// Between two looks before the deployment, and once the executor has ended.
+const CALM: Micros = Micros::from_secs(10);
+/// From the deployment until the executor has ended: what the bad release's pods write must be known when they go.
+const CLOSE: Micros = Micros::from_secs(1);
+
+/// Looks now and then until `end`, or until a look finds that the drill is settled.
+pub(super) async fn keep_looking(
+    world: &World<Services>,
+    plan: &DrillPlan,
+    app: &Described,
+    recorder: &Recorder,
+    end: Micros,
+) {
+    let mut next = CALM;
+    loop {
+        world.sleep_until(next.min(end)).await;
+        look(world, app, recorder);
+        let now = world.now();
+        if now >= end || plan.until != Until::Duration && is_settled(world, plan, app, recorder) {
+            return;
+        }
+        let notes = recorder.lock();
+        let deployed = notes.evidence.deployed_ms.is_some();
+        let close = deployed && !notes.acts_over;
+        // The deployment must not fall between two looks that are far from each other.
+        let deploys = Micros::from(plan.scenario.timing.deploy_at) + CLOSE;
+        let until_deployed = if deployed || deploys <= now {
+            Micros::MAX
+        } else {
+            deploys
+        };
+        next = (now + if close { CLOSE } else { CALM }).min(until_deployed);
+    }
+}
+
+fn look(world: &World<Services>, app: &Described, recorder: &Recorder) {
+    let at_ms = world.now().as_millis();
+    let mut notes = recorder.lock();
+    let evidence = &mut notes.evidence;
+    evidence.probes.push(Probe {
+        at_ms,
+        violations: Vec::new(),
+    });
+    let (before, deployed) = (&evidence.versions_before, &evidence.versions_deployed);
+    let new = deployed
+        .iter()
+        .filter(|(name, version)| before.get(*name) != Some(version));
+    let mut new = new.collect::<BTreeMap<_, _>>().into_iter();
+    evidence.deployed_build_seen |= evidence.deployed_ms.is_some()
+        && world.with(|state| new.any(|(name, version)| state.application.has_run(name, version)));
+    for log in &mut evidence.bad_logs {
+        let there = world.with(|state| {
+            let pod = state.cluster.object(Kind::Pod, &app.namespace, &log.pod);
+            pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].as_str().is_none())
+        });
+        if there {
+            log.seen_until_ms = at_ms;
+        }
+    }
+}
+
+/// Every pod that exists and has not ended, with its UID and the version that its process is of.
+fn pods(world: &World<Services>, app: &Described) -> Vec<(String, PodSeen)> {
+    world.with(|state| {
+        let found = live_pods(&state.cluster, &app.namespace).into_iter();
+        let seen = found.map(
+            |LivePod {
+                 name,
+                 uid,
+                 app,
+                 ready,
+             }| {
+                let version = state.application.version(&uid).map(str::to_owned);
+                let pod = PodSeen {
+                    name,
+                    app,
+                    version,
+                    ready,
+                };
+                (uid, pod)
+            },
+        );
+        seen.collect()
+    })
+}
+
+/// What the pods of the deployed release have written so far.
+pub(super) fn bad_logs(
+    world: &World<Services>,
+    app: &Described,
+    evidence: &Evidence,
+) -> Vec<PodLog> {
+    let now_ms = world.now().as_millis();
+    let bad = pods(world, app)
+        .into_iter()
+        .filter(|(_, pod)| evidence.runs_deployed(pod));
+    bad.map(|(uid, pod)| PodLog {
+        service: pod.app,
+        pod: pod.name,
+        seen_until_ms: now_ms,
+        lines: world.with(|state| state.application.lines(&uid)),
+    })
+    .collect()
+}
+
+/// What the clients saw in the whole seconds before `end_ms`.
+fn seconds(world: &World<Services>, end_ms: Ms) -> Vec<Second> {
+    let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
+    world.with(|state| {
+        let now = state.now();
+        let seen = state.application.seconds(now).iter().take(whole);
+        let mut seconds: Vec<Second> = seen
+            .map(|second| Second {
+                answered: second.answered,
+                maintenance: 0,
+                errors: second.errors,
+                slow: second.slow,
+            })
+            .collect();
+        seconds.resize(whole, Second::default());
+        seconds
+    })
+}
+
+/// The state that a rollback must bring back.
+pub(super) fn lasting_state(world: &World<Services>, app: &Described) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    world.with(|state| lasting(&state.cluster, &app.namespace, &mut out));
+    out
+}
+
+/// Fills in what is read at the end.
+pub(super) fn take(world: &World<Services>, app: &Described, evidence: &mut Evidence, end_ms: Ms) {
+    evidence.end_ms = end_ms;
+    evidence.seconds = seconds(world, end_ms);
+    evidence.pods = pods(world, app).into_iter().map(|(_, pod)| pod).collect();
+    evidence.state_after = lasting_state(world, app);
+}
+
+/// Whether nothing is left that could change the judgement, and it is a pass. If so, the evidence has been taken.
+fn is_settled(
+    world: &World<Services>,
+    plan: &DrillPlan,
+    app: &Described,
+    recorder: &Recorder,
+) -> bool {
+    let now_ms = world.now().as_millis();
+    if !claims_and_rests(recorder)
+        || !has_held(plan, recorder, now_ms, || seconds(world, now_ms))
+        || !world.with(|state| is_at_rest(&state.cluster, &app.namespace))
+    {
+        return false;
+    }
+    let mut notes = recorder.lock();
+    let mut evidence = notes.evidence.clone();
+    take(world, app, &mut evidence, now_ms);
+    settle(&mut notes, evidence)
+}

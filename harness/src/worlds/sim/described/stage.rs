@@ -1,0 +1,176 @@
+//! What happens in this world in the acts of a drill.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use contract::wire::ReportLine;
+use executor::planner::Observed;
+use executor::ports::Ports;
+use executor::{Executor, Observer, Options, TriggerEvent};
+use futures::future::{BoxFuture, Either, select};
+use jiff::Timestamp;
+use sim::World;
+use sim::time::Micros;
+use sim_services::engine::Services;
+
+use super::{deployer, looks};
+use crate::evidence::{Evidence, Ms};
+use crate::scenario::{Anchor, Described};
+use crate::worlds::DrillPlan;
+use crate::worlds::common::acts::{ArtifactStore, Record, Stage};
+use crate::worlds::common::host::{Death, Failed, Host, identity};
+use crate::worlds::sim::ports::{self, clock, http, no_ledger};
+use crate::worlds::sim::recorder::{Recorder, ms_of};
+use crate::worlds::sim::stage::{Crash, armed};
+
+/// The record of a drill's acts.
+#[derive(Clone)]
+pub(super) struct AppRecord {
+    world: World<Services>,
+    recorder: Recorder,
+}
+
+impl Record for AppRecord {
+    fn now_ms(&self) -> Ms {
+        self.world.now().as_millis()
+    }
+
+    fn ms_of(&self, at: Timestamp) -> Ms {
+        ms_of(at)
+    }
+
+    fn evidence<T>(&self, change: impl FnOnce(&mut Evidence) -> T) -> T {
+        change(&mut self.recorder.lock().evidence)
+    }
+
+    fn tell(&self, who: &'static str, step: &str, what: String) {
+        self.recorder.tell(self.world.now(), who, step, what);
+    }
+
+    /// No fault waits for it.
+    fn reached(&self, _: &Anchor) {}
+
+    fn observed(&self, observed: &Arc<Observed>) {
+        self.recorder.lock().observed.push(Arc::clone(observed));
+    }
+}
+
+/// Where the acts of a drill happen.
+pub(super) struct AppStage<'a> {
+    plan: &'a DrillPlan,
+    app: &'a Described,
+    record: AppRecord,
+    crash: Mutex<Option<Crash>>,
+}
+
+impl<'a> AppStage<'a> {
+    pub(super) fn new(
+        world: &World<Services>,
+        plan: &'a DrillPlan,
+        app: &'a Described,
+        recorder: &Recorder,
+    ) -> Self {
+        Self {
+            plan,
+            app,
+            record: AppRecord {
+                world: world.clone(),
+                recorder: recorder.clone(),
+            },
+            crash: Mutex::new(None),
+        }
+    }
+
+    fn world(&self) -> &World<Services> {
+        &self.record.world
+    }
+}
+
+impl Stage for AppStage<'_> {
+    type Record = AppRecord;
+
+    fn record(&self) -> &AppRecord {
+        &self.record
+    }
+
+    fn instants(&self) -> (Duration, Duration) {
+        let timing = self.plan.scenario.timing;
+        (timing.warm_up, timing.deploy_at)
+    }
+
+    async fn sleep_until(&self, since_the_beginning: Duration) {
+        let at = Micros::from(since_the_beginning);
+        self.world().sleep_until(at).await;
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.world().sleep(Micros::from(duration)).await;
+    }
+
+    async fn lasting_state(&self) -> Result<BTreeMap<String, String>, String> {
+        Ok(looks::lasting_state(self.world(), self.app))
+    }
+
+    async fn host(
+        &self,
+        number: u32,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Arc<dyn Host>, String> {
+        let origin = ports::origin(number);
+        let ports = Ports {
+            kube: kube::Client::new(self.world().kube(&origin), &self.app.namespace),
+            http: http(self.world(), &origin),
+            database: no_ledger(),
+            clock: clock(self.world()),
+            evidence: Arc::new(ArtifactStore(self.record.clone())),
+        };
+        let options = Options {
+            poll_interval: self.plan.scenario.timing.poll_interval,
+            ..Options::new(identity(number)).with_observer(observer)
+        };
+        let runbook = Arc::clone(&self.plan.runbook.runbook);
+        Ok(Arc::new(Executor::new(ports, runbook, options)))
+    }
+
+    async fn deploy(&self) -> Result<(), String> {
+        let release = &self.plan.scenario.release;
+        deployer::deploy(self.world(), self.app, &release.from, &release.to).await
+    }
+
+    fn release(&self) -> &str {
+        &self.plan.scenario.release.to
+    }
+
+    async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
+        let requests = self.world().requests(ports::ORIGIN);
+        let mut notes = self.record.recorder.lock();
+        notes.requests_at_trigger = Some(requests);
+        let logs = looks::bad_logs(self.world(), self.app, &notes.evidence);
+        notes.evidence.bad_logs = logs;
+        let crash = armed(self.world(), &self.plan.scenario, requests);
+        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = crash;
+        Ok(())
+    }
+
+    async fn on_host(
+        &self,
+        run: BoxFuture<'_, Result<ReportLine, Failed>>,
+    ) -> Result<ReportLine, Failed> {
+        let crash = self
+            .crash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some((at, resume_after)) = crash else {
+            return run.await;
+        };
+        match select(at, run).await {
+            Either::Right((ended, _)) => ended,
+            Either::Left(_) => Err(Failed::Killed(Death {
+                at_request: true,
+                resume_after,
+            })),
+        }
+    }
+}

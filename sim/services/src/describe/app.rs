@@ -1,0 +1,315 @@
+//! What a description says, checked: services, clients and releases by their numbers.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sim::measured::Distribution;
+use sim::time::Micros;
+
+use super::bundle::Bundle;
+use super::quantity::Share;
+use crate::manifests::Manifests;
+use crate::metrics::Preset;
+
+/// An application: its manifests, and how its services, clients and releases behave.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its name.
+    pub name: String,
+    /// The namespace of its Deployments.
+    pub namespace: String,
+    /// What is deployed before a drill.
+    pub manifests: Manifests,
+    /// Its services, in the order in which their Deployments are applied.
+    pub services: Vec<Service>,
+    /// Its clients.
+    pub clients: Vec<Client>,
+    /// What the release that the manifests hold is called.
+    pub prior: String,
+    /// Releases that can be deployed over it, by name.
+    pub releases: BTreeMap<String, Release>,
+    /// How its services expose their metrics.
+    pub preset: Preset,
+    /// The path of its runbook as the description has it, if it names one.
+    pub runbook: Option<String>,
+    /// The paths of its scenarios as the description has them.
+    pub scenarios: Vec<String>,
+    /// The files that it was read from.
+    pub bundle: Bundle,
+}
+
+/// How long something takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread(pub Distribution);
+
+impl Spread {
+    /// The log-normal distribution with that median and that 99th percentile, cut off at one in a thousand.
+    ///
+    /// Its points come from square roots and products alone, so that they are the same on every machine.
+    #[must_use]
+    pub fn of(median: Micros, p99: Micros) -> Self {
+        /// Standard deviations from the median at each of [`sim::measured::POINTS`] above it, as 1,024ths of those
+        /// of the 99th percentile.
+        const ABOVE: [(usize, u32); 5] =
+            [(75, 297), (90, 564), (95, 724), (99, 1_024), (100, 1_360)];
+        let median_us = median.0.max(1);
+        let ratio = (p99.0.max(median_us)) as f64 / median_us as f64;
+        let root = (0..10).fold(ratio, |root, _| root.sqrt());
+        let mut samples = vec![median_us; 101];
+        let mut from = 51;
+        for (at, exponent) in ABOVE {
+            let by = power(root, exponent);
+            let high = (median_us as f64 * by).round() as u64;
+            let low = (median_us as f64 / by).round() as u64;
+            let (low_from, low_to) = (100 - at, 100 - from);
+            samples[from..=at].fill(high);
+            samples[low_from..=low_to].fill(low);
+            from = at + 1;
+        }
+        let distribution = Distribution::of(&samples);
+        Self(distribution.unwrap_or(Distribution::fixed(median_us)))
+    }
+}
+
+fn power(base: f64, exponent: u32) -> f64 {
+    let (mut result, mut square, mut left) = (1.0, base, exponent);
+    while left > 0 {
+        if left & 1 == 1 {
+            result *= square;
+        }
+        square *= square;
+        left >>= 1;
+    }
+    result
+}
+
+/// A service: a Deployment, and how its processes behave.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Name of its Deployment.
+    pub name: String,
+    /// Label `app` of its pods.
+    pub app: String,
+    /// Name of the container that serves.
+    pub container: String,
+    /// Image of that container in the manifests.
+    pub image: String,
+    /// Name of the Service in front of it, if there is one.
+    pub address: Option<String>,
+    /// Path of its liveness probe, where that is not the readiness probe's.
+    pub live_path: Option<String>,
+    /// From the start of a process until it listens.
+    pub start: Spread,
+    /// Its own work on one request.
+    pub request: Spread,
+    /// Requests that a pod works on at a time.
+    pub concurrency: u32,
+    /// Requests that wait in a pod; any more are refused with 503.
+    pub queue: u32,
+    /// From SIGTERM until the process exits. Up to then it serves.
+    pub shutdown: Micros,
+    /// Share of the requests that fail although nothing is wrong.
+    pub errors: Share,
+    /// From the start until its memory limit is reached, if its memory grows.
+    pub full_after: Option<Micros>,
+    /// Memory at the start and the limit, in MB; 0: neither is known.
+    pub memory_mb: (u64, u64),
+    /// The calls that each request makes, one after the other.
+    pub calls: Vec<Call>,
+    /// Environment variables without which it does not start.
+    pub needs_env: Vec<String>,
+    /// Services without which it is not ready, by index.
+    pub needs: Vec<usize>,
+}
+
+/// A call of another service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Which service, by index.
+    pub to: usize,
+    /// Share of the requests that make it.
+    pub share: Share,
+    /// How it is sent.
+    pub hop: Hop,
+    /// Whether a request succeeds without it.
+    pub optional: bool,
+}
+
+/// How a request is sent: how long its answer is waited for, and how it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// How long the answer is waited for.
+    pub timeout: Micros,
+    /// How often it is tried again.
+    pub retries: u32,
+    /// The wait before each.
+    pub backoff: Backoff,
+}
+
+/// The wait before a request is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// Before the first retry.
+    pub first: Micros,
+    /// At most.
+    pub most: Micros,
+    /// How many times longer each is than the one before.
+    pub factor: u32,
+    /// Which share of it is drawn.
+    pub jitter: Share,
+}
+
+impl Backoff {
+    /// No wait.
+    pub const NONE: Self = Self {
+        first: Micros::ZERO,
+        most: Micros::ZERO,
+        factor: 1,
+        jitter: Share(0),
+    };
+}
+
+/// Clients of one kind. They send whether they are answered or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its name.
+    pub name: String,
+    /// The service that it asks, by index.
+    pub to: usize,
+    /// Requests a second.
+    pub rate_per_s: u32,
+    /// How it sends them.
+    pub hop: Hop,
+    /// When it sends at another rate.
+    pub burst: Option<Burst>,
+}
+
+/// A time at which clients send at another rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// Requests a second then.
+    pub rate_per_s: u32,
+    /// When the first begins, from the drill's beginning.
+    pub first: Micros,
+    /// From one to the next; `None`: there is one.
+    pub every: Option<Micros>,
+    /// How long each lasts.
+    pub lasts: Micros,
+}
+
+/// A release that can be deployed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// One sentence.
+    pub description: String,
+    /// Its images, by the index of their services.
+    pub images: BTreeMap<usize, String>,
+    /// What it changes of pod templates besides, as strategic merge patches, by the index of their services.
+    pub templates: BTreeMap<usize, Value>,
+    /// What it changes of ConfigMaps: name, key and value.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
+    /// What is wrong with it.
+    pub defects: Vec<Defect>,
+}
+
+/// Something that is wrong with a service of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The service, by index.
+    pub service: usize,
+    /// What.
+    pub kind: DefectKind,
+}
+
+/// What can be wrong with a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefectKind {
+    /// Its own work takes that many times as long.
+    Slow(u32),
+    /// That share of its requests fails with 500.
+    Errors(Share),
+    /// That share of its answers is 200 and wrong. Clients notice; its metrics don't.
+    WrongAnswers(Share),
+    /// Its processes run out of memory so long after their start.
+    Leak(Micros),
+    /// Its processes exit so long after their start.
+    CrashLoop(Micros),
+    /// Its pods never become ready.
+    NeverReady,
+    /// It looks for configuration that nobody gives, and does not start.
+    BadConfiguration,
+    /// Each of its calls is tried again so often, without any wait.
+    RetryAmplification(u32),
+    /// It calls a service that is not there in each request.
+    MissingDependency,
+}
+
+impl App {
+    /// The service of that name, by index.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<usize> {
+        self.services.iter().position(|it| it.name == name)
+    }
+
+    /// The names of the prior release and of all that can be deployed over it.
+    #[must_use]
+    pub fn release_names(&self) -> Vec<&str> {
+        let others = self.releases.keys().map(String::as_str);
+        std::iter::once(self.prior.as_str()).chain(others).collect()
+    }
+
+    /// The release of that name, or else the one that has an image of that version.
+    #[must_use]
+    pub fn release_named(&self, word: &str) -> Option<&str> {
+        if word == self.prior {
+            return Some(&self.prior);
+        }
+        if let Some((name, _)) = self.releases.get_key_value(word) {
+            return Some(name);
+        }
+        let has = |release: &&String| {
+            let images = self
+                .releases
+                .get(*release)
+                .into_iter()
+                .flat_map(|it| it.images.values());
+            images.into_iter().any(|image| version_of(image) == word)
+        };
+        if let Some(release) = self.releases.keys().find(has) {
+            return Some(release);
+        }
+        let mut images = self.services.iter().map(|it| it.image.as_str());
+        images
+            .any(|image| version_of(image) == word)
+            .then_some(self.prior.as_str())
+    }
+
+    /// The image of each service in a release, by the index of the service; nothing if there is no such release.
+    #[must_use]
+    pub fn images(&self, release: &str) -> Vec<&str> {
+        let changed = self.releases.get(release);
+        if changed.is_none() && release != self.prior {
+            return Vec::new();
+        }
+        let image = |(at, service)| {
+            let service: &Service = service;
+            let new = changed.and_then(|it| it.images.get(&at));
+            new.map_or(service.image.as_str(), String::as_str)
+        };
+        self.services.iter().enumerate().map(image).collect()
+    }
+
+    /// Requests a second of all clients, without bursts.
+    #[must_use]
+    pub fn rate_per_s(&self) -> u32 {
+        self.clients.iter().map(|client| client.rate_per_s).sum()
+    }
+}
+
+/// The version in an image reference: its tag, without one the whole reference.
+#[must_use]
+pub fn version_of(image: &str) -> &str {
+    let after = image.rfind('/').map_or(0, |at| at + 1);
+    let tag = image.get(after..).and_then(|it| it.split_once(':'));
+    tag.map_or(image, |(_, tag)| tag.split('@').next().unwrap_or(tag))
+}

@@ -1,0 +1,22 @@
+//! An application as a team describes it: a file in TOML beside its manifests.
+//!
+//! ```text
+//! app.toml ──serde──▶ raw (with places) ──check──▶ App ◀── manifests
+//! ```
+
+mod app;
+mod bundle;
+mod check;
+mod quantity;
+mod raw;
+mod releases;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use app::{
+    App, Backoff, Burst, Call, Client, Defect, DefectKind, Hop, Release, Service, Spread,
+    version_of,
+};
+pub use bundle::{AppError, Bundle, File, read};
+pub use quantity::{Share, parse_duration};

@@ -1,0 +1,96 @@
+//! Spans of time and shares as a description writes them: `250ms`, `1m30s`, `0.5`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// Units, with how many milliseconds each has.
+const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+/// Reads `250ms`, `90s`, `15m`, `1h`, `1m30s`; at most a week. `None`: it is none of these.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut ms = 0_u64;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after.find(|c: char| c.is_ascii_digit());
+        let (word, after) = after.split_at(letters.unwrap_or(after.len()));
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == word)?;
+        ms = ms.checked_add(number.parse::<u64>().ok()?.checked_mul(*unit)?)?;
+        rest = after;
+    }
+    (ms <= 7 * 24 * 3_600_000).then(|| Duration::from_millis(ms))
+}
+
+/// A span of time in a description.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        parse_duration(&text).map(Self).ok_or_else(|| {
+            de::Error::custom(format!(
+                "`{text}` is not a duration: write for instance \"250ms\", \"90s\" or \"1m30s\""
+            ))
+        })
+    }
+}
+
+/// A share of all, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
+impl Share {
+    /// All.
+    pub const ALL: Self = Self(1_000_000);
+}
+
+impl<'de> Deserialize<'de> for Share {
+    /// `0.25`, or `1` for all.
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let share = f64::deserialize(d)?;
+        if !(0.0..=1.0).contains(&share) {
+            return Err(de::Error::custom(format!(
+                "{share} is not a share: write a number from 0 to 1, such as 0.25"
+            )));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is between 0 and a million"
+        )]
+        Ok(Self((share * 1e6).round() as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::parse_duration;
+
+    #[test]
+    fn spans_of_time_are_read_and_anything_else_is_not() {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("1m30s", 90_000),
+            ("2h", 7_200_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(ms)),
+                "{text}"
+            );
+        }
+        for text in ["", "5", "s", "1.5s", "-1s", "1d", "9999999h", "1s!"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The state of the application.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use sim::application::{Application, Done, NoOperation, NothingListens, PodLogLine};
+use sim::event_queue::EventQueue;
+use sim::measured::Distribution;
+use sim::observe::SampleSink;
+use sim::rng::Rng;
+use sim::time::Micros;
+
+use super::pod::Pod;
+use super::traffic::{Event, Wait, Work};
+use crate::describe::{App, Client, Hop, Share, version_of};
+
+/// How often it is caught up with, at least.
+const TICK: Micros = Micros::from_secs(1);
+/// How often a pod writes how many requests it served, in ticks.
+const TELLS_EVERY: u64 = 10;
+
+/// What can be set of a drill of an application.
+#[derive(Clone, Debug)]
+pub struct ServicesConfig {
+    /// The application.
+    pub app: Arc<App>,
+    /// When its clients begin.
+    pub clients_begin: Micros,
+    /// A client's request that takes longer is slow.
+    pub slow_after: Micros,
+    /// Requests a second of all clients together, if not as described: each client's share stays.
+    pub rate_per_s: Option<u32>,
+}
+
+impl ServicesConfig {
+    /// The client at the rate that it has in this drill.
+    fn at_rate(&self, client: &Client) -> Client {
+        let described = u64::from(self.app.rate_per_s().max(1));
+        let wanted = self.rate_per_s.map_or(described, u64::from);
+        let of = |rate: u32| {
+            let scaled = (u64::from(rate) * wanted).div_ceil(described);
+            u32::try_from(scaled).unwrap_or(u32::MAX)
+        };
+        let mut client = client.clone();
+        client.rate_per_s = of(client.rate_per_s);
+        if let Some(burst) = &mut client.burst {
+            burst.rate_per_s = of(burst.rate_per_s);
+        }
+        client
+    }
+}
+
+/// What the clients saw in one second. A request counts in the second in which its end is known to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Second {
+    /// Requests that were answered rightly, retries included.
+    pub answered: u32,
+    /// Requests that failed, or were answered wrongly.
+    pub errors: u32,
+    /// Of those answered, how many were slow.
+    pub slow: u32,
+}
+
+/// A service or a client as traffic sees it: what it calls.
+pub(super) struct Node {
+    /// Its calls, by position in the list of all.
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+/// A call, of a service or of a client.
+pub(super) struct Edge {
+    /// Which addresses answer it.
+    pub(super) address: usize,
+    pub(super) share: Share,
+    pub(super) hop: Hop,
+    pub(super) optional: bool,
+    /// Who waits, in the order in which they give up.
+    pub(super) waits: VecDeque<Wait>,
+}
+
+/// What of a service is needed for each request.
+pub(super) struct Server {
+    pub(super) request: Distribution,
+    pub(super) concurrency: usize,
+    pub(super) queue: usize,
+    pub(super) rng: Rng,
+}
+
+/// Clients of one kind.
+pub(super) struct Source {
+    pub(super) client: Client,
+    pub(super) rng: Rng,
+}
+
+/// An application that a file describes, under the load of its clients.
+pub struct Services {
+    pub(super) app: Arc<App>,
+    pub(super) slow_after: Micros,
+    pub(super) now: Micros,
+    pub(super) seed: u64,
+    /// Services first, then clients.
+    pub(super) nodes: Vec<Node>,
+    pub(super) edges: Vec<Edge>,
+    pub(super) servers: Vec<Server>,
+    pub(super) sources: Vec<Source>,
+    /// Names of the Services of Kubernetes, by position.
+    pub(super) addresses: Vec<String>,
+    /// The pods behind each, by position.
+    pub(super) routes: Vec<Vec<u32>>,
+    pub(super) router: Rng,
+    pub(super) pods: Vec<Pod>,
+    /// The live serving process of a pod, by its UID.
+    pub(super) by_uid: BTreeMap<String, u32>,
+    pub(super) works: Vec<Work>,
+    pub(super) free: Vec<u32>,
+    pub(super) events: EventQueue<Event>,
+    pub(super) seconds: Vec<Second>,
+    pub(super) outbox: Vec<PodLogLine>,
+    pub(super) happened: u64,
+    /// Before then, no pod does anything.
+    pub(super) still_until: Micros,
+    pub(super) held_up: u64,
+    next_tick: Micros,
+}
+
+impl Services {
+    /// What the clients saw, second by second, up to `now`.
+    pub fn seconds(&mut self, now: Micros) -> &[Second] {
+        self.catch_up(now);
+        &self.seconds
+    }
+
+    /// The version of the image that the process of a pod is of; `None`: it does not run.
+    #[must_use]
+    pub fn version(&self, uid: &str) -> Option<&str> {
+        let pod = self.pods.get(*self.by_uid.get(uid)? as usize)?;
+        Some(version_of(&pod.container.image))
+    }
+
+    /// Whether a process of that version has been started in a pod with that label `app`.
+    #[must_use]
+    pub fn has_run(&self, app: &str, version: &str) -> bool {
+        let mut all = self.pods.iter().map(|pod| &pod.container);
+        all.any(|it| it.app == app && version_of(&it.image) == version)
+    }
+
+    /// The lines of the live process of a pod.
+    #[must_use]
+    pub fn lines(&self, uid: &str) -> Vec<String> {
+        let slot = self
+            .by_uid
+            .get(uid)
+            .and_then(|slot| self.pods.get(*slot as usize));
+        let lines = slot.map(|pod| pod.lines(Micros::ZERO)).unwrap_or_default();
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
+    pub(super) fn listening(&self, now: Micros, uid: &str) -> Option<&Pod> {
+        let pod = self.pods.get(*self.by_uid.get(uid)? as usize)?;
+        pod.listens(now).then_some(pod)
+    }
+
+    /// The pods write how many requests they served.
+    fn tell(&mut self, tick: Micros) {
+        let turn = tick.0 / TICK.0;
+        for (slot, pod) in self.pods.iter_mut().enumerate() {
+            if pod.listens(tick) && (turn + slot as u64).is_multiple_of(TELLS_EVERY) {
+                let answers = pod.counts.answers();
+                let text = format!("served {} requests", answers - pod.told);
+                pod.told = answers;
+                pod.log(tick, "info", text, &mut self.outbox);
+            }
+        }
+    }
+}
+
+impl Application for Services {
+    type Config = ServicesConfig;
+    type Operation = NoOperation;
+
+    fn new(config: ServicesConfig, seed: u64) -> Self {
+        let app = config.app.clone();
+        let mut addresses: Vec<String> = Vec::new();
+        for service in &app.services {
+            if let Some(address) = &service.address
+                && !addresses.contains(address)
+            {
+                addresses.push(address.clone());
+            }
+        }
+        let address_of = |service: usize| {
+            let address = app.services.get(service).and_then(|it| it.address.as_ref());
+            addresses
+                .iter()
+                .position(|it| Some(it) == address)
+                .unwrap_or(usize::MAX)
+        };
+        let mut edges = Vec::new();
+        let mut nodes = Vec::new();
+        for service in &app.services {
+            let from = edges.len();
+            edges.extend(service.calls.iter().map(|call| Edge {
+                address: address_of(call.to),
+                share: call.share,
+                hop: call.hop,
+                optional: call.optional,
+                waits: VecDeque::new(),
+            }));
+            nodes.push(Node {
+                from,
+                to: edges.len(),
+            });
+        }
+        for client in &app.clients {
+            let from = edges.len();
+            edges.push(Edge {
+                address: address_of(client.to),
+                share: Share::ALL,
+                hop: client.hop,
+                optional: false,
+                waits: VecDeque::new(),
+            });
+            nodes.push(Node {
+                from,
+                to: edges.len(),
+            });
+        }
+        let servers = app.services.iter().map(|service| Server {
+            request: service.request.0,
+            concurrency: service.concurrency as usize,
+            queue: service.queue as usize,
+            rng: Rng::derive(seed, &format!("service {}", service.name)),
+        });
+        let servers = servers.collect();
+        let sources = app.clients.iter().map(|client| Source {
+            client: config.at_rate(client),
+            rng: Rng::derive(seed, &format!("client {}", client.name)),
+        });
+        let mut events = EventQueue::default();
+        let sources: Vec<Source> = sources.collect();
+        for at in 0..sources.len() {
+            events.push(config.clients_begin, Event::Client(at as u32));
+        }
+        Self {
+            slow_after: config.slow_after,
+            now: Micros::ZERO,
+            seed,
+            nodes,
+            edges,
+            servers,
+            sources,
+            routes: vec![Vec::new(); addresses.len()],
+            addresses,
+            router: Rng::derive(seed, "kube-proxy of services"),
+            pods: Vec::new(),
+            by_uid: BTreeMap::new(),
+            works: Vec::new(),
+            free: Vec::new(),
+            events,
+            seconds: Vec::new(),
+            outbox: Vec::new(),
+            happened: 0,
+            still_until: Micros::ZERO,
+            held_up: 0,
+            next_tick: TICK,
+            app,
+        }
+    }
+
+    fn namespaces(config: &ServicesConfig) -> Vec<String> {
+        let mut all = config.app.manifests.namespaces();
+        all.retain(|name| !matches!(name.as_str(), "default" | "kube-system"));
+        all
+    }
+
+    fn next_at(&self) -> Option<Micros> {
+        Some(self.next_tick)
+    }
+
+    fn advance(&mut self, now: Micros) {
+        self.catch_up(now);
+        while self.next_tick <= now {
+            self.tell(self.next_tick);
+            self.next_tick += TICK;
+        }
+    }
+
+    fn stand_still(&mut self, now: Micros, until: Micros) {
+        self.catch_up(now);
+        self.still_until = self.still_until.max(until);
+    }
+
+    fn held_up(&mut self, now: Micros) -> u64 {
+        self.catch_up(now);
+        self.held_up
+    }
+
+    fn scrape(
+        &mut self,
+        now: Micros,
+        uid: &str,
+        sink: &mut dyn SampleSink,
+    ) -> Result<(), NothingListens> {
+        self.catch_up(now);
+        let preset = self.app.preset;
+        let pod = self.listening(now, uid).ok_or(NothingListens)?;
+        preset.expose(version_of(&pod.container.image), &pod.counts, sink);
+        Ok(())
+    }
+
+    fn take_logs(&mut self) -> Vec<PodLogLine> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    fn digest(&self) -> u64 {
+        self.happened
+    }
+
+    fn begin(
+        &mut self,
+        _: Micros,
+        operation: &NoOperation,
+    ) -> Result<Micros, std::convert::Infallible> {
+        match *operation {}
+    }
+
+    fn finish(&mut self, _: Micros, operation: &NoOperation) -> Done<NoOperation> {
+        match *operation {}
+    }
+
+    fn fence(&self) -> Option<u64> {
+        None
+    }
+}

@@ -1,0 +1,84 @@
+//! One object of the manifests.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::load::Document;
+use super::yaml::Tree;
+use crate::mistake::Mistake;
+
+/// An object as it is applied, with the place of each of its values.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// The object. Its namespace is filled in where it is one of a namespace.
+    pub value: Value,
+    /// The file that it stands in.
+    pub document: Arc<Document>,
+    /// Where each value stands in the file.
+    pub tree: Tree,
+}
+
+impl Object {
+    /// `apps/v1`.
+    #[must_use]
+    pub fn api_version(&self) -> &str {
+        self.value["apiVersion"].as_str().unwrap_or_default()
+    }
+
+    /// `Deployment`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.value["kind"].as_str().unwrap_or_default()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.value["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// Its namespace; nothing for what has none.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.value["metadata"]["namespace"].as_str()
+    }
+
+    /// The value at `path`: keys, and positions in lists.
+    #[must_use]
+    pub fn at(&self, path: &[&str]) -> &Value {
+        let mut value = &self.value;
+        for step in path {
+            value = match value {
+                Value::Array(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
+                other => other.get(*step),
+            }
+            .unwrap_or(&Value::Null);
+        }
+        value
+    }
+
+    /// Line and column (both from 1) of the value at `path`, or of what is there of the way to it.
+    #[must_use]
+    pub fn line_and_column(&self, path: &[&str]) -> (usize, usize) {
+        self.document
+            .line_and_column(self.tree.place(path.iter().copied()).start)
+    }
+
+    /// A mistake in the value at `path`.
+    #[must_use]
+    pub fn mistake(
+        &self,
+        path: &[&str],
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Mistake {
+        let span: Range<usize> = self.tree.place(path.iter().copied());
+        // A mapping goes on over many lines: its first one is pointed at.
+        let text = self.document.text.get(span.clone()).unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default().len();
+        Mistake::new(span.start..span.start + first, message, label, help)
+    }
+}

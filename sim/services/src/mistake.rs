@@ -1,0 +1,145 @@
+//! What is wrong with a file that a person wrote, where, and what would be right.
+
+use std::fmt;
+use std::ops::Range;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+/// One mistake in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Place in the text, in bytes.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// Label at the place.
+    pub label: String,
+    /// What would be right.
+    pub help: String,
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+impl Mistake {
+    /// A mistake at `span`. Which file, line and column that is becomes known with the [`FileError`].
+    pub fn new(
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            span,
+            message: message.into(),
+            label: label.into(),
+            help: help.into(),
+            file: String::new(),
+            line: 0,
+            column: 0,
+        }
+    }
+
+    /// Line, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Column in characters, from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+impl Diagnostic for Mistake {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.help))
+    }
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(
+            Some(self.label.clone()),
+            self.span.clone(),
+        ))))
+    }
+}
+
+/// What kind of file it is, in messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileKind {
+    /// As a person calls it: `scenario`.
+    pub name: &'static str,
+    /// The code of its errors: `firedrill::scenario`.
+    pub code: &'static str,
+    /// The language that it is written in, for colours: `toml`.
+    pub language: &'static str,
+}
+
+/// Everything that is wrong with one file.
+#[derive(Debug)]
+pub struct FileError {
+    kind: FileKind,
+    source: NamedSource<String>,
+    /// The mistakes, in the text's order; never empty.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl FileError {
+    /// The `mistakes` in `text`, which `file` holds.
+    #[must_use]
+    pub fn new(kind: FileKind, file: &str, text: &str, mut mistakes: Vec<Mistake>) -> Self {
+        mistakes.sort_by_key(|m| m.span.start);
+        for mistake in &mut mistakes {
+            let start = mistake.span.start.min(text.len());
+            let before = text.get(..start).unwrap_or_default();
+            file.clone_into(&mut mistake.file);
+            mistake.line = before.matches('\n').count() + 1;
+            mistake.column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        }
+        Self {
+            kind,
+            source: NamedSource::new(file, text.to_owned()).with_language(kind.language),
+            mistakes,
+        }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.mistakes.len();
+        write!(
+            f,
+            "{n} mistake{} in {} {}",
+            if n == 1 { "" } else { "s" },
+            self.kind.name,
+            self.source.name()
+        )
+    }
+}
+
+impl std::error::Error for FileError {}
+
+impl Diagnostic for FileError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.kind.code))
+    }
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.mistakes.iter().map(|m| m as &dyn Diagnostic)))
+    }
+}

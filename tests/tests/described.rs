@@ -1,0 +1,164 @@
+//! Applications that a file describes: the worked examples are drilled, and end as their scenarios say.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use firedrill::drill::{self, DrillResult, Ending};
+use firedrill::oracles::OracleName;
+use firedrill::runbooks::LoadedRunbook;
+use firedrill::scenario::{Described, Scenario};
+use firedrill::token::Token;
+use firedrill::verdict::Verdict;
+use firedrill::worlds::{DrillPlan, Until, WorldKind};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/apps/shop")
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(folder().join(path)).expect("it is there")
+}
+
+fn shop() -> Described {
+    let app = sim_services::describe::read(&folder().join("app.toml"));
+    app.expect("the description is right").into()
+}
+
+fn plan(scenario: &str, seed: u64) -> DrillPlan {
+    let runbook = LoadedRunbook::parse("rollback.md", &text("rollback.md"));
+    let runbook = runbook.expect("the runbook is right");
+    let (app, file) = (shop(), format!("scenarios/{scenario}.toml"));
+    runbook.check_services(Some(&app)).expect("they are there");
+    let scenario = Scenario::parse_of(&app, &file, &text(&file), &runbook.triggers());
+    DrillPlan {
+        world: WorldKind::Sim,
+        scenario: Arc::new(scenario.expect("the scenario is right")),
+        runbook,
+        seed,
+        until: Until::Settled,
+        executor: None,
+    }
+}
+
+fn run(plan: &DrillPlan) -> DrillResult {
+    drill::run(plan).expect("the world can be built")
+}
+
+#[track_caller]
+fn assert_passes(result: &DrillResult) {
+    let problems: Vec<String> = result
+        .problems()
+        .iter()
+        .map(|finding| format!("{}: {finding}", finding.oracle()))
+        .collect();
+    assert_eq!(result.verdicts.overall, Verdict::Pass, "{problems:#?}");
+}
+
+#[test]
+fn a_bad_release_of_the_shop_is_rolled_back_and_judged() {
+    let plan = plan("failing-pages", 1);
+    let result = run(&plan);
+    assert_passes(&result);
+    assert_eq!(result.ending, Ending::Recovered);
+    assert!(
+        result.rto_ms.is_some_and(|ms| ms < 120_000),
+        "{:?}",
+        result.rto_ms
+    );
+    // What the shop does not have is not asked about, and each of these oracles says so.
+    let of = |oracle: OracleName| {
+        let mut findings = result.findings.iter();
+        findings
+            .find(|it| it.oracle() == oracle)
+            .map(ToString::to_string)
+    };
+    for oracle in [
+        OracleName::Trades,
+        OracleName::Ledger,
+        OracleName::Maintenance,
+    ] {
+        let said = of(oracle).expect("it is asked");
+        assert_eq!(said, "does not apply: the application has no ledger");
+    }
+    assert_eq!(
+        of(OracleName::Builds).as_deref(),
+        Some("every live pod runs the right build")
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_drill_and_its_token_holds_the_application() {
+    let plan = plan("failing-pages", 7);
+    let result = run(&plan);
+    let token =
+        Token::decode(&result.replay, firedrill::runbooks::BUILT_IN).expect("it reads back");
+    let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[]);
+    let again = DrillPlan {
+        scenario: Arc::new(scenario.expect("it is the same")),
+        ..plan
+    };
+    assert_eq!(run(&again).fingerprint, result.fingerprint);
+}
+
+#[test]
+fn slow_pages_are_noticed_by_their_latency_alone() {
+    let result = run(&plan("slow-pages", 3));
+    assert_passes(&result);
+    assert_eq!(result.ending, Ending::Recovered);
+}
+
+#[test]
+fn a_retry_storm_outlives_the_rollback_and_a_person_is_paged() {
+    let result = run(&plan("retry-storm", 2));
+    assert_passes(&result);
+    assert_eq!(result.ending, Ending::Escalated);
+    let undone = result
+        .steps
+        .iter()
+        .filter(|step| step.name == "rollout-status");
+    assert!(undone.clone().count() > 0, "{:?}", result.steps);
+    assert!(
+        undone.into_iter().all(|step| step.outcome.is_ok()),
+        "the rollback itself succeeds"
+    );
+}
+
+#[test]
+fn an_executor_that_dies_is_followed_by_another_one() {
+    let mut plan = plan("failing-pages", 5);
+    plan.scenario = Arc::new(Scenario::clone(&plan.scenario).with(|scenario| {
+        scenario.crash = Some(firedrill::scenario::Crash {
+            request: 12,
+            side: firedrill::scenario::CrashSide::After,
+            resume_after: std::time::Duration::from_secs(5),
+        });
+    }));
+    assert_passes(&run(&plan));
+}
+
+#[test]
+fn what_means_nothing_for_the_shop_is_refused() {
+    let app = shop();
+    let scenario = text("scenarios/failing-pages.toml");
+    for (more, message) in [
+        (
+            "[load]\nmarkets = 4\n",
+            "`markets` means nothing for `shop`",
+        ),
+        (
+            "[ledger]\nmore_mb = 1\n",
+            "`ledger` means nothing for `shop`",
+        ),
+    ] {
+        let refused = Scenario::parse_of(&app, "s.toml", &format!("{scenario}{more}"), &[]);
+        let mistakes = refused.expect_err(more).mistakes;
+        assert_eq!(mistakes[0].message, message);
+    }
+    let refused = Scenario::parse_of(&app, "s.toml", &scenario.replace("1.1.0", "1.1.9"), &[]);
+    let mistakes = refused.expect_err("there is no such release").mistakes;
+    assert_eq!((mistakes[0].line(), mistakes[0].column()), (5, 6));
+    assert!(
+        mistakes[0].help.contains("did you mean `1."),
+        "{mistakes:?}"
+    );
+}
