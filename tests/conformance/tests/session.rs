@@ -1,12 +1,14 @@
 //! The session, on the simulated cluster.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use conformance::play::Stage;
 use conformance::session::parse;
 use conformance::world::with_cluster;
 
 const SESSION: &str = include_str!("../session.txt");
+const HELM: &str = include_str!("../helm.txt");
 
 /// How many commands a session must have at least.
 const COMMANDS: usize = 80;
@@ -19,6 +21,21 @@ fn kubectl() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = std::env::split_paths(&path).map(|folder| folder.join("kubectl"));
     candidates.find(|candidate| candidate.is_file())
+}
+
+/// What a session's answers deviate in on the simulated cluster.
+fn deviations(session: &'static str, kubectl: PathBuf, speed: Option<u32>) -> String {
+    let entries = parse(session).expect("a session");
+    let deviations = with_cluster(speed, move |reach| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, &reach.kubeconfig).expect("it is written");
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
+        let stage = Stage::new(&kubectl, &kubeconfig, &files, Some(reach.sleep)).expect("a stage");
+        stage.compare(&entries).expect("the commands run")
+    });
+    let deviations = deviations.expect("the cluster is served");
+    deviations.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -36,16 +53,16 @@ fn the_simulation_answers_as_the_session_says() {
         println!("left out: no kubectl on this machine");
         return;
     };
-    let entries = parse(SESSION).expect("a session");
-    let deviations = with_cluster(None, move |reach| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let kubeconfig = folder.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, &reach.kubeconfig).expect("it is written");
-        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
-        let stage = Stage::new(&kubectl, &kubeconfig, &files, Some(reach.sleep)).expect("a stage");
-        stage.compare(&entries).expect("the commands run")
-    });
-    let deviations = deviations.expect("the cluster is served");
-    let all: String = deviations.iter().map(ToString::to_string).collect();
-    assert!(deviations.is_empty(), "{all}");
+    assert_eq!(deviations(SESSION, kubectl, None), "");
+}
+
+#[test]
+fn helm_installs_upgrades_and_rolls_back() {
+    let has_helm = Command::new("helm").arg("version").output();
+    let (Some(kubectl), Ok(_)) = (kubectl(), has_helm) else {
+        println!("left out: no kubectl or no Helm on this machine");
+        return;
+    };
+    // Helm waits by its own clock, so the world keeps pace.
+    assert_eq!(deviations(HELM, kubectl, Some(10)), "");
 }
