@@ -18,6 +18,7 @@ mod kind;
 mod lengths;
 mod mutants;
 mod openapi;
+mod protobuf;
 mod sources;
 
 use std::ffi::OsString;
@@ -88,6 +89,8 @@ enum Task {
     Edges,
     /// Cut the API descriptions of a Kubernetes release down to what the simulated API server serves
     Openapi(openapi::Args),
+    /// Write down how the messages of the Kubernetes API are numbered, for what reads protobuf
+    Protobuf(protobuf::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,6 +128,7 @@ fn main() -> ExitCode {
             Task::Ci(args) => ci::run(&sh, args),
             Task::Edges => edges::run(&sh),
             Task::Openapi(args) => openapi::run(&args),
+            Task::Protobuf(args) => protobuf::run(&args),
         });
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

@@ -4,6 +4,7 @@
 //! (`apiserver/pkg/registry/generic/registry/store.go`, `registry/rest/delete.go`).
 
 use super::api::defaults;
+use super::api::managed;
 use super::api::status::ApiError;
 use super::api::validate;
 use super::kinds::Kind;
@@ -161,7 +162,6 @@ impl Cluster {
             set(&mut object, &["metadata", "namespace"], namespace);
         }
         for field in [
-            "managedFields",
             "selfLink",
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
@@ -173,6 +173,7 @@ impl Cluster {
             set(&mut object, &["status"], json!({}));
         }
         defaults::apply(kind, &mut object);
+        managed::track(&self.writer, self.now, kind, None, &mut object, Part::Main);
         if kind == Kind::Service && text(&object, &["spec", "clusterIP"]).is_empty() {
             self.service_ips += 1;
             let n = self.service_ips;
@@ -284,7 +285,6 @@ impl Cluster {
         ] {
             keep(&mut object, &["metadata", field], &old.value);
         }
-        remove(&mut object, &["metadata", "managedFields"]);
         set(&mut object, &["apiVersion"], kind.api_version());
         set(&mut object, &["kind"], kind.name());
         match part {
@@ -306,6 +306,14 @@ impl Cluster {
                 }
             }
         }
+        managed::track(
+            &self.writer,
+            self.now,
+            kind,
+            Some(&old.value),
+            &mut object,
+            part,
+        );
         Ok(object)
     }
 

@@ -178,6 +178,16 @@ fn collection_path(kind: Kind) -> Value {
 /// The schema of any patch.
 const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 
+/// The schema of this name.
+pub(super) fn schema(name: &str) -> Option<&'static Value> {
+    schemas().get(name)
+}
+
+/// The schema of the objects of a kind.
+pub(super) fn schema_of_kind(kind: Kind) -> Option<&'static Value> {
+    schema(schema_of(kind))
+}
+
 /// The name of a kind's schema.
 fn schema_of(kind: Kind) -> &'static str {
     let gvk = group_version_kind(kind);
