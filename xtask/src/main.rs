@@ -19,6 +19,7 @@ mod kind;
 mod lengths;
 mod mutants;
 mod openapi;
+mod protobuf;
 mod sources;
 
 use std::ffi::OsString;
@@ -98,6 +99,8 @@ enum Task {
     Conformance(Passed),
     /// Cut the API descriptions of a Kubernetes release down to what the simulated API server serves
     Openapi(openapi::Args),
+    /// Write down how the messages of the Kubernetes API are numbered, for what reads protobuf
+    Protobuf(protobuf::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -138,6 +141,7 @@ fn main() -> ExitCode {
             Task::Edges => edges::run(&sh),
             Task::Conformance(passed) => conformance::run(&sh, &passed.args),
             Task::Openapi(args) => openapi::run(&args),
+            Task::Protobuf(args) => protobuf::run(&args),
         });
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

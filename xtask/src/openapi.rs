@@ -78,14 +78,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> Result<Value, String> {
+pub(crate) fn read(path: &Path) -> Result<Value, String> {
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(|error| told(&error))?;
     serde_json::from_str(&text).map_err(|error| told(&error))
 }
 
 /// One member a line, so that a change of the release can be read.
-fn write(path: &Path, members: &Map<String, Value>) -> Result<(), String> {
+pub(crate) fn write(path: &Path, members: &Map<String, Value>) -> Result<(), String> {
     let lines: Vec<String> = members
         .iter()
         .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))

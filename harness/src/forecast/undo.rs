@@ -365,6 +365,7 @@ impl<'a> Run<'a> {
             End::Refused(format!("{path} is no path of the API server: {error}"))
         })?;
         let request = ApiRequest {
+            user_agent: None,
             method,
             uri,
             content_type: Some(media.to_owned()),

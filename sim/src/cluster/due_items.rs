@@ -103,6 +103,8 @@ pub(crate) enum Item {
     WatchDeadline(WatchId),
     /// A watch's bookmark is due.
     Bookmark(WatchId),
+    /// The kubelet looks for new lines of a log that is followed.
+    Follow(WatchId),
     /// The store's progress notice reaches a kind's watch cache: it was asked for then, and knows this version.
     Notice { kind: Kind, rv: u64, asked: Micros },
     /// A kind's watch cache may ask for progress again.

@@ -1,8 +1,10 @@
 //! The cluster: one synchronous state machine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::cache::WatchCaches;
+use super::api::logs::Follow;
+use super::api::managed::Writer;
 use super::api::watch::Watches;
 use super::autoscaler::Recommendations;
 use super::due_items::{Item, Work};
@@ -78,6 +80,8 @@ pub struct Cluster {
     pub(crate) timings: Timings,
     pub(crate) rng: Streams,
     pub(crate) watches: Watches,
+    /// The logs that are followed.
+    pub(crate) follows: BTreeMap<WatchId, Follow>,
     pub(crate) caches: WatchCaches,
     pub(crate) kubelet: Kubelet,
     pub(crate) proxy: ProxyState,
@@ -92,6 +96,25 @@ pub struct Cluster {
     /// Before then no controller and no kubelet does anything.
     still_until: Micros,
     fingerprint: Fingerprint,
+    /// Who writes at present.
+    pub(crate) writer: Writer,
+}
+
+/// Who writes, if nobody else does.
+pub(crate) const CONTROLLERS: Writer = Writer::component("kube-controller-manager");
+
+/// Whose work an item is.
+fn component(item: &Item) -> Writer {
+    match item {
+        Item::Work(Work::Schedule(_)) | Item::Later(Work::Schedule(_)) => {
+            Writer::component("kube-scheduler")
+        }
+        Item::Work(Work::Pod(_))
+        | Item::Later(Work::Pod(_))
+        | Item::Pod { .. }
+        | Item::Container { .. } => Writer::component("kubelet"),
+        _ => CONTROLLERS,
+    }
 }
 
 impl Cluster {
@@ -143,6 +166,7 @@ impl Cluster {
             timings,
             rng: Streams::new(seed),
             watches: Watches::default(),
+            follows: BTreeMap::new(),
             kubelet: Kubelet::default(),
             proxy: ProxyState::default(),
             recorder: Recorder::default(),
@@ -154,6 +178,7 @@ impl Cluster {
             recommendations: Recommendations::new(),
             still_until: Micros::ZERO,
             fingerprint: Fingerprint::default(),
+            writer: CONTROLLERS,
         };
         let own = namespaces.iter().map(String::as_str);
         for name in ["default", "kube-system"].into_iter().chain(own) {
@@ -204,6 +229,7 @@ impl Cluster {
     }
 
     fn run(&mut self, item: Item, workload: &mut dyn Workload) {
+        self.writer = component(&item);
         match item {
             Item::Work(work) => {
                 self.pending.remove(&work);
@@ -223,6 +249,7 @@ impl Cluster {
             Item::Proxy => self.proxy_run(workload),
             Item::WatchDeadline(id) => self.watches.end(id),
             Item::Bookmark(id) => self.bookmark(id),
+            Item::Follow(id) => self.follow_on(id, workload),
             Item::Notice { kind, rv, asked } => self.caches.learn(kind, rv, asked),
             Item::ProgressDue(kind) => self.progress_due(kind),
         }
@@ -330,6 +357,7 @@ impl Cluster {
 
     /// The client has gone: nothing more is sent on this watch.
     pub fn close_watch(&mut self, id: WatchId) {
+        self.follows.remove(&id);
         self.watches.close(id);
     }
 
@@ -389,6 +417,9 @@ impl Cluster {
 
     /// Ends every open watch, as a restart of the API server would; how many there were.
     pub fn drop_watches(&mut self) -> usize {
+        for id in std::mem::take(&mut self.follows).into_keys() {
+            self.watches.send(id, WatchFrame::End);
+        }
         self.watches.end_all()
     }
 

@@ -5,6 +5,7 @@
 
 use super::api::defaults;
 use super::api::kind_defaults::job_selector;
+use super::api::managed;
 use super::api::status::ApiError;
 use super::api::validate;
 use super::kinds::Kind;
@@ -155,7 +156,6 @@ impl Cluster {
             set(&mut object, &["metadata", "namespace"], namespace);
         }
         for field in [
-            "managedFields",
             "selfLink",
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
@@ -173,6 +173,7 @@ impl Cluster {
         if kind == Kind::CustomResourceDefinition {
             self.establish(&mut object);
         }
+        managed::track(&self.writer, self.now, kind, None, &mut object, Part::Main);
         if kind == Kind::Service && text(&object, &["spec", "clusterIP"]).is_empty() {
             self.service_ips += 1;
             let n = self.service_ips;
@@ -288,7 +289,6 @@ impl Cluster {
         ] {
             keep(&mut object, &["metadata", field], &old.value);
         }
-        remove(&mut object, &["metadata", "managedFields"]);
         set(&mut object, &["apiVersion"], kind.api_version());
         set(&mut object, &["kind"], kind.name());
         match part {
@@ -318,6 +318,14 @@ impl Cluster {
                 }
             }
         }
+        managed::track(
+            &self.writer,
+            self.now,
+            kind,
+            Some(&old.value),
+            &mut object,
+            part,
+        );
         Ok(object)
     }
 

@@ -17,6 +17,8 @@ pub struct ApiRequest {
     pub body: Bytes,
     /// Who asks; recorded, never refused.
     pub user: String,
+    /// `User-Agent`. Who changes an object is known by it, if the request does not name a field manager.
+    pub user_agent: Option<String>,
 }
 
 /// The API server's answer.
@@ -30,11 +32,28 @@ pub enum ApiResponse {
         content_type: &'static str,
         /// `Retry-After`, seconds.
         retry_after_s: Option<u32>,
+        /// The headers `Warning`.
+        warnings: Vec<http::HeaderValue>,
         /// Body.
         body: Bytes,
     },
     /// 200 with a stream of JSON lines; see [`Cluster::take_watch_frames`](super::Cluster::take_watch_frames).
     Watch(WatchId),
+    /// 200 with a stream of the lines of a log, in the same way.
+    Log(WatchId),
+}
+
+impl ApiResponse {
+    /// One body, without headers that are seldom there.
+    pub(crate) fn whole(status: u16, content_type: &'static str, body: Bytes) -> Self {
+        Self::Unary {
+            status,
+            content_type,
+            retry_after_s: None,
+            warnings: Vec::new(),
+            body,
+        }
+    }
 }
 
 /// An open watch.

@@ -251,6 +251,7 @@ where
                 uri: parts.uri,
                 body,
                 user: origin.to_string(),
+                user_agent: header(http::header::USER_AGENT),
             });
             match world
                 .call(&origin, Server::Kube, parts.method.as_str(), &path, call)

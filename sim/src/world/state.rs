@@ -439,11 +439,16 @@ impl<A: Application> WorldState<A> {
 
     fn kube_response(&mut self, response: ApiResponse) -> http::Response<WorldBody> {
         let builder = http::Response::builder();
+        let of_stream = match response {
+            ApiResponse::Log(_) => "text/plain",
+            _ => "application/json",
+        };
         let built = match response {
             ApiResponse::Unary {
                 status,
                 content_type,
                 retry_after_s,
+                warnings,
                 body,
             } => {
                 let mut builder = builder
@@ -452,20 +457,18 @@ impl<A: Application> WorldState<A> {
                 if let Some(seconds) = retry_after_s {
                     builder = builder.header(http::header::RETRY_AFTER, seconds);
                 }
+                for warning in warnings {
+                    builder = builder.header(http::header::WARNING, warning);
+                }
                 builder.body(WorldBody::whole(body))
             }
-            ApiResponse::Watch(id) => {
+            ApiResponse::Watch(id) | ApiResponse::Log(id) => {
                 let (frames, receiver) = mpsc::unbounded();
-                self.watches.insert(
-                    id,
-                    OpenWatch {
-                        frames,
-                        last_at: self.now,
-                    },
-                );
+                let last_at = self.now;
+                self.watches.insert(id, OpenWatch { frames, last_at });
                 builder
                     .status(200)
-                    .header(http::header::CONTENT_TYPE, "application/json")
+                    .header(http::header::CONTENT_TYPE, of_stream)
                     .body(WorldBody::stream(receiver))
             }
         };

@@ -19,7 +19,7 @@ fn round_trip<T: DeserializeOwned + Serialize>(object: &Raw) -> Result<Raw, serd
     serde_json::to_value(T::deserialize(object)?)
 }
 
-/// An object as it is stored, and the fields of the body that its kind does not have.
+/// An object as it is stored, and what a strict decoder says of the fields that its kind does not have.
 #[derive(Debug)]
 pub(crate) struct Decoded {
     pub(crate) object: Value,
@@ -104,7 +104,7 @@ fn decoded(given: &Raw, kept: Raw) -> Decoded {
     }
 }
 
-/// The paths of what is in `given`, and not in `kept`.
+/// What a strict decoder says of what is in `given`, and not in `kept`.
 fn missing(given: &Raw, kept: &Raw, path: &str, found: &mut Vec<String>) {
     match (given, kept) {
         (Raw::Object(given), Raw::Object(kept)) => {
@@ -115,7 +115,7 @@ fn missing(given: &Raw, kept: &Raw, path: &str, found: &mut Vec<String>) {
                 };
                 match kept.get(name) {
                     Some(kept) => missing(value, kept, &here, found),
-                    None => found.push(here),
+                    None => found.push(format!("unknown field {here:?}")),
                 }
             }
         }
@@ -188,7 +188,7 @@ const MAPS: [&str; 14] = [
 
 /// Scalars that the Go structs hold by value, with `omitempty`: 0, false and the empty string are the same as nothing.
 /// From `api/core/v1/types.go`, `api/apps/v1/types.go` and `apimachinery/pkg/apis/meta/v1/types.go`.
-const BY_VALUE: [&str; 66] = [
+const BY_VALUE: [&str; 67] = [
     "action",
     "availableReplicas",
     "clusterIP",
@@ -250,6 +250,7 @@ const BY_VALUE: [&str; 66] = [
     "terminationMessagePolicy",
     "timeoutSeconds",
     "tty",
+    "uid",
     "unavailableReplicas",
     "unschedulable",
     "updatedReplicas",
@@ -257,9 +258,18 @@ const BY_VALUE: [&str; 66] = [
     "workingDir",
 ];
 
+/// The values of an `ObjectReference`.
+const REFERENCE: [&str; 5] = ["apiVersion", "fieldPath", "kind", "name", "namespace"];
+
 /// Names that stand for a value in one struct and for a pointer, or a field without `omitempty`, in another: the member
 /// that holds the struct, and those of its fields that are values.
-const BY_VALUE_IN: [(&str, &[&str]); 15] = [
+const BY_VALUE_IN: [(&str, &[&str]); 19] = [
+    // The object itself: a Secret, an Event.
+    ("", &["message", "reason", "type"]),
+    ("involvedObject", &REFERENCE),
+    ("related", &REFERENCE),
+    // A Service.
+    ("spec", &["type"]),
     ("containers", &["image"]),
     ("initContainers", &["image"]),
     ("env", &["value"]),

@@ -173,7 +173,11 @@ fn service(object: &mut Value) {
         for port in ports(spec) {
             default_to(port, "protocol", "TCP");
             let number = port.get("port").cloned().unwrap_or(Value::Null);
-            default_to(port, "targetPort", number);
+            // A zero is a target that was not given (`SetDefaults_Service`).
+            let target = port.get("targetPort").cloned().unwrap_or_default();
+            if target == Value::Null || target == 0 || target == "" {
+                port.insert("targetPort", number);
+            }
         }
     }
 }

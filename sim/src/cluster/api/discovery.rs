@@ -7,6 +7,7 @@
 use crate::cluster::json::{Value, json};
 
 use super::path::Discovery;
+use super::reviews;
 use super::status::{ApiError, json_bytes};
 use crate::cluster::kinds::Kind;
 use crate::cluster::wire::ApiResponse;
@@ -94,6 +95,11 @@ fn groups(all: &[Kind]) -> Vec<(&'static str, Vec<&'static str>)> {
             None => groups.push((group, vec![version])),
         }
     }
+    groups.extend(
+        reviews::groups()
+            .into_iter()
+            .map(|group| (group, vec!["v1"])),
+    );
     groups
 }
 
@@ -147,11 +153,12 @@ pub(super) fn answer(
             group
         }
         Discovery::Resources(api_version) => {
-            let kinds = of_version(kinds, api_version);
-            if kinds.is_empty() {
+            let kinds = of_version(kinds, api_version).into_iter();
+            let mut resources: Vec<Value> = kinds.flat_map(resources).collect();
+            resources.extend(reviews::listed(api_version));
+            if resources.is_empty() {
                 return Err(ApiError::no_resource());
             }
-            let resources: Vec<Value> = kinds.into_iter().flat_map(resources).collect();
             json!({
                 "kind": "APIResourceList", "apiVersion": "v1",
                 "groupVersion": api_version, "resources": resources,
@@ -168,8 +175,10 @@ fn aggregated_list(kinds: &[Kind], groups: &[(&str, Vec<&str>)]) -> ApiResponse 
             let versions: Vec<Value> = versions
                 .iter()
                 .map(|version| {
-                    let kinds = of_version(kinds, &api_version(group, version));
-                    let resources: Vec<Value> = kinds.into_iter().map(aggregated).collect();
+                    let api_version = api_version(group, version);
+                    let kinds = of_version(kinds, &api_version).into_iter();
+                    let mut resources: Vec<Value> = kinds.map(aggregated).collect();
+                    resources.extend(reviews::aggregated(&api_version));
                     json!({"version": version, "freshness": "Current", "resources": resources})
                 })
                 .collect();
@@ -184,12 +193,7 @@ fn aggregated_list(kinds: &[Kind], groups: &[(&str, Vec<&str>)]) -> ApiResponse 
         "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {}, "items": items,
     });
-    ApiResponse::Unary {
-        status: 200,
-        content_type: AGGREGATED,
-        retry_after_s: None,
-        body: json_bytes(&body),
-    }
+    ApiResponse::whole(200, AGGREGATED, json_bytes(&body))
 }
 
 /// A resource in the aggregated form. The group and version of a kind are left empty where they are those of the list.
@@ -280,6 +284,9 @@ mod tests {
 
     use super::*;
 
+    /// How many kinds of reviews there are.
+    const REVIEWS: usize = 3;
+
     /// The list that the API server of 1.34.4 gives (`api/discovery/aggregated_v2.json` and `api__v1.json` of its
     /// sources), of the kinds that are served here.
     const UPSTREAM: &str = include_str!("../../../data/openapi/discovery.json");
@@ -319,7 +326,7 @@ mod tests {
         let theirs: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(UPSTREAM).expect("JSON");
         let ours = ours();
-        assert_eq!(ours.len(), Kind::ALL.len());
+        assert_eq!(ours.len(), Kind::ALL.len() + REVIEWS);
         for (key, resource) in &ours {
             let theirs = theirs.get(key).unwrap_or_else(|| panic!("{key}"));
             for field in [
@@ -367,7 +374,7 @@ mod tests {
                 .filter(|it| !it["name"].as_str().expect("a name").contains('/'))
                 .count();
         }
-        assert_eq!(listed, Kind::ALL.len());
+        assert_eq!(listed, Kind::ALL.len() + REVIEWS);
         let group = body(&Discovery::Group("apps".to_owned()), None);
         assert_eq!(group["preferredVersion"]["groupVersion"], "apps/v1");
         for missing in [

@@ -81,6 +81,19 @@ impl Errors {
         }
         Err(ApiError::invalid_fields(kind, name, &self.0))
     }
+
+    /// The refusal of a request's options, such as `PatchOptions`, if anything is wrong with them.
+    pub(crate) fn of_options(self, options: &str) -> Result<(), ApiError> {
+        self.of("meta.k8s.io", options, "")
+    }
+
+    /// The refusal of an object that is not stored, if anything is wrong with it.
+    pub(crate) fn of(self, group: &str, kind: &str, name: &str) -> Result<(), ApiError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::invalid_of(group, kind, name, &self.0))
+    }
 }
 
 /// `RegexError` (`apimachinery/pkg/util/validation/validation.go`).

@@ -194,6 +194,16 @@ const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 /// The schema of any patch.
 const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 
+/// The schema of this name.
+pub(super) fn schema(name: &str) -> Option<&'static Value> {
+    schemas().get(name)
+}
+
+/// The schema of the objects of a kind.
+pub(super) fn schema_of_kind(kind: Kind) -> Option<&'static Value> {
+    schema(&schema_of(kind))
+}
+
 /// The name of a kind's schema. That of a kind that was added has its group's parts in reverse order.
 fn schema_of(kind: Kind) -> String {
     if let Kind::Custom(of) = kind {

@@ -1,24 +1,23 @@
-//! PATCH: JSON patch, merge patch, strategic merge patch and a simple apply.
-//!
-//! Apply keeps no `managedFields`: it merges the given fields like a forced apply, creates the object
-//! if it is missing, and never removes a field that an earlier apply had set.
+//! PATCH: JSON patch, merge patch, strategic merge patch, and apply.
 
 use serde_json::Value as Raw;
 
 use super::decode::canonical;
+use super::managed::{Applied, Type, applied};
 use super::status::ApiError;
 use super::strategic;
+use super::text::{self, Parsed};
 use super::verbs::{Call, unsupported_media};
 use crate::cluster::json::{Value, json};
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
-use crate::cluster::value::set;
+use crate::cluster::value::{self, set};
 use crate::cluster::wire::ApiResponse;
 
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
-const APPLY: &str = "application/apply-patch+yaml";
+pub(super) const APPLY: &str = "application/apply-patch+yaml";
 
 /// What a PATCH can be, by its `Content-Type`.
 pub(super) const MEDIA_TYPES: [&str; 4] = [JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY];
@@ -49,50 +48,29 @@ fn no_object(patched: &Raw, why: &str) -> ApiError {
 }
 
 /// What a patch made of an object, in its canonical form.
-fn decoded(call: &Call<'_>, patched: Raw) -> Result<Value, ApiError> {
-    let decoded = canonical(call.resource.kind, patched.clone())
-        .map_err(|e| no_object(&patched, &e.to_string()))?;
-    match call.strict_error(&decoded.unknown) {
-        Some(why) => Err(no_object(&patched, &why)),
+fn decoded(call: &Call<'_>, patched: Parsed) -> Result<Value, ApiError> {
+    let refused = |why: &str| no_object(&patched.tree, why);
+    let decoded = canonical(call.resource.kind, patched.tree.clone())
+        .map_err(|error| refused(&error.to_string()))?;
+    let problems = [patched.problems.clone(), decoded.unknown].concat();
+    match call.strict_error(&problems) {
+        Some(why) => Err(refused(&why)),
         None => Ok(decoded.object),
     }
 }
 
-fn options_invalid(field: &str, reason: &str, why: &str) -> ApiError {
-    ApiError::new(
-        422,
-        "Invalid",
-        format!("PatchOptions.meta.k8s.io \"\" is invalid: {field}: {why}"),
-    )
-    .with_cause(reason, why, field)
-}
-
 /// `target` with the body's patch applied, not yet decoded.
-pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Raw, ApiError> {
+pub(super) fn patched(call: &Call<'_>, target: &Value) -> Result<Parsed, ApiError> {
     let media = call.media_type();
     if !MEDIA_TYPES.contains(&media) {
         return Err(unsupported_media(&MEDIA_TYPES.join(", ")));
     }
-    if media == APPLY && call.query.get("fieldManager").is_none() {
-        return Err(options_invalid(
-            "fieldManager",
-            "FieldValueRequired",
-            "Required value: is required for apply patch",
-        ));
-    }
-    if media != APPLY && call.query.get("force").is_some() {
-        return Err(options_invalid(
-            "force",
-            "FieldValueForbidden",
-            "Forbidden: may not be specified for non-apply patch",
-        ));
-    }
     let body = &call.request.body;
-    let unreadable =
-        |e: serde_json::Error| ApiError::bad_request(format!("error decoding patch: {e}"));
-    let mut object = Raw::from(target);
+    let unreadable = |why: String| ApiError::bad_request(format!("error decoding patch: {why}"));
+    let mut tree = Raw::from(target);
     if media == JSON_PATCH {
-        let patch: json_patch::Patch = serde_json::from_slice(body).map_err(unreadable)?;
+        let patch: json_patch::Patch =
+            serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
         if patch.0.len() > MAX_OPERATIONS {
             return Err(ApiError::new(
                 413,
@@ -103,38 +81,91 @@ pub(crate) fn patched(call: &Call<'_>, target: &Value) -> Result<Raw, ApiError> 
                 ),
             ));
         }
-        json_patch::patch(&mut object, &patch.0).map_err(|_| rejected())?;
-        return Ok(object);
+        json_patch::patch(&mut tree, &patch.0).map_err(|_| rejected())?;
+        let problems = Vec::new();
+        return Ok(Parsed { tree, problems });
     }
-    let patch: Raw = serde_json::from_slice(body).map_err(unreadable)?;
-    if !patch.is_object() {
-        return Err(ApiError::bad_request("error decoding patch: not an object"));
+    let patch = text::json(body).map_err(unreadable)?;
+    if !patch.tree.is_object() {
+        return Err(unreadable("not an object".to_owned()));
     }
     if media == MERGE_PATCH {
-        json_patch::merge(&mut object, &patch);
+        json_patch::merge(&mut tree, &patch.tree);
     } else {
-        strategic::merge(&mut object, &patch);
+        let of_type = Type::of(call.resource.kind);
+        strategic::merge(of_type, &mut tree, &patch.tree);
     }
-    Ok(object)
+    Ok(Parsed {
+        tree,
+        problems: patch.problems,
+    })
 }
 
 impl Cluster {
     /// PATCH on an object or its status.
     pub(crate) fn patch(&mut self, call: &Call<'_>, part: Part) -> Result<ApiResponse, ApiError> {
-        let kind = call.resource.kind;
-        let apply = call.media_type() == APPLY;
-        let existing = self.get(kind, &call.key());
-        if existing.is_none() && apply && part == Part::Main {
-            let object = patched(call, &json!({}))?;
-            let mut object = decoded(call, object)?;
-            set(&mut object, &["metadata", "name"], call.name());
-            let stored = self.create(kind, call.namespace(), object)?;
-            return Ok(call.answer(201, &stored));
+        if call.media_type() == APPLY {
+            return self.apply(call, part);
         }
+        let kind = call.resource.kind;
+        let existing = self.get(kind, &call.key());
         let existing = existing.ok_or_else(|| ApiError::not_found(kind, call.name()))?;
         let object = patched(call, &existing.value)?;
         let object = decoded(call, object)?;
         self.check_name(call, &object)?;
         self.write(call, object, part, 200)
+    }
+
+    /// Server-side apply: a PATCH that says what its manager wants (`handlers/patch.go` applyPatcher).
+    fn apply(&mut self, call: &Call<'_>, part: Part) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
+        let unreadable =
+            |what: &str, why: &str| ApiError::bad_request(format!("error {what} YAML: {why}"));
+        let parsed = text::yaml(&call.request.body).map_err(|why| unreadable("decoding", &why))?;
+        if call.strict_error(&parsed.problems).is_some() {
+            return Err(unreadable("strict decoding", &parsed.problems.join(", ")));
+        }
+        if !parsed.tree.is_object() {
+            return Err(unreadable("decoding", "the document is no object"));
+        }
+        // Another version is refused as such.
+        if parsed.tree["apiVersion"] == kind.api_version() {
+            canonical(kind, parsed.tree.clone())
+                .map_err(|error| no_object(&parsed.tree, &error.to_string()))?;
+        }
+        let mut config = Value::from(parsed.tree);
+        if value::name(&config).is_empty() {
+            set(&mut config, &["metadata", "name"], call.name());
+        }
+        let existing = self.get(kind, &call.key());
+        if existing.is_none() && part == Part::Status {
+            return Err(ApiError::not_found(kind, call.name()));
+        }
+        let how = Applied {
+            kind,
+            writer: &self.writer,
+            part,
+            now: self.now,
+            config: &config,
+            force: call.query.flag("force"),
+        };
+        let tree = applied(existing.as_ref().map(|it| &it.value), &how)?;
+        let problems = Vec::new();
+        let of_tree = Raw::from(&tree);
+        let mut object = decoded(
+            call,
+            Parsed {
+                tree: of_tree,
+                problems,
+            },
+        )?;
+        // Their form is not that of the kind.
+        value::keep(&mut object, &["metadata", "managedFields"], &tree);
+        self.check_name(call, &object)?;
+        self.writer = self.writer.clone().applied();
+        if existing.is_some() {
+            return self.write(call, object, part, 200);
+        }
+        self.create_or_try(call, object)
     }
 }

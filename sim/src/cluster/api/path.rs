@@ -1,5 +1,6 @@
 //! Request paths and query strings.
 
+use super::reviews::Review;
 use crate::cluster::kinds::Kind;
 
 /// What a path addresses.
@@ -13,6 +14,8 @@ pub(crate) enum Route {
     Discovery(Discovery),
     /// `/openapi/v3`, or the document of one group version below it: `apis/apps/v1`.
     OpenApi(Option<String>),
+    /// A question about rights, or about who asks.
+    Review(Review),
     /// A resource.
     Resource(Resource),
 }
@@ -54,6 +57,9 @@ pub(crate) fn parse(path: &str, added: &[Kind]) -> Option<Route> {
         whole => {
             if let Some(document) = whole.strip_prefix("openapi/v3/") {
                 return Some(Route::OpenApi(Some(document.to_owned())));
+            }
+            if let Some(review) = Review::at(whole) {
+                return Some(Route::Review(review));
             }
             if let Some(of) = discovery(whole) {
                 return Some(Route::Discovery(of));
@@ -99,6 +105,18 @@ pub(crate) fn parse(path: &str, added: &[Kind]) -> Option<Route> {
         subresource,
         rest,
     }))
+}
+
+/// Whether a path is below a version of a group that is served.
+pub(crate) fn is_of_served_version(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let version = match parts.as_slice() {
+        ["api", version, ..] => (*version).to_owned(),
+        ["apis", group, version, ..] => format!("{group}/{version}"),
+        _ => return false,
+    };
+    let mut kinds = Kind::ALL.into_iter();
+    kinds.any(|kind| kind.api_version() == version)
 }
 
 /// What a path of a group or of a group version asks discovery for.

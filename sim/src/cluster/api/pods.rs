@@ -1,103 +1,27 @@
-//! Pod subresources: log, proxy, eviction.
+//! Pod subresources: proxy, eviction, and what is refused.
 
 use crate::cluster::json::{Value, json};
 use bytes::Bytes;
 use http::Method;
 
+use super::body::Expected;
 use super::selectors::LabelSelector;
 use super::status::{ApiError, json_bytes, json_response};
-use super::verbs::Call;
+use super::verbs::{Call, options_of};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
-use crate::cluster::objects::{DeleteOptions, Part};
+use crate::cluster::objects::Part;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{self, at, condition_true, int, items, parse_timestamp, set, text};
+use crate::cluster::value::{self, at, condition_true, int, items, set, text};
 use crate::cluster::wire::ApiResponse;
-use crate::time::Micros;
 use crate::workload::{ProcessId, Workload};
 
-fn plain(status: u16, content_type: &'static str, body: Bytes) -> ApiResponse {
-    ApiResponse::Unary {
-        status,
-        content_type,
-        retry_after_s: None,
-        body,
-    }
-}
+const EVICTION: Expected<'_> = Expected {
+    api_version: "policy/v1",
+    kind: "Eviction",
+};
 
 impl Cluster {
-    /// GET `pods/{name}/log`. `follow` answers with what there is and ends.
-    pub(crate) fn pod_log(
-        &mut self,
-        call: &Call<'_>,
-        workload: &mut dyn Workload,
-    ) -> Result<ApiResponse, ApiError> {
-        if call.request.method != Method::GET {
-            return Err(ApiError::method_not_allowed());
-        }
-        let pod = self.found(call)?;
-        let name = value::name(&pod.value);
-        let container = log_container(call, &pod.value)?;
-        let previous = call.query.flag("previous");
-        let mut statuses = ["containerStatuses", "initContainerStatuses"]
-            .iter()
-            .flat_map(|list| items(&pod.value, &["status", list]));
-        let status = statuses.find(|s| text(s, &["name"]) == container);
-        let restarts = status.and_then(|s| int(s, &["restartCount"])).unwrap_or(0);
-        if previous && restarts == 0 {
-            return Err(ApiError::bad_request(format!(
-                "previous terminated container \"{container}\" in pod \"{name}\" not found"
-            )));
-        }
-        let waiting = status.and_then(|s| at(s, &["state", "waiting"]));
-        if let Some(waiting) = waiting
-            && !previous
-            && restarts == 0
-        {
-            return Err(ApiError::bad_request(format!(
-                "container \"{container}\" in pod \"{name}\" is waiting to start: {}",
-                text(waiting, &["reason"])
-            )));
-        }
-        let since = call
-            .query
-            .number("sinceSeconds")
-            .map(|s| self.now.saturating_sub(Micros::from_secs(s)))
-            .or_else(|| call.query.get("sinceTime").and_then(parse_timestamp))
-            .unwrap_or(Micros::ZERO);
-        let mut lines = if text(&pod.value, &["spec", "nodeName"]).is_empty() {
-            Vec::new()
-        } else {
-            let process = ProcessId {
-                uid: value::uid(&pod.value),
-                container: &container,
-            };
-            workload.logs(self.now, process, since, previous)
-        };
-        lines.retain(|l| l.at >= since);
-        if let Some(tail) = call.query.number("tailLines") {
-            let tail = usize::try_from(tail).unwrap_or(usize::MAX);
-            lines.drain(..lines.len().saturating_sub(tail));
-        }
-        let stamped = call.query.flag("timestamps");
-        let mut body = String::new();
-        for line in lines {
-            if stamped {
-                body.push_str(&format!("{:.9} ", line.at.to_timestamp()));
-            }
-            body.push_str(&line.text);
-            body.push('\n');
-        }
-        if let Some(limit) = call.query.number("limitBytes") {
-            let mut end = usize::try_from(limit).unwrap_or(usize::MAX).min(body.len());
-            while !body.is_char_boundary(end) {
-                end -= 1;
-            }
-            body.truncate(end);
-        }
-        Ok(plain(200, "text/plain", Bytes::from(body)))
-    }
-
     /// GET `pods/{name[:port]}/proxy/{path}`.
     pub(crate) fn pod_proxy(
         &mut self,
@@ -154,7 +78,11 @@ impl Cluster {
             workload.get(self.now, process, &path)
         });
         match answer {
-            Some(r) => Ok(plain(r.status, r.content_type, Bytes::from(r.body))),
+            Some(r) => Ok(ApiResponse::whole(
+                r.status,
+                r.content_type,
+                Bytes::from(r.body),
+            )),
             None => Err(ApiError::new(
                 503,
                 "ServiceUnavailable",
@@ -165,26 +93,40 @@ impl Cluster {
         }
     }
 
+    /// `exec`, `attach` and `portforward`: there are no processes that one could connect to. It is refused as an
+    /// admission plugin would refuse it, since clients show what such a refusal says.
+    pub(crate) fn pod_connect(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
+        if !matches!(call.request.method, Method::GET | Method::POST) {
+            return Err(ApiError::method_not_allowed());
+        }
+        self.found(call)?;
+        let what = call.resource.subresource.as_deref().unwrap_or_default();
+        let why = format!("{what} is not simulated, no process runs in its containers");
+        Err(ApiError::forbidden(Kind::Pod, call.name(), &why))
+    }
+
     /// POST `pods/{name}/eviction` (`pkg/registry/core/pod/storage/eviction.go`).
     pub(crate) fn pod_eviction(&mut self, call: &Call<'_>) -> Result<ApiResponse, ApiError> {
         if call.request.method != Method::POST {
             return Err(ApiError::method_not_allowed());
         }
-        let body: Value = serde_json::from_slice(&call.request.body)
-            .map_err(|e| ApiError::bad_request(format!("Eviction cannot be handled: {e}")))?;
+        let body: Value = call.body(EVICTION)?.tree.into();
         let pod = self.found(call)?;
         let running = !value::deleting(&pod.value)
             && !matches!(
                 text(&pod.value, &["status", "phase"]),
                 "Succeeded" | "Failed" | "Pending"
             );
-        if running {
-            self.spend_budget(&pod)?;
+        if ![call.name(), ""].contains(&value::name(&body)) {
+            return Err(ApiError::bad_request(
+                "name in URL does not match name in Eviction object",
+            ));
         }
-        let options = DeleteOptions {
-            grace_s: int(&body, &["deleteOptions", "gracePeriodSeconds"]),
-            ..DeleteOptions::default()
-        };
+        let options = at(&body, &["deleteOptions"]).unwrap_or(&Value::Null);
+        let options = options_of(call, options)?;
+        if running {
+            self.spend_budget(&pod, options.dry_run)?;
+        }
         self.delete(Kind::Pod, &call.key(), &options)?;
         let done = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
@@ -193,7 +135,8 @@ impl Cluster {
     }
 
     /// Takes one disruption from the budget that covers a pod, or refuses.
-    fn spend_budget(&mut self, pod: &Ref) -> Result<(), ApiError> {
+    /// With `dry_run` it takes nothing.
+    fn spend_budget(&mut self, pod: &Ref, dry_run: bool) -> Result<(), ApiError> {
         let namespace = value::namespace(&pod.value).to_owned();
         let budgets: Vec<Ref> = self
             .store
@@ -246,6 +189,9 @@ impl Cluster {
                 status("currentHealthy")
             )));
         }
+        if dry_run {
+            return Ok(());
+        }
         let mut object = b.clone();
         set(&mut object, &["status", "disruptionsAllowed"], allowed - 1);
         set(
@@ -260,27 +206,5 @@ impl Cluster {
             Part::Status,
         )?;
         Ok(())
-    }
-}
-
-/// The container that a log request means (`pkg/registry/core/pod/strategy.go` validateContainer).
-fn log_container(call: &Call<'_>, pod: &Value) -> Result<String, ApiError> {
-    let name = value::name(pod);
-    let names = |list: &str| {
-        let all = items(pod, &["spec", list]).iter();
-        all.map(|c| text(c, &["name"])).collect::<Vec<&str>>()
-    };
-    let mains = names("containers");
-    let all = [names("initContainers"), mains.clone()].concat();
-    match (call.query.get("container"), mains.as_slice()) {
-        (Some(asked), _) if all.contains(&asked) => Ok(asked.to_owned()),
-        (Some(asked), _) => Err(ApiError::bad_request(format!(
-            "container {asked} is not valid for pod {name}"
-        ))),
-        (None, [only]) => Ok((*only).to_owned()),
-        (None, _) => Err(ApiError::bad_request(format!(
-            "a container name must be specified for pod {name}, choose one of: [{}]",
-            all.join(" ")
-        ))),
     }
 }

@@ -135,8 +135,13 @@ impl ApiError {
         Self::invalid_fields(kind, name, &[error])
     }
 
-    /// 422 with all field errors; in the message equal ones stand once (`NewInvalid`, `ErrorList.ToAggregate`).
+    /// 422 with all field errors (`NewInvalid`).
     pub(crate) fn invalid_fields(kind: Kind, name: &str, errors: &[FieldError]) -> Self {
+        Self::invalid_of(kind.group(), kind.name(), name, errors)
+    }
+
+    /// 422 for anything. In the message equal errors stand once (`ErrorList.ToAggregate`).
+    pub(crate) fn invalid_of(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
         let mut lines: Vec<String> = Vec::new();
         for error in errors {
             let line = format!("{}: {}", error.field, error.why);
@@ -148,15 +153,19 @@ impl ApiError {
             [only] => only.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let group = match kind.group() {
-            "" => String::new(),
-            group => format!(".{group}"),
+        let qualified = match group {
+            "" => kind.to_owned(),
+            group => format!("{kind}.{group}"),
         };
-        let message = format!("{}{group} \"{name}\" is invalid: {all}", kind.name());
-        let mut refusal = Self::new(422, "Invalid", message).about(kind, name);
-        if let Some(details) = &mut refusal.details {
-            details["kind"] = kind.name().into();
+        let message = format!("{qualified} \"{name}\" is invalid: {all}");
+        let mut refusal = Self::new(422, "Invalid", message);
+        let mut details = json!({"kind": kind});
+        for (member, value) in [("name", name), ("group", group)] {
+            if !value.is_empty() {
+                details[member] = value.into();
+            }
         }
+        refusal.details = Some(details);
         errors.iter().fold(refusal, |refusal, error| {
             refusal.with_cause(error.reason, &error.why, &error.field)
         })
@@ -167,11 +176,13 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(
+        let mut refusal = Self::new(
             405,
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
-        )
+        );
+        refusal.details = Some(json!({}));
+        refusal
     }
 
     pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
@@ -212,12 +223,15 @@ impl ApiError {
             .as_ref()
             .and_then(|d| d["retryAfterSeconds"].as_u64())
             .and_then(|s| u32::try_from(s).ok());
-        ApiResponse::Unary {
-            status: self.code,
-            content_type: "application/json",
-            retry_after_s,
-            body: json_bytes(&self.body()),
+        let mut response = json_response(self.code, json_bytes(&self.body()));
+        if let ApiResponse::Unary {
+            retry_after_s: header,
+            ..
+        } = &mut response
+        {
+            *header = retry_after_s;
         }
+        response
     }
 }
 
@@ -228,10 +242,5 @@ pub(crate) fn json_bytes(value: &Value) -> Bytes {
 
 /// A JSON response.
 pub(crate) fn json_response(status: u16, body: Bytes) -> ApiResponse {
-    ApiResponse::Unary {
-        status,
-        content_type: "application/json",
-        retry_after_s: None,
-        body,
-    }
+    ApiResponse::whole(status, "application/json", body)
 }

@@ -1,38 +1,18 @@
-//! Strategic merge patch for the kinds that are served
-//! (`apimachinery/pkg/util/strategicpatch`; merge keys from the types' `patchMergeKey` tags).
+//! Strategic merge patch (`apimachinery/pkg/util/strategicpatch`). How lists are merged is in the OpenAPI schemas.
 
 use serde_json::{Map, Value};
 
-/// The merge key of a list field, if its elements are merged rather than replaced.
-fn merge_key(field: &str, sample: &[Value]) -> Option<&'static str> {
-    match field {
-        "containers"
-        | "initContainers"
-        | "ephemeralContainers"
-        | "env"
-        | "volumes"
-        | "imagePullSecrets" => Some("name"),
-        "ports" if sample.iter().any(|p| p.get("containerPort").is_some()) => Some("containerPort"),
-        "ports" => Some("port"),
-        "volumeMounts" => Some("mountPath"),
-        "volumeDevices" => Some("devicePath"),
-        "conditions" => Some("type"),
-        "ownerReferences" => Some("uid"),
-        "topologySpreadConstraints" => Some("topologyKey"),
-        "hostAliases" => Some("ip"),
-        _ => None,
-    }
-}
+use super::managed::{PatchedList, Type};
 
 /// Applies `patch` to `target`.
-pub(crate) fn merge(target: &mut Value, patch: &Value) {
+pub(super) fn merge(of_type: Type<'_>, target: &mut Value, patch: &Value) {
     match (target.as_object_mut(), patch.as_object()) {
-        (Some(t), Some(p)) => merge_object(t, p),
+        (Some(t), Some(p)) => merge_object(of_type, t, p),
         _ => *target = stripped(patch),
     }
 }
 
-fn merge_object(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+fn merge_object(of_type: Type<'_>, target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     match patch.get("$patch").and_then(Value::as_str) {
         Some("replace") => {
             target.clear();
@@ -56,34 +36,35 @@ fn merge_object(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
                 let slot = target
                     .entry(field.clone())
                     .or_insert_with(|| Value::Object(Map::new()));
-                merge(slot, new);
+                merge(of_type.member(field), slot, new);
             }
-            Value::Array(elements) => match (merge_key(field, elements), target.get_mut(field)) {
-                (Some(key), Some(Value::Array(old))) => merge_list(old, elements, key),
-                (None, Some(Value::Array(old))) if field == "finalizers" => {
-                    for e in elements
-                        .iter()
-                        .filter(|e| !old.contains(e))
-                        .cloned()
-                        .collect::<Vec<_>>()
-                    {
-                        old.push(e);
+            Value::Array(elements) => {
+                match (of_type.member(field).patched_list(), target.get_mut(field)) {
+                    (PatchedList::Keyed(key, of_elements), Some(Value::Array(old))) => {
+                        merge_list(of_elements, old, elements, key);
+                    }
+                    (PatchedList::Added, Some(Value::Array(old))) => {
+                        for element in elements {
+                            if !old.contains(element) {
+                                old.push(element.clone());
+                            }
+                        }
+                    }
+                    _ => {
+                        target.insert(field.clone(), stripped(new));
                     }
                 }
-                _ => {
-                    target.insert(field.clone(), stripped(new));
-                }
-            },
+            }
             _ => {
                 target.insert(field.clone(), new.clone());
             }
         }
     }
-    directives(target, patch);
+    directives(of_type, target, patch);
 }
 
 /// `$deleteFromPrimitiveList/…`, `$setElementOrder/…` and `$retainKeys`.
-fn directives(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+fn directives(of_type: Type<'_>, target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (directive, argument) in patch {
         let Some(argument) = argument.as_array() else {
             continue;
@@ -94,7 +75,10 @@ fn directives(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
             }
         } else if let Some(field) = directive.strip_prefix("$setElementOrder/") {
             if let Some(Value::Array(old)) = target.get_mut(field) {
-                let key = merge_key(field, old);
+                let key = match of_type.member(field).patched_list() {
+                    PatchedList::Keyed(key, _) => Some(key),
+                    _ => None,
+                };
                 let position = |e: &Value| {
                     let same = |o: &Value| key.map_or(o == e, |k| o.get(k) == e.get(k));
                     argument.iter().position(same).unwrap_or(usize::MAX)
@@ -107,7 +91,7 @@ fn directives(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     }
 }
 
-fn merge_list(old: &mut Vec<Value>, elements: &[Value], key: &str) {
+fn merge_list(of_elements: Type<'_>, old: &mut Vec<Value>, elements: &[Value], key: &str) {
     let directive = |e: &Value| e.get("$patch").and_then(Value::as_str).map(str::to_owned);
     if elements
         .iter()
@@ -127,7 +111,7 @@ fn merge_list(old: &mut Vec<Value>, elements: &[Value], key: &str) {
                 old.remove(i);
             }
             (Some("delete"), None) => {}
-            (_, Some(i)) => merge(&mut old[i], new),
+            (_, Some(i)) => merge(of_elements, &mut old[i], new),
             (_, None) => old.push(stripped(new)),
         }
     }
@@ -149,8 +133,14 @@ fn stripped(patch: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::merge;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    use super::super::managed::Type;
+    use crate::cluster::kinds::Kind;
+
+    fn merge(target: &mut Value, patch: &Value) {
+        super::merge(Type::of(Kind::Pod).member("spec"), target, patch);
+    }
 
     #[test]
     fn containers_merge_by_name_and_environment_too() {

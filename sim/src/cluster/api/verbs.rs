@@ -1,22 +1,27 @@
 //! One request: from its path and verb to a response.
 
+use std::cell::RefCell;
+
 use crate::cluster::json::{Value, json};
 use bytes::Bytes;
 use http::Method;
 
+use super::body::{Expected, media_type};
 use super::decode::canonical;
+use super::field_errors::Errors;
 use super::list::Selectors;
+use super::managed::Writer;
 use super::negotiation::Form;
-use super::path::{Query, Resource, Route, parse};
+use super::path::{Query, Resource, Route, is_of_served_version, parse};
 use super::selectors::LabelSelector;
 use super::status::{ApiError, json_bytes, json_response};
 use super::table::{Include, Rows, table};
 use super::{discovery, openapi};
 use crate::cluster::kinds::Kind;
-use crate::cluster::machine::Cluster;
+use crate::cluster::machine::{CONTROLLERS, Cluster};
 use crate::cluster::objects::{DeleteOptions, Deletion, Part, Propagation};
 use crate::cluster::store::Ref;
-use crate::cluster::value::{self, at, int, set, text};
+use crate::cluster::value::{self, at, int, items, set, text};
 use crate::cluster::wire::{ApiRequest, ApiResponse};
 use crate::time::Micros;
 use crate::workload::Workload;
@@ -35,6 +40,8 @@ pub(crate) struct Call<'a> {
     pub(crate) include: Include,
     /// The present instant.
     pub(crate) now: Micros,
+    /// What the answer warns of.
+    pub(crate) warnings: RefCell<Vec<http::HeaderValue>>,
 }
 
 impl Call<'_> {
@@ -53,11 +60,7 @@ impl Call<'_> {
 
     /// The media type of the body, without parameters.
     pub(crate) fn media_type(&self) -> &str {
-        self.request
-            .content_type
-            .as_deref()
-            .and_then(|c| c.split(';').next())
-            .map_or("", str::trim)
+        media_type(self.request)
     }
 
     /// What a table for this request is made of.
@@ -88,39 +91,15 @@ impl Call<'_> {
     /// The body of a POST or PUT as a canonical object.
     fn object(&self) -> Result<Value, ApiError> {
         let kind = self.resource.kind;
-        if !matches!(self.media_type(), "" | "application/json" | "*/*") {
-            return Err(unsupported_media(
-                "application/json, application/yaml, application/vnd.kubernetes.protobuf",
-            ));
-        }
-        let cannot = |why: String| {
-            ApiError::bad_request(format!(
-                "{} in version \"{}\" cannot be handled as a {}: {why}",
-                kind.name(),
-                kind.api_version(),
-                kind.name()
-            ))
-        };
-        let raw: serde_json::Value =
-            serde_json::from_slice(&self.request.body).map_err(|e| cannot(e.to_string()))?;
-        let decoded = canonical(kind, raw).map_err(|e| cannot(e.to_string()))?;
-        match self.strict_error(&decoded.unknown) {
-            Some(why) => Err(cannot(why)),
+        let expected = Expected::from(kind);
+        let parsed = self.body(expected)?;
+        let decoded = canonical(kind, parsed.tree)
+            .map_err(|error| expected.cannot("", &error.to_string()))?;
+        let problems = [parsed.problems, decoded.unknown].concat();
+        match self.strict_error(&problems) {
+            Some(why) => Err(expected.cannot("", &why)),
             None => Ok(decoded.object),
         }
-    }
-
-    /// What `fieldValidation=Strict` refuses these fields with; otherwise they are left out
-    /// (`apimachinery/pkg/runtime/error.go` strictDecodingError).
-    pub(crate) fn strict_error(&self, unknown: &[String]) -> Option<String> {
-        if unknown.is_empty() || self.query.get("fieldValidation") != Some("Strict") {
-            return None;
-        }
-        let fields: Vec<String> = unknown
-            .iter()
-            .map(|field| format!("unknown field {field:?}"))
-            .collect();
-        Some(format!("strict decoding error: {}", fields.join(", ")))
     }
 }
 
@@ -152,7 +131,9 @@ impl Cluster {
         workload: &mut dyn Workload,
     ) -> ApiResponse {
         self.advance(now, workload);
-        self.answer(&req, workload).unwrap_or_else(|e| e.response())
+        let answer = self.answer(&req, workload);
+        self.writer = CONTROLLERS;
+        answer.unwrap_or_else(|e| e.response())
     }
 
     fn answer(
@@ -167,15 +148,23 @@ impl Cluster {
                 format!("Request entity too large: limit is {MAX_BODY}"),
             ));
         }
-        let route = parse(request.uri.path(), &self.custom).ok_or_else(ApiError::no_resource)?;
+        let path = request.uri.path();
+        let Some(route) = parse(path, &self.custom) else {
+            if is_of_served_version(path) {
+                return Err(ApiError::no_resource());
+            }
+            // No group of resources takes it: the answer of Go's `http.NotFound`.
+            let media = "text/plain; charset=utf-8";
+            let body = Bytes::from_static(b"404 page not found\n");
+            return Ok(ApiResponse::whole(404, media, body));
+        };
+        if matches!(route, Route::Version | Route::Discovery(_)) && request.method != Method::GET {
+            return Err(ApiError::method_not_allowed());
+        }
         let resource = match route {
             Route::Health => {
-                return Ok(ApiResponse::Unary {
-                    status: 200,
-                    content_type: "text/plain; charset=utf-8",
-                    retry_after_s: None,
-                    body: Bytes::from_static(b"ok"),
-                });
+                let media = "text/plain; charset=utf-8";
+                return Ok(ApiResponse::whole(200, media, Bytes::from_static(b"ok")));
             }
             Route::Version => return Ok(json_response(200, json_bytes(&version()))),
             Route::Discovery(of) => {
@@ -186,6 +175,7 @@ impl Cluster {
                 let kinds: Vec<Kind> = self.kinds().collect();
                 return openapi::answer(document.as_deref(), &kinds);
             }
+            Route::Review(review) => return review.answer(request),
             Route::Resource(r) => r,
         };
         self.provide(resource.kind);
@@ -202,6 +192,7 @@ impl Cluster {
             query,
             request,
             now: self.now,
+            warnings: RefCell::default(),
         };
         let strategic = call.media_type() == "application/strategic-merge-patch+json";
         if strategic && matches!(call.resource.kind, Kind::Custom(_)) {
@@ -210,13 +201,31 @@ impl Cluster {
                 "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
             ));
         }
+        call.check_options()?;
+        let manager = call.query.get("fieldManager");
+        self.writer = Writer::client(manager, request.user_agent.as_deref());
+        let mut response = self.dispatch(&call, workload)?;
+        if let ApiResponse::Unary { warnings, .. } = &mut response {
+            warnings.append(&mut call.warnings.take());
+        }
+        Ok(response)
+    }
+
+    fn dispatch(
+        &mut self,
+        call: &Call<'_>,
+        workload: &mut dyn Workload,
+    ) -> Result<ApiResponse, ApiError> {
         match call.resource.subresource.as_deref() {
-            None => self.object_verb(&call),
-            Some("status") if call.resource.kind.has_status() => self.status_verb(&call),
-            Some("scale") if call.resource.kind.has_scale() => self.scale_verb(&call),
-            Some("log") if call.resource.kind == Kind::Pod => self.pod_log(&call, workload),
-            Some("proxy") if call.resource.kind == Kind::Pod => self.pod_proxy(&call, workload),
-            Some("eviction") if call.resource.kind == Kind::Pod => self.pod_eviction(&call),
+            None => self.object_verb(call),
+            Some("status") if call.resource.kind.has_status() => self.status_verb(call),
+            Some("scale") if call.resource.kind.has_scale() => self.scale_verb(call),
+            Some("log") if call.resource.kind == Kind::Pod => self.pod_log(call, workload),
+            Some("proxy") if call.resource.kind == Kind::Pod => self.pod_proxy(call, workload),
+            Some("eviction") if call.resource.kind == Kind::Pod => self.pod_eviction(call),
+            Some("exec" | "attach" | "portforward") if call.resource.kind == Kind::Pod => {
+                self.pod_connect(call)
+            }
             Some(_) => Err(ApiError::no_resource()),
         }
     }
@@ -231,7 +240,9 @@ impl Cluster {
             Method::PUT if named => self.put(call, Part::Main),
             Method::PATCH if named => self.patch(call, Part::Main),
             Method::DELETE if named => self.delete_verb(call),
-            Method::DELETE => self.delete_collection(call),
+            Method::DELETE if call.resource.kind.has_delete_collection() => {
+                self.delete_collection(call)
+            }
             _ => Err(ApiError::method_not_allowed()),
         }
     }
@@ -261,6 +272,16 @@ impl Cluster {
             return Err(ApiError::method_not_allowed());
         }
         let object = call.object()?;
+        self.create_or_try(call, object)
+    }
+
+    /// Creates an object, or with `dryRun` only shows what would be created.
+    pub(crate) fn create_or_try(
+        &mut self,
+        call: &Call<'_>,
+        object: Value,
+    ) -> Result<ApiResponse, ApiError> {
+        let kind = call.resource.kind;
         if call.query.dry_run() {
             let (_, object) = self.prepare_create(kind, call.namespace(), object)?;
             return Ok(json_response(201, json_bytes(&object)));
@@ -278,8 +299,7 @@ impl Cluster {
         if creates && self.store.get(kind, &key).is_none() {
             value::remove(&mut object, &["metadata", "resourceVersion"]);
             set(&mut object, &["metadata", "name"], call.name());
-            let stored = self.create(kind, call.namespace(), object)?;
-            return Ok(call.answer(201, &stored));
+            return self.create_or_try(call, object);
         }
         if kind.needs_version()
             && text(&object, &["metadata", "resourceVersion"]).is_empty()
@@ -386,11 +406,8 @@ impl Cluster {
         let mut scale = scale_of(&current.value);
         match call.request.method {
             Method::GET => return Ok(json_response(200, json_bytes(&scale))),
-            Method::PUT => {
-                scale = serde_json::from_slice(&call.request.body)
-                    .map_err(|e| ApiError::bad_request(format!("Scale cannot be handled: {e}")))?;
-            }
-            Method::PATCH => scale = super::patch::patched(call, &scale)?.into(),
+            Method::PUT => scale = call.body(SCALE)?.tree.into(),
+            Method::PATCH => scale = super::patch::patched(call, &scale)?.tree.into(),
             _ => return Err(ApiError::method_not_allowed()),
         }
         let replicas = int(&scale, &["spec", "replicas"]).unwrap_or(0);
@@ -402,26 +419,45 @@ impl Cluster {
             set(&mut object, &["metadata", "resourceVersion"], asked);
         }
         set(&mut object, &["spec", "replicas"], replicas);
+        self.writer = self.writer.clone().through("scale");
+        if call.query.dry_run() {
+            let object = self.prepare_update(call.resource.kind, &current, object, Part::Main)?;
+            return Ok(json_response(200, json_bytes(&scale_of(&object))));
+        }
         let stored = self.update(call.resource.kind, &call.key(), object, Part::Main)?;
         Ok(json_response(200, json_bytes(&scale_of(&stored.value))))
     }
 }
+
+const SCALE: Expected<'_> = Expected {
+    api_version: "autoscaling/v1",
+    kind: "Scale",
+};
+
+const DELETE_OPTIONS: Expected<'_> = Expected {
+    api_version: "v1",
+    kind: "DeleteOptions",
+};
 
 /// The `DeleteOptions` of a request, from its body and its query.
 fn delete_options(call: &Call<'_>) -> Result<DeleteOptions, ApiError> {
     let body: Value = if call.request.body.is_empty() {
         json!({})
     } else {
-        serde_json::from_slice(&call.request.body)
-            .map_err(|e| ApiError::bad_request(format!("couldn't parse DeleteOptions: {e}")))?
+        call.body(DELETE_OPTIONS)?.tree.into()
     };
+    options_of(call, &body)
+}
+
+/// The options that a tree and the query give.
+pub(super) fn options_of(call: &Call<'_>, body: &Value) -> Result<DeleteOptions, ApiError> {
     let propagation = call
         .query
         .get("propagationPolicy")
-        .unwrap_or_else(|| text(&body, &["propagationPolicy"]));
-    let owned = |path: &[&str]| Some(text(&body, path).to_owned()).filter(|s| !s.is_empty());
+        .unwrap_or_else(|| text(body, &["propagationPolicy"]));
+    let owned = |path: &[&str]| Some(text(body, path).to_owned()).filter(|s| !s.is_empty());
     Ok(DeleteOptions {
-        grace_s: int(&body, &["gracePeriodSeconds"]).or_else(|| {
+        grace_s: int(body, &["gracePeriodSeconds"]).or_else(|| {
             call.query
                 .get("gracePeriodSeconds")
                 .and_then(|g| g.parse().ok())
@@ -431,18 +467,16 @@ fn delete_options(call: &Call<'_>) -> Result<DeleteOptions, ApiError> {
             "Foreground" => Propagation::Foreground,
             "Orphan" => Propagation::Orphan,
             other => {
-                return Err(ApiError::new(
-                    422,
-                    "Invalid",
-                    format!(
-                        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
-                    ),
-                ));
+                let mut errors = Errors::default();
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                errors.not_supported("propagationPolicy", other, &known);
+                errors.of_options("DeleteOptions")?;
+                Propagation::Background
             }
         },
         uid: owned(&["preconditions", "uid"]),
         rv: owned(&["preconditions", "resourceVersion"]),
-        dry_run: call.query.dry_run() || at(&body, &["dryRun"]).is_some(),
+        dry_run: call.query.dry_run() || !items(body, &["dryRun"]).is_empty(),
     })
 }
 

@@ -171,7 +171,13 @@ impl Watches {
         open.len()
     }
 
-    fn next_id(&mut self) -> WatchId {
+    /// Sends a frame of a stream.
+    pub(crate) fn send(&mut self, id: WatchId, frame: WatchFrame) {
+        self.frames.push_back((id, frame));
+    }
+
+    /// The number of a new stream.
+    pub(crate) fn next_id(&mut self) -> WatchId {
         self.opened += 1;
         WatchId(self.opened)
     }

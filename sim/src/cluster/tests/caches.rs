@@ -36,6 +36,7 @@ fn ask(lab: &mut Lab, path: &str) -> Option<Ticket> {
         accept: None,
         body: bytes::Bytes::new(),
         user: "test".to_owned(),
+        user_agent: None,
     };
     lab.cluster.await_cache(lab.now, &request)
 }

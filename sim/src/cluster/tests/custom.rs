@@ -43,6 +43,7 @@ fn tunnel(name: &str) -> Value {
 
 fn accepted(lab: &mut Lab, path: &str, accept: &str) -> Value {
     let request = ApiRequest {
+        user_agent: None,
         method: http::Method::GET,
         uri: path.parse().expect("a path"),
         content_type: None,

@@ -269,6 +269,7 @@ impl Lab {
             accept: None,
             body: Bytes::copy_from_slice(body),
             user: "test".to_owned(),
+            user_agent: None,
         };
         self.cluster.handle(self.now, request, &mut self.fake)
     }
@@ -291,7 +292,7 @@ impl Lab {
                 serde_json::from_slice(&body)
                     .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into()),
             ),
-            ApiResponse::Watch(id) => panic!("{path} opened watch {id:?}"),
+            ApiResponse::Watch(id) | ApiResponse::Log(id) => panic!("{path} opened {id:?}"),
         }
     }
 

@@ -302,7 +302,7 @@ fn unknown_fields_are_refused_only_if_that_is_asked_for() {
     assert_eq!(status, 400);
     assert_eq!(
         body["message"],
-        "Deployment in version \"apps/v1\" cannot be handled as a Deployment: strict decoding error: unknown field \"spec.replica\", unknown field \"spec.template.spec.containers[0].imag\""
+        "Deployment in version \"v1\" cannot be handled as a Deployment: strict decoding error: unknown field \"spec.replica\", unknown field \"spec.template.spec.containers[0].imag\""
     );
     let made = lab.post(&apps("deployments"), &d);
     assert_eq!(made["spec"].get("replica"), None);

@@ -43,13 +43,14 @@ fn client(lab: &Arc<Mutex<Lab>>) -> kube::Client {
                 accept: header(http::header::ACCEPT),
                 body,
                 user: "test".to_owned(),
+                user_agent: None,
             };
             let mut lab = lab.lock().expect("one thread");
             let lab = &mut *lab;
             let response = lab.cluster.handle(lab.now, request, &mut lab.fake);
             let (status, body): (u16, BoxBody) = match response {
                 ApiResponse::Unary { status, body, .. } => (status, Full::new(body).boxed_unsync()),
-                ApiResponse::Watch(id) => {
+                ApiResponse::Watch(id) | ApiResponse::Log(id) => {
                     let lines: Vec<_> = lab
                         .cluster
                         .take_watch_frames()

@@ -113,6 +113,7 @@ fn patched(state: &mut WorldState, patch: &Value) -> bool {
         accept: None,
         body: Bytes::from(patch.to_string()),
         user: "fault".to_owned(),
+        user_agent: None,
     };
     let WorldState {
         cluster,

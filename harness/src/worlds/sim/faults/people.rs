@@ -178,6 +178,7 @@ fn ask(world: &World, method: Method, path: &str, content_type: Option<&str>, bo
         accept: None,
         body,
         user: "somebody else".to_owned(),
+        user_agent: None,
     };
     let response = world.with(|state| {
         let now = state.now();
