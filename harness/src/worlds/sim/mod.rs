@@ -28,6 +28,7 @@ mod recorder;
 mod settled;
 mod stage;
 
-pub use self::perform::perform;
+pub use self::outside::{Opened, Session, SessionEnd, make_way};
+pub use self::perform::{perform, play, serve, serve_healthy};
 pub use self::ports::{clock, database, http};
 pub use self::stage::PortDecorator;
