@@ -208,8 +208,8 @@ pub fn check(scenario: &Scenario, world: WorldKind) -> Result<(), WorldError> {
     }
 }
 
-/// Whether the world can do what the scenario asks for with the plan's program: on a cluster, nobody counts the requests
-/// of a program that is not ours.
+/// Whether the world can do what the scenario asks for with the plan's program: on a cluster, nobody counts the
+/// requests of a program that is not ours.
 fn check_program(plan: &DrillPlan) -> Result<(), WorldError> {
     if plan.executor.is_none() || plan.world == WorldKind::Sim {
         return Ok(());

@@ -67,8 +67,8 @@ impl World {
     }
 }
 
-/// A client that reads refusals, too: their bodies say why. The variables of a drill name a proxy, which the world's own
-/// address needs no more than `no_proxy` says.
+/// A client that reads refusals, too: their bodies say why. The variables of a drill name a proxy, which the
+/// world's own address needs no more than `no_proxy` says.
 fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)

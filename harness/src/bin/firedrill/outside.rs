@@ -25,8 +25,8 @@ pub(crate) struct ExecutorArgs {
     /// Its drills are not reproducible
     #[arg(long, value_name = "N", requires = "executor", value_parser = pace)]
     pub(crate) pace: Option<u32>,
-    /// Write what the program asked, what it got, and when, into this file: `replay --recording FILE` performs the drill
-    /// again without the program. With `--report`, each drill is recorded in the report's folder `recordings`
+    /// Write what the program asked, what it got, and when, into this file: `replay --recording FILE` performs the
+    /// drill again without the program. With `--report`, each drill is recorded in the report's folder `recordings`
     #[arg(long, value_name = "FILE", requires = "executor", value_hint = ValueHint::FilePath)]
     pub(crate) record: Option<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! What a program outside claims by how it ended: its exit code, its last words, and the report that it may have written.
+//! What a program outside claims by how it ended: its exit code, its last words, and the report that it may have
+//! written.
 
 use contract::wire::{Body, Line, OutcomeKind, ReportLine};
 use executor::ErrorKind;
