@@ -158,6 +158,8 @@ struct Origin {
     requests: u64,
     rng: Rng,
     crash: Option<CrashPoint>,
+    /// Told once the request of that number is sent.
+    awaited: Vec<(u64, oneshot::Sender<()>)>,
 }
 
 /// A rule in force, with the stream it draws from.
@@ -214,6 +216,7 @@ impl Fabric {
                     requests: 0,
                     rng,
                     crash: None,
+                    awaited: Vec::new(),
                 },
             );
         }
@@ -269,6 +272,13 @@ impl Fabric {
         fired
     }
 
+    /// Completes once `origin` has sent its request `number`.
+    pub fn sent(&mut self, origin: &str, number: u64) -> oneshot::Receiver<()> {
+        let (sender, sent) = oneshot::channel();
+        self.origin(origin).awaited.push((number, sender));
+        sent
+    }
+
     pub(crate) fn admit(
         &mut self,
         origin: &str,
@@ -281,6 +291,13 @@ impl Fabric {
         let state = self.origin(origin);
         state.requests += 1;
         let number = state.requests;
+        for (_, sent) in state
+            .awaited
+            .extract_if(.., |(awaited, _)| *awaited <= number)
+        {
+            // Whoever waited may have gone.
+            let _ = sent.send(());
+        }
         let whole = whole.draw(&mut state.rng);
         let out = Micros(whole.0 / 2);
         let back = whole - out;
@@ -442,6 +459,18 @@ mod tests {
             seen.lock().expect("not poisoned").clone()
         };
         assert_eq!(drawn(false), drawn(true));
+    }
+
+    #[test]
+    fn whoever_waits_for_a_request_is_told_once_it_is_sent() {
+        let mut f = fabric();
+        let mut second = f.sent("a", 2);
+        f.admit("b", Server::Kube, "GET", "/", Micros::ZERO);
+        f.admit("b", Server::Kube, "GET", "/", Micros::ZERO);
+        f.admit("a", Server::Kube, "GET", "/", Micros::ZERO);
+        assert_eq!(second.try_recv(), Ok(None));
+        f.admit("a", Server::Kube, "GET", "/", Micros::ZERO);
+        assert_eq!(second.try_recv(), Ok(Some(())));
     }
 
     #[test]

@@ -2,28 +2,64 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use e2e::drills::{edited, plan, run};
 use firedrill::drill::{DrillResult, Ending};
 use firedrill::finding::OracleName;
-use firedrill::scenario::{Crash, CrashSide};
+use firedrill::runbooks::BUILT_IN;
+use firedrill::scenario::{Anchor, Crash, CrashSide, Fault, FaultKind};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::{DrillPlan, Program};
+use firedrill::verify::{Answer, Question, RunbookSide, Runs, Terms, verify};
+use firedrill::worlds::recording::Recording;
+use firedrill::worlds::{DrillPlan, Program, Record, WorldKind, sim};
 
 /// A drill of `latency-regression` by the program, which behaves like that.
 fn by_program(how: &str, seed: u64) -> DrillPlan {
+    of_scenario("latency-regression", how, seed)
+}
+
+fn of_scenario(scenario: &str, how: &str, seed: u64) -> DrillPlan {
     let program = env!("CARGO_BIN_EXE_outside-executor");
     let executor = Program {
         command: format!("exec '{program}' {how}"),
         pace: None,
         // This program calls none of its tools.
         tools: PathBuf::from("/bin/false"),
+        record: None,
     };
     DrillPlan {
         executor: Some(Arc::new(executor)),
-        ..plan("latency-regression", seed)
+        ..plan(scenario, seed)
     }
+}
+
+/// The drill, and what is recorded of it.
+fn recorded(drill: &DrillPlan) -> (DrillResult, Recording) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("drill.jsonl");
+    let program = drill.executor.as_deref().expect("a program").clone();
+    let recorded = DrillPlan {
+        executor: Some(Arc::new(Program {
+            record: Some(Record::File(file.clone())),
+            ..program
+        })),
+        ..drill.clone()
+    };
+    let result = run(&recorded);
+    let text = std::fs::read_to_string(&file).expect("it is written");
+    (result, Recording::parse(&text).expect("a recording"))
+}
+
+fn killed_at(request: u64, seed: u64) -> DrillPlan {
+    edited(by_program("careful", seed), |scenario| {
+        scenario.crash = Some(Crash {
+            request,
+            side: CrashSide::After,
+            resume_after: Duration::from_secs(5),
+        });
+    })
 }
 
 fn verdict(result: &DrillResult, of: OracleName) -> Verdict {
@@ -101,13 +137,7 @@ fn the_drills_of_a_sequential_program_repeat() {
 
 #[test]
 fn a_program_that_is_killed_at_a_request_is_resumed_by_another_process() {
-    let killed = edited(by_program("careful", 4), |scenario| {
-        scenario.crash = Some(Crash {
-            request: 4,
-            side: CrashSide::After,
-            resume_after: Duration::from_secs(5),
-        });
-    });
+    let killed = killed_at(4, 4);
     let result = run(&killed);
     assert_eq!(result.ending, Ending::Recovered, "{:#?}", result.findings);
     let phases: Vec<&str> = result
@@ -124,4 +154,118 @@ fn a_program_that_is_killed_at_a_request_is_resumed_by_another_process() {
             "runs the program for `resume`"
         ]
     );
+}
+
+#[test]
+fn the_drills_of_a_program_that_is_killed_repeat() {
+    for request in [2, 9] {
+        let (one, other) = (run(&killed_at(request, 5)), run(&killed_at(request, 5)));
+        assert_eq!(one.timeline, other.timeline, "request {request}");
+        assert_eq!(one.fingerprint, other.fingerprint, "request {request}");
+    }
+}
+
+#[test]
+fn a_recording_plays_back_without_the_program() {
+    for drill in [by_program("careful", 7), killed_at(5, 8)] {
+        let (result, recording) = recorded(&drill);
+        assert!(recording.requests() > 10);
+        assert_eq!(recorded(&drill).1, recording, "it repeats to the byte");
+        let without = DrillPlan {
+            executor: None,
+            ..drill
+        };
+        let (performed, played) = sim::play(&without, &recording).expect("the world builds");
+        assert_eq!(recording.difference(&played), None);
+        assert_eq!(performed.fingerprint, result.fingerprint);
+        assert_eq!(performed.timeline, result.timeline);
+        // In another world the same requests get other answers.
+        let other = DrillPlan {
+            seed: 1_000,
+            ..without
+        };
+        let (_, played) = sim::play(&other, &recording).expect("the world builds");
+        let difference = recording.difference(&played).expect("another world");
+        assert!(difference.starts_with("request "), "{difference}");
+    }
+}
+
+#[test]
+fn a_fault_can_wait_for_a_request_of_the_program() {
+    let drill = edited(by_program("careful", 6), |scenario| {
+        scenario.faults.push(Fault {
+            kind: FaultKind::ApiSlow,
+            when: Anchor::Request(3),
+            at: Duration::ZERO,
+            jitter: Duration::ZERO,
+            lasts: Some(Duration::from_secs(20)),
+            target: None,
+            delay: Some(Duration::from_millis(800)),
+            chance: None,
+        });
+    });
+    let (one, other) = (run(&drill), run(&drill));
+    let (began_ms, hits) = one.faults_seen[0].expect("it began");
+    assert!(hits > 0, "it hit what was sent later");
+    let entries = one.timeline.iter();
+    let began = entries
+        .clone()
+        .position(|it| it.who == "harness" && it.what.ends_with("`run`"));
+    let mut requests = entries
+        .skip(began.expect("it ran"))
+        .filter(|it| it.step == "request");
+    let third = requests.nth(2).expect("three requests");
+    assert_eq!(third.at_ms, began_ms);
+    assert_eq!(one.fingerprint, other.fingerprint);
+}
+
+#[test]
+fn a_program_undoes_a_migration_through_the_served_database() {
+    let result = run(&of_scenario("breaking-migration", "undoes", 9));
+    assert_eq!(result.ending, Ending::Recovered, "{:#?}", result.findings);
+    for of in [OracleName::Ledger, OracleName::Trades, OracleName::Builds] {
+        assert_eq!(
+            verdict(&result, of),
+            Verdict::Pass,
+            "{of}: {:#?}",
+            result.findings
+        );
+    }
+    let mut told = result.timeline.iter();
+    assert!(told.any(|it| it.what == "POST /firedrill/v1/store/undo -> 200"));
+}
+
+#[test]
+fn a_hasty_program_may_not_replace_a_careful_one() {
+    let side = |how| {
+        let side = RunbookSide::parse("runbooks/rollback.md", BUILT_IN).expect("it is right");
+        side.by(by_program(how, 0).executor)
+    };
+    let asked = |candidate| {
+        let question = Question {
+            baseline: side("careful"),
+            candidate: side(candidate),
+            reference: None,
+            scenarios: vec![plan("latency-regression", 0).scenario],
+            seeds: 0..3,
+            terms: Terms {
+                shrink_budget: 1,
+                ..Terms::default()
+            },
+        };
+        let stop = AtomicBool::new(false);
+        let mut runs = Runs::new(WorldKind::Sim, 1, &stop, &|| {});
+        let judgement = verify(&question, &mut runs).expect("the simulated world builds");
+        (judgement, runs.performed())
+    };
+    let (judgement, performed) = asked("hasty");
+    assert_eq!(judgement.answer, Answer::Reject, "{:?}", judgement.reasons);
+    assert!(
+        judgement.candidate.ends_with("hasty`"),
+        "{}",
+        judgement.candidate
+    );
+    assert!(performed >= 6, "{performed}");
+    // Nothing needs to be drilled to know that a program does as it does.
+    assert_eq!(asked("careful").1, 0);
 }

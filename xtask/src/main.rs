@@ -74,6 +74,9 @@ enum Task {
     /// Run one drill again, and show its timeline
     #[command(disable_help_flag = true)]
     Replay(Passed),
+    /// Serve the simulated world to a person or a tool, who work on it by hand
+    #[command(disable_help_flag = true)]
+    Serve(Passed),
     /// Make the reports again from journals, or merge those of several runs
     #[command(disable_help_flag = true)]
     Report(Passed),
@@ -132,6 +135,7 @@ fn main() -> ExitCode {
             Task::Check(passed) => firedrill::run(&sh, "check", &passed.args),
             Task::Completions(passed) => firedrill::run(&sh, "completions", &passed.args),
             Task::Replay(passed) => firedrill::run(&sh, "replay", &passed.args),
+            Task::Serve(passed) => firedrill::run(&sh, "serve", &passed.args),
             Task::Report(passed) => firedrill::run(&sh, "report", &passed.args),
             Task::Runbook(passed) => firedrill::run(&sh, "runbook", &passed.args),
             Task::Kind(command) => Ok(kind::run(&sh, &command)),

@@ -382,7 +382,7 @@ impl<'a> Run<'a> {
                 let message = status["message"].as_str().unwrap_or("it gives no reason");
                 Err(End::Refused(message.to_owned()))
             }
-            ApiResponse::Watch(_) => Ok(()),
+            ApiResponse::Watch(_) | ApiResponse::Log(_) => Ok(()),
         }
     }
 }

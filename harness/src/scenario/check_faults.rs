@@ -107,7 +107,7 @@ fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing) -> Option<Fault> {
                 m.add(
                     when.span(),
                     format!("unknown instant `{word}`"),
-                    "neither start, deployment, `ready NUMBER`, trigger, `step NAME` nor `after NAME`",
+                    "neither start, deployment, `ready NUMBER`, trigger, `request NUMBER`, `step NAME` nor `after NAME`",
                     help,
                 );
             }
@@ -137,6 +137,7 @@ fn check_instant(m: &mut Mistakes, raw: &RawFault, when: &Anchor, at: Duration, 
         Anchor::Deployment
         | Anchor::Ready(_)
         | Anchor::Trigger
+        | Anchor::Request(_)
         | Anchor::Step(_)
         | Anchor::After(_) => timing.deploy_at,
     };

@@ -29,7 +29,7 @@ pub(super) fn check(
         let kind = fault.kind.as_str();
         match &fault.when {
             Anchor::Start | Anchor::Deployment | Anchor::Ready(_) => {}
-            Anchor::Trigger => {
+            Anchor::Trigger | Anchor::Request(_) => {
                 if scenario.expect.trigger.is_none() {
                     m.add(
                         place,

@@ -3,7 +3,8 @@
 //! ```toml
 //! [[faults]]
 //! kind = "api-slow"            # one of `FAULTS`
-//! when = "trigger"             # start, deployment, `ready NUMBER` (of pods), trigger, `step NAME`, `after NAME`; default: trigger
+//! when = "trigger"             # start, deployment, `ready NUMBER` (of pods), trigger (the default), `request NUMBER`
+//!                              # (of the executor), `step NAME`, `after NAME`
 //! at = "2s"                    # after that; default: at once
 //! jitter = "3s"                # each seed draws a further delay up to this; default: none
 //! lasts = "20s"
@@ -58,6 +59,8 @@ pub enum Anchor {
     Ready(u32),
     /// The watch reports a trigger.
     Trigger,
+    /// The executor has sent so many requests since the trigger. Those of a host that takes over don't count.
+    Request(u32),
     /// The executor says that it begins this step of the runbook, for the first time.
     Step(String),
     /// The executor says that this step of the runbook has ended, however it ended, for the first time: the instant
@@ -66,7 +69,7 @@ pub enum Anchor {
 }
 
 impl Anchor {
-    /// Reads `start`, `deployment`, `ready NUMBER`, `trigger`, `step NAME`, `after NAME`.
+    /// Reads `start`, `deployment`, `ready NUMBER`, `trigger`, `request NUMBER`, `step NAME`, `after NAME`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -74,13 +77,12 @@ impl Anchor {
             "deployment" => Some(Self::Deployment),
             "trigger" => Some(Self::Trigger),
             _ => {
-                if let Some(pods) = text.strip_prefix("ready ") {
-                    let pods = pods.trim().parse().ok()?;
-                    return (pods > 0).then_some(Self::Ready(pods));
-                }
                 let (word, step) = text.split_once(' ')?;
+                let number = || step.trim().parse().ok().filter(|&number: &u32| number > 0);
                 let step = Some(step.trim()).filter(|step| !step.is_empty())?;
                 match word {
+                    "ready" => number().map(Self::Ready),
+                    "request" => number().map(Self::Request),
                     "step" => Some(Self::Step(step.to_owned())),
                     "after" => Some(Self::After(step.to_owned())),
                     _ => None,
@@ -94,7 +96,9 @@ impl Anchor {
     pub fn step(&self) -> Option<&str> {
         match self {
             Self::Step(step) | Self::After(step) => Some(step),
-            Self::Start | Self::Deployment | Self::Ready(_) | Self::Trigger => None,
+            Self::Start | Self::Deployment | Self::Ready(_) | Self::Trigger | Self::Request(_) => {
+                None
+            }
         }
     }
 
@@ -106,6 +110,7 @@ impl Anchor {
             Self::Deployment => "deployment".to_owned(),
             Self::Ready(pods) => format!("ready {pods}"),
             Self::Trigger => "trigger".to_owned(),
+            Self::Request(number) => format!("request {number}"),
             Self::Step(step) => format!("step {step}"),
             Self::After(step) => format!("after {step}"),
         }
@@ -198,6 +203,7 @@ mod tests {
             "deployment",
             "ready 2",
             "trigger",
+            "request 3",
             "step undo-app",
             "after undo-app",
         ] {
@@ -214,6 +220,9 @@ mod tests {
             "ready",
             "ready 0",
             "ready two",
+            "request",
+            "request 0",
+            "request -1",
         ] {
             assert_eq!(Anchor::parse(text), None, "{text}");
         }

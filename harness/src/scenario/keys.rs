@@ -411,7 +411,7 @@ pub fn of_fault(spec: &FaultSpec) -> Vec<Key> {
         ),
         key(
             "when",
-            "\"start\", \"deployment\", \"ready NUMBER\" (of pods), \"trigger\", or \"step NAME\" or \"after NAME\" (its end) of the runbook",
+            "\"start\", \"deployment\", \"ready NUMBER\" (of pods), \"trigger\", \"request NUMBER\" (of the executor, from the trigger on), or \"step NAME\" or \"after NAME\" (its end) of the runbook",
             LeftOut::Value("\"trigger\""),
             "The instant that `at` counts from.",
         ),

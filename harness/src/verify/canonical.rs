@@ -8,6 +8,7 @@ use executor::runbook::{Command, Mistake, Runbook};
 
 use crate::digest::digest64;
 use crate::runbooks::LoadedRunbook;
+use crate::worlds::Program;
 
 /// One side of the comparison.
 #[derive(Clone, Debug)]
@@ -18,8 +19,20 @@ pub struct RunbookSide {
     pub warnings: Vec<Mistake>,
     /// What of it is carried out.
     pub canonical: Arc<Runbook>,
-    /// Digest of the canonical form.
+    /// The program that carries out the rollback; `None`: our own executor does, by the runbook. For a program, the
+    /// runbook only says which triggers are watched.
+    pub executor: Option<Arc<Program>>,
+    /// Digest of what is done: the canonical form, and the command of the program.
     pub key: u64,
+}
+
+/// Digest of what is done.
+fn key(canonical: &Runbook, executor: Option<&Program>) -> u64 {
+    let runbook = format!("{canonical:?}");
+    match executor {
+        None => digest64(runbook.as_bytes()),
+        Some(program) => digest64(format!("{runbook}\n{}", program.command).as_bytes()),
+    }
 }
 
 impl RunbookSide {
@@ -31,7 +44,8 @@ impl RunbookSide {
         let parsed = Runbook::parse_and_lint(file, text)?;
         let canonical = canonical(&parsed.runbook);
         Ok(Self {
-            key: digest64(format!("{canonical:?}").as_bytes()),
+            key: key(&canonical, None),
+            executor: None,
             warnings: parsed.warnings().to_vec(),
             canonical: Arc::new(canonical),
             loaded: LoadedRunbook {
@@ -40,6 +54,25 @@ impl RunbookSide {
                 runbook: Arc::new(parsed.runbook),
             },
         })
+    }
+
+    /// This side with that program for an executor.
+    #[must_use]
+    pub fn by(self, executor: Option<Arc<Program>>) -> Self {
+        Self {
+            key: key(&self.canonical, executor.as_deref()),
+            executor,
+            ..self
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.executor {
+            None => self.loaded.file.clone(),
+            Some(program) => format!("`{}`", program.command),
+        }
     }
 
     /// The runbook.
@@ -54,7 +87,8 @@ impl RunbookSide {
     pub fn altered(&self, runbook: Runbook) -> Self {
         let canonical = canonical(&runbook);
         Self {
-            key: digest64(format!("{canonical:?}").as_bytes()),
+            key: key(&canonical, self.executor.as_deref()),
+            executor: self.executor.clone(),
             warnings: Vec::new(),
             canonical: Arc::new(canonical),
             loaded: LoadedRunbook {

@@ -40,9 +40,12 @@ pub(super) struct Equivalence<'a> {
 }
 
 impl<'a> Equivalence<'a> {
-    /// `None`: they differ before there is a plan already.
+    /// `None`: they differ before there is a plan already, or a program makes plans that nobody knows.
     pub(super) fn of(baseline: &'a RunbookSide, candidate: &'a RunbookSide) -> Option<Self> {
         let (old, new) = (&*baseline.canonical, &*candidate.canonical);
+        if baseline.executor.is_some() || candidate.executor.is_some() {
+            return None;
+        }
         let same = old.terms() == new.terms()
             && old.preparation().eq(new.preparation())
             && old.values_set() == new.values_set()

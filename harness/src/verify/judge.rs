@@ -197,8 +197,8 @@ fn against_one(
         question.scenarios.iter().map(|s| &**s),
     );
     let mut judgement = Judgement {
-        baseline: old.loaded.file.clone(),
-        candidate: new.loaded.file.clone(),
+        baseline: old.name(),
+        candidate: new.name(),
         answer: Answer::Adopt,
         reasons: Vec::new(),
         renamed: aligned.renamed,
@@ -218,7 +218,10 @@ fn against_one(
     if old.key == new.key {
         judgement.reasons.push(Reason {
             answer: Answer::Adopt,
-            text: same(old.loaded.text == question.candidate.loaded.text),
+            text: match old.executor {
+                Some(_) => "both are the same program, called for the same triggers".to_owned(),
+                None => same(old.loaded.text == question.candidate.loaded.text),
+            },
             remedy: None,
         });
         return Ok(judgement);

@@ -411,7 +411,7 @@ impl<'a> Runs<'a> {
             runbook: side.loaded.clone(),
             seed,
             until: Until::Held,
-            executor: None,
+            executor: side.executor.clone(),
         }
     }
 

@@ -1,16 +1,18 @@
 //! What a world is asked to do, and what it hands back.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
 
+use super::recording::Recording;
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::Evidence;
 use crate::runbooks::{self, LoadedRunbook};
-use crate::scenario::{FaultKind, Lacking, Scenario};
+use crate::scenario::{Anchor, Fault, FaultKind, Lacking, Scenario};
 use crate::token::{Made, Token};
 
 /// The kinds of world.
@@ -97,8 +99,52 @@ pub struct Program {
     pub command: String,
     /// How many times as fast as the wall clock the world's clock runs; `None`: requests move it.
     pub pace: Option<u32>,
-    /// The program that the commands `sleep`, `date` and `timeout` of its `PATH` call: this one.
+    /// The program that the commands of its `PATH` call: this one.
     pub tools: PathBuf,
+    /// Where recordings of its drills go.
+    pub record: Option<Record>,
+}
+
+/// Where recordings go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Into this file, which is written anew.
+    File(PathBuf),
+    /// Into this folder, one file for each scenario, seed and crash.
+    Folder(PathBuf),
+}
+
+impl Record {
+    /// The file for a drill of `plan`.
+    #[must_use]
+    pub fn file(&self, plan: &DrillPlan) -> PathBuf {
+        let folder = match self {
+            Self::File(file) => return file.clone(),
+            Self::Folder(folder) => folder,
+        };
+        let crash = plan.scenario.crash.map(|crash| {
+            let side = crash.side.as_str();
+            format!("-killed-{side}-{}", crash.request)
+        });
+        let (name, crash) = (&plan.scenario.name, crash.unwrap_or_default());
+        folder.join(format!("{name}-{}{crash}.jsonl", plan.seed))
+    }
+
+    /// Writes it there, for the user alone: answers may hold what a cluster keeps secret.
+    pub(crate) fn write(&self, plan: &DrillPlan, recording: &Recording) -> Result<(), String> {
+        let file = self.file(plan);
+        let told = |error: std::io::Error| format!("{}: {error}", file.display());
+        if let Self::Folder(folder) = self {
+            std::fs::create_dir_all(folder).map_err(told)?;
+        }
+        let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let mut written = tempfile::NamedTempFile::new_in(folder).map_err(told)?;
+        let text = recording.text();
+        written.write_all(text.as_bytes()).map_err(told)?;
+        written.persist(&file).map_err(|error| told(error.error))?;
+        Ok(())
+    }
 }
 
 impl DrillPlan {
@@ -112,6 +158,21 @@ impl DrillPlan {
     #[must_use]
     pub fn token_of(&self, fingerprint: u64) -> String {
         self.token_with(Some(Made::here(fingerprint)))
+    }
+
+    /// The same drill, which is not recorded.
+    #[must_use]
+    pub fn unrecorded(&self) -> Self {
+        let executor = self.executor.as_deref().map(|program| {
+            Arc::new(Program {
+                record: None,
+                ..program.clone()
+            })
+        });
+        Self {
+            executor,
+            ..self.clone()
+        }
     }
 
     fn token_with(&self, made: Option<Made>) -> String {
@@ -145,6 +206,29 @@ pub fn check(scenario: &Scenario, world: WorldKind) -> Result<(), WorldError> {
             world,
         }),
     }
+}
+
+/// Whether the world can do what the scenario asks for with the plan's program: on a cluster, nobody counts the
+/// requests of a program that is not ours.
+fn check_program(plan: &DrillPlan) -> Result<(), WorldError> {
+    if plan.executor.is_none() || plan.world == WorldKind::Sim {
+        return Ok(());
+    }
+    let scenario = &plan.scenario;
+    let awaits = |fault: &Fault| matches!(fault.when, Anchor::Request(_));
+    let key = if scenario.crash.is_some() {
+        Some("crash")
+    } else if scenario.faults.iter().any(awaits) {
+        Some("faults.when")
+    } else {
+        None
+    };
+    key.map_or(Ok(()), |key| {
+        Err(WorldError::CountsNoRequests {
+            scenario: scenario.name.clone(),
+            key,
+        })
+    })
 }
 
 /// What a world hands back.
@@ -196,6 +280,17 @@ pub enum WorldError {
         /// The world.
         world: WorldKind,
     },
+    /// The scenario counts the requests of a program whose requests nobody sees.
+    #[error(
+        "scenario {scenario}: `{key}` counts requests, and those of a program on a cluster are not seen; \
+         leave it out, or use `--world sim`"
+    )]
+    CountsNoRequests {
+        /// Its name.
+        scenario: String,
+        /// The key.
+        key: &'static str,
+    },
     /// Its beginnings failed.
     #[error("the world could not be set up: {0}")]
     SetUp(String),
@@ -217,6 +312,7 @@ fn worlds_of(fault: FaultKind) -> String {
 /// [`WorldError`] if there is no world to perform it in. Whatever goes wrong later is evidence.
 pub fn perform(plan: &DrillPlan) -> Result<Performed, WorldError> {
     check(&plan.scenario, plan.world)?;
+    check_program(plan)?;
     match plan.world {
         WorldKind::Sim => super::sim::perform(plan, &|_, ports| ports),
         #[cfg(feature = "kind")]

@@ -13,6 +13,7 @@ use futures::future::{Either, select};
 use sim::application::{Plain, PlainConfig};
 use sim::{World, WorldConfig};
 use sim_serve::kubeconfig::kubeconfig;
+use sim_serve::store::Closed;
 use sim_serve::{Limits, Listener, Pacing, Settle, listen, serve};
 
 const SEED: u64 = 1;
@@ -58,8 +59,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         SEED,
         limits,
         |world: World<Plain>| async move {
-            let nobody_listens = |_| {};
-            let serving = Box::pin(serve(world, door, SEED, &nobody_listens));
+            let serving = Box::pin(serve(world, door, SEED, &Closed, &()));
             match select(serving, ended).await {
                 Either::Left(((), ended)) => ended.await,
                 Either::Right((ended, _)) => ended,

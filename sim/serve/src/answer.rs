@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::channel::mpsc::UnboundedReceiver;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture, select};
 use futures::stream::FuturesUnordered;
@@ -17,8 +17,10 @@ use sim::time::Micros;
 use sim::world::WorldBody;
 use tower::ServiceExt as _;
 
-use crate::bridge::{Answer, Asked, Body, FromOutside, To, frames};
+use crate::bridge::{Asked, FrameSender, FromOutside, To};
 use crate::pace::Activity;
+use crate::store::Store;
+use crate::tape::{Call, Event, Payload};
 
 /// How long a program outside thinks before a request, in microseconds of the world: at least and at most.
 const THINKS: (u64, u64) = (1_000, 20_000);
@@ -40,30 +42,52 @@ pub struct Heard {
     pub status: Option<u16>,
 }
 
+/// Looks on while programs outside are served.
+pub trait Witness {
+    /// A request has its answer.
+    fn heard(&self, heard: Heard);
+
+    /// Whether [`Witness::happened`] is to be called.
+    fn records(&self) -> bool {
+        false
+    }
+
+    /// Something happened to request `number`.
+    fn happened(&self, _at: Micros, _number: u64, _event: Event) {}
+}
+
+/// Nobody wants to know.
+impl Witness for () {
+    fn heard(&self, _: Heard) {}
+}
+
 /// The door through which requests come into one world.
 pub struct Door {
     requests: UnboundedReceiver<FromOutside>,
-    activity: Activity,
-    to_world: Sender<FromOutside>,
+    closed: UnboundedReceiver<()>,
+    gate: Gate,
 }
 
 /// Changes whether anybody outside takes part.
 #[derive(Clone)]
 pub struct Gate {
     activity: Activity,
+    close: UnboundedSender<()>,
     to_world: Sender<FromOutside>,
 }
 
 impl Gate {
-    /// Nobody outside takes part: the world goes on by itself.
+    /// Nobody outside takes part, and the world goes on by itself. Whoever took part has hung up: what they asked for
+    /// may still take effect, and nobody gets an answer. Requests that come now never get to the world.
     pub fn alone(&self) {
-        self.activity.set_alone(true);
+        self.activity.set_alone();
+        // A world that has ended serves nobody.
+        let _ = self.close.unbounded_send(());
     }
 
     /// Programs outside take part: the world waits for them. Their requests are numbered under the name `origin`.
     pub fn with_others(&self, origin: &str) {
-        self.activity.set_origin(origin);
-        self.activity.set_alone(false);
+        self.activity.set_with_others(origin);
     }
 
     /// Something that wakes the thread of the world, where it waits for programs outside.
@@ -83,33 +107,71 @@ impl Door {
         activity: Activity,
         to_world: Sender<FromOutside>,
     ) -> Self {
+        let (close, closed) = unbounded();
+        let gate = Gate {
+            activity,
+            close,
+            to_world,
+        };
         Self {
             requests,
-            activity,
-            to_world,
+            closed,
+            gate,
         }
     }
 
     /// What decides whether anybody outside takes part.
     #[must_use]
     pub fn gate(&self) -> Gate {
-        Gate {
-            activity: self.activity.clone(),
-            to_world: self.to_world.clone(),
+        self.gate.clone()
+    }
+}
+
+/// What all requests to a world share.
+struct Serving<'a, A: Application> {
+    world: World<A>,
+    activity: Activity,
+    store: &'a dyn Store<A>,
+    witness: &'a dyn Witness,
+}
+
+impl<A: Application> Serving<'_, A> {
+    fn happened(&self, number: u64, event: impl FnOnce() -> Event) {
+        if self.witness.records() {
+            self.witness.happened(self.world.now(), number, event());
         }
     }
 }
 
-/// Answers what comes through `door`, and tells `heard` of each request. It never completes.
-pub async fn serve<A: Application>(world: World<A>, door: Door, seed: u64, heard: &dyn Fn(Heard)) {
+/// A request under way, or the stream that it opened.
+struct Open {
+    number: u64,
+    hang_up: oneshot::Sender<()>,
+}
+
+/// Answers what comes through `door`. It never completes.
+pub async fn serve<A: Application>(
+    world: World<A>,
+    door: Door,
+    seed: u64,
+    store: &dyn Store<A>,
+    witness: &dyn Witness,
+) {
     let Door {
         mut requests,
-        activity,
-        ..
+        mut closed,
+        gate,
     } = door;
+    let serving = Serving {
+        world,
+        activity: gate.activity.clone(),
+        store,
+        witness,
+    };
     let mut thinks = Rng::derive(seed, "serve/thinks");
-    let mut running: FuturesUnordered<LocalBoxFuture<'_, Option<u64>>> = FuturesUnordered::new();
-    let mut hang_up: BTreeMap<u64, oneshot::Sender<()>> = BTreeMap::new();
+    let mut running: FuturesUnordered<LocalBoxFuture<'_, u64>> = FuturesUnordered::new();
+    let mut open: BTreeMap<u64, Open> = BTreeMap::new();
+    let mut numbers = 0_u64..;
     loop {
         let ended = async {
             match running.next().await {
@@ -118,128 +180,163 @@ pub async fn serve<A: Application>(world: World<A>, door: Door, seed: u64, heard
                 None => futures::future::pending().await,
             }
         };
-        let next = match select(requests.next(), Box::pin(ended)).await {
-            Either::Left((next, _)) => next,
-            Either::Right((ended, _)) => {
-                ended.and_then(|stream| hang_up.remove(&stream));
+        let next = select(requests.next(), Box::pin(ended));
+        let next = match select(closed.next(), next).await {
+            Either::Left(_) => {
+                running.clear();
+                open.clear();
                 continue;
             }
+            Either::Right((Either::Right((stream, _)), _)) => {
+                open.remove(&stream);
+                continue;
+            }
+            Either::Right((Either::Left((next, _)), _)) => next,
         };
         match next {
+            // Dropped without an answer, the connection is cut.
+            Some(FromOutside::Asked(_)) if serving.activity.is_alone() => {}
             Some(FromOutside::Asked(asked)) => {
                 let thinks = Micros(thinks.between(THINKS.0, THINKS.1));
-                let (sender, hung_up) = oneshot::channel();
-                hang_up.insert(asked.stream, sender);
-                let one = one(
-                    world.clone(),
-                    activity.clone(),
-                    thinks,
-                    *asked,
-                    heard,
-                    hung_up,
-                );
-                running.push(Box::pin(one));
+                let (hang_up, hung_up) = oneshot::channel();
+                let number = numbers.next().unwrap_or(u64::MAX);
+                open.insert(asked.stream, Open { number, hang_up });
+                serving.happened(number, || Event::Asked(Call::of(asked.to, &asked.request)));
+                running.push(Box::pin(one(&serving, number, thinks, *asked, hung_up)));
             }
             Some(FromOutside::Gone(stream)) => {
-                hang_up.remove(&stream);
+                if let Some(Open { number, hang_up }) = open.remove(&stream) {
+                    serving.happened(number, || Event::HungUp);
+                    drop(hang_up);
+                }
             }
             None => futures::future::pending().await,
         }
     }
 }
 
-/// One request, and the stream that it may open; the number of that stream, as nobody needs to hang up any more.
+/// One request, and the stream that it may open; its number at the network, as nobody needs to hang up any more.
 async fn one<A: Application>(
-    world: World<A>,
-    activity: Activity,
+    serving: &Serving<'_, A>,
+    number: u64,
     thinks: Micros,
     asked: Asked,
-    heard: &dyn Fn(Heard),
     hung_up: oneshot::Receiver<()>,
-) -> Option<u64> {
+) -> u64 {
+    let Asked {
+        to,
+        request,
+        stream,
+        answer,
+        room,
+    } = asked;
+    let Serving {
+        world,
+        activity,
+        witness,
+        ..
+    } = serving;
     let pending = activity.asked.one_more();
     let origin = activity.origin();
-    let number = asked.stream;
     world.sleep(thinks).await;
     let sent = world.now();
     let (method, path) = (
-        asked.request.method().to_string(),
-        asked
-            .request
+        request.method().to_string(),
+        request
             .uri()
             .path_and_query()
             .map_or_else(String::new, ToString::to_string),
     );
-    let told = |status| {
-        heard(Heard {
-            sent,
-            answered: world.now(),
-            method: method.clone(),
-            path: path.clone(),
-            status,
-        });
-    };
-    let response = match asked.to {
+    let response = match to {
         To::Kube => {
-            let request = asked.request.map(http_body_util::Full::new);
+            let request = request.map(http_body_util::Full::new);
             world.kube(&origin).oneshot(request).await.ok()
         }
         To::Http => {
-            let answer = world.http(&origin).oneshot(asked.request).await.ok();
+            let answer = world.http(&origin).oneshot(request).await.ok();
             answer.map(|answer| answer.map(WorldBody::from))
         }
-        To::Sleep => Some(sleep(&world, &asked.request).await),
+        To::Store => match serving.store.operation(&request) {
+            Err(refusal) => Some(refusal.map(WorldBody::from)),
+            Ok(operation) => {
+                let done = world.db(&origin, operation).await.ok();
+                done.map(|done| serving.store.answer(done).map(WorldBody::from))
+            }
+        },
+        To::Sleep => Some(sleep(world, &request).await),
         To::Deadline => {
             // The program goes on meanwhile.
             drop(pending);
             let _waits = activity.waits.one_more();
-            let slept = Box::pin(sleep(&world, &asked.request));
+            let slept = Box::pin(sleep(world, &request));
             let Either::Left((slept, _)) = select(slept, hung_up).await else {
-                return Some(number);
+                return stream;
             };
             let (head, _) = slept.into_parts();
-            let body = Body::Whole(Bytes::new());
-            // Whoever has hung up gets nothing.
-            let _ = asked.answer.send(Answer { head, body });
-            return Some(number);
+            serving.happened(number, || Event::answered(&head, Some(&Bytes::new())));
+            answer.whole(head, Bytes::new());
+            return stream;
         }
         To::Date => Some(plain(200, format!("{}\n", world.now().to_timestamp()))),
     };
-    told(response.as_ref().map(|it| it.status().as_u16()));
-    // Dropped without an answer, the connection is cut.
-    let response = response?;
+    witness.heard(Heard {
+        sent,
+        answered: world.now(),
+        method,
+        path,
+        status: response.as_ref().map(|it| it.status().as_u16()),
+    });
+    let Some(response) = response else {
+        serving.happened(number, || Event::Cut);
+        // Dropped without an answer, the connection is cut.
+        return stream;
+    };
     let (head, mut body) = response.into_parts();
     if !body.is_stream() {
-        let whole = body.collect().await.ok()?.to_bytes();
-        // Whoever has hung up gets nothing.
-        let _ = asked.answer.send(Answer {
-            head,
-            body: Body::Whole(whole),
-        });
-        return Some(number);
+        // The body of the world's own answer is there.
+        if let Ok(whole) = body.collect().await {
+            let whole = whole.to_bytes();
+            serving.happened(number, || Event::answered(&head, Some(&whole)));
+            answer.whole(head, whole);
+        }
+        return stream;
     }
-    let (frames, receiver) = frames();
-    let answer = Answer {
-        head,
-        body: Body::Stream(receiver),
-    };
-    if asked.answer.send(answer).is_err() {
-        return Some(number);
+    serving.happened(number, || Event::answered(&head, None));
+    let streams_to = answer.stream(head);
+    drop((pending, room));
+    if let Some(frames) = streams_to {
+        let _open = activity.waits.one_more();
+        forward(serving, number, &mut body, &frames, hung_up).await;
     }
-    drop(pending);
-    let _open = activity.waits.one_more();
-    let mut hung_up = hung_up;
+    stream
+}
+
+/// Hands on the frames of a stream, until it ends or somebody hangs up.
+async fn forward<A: Application>(
+    serving: &Serving<'_, A>,
+    number: u64,
+    body: &mut WorldBody,
+    frames: &FrameSender,
+    mut hung_up: oneshot::Receiver<()>,
+) {
     loop {
         match select(body.frame(), &mut hung_up).await {
             Either::Left((Some(Ok(frame)), _)) => {
                 let Ok(data) = frame.into_data() else {
                     continue;
                 };
+                serving.happened(number, || Event::Frame(Payload::from(data.as_ref())));
                 if !frames.send(data) {
-                    return Some(number);
+                    // How fast a client reads is its own affair, as when it hangs up.
+                    serving.happened(number, || Event::HungUp);
+                    return;
                 }
             }
-            Either::Left(_) | Either::Right(_) => return Some(number),
+            Either::Left(_) => {
+                serving.happened(number, || Event::Ended);
+                return;
+            }
+            Either::Right(_) => return,
         }
     }
 }
@@ -268,9 +365,5 @@ async fn sleep<A: Application>(
 }
 
 fn plain(status: u16, text: String) -> http::Response<WorldBody> {
-    http::Response::builder()
-        .status(status)
-        .header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")
-        .body(WorldBody::from(Bytes::from(text)))
-        .expect("status and headers are valid")
+    crate::store::plain(status, text).map(WorldBody::from)
 }

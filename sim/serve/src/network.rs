@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::answer::Door;
-use crate::bridge::{Asked, Body, Frames, FromOutside, To};
+use crate::bridge::{AnswerTo, Asked, Body, Frames, FromOutside, To, Unread};
 use crate::pace::{Activity, Pacing, Served};
 
 /// What a client may cost.
@@ -35,6 +35,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of all bodies that are under way.
     pub bodies: usize,
+    /// Bytes of all answers that clients have not read yet: those that are whole, and frames of watches, each.
+    pub unread: usize,
     /// How long a client may take for the head of a request, for its body, and to read what it is sent.
     pub patience: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Limits {
             connections: 1_024,
             body: 4 << 20,
             bodies: 64 << 20,
+            unread: 256 << 20,
             patience: Duration::from_secs(30),
         }
     }
@@ -74,6 +77,7 @@ pub struct Network {
     addresses: Vec<(Listener, SocketAddr)>,
     to_world: Sender<FromOutside>,
     from_outside: Option<Receiver<FromOutside>>,
+    activity: Activity,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -97,7 +101,7 @@ impl Network {
             .take()
             .expect("a network leads to one world");
         let (to_program, requests) = futures::channel::mpsc::unbounded();
-        let activity = Activity::default();
+        let activity = self.activity.clone();
         let pace = Served::new(pacing, from_outside, to_program, activity.clone());
         let door = Door::new(requests, activity, self.to_world.clone());
         (pace, door)
@@ -119,7 +123,12 @@ struct Shared {
     token: String,
     limits: Limits,
     to_world: Sender<FromOutside>,
+    activity: Activity,
+    /// Requests that the world has not answered yet, whether or not their clients still wait.
+    under_way: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
+    frames: Unread,
     streams: AtomicU64,
 }
 
@@ -144,11 +153,17 @@ pub fn listen(
         listeners.push((listener, address, socket));
     }
     let (to_world, from_outside) = channel();
+    let activity = Activity::default();
     let shared = Arc::new(Shared {
         token: token.to_owned(),
         limits,
         to_world: to_world.clone(),
+        activity: activity.clone(),
+        // Twice as many as there can be clients: whoever hangs up makes room soon.
+        under_way: Arc::new(Semaphore::new(2 * limits.connections)),
         bodies: Arc::new(Semaphore::new(limits.bodies)),
+        answers: Arc::new(Semaphore::new(limits.unread)),
+        frames: Unread::at_most(limits.unread),
         streams: AtomicU64::new(1),
     });
     let addresses = listeners.iter().map(|(of, at, _)| (*of, *at)).collect();
@@ -179,6 +194,7 @@ pub fn listen(
         addresses,
         to_world,
         from_outside: Some(from_outside),
+        activity,
         stop: Some(stop),
         thread: Some(thread),
     })
@@ -217,9 +233,10 @@ async fn connection(
     let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
     stream.set_write_timeout(Some(shared.limits.patience));
     let patience = shared.limits.patience;
+    let epoch = shared.activity.epoch();
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(listener, request, &shared).await) }
+        async move { Ok::<_, Infallible>(respond(listener, request, epoch, &shared).await) }
     });
     let mut server = hyper::server::conn::http1::Builder::new();
     server
@@ -236,7 +253,11 @@ async fn connection(
 pub(crate) struct Sent(Content);
 
 enum Content {
-    Whole(Full<Bytes>),
+    Whole {
+        whole: Full<Bytes>,
+        /// What it takes of the limits until it is sent.
+        _room: Option<OwnedSemaphorePermit>,
+    },
     Stream {
         frames: Frames,
         number: u64,
@@ -253,7 +274,7 @@ impl http_body::Body for Sent {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.0 {
-            Content::Whole(whole) => Pin::new(whole).poll_frame(cx),
+            Content::Whole { whole, .. } => Pin::new(whole).poll_frame(cx),
             Content::Stream { frames, .. } => frames
                 .poll_next(cx)
                 .map(|it| it.map(|it| Ok(Frame::data(it)))),
@@ -262,14 +283,14 @@ impl http_body::Body for Sent {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Content::Whole(whole) => whole.is_end_stream(),
+            Content::Whole { whole, .. } => whole.is_end_stream(),
             Content::Stream { .. } => false,
         }
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
         match &self.0 {
-            Content::Whole(whole) => whole.size_hint(),
+            Content::Whole { whole, .. } => whole.size_hint(),
             Content::Stream { .. } => http_body::SizeHint::default(),
         }
     }
@@ -290,9 +311,10 @@ impl Drop for Sent {
 async fn respond(
     listener: Listener,
     request: Request<Incoming>,
+    epoch: u64,
     shared: &Shared,
 ) -> Response<Sent> {
-    match ask(listener, request, shared).await {
+    match ask(listener, request, epoch, shared).await {
         Ok(response) => response,
         Err(refusal) => refusal.response(),
     }
@@ -327,7 +349,10 @@ impl Refusal {
             response = response.header(RETRY_AFTER, "1");
         }
         response
-            .body(Sent(Content::Whole(Full::new(body.to_string().into()))))
+            .body(Sent(Content::Whole {
+                whole: Full::new(body.to_string().into()),
+                _room: None,
+            }))
             .expect("status and headers are valid")
     }
 }
@@ -335,12 +360,13 @@ impl Refusal {
 async fn ask(
     listener: Listener,
     request: Request<Incoming>,
+    epoch: u64,
     shared: &Shared,
 ) -> Result<Response<Sent>, Refusal> {
     let (mut head, body) = request.into_parts();
     let has_token = in_path(&mut head.uri, &shared.token) || has_token(&head, &shared.token);
-    let (to, uri) = route(listener, &head)?;
-    if to != To::Http && !is_open(uri.path()) && !has_token {
+    let (server, uri) = route(listener, &head)?;
+    if server != To::Http && !is_open(uri.path()) && !has_token {
         return Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
             "Unauthorized",
@@ -348,16 +374,32 @@ async fn ask(
         ));
     }
     // Held until the answer is there.
-    let (body, _room) = whole(body, shared).await?;
+    let mut room = vec![place(
+        &shared.under_way,
+        1,
+        "too many requests are under way",
+    )?];
+    let (body, mut its_room) = whole(body, shared).await?;
+    room.append(&mut its_room);
+    // Who took part when this client connected has left: the world goes on by itself, or serves somebody else.
+    if shared.activity.is_alone() || shared.activity.epoch() != epoch {
+        return Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            "nobody is served at this point of the drill",
+        ));
+    }
     let stream = shared.streams.fetch_add(1, Ordering::Relaxed);
     let mut request = Request::from_parts(head, body);
     *request.uri_mut() = uri;
-    let (answer, answered) = oneshot::channel();
+    let (to, answered) = oneshot::channel();
+    let unread = shared.frames.clone();
     let asked = FromOutside::Asked(Box::new(Asked {
-        to,
+        to: server,
         request,
         stream,
-        answer,
+        answer: AnswerTo::Client { to, unread },
+        room,
     }));
     let gone = || {
         Refusal::new(
@@ -375,7 +417,14 @@ async fn ask(
     let answer = answered.await.map_err(|_| gone())?;
     hang_up.forgotten = true;
     let content = match answer.body {
-        Body::Whole(bytes) => Content::Whole(Full::new(bytes)),
+        Body::Whole(bytes) => {
+            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            let room = place(&shared.answers, length, "clients leave too much unread")?;
+            Content::Whole {
+                whole: Full::new(bytes),
+                _room: Some(room),
+            }
+        }
         Body::Stream(frames) => Content::Stream {
             frames,
             number: stream,
@@ -437,6 +486,16 @@ fn has_token(head: &http::request::Parts, token: &str) -> bool {
     given.and_then(|it| it.strip_prefix("Bearer ")) == Some(token)
 }
 
+/// Room for so much of what all clients share.
+fn place(
+    all: &Arc<Semaphore>,
+    much: u32,
+    why: &'static str,
+) -> Result<OwnedSemaphorePermit, Refusal> {
+    let taken = Arc::clone(all).try_acquire_many_owned(much);
+    taken.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", why))
+}
+
 /// The body, within the limits, and the room that it takes.
 async fn whole(
     body: Incoming,
@@ -461,14 +520,11 @@ async fn whole(
                 ));
             }
             let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
-            let taken = Arc::clone(&shared.bodies).try_acquire_many_owned(bytes);
-            room.push(taken.map_err(|_| {
-                Refusal::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "ServiceUnavailable",
-                    "too many bodies are under way",
-                )
-            })?);
+            room.push(place(
+                &shared.bodies,
+                bytes,
+                "too many bodies are under way",
+            )?);
             whole.extend_from_slice(&data);
         }
         Ok((whole.freeze(), room))
@@ -510,6 +566,7 @@ fn route(listener: Listener, head: &http::request::Parts) -> Result<(To, http::U
         (None, "/firedrill/v1/sleep") => To::Sleep,
         (None, "/firedrill/v1/deadline") => To::Deadline,
         (None, "/firedrill/v1/date") => To::Date,
+        (None, path) if path.starts_with("/firedrill/v1/store/") => To::Store,
         (None, _) => To::Kube,
     };
     let uri = match server {

@@ -1,6 +1,6 @@
 //! When a world goes on that programs outside this process take part in.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ pub(crate) struct Activity {
     pub(crate) waits: Counter,
     /// The world goes on by itself: nobody outside takes part yet.
     alone: Arc<AtomicBool>,
+    /// How often whoever took part has left. A connection serves those of its own time only.
+    epoch: Arc<AtomicU64>,
     /// Under which name requests are numbered.
     origin: Arc<Mutex<String>>,
 }
@@ -56,8 +58,19 @@ impl Activity {
         self.alone.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn set_alone(&self, alone: bool) {
-        self.alone.store(alone, Ordering::SeqCst);
+    pub(crate) fn set_alone(&self) {
+        self.alone.store(true, Ordering::SeqCst);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_with_others(&self, origin: &str) {
+        let mut own = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        origin.clone_into(&mut own);
+        self.alone.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -65,11 +78,6 @@ impl Activity {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-
-    pub(crate) fn set_origin(&self, origin: &str) {
-        let mut own = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
-        origin.clone_into(&mut own);
     }
 }
 
@@ -228,9 +236,9 @@ mod tests {
         let begins = pace.idle(Micros::ZERO, Some(Micros::ZERO));
         assert!(matches!(begins, Idle::Until(_)));
         // The world goes on by itself, faster than the wall clock.
-        activity.set_alone(true);
+        activity.set_alone();
         assert_eq!(pace.idle(late, None), Idle::Step);
-        activity.set_alone(false);
+        activity.set_with_others("outside");
         // It does not wait for the wall clock to come after.
         let goes_on = pace.idle(late, Some(late));
         assert!(matches!(goes_on, Idle::Until(at) if at >= late));

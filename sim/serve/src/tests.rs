@@ -10,7 +10,11 @@ use sim::application::{Plain, PlainConfig};
 use sim::time::Micros;
 use sim::{World, WorldConfig};
 
-use crate::{Heard, Limits, Listener, Pacing, Settle, listen, serve};
+use crate::store::Closed;
+use crate::{Heard, Limits, Listener, Pacing, Settle, Witness, listen, serve};
+
+mod flood;
+mod floods;
 
 const TOKEN: &str = "secret";
 
@@ -26,6 +30,16 @@ struct Ran {
     now: Micros,
     fingerprint: u64,
     heard: Vec<Heard>,
+}
+
+/// Writes down what it hears.
+#[derive(Default)]
+struct Notes(std::cell::RefCell<Vec<Heard>>);
+
+impl Witness for Notes {
+    fn heard(&self, heard: Heard) {
+        self.0.borrow_mut().push(heard);
+    }
 }
 
 fn run_with(limits: Limits, pacing: Pacing, program: impl FnOnce(Served) + Send + 'static) -> Ran {
@@ -47,7 +61,7 @@ fn run_with(limits: Limits, pacing: Pacing, program: impl FnOnce(Served) + Send 
         wake();
         result
     });
-    let heard = std::cell::RefCell::new(Vec::new());
+    let notes = Notes::default();
     let config = WorldConfig {
         application: PlainConfig {
             namespaces: vec!["shop".to_owned()],
@@ -57,10 +71,9 @@ fn run_with(limits: Limits, pacing: Pacing, program: impl FnOnce(Served) + Send 
     };
     let limits = sim::Limits::default();
     let ran = sim::world::run_at(&mut pace, config, 7, limits, |world: World<Plain>| {
-        let heard = &heard;
+        let notes = &notes;
         async move {
-            let note = |it| heard.borrow_mut().push(it);
-            let serving = Box::pin(serve(world.clone(), door, 7, &note));
+            let serving = Box::pin(serve(world.clone(), door, 7, &Closed, notes));
             match select(serving, ended).await {
                 Either::Left(((), _)) => unreachable!("it serves for ever"),
                 Either::Right(_) => world.with(|state| (state.now(), state.fingerprint())),
@@ -74,7 +87,7 @@ fn run_with(limits: Limits, pacing: Pacing, program: impl FnOnce(Served) + Send 
     Ran {
         now,
         fingerprint,
-        heard: heard.into_inner(),
+        heard: notes.0.into_inner(),
     }
 }
 

@@ -410,6 +410,11 @@ impl Cluster {
         self.store.compact(self.store.rv());
     }
 
+    /// Compacts the watch log up to that resourceVersion.
+    pub fn compact_to(&mut self, version: u64) {
+        self.store.compact(version);
+    }
+
     /// Fault: no controller, scheduler, proxy or kubelet does anything before `until`; what is due comes then.
     pub fn stand_still(&mut self, until: Micros) {
         self.still_until = self.still_until.max(until);

@@ -15,7 +15,7 @@ use crate::observe::{
 };
 use crate::time::Micros;
 use crate::world::front::WorldBody;
-use crate::world::writes::{Change, Write};
+use crate::world::writes::{self, Change, History, Write};
 
 /// How the world is set up; `C` is the application's part.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +98,7 @@ pub struct WorldState<A: Application> {
     /// Requests to the node that have waited for it.
     held_up: u64,
     writes: Vec<Write<A::Operation>>,
+    history: History,
 }
 
 const DIGEST_EVERY: Micros = Micros::from_secs(1);
@@ -121,6 +122,7 @@ impl<A: Application> WorldState<A> {
             node_still: Micros::ZERO,
             held_up: 0,
             writes: Vec::new(),
+            history: History::default(),
         }
     }
 
@@ -385,8 +387,9 @@ impl<A: Application> WorldState<A> {
                     let change = Change::Cluster {
                         verb: request.method.to_string(),
                         path: request.uri.path().to_owned(),
-                        body: request.body.clone(),
+                        body: writes::kept(&request.body),
                     };
+                    self.history.wrote(&mut self.cluster, &response);
                     self.wrote(&pending, change);
                 }
                 self.collect_frames();

@@ -9,6 +9,7 @@ use sim::application::{Plain, PlainConfig};
 use sim::cluster::ImageState;
 use sim::{World, WorldConfig};
 use sim_serve::kubeconfig::kubeconfig;
+use sim_serve::store::Closed;
 use sim_serve::{Limits, Listener, Pacing, Settle, listen, serve};
 
 /// The loopback interface alone reaches it, and nothing in it is worth a secret.
@@ -72,7 +73,7 @@ pub fn with_cluster<T: Send + 'static>(
         sim::Limits::default(),
         |world: World<Plain>| async move {
             world.with(|state| state.cluster.set_image(MISSING, ImageState::Missing));
-            let serving = Box::pin(serve(world, door, SEED, &|_| {}));
+            let serving = Box::pin(serve(world, door, SEED, &Closed, &()));
             match select(serving, ended).await {
                 Either::Left(((), _)) | Either::Right(_) => {}
             }

@@ -1,5 +1,6 @@
 //! An executor that is a program of its own, as somebody else would write it: plain HTTP against the API server, one
-//! request after the other. Its first argument says how it behaves: `careful`, `hasty`, `fails` or `claims`.
+//! request after the other. Its first argument says how it behaves: `careful`, `hasty`, `undoes` (the schema, too),
+//! `fails` or `claims`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +67,17 @@ impl World {
         answer.map_err(|error| format!("POST {url}: {error}"))
     }
 
+    /// An operation of the ledger's database.
+    fn ledger(&self, operation: &str, arguments: &Value) -> Done<Value> {
+        let url = format!("{}/firedrill/v1/store/{operation}", self.server);
+        let answer = ureq::post(&url)
+            .header("Authorization", &format!("Bearer {}", self.token))
+            .send(&arguments.to_string())
+            .and_then(|mut answer| answer.body_mut().read_to_string());
+        let answer = answer.map_err(|error| format!("POST {url}: {error}"))?;
+        serde_json::from_str(&answer).map_err(|error| format!("{answer}: {error}"))
+    }
+
     fn trading(&self, mode: &str) -> Done<()> {
         let url = format!(
             "{}/api/v1/namespaces/{}/configmaps/dex-trading",
@@ -87,8 +99,30 @@ fn prepare(world: &World) -> Done<()> {
     std::fs::write(&path, all.to_string()).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn run(world: &World, hasty: bool) -> Done<()> {
+/// Runs the undo script of version 2, while nobody writes.
+fn undo_schema(world: &World) -> Done<()> {
+    world.ledger("fence", &json!({"token": 1}))?;
+    let maps = format!(
+        "{}/api/v1/namespaces/{}/configmaps/dex-migrations",
+        world.server, world.namespace
+    );
+    let scripts = world.get(&maps)?;
+    let name = "U2__decimal_ledger.sql";
+    let undo = json!({"version": "2", "name": name, "sql": scripts["data"][name], "token": 1});
+    world.ledger("undo", &undo)?;
+    let history = world.ledger("history", &Value::Null)?;
+    let mut rows = history.as_array().into_iter().flatten();
+    if rows.any(|row| row["version"] == "2") {
+        return Err(format!("version 2 is still there: {history}"));
+    }
+    Ok(())
+}
+
+fn run(world: &World, how: &str) -> Done<()> {
     world.trading("maintenance")?;
+    if how == "undoes" {
+        undo_schema(world)?;
+    }
     let path = world.baseline();
     let text =
         std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -119,8 +153,11 @@ fn run(world: &World, hasty: bool) -> Done<()> {
             world.clock("sleep?seconds=1")?;
         }
     }
+    if how == "undoes" {
+        world.ledger("unfence", &json!({"token": 1}))?;
+    }
     world.trading("open")?;
-    if !hasty {
+    if how != "hasty" {
         // A gateway looks at the flag every few seconds.
         world.clock("sleep?seconds=10")?;
     }
@@ -135,7 +172,7 @@ fn main() -> ExitCode {
         _ if how == "fails" => Err("the cluster looks strange to me".to_owned()),
         // It claims a recovery, and has done nothing.
         _ if how == "claims" => Ok(()),
-        _ => run(&world, how == "hasty"),
+        _ => run(&world, &how),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

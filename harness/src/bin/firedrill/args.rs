@@ -70,7 +70,10 @@ pub(crate) enum Command {
     /// Measure recoveries on a kind cluster beside the simulation's, step by step
     #[command(after_help = help::KIND)]
     Compare(CompareArgs),
-    /// A command that keeps the world's time, for an executor that is a program of its own
+    /// Serve the simulated world to a person or a tool, who work on it by hand
+    #[command(after_help = help::SERVE)]
+    Serve(crate::serve::ServeArgs),
+    /// A command of a drill's `PATH`, for an executor that is a program of its own
     #[command(hide = true)]
     Tool(crate::outside::ToolArgs),
     /// Look at runbooks
@@ -87,7 +90,7 @@ pub(crate) enum RunbookCommand {
     Check(CheckArgs),
     /// May a changed runbook be adopted? ADOPT, REJECT or INCONCLUSIVE, with the evidence
     #[command(after_help = help::VERIFY)]
-    Verify(VerifyArgs),
+    Verify(crate::verify::VerifyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -408,11 +411,14 @@ fn hexadecimal(text: &str) -> Result<u64, String> {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// A replay token, as findings and journal.json show it
-    #[arg(value_name = "TOKEN")]
-    pub(crate) token: String,
+    #[arg(value_name = "TOKEN", required_unless_present = "recording")]
+    pub(crate) token: Option<String>,
     /// The scenario and the runbook, where the token only names them; they must be as they were
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
+    /// What a program outside asked for in a drill, to be played back without the program
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["token", "executor"], value_hint = ValueHint::FilePath)]
+    pub(crate) recording: Option<PathBuf>,
     /// Write journal.json, report.html, junit.xml and summary.md there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) report: Option<PathBuf>,
@@ -480,49 +486,6 @@ pub(crate) struct CheckArgs {
     /// Refuse it for warnings too
     #[arg(long)]
     pub(crate) strict: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
-    /// Built-in scenarios by name, patterns of names or files, `all`, paths of scenario files or folders; none:
-    /// all that are built in (in `kind`: the default ones)
-    #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
-    pub(crate) scenarios: Vec<String>,
-    /// The runbook in use: a file, a git revision (its version of the candidate's path), or `procedure` for the bare
-    /// commands of the written procedure
-    #[arg(long, value_name = "FILE|GITREV|procedure")]
-    pub(crate) baseline: String,
-    /// The runbook that would replace it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) candidate: PathBuf,
-    /// A runbook that stays the same while the baseline moves on: the candidate is held against it, too, so that many
-    /// small steps for the worse are not adopted one after the other
-    #[arg(long, value_name = "FILE|GITREV|procedure")]
-    pub(crate) reference: Option<String>,
-    /// Where to drill
-    #[arg(long, value_enum, default_value_t = World::Sim)]
-    pub(crate) world: World,
-    /// How many seeds for each scenario, at most [default: 100, or 1 in `kind`]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) seeds: Option<u32>,
-    /// The first seed [default: 0]
-    #[arg(long, value_name = "S")]
-    pub(crate) seed: Option<u64>,
-    /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
-    pub(crate) jobs: Option<u16>,
-    /// By how much recovery time and impact of a drill may grow, the larger of a duration and a percentage;
-    /// as many requests may go unanswered [default: 5s,10%]
-    #[arg(long, value_name = "MARGIN")]
-    pub(crate) margin: Option<String>,
-    /// Show every reason, every plan's changes and the numbers of each scenario, too; as -v
-    #[arg(long)]
-    pub(crate) details: bool,
-    /// Write report.html, verify.json, verify.md and junit.xml there
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) report: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

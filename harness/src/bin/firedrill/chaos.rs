@@ -73,6 +73,7 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
             killed_everywhere(campaign.plans, jobs, &interrupt, all, args.output.quiet)?;
     }
     let plans = &campaign.plans;
+    args.program.records_one_of(plans.len())?;
     tell_of_real_time(plans, args.output.quiet);
     let mut outcome = perform(plans, jobs, &interrupt, args)?;
     if !args.no_cut {
@@ -136,7 +137,7 @@ fn asked_for(
             "seeds are below 2^64: choose a smaller --seed or fewer --seeds",
         ));
     };
-    let program = args.program.program(world)?;
+    let program = args.program.program(world, args.report.as_deref())?;
     let of_scenario = |it: &Chosen| {
         let scenario = Arc::clone(&it.scenario);
         let (runbook, program) = (runbook.clone(), program.clone());
@@ -176,7 +177,7 @@ fn failed_before(
     world: WorldKind,
     runbook: &LoadedRunbook,
 ) -> Result<Campaign, Failure> {
-    let program = args.program.program(world)?;
+    let program = args.program.program(world, args.report.as_deref())?;
     let again = last_failed::read(world)?;
     let chosen = input::scenarios(&last_failed::scenarios(&again), runbook, true)?;
     let chosen = input::can_be_done(chosen, world)?;
@@ -323,7 +324,8 @@ fn cut_down(
     let most = cases * campaign::budget(cases) as usize;
     let progress = Progress::begin(" at most to cut failures down", most, most as u64, quiet);
     let over = || progress.over(1);
-    let cut = campaign::cut(plans, &mut outcome.results, jobs, interrupt.stop(), &over);
+    let plans: Vec<DrillPlan> = plans.iter().map(DrillPlan::unrecorded).collect();
+    let cut = campaign::cut(&plans, &mut outcome.results, jobs, interrupt.stop(), &over);
     progress.end();
     Ok(cut?)
 }

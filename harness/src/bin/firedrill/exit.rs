@@ -33,7 +33,11 @@ impl Failure {
             // Asking a world for what it can't do is a mistake of the input, not of the world.
             Self::Input(_)
             | Self::Report(_)
-            | Self::World(WorldError::Lacks { .. } | WorldError::LacksKey { .. }) => 2,
+            | Self::World(
+                WorldError::Lacks { .. }
+                | WorldError::LacksKey { .. }
+                | WorldError::CountsNoRequests { .. },
+            ) => 2,
             Self::World(WorldError::Interrupted) => INTERRUPTED,
             Self::World(_) => 4,
         }

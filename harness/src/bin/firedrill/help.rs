@@ -86,12 +86,26 @@ pub(crate) const REPLAY: &str = help!(
     "  firedrill replay fd1-TOKEN               as a finding shows it
   firedrill replay fd1-TOKEN mine.toml     of a scenario of your own, with its file
   firedrill replay fd1-TOKEN --report out  with the page of that one drill
+  firedrill replay --recording drill.jsonl  without the program that was recorded
 ",
     "  0    it passed
-  1    it failed
+  1    it failed, or a recording did not play back the same
   2    bad input or usage
   3    it was inconclusive
   130  interrupted"
+);
+
+pub(crate) const SERVE: &str = help!(
+    "  firedrill serve                                              the exchange as it should be
+  firedrill serve latency-regression --kubeconfig kc.yaml      a bad release, once its trigger has fired
+  firedrill serve latency-regression --pace 10x --report out   its clock runs by itself
+",
+    "  0    the drill passed, or there was none
+  1    the drill failed
+  2    bad input or usage, or the report could not be written
+  3    the drill was inconclusive
+  4    the world could not be built
+  130  interrupted twice"
 );
 
 pub(crate) const REPORT: &str = help!(
@@ -199,6 +213,7 @@ pub(crate) const VERIFY: &str = help!(
     "  firedrill runbook verify --baseline main --candidate runbooks/rollback.md
   firedrill runbook verify --baseline procedure --candidate new.md --report out
   firedrill runbook verify --baseline old.md --candidate new.md 'near-*' --seeds 300
+  firedrill runbook verify --candidate-executor './new.sh' --baseline-executor './old.sh' latency-regression
 ",
     "  0    ADOPT
   1    REJECT

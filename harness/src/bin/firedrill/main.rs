@@ -12,6 +12,7 @@ mod chaos;
 mod check;
 mod compare;
 mod complete;
+mod database;
 mod exit;
 mod files;
 mod forecast;
@@ -30,6 +31,7 @@ mod replay;
 mod report;
 mod search;
 mod select;
+mod serve;
 mod shard;
 mod shell;
 mod show;
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
         Command::Report(args) => report::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Tool(args) => outside::tool(&args),
         Command::Benchmark(args) => benchmark::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),

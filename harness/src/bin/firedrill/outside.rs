@@ -1,14 +1,16 @@
-//! An executor that is a program of its own: `--executor`, and the commands of its `PATH` that keep the world's time.
+//! An executor that is a program of its own: `--executor`, and the commands of its `PATH` that stand for the system's.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
-use clap::Args;
-use firedrill::worlds::{Program, WorldKind};
+use clap::{Args, ValueHint};
+use firedrill::worlds::{Program, Record, WorldKind};
 
+use crate::database;
 use crate::exit::Failure;
 
 /// Which executor is drilled.
@@ -23,10 +25,17 @@ pub(crate) struct ExecutorArgs {
     /// Its drills are not reproducible
     #[arg(long, value_name = "N", requires = "executor", value_parser = pace)]
     pub(crate) pace: Option<u32>,
+    /// Write what the program asked, what it got, and when, into this file: `replay --recording FILE` performs the
+    /// drill again without the program. With `--report`, each drill is recorded in the report's folder `recordings`
+    #[arg(long, value_name = "FILE", requires = "executor", value_hint = ValueHint::FilePath)]
+    pub(crate) record: Option<PathBuf>,
 }
 
+/// The folder of the recordings in that of a report.
+const RECORDINGS: &str = "recordings";
+
 /// `10` or `10x`.
-fn pace(text: &str) -> Result<u32, String> {
+pub(crate) fn pace(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix('x').unwrap_or(text);
     match number.parse() {
         Ok(speed @ 1..=100) => Ok(speed),
@@ -35,36 +44,94 @@ fn pace(text: &str) -> Result<u32, String> {
 }
 
 impl ExecutorArgs {
-    /// The program, if there is one.
-    pub(crate) fn program(&self, world: WorldKind) -> Result<Option<Arc<Program>>, Failure> {
+    /// Of that command, if there is one, at the pace of its requests.
+    pub(crate) fn of_command(executor: Option<String>) -> Self {
+        Self {
+            executor,
+            pace: None,
+            record: None,
+        }
+    }
+
+    /// The program, if there is one. Its drills are recorded in the folder of the `report`, too.
+    pub(crate) fn program(
+        &self,
+        world: WorldKind,
+        report: Option<&Path>,
+    ) -> Result<Option<Arc<Program>>, Failure> {
         let Some(command) = &self.executor else {
             return Ok(None);
         };
-        if world != WorldKind::Sim {
+        if world != WorldKind::Sim && (self.pace.is_some() || self.record.is_some()) {
             return Err(Failure::input(
-                format!("the world `{world}` runs no executor but our own"),
-                "leave out --world, or --executor",
+                format!("the world `{world}` has a clock of its own, and is not recorded"),
+                "leave out --pace and --record",
             ));
         }
-        let tools = std::env::current_exe().map_err(|error| {
-            Failure::input(
-                format!("where this program is, the system does not say: {error}"),
-                "call it by its full path",
-            )
-        })?;
+        let record = match (&self.record, report) {
+            (Some(file), _) => Some(Record::File(file.clone())),
+            (None, Some(report)) if world == WorldKind::Sim => {
+                Some(Record::Folder(emptied(&report.join(RECORDINGS))?))
+            }
+            (None, _) => None,
+        };
         Ok(Some(Arc::new(Program {
             command: command.clone(),
             pace: self.pace,
-            tools,
+            tools: this_program()?,
+            record,
         })))
+    }
+
+    /// Refuses to write the recordings of several drills into one file.
+    pub(crate) fn records_one_of(&self, drills: usize) -> Result<(), Failure> {
+        if self.record.is_none() || drills == 1 {
+            return Ok(());
+        }
+        Err(Failure::input(
+            format!("--record takes one drill, and these are {drills}"),
+            "name one scenario with --seed, or give --report: each drill is recorded in its folder",
+        ))
     }
 }
 
-/// A command that keeps the world's time.
+/// Where this program is.
+pub(crate) fn this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| {
+        Failure::input(
+            format!("where this program is, the system does not say: {error}"),
+            "call it by its full path",
+        )
+    })
+}
+
+/// The folder of recordings, without those of an earlier run.
+fn emptied(folder: &Path) -> Result<PathBuf, Failure> {
+    let wrong = |error: std::io::Error| {
+        Failure::input(
+            format!("cannot clear {}: {error}", folder.display()),
+            "give --report another folder",
+        )
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(folder.to_owned()),
+        Err(error) => return Err(wrong(error)),
+        Ok(entries) => entries,
+    };
+    for entry in entries {
+        let path = entry.map_err(wrong)?.path();
+        if path.extension().is_some_and(|it| it == "jsonl") {
+            std::fs::remove_file(&path).map_err(wrong)?;
+        }
+    }
+    Ok(folder.to_owned())
+}
+
+/// A command that stands for the system's own.
 #[derive(Debug, Args)]
 pub(crate) struct ToolArgs {
-    /// `sleep`, `date` or `timeout`
-    #[arg(value_parser = ["sleep", "date", "timeout"])]
+    /// `sleep`, `date`, `timeout`, `flyway` or `rollback`
+    #[arg(value_parser = ["sleep", "date", "timeout", "flyway", "rollback"])]
     tool: String,
     /// Its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -79,22 +146,26 @@ pub(crate) fn tool(args: &ToolArgs) -> Result<u8, Failure> {
     match args.tool.as_str() {
         "sleep" => sleep(&args.arguments),
         "date" => date(&args.arguments),
+        "flyway" => database::flyway(&args.arguments),
+        "rollback" => database::rollback(&args.arguments),
         _ => timeout(&args.arguments),
     }
 }
 
-fn wrong(message: impl Into<String>) -> Failure {
+pub(crate) fn wrong(message: impl Into<String>) -> Failure {
     Failure::input(
         message,
         "this command stands for the system's own in a drill",
     )
 }
 
+/// A variable that every program of a drill has.
+pub(crate) fn variable(name: &str) -> Result<String, Failure> {
+    std::env::var(name).map_err(|_| wrong(format!("{name} is not set: this is no drill")))
+}
+
 /// A request about the world's clock.
 fn ask(path: &str) -> Result<String, Failure> {
-    let variable = |name: &str| {
-        std::env::var(name).map_err(|_| wrong(format!("{name} is not set: this is no drill")))
-    };
     let (server, token) = (variable("FIREDRILL_SERVER")?, variable("FIREDRILL_TOKEN")?);
     let url = format!("{server}/firedrill/v1/{path}");
     let answer = ureq::post(&url)
@@ -135,7 +206,7 @@ fn sleep(words: &[OsString]) -> Result<u8, Failure> {
 }
 
 /// The system's command of that name, not the one that led here.
-fn system(name: &str) -> Result<std::path::PathBuf, Failure> {
+fn system(name: &str) -> Result<PathBuf, Failure> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut all = std::env::split_paths(&path).map(|folder| folder.join(name));
     // The first folder is the drill's own.

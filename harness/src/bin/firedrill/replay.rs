@@ -1,15 +1,18 @@
-//! `firedrill replay`: one drill again, from its token, and from the files that the token names.
+//! `firedrill replay`: one drill again, from its token and from the files that the token names, or from a recording.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use firedrill::report;
 use firedrill::report::meta::Seeds;
+use firedrill::report::{self, journal::Skipped};
 use firedrill::runbooks::{self, LoadedRunbook};
-use firedrill::runner;
+use firedrill::runner::{self, SwarmResult};
 use firedrill::scenario::Scenario;
 use firedrill::token::{GivenFile, Token};
-use firedrill::worlds::{DrillPlan, in_flight};
+use firedrill::worlds::recording::Recording;
+use firedrill::worlds::{DrillPlan, in_flight, sim};
+use firedrill::{drill, verdict};
 
 use crate::args::ReplayArgs;
 use crate::exit::Failure;
@@ -28,7 +31,18 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         Ok(GivenFile { path, text })
     });
     let files = files.collect::<Result<Vec<_>, Failure>>()?;
-    let token = Token::decode_beside(&args.token, runbooks::BUILT_IN, &files)
+    let recording = args.recording.as_deref().map(recording).transpose()?;
+    let token = match (&recording, &args.token) {
+        (Some(recording), _) => &recording.head.token,
+        (None, Some(token)) => token,
+        (None, None) => {
+            return Err(Failure::input(
+                "which drill?",
+                "give a token or --recording",
+            ));
+        }
+    };
+    let token = Token::decode_beside(token, runbooks::BUILT_IN, &files)
         .map_err(|error| Failure::input(error.to_string(), error.help()))?;
     let runbook = LoadedRunbook::parse(&token.runbook_file, &token.runbook_text)
         .map_err(|e| Failure::Input(e.into()))?;
@@ -41,7 +55,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         runbook,
         seed: token.seed,
         until: token.until,
-        executor: args.program.program(token.world)?,
+        executor: args.program.program(token.world, args.report.as_deref())?,
     };
     if let Some(directory) = &args.report {
         report::prepare(directory)?;
@@ -49,15 +63,21 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     let interrupt = Interrupt::listen();
     let progress = Progress::begin("", 1, in_flight::work(&plan.scenario), args.output.quiet);
     let (runbook, seed) = (plan.runbook.clone(), plan.seed);
-    let outcome = runner::run(&[plan], 1, interrupt.stop(), true, &|_| {});
+    let played = match &recording {
+        Some(recording) => play(&plan, recording).map(|(outcome, said)| (outcome, Some(said))),
+        None => {
+            let outcome = runner::run(&[plan], 1, interrupt.stop(), true, &|_| {});
+            outcome.map(|outcome| (outcome, None)).map_err(Into::into)
+        }
+    };
     progress.end();
-    let outcome = outcome?;
+    let (outcome, differs) = played?;
     if let (Some(made), Some(result)) = (&token.made, outcome.results.first())
         && let Some(difference) = made.difference(result.fingerprint)
     {
         terminal::complain(&difference);
     }
-    chaos::conclude(
+    let code = chaos::conclude(
         &outcome,
         files,
         args.report.as_deref(),
@@ -70,5 +90,50 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
             };
             began.meta(Some(&runbook), Some(seeds))
         },
-    )
+    )?;
+    let Some(differs) = differs else {
+        return Ok(code);
+    };
+    match differs {
+        Ok(same) => {
+            if !args.output.quiet {
+                terminal::complain(&same);
+            }
+            Ok(code)
+        }
+        Err(difference) => {
+            terminal::complain(&format!("the recording can't be played back: {difference}"));
+            Ok(code.max(verdict::exit_code([verdict::Verdict::Fail])))
+        }
+    }
+}
+
+fn recording(path: &Path) -> Result<Recording, Failure> {
+    let text = read(path, "recording")?;
+    Recording::parse(&text).map_err(|error| {
+        Failure::input(
+            format!("{}: {error}", path.display()),
+            "recordings are what `chaos --executor CMD` writes with --record or --report",
+        )
+    })
+}
+
+/// Plays a recording: what came of the drill, and that it was the same, or what was not.
+type Compared = Result<String, String>;
+
+fn play(plan: &DrillPlan, recording: &Recording) -> Result<(SwarmResult, Compared), Failure> {
+    let (performed, played) = sim::play(plan, recording)?;
+    let result = drill::conclude(plan, performed);
+    let compared = match recording.difference(&played) {
+        Some(difference) => Err(difference),
+        None => Ok(format!(
+            "played back: {} requests, the same answers at the same instants, and the same fingerprint",
+            recording.requests()
+        )),
+    };
+    let outcome = SwarmResult {
+        results: vec![result],
+        skipped: Skipped::default(),
+    };
+    Ok((outcome, compared))
 }

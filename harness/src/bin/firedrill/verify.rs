@@ -1,23 +1,77 @@
 //! `firedrill runbook verify`: may this runbook be adopted?
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use clap::{Args, ValueHint};
+use clap_complete::engine::ArgValueCompleter;
 use firedrill::report;
 use firedrill::report::meta::{Meta, Seeds};
+use firedrill::runbooks;
 use firedrill::verdict::Verdict;
 use firedrill::verify::{
     self, Answer, Judgement, Margin, Question, RunbookSide, Runs, Terms, source,
 };
 use firedrill::worlds::{WorldError, WorldKind};
 
-use crate::args::{Format, VerifyArgs};
+use crate::args::{Format, Output, World};
 use crate::exit::{Failure, INTERRUPTED};
 use crate::interrupt::Interrupt;
 use crate::meta::Run;
+use crate::outside::ExecutorArgs;
 use crate::progress::Progress;
-use crate::{chaos, files, input, select, terminal};
+use crate::{chaos, complete, files, input, select, terminal};
 
 const SEEDS: u32 = 100;
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Built-in scenarios by name, patterns of names or files, `all`, paths of scenario files or folders; none:
+    /// all that are built in (in `kind`: the default ones)
+    #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
+    scenarios: Vec<String>,
+    /// The runbook in use: a file, a git revision (its version of the candidate's path), or `procedure` for the bare
+    /// commands of the written procedure [default with an executor: the built-in one]
+    #[arg(long, value_name = "FILE|GITREV|procedure", required_unless_present_any = ["baseline_executor", "candidate_executor"])]
+    baseline: Option<String>,
+    /// The runbook that would replace it [default with an executor: the baseline's]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present_any = ["baseline_executor", "candidate_executor"])]
+    candidate: Option<PathBuf>,
+    /// The program in use, instead of our own executor: its runbook only says which triggers are watched
+    #[arg(long, value_name = "CMD")]
+    baseline_executor: Option<String>,
+    /// The program that would replace what is in use
+    #[arg(long, value_name = "CMD")]
+    candidate_executor: Option<String>,
+    /// A runbook that stays the same while the baseline moves on: the candidate is held against it, too, so that many
+    /// small steps for the worse are not adopted one after the other
+    #[arg(long, value_name = "FILE|GITREV|procedure")]
+    reference: Option<String>,
+    /// Where to drill
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    world: World,
+    /// How many seeds for each scenario, at most [default: 100, or 1 in `kind`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    seeds: Option<u32>,
+    /// The first seed [default: 0]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Drills at a time [default: as many as there are processors; always 1 in `kind`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    jobs: Option<u16>,
+    /// By how much recovery time and impact of a drill may grow, the larger of a duration and a percentage;
+    /// as many requests may go unanswered [default: 5s,10%]
+    #[arg(long, value_name = "MARGIN")]
+    margin: Option<String>,
+    /// Show every reason, every plan's changes and the numbers of each scenario, too; as -v
+    #[arg(long)]
+    details: bool,
+    /// Write report.html, verify.json, verify.md and junit.xml there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
 
 /// Runs it; the exit code: 0 ADOPT, 1 REJECT, 3 INCONCLUSIVE.
 pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
@@ -31,21 +85,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
             )
         })?,
     };
-    // The candidate first: without it there is no path to look for in a revision.
-    let text = files::read(&args.candidate, "runbook")?;
-    let candidate = side(&args.candidate.display().to_string(), &text)?;
-    let source = source::baseline(&args.baseline, &args.candidate)
-        .map_err(|error| Failure::input(error.to_string(), error.help()))?;
-    let baseline = side(&source.file, &source.text)?;
-    let reference = match &args.reference {
-        None => None,
-        Some(word) => {
-            let source = source::baseline(word, &args.candidate)
-                .map_err(|error| Failure::input(error.to_string(), error.help()))?;
-            Some(side(&source.file, &source.text)?)
-        }
-    };
     let world = WorldKind::from(args.world);
+    let (baseline, candidate, reference) = sides(args, world)?;
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
     }
@@ -146,6 +187,45 @@ fn conclude(
         }
     }
     Ok(())
+}
+
+/// The baseline, the candidate, and the reference if there is one.
+fn sides(
+    args: &VerifyArgs,
+    world: WorldKind,
+) -> Result<(RunbookSide, RunbookSide, Option<RunbookSide>), Failure> {
+    // The candidate first: without it there is no path to look for in a revision.
+    let candidate = match &args.candidate {
+        None => None,
+        Some(path) => {
+            let text = files::read(path, "runbook")?;
+            Some(side(&path.display().to_string(), &text)?)
+        }
+    };
+    let path = args
+        .candidate
+        .as_deref()
+        .unwrap_or(Path::new(runbooks::BUILT_IN_FILE));
+    let sourced = |word: &String| {
+        let source = source::baseline(word, path)
+            .map_err(|error| Failure::input(error.to_string(), error.help()))?;
+        side(&source.file, &source.text)
+    };
+    let baseline = match &args.baseline {
+        Some(word) => sourced(word)?,
+        None => side(runbooks::BUILT_IN_FILE, runbooks::BUILT_IN)?,
+    };
+    let candidate = candidate.unwrap_or_else(|| baseline.clone());
+    let reference = args.reference.as_ref().map(sourced).transpose()?;
+    let program = |command: &Option<String>| {
+        let program = ExecutorArgs::of_command(command.clone());
+        program.program(world, None)
+    };
+    Ok((
+        baseline.by(program(&args.baseline_executor)?),
+        candidate.by(program(&args.candidate_executor)?),
+        reference,
+    ))
 }
 
 fn side(file: &str, text: &str) -> Result<RunbookSide, Failure> {

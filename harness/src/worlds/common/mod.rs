@@ -1,8 +1,9 @@
-//! What both worlds need: the acts of a drill and the hosts of its executors, the manifests, when faults are due, what
-//! a deployment does, and what is read of executor and exchange. It knows neither world.
+//! What both worlds need: the acts of a drill, the hosts of its executors and what programs claim, the manifests, when
+//! faults are due, what a deployment does, and what is read of executor and exchange. It knows neither world.
 
 pub(super) mod acts;
 mod bursts;
+pub(super) mod claims;
 pub(super) mod deployer;
 mod executor;
 pub(super) mod host;

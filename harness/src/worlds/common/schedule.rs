@@ -50,6 +50,18 @@ impl Schedule {
         awaited.collect::<BTreeSet<u32>>().into_iter().collect()
     }
 
+    /// The numbers of the executor's requests that faults wait for, the smallest first.
+    pub(in crate::worlds) fn requests_awaited(&self) -> Vec<u32> {
+        let awaited = self
+            .faults
+            .iter()
+            .filter_map(|(fault, _)| match fault.when {
+                Anchor::Request(number) => Some(number),
+                _ => None,
+            });
+        awaited.collect::<BTreeSet<u32>>().into_iter().collect()
+    }
+
     /// A fault, and the label that names its stream: its kind, and which one of that kind it is.
     pub(in crate::worlds) fn get(&self, index: usize) -> (&Fault, &str) {
         let (fault, label) = &self.faults[index];

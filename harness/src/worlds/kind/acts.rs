@@ -12,6 +12,7 @@ use executor::runbook::Runbook;
 use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::future::{BoxFuture, Either, select};
 
+use super::by_command::{ByCommand, Outsider};
 use super::by_process::ByProcess;
 use super::clock::sleep;
 use super::harvest;
@@ -36,6 +37,8 @@ pub(super) struct LiveActs<'a> {
     pub(super) record: ActsRecord,
     /// The executor's program, where it is a process of its own.
     pub(super) program: Option<Arc<Program>>,
+    /// Somebody else's program, where that carries out the rollback.
+    pub(super) outsider: Option<Arc<Outsider>>,
 }
 
 /// What the executor follows: the plan's runbook, with this world's addresses. There is no Loki here, so the runbook's
@@ -109,6 +112,14 @@ impl Stage for LiveActs<'_> {
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<dyn Host>, String> {
         let identity = identity(number);
+        if let Some(program) = &self.outsider {
+            return Ok(Arc::new(ByCommand {
+                program: Arc::clone(program),
+                watcher: self.here(&identity, observer).await?,
+                number,
+                record: self.record.clone(),
+            }));
+        }
         Ok(match &self.program {
             Some(program) => {
                 let (program, record) = (Arc::clone(program), self.record.clone());

@@ -16,7 +16,8 @@
 //! - `load`: the clients.
 //! - `ending`: when the drill is over, and what is read then.
 //! - `stage`: what is written down while the drill runs; `acts`: what happens in this world in the acts of a drill.
-//! - `by_process`: the executor as a `process` of its own; `crash`: its death at a request.
+//! - `by_process`: the executor as a `process` of its own; `by_command`: somebody else's program; `crash`: its death at
+//!   a request.
 //! - `faults`: what else goes wrong.
 //! - `benchmark`: what the executor costs on top of bare kubectl.
 //! - `calibrate`: what all this takes, measured for the simulation.
@@ -26,6 +27,7 @@
 
 mod acts;
 mod benchmark;
+mod by_command;
 mod by_process;
 mod calibrate;
 mod clock;

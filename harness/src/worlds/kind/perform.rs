@@ -10,6 +10,7 @@ use dex::service::migrate::Genesis;
 use futures::future::{Either, join, select};
 
 use super::acts::LiveActs;
+use super::by_command::Outsider;
 use super::clock::DrillClock;
 use super::crash::Trap;
 use super::ending::{End, finish, hold, seen_recovered};
@@ -27,7 +28,7 @@ use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Evidence, ExecutorOutcome};
 use crate::scenario::{Anchor, CrashSide, Scenario};
 use crate::worlds::common::acts::{Record as _, act};
-use crate::worlds::common::versions;
+use crate::worlds::common::{manifests, versions};
 use crate::worlds::{DrillPlan, Performed, WorldError};
 
 /// Port of the gateway's Service on the node.
@@ -86,6 +87,11 @@ fn perform_until(plan: &DrillPlan, end: End) -> Result<Performed, WorldError> {
     performed.map_err(|why| no_world(&interrupted, why))
 }
 
+/// Whether our own executor must be a process of its own.
+fn is_our_process(plan: &DrillPlan) -> bool {
+    plan.executor.is_none() && by_process::is_needed(&plan.scenario)
+}
+
 /// Accounts and markets of a scenario's ledger.
 pub(super) fn genesis(scenario: &Scenario) -> Genesis {
     Genesis {
@@ -103,7 +109,7 @@ async fn set_up(
     interrupted: &AtomicBool,
 ) -> Result<(Arc<Stage>, Load), String> {
     let scenario = &plan.scenario;
-    if by_process::is_needed(scenario) {
+    if is_our_process(plan) {
         Program::find()?;
     }
     let from = release(&scenario.release.from)?;
@@ -174,7 +180,22 @@ async fn drill(
     let (injector, later) = Injector::new(&stage, site, &plan.scenario, plan.seed);
     let injector = Arc::new(injector);
     injector.reached(&Anchor::Start);
-    let program = if by_process::is_needed(&plan.scenario) {
+    let outsider = match &plan.executor {
+        None => None,
+        Some(program) => {
+            stage.lock().evidence.executor.is_program = true;
+            let to = release(&plan.scenario.release.to)?;
+            let outsider = Outsider::new(
+                &program.command,
+                place,
+                &manifests::migrations(&to),
+                &stage.ledger.executor_url(),
+                &plan.scenario.release.from,
+            )?;
+            Some(Arc::new(outsider))
+        }
+    };
+    let program = if is_our_process(plan) {
         let database = stage.ledger.executor_url();
         let program = Program::new(place, &plan.runbook.text, database)?;
         Some(Arc::new(program))
@@ -194,6 +215,7 @@ async fn drill(
             injector: Arc::clone(&injector),
         },
         program,
+        outsider,
     };
     let act = async {
         let whole = async {
@@ -222,7 +244,10 @@ async fn drill(
     let act = async {
         let looking = join(
             probe::keep_looking(&stage),
-            probe::count_ready(&stage, &injector),
+            join(
+                probe::count_ready(&stage, &injector),
+                probe::count_requests(&stage, &injector),
+            ),
         );
         let looking = Box::pin(looking);
         let act = Box::pin(or_interrupted(act, interrupted));

@@ -43,6 +43,22 @@ pub(super) async fn count_ready(stage: &Stage, injector: &Injector) {
     }
 }
 
+/// Tells the injector once the executor has sent as many requests since the trigger as a fault waits for.
+pub(super) async fn count_requests(stage: &Stage, injector: &Injector) {
+    for awaited in injector.requests_awaited() {
+        while sent_since_the_trigger(stage) < u64::from(awaited) {
+            stage.clock.sleep_until(stage.clock.now_ms() + COUNT).await;
+        }
+        injector.reached(&Anchor::Request(awaited));
+    }
+}
+
+/// How many requests the executor has sent to the API server since the trigger.
+fn sent_since_the_trigger(stage: &Stage) -> u64 {
+    let before = stage.lock().requests_at_trigger;
+    before.map_or(0, |before| stage.trap.seen().saturating_sub(before))
+}
+
 /// How many pods of the deployed release are ready; none, if they can't be asked.
 async fn ready(stage: &Stage) -> u32 {
     if stage.lock().evidence.deployed_ms.is_none() {

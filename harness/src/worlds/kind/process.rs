@@ -14,6 +14,7 @@ use std::time::Duration;
 use contract::wire::{Body, Line, SCHEMA};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::sleep;
 use super::place::Place;
@@ -49,7 +50,7 @@ impl Victim {
             return Ok(0);
         };
         let failed = |error: std::io::Error| format!("kill the executor: {error}");
-        child.kill().map_err(failed)?;
+        kill(child).map_err(failed)?;
         let status = child.wait().map_err(failed)?;
         life.resume_after = Some(resume_after);
         Ok(u64::from(status.signal() == Some(KILLED)))
@@ -81,7 +82,7 @@ impl Drop for Leash<'_> {
     fn drop(&mut self) {
         let child = self.0.lock().child.take();
         if let Some(mut child) = child {
-            let _ = child.kill();
+            let _ = kill(&mut child);
             let _ = child.wait();
         }
     }
@@ -176,15 +177,7 @@ impl Program {
     fn command(&self, host: u32, identity: &str, arguments: &[&str]) -> Result<Command, String> {
         let errors = self.workshop.join(format!("errors-{host}"));
         let errors = File::create(&errors).map_err(|e| format!("{}: {e}", errors.display()))?;
-        // A process that outlives a killed drill would go on changing the cluster of the next one.
-        let mut command = match setpriv() {
-            None => Command::new(&self.path),
-            Some(setpriv) => {
-                let mut command = Command::new(setpriv);
-                command.arg("--pdeathsig=KILL").arg(&self.path);
-                command
-            }
-        };
+        let mut command = tied_to_us(&self.path);
         command
             .arg("--json")
             .arg("--yes")
@@ -220,29 +213,9 @@ impl Program {
         victim: &Victim,
         mut hear: impl FnMut(&Line) + Send,
     ) -> Result<Ended, String> {
-        let mut child = self
-            .command(host, identity, arguments)?
-            .spawn()
-            .map_err(|error| format!("cannot run {}: {error}", self.path.display()))?;
-        let output = child.stdout.take();
-        victim.lock().child = Some(child);
-        let _leash = Leash(victim);
-        let (send, mut lines) = mpsc::unbounded();
-        if let Some(output) = output {
-            std::thread::Builder::new()
-                .name("executor".to_owned())
-                .spawn(move || {
-                    for line in BufReader::new(output).lines() {
-                        let Ok(line) = line else { return };
-                        if send.unbounded_send(line).is_err() {
-                            return;
-                        }
-                    }
-                })
-                .map_err(|error| format!("no thread for the executor's lines: {error}"))?;
-        }
+        let command = self.command(host, identity, arguments)?;
         let mut last = None;
-        while let Some(line) = lines.next().await {
+        let hear_line = |line: String| {
             // What a later version says that this one does not know is skipped, as the format wants it.
             if let Ok(line) = serde_json::from_str::<Line>(&line)
                 && line.schema == SCHEMA
@@ -250,13 +223,8 @@ impl Program {
                 hear(&line);
                 last = Some(line.body);
             }
-        }
-        let (status, resume_after) = loop {
-            match victim.ended()? {
-                Some(ended) => break ended,
-                None => sleep(Duration::from_millis(10)).await,
-            }
         };
+        let (status, resume_after) = outcome_of(command, victim, hear_line).await?;
         if let Some(resume_after) = resume_after {
             return Ok(Ended::Killed(resume_after));
         }
@@ -274,6 +242,73 @@ impl Program {
             Ended::Silent(format!("{status}, without a result: {}", errors.trim()))
         })
     }
+}
+
+/// Runs `command` to its end, or to its death if it is `victim`'s: how it ended, and when another one resumes if it was
+/// killed. `hear` gets each line of its output.
+///
+/// # Errors
+/// It can't be started or waited for.
+pub(super) async fn outcome_of(
+    mut command: Command,
+    victim: &Victim,
+    mut hear: impl FnMut(String) + Send,
+) -> Result<(ExitStatus, Option<Duration>), String> {
+    let mut child = command.spawn().map_err(|error| {
+        let program = command.get_program().to_string_lossy();
+        format!("cannot run {program}: {error}")
+    })?;
+    let output = child.stdout.take();
+    victim.lock().child = Some(child);
+    let _leash = Leash(victim);
+    let (send, mut lines) = mpsc::unbounded();
+    if let Some(output) = output {
+        std::thread::Builder::new()
+            .name("executor".to_owned())
+            .spawn(move || {
+                for line in BufReader::new(output).split(b'\n') {
+                    let Ok(line) = line else { return };
+                    // What is no text is shown as well as it can be.
+                    let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                    if send.unbounded_send(line).is_err() {
+                        return;
+                    }
+                }
+            })
+            .map_err(|error| format!("no thread for the executor's lines: {error}"))?;
+    }
+    while let Some(line) = lines.next().await {
+        hear(line);
+    }
+    loop {
+        match victim.ended()? {
+            Some(ended) => return Ok(ended),
+            None => sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// `program`, which ends with this process: one that outlived a killed drill would go on changing the cluster of the
+/// next one.
+pub(super) fn tied_to_us(program: &Path) -> Command {
+    match setpriv() {
+        None => Command::new(program),
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.arg("--pdeathsig=KILL").arg(program);
+            command
+        }
+    }
+}
+
+/// Kills a child, and whatever it has started: a child leads a process group of its own.
+fn kill(child: &mut Child) -> std::io::Result<()> {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(group) = group {
+        // It may have ended by itself.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    child.kill()
 }
 
 /// Removes what a drill that was killed left there.
@@ -310,7 +345,8 @@ fn with_addresses(runbook: &str, prometheus: &str) -> String {
     text
 }
 
-fn gather(root: &Path, directory: &Path, files: &mut BTreeMap<String, String>) {
+/// What is below `directory`, by its path from `root`. What can't be read is left out.
+pub(super) fn gather(root: &Path, directory: &Path, files: &mut BTreeMap<String, String>) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };

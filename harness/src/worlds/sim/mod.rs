@@ -31,6 +31,7 @@ mod recorder;
 mod settled;
 mod stage;
 
-pub use self::perform::perform;
+pub use self::outside::{Opened, Session, SessionEnd, make_way};
+pub use self::perform::{perform, play, serve, serve_healthy};
 pub use self::ports::{clock, database, http, no_ledger};
 pub use self::stage::PortDecorator;

@@ -6,21 +6,25 @@ use std::time::Duration;
 use futures::future::{Either, join, select};
 use sim::Limits;
 use sim::time::Micros;
+use sim::world::{GoOn, Pace};
 use sim_exchange::ExchangeConfig;
 use sim_exchange::{World, WorldConfig};
-use sim_serve::Heard;
+use sim_serve::answer::Door;
 
 use super::faults::Injector;
-use super::outside::Reach;
+use super::outside::{
+    Actor, ByProgram, BySession, Ledger, Looking, Opening, Played, Reach, Session, Tape,
+};
 use super::recorder::{Recorder, Settling};
-use super::stage::{PortDecorator, SimStage};
+use super::stage::{Outside, PortDecorator, SimStage};
 use super::{described, harvest, objects, probe};
 use crate::evidence::{Evidence, Ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::common::acts::act;
 use crate::worlds::common::{bursts, told_by_clients, versions};
-use crate::worlds::{DrillPlan, Performed, Until, WorldError, in_flight};
+use crate::worlds::recording::{self, Recording};
+use crate::worlds::{DrillPlan, Performed, Program, Until, WorldError, in_flight};
 
 /// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
 const STEPS_MAX: u64 = 5_000_000;
@@ -29,46 +33,202 @@ const RECHECK: Micros = Micros::from_secs(30);
 /// So long after the objective, nobody can have recovered in time any more.
 const LATE: Micros = Micros::from_secs(30);
 
+/// Who carries out the rollback.
+enum By<'a> {
+    /// Our own executor, in this process.
+    Ours,
+    Program(&'a Program),
+    Session(&'a Arc<Session>),
+    Recording(&'a Recording),
+}
+
 /// Performs a drill in the simulated world.
 ///
 /// # Errors
-/// [`WorldError::SetUp`] if the world's beginnings failed.
+/// [`WorldError::SetUp`] if the world's beginnings failed, or a recording can't be written.
 pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, WorldError> {
     if let Some(app) = &plan.scenario.application {
         return described::perform(plan, app);
     }
+    let Some(program) = plan.executor.as_deref() else {
+        return perform_by(plan, decorate, &By::Ours, None);
+    };
+    let tape = program.record.as_ref().map(|_| Tape::default());
+    let performed = perform_by(plan, decorate, &By::Program(program), tape.clone())?;
+    if let (Some(record), Some(tape)) = (&program.record, tape) {
+        let recorded = recorded(plan, program, &tape, performed.fingerprint);
+        record
+            .write(plan, &recorded)
+            .map_err(|why| WorldError::SetUp(format!("the recording: {why}")))?;
+    }
+    Ok(performed)
+}
+
+/// What `tape` holds of a drill of `plan` by `program`.
+fn recorded(plan: &DrillPlan, program: &Program, tape: &Tape, fingerprint: u64) -> Recording {
+    Recording {
+        head: recording::Head {
+            schema: recording::SCHEMA.to_owned(),
+            token: plan.token_of(fingerprint),
+            command: program.command.clone(),
+            pace: program.pace,
+        },
+        lines: tape.take(),
+        fingerprint,
+    }
+}
+
+/// Performs a drill with what `recording` holds of its program: the same requests at the same instants, and without
+/// the program. The second one is the recording that is made of it, whose difference to the first says whether the
+/// world did the same.
+///
+/// # Errors
+/// As [`perform`].
+pub fn play(plan: &DrillPlan, recording: &Recording) -> Result<(Performed, Recording), WorldError> {
+    let tape = Tape::default();
+    let by = By::Recording(recording);
+    let performed = perform_by(plan, &|_, ports| ports, &by, Some(tape.clone()))?;
+    let played = Recording {
+        head: recording.head.clone(),
+        lines: tape.take(),
+        fingerprint: performed.fingerprint,
+    };
+    Ok((performed, played))
+}
+
+/// Performs a drill in which somebody works by hand, from the trigger on, or where none fires, from the scenario's end
+/// on. It goes on until the session is over, and then until what recovered has held.
+///
+/// # Errors
+/// As [`perform`].
+pub fn serve(plan: &DrillPlan, session: &Arc<Session>) -> Result<Performed, WorldError> {
+    let mut scenario = Scenario::clone(&plan.scenario);
+    scenario.timing.duration += session.longest + scenario.expect.rto_max;
+    let plan = DrillPlan {
+        scenario: Arc::new(scenario),
+        until: Until::Held,
+        ..plan.clone()
+    };
+    perform_by(&plan, &|_, ports| ports, &By::Session(session), None)
+}
+
+/// Serves the world of `scenario` with its prior release, under its load: nothing is deployed, and nothing is judged.
+///
+/// # Errors
+/// As [`perform`].
+pub fn serve_healthy(
+    scenario: &Scenario,
+    seed: u64,
+    session: &Arc<Session>,
+) -> Result<(), WorldError> {
+    let (_network, mut pace, door, reach) = Reach::open(&session.opening())?;
+    let actor = BySession {
+        reach,
+        session: Arc::clone(session),
+    };
+    let warm_up = Micros::from(scenario.timing.warm_up);
+    let limits = Limits {
+        until: warm_up + Micros::from(session.longest) + Micros::from_secs(60),
+        steps: u64::MAX,
+    };
+    let recorder = Recorder::new(Evidence::empty(scenario));
+    let served = sim::world::run_at(&mut pace, config(scenario), seed, limits, |world: World| {
+        let actor = &actor;
+        async move {
+            let witness = Looking {
+                recorder,
+                tape: None,
+            };
+            let by_hand = async {
+                objects::create(&world, scenario).await?;
+                world.sleep_until(warm_up).await;
+                let served = actor.serve_healthy(&world, &scenario.release.from).await;
+                served.map_err(|error| WorldError::SetUp(format!("the evidence: {error}")))
+            };
+            let serving = sim_serve::serve(world.clone(), door, seed, &Ledger, &witness);
+            match select(Box::pin(by_hand), Box::pin(serving)).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right(((), _)) => unreachable!("it serves for ever"),
+            }
+        }
+    });
+    served.map_err(|halt| WorldError::SetUp(format!("the world stopped: {halt}")))?
+}
+
+/// The drill, and what goes on `tape` of it.
+fn perform_by(
+    plan: &DrillPlan,
+    decorate: &PortDecorator,
+    by: &By<'_>,
+    tape: Option<Tape>,
+) -> Result<Performed, WorldError> {
+    // Before it is hurried: whoever acts without a trigger begins when the drill would have ended.
+    let watch_until = match by {
+        By::Session(session) => {
+            let added = session.longest + plan.scenario.expect.rto_max;
+            plan.scenario.timing.duration.saturating_sub(added)
+        }
+        _ => plan.scenario.timing.duration,
+    };
     let hurried = hurried(plan);
     let plan = hurried.as_ref().unwrap_or(plan);
     let recorder = Recorder::new(beginning(plan));
     let limits = Limits {
         until: Micros::from(plan.scenario.timing.duration) + Micros::from_secs(60),
-        steps: STEPS_MAX,
+        steps: match by {
+            // It takes as long as a person takes.
+            By::Session(_) => u64::MAX,
+            _ => STEPS_MAX,
+        },
     };
-    let inside = recorder.clone();
-    let config = config(&plan.scenario);
-    let whole = |world: World, reach| {
+    let whole = |world: World, outside| {
         let clock = world.clone();
         let now = move || Duration::from_millis(clock.now().as_millis());
-        let drill = drill(world, plan, decorate, inside, reach);
+        let drill = drill(world, plan, decorate, recorder.clone(), outside);
         in_flight::until_abandoned(&plan.scenario, drill, now)
     };
-    let performed = match &plan.executor {
-        None => sim_exchange::run(config, plan.seed, limits, |world| whole(world, None)),
-        Some(program) => {
-            recorder.lock().evidence.executor.is_program = true;
-            let (_network, mut pace, door, reach) = Reach::open(program)?;
-            let notes = recorder.clone();
-            sim::world::run_at(&mut pace, config, plan.seed, limits, |world: World| {
-                let drill = whole(world.clone(), Some(reach));
-                async move {
-                    let heard = |it: Heard| notes.heard(&it);
-                    let serving = sim_serve::serve(world, door, plan.seed, &heard);
-                    match select(Box::pin(drill), Box::pin(serving)).await {
-                        Either::Left((ended, _)) => ended,
-                        Either::Right(((), _)) => unreachable!("it serves for ever"),
-                    }
+    let witness = Looking {
+        recorder: recorder.clone(),
+        tape: tape.clone(),
+    };
+    let served = |pace: &mut dyn Pace, door: Door, actor: Arc<dyn Actor>| {
+        recorder.lock().evidence.executor.is_program = true;
+        let outside = Outside {
+            actor,
+            tape,
+            watch_until,
+        };
+        let (config, witness) = (config(&plan.scenario), &witness);
+        sim::world::run_at(pace, config, plan.seed, limits, |world: World| {
+            let drill = whole(world.clone(), Some(outside));
+            async move {
+                let serving = sim_serve::serve(world, door, plan.seed, &Ledger, witness);
+                match select(Box::pin(drill), Box::pin(serving)).await {
+                    Either::Left((ended, _)) => ended,
+                    Either::Right(((), _)) => unreachable!("it serves for ever"),
                 }
-            })
+            }
+        })
+    };
+    let performed = match by {
+        By::Ours => {
+            let config = config(&plan.scenario);
+            sim_exchange::run(config, plan.seed, limits, |world| whole(world, None))
+        }
+        By::Program(program) => {
+            let opening = Opening::to_a_program(program);
+            let (_network, mut pace, door, reach) = Reach::open(&opening)?;
+            let command = program.command.clone();
+            served(&mut pace, door, Arc::new(ByProgram { reach, command }))
+        }
+        By::Session(session) => {
+            let (_network, mut pace, door, reach) = Reach::open(&session.opening())?;
+            let session = Arc::clone(session);
+            served(&mut pace, door, Arc::new(BySession { reach, session }))
+        }
+        By::Recording(recording) => {
+            let (actor, door) = Played::new(recording);
+            served(&mut GoOn, door, actor)
         }
     };
     let (fingerprint, executor_requests) = match performed {
@@ -142,13 +302,13 @@ async fn drill(
     plan: &DrillPlan,
     decorate: &PortDecorator,
     recorder: Recorder,
-    reach: Option<Arc<Reach>>,
+    outside: Option<Outside>,
 ) -> Result<(u64, u64), WorldError> {
     objects::create(&world, &plan.scenario).await?;
     let (injector, later) = Injector::new(&world, &recorder, &plan.scenario, plan.seed);
     injector.reached(&Anchor::Start);
     let end = Micros::from(plan.scenario.timing.duration);
-    let stage = SimStage::new(&world, plan, decorate, &recorder, &injector, reach);
+    let stage = SimStage::new(&world, plan, decorate, &recorder, &injector, outside);
     let act = select(Box::pin(act(&stage)), world.sleep_until(end));
     let act = async {
         let by_themselves = matches!(act.await, Either::Left(_));

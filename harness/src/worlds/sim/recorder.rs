@@ -18,6 +18,9 @@ use crate::scenario::Anchor;
 use crate::worlds::Performed;
 use crate::worlds::common::acts::Record;
 
+/// Characters of a path that the timeline shows.
+const PATH_MAX: usize = 1_000;
+
 /// What actor and prober write down.
 pub(super) struct Notes {
     pub(super) evidence: Evidence,
@@ -129,13 +132,14 @@ impl Recorder {
         }
     }
 
-    /// A program outside has made a request.
+    /// Somebody outside has made a request.
     pub(super) fn heard(&self, heard: &Heard) {
         let status = match heard.status {
             Some(status) => status.to_string(),
             None => "cut".to_owned(),
         };
-        let what = format!("{} {} -> {status}", heard.method, heard.path);
+        let path: String = heard.path.chars().take(PATH_MAX).collect();
+        let what = format!("{} {path} -> {status}", heard.method);
         self.tell(heard.sent, "executor", "request", what);
     }
 

@@ -15,7 +15,7 @@ use sim::time::Micros;
 use sim_exchange::World;
 
 use super::faults::Injector;
-use super::outside::{OutsideHost, Reach};
+use super::outside::{Actor, OutsideHost, Tape};
 use super::recorder::{ActsRecord, Recorder};
 use super::{deployer, harvest, ports, probe, record};
 use crate::scenario::{CrashSide, Scenario};
@@ -29,14 +29,23 @@ pub type PortDecorator = dyn Fn(&World, Ports) -> Ports + Sync;
 /// The request of the rollback at which the executor dies, and how long after it another host resumes.
 pub(super) type Crash = (oneshot::Receiver<()>, Duration);
 
+/// Who carries out the rollback, where it is nobody in this process.
+#[derive(Clone)]
+pub(super) struct Outside {
+    pub(super) actor: Arc<dyn Actor>,
+    /// What is recorded, if anything is.
+    pub(super) tape: Option<Tape>,
+    /// For how long a trigger is waited for where somebody acts without one, too, since the drill began.
+    pub(super) watch_until: Duration,
+}
+
 /// Where the acts of a drill happen.
 pub(super) struct SimStage<'a> {
     plan: &'a DrillPlan,
     decorate: &'a PortDecorator,
     record: ActsRecord,
     crash: Mutex<Option<Crash>>,
-    /// What the plan's program is told of this world, if it has one.
-    reach: Option<Arc<Reach>>,
+    outside: Option<Outside>,
 }
 
 impl<'a> SimStage<'a> {
@@ -46,10 +55,10 @@ impl<'a> SimStage<'a> {
         decorate: &'a PortDecorator,
         recorder: &Recorder,
         injector: &Injector,
-        reach: Option<Arc<Reach>>,
+        outside: Option<Outside>,
     ) -> Self {
         Self {
-            reach,
+            outside,
             plan,
             decorate,
             record: ActsRecord {
@@ -127,19 +136,25 @@ impl Stage for SimStage<'_> {
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<dyn Host>, String> {
         let origin = ports::origin(number);
-        let Some(reach) = &self.reach else {
+        let Some(outside) = &self.outside else {
             return Ok(Arc::new(self.executor(identity(number), &origin, observer)));
         };
-        // The watch is ours, and its requests are not the program's.
-        let watcher = self.executor(identity(number), &format!("watcher-{number}"), observer);
-        Ok(Arc::new(OutsideHost::new(
-            Arc::clone(reach),
-            watcher,
-            self.record.clone(),
+        let Outside {
+            actor,
+            tape,
+            watch_until,
+        } = outside.clone();
+        Ok(Arc::new(OutsideHost {
+            actor,
+            // The watch is ours, and its requests are not those of whoever acts.
+            watcher: self.executor(identity(number), &format!("watcher-{number}"), observer),
+            record: self.record.clone(),
             number,
             origin,
-            self.plan.scenario.release.from.clone(),
-        )))
+            prior: self.plan.scenario.release.from.clone(),
+            tape,
+            watch_until,
+        }))
     }
 
     fn deploying(&self) {
@@ -163,6 +178,7 @@ impl Stage for SimStage<'_> {
         recorder.lock().evidence.bad_logs = bad_logs;
         let requests = world.requests(ports::ORIGIN);
         recorder.lock().requests_at_trigger = Some(requests);
+        self.record.injector.await_requests(ports::ORIGIN, requests);
         for n in 1..=self.record.injector.hosts_needed() {
             let identity = format!("firedrill-other-{n}");
             let origin = format!("{}-other-{n}", ports::ORIGIN);

@@ -53,7 +53,7 @@ fn accepted(lab: &mut Lab, path: &str, accept: &str) -> Value {
     };
     match lab.cluster.handle(lab.now, request, &mut lab.fake) {
         ApiResponse::Unary { body, .. } => serde_json::from_slice(&body).expect("JSON"),
-        ApiResponse::Watch(_) => panic!("{path} opened a watch"),
+        ApiResponse::Watch(_) | ApiResponse::Log(_) => panic!("{path} opened a stream"),
     }
 }
 

@@ -72,6 +72,11 @@ impl Injector {
         lock(&self.schedule).ready_awaited()
     }
 
+    /// The numbers of the executor's requests that faults wait for, the smallest first.
+    pub(in super::super) fn requests_awaited(&self) -> Vec<u32> {
+        lock(&self.schedule).requests_awaited()
+    }
+
     /// The drill is over: what has begun is ended, what has not, does not begin.
     pub(in super::super) fn stop(&self) {
         drop(lock(&self.later).take());

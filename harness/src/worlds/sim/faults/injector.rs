@@ -38,8 +38,15 @@ pub(in super::super) struct Injector {
     pub(super) recorder: Recorder,
     pub(super) changed: Arc<[Changed]>,
     state: Arc<Mutex<State>>,
-    /// Slots that are due, or have begun and will end.
-    later: mpsc::UnboundedSender<usize>,
+    later: mpsc::UnboundedSender<Later>,
+}
+
+/// What is to be waited for.
+pub(in super::super) enum Later {
+    /// The slot that is due, or has begun and will end.
+    Slot(usize),
+    /// A request of the executor, by its number since the trigger.
+    Request(u32, oneshot::Receiver<()>),
 }
 
 impl Injector {
@@ -49,7 +56,7 @@ impl Injector {
         recorder: &Recorder,
         scenario: &Scenario,
         seed: u64,
-    ) -> (Self, mpsc::UnboundedReceiver<usize>) {
+    ) -> (Self, mpsc::UnboundedReceiver<Later>) {
         let schedule = Schedule::new(scenario, seed);
         let slots = (0..schedule.len()).map(|_| Slot::default()).collect();
         let (later, receiver) = mpsc::unbounded();
@@ -88,7 +95,7 @@ impl Injector {
                 self.begin(index);
             }
             // Nobody listens once the drill is over.
-            let _ = self.later.unbounded_send(index);
+            let _ = self.later.unbounded_send(Later::Slot(index));
         }
     }
 
@@ -97,10 +104,30 @@ impl Injector {
         self.lock().schedule.ready_awaited()
     }
 
+    /// A trigger has fired: faults wait for requests that `origin` sends after its first `before`.
+    pub(in super::super) fn await_requests(&self, origin: &str, before: u64) {
+        let awaited = self.lock().schedule.requests_awaited();
+        for number in awaited {
+            let nth = before + u64::from(number);
+            let sent = self.world.with(|state| state.fabric.sent(origin, nth));
+            // Nobody listens once the drill is over.
+            let _ = self.later.unbounded_send(Later::Request(number, sent));
+        }
+    }
+
     /// Waits for what is due, and ends what is over; goes on until it is dropped.
-    pub(in super::super) async fn run(&self, later: mpsc::UnboundedReceiver<usize>) {
+    pub(in super::super) async fn run(&self, later: mpsc::UnboundedReceiver<Later>) {
         later
-            .for_each_concurrent(None, |index| self.follow(index))
+            .for_each_concurrent(None, |later| async {
+                match later {
+                    Later::Slot(index) => self.follow(index).await,
+                    Later::Request(number, sent) => {
+                        if sent.await.is_ok() {
+                            self.reached(&Anchor::Request(number));
+                        }
+                    }
+                }
+            })
             .await;
         pending().await
     }

@@ -1,5 +1,6 @@
 //! One process of the program: its end, and its death.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 use futures::channel::oneshot;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::Reach;
+use super::reach::Reach;
+use crate::worlds::recording::Ended;
 
 /// So long a process may run without an end, by the wall clock: it may wait for something that never comes.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -20,19 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(5);
 /// Lines of its standard error that are kept.
 const ERROR_LINES: usize = 50;
-
-/// How a process ended.
-#[derive(Debug)]
-pub(super) struct Ended {
-    /// Its exit code; `None`: a signal ended it.
-    pub(super) code: Option<i32>,
-    /// What it wrote on its standard output.
-    pub(super) output: Vec<String>,
-    /// The last lines of its standard error.
-    pub(super) errors: Vec<String>,
-    /// It did not end in time, and was killed.
-    pub(super) overdue: bool,
-}
 
 /// A process that lives no longer than this value.
 pub(super) struct Running {
@@ -43,24 +32,20 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts the program for `phase` on host `number`.
+    /// Starts `command` by a shell, in that environment.
     ///
     /// # Errors
     /// It can't be started.
     pub(super) fn start(
         reach: &Reach,
-        number: u32,
-        phase: &str,
-        more: &[(&str, &str)],
+        command: &str,
+        environment: BTreeMap<&'static str, String>,
     ) -> Result<Self, String> {
-        let command = &reach.program.command;
         let failed = |error: std::io::Error| format!("`{command}`: {error}");
         let mut child = Command::new("sh")
             .arg("-c")
             .arg(command)
-            .envs(reach.environment(number).map_err(failed)?)
-            .env("FIREDRILL_PHASE", phase)
-            .envs(more.iter().copied())
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -86,6 +71,7 @@ impl Running {
                 output: output.join().unwrap_or_default(),
                 errors: errors.join().unwrap_or_default(),
                 overdue,
+                ..Ended::default()
             };
             // Nobody waits any more where its host died.
             let _ = sender.send(ended);

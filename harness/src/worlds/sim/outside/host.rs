@@ -1,130 +1,77 @@
-//! The program as an executor on a host of the drill.
+//! Whoever acts, as an executor on a host of the drill.
 
-use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::wire::{Body, Line, OutcomeKind, ReportLine};
-use executor::{ErrorKind, Executor, TriggerEvent};
-use jiff::Timestamp;
+use contract::wire::ReportLine;
+use executor::{Executor, TriggerEvent};
+use futures::future::{Either, select};
+use sim::time::Micros;
 use sim_exchange::World;
+use sim_serve::answer::Gate;
 
-use super::Reach;
-use super::child::{Ended, Running};
+use super::actor::{Actor, Phase};
+use super::tape::Tape;
 use crate::worlds::common::acts::Record as _;
+use crate::worlds::common::claims;
 use crate::worlds::common::host::{Failed, Host};
+use crate::worlds::recording::Ended;
 use crate::worlds::sim::recorder::ActsRecord;
 
-/// A host that runs the program. Its triggers are watched by our own executor, whose clients are others.
+/// A host on which somebody from outside acts. Its triggers are watched by our own executor, whose clients are others.
 pub(in crate::worlds::sim) struct OutsideHost {
-    reach: Arc<Reach>,
-    watcher: Executor,
-    record: ActsRecord,
-    number: u32,
-    origin: String,
+    pub(in crate::worlds::sim) actor: Arc<dyn Actor>,
+    pub(in crate::worlds::sim) watcher: Executor,
+    pub(in crate::worlds::sim) record: ActsRecord,
+    /// Its number, counted from 1.
+    pub(in crate::worlds::sim) number: u32,
+    /// Under which name its requests are numbered.
+    pub(in crate::worlds::sim) origin: String,
     /// The release to go back to.
-    prior: String,
+    pub(in crate::worlds::sim) prior: String,
+    /// What is recorded, if anything is.
+    pub(in crate::worlds::sim) tape: Option<Tape>,
+    /// For how long a trigger is waited for where somebody acts without one, too, since the drill began.
+    pub(in crate::worlds::sim) watch_until: Duration,
 }
 
 impl OutsideHost {
-    /// On host `number`, whose requests are numbered under `origin`.
-    pub(in crate::worlds::sim) fn new(
-        reach: Arc<Reach>,
-        watcher: Executor,
-        record: ActsRecord,
-        number: u32,
-        origin: String,
-        prior: String,
-    ) -> Self {
-        Self {
-            reach,
-            watcher,
-            record,
-            number,
-            origin,
-            prior,
-        }
-    }
-
     fn world(&self) -> &World {
         &self.record.world
     }
 
     /// Runs a phase to its end.
-    async fn phase(&self, phase: &str, trigger: Option<&TriggerEvent>) -> Result<Ended, Failed> {
-        let mut more = vec![("FIREDRILL_PRIOR_RELEASE", self.prior.as_str())];
-        more.extend(trigger.map(|event| ("FIREDRILL_TRIGGER", event.name.as_str())));
+    async fn phase(&self, name: &str, trigger: Option<&TriggerEvent>) -> Result<Ended, Failed> {
+        let phase = Phase {
+            host: self.number,
+            name,
+            prior: &self.prior,
+            trigger,
+        };
+        let (world, tape) = (self.world(), self.tape.as_ref());
         self.record
-            .tell("harness", "", format!("runs the program for `{phase}`"));
-        self.reach.gate.with_others(&self.origin);
-        let _alone = Alone(&self.reach);
-        let started = Running::start(&self.reach, self.number, phase, &more);
-        let mut running = started.map_err(Failed::Harness)?;
-        let ended = running.ended().await.map_err(Failed::Harness)?;
-        drop(running);
-        let mut files = self.reach.files(self.number);
+            .tell("harness", "", format!("runs the program for `{name}`"));
+        if let Some(tape) = tape {
+            tape.began(world.now(), self.number, name);
+        }
+        let gate = self.actor.gate();
+        gate.with_others(&self.origin);
+        let alone = Alone(gate);
+        let ended = self.actor.act(world, phase).await?;
+        drop(alone);
+        if let Some(tape) = tape {
+            tape.ended(world.now(), &ended);
+        }
+        let mut files = ended.files.clone();
         self.record
             .evidence(|evidence| evidence.files.append(&mut files));
-        let how = match ended.code {
-            Some(code) => format!("exit code {code}"),
-            None => "ended by a signal".to_owned(),
-        };
-        let last = ended.errors.iter().rev().find(|line| !line.is_empty());
-        let last = last.map(|line| format!(": {line}")).unwrap_or_default();
-        self.record.tell("executor", phase, format!("{how}{last}"));
+        let how = claims::in_words(&ended);
+        self.record.tell("executor", name, how);
         if ended.overdue {
-            return Err(Failed::Executor {
-                message: format!(
-                    "the program did not end `{phase}`, and waited for nothing that ever came"
-                ),
-                kind: ErrorKind::Other,
-            });
+            return Err(claims::overdue(name));
         }
         Ok(ended)
-    }
-
-    /// What the end of a rollback says: the report that the program wrote, or else its exit code.
-    fn report(&self, began: Timestamp, ended: &Ended) -> Result<ReportLine, Failed> {
-        let mut lines = ended.output.iter().rev();
-        let written = lines.find_map(|line| match serde_json::from_str::<Line>(line).ok()?.body {
-            Body::Report(report) => Some(report),
-            _ => None,
-        });
-        if let Some(report) = written {
-            return Ok(report);
-        }
-        let now = self.world().now().to_timestamp();
-        let Some(code) = ended.code else {
-            return Err(Failed::Executor {
-                message: "a signal ended the program".to_owned(),
-                kind: ErrorKind::Other,
-            });
-        };
-        let recovered = code == 0;
-        let last = ended.errors.iter().rev().find(|line| !line.is_empty());
-        let reason = last.cloned().unwrap_or_else(|| format!("exit code {code}"));
-        let since = fs::read_to_string(self.reach.recovered_at(self.number));
-        let since = since.ok().and_then(|text| text.trim().parse().ok());
-        Ok(ReportLine {
-            outcome: if recovered {
-                OutcomeKind::Recovered
-            } else {
-                OutcomeKind::Escalated
-            },
-            reason: (!recovered).then_some(reason),
-            path: None,
-            trigger: None,
-            started_at: began,
-            // Whoever does not say since when, says so for the instant of its end.
-            recovered_at: recovered.then(|| since.unwrap_or(now)),
-            rto_claimed_ms: None,
-            steps: Vec::new(),
-            evidence_dir: String::new(),
-            files: Vec::new(),
-            notes: Vec::new(),
-            resume: None,
-            exit_code: u8::try_from(code).unwrap_or(u8::MAX),
-        })
     }
 
     async fn roll_back(
@@ -134,16 +81,16 @@ impl OutsideHost {
     ) -> Result<ReportLine, Failed> {
         let began = self.world().now().to_timestamp();
         let ended = self.phase(phase, trigger).await?;
-        self.report(began, &ended)
+        claims::report(began, self.world().now().to_timestamp(), &ended)
     }
 }
 
 /// The world goes on by itself again when this goes.
-struct Alone<'a>(&'a Reach);
+struct Alone<'a>(&'a Gate);
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
-        self.0.gate.alone();
+        self.0.alone();
     }
 }
 
@@ -152,17 +99,22 @@ impl Host for OutsideHost {
     async fn prepare(&self) -> Result<(), Failed> {
         self.watcher.prepare().await?;
         let ended = self.phase("prepare", None).await?;
-        match ended.code {
-            Some(0) => Ok(()),
-            _ => Err(Failed::Executor {
-                message: ended.errors.join("; "),
-                kind: ErrorKind::Other,
-            }),
-        }
+        claims::prepared(&ended)
     }
 
     async fn watch(&self) -> Result<Option<TriggerEvent>, Failed> {
-        Host::watch(&self.watcher).await
+        if !self.actor.acts_without_a_trigger() {
+            return Host::watch(&self.watcher).await;
+        }
+        let until = self.world().sleep_until(Micros::from(self.watch_until));
+        let fired = match select(Host::watch(&self.watcher), until).await {
+            Either::Left((fired, _)) => fired?,
+            Either::Right(_) => None,
+        };
+        if fired.is_none() {
+            self.phase("watch", None).await?;
+        }
+        Ok(fired)
     }
 
     async fn run(&self, event: &TriggerEvent) -> Result<ReportLine, Failed> {

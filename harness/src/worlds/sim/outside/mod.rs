@@ -1,13 +1,30 @@
-//! An executor that is a program of its own, in the simulated world: it talks to the world over HTTP, and a process of
-//! it is run for each phase.
+//! An executor that is not in this process, in the simulated world: it talks to the world over HTTP.
 //!
-//! - `reach`: the world's addresses, and the files that the program gets and leaves.
-//! - `child`: one process, its end, and its death.
-//! - `host`: the program as an executor on a host of the drill.
+//! - `actor`: who carries out a phase: a program, a person, or a recording of either.
+//! - `reach`: the world's addresses, and the files that whoever acts gets and leaves.
+//! - `child`: one process of a program, its end, and its death; `program`: its phases.
+//! - `session`: a person, or a tool, that works by hand.
+//! - `played`: a recording; `tape`: what is recorded.
+//! - `host`: whoever acts, as an executor on a host of the drill.
+//! - `ledger`: what requests about the ledger's database mean.
 
+mod actor;
 mod child;
 mod host;
+mod ledger;
+mod played;
+mod program;
 mod reach;
+mod session;
+mod tape;
 
+pub(super) use actor::Actor;
 pub(super) use host::OutsideHost;
-pub(super) use reach::Reach;
+pub(super) use ledger::Ledger;
+pub(super) use played::Played;
+pub(super) use program::ByProgram;
+pub(super) use reach::{Opening, Reach};
+pub(super) use session::BySession;
+pub(super) use tape::{Looking, Tape};
+
+pub use session::{Opened, Session, SessionEnd, make_way};

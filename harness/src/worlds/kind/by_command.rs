@@ -1,0 +1,296 @@
+//! An executor that is somebody else's program, on the cluster: one process of it for each phase, with the rights that
+//! the executor's account has. Our own executor watches the triggers for it.
+//!
+//! Time is real, and so are `sleep`, `date`, `kubectl`, `flyway` and `rollback`: the program finds them on its `PATH`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contract::wire::ReportLine;
+use executor::clock::Clock as _;
+use executor::live::SystemClock;
+use executor::{Executor, TriggerEvent};
+
+use super::place::Place;
+use super::process::{Victim, clear, gather, outcome_of};
+use super::stage::ActsRecord;
+use crate::worlds::common::acts::Record as _;
+use crate::worlds::common::claims;
+use crate::worlds::common::host::{Death, Failed, Host};
+use crate::worlds::common::manifests::NAMESPACE;
+use crate::worlds::recording::Ended;
+
+/// The program, and the files that it gets and leaves. They go with this value.
+pub(super) struct Outsider {
+    command: String,
+    workshop: PathBuf,
+    /// What it is told, in every phase.
+    told: BTreeMap<&'static str, String>,
+}
+
+impl Drop for Outsider {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.workshop);
+    }
+}
+
+/// Where the ledger's database is, as the programs that work on it want to be told; `url` is the executor's.
+///
+/// # Errors
+/// The URL is none.
+fn database(url: &str) -> Result<BTreeMap<&'static str, String>, String> {
+    let wrong = || "the database's URL names no host, user or database".to_owned();
+    let rest = url.strip_prefix("postgresql://").ok_or_else(wrong)?;
+    let (account, place) = rest.rsplit_once('@').ok_or_else(wrong)?;
+    let (user, password) = account.split_once(':').ok_or_else(wrong)?;
+    Ok(BTreeMap::from([
+        ("FLYWAY_PASSWORD", password.to_owned()),
+        ("FLYWAY_URL", format!("jdbc:postgresql://{place}")),
+        ("FLYWAY_USER", user.to_owned()),
+        ("ROLLBACK_DATABASE_URL", url.to_owned()),
+    ]))
+}
+
+impl Outsider {
+    /// `command` on the cluster at `place`, with the `migrations` of the release that is deployed, the executor's role
+    /// in the database at `url`, and the release `prior` to go back to.
+    ///
+    /// # Errors
+    /// A file can't be written.
+    pub(super) fn new(
+        command: &str,
+        place: &Place,
+        migrations: &BTreeMap<String, String>,
+        url: &str,
+        prior: &str,
+    ) -> Result<Self, String> {
+        let workshop = place.workshop();
+        clear(&workshop)?;
+        let scripts = workshop.join("migrations");
+        let failed = |error: std::io::Error| format!("{}: {error}", workshop.display());
+        fs::create_dir_all(&scripts).map_err(failed)?;
+        for (name, sql) in migrations {
+            fs::write(scripts.join(name), sql).map_err(failed)?;
+        }
+        let text = |path: &Path| path.display().to_string();
+        let mut told = database(url)?;
+        told.extend([
+            ("FIREDRILL_NAMESPACE", NAMESPACE.to_owned()),
+            ("FIREDRILL_PRIOR_RELEASE", prior.to_owned()),
+            ("FLYWAY_LOCATIONS", format!("filesystem:{}", text(&scripts))),
+            ("KUBECACHEDIR", text(&workshop.join("cache"))),
+            ("KUBECONFIG", text(&place.executor_kubeconfig)),
+            ("PROMETHEUS_URL", place.prometheus.clone()),
+        ]);
+        Ok(Self {
+            command: command.to_owned(),
+            workshop,
+            told,
+        })
+    }
+
+    fn evidence(&self, host: u32) -> PathBuf {
+        self.workshop.join(format!("evidence-{host}"))
+    }
+
+    fn recovered_at(&self, host: u32) -> PathBuf {
+        self.workshop.join(format!("recovered-at-{host}"))
+    }
+
+    fn errors(&self, host: u32) -> PathBuf {
+        self.workshop.join(format!("errors-{host}"))
+    }
+
+    /// The process of `phase` on host `host`.
+    fn process(
+        &self,
+        host: u32,
+        phase: &str,
+        trigger: Option<&TriggerEvent>,
+    ) -> Result<Command, String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", self.workshop.display());
+        let evidence = self.evidence(host);
+        fs::create_dir_all(&evidence).map_err(failed)?;
+        let errors = fs::File::create(self.errors(host)).map_err(failed)?;
+        let mut command = super::process::tied_to_us(Path::new("sh"));
+        command
+            .arg("-c")
+            .arg(&self.command)
+            .envs(&self.told)
+            .env("FIREDRILL_EVIDENCE", evidence)
+            .env("FIREDRILL_PHASE", phase)
+            .env("FIREDRILL_RECOVERED_AT", self.recovered_at(host))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(errors));
+        if let Some(trigger) = trigger {
+            command.env("FIREDRILL_TRIGGER", &trigger.name);
+        }
+        // Ctrl-C is for us, and whatever it starts dies with it.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Ok(command)
+    }
+
+    /// With what host `host` has left.
+    fn with_files(&self, host: u32, ended: Ended) -> Ended {
+        let root = self.evidence(host);
+        let mut found = BTreeMap::new();
+        gather(&root, &root, &mut found);
+        let files = found
+            .into_iter()
+            .map(|(name, text)| (format!("/{name}"), text));
+        let errors = fs::read_to_string(self.errors(host)).unwrap_or_default();
+        Ended {
+            files: files.collect(),
+            errors: errors.lines().map(str::to_owned).collect(),
+            recovered_at: fs::read_to_string(self.recovered_at(host)).ok(),
+            ..ended
+        }
+    }
+}
+
+/// A host that runs the program.
+pub(super) struct ByCommand {
+    pub(super) program: Arc<Outsider>,
+    pub(super) watcher: Executor,
+    pub(super) number: u32,
+    pub(super) record: ActsRecord,
+}
+
+impl ByCommand {
+    /// Runs a phase to its end, or to its death if it is `victim`'s.
+    async fn phase(
+        &self,
+        phase: &str,
+        trigger: Option<&TriggerEvent>,
+        victim: &Victim,
+    ) -> Result<Ended, Failed> {
+        self.record
+            .tell("harness", "", format!("runs the program for `{phase}`"));
+        let command = self.program.process(self.number, phase, trigger);
+        let command = command.map_err(Failed::Harness)?;
+        let mut output = Vec::new();
+        let outcome = outcome_of(command, victim, |line| output.push(line)).await;
+        let (status, resume_after) = outcome.map_err(Failed::Harness)?;
+        let ended = Ended {
+            code: status.code(),
+            output,
+            ..Ended::default()
+        };
+        let ended = self.program.with_files(self.number, ended);
+        let mut files = ended.files.clone();
+        self.record
+            .evidence(|evidence| evidence.files.append(&mut files));
+        if let Some(resume_after) = resume_after {
+            return Err(Failed::Killed(Death {
+                at_request: false,
+                resume_after,
+            }));
+        }
+        self.record
+            .tell("executor", phase, claims::in_words(&ended));
+        Ok(ended)
+    }
+
+    async fn roll_back(
+        &self,
+        phase: &str,
+        trigger: Option<&TriggerEvent>,
+    ) -> Result<ReportLine, Failed> {
+        let began = SystemClock.now();
+        let victim = &self.record.injector.victim;
+        let ended = self.phase(phase, trigger, victim).await?;
+        claims::report(began, SystemClock.now(), &ended)
+    }
+}
+
+#[async_trait]
+impl Host for ByCommand {
+    async fn prepare(&self) -> Result<(), Failed> {
+        self.watcher.prepare().await?;
+        let ended = self.phase("prepare", None, &Victim::default()).await?;
+        claims::prepared(&ended)
+    }
+
+    async fn watch(&self) -> Result<Option<TriggerEvent>, Failed> {
+        Host::watch(&self.watcher).await
+    }
+
+    async fn run(&self, event: &TriggerEvent) -> Result<ReportLine, Failed> {
+        self.roll_back("run", Some(event)).await
+    }
+
+    async fn resume(&self) -> Result<ReportLine, Failed> {
+        self.roll_back("resume", None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outsider(command: &str) -> (tempfile::TempDir, Outsider) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outsider = Outsider {
+            command: command.to_owned(),
+            workshop: folder.path().join("drill"),
+            told: BTreeMap::from([("FIREDRILL_PRIOR_RELEASE", "1.4.0".to_owned())]),
+        };
+        fs::create_dir_all(&outsider.workshop).expect("it is ours");
+        (folder, outsider)
+    }
+
+    async fn run(outsider: &Outsider, phase: &str) -> Ended {
+        let command = outsider.process(1, phase, None).expect("a command");
+        let mut output = Vec::new();
+        let victim = Victim::default();
+        let outcome = outcome_of(command, &victim, |line| output.push(line)).await;
+        let (status, resume_after) = outcome.expect("it starts");
+        assert_eq!(resume_after, None);
+        let ended = Ended {
+            code: status.code(),
+            output,
+            ..Ended::default()
+        };
+        outsider.with_files(1, ended)
+    }
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(work)
+    }
+
+    #[test]
+    fn a_process_is_told_of_its_phase_and_leaves_output_errors_and_files() {
+        let script = "echo \"$FIREDRILL_PHASE $FIREDRILL_PRIOR_RELEASE\"; echo why >&2; \
+                      mkdir -p \"$FIREDRILL_EVIDENCE/logs\"; echo log > \"$FIREDRILL_EVIDENCE/logs/a\"; \
+                      echo 2026-05-04T10:00:00Z > \"$FIREDRILL_RECOVERED_AT\"; exit 3";
+        let (_folder, outsider) = outsider(script);
+        let ended = block_on(run(&outsider, "run"));
+        assert_eq!(ended.code, Some(3));
+        assert_eq!(ended.output, ["run 1.4.0"]);
+        assert_eq!(ended.errors, ["why"]);
+        assert_eq!(
+            ended.files.get("/logs/a").map(String::as_str),
+            Some("log\n")
+        );
+        assert!(ended.recovered_at.is_some());
+    }
+
+    #[test]
+    fn a_database_is_told_to_flyway_and_to_rollback() {
+        let told = database("postgresql://who:secret@10.0.0.1:5432/ledger").expect("a URL");
+        assert_eq!(told["FLYWAY_URL"], "jdbc:postgresql://10.0.0.1:5432/ledger");
+        assert_eq!(
+            (&*told["FLYWAY_USER"], &*told["FLYWAY_PASSWORD"]),
+            ("who", "secret")
+        );
+        assert!(database("10.0.0.1").is_err());
+    }
+}

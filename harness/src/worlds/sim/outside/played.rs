@@ -1,0 +1,122 @@
+//! A recording that is played: the requests of a program at the instants at which it made them, without the program.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sim::time::Micros;
+use sim_exchange::World;
+use sim_serve::answer::{Door, Gate};
+use sim_serve::play::{Player, player};
+use sim_serve::tape::Event;
+
+use super::actor::{Actor, Phase};
+use crate::worlds::common::host::Failed;
+use crate::worlds::recording::{Ended, Line, Recording};
+
+/// What came from outside in a phase.
+#[derive(Default)]
+struct Recorded {
+    /// When, to which request, and what: only what came from outside.
+    events: Vec<(Micros, u64, Event)>,
+    /// When it ended, and how; `None`: its host died.
+    ended: Option<(Micros, Ended)>,
+}
+
+/// A recording, by its phases.
+pub(in crate::worlds::sim) struct Played {
+    player: Player,
+    gate: Gate,
+    /// By host and phase.
+    phases: Mutex<BTreeMap<(u32, String), Recorded>>,
+}
+
+impl Played {
+    /// Plays `recording`, and the door through which its requests come.
+    pub(in crate::worlds::sim) fn new(recording: &Recording) -> (Arc<Self>, Door) {
+        let (player, door) = player();
+        let gate = door.gate();
+        gate.alone();
+        let mut phases: BTreeMap<(u32, String), Recorded> = BTreeMap::new();
+        let mut current = (0, String::new());
+        for line in &recording.lines {
+            match line {
+                Line::Began { host, phase, .. } => {
+                    current = (*host, phase.clone());
+                    phases.insert(current.clone(), Recorded::default());
+                }
+                Line::Request {
+                    at_us,
+                    number,
+                    event,
+                } => {
+                    if event.came_from_outside() {
+                        let phase = phases.entry(current.clone()).or_default();
+                        phase.events.push((Micros(*at_us), *number, event.clone()));
+                    }
+                }
+                Line::Ended { at_us, how } => {
+                    let ended = Some((Micros(*at_us), how.clone()));
+                    phases.entry(current.clone()).or_default().ended = ended;
+                }
+                Line::Head(_) | Line::Over { .. } => {}
+            }
+        }
+        let played = Self {
+            player,
+            gate,
+            phases: Mutex::new(phases),
+        };
+        (Arc::new(played), door)
+    }
+}
+
+/// Sleeps until that instant; at once if it has come.
+async fn until(world: &World, at: Micros) {
+    if world.now() < at {
+        world.sleep_until(at).await;
+    }
+}
+
+#[async_trait]
+impl Actor for Played {
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    async fn act(&self, world: &World, phase: Phase<'_>) -> Result<Ended, Failed> {
+        let key = (phase.host, phase.name.to_owned());
+        let recorded = self
+            .phases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
+        let Some(recorded) = recorded else {
+            return Err(Failed::Harness(format!(
+                "the recording has no phase `{}` on host {}: the drill went another way",
+                phase.name, phase.host
+            )));
+        };
+        for (at, number, event) in recorded.events {
+            until(world, at).await;
+            match event {
+                Event::Asked(call) => {
+                    if !self.player.ask(number, &call) {
+                        return Err(Failed::Harness(format!(
+                            "request {number} of the recording is no request"
+                        )));
+                    }
+                }
+                _ => self.player.hang_up(number),
+            }
+        }
+        let Some((at, how)) = recorded.ended else {
+            // Its host died, and does so now.
+            return futures::future::pending().await;
+        };
+        until(world, at).await;
+        // Whoever is answered at this very instant has the answer first.
+        world.sleep_until(at).await;
+        Ok(how)
+    }
+}
