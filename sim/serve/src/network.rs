@@ -236,7 +236,7 @@ async fn connection(
     let epoch = shared.activity.epoch();
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(listener, request, epoch, &shared).await) }
+        async move { respond(listener, request, epoch, &shared).await }
     });
     let mut server = hyper::server::conn::http1::Builder::new();
     server
@@ -313,10 +313,35 @@ async fn respond(
     request: Request<Incoming>,
     epoch: u64,
     shared: &Shared,
-) -> Response<Sent> {
+) -> Result<Response<Sent>, Cut> {
     match ask(listener, request, epoch, shared).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.response(),
+        Ok(response) => Ok(response),
+        Err(Unanswered::Refused(refusal)) => Ok(refusal.response()),
+        Err(Unanswered::Cut(cut)) => Err(cut),
+    }
+}
+
+/// The world cut the connection, or has ended: the client gets no answer, and its connection is closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection to the simulated server was cut, or the world has ended")]
+struct Cut;
+
+/// Why no server of the world answers a request.
+enum Unanswered {
+    /// It never gets to one.
+    Refused(Refusal),
+    Cut(Cut),
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Cut> for Unanswered {
+    fn from(cut: Cut) -> Self {
+        Self::Cut(cut)
     }
 }
 
@@ -362,16 +387,13 @@ async fn ask(
     request: Request<Incoming>,
     epoch: u64,
     shared: &Shared,
-) -> Result<Response<Sent>, Refusal> {
+) -> Result<Response<Sent>, Unanswered> {
     let (mut head, body) = request.into_parts();
     let has_token = in_path(&mut head.uri, &shared.token) || has_token(&head, &shared.token);
     let (server, uri) = route(listener, &head)?;
     if server != To::Http && !is_open(uri.path()) && !has_token {
-        return Err(Refusal::new(
-            StatusCode::UNAUTHORIZED,
-            "Unauthorized",
-            "Unauthorized",
-        ));
+        let refused = Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
+        return Err(refused.into());
     }
     // Held until the answer is there.
     let mut room = vec![place(
@@ -383,11 +405,12 @@ async fn ask(
     room.append(&mut its_room);
     // Who took part when this client connected has left: the world goes on by itself, or serves somebody else.
     if shared.activity.is_alone() || shared.activity.epoch() != epoch {
-        return Err(Refusal::new(
+        let refused = Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "ServiceUnavailable",
             "nobody is served at this point of the drill",
-        ));
+        );
+        return Err(refused.into());
     }
     let stream = shared.streams.fetch_add(1, Ordering::Relaxed);
     let mut request = Request::from_parts(head, body);
@@ -401,20 +424,13 @@ async fn ask(
         answer: AnswerTo::Client { to, unread },
         room,
     }));
-    let gone = || {
-        Refusal::new(
-            StatusCode::BAD_GATEWAY,
-            "InternalError",
-            "the connection to the simulated server was cut, or the world has ended",
-        )
-    };
-    shared.to_world.send(asked).map_err(|_| gone())?;
+    shared.to_world.send(asked).map_err(|_| Cut)?;
     let mut hang_up = HangUp {
         number: stream,
         to_world: shared.to_world.clone(),
         forgotten: false,
     };
-    let answer = answered.await.map_err(|_| gone())?;
+    let answer = answered.await.map_err(|_| Cut)?;
     hang_up.forgotten = true;
     let content = match answer.body {
         Body::Whole(bytes) => {

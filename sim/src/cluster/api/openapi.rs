@@ -199,8 +199,11 @@ pub(super) fn schema(name: &str) -> Option<&'static Value> {
     schemas().get(name)
 }
 
-/// The schema of the objects of a kind.
+/// The schema of the objects of a kind. That of a kind that was added says nothing of metadata.
 pub(super) fn schema_of_kind(kind: Kind) -> Option<&'static Value> {
+    if let Kind::Custom(of) = kind {
+        return Some(of.schema());
+    }
     schema(&schema_of(kind))
 }
 

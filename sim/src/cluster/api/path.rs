@@ -107,15 +107,15 @@ pub(crate) fn parse(path: &str, added: &[Kind]) -> Option<Route> {
     }))
 }
 
-/// Whether a path is below a version of a group that is served.
-pub(crate) fn is_of_served_version(path: &str) -> bool {
+/// Whether a path is below a version of a group that is served; `added` are the kinds beside the built-in ones.
+pub(crate) fn is_of_served_version(path: &str, added: &[Kind]) -> bool {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let version = match parts.as_slice() {
         ["api", version, ..] => (*version).to_owned(),
         ["apis", group, version, ..] => format!("{group}/{version}"),
         _ => return false,
     };
-    let mut kinds = Kind::ALL.into_iter();
+    let mut kinds = Kind::ALL.into_iter().chain(added.iter().copied());
     kinds.any(|kind| kind.api_version() == version)
 }
 

@@ -150,7 +150,7 @@ impl Cluster {
         }
         let path = request.uri.path();
         let Some(route) = parse(path, &self.custom) else {
-            if is_of_served_version(path) {
+            if is_of_served_version(path, &self.custom) {
                 return Err(ApiError::no_resource());
             }
             // No group of resources takes it: the answer of Go's `http.NotFound`.
