@@ -16,7 +16,7 @@ pub struct Mistake {
     pub label: String,
     /// What would be right.
     pub help: String,
-    file: String,
+    file: Box<str>,
     line: usize,
     column: usize,
 }
@@ -34,7 +34,7 @@ impl Mistake {
             message: message.into(),
             label: label.into(),
             help: help.into(),
-            file: String::new(),
+            file: Box::default(),
             line: 0,
             column: 0,
         }
@@ -92,7 +92,7 @@ pub struct FileKind {
 #[derive(Debug)]
 pub struct FileError {
     kind: FileKind,
-    source: NamedSource<String>,
+    source: Box<NamedSource<String>>,
     /// The mistakes, in the text's order; never empty.
     pub mistakes: Vec<Mistake>,
 }
@@ -105,13 +105,13 @@ impl FileError {
         for mistake in &mut mistakes {
             let start = mistake.span.start.min(text.len());
             let before = text.get(..start).unwrap_or_default();
-            file.clone_into(&mut mistake.file);
+            mistake.file = file.into();
             mistake.line = before.matches('\n').count() + 1;
             mistake.column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
         }
         Self {
             kind,
-            source: NamedSource::new(file, text.to_owned()).with_language(kind.language),
+            source: Box::new(NamedSource::new(file, text.to_owned()).with_language(kind.language)),
             mistakes,
         }
     }
@@ -137,7 +137,7 @@ impl Diagnostic for FileError {
         Some(Box::new(self.kind.code))
     }
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
+        Some(&*self.source)
     }
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         Some(Box::new(self.mistakes.iter().map(|m| m as &dyn Diagnostic)))

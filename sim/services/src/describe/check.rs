@@ -319,8 +319,9 @@ fn describe(m: &mut Mistakes, app: &mut App, at: usize, raw: &RawService) {
                 "not below the limit",
                 "set `resources.limits.memory` in the manifest, or `limit_mb` here, above `start_mb`",
             );
-        } else if growth > 0 {
-            service.full_after = Some(Micros::from_millis((limit - start) * 60_000 / growth));
+        } else {
+            let grown = (limit.saturating_sub(start) * 60_000).checked_div(growth);
+            service.full_after = grown.map(Micros::from_millis);
         }
         service.memory_mb = (start, limit);
     }
@@ -474,7 +475,7 @@ fn circles(m: &mut Mistakes, app: &App, raw: &BTreeMap<Spanned<String>, RawServi
             }
         }
     }
-    for (name, _) in raw {
+    for name in raw.keys() {
         let at = app.service(name.get_ref());
         let back = at.and_then(|at| reach.get(at)?.get(at).copied());
         if back.unwrap_or_default() {

@@ -19,10 +19,8 @@ pub(super) fn content(kind: Kind, object: &Value, errors: &mut Errors) {
         Kind::StatefulSet => stateful_set(object, errors),
         Kind::DaemonSet => daemon_set(object, errors),
         Kind::Job => job(object, errors),
-        Kind::CronJob => {
-            if text(object, &["spec", "schedule"]).is_empty() {
-                errors.required("spec.schedule");
-            }
+        Kind::CronJob if text(object, &["spec", "schedule"]).is_empty() => {
+            errors.required("spec.schedule");
         }
         Kind::HorizontalPodAutoscaler => autoscaler(object, errors),
         Kind::PersistentVolumeClaim => {
@@ -33,10 +31,8 @@ pub(super) fn content(kind: Kind, object: &Value, errors: &mut Errors) {
                 errors.required("spec.resources[storage]");
             }
         }
-        Kind::StorageClass => {
-            if text(object, &["provisioner"]).is_empty() {
-                errors.required("provisioner");
-            }
+        Kind::StorageClass if text(object, &["provisioner"]).is_empty() => {
+            errors.required("provisioner");
         }
         Kind::Ingress => ingress(object, errors),
         Kind::RoleBinding | Kind::ClusterRoleBinding => {

@@ -210,7 +210,7 @@ fn or(text: &str, none: &str) -> String {
 
 /// Access modes in short, in their usual order (`GetAccessModesAsString`).
 fn modes(object: &Value, path: &[&str]) -> String {
-    let has = |mode: &str| items(object, path).iter().any(|it| it == &mode);
+    let has = |mode: &str| items(object, path).iter().any(|it| *it == mode);
     let all = [
         ("ReadWriteOnce", "RWO"),
         ("ReadOnlyMany", "ROX"),
