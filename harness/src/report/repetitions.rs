@@ -27,8 +27,8 @@ pub struct Repetitions {
     pub unsafe_drills: u64,
 }
 
-/// One for each scenario that a program was drilled by, in the order of their first drills. Nothing of drills by our own
-/// executor.
+/// One for each scenario that a program was drilled by, in the order of their first drills. Nothing of drills by our
+/// own executor.
 #[must_use]
 pub fn repetitions(results: &[DrillResult]) -> Vec<Repetitions> {
     let mut all: Vec<Repetitions> = Vec::new();

@@ -109,6 +109,12 @@ impl Timing {
     /// How often triggers are evaluated where a scenario does not say.
     pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
+    /// When the release that runs is looked at first, and when the next one is deployed.
+    #[must_use]
+    pub fn instants(self) -> (Duration, Duration) {
+        (self.warm_up, self.deploy_at)
+    }
+
     /// The same with as little time before the deployment as shows a steady state (clients begin after 10 s) and takes
     /// a baseline.
     #[must_use]

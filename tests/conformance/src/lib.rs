@@ -1,5 +1,5 @@
-//! A session of `kubectl` commands, with the answers that a real cluster gives. It is played on the simulated API server
-//! and on a real one, and the answers are compared without what differs from run to run.
+//! A session of `kubectl` commands, with the answers that a real cluster gives. It is played on the simulated API
+//! server and on a real one, and the answers are compared without what differs from run to run.
 //!
 //! - [`session`]: the file of commands and answers, which people read and review.
 //! - [`normal`]: what does not count in an answer: names that a server makes up, ages, addresses, the width of columns.

@@ -19,7 +19,8 @@ struct Args {
     /// Play it on the real cluster of this kubeconfig, and not on the simulated one
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// Let the simulated cluster's clock run N times as fast as the wall clock, for commands that keep time by themselves
+    /// Let the simulated cluster's clock run N times as fast as the wall clock, for commands that keep time by
+    /// themselves
     #[arg(long, value_name = "N", conflicts_with = "kubeconfig")]
     pace: Option<u32>,
     /// Write what comes into the session, as what must come

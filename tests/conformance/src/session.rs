@@ -7,11 +7,11 @@
 //!   = 1
 //! ```
 //!
-//! A command begins with `$ `, with `$~ ` if only the last line of its answer counts, and with `$! ` if the simulation is
-//! known to answer otherwise: the answer that stands there is a real server's, and the simulation's must differ until
-//! somebody mends it and takes the mark away. Below it stand the lines of
-//! standard output, indented by four columns, those of standard error after `  ! `, and after `  = ` the exit code,
-//! unless it is 0. Empty lines mean nothing.
+//! A command begins with `$ `, with `$~ ` if only the last line of its answer counts, and with `$! ` if the simulation
+//! is known to answer otherwise: the answer that stands there is a real server's, and the simulation's must differ
+//! until somebody mends it and takes the mark away. Below it stand the lines of standard output, indented by four
+//! columns, those of standard error after `  ! `, and after `  = ` the exit code, unless it is 0. Empty lines mean
+//! nothing.
 
 use std::fmt::Write as _;
 

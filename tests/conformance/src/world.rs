@@ -27,8 +27,8 @@ pub struct Reach {
     pub sleep: String,
 }
 
-/// Serves a cluster while `program` runs on a thread of its own; what that returns. With a `speed`, its clock runs so many
-/// times as fast as the wall clock, for a program that keeps time by itself; without, requests move it.
+/// Serves a cluster while `program` runs on a thread of its own; what that returns. With a `speed`, its clock runs so
+/// many times as fast as the wall clock, for a program that keeps time by itself; without, requests move it.
 ///
 /// # Errors
 /// Nothing can listen, or the program waits for what never comes.

@@ -113,17 +113,15 @@ impl Stage for SimStage<'_> {
     }
 
     fn instants(&self) -> (Duration, Duration) {
-        let timing = self.plan.scenario.timing;
-        (timing.warm_up, timing.deploy_at)
+        self.plan.scenario.timing.instants()
     }
 
     async fn sleep_until(&self, since_the_beginning: Duration) {
-        let at = Micros::from(since_the_beginning);
-        self.world().sleep_until(at).await;
+        self.world().sleep_until(since_the_beginning.into()).await;
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.world().sleep(Micros::from(duration)).await;
+        self.world().sleep(duration.into()).await;
     }
 
     async fn lasting_state(&self) -> Result<BTreeMap<String, String>, String> {

@@ -11,7 +11,6 @@ use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::future::{BoxFuture, Either, select};
 use jiff::Timestamp;
 use sim::World;
-use sim::time::Micros;
 use sim_services::engine::Services;
 
 use super::{deployer, looks};
@@ -95,17 +94,15 @@ impl Stage for AppStage<'_> {
     }
 
     fn instants(&self) -> (Duration, Duration) {
-        let timing = self.plan.scenario.timing;
-        (timing.warm_up, timing.deploy_at)
+        self.plan.scenario.timing.instants()
     }
 
     async fn sleep_until(&self, since_the_beginning: Duration) {
-        let at = Micros::from(since_the_beginning);
-        self.world().sleep_until(at).await;
+        self.world().sleep_until(since_the_beginning.into()).await;
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.world().sleep(Micros::from(duration)).await;
+        self.world().sleep(duration.into()).await;
     }
 
     async fn lasting_state(&self) -> Result<BTreeMap<String, String>, String> {
