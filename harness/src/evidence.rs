@@ -125,6 +125,18 @@ impl FaultSeen {
         Some((self.began_ms?, self.ended_ms.unwrap_or(Ms::MAX)))
     }
 
+    /// When what comes of it is over, where that is known: so long after its end as its kind
+    /// [takes](crate::scenario::fault::FaultSpec::outlasts) to take effect; `None`: it never began, or is not over.
+    #[must_use]
+    pub fn effect_ended_ms(&self) -> Option<Ms> {
+        let late_ms = if self.kind.spec().outlasts() {
+            self.delay_ms
+        } else {
+            0
+        };
+        Some(self.ended_ms?.saturating_add(late_ms))
+    }
+
     /// For how long of the time between `from` and `to` it lasted.
     #[must_use]
     pub fn lasted_within(&self, from: Ms, to: Ms) -> Ms {

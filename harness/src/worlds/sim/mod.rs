@@ -30,6 +30,7 @@ mod record;
 mod recorder;
 mod settled;
 mod stage;
+mod to_come;
 
 pub use self::perform::perform;
 pub use self::ports::{clock, database, http, no_ledger};
