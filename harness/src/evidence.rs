@@ -83,6 +83,10 @@ pub struct Evidence {
     pub unread: BTreeMap<Reading, String>,
     /// Whether a pod of the deployed release was ever seen live.
     pub deployed_build_seen: bool,
+    /// From when to when the deployed release served: a pod of a build that came with it was Ready and not being
+    /// deleted, or the configuration was in place where that is all that it changes. In the order of time; each span
+    /// is from the first look that saw it to the last.
+    pub deployed_served: Vec<(Ms, Ms)>,
     /// What halts trading, at the end.
     pub maintenance: MaintenanceSeen,
     /// The lasting state before the deployment, flattened: path to value.
@@ -383,6 +387,15 @@ impl Evidence {
         u32::try_from(ready.count()).unwrap_or(u32::MAX)
     }
 
+    /// A look at `at_ms` saw the deployed release serve, as the look at `before_ms` did if it was right after another
+    /// such one.
+    pub(crate) fn deployed_serves(&mut self, before_ms: Ms, at_ms: Ms) {
+        match self.deployed_served.last_mut() {
+            Some((_, to)) if *to >= before_ms => *to = at_ms,
+            _ => self.deployed_served.push((at_ms, at_ms)),
+        }
+    }
+
     /// When faults began that struck the exchange itself, whether its clients saw it or not.
     pub fn strikes(&self) -> impl Iterator<Item = Ms> + '_ {
         let faults = self.faults.iter();
@@ -436,6 +449,7 @@ impl Evidence {
             harness_failed: None,
             unread: BTreeMap::new(),
             deployed_build_seen: false,
+            deployed_served: Vec::new(),
             maintenance: MaintenanceSeen {
                 flag: None,
                 fence_token: None,

@@ -53,7 +53,11 @@ fn world(args: &[OsString]) -> Result<(Vec<OsString>, bool), String> {
         live = match world {
             "sim" => false,
             "kind" => true,
-            other => return Err(format!("there is no world `{other}`: choose `sim` or `kind`")),
+            other => {
+                return Err(format!(
+                    "there is no world `{other}`: choose `sim` or `kind`"
+                ));
+            }
         };
     }
     Ok((rest, live))

@@ -157,6 +157,7 @@ mod tests {
         };
         let object = |name: &str| Wrote::Object {
             request: format!("PUT /api/v1/namespaces/dex-production/configmaps/{name}"),
+            flag: None,
         };
         let fence = Wrote::Ledger {
             operation: LedgerWrite::Fence,

@@ -119,6 +119,7 @@ mod tests {
                         service: service.to_owned(),
                         replicas: Some(4),
                         strategy: Some(Strategy::Recreate),
+                        probe_period_s: None,
                     })
                     .to_vec();
             });

@@ -28,6 +28,7 @@ mod ports;
 mod probe;
 mod record;
 mod recorder;
+mod serving;
 mod settled;
 mod stage;
 mod to_come;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, join, select};
+use futures::future::{Either, join, join3, select};
 use sim::Limits;
 use sim::time::Micros;
 use sim_exchange::ExchangeConfig;
@@ -13,8 +13,9 @@ use sim_serve::Heard;
 use super::faults::Injector;
 use super::outside::Reach;
 use super::recorder::{Recorder, Settling};
+use super::serving::Deployed;
 use super::stage::{PortDecorator, SimStage};
-use super::{described, harvest, objects, probe};
+use super::{described, harvest, objects, probe, serving};
 use crate::evidence::{Evidence, Ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
@@ -163,7 +164,9 @@ async fn drill(
     let act = join(act, look_on);
     // The injector never completes.
     let count = probe::count_ready(&world, &recorder, &injector);
-    let inject = join(injector.run(later), count);
+    let deployed = Deployed::of(&plan.scenario);
+    let watch = serving::keep_watching(&world, &recorder, &deployed);
+    let inject = join3(injector.run(later), count, watch);
     select(Box::pin(act), Box::pin(inject)).await;
     injector.finish();
     let mut notes = recorder.lock();

@@ -49,11 +49,13 @@ fn bursts(scenario: &Scenario) -> Vec<Bursts> {
         lasts_ms: ms(bursts.lasts),
     });
     let clients = scenario.application.iter().flat_map(|app| &app.clients);
-    let theirs = clients.filter_map(|client| client.burst).map(|burst| Bursts {
-        first_ms: burst.first.as_millis(),
-        every_ms: burst.every.map(|every| every.as_millis()),
-        lasts_ms: burst.lasts.as_millis(),
-    });
+    let theirs = clients
+        .filter_map(|client| client.burst)
+        .map(|burst| Bursts {
+            first_ms: burst.first.as_millis(),
+            every_ms: burst.every.map(|every| every.as_millis()),
+            lasts_ms: burst.lasts.as_millis(),
+        });
     own.into_iter().chain(theirs).collect()
 }
 
