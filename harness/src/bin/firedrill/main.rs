@@ -33,6 +33,7 @@ mod select;
 mod shard;
 mod shell;
 mod show;
+mod snippets;
 mod terminal;
 mod verify;
 mod work;
