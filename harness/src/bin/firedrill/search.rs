@@ -216,7 +216,7 @@ pub(crate) fn known(args: &SearchArgs) -> Result<Vec<Known>, Failure> {
         search::known(text).map_err(|error| {
             Failure::input(
                 format!("{name}: {error}"),
-                "a known class has oracle, finding, causes and reason, and may have a subject",
+                "a known class has oracle, finding, half, causes and reason, and may have a subject",
             )
         })
     };
