@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use executor::StepOutcome;
+use executor::runbook::Trigger;
 
 pub use self::host::{Contention, HostSeen, LATE_MS, STILL_MS, STOLEN_PERMILLE, Share};
 pub use self::ledger::{LedgerState, Reckoning, Slot};
@@ -38,6 +39,9 @@ pub struct Evidence {
     pub warm_up_ms: Ms,
     /// How long what has recovered must stay recovered.
     pub hold_ms: Ms,
+    /// For how long each trigger of the runbook may still fire, or begin to, once what it asks about is over
+    /// (`Trigger::echoes`), by its name.
+    pub echoes_ms: BTreeMap<String, Ms>,
     /// When the deployer began; `None`: it never did.
     pub deployed_ms: Option<Ms>,
     /// When the drill ended.
@@ -411,6 +415,7 @@ impl Evidence {
             application: scenario.application.clone(),
             warm_up_ms: ms(scenario.timing.warm_up),
             hold_ms: ms(scenario.timing.hold),
+            echoes_ms: BTreeMap::new(),
             deployed_ms: None,
             end_ms: 0,
             seconds: Vec::new(),
@@ -467,6 +472,22 @@ impl Evidence {
                 is_program: false,
             },
         }
+    }
+
+    /// The same, with what must be known of the runbook's `triggers`.
+    #[must_use]
+    pub fn with_triggers(mut self, triggers: &[Trigger]) -> Self {
+        let echoes = triggers.iter().map(|it| (it.name.clone(), ms(it.echoes())));
+        self.echoes_ms = echoes.collect();
+        self
+    }
+
+    /// For how long the trigger that fired may still fire once the exchange has recovered.
+    #[must_use]
+    pub fn echo_ms(&self) -> Ms {
+        let trigger = self.executor.trigger.as_ref();
+        let echo = trigger.and_then(|trigger| self.echoes_ms.get(&trigger.name));
+        echo.copied().unwrap_or(0)
     }
 
     /// The instant from which recovery counts: the trigger, or without one the deployment.

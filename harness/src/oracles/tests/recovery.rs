@@ -442,3 +442,19 @@ fn good_luck_under_the_deployed_release_dates_no_recovery() {
     }
     assert_eq!(evidence.deployed_served, [(2_000, 3_000), (8_000, 8_000)]);
 }
+
+#[test]
+fn a_trigger_that_tells_of_the_harm_for_longer_may_move_the_claim() {
+    let claimed = |at_ms, echo_ms| {
+        let mut e = good();
+        let name = e.executor.trigger.as_ref().expect("one fired").name.clone();
+        e.echoes_ms = [(name, echo_ms), ("another".to_owned(), 900_000)].into();
+        e.executor.recovered_ms = Some(at_ms);
+        verdict_of(OracleName::Claim, &e)
+    };
+    assert_eq!(claimed(227_500, 75_000), Verdict::Pass);
+    assert_eq!(claimed(227_500, 45_000), Verdict::Fail);
+    assert_eq!(claimed(256_000, 75_000), Verdict::Fail);
+    // One that tells of it for a moment takes nothing from what the proof may take anyway.
+    assert_eq!(claimed(209_000, 0), Verdict::Pass);
+}

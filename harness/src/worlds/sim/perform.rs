@@ -107,7 +107,8 @@ fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
 
 /// Evidence of a drill that is about to begin.
 fn beginning(plan: &DrillPlan) -> Evidence {
-    let mut evidence = Evidence::empty(&plan.scenario);
+    let triggers = &plan.runbook.runbook.triggers;
+    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
     evidence.versions_before = versions(&plan.scenario.release.from);
     evidence.versions_deployed = versions(&plan.scenario.release.to);
     evidence

@@ -68,7 +68,8 @@ pub(in crate::worlds::sim) fn perform(
 
 /// Evidence of a drill that is about to begin.
 fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
-    let mut evidence = Evidence::empty(&plan.scenario);
+    let triggers = &plan.runbook.runbook.triggers;
+    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
     evidence.versions_before = versions(app, &plan.scenario.release.from);
     evidence.versions_deployed = versions(app, &plan.scenario.release.to);
     evidence
