@@ -102,7 +102,8 @@ pub(crate) fn run(args: &SearchArgs) -> Result<u8, Failure> {
             "a search rolls back the releases of the built-in scenarios: give the runbook one of their triggers",
         ),
     })?;
-    terminal::say(search::summary(&searched, &catalogue).trim_end());
+    let replays = terminal::replays(Vec::new());
+    terminal::say(search::summary(&searched, &catalogue, &replays).trim_end());
     terminal::say(&go_on(args, &options, &searched));
     if let Some(directory) = &args.report {
         search::write(
@@ -111,6 +112,7 @@ pub(crate) fn run(args: &SearchArgs) -> Result<u8, Failure> {
             options.first,
             &searched,
             &catalogue,
+            &replays,
         )?;
         let file = directory.join("search.html");
         terminal::say(&format!("report: {}", file.display()));
