@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use executor::StepOutcome;
+use executor::runbook::Trigger;
 
 pub use self::host::{Contention, HostSeen, LATE_MS, STILL_MS, STOLEN_PERMILLE, Share};
 pub use self::ledger::{LedgerState, Reckoning, Slot};
@@ -38,6 +39,9 @@ pub struct Evidence {
     pub warm_up_ms: Ms,
     /// How long what has recovered must stay recovered.
     pub hold_ms: Ms,
+    /// For how long each trigger of the runbook may still fire, or begin to, once what it asks about is over
+    /// (`Trigger::echoes`), by its name.
+    pub echoes_ms: BTreeMap<String, Ms>,
     /// When the deployer began; `None`: it never did.
     pub deployed_ms: Option<Ms>,
     /// When the drill ended.
@@ -83,6 +87,10 @@ pub struct Evidence {
     pub unread: BTreeMap<Reading, String>,
     /// Whether a pod of the deployed release was ever seen live.
     pub deployed_build_seen: bool,
+    /// From when to when the deployed release served: a pod of a build that came with it was Ready and not being
+    /// deleted, or the configuration was in place where that is all that it changes. In the order of time; each span
+    /// is from the first look that saw it to the last.
+    pub deployed_served: Vec<(Ms, Ms)>,
     /// What halts trading, at the end.
     pub maintenance: MaintenanceSeen,
     /// The lasting state before the deployment, flattened: path to value.
@@ -123,6 +131,18 @@ impl FaultSeen {
     #[must_use]
     pub fn lasted(&self) -> Option<(Ms, Ms)> {
         Some((self.began_ms?, self.ended_ms.unwrap_or(Ms::MAX)))
+    }
+
+    /// When what comes of it is over, where that is known: so long after its end as its kind
+    /// [takes](crate::scenario::fault::FaultSpec::outlasts) to take effect; `None`: it never began, or is not over.
+    #[must_use]
+    pub fn effect_ended_ms(&self) -> Option<Ms> {
+        let late_ms = if self.kind.spec().outlasts() {
+            self.delay_ms
+        } else {
+            0
+        };
+        Some(self.ended_ms?.saturating_add(late_ms))
     }
 
     /// For how long of the time between `from` and `to` it lasted.
@@ -371,6 +391,15 @@ impl Evidence {
         u32::try_from(ready.count()).unwrap_or(u32::MAX)
     }
 
+    /// A look at `at_ms` saw the deployed release serve, as the look at `before_ms` did if it was right after another
+    /// such one.
+    pub(crate) fn deployed_serves(&mut self, before_ms: Ms, at_ms: Ms) {
+        match self.deployed_served.last_mut() {
+            Some((_, to)) if *to >= before_ms => *to = at_ms,
+            _ => self.deployed_served.push((at_ms, at_ms)),
+        }
+    }
+
     /// When faults began that struck the exchange itself, whether its clients saw it or not.
     pub fn strikes(&self) -> impl Iterator<Item = Ms> + '_ {
         let faults = self.faults.iter();
@@ -386,6 +415,7 @@ impl Evidence {
             application: scenario.application.clone(),
             warm_up_ms: ms(scenario.timing.warm_up),
             hold_ms: ms(scenario.timing.hold),
+            echoes_ms: BTreeMap::new(),
             deployed_ms: None,
             end_ms: 0,
             seconds: Vec::new(),
@@ -424,6 +454,7 @@ impl Evidence {
             harness_failed: None,
             unread: BTreeMap::new(),
             deployed_build_seen: false,
+            deployed_served: Vec::new(),
             maintenance: MaintenanceSeen {
                 flag: None,
                 fence_token: None,
@@ -441,6 +472,22 @@ impl Evidence {
                 is_program: false,
             },
         }
+    }
+
+    /// The same, with what must be known of the runbook's `triggers`.
+    #[must_use]
+    pub fn with_triggers(mut self, triggers: &[Trigger]) -> Self {
+        let echoes = triggers.iter().map(|it| (it.name.clone(), ms(it.echoes())));
+        self.echoes_ms = echoes.collect();
+        self
+    }
+
+    /// For how long the trigger that fired may still fire once the exchange has recovered.
+    #[must_use]
+    pub fn echo_ms(&self) -> Ms {
+        let trigger = self.executor.trigger.as_ref();
+        let echo = trigger.and_then(|trigger| self.echoes_ms.get(&trigger.name));
+        echo.copied().unwrap_or(0)
     }
 
     /// The instant from which recovery counts: the trigger, or without one the deployment.

@@ -11,6 +11,7 @@ use firedrill::scenario::{Crash, CrashSide, Scenario};
 use firedrill::search::{
     Catalogue, Corpus, Coverage, Mark, Met, Options, Part, Searched, Space, Start, search_on, write,
 };
+use firedrill::token::Replays;
 use firedrill::worlds::DrillPlan;
 
 fn options(seed: u64, first: u64, drills: u64, jobs: usize) -> Options {
@@ -152,7 +153,11 @@ fn a_search_meets_only_what_can_be_met_and_lists_the_rest() {
     assert_eq!(many.never_reached(&catalogue).len(), tally.holes().count());
     // And the report says so.
     let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), 21, 0, &found, &catalogue).expect("it is written");
+    let replays = Replays {
+        program: "firedrill".to_owned(),
+        files: Vec::new(),
+    };
+    write(folder.path(), 21, 0, &found, &catalogue, &replays).expect("it is written");
     let text = std::fs::read_to_string(folder.path().join("search.json")).expect("there");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let holes: usize = json["marks"]
@@ -167,6 +172,8 @@ fn a_search_meets_only_what_can_be_met_and_lists_the_rest() {
     for row in rows {
         assert_eq!(row["cells"].as_array().expect("cells").len(), columns.len());
     }
+    let summary = std::fs::read_to_string(folder.path().join("summary.md")).expect("there");
+    assert!(!summary.contains("cargo xtask replay"), "{summary}");
     let page = std::fs::read_to_string(folder.path().join("search.html")).expect("there");
     assert!(page.contains("node-paused") && page.contains("What was never met"));
 }

@@ -30,6 +30,14 @@ pub enum Defect {
     UnstableHash,
 }
 
+impl Defect {
+    /// Whether it grows with every request that a process takes: how soon it shows depends on how many that are.
+    #[must_use]
+    pub const fn grows(self) -> bool {
+        matches!(self, Self::SlowPath)
+    }
+}
+
 /// How long after it can serve a process with [`Defect::CrashLoop`] crashes, in seconds.
 pub const CRASHES_AFTER_S: u64 = 8;
 /// In one of how many pods a defect shows that does not show in all of them.

@@ -94,6 +94,12 @@ impl Release {
         self.builds[service as usize]
     }
 
+    /// Whether none of its builds has a [`Defect`](super::Defect).
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.builds.iter().all(|build| build.fault.is_none())
+    }
+
     /// What the release changes of the pod template of `service`, besides the image.
     pub fn template(&self, service: Service) -> impl Iterator<Item = TemplateChange> {
         let of = move |(whose, _): &&(Service, TemplateChange)| *whose == service;

@@ -18,6 +18,15 @@ impl Trigger {
 }
 
 impl Trigger {
+    /// For how long the trigger may still fire, or begin to, once what it asks about is over: as long as its ranges
+    /// tell of it, and for its `for`. What an `offset` leads to is compared with on purpose, and tells of no harm.
+    /// [`Duration::MAX`] for a query that can't be parsed.
+    #[must_use]
+    pub fn echoes(&self) -> Duration {
+        let told = parse(&self.query).map_or(Duration::MAX, |query| told(&query));
+        told.saturating_add(self.hold_for)
+    }
+
     /// The query, with no range that reaches back further than `window`: what came before is cut off. What an
     /// `offset` leads to is left as it is, since the query compares with it on purpose.
     pub(crate) fn over(&self, window: Duration) -> String {
@@ -103,6 +112,32 @@ fn of(query: &Expr) -> Duration {
     }
 }
 
+/// For how long `query` tells of what is over: its ranges, added up as they are nested, without those that an
+/// `offset` leads elsewhere.
+fn told(query: &Expr) -> Duration {
+    match query {
+        Expr::Aggregate(it) => {
+            let param = it.param.as_deref().map_or(Duration::ZERO, told);
+            told(&it.expr).max(param)
+        }
+        Expr::Unary(it) => told(&it.expr),
+        Expr::Binary(it) => told(&it.lhs).max(told(&it.rhs)),
+        Expr::Paren(it) => told(&it.expr),
+        Expr::Subquery(it) if it.offset.is_none() => told(&it.expr).saturating_add(it.range),
+        Expr::MatrixSelector(it) if it.vs.offset.is_none() => it.range,
+        Expr::Call(it) => {
+            let args = it.args.args.iter().map(|arg| told(arg));
+            args.max().unwrap_or_default()
+        }
+        Expr::Subquery(_)
+        | Expr::MatrixSelector(_)
+        | Expr::VectorSelector(_)
+        | Expr::NumberLiteral(_)
+        | Expr::StringLiteral(_)
+        | Expr::Extension(_) => Duration::ZERO,
+    }
+}
+
 fn ago(offset: Option<&Offset>) -> Duration {
     match offset {
         Some(Offset::Pos(ago)) => *ago,
@@ -131,6 +166,21 @@ mod tests {
             hold_for: Duration::from_secs(15),
         };
         trigger.over(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_trigger_echoes_for_its_ranges_and_its_for() {
+        for (query, told) in [
+            ("max(increase(a[1m]))", 60),
+            ("a", 0),
+            (
+                "sum(rate(a[15s])) / sum(rate(a[1m] offset 5m)) > max_over_time(rate(a[30s])[2m:10s])",
+                150,
+            ),
+        ] {
+            let query = promql::parse(query).expect(query);
+            assert_eq!(super::told(&query), Duration::from_secs(told), "{query}");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ const TOLERANCE_MS: u64 = 2_000;
 /// and at each again and again until it has opened.
 const LATE_MS: u64 = 30_000;
 
+// A trigger that began the rollback may tell of the harm for longer than that, as far as its query looks back and its
+// `for` lasts: the proof rightly begins anew while it fires ([`Evidence::echo_ms`]).
+
 /// How long whoever takes over from a host that died waits for its lease to run out, as our executor sets it
 /// (`executor::Options`).
 const LEASE_MS: u64 = 20_000;
@@ -43,7 +46,7 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
         Some(measured_ms)
             // Whoever proves a recovery begins anew when the exchange is struck, seen by clients or not.
             if claimed_ms.saturating_sub(struck_ms.max(measured_ms))
-                > LATE_MS + away_ms(evidence, measured_ms, claimed_ms) =>
+                > LATE_MS.max(evidence.echo_ms()) + away_ms(evidence, measured_ms, claimed_ms) =>
         {
             ClaimFinding::Late {
                 claimed_ms,

@@ -5,7 +5,9 @@
 //! - the clients' error rate stays below the bound, in the first of them and over all,
 //! - no request is refused for maintenance,
 //! - p99 latency stays within its target, in the first of them and over all,
-//! - the ledger was looked at, and its invariants hold at every look.
+//! - the ledger was looked at, and its invariants hold at every look,
+//! - the deployed release no longer serves by their end, where the runbook's path takes it back. Good luck under a bad
+//!   release is no recovery: nothing has been rolled back yet.
 //!
 //! Without that many seconds on record there is no recovery. Everything after that instant is judged by itself
 //! ([`Tail`]), so one noisy second costs what it costs and does not move the recovery. The seconds that date it were
@@ -14,6 +16,7 @@
 //! never earlier.
 
 use crate::evidence::{Evidence, Ms, Second, Total, ms, second_from};
+use crate::scenario::Path;
 use crate::stats::upper_bound_ppb;
 
 /// How many good seconds in a row make a recovery, and over how many p99 is taken; 2,000 requests at 200 a second.
@@ -53,6 +56,13 @@ fn is_recovery(evidence: &Evidence, start: usize) -> bool {
         && is_well(evidence, first)
         && is_well(evidence, whole)
         && is_sound(evidence, start)
+        && !deployed_serves(evidence, (start + WINDOW_S) as Ms * 1_000)
+}
+
+/// Whether what was to be rolled back still served at `at_ms`, as the world itself saw it.
+fn deployed_serves(evidence: &Evidence, at_ms: Ms) -> bool {
+    let mut served = evidence.deployed_served.iter();
+    evidence.expect.path != Path::None && served.any(|&(from, to)| (from..=to).contains(&at_ms))
 }
 
 /// Whether errors and latency of `total` are within their bounds.

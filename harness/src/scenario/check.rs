@@ -362,11 +362,11 @@ fn check_path(m: &mut Mistakes, path: Option<&Spanned<String>>, triggered: bool)
     }
 }
 
-/// The place of the first of `values` that the file gives: a mistake about a default is one of what does not go with
-/// it.
-fn place(values: [&Spanned<Span>; 2]) -> Range<usize> {
-    let mut spans = values.iter().map(|value| value.span());
-    spans.find(|span| !span.is_empty()).unwrap_or(0..0)
+/// The first of the places of `values` that the file gives: a mistake about a default is one of what does not go with
+/// it. Every key that has a part in the mistake is among them, as the file gives one of them at least.
+fn place<const N: usize>(values: [Range<usize>; N]) -> Range<usize> {
+    let mut given = values.into_iter().filter(|span| !span.is_empty());
+    given.next().unwrap_or(0..0)
 }
 
 fn check_timing(
@@ -420,7 +420,7 @@ fn check_timing(
     }
     if timing.deploy_at <= timing.warm_up {
         m.add(
-            place([&t.deploy_at, &t.warm_up]),
+            place([t.deploy_at.span(), t.warm_up.span()]),
             "the release is deployed before the warm-up is over",
             format!("warm_up lasts until {}", show(timing.warm_up)),
             "leave room for `prepare` too: at least warm_up plus 10s",
@@ -428,7 +428,7 @@ fn check_timing(
     }
     if timing.deploy_at >= timing.duration {
         m.add(
-            place([&t.deploy_at, &t.duration]),
+            place([t.deploy_at.span(), t.duration.span()]),
             "the release is deployed after the drill's end",
             format!("the drill ends at {}", show(timing.duration)),
             "deploy earlier, or lengthen `duration`",
@@ -438,14 +438,19 @@ fn check_timing(
     let rest = timing.duration.saturating_sub(timing.deploy_at);
     if timing.hold > rest {
         m.add(
-            place([&t.hold, &t.duration]),
+            place([t.hold.span(), t.duration.span(), t.deploy_at.span()]),
             format!("the hold of {} does not fit", show(timing.hold)),
             format!("only {} are left after the deployment", show(rest)),
             "shorten `hold`, or lengthen `duration`",
         );
     } else if expect.trigger.is_some() && timing.hold + expect.rto_max > rest {
         m.add(
-            place([&t.duration, &t.hold]),
+            place([
+                t.duration.span(),
+                t.hold.span(),
+                t.deploy_at.span(),
+                raw.expect.rto_max.span(),
+            ]),
             "the drill is too short for its own expectations",
             format!(
                 "deploy_at + rto_max + hold is {}",
@@ -465,7 +470,7 @@ fn check_timing(
     let enough = requests.div_ceil(u64::from(load.rate_per_s));
     if timing.hold < Duration::from_secs(enough) && timing.hold <= rest {
         m.add(
-            t.hold.span(),
+            place([t.hold.span(), raw.load.rate_per_s.span()]),
             format!("a hold of {} holds too few requests", show(timing.hold)),
             format!(
                 "{} requests, and {requests} are needed to show a rate below {}",

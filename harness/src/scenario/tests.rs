@@ -252,6 +252,17 @@ fn a_mistake_about_a_default_is_one_of_what_does_not_go_with_it() {
     let error =
         Scenario::parse("mine.toml", &short, &triggers()).expect_err("the hold does not fit");
     assert_eq!(error.mistakes[0].line(), 7, "{error:?}");
+    // Whichever key it is that does not go with the defaults.
+    for (given, line) in [
+        ("[timing]\ndeploy_at = \"14m59s\"\n", 7),
+        ("[load]\nrate_per_s = 1\n", 7),
+        ("rto_max = \"100h\"\n", 6),
+    ] {
+        let wrong = format!("{SHORTEST}{given}");
+        let error = Scenario::parse("mine.toml", &wrong, &triggers()).expect_err(given);
+        let lines = error.mistakes.iter().map(Mistake::line);
+        assert!(lines.clone().all(|at| at == line), "{given}: {error:?}");
+    }
 }
 
 #[test]

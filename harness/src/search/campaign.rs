@@ -107,6 +107,15 @@ pub struct FoundClass {
     pub known: Option<String>,
 }
 
+/// What whole batches of a search came to.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// Their drills.
+    pub drills: u64,
+    /// What was met, by earlier searches too.
+    pub coverage: Coverage,
+}
+
 /// What a search came to.
 #[derive(Clone, Debug, Default)]
 pub struct Searched {
@@ -126,6 +135,8 @@ pub struct Searched {
     pub classes: Vec<FoundClass>,
     /// The number of the first drill that was not performed: a search that goes on begins there.
     pub next: u64,
+    /// Where its last batch was cut short, and will be performed again: what had come of the batches before it.
+    pub whole: Option<Whole>,
     /// Why it ended before its time, if there was no world for a drill.
     pub stopped: Option<WorldError>,
 }
@@ -242,10 +253,16 @@ fn search_by(
             .collect();
         // Whoever goes on performs a batch that was cut short again, so that no drill is left out.
         let whole = performed.len() == drawn.len();
+        let before = Whole {
+            drills: searched.drills,
+            coverage: searched.coverage.clone(),
+        };
         let sorted = take_in(&mut searched, &drawn, performed, &sorting);
         let complete = whole && sorted.is_ok() && !over();
         if complete {
             searched.next += count;
+        } else {
+            searched.whole = Some(before);
         }
         searched.stopped = sorted.err();
         progress(&searched);
@@ -379,6 +396,7 @@ mod tests {
 
     use super::*;
     use crate::runbooks::{BUILT_IN, LoadedRunbook};
+    use crate::search::Corpus;
 
     /// Orders that were acknowledged after the snapshot are gone without the replay.
     fn without_the_replay() -> LoadedRunbook {
@@ -424,6 +442,11 @@ mod tests {
         assert_eq!((searched.drills, searched.next, told), (23, 0, 1));
         assert!(searched.has_new_class(), "what the others showed is there");
         assert!(!searched.coverage.is_empty());
+        // Whoever goes on performs them again, so that they count then.
+        let mut corpus = Corpus::new(3);
+        corpus.take_in(&searched);
+        assert_eq!((corpus.drills, corpus.next), (0, 0));
+        assert!(corpus.coverage.is_empty() && !corpus.cases.is_empty());
     }
 
     #[test]

@@ -106,9 +106,103 @@ pub(super) fn without(scenario: &Scenario, removed: &[String]) -> Option<Scenari
     (differs && loads()).then_some(left)
 }
 
+/// What a file of known classes may name, so that a slip of the pen is no class that never comes.
+mod named {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer};
+
+    use super::{CRASH, Half};
+    use crate::finding::OracleName;
+    use crate::scenario::fault::FAULTS;
+
+    /// `word`, if it is one of `names`.
+    fn one_of<'n, E: serde::de::Error>(
+        what: &str,
+        word: String,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<String, E> {
+        let names: Vec<&str> = names.collect();
+        if names.contains(&word.as_str()) {
+            return Ok(word);
+        }
+        let names = names.join(", ");
+        Err(E::custom(format!(
+            "there is no {what} `{word}`; there are: {names}"
+        )))
+    }
+
+    pub(super) fn oracle<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+        let names = OracleName::ALL.iter().map(|it| it.as_str());
+        one_of("oracle", String::deserialize(from)?, names)
+    }
+
+    pub(super) fn half<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+        let names = [Half::Survivable, Half::Hostile].map(Half::as_str);
+        one_of("half", String::deserialize(from)?, names.into_iter())
+    }
+
+    pub(super) fn causes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+        let causes = Vec::<String>::deserialize(from)?;
+        if causes.is_empty() {
+            let why = "a known class names one cause at least: what fails without one is a failure";
+            return Err(D::Error::custom(why));
+        }
+        let names = || FAULTS.iter().map(|it| it.name).chain([CRASH]);
+        let causes = causes.into_iter();
+        causes.map(|it| one_of("cause", it, names())).collect()
+    }
+
+    /// What the oracle called `oracle` can find.
+    pub(super) fn findings(oracle: &str) -> Vec<&'static str> {
+        let mut oracles = OracleName::ALL.into_iter();
+        let found = oracles.find(|it| it.as_str() == oracle);
+        let kinds = found.map(OracleName::kinds).unwrap_or_default();
+        kinds.iter().map(|kind| kind.name).collect()
+    }
+}
+
+/// A known class as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(deserialize_with = "named::oracle")]
+    oracle: String,
+    finding: String,
+    subject: Option<String>,
+    #[serde(deserialize_with = "named::half")]
+    half: String,
+    #[serde(deserialize_with = "named::causes")]
+    causes: Vec<String>,
+    reason: String,
+}
+
+impl TryFrom<Written> for Known {
+    type Error = String;
+
+    fn try_from(it: Written) -> Result<Self, String> {
+        let findings = named::findings(&it.oracle);
+        if !findings.contains(&it.finding.as_str()) {
+            return Err(format!(
+                "the oracle `{}` finds no `{}`; it finds: {}",
+                it.oracle,
+                it.finding,
+                findings.join(", ")
+            ));
+        }
+        Ok(Self {
+            oracle: it.oracle,
+            finding: it.finding,
+            subject: it.subject,
+            half: it.half,
+            causes: it.causes,
+            reason: it.reason,
+        })
+    }
+}
+
 /// A class that is known, with the reason for which it does not fail a search.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub struct Known {
     /// The oracle.
     pub oracle: String,
@@ -247,5 +341,27 @@ mod tests {
         assert!(!read("subject = \"error-logs\"").is(&class(&["quota"])));
         let error = known("[[known]]\noracle = 1\n").expect_err("a mistake");
         assert!(error.to_string().contains("line 2"), "{error}");
+        assert_eq!(known("# None.\n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_known_class_that_can_never_come_is_refused_with_its_place() {
+        let right = "[[known]]\noracle = \"claim\"\nfinding = \"late\"\nhalf = \"hostile\"\ncauses = [\"crash\"]\nreason = \"x\"\n";
+        assert!(known(right).is_ok());
+        for (was, is, line, names) in [
+            ("\"claim\"", "\"nosuch\"", "line 2", "claim, "),
+            ("\"late\"", "\"lat\"", "line 1", "early, "),
+            ("\"hostile\"", "\"hostil\"", "line 4", "survivable, hostile"),
+            (
+                "\"crash\"",
+                "\"crash\", \"pods-kild\"",
+                "line 5",
+                "pods-killed, ",
+            ),
+            ("[\"crash\"]", "[]", "line 5", "one cause at least"),
+        ] {
+            let error = known(&right.replace(was, is)).expect_err(is).to_string();
+            assert!(error.contains(line) && error.contains(names), "{error}");
+        }
     }
 }

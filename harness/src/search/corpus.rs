@@ -229,11 +229,16 @@ impl Corpus {
         Ok((start, unfit))
     }
 
-    /// Takes in what `searched` came to, which began with this corpus.
+    /// Takes in what `searched` came to, which began with this corpus. The drills of a batch that was cut short are
+    /// performed again by the next search: they count then.
     pub fn take_in(&mut self, searched: &Searched) {
+        let (drills, coverage) = match &searched.whole {
+            Some(whole) => (whole.drills, &whole.coverage),
+            None => (searched.drills, &searched.coverage),
+        };
         self.next = searched.next;
-        self.drills = self.drills.saturating_add(searched.drills);
-        self.coverage = searched.coverage.clone();
+        self.drills = self.drills.saturating_add(drills);
+        self.coverage = coverage.clone();
         for case in &mut self.cases {
             case.fails = false;
         }

@@ -459,7 +459,11 @@ fn is_on(path: Path, step: &Step, steps: &[&Step]) -> bool {
 fn lasts(spec: &FaultSpec) -> bool {
     let by_itself = matches!(
         spec.kind,
-        FaultKind::ApiServerRestarted | FaultKind::HashAlarm | FaultKind::MatchingAlarm
+        FaultKind::ApiServerRestarted
+            | FaultKind::HashAlarm
+            | FaultKind::MatchingAlarm
+            // The other host is there until it has ended.
+            | FaultKind::SecondExecutor
     );
     spec.lasts != Need::No || spec.undo_scripts.is_some() || by_itself
 }

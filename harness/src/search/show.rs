@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use super::campaign::{FoundClass, Searched};
 use super::marks::{Catalogue, DRILLS_FOR_ALL, Mark, Part, Tally};
 use super::matrix::{Cell, Matrix};
+use crate::token::Replays;
 
 /// How many marks of a part the terminal lists.
 const LISTED: usize = 5;
 
-/// What a person reads at the end of a search.
+/// What a person reads at the end of a search, with commands that call the program as `replays` say.
 #[must_use]
-pub fn summary(searched: &Searched, catalogue: &Catalogue) -> String {
+pub fn summary(searched: &Searched, catalogue: &Catalogue, replays: &Replays) -> String {
     let mut out = String::new();
     for found in &searched.classes {
-        let _ = write!(out, "{}", in_words(found));
+        let _ = write!(out, "{}", in_words(found, replays));
     }
     let _ = writeln!(
         out,
@@ -101,14 +102,20 @@ pub(super) fn holes_by_part<'t>(tally: &'t Tally<'_>) -> Vec<(Part, Vec<&'t Mark
     parts.filter(|(_, marks)| !marks.is_empty()).collect()
 }
 
-/// The search as a page of Markdown.
+/// The search as a page of Markdown, with commands that call the program as `replays` say.
 #[must_use]
-pub fn markdown(seed: u64, first: u64, searched: &Searched, catalogue: &Catalogue) -> String {
+pub fn markdown(
+    seed: u64,
+    first: u64,
+    searched: &Searched,
+    catalogue: &Catalogue,
+    replays: &Replays,
+) -> String {
     let tally = catalogue.tally(&searched.coverage);
     let mut out = format!(
         "# Search with seed {seed}, drills {first} to {}\n\n```text\n{}```\n",
         searched.next.saturating_sub(1),
-        summary(searched, catalogue)
+        summary(searched, catalogue, replays)
     );
     out.push_str("\n## Faults and steps\n\nA zero is a hole; a dash can't be met.\n\n| fault |");
     let matrix = Matrix::of(catalogue, &tally);
@@ -157,7 +164,7 @@ fn silent_most(searched: &Searched) -> String {
     }
 }
 
-fn in_words(found: &FoundClass) -> String {
+fn in_words(found: &FoundClass, replays: &Replays) -> String {
     let mut out = String::new();
     let state = match (&found.known, found.earlier) {
         (Some(_), _) => "known",
@@ -191,7 +198,7 @@ fn in_words(found: &FoundClass) -> String {
         "  a case fails after {} virtual seconds",
         found.fastest.virtual_ms / 1_000
     );
-    let _ = writeln!(out, "  {}\n", crate::token::command(&found.replay));
+    let _ = writeln!(out, "  {}\n", replays.command(&found.replay));
     out
 }
 

@@ -48,14 +48,12 @@ pub(super) fn finding(oracle: OracleName, kind: Kind) -> Option<&'static str> {
             "no-warm-up" | "failing" | "halted" | "slow" | "broken" | "nobody-looked",
         )
         | (O::FaultFired, "never-deployed" | "never-ran")
-        | (O::Trigger, "before-deployment" | "never" | "other")
-        | (O::Detection, "never" | "late")
-        | (O::Outcome, "not-prepared")
-        | (O::Rto, "harm-untriggered" | "nothing-triggered") => BEFORE_THE_TRIGGER,
+        | (O::Trigger, "before-deployment")
+        | (O::Outcome, "not-prepared") => BEFORE_THE_TRIGGER,
         (O::FaultFired, "no-harm-expected")
         | (O::Trigger, "none-as-expected" | "false-alarm")
         | (O::Detection, "nothing-to-detect")
-        | (O::Rto, "nothing-to-recover")
+        | (O::Rto, "nothing-to-recover" | "harm-untriggered")
         | (O::Impact, "no-harm" | "passing")
         | (O::State, "nothing-to-compare") => HARMFUL,
         (
@@ -152,6 +150,11 @@ mod tests {
             let kinds = oracle.kinds().iter();
             kinds.filter(move |kind| finding(oracle, **kind).is_some())
         };
+        // How soon the harm shows, and to which trigger, depends on the load and the pods that are drawn.
+        for oracle in [OracleName::Detection, OracleName::Trigger] {
+            let mut explained = explained(oracle).map(|kind| kind.name);
+            assert!(!explained.any(|name| ["late", "never", "other"].contains(&name)));
+        }
         assert_eq!(explained(OracleName::Host).count(), 5);
         assert_eq!(explained(OracleName::Hold).count(), 0);
     }

@@ -12,6 +12,7 @@ use super::matrix::Matrix;
 use super::page::page;
 use super::show::{markdown, scenario};
 use crate::report::{WriteError, write_texts};
+use crate::token::Replays;
 
 /// What `search.json` holds.
 #[derive(Serialize)]
@@ -106,7 +107,7 @@ struct ClassLine<'a> {
 }
 
 /// Writes what the search with `seed` from drill `first` on found into `directory`, which is made if need be.
-/// `catalogue` has the marks of its runbook.
+/// `catalogue` has the marks of its runbook, and commands in `summary.md` call the program as `replays` say.
 ///
 /// # Errors
 /// The first file that could not be written.
@@ -116,6 +117,7 @@ pub fn write(
     first: u64,
     searched: &Searched,
     catalogue: &Catalogue,
+    replays: &Replays,
 ) -> Result<(), WriteError> {
     let classes = searched.classes.iter().map(|found| ClassLine {
         class: found.class.to_string(),
@@ -158,7 +160,7 @@ pub fn write(
     // Numbers and texts alone: there is nothing that could fail.
     let mut json = serde_json::to_string_pretty(&file).unwrap_or_default();
     json.push('\n');
-    let words = markdown(seed, first, searched, catalogue);
+    let words = markdown(seed, first, searched, catalogue, replays);
     let html = page(seed, first, searched, catalogue);
     let scenarios: Vec<(String, String)> = searched
         .classes

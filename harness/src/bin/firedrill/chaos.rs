@@ -131,17 +131,12 @@ fn asked_for(
     // In real time, one drill of each scenario is what people wait for.
     let one = args.seed.is_some() || args.crash_points || world == WorldKind::Kind;
     let count = args.seeds.unwrap_or(if one { 1 } else { SEEDS });
-    let Some(end) = first.checked_add(u64::from(count)) else {
-        return Err(Failure::input(
-            format!("there are no {count} seeds from {first} on"),
-            "seeds are below 2^64: choose a smaller --seed or fewer --seeds",
-        ));
-    };
+    let seeds = seeds(first, count)?;
     let program = args.program.program(world, args.report.as_deref())?;
     let of_scenario = |it: &Chosen| {
         let scenario = Arc::clone(&it.scenario);
         let (runbook, program) = (runbook.clone(), program.clone());
-        (first..end).map(move |seed| DrillPlan {
+        seeds.clone().map(move |seed| DrillPlan {
             world,
             scenario: Arc::clone(&scenario),
             runbook: runbook.clone(),
@@ -160,6 +155,18 @@ fn asked_for(
             count: u64::from(count),
         }),
     })
+}
+
+/// `count` seeds from `first` on. The last seed that there is, 2^64 - 1, may be one of them.
+fn seeds(first: u64, count: u32) -> Result<impl Iterator<Item = u64> + Clone, Failure> {
+    let more = u64::from(count.saturating_sub(1));
+    if first.checked_add(more).is_none() {
+        return Err(Failure::input(
+            format!("there are fewer than {count} seeds from {first} on"),
+            "the last seed is 18446744073709551615: choose a smaller --seed or fewer --seeds",
+        ));
+    }
+    Ok((0..u64::from(count)).map(move |nth| first + nth))
 }
 
 /// When its drills end.
@@ -477,6 +484,15 @@ pub(crate) fn processors() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_seed_there_is_can_be_drilled() {
+        let seeds = |first, count| seeds(first, count).map(Iterator::collect::<Vec<_>>);
+        assert_eq!(seeds(7, 2).ok(), Some(vec![7, 8]));
+        assert_eq!(seeds(u64::MAX, 1).ok(), Some(vec![u64::MAX]));
+        assert_eq!(seeds(u64::MAX, 0).ok(), Some(vec![]));
+        assert!(seeds(u64::MAX, 2).is_err());
+    }
 
     #[test]
     fn a_report_that_cannot_be_written_any_more_is_kept_elsewhere() {

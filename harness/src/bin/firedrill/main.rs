@@ -35,6 +35,7 @@ mod serve;
 mod shard;
 mod shell;
 mod show;
+mod snippets;
 mod terminal;
 mod verify;
 mod work;

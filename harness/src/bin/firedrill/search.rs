@@ -102,7 +102,8 @@ pub(crate) fn run(args: &SearchArgs) -> Result<u8, Failure> {
             "a search rolls back the releases of the built-in scenarios: give the runbook one of their triggers",
         ),
     })?;
-    terminal::say(search::summary(&searched, &catalogue).trim_end());
+    let replays = terminal::replays(Vec::new());
+    terminal::say(search::summary(&searched, &catalogue, &replays).trim_end());
     terminal::say(&go_on(args, &options, &searched));
     if let Some(directory) = &args.report {
         search::write(
@@ -111,6 +112,7 @@ pub(crate) fn run(args: &SearchArgs) -> Result<u8, Failure> {
             options.first,
             &searched,
             &catalogue,
+            &replays,
         )?;
         let file = directory.join("search.html");
         terminal::say(&format!("report: {}", file.display()));
@@ -216,7 +218,7 @@ pub(crate) fn known(args: &SearchArgs) -> Result<Vec<Known>, Failure> {
         search::known(text).map_err(|error| {
             Failure::input(
                 format!("{name}: {error}"),
-                "a known class has oracle, finding, causes and reason, and may have a subject",
+                "a known class has oracle, finding, half, causes and reason, and may have a subject",
             )
         })
     };

@@ -14,6 +14,8 @@ use firedrill::token::{GivenFile, Replays};
 use firedrill::verdict::Verdict;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
+use crate::snippets;
+
 /// The first error of standard output that is not a closed pipe.
 static UNWRITTEN: Mutex<Option<String>> = Mutex::new(None);
 
@@ -98,6 +100,9 @@ pub(crate) fn complain(text: &str) {
 /// A mistake in a file, with the place in it, to standard error. It is coloured only if nothing in it steers a
 /// terminal, since a colour of ours can't be told from one of the file's.
 pub(crate) fn complain_of(report: &Report) {
+    if let Some(plain) = snippets::without(report.as_ref()) {
+        return complain(&plain);
+    }
     let mut plain = String::new();
     let width = 100;
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());

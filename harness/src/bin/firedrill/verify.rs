@@ -99,8 +99,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     let first = args.seed.unwrap_or(0);
     let Some(end) = first.checked_add(u64::from(count)) else {
         return Err(Failure::input(
-            format!("there are no {count} seeds from {first} on"),
-            "seeds are below 2^64: choose a smaller --seed or fewer --seeds",
+            format!("a verify takes fewer than {count} seeds from {first} on"),
+            "the last seed that it takes is 18446744073709551614: choose a smaller --seed or fewer --seeds",
         ));
     };
     let jobs = match world {

@@ -414,3 +414,47 @@ fn samples_that_come_late_excuse_no_more_than_their_delay() {
         Verdict::Pass
     );
 }
+
+#[test]
+fn good_luck_under_the_deployed_release_dates_no_recovery() {
+    // Ten good seconds, and then the harm goes on until it is rolled back.
+    let lucky = |until_ms| {
+        let mut e = good();
+        each(&mut e, 213..240, |s| s.errors = 50);
+        e.deployed_served = vec![(95_000, until_ms)];
+        e
+    };
+    let rolled_back = lucky(180_000);
+    assert_eq!(recovered_ms(&rolled_back), Some(180_000));
+    let serves = lucky(236_000);
+    assert_eq!(recovered_ms(&serves), Some(240_000));
+    // What is gone by the end of the good seconds takes nothing from them.
+    let gone = lucky(189_000);
+    assert_eq!(recovered_ms(&gone), Some(180_000));
+    // Where nothing is to be rolled back, it is meant to serve.
+    let mut kept = lucky(900_000);
+    kept.expect.path = crate::scenario::Path::None;
+    assert_eq!(recovered_ms(&kept), Some(180_000));
+    // Looks that are not one after the other are two times at which it served.
+    let mut evidence = good();
+    for (before, at) in [(1_000, 2_000), (2_000, 3_000), (7_000, 8_000)] {
+        evidence.deployed_serves(before, at);
+    }
+    assert_eq!(evidence.deployed_served, [(2_000, 3_000), (8_000, 8_000)]);
+}
+
+#[test]
+fn a_trigger_that_tells_of_the_harm_for_longer_may_move_the_claim() {
+    let claimed = |at_ms, echo_ms| {
+        let mut e = good();
+        let name = e.executor.trigger.as_ref().expect("one fired").name.clone();
+        e.echoes_ms = [(name, echo_ms), ("another".to_owned(), 900_000)].into();
+        e.executor.recovered_ms = Some(at_ms);
+        verdict_of(OracleName::Claim, &e)
+    };
+    assert_eq!(claimed(227_500, 75_000), Verdict::Pass);
+    assert_eq!(claimed(227_500, 45_000), Verdict::Fail);
+    assert_eq!(claimed(256_000, 75_000), Verdict::Fail);
+    // One that tells of it for a moment takes nothing from what the proof may take anyway.
+    assert_eq!(claimed(209_000, 0), Verdict::Pass);
+}

@@ -56,6 +56,15 @@ pub struct FaultSpec {
     pub worlds: &'static [WorldKind],
 }
 
+impl FaultSpec {
+    /// Whether what happens because of it may come up to its `delay` after its end: whatever it held up while it
+    /// lasted is still under way. A host that is away is back once its executor has ended, which says so itself.
+    #[must_use]
+    pub fn outlasts(&self) -> bool {
+        self.delay != Need::No && self.holds_up != Some(HeldUp::Executor)
+    }
+}
+
 /// Whom a kind can hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Targets {

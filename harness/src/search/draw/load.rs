@@ -13,7 +13,7 @@ use crate::search::bound::Way;
 /// The fewest and the most requests a second.
 const RATES: (u32, u32) = (10, 2_000);
 /// One account must not come to the gateways' limit of 250 requests a second, however unevenly its requests come.
-const REQUESTS_PER_ACCOUNT: u32 = 50;
+pub(super) const REQUESTS_PER_ACCOUNT: u32 = 50;
 /// What the trigger on throughput compares, in seconds: the last fifteen with a minute of before. It fires below 70 %
 /// for half a minute. A load that is left to itself stays above three quarters.
 const COMPARED_S: u64 = 60;

@@ -6,11 +6,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use dex::release::{Defect, Service};
 use sim::rng::Rng;
 
 use super::death::death;
 use super::faults::Faults;
-use super::load::{bursts, ledger, load};
+use super::load::{REQUESTS_PER_ACCOUNT, bursts, ledger, load};
 use super::rollout::deployments;
 use super::timing::timing;
 use crate::drill;
@@ -208,6 +209,9 @@ impl Space {
         bursts(&mut stream("bursts"), half, way, &mut scenario);
         ledger(&mut stream("ledger"), half, &mut scenario);
         scenario.deployments = deployments(&mut stream("deployments"), half);
+        if half == Half::Survivable {
+            shows_as_soon(&release.scenario, &mut scenario);
+        }
         scenario.timing = timing(&mut stream("timing"), half, scenario.timing);
         Ok((release, scenario))
     }
@@ -278,6 +282,30 @@ fn long_enough(scenario: &mut Scenario, way: Option<&Way>) {
     scenario.timing.duration = timing
         .duration
         .max(Duration::from_secs(least.as_secs() + 1));
+}
+
+/// Pods of the gateway as its manifest has them.
+const GATEWAYS: u32 = 3;
+
+/// Gives `scenario` the load under which the harm of its release shows as soon as in its `own` scenario, whose
+/// expectations it keeps. A defect that grows with every request that a pod takes needs as many of them a second in
+/// each pod.
+fn shows_as_soon(own: &Scenario, scenario: &mut Scenario) {
+    let release = dex::release::Release::by_name(&scenario.release.to);
+    let gateway = release.map(|it| it.build(Service::Gateway));
+    if !gateway.is_some_and(|it| it.fault.is_some_and(Defect::grows)) {
+        return;
+    }
+    let gateways = |scenario: &Scenario| {
+        let mut drawn = scenario.deployments.iter();
+        let gateway = drawn.find(|it| it.service == Service::Gateway.name());
+        gateway.and_then(|it| it.replicas).unwrap_or(GATEWAYS)
+    };
+    let each = own.load.rate_per_s.div_ceil(gateways(own).max(1));
+    let least = each.saturating_mul(gateways(scenario));
+    let load = &mut scenario.load;
+    load.rate_per_s = load.rate_per_s.max(least);
+    load.accounts = load.accounts.max(load.rate_per_s / REQUESTS_PER_ACCOUNT);
 }
 
 /// There is no release to draw.
@@ -397,6 +425,29 @@ mod tests {
             tried += 1;
         }
         assert!(tried > 200, "{tried}");
+    }
+
+    #[test]
+    fn a_survivable_drill_shows_its_harm_as_soon_as_its_release_s_own() {
+        let mut slow = 0;
+        let survivable = drawn(600);
+        let survivable = survivable.iter().filter(|it| it.half == Half::Survivable);
+        for scenario in survivable.map(|it| &it.plan.scenario) {
+            let gateway = scenario.deployments.iter();
+            let gateways = gateway.filter(|it| it.service == "gateway");
+            let gateways = gateways.filter_map(|it| it.replicas).next().unwrap_or(3);
+            if scenario.release.to == "1.5.0-slow-path" {
+                // 200 a second over three pods, in its own scenario.
+                assert!(
+                    scenario.load.rate_per_s / gateways >= 66,
+                    "{}",
+                    scenario.text
+                );
+                assert!(scenario.load.accounts >= scenario.load.rate_per_s / 50);
+                slow += 1;
+            }
+        }
+        assert!(slow > 10, "{slow}");
     }
 
     #[test]

@@ -73,6 +73,11 @@ fn a_step_with_an_effect_has_two_sides_and_what_begins_later_does_not_meet_it() 
         why_not("history-pruned", "undo-app", Side::Before),
         Some(unreachable::OVER_AT_ONCE)
     );
+    // Another host is at work until it has ended.
+    assert_eq!(
+        why_not("second-executor", "post-mortem", Side::Looking),
+        None
+    );
     // What is gone stays gone, and an undo that fails is followed by a restore.
     assert_eq!(
         why_not("undo-script-missing", "post-mortem", Side::Looking),

@@ -128,7 +128,8 @@ async fn set_up(
     };
     let ledger = or_interrupted(work, interrupted).await?;
     let timing = Timing::of(scenario);
-    let mut evidence = Evidence::empty(scenario);
+    let triggers = &plan.runbook.runbook.triggers;
+    let mut evidence = Evidence::empty(scenario).with_triggers(triggers);
     evidence.warm_up_ms = timing.warm_up_ms;
     evidence.versions_before = versions(&scenario.release.from);
     evidence.versions_deployed = versions(&scenario.release.to);

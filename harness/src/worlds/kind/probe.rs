@@ -10,6 +10,8 @@ use crate::scenario::Anchor;
 const CALM: Ms = 10_000;
 /// From the deployment on: when harm began, and when it ended.
 const CLOSE: Ms = 2_000;
+/// Between two looks at most, with the time that they take, in ms.
+const BETWEEN: Ms = CALM + 5_000;
 /// How often the pods are counted that a fault waits for, in ms.
 const COUNT: Ms = 200;
 /// How long after the trigger to look closely.
@@ -70,15 +72,22 @@ async fn ready(stage: &Stage) -> u32 {
 
 /// One look. If nothing can be seen (the executor has just disconnected everybody), there is none.
 pub(super) async fn look(stage: &Stage) -> bool {
-    // The bad build has been seen live, or there is none yet: no need to ask the pods again.
+    // There is no bad build yet, or it has been seen live and serves no longer: no need to ask the pods again.
     let ask_pods = {
         let evidence = &stage.lock().evidence;
-        evidence.deployed_ms.is_some() && !evidence.deployed_build_seen
+        let now_ms = stage.clock.now_ms();
+        let served = evidence.deployed_served.last();
+        let serves = served.is_some_and(|(_, to)| *to + BETWEEN >= now_ms);
+        evidence.deployed_ms.is_some() && (!evidence.deployed_build_seen || serves)
     };
     if ask_pods && let Ok(pods) = live_pods(&stage.client).await {
+        let at_ms = stage.clock.now_ms();
         let evidence = &mut stage.lock().evidence;
         let bad = pods.iter().any(|pod| evidence.runs_deployed(pod));
         evidence.deployed_build_seen |= bad;
+        if evidence.ready_of_deployed(&pods) > 0 {
+            evidence.deployed_serves(at_ms.saturating_sub(BETWEEN), at_ms);
+        }
     }
     let at_ms = stage.clock.now_ms();
     match stage.ledger.violations().await {

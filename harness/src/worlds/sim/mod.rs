@@ -28,8 +28,10 @@ mod ports;
 mod probe;
 mod record;
 mod recorder;
+mod serving;
 mod settled;
 mod stage;
+mod to_come;
 
 pub use self::outside::{Opened, Session, SessionEnd, make_way};
 pub use self::perform::{perform, play, serve, serve_healthy};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, join, select};
+use futures::future::{Either, join, join3, select};
 use sim::Limits;
 use sim::time::Micros;
 use sim::world::{GoOn, Pace};
@@ -16,8 +16,9 @@ use super::outside::{
     Actor, ByProgram, BySession, Ledger, Looking, Opening, Played, Reach, Session, Tape,
 };
 use super::recorder::{Recorder, Settling};
+use super::serving::Deployed;
 use super::stage::{Outside, PortDecorator, SimStage};
-use super::{described, harvest, objects, probe};
+use super::{described, harvest, objects, probe, serving};
 use crate::evidence::{Evidence, Ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
@@ -266,7 +267,8 @@ fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
 
 /// Evidence of a drill that is about to begin.
 fn beginning(plan: &DrillPlan) -> Evidence {
-    let mut evidence = Evidence::empty(&plan.scenario);
+    let triggers = &plan.runbook.runbook.triggers;
+    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
     evidence.versions_before = versions(&plan.scenario.release.from);
     evidence.versions_deployed = versions(&plan.scenario.release.to);
     evidence
@@ -323,7 +325,9 @@ async fn drill(
     let act = join(act, look_on);
     // The injector never completes.
     let count = probe::count_ready(&world, &recorder, &injector);
-    let inject = join(injector.run(later), count);
+    let deployed = Deployed::of(&plan.scenario);
+    let watch = serving::keep_watching(&world, &recorder, &deployed);
+    let inject = join3(injector.run(later), count, watch);
     select(Box::pin(act), Box::pin(inject)).await;
     injector.finish();
     let mut notes = recorder.lock();
@@ -375,12 +379,12 @@ async fn ending(world: &World, plan: &DrillPlan, recorder: &Recorder, end: Micro
     }
 }
 
-/// When a fault last began or ended: what comes of it must have its time, too.
+/// When a fault last began, or its effect ended: what comes of it must have its time, too.
 pub(super) fn last_fault_ms(evidence: &Evidence) -> Ms {
     let instants = evidence
         .faults
         .iter()
-        .flat_map(|f| [f.began_ms, f.ended_ms]);
+        .flat_map(|f| [f.began_ms, f.effect_ended_ms()]);
     instants.flatten().max().unwrap_or(0)
 }
 
@@ -390,6 +394,27 @@ mod tests {
     use crate::runbooks::LoadedRunbook;
     use crate::scenario;
     use crate::worlds::WorldKind;
+
+    #[test]
+    fn what_a_fault_held_up_is_awaited_after_its_end() {
+        let runbook = LoadedRunbook::built_in().expect("valid");
+        let text = "name = \"mine\"\n[release]\nto = \"1.5.1-double-credit\"\n\
+            [[faults]]\nkind = \"KIND\"\nwhen = \"trigger\"\nLASTSdelay = \"9m\"\n\
+            [expect]\ntrigger = \"data-balance-anomaly\"\npath = \"restore\"\n";
+        let last = |kind: &str, lasts: &str| {
+            let text = text.replace("KIND", kind).replace("LASTS", lasts);
+            let scenario = Scenario::parse("mine.toml", &text, &runbook.triggers()).expect("valid");
+            let mut evidence = Evidence::empty(&scenario);
+            evidence.faults[0].began_ms = Some(100_000);
+            let began = last_fault_ms(&evidence);
+            evidence.faults[0].ended_ms = Some(130_000);
+            (began, last_fault_ms(&evidence))
+        };
+        let lasts = "lasts = \"30s\"\n";
+        assert_eq!(last("flag-missed", lasts), (100_000, 670_000));
+        // Its executor says itself when it is done.
+        assert_eq!(last("executor-killed", ""), (100_000, 130_000));
+    }
 
     #[test]
     fn only_a_drill_that_ends_early_and_misses_nothing_deploys_sooner() {

@@ -4,7 +4,11 @@
 //! It may if it passes as it stands, and all of this holds:
 //!
 //! - Every executor has ended and claims a recovery, so that nobody acts on the exchange any more.
-//! - Every fault has begun and is over, and what comes of the last one had as long as a recovery must hold.
+//! - Every fault has begun and is over, whatever it held up has come, and what comes of the last one had as long as a
+//!   recovery must hold.
+//! - Nothing of the load is still to come that has not come since: a burst that begins before the scenario's `duration`
+//!   has come once as a whole.
+//! - The prior release stays as it is while it runs: none of its builds has a defect, and the memory of none grows.
 //! - What recovered has held for as long as the scenario asks. Since the seconds that date the recovery, no request
 //!   failed or was refused for maintenance, and at most half as many as may be were slow.
 //! - Every Deployment has the pods that it wants, all of them Ready, and there is no other pod. So no controller and no
@@ -24,6 +28,7 @@ use super::faults::Injector;
 use super::harvest;
 use super::perform::last_fault_ms;
 use super::recorder::{Notes, Recorder, Settling};
+use super::to_come::{load_met_ms, stays_as_it_is};
 use crate::evidence::{Evidence, ExecutorOutcome, Ms, Second, ms};
 use crate::oracles::{self, recovery};
 use crate::verdict::{Verdict, judge};
@@ -79,14 +84,17 @@ pub(super) fn claims_and_rests(recorder: &Recorder) -> bool {
         && evidence.faults.iter().all(|fault| fault.ended_ms.is_some())
 }
 
-/// Whether what recovered has held for long enough, without a failure since. `seconds` is what the clients saw; it is
-/// asked for where enough time has passed.
+/// Whether what recovered has held for long enough, without a failure since, under all of the load that is still to
+/// come. `seconds` is what the clients saw; it is asked for where enough time has passed.
 pub(super) fn has_held(
     plan: &DrillPlan,
     recorder: &Recorder,
     now_ms: Ms,
     seconds: impl FnOnce() -> Vec<Second>,
 ) -> bool {
+    if !stays_as_it_is(&plan.scenario) {
+        return false;
+    }
     let dated_after_ms = recovery::WINDOW_S as Ms * 1_000;
     let held_ms = ms(plan.scenario.timing.hold) + dated_after_ms;
     let mut evidence = {
@@ -104,7 +112,9 @@ pub(super) fn has_held(
     };
     let since_ms = tail.recovered_ms.max(last_fault_ms(&evidence));
     let total = tail.total;
+    let met_ms = load_met_ms(&plan.scenario, since_ms + dated_after_ms);
     now_ms >= since_ms + held_ms
+        && now_ms >= met_ms + dated_after_ms
         && total.errors == 0
         && total.maintenance == 0
         && total.slow * 200 <= total.counted()

@@ -18,6 +18,7 @@ use crate::worlds::common::acts::act;
 use crate::worlds::common::told_by_clients;
 use crate::worlds::sim::perform::config_of;
 use crate::worlds::sim::recorder::{Recorder, Settling};
+use crate::worlds::sim::serving::{self, Deployed};
 use crate::worlds::{DrillPlan, Performed, WorldError, in_flight};
 
 /// Which part of the warm-up passes before the clients begin: until then, pods are pulled and started.
@@ -67,7 +68,8 @@ pub(in crate::worlds::sim) fn perform(
 
 /// Evidence of a drill that is about to begin.
 fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
-    let mut evidence = Evidence::empty(&plan.scenario);
+    let triggers = &plan.runbook.runbook.triggers;
+    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
     evidence.versions_before = versions(app, &plan.scenario.release.from);
     evidence.versions_deployed = versions(app, &plan.scenario.release.to);
     evidence
@@ -80,6 +82,25 @@ fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
     services
         .map(|(service, image)| (service.app.clone(), version_of(image).to_owned()))
         .collect()
+}
+
+/// What shows that the release called `release` serves: its images where it changes any, else its configuration.
+fn deployed(app: &Described, release: &str) -> Deployed {
+    let images = app.services.iter().zip(app.images(release));
+    let images = images.zip(app.images(&app.prior));
+    let new = images.filter(|((_, image), prior)| image != prior);
+    let config = app.releases.get(release).map(|it| &it.config);
+    let config = config.into_iter().flatten().flat_map(|(map, pairs)| {
+        let pairs = pairs.iter();
+        pairs.map(|(key, value)| ((map.clone(), key.clone()), value.clone()))
+    });
+    Deployed {
+        namespace: app.namespace.clone(),
+        images: new
+            .map(|((service, image), _)| (service.app.clone(), image.to_owned()))
+            .collect(),
+        config: config.collect(),
+    }
 }
 
 async fn drill(
@@ -96,11 +117,14 @@ async fn drill(
         let by_themselves = matches!(ended.await, Either::Left(_));
         recorder.acts_are_over(by_themselves);
     };
-    join(
+    let acts = join(
         Box::pin(acts),
         keep_looking(&world, plan, app, &recorder, end),
-    )
-    .await;
+    );
+    let deployed = deployed(app, &plan.scenario.release.to);
+    let watch = serving::keep_watching(&world, &recorder, &deployed);
+    // The watch never completes.
+    select(Box::pin(acts), Box::pin(watch)).await;
     let mut notes = recorder.lock();
     if notes.settling != Settling::Settled {
         let end_ms = world.now().as_millis();

@@ -1,0 +1,100 @@
+//! From when to when the deployed release serves, read from the simulated cluster itself.
+
+use std::collections::BTreeMap;
+
+use dex::release::{Release, Service};
+use sim::Application;
+use sim::cluster::{Cluster, Kind};
+use sim::time::Micros;
+
+use super::recorder::Recorder;
+use crate::scenario::Scenario;
+use crate::worlds::common::manifests::{APP, NAMESPACE};
+
+/// How often it is looked whether the deployed release serves.
+const LOOK: Micros = Micros::from_secs(1);
+
+/// What shows that the deployed release serves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deployed {
+    /// Where it is deployed.
+    pub(super) namespace: String,
+    /// The images that came with it, by the label `app` of their pods.
+    pub(super) images: BTreeMap<String, String>,
+    /// What it changes of ConfigMaps, by name and key; for a release that changes no image.
+    pub(super) config: BTreeMap<(String, String), String>,
+}
+
+impl Deployed {
+    /// Of the exchange's release that `scenario` deploys.
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let named = |name: &str| Release::by_name(name);
+        let (Some(from), Some(to)) = (named(&scenario.release.from), named(&scenario.release.to))
+        else {
+            return Self::default();
+        };
+        let images = Service::ALL.into_iter().filter_map(|service| {
+            let image = to.build(service).image();
+            (image != from.build(service).image()).then(|| (service.name().to_owned(), image))
+        });
+        let mut config = BTreeMap::new();
+        for (map, pairs) in &to.config {
+            let before = from.config.get(map);
+            for (key, value) in pairs {
+                if before.and_then(|pairs| pairs.get(key)) != Some(value) {
+                    config.insert(((*map).to_owned(), (*key).to_owned()), (*value).to_owned());
+                }
+            }
+        }
+        Self {
+            namespace: NAMESPACE.to_owned(),
+            images: images.collect(),
+            config,
+        }
+    }
+
+    /// Whether it serves now.
+    pub(super) fn serves(&self, cluster: &Cluster) -> bool {
+        if self.images.is_empty() {
+            return self.config.iter().any(|((map, key), value)| {
+                let map = cluster.object(Kind::ConfigMap, &self.namespace, map);
+                map.is_some_and(|map| map["data"][key.as_str()].as_str() == Some(value))
+            });
+        }
+        cluster.objects(Kind::Pod, &self.namespace).any(|pod| {
+            let metadata = &pod["metadata"];
+            let image = metadata["labels"][APP].as_str();
+            let image = image.and_then(|app| self.images.get(app));
+            let containers = pod["spec"]["containers"].as_array();
+            let conditions = pod["status"]["conditions"].as_array();
+            metadata["deletionTimestamp"].as_str().is_none()
+                && containers.is_some_and(|all| {
+                    let mut all = all.iter();
+                    image.is_some_and(|image| all.any(|it| it["image"].as_str() == Some(image)))
+                })
+                && conditions.is_some_and(|all| {
+                    let mut all = all.iter();
+                    all.any(|it| it["type"] == "Ready" && it["status"] == "True")
+                })
+        })
+    }
+}
+
+/// Writes down from when to when `deployed` serves; goes on until it is dropped.
+pub(super) async fn keep_watching<A: Application>(
+    world: &sim::World<A>,
+    recorder: &Recorder,
+    deployed: &Deployed,
+) {
+    let mut before = world.now();
+    loop {
+        let now = before + LOOK;
+        world.sleep_until(now).await;
+        let is_deployed = recorder.lock().evidence.deployed_ms.is_some();
+        if is_deployed && world.with(|state| deployed.serves(&state.cluster)) {
+            let evidence = &mut recorder.lock().evidence;
+            evidence.deployed_serves(before.as_millis(), now.as_millis());
+        }
+        before = now;
+    }
+}
