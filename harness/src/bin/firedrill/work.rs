@@ -160,7 +160,7 @@ impl Work {
             Self::Chaos(args) => {
                 let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
                 let chosen = input::scenarios(&words(args), &runbook, true)?;
-                let chosen = input::can_be_done(chosen, WorldKind::Sim)?;
+                let chosen = input::can_be_done(chosen, WorldKind::Sim, false)?;
                 Ok(chosen.iter().map(|it| it.scenario.name.clone()).collect())
             }
             Self::Search(args) => {
