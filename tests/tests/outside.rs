@@ -289,7 +289,7 @@ fn a_child_in_a_session_of_its_own_ends_with_the_program() {
     let seconds = (100_000 + std::process::id()).to_string();
     let child = ["/bin/sleep", &seconds];
     let script = format!(
-        "setsid {} & while grep -q setsid /proc/$!/cmdline; do :; done; exit 1",
+        "setsid {} & until grep -qx sleep /proc/$!/comm; do :; done; exit 1",
         child.join(" ")
     );
     let result = run(&by_shell(&script));
