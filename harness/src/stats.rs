@@ -108,13 +108,14 @@ pub fn show_ppb(ppb: u64) -> String {
     format!("{}.{:05}%", shown / 100_000, shown % 100_000)
 }
 
-/// Milliseconds for people: `0.480 s`, `72.1 s`, `4m 02s`.
+/// Milliseconds for people: `0.480 s`, `72.1 s`, `4m 02s`, `3d 07h`.
 #[must_use]
 pub fn show_ms(ms: u64) -> String {
     match ms {
         0..10_000 => format!("{}.{:03} s", ms / 1_000, ms % 1_000),
         10_000..100_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        _ => format!("{}m {:02}s", ms / 60_000, ms / 1_000 % 60),
+        100_000..172_800_000 => format!("{}m {:02}s", ms / 60_000, ms / 1_000 % 60),
+        _ => format!("{}d {:02}h", ms / 86_400_000, ms / 3_600_000 % 24),
     }
 }
 
@@ -224,6 +225,8 @@ mod tests {
         assert_eq!(show_ms(480), "0.480 s");
         assert_eq!(show_ms(72_190), "72.1 s");
         assert_eq!(show_ms(242_000), "4m 02s");
+        assert_eq!(show_ms(86_400_000), "1440m 00s");
+        assert_eq!(show_ms(284_400_000), "3d 07h");
         assert_eq!(show_ppm(42), "0.0042%");
         assert_eq!(show_permille(42), "4.2%");
         assert_eq!(show_count(1_234_567), "1,234,567");

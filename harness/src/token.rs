@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! fd1-<Crockford's base32 of: payload ‖ CRC32 of payload>
-//! payload: world u8 │ seed │ scenario │ runbook │ made                (numbers are LEB128)
+//! payload: world u8 │ seed │ scenario │ runbook │ program │ made      (numbers are LEB128)
 //!   world:    1 sim, 2 kind; with its highest bit set, the drill ends once what recovered has held, and deploys sooner
-//!             with the next one set, `made` is there; with the one after that set, the drill ends once it is settled
+//!             with the next one set, `made` is there; with the one after that set, the drill ends once it is settled;
+//!             with the one after that set, `program` is there
 //!   scenario: 0 │ length name │ digest u64    a built-in scenario, to the letter
 //!             1 │ length deflate(text)        any other
 //!             2 │ length name │ digest u64 │ length deflate(delta)
@@ -16,6 +17,7 @@
 //!             1 │ digest u64 │ length deflate(delta)
 //!                                             any other, as a change of the built-in one, whose digest it is
 //!             2 │ digest u64                  a runbook whose file is given beside the token, to the letter
+//!   program:  length command │ pace u8              the program that carried it out; 0: requests moved the clock
 //!   made:     build u32 │ fingerprint u32     by which build, and what the drill's fingerprint ends in (0: it has none)
 //! ```
 //! Base32 because it survives being read aloud and typed: case does not matter, O reads as 0, I and L
@@ -27,8 +29,8 @@
 
 mod texts;
 
-pub(crate) use texts::quoted;
-pub use texts::{GivenFile, Replays};
+pub(crate) use texts::options_of;
+pub use texts::{GivenFile, Replays, quoted};
 
 use crate::delta::{put_number, take_bytes, take_number};
 use crate::scenario::Scenario;
@@ -42,6 +44,8 @@ const HELD: u8 = 0x80;
 const SETTLED: u8 = 0x20;
 /// Set in the byte that names the world: the token says by which build it was made, and what came of the drill.
 const MADE: u8 = 0x40;
+/// Set in the byte that names the world: a program carried the drill out.
+const BY_PROGRAM: u8 = 0x10;
 /// Longest token that is looked at.
 const TOKEN_LIMIT: usize = 1 << 18;
 
@@ -62,9 +66,36 @@ pub struct Token {
     pub runbook_file: String,
     /// Text of the runbook.
     pub runbook_text: String,
+    /// The program that carried it out; `None`: our own executor.
+    pub program: Option<ByProgram>,
     /// By which build, and what came of it; `None`: the token was made before the drill,
     /// or by a build that did not say so.
     pub made: Option<Made>,
+}
+
+/// The program that carried a drill out. A token does not run it: whoever replays the drill names it, and is told how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByProgram {
+    /// Its command.
+    pub command: String,
+    /// How many times as fast as the wall clock the world's clock ran; `None`: requests moved it.
+    pub pace: Option<u32>,
+}
+
+impl ByProgram {
+    /// The options that name it on a command line. What can't be pasted or shown is left to whoever types it.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let steers = |c: char| c.is_control() || c == '`';
+        let command = if self.command.chars().any(steers) {
+            "CMD".to_owned()
+        } else {
+            quoted(&self.command)
+        };
+        let pace = self.pace;
+        let pace = pace.map_or_else(String::new, |pace| format!(" --pace {pace}"));
+        format!("--executor {command}{pace}")
+    }
 }
 
 /// By which build a token was made, and how the drill went there.
@@ -91,6 +122,12 @@ impl Made {
             build: this_build(),
             fingerprint: (fingerprint & u64::from(u32::MAX)) as u32,
         }
+    }
+
+    /// Whether it says of a drill that it went as one with `fingerprint` does, or does not say how it went.
+    #[must_use]
+    pub fn is_of(self, fingerprint: u64) -> bool {
+        self.fingerprint == 0 || self.fingerprint == Self::here(fingerprint).fingerprint
     }
 
     /// In what a drill with `fingerprint` in this build differs from the one that the token was made of,
@@ -253,23 +290,38 @@ impl Token {
             scenario_text: scenario.text.clone(),
             runbook_file: String::new(),
             runbook_text: runbook.to_owned(),
+            program: None,
             made,
         };
         token.text(&scenario.name, built_in_runbook, &[])
     }
 
     /// Its text, in the shortest form that can be read beside `files`. `name` is the scenario's.
-    fn text(&self, name: &str, built_in_runbook: &str, files: &[GivenFile]) -> String {
+    pub(crate) fn text(&self, name: &str, built_in_runbook: &str, files: &[GivenFile]) -> String {
         let until = match self.until {
             Until::Duration => 0,
             Until::Settled => SETTLED,
             Until::Held => HELD,
         };
         let says = if self.made.is_some() { MADE } else { 0 };
-        let mut payload = vec![self.world.code() | until | says];
+        let by = if self.program.is_some() {
+            BY_PROGRAM
+        } else {
+            0
+        };
+        let mut payload = vec![self.world.code() | until | says | by];
         put_number(&mut payload, self.seed);
         texts::put_scenario(&mut payload, name, &self.scenario_text, files);
         texts::put_runbook(&mut payload, &self.runbook_text, built_in_runbook, files);
+        if let Some(program) = &self.program {
+            texts::put_block(&mut payload, program.command.as_bytes());
+            // A pace is at most 100.
+            payload.push(
+                program
+                    .pace
+                    .map_or(0, |pace| u8::try_from(pace).unwrap_or(u8::MAX)),
+            );
+        }
         if let Some(Made { build, fingerprint }) = self.made {
             payload.extend_from_slice(&build.to_be_bytes());
             payload.extend_from_slice(&fingerprint.to_be_bytes());
@@ -313,7 +365,7 @@ impl Token {
         let mut rest = payload.as_slice();
         let malformed = TokenError::Content;
         let code = take_bytes(&mut rest, 1).ok_or(malformed("world"))?[0];
-        let world = code & !(HELD | MADE | SETTLED);
+        let world = code & !(HELD | MADE | SETTLED | BY_PROGRAM);
         let world = WorldKind::from_code(world).ok_or(malformed("world"))?;
         let until = match code & (HELD | SETTLED) {
             0 => Until::Duration,
@@ -324,6 +376,14 @@ impl Token {
         let seed = take_number(&mut rest).ok_or(malformed("seed"))?;
         let scenario = texts::take_scenario(&mut rest, files)?;
         let runbook = texts::take_runbook(&mut rest, built_in_runbook, files)?;
+        let program = if code & BY_PROGRAM == 0 {
+            None
+        } else {
+            let command = texts::take_text(&mut rest).ok_or(malformed("program"))?;
+            let pace = take_bytes(&mut rest, 1).ok_or(malformed("program"))?[0];
+            let pace = Some(u32::from(pace)).filter(|pace| *pace > 0);
+            Some(ByProgram { command, pace })
+        };
         let made = if code & MADE == 0 {
             None
         } else {
@@ -342,6 +402,7 @@ impl Token {
             scenario_text: scenario.text,
             runbook_file: runbook.file,
             runbook_text: runbook.text,
+            program,
             made,
         };
         Ok((token, [scenario.given, runbook.given]))

@@ -131,6 +131,76 @@ fn a_killed_executor_is_killed_again_by_last_failed() {
 }
 
 #[test]
+fn what_a_program_did_is_never_replayed_by_our_own_executor() {
+    let directory = Scratch::new("by-a-program");
+    let state = directory.at("state");
+    let run = |args: &[&str]| {
+        let output = command(args).env("FIREDRILL_STATE", &state).output();
+        let output = output.expect("the binary was built for this test");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, errors) = (text(&output.stdout), text(&output.stderr));
+        (output.status.code(), out, errors)
+    };
+    let program = "test $FIREDRILL_PHASE = prepare";
+    let drill = ["chaos", "latency-regression", "--seed", "1", "--no-cut"];
+    let (code, out, errors) = run(&[&drill[..], &["--executor", program]].concat());
+    assert_eq!(code, Some(1), "{out}{errors}");
+    let option = format!("--executor '{program}'");
+    let command = out.lines().find(|line| line.contains(" replay fd1-"));
+    let command = command.expect("the command that replays it");
+    assert!(command.ends_with(&option), "{command}");
+    let mut words = command.split_whitespace();
+    let token = words.find(|word| word.starts_with("fd1-")).expect("one");
+    // A token runs no command, and says which one it was.
+    let (code, out, errors) = run(&["replay", token]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{errors}");
+    let unwrapped = errors.replace(['\n', '│'], " ");
+    let unwrapped = unwrapped.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unwrapped.contains(&option), "{errors}");
+    let (code, out, errors) = run(&["replay", token, "--executor", program]);
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(out.contains("runs the program for `run`"), "{out}");
+    assert!(!errors.contains("another way"), "{errors}");
+    // The last run is run again by the same program, and by another one if that is named.
+    let kept = json(&directory.read("state/last-failed.json"));
+    assert_eq!(kept["drills"][0]["program"]["executor"], program);
+    let (code, out, errors) = run(&["chaos", "--last-failed", "--no-cut"]);
+    assert_eq!(code, Some(1), "{out}{errors}");
+    assert!(out.contains("runs the program for `run`"), "{out}");
+    let other = "test $FIREDRILL_PHASE != run";
+    let (_, out, errors) = run(&["chaos", "--last-failed", "--no-cut", "--executor", other]);
+    assert!(
+        out.contains("--executor 'test $FIREDRILL_PHASE != run'"),
+        "{out}{errors}"
+    );
+    let kept = json(&directory.read("state/last-failed.json"));
+    assert_eq!(kept["drills"].as_array().map(Vec::len), Some(1), "{kept}");
+    assert_eq!(kept["drills"][0]["program"]["executor"], other);
+}
+
+#[test]
+fn scenarios_that_a_program_cannot_meet_are_refused() {
+    let directory = Scratch::new("not-by-a-program");
+    let faults = "[[faults]]\nkind = \"api-server-restarted\"\nwhen = \"step undo-app\"\n";
+    let text = SCENARIO.replace("[expect]", &format!("{faults}[expect]"));
+    let mine = directory.write("mine.toml", &text);
+    let by_program = ["--seed", "1", "--executor", "exit 1"];
+    for (scenario, why) in [
+        (mine.as_str(), "a program says nothing of its steps"),
+        ("second-executor", "needs two executors at once"),
+        ("executor-paused", "needs two executors at once"),
+    ] {
+        let output = firedrill(&[&["chaos", scenario][..], &by_program].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        let unwrapped = errors.replace(['\n', '│'], " ");
+        let unwrapped = unwrapped.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(unwrapped.contains(why), "{errors}");
+        assert!(unwrapped.contains(".toml:"), "{errors}");
+    }
+}
+
+#[test]
 fn json_on_standard_output_is_the_journal() {
     let directory = Scratch::new("json");
     let report = directory.at("report");

@@ -35,6 +35,23 @@ fn of_scenario(scenario: &str, how: &str, seed: u64) -> DrillPlan {
     }
 }
 
+/// A drill of `latency-regression` by a shell, which runs `script` for the rollback.
+fn by_shell(script: &str) -> DrillPlan {
+    let mut drill = by_program("careful", 1);
+    if let Some(program) = &mut drill.executor {
+        Arc::make_mut(program).command =
+            format!("test $FIREDRILL_PHASE = prepare && exit; {script}");
+    }
+    drill
+}
+
+/// What the timeline says of the end of its phase `run`.
+fn end_of_run(result: &DrillResult) -> &str {
+    let mut entries = result.timeline.iter();
+    let end = entries.find(|it| it.who == "executor" && it.step == "run");
+    &end.expect("it ended").what
+}
+
 /// The drill, and what is recorded of it.
 fn recorded(drill: &DrillPlan) -> (DrillResult, Recording) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -157,6 +174,27 @@ fn a_program_that_is_killed_at_a_request_is_resumed_by_another_process() {
 }
 
 #[test]
+fn a_program_that_a_fault_kills_is_resumed_by_another_process() {
+    let killed = edited(by_program("careful", 4), |scenario| {
+        scenario.faults.push(Fault {
+            kind: FaultKind::ExecutorKilled,
+            when: Anchor::Request(3),
+            at: Duration::ZERO,
+            jitter: Duration::ZERO,
+            lasts: None,
+            target: None,
+            delay: Some(Duration::from_secs(5)),
+            chance: None,
+        });
+    });
+    // It dies while the request is under way, which never gets an answer.
+    let result = run(&killed);
+    assert_eq!(result.ending, Ending::Recovered, "{:#?}", result.findings);
+    let mut phases = result.timeline.iter().filter(|it| it.who == "harness");
+    assert!(phases.any(|it| it.what == "runs the program for `resume`"));
+}
+
+#[test]
 fn the_drills_of_a_program_that_is_killed_repeat() {
     for request in [2, 9] {
         let (one, other) = (run(&killed_at(request, 5)), run(&killed_at(request, 5)));
@@ -217,6 +255,91 @@ fn a_fault_can_wait_for_a_request_of_the_program() {
     let third = requests.nth(2).expect("three requests");
     assert_eq!(third.at_ms, began_ms);
     assert_eq!(one.fingerprint, other.fingerprint);
+}
+
+#[test]
+fn a_program_that_writes_without_an_end_is_drilled_all_the_same() {
+    let result = run(&by_shell(
+        "head -c 100000000 /dev/zero; echo no; echo why >&2; exit 3",
+    ));
+    assert_eq!(
+        end_of_run(&result),
+        "exit code 3: why; not all that it wrote is kept"
+    );
+    assert_eq!(result.ending, Ending::Escalated, "{:#?}", result.findings);
+}
+
+#[test]
+fn a_pipe_is_no_instant() {
+    let result = run(&by_shell("mkfifo \"$FIREDRILL_RECOVERED_AT\""));
+    assert_eq!(end_of_run(&result), "exit code 0");
+}
+
+/// The processes that were started with these arguments.
+fn processes(arguments: &[&str]) -> usize {
+    let line = format!("{}\0", arguments.join("\0"));
+    let entries = std::fs::read_dir("/proc").expect("Linux has it").flatten();
+    let of = entries.map(|it| std::fs::read(it.path().join("cmdline")).unwrap_or_default());
+    of.filter(|it| *it == line.as_bytes()).count()
+}
+
+#[test]
+fn a_child_in_a_session_of_its_own_ends_with_the_program() {
+    // So many seconds that no other process has these arguments.
+    let seconds = (100_000 + std::process::id()).to_string();
+    let child = ["/bin/sleep", &seconds];
+    let script = format!(
+        "setsid {} & until grep -qx sleep /proc/$!/comm; do :; done; exit 1",
+        child.join(" ")
+    );
+    let result = run(&by_shell(&script));
+    assert_eq!(end_of_run(&result), "exit code 1");
+    assert_eq!(processes(&child), 0, "it holds the output open no longer");
+}
+
+#[test]
+fn a_program_is_not_drilled_where_it_would_be_judged_by_what_others_do() {
+    let fault = |kind, when| Fault {
+        kind,
+        when,
+        at: Duration::ZERO,
+        jitter: Duration::ZERO,
+        lasts: Some(Duration::from_secs(5)),
+        target: None,
+        delay: None,
+        chance: None,
+    };
+    let step = Anchor::Step("undo-app".to_owned());
+    for (fault, why) in [
+        (
+            fault(FaultKind::SecondExecutor, Anchor::Trigger),
+            "needs two executors",
+        ),
+        (
+            fault(FaultKind::ExecutorPaused, Anchor::Trigger),
+            "needs two executors",
+        ),
+        (fault(FaultKind::ApiSlow, step), "says nothing of its steps"),
+    ] {
+        let drill = edited(by_program("careful", 1), |scenario| {
+            scenario.faults.push(fault)
+        });
+        let refused = firedrill::drill::run(&drill)
+            .expect_err("it is refused")
+            .to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+}
+
+#[test]
+fn the_command_that_replays_a_drill_names_the_program() {
+    let drill = by_shell("exit 1");
+    let command = firedrill::token::command(&drill.token());
+    let program = drill.executor.expect("a program").command.clone();
+    assert!(
+        command.ends_with(&format!(" --executor '{program}'")),
+        "{command}"
+    );
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub fn render(result: &DrillResult) -> String {
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
     let _ = write!(
         out,
-        "\n  recovery time {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n  trades acknowledged {}, lost {}\n  fingerprint {:016x}\n  replay {}\n",
+        "\n  recovery time {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n  trades acknowledged {}, lost {}\n  fingerprint {:016x}\n  replay {}{}\n",
         result
             .rto_ms
             .map_or_else(|| result.ending.as_str().to_owned(), show_ms),
@@ -99,7 +99,8 @@ pub fn render(result: &DrillResult) -> String {
         show_count(result.trades.acknowledged),
         show_count(result.trades_lost()),
         result.fingerprint,
-        result.replay
+        result.replay,
+        crate::token::options_of(&result.replay)
     );
     out
 }

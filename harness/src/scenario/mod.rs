@@ -11,6 +11,7 @@ pub mod catalogue;
 mod check;
 mod check_application;
 mod check_faults;
+mod check_program;
 mod check_runbook;
 mod check_settings;
 mod error;
@@ -22,6 +23,7 @@ mod settings;
 
 pub use application::Described;
 pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};
+pub use check_program::ProgramRefusal;
 pub use error::{Mistake, ScenarioError};
 pub use fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, HeldUp, UndoScripts};
 pub use quantity::{PartsPerMillion, format_duration, parse_duration};

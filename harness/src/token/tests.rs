@@ -343,3 +343,47 @@ fn only_tokens_become_commands() {
         assert!(command(hostile).starts_with("(no replay"), "{hostile:?}");
     }
 }
+
+#[test]
+fn the_token_of_a_program_names_it() {
+    let (scenario, file) = own();
+    let token = |command: &str, pace| Token {
+        world: WorldKind::Sim,
+        seed: 7,
+        until: Until::Settled,
+        scenario_file: String::new(),
+        scenario_text: scenario.text.clone(),
+        runbook_file: String::new(),
+        runbook_text: runbooks::BUILT_IN.to_owned(),
+        program: Some(ByProgram {
+            command: command.to_owned(),
+            pace,
+        }),
+        made: Some(Made::here(9)),
+    };
+    for (program, pace, options) in [
+        ("./rollback.sh", None, " --executor ./rollback.sh"),
+        ("sh a.sh b", Some(10), " --executor 'sh a.sh b' --pace 10"),
+        // Nobody sees what would be pasted.
+        ("a\nb", None, " --executor CMD"),
+    ] {
+        let text = token(program, pace).text("mine", runbooks::BUILT_IN, &[]);
+        let read = Token::decode(&text, runbooks::BUILT_IN).expect("its own token");
+        assert_eq!(read.program, token(program, pace).program);
+        assert_eq!((read.seed, read.made), (7, Some(Made::here(9))));
+        assert_eq!(
+            command(&text),
+            format!("cargo xtask replay {text}{options}")
+        );
+        let replays = Replays {
+            program: "firedrill".to_owned(),
+            files: vec![file.clone()],
+        };
+        let short = replays.command(&text);
+        assert!(
+            short.ends_with(&format!(" drills/mine.toml{options}")),
+            "{short}"
+        );
+        assert!(short.len() < text.len(), "{short}");
+    }
+}

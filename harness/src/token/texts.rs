@@ -183,7 +183,7 @@ pub(super) fn take_runbook(
     }
 }
 
-fn put_block(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_block(out: &mut Vec<u8>, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -193,7 +193,7 @@ fn take_block<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     take_bytes(rest, length)
 }
 
-fn take_text(rest: &mut &[u8]) -> Option<String> {
+pub(super) fn take_text(rest: &mut &[u8]) -> Option<String> {
     String::from_utf8(take_block(rest)?.to_vec()).ok()
 }
 
@@ -231,16 +231,25 @@ impl Default for Replays {
     }
 }
 
+/// What stands behind `token` on a command line, with a space before it: the options that name its program, if one
+/// carried the drill out.
+pub(crate) fn options_of(token: &str) -> String {
+    // Whatever is wrong with the token is told by who replays it.
+    let read = Token::decode(token, runbooks::BUILT_IN).ok();
+    let program = read.and_then(|token| token.program);
+    program.map_or_else(String::new, |it| format!(" {}", it.options()))
+}
+
 impl Replays {
-    /// The command that replays `token`; a remark in its place if that is no token,
-    /// since people paste what stands there.
+    /// The command that replays `token`, with the program that carried the drill out; a remark in its place if that is
+    /// no token, since people paste what stands there.
     #[must_use]
     pub fn command(&self, token: &str) -> String {
         if !has_the_form(token) {
             return "(no replay: what the journal gives as its token is none)".to_owned();
         }
         let words = self.shortened(token).unwrap_or_else(|| token.to_owned());
-        format!("{} replay {words}", self.program)
+        format!("{} replay {words}{}", self.program, options_of(token))
     }
 
     /// The same token with the paths of the files that it names instead of holding them;
@@ -267,7 +276,8 @@ impl Replays {
 }
 
 /// A word as a POSIX shell reads it.
-pub(crate) fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

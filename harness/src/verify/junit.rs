@@ -10,6 +10,7 @@ use super::judge::{Answer, Judgement};
 use super::show::{of_pairs, pairs};
 use crate::report::junit::{stamp, within_the_schema};
 use crate::report::meta::Meta;
+use crate::token;
 use crate::verdict::Verdict;
 
 /// The file's text.
@@ -66,7 +67,7 @@ fn status(j: &Judgement) -> TestCaseStatus {
         .collect();
     let first = lines.first().cloned().unwrap_or_default();
     if let Some(smallest) = &j.smallest {
-        lines.push(format!("cargo xtask replay {}", smallest.candidate_replay));
+        lines.push(token::command(&smallest.candidate_replay));
     }
     let mut status = TestCaseStatus::non_success(kind);
     status

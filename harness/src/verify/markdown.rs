@@ -6,6 +6,7 @@ use super::compare::Comparison;
 use super::judge::{Judgement, Remedy};
 use super::show::{LEGEND, changes, confidence, difference, extent, p99, pairs, value};
 use crate::report::markdown::push_all;
+use crate::token;
 
 /// What has everything.
 const WHOLE: &str = "verify.json";
@@ -104,12 +105,12 @@ fn smallest(j: &Judgement) -> Option<String> {
         s.cut.join(", ")
     };
     Some(format!(
-        "\n### Smallest failing case\n\n`{}`, seed {}; {cut}. `{}`: {}\n\n```sh\n# the baseline passes\ncargo xtask replay {}\n# the candidate fails\ncargo xtask replay {}\n```\n",
+        "\n### Smallest failing case\n\n`{}`, seed {}; {cut}. `{}`: {}\n\n```sh\n# the baseline passes\n{}\n# the candidate fails\n{}\n```\n",
         s.scenario,
         s.seed,
         s.oracle,
         escaped(&s.reason),
-        s.baseline_replay,
-        s.candidate_replay
+        token::command(&s.baseline_replay),
+        token::command(&s.candidate_replay)
     ))
 }

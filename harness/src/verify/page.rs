@@ -12,6 +12,7 @@ use crate::report::html::page::{
 };
 use crate::report::html::run;
 use crate::report::meta::Meta;
+use crate::token;
 use crate::verdict::Verdict;
 
 /// How many reasons, changes and scenarios are shown; verify.json has all.
@@ -122,9 +123,9 @@ fn in_short(j: &Judgement) -> Vec<(&'static str, Markup)> {
             "The smallest case is " (s.scenario) " with seed " (s.seed) ", " (cut(&s.cut)) ". "
             (s.oracle) ": " (s.reason) "."
             p { "The baseline passes:" }
-            (command(&format!("cargo xtask replay {}", s.baseline_replay)))
+            (command(&token::command(&s.baseline_replay)))
             p { "The candidate fails:" }
-            (command(&format!("cargo xtask replay {}", s.candidate_replay)))
+            (command(&token::command(&s.candidate_replay)))
         };
         rows.push(("How do I repeat it?", again));
     }

@@ -14,6 +14,7 @@ use super::objections::distinct;
 use super::runs::Skipped;
 use crate::report::meta::Meta;
 use crate::stats::{show_count, show_ms, show_ppm};
+use crate::token;
 use crate::verdict::Verdict;
 
 /// Columns of the terminal's text; tokens of replays are not wrapped.
@@ -295,7 +296,7 @@ fn smallest(j: &Judgement) -> Vec<String> {
     };
     vec![
         format!("Smallest failing case: {} with seed {}", s.scenario, s.seed),
-        format!("  cargo xtask replay {}", s.candidate_replay),
+        format!("  {}", token::command(&s.candidate_replay)),
     ]
 }
 
@@ -371,13 +372,13 @@ pub fn details(j: &Judgement) -> String {
         let _ = writeln!(out, "{}", wrapped("", "  ", &said).join("\n"));
         let _ = writeln!(
             out,
-            "  the baseline passes:  cargo xtask replay {}",
-            s.baseline_replay
+            "  the baseline passes:  {}",
+            token::command(&s.baseline_replay)
         );
         let _ = writeln!(
             out,
-            "  the candidate fails:  cargo xtask replay {}",
-            s.candidate_replay
+            "  the candidate fails:  {}",
+            token::command(&s.candidate_replay)
         );
     }
     if let Some(reference) = &j.reference {

@@ -39,6 +39,9 @@ pub struct Ended {
     pub output: Vec<String>,
     /// The last lines of its standard error.
     pub errors: Vec<String>,
+    /// Some of what it wrote is not kept: it was too much, or a process that outlived it held its output open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
     /// It did not end in time, and was killed.
     pub overdue: bool,
     /// What it saved as evidence, by its path.

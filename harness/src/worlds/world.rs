@@ -12,8 +12,8 @@ use super::recording::Recording;
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::Evidence;
 use crate::runbooks::{self, LoadedRunbook};
-use crate::scenario::{Anchor, Fault, FaultKind, Lacking, Scenario};
-use crate::token::{Made, Token};
+use crate::scenario::{FaultKind, Lacking, ProgramRefusal, Scenario};
+use crate::token::{ByProgram, Made, Token};
 
 /// The kinds of world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -176,15 +176,21 @@ impl DrillPlan {
     }
 
     fn token_with(&self, made: Option<Made>) -> String {
-        Token::encode(
-            self.world,
-            self.seed,
-            self.until,
-            &self.scenario,
-            &self.runbook.text,
-            runbooks::BUILT_IN,
+        let token = Token {
+            world: self.world,
+            seed: self.seed,
+            until: self.until,
+            scenario_file: String::new(),
+            scenario_text: self.scenario.text.clone(),
+            runbook_file: String::new(),
+            runbook_text: self.runbook.text.to_string(),
+            program: self.executor.as_deref().map(|program| ByProgram {
+                command: program.command.clone(),
+                pace: program.pace,
+            }),
             made,
-        )
+        };
+        token.text(&self.scenario.name, runbooks::BUILT_IN, &[])
     }
 }
 
@@ -208,27 +214,19 @@ pub fn check(scenario: &Scenario, world: WorldKind) -> Result<(), WorldError> {
     }
 }
 
-/// Whether the world can do what the scenario asks for with the plan's program: on a cluster, nobody counts the
-/// requests of a program that is not ours.
+/// Whether the world can do what the scenario asks for with the plan's program.
 fn check_program(plan: &DrillPlan) -> Result<(), WorldError> {
-    if plan.executor.is_none() || plan.world == WorldKind::Sim {
+    if plan.executor.is_none() {
         return Ok(());
     }
     let scenario = &plan.scenario;
-    let awaits = |fault: &Fault| matches!(fault.when, Anchor::Request(_));
-    let key = if scenario.crash.is_some() {
-        Some("crash")
-    } else if scenario.faults.iter().any(awaits) {
-        Some("faults.when")
-    } else {
-        None
-    };
-    key.map_or(Ok(()), |key| {
-        Err(WorldError::CountsNoRequests {
+    if let Some(refusal) = scenario.refusals_of_programs(plan.world).next() {
+        return Err(WorldError::NotByProgram {
             scenario: scenario.name.clone(),
-            key,
-        })
-    })
+            refusal,
+        });
+    }
+    Ok(())
 }
 
 /// What a world hands back.
@@ -280,16 +278,13 @@ pub enum WorldError {
         /// The world.
         world: WorldKind,
     },
-    /// The scenario counts the requests of a program whose requests nobody sees.
-    #[error(
-        "scenario {scenario}: `{key}` counts requests, and those of a program on a cluster are not seen; \
-         leave it out, or use `--world sim`"
-    )]
-    CountsNoRequests {
+    /// The scenario asks for what can't be had with an executor that is a program.
+    #[error("scenario {scenario}: {refusal}")]
+    NotByProgram {
         /// Its name.
         scenario: String,
-        /// The key.
-        key: &'static str,
+        /// What it asks for, and what to write instead.
+        refusal: ProgramRefusal,
     },
     /// Its beginnings failed.
     #[error("the world could not be set up: {0}")]

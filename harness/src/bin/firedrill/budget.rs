@@ -47,7 +47,7 @@ pub(crate) struct BudgetArgs {
 pub(crate) fn run(args: &BudgetArgs) -> Result<u8, Failure> {
     let runbook = input::runbook(args.runbook.as_deref(), false)?;
     let chosen = input::scenarios(&args.scenarios, &runbook, true)?;
-    let chosen = input::can_be_done(chosen, WorldKind::Sim)?;
+    let chosen = input::can_be_done(chosen, WorldKind::Sim, false)?;
     let options = Options {
         seeds: args.seeds,
         seed: args.seed,

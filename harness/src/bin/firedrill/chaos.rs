@@ -18,13 +18,13 @@ use firedrill::shrink::campaign;
 use firedrill::stats::show_ms;
 use firedrill::token::GivenFile;
 use firedrill::verdict::{self, Verdict};
-use firedrill::worlds::{DrillPlan, Until, WorldError, WorldKind, in_flight};
+use firedrill::worlds::{DrillPlan, Program, Until, WorldError, WorldKind, in_flight};
 
 use crate::args::{ChaosArgs, Format, Output, World};
 use crate::exit::{Failure, INTERRUPTED, with_cause};
 use crate::input::Chosen;
 use crate::interrupt::Interrupt;
-use crate::last_failed::Failed;
+use crate::last_failed::{Failed, KeptProgram};
 use crate::meta::Run;
 use crate::progress::Progress;
 use crate::{input, last_failed, select, terminal};
@@ -126,7 +126,8 @@ fn asked_for(
         None => input::scenarios(&words, runbook, true)?,
         Some(app) => input::scenarios_of(app, &words, runbook)?,
     };
-    let chosen = input::can_be_done(chosen, world)?;
+    let by_program = args.program.executor.is_some();
+    let chosen = input::can_be_done(chosen, world, by_program)?;
     let first = args.seed.unwrap_or(0);
     // In real time, one drill of each scenario is what people wait for.
     let one = args.seed.is_some() || args.crash_points || world == WorldKind::Kind;
@@ -184,10 +185,22 @@ fn failed_before(
     world: WorldKind,
     runbook: &LoadedRunbook,
 ) -> Result<Campaign, Failure> {
-    let program = args.program.program(world, args.report.as_deref())?;
-    let again = last_failed::read(world)?;
+    let mut again = last_failed::read(world)?;
+    if args.program.executor.is_some() {
+        for failed in &mut again {
+            failed.program = args.program.kept();
+        }
+    }
     let chosen = input::scenarios(&last_failed::scenarios(&again), runbook, true)?;
-    let chosen = input::can_be_done(chosen, world)?;
+    let chosen = input::can_be_done(chosen, world, false)?;
+    let mut programs: BTreeMap<&KeptProgram, Arc<Program>> = BTreeMap::new();
+    for kept in again.iter().filter_map(|failed| failed.program.as_ref()) {
+        if !programs.contains_key(kept) {
+            let named = kept.named(args.program.record.clone());
+            let program = named.program(world, args.report.as_deref())?;
+            programs.extend(program.map(|program| (kept, program)));
+        }
+    }
     let plan = |failed: &Failed| {
         let now = last_failed::scenario_of(failed, &chosen)?;
         Ok(DrillPlan {
@@ -196,10 +209,17 @@ fn failed_before(
             runbook: runbook.clone(),
             seed: failed.seed,
             until: until(args),
-            executor: program.clone(),
+            executor: failed
+                .program
+                .as_ref()
+                .and_then(|kept| programs.get(kept).cloned()),
         })
     };
-    let plans = again.iter().map(plan).collect::<Result<_, Failure>>()?;
+    let plans = again
+        .iter()
+        .map(plan)
+        .collect::<Result<Vec<_>, Failure>>()?;
+    drop(programs);
     Ok(Campaign {
         chosen,
         plans,

@@ -37,7 +37,7 @@ mod live {
     pub(crate) fn run(args: &CompareArgs) -> Result<u8, Failure> {
         let runbook = input::runbook(None, false)?;
         let chosen = input::scenarios(&args.scenarios, &runbook, true)?;
-        let chosen = input::can_be_done(chosen, WorldKind::Kind)?;
+        let chosen = input::can_be_done(chosen, WorldKind::Kind, false)?;
         let scenarios: Vec<_> = chosen.into_iter().map(|it| it.scenario).collect();
         let interrupt = Interrupt::listen();
         let mut kind: Vec<Vec<StepDurations>> = vec![Vec::new(); scenarios.len()];

@@ -36,7 +36,7 @@ impl Failure {
             | Self::World(
                 WorldError::Lacks { .. }
                 | WorldError::LacksKey { .. }
-                | WorldError::CountsNoRequests { .. },
+                | WorldError::NotByProgram { .. },
             ) => 2,
             Self::World(WorldError::Interrupted) => INTERRUPTED,
             Self::World(_) => 4,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use executor::runbook::Runbook;
 use firedrill::runbooks::LoadedRunbook;
-use firedrill::scenario::{Described, Scenario, ScenarioError};
+use firedrill::scenario::{self, Described, Scenario, ScenarioError};
 use firedrill::suggest;
 use firedrill::worlds::{self, WorldKind};
 
@@ -53,6 +53,16 @@ pub(crate) struct Chosen {
     pub(crate) path: Option<PathBuf>,
     /// Whether it was named by itself, and not by a pattern.
     pub(crate) by_itself: bool,
+}
+
+impl Chosen {
+    /// What its file is called in messages.
+    fn file(&self) -> String {
+        let built_in = || scenario::find(&self.scenario.name).map(|it| it.file.to_owned());
+        let path = self.path.as_ref().map(|path| path.display().to_string());
+        path.or_else(built_in)
+            .unwrap_or_else(|| self.scenario.name.clone())
+    }
 }
 
 /// Reads the scenarios that `words` name; none: the default ones. Repeated ones are read once. Those of files must fit
@@ -157,21 +167,54 @@ fn read_all(
     Ok(chosen)
 }
 
-/// Those of `chosen` that `world` can do. One that was named by itself must be done; the others are left out.
+/// Those of `chosen` that `world` can do, and that a program can be drilled in, where one is. One that was named by
+/// itself must be done; the others are left out, and told if it is for the program.
 pub(crate) fn can_be_done(
     mut chosen: Vec<Chosen>,
     world: WorldKind,
+    by_program: bool,
 ) -> Result<Vec<Chosen>, Failure> {
     for it in chosen.iter().filter(|it| it.by_itself) {
         worlds::check(&it.scenario, world)?;
+        if by_program {
+            let fits = it.scenario.fits_program(&it.file(), world);
+            fits.map_err(|error| Failure::Input(error.into()))?;
+        }
     }
     chosen.retain(|it| it.scenario.lacking_in(world).is_none());
+    if by_program {
+        chosen = with_a_program(chosen, world)?;
+    }
     if chosen.is_empty() {
         return Err(Failure::input(
             format!("the world `{world}` can do none of these scenarios"),
             "`firedrill show NAME` tells in which worlds a scenario can be drilled",
         ));
     }
+    Ok(chosen)
+}
+
+/// Those of `chosen` that a program can be drilled in; the others are told.
+fn with_a_program(chosen: Vec<Chosen>, world: WorldKind) -> Result<Vec<Chosen>, Failure> {
+    let (refused, chosen): (Vec<Chosen>, Vec<Chosen>) = chosen.into_iter().partition(|it| {
+        let mut refusals = it.scenario.refusals_of_programs(world);
+        refusals.next().is_some()
+    });
+    let Some(first) = refused.first() else {
+        return Ok(chosen);
+    };
+    let names = refused.iter().map(|it| format!("`{}`", it.scenario.name));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let why = first.scenario.refusals_of_programs(world).next();
+    let why = why.map_or_else(String::new, |why| {
+        format!("; `{}`: {why}", first.scenario.name)
+    });
+    let said = format!("not to be had with a program: {names}{why}");
+    if chosen.is_empty() {
+        let help = "leave `--executor` out, or name other scenarios";
+        return Err(Failure::input(said, help));
+    }
+    terminal::complain(&format!("left out: {said}"));
     Ok(chosen)
 }
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
 use crate::input::Chosen;
+use crate::outside::ExecutorArgs;
 
 const FILE: &str = "last-failed.json";
 const SCHEMA: &str = "firedrill-last-failed/1";
@@ -42,6 +43,30 @@ pub(crate) struct Failed {
     /// The executor's death, where it was not the scenario's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     killed: Option<Killed>,
+    /// The program that carried it out; none: our own executor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) program: Option<KeptProgram>,
+}
+
+/// The program that carried a drill out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct KeptProgram {
+    /// Its command.
+    pub(crate) executor: String,
+    /// How many times as fast as the wall clock the world's clock ran; none: requests moved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pace: Option<u32>,
+}
+
+impl KeptProgram {
+    /// As a command line names it that records its drill in `record`.
+    pub(crate) fn named(&self, record: Option<PathBuf>) -> ExecutorArgs {
+        ExecutorArgs {
+            executor: Some(self.executor.clone()),
+            pace: self.pace,
+            record,
+        }
+    }
 }
 
 /// The executor's death.
@@ -68,7 +93,12 @@ impl Failed {
         let killed = drilled
             .crash
             .filter(|_| drilled.crash != mine.scenario.crash);
+        let program = token.program.map(|program| KeptProgram {
+            executor: program.command,
+            pace: program.pace,
+        });
         Some(Self {
+            program,
             scenario,
             world: result.world,
             seed: result.seed,

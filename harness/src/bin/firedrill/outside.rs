@@ -12,6 +12,7 @@ use firedrill::worlds::{Program, Record, WorldKind};
 
 use crate::database;
 use crate::exit::Failure;
+use crate::last_failed::KeptProgram;
 
 /// Which executor is drilled.
 #[derive(Debug, Args)]
@@ -51,6 +52,13 @@ impl ExecutorArgs {
             pace: None,
             record: None,
         }
+    }
+
+    /// What is kept of it for another run.
+    pub(crate) fn kept(&self) -> Option<KeptProgram> {
+        let executor = self.executor.clone()?;
+        let pace = self.pace;
+        Some(KeptProgram { executor, pace })
     }
 
     /// The program, if there is one. Its drills are recorded in the folder of the `report`, too.

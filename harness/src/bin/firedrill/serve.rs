@@ -86,7 +86,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<u8, Failure> {
     let runbook = input::runbook(args.runbook.as_deref(), false)?;
     let words: Vec<String> = args.scenario.iter().cloned().collect();
     let chosen = match &args.scenario {
-        Some(_) => input::can_be_done(input::scenarios(&words, &runbook, true)?, WorldKind::Sim)?,
+        Some(_) => {
+            let named = input::scenarios(&words, &runbook, true)?;
+            input::can_be_done(named, WorldKind::Sim, false)?
+        }
         None => Vec::new(),
     };
     if chosen.len() > 1 {

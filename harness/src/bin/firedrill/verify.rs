@@ -90,8 +90,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     if world == WorldKind::Kind && !cfg!(feature = "kind") {
         return Err(WorldError::NotBuilt(world).into());
     }
+    let by_program = baseline.executor.is_some() || candidate.executor.is_some();
     let chosen = input::scenarios(&words(args, world), &baseline.loaded, false)?;
-    let chosen = input::can_be_done(chosen, world)?;
+    let chosen = input::can_be_done(chosen, world, by_program)?;
     let scenarios: Vec<_> = chosen.into_iter().map(|it| it.scenario).collect();
     let count = args
         .seeds

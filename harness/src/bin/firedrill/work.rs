@@ -160,7 +160,8 @@ impl Work {
             Self::Chaos(args) => {
                 let runbook = input::runbook(args.runbook.as_deref(), args.strict)?;
                 let chosen = input::scenarios(&words(args), &runbook, true)?;
-                let chosen = input::can_be_done(chosen, WorldKind::Sim)?;
+                let chosen =
+                    input::can_be_done(chosen, WorldKind::Sim, args.program.executor.is_some())?;
                 Ok(chosen.iter().map(|it| it.scenario.name.clone()).collect())
             }
             Self::Search(args) => {

@@ -319,6 +319,9 @@ impl fmt::Display for OutcomeFinding {
     }
 }
 
+/// A claim that lies so much later than the recovery gives a wrong instant: no drill takes so long.
+const FAR_MS: Ms = 24 * 3_600_000;
+
 /// Whether what the executor claims agrees with what the clients saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimFinding {
@@ -402,6 +405,12 @@ impl fmt::Display for ClaimFinding {
                 f,
                 "recovery is claimed {} before the clients saw it",
                 show_ms(measured_ms.saturating_sub(claimed_ms))
+            ),
+            Self::Late {
+                claimed_ms,
+                measured_ms,
+            } if claimed_ms.saturating_sub(measured_ms) > FAR_MS => f.write_str(
+                "recovery is dated more than a day after the clients saw it: the instant of the claim is wrong",
             ),
             Self::Late {
                 claimed_ms,

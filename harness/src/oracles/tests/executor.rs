@@ -178,6 +178,29 @@ fn a_claim_may_be_as_late_as_the_host_was_away() {
 }
 
 #[test]
+fn a_claim_far_in_the_future_is_told_as_a_wrong_instant() {
+    let mut e = good();
+    let claim = |e: &Evidence| {
+        let findings = ask_all(e);
+        let claim = findings.iter().find(|it| it.oracle() == OracleName::Claim);
+        claim.expect("it is asked").to_string()
+    };
+    e.executor.recovered_ms = Some(241_000);
+    assert!(
+        claim(&e).contains("after the clients saw it"),
+        "{}",
+        claim(&e)
+    );
+    e.executor.recovered_ms = Some(80 * 365 * 86_400_000);
+    assert_eq!(verdict_of(OracleName::Claim, &e), Verdict::Fail);
+    assert!(
+        claim(&e).contains("the instant of the claim is wrong"),
+        "{}",
+        claim(&e)
+    );
+}
+
+#[test]
 fn two_faults_at_the_same_time_excuse_a_late_claim_once() {
     let claimed = |at_ms| {
         let mut e = good();

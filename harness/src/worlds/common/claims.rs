@@ -14,10 +14,13 @@ pub(in crate::worlds) fn in_words(ended: &Ended) -> String {
         Some(code) => format!("exit code {code}"),
         None => "ended by a signal".to_owned(),
     };
-    match last_words(ended) {
-        Some(words) => format!("{how}: {words}"),
-        None => how,
-    }
+    let words = last_words(ended).map_or_else(String::new, |words| format!(": {words}"));
+    let missing = if ended.incomplete {
+        "; not all that it wrote is kept"
+    } else {
+        ""
+    };
+    format!("{how}{words}{missing}")
 }
 
 /// The last line on its standard error that says something.
@@ -131,6 +134,14 @@ mod tests {
         assert_eq!(calls.reason.as_deref(), Some("no such pod"));
         assert!(said(&ended(None)).is_err());
         assert_eq!(in_words(&ended(None)), "ended by a signal: no such pod");
+        let wordy = Ended {
+            incomplete: true,
+            ..ended(Some(0))
+        };
+        assert_eq!(
+            in_words(&wordy),
+            "exit code 0: no such pod; not all that it wrote is kept"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,8 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use super::guard::Guard;
+use super::output::Reading;
 use super::reach::Reach;
 use crate::worlds::recording::Ended;
 
@@ -22,30 +24,44 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(5);
 /// Lines of its standard error that are kept.
 const ERROR_LINES: usize = 50;
+/// So long its output is waited for once it has ended, by the wall clock: somebody may hold it open.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// The variable by which its processes are known that have left its group.
+const MARK: &str = "FIREDRILL_RUN";
+/// How often processes are looked for that have its mark: one may start another meanwhile.
+const LOOKS: usize = 3;
+
+/// How many processes were started, so that each has a mark of its own.
+static STARTED: AtomicU64 = AtomicU64::new(0);
 
 /// A process that lives no longer than this value.
-pub(super) struct Running {
-    group: Arc<AtomicU64>,
+pub(super) struct Running<'a> {
+    group: &'a AtomicU64,
+    guard: &'a Guard,
     id: u32,
+    mark: String,
     done: Arc<AtomicBool>,
     ended: oneshot::Receiver<Ended>,
 }
 
-impl Running {
+impl<'a> Running<'a> {
     /// Starts `command` by a shell, in that environment.
     ///
     /// # Errors
     /// It can't be started.
     pub(super) fn start(
-        reach: &Reach,
+        reach: &'a Reach,
         command: &str,
         environment: BTreeMap<&'static str, String>,
     ) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("`{command}`: {error}");
+        let number = STARTED.fetch_add(1, Ordering::SeqCst);
+        let mark = format!("{}-{number}", std::process::id());
         let mut child = Command::new("sh")
             .arg("-c")
             .arg(command)
             .envs(environment)
+            .env(MARK, &mark)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -54,22 +70,27 @@ impl Running {
             .spawn()
             .map_err(failed)?;
         let id = child.id();
+        reach.guard.at_work(id);
         reach.group.store(u64::from(id), Ordering::SeqCst);
         let done = Arc::new(AtomicBool::new(false));
         let (sender, ended) = oneshot::channel();
         let wake = reach.gate.waker();
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let over = Arc::clone(&done);
+        let marked = mark.clone();
         thread::spawn(move || {
-            let output = thread::spawn(move || lines(output, usize::MAX));
-            let errors = thread::spawn(move || lines(errors, ERROR_LINES));
+            let output = Reading::of(output, usize::MAX);
+            let errors = Reading::of(errors, ERROR_LINES);
             let (status, overdue) = wait(&mut child, &over);
             // What it left behind would hold its output open.
             kill(id);
+            kill_marked(&marked);
+            let (output, errors) = (output.take(LAST_WORDS), errors.take(LAST_WORDS));
             let ended = Ended {
                 code: status.and_then(|status| status.code()),
-                output: output.join().unwrap_or_default(),
-                errors: errors.join().unwrap_or_default(),
+                incomplete: output.incomplete || errors.incomplete,
+                output: output.lines.into(),
+                errors: errors.lines.into(),
                 overdue,
                 ..Ended::default()
             };
@@ -78,8 +99,10 @@ impl Running {
             wake();
         });
         Ok(Self {
-            group: Arc::clone(&reach.group),
+            group: &reach.group,
+            guard: &reach.guard,
             id,
+            mark,
             done,
             ended,
         })
@@ -92,11 +115,13 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.done.store(true, Ordering::SeqCst);
         kill(self.id);
+        kill_marked(&self.mark);
         self.group.store(0, Ordering::SeqCst);
+        self.guard.at_work(0);
     }
 }
 
@@ -133,22 +158,34 @@ fn wait(child: &mut Child, over: &AtomicBool) -> (Option<ExitStatus>, bool) {
     }
 }
 
-/// The lines of a stream, the last `most` of them.
-fn lines(stream: Option<impl std::io::Read>, most: usize) -> Vec<String> {
-    let mut kept = std::collections::VecDeque::new();
-    for line in stream
-        .into_iter()
-        .flat_map(|it| BufReader::new(it).split(b'\n'))
-    {
-        let Ok(line) = line else {
-            break;
-        };
-        if kept.len() == most {
-            kept.pop_front();
+/// Kills the processes that have the mark in their environment: those that the program has started, also in a group or
+/// a session of their own. One that was started without the program's environment is not found, nor is any where the
+/// system has no `/proc`.
+fn kill_marked(mark: &str) {
+    let variable = format!("{MARK}={mark}");
+    for _ in 0..LOOKS {
+        let mut found = false;
+        for (id, path) in processes() {
+            let environment = fs::read(path.join("environ")).unwrap_or_default();
+            let mut variables = environment.split(|byte| *byte == 0);
+            if variables.any(|it| it == variable.as_bytes()) {
+                // It may have ended by itself.
+                found |= kill_process(id, Signal::KILL).is_ok();
+            }
         }
-        kept.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+        if !found {
+            return;
+        }
     }
-    kept.into()
+}
+
+/// The processes that there are, and their folders (proc(5)).
+fn processes() -> impl Iterator<Item = (Pid, PathBuf)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let id: i32 = entry.file_name().to_str()?.parse().ok()?;
+        Some((Pid::from_raw(id)?, entry.path()))
+    })
 }
 
 /// Whether a process of the group runs, or waits for a disk: it computes, and does not wait for the world.
@@ -156,17 +193,9 @@ pub(super) fn is_computing(group: u64) -> bool {
     if group == 0 {
         return false;
     }
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
-        let numeric = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|it| it.parse::<u32>().is_ok());
-        let tasks = || fs::read_dir(entry.path().join("task")).ok();
-        numeric
-            && in_group(&entry.path().join("stat"), group).is_some()
+    processes().any(|(_, path)| {
+        let tasks = || fs::read_dir(path.join("task")).ok();
+        in_group(&path.join("stat"), group).is_some()
             && tasks().is_some_and(|mut tasks| {
                 tasks.any(|task| {
                     let stat = task.map(|task| task.path().join("stat"));

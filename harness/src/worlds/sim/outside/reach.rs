@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::OFlags;
 use sim_serve::answer::{Door, Gate};
 use sim_serve::kubeconfig::kubeconfig;
 use sim_serve::pace::Served;
@@ -15,12 +17,16 @@ use sim_serve::{Limits, Listener, Network, Pacing, Settle};
 
 use super::actor::Phase;
 use super::child;
+use super::guard::Guard;
 use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::recording::Ended;
 use crate::worlds::{Program, WorldError};
 
 /// The commands of the program's `PATH` that stand for the system's own.
 const TOOLS: [&str; 5] = ["date", "flyway", "rollback", "sleep", "timeout"];
+
+/// Bytes that are read of the file with the instant since which all is well.
+const INSTANT_BYTES: u64 = 4_096;
 
 /// What whoever acts is told of the world.
 pub(in crate::worlds::sim) struct Reach {
@@ -32,6 +38,8 @@ pub(in crate::worlds::sim) struct Reach {
     kubeconfig: PathBuf,
     /// Removed with this value.
     folder: tempfile::TempDir,
+    /// What removes it otherwise.
+    pub(super) guard: Guard,
     /// The process group that is at work; 0: none is.
     pub(super) group: Arc<AtomicU64>,
 }
@@ -108,6 +116,8 @@ impl Reach {
             .prefix("firedrill-")
             .tempdir()
             .map_err(|error| told("the executor's folder", &error))?;
+        let guard = Guard::of(folder.path())
+            .map_err(|error| told("a shell that watches over the executor's folder", &error))?;
         let own = folder.path().join("kubeconfig");
         let reach = Self {
             gate,
@@ -117,6 +127,7 @@ impl Reach {
             token,
             kubeconfig: opening.kubeconfig.map_or(own, Path::to_owned),
             folder,
+            guard,
             group,
         };
         reach
@@ -229,7 +240,7 @@ impl Reach {
         gather(&root, &root, &mut files);
         Ended {
             files,
-            recovered_at: fs::read_to_string(self.recovered_at(number)).ok(),
+            recovered_at: instant_in(&self.recovered_at(number)),
             ..ended
         }
     }
@@ -261,6 +272,22 @@ fn token() -> Result<String, rustix::io::Errno> {
     Ok(format!("firedrill-{:032x}", u128::from_ne_bytes(bytes)))
 }
 
+/// What is in the file at `path`, up to as much as an instant may take. A pipe would be waited for, and is not read.
+fn instant_in(path: &Path) -> Option<String> {
+    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(without_waiting)
+        .open(path)
+        .ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(INSTANT_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// Files below `folder`, under their path from `root` with a leading slash. What can't be read is left out.
 fn gather(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
     let Ok(entries) = fs::read_dir(folder) else {
@@ -285,6 +312,26 @@ fn gather(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_beginning_of_a_file_is_read_as_an_instant() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        assert_eq!(instant_in(&path("none")), None);
+        assert_eq!(instant_in(folder.path()), None, "a folder");
+        fs::write(path("instant"), "1970-01-01T00:00:30Z\n").expect("it is ours");
+        let text = instant_in(&path("instant"));
+        assert_eq!(text.as_deref(), Some("1970-01-01T00:00:30Z\n"));
+        fs::write(path("huge"), "7".repeat(1 << 20)).expect("it is ours");
+        let text = instant_in(&path("huge")).expect("its beginning");
+        assert_eq!(text.len() as u64, INSTANT_BYTES);
+        // Nobody writes into it, so that opening it would wait for ever.
+        let made = std::process::Command::new("mkfifo")
+            .arg(path("pipe"))
+            .status();
+        assert!(made.expect("the system has it").success());
+        assert_eq!(instant_in(&path("pipe")), None);
+    }
 
     #[test]
     fn three_servers_listen_side_by_side() {
