@@ -1,0 +1,112 @@
+//! An application of many services and pods, in a whole simulated cluster.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+use sim::cluster::{ApiRequest, ApiResponse, Kind, NODE_PODS};
+use sim::time::Micros;
+use sim::{Limits, WorldConfig, WorldState};
+use sim_services::describe::{App, sample};
+use sim_services::engine::{Second, Services, ServicesConfig};
+
+/// Creates every object of the manifests.
+fn apply(state: &mut WorldState<Services>, app: &App) {
+    for object in &app.manifests.objects {
+        let (group, plural) = match object.kind() {
+            "Deployment" => ("apis/apps/v1", "deployments"),
+            "Service" => ("api/v1", "services"),
+            other => panic!("the sample has no {other}"),
+        };
+        let path = format!("/{group}/namespaces/{}/{plural}", app.namespace);
+        let request = ApiRequest {
+            method: Method::POST,
+            uri: path.parse().expect("it is a path"),
+            content_type: Some("application/json".to_owned()),
+            accept: None,
+            body: Bytes::from(object.value.to_string()),
+            user: "test".to_owned(),
+            user_agent: None,
+        };
+        let now = state.now();
+        let response = state.cluster.handle(now, request, &mut state.application);
+        let ApiResponse::Unary { status, body, .. } = response else {
+            panic!("it is no watch");
+        };
+        assert_eq!(status, 201, "{}", String::from_utf8_lossy(&body));
+    }
+}
+
+/// What the clients of a sample saw second by second up to `until`, and the world's fingerprint.
+fn run(services: usize, pods: u32, rate_per_s: u32, until: Micros) -> (Vec<Second>, u64) {
+    let app = Arc::new(
+        sample(services, pods, rate_per_s)
+            .app()
+            .expect("it is right"),
+    );
+    let config = WorldConfig {
+        application: ServicesConfig {
+            app: app.clone(),
+            clients_begin: Micros::from_secs(60),
+            slow_after: Micros::from_millis(500),
+            rate_per_s: None,
+        },
+        fabric: sim::fabric::FabricTimings::default(),
+        prometheus: sim::observe::Config::default(),
+    };
+    let limits = Limits {
+        until: until + Micros::from_secs(1),
+        ..Limits::default()
+    };
+    let program = |world: sim::World<Services>| async move {
+        world.with(|state| apply(state, &app));
+        world.sleep_until(until).await;
+        world.with(|state| {
+            let all = state.cluster.objects(Kind::Pod, &app.namespace);
+            let ready = all.filter(|pod| {
+                let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+                let mut conditions = conditions.into_iter();
+                conditions.any(|it| it["type"] == "Ready" && it["status"] == "True")
+            });
+            assert_eq!(
+                ready.count(),
+                services * pods as usize,
+                "pods that are ready"
+            );
+            let seconds = state.application.seconds(until).to_vec();
+            (seconds, state.fingerprint())
+        })
+    };
+    sim::run(config, 1, limits, program).expect("it ends")
+}
+
+#[test]
+fn five_hundred_pods_have_room_become_ready_and_answer_everything() {
+    let (seconds, _) = run(50, 10, 2_000, Micros::from_secs(75));
+    assert_eq!(seconds.iter().map(|it| it.errors).sum::<u32>(), 0);
+    let answered: u32 = seconds.iter().map(|it| it.answered).sum();
+    assert!((29_000..31_000).contains(&answered), "{answered}");
+}
+
+#[test]
+fn pods_on_several_nodes_are_the_same_in_each_run_of_a_seed() {
+    let (seconds, fingerprint) = run(12, 12, 50, Micros::from_secs(70));
+    assert_eq!(
+        run(12, 12, 50, Micros::from_secs(70)),
+        (seconds, fingerprint)
+    );
+}
+
+#[test]
+fn there_are_as_many_nodes_as_twice_the_pods_need() {
+    let nodes = |services, pods| {
+        sample(services, pods, 1)
+            .app()
+            .expect("it is right")
+            .nodes()
+    };
+    assert_eq!(nodes(1, 1), 1);
+    assert_eq!(nodes(1, NODE_PODS / 2), 1);
+    assert_eq!(nodes(1, NODE_PODS / 2 + 1), 2);
+    assert_eq!(nodes(50, 10), 10);
+}
