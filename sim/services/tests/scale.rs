@@ -2,40 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::Method;
-use sim::cluster::{ApiRequest, ApiResponse, Kind, NODE_PODS};
+use sim::cluster::{Kind, NODE_PODS};
 use sim::time::Micros;
-use sim::{Limits, WorldConfig, WorldState};
-use sim_services::describe::{App, sample};
-use sim_services::engine::{Second, Services, ServicesConfig};
-
-/// Creates every object of the manifests.
-fn apply(state: &mut WorldState<Services>, app: &App) {
-    for object in &app.manifests.objects {
-        let (group, plural) = match object.kind() {
-            "Deployment" => ("apis/apps/v1", "deployments"),
-            "Service" => ("api/v1", "services"),
-            other => panic!("the sample has no {other}"),
-        };
-        let path = format!("/{group}/namespaces/{}/{plural}", app.namespace);
-        let request = ApiRequest {
-            method: Method::POST,
-            uri: path.parse().expect("it is a path"),
-            content_type: Some("application/json".to_owned()),
-            accept: None,
-            body: Bytes::from(object.value.to_string()),
-            user: "test".to_owned(),
-            user_agent: None,
-        };
-        let now = state.now();
-        let response = state.cluster.handle(now, request, &mut state.application);
-        let ApiResponse::Unary { status, body, .. } = response else {
-            panic!("it is no watch");
-        };
-        assert_eq!(status, 201, "{}", String::from_utf8_lossy(&body));
-    }
-}
+use sim::{Limits, WorldConfig};
+use sim_services::describe::sample;
+use sim_services::engine::{Second, Services, ServicesConfig, apply};
 
 /// What the clients of a sample saw second by second up to `until`, and the world's fingerprint.
 fn run(services: usize, pods: u32, rate_per_s: u32, until: Micros) -> (Vec<Second>, u64) {
@@ -59,7 +30,7 @@ fn run(services: usize, pods: u32, rate_per_s: u32, until: Micros) -> (Vec<Secon
         ..Limits::default()
     };
     let program = |world: sim::World<Services>| async move {
-        world.with(|state| apply(state, &app));
+        world.with(|state| apply(state, &app).expect("each object is valid"));
         world.sleep_until(until).await;
         world.with(|state| {
             let all = state.cluster.objects(Kind::Pod, &app.namespace);

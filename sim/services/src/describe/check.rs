@@ -133,7 +133,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
             rates(&mut m, &app, raw);
         }
     }
-    if app.clients.is_empty() {
+    if raw.client.is_empty() {
         let help = "add a table [[client]] with name, service, rate and timeout";
         m.add(
             raw.name.span(),

@@ -160,7 +160,7 @@ fn what_could_not_work_is_refused() {
         (
             "shop/front:2.0.0",
             "shop/front:1.0.0",
-            "app.toml:18:20: `shop/front:1.0.0` is the image that",
+            "app.toml:17:20: `shop/front:1.0.0` is the image that",
         ),
         (
             "[[client]]",
@@ -224,12 +224,12 @@ fn numbers_that_could_not_be_simulated_are_refused_at_their_place() {
         (
             "timeout = \"1s\"",
             "timeout = \"1s\"\nburst = { rate = 90, first = \"1m\", every = \"5s\", lasts = \"10s\" }",
-            "app.toml:15:46: the next burst begins before this one ends",
+            "app.toml:15:44: the next burst begins before this one ends",
         ),
         (
             "timeout = \"1s\"",
             "timeout = \"1s\"\nbackoff = { first = \"2s\", most = \"1s\" }",
-            "app.toml:15:33: `backoff.most` is below `backoff.first`",
+            "app.toml:15:34: `backoff.most` is below `backoff.first`",
         ),
         (
             "[release.",
@@ -275,7 +275,7 @@ fn numbers_that_could_not_be_simulated_are_refused_at_their_place() {
         (
             "images = {",
             "template = { front = { spec = { x = nan } } }\nimages = {",
-            "app.toml:18:14: the change of the template of `front` has a number that is none",
+            "app.toml:17:14: the change of the template of `front` has a number that is none",
         ),
     ] {
         let told = wrong(true, change, to);
@@ -319,7 +319,7 @@ fn what_no_pod_would_answer_or_survive_is_refused() {
         "metadata: {name: stock, namespace: shop}\nspec:\n",
         &many,
     );
-    let start = "app.toml:3:14: k8s/all.yaml:24:13: the Deployment `stock` has 2000000000 pods";
+    let start = "app.toml:3:14: k8s/all.yaml:23:13: the Deployment `stock` has 2000000000 pods";
     assert!(told[0].starts_with(start), "{told:?}");
 
     let same = "matchLabels: {app: front}}\n  template:\n    metadata: {labels: {app: front}}\n    spec: {";
