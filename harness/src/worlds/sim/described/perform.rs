@@ -13,9 +13,10 @@ use super::deployer;
 use super::looks::{keep_looking, take};
 use super::stage::AppStage;
 use crate::evidence::Evidence;
-use crate::scenario::Described;
+use crate::scenario::{Anchor, Described};
 use crate::worlds::common::acts::act;
 use crate::worlds::common::told_by_clients;
+use crate::worlds::sim::faults::Injector;
 use crate::worlds::sim::perform::config_of;
 use crate::worlds::sim::recorder::{Recorder, Settling};
 use crate::worlds::{DrillPlan, Performed, WorldError, in_flight};
@@ -90,17 +91,22 @@ async fn drill(
 ) -> Result<(u64, u64), WorldError> {
     deployer::set_up(&world, app, &plan.scenario.release.from).await?;
     let end = Micros::from(plan.scenario.timing.duration);
-    let stage = AppStage::new(&world, plan, app, &recorder);
+    let (injector, later) =
+        Injector::of_described(&world, &recorder, &plan.scenario, app, plan.seed);
+    injector.reached(&Anchor::Start);
+    let stage = AppStage::new(&world, plan, app, &recorder, &injector);
     let acts = async {
         let ended = select(Box::pin(act(&stage)), world.sleep_until(end));
         let by_themselves = matches!(ended.await, Either::Left(_));
         recorder.acts_are_over(by_themselves);
     };
-    join(
+    let drilled = join(
         Box::pin(acts),
-        keep_looking(&world, plan, app, &recorder, end),
-    )
-    .await;
+        Box::pin(keep_looking(&world, plan, app, &recorder, end)),
+    );
+    // The injector never completes.
+    select(drilled, Box::pin(injector.run(later))).await;
+    injector.finish();
     let mut notes = recorder.lock();
     if notes.settling != Settling::Settled {
         let end_ms = world.now().as_millis();

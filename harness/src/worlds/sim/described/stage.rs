@@ -20,6 +20,7 @@ use crate::scenario::{Anchor, Described};
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::{ArtifactStore, Record, Stage};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
+use crate::worlds::sim::faults::Injector;
 use crate::worlds::sim::ports::{self, clock, http, no_ledger};
 use crate::worlds::sim::recorder::{Recorder, ms_of};
 use crate::worlds::sim::stage::{Crash, armed};
@@ -29,6 +30,7 @@ use crate::worlds::sim::stage::{Crash, armed};
 pub(super) struct AppRecord {
     world: World<Services>,
     recorder: Recorder,
+    injector: Injector<Services>,
 }
 
 impl Record for AppRecord {
@@ -48,8 +50,9 @@ impl Record for AppRecord {
         self.recorder.tell(self.world.now(), who, step, what);
     }
 
-    /// No fault waits for it.
-    fn reached(&self, _: &Anchor) {}
+    fn reached(&self, anchor: &Anchor) {
+        self.injector.reached(anchor);
+    }
 
     fn observed(&self, observed: &Arc<Observed>) {
         self.recorder.lock().observed.push(Arc::clone(observed));
@@ -70,6 +73,7 @@ impl<'a> AppStage<'a> {
         plan: &'a DrillPlan,
         app: &'a Described,
         recorder: &Recorder,
+        injector: &Injector<Services>,
     ) -> Self {
         Self {
             plan,
@@ -77,6 +81,7 @@ impl<'a> AppStage<'a> {
             record: AppRecord {
                 world: world.clone(),
                 recorder: recorder.clone(),
+                injector: injector.clone(),
             },
             crash: Mutex::new(None),
         }
@@ -145,6 +150,7 @@ impl Stage for AppStage<'_> {
 
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
         let requests = self.world().requests(ports::ORIGIN);
+        self.record.injector.await_requests(ports::ORIGIN, requests);
         let mut notes = self.record.recorder.lock();
         notes.requests_at_trigger = Some(requests);
         let logs = looks::bad_logs(self.world(), self.app, &notes.evidence);
