@@ -137,6 +137,72 @@ fn an_executor_that_dies_is_followed_by_another_one() {
 }
 
 #[test]
+fn faults_of_any_cluster_hit_the_shop_and_those_of_the_exchange_are_refused() {
+    let mut plan = plan("failing-pages", 4);
+    let app = shop();
+    let file = "scenarios/failing-pages.toml";
+    let with = |faults: &str| {
+        let whole = format!("{}{faults}", text(file));
+        Scenario::parse_of(&app, file, &whole, &plan.runbook.triggers())
+    };
+    let scenario = with(
+        "
+[[faults]]
+kind = \"pods-killed\"
+target = \"catalog\"
+when = \"deployment\"
+at = \"2s\"
+
+[[faults]]
+kind = \"metrics-missing\"
+target = \"payment\"
+when = \"deployment\"
+lasts = \"10s\"
+
+[[faults]]
+kind = \"api-server-restarted\"
+
+[[faults]]
+kind = \"node-full\"
+lasts = \"5s\"
+",
+    );
+    let refused = [
+        (
+            "kind = \"ledger-busy\"\nlasts = \"5s\"",
+            "`ledger-busy` can not be aimed at `shop`",
+        ),
+        (
+            "kind = \"pods-killed\"\ntarget = \"gateway\"",
+            "`pods-killed` can't hit `gateway`",
+        ),
+        (
+            "kind = \"unreachable\"\ntarget = \"database\"",
+            "`unreachable` can't hit `database`",
+        ),
+        (
+            "kind = \"node-full\"\nwhen = \"ready 1\"",
+            "ready pods are not counted for `shop`",
+        ),
+    ];
+    for (fault, message) in refused {
+        let refused = with(&format!("\n[[faults]]\n{fault}\n"));
+        assert_eq!(refused.expect_err(fault).mistakes[0].message, message);
+    }
+    plan.scenario = Arc::new(scenario.expect("any application can have them"));
+    let result = run(&plan);
+    let hits: Vec<Option<u64>> = result
+        .faults_seen
+        .iter()
+        .map(|seen| seen.map(|(_, hits)| hits))
+        .collect();
+    assert_eq!(hits[0], Some(3), "the catalog has three pods: {hits:?}");
+    assert!(hits[1].is_some_and(|scrapes| scrapes > 0), "{hits:?}");
+    assert!(hits[2].is_some() && hits[3].is_some(), "{hits:?}");
+    assert_eq!(run(&plan).fingerprint, result.fingerprint);
+}
+
+#[test]
 fn what_means_nothing_for_the_shop_is_refused() {
     let app = shop();
     let scenario = text("scenarios/failing-pages.toml");

@@ -85,7 +85,7 @@ pub(super) fn check(
         .crash
         .as_ref()
         .and_then(|crash| check_faults::crash(&mut m, crash));
-    let faults = check_faults::faults(&mut m, &raw.faults, &timing);
+    let faults = check_faults::faults(&mut m, &raw.faults, &timing, application.as_ref());
     m.into_result(file, text)?;
     Ok(Scenario {
         name: raw.name.into_inner(),

@@ -8,7 +8,9 @@ use toml::Spanned;
 use super::application::Described;
 use super::check::Mistakes;
 use super::error::{Mistake, ScenarioError, of_file};
-use super::raw::Raw;
+use super::fault::{Anchor, FAULTS, FaultSpec, Targets};
+use super::raw::{Raw, RawFault};
+use crate::suggest;
 
 /// The application whose files stand in the scenario `text` itself, if they do.
 ///
@@ -87,12 +89,45 @@ pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, app: &Described) {
     for deployment in &raw.deployments {
         refuse(deployment.service.span(), "deployments");
     }
-    for fault in &raw.faults {
+}
+
+/// Whom a fault can hit in `app`. Refuses one that is the exchange's own, and one that waits for what is not counted.
+pub(super) fn targets<'a>(
+    m: &mut Mistakes,
+    app: &'a Described,
+    raw: &RawFault,
+    spec: &FaultSpec,
+) -> Vec<&'a str> {
+    if !spec.anywhere {
+        let known = FAULTS.iter().filter(|it| it.anywhere).map(|it| it.name);
         m.add(
-            fault.kind.span(),
-            format!("`{}` can not be aimed at `{}` yet", fault.kind.get_ref(), app.name),
-            "faults are the exchange's so far",
-            "leave it out; a release's defects and a client's bursts go wrong in the application's own file",
+            raw.kind.span(),
+            format!("`{}` can not be aimed at `{}`", spec.name, app.name),
+            "only the exchange has what it affects",
+            format!(
+                "take one of {}; a release's defects and a client's bursts stand in the application's own file",
+                suggest::listed(known)
+            ),
         );
+    }
+    if let Some(when) = &raw.when
+        && let Some(Anchor::Ready(_)) = Anchor::parse(when.get_ref())
+    {
+        m.add(
+            when.span(),
+            format!("ready pods are not counted for `{}`", app.name),
+            "only the exchange's are",
+            "for instance \"deployment\" with `at`, \"trigger\", or \"step undo-app\" for a step of the runbook",
+        );
+    }
+    match spec.targets {
+        Targets::Services => app.services.iter().map(|it| it.name.as_str()).collect(),
+        Targets::NoChoice => Vec::new(),
+        // It has no database.
+        Targets::Of(names) => {
+            let mut names = names.to_vec();
+            names.retain(|name| *name != "database");
+            names
+        }
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::application::Described;
 use super::check::Mistakes;
 use super::fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, Need};
 use super::quantity::{Span, format_duration};
 use super::raw::{RawCrash, RawFault};
-use super::{Crash, CrashSide, Timing, keys};
+use super::{Crash, CrashSide, Timing, check_application, keys};
 use crate::suggest;
 
 /// Faults in one scenario: more than that is noise, not a drill.
@@ -36,7 +37,13 @@ pub(super) fn crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
     })
 }
 
-pub(super) fn faults(m: &mut Mistakes, raw: &[RawFault], timing: &Timing) -> Vec<Fault> {
+/// Faults of the exchange, or of the application `described`.
+pub(super) fn faults(
+    m: &mut Mistakes,
+    raw: &[RawFault],
+    timing: &Timing,
+    described: Option<&Described>,
+) -> Vec<Fault> {
     if let Some(surplus) = raw.get(FAULTS_MAX) {
         m.add(
             surplus.kind.span(),
@@ -46,11 +53,16 @@ pub(super) fn faults(m: &mut Mistakes, raw: &[RawFault], timing: &Timing) -> Vec
         );
     }
     raw.iter()
-        .filter_map(|fault| one(m, fault, timing))
+        .filter_map(|fault| one(m, fault, timing, described))
         .collect()
 }
 
-fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing) -> Option<Fault> {
+fn one(
+    m: &mut Mistakes,
+    raw: &RawFault,
+    timing: &Timing,
+    described: Option<&Described>,
+) -> Option<Fault> {
     let word = raw.kind.get_ref().as_str();
     let Some(kind) = FaultKind::named(word) else {
         let known: Vec<&str> = FAULTS.iter().map(|f| f.name).collect();
@@ -89,7 +101,11 @@ fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing) -> Option<Fault> {
             "for instance \"25%\"",
         );
     }
-    let target = target(m, spec, raw.target.as_ref(), &place);
+    let targets = match described {
+        Some(app) => check_application::targets(m, app, raw, spec),
+        None => spec.targets.names(),
+    };
+    let target = target(m, spec, &targets, raw.target.as_ref(), &place);
     let when = match &raw.when {
         None => Some(Anchor::Trigger),
         Some(when) => {
@@ -189,11 +205,11 @@ fn needed<T>(
 fn target(
     m: &mut Mistakes,
     spec: &FaultSpec,
+    targets: &[&str],
     given: Option<&Spanned<String>>,
     place: &std::ops::Range<usize>,
 ) -> Option<Option<String>> {
-    let targets = spec.targets.names();
-    match (given, targets.as_slice()) {
+    match (given, targets) {
         (None, []) => Some(None),
         (Some(word), []) => {
             m.add(

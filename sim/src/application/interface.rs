@@ -80,6 +80,11 @@ pub trait Application: Workload + Send + Sized + 'static {
     /// The namespaces that there are for it, beside those of Kubernetes itself.
     fn namespaces(config: &Self::Config) -> Vec<String>;
 
+    /// How many nodes the cluster has for it, at least 1. Each takes [`NODE_PODS`](crate::cluster::NODE_PODS) pods.
+    fn nodes(_: &Self::Config) -> u32 {
+        1
+    }
+
     /// When something is due next that is not caught up with lazily.
     fn next_at(&self) -> Option<Micros>;
 

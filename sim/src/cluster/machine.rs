@@ -14,6 +14,7 @@ use super::kinds::Kind;
 use super::kubelet::{ContainerRef, Kubelet};
 use super::objects::Quota;
 use super::queue::DelayingQueue;
+use super::scheduler::NODE_PODS;
 use super::store::{Ref, Store};
 use super::timings::Timings;
 use super::value;
@@ -129,13 +130,14 @@ impl Cluster {
     pub fn with(seed: u64, namespaces: &[String], timings: Timings, nodes: u32) -> Self {
         let node = |n: u32| {
             let name = format!("node-{n}");
+            let pods = NODE_PODS.to_string();
             json!({
                 "apiVersion": "v1", "kind": "Node",
                 "metadata": {"name": name, "labels": {
                     "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
                 }},
                 "status": {
-                    "capacity": {"pods": "110"}, "allocatable": {"pods": "110"},
+                    "capacity": {"pods": pods}, "allocatable": {"pods": pods},
                     "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
                     "addresses": [{"type": "InternalIP", "address": format!("172.18.0.{}", n + 1)}],
                 },

@@ -53,5 +53,6 @@ pub use json::{Map, Value};
 pub use kinds::Kind;
 pub use kubelet::{ImageState, Obstacle};
 pub use machine::Cluster;
+pub use scheduler::NODE_PODS;
 pub use timings::Timings;
 pub use wire::{ApiRequest, ApiResponse, Target, Ticket, WatchFrame, WatchId};

@@ -1,5 +1,7 @@
 //! The scheduler: the emptiest of the nodes that a pod may run on ([`super::placement`]), by the number of pods.
 
+use std::collections::BTreeMap;
+
 use super::due_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
@@ -7,8 +9,8 @@ use super::placement;
 use super::value::{self, at, condition, items, name, set, text, timestamp};
 use crate::cluster::json::{Value, json};
 
-/// Pods that a node takes, unless it says otherwise.
-const DEFAULT_PODS: usize = 110;
+/// Pods that a node takes, unless it says otherwise (`maxPods` of the kubelet's configuration).
+pub const NODE_PODS: u32 = 110;
 
 impl Cluster {
     /// Sets how many pods a node takes; 0 makes it full.
@@ -29,24 +31,25 @@ impl Cluster {
     /// The nodes that a pod may run on as (node, free places), the emptiest first,
     /// and why it may not run on the others.
     fn places(&self, pod: &Value) -> (Vec<(String, usize)>, Vec<String>) {
+        // One look at all pods, however many nodes there are.
+        let mut on: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for (_, p) in self.store.list(Kind::Pod, None) {
+            let node = text(&p.value, &["spec", "nodeName"]);
+            let ended = matches!(text(&p.value, &["status", "phase"]), "Succeeded" | "Failed");
+            if !node.is_empty() && !ended {
+                on.entry(node).or_default().push(&p.value);
+            }
+        }
         let mut places = Vec::new();
         let mut refusals = Vec::new();
         for (_, n) in self.store.list(Kind::Node, None) {
             let node = name(&n.value);
-            let there: Vec<&Value> = self
-                .store
-                .list(Kind::Pod, None)
-                .map(|(_, p)| &p.value)
-                .filter(|p| {
-                    text(p, &["spec", "nodeName"]) == node
-                        && !matches!(text(p, &["status", "phase"]), "Succeeded" | "Failed")
-                })
-                .collect();
+            let there = on.get(node).map_or(&[][..], Vec::as_slice);
             let most = text(&n.value, &["status", "allocatable", "pods"])
                 .parse()
-                .unwrap_or(DEFAULT_PODS);
+                .unwrap_or(NODE_PODS as usize);
             let free = most.saturating_sub(there.len());
-            let why = placement::refusals(&n.value, pod, &there, free);
+            let why = placement::refusals(&n.value, pod, there, free);
             if why.is_empty() {
                 places.push((node.to_owned(), free));
             }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 
 use crate::application::{Application, Done, NothingListens, Operation};
-use crate::cluster::{ApiError, ApiRequest, ApiResponse, Cluster, Ticket, WatchFrame, WatchId};
+use crate::cluster::{
+    ApiError, ApiRequest, ApiResponse, Cluster, Ticket, Timings, WatchFrame, WatchId,
+};
 use crate::event_queue::EventQueue;
 use crate::fabric::{EffectSide, Fabric, FabricTimings, Fate, Server};
 use crate::fingerprint::Fingerprint;
@@ -109,7 +111,12 @@ impl<A: Application> WorldState<A> {
         event_queue.push(DIGEST_EVERY, Item::Digest);
         Self {
             now: Micros::ZERO,
-            cluster: Cluster::new(seed, &A::namespaces(&config.application)),
+            cluster: Cluster::with(
+                seed,
+                &A::namespaces(&config.application),
+                Timings::default(),
+                A::nodes(&config.application).max(1),
+            ),
             application: A::new(config.application, seed),
             prometheus: Prometheus::new(config.prometheus, seed),
             loki: Loki::new(),

@@ -13,22 +13,23 @@ const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
 /// A row has the kind's name in code and in scenario files, what happens in one sentence, what scenario files may say
 /// of it, and what oracles must know. After the arrow stands how the simulated world begins it: `worlds/sim/faults`
 /// makes that the arms of its match, so that the paths are those of that module, and `it` is its `Beginning`.
-/// A cluster's way is named by [`Live`].
+/// A cluster's way is named by [`Live`]. A row that ends with `anywhere` affects any application, and not the exchange
+/// alone: there, `it` is the `Beginning` of whichever application it is.
 macro_rules! kinds {
     ($then:ident) => {
         $then! {
             ApiSlow = "api-slow", "Requests of the executor reach the API server late.", {
                 targets: NoChoice, lasts: May, delay: Must, chance: May, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::Any(at(Place::Acting, 1_000, 2_000)), true),
-            } => |it| messages::api_slow(it.world, it.fault, it.label);
+            } => |it| messages::api_slow(it.world, it.fault, it.label), anywhere;
             ApiThrottling = "api-throttling", "The API server answers the executor 429 with Retry-After.", {
                 targets: NoChoice, lasts: May, delay: No, chance: May, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::Any(at(Place::Acting, 1_000, 2_000)), true),
-            } => |it| messages::api_throttling(it.world, it.fault, it.label);
+            } => |it| messages::api_throttling(it.world, it.fault, it.label), anywhere;
             ApiFailing = "api-failing", "The API server answers the executor 500, before anything takes effect.", {
                 targets: NoChoice, lasts: May, delay: No, chance: May, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::Any(at(Place::Acting, 1_000, 2_000)), true),
-            } => |it| messages::api_failing(it.world, it.fault, it.label);
+            } => |it| messages::api_failing(it.world, it.fault, it.label), anywhere;
             /// The webhook stands for one kind of objects only, so that everything else of a rollback goes on,
             /// its journal too.
             WritesRefused = "writes-refused", "The webhook that admits changes of some objects is away: the API server answers the executor's writes of them 500.", {
@@ -42,11 +43,11 @@ macro_rules! kinds {
             ApiCut = "api-cut", "The executor's connection is cut after the API server applied a write.", {
                 targets: NoChoice, lasts: May, delay: No, chance: May, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::Any(at(Place::Acting, 300, 2_500)), true),
-            } => |it| messages::api_cut(it.world, it.fault, it.label);
+            } => |it| messages::api_cut(it.world, it.fault, it.label), anywhere;
             ApiDuplicated = "api-duplicated", "A write of the executor to the API server takes effect twice.", {
                 targets: NoChoice, lasts: May, delay: No, chance: May, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::Any(at(Place::Acting, 300, 2_500)), true),
-            } => |it| messages::api_duplicated(it.world, it.fault, it.label);
+            } => |it| messages::api_duplicated(it.world, it.fault, it.label), anywhere;
             ExecutorKilled = "executor-killed", "The executor's host dies at once; `delay` later another one resumes.", {
                 targets: NoChoice, lasts: No, delay: Must, chance: No, blocks: NoWay, strikes: false, live: Some(Live::ExecutorKilled), holds_up: Executor,
                 draws: draws(Family::Hosts, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
@@ -86,15 +87,15 @@ macro_rules! kinds {
             MetricsMissing = "metrics-missing", "Prometheus can't scrape the pods of a service.", {
                 targets: Services, lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None, blinds: Everywhere,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 6_000)), true),
-            } => |it| observability::metrics_missing(it.world, it.fault);
+            } => |it| observability::metrics_missing(it.world, it.target().app), anywhere;
             MetricsStale = "metrics-stale", "Prometheus shows samples late.", {
                 targets: NoChoice, lasts: May, delay: Must, chance: No, blocks: NoWay, strikes: false, live: None, holds_up: Observability,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 6_000)), true),
-            } => |it| observability::metrics_stale(it.world, it.fault, it.label);
+            } => |it| observability::metrics_stale(it.world, it.fault, it.label), anywhere;
             LogsMissing = "logs-missing", "Lines that are written meanwhile are in Loki `delay` later, or never.", {
                 targets: NoChoice, lasts: May, delay: May, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Observability, DrawnAt::Any(at(Place::Anywhere, 5_000, 12_000)), false),
-            } => |it| observability::logs_missing(it.world, it.fault);
+            } => |it| observability::logs_missing(it.world, it.fault), anywhere;
             SecondExecutor = "second-executor", "Another host begins to roll back, too.", {
                 targets: NoChoice, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Hosts, DrawnAt::Any(at(Place::Acting, 1_000, 0)), false),
@@ -110,63 +111,63 @@ macro_rules! kinds {
                 // Triggers are asked of Prometheus; logs tell them nothing.
                 strikes: false, live: None, blinds: Target("prometheus"),
                 draws: draws(Family::Messages, DrawnAt::ByTarget(&[("kubernetes", at(Place::Acting, 1_000, 2_000)), ("database", at(Place::Ledger, 100, 1_000)), ("prometheus", at(Place::Queries, 1_000, 6_000)), ("loki", at(Place::Logs, 0, 1_000))]), true),
-            } => |it| messages::unreachable(it.world, it.fault, it.label);
+            } => |it| messages::unreachable(it.world, it.fault, it.label), anywhere;
             WatchGone = "watch-gone", "Every watch ends each second and can't be taken up again: 410 Gone.", {
                 targets: NoChoice, lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Messages, DrawnAt::Any(at(Place::Undoing, 0, 3_000)), true),
-            } => |it| cluster::watch_gone(it.world);
+            } => |it| cluster::watch_gone(it.world), anywhere;
             ImageGone = "image-gone", "The service's prior image can't be pulled any more.", {
                 targets: Services, lasts: May, delay: No, chance: No, blocks: EveryWay, strikes: false, live: None,
                 draws: draws(Family::Pods, DrawnAt::Any(at(Place::Undoing, 0, 2_000)), false),
-            } => |it| cluster::image_gone(it.world, it.changed());
+            } => |it| cluster::image_gone(it.world, it.namespace(), it.changed()), anywhere;
             PodsSlow = "pods-slow", "Pods of the service's prior version take `delay` longer to become ready.", {
                 targets: Services, lasts: May, delay: Must, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Pods, DrawnAt::Any(at(Place::Undoing, 0, 2_000)), true),
-            } => |it| cluster::pods_slow(it.world, it.fault, it.changed());
+            } => |it| cluster::pods_slow(it.world, it.fault, it.changed()), anywhere;
             PodsStuck = "pods-stuck", "Pods of the service's prior version don't become ready.", {
                 targets: Services, lasts: May, delay: No, chance: No, blocks: EveryWay, strikes: false, live: None,
                 draws: draws(Family::Pods, DrawnAt::Any(at(Place::Undoing, 0, 2_000)), true),
-            } => |it| cluster::pods_stuck(it.world, it.changed());
+            } => |it| cluster::pods_stuck(it.world, it.changed()), anywhere;
             PodsKilled = "pods-killed", "Every pod of the service is killed, without grace.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: Some(Live::PodsKilled),
                 draws: draws(Family::Pods, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| people::once(it.world, it.fault, people::kill);
+            } => |it| people::once(it, people::kill), anywhere;
             TerminatingSlow = "terminating-slow", "Pods of the service's bad version ignore SIGTERM and serve on until they are killed.", {
                 targets: Services, lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::Pods, DrawnAt::Any(at(Place::Undoing, 0, 2_000)), true),
-            } => |it| cluster::terminating_slow(it.world, it.changed());
+            } => |it| cluster::terminating_slow(it.world, it.changed()), anywhere;
             Quota = "quota", "The namespace's quota of pods is used up.", {
                 targets: NoChoice, lasts: May, delay: No, chance: No, blocks: EveryWay, strikes: false, live: None,
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Undoing, 0, 2_000)), true),
-            } => |it| cluster::quota(it.world);
+            } => |it| cluster::quota(it.world, it.namespace()), anywhere;
             NodeFull = "node-full", "The node takes no more pods.", {
                 targets: NoChoice, lasts: May, delay: No, chance: No, blocks: EveryWay, strikes: false, live: None,
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Undoing, 0, 2_000)), true),
-            } => |it| cluster::node_full(it.world);
+            } => |it| cluster::node_full(it.world, it.namespace()), anywhere;
             HistoryPruned = "history-pruned", "The ReplicaSets of the service that have no pods are deleted.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Trigger, 0, 0)), false),
-            } => |it| people::once(it.world, it.fault, people::prune);
+            } => |it| people::once(it, people::prune), anywhere;
             DeploymentPaused = "deployment-paused", "Somebody pauses the service's Deployment.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None, theirs: "paused",
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| people::once(it.world, it.fault, people::pause);
+            } => |it| people::once(it, people::pause), anywhere;
             ReplicasScaled = "replicas-scaled", "Somebody scales the service down to one replica.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| people::once(it.world, it.fault, people::scale_down);
+            } => |it| people::once(it, people::scale_down), anywhere;
             SecondUndo = "second-undo", "Somebody undoes the service's rollout, without naming a revision.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| people::once(it.world, it.fault, people::undo);
+            } => |it| people::once(it, people::undo), anywhere;
             SelfHeal = "self-heal", "A GitOps controller puts the bad release back, `delay` after it was rolled back.", {
                 targets: NoChoice, lasts: May, delay: Must, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Undoing, 0, 10_000)), false),
-            } => |it| people::self_heal(it.world, it.fault, &it.injector.changed);
+            } => |it| people::self_heal(it), anywhere;
             ApiServerRestarted = "api-server-restarted", "The API server's process dies at once, and the node starts it again.", {
                 targets: NoChoice, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: Some(Live::ApiServerRestarted),
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| node::api_server_restarted(it.world, it.label, &mut it.stream());
+            } => |it| node::api_server_restarted(it.world, it.label, &mut it.stream()), anywhere;
             ConnectionsDropped = "connections-dropped", "Connections break and none can be made: the pods' to the ledger, or everybody's to the API server from outside.", {
                 targets: Of(&["database", "kubernetes"]), lasts: Must, delay: No, chance: No, blocks: EveryWay, strikes: true, live: Some(Live::ConnectionsDropped),
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
@@ -174,7 +175,7 @@ macro_rules! kinds {
             NodePaused = "node-paused", "Everything on the node stands still.", {
                 targets: NoChoice, lasts: Must, delay: No, chance: No, blocks: EveryWay, strikes: true, live: Some(Live::NodePaused), blinds: Everywhere,
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| node::paused(it.world, it.fault);
+            } => |it| node::paused(it.world, it.fault), anywhere;
             LatencySpike = "latency-spike", "The gateways stand still for a moment, and what is sent meanwhile is answered late.", {
                 targets: NoChoice, lasts: Must, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::Clients, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
@@ -218,7 +219,7 @@ macro_rules! kinds {
             SecondRelease = "second-release", "Somebody deploys another release of the service, 1.4.3.", {
                 targets: Services, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: true, live: None,
                 draws: draws(Family::People, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), false),
-            } => |it| people::once(it.world, it.fault, people::deploy);
+            } => |it| people::once(it, people::deploy);
         }
     };
 }
@@ -230,7 +231,7 @@ macro_rules! faults {
         targets: $targets:expr, lasts: $lasts:ident, delay: $delay:ident, chance: $chance:ident, blocks: $blocks:expr,
         strikes: $strikes:literal, live: $live:expr $(, theirs: $theirs:literal)? $(, blinds: $blinds:expr)?
         $(, holds_up: $holds_up:ident)? $(, undo_scripts: $undo_scripts:ident)?, draws: $draws:expr $(,)?
-    } => $begin:expr;)*) => {
+    } => $begin:expr $(, $anywhere:ident)?;)*) => {
         /// What can go wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum FaultKind {
@@ -255,6 +256,7 @@ macro_rules! faults {
             undo_scripts: given(&[$(UndoScripts::$undo_scripts)?]),
             draws: $draws,
             worlds: worlds($live),
+            anywhere: !<[&str]>::is_empty(&[$(stringify!($anywhere))?]),
         },)*];
     };
 }

@@ -54,6 +54,8 @@ pub struct FaultSpec {
     pub draws: Draws,
     /// The worlds that can do it.
     pub worlds: &'static [WorldKind],
+    /// Whether it affects any application, and not the exchange alone.
+    pub anywhere: bool,
 }
 
 impl FaultSpec {

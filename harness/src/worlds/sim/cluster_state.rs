@@ -43,6 +43,20 @@ pub(super) fn live_pods(cluster: &Cluster, namespace: &str) -> Vec<LivePod> {
     .collect()
 }
 
+/// The first pod of `namespace` that no node has room for, and why, as the scheduler says it.
+pub(super) fn unschedulable(cluster: &Cluster, namespace: &str) -> Option<(String, String)> {
+    cluster.objects(Kind::Pod, namespace).find_map(|pod| {
+        let conditions = pod["status"]["conditions"].as_array()?;
+        let refused = conditions.iter().find(|it| {
+            it["type"] == "PodScheduled"
+                && it["status"] == "False"
+                && it["reason"] == "Unschedulable"
+        })?;
+        let text = |value: &Tree| value.as_str().unwrap_or_default().to_owned();
+        Some((text(&pod["metadata"]["name"]), text(&refused["message"])))
+    })
+}
+
 /// Whether every Deployment of `namespace` has what it wants, and there is no other pod.
 pub(super) fn is_at_rest(cluster: &Cluster, namespace: &str) -> bool {
     let mut wanted = 0;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use sim::cluster::NODE_PODS;
 use sim::measured::Distribution;
 use sim::time::Micros;
 
@@ -94,6 +95,8 @@ pub struct Service {
     pub container: String,
     /// Image of that container in the manifests.
     pub image: String,
+    /// Pods that its Deployment asks for.
+    pub replicas: u32,
     /// Name of the Service in front of it, if there is one.
     pub address: Option<String>,
     /// Path of its liveness probe, where that is not the readiness probe's.
@@ -303,6 +306,13 @@ impl App {
     #[must_use]
     pub fn rate_per_s(&self) -> u32 {
         self.clients.iter().map(|client| client.rate_per_s).sum()
+    }
+
+    /// How many nodes have room for every pod twice: in a rollout the new pods come before the old ones have gone.
+    #[must_use]
+    pub fn nodes(&self) -> u32 {
+        let pods: u32 = self.services.iter().map(|it| it.replicas).sum();
+        pods.saturating_mul(2).div_ceil(NODE_PODS).max(1)
     }
 }
 

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, Probe};
 use sim::time::Micros;
 use toml::Spanned;
 
-use super::app::{App, Backoff, Burst, Call, Client, Hop, Service, Spread};
+use super::app::{App, Backoff, Burst, Call, Client, Hop, Spread};
 use super::bundle::{APP, Bundle};
 use super::quantity::{Share, Span};
 use super::raw::{Raw, RawBackoff, RawBurst, RawCall, RawClient, RawService, RawSpread};
-use super::releases;
+use super::{circles, deployed, releases};
 use crate::manifests::{Manifests, Object};
 use crate::metrics::Preset;
 use crate::mistake::{FileError, Mistake};
 use crate::suggest;
+
+/// Requests a second of all clients together, at most.
+const RATE_MOST: u64 = 100_000;
 
 #[derive(Default)]
 pub(super) struct Mistakes(Vec<Mistake>);
@@ -97,7 +98,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
     let namespace = namespace(&mut m, &place, &manifests);
     let mut services = Vec::new();
     for (object, deployment) in manifests.deployments() {
-        services.extend(of_deployment(
+        services.extend(deployed::service(
             &mut m,
             &place,
             &manifests,
@@ -105,6 +106,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
             &deployment,
         ));
     }
+    deployed::all(&mut m, &place, &services);
     let (file, text) = (bundle.app.path.clone(), bundle.app.text.clone());
     let mut app = App {
         name: raw.name.get_ref().clone(),
@@ -124,12 +126,14 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
             describe(&mut m, &mut app, at, raw);
         }
     }
-    circles(&mut m, &app, &raw.service);
-    for client in &raw.client {
-        let client = self::client(&mut m, &app, client);
-        app.clients.extend(client);
+    circles::check(&mut m, &app, &raw.service);
+    for raw in &raw.client {
+        if let Some(client) = client(&mut m, &app, raw) {
+            app.clients.push(client);
+            rates(&mut m, &app, raw);
+        }
     }
-    if app.clients.is_empty() {
+    if raw.client.is_empty() {
         let help = "add a table [[client]] with name, service, rate and timeout";
         m.add(
             raw.name.span(),
@@ -177,103 +181,16 @@ fn namespace(m: &mut Mistakes, place: &Range<usize>, manifests: &Manifests) -> S
     all.into_iter().next().unwrap_or_default()
 }
 
-/// A service as its manifest has it, with what is assumed of the rest.
-fn of_deployment(
-    m: &mut Mistakes,
-    place: &Range<usize>,
-    manifests: &Manifests,
-    object: &Object,
-    deployment: &Deployment,
-) -> Option<Service> {
-    let template = &deployment.spec.as_ref()?.template;
-    let labels = template
-        .metadata
-        .as_ref()?
-        .labels
-        .clone()
-        .unwrap_or_default();
-    let container: &Container = template.spec.as_ref()?.containers.first()?;
-    let app = labels.get("app").cloned();
-    if app.is_none() {
-        let (line, column) = object.line_and_column(&["spec", "template", "metadata"]);
-        m.add(
-            place.clone(),
-            format!(
-                "{}:{line}:{column}: the pods of Deployment `{}` have no label `app`",
-                object.document.name,
-                object.name()
-            ),
-            "metrics and logs name a service by that label",
-            "add the label `app` to the pod template",
-        );
-    }
-    let selects = |it: &&Object| {
-        let selector = it.at(&["spec", "selector"]).as_object();
-        it.kind() == "Service"
-            && it.namespace() == object.namespace()
-            && selector.is_some_and(|selector| {
-                !selector.is_empty()
-                    && selector
-                        .iter()
-                        .all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str())
-            })
-    };
-    let address = manifests.objects.iter().find(selects);
-    let path = |probe: &Option<Probe>| probe.as_ref()?.http_get.as_ref()?.path.clone();
-    let limits = container
-        .resources
-        .as_ref()
-        .and_then(|it| it.limits.as_ref());
-    let limit = limits
-        .and_then(|it| it.get("memory"))
-        .map_or(0, |it| megabytes(&it.0));
-    let live = path(&container.liveness_probe);
-    Some(Service {
-        name: object.name().to_owned(),
-        app: app.unwrap_or_default(),
-        container: container.name.clone(),
-        image: container.image.clone().unwrap_or_default(),
-        address: address.map(|it| it.name().to_owned()),
-        live_path: live.filter(|it| Some(it) != path(&container.readiness_probe).as_ref()),
-        start: Spread::of(Micros::from_secs(2), Micros::from_secs(6)),
-        request: Spread::of(Micros::from_millis(5), Micros::from_millis(40)),
-        concurrency: 16,
-        queue: 100,
-        shutdown: Micros::from_secs(5),
-        errors: Share(0),
-        full_after: None,
-        memory_mb: (0, limit),
-        calls: Vec::new(),
-        needs_env: Vec::new(),
-        needs: Vec::new(),
-    })
-}
-
-/// A quantity of memory in MB, rounded down; 0 if it is none.
-fn megabytes(quantity: &str) -> u64 {
-    const UNITS: [(&str, u64); 7] = [
-        ("Ki", 1 << 10),
-        ("Mi", 1 << 20),
-        ("Gi", 1 << 30),
-        ("k", 1_000),
-        ("M", 1_000_000),
-        ("G", 1_000_000_000),
-        ("", 1),
-    ];
-    let unit = UNITS.iter().find(|(unit, _)| quantity.ends_with(unit));
-    let bytes = unit.and_then(|(unit, times)| {
-        let number: u64 = quantity.strip_suffix(unit)?.parse().ok()?;
-        number.checked_mul(*times)
-    });
-    bytes.unwrap_or(0) / 1_000_000
-}
-
 fn describe(m: &mut Mistakes, app: &mut App, at: usize, raw: &RawService) {
     let calls = raw.calls.iter();
     let calls: Vec<Call> = calls.filter_map(|raw| call(m, app, at, raw)).collect();
     let needs = raw.needs.services.iter();
     let needs: Vec<usize> = needs
-        .filter_map(|name| service_named(m, app, name))
+        .filter_map(|name| {
+            let needed = service_named(m, app, name)?;
+            reachable(m, app, needed, name);
+            Some(needed)
+        })
         .collect();
     let Some(service) = app.services.get_mut(at) else {
         return;
@@ -312,19 +229,26 @@ fn describe(m: &mut Mistakes, app: &mut App, at: usize, raw: &RawService) {
         let limit = limit.map_or(declared, |it| {
             u64::from(m.count("limit_mb", Some(it), 0, 1..=1_000_000))
         });
-        if growth > 0 && limit <= start {
+        if limit <= start && (growth > 0 || limit > 0) {
             m.add(
                 memory.start_mb.span(),
-                format!("the memory grows from {start} MB, and its limit is {limit} MB"),
+                format!("the memory is {start} MB at the start, and its limit is {limit} MB"),
                 "not below the limit",
                 "set `resources.limits.memory` in the manifest, or `limit_mb` here, above `start_mb`",
             );
         } else {
-            let grown = (limit.saturating_sub(start) * 60_000).checked_div(growth);
-            service.full_after = grown.map(Micros::from_millis);
+            service.full_after = full_after((start, limit), growth);
         }
         service.memory_mb = (start, limit);
     }
+}
+
+/// After how long memory that grows by so many MB a minute reaches its limit. `None`: not within a year, or never.
+pub(super) fn full_after((start, limit): (u64, u64), growth: u64) -> Option<Micros> {
+    const YEAR_MS: u64 = 365 * 24 * 3_600_000;
+    let room = limit.saturating_sub(start).saturating_mul(60_000);
+    let ms = room.checked_div(growth)?;
+    (ms <= YEAR_MS).then(|| Micros::from_millis(ms))
 }
 
 fn spread(m: &mut Mistakes, what: &str, raw: &RawSpread) -> Spread {
@@ -353,14 +277,22 @@ fn hop(
     let retries = m.count("retries", retries, 0, 0..=100);
     let backoff = backoff.map_or(Backoff::NONE, |raw| {
         let first = m.span("backoff.first", &raw.first);
+        let most = raw.most.as_ref();
+        let most = most.map_or(Micros(first.0.saturating_mul(32)), |given| {
+            let most = given.get_ref().0.into();
+            if most < first {
+                m.add(
+                    given.span(),
+                    "`backoff.most` is below `backoff.first`",
+                    "shorter than the first wait",
+                    "let `most` be at least as long as `first`, or leave it out",
+                );
+            }
+            most
+        });
         Backoff {
             first,
-            most: raw
-                .most
-                .as_ref()
-                .map_or(Micros(first.0.saturating_mul(32)), |it| {
-                    it.get_ref().0.into()
-                }),
+            most,
             factor: m.count("backoff.factor", raw.factor.as_ref(), 2, 1..=10),
             jitter: raw.jitter.unwrap_or(Share(500_000)),
         }
@@ -395,9 +327,20 @@ fn call(m: &mut Mistakes, app: &App, from: usize, raw: &RawCall) -> Option<Call>
     })
 }
 
-/// A service that is asked needs a Service of Kubernetes in front of it.
+/// A service that is asked needs a Service of Kubernetes in front of it, and pods.
 fn reachable(m: &mut Mistakes, app: &App, to: usize, name: &Spanned<String>) {
-    if app.services.get(to).is_some_and(|it| it.address.is_none()) {
+    let Some(service) = app.services.get(to) else {
+        return;
+    };
+    if service.replicas == 0 {
+        m.add(
+            name.span(),
+            format!("the Deployment `{}` has no pods", name.get_ref()),
+            "its `spec.replicas` is 0: every request to it fails",
+            "set `spec.replicas` in its manifest to 1 or more, or take this out",
+        );
+    }
+    if service.address.is_none() {
         m.add(
             name.span(),
             format!(
@@ -431,6 +374,24 @@ fn client(m: &mut Mistakes, app: &App, raw: &RawClient) -> Option<Client> {
     })
 }
 
+/// All clients together, each in its burst, must not send more than can be simulated.
+fn rates(m: &mut Mistakes, app: &App, raw: &RawClient) {
+    let rate = |it: &Client| {
+        let burst = it.burst.map_or(0, |burst| burst.rate_per_s);
+        u64::from(it.rate_per_s.max(burst))
+    };
+    let last = app.clients.last().map_or(0, rate);
+    let all: u64 = app.clients.iter().map(rate).sum();
+    if all > RATE_MOST && last <= RATE_MOST && all - last <= RATE_MOST {
+        m.add(
+            raw.rate.span(),
+            format!("the clients send up to {all} requests a second together"),
+            format!("more than {RATE_MOST} with this one"),
+            "describe a part of the load, and as many pods as serve that part",
+        );
+    }
+}
+
 fn burst(m: &mut Mistakes, raw: &RawBurst) -> Burst {
     let lasts = m.span("burst.lasts", &raw.lasts);
     let every = raw.every.as_ref().map(|it| m.span("burst.every", it));
@@ -450,41 +411,5 @@ fn burst(m: &mut Mistakes, raw: &RawBurst) -> Burst {
         first: raw.first.get_ref().0.into(),
         every,
         lasts,
-    }
-}
-
-/// Services that wait for each other in a circle can block each other for ever.
-fn circles(m: &mut Mistakes, app: &App, raw: &BTreeMap<Spanned<String>, RawService>) {
-    let count = app.services.len();
-    // Which services each one reaches, by as many steps as there are services.
-    let mut reach: Vec<Vec<bool>> = vec![vec![false; count]; count];
-    for (from, service) in app.services.iter().enumerate() {
-        for call in &service.calls {
-            if let Some(it) = reach.get_mut(from).and_then(|row| row.get_mut(call.to)) {
-                *it = true;
-            }
-        }
-    }
-    for through in 0..count {
-        let onward = reach.get(through).cloned().unwrap_or_default();
-        for row in &mut reach {
-            if row.get(through).copied().unwrap_or_default() {
-                row.iter_mut()
-                    .zip(&onward)
-                    .for_each(|(it, onward)| *it |= onward);
-            }
-        }
-    }
-    for name in raw.keys() {
-        let at = app.service(name.get_ref());
-        let back = at.and_then(|at| reach.get(at)?.get(at).copied());
-        if back.unwrap_or_default() {
-            m.add(
-                name.span(),
-                format!("the calls of `{}` lead back to it", name.get_ref()),
-                "part of a circle",
-                "take one call of the circle out: calls are waited for, and a circle can block itself",
-            );
-        }
     }
 }

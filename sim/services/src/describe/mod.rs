@@ -7,9 +7,12 @@
 mod app;
 mod bundle;
 mod check;
+mod circles;
+mod deployed;
 mod quantity;
 mod raw;
 mod releases;
+mod sample;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -20,3 +23,4 @@ pub use app::{
 };
 pub use bundle::{AppError, Bundle, File, read};
 pub use quantity::{Share, parse_duration};
+pub use sample::sample;

@@ -1,4 +1,4 @@
-//! Spans of time and shares as a description writes them: `250ms`, `1m30s`, `0.5`.
+//! Spans of time and shares as a description writes them, `250ms`, `1m30s`, `0.5`, and memory as manifests write it.
 
 use std::time::Duration;
 
@@ -49,6 +49,13 @@ pub struct Share(pub u32);
 impl Share {
     /// All.
     pub const ALL: Self = Self(1_000_000);
+
+    /// That share of `whole`, rounded down.
+    #[must_use]
+    pub fn of(self, whole: u64) -> u64 {
+        let part = u128::from(whole) * u128::from(self.0.min(Self::ALL.0));
+        u64::try_from(part / u128::from(Self::ALL.0)).unwrap_or(whole)
+    }
 }
 
 impl<'de> Deserialize<'de> for Share {
@@ -60,6 +67,11 @@ impl<'de> Deserialize<'de> for Share {
                 "{share} is not a share: write a number from 0 to 1, such as 0.25"
             )));
         }
+        if share > 0.0 && share < 1e-6 {
+            return Err(de::Error::custom(format!(
+                "{share} is too small a share: write 0, or at least 0.000001"
+            )));
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -69,11 +81,70 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
+/// A quantity of memory in MB, rounded down; 0 if it is none. `512Mi`, `1.5Gi`, `2G`, `1e9`.
+pub(super) fn megabytes(quantity: &str) -> u64 {
+    const UNITS: [(&str, u128); 13] = [
+        ("Ki", 1 << 10),
+        ("Mi", 1 << 20),
+        ("Gi", 1 << 30),
+        ("Ti", 1 << 40),
+        ("Pi", 1 << 50),
+        ("Ei", 1 << 60),
+        ("k", 1_000),
+        ("M", 1_000_000),
+        ("G", 1_000_000_000),
+        ("T", 1_000_000_000_000),
+        ("P", 1_000_000_000_000_000),
+        ("E", 1_000_000_000_000_000_000),
+        ("", 1),
+    ];
+    let bytes = || -> Option<u128> {
+        let (number, unit) = UNITS.iter().find_map(|(unit, times)| {
+            let number = quantity.strip_suffix(unit)?;
+            Some((number, *times))
+        })?;
+        let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(whole) || !is_number(part) || whole.len() + part.len() == 0 {
+            return None;
+        }
+        let digits: u128 = format!("{whole}{part}").parse().ok()?;
+        let times = unit.checked_mul(10_u128.checked_pow(exponent.parse().ok()?)?)?;
+        let parts = 10_u128.checked_pow(u32::try_from(part.len()).ok()?)?;
+        Some(digits.checked_mul(times)? / parts)
+    };
+    u64::try_from(bytes().unwrap_or(0) / 1_000_000).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::parse_duration;
+    use super::{megabytes, parse_duration};
+
+    #[test]
+    fn memory_is_read_as_kubernetes_writes_it() {
+        for (text, mb) in [
+            ("512M", 512),
+            ("512Mi", 536),
+            ("1.5Gi", 1_610),
+            (".5G", 500),
+            ("2000000k", 2_000),
+            ("1e9", 1_000),
+            ("1Ti", 1_099_511),
+            ("100", 0),
+            ("", 0),
+            (".", 0),
+            ("-1Gi", 0),
+            ("512MB", 0),
+            ("inf", 0),
+            ("1e99", 0),
+            ("18446744073709551615E", 18_446_744_073_709_551_615),
+        ] {
+            assert_eq!(megabytes(text), mb, "{text}");
+        }
+    }
 
     #[test]
     fn spans_of_time_are_read_and_anything_else_is_not() {

@@ -6,7 +6,7 @@ use sim::time::Micros;
 use toml::Spanned;
 
 use super::app::{App, Defect, DefectKind, Release};
-use super::check::{Mistakes, service_named};
+use super::check::{Mistakes, full_after, service_named};
 use super::quantity::{Share, Span};
 use super::raw::{RawDefect, RawRelease};
 use crate::suggest;
@@ -77,6 +77,15 @@ fn one(m: &mut Mistakes, app: &App, name: &Spanned<String>, raw: RawRelease) -> 
             continue;
         };
         match serde_json::to_value(&patch) {
+            Ok(_) if !is_json(&patch) => m.add(
+                service.span(),
+                format!(
+                    "the change of the template of `{}` has a number that is none, or a date",
+                    service.get_ref()
+                ),
+                "JSON has no such value",
+                "write a finite number, or put the date in quotes",
+            ),
             Ok(patch) if patch.is_object() => {
                 release.templates.insert(at, patch);
             }
@@ -118,6 +127,17 @@ fn one(m: &mut Mistakes, app: &App, name: &Spanned<String>, raw: RawRelease) -> 
     release
 }
 
+/// Whether JSON has each of its values.
+fn is_json(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::Float(number) => number.is_finite(),
+        toml::Value::Datetime(_) => false,
+        toml::Value::Array(items) => items.iter().all(is_json),
+        toml::Value::Table(fields) => fields.values().all(is_json),
+        toml::Value::String(_) | toml::Value::Integer(_) | toml::Value::Boolean(_) => true,
+    }
+}
+
 fn defect(m: &mut Mistakes, app: &App, release: &Release, raw: &RawDefect) -> Option<Defect> {
     let service = service_named(m, app, &raw.service)?;
     if !release.images.contains_key(&service) {
@@ -142,6 +162,14 @@ fn defect(m: &mut Mistakes, app: &App, release: &Release, raw: &RawDefect) -> Op
         return None;
     };
     only(m, word, *degree, raw);
+    if let Some(share) = raw.share.as_ref().filter(|it| it.get_ref().0 == 0) {
+        m.add(
+            share.span(),
+            "the share is 0: nothing is wrong with the release",
+            "no request is hit",
+            "write a number above 0, such as 0.1",
+        );
+    }
     let share = || raw.share.as_ref().map_or(Share::ALL, |it| *it.get_ref());
     let number = |given: &Option<Spanned<i64>>| {
         given
@@ -238,7 +266,14 @@ fn leak(m: &mut Mistakes, app: &App, service: usize, raw: &RawDefect) -> Option<
     }
     let growth = raw.growth_mb_per_minute.as_ref()?;
     let growth = u64::try_from(*growth.get_ref()).unwrap_or(0).max(1);
-    Some(DefectKind::Leak(Micros::from_millis(
-        (limit - start) * 60_000 / growth,
-    )))
+    let after = full_after((start, limit), growth);
+    if after.is_none() {
+        m.add(
+            raw.kind.span(),
+            format!("the leak takes more than a year to get from {start} to {limit} MB"),
+            "too slow for any drill",
+            "raise `growth_mb_per_minute`, or lower the memory limit in the manifest",
+        );
+    }
+    after.map(DefectKind::Leak)
 }

@@ -62,13 +62,17 @@ defects = [
 "#;
 
 pub(crate) fn app(text: &str) -> Result<App, AppError> {
+    with(text, MANIFESTS)
+}
+
+fn with(text: &str, manifests: &str) -> Result<App, AppError> {
     let file = |path: &str, text: &str| File {
         path: path.to_owned(),
         text: text.to_owned(),
     };
     let bundle = Bundle {
         app: file("app.toml", text),
-        manifests: vec![file("k8s/all.yaml", MANIFESTS)],
+        manifests: vec![file("k8s/all.yaml", manifests)],
     };
     bundle.app()
 }
@@ -156,7 +160,7 @@ fn what_could_not_work_is_refused() {
         (
             "shop/front:2.0.0",
             "shop/front:1.0.0",
-            "app.toml:18:20: `shop/front:1.0.0` is the image that",
+            "app.toml:17:20: `shop/front:1.0.0` is the image that",
         ),
         (
             "[[client]]",
@@ -181,4 +185,162 @@ fn a_spread_has_its_median_and_its_99th_percentile() {
     );
     let fixed = Spread::of(Micros::from_millis(5), Micros::from_millis(5)).0;
     assert_eq!(fixed.ends(), (5_000, 5_000));
+}
+
+/// What is wrong with [`APP`] and [`MANIFESTS`] after a change of one of them.
+fn wrong(in_app: bool, change: &str, to: &str) -> Vec<String> {
+    let whole = if in_app { APP } else { MANIFESTS };
+    assert!(whole.contains(change), "{change}");
+    let changed = whole.replacen(change, to, 1);
+    let (text, manifests) = if in_app {
+        (changed.as_str(), MANIFESTS)
+    } else {
+        (APP, changed.as_str())
+    };
+    match with(text, manifests) {
+        Err(AppError::Wrong(error)) => {
+            let all = error.mistakes.iter();
+            all.map(|it| format!("{it}: {}", it.help)).collect()
+        }
+        other => panic!("`{to}` is a mistake: {other:?}"),
+    }
+}
+
+#[test]
+fn numbers_that_could_not_be_simulated_are_refused_at_their_place() {
+    for (change, to, start) in [
+        (
+            "rate = 50",
+            "rate = 9223372036854775807",
+            "app.toml:13:8: `rate` is 9223372036854775807",
+        ),
+        ("rate = 50", "rate = -1", "app.toml:13:8: `rate` is -1"),
+        ("rate = 50", "rate = 50.5", "app.toml:13:8: invalid type"),
+        (
+            "rate = 50",
+            "rate = 99999999999999999999",
+            "app.toml:13:8: ",
+        ),
+        (
+            "timeout = \"1s\"",
+            "timeout = \"1s\"\nburst = { rate = 90, first = \"1m\", every = \"5s\", lasts = \"10s\" }",
+            "app.toml:15:44: the next burst begins before this one ends",
+        ),
+        (
+            "timeout = \"1s\"",
+            "timeout = \"1s\"\nbackoff = { first = \"2s\", most = \"1s\" }",
+            "app.toml:15:34: `backoff.most` is below `backoff.first`",
+        ),
+        (
+            "[release.",
+            "[[client]]\nname = \"b\"\nservice = \"front\"\nrate = 100000\ntimeout = \"1s\"\n[release.",
+            "app.toml:19:8: the clients send up to 100050 requests a second together",
+        ),
+        (
+            "timeout = \"1s\"",
+            "timeout = \"0s\"",
+            "app.toml:14:11: `timeout` is no time at all",
+        ),
+        (
+            "median = \"5ms\"",
+            "median = \"0ms\"",
+            "app.toml:6:22: `request.median` is no time at all",
+        ),
+        (
+            "p99 = \"40ms\"",
+            "p99 = \"99999999999h\"",
+            "app.toml:6:35: `99999999999h` is not a duration",
+        ),
+        (
+            "share = 0.1",
+            "share = nan",
+            "app.toml:19:51: NaN is not a share",
+        ),
+        (
+            "share = 0.1",
+            "share = inf",
+            "app.toml:19:51: inf is not a share",
+        ),
+        (
+            "share = 0.1",
+            "share = 1e-9",
+            "app.toml:19:51: 0.000000001 is too small a share",
+        ),
+        ("share = 0.1", "share = 0", "app.toml:19:51: the share is 0"),
+        (
+            "start_mb = 100",
+            "start_mb = 600",
+            "app.toml:7:23: the memory is 600 MB at the start",
+        ),
+        (
+            "images = {",
+            "template = { front = { spec = { x = nan } } }\nimages = {",
+            "app.toml:17:14: the change of the template of `front` has a number that is none",
+        ),
+    ] {
+        let told = wrong(true, change, to);
+        assert!(told[0].starts_with(start), "{to}: {told:?}");
+    }
+}
+
+#[test]
+fn what_no_pod_would_answer_or_survive_is_refused() {
+    let stock = "[service.stock]\nneeds = { services = [\"front\"] }\n[[client]]";
+    let circle = APP
+        .replace(
+            "calls = [{",
+            "needs = { services = [\"stock\"] }\ncalls = [{",
+        )
+        .replace("[[client]]", stock);
+    let told = mistakes(&circle);
+    let start = "app.toml:5:10: the pods of `front` wait for themselves to be ready";
+    assert!(told[0].starts_with(start), "{told:?}");
+
+    let told = wrong(
+        true,
+        "service = \"front\"\nrate",
+        "service = \"frnt\"\nrate",
+    );
+    let expected = "app.toml:12:11: the manifests have no Deployment `frnt`: did you mean `front`?";
+    assert_eq!(told, [expected]);
+
+    let none = "metadata: {name: stock, namespace: shop}\nspec:\n  replicas: 0\n";
+    let told = wrong(
+        false,
+        "metadata: {name: stock, namespace: shop}\nspec:\n",
+        none,
+    );
+    let start = "app.toml:8:22: the Deployment `stock` has no pods";
+    assert!(told[0].starts_with(start), "{told:?}");
+
+    let many = none.replace("replicas: 0", "replicas: 2000000000");
+    let told = wrong(
+        false,
+        "metadata: {name: stock, namespace: shop}\nspec:\n",
+        &many,
+    );
+    let start = "app.toml:3:14: k8s/all.yaml:23:13: the Deployment `stock` has 2000000000 pods";
+    assert!(told[0].starts_with(start), "{told:?}");
+
+    let same = "matchLabels: {app: front}}\n  template:\n    metadata: {labels: {app: front}}\n    spec: {";
+    let told = wrong(
+        false,
+        "matchLabels: {app: stock}}\n  template:\n    metadata: {labels: {app: stock}}\n    spec: {",
+        same,
+    );
+    let start =
+        "app.toml:3:14: the pods of the Deployments `front` and `stock` have the same label";
+    assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
+}
+
+#[test]
+fn a_limit_that_is_never_reached_ends_nothing() {
+    let huge = MANIFESTS.replace("memory: 512M", "memory: 1000000E");
+    let text = APP.replace("growth_mb_per_minute = 0", "growth_mb_per_minute = 1");
+    let text = text.replace(
+        "kind = \"leak\", growth_mb_per_minute = 206",
+        "kind = \"never-ready\"",
+    );
+    let app = with(&text, &huge).expect("it is right");
+    assert_eq!(app.services[0].full_after, None);
 }

@@ -11,6 +11,7 @@
 //!
 //! Traffic is caught up with lazily, up to the instant at which somebody looks, and once a second.
 
+mod apply;
 mod behaviour;
 mod pod;
 mod services;
@@ -20,4 +21,5 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+pub use apply::apply;
 pub use services::{Second, Services, ServicesConfig};

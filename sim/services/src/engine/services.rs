@@ -274,6 +274,10 @@ impl Application for Services {
         all
     }
 
+    fn nodes(config: &ServicesConfig) -> u32 {
+        config.app.nodes()
+    }
+
     fn next_at(&self) -> Option<Micros> {
         Some(self.next_tick)
     }

@@ -298,7 +298,7 @@ impl Services {
         let work = &self.works[at as usize];
         let factor = u64::from(backoff.factor).saturating_pow(work.retries);
         let wait = backoff.first.0.saturating_mul(factor).min(backoff.most.0);
-        let drawn = wait * u64::from(backoff.jitter.0) / u64::from(Share::ALL.0);
+        let drawn = backoff.jitter.of(wait);
         if drawn == 0 {
             return Micros(wait);
         }

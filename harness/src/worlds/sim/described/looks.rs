@@ -9,7 +9,7 @@ use sim_services::engine::Services;
 
 use crate::evidence::{Evidence, Ms, PodLog, PodSeen, Probe, Second};
 use crate::scenario::Described;
-use crate::worlds::sim::cluster_state::{LivePod, is_at_rest, lasting, live_pods};
+use crate::worlds::sim::cluster_state::{LivePod, is_at_rest, lasting, live_pods, unschedulable};
 use crate::worlds::sim::recorder::Recorder;
 use crate::worlds::sim::settled::{claims_and_rests, has_held, settle};
 use crate::worlds::{DrillPlan, Until};
@@ -97,6 +97,20 @@ fn pods(world: &World<Services>, app: &Described) -> Vec<(String, PodSeen)> {
             },
         );
         seen.collect()
+    })
+}
+
+/// Before anything is deployed, every pod must have found a node.
+///
+/// # Errors
+/// Which pod has none, why, and what to do about it.
+pub(super) fn all_have_room(world: &World<Services>, app: &Described) -> Result<(), String> {
+    let without = world.with(|state| unschedulable(&state.cluster, &app.namespace));
+    without.map_or(Ok(()), |(pod, why)| {
+        Err(format!(
+            "no node has room for the pod {pod}: {why} The simulated nodes have no labels but hostname, system and \
+             architecture, and no taints: take `nodeSelector`, node affinity and `hostPort` out of its manifest"
+        ))
     })
 }
 

@@ -13,9 +13,10 @@ use super::deployer;
 use super::looks::{keep_looking, take};
 use super::stage::AppStage;
 use crate::evidence::Evidence;
-use crate::scenario::Described;
+use crate::scenario::{Anchor, Described};
 use crate::worlds::common::acts::act;
 use crate::worlds::common::told_by_clients;
+use crate::worlds::sim::faults::Injector;
 use crate::worlds::sim::perform::config_of;
 use crate::worlds::sim::recorder::{Recorder, Settling};
 use crate::worlds::sim::serving::{self, Deployed};
@@ -111,20 +112,27 @@ async fn drill(
 ) -> Result<(u64, u64), WorldError> {
     deployer::set_up(&world, app, &plan.scenario.release.from).await?;
     let end = Micros::from(plan.scenario.timing.duration);
-    let stage = AppStage::new(&world, plan, app, &recorder);
+    let (injector, later) =
+        Injector::of_described(&world, &recorder, &plan.scenario, app, plan.seed);
+    injector.reached(&Anchor::Start);
+    let stage = AppStage::new(&world, plan, app, &recorder, &injector);
     let acts = async {
         let ended = select(Box::pin(act(&stage)), world.sleep_until(end));
         let by_themselves = matches!(ended.await, Either::Left(_));
         recorder.acts_are_over(by_themselves);
     };
-    let acts = join(
+    let drilled = join(
         Box::pin(acts),
-        keep_looking(&world, plan, app, &recorder, end),
+        Box::pin(keep_looking(&world, plan, app, &recorder, end)),
     );
     let deployed = deployed(app, &plan.scenario.release.to);
-    let watch = serving::keep_watching(&world, &recorder, &deployed);
-    // The watch never completes.
-    select(Box::pin(acts), Box::pin(watch)).await;
+    // Neither the injector nor the watch ever completes.
+    let beside = join(
+        Box::pin(injector.run(later)),
+        Box::pin(serving::keep_watching(&world, &recorder, &deployed)),
+    );
+    select(Box::pin(drilled), Box::pin(beside)).await;
+    injector.finish();
     let mut notes = recorder.lock();
     if notes.settling != Settling::Settled {
         let end_ms = world.now().as_millis();

@@ -19,6 +19,7 @@ use crate::scenario::{Anchor, Described};
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::{ArtifactStore, Record, Stage};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
+use crate::worlds::sim::faults::Injector;
 use crate::worlds::sim::ports::{self, clock, http, no_ledger};
 use crate::worlds::sim::recorder::{Recorder, ms_of};
 use crate::worlds::sim::stage::{Crash, armed};
@@ -28,6 +29,7 @@ use crate::worlds::sim::stage::{Crash, armed};
 pub(super) struct AppRecord {
     world: World<Services>,
     recorder: Recorder,
+    injector: Injector<Services>,
 }
 
 impl Record for AppRecord {
@@ -47,8 +49,9 @@ impl Record for AppRecord {
         self.recorder.tell(self.world.now(), who, step, what);
     }
 
-    /// No fault waits for it.
-    fn reached(&self, _: &Anchor) {}
+    fn reached(&self, anchor: &Anchor) {
+        self.injector.reached(anchor);
+    }
 
     fn observed(&self, observed: &Arc<Observed>) {
         self.recorder.lock().observed.push(Arc::clone(observed));
@@ -69,6 +72,7 @@ impl<'a> AppStage<'a> {
         plan: &'a DrillPlan,
         app: &'a Described,
         recorder: &Recorder,
+        injector: &Injector<Services>,
     ) -> Self {
         Self {
             plan,
@@ -76,6 +80,7 @@ impl<'a> AppStage<'a> {
             record: AppRecord {
                 world: world.clone(),
                 recorder: recorder.clone(),
+                injector: injector.clone(),
             },
             crash: Mutex::new(None),
         }
@@ -106,6 +111,7 @@ impl Stage for AppStage<'_> {
     }
 
     async fn lasting_state(&self) -> Result<BTreeMap<String, String>, String> {
+        looks::all_have_room(self.world(), self.app)?;
         Ok(looks::lasting_state(self.world(), self.app))
     }
 
@@ -141,6 +147,7 @@ impl Stage for AppStage<'_> {
 
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
         let requests = self.world().requests(ports::ORIGIN);
+        self.record.injector.await_requests(ports::ORIGIN, requests);
         let mut notes = self.record.recorder.lock();
         notes.requests_at_trigger = Some(requests);
         let logs = looks::bad_logs(self.world(), self.app, &notes.evidence);

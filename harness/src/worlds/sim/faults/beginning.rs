@@ -4,8 +4,9 @@ use dex::release::{Release, Service};
 use futures::future::BoxFuture;
 use sim::rng::Rng;
 use sim::time::Micros;
+use sim::{Application, World};
 use sim_exchange::Alarm;
-use sim_exchange::World;
+use sim_exchange::SimulatedExchange;
 use sim_exchange::database::DbFault;
 
 use super::{
@@ -14,21 +15,22 @@ use super::{
 };
 use crate::scenario::fault::kinds;
 use crate::scenario::{Fault, FaultKind, Scenario};
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// Takes a fault back and says how often it hit.
-pub(super) type Ending = Box<dyn FnOnce(&World) -> u64 + Send>;
+pub(super) type Ending<A> = Box<dyn FnOnce(&World<A>) -> u64 + Send>;
 
 /// A fault that has begun.
-pub(super) struct Begun {
+pub(super) struct Begun<A: Application = SimulatedExchange> {
     /// What ends it; also called at the drill's end.
-    pub(super) ending: Ending,
+    pub(super) ending: Ending<A>,
     /// What goes on while it lasts, if anything does.
     pub(super) work: Option<BoxFuture<'static, ()>>,
     /// How often it hit, if it was over at once.
     pub(super) done: Option<u64>,
 }
 
-impl Begun {
+impl<A: Application> Begun<A> {
     /// A fault of one instant, which is over, and hit so often.
     pub(super) fn done(hits: u64) -> Self {
         Self {
@@ -38,7 +40,7 @@ impl Begun {
     }
 
     /// A fault that `ending` takes back.
-    pub(super) fn until(ending: impl FnOnce(&World) -> u64 + Send + 'static) -> Self {
+    pub(super) fn until(ending: impl FnOnce(&World<A>) -> u64 + Send + 'static) -> Self {
         Self {
             ending: Box::new(ending),
             work: None,
@@ -47,49 +49,103 @@ impl Begun {
     }
 }
 
-/// A service that the bad release changes, and its images.
+/// A Deployment of the application.
+#[derive(Clone)]
+pub(super) struct Deployed {
+    pub(super) name: String,
+    /// Label `app` of its pods.
+    pub(super) app: String,
+    /// The container whose image a release changes.
+    pub(super) container: String,
+}
+
+impl Deployed {
+    /// One whose pods and container have its name, too.
+    pub(super) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            app: name.to_owned(),
+            container: name.to_owned(),
+        }
+    }
+}
+
+/// A Deployment that the bad release changes, and its images.
 #[derive(Clone)]
 pub(super) struct Changed {
-    pub(super) service: &'static str,
+    pub(super) of: Deployed,
     pub(super) good: String,
     pub(super) bad: String,
 }
 
-impl Changed {
-    pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
+/// What faults can be aimed at.
+pub(super) struct Scope {
+    pub(super) namespace: String,
+    pub(super) deployed: Vec<Deployed>,
+    pub(super) changed: Vec<Changed>,
+}
+
+impl Scope {
+    /// That of the exchange.
+    pub(super) fn exchange(scenario: &Scenario) -> Self {
+        let all = Service::ALL.into_iter();
+        let mut scope = Self {
+            namespace: NAMESPACE.to_owned(),
+            deployed: all.map(|it| Deployed::named(it.name())).collect(),
+            changed: Vec::new(),
+        };
         let named = |name: &str| Release::by_name(name);
         let (Some(from), Some(to)) = (named(&scenario.release.from), named(&scenario.release.to))
         else {
-            return Vec::new();
+            return scope;
         };
         let images = |service| (from.build(service).image(), to.build(service).image());
-        Service::ALL
+        scope.changed = Service::ALL
             .into_iter()
             .map(|service| (service, images(service)))
             .filter(|(_, (good, bad))| good != bad)
-            .map(|(service, (good, bad))| Self {
-                service: service.name(),
+            .map(|(service, (good, bad))| Changed {
+                of: Deployed::named(service.name()),
                 good,
                 bad,
             })
-            .collect()
+            .collect();
+        scope
     }
 }
 
 /// A fault that is to begin.
-pub(super) struct Beginning<'a> {
-    pub(super) injector: &'a Injector,
-    pub(super) world: &'a World,
+pub(super) struct Beginning<'a, A: Application = SimulatedExchange> {
+    pub(super) injector: &'a Injector<A>,
+    pub(super) world: &'a World<A>,
     pub(super) fault: &'a Fault,
     /// Names its streams of the seed.
     pub(super) label: &'a str,
 }
 
-impl<'a> Beginning<'a> {
-    /// The service that the fault is about, if the release changes it.
+impl<'a, A: Application> Beginning<'a, A> {
+    /// The namespace of the application.
+    pub(super) fn namespace(&self) -> &'a str {
+        &self.injector.scope.namespace
+    }
+
+    /// Every Deployment that the release changes.
+    pub(super) fn all_changed(&self) -> &'a [Changed] {
+        &self.injector.scope.changed
+    }
+
+    /// The Deployment that the fault is about.
+    pub(super) fn target(&self) -> Deployed {
+        let name = self.fault.target.as_deref().unwrap_or_default();
+        let mut all = self.injector.scope.deployed.iter();
+        let known = all.find(|it| it.name == name);
+        known.cloned().unwrap_or_else(|| Deployed::named(name))
+    }
+
+    /// The Deployment that the fault is about, if the release changes it.
     fn changed(&self) -> Option<&'a Changed> {
-        let mut changed = self.injector.changed.iter();
-        changed.find(|it| Some(it.service) == self.fault.target.as_deref())
+        let mut changed = self.all_changed().iter();
+        changed.find(|it| Some(it.of.name.as_str()) == self.fault.target.as_deref())
     }
 
     fn stream(&self) -> Rng {
@@ -97,7 +153,7 @@ impl<'a> Beginning<'a> {
     }
 
     /// Kills the executor; another host resumes after the fault's delay.
-    fn kill(&self) -> Begun {
+    fn kill(&self) -> Begun<A> {
         let resume_after = Micros::from(self.fault.delay.unwrap_or_default());
         Begun::done(self.injector.kill(resume_after))
     }
@@ -105,11 +161,27 @@ impl<'a> Beginning<'a> {
 
 /// Makes the match over the kinds of the table's rows: one arm for each, so that none does another's work.
 macro_rules! beginnings {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, { $($facts:tt)* } => $begin:expr;)*) => {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, { $($facts:tt)* }
+        => $begin:expr $(, $anywhere:ident)?;)*) => {
         /// Begins a fault of `kind`, as its row in the table says.
         pub(super) fn begin(kind: FaultKind, it: &Beginning<'_>) -> Begun {
             let begin: fn(&Beginning<'_>) -> Begun = match kind {
                 $(FaultKind::$kind => $begin,)*
+            };
+            begin(it)
+        }
+
+        /// Begins a fault of any application. One of the exchange's own hits nothing: scenarios may not have it.
+        pub(super) fn begin_anywhere<A: Application>(
+            kind: FaultKind,
+            it: &Beginning<'_, A>,
+        ) -> Begun<A> {
+            let begin: fn(&Beginning<'_, A>) -> Begun<A> = match kind {
+                $($(FaultKind::$kind => {
+                    const _: &str = stringify!($anywhere);
+                    $begin
+                })?)*
+                _ => |_| Begun::until(|_| 0),
             };
             begin(it)
         }

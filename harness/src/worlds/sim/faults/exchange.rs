@@ -24,7 +24,7 @@ pub(super) fn clients_quiet(world: &World, fault: &Fault) -> Begun {
         state.application.quieten_clients(now, ppm(fault));
         state.application.clients(now).sent
     });
-    Begun::until(move |world| {
+    Begun::until(move |world: &World| {
         world.with(|state| {
             let now = state.now();
             state.application.quieten_clients(now, 0);
@@ -49,7 +49,7 @@ pub(super) fn requests_failing(world: &World, fault: &Fault) -> Begun {
             .application
             .fail_requests(now, one_in, shown_in, last_only);
     });
-    Begun::until(|world| {
+    Begun::until(|world: &World| {
         world.with(|state| {
             let now = state.now();
             state.application.fail_no_requests(now)
@@ -71,20 +71,20 @@ pub(super) fn pods_sick(world: &World, fault: &Fault) -> Begun {
         return Begun::until(|_| 0);
     };
     world.with(|state| state.application.make_sick(service));
-    Begun::until(move |world| world.with(|state| state.application.make_well(service)))
+    Begun::until(move |world: &World| world.with(|state| state.application.make_well(service)))
 }
 
 /// The tag of the prior image of the service that is `changed` names another build. A service that the release leaves
 /// alone starts no process of it: nothing is hit, and the drill says so.
 pub(super) fn tag_moved(world: &World, changed: Option<&Changed>) -> Begun {
-    let service = changed.and_then(|it| Service::by_name(it.service));
+    let service = changed.and_then(|it| Service::by_name(&it.of.name));
     let other = Release::by_name(SECOND_RELEASE).zip(service);
     let (Some((release, service)), Some(Changed { good, .. })) = (other, changed) else {
         return Begun::until(|_| 0);
     };
     let (image, build) = (good.clone(), release.build(service));
     world.with(|state| state.application.move_tag(&image, build));
-    Begun::until(move |world| world.with(|state| state.application.move_tag_back(&image)))
+    Begun::until(move |world: &World| world.with(|state| state.application.move_tag_back(&image)))
 }
 
 /// Somebody books an amount without a counter-entry.

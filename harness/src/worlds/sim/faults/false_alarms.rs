@@ -15,7 +15,7 @@ pub(super) fn raised(world: &World, alarm: Alarm) -> Begun {
         let now = state.now();
         state.application.raise_alarm(now, alarm);
     });
-    Begun::until(move |world| {
+    Begun::until(move |world: &World| {
         world.with(|state| {
             let now = state.now();
             state.application.clear_alarm(now, alarm)
@@ -31,7 +31,7 @@ pub(super) fn latency(world: &World, fault: &Fault) -> Begun {
         state.application.hold_up_gateways(now, now + lasts);
         state.application.held_up(now)
     });
-    Begun::until(move |world| {
+    Begun::until(move |world: &World| {
         world.with(|state| {
             let now = state.now();
             state.application.held_up(now) - before

@@ -6,39 +6,65 @@ use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
+use sim_exchange::SimulatedExchange;
 
 use super::super::recorder::Recorder;
-use super::beginning::{Beginning, Begun, Changed, Ending, begin};
+use super::beginning::{Beginning, Begun, Ending, Scope, begin};
 use super::executor_hosts;
 use crate::scenario::fault::Need;
-use crate::scenario::{Anchor, Fault, Scenario};
+use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
 use crate::worlds::common::Schedule;
 
 /// How far a fault of the scenario has come.
-#[derive(Default)]
-struct Slot {
+struct Slot<A: Application> {
     due: Option<Micros>,
-    ending: Option<Ending>,
+    ending: Option<Ending<A>>,
     work: Option<BoxFuture<'static, ()>>,
 }
 
+impl<A: Application> Default for Slot<A> {
+    fn default() -> Self {
+        Self {
+            due: None,
+            ending: None,
+            work: None,
+        }
+    }
+}
+
 /// What clones of an injector share.
-pub(super) struct State {
+pub(super) struct State<A: Application> {
     pub(super) schedule: Schedule,
-    slots: Vec<Slot>,
+    slots: Vec<Slot<A>>,
     kills: Vec<oneshot::Sender<Micros>>,
     pub(super) hosts: executor_hosts::Hosts,
 }
 
+/// How faults of an application begin.
+type Begin<A> = fn(FaultKind, &Beginning<'_, A>) -> Begun<A>;
+
 /// Begins and ends the faults of a drill. Clones share it.
-#[derive(Clone)]
-pub(in super::super) struct Injector {
-    world: World,
+pub(in super::super) struct Injector<A: Application = SimulatedExchange> {
+    world: World<A>,
     pub(super) recorder: Recorder,
-    pub(super) changed: Arc<[Changed]>,
-    state: Arc<Mutex<State>>,
+    pub(super) scope: Arc<Scope>,
+    begins: Begin<A>,
+    state: Arc<Mutex<State<A>>>,
     later: mpsc::UnboundedSender<Later>,
+}
+
+impl<A: Application> Clone for Injector<A> {
+    fn clone(&self) -> Self {
+        Self {
+            world: self.world.clone(),
+            recorder: self.recorder.clone(),
+            scope: Arc::clone(&self.scope),
+            begins: self.begins,
+            state: Arc::clone(&self.state),
+            later: self.later.clone(),
+        }
+    }
 }
 
 /// What is to be waited for.
@@ -50,12 +76,27 @@ pub(in super::super) enum Later {
 }
 
 impl Injector {
-    /// For the faults of `scenario`; the receiver is for [`Injector::run`].
+    /// For the faults of `scenario`, which is of the exchange; the receiver is for [`Injector::run`].
     pub(in super::super) fn new(
-        world: &World,
+        world: &World<SimulatedExchange>,
         recorder: &Recorder,
         scenario: &Scenario,
         seed: u64,
+    ) -> (Self, mpsc::UnboundedReceiver<Later>) {
+        let scope = Scope::exchange(scenario);
+        Self::in_scope(world, recorder, scenario, seed, scope, begin)
+    }
+}
+
+impl<A: Application> Injector<A> {
+    /// For the faults of `scenario`, each of which `begins` begins.
+    pub(super) fn in_scope(
+        world: &World<A>,
+        recorder: &Recorder,
+        scenario: &Scenario,
+        seed: u64,
+        scope: Scope,
+        begins: Begin<A>,
     ) -> (Self, mpsc::UnboundedReceiver<Later>) {
         let schedule = Schedule::new(scenario, seed);
         let slots = (0..schedule.len()).map(|_| Slot::default()).collect();
@@ -63,7 +104,8 @@ impl Injector {
         let injector = Self {
             world: world.clone(),
             recorder: recorder.clone(),
-            changed: Changed::all(scenario).into(),
+            scope: Arc::new(scope),
+            begins,
             state: Arc::new(Mutex::new(State {
                 schedule,
                 slots,
@@ -75,7 +117,7 @@ impl Injector {
         (injector, receiver)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -230,13 +272,13 @@ impl Injector {
     }
 
     /// Begins what `fault` is, as the table of kinds says.
-    fn start(&self, fault: &Fault, label: &str) -> Begun {
+    fn start(&self, fault: &Fault, label: &str) -> Begun<A> {
         let it = Beginning {
             injector: self,
             world: &self.world,
             fault,
             label,
         };
-        begin(fault.kind, &it)
+        (self.begins)(fault.kind, &it)
     }
 }

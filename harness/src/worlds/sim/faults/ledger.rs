@@ -35,7 +35,7 @@ pub(super) fn sessions_reconnect(world: &World, fault: &Fault) -> Begun {
             .map_or(Micros::MAX, |lasts| now + Micros::from(lasts));
         state.application.database_mut(now).keep_sessions(until);
     });
-    Begun::until(move |world| {
+    Begun::until(move |world: &World| {
         world.with(|state| {
             let now = state.now();
             let database = state.application.database_mut(now);
@@ -54,7 +54,7 @@ pub(super) fn busy(world: &World, fault: &Fault) -> Begun {
         database.hold_locks(now + lasts);
         database.lock_waits()
     });
-    Begun::until(move |world| {
+    Begun::until(move |world: &World| {
         world.with(|state| state.application.database().lock_waits() - before)
     })
 }
@@ -63,7 +63,7 @@ pub(super) fn busy(world: &World, fault: &Fault) -> Begun {
 pub(super) fn flag_missed(world: &World, fault: &Fault) -> Begun {
     let delay = fault.delay.map(Micros::from);
     world.with(|state| state.application.miss_flag(delay));
-    Begun::until(|world| world.with(|state| state.application.heed_flag()))
+    Begun::until(|world: &World| world.with(|state| state.application.heed_flag()))
 }
 
 /// A fault that the server has for a while.
@@ -75,7 +75,7 @@ pub(super) fn on_the_server(world: &World, fault: DbFault) -> Begun {
         })
     };
     set(world, true);
-    Begun::until(move |world| set(world, false))
+    Begun::until(move |world: &World| set(world, false))
 }
 
 /// What becomes of the undo scripts that the release has put beside its migrations; `None`: it is gone.

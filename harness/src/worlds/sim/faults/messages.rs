@@ -4,7 +4,7 @@ use dex::release::Service;
 use sim::fabric::{Fate, Message, Rule, Server};
 use sim::rng::Rng;
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 
 use super::super::ports::is_executor;
 use super::Begun;
@@ -37,18 +37,26 @@ impl Rule for Strike {
 }
 
 /// The executor's requests to the API server are late.
-pub(super) fn api_slow(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn api_slow<A: Application>(world: &World<A>, fault: &Fault, label: &str) -> Begun<A> {
     strike(world, fault, label, Server::Kube, false, late(fault))
 }
 
 /// The API server answers 429 with Retry-After.
-pub(super) fn api_throttling(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn api_throttling<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
     let fate = refuse(429, Some(RETRY_AFTER_S));
     strike(world, fault, label, Server::Kube, false, fate)
 }
 
 /// The API server answers 500.
-pub(super) fn api_failing(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn api_failing<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
     strike(world, fault, label, Server::Kube, false, refuse(500, None))
 }
 
@@ -72,7 +80,11 @@ impl Rule for NotAdmitted {
 }
 
 /// Writes of the fault's target, which its scenario names, are not admitted.
-pub(super) fn writes_refused(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn writes_refused<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
     let map = |name: &str| format!("/configmaps/{name}");
     let of = match fault.target.as_deref() {
         Some("trading-flag") => vec![map(TRADING)],
@@ -89,23 +101,35 @@ pub(super) fn writes_refused(world: &World, fault: &Fault, label: &str) -> Begun
 }
 
 /// A write takes effect, and its answer is lost.
-pub(super) fn api_cut(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn api_cut<A: Application>(world: &World<A>, fault: &Fault, label: &str) -> Begun<A> {
     strike(world, fault, label, Server::Kube, true, Fate::CutReply)
 }
 
 /// A write takes effect twice.
-pub(super) fn api_duplicated(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn api_duplicated<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
     let fate = Fate::Duplicate(RESET);
     strike(world, fault, label, Server::Kube, true, fate)
 }
 
 /// The executor's requests to the database are late.
-pub(super) fn database_slow(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn database_slow<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
     strike(world, fault, label, Server::Database, false, late(fault))
 }
 
 /// Nothing reaches the fault's target, which its scenario names.
-pub(super) fn unreachable(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn unreachable<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
     let server = match fault.target.as_deref() {
         Some("kubernetes") => Server::Kube,
         Some("prometheus") => Server::Prometheus,
@@ -129,14 +153,14 @@ fn refuse(status: u16, retry_after_s: Option<u32>) -> Fate {
 }
 
 /// `fate` affects the executor's requests to `server`, or only its `writes`.
-fn strike(
-    world: &World,
+fn strike<A: Application>(
+    world: &World<A>,
     fault: &Fault,
     label: &str,
     server: Server,
     writes: bool,
     fate: Fate,
-) -> Begun {
+) -> Begun<A> {
     let rule = Strike {
         server,
         writes,
@@ -147,7 +171,7 @@ fn strike(
 }
 
 /// `rule` is in force.
-fn under(world: &World, label: &str, rule: Box<dyn Rule>) -> Begun {
+fn under<A: Application>(world: &World<A>, label: &str, rule: Box<dyn Rule>) -> Begun<A> {
     let id = world.with(|state| state.fabric.add_rule(label, rule));
     Begun::until(move |world| {
         world

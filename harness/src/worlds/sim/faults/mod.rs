@@ -7,6 +7,7 @@
 //!
 //! - `injector`: when each fault begins and ends.
 //! - `beginning`: what begins it, and what the table's rows see of the drill.
+//! - `described`: how they are aimed at an application that a file describes.
 //! - `messages`: what affects requests of the executor on their way.
 //! - `ledger`: what affects the database, its undo scripts, and the gateways that should stop writing.
 //! - `observability`: what keeps the executor from seeing how the exchange fares.
@@ -19,6 +20,7 @@
 
 mod beginning;
 mod cluster;
+mod described;
 mod exchange;
 mod executor_hosts;
 mod false_alarms;

@@ -4,7 +4,7 @@
 use sim::fabric::{Fate, Message, Rule, Server};
 use sim::rng::Rng;
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 use sim_exchange::database::DbFault;
 
 use super::Begun;
@@ -20,7 +20,7 @@ const DOWN_MS: (u64, u64) = (2_000, 5_000);
 const STRANGE_MS: (u64, u64) = (200, 1_500);
 
 /// Everything on the node stands still.
-pub(super) fn paused(world: &World, fault: &Fault) -> Begun {
+pub(super) fn paused<A: Application>(world: &World<A>, fault: &Fault) -> Begun<A> {
     let lasts = Micros::from(fault.lasts.unwrap_or_default());
     let before = world.with(|state| {
         state.pause_node(state.now() + lasts);
@@ -30,7 +30,11 @@ pub(super) fn paused(world: &World, fault: &Fault) -> Begun {
 }
 
 /// Connections to the fault's target break, and none can be made.
-pub(super) fn connections_dropped(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn connections_dropped(
+    world: &sim_exchange::World,
+    fault: &Fault,
+    label: &str,
+) -> Begun {
     match fault.target.as_deref() {
         Some("database") => on_the_server(world, DbFault::CutOff),
         Some("kubernetes") => {
@@ -47,7 +51,11 @@ pub(super) fn connections_dropped(world: &World, fault: &Fault, label: &str) -> 
 }
 
 /// The API server's process dies, and the node starts it again; `rng` is the fault's own.
-pub(super) fn api_server_restarted(world: &World, label: &str, rng: &mut Rng) -> Begun {
+pub(super) fn api_server_restarted<A: Application>(
+    world: &World<A>,
+    label: &str,
+    rng: &mut Rng,
+) -> Begun<A> {
     let down = Micros::from_millis(rng.between(DOWN_MS.0, DOWN_MS.1));
     let strange = Micros::from_millis(rng.between(STRANGE_MS.0, STRANGE_MS.1));
     let until = world.now() + down;
@@ -82,7 +90,7 @@ impl Rule for ApiServerGone {
 }
 
 /// Ends every watch and puts `rule` in force. Counts watches and requests.
-fn refusing(world: &World, label: &str, rule: ApiServerGone) -> Begun {
+fn refusing<A: Application>(world: &World<A>, label: &str, rule: ApiServerGone) -> Begun<A> {
     let (id, ended) = world.with(|state| {
         let ended = state.cluster.drop_watches();
         (state.fabric.add_rule(label, Box::new(rule)), ended as u64)

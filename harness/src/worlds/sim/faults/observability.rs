@@ -8,7 +8,7 @@ use sim::fabric::{Fate, Message, Rule, RuleId, Server};
 use sim::observe::ScrapeFault;
 use sim::rng::Rng;
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 
 use super::super::ports::is_executor;
 use super::Begun;
@@ -30,15 +30,18 @@ impl Rule for Asked {
 }
 
 /// The pods of the fault's target can't be scraped.
-pub(super) fn metrics_missing(world: &World, fault: &Fault) -> Begun {
-    let app = fault.target.clone().unwrap_or_default();
+pub(super) fn metrics_missing<A: Application>(world: &World<A>, app: String) -> Begun<A> {
     let broken = Some(ScrapeFault::Unreachable);
     world.with(|state| state.prometheus.set_scrape_fault(&app, broken));
     Begun::until(move |world| world.with(|state| state.prometheus.set_scrape_fault(&app, None)))
 }
 
 /// Samples are seen late.
-pub(super) fn metrics_stale(world: &World, fault: &Fault, label: &str) -> Begun {
+pub(super) fn metrics_stale<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
     let delay = Micros::from(fault.delay.unwrap_or_default());
     world.with(|state| state.prometheus.set_ingestion_delay(delay));
     let asked = count(world, label);
@@ -49,7 +52,7 @@ pub(super) fn metrics_stale(world: &World, fault: &Fault, label: &str) -> Begun 
 }
 
 /// Lines are in Loki late, or never.
-pub(super) fn logs_missing(world: &World, fault: &Fault) -> Begun {
+pub(super) fn logs_missing<A: Application>(world: &World<A>, fault: &Fault) -> Begun<A> {
     let delay = fault.delay.map_or(NEVER, Micros::from);
     // A line that is missed changes something only for who looks for it:
     // answers that it should have been in are counted.
@@ -66,11 +69,14 @@ pub(super) fn logs_missing(world: &World, fault: &Fault) -> Begun {
 }
 
 /// Counts the executor's questions to Prometheus from now on, until the result is called.
-fn count(world: &World, label: &str) -> impl FnOnce(&World) -> u64 + Send + use<> {
+fn count<A: Application>(
+    world: &World<A>,
+    label: &str,
+) -> impl FnOnce(&World<A>) -> u64 + Send + use<A> {
     let asked = Arc::new(AtomicU64::new(0));
     let rule = Asked(Arc::clone(&asked));
     let id: RuleId = world.with(|state| state.fabric.add_rule(label, Box::new(rule)));
-    move |world: &World| {
+    move |world: &World<A>| {
         world.with(|state| state.fabric.remove_rule(id));
         asked.load(Ordering::Relaxed)
     }

@@ -10,11 +10,11 @@ use http::Method;
 use serde_json::{Value, json};
 use sim::cluster::{self, ApiRequest, ApiResponse, Kind};
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 
+use super::beginning::{Beginning, Deployed};
 use super::{Begun, Changed};
-use crate::scenario::Fault;
-use crate::worlds::common::manifests::{APP, NAMESPACE};
+use crate::worlds::common::manifests::APP;
 
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
@@ -22,36 +22,57 @@ const JSON_PATCH: &str = "application/json-patch+json";
 /// A release that changes every service, and no schema.
 pub(super) const SECOND_RELEASE: &str = "1.4.3";
 
+/// A Deployment of the application, as somebody acts on it.
+pub(super) struct Place<'a, A: Application> {
+    world: &'a World<A>,
+    namespace: &'a str,
+    of: &'a Deployed,
+}
+
 /// Somebody does something to the fault's target, once: how many objects it hit.
-pub(super) fn once(world: &World, fault: &Fault, act: impl FnOnce(&World, &str) -> u64) -> Begun {
-    let hits = act(world, fault.target.as_deref().unwrap_or_default());
-    Begun::done(hits)
+pub(super) fn once<A: Application>(
+    it: &Beginning<'_, A>,
+    act: impl FnOnce(&Place<'_, A>) -> u64,
+) -> Begun<A> {
+    let of = it.target();
+    let at = Place {
+        world: it.world,
+        namespace: it.namespace(),
+        of: &of,
+    };
+    Begun::done(act(&at))
 }
 
 /// `kubectl rollout pause`.
-pub(super) fn pause(world: &World, service: &str) -> u64 {
-    patch(world, service, MERGE, &json!({"spec": {"paused": true}}))
+pub(super) fn pause<A: Application>(at: &Place<'_, A>) -> u64 {
+    patch(at, MERGE, &json!({"spec": {"paused": true}}))
 }
 
 /// `kubectl scale --replicas 1`.
-pub(super) fn scale_down(world: &World, service: &str) -> u64 {
-    patch(world, service, MERGE, &json!({"spec": {"replicas": 1}}))
+pub(super) fn scale_down<A: Application>(at: &Place<'_, A>) -> u64 {
+    patch(at, MERGE, &json!({"spec": {"replicas": 1}}))
 }
 
 /// A GitOps controller: whenever an image is not the one of the bad release, it puts that back, `delay` later.
-pub(super) fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Begun {
+pub(super) fn self_heal<A: Application>(it: &Beginning<'_, A>) -> Begun<A> {
     let healed = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&healed);
-    let (world, changed) = (world.clone(), changed.to_vec());
-    let delay = Micros::from(fault.delay.unwrap_or_default());
+    let (world, changed) = (it.world.clone(), it.all_changed().to_vec());
+    let namespace = it.namespace().to_owned();
+    let delay = Micros::from(it.fault.delay.unwrap_or_default());
     let work = async move {
         loop {
             world.sleep(delay).await;
-            for Changed { service, good, bad } in &changed {
-                if image(&world, service).as_deref() != Some(good) {
+            for Changed { of, good, bad } in &changed {
+                let at = Place {
+                    world: &world,
+                    namespace: &namespace,
+                    of,
+                };
+                if image(&at).as_deref() != Some(good) {
                     continue;
                 }
-                let hit = set_image(&world, service, bad);
+                let hit = set_image(&at, bad);
                 counted.fetch_add(hit, Ordering::Relaxed);
             }
         }
@@ -64,47 +85,52 @@ pub(super) fn self_heal(world: &World, fault: &Fault, changed: &[Changed]) -> Be
 }
 
 /// `kubectl set image`.
-fn set_image(world: &World, service: &str, image: &str) -> u64 {
-    let containers = json!([{"name": service, "image": image}]);
+fn set_image<A: Application>(at: &Place<'_, A>, image: &str) -> u64 {
+    let containers = json!([{"name": at.of.container, "image": image}]);
     let body = json!({"spec": {"template": {"spec": {"containers": containers}}}});
-    patch(world, service, STRATEGIC, &body)
+    patch(at, STRATEGIC, &body)
 }
 
 /// Deploys the service as [`SECOND_RELEASE`] has it.
-pub(super) fn deploy(world: &World, service: &str) -> u64 {
+pub(super) fn deploy<A: Application>(at: &Place<'_, A>) -> u64 {
     let release = Release::by_name(SECOND_RELEASE);
-    let build = release.zip(Service::by_name(service));
+    let build = release.zip(Service::by_name(&at.of.name));
     build.map_or(0, |(release, service)| {
-        set_image(world, service.name(), &release.build(service).image())
+        set_image(at, &release.build(service).image())
     })
 }
 
-fn image(world: &World, service: &str) -> Option<String> {
-    world.with(|state| {
-        let deployment = state.cluster.object(Kind::Deployment, NAMESPACE, service)?;
+fn image<A: Application>(at: &Place<'_, A>) -> Option<String> {
+    at.world.with(|state| {
+        let deployment = state
+            .cluster
+            .object(Kind::Deployment, at.namespace, &at.of.name)?;
         let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
         image.as_str().map(str::to_owned)
     })
 }
 
 /// Deletes every ReplicaSet of `service` that has no pods, as a small `revisionHistoryLimit` does.
-pub(super) fn prune(world: &World, service: &str) -> u64 {
+pub(super) fn prune<A: Application>(at: &Place<'_, A>) -> u64 {
     let old = |set: &cluster::Value| set["spec"]["replicas"].as_u64() == Some(0);
-    let sets = names(world, Kind::ReplicaSet, service, old);
+    let sets = names(at, Kind::ReplicaSet, old);
     let delete = |set: &String| {
-        let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/replicasets/{set}");
-        ask(world, Method::DELETE, &path, None, &Value::Null)
+        let path = format!(
+            "/apis/apps/v1/namespaces/{}/replicasets/{set}",
+            at.namespace
+        );
+        ask(at.world, Method::DELETE, &path, None, &Value::Null)
     };
     sets.iter().map(delete).sum()
 }
 
 /// Kills every pod of `service` without grace.
-pub(super) fn kill(world: &World, service: &str) -> u64 {
-    let pods = names(world, Kind::Pod, service, |_| true);
+pub(super) fn kill<A: Application>(at: &Place<'_, A>) -> u64 {
+    let pods = names(at, Kind::Pod, |_| true);
     let delete = |pod: &String| {
-        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}");
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}", at.namespace);
         ask(
-            world,
+            at.world,
             Method::DELETE,
             &path,
             Some("application/json"),
@@ -115,7 +141,7 @@ pub(super) fn kill(world: &World, service: &str) -> u64 {
 }
 
 /// `kubectl rollout undo` without a revision: to the one with the second-highest number.
-pub(super) fn undo(world: &World, service: &str) -> u64 {
+pub(super) fn undo<A: Application>(at: &Place<'_, A>) -> u64 {
     let revision = |set: &cluster::Value| -> Option<u64> {
         let annotations = &set["metadata"]["annotations"];
         annotations["deployment.kubernetes.io/revision"]
@@ -123,9 +149,9 @@ pub(super) fn undo(world: &World, service: &str) -> u64 {
             .parse()
             .ok()
     };
-    let template = world.with(|state| {
-        let sets = state.cluster.objects(Kind::ReplicaSet, NAMESPACE);
-        let mut sets: Vec<&cluster::Value> = sets.filter(|set| is_of(set, service)).collect();
+    let template = at.world.with(|state| {
+        let sets = state.cluster.objects(Kind::ReplicaSet, at.namespace);
+        let mut sets: Vec<&cluster::Value> = sets.filter(|set| is_of(set, &at.of.app)).collect();
         sets.sort_by_key(|set| std::cmp::Reverse(revision(set)));
         sets.get(1).map(|set| Value::from(&set["spec"]["template"]))
     });
@@ -136,35 +162,43 @@ pub(super) fn undo(world: &World, service: &str) -> u64 {
         labels.remove("pod-template-hash");
     }
     let body = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-    patch(world, service, JSON_PATCH, &body)
+    patch(at, JSON_PATCH, &body)
 }
 
-fn is_of(object: &cluster::Value, service: &str) -> bool {
-    object["metadata"]["labels"][APP] == service
+fn is_of(object: &cluster::Value, app: &str) -> bool {
+    object["metadata"]["labels"][APP] == app
 }
 
-fn names(
-    world: &World,
+fn names<A: Application>(
+    at: &Place<'_, A>,
     kind: Kind,
-    service: &str,
     wanted: impl Fn(&cluster::Value) -> bool,
 ) -> Vec<String> {
-    world.with(|state| {
-        let objects = state.cluster.objects(kind, NAMESPACE);
+    at.world.with(|state| {
+        let objects = state.cluster.objects(kind, at.namespace);
         objects
-            .filter(|object| is_of(object, service) && wanted(object))
+            .filter(|object| is_of(object, &at.of.app) && wanted(object))
             .filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned))
             .collect()
     })
 }
 
-fn patch(world: &World, deployment: &str, how: &str, body: &Value) -> u64 {
-    let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{deployment}");
-    ask(world, Method::PATCH, &path, Some(how), body)
+fn patch<A: Application>(at: &Place<'_, A>, how: &str, body: &Value) -> u64 {
+    let path = format!(
+        "/apis/apps/v1/namespaces/{}/deployments/{}",
+        at.namespace, at.of.name
+    );
+    ask(at.world, Method::PATCH, &path, Some(how), body)
 }
 
 /// 1 if the API server did it, 0 if it refused.
-fn ask(world: &World, method: Method, path: &str, content_type: Option<&str>, body: &Value) -> u64 {
+fn ask<A: Application>(
+    world: &World<A>,
+    method: Method,
+    path: &str,
+    content_type: Option<&str>,
+    body: &Value,
+) -> u64 {
     let Ok(uri) = path.parse() else { return 0 };
     let body = if body.is_null() {
         Bytes::new()
