@@ -57,7 +57,14 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ),
     (
         "benches",
-        &["dex", "executor", "sim", "sim-exchange", "firedrill"],
+        &[
+            "dex",
+            "executor",
+            "sim",
+            "sim-exchange",
+            "sim-services",
+            "firedrill",
+        ],
     ),
     // It plays sessions of kubectl on a small cluster without an application.
     ("conformance", &["sim", "sim-serve"]),

@@ -13,6 +13,7 @@
 
 mod driver;
 mod front;
+mod scrapes;
 mod state;
 #[cfg(test)]
 mod tests;

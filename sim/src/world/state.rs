@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 
-use crate::application::{Application, Done, NothingListens, Operation};
+use crate::application::{Application, Done, Operation};
 use crate::cluster::{
     ApiError, ApiRequest, ApiResponse, Cluster, Ticket, Timings, WatchFrame, WatchId,
 };
 use crate::event_queue::EventQueue;
 use crate::fabric::{EffectSide, Fabric, FabricTimings, Fate, Server};
 use crate::fingerprint::Fingerprint;
-use crate::observe::{
-    Config as PrometheusConfig, Loki, Prometheus, SampleSink, ScrapeError, ScrapeSource, Target,
-};
+use crate::observe::{Config as PrometheusConfig, Loki, Prometheus};
 use crate::time::Micros;
 use crate::world::front::WorldBody;
+use crate::world::scrapes::Scrapes;
 use crate::world::writes::{self, Change, History, Write};
 
 /// How the world is set up; `C` is the application's part.
@@ -586,42 +585,5 @@ fn refusal<O: Operation>(call: &Call<O>, status: u16, retry_after_s: Option<u32>
         ),
         Call::Http(..) => Reply::Http(builder.body(Bytes::from(text)).expect("status is valid")),
         Call::Db(_) => Reply::Cut,
-    }
-}
-
-/// What Prometheus scrapes: the live pods, through the application's own counters.
-struct Scrapes<'a, A> {
-    cluster: &'a Cluster,
-    application: &'a mut A,
-}
-
-impl<A: Application> ScrapeSource for Scrapes<'_, A> {
-    fn generation(&self) -> u64 {
-        self.cluster.targets_generation()
-    }
-
-    fn targets(&mut self) -> Vec<Target> {
-        self.cluster
-            .targets()
-            .iter()
-            .map(|t| Target {
-                uid: t.uid.clone(),
-                pod: t.pod.clone(),
-                app: t.app.clone(),
-                instance: format!("{}:{}", t.ip, t.port),
-                namespace: t.namespace.clone(),
-            })
-            .collect()
-    }
-
-    fn scrape(
-        &mut self,
-        now: Micros,
-        uid: &str,
-        sink: &mut dyn SampleSink,
-    ) -> Result<(), ScrapeError> {
-        self.application
-            .scrape(now, uid, sink)
-            .map_err(|NothingListens| ScrapeError::Refused)
     }
 }

@@ -6,7 +6,8 @@ use executor::planner::Observed;
 use jiff::Timestamp;
 use sim::Application;
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::world::World;
+use sim_exchange::SimulatedExchange;
 use sim_serve::Heard;
 
 use super::faults::Injector;
@@ -41,7 +42,7 @@ pub(super) struct Notes {
 impl Notes {
     /// Mixes what the executor said into the world's fingerprint; the fingerprint, and how many requests the executor
     /// made from the trigger on. What it asks while it prepares and watches is no rollback.
-    pub(super) fn sealed<A: Application>(&self, world: &sim::World<A>) -> (u64, u64) {
+    pub(super) fn sealed<A: Application>(&self, world: &World<A>) -> (u64, u64) {
         let said = format!("{:?}", self.evidence.executor);
         world.with(|state| {
             state.record("executor said", said.as_bytes());
@@ -151,14 +152,30 @@ impl Recorder {
 }
 
 /// The record of a drill's acts.
-#[derive(Clone)]
-pub(super) struct ActsRecord {
-    pub(super) world: World,
+pub(super) struct ActsRecord<A: Application = SimulatedExchange> {
+    pub(super) world: World<A>,
     pub(super) recorder: Recorder,
-    pub(super) injector: Injector,
+    pub(super) injector: Injector<A>,
 }
 
-impl Record for ActsRecord {
+impl<A: Application> ActsRecord<A> {
+    /// Of a drill in `world`.
+    pub(super) fn new(world: &World<A>, recorder: &Recorder, injector: &Injector<A>) -> Self {
+        Self {
+            world: world.clone(),
+            recorder: recorder.clone(),
+            injector: injector.clone(),
+        }
+    }
+}
+
+impl<A: Application> Clone for ActsRecord<A> {
+    fn clone(&self) -> Self {
+        Self::new(&self.world, &self.recorder, &self.injector)
+    }
+}
+
+impl<A: Application> Record for ActsRecord<A> {
     fn now_ms(&self) -> Ms {
         self.world.now().as_millis()
     }

@@ -61,11 +61,7 @@ impl<'a> SimStage<'a> {
             outside,
             plan,
             decorate,
-            record: ActsRecord {
-                world: world.clone(),
-                recorder: recorder.clone(),
-                injector: injector.clone(),
-            },
+            record: ActsRecord::new(world, recorder, injector),
             crash: Mutex::new(None),
         }
     }

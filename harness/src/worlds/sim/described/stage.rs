@@ -5,64 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::wire::ReportLine;
-use executor::planner::Observed;
 use executor::ports::Ports;
 use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::future::{BoxFuture, Either, select};
-use jiff::Timestamp;
 use sim::World;
 use sim_services::engine::Services;
 
 use super::{deployer, looks};
-use crate::evidence::{Evidence, Ms};
-use crate::scenario::{Anchor, Described};
+use crate::scenario::Described;
 use crate::worlds::DrillPlan;
-use crate::worlds::common::acts::{ArtifactStore, Record, Stage};
+use crate::worlds::common::acts::{ArtifactStore, Stage};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
 use crate::worlds::sim::faults::Injector;
 use crate::worlds::sim::ports::{self, clock, http, no_ledger};
-use crate::worlds::sim::recorder::{Recorder, ms_of};
+use crate::worlds::sim::recorder::{ActsRecord, Recorder};
 use crate::worlds::sim::stage::{Crash, armed};
-
-/// The record of a drill's acts.
-#[derive(Clone)]
-pub(super) struct AppRecord {
-    world: World<Services>,
-    recorder: Recorder,
-    injector: Injector<Services>,
-}
-
-impl Record for AppRecord {
-    fn now_ms(&self) -> Ms {
-        self.world.now().as_millis()
-    }
-
-    fn ms_of(&self, at: Timestamp) -> Ms {
-        ms_of(at)
-    }
-
-    fn evidence<T>(&self, change: impl FnOnce(&mut Evidence) -> T) -> T {
-        change(&mut self.recorder.lock().evidence)
-    }
-
-    fn tell(&self, who: &'static str, step: &str, what: String) {
-        self.recorder.tell(self.world.now(), who, step, what);
-    }
-
-    fn reached(&self, anchor: &Anchor) {
-        self.injector.reached(anchor);
-    }
-
-    fn observed(&self, observed: &Arc<Observed>) {
-        self.recorder.lock().observed.push(Arc::clone(observed));
-    }
-}
 
 /// Where the acts of a drill happen.
 pub(super) struct AppStage<'a> {
     plan: &'a DrillPlan,
     app: &'a Described,
-    record: AppRecord,
+    record: ActsRecord<Services>,
     crash: Mutex<Option<Crash>>,
 }
 
@@ -77,11 +40,7 @@ impl<'a> AppStage<'a> {
         Self {
             plan,
             app,
-            record: AppRecord {
-                world: world.clone(),
-                recorder: recorder.clone(),
-                injector: injector.clone(),
-            },
+            record: ActsRecord::new(world, recorder, injector),
             crash: Mutex::new(None),
         }
     }
@@ -92,9 +51,9 @@ impl<'a> AppStage<'a> {
 }
 
 impl Stage for AppStage<'_> {
-    type Record = AppRecord;
+    type Record = ActsRecord<Services>;
 
-    fn record(&self) -> &AppRecord {
+    fn record(&self) -> &ActsRecord<Services> {
         &self.record
     }
 
