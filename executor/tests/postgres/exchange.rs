@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, NoTls};
 
-use crate::server::Server;
+use super::server::Server;
 
 const BASE: &str = include_str!("../../../dex/migrations/V1__base_schema.sql");
 const DECIMAL: &str = include_str!("../../../dex/migrations/2.0.0/V2__decimal_ledger.sql");

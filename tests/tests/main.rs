@@ -1,0 +1,41 @@
+//! Whole drills, broken executors and runbooks, properties and determinism: one program, as each of forty would be
+//! compiled and linked with everything that a drill needs.
+
+mod action;
+mod bites;
+mod bites_of_executors;
+mod bites_of_ledgers;
+mod bites_under_faults;
+mod book;
+mod checks;
+mod crash_points;
+mod database_port;
+mod described;
+mod determinism;
+mod documents;
+mod drawn_faults;
+mod executor_jobs;
+mod faults;
+mod judgement;
+mod judgement_of_changes;
+mod lifecycle;
+mod message_faults;
+mod oracles;
+mod outside;
+mod pausing;
+mod promql_reference;
+mod proof;
+mod properties;
+mod report_page;
+mod reserve;
+mod resilience;
+mod rights;
+mod search;
+mod search_coverage;
+mod session;
+mod settled;
+mod skipped;
+mod stopping;
+mod timelines;
+mod tripwire;
+mod workflows;
