@@ -210,13 +210,14 @@ impl Proof {
     }
 
     /// Whether it may begin anew because of what a query says at `now`. After the proof that goes for one disturbance,
-    /// of at most [`DISTURBANCE`]: a node that stood still for some seconds is no relapse, and what goes on or comes
-    /// again is one.
+    /// of at most [`DISTURBANCE`], while a step looks on for its hold: a node that stood still for some seconds is no
+    /// relapse, and what goes on or comes again is one. A step that asks once can't tell whether it is over.
     pub(super) fn may_slide(&self, context: &Context<'_>, now: Timestamp) -> bool {
-        context.step.phase == Phase::Run
-            || self
-                .slid
+        let is_one = || {
+            self.slid
                 .is_none_or(|first| now.duration_since(first) <= DISTURBANCE)
+        };
+        context.step.phase == Phase::Run || context.step.hold.is_some() && is_one()
     }
 
     /// It begins anew at `at`, because a query said `why` of the time before.

@@ -83,7 +83,8 @@ fn read(name: &str, manifests: &Manifests, paths: &[String]) -> Result<(App, usi
 fn calls(app: &App, manifests: &Manifests) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (from, service) in app.services.iter().enumerate() {
-        let Some(object) = manifests.get("Deployment", &app.namespace, &service.name) else {
+        let mut deployments = manifests.deployments().map(|(object, _)| object);
+        let Some(object) = deployments.find(|object| object.name() == service.name) else {
             continue;
         };
         let mut texts = Vec::new();

@@ -9,7 +9,7 @@ mod command_lines;
 
 #[test]
 fn every_command_line_in_workflows_and_documents_is_understood() {
-    let others = ["kind", "images", "dist", "ci", "edges"];
+    let others = ["kind", "images", "dist", "ci", "edges", "conformance"];
     let mut seen = 0;
     for line in command_lines::beginning_with("cargo xtask") {
         let task = line.words.first();

@@ -34,7 +34,11 @@ fn every_kind_of_fault_every_step_and_every_oracle_has_marks() {
         let planned = |mark: &Mark| matches!(mark, Mark::Planned { step: it, .. } if it == step);
         assert!(can(&ends) && can(&planned), "{step}");
     }
-    for oracle in OracleName::ALL {
+    // What a program of somebody else's does is judged by `conduct`, and a search drills our own executor.
+    for oracle in OracleName::ALL
+        .into_iter()
+        .filter(|it| *it != OracleName::Conduct)
+    {
         let found = |mark: &Mark| matches!(mark, Mark::Found { oracle: it, .. } if *it == oracle);
         assert!(can(&found), "{oracle} finds nothing");
     }
