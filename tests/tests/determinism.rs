@@ -46,7 +46,12 @@ fn child() {
 fn two_processes_agree() {
     const COUNT: u64 = 4;
     let output = Command::new(std::env::current_exe().expect("this test is a program"))
-        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
+        .args([
+            "determinism::child",
+            "--exact",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(SEEDS, COUNT.to_string())
         .output()
         .expect("this test can start itself");
