@@ -8,7 +8,6 @@ use kube::ResourceExt;
 use kube::api::LogParams;
 
 use super::context::{Context, Stop, Success, incident};
-use crate::error::Error;
 use crate::planner::ServicePlan;
 
 /// No pod's log keeps a rollback waiting for longer.
@@ -65,19 +64,18 @@ async fn of_pod(context: &Context<'_>, pod: &Pod, since: Duration) -> (String, V
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     for container in containers {
         let restarts = restarts(pod, &container.name);
-        // The status counts a restart only once the kubelet has written it, and the log of the process before is there
-        // earlier. So it is asked for in any case.
-        for previous in [true, false] {
+        let mut wanted = vec![false];
+        if restarts > 0 {
+            wanted.insert(0, true);
+        }
+        for previous in wanted {
             let what = if previous { "previous " } else { "" };
             let label = format!("{name}/{} {what}log", container.name);
+            text.push_str(&format!("==> {label}, {restarts} restarts\n"));
             match fetch(context, &name, &container.name, previous, since).await {
-                Ok(log) => text.push_str(&format!("==> {label}, {restarts} restarts\n{log}")),
-                Err(error) if previous && restarts == 0 && is_none(&error) => {}
+                Ok(log) => text.push_str(&log),
                 Err(error) => {
-                    let error = error.chain();
-                    text.push_str(&format!(
-                        "==> {label}, {restarts} restarts\n(not readable: {error})\n"
-                    ));
+                    text.push_str(&format!("(not readable: {error})\n"));
                     missing.push(label);
                 }
             }
@@ -92,7 +90,7 @@ async fn fetch(
     container: &str,
     previous: bool,
     since: Duration,
-) -> Result<String, Error> {
+) -> Result<String, String> {
     let api = context.cluster.pods();
     let params = LogParams {
         container: Some(container.to_owned()),
@@ -105,19 +103,11 @@ async fn fetch(
     let soon = context.ports.clock.now() + SignedDuration::try_from(PER_POD).unwrap_or_default();
     let budget = context.budget.within(soon);
     let what = format!("read the log of {pod}");
-    context
+    let log = context
         .cluster
         .call(&what, &budget, || api.logs(pod, &params))
-        .await
-}
-
-/// Whether the API server says that there was no process before: 400 with `previous terminated container ... not found`
-/// (`pkg/kubelet/kubelet_pods.go`, `validateContainerLogStatus`).
-fn is_none(error: &Error) -> bool {
-    let Error::Kubernetes { source, .. } = error else {
-        return false;
-    };
-    matches!(&**source, kube::Error::Api(status) if status.code == 400)
+        .await;
+    log.map_err(|error| error.chain())
 }
 
 fn restarts(pod: &Pod, container: &str) -> i32 {

@@ -32,8 +32,6 @@ use crate::runbook::Phase;
 
 /// Kubernetes leaves out the fraction of a second.
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
-/// How long one disturbance lasts at most, from when it was seen first until all that it made late is counted.
-const DISTURBANCE: SignedDuration = SignedDuration::from_secs(30);
 /// No look at the pods takes longer.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
@@ -50,8 +48,6 @@ pub(super) struct Proof {
     /// How often it began anew, and why at last.
     moved: u32,
     because: String,
-    /// Where it first began anew because of what a query said.
-    slid: Option<Timestamp>,
     /// What ran at the last look, by the pods' UIDs.
     running: Option<BTreeMap<String, Processes>>,
     /// What happened to a pod last, by its node's clock, as far as the window goes by it already.
@@ -81,7 +77,6 @@ impl Proof {
             first: start,
             moved: 0,
             because: String::new(),
-            slid: None,
             running: None,
             newest: None,
             rate: None,
@@ -209,22 +204,9 @@ impl Proof {
         Pods::Sound
     }
 
-    /// Whether it may begin anew because of what a query says at `now`. After the proof that goes for one disturbance,
-    /// of at most [`DISTURBANCE`], while a step looks on for its hold: a node that stood still for some seconds is no
-    /// relapse, and what goes on or comes again is one. A step that asks once can't tell whether it is over.
-    pub(super) fn may_slide(&self, context: &Context<'_>, now: Timestamp) -> bool {
-        let is_one = || {
-            self.slid
-                .is_none_or(|first| now.duration_since(first) <= DISTURBANCE)
-        };
-        context.step.phase == Phase::Run || context.step.hold.is_some() && is_one()
-    }
-
-    /// It begins anew at `at`, because a query said `why` of the time before.
-    pub(super) fn slide(&mut self, at: Timestamp, why: &str) {
-        if self.begin_anew(at, why) {
-            self.slid.get_or_insert(at);
-        }
+    /// Whether it may begin anew because of what a query says: after the proof nothing may be passed over.
+    pub(super) fn may_slide(context: &Context<'_>) -> bool {
+        context.step.phase == Phase::Run
     }
 }
 
@@ -284,7 +266,6 @@ mod tests {
             first: at(100),
             moved: 0,
             because: String::new(),
-            slid: None,
             running: None,
             newest: None,
             rate: None,

@@ -83,14 +83,14 @@ async fn ask(
         }
         round = answer.round();
         round.goes_on = answer.unanswered;
-        if proof.may_slide(context, now)
+        if Proof::may_slide(context)
             && let Some(why) = answer.spoilt()
         {
             let Some(clean) = clean_since(context, question, window).await? else {
                 let text = format!("{why}; since when that is over can't be told: no data");
                 return Ok(Round::unanswered(text));
             };
-            proof.slide(clean, &why);
+            proof.begin_anew(clean, &why);
             expect_requests(context, proof, own, Some(window), None).await?;
             round.again = SETTLE;
         } else if round.verdict == ConditionVerdict::Unknown && !round.unanswered {
@@ -137,13 +137,13 @@ async fn with_symptom(
             Ok(round)
         }
         Symptom::Fires(text) => {
-            if context.step.phase == Phase::After {
+            if !Proof::may_slide(context) {
                 // Once it is over, the query would tell nothing of it any more.
                 let why = format!("{text}, after the recovery was proven");
                 return Err(Stop::Failed(why));
             }
             let window = proof.window(now);
-            proof.slide(now, &text);
+            proof.begin_anew(now, &text);
             expect_requests(context, proof, own, Some(window), None).await?;
             Ok(Round::answered(ConditionVerdict::Refuted, text, POLL))
         }
