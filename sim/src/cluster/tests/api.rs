@@ -30,7 +30,7 @@ fn refusals_have_exact_status_bodies() {
     assert_eq!((status, &body["reason"]), (409, &json!("AlreadyExists")));
     assert_eq!(body["message"], "configmaps \"a\" already exists");
     for (method, path, media, expected) in [
-        ("GET", "/apis/nothing/v1/things", "", 404),
+        ("GET", "/apis/apps/v1/things", "", 404),
         (
             "POST",
             "/api/v1/namespaces/absent/configmaps",
@@ -47,6 +47,9 @@ fn refusals_have_exact_status_bodies() {
         assert_eq!(body["code"], expected);
         assert_eq!(body["kind"], "Status");
     }
+    // No group of resources takes it, and the answer is no `Status`.
+    let (status, _) = lab.call("GET", "/apis/nothing/v1/things", "", &config("b"));
+    assert_eq!(status, 404);
     assert_eq!(lab.get("/livez"), "ok");
     assert_eq!(lab.get("/readyz"), "ok");
     assert_eq!(lab.get("/version")["minor"], "34");
