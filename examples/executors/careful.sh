@@ -5,7 +5,7 @@
 #     cargo xtask chaos latency-regression --executor 'bash examples/executors/careful.sh'
 #
 # It does not undo migrations: the ledger's database is not within its reach. Where that would be needed, it changes
-# nothing and calls a person. The page "A careful shell script" of the book says what it passes and what it does not.
+# nothing and pages a person. The page "A careful shell script" of the book says what it passes and what it does not.
 set -euo pipefail
 
 namespace="$FIREDRILL_NAMESPACE"
