@@ -137,6 +137,19 @@ impl Cluster {
     }
 }
 
+/// A copy of an object without this finalizer.
+pub(crate) fn without_finalizer(object: &Value, finalizer: &str) -> Value {
+    let mut copy = object.clone();
+    let kept: Vec<Value> = items(&copy, &["metadata", "finalizers"])
+        .iter()
+        .filter(|f| f.as_str() != Some(finalizer))
+        .cloned()
+        .collect();
+    let kept = (!kept.is_empty()).then(|| Value::from(kept));
+    set_or_remove(&mut copy, &["metadata", "finalizers"], kept);
+    copy
+}
+
 /// A copy of an object without its references to this owner.
 pub(crate) fn without_owner(dependent: &Value, owner: &str) -> Value {
     let mut copy = dependent.clone();

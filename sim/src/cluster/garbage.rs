@@ -1,12 +1,13 @@
 //! The garbage collector: dependents follow their owner, or lose it.
 
+use super::claims::without_finalizer;
 use super::claims::without_owner;
 use super::job::is_tracked;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::objects::{DeleteOptions, Part, Propagation};
 use super::store::Ref;
-use super::value::{self, flag, items, remove, set, text, uid};
+use super::value::{self, flag, items, text, uid};
 
 /// Kinds whose objects have owners or are owned, in the order in which they are looked at; any others come after them.
 const FIRST: [Kind; 5] = [
@@ -110,17 +111,7 @@ impl Cluster {
         let Some(object) = self.get(kind, key) else {
             return;
         };
-        let mut copy = object.value.clone();
-        let kept: Vec<_> = items(&copy, &["metadata", "finalizers"])
-            .iter()
-            .filter(|f| f.as_str() != Some(finalizer))
-            .cloned()
-            .collect();
-        if kept.is_empty() {
-            remove(&mut copy, &["metadata", "finalizers"]);
-        } else {
-            set(&mut copy, &["metadata", "finalizers"], kept);
-        }
+        let copy = without_finalizer(&object.value, finalizer);
         let _gone = self.update(kind, key, copy, Part::Main);
     }
 }

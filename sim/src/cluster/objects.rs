@@ -223,6 +223,22 @@ impl Cluster {
         ))
     }
 
+    /// Gives the object at `key`, as a controller has seen it, this status, if it has another one and is still there.
+    pub(crate) fn replace_status(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        seen: &Value,
+        status: Value,
+    ) -> Result<(), ApiError> {
+        if seen["status"] == status || self.store.get(kind, key).is_none() {
+            return Ok(());
+        }
+        let mut copy = value::with(seen, "status", status);
+        remove(&mut copy, &["metadata", "resourceVersion"]);
+        self.update(kind, key, copy, Part::Status).map(|_| ())
+    }
+
     /// Writes `object` over the object at `key`. A write that changes nothing is no write.
     pub(crate) fn update(
         &mut self,
@@ -444,14 +460,12 @@ fn generation_moves(kind: Kind, old: &Value, new: &Value) -> bool {
     }
     if let Kind::Custom(_) = kind {
         // What is asked is everything but metadata and status.
-        let asked = |o: &Value| -> Vec<(String, Value)> {
-            let own = value::members(o, &[]).filter(|(name, _)| {
-                !matches!(*name, "apiVersion" | "metadata" | "status")
-                    || (*name == "status" && !kind.has_status())
-            });
-            own.map(|(name, v)| (name.to_owned(), v.clone())).collect()
+        let is_asked = |(name, _): &(&str, &Value)| {
+            !matches!(*name, "apiVersion" | "metadata" | "status")
+                || (*name == "status" && !kind.has_status())
         };
-        return asked(old) != asked(new);
+        let [old, new] = [old, new].map(|object| value::members(object, &[]).filter(is_asked));
+        return old.ne(new);
     }
     old.get("spec") != new.get("spec")
         || (kind == Kind::Deployment

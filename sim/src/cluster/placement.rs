@@ -29,6 +29,9 @@ pub(super) fn refusals(node: &Value, pod: &Value, there: &[&Value], free: usize)
 /// clash whatever address they are bound to, which is stricter than the scheduler is.
 fn taken(pod: &Value, there: &[&Value]) -> Option<String> {
     let wanted = host_ports(pod);
+    if wanted.is_empty() {
+        return None;
+    }
     let mut taken = there.iter().flat_map(|other| host_ports(other));
     let why = "node(s) didn't have free ports for the requested pod ports";
     taken

@@ -8,15 +8,16 @@ use super::deployment::spec_replicas;
 use super::due_items::Work;
 use super::kinds::Kind;
 use super::machine::Cluster;
-use super::objects::{DeleteOptions, Part};
 use super::pod_template::pod_of;
 use super::store::Ref;
 use super::value::{
     self, annotation, at, condition, condition_true, controller_uid, created, int, items, name,
-    parse_timestamp, set, text, timestamp, uid, with,
+    parse_timestamp, text, timestamp, uid,
 };
 use crate::cluster::json::{Map, Value, json};
 use crate::time::Micros;
+
+const SOURCE: &str = "replicaset-controller";
 
 /// Most pods created or deleted in one sync.
 const BURST: i64 = 500;
@@ -106,12 +107,7 @@ impl Cluster {
             self.manage_replicas(&rs.value, &pods)
         };
         let status = self.replica_set_status(&rs.value, &pods, outcome.as_ref().err());
-        let unchanged = rs.value["status"] == status;
-        if !unchanged && self.store.get(Kind::ReplicaSet, key).is_some() {
-            let mut copy = with(&rs.value, "status", status);
-            value::remove(&mut copy, &["metadata", "resourceVersion"]);
-            self.update(Kind::ReplicaSet, key, copy, Part::Status)?;
-        }
+        self.replace_status(Kind::ReplicaSet, key, &rs.value, status)?;
         let min_ready = int(&rs.value, &["spec", "minReadySeconds"]).unwrap_or(0);
         if min_ready > 0 {
             let work = Work::ReplicaSet(key.to_owned());
@@ -166,31 +162,7 @@ impl Cluster {
 
     fn create_pod(&mut self, rs: &Value) -> Result<(), ApiError> {
         let template = at(rs, &["spec", "template"]).unwrap_or(&Value::Null);
-        let mut pod = pod_of(rs, template);
-        set(
-            &mut pod,
-            &["metadata", "generateName"],
-            format!("{}-", name(rs)),
-        );
-        let result = self.create(Kind::Pod, value::namespace(rs), pod);
-        match result {
-            Ok(pod) => {
-                let message = format!("Created pod: {}", name(&pod.value));
-                self.event(
-                    rs,
-                    false,
-                    "SuccessfulCreate",
-                    &message,
-                    "replicaset-controller",
-                );
-                Ok(())
-            }
-            Err(e) => {
-                let message = format!("Error creating: {}", e.message);
-                self.event(rs, true, "FailedCreate", &message, "replicaset-controller");
-                Err(e)
-            }
-        }
+        self.create_owned_pod(rs, pod_of(rs, template), SOURCE)
     }
 
     fn delete_pods(&mut self, rs: &Value, pods: &[Ref], count: i64) -> Result<(), ApiError> {
@@ -206,16 +178,7 @@ impl Cluster {
             pods.iter().map(|p| (p.clone(), rank(&p.value))).collect();
         ranked.sort_by(|a, b| deletion_order(self.now, (&a.0.value, a.1), (&b.0.value, b.1)));
         for (pod, _) in ranked.iter().take(usize::try_from(count).unwrap_or(0)) {
-            let key = value::key_of(&pod.value);
-            self.delete(Kind::Pod, &key, &DeleteOptions::default())?;
-            let message = format!("Deleted pod: {}", name(&pod.value));
-            self.event(
-                rs,
-                false,
-                "SuccessfulDelete",
-                &message,
-                "replicaset-controller",
-            );
+            self.delete_owned_pod(rs, name(&pod.value), SOURCE)?;
         }
         Ok(())
     }

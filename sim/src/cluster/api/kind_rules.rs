@@ -72,7 +72,9 @@ pub(super) fn update(kind: Kind, old: &Value, new: &Value, errors: &mut Errors) 
     };
     match kind {
         Kind::Secret => keeps(&[&["type"]], IMMUTABLE),
-        Kind::DaemonSet => keeps(&[&["spec", "selector"]], IMMUTABLE),
+        Kind::Deployment | Kind::ReplicaSet | Kind::DaemonSet => {
+            keeps(&[&["spec", "selector"]], IMMUTABLE);
+        }
         Kind::Job => {
             // A suspended Job that has not begun may be changed, which is not served here.
             let fixed: &[&[&str]] = &[
@@ -178,7 +180,7 @@ fn secret(object: &Value, errors: &mut Errors) {
 }
 
 /// Selector and template of what keeps pods of its own.
-fn keeps_pods(object: &Value, what: &str, errors: &mut Errors) {
+pub(super) fn keeps_pods(object: &Value, what: &str, errors: &mut Errors) {
     let in_template = at(object, &["spec", "template", "metadata", "labels"]);
     match at(object, &["spec", "selector"]) {
         None => errors.required("spec.selector"),
@@ -204,7 +206,7 @@ fn pod_template(object: &Value, errors: &mut Errors) {
     pod_spec(spec, "spec.template.spec", errors);
 }
 
-fn runs_for_ever(object: &Value, what: &str, errors: &mut Errors) {
+pub(super) fn runs_for_ever(object: &Value, what: &str, errors: &mut Errors) {
     let spec = at(object, &["spec", "template", "spec"]).unwrap_or(&Value::Null);
     let policy = text(spec, &["restartPolicy"]);
     if policy != "Always" {

@@ -204,7 +204,7 @@ pub(super) fn schema_of_kind(kind: Kind) -> Option<&'static Value> {
     if let Kind::Custom(of) = kind {
         return Some(of.schema());
     }
-    schema(&schema_of(kind))
+    schema(name_of_built_in(kind))
 }
 
 /// The name of a kind's schema. That of a kind that was added has its group's parts in reverse order.
@@ -214,6 +214,18 @@ fn schema_of(kind: Kind) -> String {
         parts.extend([of.version(), of.name()]);
         return parts.join(".");
     }
+    name_of_built_in(kind).to_owned()
+}
+
+/// The name of the schema of a kind that is built in; empty if there is none.
+fn name_of_built_in(kind: Kind) -> &'static str {
+    // Each strategic merge patch asks, and there are hundreds of schemas to look through.
+    static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| Kind::ALL.into_iter().map(found_name).collect());
+    names.get(kind.index()).copied().unwrap_or_default()
+}
+
+fn found_name(kind: Kind) -> &'static str {
     let gvk = group_version_kind(kind);
     let mut all = schemas().iter();
     let found = all.find(|(_, schema)| {
@@ -222,7 +234,7 @@ fn schema_of(kind: Kind) -> String {
             .and_then(Value::as_array)
             .is_some_and(|kinds| kinds.contains(&gvk))
     });
-    found.map_or_else(String::new, |(name, _)| name.clone())
+    found.map_or("", |(name, _)| name.as_str())
 }
 
 /// The schema of a kind that was added, as its definition has it.

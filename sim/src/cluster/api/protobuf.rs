@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::base64;
+
 /// Number, name, type and form of the fields of each message, under the name that OpenAPI has for the message.
 const MESSAGES: &str = include_str!("../../../data/openapi/messages.json");
 
@@ -260,10 +262,7 @@ fn entry(of_type: &str, wire: Wire<'_>, depth: usize) -> Result<(String, Value),
 fn value(of_type: &str, wire: Wire<'_>, depth: usize) -> Result<Value, String> {
     Ok(match (of_type, wire) {
         ("string", Wire::Bytes(bytes)) => string(bytes)?.into(),
-        ("bytes", Wire::Bytes(bytes)) => {
-            serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec()))
-                .map_err(|error| error.to_string())?
-        }
+        ("bytes", Wire::Bytes(bytes)) => base64::encoded(bytes).into(),
         ("bool", Wire::Number(number)) => (number != 0).into(),
         ("int32", Wire::Number(number)) => (number as i32).into(),
         ("int64", Wire::Number(number)) => (number as i64).into(),

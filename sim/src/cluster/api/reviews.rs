@@ -50,13 +50,18 @@ impl Review {
         self.kind().to_lowercase()
     }
 
-    fn plural(self) -> String {
-        format!("{}s", self.singular())
+    const fn plural(self) -> &'static str {
+        match self {
+            Self::Access => "selfsubjectaccessreviews",
+            Self::Rules => "selfsubjectrulesreviews",
+            Self::Subject => "selfsubjectreviews",
+        }
     }
 
     /// The review at a path such as `apis/authorization.k8s.io/v1/selfsubjectaccessreviews`.
     pub(super) fn at(path: &str) -> Option<Self> {
-        let at = |it: &Self| format!("apis/{}/{}", it.api_version(), it.plural()) == path;
+        let (version, plural) = path.strip_prefix("apis/")?.rsplit_once('/')?;
+        let at = |it: &Self| (it.api_version(), it.plural()) == (version, plural);
         Self::ALL.into_iter().find(at)
     }
 

@@ -4,7 +4,6 @@
 use super::field_errors::{Errors, regex_error};
 use super::kind_rules;
 use super::pod_spec::pod_spec;
-use super::selectors::LabelSelector;
 use super::status::ApiError;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
@@ -60,13 +59,6 @@ pub(crate) fn update(kind: Kind, old: &Value, new: &Value) -> Result<(), ApiErro
     let mut errors = Errors::default();
     content(kind, new, &mut errors);
     match kind {
-        Kind::Deployment | Kind::ReplicaSet => {
-            let selector = &["spec", "selector"][..];
-            if at(old, selector) != at(new, selector) {
-                let value = at(new, selector).cloned().unwrap_or(Value::Null);
-                errors.invalid("spec.selector", &value, "field is immutable");
-            }
-        }
         Kind::Pod if strip_mutable(old) != strip_mutable(new) => {
             errors.forbidden(
                 "spec",
@@ -169,40 +161,8 @@ pub(super) fn not_negative(object: &Value, path: &[&str], errors: &mut Errors) {
 /// Replicas, selector and template of Deployments and ReplicaSets (`ValidatePodTemplateSpecForReplicaSet`).
 fn workload(object: &Value, errors: &mut Errors) {
     not_negative(object, &["spec", "replicas"], errors);
-    match at(object, &["spec", "selector"]) {
-        None => errors.required("spec.selector"),
-        Some(selector) => {
-            let parsed = LabelSelector::of_object(selector);
-            let in_template = at(object, &["spec", "template", "metadata", "labels"]);
-            if parsed.is_empty() {
-                errors.invalid(
-                    "spec.selector",
-                    selector,
-                    "empty selector is invalid for deployment",
-                );
-            } else if !parsed.matches_labels(in_template) {
-                errors.invalid(
-                    "spec.template.metadata.labels",
-                    in_template.unwrap_or(&Value::Null),
-                    "`selector` does not match template `labels`",
-                );
-            }
-        }
-    }
-    let template = at(object, &["spec", "template"]).unwrap_or(&Value::Null);
-    labels(template, "spec.template.labels", errors);
-    let spec = at(template, &["spec"]).unwrap_or(&Value::Null);
-    pod_spec(spec, "spec.template.spec", errors);
-    let policy = text(spec, &["restartPolicy"]);
-    if policy != "Always" {
-        errors.not_supported("spec.template.spec.restartPolicy", policy, &["Always"]);
-    }
-    if at(spec, &["activeDeadlineSeconds"]).is_some() {
-        errors.forbidden(
-            "spec.template.spec.activeDeadlineSeconds",
-            "activeDeadlineSeconds in ReplicaSet is not Supported",
-        );
-    }
+    kind_rules::keeps_pods(object, "deployment", errors);
+    kind_rules::runs_for_ever(object, "ReplicaSet", errors);
 }
 
 /// `ValidateDeploymentSpec`, but for what it shares with a ReplicaSet.

@@ -1,12 +1,11 @@
 //! Which nodes lack a pod, and which pods are too many (`daemon_controller.go` manage, podsShouldBeOnNode, syncNodes).
 
-use super::sync::{Sync, by_age, pod_template};
+use super::sync::{Sync, by_age};
 use crate::cluster::api::status::ApiError;
 use crate::cluster::history::REVISION_HASH;
 use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
-use crate::cluster::objects::DeleteOptions;
 use crate::cluster::placement::{REQUIRED_NODES, daemon_fits};
 use crate::cluster::pod_template::pod_of;
 use crate::cluster::replicaset::is_available;
@@ -27,10 +26,9 @@ pub(super) struct Changes {
 impl Cluster {
     /// Creates what is missing and deletes what is too many; whether there was anything.
     pub(super) fn manage_daemons(&mut self, sync: &Sync) -> Result<bool, ApiError> {
-        let template = pod_template(&sync.object);
         let mut changes = Changes::default();
         for node in &sync.nodes {
-            let fit = daemon_fits(&node.value, &template);
+            let fit = daemon_fits(&node.value, &sync.template);
             self.look_at_node(sync, name(&node.value), fit, &mut changes);
         }
         // Pods for nodes that are not there any more.
@@ -127,17 +125,13 @@ impl Cluster {
             if self.store.get(Kind::Pod, &key).is_none() {
                 continue;
             }
-            self.delete(Kind::Pod, &key, &DeleteOptions::default())?;
-            let message = format!("Deleted pod: {pod}");
-            self.event(&sync.object, false, "SuccessfulDelete", &message, SOURCE);
+            self.delete_owned_pod(&sync.object, pod, SOURCE)?;
         }
         outcome
     }
 
     fn create_daemon(&mut self, sync: &Sync, node: &str) -> Result<(), ApiError> {
-        let mut pod = pod_of(&sync.object, &pod_template(&sync.object));
-        let prefix = format!("{}-", name(&sync.object));
-        set(&mut pod, &["metadata", "generateName"], prefix);
+        let mut pod = pod_of(&sync.object, &sync.template);
         set(
             &mut pod,
             &["metadata", "labels", REVISION_HASH],
@@ -149,18 +143,7 @@ impl Cluster {
             set(&mut pod, &path, generation);
         }
         bind_to(&mut pod, node);
-        match self.create(Kind::Pod, namespace(&sync.object), pod) {
-            Ok(made) => {
-                let message = format!("Created pod: {}", name(&made.value));
-                self.event(&sync.object, false, "SuccessfulCreate", &message, SOURCE);
-                Ok(())
-            }
-            Err(e) => {
-                let message = format!("Error creating: {}", e.message);
-                self.event(&sync.object, true, "FailedCreate", &message, SOURCE);
-                Err(e)
-            }
-        }
+        self.create_owned_pod(&sync.object, pod, SOURCE)
     }
 }
 

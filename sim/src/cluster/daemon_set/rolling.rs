@@ -2,7 +2,7 @@
 //! beside them.
 
 use super::manage::Changes;
-use super::sync::{Sync, pod_template};
+use super::sync::Sync;
 use crate::cluster::api::status::ApiError;
 use crate::cluster::deployment::scaled;
 use crate::cluster::json::Value;
@@ -56,8 +56,7 @@ fn first(of: Vec<String>, most: i64) -> impl Iterator<Item = String> {
 
 impl Cluster {
     pub(super) fn roll_daemons(&mut self, sync: &Sync) -> Result<(), ApiError> {
-        let template = pod_template(&sync.object);
-        let fits = |node: &Value| daemon_fits(node, &template).0;
+        let fits = |node: &Value| daemon_fits(node, &sync.template).0;
         let desired = sync.nodes.iter().filter(|node| fits(&node.value)).count() as i64;
         let surge = sync.rule("maxSurge", desired);
         let mut unavailable = sync.rule("maxUnavailable", desired);

@@ -20,6 +20,8 @@ use crate::cluster::value::{
 /// A DaemonSet while it is being synced.
 pub(super) struct Sync {
     pub(super) object: Value,
+    /// The template as its pods have it.
+    pub(super) template: Value,
     /// The label of the present revision.
     pub(super) hash: String,
     pub(super) min_ready_s: i64,
@@ -87,7 +89,7 @@ fn add_tolerations(template: &mut Value) {
 }
 
 /// The template of a DaemonSet as its pods have it.
-pub(super) fn pod_template(daemon: &Value) -> Value {
+fn pod_template(daemon: &Value) -> Value {
     let template = at(daemon, &["spec", "template"]).cloned();
     let mut template = template.unwrap_or(Value::Null);
     add_tolerations(&mut template);
@@ -105,6 +107,7 @@ impl Cluster {
         let (current, old) = self.daemon_history(&stored.value)?;
         let nodes = self.store.list(Kind::Node, None);
         let mut sync = Sync {
+            template: pod_template(&stored.value),
             object: stored.value.clone(),
             hash: label(&current.value, REVISION_HASH).to_owned(),
             min_ready_s: int(&stored.value, &["spec", "minReadySeconds"]).unwrap_or(0),
@@ -213,7 +216,6 @@ impl Cluster {
 
     /// `updateDaemonSetStatus`.
     fn write_daemon_status(&mut self, key: &str, sync: &Sync) -> Result<(), ApiError> {
-        let template = pod_template(&sync.object);
         let [
             mut desired,
             mut current,
@@ -224,7 +226,7 @@ impl Cluster {
         ] = [0_i64; 6];
         let mut counted: Vec<Ref> = Vec::new();
         for node in &sync.nodes {
-            let (runs, _) = daemon_fits(&node.value, &template);
+            let (runs, _) = daemon_fits(&node.value, &sync.template);
             let mut pods = sync
                 .pods
                 .get(name(&node.value))
@@ -269,12 +271,6 @@ impl Cluster {
             let work = Work::DaemonSet(key.to_owned());
             self.wait_for_availability(work, &counted, sync.min_ready_s);
         }
-        if *before == status || self.store.get(Kind::DaemonSet, key).is_none() {
-            return Ok(());
-        }
-        let mut copy = value::with(&sync.object, "status", status);
-        value::remove(&mut copy, &["metadata", "resourceVersion"]);
-        self.update(Kind::DaemonSet, key, copy, Part::Status)?;
-        Ok(())
+        self.replace_status(Kind::DaemonSet, key, &sync.object, status)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::pods::{FINALIZER, is_tracked};
 use crate::cluster::api::status::ApiError;
+use crate::cluster::claims::without_finalizer;
 use crate::cluster::due_items::Work;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
@@ -9,8 +10,8 @@ use crate::cluster::machine::Cluster;
 use crate::cluster::objects::{DeleteOptions, Part, Propagation};
 use crate::cluster::store::Ref;
 use crate::cluster::value::{
-    self, condition, condition_true, controller_of, deleting, int, items, parse_timestamp,
-    set_or_remove, split_key, text, uid,
+    self, condition, condition_true, controller_of, deleting, int, parse_timestamp, split_key,
+    text, uid,
 };
 use crate::time::Micros;
 
@@ -80,14 +81,7 @@ impl Cluster {
 
     /// Takes the finalizer off a pod that has been counted.
     pub(crate) fn release_pod(&mut self, pod: &Value) -> Result<(), ApiError> {
-        let mut copy = pod.clone();
-        let kept: Vec<Value> = items(pod, &["metadata", "finalizers"])
-            .iter()
-            .filter(|f| f.as_str() != Some(FINALIZER))
-            .cloned()
-            .collect();
-        let kept = (!kept.is_empty()).then(|| Value::from(kept));
-        set_or_remove(&mut copy, &["metadata", "finalizers"], kept);
+        let mut copy = without_finalizer(pod, FINALIZER);
         value::remove(&mut copy, &["metadata", "resourceVersion"]);
         self.update(Kind::Pod, &value::key_of(pod), copy, Part::Main)
             .map(|_| ())

@@ -2,15 +2,11 @@
 
 use crate::cluster::api::status::ApiError;
 use crate::cluster::json::Value;
-use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
-use crate::cluster::objects::DeleteOptions;
 use crate::cluster::pod_template::pod_of;
 use crate::cluster::replicaset::deletion_order;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{
-    self, at, created, deleting, int, items, name, namespace, parse_timestamp, set, text,
-};
+use crate::cluster::value::{at, created, deleting, int, items, name, parse_timestamp, set, text};
 use crate::time::Micros;
 
 /// The finalizer by which a pod stays until it has been counted.
@@ -19,7 +15,7 @@ pub(super) const FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 const BACK_OFF: Micros = Micros::from_secs(10);
 const LONGEST_BACK_OFF: Micros = Micros::from_secs(600);
 
-const SOURCE: &str = "job-controller";
+pub(super) const SOURCE: &str = "job-controller";
 
 /// Whether a pod waits to be counted.
 pub(crate) fn is_tracked(pod: &Value) -> bool {
@@ -96,27 +92,12 @@ impl Cluster {
         let template = at(job, &["spec", "template"]).unwrap_or(&Value::Null);
         for _ in 0..count {
             let mut pod = pod_of(job, template);
-            set(
-                &mut pod,
-                &["metadata", "generateName"],
-                format!("{}-", name(job)),
-            );
             let mut finalizers = items(&pod, &["metadata", "finalizers"]).to_vec();
             if !is_tracked(&pod) {
                 finalizers.push(FINALIZER.into());
             }
             set(&mut pod, &["metadata", "finalizers"], finalizers);
-            match self.create(Kind::Pod, namespace(job), pod) {
-                Ok(made) => {
-                    let message = format!("Created pod: {}", name(&made.value));
-                    self.event(job, false, "SuccessfulCreate", &message, SOURCE);
-                }
-                Err(e) => {
-                    let message = format!("Error creating: {}", e.message);
-                    self.event(job, true, "FailedCreate", &message, SOURCE);
-                    return Err(e);
-                }
-            }
+            self.create_owned_pod(job, pod, SOURCE)?;
         }
         Ok(())
     }
@@ -131,10 +112,7 @@ impl Cluster {
         let mut sorted = active.to_vec();
         sorted.sort_by(|a, b| deletion_order(self.now, (&a.value, 0), (&b.value, 0)));
         for pod in sorted.iter().take(usize::try_from(count).unwrap_or(0)) {
-            let key = value::key_of(&pod.value);
-            self.delete(Kind::Pod, &key, &DeleteOptions::default())?;
-            let message = format!("Deleted pod: {}", name(&pod.value));
-            self.event(job, false, "SuccessfulDelete", &message, SOURCE);
+            self.delete_owned_pod(job, name(&pod.value), SOURCE)?;
         }
         Ok(())
     }

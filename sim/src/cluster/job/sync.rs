@@ -2,7 +2,7 @@
 
 use super::expiry::is_finished;
 use super::pods::{
-    backs_off_until, has_failed, has_succeeded, is_terminating, is_tracked, restarts,
+    SOURCE, backs_off_until, has_failed, has_succeeded, is_terminating, is_tracked, restarts,
 };
 use crate::cluster::api::status::ApiError;
 use crate::cluster::due_items::Work;
@@ -17,8 +17,6 @@ use crate::cluster::value::{
     text, timestamp,
 };
 use crate::time::Micros;
-
-const SOURCE: &str = "job-controller";
 
 /// How a Job ends: the interim condition, the final one, the reason and the message.
 struct End {

@@ -9,9 +9,8 @@ use crate::cluster::history::{next_number, patch_of, template_of};
 use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
-use crate::cluster::objects::Part;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{deleting, int, name, remove, text, with};
+use crate::cluster::value::{deleting, int, name, text};
 
 /// The revisions that matter to a sync.
 struct Revisions {
@@ -118,12 +117,6 @@ impl Cluster {
                 status[field] = count.into();
             }
         }
-        if stateful["status"] == status || self.store.get(Kind::StatefulSet, key).is_none() {
-            return Ok(());
-        }
-        let mut copy = with(stateful, "status", status);
-        remove(&mut copy, &["metadata", "resourceVersion"]);
-        self.update(Kind::StatefulSet, key, copy, Part::Status)?;
-        Ok(())
+        self.replace_status(Kind::StatefulSet, key, stateful, status)
     }
 }
