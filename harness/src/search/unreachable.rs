@@ -64,9 +64,6 @@ pub(super) fn finding(oracle: OracleName, kind: Kind) -> Option<&'static str> {
         | (O::Claim, "without-time")
         | (O::Files, "scenario-broken" | "scenario-expects-other") => BROKEN,
         (O::FaultFired, "no-harm" | "crash-never-came" | "fault-never-fired") => IN_VAIN,
-        (O::Latency, "nothing-seen") => {
-            "recovery is dated by ten seconds in which requests were answered"
-        }
         (O::Invariants, "nobody-looked" | "not-at-the-end")
         | (O::Trades | O::Orders, "unsought")
         | (O::Ledger, "unread")
