@@ -15,7 +15,7 @@ use crate::images;
 use crate::{conformance, edges};
 
 /// What no step here does, so that nobody takes green for more than it is.
-const LEFT_OUT: &str = "benchmarks: they measure, they do not judge; run `cargo bench -p benches`";
+const LEFT_OUT: &str = "benchmarks: they measure, they do not judge, and are only compiled; run `cargo test -p benches` and `cargo bench -p benches`";
 
 /// What the tests leave out where Go is not installed.
 const NO_REFERENCE: &str =
@@ -163,15 +163,19 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
     }
 }
 
-/// All tests, with everything that the drills run: it is built once.
+/// All tests, with everything that the drills run: it is built once. The benchmarks are left to clippy: what they
+/// compare with takes minutes to build.
 fn test(sh: &Shell) -> Cmd<'_> {
     let cargo = cargo();
     let tests = cmd!(
         sh,
-        "{cargo} test --workspace --all-features --locked --no-fail-fast"
+        "{cargo} test --workspace --exclude benches --all-features --locked --no-fail-fast"
     );
-    // A panic names its place without them, and forty programs are linked faster.
-    tests.env("CARGO_PROFILE_DEV_DEBUG", "none")
+    // A panic names its place without debug information, and the programs are linked faster. What is built only once
+    // need not be incremental: that takes twice the time.
+    tests
+        .env("CARGO_PROFILE_DEV_DEBUG", "none")
+        .env("CARGO_INCREMENTAL", "0")
 }
 
 /// The steps that CI took, in order.

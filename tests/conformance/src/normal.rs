@@ -9,18 +9,23 @@ const LETTERS: &str = "[bcdfghjklmnpqrstvwxz2456789]";
 /// Those of them that the hash of a template can have: it is a number whose digits are written so.
 const DIGITS: &str = "[456789bcdf]";
 
+/// From which minor version on kubectl names ports in `describe`, and namespaces in `delete`.
+const TELLS_MORE: u32 = 34;
+
 /// Replaces what differs from run to run by names.
 pub struct Normal {
     rules: Vec<(Regex, &'static str)>,
 }
 
 impl Normal {
-    /// For a cluster with these `nodes`, whose API server is at `server`.
+    /// For a cluster with these `nodes`, whose API server is at `server`, and a kubectl of version 1.`minor`. Of what
+    /// kubectl has printed only since 1.34, nothing counts for an older one: the names of ports in `describe`, and the
+    /// namespace of what was deleted.
     ///
     /// # Panics
     /// If a rule is no regular expression; a test of this module makes them all.
     #[must_use]
-    pub fn new(server: &str, nodes: &[String]) -> Self {
+    pub fn new(server: &str, nodes: &[String], minor: u32) -> Self {
         let literal = |text: &str| regex::escape(text);
         let mut rules = vec![(literal(server), "SERVER")];
         rules.retain(|(rule, _)| !rule.is_empty());
@@ -64,6 +69,11 @@ impl Normal {
             (r"<unknown>|<invalid>".to_owned(), "AGE"),
             (r"\bv1\.34\.\d+\b".to_owned(), "v1.34"),
         ]);
+        if minor < TELLS_MORE {
+            let port = r"^(\s*(?:Host )?Port:\s+\d+/(?:TCP|UDP|SCTP)) \([a-z0-9-]+\)$";
+            rules.push((port.to_owned(), "$1"));
+            rules.push((r#"^(.*" deleted) from \S+ namespace$"#.to_owned(), "$1"));
+        }
         let rules = rules.into_iter().map(|(rule, name)| {
             let rule = Regex::new(&rule).unwrap_or_else(|error| panic!("{error}"));
             (rule, name)
@@ -123,7 +133,7 @@ mod tests {
     use crate::session::Answer;
 
     fn line(text: &str) -> String {
-        let normal = Normal::new("http://127.0.0.1:4711/secret", &["node-1".to_owned()]);
+        let normal = Normal::new("http://127.0.0.1:4711/secret", &["node-1".to_owned()], 34);
         normal.line(text)
     }
 
@@ -169,8 +179,23 @@ mod tests {
             output: vec!["a".to_owned(), String::new(), "b".to_owned()],
             ..Answer::default()
         };
-        let normal = Normal::new("", &[]);
+        let normal = Normal::new("", &[], 34);
         assert_eq!(normal.answer(&answer, false).output, ["a", "b"]);
         assert_eq!(normal.answer(&answer, true).output, ["b"]);
+    }
+
+    #[test]
+    fn what_an_older_kubectl_does_not_print_does_not_count_for_it() {
+        for (newer, older) in [
+            ("    Port:  8080/TCP (http)", "    Port:  8080/TCP"),
+            ("    Host Port:  0/TCP (http)", "    Host Port:  0/TCP"),
+            (
+                "pod \"lone\" deleted from conformance namespace",
+                "pod \"lone\" deleted",
+            ),
+        ] {
+            assert_eq!(Normal::new("", &[], 33).line(newer), older);
+            assert_eq!(Normal::new("", &[], 34).line(newer), newer);
+        }
     }
 }

@@ -85,7 +85,7 @@ impl Stage {
         let mut stage = Self {
             files: files.to_owned(),
             sleep,
-            normal: Normal::new("", &[]),
+            normal: Normal::new("", &[], 0),
             folder,
         };
         // The session's namespace is set in a copy, so that the kubeconfig stays as it is.
@@ -103,7 +103,8 @@ impl Stage {
         let nodes = stage.must(
             "kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'",
         )?;
-        stage.normal = Normal::new(server.first().map_or("", String::as_str), &nodes);
+        let server = server.first().map_or("", String::as_str);
+        stage.normal = Normal::new(server, &nodes, stage.minor()?);
         Ok(stage)
     }
 
@@ -128,6 +129,19 @@ impl Stage {
             }
         }
         Ok(deviations)
+    }
+
+    /// The minor version of the session's kubectl.
+    fn minor(&self) -> Result<u32, String> {
+        let said = self.must("kubectl version --client --output=json")?;
+        let said: serde_json::Value = serde_json::from_str(&said.join("\n"))
+            .map_err(|error| format!("`kubectl version`: {error}"))?;
+        let minor = said["clientVersion"]["minor"].as_str().unwrap_or_default();
+        // Some that are patched call themselves `32+`.
+        let minor = minor.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        minor
+            .parse()
+            .map_err(|_| format!("`kubectl version` names no minor version, but `{minor}`"))
     }
 
     fn is_simulated(&self) -> bool {
