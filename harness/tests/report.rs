@@ -173,7 +173,7 @@ fn side_by_side(scratch: &Scratch) {
 /// How a journal is broken, the place that must be named, and whether the schema can see it, too.
 type Case = (&'static str, fn(&mut Value), &'static str, bool);
 
-const CASES: [Case; 30] = [
+const CASES: [Case; 31] = [
     (
         "another schema",
         |j| j["schema"] = json!("firedrill/9"),
@@ -393,6 +393,16 @@ const CASES: [Case; 30] = [
         "a recovery without a time",
         |j| j["drills"][0]["ending"] = json!("recovered"),
         "$.drills[0].ending",
+        false,
+    ),
+    (
+        "a token that was cut",
+        |j| {
+            let token = &mut j["drills"][0]["replay"];
+            let whole = token.as_str().expect("a text");
+            *token = json!(whole[..whole.len() - 4]);
+        },
+        "$.drills[0].replay",
         false,
     ),
     (
