@@ -12,7 +12,7 @@ use super::{
     Described, Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue,
     check_application, check_faults, check_settings, keys,
 };
-use crate::evidence::REQUESTS_MIN;
+use crate::evidence::{REQUESTS_MIN, requests_that_show};
 use crate::suggest;
 
 #[derive(Default)]
@@ -485,9 +485,4 @@ fn check_timing(
         );
     }
     timing
-}
-
-/// Requests without which a rate below `limit` is not shown at 95 %, if none of them failed (rule of three).
-fn requests_that_show(limit: PartsPerMillion) -> u64 {
-    3_000_000_u64.div_ceil(u64::from(limit.0.max(1)))
 }

@@ -32,11 +32,6 @@ pub(in crate::worlds::sim) fn perform(
     plan: &DrillPlan,
     app: &Described,
 ) -> Result<Performed, WorldError> {
-    if plan.executor.is_some() {
-        return Err(WorldError::SetUp(
-            "an application of your own is drilled by the built-in executor so far: leave `--executor` out".to_owned(),
-        ));
-    }
     let scenario = &plan.scenario;
     let recorder = Recorder::new(beginning(plan, app));
     let limits = Limits {
