@@ -264,9 +264,10 @@ impl Scenario {
 
     /// The first key of which `world` can't do what this scenario says.
     fn key_lacking_in(&self, world: WorldKind) -> Option<&'static str> {
-        // A cluster's Prometheus is configured by its manifest, its executor takes no interval,
+        // A cluster has the exchange, its Prometheus is configured by its manifest, its executor takes no interval,
         // and its ledger begins empty.
         let said = [
+            ("application", self.application.is_some()),
             ("ledger", self.ledger != LedgerSize::default()),
             (
                 "timing.scrape_interval",
