@@ -1,4 +1,4 @@
-//! What both worlds need: the acts of a drill, the hosts of its executors and what programs claim, the manifests, when
+//! What both worlds need: the acts of a drill, the hosts of its executors, what programs write, leave and claim, the manifests, when
 //! faults are due, what a deployment does, and what is read of executor and exchange. It knows neither world.
 
 pub(super) mod acts;
@@ -7,7 +7,9 @@ pub(super) mod claims;
 pub(super) mod deployer;
 mod executor;
 pub(super) mod host;
+pub(super) mod left;
 pub(crate) mod manifests;
+pub(super) mod output;
 mod readings;
 mod schedule;
 pub(crate) mod template;
