@@ -13,6 +13,11 @@ use crate::exit::Failure;
 use crate::outside::{variable, wrong};
 use crate::terminal;
 
+#[path = "../../../../executor/src/bin/rollback/db_command.rs"]
+mod db_command;
+
+use db_command::{Db, DbCommand};
+
 /// The ConfigMap that holds the release's migrations.
 const MIGRATIONS: &str = "dex-migrations";
 /// What Flyway ends with if it fails.
@@ -405,46 +410,8 @@ struct Rollback {
 
 #[derive(Debug, Subcommand)]
 enum RollbackCommand {
-    /// Single steps on the ledger database, for a rollback by hand.
-    Db {
-        #[command(subcommand)]
-        command: Db,
-        /// Fencing token; otherwise that of the fence that is up.
-        #[arg(long, global = true)]
-        token: Option<u64>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Db {
-    /// Take writing away from the exchange.
-    Fence,
-    /// Let the exchange write again.
-    Unfence,
-    /// Copy the ledger.
-    Snapshot {
-        /// Name of the copy.
-        #[arg(long)]
-        name: String,
-    },
-    /// Put a copy of a snapshot in the ledger's place.
-    Restore {
-        /// Name of the snapshot.
-        #[arg(long)]
-        snapshot: String,
-        /// Name under which the ledger in use is kept.
-        #[arg(long, default_value = "ledger_set_aside")]
-        set_aside: String,
-    },
-    /// Copy the order log's tail from the ledger that was set aside.
-    Replay {
-        /// The order log (there is nothing else to replay).
-        #[arg(long, required = true)]
-        orders: bool,
-        /// Name under which the ledger that was in use is kept.
-        #[arg(long, default_value = "ledger_set_aside")]
-        set_aside: String,
-    },
+    /// Single steps on the ledger database, for a rollback by hand
+    Db(Db),
 }
 
 /// `rollback db …`; the exit code.
@@ -467,9 +434,9 @@ pub(crate) fn rollback(words: &[OsString]) -> Result<u8, Failure> {
             return Err(wrong(error.render().to_string()));
         }
     };
-    let RollbackCommand::Db { command, token } = parsed.command;
+    let RollbackCommand::Db(steps) = parsed.command;
     let world = World::new()?;
-    match db(&world, command, token) {
+    match db(&world, steps) {
         Ok(said) => {
             terminal::say(&said);
             Ok(0)
@@ -481,45 +448,36 @@ pub(crate) fn rollback(words: &[OsString]) -> Result<u8, Failure> {
     }
 }
 
-fn db(world: &World, command: Db, token: Option<u64>) -> Result<String, String> {
+fn db(world: &World, Db { command, token }: Db) -> Result<String, String> {
     let token = match token {
         Some(token) => token,
         None => world.ask("token-max", &json!({}))?,
     };
     Ok(match command {
-        Db::Fence => {
+        DbCommand::Fence => {
             let report: FenceReport = world.ask("fence", &json!({ "token": token }))?;
-            format!("fence up, {} sessions ended", report.sessions_terminated)
+            report.to_string()
         }
-        Db::Unfence => {
+        DbCommand::Unfence => {
             world.ask::<Value>("unfence", &json!({ "token": token }))?;
             "fence down".to_owned()
         }
-        Db::Snapshot { name } => {
+        DbCommand::Snapshot { name } => {
             let snapshot: Snapshot = world.ask("snapshot", &json!({ "name": name }))?;
-            format!(
-                "{}: {} bytes, order log up to {}",
-                snapshot.name, snapshot.size_bytes, snapshot.position.log_seq
-            )
+            snapshot.to_string()
         }
-        Db::Restore {
+        DbCommand::Restore {
             snapshot,
             set_aside,
         } => {
             let arguments = json!({"snapshot": snapshot, "set_aside": set_aside, "token": token});
             let report: RestoreReport = world.ask("restore", &arguments)?;
-            format!(
-                "order log back from {} to {}; what was in use is {}",
-                report.before.log_seq, report.after.log_seq, report.set_aside
-            )
+            report.to_string()
         }
-        Db::Replay { set_aside, .. } => {
+        DbCommand::Replay { set_aside, .. } => {
             let arguments = json!({"set_aside": set_aside, "token": token});
             let report: ReplayReport = world.ask("replay", &arguments)?;
-            format!(
-                "{} entries, up to {}",
-                report.entries, report.position.log_seq
-            )
+            report.to_string()
         }
     })
 }
