@@ -6,6 +6,7 @@ use sim::time::Micros;
 use sim::workload::{
     ContainerResponse, ContainerStart, LogLine, ProcessId, StartOutcome, Workload,
 };
+use sim_services::hooks::sleeps;
 
 use super::simulated::{BAD, Container, PRIOR, Question, RELEASE, Role};
 use super::starts::Times;
@@ -208,7 +209,7 @@ impl Workload for Processes<'_> {
     }
 
     fn pre_stop(&mut self, _: Micros, _: ProcessId<'_>, command: &[String]) -> Micros {
-        sleeps(command).map_or(HOOK, Micros::from_secs)
+        sleeps(command).unwrap_or(HOOK)
     }
 
     fn exec(&mut self, now: Micros, id: ProcessId<'_>, command: &[String]) -> bool {
@@ -273,36 +274,4 @@ impl Workload for Processes<'_> {
     }
 
     fn config(&mut self, _: Micros, _: &str, _: &BTreeMap<String, String>) {}
-}
-
-/// For how many seconds a command sleeps: `sleep 5`, or a shell's text with that in it.
-pub(super) fn sleeps(command: &[String]) -> Option<u64> {
-    let words: Vec<&str> = command
-        .iter()
-        .flat_map(|it| it.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&')))
-        .filter(|word| !word.is_empty())
-        .collect();
-    let at = words
-        .iter()
-        .position(|word| *word == "sleep" || word.ends_with("/sleep"))?;
-    words.get(at + 1)?.trim_end_matches('s').parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sleeps;
-
-    #[test]
-    fn a_hook_that_sleeps_is_recognised() {
-        for (command, seconds) in [
-            (&["sleep", "15"][..], Some(15)),
-            (&["/bin/sh", "-c", "sleep 5s; nginx -s quit"], Some(5)),
-            (&["sh", "-c", "/bin/sleep 7 && kill 1"], Some(7)),
-            (&["nginx", "-s", "quit"], None),
-            (&["sleep", "soon"], None),
-        ] {
-            let command: Vec<String> = command.iter().map(|it| (*it).to_owned()).collect();
-            assert_eq!(sleeps(&command), seconds, "{command:?}");
-        }
-    }
 }
