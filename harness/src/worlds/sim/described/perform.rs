@@ -120,6 +120,9 @@ async fn drill(
     recorder: Recorder,
 ) -> Result<(u64, u64), WorldError> {
     deployer::set_up(&world, app, &plan.scenario.release.from).await?;
+    if let Some(left_out) = deployer::left_out(app) {
+        recorder.tell(world.now(), "harness", "", left_out);
+    }
     let end = Micros::from(plan.scenario.timing.duration);
     let (injector, later) =
         Injector::of_described(&world, &recorder, &plan.scenario, app, plan.seed);
