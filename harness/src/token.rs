@@ -30,7 +30,7 @@
 mod texts;
 
 pub(crate) use texts::options_of;
-pub use texts::{GivenFile, Replays, quoted};
+pub use texts::{GivenFile, Replays, called_as, quoted};
 
 use serde::Deserialize as _;
 use serde::de::Error as _;
@@ -209,7 +209,7 @@ where
     Ok(text.into())
 }
 
-/// The command that replays `token` in a checkout, as [`Replays::command`].
+/// The command that replays `token` without any file beside it, as [`Replays::command`].
 #[must_use]
 pub fn command(token: &str) -> String {
     Replays::default().command(token)

@@ -464,6 +464,21 @@ fn refused(scratch: &Scratch, what: &str, text: &str, place: &str) {
 }
 
 #[test]
+fn pages_print_commands_as_the_program_was_called() {
+    let scratch = Scratch::new("called");
+    drill(&scratch.at("run"), &["good-release", "--seed", "0"]);
+    let journal = scratch.at("run/journal.json");
+    let page = scratch.read("run/report.html");
+    assert!(page.contains("firedrill replay fd1-") && !page.contains("cargo xtask"));
+    let again = scratch.at("again");
+    let mut in_a_checkout = binary::command(&["report", &journal, "--report", &again]);
+    let done = in_a_checkout.env("FIREDRILL_CALLED_AS", "cargo xtask").output();
+    assert_eq!(done.expect("it runs").status.code(), Some(0));
+    let page = scratch.read("again/report.html");
+    assert!(page.contains("cargo xtask replay fd1-") && !page.contains("firedrill replay"));
+}
+
+#[test]
 fn the_schema_is_printed_as_published() {
     let output = firedrill(&["report", "--schema"]);
     assert_eq!(output.status.code(), Some(0));

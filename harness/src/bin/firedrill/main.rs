@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    firedrill::token::called_as(terminal::called());
     let done = match cli.command {
         Command::Chaos(args) => chaos::run(&args),
         Command::Search(args) => search::run(&args),
