@@ -5,6 +5,7 @@
 mod binary;
 #[path = "support/scratch.rs"]
 mod scratch;
+#[path = "support/misfit.rs"]
 mod support;
 #[path = "support/unstamped.rs"]
 mod unstamped;

@@ -417,7 +417,7 @@ fn hostile_text_is_text_everywhere() {
     }
 }
 
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/support/misfit.rs"]
 mod support;
 
 /// Asserts that a journal is as the published schema says.
