@@ -208,7 +208,11 @@ impl fmt::Display for RestoreReport {
 
 impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} entries, up to {}", self.entries, self.position.log_seq)
+        write!(
+            f,
+            "{} entries, up to {}",
+            self.entries, self.position.log_seq
+        )
     }
 }
 

@@ -473,7 +473,9 @@ fn pages_print_commands_as_the_program_was_called() {
     assert!(page.contains("firedrill replay fd1-") && !page.contains("cargo xtask"));
     let again = scratch.at("again");
     let mut in_a_checkout = binary::command(&["report", &journal, "--report", &again]);
-    let done = in_a_checkout.env("FIREDRILL_CALLED_AS", "cargo xtask").output();
+    let done = in_a_checkout
+        .env("FIREDRILL_CALLED_AS", "cargo xtask")
+        .output();
     assert_eq!(done.expect("it runs").status.code(), Some(0));
     let page = scratch.read("again/report.html");
     assert!(page.contains("cargo xtask replay fd1-") && !page.contains("firedrill replay"));

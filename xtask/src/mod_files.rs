@@ -128,7 +128,10 @@ mod tests {
             let found = found("x/src/y/mod.rs", &text);
             let line = GOOD.lines().count() + 2;
             let place = format!("x/src/y/mod.rs:{line}: ");
-            assert!(!found.is_empty() && found[0].starts_with(&place), "{item}: {found:?}");
+            assert!(
+                !found.is_empty() && found[0].starts_with(&place),
+                "{item}: {found:?}"
+            );
         }
     }
 

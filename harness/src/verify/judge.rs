@@ -561,9 +561,19 @@ mod tests {
             let judgement = verify(&question, &mut runs).expect("nothing is performed");
             assert_eq!(judgement.answer, Answer::Reject);
             assert_eq!((judgement.drills, judgement.comparisons.len()), (0, 0));
-            let said: Vec<&str> = judgement.reasons.iter().map(|it| it.text.as_str()).collect();
-            assert!(said[0].contains("99 acknowledged trades may be lost"), "{said:?}");
-            assert!(!said.iter().any(|it| it.contains("no new failure")), "{said:?}");
+            let said: Vec<&str> = judgement
+                .reasons
+                .iter()
+                .map(|it| it.text.as_str())
+                .collect();
+            assert!(
+                said[0].contains("99 acknowledged trades may be lost"),
+                "{said:?}"
+            );
+            assert!(
+                !said.iter().any(|it| it.contains("no new failure")),
+                "{said:?}"
+            );
         }
     }
 

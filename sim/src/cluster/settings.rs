@@ -117,13 +117,27 @@ impl Cluster {
         let mut with_volume = claim.clone();
         set(&mut with_volume, &["spec", "volumeName"], volume_name);
         let writer = &self.writer;
-        managed::track(writer, self.now, kind, Some(claim), &mut with_volume, Part::Main);
+        managed::track(
+            writer,
+            self.now,
+            kind,
+            Some(claim),
+            &mut with_volume,
+            Part::Main,
+        );
         let mut bound = with_volume.clone();
         let status = json!({
             "phase": "Bound", "accessModes": spec("accessModes"), "capacity": capacity,
         });
         set(&mut bound, &["status"], status);
-        managed::track(writer, self.now, kind, Some(&with_volume), &mut bound, Part::Status);
+        managed::track(
+            writer,
+            self.now,
+            kind,
+            Some(&with_volume),
+            &mut bound,
+            Part::Status,
+        );
         self.store.replace(self.now, kind, key, bound);
         self.published();
     }

@@ -222,7 +222,10 @@ mod tests {
         let mut program = Arguments::command();
         let db = program.find_subcommand_mut("db").expect("there");
         let help = db.render_help().to_string();
-        assert!(help.contains("the highest one that the database has seen"), "{help}");
+        assert!(
+            help.contains("the highest one that the database has seen"),
+            "{help}"
+        );
         let read = |words: &[&str]| Arguments::try_parse_from(words).err();
         assert!(read(&["rollback", "db", "replay", "--orders"]).is_none());
         let refused = read(&["rollback", "db", "replay"]).expect("replay what?");

@@ -23,9 +23,9 @@ use super::process::{Victim, clear, start};
 use super::stage::ActsRecord;
 use crate::worlds::common::acts::Record as _;
 use crate::worlds::common::host::{Death, Failed, Host};
+use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::common::output::{ERROR_LINES, LAST_WORDS, Reading};
 use crate::worlds::common::{claims, left};
-use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::recording::Ended;
 
 /// The program, and the files that it gets and leaves. They go with this value.

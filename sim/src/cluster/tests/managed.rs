@@ -368,7 +368,10 @@ fn a_claim_is_bound_by_the_controllers_whoever_makes_it() {
         .collect();
     let spec = json!({"f:spec": {"f:volumeName": {}}});
     assert!(theirs.contains(&("", &spec)), "{owners:?}");
-    assert!(theirs.iter().any(|(part, _)| *part == "status"), "{owners:?}");
+    assert!(
+        theirs.iter().any(|(part, _)| *part == "status"),
+        "{owners:?}"
+    );
     let volume = claim["spec"]["volumeName"].as_str().expect("it is bound");
     let volume = lab.get(&format!("/api/v1/persistentvolumes/{volume}"));
     assert!(!volume.to_string().contains("\"me\""), "{volume:?}");

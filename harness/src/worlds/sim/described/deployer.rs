@@ -157,7 +157,10 @@ metadata: {name: store, namespace: sample}
             .to_owned(),
         });
         let said = left_out(&app(&bundle)).expect("it is left out");
-        assert!(said.starts_with("does not create StatefulSet store:"), "{said}");
+        assert!(
+            said.starts_with("does not create StatefulSet store:"),
+            "{said}"
+        );
     }
 
     #[test]
