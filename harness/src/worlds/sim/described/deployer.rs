@@ -138,27 +138,26 @@ mod tests {
         };
         assert_eq!(left_out(&app(&bundle)), None);
         bundle.manifests.push(File {
-            path: "k8s/store.yaml".to_owned(),
+            path: "k8s/agent.yaml".to_owned(),
             text: "\
 apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: store, namespace: sample}
+kind: DaemonSet
+metadata: {name: agent, namespace: sample}
 spec:
-  serviceName: store
-  selector: {matchLabels: {app: store}}
+  selector: {matchLabels: {app: agent}}
   template:
-    metadata: {labels: {app: store}}
-    spec: {containers: [{name: store, image: 'store:1'}]}
+    metadata: {labels: {app: agent}}
+    spec: {containers: [{name: agent, image: 'agent:1'}]}
 ---
 apiVersion: v1
 kind: ServiceAccount
-metadata: {name: store, namespace: sample}
+metadata: {name: agent, namespace: sample}
 "
             .to_owned(),
         });
         let said = left_out(&app(&bundle)).expect("it is left out");
         assert!(
-            said.starts_with("does not create StatefulSet store:"),
+            said.starts_with("does not create DaemonSet agent:"),
             "{said}"
         );
     }
