@@ -93,8 +93,6 @@ pub fn interval_ppm(part: u64, whole: u64) -> (u64, u64) {
     // A shape of 0 is no distribution, and where it would be one, the end of the range is the bound.
     let lower = quantile(part, whole - part + 1, 0.025, 0.0);
     let upper = quantile(part + 1, whole - part, 0.975, 1.0);
-    let upper = if part == whole { 1.0 } else { upper };
-    let lower = if part == 0 { 0.0 } else { lower };
     (
         (lower * WHOLE).floor() as u64,
         ((upper * WHOLE).ceil() as u64).min(1_000_000),

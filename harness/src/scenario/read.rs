@@ -29,12 +29,9 @@ impl Scenario {
         triggers: &[String],
     ) -> Result<Self, ScenarioError> {
         let raw = raw::parse(file, text)?;
+        let has_it = raw.application.is_some();
         let mut scenario = check::check(file, text, raw, triggers, Some(app.clone()))?;
-        if scenario
-            .text
-            .parse::<toml::Table>()
-            .is_ok_and(|table| !table.contains_key("application"))
-        {
+        if !has_it {
             scenario.text.push_str(&check_application::section(app));
         }
         Ok(scenario)

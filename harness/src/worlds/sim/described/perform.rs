@@ -139,10 +139,11 @@ async fn drill(
     );
     let release = &plan.scenario.release;
     let deployed = deployed(app, &release.from, &release.to);
+    let deploys = Micros::from(plan.scenario.timing.deploy_at);
     // Neither the injector nor the watch ever completes.
     let beside = join(
         Box::pin(injector.run(later)),
-        Box::pin(serving::keep_watching(&world, &recorder, &deployed)),
+        Box::pin(serving::keep_watching(&world, &recorder, &deployed, deploys)),
     );
     select(Box::pin(drilled), Box::pin(beside)).await;
     injector.finish();
