@@ -250,8 +250,11 @@ impl Default for Replays {
 /// carried the drill out.
 pub(crate) fn options_of(token: &str) -> String {
     // Whatever is wrong with the token is told by who replays it.
-    let read = Token::decode(token, runbooks::BUILT_IN).ok();
-    let program = read.and_then(|token| token.program);
+    options(Token::decode(token, runbooks::BUILT_IN).ok())
+}
+
+fn options(token: Option<Token>) -> String {
+    let program = token.and_then(|token| token.program);
     program.map_or_else(String::new, |it| format!(" {}", it.options()))
 }
 
@@ -269,17 +272,19 @@ impl Replays {
         if !has_the_form(token) {
             return "(no replay: what the journal gives as its token is none)".to_owned();
         }
-        let words = self.shortened(token).unwrap_or_else(|| token.to_owned());
-        format!("{} replay {words}{}", self.program, options_of(token))
+        // Whatever is wrong with the token is told by who replays it.
+        let whole = Token::decode(token, runbooks::BUILT_IN).ok();
+        let short = whole.as_ref().and_then(|it| self.shortened(token, it));
+        let words = short.as_deref().unwrap_or(token);
+        format!("{} replay {words}{}", self.program, options(whole))
     }
 
-    /// The same token with the paths of the files that it names instead of holding them;
+    /// `token`, which says `whole`, with the paths of the files that it names instead of holding them;
     /// `None` where that is not shorter.
-    fn shortened(&self, token: &str) -> Option<String> {
+    fn shortened(&self, token: &str, whole: &Token) -> Option<String> {
         if self.files.is_empty() {
             return None;
         }
-        let whole = Token::decode(token, runbooks::BUILT_IN).ok()?;
         let scenario = Scenario::parse(EMBEDDED, &whole.scenario_text, &[]).ok()?;
         let short = whole.text(&scenario.name, runbooks::BUILT_IN, &self.files);
         let (read, named) = Token::read(&short, runbooks::BUILT_IN, &self.files).ok()?;
