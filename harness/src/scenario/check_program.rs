@@ -4,8 +4,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::check::Mistakes;
-use super::error::ScenarioError;
+use super::error::{Mistakes, SCENARIO, ScenarioError};
 use super::raw;
 use super::{Anchor, Fault, FaultKind, Scenario};
 use crate::worlds::WorldKind;
@@ -131,7 +130,7 @@ impl Scenario {
             let place = at.map_or(0..0, |at| at..at + "[crash]".len());
             add(place, ProgramRefusal::CrashCounts);
         }
-        mistakes.into_result(file, &self.text)
+        mistakes.into_result(SCENARIO, file, &self.text)
     }
 }
 
