@@ -8,6 +8,7 @@ use sim::workload::{
 };
 use sim_services::hooks::sleeps;
 
+use super::pods::Release;
 use super::simulated::{BAD, Container, PRIOR, Question, RELEASE, Role};
 use super::starts::Times;
 
@@ -32,18 +33,9 @@ const HOOK: Micros = Micros::from_secs(1);
 /// A process.
 #[derive(Clone, Debug)]
 struct Process {
-    release: Release,
+    /// `None`: it is of a workload beside.
+    release: Option<Release>,
     answers_at: Micros,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Release {
-    /// The one that is undone to.
-    Prior,
-    /// The one that is undone.
-    Bad,
-    /// Of a workload beside.
-    Other,
 }
 
 /// When a container of a pod started, and when it could answer.
@@ -121,7 +113,7 @@ impl<'a> Processes<'a> {
     /// Whether a process that listens answers this well.
     fn is_well(&self, process: &Process, container: &str, asked: &Question) -> bool {
         let readiness = self.containers.get(container).map(|it| &it.readiness);
-        let fails = process.release == Release::Bad
+        let fails = process.release == Some(Release::Bad)
             && self.bad == Bad::NeverReady
             && readiness.is_some_and(|it| it.as_ref() == Some(asked));
         !fails
@@ -152,25 +144,25 @@ impl<'a> Processes<'a> {
         (now + takes, nth)
     }
 
-    fn crashes(&self, release: Release) -> bool {
-        release == Release::Bad && self.bad == Bad::NeverReady && !self.is_probed()
+    fn crashes(&self, release: Option<Release>) -> bool {
+        release == Some(Release::Bad) && self.bad == Bad::NeverReady && !self.is_probed()
     }
 }
 
 impl Workload for Processes<'_> {
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
         let release = match container.env.get(RELEASE).map(String::as_str) {
-            Some(PRIOR) => Release::Prior,
-            Some(BAD) => Release::Bad,
-            _ => Release::Other,
+            Some(PRIOR) => Some(Release::Prior),
+            Some(BAD) => Some(Release::Bad),
+            _ => None,
         };
         let own = self.containers.get(&container.container);
-        let own = own.filter(|_| release != Release::Other);
+        let own = own.filter(|_| release.is_some());
         let role = own.map_or(Role::Lasting, |it| it.role);
         let name = &container.container;
         let (answers_at, nth) = match release {
-            Release::Prior => self.answers_at(now, name),
-            Release::Bad | Release::Other => (now + BEFORE, 0),
+            Some(Release::Prior) => self.answers_at(now, name),
+            Some(Release::Bad) | None => (now + BEFORE, 0),
         };
         let started = Started {
             role,
@@ -179,7 +171,7 @@ impl Workload for Processes<'_> {
         };
         let uid = &container.uid;
         self.started.entry(uid.clone()).or_default().push(started);
-        if release == Release::Bad {
+        if release == Some(Release::Bad) {
             *self.bad_pods.entry(uid.clone()).or_default() += 1;
             self.ended = None;
         }
@@ -189,7 +181,7 @@ impl Workload for Processes<'_> {
         };
         self.live.insert((uid.clone(), name.clone()), process);
         match (role, release) {
-            (Role::Init, Release::Prior) if self.undone => {
+            (Role::Init, Some(Release::Prior)) if self.undone => {
                 let times = self.times.get(name);
                 let after = times.map_or(BEFORE, |it| {
                     it.init.draw(self.seed, &format!("init/{name}"), nth)
@@ -234,7 +226,7 @@ impl Workload for Processes<'_> {
         let Some(process) = self.live.remove(&key) else {
             return;
         };
-        if process.release != Release::Bad {
+        if process.release != Some(Release::Bad) {
             return;
         }
         if let Some(left) = self.bad_pods.get_mut(id.uid) {
