@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::outside::{variable, wrong};
+use crate::served::Served;
 use crate::terminal;
 
 #[path = "../../../../executor/src/bin/rollback/db_command.rs"]
@@ -23,43 +24,31 @@ const MIGRATIONS: &str = "dex-migrations";
 /// What Flyway ends with if it fails.
 const FAILED: u8 = 1;
 
-/// The served world.
+/// The served world, with the namespace of what is drilled.
 struct World {
-    server: String,
-    token: String,
+    served: Served,
     namespace: String,
 }
 
 impl World {
     fn new() -> Result<Self, Failure> {
         Ok(Self {
-            server: variable("FIREDRILL_SERVER")?,
-            token: variable("FIREDRILL_TOKEN")?,
+            served: Served::new()?,
             namespace: variable("FIREDRILL_NAMESPACE")?,
         })
     }
 
     /// An operation of the database: its answer, or why it failed.
     fn ask<T: DeserializeOwned>(&self, operation: &str, arguments: &Value) -> Result<T, String> {
-        let url = format!("{}/firedrill/v1/store/{operation}", self.server);
-        let sent = agent()
-            .post(&url)
-            .header("Authorization", &self.bearer())
-            .header("Content-Type", "application/json")
-            .send(&arguments.to_string());
-        read(sent)
-    }
-
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
+        let path = format!("store/{operation}");
+        read(&self.served.post(&path, Some(arguments))?)
     }
 
     /// The scripts of the release that was deployed last, by file name.
     fn scripts(&self) -> Result<Vec<Script>, String> {
-        let (server, namespace) = (&self.server, &self.namespace);
-        let url = format!("{server}/api/v1/namespaces/{namespace}/configmaps/{MIGRATIONS}");
-        let sent = agent().get(&url).header("Authorization", &self.bearer());
-        let map: Value = read(sent.call())?;
+        let namespace = &self.namespace;
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{MIGRATIONS}");
+        let map: Value = read(&self.served.get(&path)?)?;
         let data = map["data"].as_object().into_iter().flatten();
         let scripts = data.filter_map(|(file, sql)| {
             Some(Script {
@@ -72,28 +61,9 @@ impl World {
     }
 }
 
-/// A client that reads refusals, too: their bodies say why. The variables of a drill name a proxy, which the
-/// world's own address needs no more than `no_proxy` says.
-fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None);
-    config.build().into()
-}
-
-/// The JSON of an answer, or the message of a refusal.
-fn read<T: DeserializeOwned>(
-    sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<T, String> {
-    let mut answer = sent.map_err(|error| format!("the world does not answer: {error}"))?;
-    let text = answer.body_mut().read_to_string();
-    let text = text.map_err(|error| format!("the world does not answer: {error}"))?;
-    if answer.status().is_success() {
-        return serde_json::from_str(&text).map_err(|error| format!("{text}: {error}"));
-    }
-    let value: Option<Value> = serde_json::from_str(&text).ok();
-    let message = value.and_then(|it| Some(it["message"].as_str()?.to_owned()));
-    Err(message.unwrap_or(text))
+/// The JSON of an answer.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))
 }
 
 /// A script of Flyway.

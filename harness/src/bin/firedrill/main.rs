@@ -32,6 +32,7 @@ mod report;
 mod search;
 mod select;
 mod serve;
+mod served;
 mod shard;
 mod shell;
 mod show;

@@ -39,10 +39,10 @@ pub(in crate::worlds::sim) fn perform(
         steps: STEPS_MAX,
     };
     let services = ServicesConfig {
-        app: app.app(),
         clients_begin: Micros(Micros::from(scenario.timing.warm_up).0 / CLIENTS_BEGIN),
         slow_after: Micros::from(scenario.expect.p99_max),
         rate_per_s: Some(scenario.load.rate_per_s),
+        ..ServicesConfig::new(app.app())
     };
     let inside = recorder.clone();
     let performed = sim::run(
