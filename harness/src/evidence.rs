@@ -489,6 +489,17 @@ impl Evidence {
         self
     }
 
+    /// The same, with the version of each service before the deployment and of the release that is deployed.
+    #[must_use]
+    pub fn with_versions(
+        mut self,
+        before: BTreeMap<String, String>,
+        deployed: BTreeMap<String, String>,
+    ) -> Self {
+        (self.versions_before, self.versions_deployed) = (before, deployed);
+        self
+    }
+
     /// For how long the trigger that fired may still fire once the exchange has recovered.
     #[must_use]
     pub fn echo_ms(&self) -> Ms {

@@ -15,5 +15,5 @@ mod schedule;
 pub(crate) mod template;
 
 pub(super) use bursts::bursts;
-pub(super) use readings::{build_version, pairs, told_by_clients, versions};
+pub(super) use readings::{beginning, build_version, pairs, told_by_clients};
 pub(super) use schedule::Schedule;

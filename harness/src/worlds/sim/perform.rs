@@ -23,7 +23,7 @@ use crate::evidence::{Evidence, Ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::common::acts::act;
-use crate::worlds::common::{bursts, told_by_clients, versions};
+use crate::worlds::common::{beginning, bursts, told_by_clients};
 use crate::worlds::recording::{self, Recording};
 use crate::worlds::{DrillPlan, Performed, Program, Until, WorldError, in_flight};
 
@@ -235,7 +235,7 @@ fn perform_by(
         Ok(ended) => ended?,
         Err(halt) => recorder.world_stopped(halt),
     };
-    Ok(recorder.performed(beginning(plan), fingerprint, executor_requests))
+    Ok(recorder.performed(&plan.scenario, fingerprint, executor_requests))
 }
 
 /// How far the query of a hurried drill's trigger may look back: clients begin 30 s before its deployment.
@@ -262,15 +262,6 @@ fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
         scenario: Arc::new(scenario),
         ..plan.clone()
     })
-}
-
-/// Evidence of a drill that is about to begin.
-fn beginning(plan: &DrillPlan) -> Evidence {
-    let triggers = &plan.runbook.runbook.triggers;
-    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
-    evidence.versions_before = versions(&plan.scenario.release.from);
-    evidence.versions_deployed = versions(&plan.scenario.release.to);
-    evidence
 }
 
 fn config(scenario: &Scenario) -> WorldConfig {

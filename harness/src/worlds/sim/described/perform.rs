@@ -59,16 +59,17 @@ pub(in crate::worlds::sim) fn perform(
         Ok(ended) => ended?,
         Err(halt) => recorder.world_stopped(halt),
     };
-    Ok(recorder.performed(beginning(plan, app), fingerprint, executor_requests))
+    Ok(recorder.performed(scenario, fingerprint, executor_requests))
 }
 
 /// Evidence of a drill that is about to begin.
 fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
     let triggers = &plan.runbook.runbook.triggers;
-    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
-    evidence.versions_before = versions(app, &plan.scenario.release.from);
-    evidence.versions_deployed = versions(app, &plan.scenario.release.to);
-    evidence
+    let release = &plan.scenario.release;
+    let (before, deployed) = (versions(app, &release.from), versions(app, &release.to));
+    Evidence::empty(&plan.scenario)
+        .with_triggers(triggers)
+        .with_versions(before, deployed)
 }
 
 /// Versions of a release, by the label of their services' pods.
