@@ -8,6 +8,7 @@ use crate::finding::{
     BookCounts, ConductFinding, Ended, Finding, HostFinding, MaintenanceFinding, OutcomeFinding,
     RtoFinding, SteadyFinding, SteadyState, TriggerFinding, UnsafeAct,
 };
+use crate::report::journal::Journal;
 use crate::scenario::Path;
 use crate::token::Replays;
 use crate::verdict::judge;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::worlds::WorldKind;
 
 const GOOD: &str = include_str!("../../../scenarios/latency-regression.toml");
 

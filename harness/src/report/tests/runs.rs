@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::report::against::Changes;
 use crate::report::journal::Skipped;
 use crate::report::meta::tests::example;
-use crate::report::trend::Point;
+use crate::report::trend::{Point, Trend};
 
 #[path = "../../../tests/support/unstamped.rs"]
 mod unstamped;
