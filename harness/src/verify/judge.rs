@@ -282,7 +282,7 @@ fn against_one(
     }
     judgement.drills = runs.performed() - before;
     judgement.interrupted = runs.is_stopped();
-    weigh(question, &mut judgement, reasons);
+    weigh(question, &mut judgement, reasons, drills);
     Ok(judgement)
 }
 
@@ -340,12 +340,12 @@ fn elsewhere(old: &RunbookSide, new: &RunbookSide, plans: &[PlanDiff]) -> Vec<St
     out
 }
 
-fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason>) {
+fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason>, drills: bool) {
     let scenarios = judgement.comparisons.len() as u64;
     for weighed in &judgement.concerns {
         reasons.extend(not_settled(weighed, judgement.seeds.0, scenarios));
     }
-    if reasons.iter().all(|r| r.answer != Answer::Reject) {
+    if drills && reasons.iter().all(|r| r.answer != Answer::Reject) {
         let comparisons = &judgement.comparisons;
         reasons.extend(objections::doubting(
             question,
@@ -362,6 +362,14 @@ fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason
                 judgement.seeds.0, judgement.seeds.1
             ),
             remedy: Some(Remedy::Say("let it run".to_owned())),
+        });
+    }
+    if reasons.is_empty() && !drills {
+        reasons.push(Reason {
+            answer: Answer::Inconclusive,
+            text: "no drill was performed, as another runbook that it is held against rejects it"
+                .to_owned(),
+            remedy: None,
         });
     }
     if reasons.is_empty() {
@@ -556,9 +564,9 @@ mod tests {
                 terms: super::super::Terms::default(),
             };
             let stop = std::sync::atomic::AtomicBool::new(false);
-            let began = || panic!("a drill was performed");
-            let mut runs = Runs::new(crate::worlds::WorldKind::Sim, 1, &stop, &began);
+            let mut runs = Runs::new(crate::worlds::WorldKind::Sim, 1, &stop, &|| {});
             let judgement = verify(&question, &mut runs).expect("nothing is performed");
+            assert_eq!(runs.performed(), 0);
             assert_eq!(judgement.answer, Answer::Reject);
             assert_eq!((judgement.drills, judgement.comparisons.len()), (0, 0));
             let said: Vec<&str> = judgement
