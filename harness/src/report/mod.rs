@@ -35,7 +35,7 @@ pub use write::{
     WriteError, prepare, write_all, write_beside, write_elsewhere, write_journal, write_texts,
 };
 
-use sentences::{limit_ms, unfinished, verdict_line};
+use sentences::{NAMED_MAX, limit_ms, unfinished, verdict_line};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -64,7 +64,7 @@ pub(super) fn unfinished(summary: &Summary) -> Option<String> {
 }
 
 /// How many scenarios that did not run are named in a sentence; the page and the journal name all.
-const NAMED_MAX: usize = 6;
+pub(super) const NAMED_MAX: usize = 6;
 
 /// What came of all drills, in one sentence.
 pub(super) fn verdict_line(journal: &Journal<'_>) -> String {

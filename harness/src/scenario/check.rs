@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{Mistakes, SCENARIO, ScenarioError};
-use super::quantity::{PartsPerMillion, Span, format_duration};
+use super::quantity::{Span, format_duration};
 use super::raw::Raw;
 use super::{
     Described, Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue,
