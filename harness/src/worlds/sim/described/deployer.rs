@@ -134,7 +134,7 @@ mod tests {
     fn what_runs_pods_and_is_not_created_is_told() {
         let mut bundle = sample(1, 1, 200);
         let app = |bundle: &sim_services::describe::Bundle| {
-            Described::from(bundle.app().expect("the description is right"))
+            Described::from(bundle.clone().app().expect("the description is right"))
         };
         assert_eq!(left_out(&app(&bundle)), None);
         bundle.manifests.push(File {
