@@ -32,8 +32,9 @@ mod texts;
 pub(crate) use texts::options_of;
 pub use texts::{GivenFile, Replays, called_as, quoted};
 
-use serde::Deserialize as _;
-use serde::de::Error as _;
+use std::fmt;
+
+use serde::de::{Deserializer, Error, Visitor};
 
 use crate::delta::{put_number, take_bytes, take_number};
 use crate::scenario::Scenario;
@@ -201,12 +202,26 @@ pub fn check(text: &str) -> Result<(), TokenError> {
 /// Reads a token of a journal. One that [`check`] does not find whole is refused where it stands, with line and column.
 pub(crate) fn read_whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: From<String>,
 {
-    let text = String::deserialize(deserializer)?;
-    check(&text).map_err(|why| D::Error::custom(format!("{why}; {}", why.help())))?;
-    Ok(text.into())
+    deserializer.deserialize_str(Whole).map(T::from)
+}
+
+/// Refuses while the text is read, as a parser knows the place only then.
+struct Whole;
+
+impl Visitor<'_> for Whole {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a replay token")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        check(text).map_err(|why| E::custom(format!("{why}; {}", why.help())))?;
+        Ok(text.to_owned())
+    }
 }
 
 /// The command that replays `token` without any file beside it, as [`Replays::command`].

@@ -222,6 +222,7 @@ mod tests {
         let mut program = Arguments::command();
         let db = program.find_subcommand_mut("db").expect("there");
         let help = db.render_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
             help.contains("the highest one that the database has seen"),
             "{help}"
