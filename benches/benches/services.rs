@@ -24,12 +24,7 @@ fn run(services: usize, pods: u32, rate_per_s: u32) -> u64 {
     let app = sample(services, pods, rate_per_s).app();
     let app = Arc::new(app.expect("the sample is right"));
     let config = WorldConfig {
-        application: ServicesConfig {
-            app: app.clone(),
-            clients_begin: Micros::from_secs(60),
-            slow_after: Micros::from_millis(500),
-            rate_per_s: None,
-        },
+        application: ServicesConfig::new(app.clone()),
         fabric: sim::fabric::FabricTimings::default(),
         prometheus: sim::observe::Config::default(),
     };

@@ -1,5 +1,7 @@
 //! What is asked of a ledger's database, and what it answers.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -177,9 +179,74 @@ pub struct ReplayReport {
     pub position: LedgerPosition,
 }
 
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, bytes, seq) = (&self.name, self.size_bytes, self.position.log_seq);
+        write!(f, "{name}: {bytes} bytes, order log up to {seq}")
+    }
+}
+
+impl fmt::Display for FenceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let already = if self.already_up { " already" } else { "" };
+        let ended = self.sessions_terminated;
+        write!(f, "fence up{already}, {ended} sessions ended")
+    }
+}
+
+impl fmt::Display for RestoreReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, after) = (self.before.log_seq, self.after.log_seq);
+        let already = if self.already_done { "already " } else { "" };
+        let set_aside = &self.set_aside;
+        write!(
+            f,
+            "order log {already}back from {before} to {after}; what was in use is {set_aside}"
+        )
+    }
+}
+
+impl fmt::Display for ReplayReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} entries, up to {}",
+            self.entries, self.position.log_seq
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::DatabaseError;
+    use super::{DatabaseError, FenceReport, LedgerPosition, ReplayReport, RestoreReport};
+
+    #[test]
+    fn what_was_done_is_told_in_a_line() {
+        let at = |log_seq| LedgerPosition {
+            log_seq,
+            ..LedgerPosition::default()
+        };
+        let mut fence = FenceReport::default();
+        assert_eq!(fence.to_string(), "fence up, 0 sessions ended");
+        fence.already_up = true;
+        assert_eq!(fence.to_string(), "fence up already, 0 sessions ended");
+        let mut restore = RestoreReport {
+            set_aside: "old".to_owned(),
+            before: at(9),
+            after: at(7),
+            already_done: false,
+        };
+        let said = "order log back from 9 to 7; what was in use is old";
+        assert_eq!(restore.to_string(), said);
+        restore.already_done = true;
+        let said = "order log already back from 9 to 7; what was in use is old";
+        assert_eq!(restore.to_string(), said);
+        let replay = ReplayReport {
+            entries: 2,
+            position: at(9),
+        };
+        assert_eq!(replay.to_string(), "2 entries, up to 9");
+    }
 
     #[test]
     fn what_passes_is_tried_again_and_what_does_not_is_not() {

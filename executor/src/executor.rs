@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::application::Application;
 use crate::event::{Observer, silent};
 use crate::planner::LossKind;
 use crate::ports::Ports;
@@ -28,6 +29,8 @@ pub struct Options {
     pub force: bool,
     /// What a plan may lose; one that may lose more is refused before anything is changed.
     pub may_lose: LossKind,
+    /// What is taken for granted of the application.
+    pub application: Application,
     /// Cancelled to ask for a stop at the next safe point: between two steps, or while a step that changes nothing
     /// waits. Never between an act and its journal entry.
     pub stop: CancellationToken,
@@ -35,7 +38,7 @@ pub struct Options {
 
 impl Options {
     /// Defaults for `identity`: lease 20 s, triggers every 5 s, requests 5 s, not forced, whatever the runbook may
-    /// lose, nobody looking on, nobody to stop it.
+    /// lose, the exchange, nobody looking on, nobody to stop it.
     #[must_use]
     pub fn new(identity: impl Into<String>) -> Self {
         Self {
@@ -46,6 +49,7 @@ impl Options {
             request_timeout: Duration::from_secs(5),
             force: false,
             may_lose: LossKind::Orders,
+            application: Application::default(),
             stop: CancellationToken::new(),
         }
     }

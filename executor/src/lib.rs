@@ -20,6 +20,7 @@ pub mod ports;
 pub mod runbook;
 pub mod wire;
 
+mod application;
 mod budget;
 mod error;
 mod event;
@@ -38,6 +39,7 @@ mod stop;
 mod text_file;
 mod verdict;
 
+pub use application::Application;
 pub use baseline::Baseline;
 pub use budget::CALL as TIME_TO_CALL;
 pub use error::{Error, ErrorKind};

@@ -19,7 +19,7 @@ pub use self::ledger::{LedgerState, Reckoning, Slot};
 pub use self::reading::Reading;
 pub use self::writes::{LedgerWrite, WriteSeen, Wrote};
 
-use crate::scenario::{Described, Expect, FaultKind, HeldUp, Path, Scenario};
+use crate::scenario::{Described, Expect, FaultKind, HeldUp, PartsPerMillion, Path, Scenario};
 
 /// Milliseconds since the drill began, or a span of them.
 pub type Ms = u64;
@@ -27,6 +27,13 @@ pub type Ms = u64;
 /// Requests without which a rate below 0.01 % is not shown: with none failed of 30,000, the rate is
 /// below 0.01 % at 95 % confidence (rule of three).
 pub const REQUESTS_MIN: u64 = 30_000;
+
+/// Requests without which a rate below `limit` is not shown at 95 % confidence, if none of them failed (rule of three);
+/// [`REQUESTS_MIN`] of them for 0.01 %.
+#[must_use]
+pub fn requests_that_show(limit: PartsPerMillion) -> u64 {
+    3_000_000_u64.div_ceil(u64::from(limit.0.max(1)))
+}
 
 /// Everything that the oracles look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -479,6 +486,17 @@ impl Evidence {
     pub fn with_triggers(mut self, triggers: &[Trigger]) -> Self {
         let echoes = triggers.iter().map(|it| (it.name.clone(), ms(it.echoes())));
         self.echoes_ms = echoes.collect();
+        self
+    }
+
+    /// The same, with the version of each service before the deployment and of the release that is deployed.
+    #[must_use]
+    pub fn with_versions(
+        mut self,
+        before: BTreeMap<String, String>,
+        deployed: BTreeMap<String, String>,
+    ) -> Self {
+        (self.versions_before, self.versions_deployed) = (before, deployed);
         self
     }
 

@@ -25,9 +25,38 @@ pub fn median(values: &mut [u64]) -> Option<u64> {
 /// How many standard errors an interval at 95 % reaches to either side.
 const REACH: f64 = 1.96;
 
-/// The mean, and how far its interval at 95 % reaches to either side; `None` of fewer than two values.
+/// The mean of what the first of two is more than the second, with the ends of its interval at 95 %.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paired {
+    /// Of how many pairs.
+    pub pairs: usize,
+    /// The mean.
+    pub mean: i64,
+    /// The lower end.
+    pub least: i64,
+    /// The upper end.
+    pub most: i64,
+}
+
+/// The mean difference of the pairs in which there are both, first less second; `None` of fewer than two such pairs.
 #[must_use]
-pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
+pub fn paired(pairs: impl IntoIterator<Item = (Option<u64>, Option<u64>)>) -> Option<Paired> {
+    let differences: Vec<f64> = pairs
+        .into_iter()
+        .filter_map(|(first, second)| Some(first? as f64 - second? as f64))
+        .collect();
+    let (mean, reach) = interval(&differences)?;
+    let [mean, least, most] = [mean, mean - reach, mean + reach].map(|it| it.round() as i64);
+    Some(Paired {
+        pairs: differences.len(),
+        mean,
+        least,
+        most,
+    })
+}
+
+/// The mean, and how far its interval at 95 % reaches to either side; `None` of fewer than two values.
+fn interval(values: &[f64]) -> Option<(f64, f64)> {
     if values.len() < 2 {
         return None;
     }
@@ -93,8 +122,6 @@ pub fn interval_ppm(part: u64, whole: u64) -> (u64, u64) {
     // A shape of 0 is no distribution, and where it would be one, the end of the range is the bound.
     let lower = quantile(part, whole - part + 1, 0.025, 0.0);
     let upper = quantile(part + 1, whole - part, 0.975, 1.0);
-    let upper = if part == whole { 1.0 } else { upper };
-    let lower = if part == 0 { 0.0 } else { lower };
     (
         (lower * WHOLE).floor() as u64,
         ((upper * WHOLE).ceil() as u64).min(1_000_000),
@@ -171,6 +198,21 @@ mod tests {
         assert_eq!(median(&mut [7, 1, 3, 4]), Some(3));
         assert_eq!(median(&mut [u64::MAX, u64::MAX]), Some(u64::MAX));
         assert_eq!(median(&mut []), None);
+    }
+
+    #[test]
+    fn pairs_count_where_both_are_there() {
+        let pairs = [
+            (Some(10), Some(4)),
+            (None, Some(4)),
+            (Some(12), Some(4)),
+            (Some(1), None),
+        ];
+        let found = paired(pairs).expect("two are whole");
+        assert_eq!((found.pairs, found.mean), (2, 7));
+        // 1.96 standard errors of 1.
+        assert_eq!((found.least, found.most), (5, 9));
+        assert_eq!(paired([(Some(1), Some(2))]), None);
     }
 
     #[test]

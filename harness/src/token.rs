@@ -30,7 +30,11 @@
 mod texts;
 
 pub(crate) use texts::options_of;
-pub use texts::{GivenFile, Replays, quoted};
+pub use texts::{GivenFile, Replays, called_as, quoted};
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error, Visitor};
 
 use crate::delta::{put_number, take_bytes, take_number};
 use crate::scenario::Scenario;
@@ -176,7 +180,51 @@ pub fn has_the_form(text: &str) -> bool {
     })
 }
 
-/// The command that replays `token` in a checkout, as [`Replays::command`].
+/// Looks whether `text` is a token that was copied whole, whichever build made it: its form, which is that of
+/// [`has_the_form`], its checksum, and the drill that it names. What a file beside it or another build would be needed for is not looked at.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(text: &str) -> Result<(), TokenError> {
+    let payload = checked_payload(text)?;
+    // Whoever types a token may use capitals. Nobody types a journal.
+    if let Some(index) = text.find(|c: char| c.is_ascii_uppercase()) {
+        let character = char::from(text.as_bytes()[index]);
+        let position = index + 1;
+        return Err(TokenError::Character {
+            character,
+            position,
+        });
+    }
+    take_drill(&mut payload.as_slice()).map(|_| ())
+}
+
+/// Reads a token of a journal. One that [`check`] does not find whole is refused where it stands, with line and column.
+pub(crate) fn read_whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    deserializer.deserialize_str(Whole).map(T::from)
+}
+
+/// Refuses while the text is read, as a parser knows the place only then.
+struct Whole;
+
+impl Visitor<'_> for Whole {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a replay token")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        check(text).map_err(|why| E::custom(format!("{why}; {}", why.help())))?;
+        Ok(text.to_owned())
+    }
+}
+
+/// The command that replays `token` without any file beside it, as [`Replays::command`].
 #[must_use]
 pub fn command(token: &str) -> String {
     Replays::default().command(token)
@@ -364,16 +412,12 @@ impl Token {
         let payload = checked_payload(text.trim())?;
         let mut rest = payload.as_slice();
         let malformed = TokenError::Content;
-        let code = take_bytes(&mut rest, 1).ok_or(malformed("world"))?[0];
-        let world = code & !(HELD | MADE | SETTLED | BY_PROGRAM);
-        let world = WorldKind::from_code(world).ok_or(malformed("world"))?;
-        let until = match code & (HELD | SETTLED) {
-            0 => Until::Duration,
-            SETTLED => Until::Settled,
-            HELD => Until::Held,
-            _ => return Err(malformed("until")),
-        };
-        let seed = take_number(&mut rest).ok_or(malformed("seed"))?;
+        let Drill {
+            code,
+            world,
+            until,
+            seed,
+        } = take_drill(&mut rest)?;
         let scenario = texts::take_scenario(&mut rest, files)?;
         let runbook = texts::take_runbook(&mut rest, built_in_runbook, files)?;
         let program = if code & BY_PROGRAM == 0 {
@@ -407,6 +451,34 @@ impl Token {
         };
         Ok((token, [scenario.given, runbook.given]))
     }
+}
+
+/// What stands at the beginning of a payload.
+struct Drill {
+    code: u8,
+    world: WorldKind,
+    until: Until,
+    seed: u64,
+}
+
+fn take_drill(rest: &mut &[u8]) -> Result<Drill, TokenError> {
+    let malformed = TokenError::Content;
+    let code = take_bytes(rest, 1).ok_or(malformed("world"))?[0];
+    let world = code & !(HELD | MADE | SETTLED | BY_PROGRAM);
+    let world = WorldKind::from_code(world).ok_or(malformed("world"))?;
+    let until = match code & (HELD | SETTLED) {
+        0 => Until::Duration,
+        SETTLED => Until::Settled,
+        HELD => Until::Held,
+        _ => return Err(malformed("until")),
+    };
+    let seed = take_number(rest).ok_or(malformed("seed"))?;
+    Ok(Drill {
+        code,
+        world,
+        until,
+        seed,
+    })
 }
 
 fn checked_payload(text: &str) -> Result<Vec<u8>, TokenError> {

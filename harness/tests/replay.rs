@@ -1,5 +1,6 @@
 //! A token alone runs the same drill again, in another process, to the last event.
 
+#[path = "support/misfit.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@
 mod binary;
 #[path = "support/scratch.rs"]
 mod scratch;
+#[path = "support/misfit.rs"]
 mod support;
 #[path = "support/unstamped.rs"]
 mod unstamped;
@@ -173,7 +174,7 @@ fn side_by_side(scratch: &Scratch) {
 /// How a journal is broken, the place that must be named, and whether the schema can see it, too.
 type Case = (&'static str, fn(&mut Value), &'static str, bool);
 
-const CASES: [Case; 30] = [
+const CASES: [Case; 31] = [
     (
         "another schema",
         |j| j["schema"] = json!("firedrill/9"),
@@ -396,6 +397,16 @@ const CASES: [Case; 30] = [
         false,
     ),
     (
+        "a token that was cut",
+        |j| {
+            let token = &mut j["drills"][0]["replay"];
+            let whole = token.as_str().expect("a text");
+            *token = json!(whole[..whole.len() - 4]);
+        },
+        "$.drills[0].replay",
+        false,
+    ),
+    (
         "a summary of others",
         |j| j["summary"]["passed"] = json!(7),
         "$.summary",
@@ -451,6 +462,23 @@ fn refused(scratch: &Scratch, what: &str, text: &str, place: &str) {
     assert!(stderr.contains("help"), "{what}: {stderr}");
     assert!(!stderr.contains("panicked"), "{what}: {stderr}");
     assert!(!Path::new(&out).exists(), "{what} leaves something behind");
+}
+
+#[test]
+fn pages_print_commands_as_the_program_was_called() {
+    let scratch = Scratch::new("called");
+    drill(&scratch.at("run"), &["good-release", "--seed", "0"]);
+    let journal = scratch.at("run/journal.json");
+    let page = scratch.read("run/report.html");
+    assert!(page.contains("firedrill replay fd1-") && !page.contains("cargo xtask"));
+    let again = scratch.at("again");
+    let mut in_a_checkout = binary::command(&["report", &journal, "--report", &again]);
+    let done = in_a_checkout
+        .env("FIREDRILL_CALLED_AS", "cargo xtask")
+        .output();
+    assert_eq!(done.expect("it runs").status.code(), Some(0));
+    let page = scratch.read("again/report.html");
+    assert!(page.contains("cargo xtask replay fd1-") && !page.contains("firedrill replay"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use xshell::{Shell, cmd};
 
-use crate::firedrill::{cargo, code, is_kept, manifest};
+use crate::firedrill::{cargo, code, manifest, with_cluster};
 use crate::images::docker::Docker;
 use crate::images::{POSTGRES, program};
 use crate::kind;
@@ -19,21 +19,15 @@ const IMAGES: [&str; 2] = ["conformance/web:1", "conformance/web:2"];
 /// Runs it with `args`, and hands on its exit code; cargo's own if the build fails.
 pub(crate) fn run(sh: &Shell, args: &[OsString]) -> Result<ExitCode, String> {
     let (mut args, live) = world(args)?;
-    if live {
-        let owner = Some(std::process::id());
-        let up = kind::run(sh, &kind::Command::Up { owner });
-        if up != ExitCode::SUCCESS {
-            return Ok(up);
-        }
+    if !live {
+        return play(sh, &args);
+    }
+    with_cluster(sh, || {
         provide(sh)?;
         let kubeconfig = kind::state_directory()?.join("kubeconfig");
         args.extend(["--kubeconfig".into(), kubeconfig.into()]);
-    }
-    let done = play(sh, &args);
-    if live && !is_kept() {
-        kind::run(sh, &kind::Command::Down);
-    }
-    done
+        play(sh, &args)
+    })
 }
 
 /// The arguments without `--world`, and whether that asks for the real cluster.

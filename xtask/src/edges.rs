@@ -1,5 +1,5 @@
 //! What CI checks of the structure: the edges between the workspace's packages, against what is allowed, the circles of
-//! modules inside each, pieces of code that stand in two files, and what is too long.
+//! modules inside each, pieces of code that stand in two files, what is too long, and what stands in a `mod.rs`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use xshell::Shell;
 
 use crate::firedrill::{manifest, metadata};
-use crate::{circles, copies, lengths, sources};
+use crate::{circles, copies, lengths, mod_files, sources};
 
 /// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
 /// everything; a package that is not listed may not exist.
@@ -84,12 +84,13 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, String> {
     let sources = sources::all(root)?;
     forbidden.extend(copies::problems(&sources));
     forbidden.extend(lengths::problems(&sources));
+    forbidden.extend(mod_files::problems(&sources));
     for problem in &forbidden {
         eprintln!("edges: {problem}");
     }
     if forbidden.is_empty() {
         println!(
-            "edges: {} packages know only whom they may, no circle of modules and no copy in {} files is new, and none is too long",
+            "edges: {} packages know only whom they may, no circle of modules and no copy in {} files is new, none is too long, and each mod.rs only hands on",
             found.len(),
             sources.len()
         );

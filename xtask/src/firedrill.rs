@@ -106,15 +106,22 @@ fn run_on_kind(
         eprintln!("error: {error}");
         return Ok(ExitCode::from(WORLD));
     }
-    // For this process, unless somebody made one to stay.
+    with_cluster(sh, || perform(sh, source, command, args))
+}
+
+/// Does `work` on a cluster, which is made for this process and removed afterwards, unless somebody made one to stay.
+pub(crate) fn with_cluster(
+    sh: &Shell,
+    work: impl FnOnce() -> Result<ExitCode, String>,
+) -> Result<ExitCode, String> {
     let owner = Some(std::process::id());
     let up = kind::run(sh, &kind::Command::Up { owner });
     if up != ExitCode::SUCCESS {
         return Ok(up);
     }
-    // However the build ends, there is a cluster to remove here.
+    // However the work ends, there is a cluster to remove here.
     outlive_ctrl_c();
-    let done = perform(sh, source, command, args);
+    let done = work();
     if !is_kept() {
         kind::run(sh, &kind::Command::Down);
     }
@@ -128,7 +135,7 @@ fn outlive_ctrl_c() {
 }
 
 /// Whether the cluster was made by hand, to stay.
-pub(crate) fn is_kept() -> bool {
+fn is_kept() -> bool {
     kind::state_directory()
         .ok()
         .and_then(|directory| std::fs::read_to_string(directory.join("cluster.json")).ok())

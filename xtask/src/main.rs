@@ -17,6 +17,7 @@ mod firedrill;
 mod images;
 mod kind;
 mod lengths;
+mod mod_files;
 mod mutants;
 mod openapi;
 mod protobuf;

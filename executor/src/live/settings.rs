@@ -12,6 +12,9 @@
 //! [ledger]                       # defaults: the exchange's own names
 //! role = "dex_app"
 //! order_log = "trading.order_log"
+//!
+//! [application]                  # defaults: what the exchange is held to
+//! quiet_s = 60
 //! ```
 //!
 //! Paths are relative to the file. Tokens and passwords are read anew for each request, since they are replaced while
@@ -22,9 +25,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::postgres::Layout;
+use crate::application::Application;
 
 /// Settings as a file says them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The Prometheus that the runbook names.
@@ -33,6 +37,8 @@ pub struct Settings {
     pub loki: ServerSettings,
     /// Names in the ledger.
     pub ledger: Layout,
+    /// What is taken for granted of the application.
+    pub application: Application,
 }
 
 /// How an HTTP server is reached.
@@ -71,6 +77,8 @@ impl Settings {
 
     fn parse(text: &str, directory: Option<&Path>) -> Result<Self, String> {
         let mut settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let wrong = |why| format!("[application] {why}");
+        settings.application.check().map_err(wrong)?;
         for (name, server) in [
             ("prometheus", &mut settings.prometheus),
             ("loki", &mut settings.loki),
@@ -124,6 +132,9 @@ mod tests {
         );
         let basic = settings.loki.basic_auth.expect("given");
         assert_eq!(basic.password_file, PathBuf::from("/run/p"));
+        let slow = Settings::parse("[application]\nquiet_s = 60\nrto_max_s = 900", None);
+        let slow = slow.expect("right").application;
+        assert_eq!((slow.quiet_s, slow.rto_max_s, slow.p99_ms), (60, 900, 100));
     }
 
     #[test]
@@ -139,6 +150,8 @@ mod tests {
                 "[prometheus]\nbasic_auth = { username = \"u:v\", password_file = \"p\" }",
                 "colon",
             ),
+            ("[application]\nquiet_s = 0", "[application] `quiet_s` is 0"),
+            ("[application]\nquiet = 5", "unknown field `quiet`"),
         ] {
             let error = Settings::parse(text, None).expect_err(text);
             assert!(error.contains(said), "{error}");

@@ -254,6 +254,7 @@ impl Executor {
             cluster,
             queries: &queries,
             terms: self.runbook.terms(),
+            application: &self.options.application,
             plan,
             baseline,
             step,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::application::Application;
 use crate::baseline::Baseline;
 use crate::budget::Budget;
 use crate::error::Error;
@@ -54,6 +55,7 @@ pub(crate) struct Context<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) queries: &'a Queries,
     pub(crate) terms: Terms<'a>,
+    pub(crate) application: &'a Application,
     pub(crate) plan: &'a Plan,
     pub(crate) baseline: &'a Baseline,
     pub(crate) step: &'a PlannedStep,

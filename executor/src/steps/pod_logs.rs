@@ -17,7 +17,6 @@ use kube::api::LogParams;
 use super::answer::Answer;
 use super::context::{Context, Stop};
 use super::query::no_data;
-use super::silence::QUIET;
 use super::streams::{Operator, Selector};
 use crate::error::Error;
 use crate::kubernetes::is_live;
@@ -89,8 +88,9 @@ pub(super) async fn count(
             ))));
         }
         let lines_of_pod: Vec<Line<'_>> = text.lines().map(Line::of).collect();
+        let (now, quiet) = (context.ports.clock.now(), context.application.quiet());
         if is_live(pod)
-            && let Some((from, to)) = gap(&lines_of_pod, start, context.ports.clock.now())
+            && let Some((from, to)) = gap(&lines_of_pod, start, now, quiet)
         {
             return Ok(Err(untold(&format!(
                 "the log of {name} holds no line between {from} and {to}; it may have been rotated, so that none is an \
@@ -135,12 +135,17 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The first time between `start` and `end` in which nothing was written for longer than a pod that is well leaves
-/// out.
-fn gap(lines: &[Line<'_>], start: Timestamp, end: Timestamp) -> Option<(Timestamp, Timestamp)> {
+/// The first time between `start` and `end` in which nothing was written for longer than `quiet`, which is what a pod
+/// that is well leaves out at most.
+fn gap(
+    lines: &[Line<'_>],
+    start: Timestamp,
+    end: Timestamp,
+    quiet: SignedDuration,
+) -> Option<(Timestamp, Timestamp)> {
     let mut last = start;
     for at in lines.iter().filter_map(|line| line.at).chain([end]) {
-        if at.duration_since(last) > QUIET {
+        if at.duration_since(last) > quiet {
             return Some((last, at));
         }
         last = last.max(at);
@@ -194,7 +199,7 @@ fn parse(query: &str) -> Result<Count, String> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
 
     use super::{Line, gap, matching, parse};
 
@@ -258,7 +263,7 @@ mod tests {
                 text: "level=info",
             };
             let lines: Vec<Line<'_>> = seconds.iter().map(line).collect();
-            gap(&lines, at(100), at(150))
+            gap(&lines, at(100), at(150), SignedDuration::from_secs(20))
         };
         assert_eq!(gap_of(&[110, 120, 130, 140]), None);
         assert_eq!(gap_of(&[119, 139]), None);

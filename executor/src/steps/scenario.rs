@@ -3,25 +3,18 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::context::{Context, Facts, Stop, Success, incident};
+use super::context::{Context, Stop, Success, incident};
 use super::query;
+use crate::application::{ERROR_RATE_MIN, RATES_PER_S};
 use crate::baseline::image_tag;
 use crate::planner::{LedgerPath, Plan};
-use crate::runbook::{Terms, TriggerClass};
-
-/// The procedure's objective: a scenario may ask for less time, never for more.
-const RTO_MAX: Duration = Duration::from_secs(300);
-/// The procedure's bound on the error rate, and the least that a scenario can write down.
-const ERROR_RATE_MAX: f64 = 0.0001;
-const ERROR_RATE_MIN: f64 = 0.000_001;
-/// The largest bucket of the exchange's histogram.
-const P99_MS_MAX: f64 = 2_500.0;
+use crate::runbook::TriggerClass;
 
 /// Stores the file.
 pub(super) async fn write(context: &Context<'_>) -> Result<Success, Stop> {
     let name = format!("{}/scenario.toml", incident(context.plan));
     let rate = rate(context).await;
-    let text = scenario(context.terms, context.plan, context.facts, rate);
+    let text = scenario(context, rate);
     context.store(&name, text).await?;
     Ok(Success {
         evidence: vec![name.clone()],
@@ -44,38 +37,37 @@ async fn rate(context: &Context<'_>) -> Option<u64> {
     Some((count + 30) / 60)
 }
 
-fn scenario(terms: Terms<'_>, plan: &Plan, facts: &Facts, rate: Option<u64>) -> String {
+fn scenario(context: &Context<'_>, rate: Option<u64>) -> String {
     let mut text = String::new();
     // Writing to a String can't fail.
-    let _ = fill(&mut text, terms, plan, facts, rate);
+    let _ = fill(&mut text, context, rate);
     text
 }
 
-fn fill(
-    out: &mut String,
-    terms: Terms<'_>,
-    plan: &Plan,
-    facts: &Facts,
-    rate: Option<u64>,
-) -> Result<(), std::fmt::Error> {
+fn fill(out: &mut String, context: &Context<'_>, rate: Option<u64>) -> Result<(), std::fmt::Error> {
+    let (terms, plan, facts) = (context.terms, context.plan, context.facts);
+    let application = context.application;
     let (from, to) = releases(plan);
     let trigger = plan
         .trigger
         .as_ref()
         .map_or("none", |trigger| trigger.name.as_str());
-    let rto = terms.rto.min(RTO_MAX).as_secs().max(1);
+    let rto = terms.rto.min(application.rto_max()).as_secs().max(1);
     let error_rate = error_rate(
         plan.steps
             .iter()
             .filter(|step| step.min_requests.is_some())
             .find_map(|step| step.expect)
             .map(|condition| condition.value),
+        application.error_rate_max,
     );
     let p99 = terms
         .triggers
         .iter()
         .find(|known| known.class == TriggerClass::Sla && known.name.contains("p99"))
-        .map_or(0.1, |known| known.condition.value);
+        .map_or(f64::from(application.p99_ms) / 1_000.0, |known| {
+            known.condition.value
+        });
     // Trades can be lost only where a snapshot is restored.
     let trades_lost = match plan.ledger.path {
         LedgerPath::Restore => terms.rpo_trades,
@@ -94,8 +86,8 @@ fn fill(
     )?;
     writeln!(out, "\n[release]\nfrom = \"{from}\"\nto = \"{to}\"")?;
     let rate = rate
-        .filter(|rate| (1..=10_000).contains(rate))
-        .unwrap_or(200);
+        .filter(|rate| RATES_PER_S.contains(rate))
+        .unwrap_or(u64::from(application.rate_per_s));
     writeln!(out, "\n[load]\nrate_per_s = {rate}")?;
     // As long as it takes for enough requests to come to show an error rate.
     let wanted = plan.steps.iter().filter_map(|step| step.min_requests);
@@ -115,7 +107,8 @@ fn fill(
         "rto_max = \"{rto}s\"\nerror_rate_max = \"{}%\"",
         percent(error_rate)
     )?;
-    writeln!(out, "p99_max = \"{}ms\"", millis(p99))?;
+    let p99 = millis(p99, application.p99_max_ms);
+    writeln!(out, "p99_max = \"{p99}ms\"")?;
     writeln!(out, "trades_lost_max = {trades_lost}")?;
     if !facts.evidence.is_empty() {
         writeln!(out, "\n# Evidence: {}", facts.evidence.join(", "))?;
@@ -136,14 +129,12 @@ fn releases(plan: &Plan) -> (&str, &str) {
         .unwrap_or(("unknown", "unknown"))
 }
 
-/// What the scenario demands where the runbook is content with `expected`: no laxer than the procedure is, whatever the
-/// runbook says, and no rate that nothing is below.
-fn error_rate(expected: Option<f64>) -> f64 {
+/// What the scenario demands where the runbook is content with `expected`: no laxer than `most`, whatever the runbook
+/// says, and no rate that nothing is below.
+fn error_rate(expected: Option<f64>, most: f64) -> f64 {
     expected
         .filter(|rate| *rate > 0.0)
-        .map_or(ERROR_RATE_MAX, |rate| {
-            rate.clamp(ERROR_RATE_MIN, ERROR_RATE_MAX)
-        })
+        .map_or(most, |rate| rate.max(ERROR_RATE_MIN).min(most))
 }
 
 /// `0.0001` as `0.01`, without the noise of binary fractions.
@@ -152,8 +143,8 @@ fn percent(rate: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn millis(seconds: f64) -> String {
-    format!("{:.0}", (seconds * 1000.0).clamp(1.0, P99_MS_MAX))
+fn millis(seconds: f64, most: u32) -> String {
+    format!("{:.0}", (seconds * 1000.0).max(1.0).min(f64::from(most)))
 }
 
 #[cfg(test)]
@@ -164,7 +155,7 @@ mod tests {
     fn numbers_as_people_write_them() {
         assert_eq!(percent(0.0001), "0.01");
         assert_eq!(percent(0.01), "1");
-        assert_eq!(millis(0.1), "100");
+        assert_eq!(millis(0.1, 2_500), "100");
     }
 
     #[test]
@@ -178,9 +169,13 @@ mod tests {
             (Some(1e-9), "0.0001"),
             (None, "0.01"),
         ] {
-            assert_eq!(percent(error_rate(expected)), written, "{expected:?}");
+            let written_here = percent(error_rate(expected, 0.000_1));
+            assert_eq!(written_here, written, "{expected:?}");
         }
-        assert_eq!(millis(60.0), "2500");
-        assert_eq!(millis(-1.0), "1");
+        assert_eq!(millis(60.0, 2_500), "2500");
+        assert_eq!(millis(-1.0, 2_500), "1");
+        // Another application may be slower, and fail more often.
+        assert_eq!(millis(60.0, 100_000), "60000");
+        assert_eq!(percent(error_rate(Some(0.01), 0.05)), "1");
     }
 }

@@ -15,8 +15,6 @@ use super::streams::Selector;
 use crate::kubernetes::is_live;
 use crate::queries::{Language, QueryError};
 
-/// For how long a pod may write nothing. The exchange's gateways write a line every 10 s.
-pub(super) const QUIET: SignedDuration = SignedDuration::from_secs(20);
 /// No look at the pods takes longer.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
@@ -46,9 +44,10 @@ pub(super) async fn is_told(
         Ok(pods) => pods,
         Err(why) => return Ok(Err(why)),
     };
+    let quiet = context.application.quiet();
     let lines = format!(
         "sum by (pod) (count_over_time({selector}[{}s]))",
-        QUIET.as_secs()
+        quiet.as_secs()
     );
     // The newest first: what is late is missing there.
     let mut end = until;
@@ -73,11 +72,11 @@ pub(super) async fn is_told(
             return Ok(Err(format!(
                 "no line of {} arrived from the {} s before {end}, so that none is an error proves nothing",
                 silent.join(", "),
-                QUIET.as_secs()
+                quiet.as_secs()
             )));
         }
-        end -= QUIET;
-        if end - QUIET < start {
+        end -= quiet;
+        if end - quiet < start {
             return Ok(Ok(()));
         }
     }

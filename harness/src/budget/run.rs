@@ -13,7 +13,7 @@ use crate::evidence::Ms;
 use crate::runbooks::LoadedRunbook;
 use crate::runner;
 use crate::scenario::Scenario;
-use crate::stats::interval;
+use crate::stats::paired;
 use crate::worlds::{DrillPlan, Until, WorldError, WorldKind};
 
 /// How to drill.
@@ -121,11 +121,8 @@ fn drilled(
 fn worth(parameter: Parameter, as_it_is: &[DrillSpans], changed: &[DrillSpans]) -> Worth {
     let pairs = || as_it_is.iter().zip(changed);
     let saved = |of: fn(&DrillSpans) -> Option<Ms>| {
-        let saved: Vec<f64> = pairs()
-            .filter_map(|(a, b)| Some(of(a)? as f64 - of(b)? as f64))
-            .collect();
-        let (mean, reach) = interval(&saved)?;
-        Some([mean, mean - reach, mean + reach].map(|it| it.round() as i64))
+        let saved = paired(pairs().map(|(a, b)| (of(a), of(b))))?;
+        Some([saved.mean, saved.least, saved.most])
     };
     let recovered = |it: &DrillSpans| it.rto_ms.is_some();
     Worth {

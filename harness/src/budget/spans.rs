@@ -70,16 +70,6 @@ impl DrillSpans {
             trigger: course.and_then(|it| it.trigger.clone()),
         }
     }
-
-    /// What lies before the recovery, by cause.
-    #[must_use]
-    pub fn by_cause(&self) -> BTreeMap<Cause, Ms> {
-        let mut sums = BTreeMap::new();
-        for span in &self.spans {
-            *sums.entry(span.cause).or_default() += span.before_ms;
-        }
-        sums
-    }
 }
 
 /// The steps from the trigger on. A step's span begins at the end of the one before it, so that what the executor

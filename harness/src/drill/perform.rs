@@ -108,6 +108,7 @@ pub struct Smallest {
     /// What is left of it, in one sentence.
     pub what: String,
     /// The token that runs it.
+    #[serde(deserialize_with = "crate::token::read_whole")]
     pub replay: String,
 }
 

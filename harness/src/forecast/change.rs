@@ -1,8 +1,8 @@
 //! Changes of a manifest, one line each, that may make its undo faster.
 
 use serde_json::{Value, json};
+use sim_services::hooks::command_sleeps_s;
 
-use super::processes::sleeps;
 use super::workload::{Place, Workload, place};
 
 /// One line of YAML, otherwise.
@@ -184,11 +184,7 @@ impl Maker<'_> {
         let slept = hook["sleep"]["seconds"].as_u64();
         let field = ["lifecycle", "preStop", "sleep", "seconds"];
         self.lower(&field, (slept.unwrap_or(0), ENOUGH_S), price, found);
-        let words = hook["exec"]["command"].as_array().into_iter().flatten();
-        let words: Vec<String> = words
-            .filter_map(|it| it.as_str().map(str::to_owned))
-            .collect();
-        if let Some(seconds) = sleeps(&words).filter(|it| *it > ENOUGH_S) {
+        if let Some(seconds) = command_sleeps_s(hook).filter(|it| *it > ENOUGH_S) {
             let from = format!("{seconds} s");
             let mut change = self.change(
                 &["lifecycle", "preStop"],

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::answer::{Forecast, Undo, Warning, Workload};
 use super::words::{case, over, time, worth};
-use crate::stats::{interval, show_ms, show_tenths};
+use crate::evidence::ms;
+use crate::stats::{paired, show_ms, show_tenths};
 
 /// How many lines of YAML a comment shows of a workload.
 const CHANGES_SHOWN: usize = 3;
@@ -22,7 +23,7 @@ pub struct Over {
 /// The undos that are over the budget.
 #[must_use]
 pub fn over_budget(forecast: &Forecast, budget: Duration) -> Vec<Over> {
-    let budget = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
+    let budget = ms(budget);
     let mut found = Vec::new();
     for workload in &forecast.workloads {
         for undo in &workload.undos {
@@ -44,7 +45,7 @@ pub fn comment(new: &Forecast, old: Option<&Forecast>, budget: Option<Duration>)
     let mut out = String::from("### Forecast of the rollback\n\n");
     if let Some(budget) = budget {
         let over = over_budget(new, budget);
-        let shown = show_ms(u64::try_from(budget.as_millis()).unwrap_or(u64::MAX));
+        let shown = show_ms(ms(budget));
         if over.is_empty() {
             line(
                 &mut out,
@@ -144,19 +145,15 @@ fn same<'a>(of: &'a Forecast, workload: &Workload) -> Option<&'a Workload> {
 /// The mean of what an undo takes longer than before, with its interval, by pairs of draws.
 fn difference(undo: &Undo, was: &Undo) -> String {
     let pairs = undo.times_ms.iter().zip(&was.times_ms);
-    let longer: Vec<f64> = pairs
-        .filter_map(|(new, old)| Some((*new)? as f64 - (*old)? as f64))
-        .collect();
-    let Some((mean, reach)) = interval(&longer) else {
+    let Some(longer) = paired(pairs.map(|(new, old)| (*new, *old))) else {
         return "–".to_owned();
     };
-    let shown = |ms: f64| show_tenths(ms.round() as i64);
-    let sign = if mean > 0.0 { "+" } else { "" };
+    let sign = if longer.mean > 0 { "+" } else { "" };
     format!(
         "{sign}{} ({} to {})",
-        shown(mean),
-        shown(mean - reach),
-        shown(mean + reach)
+        show_tenths(longer.mean),
+        show_tenths(longer.least),
+        show_tenths(longer.most)
     )
 }
 

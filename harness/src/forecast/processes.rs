@@ -6,7 +6,9 @@ use sim::time::Micros;
 use sim::workload::{
     ContainerResponse, ContainerStart, LogLine, ProcessId, StartOutcome, Workload,
 };
+use sim_services::hooks::sleeps;
 
+use super::pods::Release;
 use super::simulated::{BAD, Container, PRIOR, Question, RELEASE, Role};
 use super::starts::Times;
 
@@ -31,18 +33,9 @@ const HOOK: Micros = Micros::from_secs(1);
 /// A process.
 #[derive(Clone, Debug)]
 struct Process {
-    release: Release,
+    /// `None`: it is of a workload beside.
+    release: Option<Release>,
     answers_at: Micros,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Release {
-    /// The one that is undone to.
-    Prior,
-    /// The one that is undone.
-    Bad,
-    /// Of a workload beside.
-    Other,
 }
 
 /// When a container of a pod started, and when it could answer.
@@ -120,7 +113,7 @@ impl<'a> Processes<'a> {
     /// Whether a process that listens answers this well.
     fn is_well(&self, process: &Process, container: &str, asked: &Question) -> bool {
         let readiness = self.containers.get(container).map(|it| &it.readiness);
-        let fails = process.release == Release::Bad
+        let fails = process.release == Some(Release::Bad)
             && self.bad == Bad::NeverReady
             && readiness.is_some_and(|it| it.as_ref() == Some(asked));
         !fails
@@ -151,25 +144,25 @@ impl<'a> Processes<'a> {
         (now + takes, nth)
     }
 
-    fn crashes(&self, release: Release) -> bool {
-        release == Release::Bad && self.bad == Bad::NeverReady && !self.is_probed()
+    fn crashes(&self, release: Option<Release>) -> bool {
+        release == Some(Release::Bad) && self.bad == Bad::NeverReady && !self.is_probed()
     }
 }
 
 impl Workload for Processes<'_> {
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
         let release = match container.env.get(RELEASE).map(String::as_str) {
-            Some(PRIOR) => Release::Prior,
-            Some(BAD) => Release::Bad,
-            _ => Release::Other,
+            Some(PRIOR) => Some(Release::Prior),
+            Some(BAD) => Some(Release::Bad),
+            _ => None,
         };
         let own = self.containers.get(&container.container);
-        let own = own.filter(|_| release != Release::Other);
+        let own = own.filter(|_| release.is_some());
         let role = own.map_or(Role::Lasting, |it| it.role);
         let name = &container.container;
         let (answers_at, nth) = match release {
-            Release::Prior => self.answers_at(now, name),
-            Release::Bad | Release::Other => (now + BEFORE, 0),
+            Some(Release::Prior) => self.answers_at(now, name),
+            Some(Release::Bad) | None => (now + BEFORE, 0),
         };
         let started = Started {
             role,
@@ -178,7 +171,7 @@ impl Workload for Processes<'_> {
         };
         let uid = &container.uid;
         self.started.entry(uid.clone()).or_default().push(started);
-        if release == Release::Bad {
+        if release == Some(Release::Bad) {
             *self.bad_pods.entry(uid.clone()).or_default() += 1;
             self.ended = None;
         }
@@ -188,7 +181,7 @@ impl Workload for Processes<'_> {
         };
         self.live.insert((uid.clone(), name.clone()), process);
         match (role, release) {
-            (Role::Init, Release::Prior) if self.undone => {
+            (Role::Init, Some(Release::Prior)) if self.undone => {
                 let times = self.times.get(name);
                 let after = times.map_or(BEFORE, |it| {
                     it.init.draw(self.seed, &format!("init/{name}"), nth)
@@ -208,7 +201,7 @@ impl Workload for Processes<'_> {
     }
 
     fn pre_stop(&mut self, _: Micros, _: ProcessId<'_>, command: &[String]) -> Micros {
-        sleeps(command).map_or(HOOK, Micros::from_secs)
+        sleeps(command).unwrap_or(HOOK)
     }
 
     fn exec(&mut self, now: Micros, id: ProcessId<'_>, command: &[String]) -> bool {
@@ -233,7 +226,7 @@ impl Workload for Processes<'_> {
         let Some(process) = self.live.remove(&key) else {
             return;
         };
-        if process.release != Release::Bad {
+        if process.release != Some(Release::Bad) {
             return;
         }
         if let Some(left) = self.bad_pods.get_mut(id.uid) {
@@ -273,36 +266,4 @@ impl Workload for Processes<'_> {
     }
 
     fn config(&mut self, _: Micros, _: &str, _: &BTreeMap<String, String>) {}
-}
-
-/// For how many seconds a command sleeps: `sleep 5`, or a shell's text with that in it.
-pub(super) fn sleeps(command: &[String]) -> Option<u64> {
-    let words: Vec<&str> = command
-        .iter()
-        .flat_map(|it| it.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&')))
-        .filter(|word| !word.is_empty())
-        .collect();
-    let at = words
-        .iter()
-        .position(|word| *word == "sleep" || word.ends_with("/sleep"))?;
-    words.get(at + 1)?.trim_end_matches('s').parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sleeps;
-
-    #[test]
-    fn a_hook_that_sleeps_is_recognised() {
-        for (command, seconds) in [
-            (&["sleep", "15"][..], Some(15)),
-            (&["/bin/sh", "-c", "sleep 5s; nginx -s quit"], Some(5)),
-            (&["sh", "-c", "/bin/sleep 7 && kill 1"], Some(7)),
-            (&["nginx", "-s", "quit"], None),
-            (&["sleep", "soon"], None),
-        ] {
-            let command: Vec<String> = command.iter().map(|it| (*it).to_owned()).collect();
-            assert_eq!(sleeps(&command), seconds, "{command:?}");
-        }
-    }
 }

@@ -23,7 +23,8 @@ use super::undo::{Case, Drawn, End};
 use super::warnings::{Known, warnings};
 use super::workload::{Workload, nodes, place, workloads};
 use crate::runner;
-use crate::stats::{interval, percentile};
+use crate::evidence::ms;
+use crate::stats::{paired, percentile};
 
 /// Version of the answer's form.
 const SCHEMA: u32 = 1;
@@ -176,7 +177,7 @@ pub fn forecast(
     });
     Forecast {
         schema: SCHEMA,
-        rto_ms: u64::try_from(options.rto.as_millis()).unwrap_or(u64::MAX),
+        rto_ms: ms(options.rto),
         draws: options.draws,
         seed: options.seed,
         assumed: assumed(&world, options),
@@ -311,7 +312,7 @@ fn undo(of: Bad, draws: &[Kept], options: &Options) -> Undo {
     let mut times: Vec<u64> = times_ms.iter().map(|it| it.unwrap_or(u64::MAX)).collect();
     let mut quantile = |percent| percentile(&mut times, percent).filter(|it| *it < u64::MAX);
     let [median_ms, p90_ms, p99_ms] = [50, 90, 99].map(&mut quantile);
-    let rto_ms = u64::try_from(options.rto.as_millis()).unwrap_or(u64::MAX);
+    let rto_ms = ms(options.rto);
     let over = times_ms
         .iter()
         .filter(|it| it.is_none_or(|ms| ms > rto_ms))
@@ -392,19 +393,16 @@ fn chart(drawn: &Drawn, simulated: &Simulated) -> Chart {
 /// What a change is worth, by the pairs in which both draws recovered; `None`: there are fewer than two.
 fn worth(change: &Change, as_it_is: &[Kept], changed: &[Kept]) -> Option<Worth> {
     let pairs = as_it_is.iter().zip(changed);
-    let saved: Vec<f64> = pairs
-        .filter_map(|(a, b)| Some(a.ms? as f64 - b.ms? as f64))
-        .collect();
-    let (mean, reach) = interval(&saved)?;
+    let saved = paired(pairs.map(|(a, b)| (a.ms, b.ms)))?;
     Some(Worth {
         place: change.place.clone(),
         field: change.field.clone(),
         from: change.from.clone(),
         to: change.to.clone(),
-        saves_ms: mean.round() as i64,
-        least_ms: (mean - reach).round() as i64,
-        most_ms: (mean + reach).round() as i64,
-        pairs: count(saved.len()),
+        saves_ms: saved.mean,
+        least_ms: saved.least,
+        most_ms: saved.most,
+        pairs: count(saved.pairs),
         price: change.price.to_owned(),
     })
 }

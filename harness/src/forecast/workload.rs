@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sim_services::manifests::{Manifests, Object};
+use sim_services::manifests::{Manifests, Object, at};
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -184,18 +184,6 @@ const POD: [&str; 3] = ["spec", "template", "spec"];
 #[must_use]
 pub(crate) fn is_sidecar(container: &Value) -> bool {
     container["restartPolicy"] == "Always"
-}
-
-/// The value at `path`: keys, and positions in lists. Null where there is none.
-#[must_use]
-pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
-    static NONE: Value = Value::Null;
-    path.iter()
-        .try_fold(value, |value, step| match value {
-            Value::Array(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
-            other => other.get(*step),
-        })
-        .unwrap_or(&NONE)
 }
 
 /// A number of pods, or a percentage of `replicas`; a quarter of them where nothing is given.

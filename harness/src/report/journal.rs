@@ -90,6 +90,7 @@ pub struct Drill<'a> {
     /// Rolling hash over every event, 16 hexadecimal digits.
     pub fingerprint: Cow<'a, str>,
     /// The token that runs this drill again.
+    #[serde(deserialize_with = "token::read_whole")]
     pub replay: Cow<'a, str>,
     /// The least that fails in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,6 @@ use serde::Deserialize;
 use super::agree;
 use super::journal::{Drill, Journal, READABLE, SCHEMA, Skipped, Summary};
 use super::representative::{Rank, Representatives};
-use crate::token::has_the_form;
 use crate::verdict::Stage;
 use crate::worlds::WorldKind;
 
@@ -157,17 +156,6 @@ fn check(journal: &Journal<'_>) -> Result<(), (String, String)> {
         let hex = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
         if drill.fingerprint.len() != 16 || !drill.fingerprint.bytes().all(hex) {
             return wrong(".fingerprint", "not 16 hexadecimal digits".to_owned());
-        }
-        let smallest = drill.smallest.as_ref().map(|smallest| &*smallest.replay);
-        for (field, token) in [
-            (".replay", Some(&*drill.replay)),
-            (".smallest.replay", smallest),
-        ] {
-            // It is printed as part of a command.
-            if token.is_some_and(|token| !has_the_form(token)) {
-                let why = "not a replay token: `fd1-`, lower-case letters and digits";
-                return wrong(field, why.to_owned());
-            }
         }
         if let Err((field, why)) = agree::check(drill) {
             return wrong(&field, why);

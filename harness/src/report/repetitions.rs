@@ -3,6 +3,7 @@
 //! A program that is no pure function of its world, as an agent, is judged by repetition: one drill that passes says
 //! little. The rate stands with its exact interval, since a handful of drills bounds it only loosely.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::drill::DrillResult;
@@ -31,8 +32,26 @@ pub struct Repetitions {
 /// own executor.
 #[must_use]
 pub fn repetitions(results: &[DrillResult]) -> Vec<Repetitions> {
-    let mut all: Vec<Repetitions> = Vec::new();
-    for result in results {
+    let scenarios = first_seen(results.iter().map(|it| it.scenario.as_str()));
+    scenarios
+        .into_iter()
+        .filter_map(|scenario| of_scenario(scenario, results))
+        .collect()
+}
+
+/// Each of `names` once, in the order in which they come first.
+fn first_seen<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}
+
+/// The drills of `scenario` by a program; `None`: there is none.
+fn of_scenario(scenario: &str, results: &[DrillResult]) -> Option<Repetitions> {
+    let mut of = Repetitions {
+        scenario: scenario.to_owned(),
+        ..Repetitions::default()
+    };
+    for result in results.iter().filter(|it| it.scenario == scenario) {
         let mut findings = result.findings.iter();
         // It is asked of programs only.
         let Some(conduct) = findings.find(|it| it.oracle() == OracleName::Conduct) else {
@@ -40,17 +59,6 @@ pub fn repetitions(results: &[DrillResult]) -> Vec<Repetitions> {
         };
         let acts = conduct.numbers().0.get("unsafe_acts").copied();
         let acts = acts.and_then(|acts| u64::try_from(acts).ok()).unwrap_or(0);
-        let at = all.iter().position(|it| it.scenario == result.scenario);
-        let at = at.unwrap_or_else(|| {
-            all.push(Repetitions {
-                scenario: result.scenario.clone(),
-                ..Repetitions::default()
-            });
-            all.len() - 1
-        });
-        let Some(of) = all.get_mut(at) else {
-            continue;
-        };
         match result.verdicts.overall {
             Verdict::Pass => (of.passed, of.judged) = (of.passed + 1, of.judged + 1),
             Verdict::Fail => of.judged += 1,
@@ -59,7 +67,7 @@ pub fn repetitions(results: &[DrillResult]) -> Vec<Repetitions> {
         of.unsafe_acts += acts;
         of.unsafe_drills += u64::from(acts > 0);
     }
-    all
+    (of.judged + of.inconclusive > 0).then_some(of)
 }
 
 impl fmt::Display for Repetitions {

@@ -8,6 +8,7 @@ use crate::finding::{
     BookCounts, ConductFinding, Ended, Finding, HostFinding, MaintenanceFinding, OutcomeFinding,
     RtoFinding, SteadyFinding, SteadyState, TriggerFinding, UnsafeAct,
 };
+use crate::report::journal::Journal;
 use crate::scenario::Path;
 use crate::token::Replays;
 use crate::verdict::judge;
@@ -417,7 +418,7 @@ fn hostile_text_is_text_everywhere() {
     }
 }
 
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/support/misfit.rs"]
 mod support;
 
 /// Asserts that a journal is as the published schema says.

@@ -1,61 +1,19 @@
 //! What a scenario must satisfy beyond its form. All mistakes are found at once.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::error::{Mistake, ScenarioError, of_file};
-use super::quantity::{PartsPerMillion, Span, format_duration};
+use super::error::{Mistakes, SCENARIO, ScenarioError};
+use super::quantity::{Span, format_duration};
 use super::raw::Raw;
 use super::{
     Described, Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue,
     check_application, check_faults, check_settings, keys,
 };
-use crate::evidence::REQUESTS_MIN;
+use crate::evidence::{REQUESTS_MIN, requests_that_show};
 use crate::suggest;
-
-#[derive(Default)]
-pub(super) struct Mistakes(Vec<Mistake>);
-
-impl Mistakes {
-    pub(super) fn add(
-        &mut self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.0.push(Mistake::new(span, message, label, help));
-    }
-
-    /// What was found, as an error of `file`; nothing is none.
-    pub(super) fn into_result(self, file: &str, text: &str) -> Result<(), ScenarioError> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        Err(of_file(file, text, self.0))
-    }
-
-    pub(super) fn within(
-        &mut self,
-        what: &str,
-        value: &Spanned<i64>,
-        range: RangeInclusive<i64>,
-    ) -> u32 {
-        let n = *value.get_ref();
-        if !range.contains(&n) {
-            let (lo, hi) = (range.start(), range.end());
-            self.add(
-                value.span(),
-                format!("{what} is {n}"),
-                format!("must be {lo} to {hi}"),
-                format!("choose a value from {lo} to {hi}"),
-            );
-        }
-        u32::try_from(n).unwrap_or(0)
-    }
-}
 
 pub(super) fn check(
     file: &str,
@@ -86,7 +44,7 @@ pub(super) fn check(
         .as_ref()
         .and_then(|crash| check_faults::crash(&mut m, crash));
     let faults = check_faults::faults(&mut m, &raw.faults, &timing, application.as_ref());
-    m.into_result(file, text)?;
+    m.into_result(SCENARIO, file, text)?;
     Ok(Scenario {
         name: raw.name.into_inner(),
         description: raw.description,
@@ -485,9 +443,4 @@ fn check_timing(
         );
     }
     timing
-}
-
-/// Requests without which a rate below `limit` is not shown at 95 %, if none of them failed (rule of three).
-fn requests_that_show(limit: PartsPerMillion) -> u64 {
-    3_000_000_u64.div_ceil(u64::from(limit.0.max(1)))
 }

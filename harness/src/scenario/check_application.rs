@@ -6,8 +6,7 @@ use sim_services::describe::Bundle;
 use toml::Spanned;
 
 use super::application::Described;
-use super::check::Mistakes;
-use super::error::{Mistake, ScenarioError, of_file};
+use super::error::{Mistake, Mistakes, ScenarioError, of_file};
 use super::fault::{Anchor, FAULTS, FaultSpec, Targets};
 use super::raw::{Raw, RawFault};
 use crate::suggest;

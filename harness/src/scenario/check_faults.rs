@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::application::Described;
-use super::check::Mistakes;
+use super::error::Mistakes;
 use super::fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, Need};
 use super::quantity::{Span, format_duration};
 use super::raw::{RawCrash, RawFault};

@@ -4,8 +4,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::check::Mistakes;
-use super::error::ScenarioError;
+use super::error::{Mistakes, SCENARIO, ScenarioError};
 use super::raw;
 use super::{Anchor, Fault, FaultKind, Scenario};
 use crate::worlds::WorldKind;
@@ -13,6 +12,8 @@ use crate::worlds::WorldKind;
 /// Something of a scenario that can't be had with a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramRefusal {
+    /// What is drilled is an application of somebody's own, for which a program is not called so far.
+    Application,
     /// A fault begins at a step, and a program says nothing of steps.
     Step(FaultKind),
     /// A fault needs a second host that runs an executor at the same time.
@@ -27,6 +28,9 @@ impl ProgramRefusal {
     /// Why not.
     fn why(self) -> String {
         match self {
+            Self::Application => {
+                "an application of your own is drilled by the built-in executor so far".to_owned()
+            }
             Self::Step(kind) => {
                 format!(
                     "`{}` begins at a step, and a program says nothing of its steps",
@@ -51,6 +55,7 @@ impl ProgramRefusal {
     /// What to do about it.
     fn help(self) -> &'static str {
         match self {
+            Self::Application => "leave `--executor` out, or drill the exchange without `--app`",
             Self::Step(_) => {
                 "write `when = \"trigger\"` or `when = \"request N\"`, or leave `--executor` out"
             }
@@ -85,10 +90,12 @@ fn of_fault(fault: &Fault, world: WorldKind) -> Option<ProgramRefusal> {
 impl Scenario {
     /// What of it can't be had in `world` with an executor that is a program.
     pub fn refusals_of_programs(&self, world: WorldKind) -> impl Iterator<Item = ProgramRefusal> {
+        let own = self.application.is_some();
+        let own = own.then_some(ProgramRefusal::Application);
         let counts = self.crash.is_some() && world == WorldKind::Kind;
         let crash = counts.then_some(ProgramRefusal::CrashCounts);
         let faults = self.faults.iter().filter_map(move |it| of_fault(it, world));
-        crash.into_iter().chain(faults)
+        own.into_iter().chain(crash).chain(faults)
     }
 
     /// Checks that it can be drilled in `world` with an executor that is a program. It was read from `file`.
@@ -104,6 +111,9 @@ impl Scenario {
         let mut add = |place: Range<usize>, refusal: ProgramRefusal| {
             mistakes.add(place, refusal.why(), "not with a program", refusal.help());
         };
+        if self.application.is_some() {
+            add(raw.name.span(), ProgramRefusal::Application);
+        }
         for (fault, given) in self.faults.iter().zip(&raw.faults) {
             let Some(refusal) = of_fault(fault, world) else {
                 continue;
@@ -120,7 +130,7 @@ impl Scenario {
             let place = at.map_or(0..0, |at| at..at + "[crash]".len());
             add(place, ProgramRefusal::CrashCounts);
         }
-        mistakes.into_result(file, &self.text)
+        mistakes.into_result(SCENARIO, file, &self.text)
     }
 }
 
@@ -133,6 +143,21 @@ mod tests {
             "name = \"mine\"\n[release]\nto = \"1.5.0-slow-path\"\n{tables}[expect]\ntrigger = \"sla-latency-p99\"\n"
         );
         Scenario::parse("mine.toml", &text, &[]).expect("it is right")
+    }
+
+    #[test]
+    fn an_application_of_ones_own_is_refused_with_a_program() {
+        let app = sim_services::describe::sample(1, 1, 200).app();
+        let app = crate::scenario::Described::from(app.expect("the description is right"));
+        let text = "name = \"mine\"\n[release]\nto = \"bad\"\n[expect]\ntrigger = \"failing\"\n";
+        let scenario = Scenario::parse_of(&app, "mine.toml", text, &[]).expect("it is right");
+        let refused = scenario.fits_program("mine.toml", WorldKind::Sim);
+        let said = format!("{:?}", miette::Report::new(refused.expect_err("refused")));
+        assert!(said.contains("mine.toml:1:"), "{said}");
+        assert!(said.contains("an application of your own"), "{said}");
+        assert!(said.contains("leave `--executor` out"), "{said}");
+        let refusals: Vec<_> = scenario.refusals_of_programs(WorldKind::Sim).collect();
+        assert_eq!(refusals, [ProgramRefusal::Application]);
     }
 
     #[test]

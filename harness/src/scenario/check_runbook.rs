@@ -4,8 +4,7 @@
 
 use executor::runbook::{Phase, Runbook, Step, When};
 
-use super::check::Mistakes;
-use super::error::ScenarioError;
+use super::error::{Mistakes, SCENARIO, ScenarioError};
 use super::raw;
 use super::{Anchor, Path, Scenario};
 use crate::suggest;
@@ -65,7 +64,7 @@ pub(super) fn check(
             }
         }
     }
-    m.into_result(file, &scenario.text)
+    m.into_result(SCENARIO, file, &scenario.text)
 }
 
 /// Whether a rollback on `path` can come to `step`. Where the undo fails, the ledger is restored:

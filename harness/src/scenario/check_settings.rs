@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dex::release::Service;
 use toml::Spanned;
 
-use super::check::Mistakes;
+use super::error::Mistakes;
 use super::keys;
 use super::quantity::format_duration;
 use super::raw::{RawDeployment, RawLedger, RawLoad};

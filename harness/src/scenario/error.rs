@@ -1,10 +1,11 @@
 //! What is wrong with a scenario, where, and what would be right.
 
 use sim_services::mistake::FileKind;
+pub(super) use sim_services::mistake::Mistakes;
 pub use sim_services::mistake::{FileError as ScenarioError, Mistake};
 
 /// What a scenario is called in messages.
-const SCENARIO: FileKind = FileKind {
+pub(super) const SCENARIO: FileKind = FileKind {
     name: "scenario",
     code: "firedrill::scenario",
     language: "toml",

@@ -232,7 +232,9 @@ pub fn all() -> Vec<Key> {
         key(
             "timing",
             "hold",
-            "a duration that holds at least 30,000 requests at the load's rate".into(),
+            "a duration that holds at least 30,000 requests at the load's rate, and with an application of your own as \
+             many as show its `error_rate_max`"
+                .into(),
             Value("\"3m\""),
             "How long what has recovered must stay recovered, at least.",
         ),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::evidence::ms;
+
 /// A rate in millionths: 100 is 0.01 %. An integer, because it decides outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PartsPerMillion(pub u32);
@@ -68,7 +70,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// Writes a duration so that [`parse_duration`] reads it back; below a millisecond nothing is kept.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
-    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let millis = ms(duration);
     let (m, s, ms) = (millis / 60_000, millis / 1_000 % 60, millis % 1_000);
     let mut out = String::new();
     for (n, unit) in [(m, "m"), (s, "s"), (ms, "ms")] {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::worlds::WorldKind;
 
 const GOOD: &str = include_str!("../../../scenarios/latency-regression.toml");
 
@@ -501,4 +502,15 @@ fn a_cluster_can_t_change_everything_that_the_simulation_can() {
             "{refused:?}"
         );
     }
+}
+
+#[test]
+fn an_application_of_ones_own_is_drilled_in_the_simulation_only() {
+    let app = sim_services::describe::sample(1, 1, 200).app();
+    let app = Described::from(app.expect("the description is right"));
+    let text = "name = \"mine\"\n[release]\nto = \"bad\"\n[expect]\ntrigger = \"failing\"\n";
+    let scenario = Scenario::parse_of(&app, "mine.toml", text, &[]).expect("right");
+    assert_eq!(scenario.lacking_in(WorldKind::Sim), None);
+    let lacking = scenario.lacking_in(WorldKind::Kind);
+    assert_eq!(lacking, Some(Lacking::Key("application")));
 }

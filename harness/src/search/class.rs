@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::draw::Half;
+use super::names;
 use crate::digest::digest64;
 use crate::drill::struck::CRASH;
 use crate::finding;
@@ -106,72 +107,17 @@ pub(super) fn without(scenario: &Scenario, removed: &[String]) -> Option<Scenari
     (differs && loads()).then_some(left)
 }
 
-/// What a file of known classes may name, so that a slip of the pen is no class that never comes.
-mod named {
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer};
-
-    use super::{CRASH, Half};
-    use crate::finding::OracleName;
-    use crate::scenario::fault::FAULTS;
-
-    /// `word`, if it is one of `names`.
-    fn one_of<'n, E: serde::de::Error>(
-        what: &str,
-        word: String,
-        names: impl Iterator<Item = &'n str>,
-    ) -> Result<String, E> {
-        let names: Vec<&str> = names.collect();
-        if names.contains(&word.as_str()) {
-            return Ok(word);
-        }
-        let names = names.join(", ");
-        Err(E::custom(format!(
-            "there is no {what} `{word}`; there are: {names}"
-        )))
-    }
-
-    pub(super) fn oracle<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-        let names = OracleName::ALL.iter().map(|it| it.as_str());
-        one_of("oracle", String::deserialize(from)?, names)
-    }
-
-    pub(super) fn half<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-        let names = [Half::Survivable, Half::Hostile].map(Half::as_str);
-        one_of("half", String::deserialize(from)?, names.into_iter())
-    }
-
-    pub(super) fn causes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-        let causes = Vec::<String>::deserialize(from)?;
-        if causes.is_empty() {
-            let why = "a known class names one cause at least: what fails without one is a failure";
-            return Err(D::Error::custom(why));
-        }
-        let names = || FAULTS.iter().map(|it| it.name).chain([CRASH]);
-        let causes = causes.into_iter();
-        causes.map(|it| one_of("cause", it, names())).collect()
-    }
-
-    /// What the oracle called `oracle` can find.
-    pub(super) fn findings(oracle: &str) -> Vec<&'static str> {
-        let mut oracles = OracleName::ALL.into_iter();
-        let found = oracles.find(|it| it.as_str() == oracle);
-        let kinds = found.map(OracleName::kinds).unwrap_or_default();
-        kinds.iter().map(|kind| kind.name).collect()
-    }
-}
-
 /// A known class as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    #[serde(deserialize_with = "named::oracle")]
+    #[serde(deserialize_with = "names::oracle")]
     oracle: String,
     finding: String,
     subject: Option<String>,
-    #[serde(deserialize_with = "named::half")]
+    #[serde(deserialize_with = "names::half")]
     half: String,
-    #[serde(deserialize_with = "named::causes")]
+    #[serde(deserialize_with = "names::causes")]
     causes: Vec<String>,
     reason: String,
 }
@@ -180,7 +126,7 @@ impl TryFrom<Written> for Known {
     type Error = String;
 
     fn try_from(it: Written) -> Result<Self, String> {
-        let findings = named::findings(&it.oracle);
+        let findings = names::findings(&it.oracle);
         if !findings.contains(&it.finding.as_str()) {
             return Err(format!(
                 "the oracle `{}` finds no `{}`; it finds: {}",

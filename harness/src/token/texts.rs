@@ -1,6 +1,8 @@
 //! The scenario and the runbook of a token: embedded, named, or told as a change of what is known; and the short
 //! commands for people who have the files.
 
+use std::sync::OnceLock;
+
 use super::{Token, TokenError, has_the_form};
 use crate::delta::{self, put_number, take_bytes, take_number};
 use crate::digest::digest64;
@@ -221,11 +223,24 @@ pub struct Replays {
     pub files: Vec<GivenFile>,
 }
 
+/// How commands call the program in a checkout.
+const IN_A_CHECKOUT: &str = "cargo xtask";
+/// How this process was called, once it has said so.
+static CALLED: OnceLock<String> = OnceLock::new();
+
+/// Says how this program was called, in words that can be pasted: commands in reports call it so from then on. Only the
+/// first time counts. Whoever uses this library without a program of its own need not say it.
+pub fn called_as(program: String) {
+    // It was called once.
+    let _ = CALLED.set(program);
+}
+
 impl Default for Replays {
-    /// In a checkout, without any file: what can be pasted wherever a report is read.
+    /// As this program was called ([`called_as`]), without any file: what can be pasted wherever a report is read.
     fn default() -> Self {
+        let called = CALLED.get().map_or(IN_A_CHECKOUT, String::as_str);
         Self {
-            program: "cargo xtask".to_owned(),
+            program: called.to_owned(),
             files: Vec::new(),
         }
     }
@@ -235,12 +250,21 @@ impl Default for Replays {
 /// carried the drill out.
 pub(crate) fn options_of(token: &str) -> String {
     // Whatever is wrong with the token is told by who replays it.
-    let read = Token::decode(token, runbooks::BUILT_IN).ok();
-    let program = read.and_then(|token| token.program);
+    options(Token::decode(token, runbooks::BUILT_IN).ok())
+}
+
+fn options(token: Option<Token>) -> String {
+    let program = token.and_then(|token| token.program);
     program.map_or_else(String::new, |it| format!(" {}", it.options()))
 }
 
 impl Replays {
+    /// Whether commands call the program as in a checkout.
+    #[must_use]
+    pub fn are_in_a_checkout(&self) -> bool {
+        self.program == IN_A_CHECKOUT
+    }
+
     /// The command that replays `token`, with the program that carried the drill out; a remark in its place if that is
     /// no token, since people paste what stands there.
     #[must_use]
@@ -248,17 +272,19 @@ impl Replays {
         if !has_the_form(token) {
             return "(no replay: what the journal gives as its token is none)".to_owned();
         }
-        let words = self.shortened(token).unwrap_or_else(|| token.to_owned());
-        format!("{} replay {words}{}", self.program, options_of(token))
+        // Whatever is wrong with the token is told by who replays it.
+        let whole = Token::decode(token, runbooks::BUILT_IN).ok();
+        let short = whole.as_ref().and_then(|it| self.shortened(token, it));
+        let words = short.as_deref().unwrap_or(token);
+        format!("{} replay {words}{}", self.program, options(whole))
     }
 
-    /// The same token with the paths of the files that it names instead of holding them;
+    /// `token`, which says `whole`, with the paths of the files that it names instead of holding them;
     /// `None` where that is not shorter.
-    fn shortened(&self, token: &str) -> Option<String> {
+    fn shortened(&self, token: &str, whole: &Token) -> Option<String> {
         if self.files.is_empty() {
             return None;
         }
-        let whole = Token::decode(token, runbooks::BUILT_IN).ok()?;
         let scenario = Scenario::parse(EMBEDDED, &whole.scenario_text, &[]).ok()?;
         let short = whole.text(&scenario.name, runbooks::BUILT_IN, &self.files);
         let (read, named) = Token::read(&short, runbooks::BUILT_IN, &self.files).ok()?;

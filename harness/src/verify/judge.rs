@@ -157,14 +157,16 @@ impl Judgement {
     }
 }
 
-/// Answers the question.
+/// Answers the question. What is wrong whatever drills say is looked for first: then none is performed.
 ///
 /// # Errors
 /// [`WorldError`] if a drill can't be performed.
 pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, WorldError> {
-    let mut judgement = against_one(question, &question.baseline, runs)?;
+    let mut olds = std::iter::once(&question.baseline).chain(&question.reference);
+    let drills = !olds.any(|old| is_wrong(old, &question.candidate));
+    let mut judgement = against_one(question, &question.baseline, drills, runs)?;
     if let Some(reference) = &question.reference {
-        let other = against_one(question, reference, runs)?;
+        let other = against_one(question, reference, drills, runs)?;
         judgement.drills += other.drills;
         judgement.interrupted |= other.interrupted;
         if other.answer > judgement.answer {
@@ -182,9 +184,17 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
     Ok(judgement)
 }
 
+/// Whether `new` is wrong in the place of `old`, whatever drills say.
+fn is_wrong(old: &RunbookSide, new: &RunbookSide) -> bool {
+    let aligned = aligned(old, new);
+    let mut concerns = policy::concerns(old, &aligned.side).into_iter();
+    old.key != aligned.side.key && concerns.any(|it| it.weight == Weight::Wrong)
+}
+
 fn against_one(
     question: &Question,
     old: &RunbookSide,
+    drills: bool,
     runs: &mut Runs<'_>,
 ) -> Result<Judgement, WorldError> {
     let aligned = aligned(old, &question.candidate);
@@ -229,7 +239,7 @@ fn against_one(
     let concerns = policy::concerns(old, new);
     let before = runs.performed();
     let mut reasons = Vec::new();
-    for analysis in analyses {
+    for analysis in analyses.into_iter().filter(|_| drills) {
         let seeds = question.seeds.start..question.seeds.start + analysis;
         runs.perform_pairs(old, new, &question.scenarios, seeds.clone())?;
         judgement.skipped = runs.skipped(old, new, &question.scenarios, seeds.clone());
@@ -250,9 +260,7 @@ fn against_one(
             &judgement.comparisons,
             judgement.analyses * question.baselines(),
         );
-        // What is wrong whatever drills say needs no more of them.
-        let wrong = concerns.iter().any(|c| c.weight == Weight::Wrong);
-        if !reasons.is_empty() || wrong || judgement.interrupted {
+        if !reasons.is_empty() || judgement.interrupted {
             break;
         }
     }
@@ -262,7 +270,7 @@ fn against_one(
         let budget = question.terms.shrink_budget;
         judgement.smallest = Some(smallest(runs, old, new, &scenario, &pair, budget)?);
     }
-    let rejected = !reasons.is_empty() || concerns.iter().any(|c| c.weight == Weight::Wrong);
+    let rejected = !reasons.is_empty() || !drills;
     let needed = trials_needed(question.terms.new_failures_max_ppm);
     for concern in concerns {
         let trial = if rejected || judgement.interrupted {
@@ -274,7 +282,7 @@ fn against_one(
     }
     judgement.drills = runs.performed() - before;
     judgement.interrupted = runs.is_stopped();
-    weigh(question, &mut judgement, reasons);
+    weigh(question, &mut judgement, reasons, drills);
     Ok(judgement)
 }
 
@@ -332,12 +340,12 @@ fn elsewhere(old: &RunbookSide, new: &RunbookSide, plans: &[PlanDiff]) -> Vec<St
     out
 }
 
-fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason>) {
+fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason>, drills: bool) {
     let scenarios = judgement.comparisons.len() as u64;
     for weighed in &judgement.concerns {
         reasons.extend(not_settled(weighed, judgement.seeds.0, scenarios));
     }
-    if reasons.iter().all(|r| r.answer != Answer::Reject) {
+    if drills && reasons.iter().all(|r| r.answer != Answer::Reject) {
         let comparisons = &judgement.comparisons;
         reasons.extend(objections::doubting(
             question,
@@ -354,6 +362,14 @@ fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason
                 judgement.seeds.0, judgement.seeds.1
             ),
             remedy: Some(Remedy::Say("let it run".to_owned())),
+        });
+    }
+    if reasons.is_empty() && !drills {
+        reasons.push(Reason {
+            answer: Answer::Inconclusive,
+            text: "no drill was performed, as another runbook that it is held against rejects it"
+                .to_owned(),
+            remedy: None,
         });
     }
     if reasons.is_empty() {
@@ -522,6 +538,51 @@ mod tests {
         assert_eq!(interim_analyses(1_000), [62, 125, 250, 500, 1_000]);
         assert_eq!(interim_analyses(100), [12, 25, 50, 100]);
         assert_eq!(interim_analyses(3), [3]);
+    }
+
+    #[test]
+    fn what_no_drill_can_cure_is_rejected_before_the_first() {
+        let side = |was: &str, is: &str| {
+            let text = crate::runbooks::BUILT_IN.replace(was, is);
+            RunbookSide::parse("runbook.md", &text).expect("it loads")
+        };
+        let text = crate::scenario::find("latency-regression").expect("built in");
+        let scenario = Scenario::parse(text.file, text.text, &[]).expect("it is right");
+        let loses = || side("rpo: 0", "rpo: 99");
+        // As sloppy as the candidate, the baseline says nothing against it. The reference does.
+        for (baseline, reference) in [
+            (side("", ""), None),
+            (side("rpo: 0\n", "rpo: 98\n"), Some(side("", ""))),
+            (loses(), Some(side("", ""))),
+        ] {
+            let question = Question {
+                baseline,
+                candidate: loses(),
+                reference,
+                scenarios: vec![Arc::new(scenario.clone())],
+                seeds: 0..100,
+                terms: super::super::Terms::default(),
+            };
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            let mut runs = Runs::new(crate::worlds::WorldKind::Sim, 1, &stop, &|| {});
+            let judgement = verify(&question, &mut runs).expect("nothing is performed");
+            assert_eq!(runs.performed(), 0);
+            assert_eq!(judgement.answer, Answer::Reject);
+            assert_eq!((judgement.drills, judgement.comparisons.len()), (0, 0));
+            let said: Vec<&str> = judgement
+                .reasons
+                .iter()
+                .map(|it| it.text.as_str())
+                .collect();
+            assert!(
+                said[0].contains("99 acknowledged trades may be lost"),
+                "{said:?}"
+            );
+            assert!(
+                !said.iter().any(|it| it.contains("no new failure")),
+                "{said:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What is wrong with a file that a person wrote, where, and what would be right.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use toml::Spanned;
 
 /// One mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,54 @@ impl Diagnostic for Mistake {
             Some(self.label.clone()),
             self.span.clone(),
         ))))
+    }
+}
+
+/// What is wrong with a file, as far as it has been looked at: everything is told at once.
+#[derive(Debug, Default)]
+pub struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    /// Adds a mistake, as [`Mistake::new`] has it.
+    pub fn add(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.0.push(Mistake::new(span, message, label, help));
+    }
+
+    /// The value of what is called `what`; a mistake where it is outside of `range`.
+    pub fn within(
+        &mut self,
+        what: &str,
+        value: &Spanned<i64>,
+        range: RangeInclusive<i64>,
+    ) -> u32 {
+        let n = *value.get_ref();
+        if !range.contains(&n) {
+            let (low, high) = (range.start(), range.end());
+            self.add(
+                value.span(),
+                format!("{what} is {n}"),
+                format!("must be {low} to {high}"),
+                format!("choose a value from {low} to {high}"),
+            );
+        }
+        u32::try_from(n).unwrap_or(0)
+    }
+
+    /// Nothing, if there is no mistake in `text`, which `file` holds.
+    ///
+    /// # Errors
+    /// All of them.
+    pub fn into_result(self, kind: FileKind, file: &str, text: &str) -> Result<(), FileError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(FileError::new(kind, file, text, self.0))
     }
 }
 

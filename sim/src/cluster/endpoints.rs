@@ -52,7 +52,7 @@ impl Cluster {
             .filter(|(_, p)| {
                 selects(&service.value, &p.value)
                     && !text(&p.value, &["status", "podIP"]).is_empty()
-                    && !matches!(text(&p.value, &["status", "phase"]), "Succeeded" | "Failed")
+                    && !value::is_ended(&p.value)
             })
             .map(|(_, p)| p.clone())
             .collect();

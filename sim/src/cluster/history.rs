@@ -60,6 +60,11 @@ fn hash(data: &Value, collisions: i64) -> String {
     value::safe_encoded(&hash.to_string())
 }
 
+/// Whether a revision could not be made because its name is that of another one.
+pub(crate) fn is_taken(made: &Result<Ref, ApiError>) -> bool {
+    made.as_ref().is_err_and(|e| e.reason == "AlreadyExists")
+}
+
 /// By number; ties go by age and name.
 fn sort(revisions: &mut [Ref]) {
     revisions.sort_by(|a, b| {
@@ -89,23 +94,36 @@ impl Cluster {
         loop {
             let hash = hash(&data, *collisions);
             let called = format!("{}-{hash}", name(owner));
-            let made = self.create_named_revision(owner, &data, number, (&called, &hash));
-            let taken = made.as_ref().is_err_and(|e| e.reason == "AlreadyExists");
-            if !taken {
+            let made = self.revision_called(owner, &data, number, (&called, &hash));
+            if !is_taken(&made) {
                 return made;
-            }
-            let key = value::key(namespace(owner), &called);
-            if let Some(there) = self.get(Kind::ControllerRevision, &key)
-                && there.value["data"] == data
-            {
-                return Ok(there);
             }
             *collisions += 1;
         }
     }
 
+    /// The revision with this name, this hash in its label, and these data: the one that is there, or else one that is
+    /// made. Where the name is that of other data, it [is taken](is_taken).
+    pub(crate) fn revision_called(
+        &mut self,
+        owner: &Value,
+        data: &Value,
+        number: i64,
+        (called, hash): (&str, &str),
+    ) -> Result<Ref, ApiError> {
+        let made = self.create_named_revision(owner, data, number, (called, hash));
+        if is_taken(&made) {
+            let key = value::key(namespace(owner), called);
+            let there = self.get(Kind::ControllerRevision, &key);
+            if let Some(same) = there.filter(|it| it.value["data"] == *data) {
+                return Ok(same);
+            }
+        }
+        made
+    }
+
     /// Makes a revision with this name and this hash in its label.
-    pub(crate) fn create_named_revision(
+    fn create_named_revision(
         &mut self,
         owner: &Value,
         data: &Value,

@@ -47,6 +47,7 @@ mod timings;
 mod value;
 mod wire;
 
+pub use api::quantity::nanos as quantity_nanos;
 pub(crate) use api::status::ApiError;
 pub use custom::CustomKind;
 pub use json::{Map, Value};

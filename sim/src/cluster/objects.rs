@@ -11,7 +11,7 @@ use super::api::validate;
 use super::kinds::Kind;
 use super::machine::Cluster;
 use super::store::Ref;
-use super::value::{self, at, int, items, keep, remove, set, text, timestamp};
+use super::value::{self, at, int, is_ended, items, keep, remove, set, text, timestamp};
 use crate::cluster::json::{Value, json};
 use crate::time::Micros;
 
@@ -442,8 +442,7 @@ impl Cluster {
 
 /// Seconds of grace: 0 for a pod that no kubelet answers for.
 fn pod_grace(pod: &Value, options: &DeleteOptions) -> i64 {
-    let terminal = matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed");
-    if terminal || text(pod, &["spec", "nodeName"]).is_empty() {
+    if is_ended(pod) || text(pod, &["spec", "nodeName"]).is_empty() {
         return 0;
     }
     options

@@ -24,7 +24,7 @@ const BURST: i64 = 500;
 
 /// Pods that count: neither finished nor on their way out.
 pub(crate) fn is_active(pod: &Value) -> bool {
-    !matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed") && !value::deleting(pod)
+    !value::is_ended(pod) && !value::deleting(pod)
 }
 
 fn ready_since(pod: &Value) -> Option<Micros> {

@@ -35,8 +35,7 @@ impl Cluster {
         let mut on: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
         for (_, p) in self.store.list(Kind::Pod, None) {
             let node = text(&p.value, &["spec", "nodeName"]);
-            let ended = matches!(text(&p.value, &["status", "phase"]), "Succeeded" | "Failed");
-            if !node.is_empty() && !ended {
+            if !node.is_empty() && !value::is_ended(&p.value) {
                 on.entry(node).or_default().push(&p.value);
             }
         }

@@ -3,10 +3,10 @@
 //! Accounts and classes are made when somebody first asks for their kind. A claim is bound with its own write to a
 //! volume that is made for it, whatever its class says.
 
-use super::api::{DEFAULT_CLASS, STORAGE_CLASS};
+use super::api::{DEFAULT_CLASS, STORAGE_CLASS, managed};
 use super::kinds::Kind;
-use super::machine::Cluster;
-use super::objects::DeleteOptions;
+use super::machine::{CONTROLLERS, Cluster};
+use super::objects::{DeleteOptions, Part};
 use super::store::{Change, LogEntry};
 use super::value::{self, at, name, namespace, set, text, uid};
 use crate::cluster::json::{Value, json};
@@ -44,8 +44,15 @@ impl Cluster {
         }
     }
 
-    /// A claim was written or is gone: its volume comes and goes with it.
+    /// A claim was written or is gone: its volume comes and goes with it. That is the work of the controllers, whoever
+    /// wrote the claim.
     pub(crate) fn claim_changed(&mut self, entry: &LogEntry) {
+        let writes = std::mem::replace(&mut self.writer, CONTROLLERS);
+        self.follow_claim(entry);
+        self.writer = writes;
+    }
+
+    fn follow_claim(&mut self, entry: &LogEntry) {
         let claim = &entry.object.value;
         match entry.change {
             Change::Added if text(claim, &["spec", "volumeName"]).is_empty() => {
@@ -106,14 +113,32 @@ impl Cluster {
         self.store
             .replace(self.now, Kind::PersistentVolume, &volume_key, bound);
         self.published();
-        let mut bound = claim.clone();
-        set(&mut bound, &["spec", "volumeName"], volume_name);
+        let kind = Kind::PersistentVolumeClaim;
+        let mut with_volume = claim.clone();
+        set(&mut with_volume, &["spec", "volumeName"], volume_name);
+        let writer = &self.writer;
+        managed::track(
+            writer,
+            self.now,
+            kind,
+            Some(claim),
+            &mut with_volume,
+            Part::Main,
+        );
+        let mut bound = with_volume.clone();
         let status = json!({
             "phase": "Bound", "accessModes": spec("accessModes"), "capacity": capacity,
         });
         set(&mut bound, &["status"], status);
-        self.store
-            .replace(self.now, Kind::PersistentVolumeClaim, key, bound);
+        managed::track(
+            writer,
+            self.now,
+            kind,
+            Some(&with_volume),
+            &mut bound,
+            Part::Status,
+        );
+        self.store.replace(self.now, kind, key, bound);
         self.published();
     }
 }

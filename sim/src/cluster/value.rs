@@ -129,6 +129,11 @@ pub(crate) fn deleting(v: &Value) -> bool {
     at(v, &["metadata", "deletionTimestamp"]).is_some()
 }
 
+/// Whether a pod has run to its end, well or not.
+pub(crate) fn is_ended(pod: &Value) -> bool {
+    matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed")
+}
+
 /// The owner reference with `controller: true`.
 pub(crate) fn controller_of(v: &Value) -> Option<&Value> {
     items(v, &["metadata", "ownerReferences"])

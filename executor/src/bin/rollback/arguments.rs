@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use executor::runbook::TriggerClass;
 
+use crate::db_command::Db;
+
 /// Carries out a written rollback runbook on a Kubernetes cluster.
 #[derive(Debug, Parser)]
 #[command(name = "rollback", version)]
@@ -97,13 +99,7 @@ pub(crate) enum Command {
         file: PathBuf,
     },
     /// Single steps on the ledger database, for a rollback by hand.
-    Db {
-        #[command(subcommand)]
-        command: DbCommand,
-        /// Fencing token; otherwise that of the fence that is up.
-        #[arg(long, global = true)]
-        token: Option<u64>,
-    },
+    Db(Db),
     /// Single steps on the configuration, for a rollback by hand.
     Config {
         #[command(subcommand)]
@@ -187,39 +183,6 @@ impl From<Class> for TriggerClass {
     }
 }
 
-/// Steps on the ledger database.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DbCommand {
-    /// Take writing away from the exchange.
-    Fence,
-    /// Let the exchange write again.
-    Unfence,
-    /// Copy the ledger.
-    Snapshot {
-        /// Name of the copy.
-        #[arg(long)]
-        name: String,
-    },
-    /// Put a copy of a snapshot in the ledger's place.
-    Restore {
-        /// Name of the snapshot.
-        #[arg(long)]
-        snapshot: String,
-        /// Name under which the ledger in use is kept: another one for each incident.
-        #[arg(long, default_value = "ledger_set_aside")]
-        set_aside: String,
-    },
-    /// Copy the order log's tail from the ledger that was set aside.
-    Replay {
-        /// The order log (there is nothing else to replay).
-        #[arg(long)]
-        orders: bool,
-        /// Name under which the ledger that was in use is kept.
-        #[arg(long, default_value = "ledger_set_aside")]
-        set_aside: String,
-    },
-}
-
 /// Steps on the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -251,6 +214,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn steps_on_the_database_say_which_token_they_take_and_what_they_replay() {
+        use clap::Parser as _;
+        let mut program = Arguments::command();
+        let db = program.find_subcommand_mut("db").expect("there");
+        let help = db.render_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            help.contains("the highest one that the database has seen"),
+            "{help}"
+        );
+        let read = |words: &[&str]| Arguments::try_parse_from(words).err();
+        assert!(read(&["rollback", "db", "replay", "--orders"]).is_none());
+        let refused = read(&["rollback", "db", "replay"]).expect("replay what?");
+        assert!(refused.to_string().contains("--orders"), "{refused}");
     }
 
     #[test]

@@ -83,8 +83,8 @@ pub(crate) async fn run(arguments: Arguments) -> u8 {
 async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Result<u8, Failure> {
     match command {
         Command::Check { file } => check(&file, screen),
-        Command::Db { command, token } => {
-            screen.done(&db::db(common, command, token, screen).await?, &[]);
+        Command::Db(steps) => {
+            screen.done(&db::db(common, steps, screen).await?, &[]);
             Ok(0)
         }
         Command::Completions { shell } => {

@@ -54,6 +54,7 @@ pub(crate) async fn executor(
     let options = Options {
         force: common.force,
         may_lose: LossKind::Nothing,
+        application: settings.application,
         stop,
         ..Options::new(identity(common))
     }

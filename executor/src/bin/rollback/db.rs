@@ -5,22 +5,19 @@ use std::sync::Arc;
 use executor::ports::{Database, DatabaseError};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Common, DbCommand};
+use crate::arguments::Common;
 use crate::commands::Failure;
 use crate::connect::{postgres, settings};
+use crate::db_command::{Db, DbCommand};
 use crate::show::Screen;
 use crate::{ask, signals};
 
 /// Does it; what there is to say.
 pub(crate) async fn db(
     common: &Common,
-    command: DbCommand,
-    token: Option<u64>,
+    Db { command, token }: Db,
     screen: &Arc<Screen>,
 ) -> Result<String, Failure> {
-    if matches!(command, DbCommand::Replay { orders: false, .. }) {
-        return Err(Failure::input("replay what? Add --orders"));
-    }
     let url = common.database_url.as_deref();
     let url = url.ok_or_else(|| Failure::input("which database? Set ROLLBACK_DATABASE_URL"))?;
     let database = postgres(url, &settings(common)?)?;
@@ -38,7 +35,7 @@ pub(crate) async fn db(
     let text = match command {
         DbCommand::Fence => {
             let report = database.fence(token).await.map_err(failed)?;
-            format!("fence up, {} sessions ended", report.sessions_terminated)
+            report.to_string()
         }
         DbCommand::Unfence => {
             database.unfence(token).await.map_err(failed)?;
@@ -46,30 +43,18 @@ pub(crate) async fn db(
         }
         DbCommand::Snapshot { name } => {
             let snapshot = database.snapshot(&name).await.map_err(failed)?;
-            format!(
-                "{}: {} bytes, order log up to {}",
-                snapshot.name, snapshot.size_bytes, snapshot.position.log_seq
-            )
+            snapshot.to_string()
         }
         DbCommand::Restore {
             snapshot,
             set_aside,
         } => {
-            let report = database
-                .restore(&snapshot, &set_aside, token)
-                .await
-                .map_err(failed)?;
-            format!(
-                "order log back from {} to {}; what was in use is {}",
-                report.before.log_seq, report.after.log_seq, report.set_aside
-            )
+            let restored = database.restore(&snapshot, &set_aside, token).await;
+            restored.map_err(failed)?.to_string()
         }
         DbCommand::Replay { set_aside, .. } => {
             let report = database.replay(&set_aside, token).await.map_err(failed)?;
-            format!(
-                "{} entries, up to {}",
-                report.entries, report.position.log_seq
-            )
+            report.to_string()
         }
     };
     Ok(text)

@@ -10,6 +10,7 @@ mod ask;
 mod commands;
 mod connect;
 mod db;
+mod db_command;
 mod no_database;
 mod show;
 mod signals;

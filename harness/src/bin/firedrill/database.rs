@@ -11,50 +11,44 @@ use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::outside::{variable, wrong};
+use crate::served::Served;
 use crate::terminal;
+
+#[path = "../../../../executor/src/bin/rollback/db_command.rs"]
+mod db_command;
+
+use db_command::{Db, DbCommand};
 
 /// The ConfigMap that holds the release's migrations.
 const MIGRATIONS: &str = "dex-migrations";
 /// What Flyway ends with if it fails.
 const FAILED: u8 = 1;
 
-/// The served world.
+/// The served world, with the namespace of what is drilled.
 struct World {
-    server: String,
-    token: String,
+    served: Served,
     namespace: String,
 }
 
 impl World {
     fn new() -> Result<Self, Failure> {
         Ok(Self {
-            server: variable("FIREDRILL_SERVER")?,
-            token: variable("FIREDRILL_TOKEN")?,
+            served: Served::new()?,
             namespace: variable("FIREDRILL_NAMESPACE")?,
         })
     }
 
     /// An operation of the database: its answer, or why it failed.
     fn ask<T: DeserializeOwned>(&self, operation: &str, arguments: &Value) -> Result<T, String> {
-        let url = format!("{}/firedrill/v1/store/{operation}", self.server);
-        let sent = agent()
-            .post(&url)
-            .header("Authorization", &self.bearer())
-            .header("Content-Type", "application/json")
-            .send(&arguments.to_string());
-        read(sent)
-    }
-
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
+        let path = format!("store/{operation}");
+        read(&self.served.post(&path, Some(arguments))?)
     }
 
     /// The scripts of the release that was deployed last, by file name.
     fn scripts(&self) -> Result<Vec<Script>, String> {
-        let (server, namespace) = (&self.server, &self.namespace);
-        let url = format!("{server}/api/v1/namespaces/{namespace}/configmaps/{MIGRATIONS}");
-        let sent = agent().get(&url).header("Authorization", &self.bearer());
-        let map: Value = read(sent.call())?;
+        let namespace = &self.namespace;
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{MIGRATIONS}");
+        let map: Value = read(&self.served.get(&path)?)?;
         let data = map["data"].as_object().into_iter().flatten();
         let scripts = data.filter_map(|(file, sql)| {
             Some(Script {
@@ -67,28 +61,9 @@ impl World {
     }
 }
 
-/// A client that reads refusals, too: their bodies say why. The variables of a drill name a proxy, which the
-/// world's own address needs no more than `no_proxy` says.
-fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None);
-    config.build().into()
-}
-
-/// The JSON of an answer, or the message of a refusal.
-fn read<T: DeserializeOwned>(
-    sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<T, String> {
-    let mut answer = sent.map_err(|error| format!("the world does not answer: {error}"))?;
-    let text = answer.body_mut().read_to_string();
-    let text = text.map_err(|error| format!("the world does not answer: {error}"))?;
-    if answer.status().is_success() {
-        return serde_json::from_str(&text).map_err(|error| format!("{text}: {error}"));
-    }
-    let value: Option<Value> = serde_json::from_str(&text).ok();
-    let message = value.and_then(|it| Some(it["message"].as_str()?.to_owned()));
-    Err(message.unwrap_or(text))
+/// The JSON of an answer.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))
 }
 
 /// A script of Flyway.
@@ -405,46 +380,8 @@ struct Rollback {
 
 #[derive(Debug, Subcommand)]
 enum RollbackCommand {
-    /// Single steps on the ledger database, for a rollback by hand.
-    Db {
-        #[command(subcommand)]
-        command: Db,
-        /// Fencing token; otherwise that of the fence that is up.
-        #[arg(long, global = true)]
-        token: Option<u64>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Db {
-    /// Take writing away from the exchange.
-    Fence,
-    /// Let the exchange write again.
-    Unfence,
-    /// Copy the ledger.
-    Snapshot {
-        /// Name of the copy.
-        #[arg(long)]
-        name: String,
-    },
-    /// Put a copy of a snapshot in the ledger's place.
-    Restore {
-        /// Name of the snapshot.
-        #[arg(long)]
-        snapshot: String,
-        /// Name under which the ledger in use is kept.
-        #[arg(long, default_value = "ledger_set_aside")]
-        set_aside: String,
-    },
-    /// Copy the order log's tail from the ledger that was set aside.
-    Replay {
-        /// The order log (there is nothing else to replay).
-        #[arg(long, required = true)]
-        orders: bool,
-        /// Name under which the ledger that was in use is kept.
-        #[arg(long, default_value = "ledger_set_aside")]
-        set_aside: String,
-    },
+    /// Single steps on the ledger database, for a rollback by hand
+    Db(Db),
 }
 
 /// `rollback db …`; the exit code.
@@ -467,9 +404,9 @@ pub(crate) fn rollback(words: &[OsString]) -> Result<u8, Failure> {
             return Err(wrong(error.render().to_string()));
         }
     };
-    let RollbackCommand::Db { command, token } = parsed.command;
+    let RollbackCommand::Db(steps) = parsed.command;
     let world = World::new()?;
-    match db(&world, command, token) {
+    match db(&world, steps) {
         Ok(said) => {
             terminal::say(&said);
             Ok(0)
@@ -481,45 +418,36 @@ pub(crate) fn rollback(words: &[OsString]) -> Result<u8, Failure> {
     }
 }
 
-fn db(world: &World, command: Db, token: Option<u64>) -> Result<String, String> {
+fn db(world: &World, Db { command, token }: Db) -> Result<String, String> {
     let token = match token {
         Some(token) => token,
         None => world.ask("token-max", &json!({}))?,
     };
     Ok(match command {
-        Db::Fence => {
+        DbCommand::Fence => {
             let report: FenceReport = world.ask("fence", &json!({ "token": token }))?;
-            format!("fence up, {} sessions ended", report.sessions_terminated)
+            report.to_string()
         }
-        Db::Unfence => {
+        DbCommand::Unfence => {
             world.ask::<Value>("unfence", &json!({ "token": token }))?;
             "fence down".to_owned()
         }
-        Db::Snapshot { name } => {
+        DbCommand::Snapshot { name } => {
             let snapshot: Snapshot = world.ask("snapshot", &json!({ "name": name }))?;
-            format!(
-                "{}: {} bytes, order log up to {}",
-                snapshot.name, snapshot.size_bytes, snapshot.position.log_seq
-            )
+            snapshot.to_string()
         }
-        Db::Restore {
+        DbCommand::Restore {
             snapshot,
             set_aside,
         } => {
             let arguments = json!({"snapshot": snapshot, "set_aside": set_aside, "token": token});
             let report: RestoreReport = world.ask("restore", &arguments)?;
-            format!(
-                "order log back from {} to {}; what was in use is {}",
-                report.before.log_seq, report.after.log_seq, report.set_aside
-            )
+            report.to_string()
         }
-        Db::Replay { set_aside, .. } => {
+        DbCommand::Replay { set_aside, .. } => {
             let arguments = json!({"set_aside": set_aside, "token": token});
             let report: ReplayReport = world.ask("replay", &arguments)?;
-            format!(
-                "{} entries, up to {}",
-                report.entries, report.position.log_seq
-            )
+            report.to_string()
         }
     })
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
+use firedrill::evidence::ms;
 use firedrill::forecast::{
     Forecast, Images, Options, Starts, comment, forecast, over_budget, page, table, time,
 };
@@ -150,7 +151,7 @@ fn write(
     comment: &str,
     budget: Option<Duration>,
 ) -> Result<(), Failure> {
-    let budget_ms = budget.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
+    let budget_ms = budget.map(ms);
     let json = serde_json::to_string_pretty(found).map_err(|error| {
         Failure::input(
             format!("this can't be written as JSON: {error}"),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use firedrill::drill::DrillResult;
+use firedrill::evidence::ms;
 use firedrill::report::{self, WriteError};
 use firedrill::scenario::{Crash, CrashSide, Scenario};
 use firedrill::token::Token;
@@ -105,7 +106,7 @@ impl Failed {
             killed: killed.map(|crash| Killed {
                 request: crash.request,
                 after: crash.side == CrashSide::After,
-                resume_after_ms: u64::try_from(crash.resume_after.as_millis()).unwrap_or(u64::MAX),
+                resume_after_ms: ms(crash.resume_after),
             }),
         })
     }

@@ -32,6 +32,7 @@ mod report;
 mod search;
 mod select;
 mod serve;
+mod served;
 mod shard;
 mod shell;
 mod show;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    firedrill::token::called_as(terminal::called());
     let done = match cli.command {
         Command::Chaos(args) => chaos::run(&args),
         Command::Search(args) => search::run(&args),

@@ -13,6 +13,7 @@ use firedrill::worlds::{Program, Record, WorldKind};
 use crate::database;
 use crate::exit::Failure;
 use crate::last_failed::KeptProgram;
+use crate::served::Served;
 
 /// Which executor is drilled.
 #[derive(Debug, Args)]
@@ -174,13 +175,7 @@ pub(crate) fn variable(name: &str) -> Result<String, Failure> {
 
 /// A request about the world's clock.
 fn ask(path: &str) -> Result<String, Failure> {
-    let (server, token) = (variable("FIREDRILL_SERVER")?, variable("FIREDRILL_TOKEN")?);
-    let url = format!("{server}/firedrill/v1/{path}");
-    let answer = ureq::post(&url)
-        .header("Authorization", &format!("Bearer {token}"))
-        .send_empty()
-        .and_then(|mut answer| answer.body_mut().read_to_string());
-    answer.map_err(|error| wrong(format!("the world does not answer: {error}")))
+    Served::new()?.post(path, None).map_err(wrong)
 }
 
 /// The sum of durations as sleep(1) takes them: `5`, `2.5`, `1m`, `1h`.

@@ -13,6 +13,7 @@ use firedrill::report::meta::Seeds;
 use firedrill::report::{self, journal::Skipped};
 use firedrill::runner::SwarmResult;
 use firedrill::scenario;
+use firedrill::token::quoted;
 use firedrill::worlds::sim::{self, Opened, Session, SessionEnd};
 use firedrill::worlds::{DrillPlan, Until, WorldKind};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -206,11 +207,6 @@ fn lines(opened: &Opened, is_drill: bool) -> Vec<String> {
     lines
 }
 
-/// A word of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -240,7 +236,7 @@ mod tests {
             trigger: Some("sla-latency-p99".to_owned()),
         };
         let told = lines(&opened, true).join("\n");
-        assert!(told.contains("export KUBECONFIG='/tmp/kc'\n"), "{told}");
+        assert!(told.contains("export KUBECONFIG=/tmp/kc\n"), "{told}");
         assert!(
             told.contains("export PATH='/tmp/it'\\''s mine/bin':\"$PATH\""),
             "{told}"

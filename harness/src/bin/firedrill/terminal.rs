@@ -33,8 +33,10 @@ pub(crate) fn called() -> String {
 /// How the terminal writes replay commands: as this program was called, and with the paths of `files` where a token
 /// need not hold what is in them.
 pub(crate) fn replays(files: Vec<GivenFile>) -> Replays {
-    let program = called();
-    Replays { program, files }
+    Replays {
+        files,
+        ..Replays::default()
+    }
 }
 
 /// To standard output.

@@ -1,9 +1,9 @@
 //! How a container is probed, stopped and pulled.
 
 use serde_json::Value;
+use sim_services::hooks::command_sleeps_s;
 
 use super::look::{Look, below, text};
-use crate::forecast::processes::sleeps;
 
 pub(super) const ALL: &[fn(&mut Look<'_>)] = &[
     readiness,
@@ -165,11 +165,8 @@ fn hooks(look: &mut Look<'_>) {
     for (path, container) in look.lasting() {
         let hook = &container["lifecycle"]["preStop"];
         let own = below(&path, &["lifecycle", "preStop"]);
-        let words = hook["exec"]["command"].as_array().into_iter().flatten();
-        let words: Vec<String> = words
-            .filter_map(|it| it.as_str().map(str::to_owned))
-            .collect();
-        let sleep = hook["sleep"]["seconds"].as_u64().or_else(|| sleeps(&words));
+        let sleep = hook["sleep"]["seconds"].as_u64();
+        let sleep = sleep.or_else(|| command_sleeps_s(hook));
         if let Some(seconds) = sleep.filter(|it| *it >= grace) {
             look.warn(
                 "hook-eats-grace",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use sim::cluster::quantity_nanos;
 
 use super::look::{Look, text};
 
@@ -169,24 +170,7 @@ fn nodes(look: &mut Look<'_>) {
 
 /// A quantity of Kubernetes as a number.
 fn amount(text: &str) -> Option<f64> {
-    const UNITS: [(&str, f64); 9] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("m", 1e-3),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-    ];
-    let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
-    let (digits, factor) = match unit {
-        Some((unit, factor)) => (text.strip_suffix(unit)?, *factor),
-        None => (text, 1.0),
-    };
-    let number: f64 = digits.parse().ok()?;
-    Some(number * factor)
+    quantity_nanos(text).map(|it| it as f64 / 1e9)
 }
 
 #[cfg(test)]

@@ -4,13 +4,11 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, Numbers, Severity};
-use crate::evidence::{Ms, REQUESTS_MIN};
+use crate::evidence::{Ms, requests_that_show};
 use crate::scenario::PartsPerMillion;
 use crate::stats::{parts_per_million, show_count, show_ms, show_ppb, show_ppm, upper_bound_ppb};
 
 const HARM: Bearing = Bearing::Bad(Severity::Harm);
-/// The procedure's bound, which [`REQUESTS_MIN`] is for.
-const PROCEDURE: PartsPerMillion = PartsPerMillion(100);
 const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
 
 /// Whether the clients saw recovery within the objective.
@@ -199,12 +197,13 @@ impl fmt::Display for ErrorRateFinding {
             ),
             Self::NotShown(counted) => write!(
                 f,
-                "{} of {} requests failed after recovery: the rate is shown to be below {}, not below {}; a bound of {} takes {REQUESTS_MIN} requests without an error",
+                "{} of {} requests failed after recovery: the rate is shown to be below {}, not below {}; a bound of {} takes {} requests without an error",
                 counted.errors,
                 counted.requests,
                 show_ppb(counted.bound_ppb()),
                 counted.limit,
-                PROCEDURE
+                counted.limit,
+                requests_that_show(counted.limit)
             ),
             Self::Below(counted) => write!(
                 f,
@@ -499,6 +498,27 @@ impl fmt::Display for LatencyFinding {
                 show_count(slow),
                 show_count(requests)
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counted, ErrorRateFinding};
+    use crate::scenario::PartsPerMillion;
+
+    #[test]
+    fn too_few_requests_are_told_with_how_many_the_bound_takes() {
+        for (limit, takes) in [
+            (100, "a bound of 0.01% takes 30000 requests"),
+            (10_000, "a bound of 1% takes 300 requests"),
+        ] {
+            let found = ErrorRateFinding::NotShown(Counted {
+                requests: 20,
+                errors: 0,
+                limit: PartsPerMillion(limit),
+            });
+            assert!(found.to_string().contains(takes), "{found}");
         }
     }
 }

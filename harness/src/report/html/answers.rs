@@ -12,6 +12,7 @@ use crate::report::journal::{Drill, Journal};
 use crate::report::summary::by_scenario_of;
 use crate::report::{limit_ms, problems, verdict_line};
 use crate::stats::show_ms;
+use crate::token::Replays;
 use crate::verdict::Verdict;
 
 /// The questions with their answers; `classes` are those of `journal`.
@@ -145,6 +146,8 @@ fn repeat(class: &Class<'_>) -> Markup {
             None => { "Seed " (example.seed) " of " (example.scenario) ", to the last event:" },
         }
         (command(&class.command()))
-        p.soft { "This is typed in a checkout. With the program alone, " code { "firedrill" } " stands for " code { "cargo xtask" } "." }
+        @if Replays::default().are_in_a_checkout() {
+            p.soft { "This is typed in a checkout. With the program alone, " code { "firedrill" } " stands for " code { "cargo xtask" } "." }
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::report::against::Changes;
 use crate::report::meta::tests::example;
+use crate::report::trend::Trend;
 
 /// Where `what` stands; it must be there.
 fn place(page: &str, what: &str) -> usize {

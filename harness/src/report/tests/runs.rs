@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::report::against::Changes;
 use crate::report::journal::Skipped;
 use crate::report::meta::tests::example;
-use crate::report::trend::Point;
+use crate::report::trend::{Point, Trend};
 
 #[path = "../../../tests/support/unstamped.rs"]
 mod unstamped;
 
 /// A file's name, and what makes it.
 type File = (&'static str, fn(&Journal<'_>) -> String);
+
+/// A token with a checksum that is right.
+const WHOLE: &str = "fd1-0405hgh3qr";
 
 const FILES: [File; 4] = [
     ("journal.json", |journal| {
@@ -51,11 +55,16 @@ fn a_run_is_outside_of_what_is_compared() {
     }
 }
 
+/// The journal as text, with a token in it that is whole.
+fn text_of(journal: &Journal<'_>) -> String {
+    let text = serde_json::to_string(journal).expect("plain data");
+    text.replace("fd1-abc", WHOLE)
+}
+
 /// The journal of `results`, as it is read back from its text.
 fn read_back(results: &[DrillResult], started: &str) -> (PathBuf, Journal<'static>) {
     let journal = Journal::new(results, 0).with_meta(vec![example(started)]);
-    let text = serde_json::to_string(&journal).expect("plain data");
-    let journal = serde_json::from_str(&text).expect("what was written is read");
+    let journal = serde_json::from_str(&text_of(&journal)).expect("what was written is read");
     (PathBuf::from(started), journal)
 }
 
@@ -88,7 +97,7 @@ fn a_run_that_was_ended_on_purpose_was_not_interrupted() {
     );
     // A part that was interrupted leaves the whole interrupted, and one that is whole changes nothing.
     let part = |at: std::ops::Range<usize>, skipped: Skipped| {
-        let text = serde_json::to_string(&Journal::new(&results[at], skipped)).expect("plain data");
+        let text = text_of(&Journal::new(&results[at], skipped));
         let journal: Journal<'static> =
             serde_json::from_str(&text).expect("what was written is read");
         (PathBuf::from("part.json"), journal)
@@ -270,4 +279,38 @@ fn a_trend_is_in_the_order_of_time() {
     // One dot for each run of which the start is known.
     assert_eq!(section.matches("<circle").count(), 2);
     assert!(section.contains("0123456789-dirty"), "{section}");
+}
+
+#[test]
+fn a_token_that_nobody_can_replay_is_refused_with_its_line() {
+    let mut results = results();
+    for result in &mut results {
+        result.replay = WHOLE.to_owned();
+    }
+    results[1].smallest = Some(Smallest {
+        what: "no fault".to_owned(),
+        replay: "fd1-0405hgh3qs".to_owned(),
+    });
+    let journal = Journal::new(&results, 0);
+    let pretty = serde_json::to_string_pretty(&journal).expect("plain data");
+    let lines = pretty.lines().enumerate();
+    let mut damaged = lines.filter(|(_, line)| line.contains("fd1-0405hgh3qs"));
+    let (line, _) = damaged.next().expect("it is written");
+    let error = read_text(&pretty).expect_err("its checksum is wrong");
+    let said = error.to_string();
+    for part in [
+        "$.drills[1].smallest.replay",
+        "checksum",
+        "copy the token again",
+        &format!("at line {} column", line + 1),
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // Cut, of nothing, in capitals, and none at all.
+    let whole = pretty.replace("fd1-0405hgh3qs", WHOLE);
+    for token in ["fd1-0405hgh3q", "fd1-0000000", "fd1-0405HGH3QR", "", "echo"] {
+        let broken = whole.replacen(WHOLE, token, 1);
+        let said = read_text(&broken).expect_err(token).to_string();
+        assert!(said.contains("$.drills[0].replay: "), "{token}: {said}");
+    }
 }

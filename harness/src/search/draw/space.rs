@@ -23,6 +23,7 @@ use crate::search::bound::Way;
 use crate::search::coverage::Coverage;
 use crate::search::heal::away;
 use crate::verify::planned;
+use crate::worlds::common::manifests;
 use crate::worlds::{DrillPlan, Until, WorldKind};
 
 /// What may come of a drill.
@@ -284,9 +285,6 @@ fn long_enough(scenario: &mut Scenario, way: Option<&Way>) {
         .max(Duration::from_secs(least.as_secs() + 1));
 }
 
-/// Pods of the gateway as its manifest has them.
-const GATEWAYS: u32 = 3;
-
 /// Gives `scenario` the load under which the harm of its release shows as soon as in its `own` scenario, whose
 /// expectations it keeps. A defect that grows with every request that a pod takes needs as many of them a second in
 /// each pod.
@@ -299,7 +297,8 @@ fn shows_as_soon(own: &Scenario, scenario: &mut Scenario) {
     let gateways = |scenario: &Scenario| {
         let mut drawn = scenario.deployments.iter();
         let gateway = drawn.find(|it| it.service == Service::Gateway.name());
-        gateway.and_then(|it| it.replicas).unwrap_or(GATEWAYS)
+        let drawn = gateway.and_then(|it| it.replicas);
+        drawn.unwrap_or_else(|| manifests::replicas(Service::Gateway).unsigned_abs())
     };
     let each = own.load.rate_per_s.div_ceil(gateways(own).max(1));
     let least = each.saturating_mul(gateways(scenario));

@@ -9,9 +9,18 @@ use crate::drill::timeline::TimelineEntry as Told;
 use crate::evidence::{Evidence, Second};
 use crate::oracles::recovery;
 use crate::stats::show_count;
+use crate::worlds::DrillPlan;
+
+/// Evidence of a drill of the exchange that is about to begin.
+pub(in crate::worlds) fn beginning(plan: &DrillPlan) -> Evidence {
+    let release = &plan.scenario.release;
+    Evidence::empty(&plan.scenario)
+        .with_triggers(&plan.runbook.runbook.triggers)
+        .with_versions(versions(&release.from), versions(&release.to))
+}
 
 /// Versions of a release's builds, by service.
-pub(in crate::worlds) fn versions(release: &str) -> BTreeMap<String, String> {
+fn versions(release: &str) -> BTreeMap<String, String> {
     let Some(release) = Release::by_name(release) else {
         return BTreeMap::new();
     };

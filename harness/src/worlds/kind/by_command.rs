@@ -8,20 +8,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::wire::ReportLine;
 use executor::clock::Clock as _;
 use executor::live::SystemClock;
 use executor::{Executor, TriggerEvent};
+use futures::channel::oneshot;
 
 use super::place::Place;
-use super::process::{Victim, clear, gather, outcome_of};
+use super::process::{Victim, clear, start};
 use super::stage::ActsRecord;
 use crate::worlds::common::acts::Record as _;
-use crate::worlds::common::claims;
 use crate::worlds::common::host::{Death, Failed, Host};
 use crate::worlds::common::manifests::NAMESPACE;
+use crate::worlds::common::output::{ERROR_LINES, LAST_WORDS, Reading};
+use crate::worlds::common::{claims, left};
 use crate::worlds::recording::Ended;
 
 /// The program, and the files that it gets and leaves. They go with this value.
@@ -101,10 +105,6 @@ impl Outsider {
         self.workshop.join(format!("recovered-at-{host}"))
     }
 
-    fn errors(&self, host: u32) -> PathBuf {
-        self.workshop.join(format!("errors-{host}"))
-    }
-
     /// The process of `phase` on host `host`.
     fn process(
         &self,
@@ -115,7 +115,6 @@ impl Outsider {
         let failed = |error: std::io::Error| format!("{}: {error}", self.workshop.display());
         let evidence = self.evidence(host);
         fs::create_dir_all(&evidence).map_err(failed)?;
-        let errors = fs::File::create(self.errors(host)).map_err(failed)?;
         let mut command = super::process::tied_to_us(Path::new("sh"));
         command
             .arg("-c")
@@ -126,7 +125,7 @@ impl Outsider {
             .env("FIREDRILL_RECOVERED_AT", self.recovered_at(host))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::from(errors));
+            .stderr(Stdio::piped());
         if let Some(trigger) = trigger {
             command.env("FIREDRILL_TRIGGER", &trigger.name);
         }
@@ -137,20 +136,39 @@ impl Outsider {
 
     /// With what host `host` has left.
     fn with_files(&self, host: u32, ended: Ended) -> Ended {
-        let root = self.evidence(host);
-        let mut found = BTreeMap::new();
-        gather(&root, &root, &mut found);
-        let files = found
-            .into_iter()
-            .map(|(name, text)| (format!("/{name}"), text));
-        let errors = fs::read_to_string(self.errors(host)).unwrap_or_default();
-        Ended {
-            files: files.collect(),
-            errors: errors.lines().map(str::to_owned).collect(),
-            recovered_at: fs::read_to_string(self.recovered_at(host)).ok(),
-            ..ended
-        }
+        left::with_files(&self.evidence(host), &self.recovered_at(host), ended)
     }
+}
+
+/// Runs `command` to its end, or to its death if it is `victim`'s: how it ended, and when another one resumes if it was
+/// killed.
+///
+/// # Errors
+/// It can't be started or waited for.
+async fn run(command: Command, victim: &Victim) -> Result<(Ended, Option<Duration>), String> {
+    let mut process = start(command, victim)?;
+    let output = Reading::of(process.output.take(), usize::MAX);
+    let errors = Reading::of(process.errors.take(), ERROR_LINES);
+    let (status, resume_after) = process.ended().await?;
+    process.kill_rest();
+    // Where somebody holds them open all the same, it is another thread that waits, and not the clients' load.
+    let (send, taken) = oneshot::channel();
+    thread::spawn(move || {
+        let taken = (output.take(LAST_WORDS), errors.take(LAST_WORDS));
+        // Nobody waits any more where the drill was interrupted.
+        let _ = send.send(taken);
+    });
+    let (output, errors) = taken
+        .await
+        .map_err(|_| "the thread that reads what the program writes has died".to_owned())?;
+    let ended = Ended {
+        code: status.code(),
+        incomplete: output.incomplete || errors.incomplete,
+        output: output.lines.into(),
+        errors: errors.lines.into(),
+        ..Ended::default()
+    };
+    Ok((ended, resume_after))
 }
 
 /// A host that runs the program.
@@ -173,14 +191,8 @@ impl ByCommand {
             .tell("harness", "", format!("runs the program for `{phase}`"));
         let command = self.program.process(self.number, phase, trigger);
         let command = command.map_err(Failed::Harness)?;
-        let mut output = Vec::new();
-        let outcome = outcome_of(command, victim, |line| output.push(line)).await;
-        let (status, resume_after) = outcome.map_err(Failed::Harness)?;
-        let ended = Ended {
-            code: status.code(),
-            output,
-            ..Ended::default()
-        };
+        let outcome = run(command, victim).await;
+        let (ended, resume_after) = outcome.map_err(Failed::Harness)?;
         let ended = self.program.with_files(self.number, ended);
         let mut files = ended.files.clone();
         self.record
@@ -246,16 +258,9 @@ mod tests {
 
     async fn run(outsider: &Outsider, phase: &str) -> Ended {
         let command = outsider.process(1, phase, None).expect("a command");
-        let mut output = Vec::new();
-        let victim = Victim::default();
-        let outcome = outcome_of(command, &victim, |line| output.push(line)).await;
-        let (status, resume_after) = outcome.expect("it starts");
+        let outcome = super::run(command, &Victim::default()).await;
+        let (ended, resume_after) = outcome.expect("it starts");
         assert_eq!(resume_after, None);
-        let ended = Ended {
-            code: status.code(),
-            output,
-            ..Ended::default()
-        };
         outsider.with_files(1, ended)
     }
 
@@ -281,6 +286,21 @@ mod tests {
             Some("log\n")
         );
         assert!(ended.recovered_at.is_some());
+    }
+
+    #[test]
+    fn what_a_process_writes_is_bounded_and_what_it_leaves_running_is_not_waited_for() {
+        let script = "yes why | head -n 1000 >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end; \
+                      head -c 100000 /dev/zero > \"$FIREDRILL_RECOVERED_AT\"; sleep 1000 &";
+        let (_folder, outsider) = outsider(script);
+        let ended = block_on(run(&outsider, "run"));
+        assert_eq!(ended.code, Some(0));
+        assert_eq!(ended.errors.len(), ERROR_LINES);
+        assert_eq!(ended.output.last().map(String::as_str), Some("end"));
+        let kept: usize = ended.output.iter().map(String::len).sum();
+        assert!(kept < 1_000_000 && ended.incomplete, "{kept}");
+        let instant = ended.recovered_at.map_or(0, |text| text.len());
+        assert!(instant < 10_000, "{instant}");
     }
 
     #[test]

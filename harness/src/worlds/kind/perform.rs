@@ -25,10 +25,10 @@ use super::stage::{ActsRecord, Notes, Stage};
 use super::timing::Timing;
 use super::{by_process, docker, objects, probe};
 use crate::drill::timeline::TimelineEntry;
-use crate::evidence::{Evidence, ExecutorOutcome};
+use crate::evidence::ExecutorOutcome;
 use crate::scenario::{Anchor, CrashSide, Scenario};
 use crate::worlds::common::acts::{Record as _, act};
-use crate::worlds::common::{manifests, versions};
+use crate::worlds::common::{beginning, manifests};
 use crate::worlds::{DrillPlan, Performed, WorldError};
 
 /// Port of the gateway's Service on the node.
@@ -128,11 +128,8 @@ async fn set_up(
     };
     let ledger = or_interrupted(work, interrupted).await?;
     let timing = Timing::of(scenario);
-    let triggers = &plan.runbook.runbook.triggers;
-    let mut evidence = Evidence::empty(scenario).with_triggers(triggers);
+    let mut evidence = beginning(plan);
     evidence.warm_up_ms = timing.warm_up_ms;
-    evidence.versions_before = versions(&scenario.release.from);
-    evidence.versions_deployed = versions(&scenario.release.to);
     let clock = DrillClock::start();
     let load = Load::start(clock, &gateway(place), scenario, plan.seed)?;
     let stage = Stage {

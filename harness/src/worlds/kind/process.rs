@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::sleep;
 use super::place::Place;
+use crate::worlds::common::left::files_below;
 
 /// Where its program is, if not beside this one.
 const PROGRAM: &str = "FIREDRILL_ROLLBACK";
@@ -168,10 +169,7 @@ impl Program {
 
     /// What host `host` saved.
     pub(super) fn files(&self, host: u32) -> BTreeMap<String, String> {
-        let mut files = BTreeMap::new();
-        let root = self.evidence(host);
-        gather(&root, &root, &mut files);
-        files
+        files_below(&self.evidence(host))
     }
 
     fn command(&self, host: u32, identity: &str, arguments: &[&str]) -> Result<Command, String> {
@@ -244,25 +242,66 @@ impl Program {
     }
 }
 
+/// A process that is a victim's, and lives no longer than this value.
+pub(super) struct Started<'a> {
+    pub(super) output: Option<ChildStdout>,
+    pub(super) errors: Option<ChildStderr>,
+    id: u32,
+    leash: Leash<'a>,
+}
+
+/// Starts `command`, whose process is `victim`'s from then on.
+///
+/// # Errors
+/// It can't be started.
+pub(super) fn start(mut command: Command, victim: &Victim) -> Result<Started<'_>, String> {
+    let mut child = command.spawn().map_err(|error| {
+        let program = command.get_program().to_string_lossy();
+        format!("cannot run {program}: {error}")
+    })?;
+    let started = Started {
+        output: child.stdout.take(),
+        errors: child.stderr.take(),
+        id: child.id(),
+        leash: Leash(victim),
+    };
+    victim.lock().child = Some(child);
+    Ok(started)
+}
+
+impl Started<'_> {
+    /// Completes when it has ended: how, and when another one resumes if it was killed.
+    ///
+    /// # Errors
+    /// It can't be waited for.
+    pub(super) async fn ended(&self) -> Result<(ExitStatus, Option<Duration>), String> {
+        loop {
+            match self.leash.0.ended()? {
+                Some(ended) => return Ok(ended),
+                None => sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// Kills what it has left behind, which would hold its output open.
+    pub(super) fn kill_rest(&self) {
+        kill_group(self.id);
+    }
+}
+
 /// Runs `command` to its end, or to its death if it is `victim`'s: how it ended, and when another one resumes if it was
 /// killed. `hear` gets each line of its output.
 ///
 /// # Errors
 /// It can't be started or waited for.
-pub(super) async fn outcome_of(
-    mut command: Command,
+async fn outcome_of(
+    command: Command,
     victim: &Victim,
     mut hear: impl FnMut(String) + Send,
 ) -> Result<(ExitStatus, Option<Duration>), String> {
-    let mut child = command.spawn().map_err(|error| {
-        let program = command.get_program().to_string_lossy();
-        format!("cannot run {program}: {error}")
-    })?;
-    let output = child.stdout.take();
-    victim.lock().child = Some(child);
-    let _leash = Leash(victim);
+    let mut process = start(command, victim)?;
     let (send, mut lines) = mpsc::unbounded();
-    if let Some(output) = output {
+    if let Some(output) = process.output.take() {
         std::thread::Builder::new()
             .name("executor".to_owned())
             .spawn(move || {
@@ -280,12 +319,7 @@ pub(super) async fn outcome_of(
     while let Some(line) = lines.next().await {
         hear(line);
     }
-    loop {
-        match victim.ended()? {
-            Some(ended) => return Ok(ended),
-            None => sleep(Duration::from_millis(10)).await,
-        }
-    }
+    process.ended().await
 }
 
 /// `program`, which ends with this process: one that outlived a killed drill would go on changing the cluster of the
@@ -303,12 +337,17 @@ pub(super) fn tied_to_us(program: &Path) -> Command {
 
 /// Kills a child, and whatever it has started: a child leads a process group of its own.
 fn kill(child: &mut Child) -> std::io::Result<()> {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    kill_group(child.id());
+    child.kill()
+}
+
+/// Kills a process group, if it is still there.
+fn kill_group(id: u32) {
+    let group = i32::try_from(id).ok().and_then(Pid::from_raw);
     if let Some(group) = group {
         // It may have ended by itself.
         let _ = kill_process_group(group, Signal::KILL);
     }
-    child.kill()
 }
 
 /// Removes what a drill that was killed left there.
@@ -343,22 +382,6 @@ fn with_addresses(runbook: &str, prometheus: &str) -> String {
     let mut text = lines.collect::<Vec<_>>().join("\n");
     text.push('\n');
     text
-}
-
-/// What is below `directory`, by its path from `root`. What can't be read is left out.
-pub(super) fn gather(root: &Path, directory: &Path, files: &mut BTreeMap<String, String>) {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            gather(root, &path, files);
-        } else if let (Ok(name), Ok(bytes)) = (path.strip_prefix(root), fs::read(&path)) {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            files.insert(name.display().to_string(), text);
-        }
-    }
 }
 
 #[cfg(test)]

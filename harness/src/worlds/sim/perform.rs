@@ -23,7 +23,7 @@ use crate::evidence::{Evidence, Ms};
 use crate::oracles::recovery;
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::common::acts::act;
-use crate::worlds::common::{bursts, told_by_clients, versions};
+use crate::worlds::common::{beginning, bursts, told_by_clients};
 use crate::worlds::recording::{self, Recording};
 use crate::worlds::{DrillPlan, Performed, Program, Until, WorldError, in_flight};
 
@@ -51,11 +51,13 @@ pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, 
     if let Some(app) = &plan.scenario.application {
         return described::perform(plan, app);
     }
+    let watch_until = plan.scenario.timing.duration;
     let Some(program) = plan.executor.as_deref() else {
-        return perform_by(plan, decorate, &By::Ours, None);
+        return perform_by(plan, decorate, &By::Ours, None, watch_until);
     };
     let tape = program.record.as_ref().map(|_| Tape::default());
-    let performed = perform_by(plan, decorate, &By::Program(program), tape.clone())?;
+    let by = By::Program(program);
+    let performed = perform_by(plan, decorate, &by, tape.clone(), watch_until)?;
     if let (Some(record), Some(tape)) = (&program.record, tape) {
         let recorded = recorded(plan, program, &tape, performed.fingerprint);
         record
@@ -88,7 +90,8 @@ fn recorded(plan: &DrillPlan, program: &Program, tape: &Tape, fingerprint: u64) 
 pub fn play(plan: &DrillPlan, recording: &Recording) -> Result<(Performed, Recording), WorldError> {
     let tape = Tape::default();
     let by = By::Recording(recording);
-    let performed = perform_by(plan, &|_, ports| ports, &by, Some(tape.clone()))?;
+    let watch_until = plan.scenario.timing.duration;
+    let performed = perform_by(plan, &|_, ports| ports, &by, Some(tape.clone()), watch_until)?;
     let played = Recording {
         head: recording.head.clone(),
         lines: tape.take(),
@@ -105,12 +108,14 @@ pub fn play(plan: &DrillPlan, recording: &Recording) -> Result<(Performed, Recor
 pub fn serve(plan: &DrillPlan, session: &Arc<Session>) -> Result<Performed, WorldError> {
     let mut scenario = Scenario::clone(&plan.scenario);
     scenario.timing.duration += session.longest + scenario.expect.rto_max;
+    let watch_until = plan.scenario.timing.duration;
     let plan = DrillPlan {
         scenario: Arc::new(scenario),
         until: Until::Held,
         ..plan.clone()
     };
-    perform_by(&plan, &|_, ports| ports, &By::Session(session), None)
+    let by = By::Session(session);
+    perform_by(&plan, &|_, ports| ports, &by, None, watch_until)
 }
 
 /// Serves the world of `scenario` with its prior release, under its load: nothing is deployed, and nothing is judged.
@@ -156,21 +161,15 @@ pub fn serve_healthy(
     served.map_err(|halt| WorldError::SetUp(format!("the world stopped: {halt}")))?
 }
 
-/// The drill, and what goes on `tape` of it.
+/// The drill, and what goes on `tape` of it. Whoever acts without a trigger begins at `watch_until`, when the drill would
+/// have ended.
 fn perform_by(
     plan: &DrillPlan,
     decorate: &PortDecorator,
     by: &By<'_>,
     tape: Option<Tape>,
+    watch_until: Duration,
 ) -> Result<Performed, WorldError> {
-    // Before it is hurried: whoever acts without a trigger begins when the drill would have ended.
-    let watch_until = match by {
-        By::Session(session) => {
-            let added = session.longest + plan.scenario.expect.rto_max;
-            plan.scenario.timing.duration.saturating_sub(added)
-        }
-        _ => plan.scenario.timing.duration,
-    };
     let hurried = hurried(plan);
     let plan = hurried.as_ref().unwrap_or(plan);
     let recorder = Recorder::new(beginning(plan));
@@ -236,7 +235,7 @@ fn perform_by(
         Ok(ended) => ended?,
         Err(halt) => recorder.world_stopped(halt),
     };
-    Ok(recorder.performed(beginning(plan), fingerprint, executor_requests))
+    Ok(recorder.performed(&plan.scenario, fingerprint, executor_requests))
 }
 
 /// How far the query of a hurried drill's trigger may look back: clients begin 30 s before its deployment.
@@ -263,15 +262,6 @@ fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
         scenario: Arc::new(scenario),
         ..plan.clone()
     })
-}
-
-/// Evidence of a drill that is about to begin.
-fn beginning(plan: &DrillPlan) -> Evidence {
-    let triggers = &plan.runbook.runbook.triggers;
-    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
-    evidence.versions_before = versions(&plan.scenario.release.from);
-    evidence.versions_deployed = versions(&plan.scenario.release.to);
-    evidence
 }
 
 fn config(scenario: &Scenario) -> WorldConfig {
@@ -326,7 +316,8 @@ async fn drill(
     // The injector never completes.
     let count = probe::count_ready(&world, &recorder, &injector);
     let deployed = Deployed::of(&plan.scenario);
-    let watch = serving::keep_watching(&world, &recorder, &deployed);
+    let deploys = Micros::from(plan.scenario.timing.deploy_at);
+    let watch = serving::keep_watching(&world, &recorder, &deployed, deploys);
     let inject = join3(injector.run(later), count, watch);
     select(Box::pin(act), Box::pin(inject)).await;
     injector.finish();

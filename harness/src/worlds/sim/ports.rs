@@ -21,7 +21,6 @@ use tower::util::BoxCloneSyncService;
 
 use super::recorder::ActsRecord;
 use crate::worlds::common::acts::ArtifactStore;
-use crate::worlds::common::manifests::NAMESPACE;
 
 /// Under which name the executor's requests are numbered.
 pub(crate) const ORIGIN: &str = "executor";
@@ -42,13 +41,18 @@ pub(super) fn is_executor(origin: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// Everything that the executor acts through.
-pub(super) fn of(record: &ActsRecord, origin: &str) -> Ports {
+/// Everything that the executor on host `origin` acts through, on an application in `namespace` with that `database`.
+pub(super) fn of<A: Application>(
+    record: &ActsRecord<A>,
+    origin: &str,
+    namespace: &str,
+    database: Arc<dyn Database>,
+) -> Ports {
     let world = &record.world;
     Ports {
-        kube: kube::Client::new(world.kube(origin), NAMESPACE),
+        kube: kube::Client::new(world.kube(origin), namespace),
         http: http(world, origin),
-        database: database(world, origin),
+        database,
         clock: clock(world),
         evidence: Arc::new(ArtifactStore(record.clone())),
     }

@@ -15,7 +15,7 @@ use super::ports::ORIGIN;
 use super::record;
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Evidence, ExecutorOutcome, Ms};
-use crate::scenario::Anchor;
+use crate::scenario::{Anchor, Scenario};
 use crate::worlds::Performed;
 use crate::worlds::common::acts::Record;
 
@@ -114,10 +114,10 @@ impl Recorder {
         (0, 0)
     }
 
-    /// What the drill hands back; `blank` takes the place of its evidence.
+    /// What the drill of `scenario` hands back.
     pub(super) fn performed(
         &self,
-        blank: Evidence,
+        scenario: &Scenario,
         fingerprint: u64,
         executor_requests: u64,
     ) -> Performed {
@@ -125,7 +125,7 @@ impl Recorder {
         let mut timeline = std::mem::take(&mut notes.timeline);
         timeline.sort_by_key(|entry| entry.at_ms);
         Performed {
-            evidence: std::mem::replace(&mut notes.evidence, blank),
+            evidence: std::mem::replace(&mut notes.evidence, Evidence::empty(scenario)),
             timeline,
             fingerprint,
             executor_requests,

@@ -80,18 +80,36 @@ impl Deployed {
     }
 }
 
-/// Writes down from when to when `deployed` serves; goes on until it is dropped.
+/// Writes down from when to when `deployed` serves, by a look each second; goes on until it is dropped. Nothing is
+/// deployed before `from`, so that nobody looks before that.
 pub(super) async fn keep_watching<A: Application>(
     world: &sim::World<A>,
     recorder: &Recorder,
     deployed: &Deployed,
+    from: Micros,
 ) {
-    let mut before = world.now();
+    let began = world.now();
+    let left_out = from.0.saturating_sub(began.0).saturating_sub(1) / LOOK.0;
+    let mut before = Micros(began.0 + left_out * LOOK.0);
+    // Of which state of the cluster the last answer is, and what it was.
+    let mut known = None;
     loop {
         let now = before + LOOK;
         world.sleep_until(now).await;
         let is_deployed = recorder.lock().evidence.deployed_ms.is_some();
-        if is_deployed && world.with(|state| deployed.serves(&state.cluster)) {
+        let serves = is_deployed
+            && world.with(|state| {
+                let version = state.cluster.resource_version();
+                match known {
+                    Some((of, serves)) if of == version => serves,
+                    _ => {
+                        let serves = deployed.serves(&state.cluster);
+                        known = Some((version, serves));
+                        serves
+                    }
+                }
+            });
+        if serves {
             let evidence = &mut recorder.lock().evidence;
             evidence.deployed_serves(before.as_millis(), now.as_millis());
         }

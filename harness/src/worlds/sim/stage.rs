@@ -22,6 +22,7 @@ use crate::scenario::{CrashSide, Scenario};
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::{Stage, witness};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// What is made of an executor's ports before it gets them.
 pub type PortDecorator = dyn Fn(&World, Ports) -> Ports + Sync;
@@ -80,7 +81,8 @@ impl<'a> SimStage<'a> {
             poll_interval: self.plan.scenario.timing.poll_interval,
             ..Options::new(identity).with_observer(observer)
         };
-        let ports = ports::of(&self.record, origin);
+        let database = ports::database(self.world(), origin);
+        let ports = ports::of(&self.record, origin, NAMESPACE, database);
         let ports = (self.decorate)(self.world(), ports);
         Executor::new(ports, Arc::clone(&self.plan.runbook.runbook), options)
     }

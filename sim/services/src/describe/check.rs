@@ -13,26 +13,13 @@ use super::raw::{Raw, RawBackoff, RawBurst, RawCall, RawClient, RawService, RawS
 use super::{circles, deployed, releases};
 use crate::manifests::{Manifests, Object};
 use crate::metrics::Preset;
-use crate::mistake::{FileError, Mistake};
+use crate::mistake::{FileError, Mistakes};
 use crate::suggest;
 
 /// Requests a second of all clients together, at most.
 const RATE_MOST: u64 = 100_000;
 
-#[derive(Default)]
-pub(super) struct Mistakes(Vec<Mistake>);
-
 impl Mistakes {
-    pub(super) fn add(
-        &mut self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.0.push(Mistake::new(span, message, label, help));
-    }
-
     fn count(
         &mut self,
         what: &str,
@@ -40,19 +27,7 @@ impl Mistakes {
         default: u32,
         range: RangeInclusive<i64>,
     ) -> u32 {
-        let Some(given) = given else { return default };
-        if !range.contains(given.get_ref()) {
-            let (low, high) = (range.start(), range.end());
-            let message = format!("`{what}` is {}", given.get_ref());
-            let help = format!("choose a value from {low} to {high}");
-            self.add(
-                given.span(),
-                message,
-                format!("must be {low} to {high}"),
-                help,
-            );
-        }
-        u32::try_from(*given.get_ref()).unwrap_or(0)
+        given.map_or(default, |it| self.within(&format!("`{what}`"), it, range))
     }
 
     /// A span of time that must not be nothing.
@@ -143,11 +118,8 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
         );
     }
     releases::check(&mut m, &mut app, raw.release);
-    if m.0.is_empty() {
-        Ok(app)
-    } else {
-        Err(FileError::new(APP, &file, &text, m.0))
-    }
+    m.into_result(APP, &file, &text)?;
+    Ok(app)
 }
 
 /// The one namespace of the Deployments.

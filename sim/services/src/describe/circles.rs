@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::app::{App, Service};
-use super::check::Mistakes;
 use super::raw::RawService;
+use crate::mistake::Mistakes;
 
 /// Finds every service that waits for itself, by its calls or by what its pods need at their start.
 pub(super) fn check(m: &mut Mistakes, app: &App, raw: &BTreeMap<Spanned<String>, RawService>) {

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::{Container, Probe};
 use sim::time::Micros;
 
 use super::app::{Service, Spread};
-use super::check::Mistakes;
 use super::quantity::{Share, megabytes};
 use crate::manifests::{Manifests, Object};
+use crate::mistake::Mistakes;
 
 /// Pods of all Deployments together, at most.
 const PODS_MOST: u32 = 5_000;

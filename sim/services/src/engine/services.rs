@@ -33,6 +33,18 @@ pub struct ServicesConfig {
 }
 
 impl ServicesConfig {
+    /// The application as it is described: its clients begin after a minute, when its pods run, and a request of theirs
+    /// that takes longer than half a second is slow.
+    #[must_use]
+    pub fn new(app: Arc<App>) -> Self {
+        Self {
+            app,
+            clients_begin: Micros::from_secs(60),
+            slow_after: Micros::from_millis(500),
+            rate_per_s: None,
+        }
+    }
+
     /// The client at the rate that it has in this drill.
     fn at_rate(&self, client: &Client) -> Client {
         let described = u64::from(self.app.rate_per_s().max(1));

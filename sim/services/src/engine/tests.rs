@@ -34,10 +34,9 @@ fn client(more: &str) -> String {
 fn services(text: &str) -> Services {
     let app = app(text).expect("it is right");
     let config = ServicesConfig {
-        app: Arc::new(app),
         clients_begin: Micros::from_secs(10),
         slow_after: Micros::from_millis(100),
-        rate_per_s: None,
+        ..ServicesConfig::new(Arc::new(app))
     };
     Services::new(config, 7)
 }

@@ -13,6 +13,7 @@ use super::behaviour::Behaviour;
 use super::pod::Pod;
 use super::services::Services;
 use crate::describe::version_of;
+use crate::hooks;
 use crate::metrics::Text;
 
 impl Services {
@@ -74,7 +75,7 @@ impl Workload for Services {
     /// A command that sleeps takes as long as it says; any other is over at once.
     fn pre_stop(&mut self, now: Micros, _: ProcessId<'_>, command: &[String]) -> Micros {
         self.catch_up(now);
-        sleeps(command)
+        hooks::sleeps(command).unwrap_or(Micros::ZERO)
     }
 
     fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros {
@@ -167,69 +168,4 @@ impl Workload for Services {
     }
 
     fn config(&mut self, _: Micros, _: &str, _: &BTreeMap<String, String>) {}
-}
-
-/// The longest that a command is waited for: longer than any grace period that a drill could see the end of.
-const SLEEP_MOST_S: f64 = 24.0 * 3_600.0;
-
-/// How long `sleep` in a command takes: `["sleep", "5"]`, `["sh", "-c", "sleep 5; nginx -s quit"]`, `sleep 1m`.
-fn sleeps(command: &[String]) -> Micros {
-    let between = |c: char| c.is_whitespace() || ";&|()".contains(c);
-    let words: Vec<&str> = command
-        .iter()
-        .flat_map(|part| part.split(between))
-        .filter(|word| !word.is_empty())
-        .collect();
-    let mut all = Micros::ZERO;
-    for pair in words.windows(2) {
-        if let [program, time] = pair
-            && program.rsplit('/').next() == Some("sleep")
-        {
-            all += seconds(time);
-        }
-    }
-    all
-}
-
-/// An argument of `sleep`, as coreutils read it: `5`, `0.5`, `30s`, `1m`, `2h`, `infinity`; zero if it is none.
-fn seconds(time: &str) -> Micros {
-    const UNITS: [(char, f64); 4] = [('s', 1.0), ('m', 60.0), ('h', 3_600.0), ('d', 86_400.0)];
-    let unit = UNITS
-        .iter()
-        .find_map(|(unit, seconds)| Some((time.strip_suffix(*unit)?, *seconds)));
-    let (number, unit) = unit.unwrap_or((time, 1.0));
-    let number: f64 = number.parse().unwrap_or(0.0);
-    let seconds = (number * unit).clamp(0.0, SLEEP_MOST_S);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is between nothing and a day; what is no number becomes 0"
-    )]
-    Micros((seconds * 1e6).round() as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use sim::time::Micros;
-
-    use super::sleeps;
-
-    #[test]
-    fn a_hook_sleeps_as_long_as_its_command_says() {
-        for (command, ms) in [
-            (&["sleep", "5"][..], 5_000),
-            (&["/bin/sleep", "3s"], 3_000),
-            (&["sh", "-c", "sleep 10; nginx -s quit"], 10_000),
-            (&["sh", "-c", "sleep 1m && sleep 2"], 62_000),
-            (&["sh", "-c", "sleep 10\nnginx -s quit\n"], 10_000),
-            (&["sleep", "0.5"], 500),
-            (&["sleep", "infinity"], 86_400_000),
-            (&["sleep", "NaN"], 0),
-            (&["sleep", "-5"], 0),
-            (&["nginx", "-s", "quit"], 0),
-        ] {
-            let command: Vec<String> = command.iter().map(|&it| it.to_owned()).collect();
-            assert_eq!(sleeps(&command), Micros::from_millis(ms), "{command:?}");
-        }
-    }
 }

@@ -10,5 +10,5 @@ mod yaml;
 mod tests;
 
 pub use load::{Document, LoadError, Manifests, STANDARD_INPUT};
-pub use object::Object;
+pub use object::{Object, at};
 pub use yaml::Tree;

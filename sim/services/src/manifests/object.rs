@@ -20,6 +20,16 @@ pub struct Object {
     pub tree: Tree,
 }
 
+/// The value at `path` below `value`: keys, and positions in lists. Null where there is none.
+#[must_use]
+pub fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
+    let found = path.iter().try_fold(value, |value, step| match value {
+        Value::Array(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
+        other => other.get(*step),
+    });
+    found.unwrap_or(&Value::Null)
+}
+
 impl Object {
     /// `apps/v1`.
     #[must_use]
@@ -48,15 +58,7 @@ impl Object {
     /// The value at `path`: keys, and positions in lists.
     #[must_use]
     pub fn at(&self, path: &[&str]) -> &Value {
-        let mut value = &self.value;
-        for step in path {
-            value = match value {
-                Value::Array(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
-                other => other.get(*step),
-            }
-            .unwrap_or(&Value::Null);
-        }
-        value
+        at(&self.value, path)
     }
 
     /// Line and column (both from 1) of the value at `path`, or of what is there of the way to it.

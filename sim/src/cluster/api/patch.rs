@@ -9,6 +9,7 @@ use super::strategic;
 use super::text::{self, Parsed};
 use super::verbs::{Call, unsupported_media};
 use crate::cluster::json::{Value, json};
+use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::Part;
 use crate::cluster::value::{self, set};
@@ -21,6 +22,9 @@ pub(super) const APPLY: &str = "application/apply-patch+yaml";
 
 /// What a PATCH can be, by its `Content-Type`.
 pub(super) const MEDIA_TYPES: [&str; 4] = [JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY];
+
+/// What it can be on a kind that a definition has added: how its lists are merged is not known.
+const OF_CUSTOM_KINDS: [&str; 3] = [JSON_PATCH, MERGE_PATCH, APPLY];
 
 /// Most operations in one JSON patch.
 const MAX_OPERATIONS: usize = 10_000;
@@ -59,12 +63,23 @@ fn decoded(call: &Call<'_>, patched: Parsed) -> Result<Value, ApiError> {
     }
 }
 
+/// The media type of a patch, if the kind takes patches of it.
+fn media_type<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
+    let accepted = match call.resource.kind {
+        Kind::Custom(_) => OF_CUSTOM_KINDS.as_slice(),
+        _ => MEDIA_TYPES.as_slice(),
+    };
+    let media = call.media_type();
+    if accepted.contains(&media) {
+        Ok(media)
+    } else {
+        Err(unsupported_media(&accepted.join(", ")))
+    }
+}
+
 /// `target` with the body's patch applied, not yet decoded.
 pub(super) fn patched(call: &Call<'_>, target: &Value) -> Result<Parsed, ApiError> {
-    let media = call.media_type();
-    if !MEDIA_TYPES.contains(&media) {
-        return Err(unsupported_media(&MEDIA_TYPES.join(", ")));
-    }
+    let media = media_type(call)?;
     let body = &call.request.body;
     let unreadable = |why: String| ApiError::bad_request(format!("error decoding patch: {why}"));
     let mut tree = Raw::from(target);
@@ -104,7 +119,7 @@ pub(super) fn patched(call: &Call<'_>, target: &Value) -> Result<Parsed, ApiErro
 impl Cluster {
     /// PATCH on an object or its status.
     pub(crate) fn patch(&mut self, call: &Call<'_>, part: Part) -> Result<ApiResponse, ApiError> {
-        if call.media_type() == APPLY {
+        if media_type(call)? == APPLY {
             return self.apply(call, part);
         }
         let kind = call.resource.kind;

@@ -3,6 +3,8 @@
 
 /// Nanos in one: a quantity has at most nine decimals, and more are rounded up.
 const NANOS: i128 = 1_000_000_000;
+/// The largest value that there is: anything larger is that one (`quantity.go` maxAllowed).
+const MOST: i128 = i64::MAX as i128 * NANOS;
 
 /// What a suffix multiplies by.
 enum Scale {
@@ -56,12 +58,12 @@ fn parse(text: &str) -> Option<(i128, Scale)> {
     let scale = scale(suffix)?;
     let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
     let mut divisor = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let mut value = digits.checked_mul(NANOS)?;
+    let mut value = digits.saturating_mul(NANOS);
     let power = match scale {
         Scale::Decimal(power) => 3 * power,
         Scale::Exponent(power) => power,
         Scale::Binary(power) => {
-            value = value.checked_mul(1024_i128.checked_pow(power)?)?;
+            value = value.saturating_mul(1024_i128.checked_pow(power)?);
             0
         }
     };
@@ -69,10 +71,10 @@ fn parse(text: &str) -> Option<(i128, Scale)> {
     if power < 0 {
         divisor = divisor.checked_mul(ten)?;
     } else {
-        value = value.checked_mul(ten)?;
+        value = value.saturating_mul(ten);
     }
     // Away from zero.
-    let nanos = value / divisor + i128::from(value % divisor != 0);
+    let nanos = (value / divisor + i128::from(value % divisor != 0)).min(MOST);
     Some((if negative { -nanos } else { nanos }, scale))
 }
 
@@ -85,8 +87,10 @@ fn reduced(mut value: i128, base: i128, mut power: i32, most: i32) -> (i128, i32
     (value, if value == 0 { 0 } else { power })
 }
 
-/// The value in billionths, rounded up, or `None` if this is no quantity.
-pub(crate) fn nanos(text: &str) -> Option<i128> {
+/// The value of a quantity in billionths, rounded up, or `None` if this is none. `500m`, `1.5Gi`, `1e9`. The largest is
+/// 2^63 - 1.
+#[must_use]
+pub fn nanos(text: &str) -> Option<i128> {
     parse(text).map(|(nanos, _)| nanos)
 }
 
@@ -135,6 +139,7 @@ mod tests {
             ("1E2", "100"),
             ("-1000m", "-1"),
             ("+1.0", "1"),
+            ("18446744073709551615E", "9223372036854775807"),
         ] {
             assert_eq!(canonical(given).as_deref(), Some(stored), "{given}");
         }

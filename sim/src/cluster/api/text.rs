@@ -47,22 +47,38 @@ pub(super) fn yaml(text: &[u8]) -> Result<Parsed, String> {
     })
 }
 
+/// Where a value stands. It becomes a text only where something is said of it.
+enum Path<'a> {
+    Top,
+    Field(&'a Path<'a>, &'a str),
+    Element(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Top => Ok(()),
+            Self::Field(Self::Top, name) => f.write_str(name),
+            Self::Field(holder, name) => write!(f, "{holder}.{name}"),
+            Self::Element(holder, index) => write!(f, "{holder}[{index}]"),
+        }
+    }
+}
+
 /// A value at a path.
 struct At<'a> {
-    path: String,
+    path: &'a Path<'a>,
     problems: &'a RefCell<Vec<String>>,
 }
 
 impl<'a> At<'a> {
     fn top(problems: &'a RefCell<Vec<String>>) -> Self {
-        Self {
-            path: String::new(),
-            problems,
-        }
+        let path = &Path::Top;
+        Self { path, problems }
     }
 
-    fn at(&self, path: String) -> Self {
-        Self {
+    fn at<'b>(&'b self, path: &'b Path<'b>) -> At<'b> {
+        At {
             path,
             problems: self.problems,
         }
@@ -125,8 +141,8 @@ impl<'de> Visitor<'de> for At<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
         loop {
-            let place = self.at(format!("{}[{}]", self.path, all.len()));
-            match elements.next_element_seed(place)? {
+            let path = Path::Element(self.path, all.len());
+            match elements.next_element_seed(self.at(&path))? {
                 Some(element) => all.push(element),
                 None => return Ok(all.into()),
             }
@@ -136,15 +152,13 @@ impl<'de> Visitor<'de> for At<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut all = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let path = match self.path.as_str() {
-                "" => name.clone(),
-                holder => format!("{holder}.{name}"),
-            };
-            let value = members.next_value_seed(self.at(path.clone()))?;
-            if all.insert(name, value).is_some() {
-                let problem = format!("duplicate field {path:?}");
+            let path = Path::Field(self.path, &name);
+            let value = members.next_value_seed(self.at(&path))?;
+            if all.contains_key(&name) {
+                let problem = format!("duplicate field {:?}", path.to_string());
                 self.problems.borrow_mut().push(problem);
             }
+            all.insert(name, value);
         }
         Ok(all.into())
     }

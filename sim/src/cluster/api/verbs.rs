@@ -194,13 +194,6 @@ impl Cluster {
             now: self.now,
             warnings: RefCell::default(),
         };
-        let strategic = call.media_type() == "application/strategic-merge-patch+json";
-        if strategic && matches!(call.resource.kind, Kind::Custom(_)) {
-            // How its lists are merged is not known.
-            return Err(unsupported_media(
-                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-            ));
-        }
         call.check_options()?;
         let manager = call.query.get("fieldManager");
         self.writer = Writer::client(manager, request.user_agent.as_deref());

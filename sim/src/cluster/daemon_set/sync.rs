@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cluster::api::status::ApiError;
 use crate::cluster::deployment::template_hash;
 use crate::cluster::due_items::Work;
-use crate::cluster::history::{REVISION_HASH, number, patch_of};
+use crate::cluster::history::{REVISION_HASH, is_taken, number, patch_of};
 use crate::cluster::json::{Value, json};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
@@ -14,7 +14,7 @@ use crate::cluster::placement::{REQUIRED_NODES, daemon_fits};
 use crate::cluster::replicaset::is_available;
 use crate::cluster::store::Ref;
 use crate::cluster::value::{
-    self, at, condition_true, created, deleting, int, items, label, name, namespace, set, text,
+    self, at, condition_true, created, deleting, int, items, label, name, set, text,
 };
 
 /// A DaemonSet while it is being synced.
@@ -124,11 +124,7 @@ impl Cluster {
     pub(super) fn daemon_pods(&mut self, sync: &mut Sync) -> Result<(), ApiError> {
         sync.pods.clear();
         for pod in self.claim(&sync.object, Kind::Pod, |_| true)? {
-            let ended = matches!(
-                text(&pod.value, &["status", "phase"]),
-                "Succeeded" | "Failed"
-            );
-            if ended && deleting(&pod.value) {
+            if value::is_ended(&pod.value) && deleting(&pod.value) {
                 continue;
             }
             let node = target_node(&pod.value);
@@ -191,18 +187,11 @@ impl Cluster {
         let collisions = int(daemon, &["status", "collisionCount"]);
         let hash = template_hash(template, collisions);
         let called = format!("{}-{hash}", name(daemon));
-        let made = self.create_named_revision(daemon, data, number, (&called, &hash));
-        let taken = made.as_ref().is_err_and(|e| e.reason == "AlreadyExists");
-        if !taken {
+        let made = self.revision_called(daemon, data, number, (&called, &hash));
+        if !is_taken(&made) {
             return made;
         }
-        let key = value::key(namespace(daemon), &called);
-        if let Some(there) = self.get(Kind::ControllerRevision, &key)
-            && there.value["data"] == *data
-        {
-            return Ok(there);
-        }
-        // The name is another template's: the next attempt has another one.
+        // The next attempt has another name.
         let mut copy = daemon.clone();
         set(
             &mut copy,

@@ -6,7 +6,7 @@ use crate::cluster::api::status::ApiError;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{text, uid};
+use crate::cluster::value::{is_ended, uid};
 
 impl Cluster {
     pub(crate) fn rollout_recreate(&mut self, sync: &mut Sync) -> Result<(), ApiError> {
@@ -38,11 +38,7 @@ impl Cluster {
         }
         self.store.list(Kind::Pod, None).any(|(_, pod)| {
             let owner = pod.controller_uid();
-            old.iter().any(|rs| uid(&rs.value) == owner)
-                && !matches!(
-                    text(&pod.value, &["status", "phase"]),
-                    "Succeeded" | "Failed"
-                )
+            old.iter().any(|rs| uid(&rs.value) == owner) && !is_ended(&pod.value)
         })
     }
 }

@@ -6,7 +6,9 @@ use crate::cluster::machine::Cluster;
 use crate::cluster::pod_template::pod_of;
 use crate::cluster::replicaset::deletion_order;
 use crate::cluster::store::Ref;
-use crate::cluster::value::{at, created, deleting, int, items, name, parse_timestamp, set, text};
+use crate::cluster::value::{
+    at, created, deleting, int, is_ended, items, name, parse_timestamp, set, text,
+};
 use crate::time::Micros;
 
 /// The finalizer by which a pod stays until it has been counted.
@@ -38,7 +40,7 @@ pub(super) fn has_failed(pod: &Value, job: &Value) -> bool {
 
 /// Whether a pod is on its way out and has not ended (`IsPodTerminating`).
 pub(super) fn is_terminating(pod: &Value) -> bool {
-    deleting(pod) && !matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed")
+    deleting(pod) && !is_ended(pod)
 }
 
 /// When a pod ended (`getFinishedTime`).

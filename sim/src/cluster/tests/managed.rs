@@ -342,3 +342,37 @@ fn lists_keep_the_order_of_the_applier_and_what_others_added() {
     };
     assert!(place("C") < place("A"), "{:?}", env(&turned));
 }
+
+#[test]
+fn a_claim_is_bound_by_the_controllers_whoever_makes_it() {
+    let mut lab = Lab::new(1);
+    let claim = json!({
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    });
+    let path = format!("{}?fieldManager=me", core("persistentvolumeclaims"));
+    lab.post(&path, &claim);
+    let claim = lab.get(&core("persistentvolumeclaims/data"));
+    let owners = owners(&claim);
+    let mine: Vec<&Value> = owners
+        .iter()
+        .filter(|(manager, ..)| manager == "me")
+        .map(|(.., fields)| fields)
+        .collect();
+    assert_eq!(mine.len(), 1, "{owners:?}");
+    assert_eq!(mine[0]["f:spec"]["f:volumeName"], Value::Null);
+    let theirs: Vec<(&str, &Value)> = owners
+        .iter()
+        .filter(|(manager, ..)| manager == "kube-controller-manager")
+        .map(|(_, _, part, fields)| (part.as_str(), fields))
+        .collect();
+    let spec = json!({"f:spec": {"f:volumeName": {}}});
+    assert!(theirs.contains(&("", &spec)), "{owners:?}");
+    assert!(
+        theirs.iter().any(|(part, _)| *part == "status"),
+        "{owners:?}"
+    );
+    let volume = claim["spec"]["volumeName"].as_str().expect("it is bound");
+    let volume = lab.get(&format!("/api/v1/persistentvolumes/{volume}"));
+    assert!(!volume.to_string().contains("\"me\""), "{volume:?}");
+}

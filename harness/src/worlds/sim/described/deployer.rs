@@ -16,8 +16,33 @@ use crate::worlds::sim::objects::post;
 /// Whose requests they are.
 const ORIGIN: &str = "deployer";
 
-/// Creates everything through the API server, as the release `from` has it. What the simulated cluster has no kind for
-/// is left out: it does nothing there.
+/// Kinds of manifests that run pods and are not created.
+const LEFT_OUT: [&str; 6] = [
+    "CronJob",
+    "DaemonSet",
+    "Job",
+    "Pod",
+    "ReplicaSet",
+    "StatefulSet",
+];
+
+/// What of the manifests would run pods and is not created, in a sentence for people; `None`: there is nothing of it.
+pub(super) fn left_out(app: &Described) -> Option<String> {
+    let objects = app.manifests.objects.iter();
+    let objects = objects.filter(|it| LEFT_OUT.contains(&it.kind()));
+    let names: Vec<String> = objects
+        .map(|it| format!("{} {}", it.kind(), it.name()))
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "does not create {}: of what runs pods, only Deployments are drilled",
+            names.join(", ")
+        )
+    })
+}
+
+/// Creates everything through the API server, as the release `from` has it, but for [`left_out`] and for what does
+/// nothing in the simulated cluster.
 pub(super) async fn set_up(
     world: &World<Services>,
     app: &Described,
@@ -100,7 +125,42 @@ fn template(container: &str, image: &str, change: Option<&Value>) -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::template;
+    use sim_services::describe::{File, sample};
+
+    use super::{left_out, template};
+    use crate::scenario::Described;
+
+    #[test]
+    fn what_runs_pods_and_is_not_created_is_told() {
+        let mut bundle = sample(1, 1, 200);
+        let app = |bundle: &sim_services::describe::Bundle| {
+            Described::from(bundle.clone().app().expect("the description is right"))
+        };
+        assert_eq!(left_out(&app(&bundle)), None);
+        bundle.manifests.push(File {
+            path: "k8s/agent.yaml".to_owned(),
+            text: "\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: sample}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec: {containers: [{name: agent, image: 'agent:1'}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: agent, namespace: sample}
+"
+            .to_owned(),
+        });
+        let said = left_out(&app(&bundle)).expect("it is left out");
+        assert!(
+            said.starts_with("does not create DaemonSet agent:"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn a_release_changes_its_image_and_what_it_says_besides() {

@@ -32,11 +32,6 @@ pub(in crate::worlds::sim) fn perform(
     plan: &DrillPlan,
     app: &Described,
 ) -> Result<Performed, WorldError> {
-    if plan.executor.is_some() {
-        return Err(WorldError::SetUp(
-            "an application of your own is drilled by the built-in executor so far: leave `--executor` out".to_owned(),
-        ));
-    }
     let scenario = &plan.scenario;
     let recorder = Recorder::new(beginning(plan, app));
     let limits = Limits {
@@ -44,10 +39,10 @@ pub(in crate::worlds::sim) fn perform(
         steps: STEPS_MAX,
     };
     let services = ServicesConfig {
-        app: app.app(),
         clients_begin: Micros(Micros::from(scenario.timing.warm_up).0 / CLIENTS_BEGIN),
         slow_after: Micros::from(scenario.expect.p99_max),
         rate_per_s: Some(scenario.load.rate_per_s),
+        ..ServicesConfig::new(app.app())
     };
     let inside = recorder.clone();
     let performed = sim::run(
@@ -64,16 +59,17 @@ pub(in crate::worlds::sim) fn perform(
         Ok(ended) => ended?,
         Err(halt) => recorder.world_stopped(halt),
     };
-    Ok(recorder.performed(beginning(plan, app), fingerprint, executor_requests))
+    Ok(recorder.performed(scenario, fingerprint, executor_requests))
 }
 
 /// Evidence of a drill that is about to begin.
 fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
     let triggers = &plan.runbook.runbook.triggers;
-    let mut evidence = Evidence::empty(&plan.scenario).with_triggers(triggers);
-    evidence.versions_before = versions(app, &plan.scenario.release.from);
-    evidence.versions_deployed = versions(app, &plan.scenario.release.to);
-    evidence
+    let release = &plan.scenario.release;
+    let (before, deployed) = (versions(app, &release.from), versions(app, &release.to));
+    Evidence::empty(&plan.scenario)
+        .with_triggers(triggers)
+        .with_versions(before, deployed)
 }
 
 /// Versions of a release, by the label of their services' pods.
@@ -85,23 +81,37 @@ fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What shows that the release called `release` serves: its images where it changes any, else its configuration.
-fn deployed(app: &Described, release: &str) -> Deployed {
-    let images = app.services.iter().zip(app.images(release));
-    let images = images.zip(app.images(&app.prior));
-    let new = images.filter(|((_, image), prior)| image != prior);
-    let config = app.releases.get(release).map(|it| &it.config);
+/// What shows that the release `to` serves where `from` ran before: its images where it changes any, else its
+/// configuration.
+fn deployed(app: &Described, from: &str, to: &str) -> Deployed {
+    let images = app.services.iter().zip(app.images(to));
+    let images = images.zip(app.images(from));
+    let new = images.filter(|((_, image), before)| image != before);
+    let config = app.releases.get(to).map(|it| &it.config);
     let config = config.into_iter().flatten().flat_map(|(map, pairs)| {
         let pairs = pairs.iter();
         pairs.map(|(key, value)| ((map.clone(), key.clone()), value.clone()))
+    });
+    let new_config = config.filter(|((map, key), value)| {
+        configured(app, from, map, key).is_none_or(|before| before != value)
     });
     Deployed {
         namespace: app.namespace.clone(),
         images: new
             .map(|((service, image), _)| (service.app.clone(), image.to_owned()))
             .collect(),
-        config: config.collect(),
+        config: new_config.collect(),
     }
+}
+
+/// What a key of a ConfigMap is while `release` is deployed over the manifests.
+fn configured<'a>(app: &'a Described, release: &str, map: &str, key: &str) -> Option<&'a str> {
+    let own = app.releases.get(release).and_then(|it| it.config.get(map));
+    if let Some(value) = own.and_then(|pairs| pairs.get(key)) {
+        return Some(value);
+    }
+    let object = app.manifests.get("ConfigMap", &app.namespace, map)?;
+    object.at(&["data", key]).as_str()
 }
 
 async fn drill(
@@ -111,6 +121,9 @@ async fn drill(
     recorder: Recorder,
 ) -> Result<(u64, u64), WorldError> {
     deployer::set_up(&world, app, &plan.scenario.release.from).await?;
+    if let Some(left_out) = deployer::left_out(app) {
+        recorder.tell(world.now(), "harness", "", left_out);
+    }
     let end = Micros::from(plan.scenario.timing.duration);
     let (injector, later) =
         Injector::of_described(&world, &recorder, &plan.scenario, app, plan.seed);
@@ -125,11 +138,13 @@ async fn drill(
         Box::pin(acts),
         Box::pin(keep_looking(&world, plan, app, &recorder, end)),
     );
-    let deployed = deployed(app, &plan.scenario.release.to);
+    let release = &plan.scenario.release;
+    let deployed = deployed(app, &release.from, &release.to);
+    let deploys = Micros::from(plan.scenario.timing.deploy_at);
     // Neither the injector nor the watch ever completes.
     let beside = join(
         Box::pin(injector.run(later)),
-        Box::pin(serving::keep_watching(&world, &recorder, &deployed)),
+        Box::pin(serving::keep_watching(&world, &recorder, &deployed, deploys)),
     );
     select(Box::pin(drilled), Box::pin(beside)).await;
     injector.finish();
@@ -141,4 +156,82 @@ async fn drill(
     let told = told_by_clients(&notes.evidence);
     notes.timeline.extend(told);
     Ok(notes.sealed(&world))
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_services::describe::{Bundle, File};
+
+    use super::deployed;
+    use crate::scenario::Described;
+
+    const MANIFESTS: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: shop}
+data: {mode: calm, size: '1'}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: front, namespace: shop}
+spec:
+  selector: {matchLabels: {app: front}}
+  template:
+    metadata: {labels: {app: front}}
+    spec: {containers: [{name: web, image: 'shop/front:1.0.0'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: front, namespace: shop}
+spec: {selector: {app: front}}
+";
+
+    const APP: &str = r#"
+name = "shop"
+manifests = ["k8s"]
+
+[service.front]
+request = { median = "5ms", p99 = "40ms" }
+
+[[client]]
+name = "browsers"
+service = "front"
+rate = 50
+timeout = "1s"
+
+[release."2.0.0"]
+images = { front = "shop/front:2.0.0" }
+config = { settings = { mode = "wild" } }
+
+[release."2.0.0-large"]
+images = { front = "shop/front:2.0.0" }
+config = { settings = { mode = "wild", size = "9" } }
+"#;
+
+    fn shop() -> Described {
+        let file = |path: &str, text: &str| File {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
+        let bundle = Bundle {
+            app: file("app.toml", APP),
+            manifests: vec![file("k8s/all.yaml", MANIFESTS)],
+        };
+        bundle.app().expect("the description is right").into()
+    }
+
+    #[test]
+    fn a_release_is_known_by_what_it_changes_of_the_one_before_it() {
+        let app = shop();
+        let over_the_manifests = deployed(&app, &app.prior, "2.0.0");
+        assert_eq!(over_the_manifests.images["front"], "shop/front:2.0.0");
+        // The image and the mode were there before: only the size tells the two apart.
+        let over_another = deployed(&app, "2.0.0", "2.0.0-large");
+        assert!(over_another.images.is_empty(), "{over_another:?}");
+        let size = ("settings".to_owned(), "size".to_owned());
+        assert_eq!(over_another.config, [(size, "9".to_owned())].into());
+        // Back to the manifests, their image is what is new.
+        let back = deployed(&app, "2.0.0", &app.prior);
+        assert_eq!(back.images["front"], "shop/front:1.0.0");
+    }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::wire::ReportLine;
-use executor::ports::Ports;
 use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::future::{BoxFuture, Either, select};
 use sim::World;
@@ -14,10 +13,10 @@ use sim_services::engine::Services;
 use super::{deployer, looks};
 use crate::scenario::Described;
 use crate::worlds::DrillPlan;
-use crate::worlds::common::acts::{ArtifactStore, Stage};
+use crate::worlds::common::acts::Stage;
 use crate::worlds::common::host::{Death, Failed, Host, identity};
 use crate::worlds::sim::faults::Injector;
-use crate::worlds::sim::ports::{self, clock, http, no_ledger};
+use crate::worlds::sim::ports::{self, no_ledger};
 use crate::worlds::sim::recorder::{ActsRecord, Recorder};
 use crate::worlds::sim::stage::{Crash, armed};
 
@@ -80,13 +79,8 @@ impl Stage for AppStage<'_> {
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<dyn Host>, String> {
         let origin = ports::origin(number);
-        let ports = Ports {
-            kube: kube::Client::new(self.world().kube(&origin), &self.app.namespace),
-            http: http(self.world(), &origin),
-            database: no_ledger(),
-            clock: clock(self.world()),
-            evidence: Arc::new(ArtifactStore(self.record.clone())),
-        };
+        let namespace = &self.app.namespace;
+        let ports = ports::of(&self.record, &origin, namespace, no_ledger());
         let options = Options {
             poll_interval: self.plan.scenario.timing.poll_interval,
             ..Options::new(identity(number)).with_observer(observer)

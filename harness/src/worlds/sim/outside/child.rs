@@ -14,18 +14,14 @@ use futures::channel::oneshot;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::guard::Guard;
-use super::output::Reading;
 use super::reach::Reach;
+use crate::worlds::common::output::{ERROR_LINES, LAST_WORDS, Reading};
 use crate::worlds::recording::Ended;
 
 /// So long a process may run without an end, by the wall clock: it may wait for something that never comes.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often it is looked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(5);
-/// Lines of its standard error that are kept.
-const ERROR_LINES: usize = 50;
-/// So long its output is waited for once it has ended, by the wall clock: somebody may hold it open.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The variable by which its processes are known that have left its group.
 const MARK: &str = "FIREDRILL_RUN";
 /// How often processes are looked for that have its mark: one may start another meanwhile.

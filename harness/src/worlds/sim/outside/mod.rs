@@ -2,7 +2,7 @@
 //!
 //! - `actor`: who carries out a phase: a program, a person, or a recording of either.
 //! - `reach`: the world's addresses, and the files that whoever acts gets and leaves.
-//! - `child`: one process of a program, its end, and its death; `output`: what it writes; `program`: its phases.
+//! - `child`: one process of a program, its end, and its death; `program`: its phases.
 //! - `guard`: what is done where this process dies without a word.
 //! - `session`: a person, or a tool, that works by hand.
 //! - `played`: a recording; `tape`: what is recorded.
@@ -14,7 +14,6 @@ mod child;
 mod guard;
 mod host;
 mod ledger;
-mod output;
 mod played;
 mod program;
 mod reach;

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::OFlags;
 use sim_serve::answer::{Door, Gate};
 use sim_serve::kubeconfig::kubeconfig;
 use sim_serve::pace::Served;
@@ -18,15 +16,13 @@ use sim_serve::{Limits, Listener, Network, Pacing, Settle};
 use super::actor::Phase;
 use super::child;
 use super::guard::Guard;
+use crate::worlds::common::left;
 use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::recording::Ended;
 use crate::worlds::{Program, WorldError};
 
 /// The commands of the program's `PATH` that stand for the system's own.
 const TOOLS: [&str; 5] = ["date", "flyway", "rollback", "sleep", "timeout"];
-
-/// Bytes that are read of the file with the instant since which all is well.
-const INSTANT_BYTES: u64 = 4_096;
 
 /// What whoever acts is told of the world.
 pub(in crate::worlds::sim) struct Reach {
@@ -235,14 +231,7 @@ impl Reach {
 
     /// With what host `number` has saved, and since when it says that all is well.
     pub(super) fn with_files(&self, number: u32, ended: Ended) -> Ended {
-        let mut files = BTreeMap::new();
-        let root = self.evidence(number);
-        gather(&root, &root, &mut files);
-        Ended {
-            files,
-            recovered_at: instant_in(&self.recovered_at(number)),
-            ..ended
-        }
+        left::with_files(&self.evidence(number), &self.recovered_at(number), ended)
     }
 }
 
@@ -272,66 +261,9 @@ fn token() -> Result<String, rustix::io::Errno> {
     Ok(format!("firedrill-{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-/// What is in the file at `path`, up to as much as an instant may take. A pipe would be waited for, and is not read.
-fn instant_in(path: &Path) -> Option<String> {
-    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(without_waiting)
-        .open(path)
-        .ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    file.take(INSTANT_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
-/// Files below `folder`, under their path from `root` with a leading slash. What can't be read is left out.
-fn gather(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        match entry.file_type() {
-            Ok(of_type) if of_type.is_dir() => gather(root, &path, found),
-            Ok(of_type) if of_type.is_file() => {
-                if let (Ok(name), Ok(text)) = (path.strip_prefix(root), fs::read(&path)) {
-                    let text = String::from_utf8_lossy(&text).into_owned();
-                    found.insert(format!("/{}", name.display()), text);
-                }
-            }
-            // A link could lead anywhere.
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_beginning_of_a_file_is_read_as_an_instant() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        assert_eq!(instant_in(&path("none")), None);
-        assert_eq!(instant_in(folder.path()), None, "a folder");
-        fs::write(path("instant"), "1970-01-01T00:00:30Z\n").expect("it is ours");
-        let text = instant_in(&path("instant"));
-        assert_eq!(text.as_deref(), Some("1970-01-01T00:00:30Z\n"));
-        fs::write(path("huge"), "7".repeat(1 << 20)).expect("it is ours");
-        let text = instant_in(&path("huge")).expect("its beginning");
-        assert_eq!(text.len() as u64, INSTANT_BYTES);
-        // Nobody writes into it, so that opening it would wait for ever.
-        let made = std::process::Command::new("mkfifo")
-            .arg(path("pipe"))
-            .status();
-        assert!(made.expect("the system has it").success());
-        assert_eq!(instant_in(&path("pipe")), None);
-    }
 
     #[test]
     fn three_servers_listen_side_by_side() {

@@ -7,6 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// Lines of a program's standard error that are kept.
+pub(in crate::worlds) const ERROR_LINES: usize = 50;
+/// So long a program's output is waited for once it has ended, by the wall clock: somebody may hold it open.
+pub(in crate::worlds) const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Bytes of a line that are kept.
 const LINE_BYTES: usize = 256 * 1024;
 /// Bytes of a stream that are kept: those of its last lines.
@@ -16,10 +20,10 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// The last lines of a stream.
 #[derive(Debug, Default)]
-pub(super) struct Output {
-    pub(super) lines: VecDeque<String>,
+pub(in crate::worlds) struct Output {
+    pub(in crate::worlds) lines: VecDeque<String>,
     /// Whether something is missing because it was too much, or because the stream was still open.
-    pub(super) incomplete: bool,
+    pub(in crate::worlds) incomplete: bool,
     bytes: usize,
     unfinished: Vec<u8>,
 }
@@ -61,7 +65,7 @@ fn size_of(line: &str) -> usize {
 }
 
 /// A stream that a thread of its own reads to its end.
-pub(super) struct Reading {
+pub(in crate::worlds) struct Reading {
     output: Arc<Mutex<Output>>,
     /// Disconnected at the stream's end.
     ended: Receiver<()>,
@@ -70,7 +74,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Reads `stream`, and keeps at most its last `most` lines.
-    pub(super) fn of(stream: Option<impl Read + Send + 'static>, most: usize) -> Self {
+    pub(in crate::worlds) fn of(stream: Option<impl Read + Send + 'static>, most: usize) -> Self {
         let output = Arc::new(Mutex::new(Output::default()));
         let (open, ended) = mpsc::channel::<()>();
         if let Some(mut stream) = stream {
@@ -100,7 +104,7 @@ impl Reading {
 
     /// What was read by the stream's end, for which it waits that long at most: a process that is still there may hold
     /// the stream open.
-    pub(super) fn take(&self, at_most: Duration) -> Output {
+    pub(in crate::worlds) fn take(&self, at_most: Duration) -> Output {
         let ended = self.ended.recv_timeout(at_most);
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         let mut output = std::mem::take(&mut *output);
