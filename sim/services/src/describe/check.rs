@@ -10,7 +10,7 @@ use super::app::{App, Backoff, Burst, Call, Client, Hop, Spread};
 use super::bundle::{APP, Bundle};
 use super::quantity::{Share, Span};
 use super::raw::{Raw, RawBackoff, RawBurst, RawCall, RawClient, RawService, RawSpread};
-use super::{circles, deployed, releases};
+use super::{circles, deployed, releases, store};
 use crate::manifests::{Manifests, Object};
 use crate::metrics::Preset;
 use crate::mistake::{FileError, Mistake};
@@ -33,7 +33,7 @@ impl Mistakes {
         self.0.push(Mistake::new(span, message, label, help));
     }
 
-    fn count(
+    pub(super) fn count(
         &mut self,
         what: &str,
         given: Option<&Spanned<i64>>,
@@ -113,6 +113,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
         namespace,
         manifests,
         services,
+        store: None,
         clients: Vec::new(),
         prior: raw.prior.map_or("stable".to_owned(), Spanned::into_inner),
         releases: BTreeMap::new(),
@@ -127,6 +128,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
         }
     }
     circles::check(&mut m, &app, &raw.service);
+    store::check(&mut m, &mut app, raw.store.as_ref(), &raw.service);
     for raw in &raw.client {
         if let Some(client) = client(&mut m, &app, raw) {
             app.clients.push(client);
@@ -251,7 +253,7 @@ pub(super) fn full_after((start, limit): (u64, u64), growth: u64) -> Option<Micr
     (ms <= YEAR_MS).then(|| Micros::from_millis(ms))
 }
 
-fn spread(m: &mut Mistakes, what: &str, raw: &RawSpread) -> Spread {
+pub(super) fn spread(m: &mut Mistakes, what: &str, raw: &RawSpread) -> Spread {
     let median = m.span(&format!("{what}.median"), &raw.median);
     let p99 = raw.p99.as_ref().map_or(median, |it| it.get_ref().0.into());
     if let Some(given) = &raw.p99
@@ -371,6 +373,7 @@ fn client(m: &mut Mistakes, app: &App, raw: &RawClient) -> Option<Client> {
         rate_per_s: m.count("rate", Some(&raw.rate), 0, 1..=100_000),
         hop: hop(m, &raw.timeout, raw.retries.as_ref(), raw.backoff.as_ref()),
         burst,
+        writes: store::writes(m, app, to, raw.writes.as_ref()),
     })
 }
 

@@ -10,6 +10,7 @@ use sim::time::Micros;
 use super::app::{Service, Spread};
 use super::check::Mistakes;
 use super::quantity::{Share, megabytes};
+use super::store::SchemaNeed;
 use crate::manifests::{Manifests, Object};
 
 /// Pods of all Deployments together, at most.
@@ -100,6 +101,7 @@ pub(super) fn service(
         calls: Vec::new(),
         needs_env: Vec::new(),
         needs: Vec::new(),
+        schema: SchemaNeed::default(),
     })
 }
 

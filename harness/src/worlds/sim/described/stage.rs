@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, Either, select};
 use sim::World;
 use sim_services::engine::Services;
 
-use super::{deployer, looks};
+use super::{deployer, looks, store};
 use crate::scenario::Described;
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::{ArtifactStore, Stage};
@@ -83,7 +83,11 @@ impl Stage for AppStage<'_> {
         let ports = Ports {
             kube: kube::Client::new(self.world().kube(&origin), &self.app.namespace),
             http: http(self.world(), &origin),
-            database: no_ledger(),
+            database: if self.app.store.is_some() {
+                store::database(self.world(), &origin)
+            } else {
+                no_ledger()
+            },
             clock: clock(self.world()),
             evidence: Arc::new(ArtifactStore(self.record.clone())),
         };
