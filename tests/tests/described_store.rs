@@ -1,6 +1,7 @@
 //! A described application with a data store: migrations go back, and every acknowledged write is kept, or the drill
 //! fails.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use e2e::described::Example;
@@ -10,6 +11,7 @@ use firedrill::finding::OracleName;
 use firedrill::scenario::{Crash, CrashSide, Scenario};
 use firedrill::token::Token;
 use firedrill::verdict::Verdict;
+use firedrill::worlds::DrillPlan;
 
 /// Several, so that a migration, a snapshot and the pods take other times.
 const SEEDS: std::ops::Range<u64> = 1..4;
@@ -110,6 +112,10 @@ fn without_a_log_a_restore_loses_and_the_executor_does_not_claim_that_it_has_not
     let replay = result.steps.iter().find(|step| step.name == "replay");
     let detail = &replay.expect("it was begun").detail;
     assert!(detail.contains("acknowledged bookings are lost"), "{detail}");
+    // Whoever is paged reads in the application's own words how it stands.
+    let mut told = result.timeline.iter();
+    let halted = "The ledger stays fenced: booking is halted.";
+    assert!(told.any(|it| it.what.contains(halted)), "{:#?}", result.timeline);
 }
 
 #[test]
@@ -179,7 +185,10 @@ fn the_same_seed_gives_the_same_drill_and_its_token_holds_the_store() {
     let built_in = firedrill::runbooks::BUILT_IN;
     let token = Token::decode(&result.replay, built_in).expect("it reads back");
     let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[]);
-    let again = edited(plan, |it| *it = scenario.expect("it is the same"));
+    let again = DrillPlan {
+        scenario: Arc::new(scenario.expect("it is the same")),
+        ..plan
+    };
     assert_eq!(run(&again).fingerprint, result.fingerprint);
 }
 
