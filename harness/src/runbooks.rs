@@ -83,7 +83,10 @@ impl LoadedRunbook {
             return Ok(());
         }
         let key = "\nmigrations:";
-        let at = self.text.find(key).map_or(0..3, |at| at + 1..at + key.len());
+        let at = self
+            .text
+            .find(key)
+            .map_or(0..3, |at| at + 1..at + key.len());
         let mistake = MietteDiagnostic::new(format!(
             "the runbook looks for the migration files in the ConfigMap `{looks}`, and they are in `{scripts}`"
         ))

@@ -53,7 +53,11 @@ fn a_breaking_migration_is_undone_and_every_booking_is_kept() {
         assert_kept(&result);
         let mut steps = result.steps.iter().filter(|it| it.name == "undo-schema");
         let undo = steps.next().expect("it was done");
-        assert!(undo.detail.contains("U2__split_name.sql"), "{}", undo.detail);
+        assert!(
+            undo.detail.contains("U2__split_name.sql"),
+            "{}",
+            undo.detail
+        );
     }
 }
 
@@ -95,7 +99,10 @@ fn a_restore_that_an_undo_would_have_spared_loses_what_was_acknowledged_since() 
         assert_eq!(kind, "lost", "{:#?}", result.findings);
         assert!(number("lost") > 100, "{}", number("lost"));
         // The harm to the data is what is told first.
-        assert_eq!(result.problems()[0].oracle(), OracleName::AcknowledgedWrites);
+        assert_eq!(
+            result.problems()[0].oracle(),
+            OracleName::AcknowledgedWrites
+        );
     }
     // With its replay, the same restore loses nothing, and is only another way than was expected.
     let result = run(&bookings().plan_by("breaking-migration", 1, &restores_needlessly()));
@@ -111,11 +118,18 @@ fn without_a_log_a_restore_loses_and_the_executor_does_not_claim_that_it_has_not
     assert_eq!(result.ending, Ending::Escalated);
     let replay = result.steps.iter().find(|step| step.name == "replay");
     let detail = &replay.expect("it was begun").detail;
-    assert!(detail.contains("acknowledged bookings are lost"), "{detail}");
+    assert!(
+        detail.contains("acknowledged bookings are lost"),
+        "{detail}"
+    );
     // Whoever is paged reads in the application's own words how it stands.
     let mut told = result.timeline.iter();
     let halted = "The ledger stays fenced: booking is halted.";
-    assert!(told.any(|it| it.what.contains(halted)), "{:#?}", result.timeline);
+    assert!(
+        told.any(|it| it.what.contains(halted)),
+        "{:#?}",
+        result.timeline
+    );
 }
 
 #[test]
@@ -159,7 +173,12 @@ fn an_executor_that_dies_in_the_middle_is_followed_by_another_and_nothing_is_los
                 });
             });
             let result = run(&plan);
-            assert_ne!(result.verdicts.overall, Verdict::Fail, "{:#?}", result.problems());
+            assert_ne!(
+                result.verdicts.overall,
+                Verdict::Fail,
+                "{:#?}",
+                result.problems()
+            );
             assert_kept(&result);
         }
     }

@@ -66,7 +66,10 @@ impl Executor {
             baseline,
             services,
             history,
-            scripts: maps.get(&self.runbook.migrations).cloned().unwrap_or_default(),
+            scripts: maps
+                .get(&self.runbook.migrations)
+                .cloned()
+                .unwrap_or_default(),
             snapshot,
             position: None,
             trigger,

@@ -33,7 +33,7 @@ impl Executor {
             Err(error) if cannot_begin(&error) => {
                 let halts = &self.runbook.naming.halts;
                 Ok(not_begun(&error, None, started_at, halts))
-            },
+            }
             ended => ended,
         };
         self.ended(ended).await

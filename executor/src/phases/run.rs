@@ -50,7 +50,7 @@ impl Executor {
             Err(error) if cannot_begin(&error) => {
                 let halts = &self.runbook.naming.halts;
                 Ok(not_begun(&error, Some(trigger), started_at, halts))
-            },
+            }
             ended => ended,
         };
         self.ended(ended).await

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::command::Command;
 use super::front_matter::TriggerPlace;
-use super::naming::Naming;
 use super::model::{MIGRATIONS, Phase, Runbook, Step, When};
+use super::naming::Naming;
 use super::source::{Findings, RunbookErrors, digest};
 use super::step::{self, Place};
 use super::{document, front_matter, lint, suggest};

@@ -131,7 +131,9 @@ pub(super) async fn restore(context: &Context<'_>, snapshot: &str) -> Result<Suc
     let detail = format!(
         "{} back from {} to {}; the ledger that was in use is kept as {}",
         context.plan.naming.log(),
-        report.before.log_seq, report.after.log_seq, report.set_aside
+        report.before.log_seq,
+        report.after.log_seq,
+        report.set_aside
     );
     let success = if report.already_done {
         Success::already(detail)
@@ -158,10 +160,7 @@ pub(super) async fn replay(context: &Context<'_>) -> Result<Success, Stop> {
     let database = &context.ports.database;
     let set_aside = &context.plan.set_aside;
     let what = format!("replay the {}", context.plan.naming.log());
-    let report = ask(context, &what, || {
-        database.replay(set_aside, context.token)
-    })
-    .await?;
+    let report = ask(context, &what, || database.replay(set_aside, context.token)).await?;
     if let Some(restore) = &context.facts.restore {
         let missing = restore
             .before

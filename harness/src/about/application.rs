@@ -416,13 +416,17 @@ mod tests {
         let files = "---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: files}, data: {V1__a.sql: A, V2__b.sql: B, U2__b.sql: C}}
 ";
-        let text = format!("{}{files}", MANIFESTS.replace("image: stock", "image: stock, args: [--database]"));
+        let text = format!(
+            "{}{files}",
+            MANIFESTS.replace("image: stock", "image: stock, args: [--database]")
+        );
         let document = Document {
             name: "k8s/all.yaml".to_owned(),
             text: text.clone(),
         };
         let manifests = Manifests::parse(vec![document], "shop").expect("they are right");
-        let files = application("mine", &manifests, &["k8s".to_owned()]).expect("it can be drilled");
+        let files =
+            application("mine", &manifests, &["k8s".to_owned()]).expect("it can be drilled");
         let bundle = Bundle {
             app: File {
                 path: "app.toml".to_owned(),

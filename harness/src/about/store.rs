@@ -15,9 +15,8 @@ pub(super) struct Found {
 
 /// The migration files of the manifests. `order` has the services, whoever is called first.
 pub(super) fn found(app: &App, manifests: &Manifests, order: &[usize]) -> Option<Found> {
-    let own = |it: &&Object| {
-        it.kind() == "ConfigMap" && it.namespace() == Some(app.namespace.as_str())
-    };
+    let own =
+        |it: &&Object| it.kind() == "ConfigMap" && it.namespace() == Some(app.namespace.as_str());
     let mut maps = manifests.objects.iter().filter(own);
     let (scripts, schema) =
         maps.find_map(|it| Some((it.name().to_owned(), latest_migration(it)?)))?;

@@ -26,12 +26,15 @@ fn an_application_has_its_own_words_and_the_exchange_s_need_no_place_in_the_jour
         halts: "booking".to_owned(),
         records: "bookings".to_owned(),
     };
-    runbook.steps.retain(|step| step.command != Command::ReplayOrders);
+    runbook
+        .steps
+        .retain(|step| step.command != Command::ReplayOrders);
     let other = plan(&runbook, &observed).expect("a plan");
     let back: Plan = serde_json::from_value(json(&other)).expect("the plan");
     assert_eq!(back.naming, runbook.naming);
     let losses: Vec<String> = other.losses_from(0).into_iter().map(|it| it.what).collect();
-    let told = "bookings acknowledged since snapshot `before_release`: no later step replays the log";
+    let told =
+        "bookings acknowledged since snapshot `before_release`: no later step replays the log";
     assert!(losses.iter().any(|it| it.starts_with(told)), "{losses:?}");
 }
 

@@ -25,4 +25,6 @@ pub use app::{
 pub use bundle::{AppError, Bundle, File, read};
 pub use quantity::{Share, parse_duration};
 pub use sample::sample;
-pub use store::{Loses, Migration, Mismatch, SchemaNeed, SchemaRange, Script, Store, Undo, latest_migration};
+pub use store::{
+    Loses, Migration, Mismatch, SchemaNeed, SchemaRange, Script, Store, Undo, latest_migration,
+};

@@ -8,10 +8,10 @@ use sim::time::Micros;
 use sim::workload::{ContainerStart, StartOutcome, Workload as _};
 
 use super::{Services, ServicesConfig, StoreChange, StoreOp, StoreReply};
-use crate::describe::store::tests::changed;
+use crate::describe::store::tests::{APP, of};
 
-fn services(from: &str, to: &str) -> Services {
-    let app = changed(from, to).expect("it is right");
+fn services(text: &str) -> Services {
+    let app = of(text).expect("it is right");
     let config = ServicesConfig {
         app: Arc::new(app),
         clients_begin: Micros::from_secs(10),
@@ -21,7 +21,13 @@ fn services(from: &str, to: &str) -> Services {
     Services::new(config, 7)
 }
 
-fn start(services: &mut Services, second: u64, service: &str, uid: &str, tag: &str) -> StartOutcome {
+fn start(
+    services: &mut Services,
+    second: u64,
+    service: &str,
+    uid: &str,
+    tag: &str,
+) -> StartOutcome {
     let container = ContainerStart {
         namespace: "shop".to_owned(),
         pod: format!("{service}-{uid}"),
@@ -55,8 +61,8 @@ fn seen(services: &mut Services, from: usize, to: usize) -> (u32, u32) {
     })
 }
 
-fn with_pods(from: &str, to: &str) -> Services {
-    let mut services = services(from, to);
+fn pods_of(text: &str) -> Services {
+    let mut services = services(text);
     start(&mut services, 0, "front", "f", "1.0.0");
     start(&mut services, 0, "stock", "s", "1.0.0");
     services
@@ -64,26 +70,32 @@ fn with_pods(from: &str, to: &str) -> Services {
 
 #[test]
 fn every_write_that_was_answered_is_in_the_store_and_half_of_all_are_writes() {
-    let mut services = with_pods("", "");
+    let mut services = pods_of(APP);
     let (answered, errors) = seen(&mut services, 10, 60);
     assert_eq!(errors, 0);
     let now = Micros::from_secs(60);
     let (held, stored) = (services.acknowledged(now), services.stored(now));
     let writes = u32::try_from(held.len()).expect("few");
-    assert!(writes.abs_diff(answered / 2) < 150, "{writes} of {answered}");
+    assert!(
+        writes.abs_diff(answered / 2) < 150,
+        "{writes} of {answered}"
+    );
     assert!(held.iter().all(|it| stored.contains(it)));
     assert!(stored.len() - held.len() < 10, "what is under way");
 }
 
 #[test]
 fn a_build_that_can_not_read_the_schema_fails_its_requests_and_exits_at_its_start() {
-    let mut services = with_pods("", "");
+    let mut services = pods_of(APP);
     assert_eq!(seen(&mut services, 10, 20).1, 0);
     does(&mut services, 20, StoreChange::Migrate(2));
     let (answered, errors) = seen(&mut services, 24, 30);
     assert!(answered == 0 && errors > 200, "{answered} {errors}");
     let again = start(&mut services, 30, "stock", "t", "1.0.0");
-    assert!(matches!(again, StartOutcome::Exits { code: 1, .. }), "{again:?}");
+    assert!(
+        matches!(again, StartOutcome::Exits { code: 1, .. }),
+        "{again:?}"
+    );
     assert!(services.lines("t")[1].contains("the schema is at version 2"));
     let new = start(&mut services, 40, "stock", "u", "2.0.0");
     assert_eq!(new, StartOutcome::Running);
@@ -94,7 +106,7 @@ fn a_build_that_can_not_read_the_schema_fails_its_requests_and_exits_at_its_star
 
 #[test]
 fn one_that_is_to_err_starts_all_the_same() {
-    let mut services = with_pods("otherwise = \"exits\"", "otherwise = \"errors\"");
+    let mut services = pods_of(&APP.replace("otherwise = \"exits\"", "otherwise = \"errors\""));
     does(&mut services, 20, StoreChange::Migrate(2));
     let again = start(&mut services, 30, "stock", "t", "1.0.0");
     assert_eq!(again, StartOutcome::Running);
@@ -103,11 +115,15 @@ fn one_that_is_to_err_starts_all_the_same() {
 
 #[test]
 fn the_defect_breaks_builds_that_are_described_to_work() {
-    let kind = "kind = \"breaking-schema\"";
-    let mut services = with_pods("kind = \"errors\", share = 0.1", kind);
-    // The description of the service covers version 2 as well.
-    let mut covered = with_pods("schema = \"1\"", "schema = \"1..2\"");
-    for (services, breaks) in [(&mut services, true), (&mut covered, false)] {
+    let (covers, is_covered) = ("schema = \"1\"", "schema = \"1..2\"");
+    let (errs, breaks) = (
+        "kind = \"errors\", share = 0.1",
+        "kind = \"breaking-schema\"",
+    );
+    let covered = APP.replace(covers, is_covered);
+    let mut broken = pods_of(&covered.replace(errs, breaks));
+    let mut covered = pods_of(&covered);
+    for (services, breaks) in [(&mut broken, true), (&mut covered, false)] {
         does(services, 20, StoreChange::Migrate(2));
         let (answered, errors) = seen(services, 30, 40);
         assert_eq!(errors > answered, breaks, "{answered} {errors}");
@@ -116,7 +132,7 @@ fn the_defect_breaks_builds_that_are_described_to_work() {
 
 #[test]
 fn behind_the_fence_writes_fail_and_what_was_acknowledged_before_stays() {
-    let mut services = with_pods("", "");
+    let mut services = pods_of(APP);
     seen(&mut services, 10, 20);
     let fenced = does(&mut services, 20, StoreChange::Fence(1));
     let StoreReply::Fenced(report) = fenced else {

@@ -15,5 +15,5 @@ pub(crate) mod tests;
 
 pub(super) use check::{breaking_schema, check, release, writes};
 pub use model::{Loses, Migration, Mismatch, SchemaNeed, SchemaRange, Script, Store, Undo};
-pub use scripts::latest_migration;
 pub(super) use raw::{RawStore, Versions};
+pub use scripts::latest_migration;

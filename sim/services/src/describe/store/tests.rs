@@ -54,7 +54,12 @@ defects = [{ service = "stock", kind = "errors", share = 0.1 }]
 /// The description with one change.
 pub(crate) fn changed(from: &str, to: &str) -> Result<App, AppError> {
     assert!(APP.contains(from), "{from}");
-    with(&APP.replace(from, to), &format!("{MANIFESTS}{FILES}"))
+    of(&APP.replace(from, to))
+}
+
+/// The description with that text, and the manifests with the migration files.
+pub(crate) fn of(text: &str) -> Result<App, AppError> {
+    with(text, &format!("{MANIFESTS}{FILES}"))
 }
 
 fn mistakes(of: Result<App, AppError>) -> Vec<String> {
@@ -75,8 +80,14 @@ fn the_store_has_what_the_file_and_the_scripts_say() {
     assert_eq!(store.services, [app.service("stock").expect("it is there")]);
     let versions: Vec<u32> = store.migrations.keys().copied().collect();
     assert_eq!(versions, [1, 2, 3]);
-    let undo = store.migrations[&2].undo.as_ref().expect("a script undoes it");
-    assert_eq!((undo.script.name.as_str(), undo.loses), ("U2__colour.sql", Loses::Values));
+    let undo = store.migrations[&2]
+        .undo
+        .as_ref()
+        .expect("a script undoes it");
+    assert_eq!(
+        (undo.script.name.as_str(), undo.loses),
+        ("U2__colour.sql", Loses::Values)
+    );
     assert_eq!(store.migrations[&3].undo, None);
     let stock = &app.services[store.services[0]];
     assert_eq!(stock.schema.range.to_string(), "1");
@@ -91,7 +102,10 @@ fn the_store_has_what_the_file_and_the_scripts_say() {
 
 #[test]
 fn the_defect_breaks_the_schema_from_its_first_migration_on() {
-    let app = changed("kind = \"errors\", share = 0.1", "kind = \"breaking-schema\"");
+    let app = changed(
+        "kind = \"errors\", share = 0.1",
+        "kind = \"breaking-schema\"",
+    );
     let app = app.expect("it is right");
     let kind = app.releases["2.0.0"].defects[0].kind;
     assert_eq!(kind, DefectKind::BreakingSchema(2));
@@ -229,15 +243,30 @@ fn every_mistake_is_told_with_its_place_and_a_remedy() {
 #[test]
 fn files_that_can_not_be_told_apart_are_refused_with_their_place() {
     for (from, to, told) in [
-        ("V3__size.sql", "R__size.sql", "`R__size.sql` is no versioned migration"),
-        ("V3__size.sql", "V02__size.sql", "another file has the version of `V2__colour.sql`"),
-        ("U2__colour.sql", "U9__colour.sql", "`U9__colour.sql` undoes version 9"),
+        (
+            "V3__size.sql",
+            "R__size.sql",
+            "`R__size.sql` is no versioned migration",
+        ),
+        (
+            "V3__size.sql",
+            "V02__size.sql",
+            "another file has the version of `V2__colour.sql`",
+        ),
+        (
+            "U2__colour.sql",
+            "U9__colour.sql",
+            "`U9__colour.sql` undoes version 9",
+        ),
     ] {
         let files = format!("{MANIFESTS}{FILES}").replace(from, to);
         let told_of = mistakes(with(APP, &files));
         let found = told_of.iter().find(|it| it.contains(told));
         let found = found.unwrap_or_else(|| panic!("{to}: {told_of:#?}"));
-        assert!(found.starts_with("app.toml:14:11: k8s/all.yaml:"), "{found}");
+        assert!(
+            found.starts_with("app.toml:14:11: k8s/all.yaml:"),
+            "{found}"
+        );
     }
 }
 
@@ -249,6 +278,9 @@ fn without_a_store_nothing_of_it_means_anything() {
     let told = mistakes(app(&text));
     for what in ["needs.schema", "writes", "schema", "migrations"] {
         let wanted = format!("`{what}` means nothing without a store: add for instance [store]");
-        assert!(told.iter().any(|it| it.contains(&wanted)), "{what}: {told:#?}");
+        assert!(
+            told.iter().any(|it| it.contains(&wanted)),
+            "{what}: {told:#?}"
+        );
     }
 }

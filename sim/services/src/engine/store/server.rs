@@ -217,7 +217,8 @@ impl Server {
 
     /// What must hold when a change begins and when it finishes.
     fn check(&self, change: &StoreChange) -> Result<(), DatabaseError> {
-        let refused = |sqlstate: &str, message: &str| Err(DatabaseError::refused(sqlstate, message));
+        let refused =
+            |sqlstate: &str, message: &str| Err(DatabaseError::refused(sqlstate, message));
         let not = |message: &str| Err(DatabaseError::Precondition(message.to_owned()));
         if change.token().is_some_and(|token| token < self.token_max) {
             return Err(DatabaseError::StaleToken(self.token_max));
