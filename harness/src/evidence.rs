@@ -61,6 +61,9 @@ pub struct Evidence {
     pub orders: Acknowledgements,
     /// Acknowledged trades against those present at the end.
     pub trades: Acknowledgements,
+    /// Acknowledged writes of an application of somebody's own, against those in its store at the end; `None`: its
+    /// clients write nothing.
+    pub stored: Option<Acknowledgements>,
     /// Orders at the end that no client holds an acknowledgement for.
     pub unclaimed: Unclaimed,
     /// The ledger at the end, beside what the prior release's engine makes of the order log; `None`:
@@ -429,6 +432,11 @@ impl Evidence {
             probes: Vec::new(),
             orders: Acknowledgements::default(),
             trades: Acknowledgements::default(),
+            stored: scenario
+                .application
+                .as_ref()
+                .filter(|app| app.writes())
+                .map(|_| Acknowledgements::default()),
             unclaimed: Unclaimed::default(),
             reckoning: None,
             writes: None,

@@ -144,6 +144,11 @@ oracles! {
         stage: Recovery, asked: OfARightLedger, finds: LedgerFinding, check: ledger::check, reads: Reckoning,
         is: [AboutData, OfTheLedger],
     };
+    /// Is every acknowledged write in the store, once and as it was acknowledged?
+    AcknowledgedWrites = "acknowledged-writes", {
+        stage: Recovery, asked: OfApplications, shares: BooksFinding, check: books::writes,
+        is: [AboutData], doctored: books::tests::doctored,
+    };
     /// Does every live pod run the right build?
     Builds = "builds", {
         stage: Recovery, asked: OfARecovery, finds: BuildsFinding, check: builds::check, reads: Pods,
@@ -164,12 +169,13 @@ oracles! {
     };
 }
 
-/// Trades and orders are told apart by what the finding is of.
+/// Trades, orders and writes are told apart by what the finding is of.
 impl From<BooksFinding> for Finding {
     fn from(books: BooksFinding) -> Self {
         match books.of {
             Recorded::Trade => Self::Trades(books),
             Recorded::Order => Self::Orders(books),
+            Recorded::Write => Self::AcknowledgedWrites(books),
         }
     }
 }
@@ -187,6 +193,7 @@ fn is_asked(oracle: OracleName, evidence: &Evidence) -> bool {
         Asked::Always => true,
         Asked::OfARecovery => recovers,
         Asked::OfARightLedger => recovers && !evidence.expect.ledger_kept,
+        Asked::OfApplications => evidence.application.is_some(),
         Asked::OfRecordedWrites => evidence.writes.is_some(),
         Asked::OfPrograms => evidence.executor.is_program && evidence.writes.is_some(),
     }
@@ -197,6 +204,10 @@ fn is_asked(oracle: OracleName, evidence: &Evidence) -> bool {
 pub fn ask(oracle: OracleName, evidence: &Evidence) -> Finding {
     if oracle.is_of_the_ledger() && evidence.application.is_some() {
         let because = Because::NoLedger;
+        return WithheldFinding { oracle, because }.into();
+    }
+    if oracle == OracleName::AcknowledgedWrites && evidence.stored.is_none() {
+        let because = Because::NoStore;
         return WithheldFinding { oracle, because }.into();
     }
     if let Some(what) = oracle.reads()

@@ -48,8 +48,8 @@ impl LoadedRunbook {
         Self::parse(BUILT_IN_FILE, BUILT_IN)
     }
 
-    /// Whether what is drilled has the services that the front matter names: the exchange, or an application of
-    /// somebody's own.
+    /// Whether what is drilled has the services that the front matter names, and the migration files where it looks for
+    /// them: the exchange, or an application of somebody's own.
     ///
     /// # Errors
     /// The first that it has not, with its place.
@@ -61,13 +61,38 @@ impl LoadedRunbook {
         let whose = app.map_or("the exchange", |app| app.name.as_str());
         let mut services = self.runbook.services.iter();
         let Some(unknown) = services.find(|name| !known.contains(&name.as_str())) else {
-            return Ok(());
+            return self.check_migrations(app);
         };
         let at = place_of_service(&self.text, unknown);
         let mistake = MietteDiagnostic::new(format!("{whose} has no service `{unknown}`"))
             .with_code("runbook::service")
             .with_label(LabeledSpan::at(at, "no Deployment has this name"))
             .with_help(suggest::help(unknown, &known));
+        let source = NamedSource::new(&self.file, self.text.to_string());
+        Err(miette::Report::new(mistake).with_source_code(source))
+    }
+
+    /// Whether the runbook looks for the migration files of the application's store where they are.
+    fn check_migrations(&self, app: Option<&Described>) -> Result<(), miette::Report> {
+        let store = app.and_then(|app| app.store.as_ref());
+        let Some(scripts) = store.and_then(|store| store.scripts.as_ref()) else {
+            return Ok(());
+        };
+        let looks = &self.runbook.migrations;
+        if looks == scripts {
+            return Ok(());
+        }
+        let key = "\nmigrations:";
+        let at = self
+            .text
+            .find(key)
+            .map_or(0..3, |at| at + 1..at + key.len());
+        let mistake = MietteDiagnostic::new(format!(
+            "the runbook looks for the migration files in the ConfigMap `{looks}`, and they are in `{scripts}`"
+        ))
+        .with_code("runbook::migrations")
+        .with_label(LabeledSpan::at(at, "in this front matter"))
+        .with_help(format!("write `migrations: {scripts}` into it"));
         let source = NamedSource::new(&self.file, self.text.to_string());
         Err(miette::Report::new(mistake).with_source_code(source))
     }

@@ -1,43 +1,29 @@
 //! Applications that a file describes: the worked examples are drilled, and end as their scenarios say.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use e2e::described::Example;
 use firedrill::drill::{self, DrillResult, Ending};
 use firedrill::oracles::OracleName;
-use firedrill::runbooks::LoadedRunbook;
 use firedrill::scenario::{Described, Scenario};
 use firedrill::token::Token;
 use firedrill::verdict::Verdict;
-use firedrill::worlds::{DrillPlan, Until, WorldKind};
+use firedrill::worlds::DrillPlan;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/apps/shop")
+fn example() -> Example {
+    Example::new("shop")
 }
 
 fn text(path: &str) -> String {
-    std::fs::read_to_string(folder().join(path)).expect("it is there")
+    example().text(path)
 }
 
 fn shop() -> Described {
-    let app = sim_services::describe::read(&folder().join("app.toml"));
-    app.expect("the description is right").into()
+    example().app()
 }
 
 fn plan(scenario: &str, seed: u64) -> DrillPlan {
-    let runbook = LoadedRunbook::parse("rollback.md", &text("rollback.md"));
-    let runbook = runbook.expect("the runbook is right");
-    let (app, file) = (shop(), format!("scenarios/{scenario}.toml"));
-    runbook.check_services(Some(&app)).expect("they are there");
-    let scenario = Scenario::parse_of(&app, &file, &text(&file), &runbook.triggers());
-    DrillPlan {
-        world: WorldKind::Sim,
-        scenario: Arc::new(scenario.expect("the scenario is right")),
-        runbook,
-        seed,
-        until: Until::Settled,
-        executor: None,
-    }
+    example().plan(scenario, seed)
 }
 
 fn run(plan: &DrillPlan) -> DrillResult {
@@ -80,6 +66,10 @@ fn a_bad_release_of_the_shop_is_rolled_back_and_judged() {
         let said = of(oracle).expect("it is asked");
         assert_eq!(said, "does not apply: the application has no ledger");
     }
+    assert_eq!(
+        of(OracleName::AcknowledgedWrites).as_deref(),
+        Some("does not apply: no client of the application writes into a store")
+    );
     assert_eq!(
         of(OracleName::Builds).as_deref(),
         Some("every live pod runs the right build")

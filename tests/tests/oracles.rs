@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use e2e::described::Example;
 use e2e::drills::{changed, edited, plan, plan_by, run, without_step};
 use firedrill::drill::DrillResult;
 use firedrill::finding::OracleName;
@@ -106,6 +107,10 @@ fn drill_against(oracle: OracleName) -> Option<DrillResult> {
                 .find(|it| it.verdicts.overall == Verdict::Fail)
         }
         OracleName::Trades | OracleName::Orders => without("balance-anomaly", "replay-orders"),
+        OracleName::AcknowledgedWrites => {
+            let example = Example::new("bookings").changed("log = true", "log = false");
+            Some(run(&example.plan("no-undo-script", 3)))
+        }
         OracleName::Builds => {
             let text = BUILT_IN.replace(" --to-revision=$TARGET_REVISION", "");
             Some(run(&plan_by("second-undo", 3, &text)))

@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     // The world over HTTP knows no application either.
     ("sim-serve", &["sim"]),
     // An application that a file describes is nobody's in particular.
-    ("sim-services", &["sim"]),
+    ("sim-services", &["contract", "sim"]),
     // The exchange as an application of it runs the exchange's own code.
     ("sim-exchange", &["contract", "dex", "sim"]),
     (

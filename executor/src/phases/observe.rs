@@ -20,9 +20,6 @@ use crate::planner::{
 use crate::ports::DatabaseError;
 use crate::report::TriggerEvent;
 
-/// ConfigMap with the migration files: name to SQL.
-const MIGRATIONS: &str = "dex-migrations";
-
 impl Executor {
     /// The state now, with `baseline` to compare it with, asked for until `deadline`.
     pub(super) async fn observe(
@@ -69,7 +66,10 @@ impl Executor {
             baseline,
             services,
             history,
-            scripts: maps.get(MIGRATIONS).cloned().unwrap_or_default(),
+            scripts: maps
+                .get(&self.runbook.migrations)
+                .cloned()
+                .unwrap_or_default(),
             snapshot,
             position: None,
             trigger,

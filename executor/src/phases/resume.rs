@@ -30,7 +30,10 @@ impl Executor {
         let started_at = self.now();
         let ended = progress.settle(self.resume_through(&progress).await);
         let ended = match ended {
-            Err(error) if cannot_begin(&error) => Ok(not_begun(&error, None, started_at)),
+            Err(error) if cannot_begin(&error) => {
+                let halts = &self.runbook.naming.halts;
+                Ok(not_begun(&error, None, started_at, halts))
+            }
             ended => ended,
         };
         self.ended(ended).await

@@ -47,7 +47,10 @@ impl Executor {
         let ended = self.run_through(&trigger, &progress).await;
         let ended = progress.settle(ended);
         let ended = match ended {
-            Err(error) if cannot_begin(&error) => Ok(not_begun(&error, Some(trigger), started_at)),
+            Err(error) if cannot_begin(&error) => {
+                let halts = &self.runbook.naming.halts;
+                Ok(not_begun(&error, Some(trigger), started_at, halts))
+            }
             ended => ended,
         };
         self.ended(ended).await
@@ -244,6 +247,7 @@ pub(super) fn not_begun(
     error: &Error,
     trigger: Option<TriggerEvent>,
     started_at: Timestamp,
+    halts: &str,
 ) -> Report {
     let why = error.chain();
     let reason = if trigger.is_some() {
@@ -254,7 +258,7 @@ pub(super) fn not_begun(
     } else {
         format!(
             "the rollback could not be resumed: {why}. Where it stands is in its journal, which could not be read or followed: take \
-             trading as halted and the ledger as fenced. A person must: remove the cause and `rollback resume`, or go on by hand from \
+             {halts} as halted and the ledger as fenced. A person must: remove the cause and `rollback resume`, or go on by hand from \
              the step that was done last"
         )
     };

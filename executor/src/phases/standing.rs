@@ -109,13 +109,14 @@ fn of_the_ledger(plan: &Plan, done: &BTreeSet<usize>) -> String {
         .map(|((name, key), value)| format!("{name}: {key}={value}"))
         .collect();
     let flags = flags.join(", ");
+    let halts = &plan.naming.halts;
     if fenced {
         let flags = if flags.is_empty() {
             flags
         } else {
             format!(" ({flags})")
         };
-        return format!("The ledger stays fenced{flags}: trading is halted.");
+        return format!("The ledger stays fenced{flags}: {halts} is halted.");
     }
     let fence = match plan.ledger.path {
         LedgerPath::Application => "The ledger was not touched",
@@ -130,10 +131,11 @@ fn of_the_ledger(plan: &Plan, done: &BTreeSet<usize>) -> String {
     });
     match reopens {
         Some(step) => format!(
-            "{fence}, but {flags} is set until `{}`: trading is halted at the gateways.",
-            step.label()
+            "{fence}, but {flags} is set until `{}`: {halts} is halted{}.",
+            step.label(),
+            plan.naming.of(" at the gateways", "")
         ),
-        None if flags.is_empty() => format!("{fence}: trading is not halted."),
-        None => format!("{fence} ({flags}): trading is not halted."),
+        None if flags.is_empty() => format!("{fence}: {halts} is not halted."),
+        None => format!("{fence} ({flags}): {halts} is not halted."),
     }
 }

@@ -31,7 +31,8 @@ impl Plan {
                 kind: LossKind::OutsideTheLog,
                 step: step.label(),
                 what: format!(
-                    "whatever was written to the ledger since snapshot `{name}` and is not in the order log (corrections by hand, for instance); it remains in `{}`",
+                    "whatever was written to the ledger since snapshot `{name}` and is not in the {} (corrections by hand, for instance); it remains in `{}`",
+                    self.naming.log(),
                     self.set_aside
                 ),
             });
@@ -40,7 +41,7 @@ impl Plan {
                 .iter()
                 .filter(|later| later.index > step.index && later.command == Command::ReplayOrders);
             let lost = match replays.next() {
-                None => Some("no later step replays the order log".to_owned()),
+                None => Some(format!("no later step replays the {}", self.naming.log())),
                 Some(replay) if replay.on_fail == OnFail::Continue => Some(format!(
                     "step `{}` may fail and be passed over (rb.on-fail is continue)",
                     replay.label()
@@ -52,7 +53,8 @@ impl Plan {
                     kind: LossKind::Orders,
                     step: step.label(),
                     what: format!(
-                        "orders and trades acknowledged since snapshot `{name}`: {why}; they remain in `{}`",
+                        "{} acknowledged since snapshot `{name}`: {why}; they remain in `{}`",
+                        self.naming.acknowledged(),
                         self.set_aside
                     ),
                 });

@@ -14,7 +14,7 @@ use super::reason::StepReason;
 use crate::baseline::Build;
 use crate::placeholders::uses;
 use crate::report::{StepReport, TriggerEvent};
-use crate::runbook::{self, Command, Condition, Effect, OnFail, Phase};
+use crate::runbook::{self, Command, Condition, Effect, Naming, OnFail, Phase};
 use crate::verdict::show_value;
 
 /// What `run` does.
@@ -34,6 +34,9 @@ pub struct Plan {
     pub target_schema: Option<String>,
     /// Name under which the ledger in use is set aside by a restore.
     pub set_aside: String,
+    /// What the runbook calls its halt and its records.
+    #[serde(default, skip_serializing_if = "Naming::is_default")]
+    pub naming: Naming,
     /// Services that are rolled back, in order.
     pub services: Vec<ServicePlan>,
     /// Services that are as the baseline recorded them.

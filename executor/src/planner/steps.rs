@@ -143,6 +143,7 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
         ledger,
         target_schema: observed.baseline.schema_version.clone(),
         set_aside: format!("ledger_set_aside_{}", observed.at.as_second()),
+        naming: runbook.naming.clone(),
         services,
         unchanged: left_alone.iter().map(|plan| plan.service.clone()).collect(),
         left_alone,
@@ -539,8 +540,9 @@ fn note(plan: &mut Plan) {
 /// Gives the steps that take the longer the more there is the time for what there is.
 fn follow_size(observed: &Observed, plan: &mut Plan) -> Vec<String> {
     let mut notes = Vec::new();
+    let log = plan.naming.log();
     for step in &mut plan.steps {
-        let Some(work) = work(&step.command, observed).filter(|work| work.takes > step.budget)
+        let Some(work) = work(&step.command, observed, log).filter(|work| work.takes > step.budget)
         else {
             continue;
         };
@@ -569,7 +571,8 @@ fn note_time(runbook: &Runbook, plan: &mut Plan) {
         .sum();
     if sum > runbook.rto {
         plan.notes.push(format!(
-            "the exchange may be back only {} s after the rollback begins, which is more than the objective of {} s: tell people now",
+            "{} may be back only {} s after the rollback begins, which is more than the objective of {} s: tell people now",
+            runbook.naming.of("the exchange", "the application"),
             sum.as_secs(),
             runbook.rto.as_secs()
         ));

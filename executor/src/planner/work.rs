@@ -24,14 +24,14 @@ pub(super) struct Work {
     pub(super) takes: Duration,
 }
 
-/// The work of a step, as far as it was observed.
-pub(super) fn work(command: &Command, observed: &Observed) -> Option<Work> {
+/// The work of a step, as far as it was observed; the order log is called `log`.
+pub(super) fn work(command: &Command, observed: &Observed, log: &str) -> Option<Work> {
     let snapshot = observed.snapshot.as_ref()?;
     match command {
         Command::ReplayOrders => {
             let entries = entries(observed, snapshot.position.log_seq)?;
             Some(Work {
-                what: format!("some {entries} entries of the order log"),
+                what: format!("some {entries} entries of the {log}"),
                 takes: BESIDE + at_rate(entries, ENTRIES_PER_S),
             })
         }

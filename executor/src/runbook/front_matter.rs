@@ -13,7 +13,7 @@ use super::yaml::{self, Node};
 /// Longest RTO that makes sense for a procedure like this.
 const RTO_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 11] = [
     "rto",
     "rpo",
     "validation-window",
@@ -21,8 +21,13 @@ const KEYS: [&str; 8] = [
     "services",
     "prometheus",
     "loki",
+    "migrations",
+    "halts",
+    "records",
     "triggers",
 ];
+/// Those that may be left out.
+const OPTIONAL: [&str; 4] = ["loki", "migrations", "halts", "records"];
 const TRIGGER_KEYS: [&str; 5] = ["name", "class", "query", "condition", "for"];
 const CLASSES: [&str; 3] = ["p0", "sla", "data-integrity"];
 
@@ -36,6 +41,9 @@ pub(super) struct FrontMatter {
     pub(super) services: Option<Vec<String>>,
     pub(super) prometheus: Option<String>,
     pub(super) loki: Option<String>,
+    pub(super) migrations: Option<String>,
+    pub(super) halts: Option<String>,
+    pub(super) records: Option<String>,
     pub(super) triggers: Option<Vec<Trigger>>,
     /// Where they stand, in the same order.
     pub(super) trigger_places: Vec<TriggerPlace>,
@@ -172,6 +180,9 @@ pub(super) fn read(text: &str, findings: &mut Findings<'_>) -> (FrontMatter, usi
             "services" => front.services = reader.services(node),
             "prometheus" => front.prometheus = reader.url(&key.value, node),
             "loki" => front.loki = reader.url(&key.value, node),
+            "migrations" => front.migrations = reader.label(&key.value, node).map(|it| it.value),
+            "halts" => front.halts = reader.text(&key.value, node).map(|it| it.value),
+            "records" => front.records = reader.text(&key.value, node).map(|it| it.value),
             "triggers" => {
                 if let Some((triggers, places)) =
                     reader.triggers(node).map(|it| it.into_iter().unzip())
@@ -183,7 +194,7 @@ pub(super) fn read(text: &str, findings: &mut Findings<'_>) -> (FrontMatter, usi
             _ => {}
         }
     }
-    reader.required(entries, &KEYS, &["loki"], opening, "front matter");
+    reader.required(entries, &KEYS, &OPTIONAL, opening, "front matter");
     (front, body)
 }
 

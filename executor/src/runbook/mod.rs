@@ -12,6 +12,7 @@ mod front_matter;
 mod lint;
 mod look_back;
 mod model;
+mod naming;
 mod odd;
 mod outline;
 mod parse;
@@ -31,6 +32,7 @@ pub use lint::Parsed;
 pub use model::{
     Condition, OnFail, Operator, Phase, Runbook, Step, Terms, Trigger, TriggerClass, When,
 };
+pub use naming::Naming;
 pub use protection::Protection;
 pub use source::{Mistake, RunbookErrors};
 pub use step::WHEN;

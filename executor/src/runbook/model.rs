@@ -10,6 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
+use super::naming::Naming;
+
+/// The ConfigMap with the migration files where a runbook names none: the exchange's.
+pub(super) const MIGRATIONS: &str = "dex-migrations";
 
 /// The executable procedure.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +36,10 @@ pub struct Runbook {
     pub prometheus: String,
     /// Base URL of Loki; `None`: log checks read the pods' own logs.
     pub loki: Option<String>,
+    /// The ConfigMap that holds the migration files, by their names.
+    pub migrations: String,
+    /// What its halt and its records are called.
+    pub naming: Naming,
     /// When a rollback is mandatory.
     pub triggers: Vec<Trigger>,
     /// The steps of all phases.
@@ -83,6 +91,8 @@ impl Runbook {
             services,
             prometheus,
             loki,
+            migrations: _,
+            naming: _,
             triggers,
             steps: _,
         } = self;

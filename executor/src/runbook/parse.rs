@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::command::Command;
 use super::front_matter::TriggerPlace;
-use super::model::{Phase, Runbook, Step, When};
+use super::model::{MIGRATIONS, Phase, Runbook, Step, When};
+use super::naming::Naming;
 use super::source::{Findings, RunbookErrors, digest};
 use super::step::{self, Place};
 use super::{document, front_matter, lint, suggest};
@@ -106,6 +107,11 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Places)> {
         services: front.services?,
         prometheus: front.prometheus?,
         loki: front.loki,
+        migrations: front.migrations.unwrap_or(MIGRATIONS.to_owned()),
+        naming: Naming {
+            halts: front.halts.unwrap_or(Naming::default().halts),
+            records: front.records.unwrap_or(Naming::default().records),
+        },
         triggers: front.triggers?,
         steps,
     };

@@ -129,8 +129,11 @@ pub(super) async fn restore(context: &Context<'_>, snapshot: &str) -> Result<Suc
         )));
     }
     let detail = format!(
-        "order log back from {} to {}; the ledger that was in use is kept as {}",
-        report.before.log_seq, report.after.log_seq, report.set_aside
+        "{} back from {} to {}; the ledger that was in use is kept as {}",
+        context.plan.naming.log(),
+        report.before.log_seq,
+        report.after.log_seq,
+        report.set_aside
     );
     let success = if report.already_done {
         Success::already(detail)
@@ -156,10 +159,8 @@ fn another(recorded: Option<&Snapshot>, found: Option<&Snapshot>) -> Option<Stri
 pub(super) async fn replay(context: &Context<'_>) -> Result<Success, Stop> {
     let database = &context.ports.database;
     let set_aside = &context.plan.set_aside;
-    let report = ask(context, "replay the order log", || {
-        database.replay(set_aside, context.token)
-    })
-    .await?;
+    let what = format!("replay the {}", context.plan.naming.log());
+    let report = ask(context, &what, || database.replay(set_aside, context.token)).await?;
     if let Some(restore) = &context.facts.restore {
         let missing = restore
             .before
@@ -169,15 +170,19 @@ pub(super) async fn replay(context: &Context<'_>) -> Result<Success, Stop> {
         let trades = restore.before.trades.saturating_sub(restore.after.trades);
         if missing > 0 && trades > context.terms.rpo_trades {
             return Err(Stop::Failed(format!(
-                "{missing} entries of the order log can't be replayed: up to {trades} acknowledged trades are lost, {} may be; \
+                "{missing} entries of the {} can't be replayed: up to {trades} acknowledged {} are lost, {} may be; \
                  they are in {set_aside}",
+                context.plan.naming.log(),
+                context.plan.naming.records,
                 context.terms.rpo_trades
             )));
         }
     }
     let detail = format!(
-        "{} entries copied, the order log ends at {}",
-        report.entries, report.position.log_seq
+        "{} entries copied, the {} ends at {}",
+        report.entries,
+        context.plan.naming.log(),
+        report.position.log_seq
     );
     Ok(if report.entries == 0 {
         Success::already(detail)

@@ -6,6 +6,8 @@ use serde_json::Value;
 use sim_services::describe::{App, AppError, Bundle, File, version_of};
 use sim_services::manifests::Manifests;
 
+use super::store;
+
 /// Names that services have which clients ask directly.
 const ASKED_FIRST: [&str; 8] = [
     "ingress", "gateway", "front", "frontend", "web", "www", "ui", "api",
@@ -33,9 +35,12 @@ pub struct Files {
 pub fn application(name: &str, manifests: &Manifests, paths: &[String]) -> Result<Files, AppError> {
     let (app, asked) = read(name, manifests, paths)?;
     let calls = calls(&app, manifests);
+    let order = order(app.services.len(), &calls);
+    let found = store::found(&app, manifests, &order);
+    let stored = store::section(&app, found.as_ref());
     Ok(Files {
-        app: description(&app, paths, asked, &calls),
-        runbook: runbook(&app, asked, &order(app.services.len(), &calls)),
+        app: description(&app, paths, asked, &calls, &stored),
+        runbook: runbook(&app, asked, &order, found.as_ref()),
         scenario: scenario(&app, asked),
     })
 }
@@ -148,7 +153,13 @@ fn order(count: usize, calls: &[(usize, usize)]) -> Vec<usize> {
     order
 }
 
-fn description(app: &App, paths: &[String], asked: usize, calls: &[(usize, usize)]) -> String {
+fn description(
+    app: &App,
+    paths: &[String],
+    asked: usize,
+    calls: &[(usize, usize)],
+    stored: &str,
+) -> String {
     let name = |at: usize| app.services.get(at).map_or("", |it| it.name.as_str());
     let mut out = format!(
         "# How the services of `{0}` behave, for drills of its rollback. What stands here is assumed: put your own numbers\n\
@@ -218,10 +229,13 @@ fn description(app: &App, paths: &[String], asked: usize, calls: &[(usize, usize
          timeout = \"2s\"\n\
          # retries = 2\n\
          # backoff = {{ first = \"100ms\", most = \"2s\", factor = 2, jitter = 0.5 }}\n\
-         # burst = {{ rate = 600, first = \"5m\", lasts = \"20s\" }}\n\n\
+         # burst = {{ rate = 600, first = \"5m\", lasts = \"20s\" }}\n\
+         # Share of its requests that are writes into the store, which their answers acknowledge.\n\
+         # writes = 0.2\n\
+         {stored}\n\
          # A release that is to be rolled back. Defects: slow (factor), errors and wrong-answers (share), leak\n\
          # (growth_mb_per_minute), retry-amplification (retries), crash-loop, never-ready, bad-configuration,\n\
-         # missing-dependency.\n\
+         # missing-dependency, breaking-schema.\n\
          [release.bad]\n\
          description = \"One request in ten fails.\"\n\
          images = {{ {asked} = {bad:?} }}\n\
@@ -230,7 +244,7 @@ fn description(app: &App, paths: &[String], asked: usize, calls: &[(usize, usize
     out
 }
 
-fn runbook(app: &App, asked: usize, order: &[usize]) -> String {
+fn runbook(app: &App, asked: usize, order: &[usize], found: Option<&store::Found>) -> String {
     let (namespace, name) = (&app.namespace, &app.name);
     let services: Vec<&str> = order
         .iter()
@@ -242,6 +256,7 @@ fn runbook(app: &App, asked: usize, order: &[usize]) -> String {
     let all = format!("{requests}{{namespace=\"{namespace}\", app=\"{label}\"}}");
     let failed =
         format!("{requests}{{namespace=\"{namespace}\", app=\"{label}\", {code}=~\"5..\"}}");
+    let (before, after) = store::steps(found);
     let rollout_s = (ROLLOUTS_S / services.len().max(1))
         .saturating_sub(4)
         .clamp(4, 30);
@@ -255,7 +270,7 @@ namespace: {namespace}
 services: [{services}]
 prometheus: http://prometheus:9090
 loki: http://loki:3100
-triggers:
+{stored}triggers:
   - name: too-many-errors
     class: p0
     query: >-
@@ -266,14 +281,14 @@ triggers:
 ---
 # Roll back a release of {name}
 
-Nothing here touches data: the release before is deployed again.
+{intro}
 
 # Before each deployment
 
 ```sh {{"name":"record-release","rb.phase":"prepare","rb.timeout":"60s"}}
 kubectl get deployments -n {namespace} -o yaml
 ```
-
+{before}
 # Roll back
 
 The logs of the bad release first, because they vanish with its pods.
@@ -289,7 +304,7 @@ kubectl rollout undo deployment/$SERVICE -n {namespace} --to-revision=$TARGET_RE
 ```sh {{"name":"rollout-status","rb.phase":"run","rb.timeout":"{rollout_s}s","rb.for-each":"service"}}
 kubectl rollout status deployment/$SERVICE -n {namespace}
 ```
-
+{after}
 # Prove the recovery
 
 30,000 requests without a failure show that fewer than one in 10,000 fails. At {RATE} requests a second they take 137 s.
@@ -311,6 +326,12 @@ rollback scenario
 ```
 "#,
         services = services.join(", "),
+        stored = store::front_matter(found),
+        intro = if found.is_some() {
+            "The release before is deployed again, and before that its schema is brought back."
+        } else {
+            "Nothing here touches data: the release before is deployed again."
+        },
         counted = all.replace('"', "'"),
     )
 }
@@ -333,6 +354,7 @@ fn scenario(app: &App, asked: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sim_services::describe::{Bundle, File};
     use sim_services::manifests::{Document, Manifests};
 
     use super::{application, names_host, order};
@@ -387,6 +409,43 @@ mod tests {
         // Whoever has its text has the application, too.
         let again = Scenario::parse("s.toml", &scenario.text, &[]).expect("it reads back");
         assert_eq!(again, scenario);
+    }
+
+    #[test]
+    fn migration_files_make_a_store_and_its_steps() {
+        let files = "---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: files}, data: {V1__a.sql: A, V2__b.sql: B, U2__b.sql: C}}
+";
+        let text = format!(
+            "{}{files}",
+            MANIFESTS.replace("image: stock", "image: stock, args: [--database]")
+        );
+        let document = Document {
+            name: "k8s/all.yaml".to_owned(),
+            text: text.clone(),
+        };
+        let manifests = Manifests::parse(vec![document], "shop").expect("they are right");
+        let files =
+            application("mine", &manifests, &["k8s".to_owned()]).expect("it can be drilled");
+        let bundle = Bundle {
+            app: File {
+                path: "app.toml".to_owned(),
+                text: files.app.replace("# writes = 0.2", "writes = 0.2"),
+            },
+            manifests: vec![File {
+                path: "k8s/all.yaml".to_owned(),
+                text,
+            }],
+        };
+        let app = Described::from(bundle.app().expect("the description is right"));
+        let store = app.store.as_ref().expect("it has one");
+        assert_eq!((store.schema, store.scripts.as_deref()), (2, Some("files")));
+        assert_eq!(store.services, [app.service("stock").expect("it is there")]);
+        let runbook = LoadedRunbook::parse("rollback.md", &files.runbook);
+        let runbook = runbook.expect("the runbook is right");
+        runbook.check_services(Some(&app)).expect("it fits");
+        let mut steps = runbook.runbook.steps.iter().map(|step| step.name.as_str());
+        assert!(steps.any(|name| name == "undo-schema"), "{}", files.runbook);
     }
 
     #[test]

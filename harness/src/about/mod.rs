@@ -16,6 +16,7 @@ mod page;
 mod release;
 mod scenario;
 mod starter;
+mod store;
 mod text;
 mod trigger;
 

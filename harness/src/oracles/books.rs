@@ -24,6 +24,13 @@ pub(super) fn orders(evidence: &Evidence) -> BooksFinding {
     check(evidence, Recorded::Order, books, 0, |r| &r.orders)
 }
 
+/// Acknowledged writes against those in the store. They must be in the store itself, however the executor ends.
+pub(super) fn writes(evidence: &Evidence) -> BooksFinding {
+    let none = Acknowledgements::default();
+    let stored = evidence.stored.as_ref().unwrap_or(&none);
+    compare(Recorded::Write, stored, 0)
+}
+
 fn check(
     evidence: &Evidence,
     of: Recorded,
@@ -197,19 +204,82 @@ fn compare(of: Recorded, books: &Acknowledgements, lost_max: u64) -> BooksFindin
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 
-    use super::{acknowledged, compared};
-    use crate::evidence::{Acknowledgements, BookEntry};
+    use super::{acknowledged, compared, writes};
+    use crate::evidence::{Acknowledgements, BookEntry, Evidence};
+    use crate::oracles::finding::{Because, Fact as _, Finding};
+    use crate::oracles::tests::{Case, good};
+    use crate::oracles::{OracleName, ask};
+    use crate::verdict::Verdict::{Fail, Inconclusive, Pass};
 
     fn entries(all: &[(u64, u64)]) -> Vec<BookEntry> {
         all.iter()
             .map(|&(id, content)| BookEntry { id, content })
             .collect()
+    }
+
+    fn with_writes(e: &mut Evidence, change: impl FnOnce(&mut Acknowledgements)) {
+        let all = entries(&[(1, 7), (2, 14), (3, 21)]);
+        let mut stored = Acknowledgements {
+            acknowledged: all.clone(),
+            present: all,
+        };
+        change(&mut stored);
+        e.stored = Some(stored);
+    }
+
+    /// Evidence that the oracle of acknowledged writes must see through.
+    pub(in crate::oracles) fn doctored() -> Vec<Case> {
+        const WRITES: OracleName = OracleName::AcknowledgedWrites;
+        vec![
+            (
+                "an acknowledged write is gone",
+                |e| with_writes(e, |it| it.present.truncate(2)),
+                WRITES,
+                Fail,
+            ),
+            (
+                "an acknowledged write says something else",
+                |e| with_writes(e, |it| it.present[1].content = 8),
+                WRITES,
+                Fail,
+            ),
+            (
+                "an acknowledged write is there twice",
+                |e| with_writes(e, |it| it.present.push(it.present[0])),
+                WRITES,
+                Fail,
+            ),
+            (
+                "nothing was ever acknowledged",
+                |e| with_writes(e, |it| it.acknowledged.clear()),
+                WRITES,
+                Inconclusive,
+            ),
+        ]
+    }
+
+    #[test]
+    fn writes_that_are_there_once_and_unchanged_pass_and_without_a_store_nothing_is_asked() {
+        let mut evidence = good();
+        let found = ask(OracleName::AcknowledgedWrites, &evidence);
+        assert!(
+            matches!(&found, Finding::Withheld(it) if it.because == Because::NoStore),
+            "{found}"
+        );
+        assert_eq!(found.verdict(), Pass);
+        // What nobody holds an acknowledgement for may be there, too.
+        with_writes(&mut evidence, |it| it.present.extend(entries(&[(9, 1)])));
+        let found = ask(OracleName::AcknowledgedWrites, &evidence);
+        assert_eq!(found.verdict(), Pass, "{found}");
+        assert_eq!(found.to_string(), "3 of 3 acknowledged writes are there");
+        with_writes(&mut evidence, |it| it.present.truncate(1));
+        assert_eq!(writes(&evidence).numbers().0["lost"], 2);
     }
 
     /// The definition, entry by entry.

@@ -13,6 +13,8 @@ pub(crate) enum Asked {
     OfARecovery,
     /// Of those of them that do not expect the ledger to be left as it is.
     OfARightLedger,
+    /// Of those of an application that is not the exchange.
+    OfApplications,
     /// Of those in a world that keeps a record of who wrote: no other can tell.
     OfRecordedWrites,
     /// Of those of them in which a program of somebody else's carries out the rollback.

@@ -147,7 +147,10 @@ fn good_evidence_passes_every_oracle() {
         assert_eq!(finding.verdict(), Verdict::Pass, "{finding:?}");
     }
     let names: Vec<OracleName> = findings.iter().map(Finding::oracle).collect();
-    assert_eq!(names, OracleName::ALL);
+    // It is asked of an application of somebody's own, and this is the exchange's.
+    let mut all = OracleName::ALL.to_vec();
+    all.retain(|oracle| *oracle != OracleName::AcknowledgedWrites);
+    assert_eq!(names, all);
 }
 
 /// Name, how the evidence is doctored, the oracle that must see it, and its verdict.

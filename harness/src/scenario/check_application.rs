@@ -122,10 +122,10 @@ pub(super) fn targets<'a>(
     match spec.targets {
         Targets::Services => app.services.iter().map(|it| it.name.as_str()).collect(),
         Targets::NoChoice => Vec::new(),
-        // It has no database.
+        // Only a store has a database.
         Targets::Of(names) => {
             let mut names = names.to_vec();
-            names.retain(|name| *name != "database");
+            names.retain(|name| *name != "database" || app.store.is_some());
             names
         }
     }

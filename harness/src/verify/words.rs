@@ -252,6 +252,7 @@ pub(super) fn front_matter(old: &Runbook, new: &Runbook) -> Vec<String> {
         ("namespace", &old.namespace, &new.namespace),
         ("Prometheus", &old.prometheus, &new.prometheus),
         ("Loki", &loki(old), &loki(new)),
+        ("migrations", &old.migrations, &new.migrations),
         (
             "services",
             &old.services.join(", "),

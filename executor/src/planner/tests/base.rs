@@ -11,7 +11,7 @@ use crate::planner::{Observed, ReplicaSetState, ServiceState, template_digest};
 use crate::ports::{HistoryRow, LedgerPosition, Snapshot};
 use crate::report::TriggerEvent;
 use crate::runbook::{
-    Command, Condition, OnFail, Operator, Phase, Runbook, Step, Trigger, TriggerClass, When,
+    Command, Condition, Naming, OnFail, Operator, Phase, Runbook, Step, Trigger, TriggerClass, When,
 };
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -81,6 +81,8 @@ pub(super) fn runbook() -> Runbook {
         services: ["matching", "risk", "gateway"].map(str::to_owned).to_vec(),
         prometheus: "http://prometheus".to_owned(),
         loki: None,
+        migrations: "dex-migrations".to_owned(),
+        naming: Naming::default(),
         triggers: vec![Trigger {
             name: "anomaly".to_owned(),
             class: TriggerClass::DataIntegrity,

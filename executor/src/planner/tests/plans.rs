@@ -5,13 +5,37 @@ use std::time::Duration;
 use super::base::{at, migrated, observed, runbook, step, when};
 use crate::planner::{COMES_AGAIN, LedgerPath, Observed, Plan, Reconciler, plan};
 use crate::ports::LedgerPosition;
-use crate::runbook::{Command, OnFail, Phase, Runbook, When};
+use crate::runbook::{Command, Naming, OnFail, Phase, Runbook, When};
 
 #[test]
 fn a_plan_survives_the_journal() {
     let plan = plan(&runbook(), &observed(&[("gateway", "2")])).expect("a plan");
     let text = serde_json::to_string(&plan).expect("JSON");
     assert_eq!(serde_json::from_str::<Plan>(&text).expect("the plan"), plan);
+}
+
+#[test]
+fn an_application_has_its_own_words_and_the_exchange_s_need_no_place_in_the_journal() {
+    let observed = migrated(Some("breaking"), Some("lossy"), true);
+    let mut runbook = runbook();
+    let exchange = plan(&runbook, &observed).expect("a plan");
+    let json = |plan: &Plan| serde_json::to_value(plan).expect("JSON");
+    assert_eq!(json(&exchange).get("naming"), None);
+
+    runbook.naming = Naming {
+        halts: "booking".to_owned(),
+        records: "bookings".to_owned(),
+    };
+    runbook
+        .steps
+        .retain(|step| step.command != Command::ReplayOrders);
+    let other = plan(&runbook, &observed).expect("a plan");
+    let back: Plan = serde_json::from_value(json(&other)).expect("the plan");
+    assert_eq!(back.naming, runbook.naming);
+    let losses: Vec<String> = other.losses_from(0).into_iter().map(|it| it.what).collect();
+    let told =
+        "bookings acknowledged since snapshot `before_release`: no later step replays the log";
+    assert!(losses.iter().any(|it| it.starts_with(told)), "{losses:?}");
 }
 
 #[test]

@@ -69,6 +69,15 @@ fn the_front_matter_is_read() {
         parsed(&with("loki: http://loki:3100/\n", "")).runbook.loki,
         None
     );
+    assert_eq!(runbook.migrations, "dex-migrations");
+    assert!(runbook.naming.is_default());
+    let keys = "rpo: 0\nmigrations: shop-migrations\nhalts: ordering\nrecords: baskets\n";
+    let named = parsed(&with("rpo: 0\n", keys)).runbook;
+    assert_eq!(named.migrations, "shop-migrations");
+    assert_eq!(
+        (named.naming.halts.as_str(), named.naming.records.as_str()),
+        ("ordering", "baskets")
+    );
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub enum Recorded {
     Trade,
     /// Orders.
     Order,
+    /// What clients of an application of somebody's own wrote into its store.
+    Write,
 }
 
 impl Recorded {
@@ -23,6 +25,7 @@ impl Recorded {
         match self {
             Self::Trade => "trade",
             Self::Order => "order",
+            Self::Write => "write",
         }
     }
 }

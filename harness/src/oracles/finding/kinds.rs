@@ -228,7 +228,7 @@ impl OracleName {
                     ]
                 }
             }
-            Self::Trades | Self::Orders => BOOKS,
+            Self::Trades | Self::Orders | Self::AcknowledgedWrites => BOOKS,
             Self::Phantoms => const { &[harm("phantoms"), plain("empty"), plain("none")] },
             // A wrong ledger is harm only under a claim.
             Self::Ledger => {

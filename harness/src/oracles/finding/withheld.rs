@@ -27,6 +27,8 @@ pub enum Because {
     },
     /// The application that was drilled has nothing that it could ask about.
     NoLedger,
+    /// The application that was drilled has no store that its clients write into.
+    NoStore,
     /// The host held up whoever saw what it found.
     HeldUp {
         /// What it found.
@@ -38,14 +40,14 @@ impl Fact for WithheldFinding {
     fn kind(&self) -> (&'static str, Bearing) {
         match self.because {
             Because::Unread { .. } => ("unread", Bearing::Open),
-            Because::NoLedger => ("does-not-apply", Bearing::Good),
+            Because::NoLedger | Because::NoStore => ("does-not-apply", Bearing::Good),
             Because::HeldUp { .. } => ("held-up", Bearing::Open),
         }
     }
 
     fn numbers(&self) -> Numbers {
         match &self.because {
-            Because::Unread { .. } | Because::NoLedger => Numbers::default(),
+            Because::Unread { .. } | Because::NoLedger | Because::NoStore => Numbers::default(),
             Because::HeldUp { found } => found.numbers(),
         }
     }
@@ -58,6 +60,9 @@ impl fmt::Display for WithheldFinding {
                 write!(f, "{} could not be read at the end: {why}", what.as_str())
             }
             Because::NoLedger => f.write_str("does not apply: the application has no ledger"),
+            Because::NoStore => {
+                f.write_str("does not apply: no client of the application writes into a store")
+            }
             Because::HeldUp { found } => {
                 write!(
                     f,

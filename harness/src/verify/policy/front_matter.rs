@@ -55,6 +55,11 @@ pub(super) fn front_matter(old: &Runbook, new: &Runbook, found: &mut Found) {
             Some(&new.prometheus),
         ),
         ("address of Loki", old.loki.as_ref(), new.loki.as_ref()),
+        (
+            "ConfigMap with the migrations",
+            Some(&old.migrations),
+            Some(&new.migrations),
+        ),
     ] {
         if was != is {
             found.add(

@@ -9,6 +9,7 @@ use sim::time::Micros;
 
 use super::bundle::Bundle;
 use super::quantity::Share;
+use super::store::{SchemaNeed, SchemaRange, Store};
 use crate::manifests::Manifests;
 use crate::metrics::Preset;
 
@@ -23,6 +24,8 @@ pub struct App {
     pub manifests: Manifests,
     /// Its services, in the order in which their Deployments are applied.
     pub services: Vec<Service>,
+    /// What it stores, if it has a data store.
+    pub store: Option<Store>,
     /// Its clients.
     pub clients: Vec<Client>,
     /// What the release that the manifests hold is called.
@@ -123,6 +126,8 @@ pub struct Service {
     pub needs_env: Vec<String>,
     /// Services without which it is not ready, by index.
     pub needs: Vec<usize>,
+    /// The schema that its builds work on, where a release says nothing else; of services of the store.
+    pub schema: SchemaNeed,
 }
 
 /// A call of another service.
@@ -185,6 +190,8 @@ pub struct Client {
     pub hop: Hop,
     /// When it sends at another rate.
     pub burst: Option<Burst>,
+    /// Share of its requests that are writes: what is answered rightly is acknowledged.
+    pub writes: Share,
 }
 
 /// A time at which clients send at another rate.
@@ -211,6 +218,11 @@ pub struct Release {
     pub templates: BTreeMap<usize, Value>,
     /// What it changes of ConfigMaps: name, key and value.
     pub config: BTreeMap<String, BTreeMap<String, String>>,
+    /// The schema versions that its deployment migrates the store to, upwards.
+    pub migrations: Vec<u32>,
+    /// The schema that its images work on, where that is not as the service needs otherwise, by the index of their
+    /// services.
+    pub schema: BTreeMap<usize, SchemaRange>,
     /// What is wrong with it.
     pub defects: Vec<Defect>,
 }
@@ -245,6 +257,8 @@ pub enum DefectKind {
     RetryAmplification(u32),
     /// It calls a service that is not there in each request.
     MissingDependency,
+    /// From its migration to that version on, no other build of the service works on the schema.
+    BreakingSchema(u32),
 }
 
 impl App {
@@ -300,6 +314,24 @@ impl App {
             new.map_or(service.image.as_str(), String::as_str)
         };
         self.services.iter().enumerate().map(image).collect()
+    }
+
+    /// The schema that a service's image of `release` works on.
+    #[must_use]
+    pub fn schema_need(&self, service: usize, release: &Release) -> SchemaNeed {
+        let need = self.services.get(service).map(|it| it.schema);
+        let need = need.unwrap_or_default();
+        let own = release.schema.get(&service).copied();
+        SchemaNeed {
+            range: own.unwrap_or(need.range),
+            ..need
+        }
+    }
+
+    /// Whether any client writes into the store.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.clients.iter().any(|client| client.writes.0 > 0)
     }
 
     /// Requests a second of all clients, without bursts.

@@ -10,7 +10,7 @@ use super::app::{App, Backoff, Burst, Call, Client, Hop, Spread};
 use super::bundle::{APP, Bundle};
 use super::quantity::{Share, Span};
 use super::raw::{Raw, RawBackoff, RawBurst, RawCall, RawClient, RawService, RawSpread};
-use super::{circles, deployed, releases};
+use super::{circles, deployed, releases, store};
 use crate::manifests::{Manifests, Object};
 use crate::metrics::Preset;
 use crate::mistake::{FileError, Mistakes};
@@ -20,7 +20,7 @@ use crate::suggest;
 const RATE_MOST: u64 = 100_000;
 
 impl Mistakes {
-    fn count(
+    pub(super) fn count(
         &mut self,
         what: &str,
         given: Option<&Spanned<i64>>,
@@ -88,6 +88,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
         namespace,
         manifests,
         services,
+        store: None,
         clients: Vec::new(),
         prior: raw.prior.map_or("stable".to_owned(), Spanned::into_inner),
         releases: BTreeMap::new(),
@@ -102,6 +103,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
         }
     }
     circles::check(&mut m, &app, &raw.service);
+    store::check(&mut m, &mut app, raw.store.as_ref(), &raw.service);
     for raw in &raw.client {
         if let Some(client) = client(&mut m, &app, raw) {
             app.clients.push(client);
@@ -223,7 +225,7 @@ pub(super) fn full_after((start, limit): (u64, u64), growth: u64) -> Option<Micr
     (ms <= YEAR_MS).then(|| Micros::from_millis(ms))
 }
 
-fn spread(m: &mut Mistakes, what: &str, raw: &RawSpread) -> Spread {
+pub(super) fn spread(m: &mut Mistakes, what: &str, raw: &RawSpread) -> Spread {
     let median = m.span(&format!("{what}.median"), &raw.median);
     let p99 = raw.p99.as_ref().map_or(median, |it| it.get_ref().0.into());
     if let Some(given) = &raw.p99
@@ -343,6 +345,7 @@ fn client(m: &mut Mistakes, app: &App, raw: &RawClient) -> Option<Client> {
         rate_per_s: m.count("rate", Some(&raw.rate), 0, 1..=100_000),
         hop: hop(m, &raw.timeout, raw.retries.as_ref(), raw.backoff.as_ref()),
         burst,
+        writes: store::writes(m, app, to, raw.writes.as_ref()),
     })
 }
 

@@ -9,6 +9,7 @@ use sim::time::Micros;
 
 use super::app::{Service, Spread};
 use super::quantity::{Share, megabytes};
+use super::store::SchemaNeed;
 use crate::manifests::{Manifests, Object};
 use crate::mistake::Mistakes;
 
@@ -100,6 +101,7 @@ pub(super) fn service(
         calls: Vec::new(),
         needs_env: Vec::new(),
         needs: Vec::new(),
+        schema: SchemaNeed::default(),
     })
 }
 

@@ -13,6 +13,7 @@ mod quantity;
 mod raw;
 mod releases;
 mod sample;
+pub(crate) mod store;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -24,3 +25,6 @@ pub use app::{
 pub use bundle::{AppError, Bundle, File, read};
 pub use quantity::{Share, parse_duration};
 pub use sample::sample;
+pub use store::{
+    Loses, Migration, Mismatch, SchemaNeed, SchemaRange, Script, Store, Undo, latest_migration,
+};

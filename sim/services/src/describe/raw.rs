@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::bundle::APP;
 use super::quantity::{Share, Span};
+use super::store::{RawStore, Versions};
 use crate::mistake::{FileError, Mistake};
 use crate::suggest;
 
@@ -20,6 +21,7 @@ pub(super) struct Raw {
     pub(super) scenarios: Vec<Spanned<String>>,
     pub(super) prior: Option<Spanned<String>>,
     pub(super) metrics: Option<Spanned<String>>,
+    pub(super) store: Option<RawStore>,
     #[serde(default)]
     pub(super) service: BTreeMap<Spanned<String>, RawService>,
     #[serde(default)]
@@ -88,6 +90,8 @@ pub(super) struct RawNeeds {
     pub(super) env: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) services: Vec<Spanned<String>>,
+    pub(super) schema: Option<Spanned<Versions>>,
+    pub(super) otherwise: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,6 +104,7 @@ pub(super) struct RawClient {
     pub(super) retries: Option<Spanned<i64>>,
     pub(super) backoff: Option<RawBackoff>,
     pub(super) burst: Option<RawBurst>,
+    pub(super) writes: Option<Spanned<Share>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,6 +127,10 @@ pub(super) struct RawRelease {
     pub(super) template: BTreeMap<Spanned<String>, toml::Value>,
     #[serde(default)]
     pub(super) config: BTreeMap<Spanned<String>, BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(super) migrations: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) schema: BTreeMap<Spanned<String>, Spanned<Versions>>,
     #[serde(default)]
     pub(super) defects: Vec<RawDefect>,
 }
@@ -184,6 +193,7 @@ fn example(key: &str) -> &'static str {
         "timeout" => "for instance timeout = \"250ms\"",
         "service" => "name a Deployment",
         "rate" => "requests a second, for instance rate = 100",
+        "services" => "for instance services = [\"orders\"]",
         "kind" => "for instance kind = \"slow\"",
         _ => "the book's page on your own application has every key",
     }

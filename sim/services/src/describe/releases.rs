@@ -9,11 +9,12 @@ use super::app::{App, Defect, DefectKind, Release};
 use super::check::{full_after, service_named};
 use super::quantity::{Share, Span};
 use super::raw::{RawDefect, RawRelease};
+use super::store;
 use crate::mistake::Mistakes;
 use crate::suggest;
 
 /// The kinds of defects, each with the key that says how bad it is, if there is one.
-const KINDS: [(&str, Option<&str>); 9] = [
+const KINDS: [(&str, Option<&str>); 10] = [
     ("slow", Some("factor")),
     ("errors", Some("share")),
     ("wrong-answers", Some("share")),
@@ -23,6 +24,7 @@ const KINDS: [(&str, Option<&str>); 9] = [
     ("bad-configuration", None),
     ("retry-amplification", Some("retries")),
     ("missing-dependency", None),
+    ("breaking-schema", None),
 ];
 
 /// Reads the releases into `app`, whose services are there already.
@@ -46,14 +48,16 @@ pub(super) fn check(m: &mut Mistakes, app: &mut App, raw: BTreeMap<Spanned<Strin
 
 fn one(m: &mut Mistakes, app: &App, name: &Spanned<String>, raw: RawRelease) -> Release {
     let mut release = Release {
-        description: raw.description,
+        description: raw.description.clone(),
         images: BTreeMap::new(),
         templates: BTreeMap::new(),
         config: BTreeMap::new(),
+        migrations: Vec::new(),
+        schema: BTreeMap::new(),
         defects: Vec::new(),
     };
-    for (service, image) in raw.images {
-        let Some(at) = service_named(m, app, &service) else {
+    for (service, image) in &raw.images {
+        let Some(at) = service_named(m, app, service) else {
             continue;
         };
         let same = app
@@ -71,8 +75,9 @@ fn one(m: &mut Mistakes, app: &App, name: &Spanned<String>, raw: RawRelease) -> 
                 "give the release a tag of its own, such as `shop/front:2.0.0`",
             );
         }
-        release.images.insert(at, image.into_inner());
+        release.images.insert(at, image.get_ref().clone());
     }
+    store::release(m, app, &raw, &mut release);
     for (service, patch) in raw.template {
         let Some(at) = service_named(m, app, &service) else {
             continue;
@@ -191,6 +196,7 @@ fn defect(m: &mut Mistakes, app: &App, release: &Release, raw: &RawDefect) -> Op
         "never-ready" => DefectKind::NeverReady,
         "bad-configuration" => DefectKind::BadConfiguration,
         "retry-amplification" => DefectKind::RetryAmplification(number(&raw.retries)),
+        "breaking-schema" => store::breaking_schema(m, app, release, service, raw)?,
         _ => DefectKind::MissingDependency,
     };
     Some(Defect { service, kind })

@@ -4,7 +4,7 @@ use sim::time::Micros;
 
 use super::{App, AppError, Bundle, DefectKind, File, Share, Spread};
 
-const MANIFESTS: &str = "\
+pub(crate) const MANIFESTS: &str = "\
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: front, namespace: shop}
@@ -65,7 +65,7 @@ pub(crate) fn app(text: &str) -> Result<App, AppError> {
     with(text, MANIFESTS)
 }
 
-fn with(text: &str, manifests: &str) -> Result<App, AppError> {
+pub(crate) fn with(text: &str, manifests: &str) -> Result<App, AppError> {
     let file = |path: &str, text: &str| File {
         path: path.to_owned(),
         text: text.to_owned(),

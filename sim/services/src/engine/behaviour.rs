@@ -4,6 +4,7 @@
 use sim::time::Micros;
 use sim::workload::{ContainerStart, StartOutcome};
 
+use super::store::Reads;
 use crate::describe::{App, DefectKind, Service, Share};
 
 /// Exit code of a process that ends with an error of its own.
@@ -26,6 +27,8 @@ pub(super) struct Behaviour {
     pub(super) retries: Option<u32>,
     /// It is never ready.
     pub(super) never_ready: bool,
+    /// Which schema it works on.
+    pub(super) reads: Reads,
     /// When it exits by itself after its start, and with which code.
     pub(super) exits: Option<(Micros, i32)>,
 }
@@ -44,6 +47,7 @@ impl Behaviour {
             wrong: Share(0),
             retries: None,
             never_ready: false,
+            reads: reads(app, at, &container.image),
             exits: service.full_after.map(|after| (after, OUT_OF_MEMORY)),
         };
         let mut complaint = None;
@@ -69,12 +73,19 @@ impl Behaviour {
                 }
                 DefectKind::RetryAmplification(retries) => it.retries = Some(retries),
                 DefectKind::MissingDependency => it.errors = Share::ALL,
+                // It breaks the builds of other releases.
+                DefectKind::BreakingSchema(_) => {}
             }
         }
         if complaint.is_some() {
-            it.exit(GIVES_UP_AFTER, FAILED);
+            it.gives_up();
         }
         (it, complaint)
+    }
+
+    /// It finds out that it can't start.
+    pub(super) fn gives_up(&mut self) {
+        self.exit(GIVES_UP_AFTER, FAILED);
     }
 
     /// It exits so long after its start, if nothing ends it sooner.
@@ -91,4 +102,25 @@ impl Behaviour {
             None => StartOutcome::Running,
         }
     }
+}
+
+/// Which schema an image of a service works on.
+fn reads(app: &App, at: usize, image: &str) -> Reads {
+    let mut reads = Reads {
+        need: app.services.get(at).map(|it| it.schema).unwrap_or_default(),
+        broken_by: None,
+    };
+    for release in app.releases.values() {
+        if release.images.get(&at).is_some_and(|its| its == image) {
+            reads.need = app.schema_need(at, release);
+            continue;
+        }
+        for defect in release.defects.iter().filter(|it| it.service == at) {
+            if let DefectKind::BreakingSchema(version) = defect.kind {
+                let lowest = reads.broken_by.map_or(version, |it| it.min(version));
+                reads.broken_by = Some(lowest);
+            }
+        }
+    }
+    reads
 }

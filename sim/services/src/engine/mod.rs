@@ -15,11 +15,15 @@ mod apply;
 mod behaviour;
 mod pod;
 mod services;
+mod store;
 mod traffic;
 mod workload;
 
+#[cfg(test)]
+mod storing_tests;
 #[cfg(test)]
 mod tests;
 
 pub use apply::apply;
 pub use services::{Second, Services, ServicesConfig};
+pub use store::{StoreChange, StoreOp, StoreReply, StoreSeen, Stored};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use sim::application::{Application, Done, NoOperation, NothingListens, PodLogLine};
+use contract::ledger::DatabaseError;
+use sim::application::{Application, Done, NothingListens, PodLogLine};
 use sim::event_queue::EventQueue;
 use sim::measured::Distribution;
 use sim::observe::SampleSink;
@@ -11,6 +12,7 @@ use sim::rng::Rng;
 use sim::time::Micros;
 
 use super::pod::Pod;
+use super::store::{Server as StoreServer, StoreOp, StoreReply, StoreSeen, Stored};
 use super::traffic::{Event, Wait, Work};
 use crate::describe::{App, Client, Hop, Share, version_of};
 
@@ -128,6 +130,11 @@ pub struct Services {
     pub(super) free: Vec<u32>,
     pub(super) events: EventQueue<Event>,
     pub(super) seconds: Vec<Second>,
+    pub(super) store: Option<StoreServer>,
+    /// Writes that were sent, which are numbered from 1.
+    pub(super) writes: u64,
+    /// Writes whose answer a client holds, by their number.
+    pub(super) acknowledged: Vec<u64>,
     pub(super) outbox: Vec<PodLogLine>,
     pub(super) happened: u64,
     /// Before then, no pod does anything.
@@ -168,6 +175,47 @@ impl Services {
         lines.into_iter().map(|line| line.text).collect()
     }
 
+    /// The writes whose answer a client holds; each as it was sent.
+    pub fn acknowledged(&mut self, now: Micros) -> Vec<Stored> {
+        self.catch_up(now);
+        let store = self.store.iter();
+        let each = |store: &StoreServer| {
+            let ids = self.acknowledged.iter();
+            ids.map(|id| store.content(*id)).collect::<Vec<_>>()
+        };
+        store.flat_map(each).collect()
+    }
+
+    /// The rows of the store in use.
+    pub fn stored(&mut self, now: Micros) -> Vec<Stored> {
+        self.catch_up(now);
+        self.store.iter().flat_map(StoreServer::rows).collect()
+    }
+
+    /// What the store holds besides rows; `None`: there is no store.
+    #[must_use]
+    pub fn store_seen(&self) -> Option<StoreSeen> {
+        self.store.as_ref().map(StoreServer::seen)
+    }
+
+    /// The store, if that service uses it.
+    pub(super) fn store_of(&mut self, service: usize) -> Option<&mut StoreServer> {
+        let its = self.app.store.as_ref()?.services.contains(&service);
+        self.store.as_mut().filter(|_| its)
+    }
+
+    /// Processes that are connected to the store.
+    fn sessions(&self) -> u32 {
+        let services = self.app.store.iter().flat_map(|it| &it.services);
+        let live = |service: usize| {
+            let mut pods = self.pods.iter();
+            pods.by_ref()
+                .filter(|pod| pod.service == service && !pod.is_gone)
+                .count() as u32
+        };
+        services.map(|service| live(*service)).sum()
+    }
+
     pub(super) fn listening(&self, now: Micros, uid: &str) -> Option<&Pod> {
         let pod = self.pods.get(*self.by_uid.get(uid)? as usize)?;
         pod.listens(now).then_some(pod)
@@ -189,7 +237,7 @@ impl Services {
 
 impl Application for Services {
     type Config = ServicesConfig;
-    type Operation = NoOperation;
+    type Operation = StoreOp;
 
     fn new(config: ServicesConfig, seed: u64) -> Self {
         let app = config.app.clone();
@@ -271,6 +319,9 @@ impl Application for Services {
             free: Vec::new(),
             events,
             seconds: Vec::new(),
+            store: app.store.as_ref().map(|it| StoreServer::new(it, seed)),
+            writes: 0,
+            acknowledged: Vec::new(),
             outbox: Vec::new(),
             happened: 0,
             still_until: Micros::ZERO,
@@ -330,22 +381,35 @@ impl Application for Services {
     }
 
     fn digest(&self) -> u64 {
-        self.happened
+        let stored = self.store.as_ref().map_or(0, |it| it.happened);
+        self.happened ^ stored
     }
 
-    fn begin(
-        &mut self,
-        _: Micros,
-        operation: &NoOperation,
-    ) -> Result<Micros, std::convert::Infallible> {
-        match *operation {}
+    fn begin(&mut self, now: Micros, operation: &StoreOp) -> Result<Micros, DatabaseError> {
+        self.catch_up(now);
+        match (operation, &mut self.store) {
+            (StoreOp::Look, _) => Ok(Micros::ZERO),
+            (StoreOp::Change(change), Some(store)) => store.begin(now, change),
+            (StoreOp::Change(_), None) => Err(no_store()),
+        }
     }
 
-    fn finish(&mut self, _: Micros, operation: &NoOperation) -> Done<NoOperation> {
-        match *operation {}
+    fn finish(&mut self, now: Micros, operation: &StoreOp) -> Done<StoreOp> {
+        self.catch_up(now);
+        let sessions = self.sessions();
+        match (operation, &mut self.store) {
+            (StoreOp::Look, None) => Ok(StoreReply::Seen(StoreSeen::default())),
+            (StoreOp::Look, Some(store)) => Ok(StoreReply::Seen(store.seen())),
+            (StoreOp::Change(change), Some(store)) => store.finish(now, change, sessions),
+            (StoreOp::Change(_), None) => Err(no_store()),
+        }
     }
 
     fn fence(&self) -> Option<u64> {
-        None
+        self.store.as_ref()?.fence
     }
+}
+
+fn no_store() -> DatabaseError {
+    DatabaseError::Precondition("the application has no store".to_owned())
 }

@@ -3,6 +3,7 @@
 use sim::time::Micros;
 
 use super::services::{Edge, Services};
+use super::store::Served;
 use crate::describe::{Backoff, Share};
 
 /// No work, no pod.
@@ -67,6 +68,8 @@ pub(super) struct Work {
     tries: u32,
     fails: bool,
     wrong: bool,
+    /// What it writes into the store, by its number; 0: nothing.
+    write: u64,
 }
 
 /// How a request ended.
@@ -146,8 +149,14 @@ impl Services {
         let gap = (1_000_000 / u64::from(rate.max(1))).max(2);
         let next = now + Micros(it.rng.between(gap / 2, gap * 3 / 2));
         self.events.push(next, Event::Client(source));
+        let writes = it.client.writes;
+        let is_write = happens(&mut it.rng, writes);
         let node = (self.servers.len() + source as usize) as u32;
         let work = self.new_work(node, NONE, NOBODY);
+        if is_write {
+            self.writes += 1;
+            self.works[work as usize].write = self.writes;
+        }
         self.goes_on(work);
     }
 
@@ -165,6 +174,7 @@ impl Services {
             tries: 0,
             fails: false,
             wrong: false,
+            write: self.live(parent).map_or(0, |it| it.write),
         };
         if let Some(at) = self.free.pop() {
             let place = &mut self.works[at as usize];
@@ -183,8 +193,7 @@ impl Services {
             let work = &self.works[at as usize];
             let (node, call) = (work.node as usize, work.call as usize);
             if call >= self.nodes[node].to {
-                let wrong = work.wrong;
-                return self.ends(at, End::Answered { wrong });
+                return self.concludes(at);
             }
             let share = self.edges[call].share;
             let rng = match self.servers.get_mut(node) {
@@ -195,6 +204,31 @@ impl Services {
                 return self.calls(at);
             }
             self.works[at as usize].call += 1;
+        }
+    }
+
+    /// All of its calls are answered: what it reads and writes itself comes last.
+    fn concludes(&mut self, at: u32) {
+        let now = self.now;
+        let work = self.works[at as usize];
+        let pod = self.pods.get(work.pod as usize);
+        let reads = pod.map(|pod| pod.behaviour.reads).unwrap_or_default();
+        let served = match self.store_of(work.node as usize) {
+            Some(store) => store.serve(now, reads, work.write),
+            None => Served::Done,
+        };
+        match served {
+            Served::Done => self.ends(at, End::Answered { wrong: work.wrong }),
+            Served::Waits(until) => {
+                let worked = Event::Worked(self.handle(at));
+                self.events.push(until, worked);
+            }
+            Served::Fails(why) => {
+                if let Some(pod) = self.pods.get_mut(work.pod as usize) {
+                    pod.complain(now, &why, &mut self.outbox);
+                }
+                self.ends(at, End::Failed);
+            }
         }
     }
 
@@ -340,13 +374,14 @@ impl Services {
             parent,
             since,
             node,
+            write,
             ..
         } = self.works[at as usize];
         let place = &mut self.works[at as usize];
         place.generation = place.generation.wrapping_add(1);
         self.free.push(at);
         if pod == NONE {
-            return self.client_learns(node, since, end);
+            return self.client_learns(node, since, end, write);
         }
         let now = self.now;
         let it = &mut self.pods[pod as usize];
@@ -384,7 +419,7 @@ impl Services {
         }
     }
 
-    fn client_learns(&mut self, node: u32, since: Micros, end: End) {
+    fn client_learns(&mut self, node: u32, since: Micros, end: End, write: u64) {
         let now = self.now;
         let second = (now.0 / 1_000_000) as usize;
         if self.seconds.len() <= second {
@@ -395,6 +430,9 @@ impl Services {
         let good = end == End::Answered { wrong: false };
         if good {
             seen.answered += 1;
+            if write > 0 {
+                self.acknowledged.push(write);
+            }
             seen.slow += u32::from(took > self.slow_after);
         } else {
             seen.errors += 1;

@@ -56,7 +56,14 @@ impl Workload for Services {
         let Some(service) = app.services.get(at) else {
             return StartOutcome::Running;
         };
-        let (behaviour, complaint) = Behaviour::of(&app, at, service, container);
+        let (mut behaviour, mut complaint) = Behaviour::of(&app, at, service, container);
+        if complaint.is_none()
+            && let Some(store) = self.store_of(at)
+            && let Some(line) = store.keeps_out(behaviour.reads)
+        {
+            behaviour.gives_up();
+            complaint = Some(line);
+        }
         // A stream for each start, so that one start more or less changes no other.
         let label = format!("start {} {}", container.uid, container.restart);
         let takes = service.start.0.draw(&mut Rng::derive(self.seed, &label));

@@ -6,7 +6,8 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use sim::World;
-use sim_services::engine::Services;
+use sim::time::Micros;
+use sim_services::engine::{Services, StoreChange, StoreOp};
 
 use crate::scenario::Described;
 use crate::worlds::WorldError;
@@ -15,6 +16,9 @@ use crate::worlds::sim::objects::post;
 
 /// Whose requests they are.
 const ORIGIN: &str = "deployer";
+/// How often a migration is tried, and what passes between two tries.
+const MIGRATE_TRIES: u32 = 30;
+const MIGRATE_AGAIN: Micros = Micros::from_secs(1);
 
 /// Kinds of manifests that run pods and are not created.
 const LEFT_OUT: [&str; 6] = [
@@ -70,7 +74,7 @@ pub(super) async fn set_up(
     deployed.map_err(WorldError::SetUp)
 }
 
-/// Deploys `to` where `from` runs: configuration, then images. What went wrong.
+/// Deploys `to` where `from` runs: migrations, configuration, then images. What went wrong.
 pub(super) async fn deploy(
     world: &World<Services>,
     app: &Described,
@@ -80,6 +84,9 @@ pub(super) async fn deploy(
     let client = kube::Client::new(world.kube(ORIGIN), &app.namespace);
     let params = PatchParams::default();
     let release = app.releases.get(to);
+    for version in release.into_iter().flat_map(|it| &it.migrations) {
+        migrate(world, *version).await?;
+    }
     for (name, data) in release.into_iter().flat_map(|it| &it.config) {
         let maps = Api::<ConfigMap>::default_namespaced(client.clone());
         let patch = Patch::Merge(json!({ "data": data }));
@@ -103,6 +110,20 @@ pub(super) async fn deploy(
         patched.map_err(|error| said("set the image", &error))?;
     }
     Ok(())
+}
+
+/// Migrates the store to that version, as often as it takes while somebody else has it to himself.
+async fn migrate(world: &World<Services>, version: u32) -> Result<(), String> {
+    let failed = |why: String| format!("migrate the store to version {version}: {why}");
+    for _ in 0..MIGRATE_TRIES {
+        let op = StoreOp::Change(StoreChange::Migrate(version));
+        match world.db(ORIGIN, op).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) if !error.is_transient() => return Err(failed(error.to_string())),
+            Ok(Err(_)) | Err(_) => world.sleep(MIGRATE_AGAIN).await,
+        }
+    }
+    Err(failed("the store is busy".to_owned()))
 }
 
 /// What a release changes of a pod template, as a strategic merge patch.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use sim::World;
 use sim::cluster::Kind;
 use sim::time::Micros;
-use sim_services::engine::Services;
+use sim_services::engine::{Services, Stored};
 
-use crate::evidence::{Evidence, Ms, PodLog, PodSeen, Probe, Second};
+use crate::evidence::{Acknowledgements, BookEntry, Evidence, Ms, PodLog, PodSeen, Probe, Second};
 use crate::scenario::Described;
 use crate::worlds::sim::cluster_state::{LivePod, is_at_rest, lasting, live_pods, unschedulable};
 use crate::worlds::sim::recorder::Recorder;
@@ -155,7 +155,15 @@ fn seconds(world: &World<Services>, end_ms: Ms) -> Vec<Second> {
 /// The state that a rollback must bring back.
 pub(super) fn lasting_state(world: &World<Services>, app: &Described) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
-    world.with(|state| lasting(&state.cluster, &app.namespace, &mut out));
+    world.with(|state| {
+        lasting(&state.cluster, &app.namespace, &mut out);
+        let history = state.application.store_seen().map(|it| it.history);
+        for row in history.into_iter().flatten() {
+            let version = row.version.unwrap_or_default();
+            out.insert("schema/version".to_owned(), version);
+            out.insert(format!("schema/history/{}", row.installed_rank), row.script);
+        }
+    });
     out
 }
 
@@ -165,6 +173,27 @@ pub(super) fn take(world: &World<Services>, app: &Described, evidence: &mut Evid
     evidence.seconds = seconds(world, end_ms);
     evidence.pods = pods(world, app).into_iter().map(|(_, pod)| pod).collect();
     evidence.state_after = lasting_state(world, app);
+    if evidence.stored.is_some() {
+        evidence.stored = Some(writes(world));
+    }
+}
+
+/// The acknowledged writes, and what is in the store.
+fn writes(world: &World<Services>) -> Acknowledgements {
+    let entries = |writes: Vec<Stored>| {
+        let entry = |it: Stored| BookEntry {
+            id: it.id,
+            content: it.content,
+        };
+        writes.into_iter().map(entry).collect()
+    };
+    world.with(|state| {
+        let now = state.now();
+        Acknowledgements {
+            acknowledged: entries(state.application.acknowledged(now)),
+            present: entries(state.application.stored(now)),
+        }
+    })
 }
 
 /// Whether nothing is left that could change the judgement, and it is a pass. If so, the evidence has been taken.

@@ -7,5 +7,6 @@ mod deployer;
 mod looks;
 mod perform;
 mod stage;
+mod store;
 
 pub(super) use perform::perform;

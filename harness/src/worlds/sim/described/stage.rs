@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, Either, select};
 use sim::World;
 use sim_services::engine::Services;
 
-use super::{deployer, looks};
+use super::{deployer, looks, store};
 use crate::scenario::Described;
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::Stage;
@@ -79,8 +79,12 @@ impl Stage for AppStage<'_> {
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<dyn Host>, String> {
         let origin = ports::origin(number);
-        let namespace = &self.app.namespace;
-        let ports = ports::of(&self.record, &origin, namespace, no_ledger());
+        let database = if self.app.store.is_some() {
+            store::database(self.world(), &origin)
+        } else {
+            no_ledger()
+        };
+        let ports = ports::of(&self.record, &origin, &self.app.namespace, database);
         let options = Options {
             poll_interval: self.plan.scenario.timing.poll_interval,
             ..Options::new(identity(number)).with_observer(observer)
