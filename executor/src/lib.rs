@@ -37,6 +37,7 @@ mod steps;
 mod stop;
 mod text_file;
 mod verdict;
+mod workload;
 
 pub use baseline::Baseline;
 pub use budget::CALL as TIME_TO_CALL;
@@ -50,3 +51,4 @@ pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOu
 pub use steps::WAITS_FOR_OLD_PODS;
 pub use text_file::{TEXT_BYTES_MAX, read_text};
 pub use verdict::show_value;
+pub use workload::WorkloadKind;

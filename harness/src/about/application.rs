@@ -1,10 +1,11 @@
 //! The files that somebody begins with who drills an application of their own: its description, a runbook, a scenario.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 use sim_services::describe::{App, AppError, Bundle, File, version_of};
-use sim_services::manifests::Manifests;
+use sim_services::manifests::{Manifests, WorkloadKind};
 
 /// Names that services have which clients ask directly.
 const ASKED_FIRST: [&str; 8] = [
@@ -43,12 +44,12 @@ pub fn application(name: &str, manifests: &Manifests, paths: &[String]) -> Resul
 /// The application with a client of the service that is most likely asked by people, and that service.
 fn read(name: &str, manifests: &Manifests, paths: &[String]) -> Result<(App, usize), AppError> {
     let names: Vec<&str> = manifests
-        .deployments()
+        .workloads()
         .map(|(object, _)| object.name())
         .collect();
     let likely = |name: &&str| ASKED_FIRST.iter().any(|word| name.contains(word));
     let (likely, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| likely(name));
-    // Without a Deployment, what is wrong is said all the same.
+    // Without a workload, what is wrong is said all the same.
     let mut candidates: Vec<&str> = likely.into_iter().chain(others).collect();
     if candidates.is_empty() {
         candidates.push("front");
@@ -83,8 +84,8 @@ fn read(name: &str, manifests: &Manifests, paths: &[String]) -> Result<(App, usi
 fn calls(app: &App, manifests: &Manifests) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (from, service) in app.services.iter().enumerate() {
-        let mut deployments = manifests.deployments().map(|(object, _)| object);
-        let Some(object) = deployments.find(|object| object.name() == service.name) else {
+        let mut workloads = manifests.workloads().map(|(object, _)| object);
+        let Some(object) = workloads.find(|object| object.name() == service.name) else {
             continue;
         };
         let mut texts = Vec::new();
@@ -245,6 +246,8 @@ fn runbook(app: &App, asked: usize, order: &[usize]) -> String {
     let rollout_s = (ROLLOUTS_S / services.len().max(1))
         .saturating_sub(4)
         .clamp(4, 30);
+    let kinds: BTreeSet<WorkloadKind> = app.services.iter().map(|it| it.kind).collect();
+    let recorded: Vec<String> = kinds.iter().map(|it| format!("{}s", it.word())).collect();
     format!(
         r#"---
 rto: 300s
@@ -271,7 +274,7 @@ Nothing here touches data: the release before is deployed again.
 # Before each deployment
 
 ```sh {{"name":"record-release","rb.phase":"prepare","rb.timeout":"60s"}}
-kubectl get deployments -n {namespace} -o yaml
+kubectl get {recorded} -n {namespace} -o yaml
 ```
 
 # Roll back
@@ -282,15 +285,7 @@ The logs of the bad release first, because they vanish with its pods.
 kubectl logs -n {namespace} -l app=$SERVICE --timestamps --since=15m --tail=-1
 ```
 
-```sh {{"name":"undo-app","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service"}}
-kubectl rollout undo deployment/$SERVICE -n {namespace} --to-revision=$TARGET_REVISION
-```
-
-```sh {{"name":"rollout-status","rb.phase":"run","rb.timeout":"{rollout_s}s","rb.for-each":"service"}}
-kubectl rollout status deployment/$SERVICE -n {namespace}
-```
-
-# Prove the recovery
+{steps}# Prove the recovery
 
 30,000 requests without a failure show that fewer than one in 10,000 fails. At {RATE} requests a second they take 137 s.
 
@@ -311,8 +306,54 @@ rollback scenario
 ```
 "#,
         services = services.join(", "),
+        steps = steps(&kinds, namespace, rollout_s),
+        recorded = recorded.join(","),
         counted = all.replace('"', "'"),
     )
+}
+
+/// The steps that roll back workloads of these kinds, each of which may take `rollout_s` seconds.
+fn steps(kinds: &BTreeSet<WorkloadKind>, namespace: &str, rollout_s: usize) -> String {
+    let mut out = String::new();
+    for kind in kinds {
+        let (suffix, word) = match kind {
+            WorkloadKind::Deployment => ("", kind.word()),
+            WorkloadKind::StatefulSet => ("-stateful", kind.word()),
+        };
+        let undo = if suffix.is_empty() { "undo-app" } else { "undo-stateful" };
+        let _ = write!(
+            out,
+            r#"```sh {{"name":"{undo}","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service"}}
+kubectl rollout undo {word}/$SERVICE -n {namespace} --to-revision=$TARGET_REVISION
+```
+
+"#
+        );
+        let mut status_s = rollout_s;
+        if *kind == WorkloadKind::StatefulSet {
+            status_s = (rollout_s / 4).max(2);
+            let delete_s = rollout_s.saturating_sub(status_s).max(2);
+            let _ = write!(
+                out,
+                r#"A pod of the bad release that never becomes ready keeps a StatefulSet from going back (kubernetes#67250).
+
+```sh {{"name":"delete-broken","rb.phase":"run","rb.timeout":"{delete_s}s","rb.for-each":"service"}}
+kubectl delete pods -n {namespace} -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'
+```
+
+"#
+            );
+        }
+        let _ = write!(
+            out,
+            r#"```sh {{"name":"rollout-status{suffix}","rb.phase":"run","rb.timeout":"{status_s}s","rb.for-each":"service"}}
+kubectl rollout status {word}/$SERVICE -n {namespace}
+```
+
+"#
+        );
+    }
+    out
 }
 
 fn scenario(app: &App, asked: usize) -> String {

@@ -2,13 +2,14 @@
 //! nothing there.
 
 use serde::Serialize;
-use sim_services::describe::Bundle;
+use sim_services::describe::{Bundle, Service};
+use sim_services::manifests::WorkloadKind;
 use toml::Spanned;
 
 use super::application::Described;
 use super::check::Mistakes;
 use super::error::{Mistake, ScenarioError, of_file};
-use super::fault::{Anchor, FAULTS, FaultSpec, Targets};
+use super::fault::{Anchor, FAULTS, FaultKind, FaultSpec, Targets};
 use super::raw::{Raw, RawFault};
 use crate::suggest;
 
@@ -121,7 +122,14 @@ pub(super) fn targets<'a>(
         );
     }
     match spec.targets {
-        Targets::Services => app.services.iter().map(|it| it.name.as_str()).collect(),
+        Targets::Services => {
+            // There is no such thing as a paused StatefulSet.
+            let can_be_hit = |it: &&Service| {
+                it.kind == WorkloadKind::Deployment || spec.name != FaultKind::DeploymentPaused.as_str()
+            };
+            let services = app.services.iter().filter(can_be_hit);
+            services.map(|it| it.name.as_str()).collect()
+        }
         Targets::NoChoice => Vec::new(),
         // It has no database.
         Targets::Of(names) => {

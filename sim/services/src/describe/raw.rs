@@ -182,7 +182,7 @@ fn example(key: &str) -> &'static str {
         "manifests" => "for instance manifests = [\"k8s\"]",
         "median" => "for instance { median = \"5ms\", p99 = \"40ms\" }",
         "timeout" => "for instance timeout = \"250ms\"",
-        "service" => "name a Deployment",
+        "service" => "name a Deployment or a StatefulSet",
         "rate" => "requests a second, for instance rate = 100",
         "kind" => "for instance kind = \"slow\"",
         _ => "the book's page on your own application has every key",

@@ -125,7 +125,7 @@ fn every_mistake_is_told_at_once_with_its_place_and_a_remedy() {
         .replace("growth_mb_per_minute = 206", "factor = 2");
     let told = mistakes(&text);
     let expected = [
-        "app.toml:8:22: the manifests have no Deployment `stok`: did you mean `stock`?",
+        "app.toml:8:22: the manifests have no Deployment or StatefulSet `stok`: did you mean `stock`?",
         "app.toml:13:8: `rate` is 0: choose a value from 1 to 100000",
         "app.toml:19:33: there is no defect `error`: did you mean `errors`?",
         "app.toml:20:33: the defect `leak` needs `growth_mb_per_minute`: add for instance growth_mb_per_minute = 10",
@@ -301,7 +301,7 @@ fn what_no_pod_would_answer_or_survive_is_refused() {
         "service = \"front\"\nrate",
         "service = \"frnt\"\nrate",
     );
-    let expected = "app.toml:12:11: the manifests have no Deployment `frnt`: did you mean `front`?";
+    let expected = "app.toml:12:11: the manifests have no Deployment or StatefulSet `frnt`: did you mean `front`?";
     assert_eq!(told, [expected]);
 
     let none = "metadata: {name: stock, namespace: shop}\nspec:\n  replicas: 0\n";
@@ -329,7 +329,7 @@ fn what_no_pod_would_answer_or_survive_is_refused() {
         same,
     );
     let start =
-        "app.toml:3:14: the pods of the Deployments `front` and `stock` have the same label";
+        "app.toml:3:14: the pods of `front` and `stock` have the same label";
     assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
 }
 

@@ -9,7 +9,9 @@ use sim_services::engine::Services;
 
 use crate::evidence::{Evidence, Ms, PodLog, PodSeen, Probe, Second};
 use crate::scenario::Described;
-use crate::worlds::sim::cluster_state::{LivePod, is_at_rest, lasting, live_pods, unschedulable};
+use crate::worlds::sim::cluster_state::{
+    LivePod, is_at_rest, is_still_there, lasting, live_pods, unschedulable,
+};
 use crate::worlds::sim::recorder::Recorder;
 use crate::worlds::sim::settled::{claims_and_rests, has_held, settle};
 use crate::worlds::{DrillPlan, Until};
@@ -66,8 +68,7 @@ fn look(world: &World<Services>, app: &Described, recorder: &Recorder) {
         && world.with(|state| new.any(|(name, version)| state.application.has_run(name, version)));
     for log in &mut evidence.bad_logs {
         let there = world.with(|state| {
-            let pod = state.cluster.object(Kind::Pod, &app.namespace, &log.pod);
-            pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].as_str().is_none())
+            is_still_there(&state.cluster, &app.namespace, log)
         });
         if there {
             log.seen_until_ms = at_ms;
@@ -129,6 +130,7 @@ pub(super) fn bad_logs(
         pod: pod.name,
         seen_until_ms: now_ms,
         lines: world.with(|state| state.application.lines(&uid)),
+        uid,
     })
     .collect()
 }
