@@ -50,7 +50,10 @@ impl WorkloadKind {
     }
 
     /// Whether it goes without saying: plans and baselines that were journaled before there were other kinds say nothing.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference to it")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands a reference to it"
+    )]
     pub(crate) fn goes_without_saying(&self) -> bool {
         *self == Self::Deployment
     }

@@ -11,6 +11,7 @@ mod checks;
 mod crash_points;
 mod database_port;
 mod described;
+mod described_stateful;
 mod determinism;
 mod documents;
 mod drawn_faults;

@@ -400,7 +400,13 @@ mod tests {
                 json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}});
         };
         let first_updated = 7;
-        assert_eq!(of(partition), Some(Ordinals { first_updated, ..plain }));
+        assert_eq!(
+            of(partition),
+            Some(Ordinals {
+                first_updated,
+                ..plain
+            })
+        );
         let parallel = |it: &mut Value| it["spec"]["podManagementPolicy"] = json!("Parallel");
         assert!(of(parallel).is_some_and(|it| !it.ordered));
         let on_delete = |it: &mut Value| it["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
@@ -411,7 +417,8 @@ mod tests {
 
     #[test]
     fn a_controller_revision_keeps_the_template_and_the_patch_that_brings_it_back() {
-        let template = json!({ "spec": { "containers": [{ "name": "queue", "image": "queue:1" }] } });
+        let template =
+            json!({ "spec": { "containers": [{ "name": "queue", "image": "queue:1" }] } });
         let mut kept = template.clone();
         kept["$patch"] = json!("replace");
         let data = json!({ "spec": { "template": kept } });

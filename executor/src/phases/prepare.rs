@@ -161,8 +161,7 @@ impl Executor {
         let mut services = BTreeMap::new();
         let mut refuse = Vec::new();
         for name in &self.runbook.services {
-            let found: Vec<&Workload> =
-                all.found.iter().filter(|it| it.name() == *name).collect();
+            let found: Vec<&Workload> = all.found.iter().filter(|it| it.name() == *name).collect();
             let workload = match found.as_slice() {
                 [one] => *one,
                 [] => {
@@ -184,9 +183,10 @@ impl Executor {
             }
             // A Deployment's pods are its ReplicaSets', a StatefulSet's are its own.
             let owned: BTreeSet<&str> = match workload.kind() {
-                WorkloadKind::Deployment => {
-                    all.of(workload).filter_map(|it| it.uid.as_deref()).collect()
-                }
+                WorkloadKind::Deployment => all
+                    .of(workload)
+                    .filter_map(|it| it.uid.as_deref())
+                    .collect(),
                 WorkloadKind::StatefulSet => BTreeSet::from([workload.uid()]),
             };
             let own = |pod: &&Pod| {

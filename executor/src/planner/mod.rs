@@ -25,6 +25,6 @@ pub use plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
 pub use plan_error::PlanError;
 pub use reason::{LedgerReason, Refusal, StepReason};
 pub use reconciler::{COMES_AGAIN, Reconciler};
-pub(crate) use steps::{kinds_undone, known_placeholder};
 pub use steps::plan;
+pub(crate) use steps::{kinds_undone, known_placeholder};
 pub use work::depends_on_size;

@@ -205,7 +205,8 @@ fn expand(runbook: &Runbook, observed: &Observed, plan: &mut Plan) {
                 }
             }
             for service in plan.left_alone.clone() {
-                let stands_by = |step: &&&Step| step.is_for(service.kind) && stands_by(step, &service);
+                let stands_by =
+                    |step: &&&Step| step.is_for(service.kind) && stands_by(step, &service);
                 for step in now.iter().filter(stands_by) {
                     let planned = planned(runbook, plan, step, Some(&service), stood_by());
                     plan.stand_by.push(planned);

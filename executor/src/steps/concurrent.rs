@@ -34,8 +34,7 @@ pub(super) async fn look(context: &Context<'_>) -> Result<Result<(), String>, St
     }
     for (services, left_alone) in [(&plan.services, false), (&plan.left_alone, true)] {
         for service in services {
-            let named =
-                |it: &&Workload| it.kind() == service.kind && it.name() == service.service;
+            let named = |it: &&Workload| it.kind() == service.kind && it.name() == service.service;
             let workload = found.iter().find(named).ok_or_else(|| gone(service))?;
             is_the_same(service, workload)?;
             match changed(service, workload) {
@@ -109,8 +108,8 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::changed;
-    use crate::planner::{ServicePlan, Target, template_digest};
     use crate::kubernetes::Workload;
+    use crate::planner::{ServicePlan, Target, template_digest};
     use crate::steps::Changed;
     use crate::workload::WorkloadKind;
 

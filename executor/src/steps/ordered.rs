@@ -79,7 +79,10 @@ impl fmt::Display for Blocked<'_> {
 }
 
 fn is_ready(pod: &Pod) -> bool {
-    let mut conditions = pod.status.iter().flat_map(|it| it.conditions.iter().flatten());
+    let mut conditions = pod
+        .status
+        .iter()
+        .flat_map(|it| it.conditions.iter().flatten());
     conditions.any(|it| it.type_ == "Ready" && it.status == "True")
 }
 
@@ -158,13 +161,18 @@ fn next<'a>(service: &ServicePlan, workload: &Workload, good: &Good, pods: &'a [
     if let Some(pod) = of_service.iter().find(|pod| !is_live(pod)) {
         return Next::Wait(format!("{name}: {} is about to end", pod.name_any()));
     }
-    if let Some(pod) = of_service.iter().find(|pod| good.has(pod) && !is_ready(pod)) {
+    if let Some(pod) = of_service
+        .iter()
+        .find(|pod| good.has(pod) && !is_ready(pod))
+    {
         return Next::Wait(format!("{name}: {} is not ready yet", pod.name_any()));
     }
     let taken_back = |pod: &&&Pod| {
         revision_of(pod).is_some_and(|of| service.taken_back.iter().any(|name| name == of))
     };
-    let broken = of_service.iter().filter(|pod| !good.has(pod) && !is_ready(pod));
+    let broken = of_service
+        .iter()
+        .filter(|pod| !good.has(pod) && !is_ready(pod));
     let broken: Vec<&&Pod> = broken.collect();
     let of_these = broken.iter().copied().filter(taken_back);
     match of_these.min_by_key(|pod| ordinal_of(&pod.name_any())) {
@@ -272,8 +280,14 @@ mod tests {
     fn broken_pods_of_what_is_taken_back_are_deleted_one_at_a_time() {
         let (good, bad) = ("queue-good", "queue-bad");
         assert_eq!(said([(good, '+'), (good, '+'), (good, '+')]), "over");
-        assert_eq!(said([(good, '+'), (good, '+'), (bad, '-')]), "delete queue-2");
-        assert_eq!(said([(bad, '-'), (good, '+'), (bad, '-')]), "delete queue-0");
+        assert_eq!(
+            said([(good, '+'), (good, '+'), (bad, '-')]),
+            "delete queue-2"
+        );
+        assert_eq!(
+            said([(bad, '-'), (good, '+'), (bad, '-')]),
+            "delete queue-0"
+        );
         let wait = "queue: queue-1 is not ready yet";
         assert_eq!(said([(bad, '-'), (good, '-'), (bad, '-')]), wait);
         let wait = "queue: queue-2 is about to end";
@@ -286,13 +300,19 @@ mod tests {
         let wait = "queue: queue-0 is to be replaced";
         assert_eq!(said([(bad, '+'), (good, '+'), (good, '+')]), wait);
         let told = said([(good, '+'), (good, '+'), (other, '-')]);
-        assert!(told.contains("queue-2 is not ready and is of queue-other"), "{told}");
+        assert!(
+            told.contains("queue-2 is not ready and is of queue-other"),
+            "{told}"
+        );
         assert!(told.contains("a person must decide"), "{told}");
     }
 
     #[test]
     fn only_an_ordered_rollout_waits_for_a_broken_pod() {
-        let pods = [pod("queue-0", "queue-good", '+'), pod("queue-1", "queue-bad", '-')];
+        let pods = [
+            pod("queue-0", "queue-good", '+'),
+            pod("queue-1", "queue-bad", '-'),
+        ];
         let ordered = stateful(|_| {});
         let told = Blocked::find(&ordered, &good(), &pods).map(|it| it.to_string());
         assert!(told.is_some_and(|it| it.contains("kubectl delete pod queue-1")));
@@ -304,10 +324,14 @@ mod tests {
 
     #[test]
     fn what_no_rollout_replaces_is_not_waited_for() {
-        let pods = [pod("queue-0", "queue-bad", '+'), pod("queue-1", "queue-good", '+')];
+        let pods = [
+            pod("queue-0", "queue-bad", '+'),
+            pod("queue-1", "queue-good", '+'),
+        ];
         assert_eq!(kept_by_partition(&stateful(|_| {}), &good(), &pods), None);
         let partition = stateful(|spec| {
-            spec["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+            spec["updateStrategy"] =
+                json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
         });
         let told = kept_by_partition(&partition, &good(), &pods);
         assert!(told.is_some_and(|it| it.contains("keeps queue-0")));

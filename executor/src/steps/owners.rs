@@ -64,10 +64,7 @@ pub(super) fn revision_of(pod: &Pod) -> Option<&str> {
 }
 
 /// What the pods of the recorded template have in common now.
-pub(super) async fn good_pods(
-    context: &Context<'_>,
-    service: &ServicePlan,
-) -> Result<Good, Stop> {
+pub(super) async fn good_pods(context: &Context<'_>, service: &ServicePlan) -> Result<Good, Stop> {
     if service.kind == WorkloadKind::Deployment {
         let sets = owned_sets(context.cluster, context, service).await?;
         return Ok(Good::of_sets(service, &sets));
@@ -76,8 +73,5 @@ pub(super) async fn good_pods(
     let recorded = revisions
         .into_iter()
         .filter(|it| template_digest(&it.template) == service.template_digest);
-    Ok(Good::of_revisions(
-        &service.uid,
-        recorded.map(|it| it.name),
-    ))
+    Ok(Good::of_revisions(&service.uid, recorded.map(|it| it.name)))
 }

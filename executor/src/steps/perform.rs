@@ -2,8 +2,8 @@
 
 use super::context::{Context, Stop, Success};
 use super::{
-    config, counter, ledger, logs, ordered, pods, post_mortem, query, replace, replica_sets, revisions, rollout, scale,
-    scenario, undo,
+    config, counter, ledger, logs, ordered, pods, post_mortem, query, replace, replica_sets,
+    revisions, rollout, scale, scenario, undo,
 };
 use crate::runbook::Command;
 

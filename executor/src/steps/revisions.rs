@@ -35,7 +35,9 @@ fn review_one(
     revisions: &[Revision],
 ) -> Result<String, String> {
     let name = &service.service;
-    let latest = revisions.iter().max_by_key(|it| (it.number, it.name.clone()));
+    let latest = revisions
+        .iter()
+        .max_by_key(|it| (it.number, it.name.clone()));
     let Some(latest) = latest else {
         return Err(format!("{name}: it has no ControllerRevision"));
     };

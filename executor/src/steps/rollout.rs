@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, WatchParams};
 use kube::ResourceExt;
+use kube::api::{Api, ListParams, WatchParams};
 
 use super::concurrent::{changed, stop};
 use super::context::{Context, Stop, Success};
@@ -252,9 +252,7 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
 
 /// Pods that are not `good` and in which something may still run.
 fn left_of<'a>(pods: &'a [Pod], good: &Good) -> Vec<&'a Pod> {
-    let left = pods
-        .iter()
-        .filter(|pod| !good.has(pod) && !is_over(pod));
+    let left = pods.iter().filter(|pod| !good.has(pod) && !is_over(pod));
     left.collect()
 }
 

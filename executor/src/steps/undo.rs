@@ -225,7 +225,9 @@ where
 /// The workload that was recorded; another of the same name is not touched.
 pub(super) async fn read(context: &Context<'_>, service: &ServicePlan) -> Result<Workload, Stop> {
     let (name, cluster) = (&service.service, context.cluster);
-    let found = cluster.workload(service.kind, name, &context.budget).await?;
+    let found = cluster
+        .workload(service.kind, name, &context.budget)
+        .await?;
     let found = found.ok_or_else(|| gone(service))?;
     is_the_same(service, &found)?;
     Ok(found)
@@ -433,7 +435,10 @@ mod tests {
             "spec": { "selector": {}, "template": {} }
         }))
         .expect("a Deployment");
-        let patch = replacements(&deployment, &of_revision(&set("gateway-a", 1, "dex/gateway:1")));
+        let patch = replacements(
+            &deployment,
+            &of_revision(&set("gateway-a", 1, "dex/gateway:1")),
+        );
         let expected = json!([
             { "op": "replace", "path": "/spec/template", "value": {
                 "metadata": { "labels": { "app": "gateway" } },

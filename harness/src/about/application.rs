@@ -320,7 +320,11 @@ fn steps(kinds: &BTreeSet<WorkloadKind>, namespace: &str, rollout_s: usize) -> S
             WorkloadKind::Deployment => ("", kind.word()),
             WorkloadKind::StatefulSet => ("-stateful", kind.word()),
         };
-        let undo = if suffix.is_empty() { "undo-app" } else { "undo-stateful" };
+        let undo = if suffix.is_empty() {
+            "undo-app"
+        } else {
+            "undo-stateful"
+        };
         let _ = write!(
             out,
             r#"```sh {{"name":"{undo}","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service"}}

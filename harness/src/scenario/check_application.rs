@@ -125,7 +125,8 @@ pub(super) fn targets<'a>(
         Targets::Services => {
             // There is no such thing as a paused StatefulSet.
             let can_be_hit = |it: &&Service| {
-                it.kind == WorkloadKind::Deployment || spec.name != FaultKind::DeploymentPaused.as_str()
+                it.kind == WorkloadKind::Deployment
+                    || spec.name != FaultKind::DeploymentPaused.as_str()
             };
             let services = app.services.iter().filter(can_be_hit);
             services.map(|it| it.name.as_str()).collect()

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dex::migrations::{Kind, Migration};
 use dex::release::{Release, Service};
-use executor::baseline::{Baseline, ServiceBaseline};
 use executor::WorkloadKind;
+use executor::baseline::{Baseline, ServiceBaseline};
 use executor::planner::{Observed, RevisionState, ServiceState, template_digest};
 use executor::ports::{HistoryRow, LedgerPosition, Snapshot};
 use executor::runbook::Runbook;

@@ -143,7 +143,12 @@ pub(super) fn for_which(old: &Step, new: &Step) -> String {
             all.join(" and ")
         }
     };
-    format!("`{}` is for {} instead of {}", new.name, words(new), words(old))
+    format!(
+        "`{}` is for {} instead of {}",
+        new.name,
+        words(new),
+        words(old)
+    )
 }
 
 /// Another way to count requests.

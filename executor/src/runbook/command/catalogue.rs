@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{Asks, CommandSpec, Effect, Followed, Missed, OnLedger, PLAIN, Value, commands};
 use super::{
-    CONFIG_MAP, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, POD, RAW, REPLICA_SET, REPLICAS, SELECTOR, SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
+    CONFIG_MAP, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, POD, RAW, REPLICA_SET, REPLICAS, SELECTOR,
+    SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
 };
 use crate::exposition::Series;
 use crate::runbook::protection::Protection;

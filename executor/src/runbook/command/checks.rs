@@ -259,7 +259,8 @@ impl Arguments<'_, '_, '_, '_> {
         };
         let help = match other {
             Some(WorkloadKind::StatefulSet) => {
-                "kubectl has no such command for a StatefulSet: leave the step out for it".to_owned()
+                "kubectl has no such command for a StatefulSet: leave the step out for it"
+                    .to_owned()
             }
             Some(WorkloadKind::Deployment) => {
                 "for a Deployment, write `kubectl get replicasets -l app=$SERVICE`".to_owned()

@@ -132,9 +132,7 @@ fn look(world: &World, plan: &DrillPlan, recorder: &Recorder) {
     evidence.probes.push(Probe { at_ms, violations });
     evidence.deployed_build_seen |= pods.iter().any(|pod| evidence.runs_deployed(pod));
     for log in &mut evidence.bad_logs {
-        let there = world.with(|state| {
-            is_still_there(&state.cluster, NAMESPACE, log)
-        });
+        let there = world.with(|state| is_still_there(&state.cluster, NAMESPACE, log));
         if there {
             log.seen_until_ms = at_ms;
         }

@@ -148,7 +148,10 @@ pub(super) fn all(m: &mut Mistakes, place: &Range<usize>, services: &[Service]) 
         if kinds.insert(&service.name, service.kind).is_some() {
             m.add(
                 place.clone(),
-                format!("a Deployment and a StatefulSet are both called `{}`", service.name),
+                format!(
+                    "a Deployment and a StatefulSet are both called `{}`",
+                    service.name
+                ),
                 "services are named after them",
                 "give one of them another name",
             );

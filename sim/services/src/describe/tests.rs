@@ -328,8 +328,7 @@ fn what_no_pod_would_answer_or_survive_is_refused() {
         "matchLabels: {app: stock}}\n  template:\n    metadata: {labels: {app: stock}}\n    spec: {",
         same,
     );
-    let start =
-        "app.toml:3:14: the pods of `front` and `stock` have the same label";
+    let start = "app.toml:3:14: the pods of `front` and `stock` have the same label";
     assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
 }
 
@@ -343,4 +342,40 @@ fn a_limit_that_is_never_reached_ends_nothing() {
     );
     let app = with(&text, &huge).expect("it is right");
     assert_eq!(app.services[0].full_after, None);
+}
+
+#[test]
+fn a_service_may_be_a_stateful_set() {
+    let whole = "kind: StatefulSet\nmetadata: {name: stock, namespace: shop}\nspec:\n  serviceName: stock\n";
+    let from = "kind: Deployment\nmetadata: {name: stock, namespace: shop}\nspec:\n";
+    let headless = "\n---\napiVersion: v1\nkind: Service\nmetadata: {name: named, namespace: shop}\n\
+                    spec: {clusterIP: None, selector: {app: stock}}\n---\n";
+    let manifests = MANIFESTS
+        .replacen(from, whole, 1)
+        .replacen("\n---\n", headless, 1);
+    let app = with(APP, &manifests).expect("it is right");
+    let kinds: Vec<(&str, &str)> = app
+        .services
+        .iter()
+        .map(|it| (it.name.as_str(), it.kind.as_str()))
+        .collect();
+    assert_eq!(kinds, [("front", "Deployment"), ("stock", "StatefulSet")]);
+    // Whoever asks it does not go by the headless Service, which only names its pods.
+    assert_eq!(app.services[1].address.as_deref(), Some("stock"));
+
+    let elsewhere = whole.replace("serviceName: stock", "serviceName: stok");
+    let told = wrong(false, from, &elsewhere);
+    let start =
+        "app.toml:3:14: k8s/all.yaml:23:16: the StatefulSet `stock` names the Service `stok`";
+    assert!(told[0].starts_with(start), "{told:?}");
+
+    let on_delete = format!("{whole}  updateStrategy: {{type: OnDelete}}\n");
+    let told = wrong(false, from, &on_delete);
+    let start = "app.toml:3:14: k8s/all.yaml:24:26: the StatefulSet `stock` has the update strategy OnDelete";
+    assert!(told[0].starts_with(start), "{told:?}");
+
+    let twice = whole.replace("name: stock", "name: front");
+    let told = wrong(false, from, &twice);
+    let start = "app.toml:3:14: a Deployment and a StatefulSet are both called `front`";
+    assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
 }

@@ -67,9 +67,7 @@ fn look(world: &World<Services>, app: &Described, recorder: &Recorder) {
     evidence.deployed_build_seen |= evidence.deployed_ms.is_some()
         && world.with(|state| new.any(|(name, version)| state.application.has_run(name, version)));
     for log in &mut evidence.bad_logs {
-        let there = world.with(|state| {
-            is_still_there(&state.cluster, &app.namespace, log)
-        });
+        let there = world.with(|state| is_still_there(&state.cluster, &app.namespace, log));
         if there {
             log.seen_until_ms = at_ms;
         }

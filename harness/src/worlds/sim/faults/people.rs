@@ -139,7 +139,10 @@ pub(super) fn prune<A: Application>(at: &Place<'_, A>) -> u64 {
                 let of = ["currentRevision", "updateRevision"];
                 of.iter().all(|field| live[*field].as_str() != name)
             };
-            ("controllerrevisions", names(at, Kind::ControllerRevision, old))
+            (
+                "controllerrevisions",
+                names(at, Kind::ControllerRevision, old),
+            )
         }
     };
     let delete = |it: &String| {
@@ -176,7 +179,9 @@ pub(super) fn undo<A: Application>(at: &Place<'_, A>) -> u64 {
 /// By the patch that the ControllerRevision keeps.
 fn undo_stateful_set<A: Application>(at: &Place<'_, A>) -> u64 {
     let data = at.world.with(|state| {
-        let all = state.cluster.objects(Kind::ControllerRevision, at.namespace);
+        let all = state
+            .cluster
+            .objects(Kind::ControllerRevision, at.namespace);
         let mut all: Vec<&cluster::Value> = all.filter(|it| is_of(it, &at.of.app)).collect();
         all.sort_by_key(|it| std::cmp::Reverse(it["revision"].as_u64()));
         all.get(1).map(|it| Value::from(&it["data"]))
