@@ -15,4 +15,4 @@ pub(crate) use objects::{
 pub(crate) use retry::{is_status, retry_pause};
 pub(crate) use watch::{Next, Watcher};
 pub(crate) use words::{in_words, told_once};
-pub(crate) use workload::{Kept, Ordinals, REVISION_HASH, Revision, Workload, ordinal_of};
+pub(crate) use workload::{Kept, REVISION_HASH, Revision, Workload, ordinal_of};

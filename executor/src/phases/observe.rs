@@ -158,7 +158,7 @@ impl Owned {
 impl Workloads {
     /// The templates that a workload has had.
     pub(super) fn of<'a>(&'a self, workload: &'a Workload) -> impl Iterator<Item = &'a Owned> {
-        let owned = |it: &&Owned| it.owner.as_deref() == Some(workload.uid());
+        let owned = move |it: &&Owned| it.owner.as_deref() == Some(workload.uid());
         self.revisions.iter().filter(owned)
     }
 }

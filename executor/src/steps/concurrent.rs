@@ -101,44 +101,14 @@ fn another_release(service: &ServicePlan, workload: &Workload) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
+mod tests {
     use k8s_openapi::api::apps::v1::Deployment;
     use serde_json::{Value, json};
 
     use super::changed;
     use crate::kubernetes::Workload;
-    use crate::planner::{ServicePlan, Target, template_digest};
     use crate::steps::Changed;
-    use crate::workload::WorkloadKind;
-
-    /// The recorded template.
-    pub(in crate::steps) fn template() -> Value {
-        json!({ "spec": { "containers": [{ "name": "gateway", "image": "dex/gateway:1" }] } })
-    }
-
-    /// The plan of a service whose recorded template is that of the tests.
-    pub(in crate::steps) fn service() -> ServicePlan {
-        ServicePlan {
-            service: "gateway".to_owned(),
-            kind: WorkloadKind::Deployment,
-            uid: "u".to_owned(),
-            selector: String::new(),
-            from_image: String::new(),
-            to_image: String::new(),
-            bad_digest: String::new(),
-            target: Target::Unchanged,
-            template_digest: template_digest(&template()),
-            template: template(),
-            replicas: 3,
-            builds: BTreeSet::new(),
-            config: BTreeMap::new(),
-            paused: false,
-            taken_back: Vec::new(),
-            why: String::new(),
-        }
-    }
+    use crate::steps::fixtures::{service, template};
 
     fn deployment(change: impl FnOnce(&mut Value)) -> Workload {
         let mut object = json!({

@@ -6,6 +6,8 @@ mod concurrent;
 mod config;
 mod context;
 mod counter;
+#[cfg(test)]
+mod fixtures;
 mod holding;
 mod ledger;
 mod logs;

@@ -222,7 +222,7 @@ mod tests {
     use super::{Blocked, Good, Next, kept_by_partition, next, on_delete};
     use crate::kubernetes::Workload;
     use crate::planner::ServicePlan;
-    use crate::steps::concurrent::tests::service;
+    use crate::steps::fixtures::service;
     use crate::workload::WorkloadKind;
 
     fn queue() -> ServicePlan {

@@ -73,7 +73,7 @@ mod tests {
     use super::review_one;
     use crate::kubernetes::{Revision, Workload};
     use crate::planner::ServicePlan;
-    use crate::steps::concurrent::tests::{service, template};
+    use crate::steps::fixtures::{service, template};
     use crate::workload::WorkloadKind;
 
     fn revision(name: &str, number: i64, template: &Value) -> Revision {

@@ -411,7 +411,7 @@ mod tests {
 
     use super::{Destination, of_revision, previous, replacements, replacing};
     use crate::kubernetes::Revision;
-    use crate::steps::concurrent::tests::service;
+    use crate::steps::fixtures::service;
 
     fn set(name: &str, revision: u64, image: &str) -> Revision {
         let set: ReplicaSet = serde_json::from_value(json!({
