@@ -435,6 +435,29 @@ mod tests {
     }
 
     #[test]
+    fn the_runbook_has_the_steps_of_each_kind_that_there_is() {
+        let stock = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: stock}, spec: {";
+        let stateful = "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: stock}, spec: {serviceName: stock, ";
+        let runbook = |text: String| {
+            let name = "k8s/all.yaml".to_owned();
+            let manifests = Manifests::parse(vec![Document { name, text }], "shop");
+            let manifests = manifests.expect("they are right");
+            let files = application("mine", &manifests, &["../k8s".to_owned()]);
+            files.expect("it can be drilled").runbook
+        };
+        let deployments = runbook(MANIFESTS.to_owned());
+        assert!(deployments.contains("kubectl get deployments -n shop"));
+        assert!(!deployments.contains("statefulset"), "{deployments}");
+        let both = runbook(MANIFESTS.replacen(stock, stateful, 1));
+        assert!(both.contains("kubectl get deployments,statefulsets -n shop"));
+        assert!(both.contains("kubectl rollout undo deployment/$SERVICE"));
+        assert!(both.contains("kubectl rollout undo statefulset/$SERVICE"));
+        let read = executor::runbook::Runbook::parse_and_lint("rollback.md", &both);
+        let read = read.expect("the runbook is right");
+        assert_eq!(read.plain(), "");
+    }
+
+    #[test]
     fn hosts_are_found_and_parts_of_words_are_not() {
         assert!(names_host("http://stock:80/x", "stock"));
         assert!(names_host("stock.shop.svc", "stock"));
