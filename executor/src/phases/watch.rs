@@ -12,7 +12,6 @@ use crate::baseline::Baseline;
 use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::{Executor, Options};
-use crate::kubernetes::{owner_uid, template_value, timestamp};
 use crate::planner::template_digest;
 use crate::queries::{Language, QueryError};
 use crate::report::WatchOutcome;

@@ -2,8 +2,8 @@
 //!
 //! With the pod management policy `OrderedReady` the controller looks at a pod only once all pods of lower ordinals are
 //! ready, and at the update only once all pods are. A pod of the bad release that never becomes ready is therefore not
-//! replaced, whatever the template says by now: the undo alone does not get through (kubernetes#67250). Such a pod must be
-//! deleted. It serves nobody, so nothing is lost by that.
+//! replaced, whatever the template says by now: the undo alone does not get through (kubernetes#67250). Such a pod must
+//! be deleted. It serves nobody, so nothing is lost by that.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Which pods are of the recorded template.
 //!
-//! A Deployment's pods belong to ReplicaSets, one for each template. A StatefulSet's pods belong to it itself, and a label
-//! names the ControllerRevision that each is of.
+//! A Deployment's pods belong to ReplicaSets, one for each template. A StatefulSet's pods belong to it itself, and a
+//! label names the ControllerRevision that each is of.
 
 use std::collections::BTreeSet;
 

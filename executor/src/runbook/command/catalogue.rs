@@ -20,7 +20,8 @@ use crate::workload::WorkloadKind;
 const OF_QUERIES: &[&str] = &["WINDOW", "NAMESPACE", "LIVE_PODS"];
 
 commands! {span;
-    /// `kubectl get deployments[,statefulsets] -n NS -o yaml`: record each service's template, configuration, image, `build_info`.
+    /// `kubectl get deployments[,statefulsets] -n NS -o yaml`: record each service's template, configuration, image and
+    /// `build_info`.
     RecordRelease = "kubectl" "get deployments" {
         example: "kubectl get deployments -n dex -o yaml",
         fits: |a| matches!(a.words(), ["get", kinds] if kinds_of(kinds).is_some()),
@@ -232,8 +233,8 @@ commands! {span;
         flags: &[NAMESPACE],
         rights: &["get deployments", "patch deployments"],
     }
-    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`, or `statefulset/$SERVICE`. Without the
-    /// revision it goes, as kubectl does, to the second-highest one, whatever that is.
+    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`, or with `statefulset`. Without
+    /// the revision it goes, as kubectl does, to the second-highest one, whatever that is.
     RolloutUndo {
         /// Whether `--to-revision=$TARGET_REVISION` pins the target that was recorded by `prepare`.
         pinned: bool,
