@@ -1,6 +1,5 @@
 //! Looks at the world while the drill runs, directly and without disturbing it.
 
-use sim::cluster::Kind;
 use sim::time::Micros;
 use sim::workload::{ProcessId, Workload as _};
 use sim_exchange::{World, WorldState};

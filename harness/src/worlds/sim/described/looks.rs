@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use sim::World;
-use sim::cluster::Kind;
 use sim::time::Micros;
 use sim_services::engine::Services;
 
