@@ -141,11 +141,12 @@ pub(super) fn lasting(cluster: &Cluster, namespace: &str, out: &mut BTreeMap<Str
         ] {
             out.insert(format!("{word}/{name}/{field}"), value.to_string());
         }
-        pairs(
-            &Value::from(&object["metadata"]["annotations"]),
-            &format!("{word}/{name}/annotation"),
-            out,
-        );
+        let mut annotations = Value::from(&object["metadata"]["annotations"]);
+        if let (Some(annotations), "statefulset") = (annotations.as_object_mut(), word) {
+            // An undo of a StatefulSet brings no annotation back, and this one only says what was deployed last.
+            annotations.remove("kubernetes.io/change-cause");
+        }
+        pairs(&annotations, &format!("{word}/{name}/annotation"), out);
     }
     for object in cluster.objects(Kind::ConfigMap, namespace) {
         let data = Value::from(&object["data"]);
