@@ -44,6 +44,7 @@ impl Cluster {
     pub(super) fn pod_object(&self, id: u32) -> Option<Ref> {
         let run = self.kubelet.pods.get(&id)?;
         self.get(Kind::Pod, &run.key)
+            .filter(|pod| value::uid(&pod.value) == run.uid)
     }
 
     pub(super) fn pod_event(
