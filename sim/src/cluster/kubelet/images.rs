@@ -6,6 +6,7 @@ use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
+use crate::cluster::value;
 use crate::time::Micros;
 
 /// What a node finds when it needs an image.
