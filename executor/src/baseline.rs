@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ports::{HistoryRow, LedgerPosition, Snapshot};
+use crate::workload::WorkloadKind;
 
 /// ConfigMap that holds the baseline.
 pub const CONFIG_MAP: &str = "rollback-baseline";
@@ -37,16 +38,19 @@ pub struct Baseline {
     pub snapshot: Option<Snapshot>,
 }
 
-/// One Deployment before a deployment.
+/// One service before a deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceBaseline {
-    /// UID of the Deployment.
+    /// Of which kind its workload is.
+    #[serde(default, skip_serializing_if = "WorkloadKind::goes_without_saying")]
+    pub kind: WorkloadKind,
+    /// UID of its workload.
     pub uid: String,
     /// Its selector, as a query parameter.
     pub selector: String,
     /// Its pod template.
     pub template: Value,
-    /// Its revision.
+    /// Its revision: the number of the ReplicaSet or ControllerRevision that its pods are of.
     pub revision: Option<u64>,
     /// Wanted replicas.
     pub replicas: i32,
@@ -56,6 +60,17 @@ pub struct ServiceBaseline {
     pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// Different builds seen on the pods: one, in a steady state.
     pub builds: BTreeSet<Build>,
+}
+
+impl Baseline {
+    /// The kinds of workloads that the services are; Deployments if there are no services.
+    pub(crate) fn kinds(&self) -> BTreeSet<WorkloadKind> {
+        let kinds: BTreeSet<WorkloadKind> = self.services.values().map(|it| it.kind).collect();
+        if kinds.is_empty() {
+            return BTreeSet::from([WorkloadKind::default()]);
+        }
+        kinds
+    }
 }
 
 impl ServiceBaseline {

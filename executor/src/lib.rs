@@ -38,6 +38,7 @@ mod steps;
 mod stop;
 mod text_file;
 mod verdict;
+mod workload;
 
 pub use application::Application;
 pub use baseline::Baseline;
@@ -52,3 +53,4 @@ pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOu
 pub use steps::WAITS_FOR_OLD_PODS;
 pub use text_file::{TEXT_BYTES_MAX, read_text};
 pub use verdict::show_value;
+pub use workload::WorkloadKind;

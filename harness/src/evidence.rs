@@ -234,6 +234,8 @@ pub struct PodLog {
     pub service: String,
     /// Its name.
     pub pod: String,
+    /// Its UID: another pod may take its name.
+    pub uid: String,
     /// Until when the pod was seen to be there.
     pub seen_until_ms: Ms,
     /// Its lines, oldest first, without a timestamp.

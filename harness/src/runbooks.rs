@@ -66,7 +66,7 @@ impl LoadedRunbook {
         let at = place_of_service(&self.text, unknown);
         let mistake = MietteDiagnostic::new(format!("{whose} has no service `{unknown}`"))
             .with_code("runbook::service")
-            .with_label(LabeledSpan::at(at, "no Deployment has this name"))
+            .with_label(LabeledSpan::at(at, "no service has this name"))
             .with_help(suggest::help(unknown, &known));
         let source = NamedSource::new(&self.file, self.text.to_string());
         Err(miette::Report::new(mistake).with_source_code(source))

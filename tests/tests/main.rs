@@ -11,6 +11,7 @@ mod checks;
 mod crash_points;
 mod database_port;
 mod described;
+mod described_stateful;
 mod described_store;
 mod determinism;
 mod documents;

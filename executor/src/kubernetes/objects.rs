@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use serde_json::Value;
 
 /// Annotation that numbers revisions.
@@ -49,13 +48,13 @@ pub(crate) fn revision_of(metadata: &ObjectMeta) -> Option<u64> {
     metadata.annotations.as_ref()?.get(REVISION)?.parse().ok()
 }
 
-/// The Deployment's selector as a query parameter. Match expressions are left out: they can only widen
-/// what `matchLabels` of this Deployment's pods already narrows.
-pub(crate) fn selector_of(deployment: &Deployment) -> String {
-    deployment
-        .spec
+/// A workload's selector as a query parameter. Match expressions are left out: they can only widen
+/// what `matchLabels` of this workload's pods already narrows.
+pub(crate) fn selector_of(selector: &LabelSelector) -> String {
+    selector
+        .match_labels
         .iter()
-        .flat_map(|spec| spec.selector.match_labels.iter().flatten())
+        .flatten()
         .map(|(key, value)| format!("{key}={value}"))
         .collect::<Vec<_>>()
         .join(",")

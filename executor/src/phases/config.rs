@@ -58,6 +58,7 @@ impl Executor {
         let cluster = self.cluster();
         let pods = Pods {
             service,
+            kind: recorded.kind,
             selector: &recorded.selector,
             replicas: recorded.replicas,
             older_than: self.now(),

@@ -1,11 +1,11 @@
-//! Reads the state that the planner decides on: four calls to the API server, two to four to the database.
+//! Reads the state that the planner decides on: from the API server what there is of the kinds of workloads that were
+//! recorded, and two to four answers from the database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::ResourceExt;
 use kube::api::ListParams;
 
@@ -13,12 +13,13 @@ use crate::baseline::Baseline;
 use crate::clock::timeout;
 use crate::error::Error;
 use crate::executor::Executor;
-use crate::kubernetes::{Cluster, image_of, owner_uid, revision_of, template_value, timestamp};
+use crate::kubernetes::{Cluster, Revision, Workload, image_of, owner_uid, revision_of};
 use crate::planner::{
-    Observed, Reconciler, ReplicaSetState, ServiceState, decide, depends_on_size, template_digest,
+    Observed, Reconciler, RevisionState, ServiceState, decide, depends_on_size, template_digest,
 };
 use crate::ports::DatabaseError;
 use crate::report::TriggerEvent;
+use crate::workload::WorkloadKind;
 
 impl Executor {
     /// The state now, with `baseline` to compare it with, asked for until `deadline`.
@@ -29,7 +30,7 @@ impl Executor {
         deadline: Timestamp,
     ) -> Result<Observed, Error> {
         let cluster = self.cluster();
-        let (deployments, sets) = workloads(&cluster, deadline).await?;
+        let all = workloads(&cluster, &baseline.kinds(), deadline).await?;
         let api = cluster.config_maps();
         let params = ListParams::default();
         let list = cluster
@@ -40,14 +41,15 @@ impl Executor {
             .into_iter()
             .map(|map| (map.name_any(), map.data.unwrap_or_default()))
             .collect();
-        let services = deployments
+        let of_its_kind = |it: &&Workload| {
+            let recorded = baseline.services.get(it.name());
+            recorded.is_none_or(|recorded| recorded.kind == it.kind())
+        };
+        let services = all
+            .found
             .iter()
-            .map(|deployment| {
-                (
-                    deployment.name_any(),
-                    state(deployment, &sets, &baseline, &maps),
-                )
-            })
+            .filter(of_its_kind)
+            .map(|it| (it.name().to_owned(), state(it, &all, &baseline, &maps)))
             .collect();
         let database = &self.ports.database;
         let history = self
@@ -122,70 +124,118 @@ impl Executor {
     }
 }
 
-/// Deployments and ReplicaSets of the namespace.
+/// Workloads with the templates that they have had.
+pub(super) struct Workloads {
+    /// Workloads of the namespace, of the kinds that were asked for.
+    pub(super) found: Vec<Workload>,
+    /// The ReplicaSets and ControllerRevisions of the namespace, each with the UID of its controller and its own.
+    pub(super) revisions: Vec<Owned>,
+}
+
+/// A template that a workload has had.
+pub(super) struct Owned {
+    /// UID of the workload.
+    pub(super) owner: Option<String>,
+    /// UID of the ReplicaSet or ControllerRevision.
+    pub(super) uid: Option<String>,
+    /// The template.
+    pub(super) revision: Revision,
+}
+
+impl Owned {
+    fn of<K: ResourceExt>(object: &K) -> Self
+    where
+        for<'a> Revision: From<&'a K>,
+    {
+        Self {
+            owner: owner_uid(object.meta()).map(str::to_owned),
+            uid: object.uid(),
+            revision: Revision::from(object),
+        }
+    }
+}
+
+impl Workloads {
+    /// The templates that a workload has had.
+    pub(super) fn of<'a>(&'a self, workload: &'a Workload) -> impl Iterator<Item = &'a Owned> {
+        let owned = move |it: &&Owned| it.owner.as_deref() == Some(workload.uid());
+        self.revisions.iter().filter(owned)
+    }
+}
+
+/// Workloads of these kinds in the namespace.
 pub(super) async fn workloads(
     cluster: &Cluster,
+    kinds: &BTreeSet<WorkloadKind>,
     deadline: Timestamp,
-) -> Result<(Vec<Deployment>, Vec<ReplicaSet>), Error> {
+) -> Result<Workloads, Error> {
     let params = ListParams::default();
-    let api = cluster.deployments();
-    let deployments = cluster
-        .call("list deployments", deadline, || api.list(&params))
-        .await?;
-    let api = cluster.replica_sets();
-    let sets = cluster
-        .call("list replicasets", deadline, || api.list(&params))
-        .await?;
-    Ok((deployments.items, sets.items))
+    let (mut found, mut revisions) = (Vec::new(), Vec::new());
+    for kind in kinds {
+        found.extend(cluster.workloads(*kind, deadline).await?);
+        match kind {
+            WorkloadKind::Deployment => {
+                let api = cluster.replica_sets();
+                let list = cluster.call("list replicasets", deadline, || api.list(&params));
+                revisions.extend(list.await?.items.iter().map(Owned::of));
+            }
+            WorkloadKind::StatefulSet => {
+                let api = cluster.controller_revisions();
+                let list = cluster.call("list controllerrevisions", deadline, || api.list(&params));
+                revisions.extend(list.await?.items.iter().map(Owned::of));
+            }
+        }
+    }
+    Ok(Workloads { found, revisions })
 }
 
 fn state(
-    deployment: &Deployment,
-    sets: &[ReplicaSet],
+    workload: &Workload,
+    all: &Workloads,
     baseline: &Baseline,
     maps: &BTreeMap<String, BTreeMap<String, String>>,
 ) -> ServiceState {
-    let uid = deployment.uid().unwrap_or_default();
-    let spec = deployment.spec.as_ref();
-    let template = spec
-        .map(|spec| template_value(&spec.template))
-        .unwrap_or_default();
-    let recorded = baseline.services.get(&deployment.name_any());
+    let template = workload.template_value();
+    let recorded = baseline.services.get(workload.name());
     let config = recorded
         .iter()
         .flat_map(|recorded| recorded.config.keys())
         .filter_map(|name| maps.get(name).map(|data| (name.clone(), data.clone())))
         .collect();
+    let metadata = workload.metadata();
     ServiceState {
-        paused: spec.and_then(|spec| spec.paused).unwrap_or(false),
-        replicas: spec.and_then(|spec| spec.replicas).unwrap_or(1),
+        kind: workload.kind(),
+        paused: workload.paused(),
+        replicas: workload.replicas(),
         template_digest: template_digest(&template),
-        image: spec
-            .map(|spec| image_of(&spec.template))
-            .unwrap_or_default(),
-        revision: revision_of(&deployment.metadata),
-        replica_sets: sets
-            .iter()
-            .filter(|set| owner_uid(&set.metadata) == Some(&uid))
-            .map(set_state)
-            .collect(),
-        reconciler: Reconciler::of(
-            deployment.metadata.labels.as_ref(),
-            deployment.metadata.annotations.as_ref(),
-        ),
+        image: workload.template().map(image_of).unwrap_or_default(),
+        revision: revision_number(workload, all),
+        revisions: all.of(workload).map(|it| known(&it.revision)).collect(),
+        half_way: !workload.is_of_one_revision(),
+        reconciler: Reconciler::of(metadata.labels.as_ref(), metadata.annotations.as_ref()),
         config,
-        uid,
+        uid: workload.uid().to_owned(),
     }
 }
 
-fn set_state(set: &ReplicaSet) -> ReplicaSetState {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-    ReplicaSetState {
-        name: set.name_any(),
-        revision: revision_of(&set.metadata),
-        template_digest: template
-            .map(|template| template_digest(&template_value(template)))
-            .unwrap_or_default(),
-        created_at: set.metadata.creation_timestamp.as_ref().map(timestamp),
+/// The number of the revision that a workload is to be of: a Deployment's annotation, or that of the ControllerRevision
+/// which a StatefulSet's new pods are made of.
+pub(super) fn revision_number(workload: &Workload, all: &Workloads) -> Option<u64> {
+    match workload.kind() {
+        WorkloadKind::Deployment => revision_of(workload.metadata()),
+        WorkloadKind::StatefulSet => {
+            let update = workload.update_revision()?;
+            let mut owned = all.of(workload);
+            owned.find(|it| it.revision.name == update)?.revision.number
+        }
+    }
+}
+
+fn known(revision: &Revision) -> RevisionState {
+    RevisionState {
+        name: revision.name.clone(),
+        revision: revision.number,
+        template_digest: template_digest(&revision.template),
+        created_at: revision.created_at,
     }
 }

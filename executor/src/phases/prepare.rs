@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -16,16 +15,17 @@ use crate::executor::Executor;
 use crate::exposition::builds;
 use crate::journal::Journal;
 use crate::kubernetes::{
-    Cluster, config_maps_of, container_port, image_of, is_live, owner_uid, revision_of,
-    selector_of, template_value,
+    Cluster, Workload, config_maps_of, container_port, image_of, is_live, owner_uid,
 };
+use crate::planner::{PlanError, kinds_undone};
 use crate::ports::{HistoryRow, Snapshot};
 use crate::queries::Language;
 use crate::report::StepOutcome;
 use crate::runbook::{Command, Step, Trigger};
 use crate::verdict::{ConditionVerdict, any};
+use crate::workload::WorkloadKind;
 
-use super::observe::workloads;
+use super::observe::{Workloads, revision_number, workloads};
 
 /// How long it is tried to open a ledger that a failed snapshot may have left closed.
 const REOPEN: SignedDuration = SignedDuration::from_secs(300);
@@ -150,7 +150,8 @@ impl Executor {
 
     async fn record(&self, deadline: Timestamp) -> Result<Baseline, Error> {
         let cluster = self.cluster();
-        let (deployments, sets) = workloads(&cluster, deadline).await?;
+        let kinds = self.runbook.kinds_recorded();
+        let all = workloads(&cluster, &kinds, deadline).await?;
         let api = cluster.pods();
         let params = ListParams::default();
         let pods = cluster
@@ -160,28 +161,42 @@ impl Executor {
         let mut services = BTreeMap::new();
         let mut refuse = Vec::new();
         for name in &self.runbook.services {
-            let Some(deployment) = deployments.iter().find(|found| found.name_any() == *name)
-            else {
-                refuse.push(format!("deployment {name} does not exist"));
-                continue;
+            let found: Vec<&Workload> = all.found.iter().filter(|it| it.name() == *name).collect();
+            let workload = match found.as_slice() {
+                [one] => *one,
+                [] => {
+                    let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+                    refuse.push(format!("{} {name} does not exist", words.join(" or ")));
+                    continue;
+                }
+                [..] => {
+                    refuse.push(format!(
+                        "both a Deployment and a StatefulSet are called {name}: give one of them another name"
+                    ));
+                    continue;
+                }
             };
-            if !is_settled(deployment) {
-                refuse.push(format!("deployment {name} is in the middle of a rollout"));
+            let word = workload.kind().word();
+            if !workload.is_settled() {
+                refuse.push(format!("{word} {name} is in the middle of a rollout"));
                 continue;
             }
-            let uid = deployment.uid().unwrap_or_default();
-            let owned: BTreeSet<String> = sets
-                .iter()
-                .filter(|set| owner_uid(&set.metadata) == Some(&uid))
-                .filter_map(ResourceExt::uid)
-                .collect();
+            // A Deployment's pods are its ReplicaSets', a StatefulSet's are its own.
+            let owned: BTreeSet<&str> = match workload.kind() {
+                WorkloadKind::Deployment => all
+                    .of(workload)
+                    .filter_map(|it| it.uid.as_deref())
+                    .collect(),
+                WorkloadKind::StatefulSet => BTreeSet::from([workload.uid()]),
+            };
             let own = |pod: &&Pod| {
                 is_live(pod) && owner_uid(&pod.metadata).is_some_and(|owner| owned.contains(owner))
             };
             let pods: Vec<&Pod> = pods.iter().filter(own).collect();
             let service = self
-                .record_service(&cluster, deployment, &pods, deadline)
+                .record_service(&cluster, (workload, &all), &pods, deadline)
                 .await?;
+            refuse.extend(self.not_undone(workload));
             refuse.extend(self.hopeless(name, &service));
             services.insert(name.clone(), service);
         }
@@ -210,12 +225,32 @@ impl Executor {
         })
     }
 
+    /// Why no step of the runbook could roll this workload back.
+    fn not_undone(&self, workload: &Workload) -> Option<String> {
+        let (kind, name) = (workload.kind(), workload.name());
+        if workload.ordinals().is_some_and(|it| it.on_delete) {
+            return Some(format!(
+                "statefulset {name} has the update strategy OnDelete, so that no undo replaces its pods: give it the \
+                 strategy RollingUpdate, or leave it out of `services`"
+            ));
+        }
+        let undone = kinds_undone(&self.runbook);
+        (!undone.is_empty() && !undone.contains(&kind)).then(|| {
+            let refusal = PlanError::NoUndo {
+                kind,
+                service: name.to_owned(),
+            };
+            refusal.to_string()
+        })
+    }
+
     /// Why a step of the runbook could never succeed with a service that was recorded so.
     fn hopeless(&self, name: &str, service: &ServiceBaseline) -> Option<String> {
         let mut commands = self.runbook.steps.iter().map(|step| &step.command);
         if service.replicas == 0 && commands.any(|it| *it == Command::RolloutStatus) {
+            let word = service.kind.word();
             return Some(format!(
-                "deployment {name} wants 0 replicas, so no rollout of it can be waited for: scale it up, or leave it \
+                "{word} {name} wants 0 replicas, so no rollout of it can be waited for: scale it up, or leave it \
                  out of `services`"
             ));
         }
@@ -228,11 +263,11 @@ impl Executor {
     async fn record_service(
         &self,
         cluster: &Cluster,
-        deployment: &Deployment,
+        (workload, all): (&Workload, &Workloads),
         pods: &[&Pod],
         deadline: Timestamp,
     ) -> Result<ServiceBaseline, Error> {
-        let spec = deployment.spec.clone().unwrap_or_default();
+        let template = workload.template().cloned().unwrap_or_default();
         let mut seen: BTreeSet<Build> = BTreeSet::new();
         for pod in pods {
             let port = self
@@ -250,7 +285,7 @@ impl Executor {
         let set_by_runbook = self.runbook.values_set();
         let api = cluster.config_maps();
         let mut config = BTreeMap::new();
-        for name in config_maps_of(&spec.template) {
+        for name in config_maps_of(&template) {
             if set_by_runbook.contains(name.as_str()) {
                 continue;
             }
@@ -259,12 +294,13 @@ impl Executor {
             }
         }
         Ok(ServiceBaseline {
-            uid: deployment.uid().unwrap_or_default(),
-            selector: selector_of(deployment),
-            template: template_value(&spec.template),
-            revision: revision_of(&deployment.metadata),
-            replicas: spec.replicas.unwrap_or(1),
-            image: image_of(&spec.template),
+            kind: workload.kind(),
+            uid: workload.uid().to_owned(),
+            selector: workload.selector(),
+            template: workload.template_value(),
+            revision: revision_number(workload, all),
+            replicas: workload.replicas(),
+            image: image_of(&template),
             config,
             builds: seen,
         })
@@ -312,20 +348,6 @@ impl Executor {
 fn looks_back(now: Timestamp, hold_for: std::time::Duration) -> [Timestamp; 2] {
     let back = |span| now - SignedDuration::try_from(span).unwrap_or(SignedDuration::ZERO);
     [back(hold_for / 2), back(hold_for)]
-}
-
-/// Fully rolled out, by counts: a baseline of something half-way is none.
-fn is_settled(deployment: &Deployment) -> bool {
-    let wanted = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
-    let status = deployment.status.clone().unwrap_or_default();
-    deployment.metadata.generation <= status.observed_generation
-        && status.updated_replicas.unwrap_or(0) == wanted
-        && status.replicas.unwrap_or(0) == wanted
-        && status.available_replicas.unwrap_or(0) == wanted
 }
 
 /// Version of the last versioned migration that succeeded. By rank: ranks grow as migrations are applied.

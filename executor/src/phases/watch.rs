@@ -12,7 +12,6 @@ use crate::baseline::Baseline;
 use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::{Executor, Options};
-use crate::kubernetes::{owner_uid, template_value, timestamp};
 use crate::planner::template_digest;
 use crate::queries::{Language, QueryError};
 use crate::report::WatchOutcome;
@@ -111,28 +110,24 @@ impl Executor {
     /// When the newest template that differs from the baseline first appeared.
     async fn deployed_at(&self, baseline: &Baseline) -> Result<Option<Timestamp>, Error> {
         let cluster = self.cluster();
-        let (deployments, sets) = workloads(&cluster, self.now() + READ).await?;
+        let all = workloads(&cluster, &baseline.kinds(), self.now() + READ).await?;
         let mut newest = None;
-        for deployment in &deployments {
-            let name = deployment.metadata.name.clone().unwrap_or_default();
-            let Some(recorded) = baseline.services.get(&name) else {
+        for workload in &all.found {
+            let recorded = baseline.services.get(workload.name());
+            let Some(recorded) = recorded.filter(|it| it.kind == workload.kind()) else {
                 continue;
             };
-            let Some(spec) = &deployment.spec else {
+            if workload.template().is_none() {
                 continue;
-            };
-            let digest = template_digest(&template_value(&spec.template));
+            }
+            let digest = template_digest(&workload.template_value());
             if digest == template_digest(&recorded.template) {
                 continue;
             }
-            let appeared = sets
-                .iter()
-                .filter(|set| owner_uid(&set.metadata) == deployment.metadata.uid.as_deref())
-                .filter(|set| {
-                    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-                    template.is_some_and(|it| template_digest(&template_value(it)) == digest)
-                })
-                .filter_map(|set| set.metadata.creation_timestamp.as_ref().map(timestamp))
+            let appeared = all
+                .of(workload)
+                .filter(|it| template_digest(&it.revision.template) == digest)
+                .filter_map(|it| it.revision.created_at)
                 .min();
             // An older one was made for an earlier deployment of the same template.
             newest = newest.max(appeared.filter(|at| *at >= baseline.recorded_at));

@@ -9,6 +9,7 @@ use super::reconciler::Reconciler;
 use crate::baseline::Baseline;
 use crate::ports::{HistoryRow, LedgerPosition, Snapshot};
 use crate::report::TriggerEvent;
+use crate::workload::WorkloadKind;
 
 /// The state of everything that the decision depends on.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +18,7 @@ pub struct Observed {
     pub at: Timestamp,
     /// What `prepare` recorded.
     pub baseline: Baseline,
-    /// Deployments that exist, by name.
+    /// Workloads that exist, by name, each of the kind that the baseline recorded.
     pub services: BTreeMap<String, ServiceState>,
     /// Flyway's history now.
     pub history: Vec<HistoryRow>,
@@ -33,10 +34,12 @@ pub struct Observed {
     pub force: bool,
 }
 
-/// One Deployment with what it owns.
+/// One workload with what it owns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceState {
-    /// UID of the Deployment.
+    /// Of which kind it is.
+    pub kind: WorkloadKind,
+    /// Its UID.
     pub uid: String,
     /// Whether it is paused.
     pub paused: bool,
@@ -48,20 +51,24 @@ pub struct ServiceState {
     pub image: String,
     /// Its revision.
     pub revision: Option<u64>,
-    /// ReplicaSets whose controller is this Deployment by UID; orphans and others' are not among them.
-    pub replica_sets: Vec<ReplicaSetState>,
-    /// The controller that brings the Deployment back to what a repository says, with its mark.
+    /// Templates that it has had: ReplicaSets or ControllerRevisions whose controller is this workload by UID; orphans
+    /// and others' are not among them.
+    pub revisions: Vec<RevisionState>,
+    /// Whether its own status says that pods of another revision are left. It does so for a StatefulSet; of a Deployment
+    /// nothing of the kind is known, and this is false.
+    pub half_way: bool,
+    /// The controller that brings the workload back to what a repository says, with its mark.
     pub reconciler: Option<Reconciler>,
     /// Present data of the ConfigMaps that the baseline recorded; absent ones are missing.
     pub config: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// One ReplicaSet.
+/// One template that a workload has had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicaSetState {
-    /// Name.
+pub struct RevisionState {
+    /// Name of the ReplicaSet or ControllerRevision.
     pub name: String,
-    /// Revision annotation.
+    /// Its number: a ReplicaSet's annotation, a ControllerRevision's field.
     pub revision: Option<u64>,
     /// Digest of its template without `pod-template-hash`.
     pub template_digest: String,
@@ -92,10 +99,10 @@ impl ServiceState {
     /// When the template that is wanted now was first rolled out.
     #[must_use]
     pub fn deployed_at(&self) -> Option<Timestamp> {
-        self.replica_sets
+        self.revisions
             .iter()
-            .filter(|set| set.template_digest == self.template_digest)
-            .filter_map(|set| set.created_at)
+            .filter(|it| it.template_digest == self.template_digest)
+            .filter_map(|it| it.created_at)
             .min()
     }
 }

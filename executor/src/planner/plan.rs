@@ -16,6 +16,7 @@ use crate::placeholders::uses;
 use crate::report::{StepReport, TriggerEvent};
 use crate::runbook::{self, Command, Condition, Effect, Naming, OnFail, Phase};
 use crate::verdict::show_value;
+use crate::workload::WorkloadKind;
 
 /// What `run` does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,9 +60,12 @@ pub struct Plan {
 /// Where one service goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServicePlan {
-    /// Deployment.
+    /// Name of the service and of its workload.
     pub service: String,
-    /// UID of the Deployment.
+    /// Of which kind its workload is.
+    #[serde(default, skip_serializing_if = "WorkloadKind::goes_without_saying")]
+    pub kind: WorkloadKind,
+    /// UID of its workload.
     pub uid: String,
     /// Selector of its pods, as a query parameter.
     pub selector: String,
@@ -86,6 +90,10 @@ pub struct ServicePlan {
     /// Whether it was paused when the plan was made.
     #[serde(default)]
     pub paused: bool,
+    /// ControllerRevisions of a StatefulSet that were rolled out since the baseline: pods of no other revision may be
+    /// deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<String>,
     /// Why it is rolled back.
     pub why: String,
 }
@@ -99,6 +107,13 @@ pub enum Target {
         /// Its name.
         name: String,
         /// Its revision when the plan was made.
+        revision: u64,
+    },
+    /// A ControllerRevision with the recorded template is still there.
+    ControllerRevision {
+        /// Its name.
+        name: String,
+        /// Its number when the plan was made.
         revision: u64,
     },
     /// It was pruned: the recorded template is applied again.
@@ -238,6 +253,7 @@ impl Target {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::ReplicaSet { .. } => "replica-set",
+            Self::ControllerRevision { .. } => "controller-revision",
             Self::Recorded => "recorded",
             Self::Unchanged => "unchanged",
         }
@@ -250,7 +266,10 @@ impl fmt::Display for Target {
             Self::ReplicaSet { name, revision } => {
                 write!(f, "revision {revision}, ReplicaSet {name}")
             }
-            Self::Recorded => f.write_str("the recorded template, as its ReplicaSet was pruned"),
+            Self::ControllerRevision { name, revision } => {
+                write!(f, "revision {revision}, ControllerRevision {name}")
+            }
+            Self::Recorded => f.write_str("the recorded template, as its revision was pruned"),
             Self::Unchanged => f.write_str("its template stays"),
         }
     }

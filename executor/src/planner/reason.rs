@@ -44,6 +44,8 @@ named! {
         ServiceDiffers = "service-differs",
         /// The service that it would be for is as the baseline recorded it.
         ServiceAsRecorded = "service-as-recorded",
+        /// The step is for another kind of workload than the service is.
+        AnotherKind = "another-kind",
         /// The ledger is left alone.
         LedgerStays = "ledger-stays",
         /// Undo scripts bring the ledger back.

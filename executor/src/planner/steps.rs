@@ -1,101 +1,18 @@
 //! From decisions to steps.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 use super::decide::{LedgerPath, decide};
 use super::observed::{Observed, ServiceState};
 use super::plan::{Plan, PlannedStep, ServicePlan, SkippedStep, Target};
-use super::reason::{Refusal, StepReason};
+use super::plan_error::PlanError;
+use super::reason::StepReason;
 use super::reconciler::COMES_AGAIN;
 use super::targets::{deployed_at, target};
 use super::work::work;
 use crate::placeholders::fill_known;
-use crate::runbook::{Command, OnFail, Phase, Runbook, Step, When};
-
-/// Why there is no plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// Everything is as recorded.
-    #[error("nothing to roll back: every service and the schema are as the baseline recorded them")]
-    NothingDiffers,
-    /// The anomaly is older than the release.
-    #[error(
-        "trigger `{trigger}` held before the deployment too, so a rollback can't help: its condition must be looked into"
-    )]
-    PredatesRelease {
-        /// Name of the trigger.
-        trigger: String,
-    },
-    /// The validation window is over.
-    #[error(
-        "the release was deployed at {deployed_at} and its validation window is over: roll back only by a person's decision (force)"
-    )]
-    OutsideWindow {
-        /// When the release was deployed.
-        deployed_at: Timestamp,
-    },
-    /// The snapshot is needed, and the one of the baseline is not there.
-    #[error(
-        "the ledger must be restored ({why}), but {not}. Nothing else may be put back: a person must find the recorded snapshot (a later \
-         one of its name leaves it as `NAME__previous`, which can be renamed) or decide which loss to accept"
-    )]
-    NoSnapshot {
-        /// Why a restore.
-        why: String,
-        /// Why there is none.
-        not: String,
-    },
-    /// The baseline and the runbook do not name the same services.
-    #[error("service `{service}` is not in the baseline")]
-    NotRecorded {
-        /// Deployment.
-        service: String,
-    },
-    /// A Deployment is gone.
-    #[error("deployment `{service}` does not exist any more")]
-    Gone {
-        /// Deployment.
-        service: String,
-    },
-    /// It is not the Deployment that was recorded.
-    #[error("deployment `{service}` was deleted and created again since the baseline")]
-    Recreated {
-        /// Deployment.
-        service: String,
-    },
-    /// A Deployment is paused and the runbook has no step that resumes it.
-    #[error(
-        "deployment `{service}` is paused and the runbook does not resume it: kubectl rollout resume deployment/{service}"
-    )]
-    Paused {
-        /// Deployment.
-        service: String,
-    },
-    /// The ledger needs a step that the runbook has not.
-    #[error("the ledger's path is {path}, but the runbook has no step for it")]
-    MissingStep {
-        /// The path.
-        path: LedgerPath,
-    },
-}
-
-impl PlanError {
-    /// Which it is, by a name that stays.
-    #[must_use]
-    pub fn refusal(&self) -> Refusal {
-        match self {
-            Self::NothingDiffers => Refusal::NothingDiffers,
-            Self::PredatesRelease { .. } => Refusal::PredatesRelease,
-            Self::OutsideWindow { .. } => Refusal::OutsideWindow,
-            Self::NoSnapshot { .. } => Refusal::NoSnapshot,
-            Self::NotRecorded { .. } => Refusal::NotRecorded,
-            Self::Gone { .. } => Refusal::Gone,
-            Self::Recreated { .. } => Refusal::Recreated,
-            Self::Paused { .. } => Refusal::Paused,
-            Self::MissingStep { .. } => Refusal::MissingStep,
-        }
-    }
-}
+use crate::runbook::{Command, Kind, OnFail, Phase, Runbook, Step, When};
+use crate::workload::WorkloadKind;
 
 /// Plans the rollback.
 ///
@@ -111,10 +28,12 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
         })?;
         let now = observed.services.get(service);
         let now = now.ok_or_else(|| PlanError::Gone {
+            kind: baseline.kind,
             service: service.clone(),
         })?;
         if now.uid != baseline.uid {
             return Err(PlanError::Recreated {
+                kind: baseline.kind,
                 service: service.clone(),
             });
         }
@@ -153,6 +72,7 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
         notes: Vec::new(),
     };
     expand(runbook, observed, &mut plan);
+    refuse_without_undo(runbook, &plan)?;
     refuse_incomplete(observed, &plan)?;
     note(&mut plan);
     let sized = follow_size(observed, &mut plan);
@@ -191,6 +111,28 @@ fn refuse_useless(runbook: &Runbook, observed: &Observed) -> Result<(), PlanErro
         }
     }
     Ok(())
+}
+
+/// The kinds of workloads that some step undoes; empty if no step undoes anything.
+pub(crate) fn kinds_undone(runbook: &Runbook) -> BTreeSet<WorkloadKind> {
+    let undoes = |step: &&Step| step.command.kind() == Kind::RolloutUndo;
+    let undoes = runbook.steps.iter().filter(undoes);
+    undoes.flat_map(|step| step.kinds.iter().copied()).collect()
+}
+
+/// A runbook that undoes workloads of one kind leaves those of the other kind as they are.
+fn refuse_without_undo(runbook: &Runbook, plan: &Plan) -> Result<(), PlanError> {
+    let kinds = kinds_undone(runbook);
+    let left = |service: &&ServicePlan| {
+        service.target != Target::Unchanged && !kinds.is_empty() && !kinds.contains(&service.kind)
+    };
+    match plan.services.iter().find(left) {
+        None => Ok(()),
+        Some(service) => Err(PlanError::NoUndo {
+            kind: service.kind,
+            service: service.service.clone(),
+        }),
+    }
 }
 
 /// A plan that would stop half-way is no plan.
@@ -256,11 +198,17 @@ fn expand(runbook: &Runbook, observed: &Observed, plan: &mut Plan) {
         if first.for_each_service {
             for service in plan.services.clone() {
                 for step in now {
-                    add(runbook, observed, plan, step, Some(&service));
+                    if step.is_for(service.kind) {
+                        add(runbook, observed, plan, step, Some(&service));
+                    } else {
+                        plan.skipped.push(of_another_kind(step, &service));
+                    }
                 }
             }
             for service in plan.left_alone.clone() {
-                for step in now.iter().filter(|step| stands_by(step, &service)) {
+                let stands_by =
+                    |step: &&&Step| step.is_for(service.kind) && stands_by(step, &service);
+                for step in now.iter().filter(stands_by) {
                     let planned = planned(runbook, plan, step, Some(&service), stood_by());
                     plan.stand_by.push(planned);
                 }
@@ -278,6 +226,15 @@ fn expand(runbook: &Runbook, observed: &Observed, plan: &mut Plan) {
         } else {
             add(runbook, observed, plan, first, None);
         }
+    }
+}
+
+fn of_another_kind(step: &Step, service: &ServicePlan) -> SkippedStep {
+    SkippedStep {
+        name: step.name.clone(),
+        service: Some(service.service.clone()),
+        because: Some(StepReason::AnotherKind),
+        reason: format!("the service is a {}", service.kind),
     }
 }
 
@@ -495,9 +452,15 @@ pub(crate) fn known_placeholder(
         "TARGET_SCHEMA" => plan.target_schema.clone(),
         "SERVICE" => service.map(|service| service.service.clone()),
         "TARGET_REVISION" => match &service?.target {
-            Target::ReplicaSet { revision, .. } => Some(revision.to_string()),
+            Target::ReplicaSet { revision, .. } | Target::ControllerRevision { revision, .. } => {
+                Some(revision.to_string())
+            }
             Target::Recorded | Target::Unchanged => None,
         },
+        "BAD_REVISIONS" => {
+            let names = &service?.taken_back;
+            (!names.is_empty()).then(|| names.join(","))
+        }
         "TARGET_REPLICAS" => service.map(|service| service.replicas.to_string()),
         "TARGET_VERSION" => {
             let service = service.or(plan.services.first())?;
@@ -516,8 +479,9 @@ fn note(plan: &mut Plan) {
     for service in &plan.services {
         match service.target {
             Target::Recorded => notes.push(format!(
-                "{}: no ReplicaSet has the recorded template any more; the template itself is applied, which makes a new revision",
-                service.service
+                "{}: no {} has the recorded template any more; the template itself is applied, which makes a new revision",
+                service.service,
+                service.kind.keeps_history_in()
             )),
             Target::Unchanged if !service.config.is_empty() => notes.push(format!(
                 "{}: only its configuration changed; {}",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::observed::{Observed, ServiceState, template_digest};
 use super::plan::{ServicePlan, Target};
 use crate::baseline::ServiceBaseline;
+use crate::workload::WorkloadKind;
 
 /// The service's part of the plan, and whether it is rolled back: not so if it is as recorded.
 pub(super) fn target(
@@ -34,6 +35,9 @@ pub(super) fn target(
             now.replicas, baseline.replicas
         ));
     }
+    if now.half_way {
+        why.push("pods of another revision are left".to_owned());
+    }
     let differs = !why.is_empty();
     let target = if template_differs {
         pinned(&wanted, now)
@@ -42,6 +46,7 @@ pub(super) fn target(
     };
     let plan = ServicePlan {
         service: service.to_owned(),
+        kind: now.kind,
         uid: now.uid.clone(),
         selector: baseline.selector.clone(),
         from_image: now.image.clone(),
@@ -54,22 +59,43 @@ pub(super) fn target(
         builds: baseline.builds.clone(),
         config,
         paused: now.paused,
+        taken_back: taken_back(baseline, now),
         why: why.join("; "),
     };
     (plan, differs)
 }
 
-/// The newest ReplicaSet with the recorded template. By template, not by number: an undo renumbers.
+/// The newest revision with the recorded template. By template, not by number: an undo renumbers.
 fn pinned(wanted: &str, now: &ServiceState) -> Target {
-    now.replica_sets
+    let newest = now
+        .revisions
         .iter()
-        .filter(|set| set.template_digest == wanted)
-        .filter_map(|set| set.revision.map(|revision| (revision, set)))
-        .max_by_key(|(revision, set)| (*revision, set.name.clone()))
-        .map_or(Target::Recorded, |(revision, set)| Target::ReplicaSet {
-            name: set.name.clone(),
-            revision,
-        })
+        .filter(|it| it.template_digest == wanted)
+        .filter_map(|it| it.revision.map(|revision| (revision, it.name.clone())))
+        .max();
+    match (newest, now.kind) {
+        (None, _) => Target::Recorded,
+        (Some((revision, name)), WorkloadKind::Deployment) => Target::ReplicaSet { name, revision },
+        (Some((revision, name)), WorkloadKind::StatefulSet) => {
+            Target::ControllerRevision { name, revision }
+        }
+    }
+}
+
+/// The revisions of a StatefulSet that are later than the recorded one, without those of the recorded template. Numbers
+/// only grow, also where an old template is rolled out again.
+fn taken_back(baseline: &ServiceBaseline, now: &ServiceState) -> Vec<String> {
+    if now.kind != WorkloadKind::StatefulSet {
+        return Vec::new();
+    }
+    let wanted = template_digest(&baseline.template);
+    let later = now.revisions.iter().filter(|it| {
+        let since = it.revision.zip(baseline.revision);
+        it.template_digest != wanted && since.is_some_and(|(number, recorded)| number > recorded)
+    });
+    let mut names: Vec<String> = later.map(|it| it.name.clone()).collect();
+    names.sort();
+    names
 }
 
 /// When the release was deployed: the newest first appearance of a template that differs.

@@ -5,3 +5,4 @@ mod ledger;
 mod plans;
 mod reasons;
 mod services;
+mod stateful;

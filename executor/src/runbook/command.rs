@@ -7,11 +7,13 @@ mod spec;
 pub use catalogue::{COMMANDS, Command, Kind};
 pub use spec::{Asks, CommandSpec, Effect, Followed, Missed, OnLedger, Value};
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::source::{Findings, Spanned};
 use super::suggest;
+use crate::workload::WorkloadKind;
 
 /// What a command may refer to.
 pub(super) struct Context<'a> {
@@ -76,6 +78,16 @@ const DEPLOYMENT: [&str; 7] = [
     "deployments.v1.apps",
     "deployment.v1.apps",
 ];
+const STATEFUL_SET: [&str; 7] = [
+    "statefulsets",
+    "statefulset",
+    "sts",
+    "statefulsets.apps",
+    "statefulset.apps",
+    "statefulsets.v1.apps",
+    "statefulset.v1.apps",
+];
+const POD: [&str; 3] = ["pods", "pod", "po"];
 const REPLICA_SET: [&str; 7] = [
     "replicasets",
     "replicaset",
@@ -86,6 +98,15 @@ const REPLICA_SET: [&str; 7] = [
     "replicaset.v1.apps",
 ];
 const CONFIG_MAP: [&str; 3] = ["configmap", "configmaps", "cm"];
+
+/// The kind of workload that kubectl knows by this name.
+fn kind_of(name: &str) -> Option<WorkloadKind> {
+    match name {
+        _ if DEPLOYMENT.contains(&name) => Some(WorkloadKind::Deployment),
+        _ if STATEFUL_SET.contains(&name) => Some(WorkloadKind::StatefulSet),
+        _ => None,
+    }
+}
 
 /// Flags that kubectl has for the commands above and that the executor does nothing with. Whoever writes one has
 /// not misspelled another.
@@ -173,6 +194,8 @@ impl Program {
 /// A command as understood, with what the whole document is checked against.
 pub(super) struct Understood {
     pub(super) command: Command,
+    /// The kinds of workloads that it names.
+    pub(super) kinds: BTreeSet<WorkloadKind>,
     /// The snapshot that it names.
     pub(super) snapshot: Option<Word>,
 }
@@ -202,6 +225,7 @@ pub(super) fn understand(
         positional: Vec::new(),
         words: Vec::new(),
         flags: Vec::new(),
+        kinds: BTreeSet::new(),
         snapshot: None,
         context,
         findings,
@@ -210,7 +234,12 @@ pub(super) fn understand(
     let command = arguments.command()?;
     arguments.placeholders(rest, command.spec(), before);
     let snapshot = arguments.snapshot.take();
-    (findings.error_count() == before).then_some(Understood { command, snapshot })
+    let kinds = std::mem::take(&mut arguments.kinds);
+    (findings.error_count() == before).then_some(Understood {
+        command,
+        kinds,
+        snapshot,
+    })
 }
 
 /// Where `word` goes on after its first `skip` bytes; all of it if quotes keep that from being known.
@@ -227,6 +256,8 @@ struct Arguments<'a, 'c, 'f, 't> {
     words: Vec<&'a str>,
     /// Canonical name, place of the flag, value.
     flags: Vec<(&'static str, Range<usize>, Option<Word>)>,
+    /// The kinds of workloads that the command names.
+    kinds: BTreeSet<WorkloadKind>,
     /// The snapshot that the command names.
     snapshot: Option<Word>,
     context: &'c Context<'c>,

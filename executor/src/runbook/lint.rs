@@ -14,6 +14,7 @@ use super::parse::Places;
 use super::source::{Findings, Mistake, RunbookErrors, plain};
 use super::step::Place;
 use super::suggest;
+use crate::workload::WorkloadKind;
 
 /// Requests that bound an error rate below 0.01 % at 95 % if none of them fails (rule of three).
 const REQUESTS_MIN: u64 = 30_000;
@@ -266,6 +267,7 @@ impl Lint<'_, '_, '_> {
     fn undo(&mut self) {
         let undos = self.run(|it| it.kind() == Kind::RolloutUndo);
         for at in undos {
+            self.broken_pods(at);
             if self.runbook.steps[at].command == (Command::RolloutUndo { pinned: false }) {
                 self.warn_at(
                     at,
@@ -275,6 +277,26 @@ impl Lint<'_, '_, '_> {
                     "repeated after a crash it returns to the bad release: add `--to-revision=$TARGET_REVISION`",
                 );
             }
+        }
+    }
+
+    /// A StatefulSet's undo may wait for ever for a pod of the bad release that never becomes ready.
+    fn broken_pods(&mut self, undo: usize) {
+        let stateful = |at: usize| {
+            self.runbook.steps[at]
+                .kinds
+                .contains(&WorkloadKind::StatefulSet)
+        };
+        let deletes = self.run(|it| it.kind() == Kind::DeleteBrokenPods);
+        if stateful(undo) && !deletes.iter().any(|at| *at > undo) {
+            self.warn_at(
+                undo,
+                "no-broken-pods",
+                "nothing deletes the broken pods of the release that is taken back",
+                "a StatefulSet waits for them",
+                "with `OrderedReady` the undo does not get past a pod that never becomes ready (kubernetes#67250): add \
+                 `kubectl delete pods -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'` after it",
+            );
         }
     }
 

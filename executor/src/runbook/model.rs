@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::naming::Naming;
+use crate::workload::WorkloadKind;
 
 /// The ConfigMap with the migration files where a runbook names none: the exchange's.
 pub(super) const MIGRATIONS: &str = "dex-migrations";
@@ -30,7 +31,7 @@ pub struct Runbook {
     pub validation_window: Duration,
     /// Kubernetes namespace of the exchange.
     pub namespace: String,
-    /// Deployments of one release, in the order in which they are rolled back.
+    /// Deployments and StatefulSets of one release, in the order in which they are rolled back.
     pub services: Vec<String>,
     /// Base URL of Prometheus.
     pub prometheus: String,
@@ -75,6 +76,17 @@ impl Runbook {
             Command::CheckBuildInfo { port } => Some(port),
             _ => None,
         })
+    }
+
+    /// The kinds of workloads that are recorded before a deployment; Deployments if no step records anything.
+    #[must_use]
+    pub fn kinds_recorded(&self) -> BTreeSet<WorkloadKind> {
+        let mut steps = self.preparation();
+        let record = steps.find(|step| step.command == Command::RecordRelease);
+        record.map_or_else(
+            || BTreeSet::from([WorkloadKind::Deployment]),
+            |step| step.kinds.clone(),
+        )
     }
 
     /// What holds for all steps.
@@ -246,6 +258,9 @@ pub struct Step {
     pub text: String,
     /// The command as understood.
     pub command: Command,
+    /// The kinds of workloads that the command names: the step is done for services of these kinds. Empty: it names
+    /// none, and is for all.
+    pub kinds: BTreeSet<WorkloadKind>,
     /// Which phase it belongs to (`rb.phase`).
     pub phase: Phase,
     /// Its budget, retries included (`rb.timeout`).
@@ -266,6 +281,14 @@ pub struct Step {
     pub count_query: Option<String>,
     /// How long its outcome must go on holding (`rb.hold`).
     pub hold: Option<Duration>,
+}
+
+impl Step {
+    /// Whether the step is for services that are workloads of this kind.
+    #[must_use]
+    pub fn is_for(&self, kind: WorkloadKind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
 }
 
 /// What a failed step leads to.

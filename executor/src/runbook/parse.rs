@@ -10,6 +10,8 @@ use super::naming::Naming;
 use super::source::{Findings, RunbookErrors, digest};
 use super::step::{self, Place};
 use super::{document, front_matter, lint, suggest};
+use crate::workload::WorkloadKind;
+
 impl Runbook {
     /// Reads a runbook; `name` is what messages call it, usually the file's name.
     ///
@@ -187,11 +189,20 @@ fn budget(step: &Step, services: usize) -> Duration {
         .saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
 }
 
-/// The sum of the budgets of the steps `at`.
+/// The sum of the budgets of the steps `at`. A service is of one kind, which is not known here: of steps that are for
+/// one kind of workload only, those of the kind that takes the longest count.
 pub(super) fn total(steps: &[Step], services: usize, at: impl Iterator<Item = usize>) -> Duration {
-    at.fold(Duration::ZERO, |sum, at| {
-        sum.saturating_add(budget(&steps[at], services))
-    })
+    let at: Vec<usize> = at.collect();
+    let sum = |is_counted: &dyn Fn(&Step) -> bool| {
+        let counted = at.iter().map(|at| &steps[*at]).filter(|it| is_counted(it));
+        counted.fold(Duration::ZERO, |sum, step| {
+            sum.saturating_add(budget(step, services))
+        })
+    };
+    let for_all = |step: &Step| WorkloadKind::ALL.iter().all(|kind| step.is_for(*kind));
+    let of_one = WorkloadKind::ALL.map(|kind| sum(&|step| !for_all(step) && step.is_for(kind)));
+    let longest = of_one.into_iter().max().unwrap_or_default();
+    sum(&for_all).saturating_add(longest)
 }
 
 /// Steps of a path with the sum of their budgets.

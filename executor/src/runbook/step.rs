@@ -143,6 +143,7 @@ pub(super) fn read(
         line: position(text, command_range.start).0,
         text: text[command_range.clone()].to_owned(),
         command: understood.command,
+        kinds: understood.kinds,
         phase: draft.phase?,
         timeout: timeout.value,
         on_fail: draft.on_fail.map_or(OnFail::Abort, |it| it.value),

@@ -7,3 +7,4 @@ mod mistakes;
 mod mistakes_in_commands;
 mod reading;
 mod robustness;
+mod stateful;

@@ -4,16 +4,16 @@
 //! (`phases/carry_out`). Another release of a service that is left alone has none: nobody has tried what runs then
 //! together, so a person is paged.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::ResourceExt;
-use kube::api::ListParams;
 
 use super::context::{Changed, Context, Stop};
-use super::undo::{digest_of, read};
-use crate::kubernetes::image_of;
+use super::undo::{digest_of, gone, is_the_same, read};
+use crate::kubernetes::{Workload, image_of};
 use crate::planner::ServicePlan;
 use crate::runbook::Phase;
+use crate::workload::WorkloadKind;
 
 /// No look at all services takes longer.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
@@ -22,29 +22,25 @@ const LOOK: SignedDuration = SignedDuration::from_secs(5);
 pub(super) async fn look(context: &Context<'_>) -> Result<Result<(), String>, Stop> {
     let (cluster, plan) = (context.cluster, context.plan);
     let budget = context.budget.within(cluster.clock.now() + LOOK);
-    let (api, params) = (cluster.deployments(), ListParams::default());
-    let list = cluster.call("list deployments", &budget, || api.list(&params));
-    let found = match list.await.map_err(Stop::from) {
-        Ok(list) => list.items,
-        Err(Stop::Unanswered(why)) => return Ok(Err(why)),
-        Err(stop) => return Err(stop),
-    };
+    let all = plan.services.iter().chain(&plan.left_alone);
+    let kinds: BTreeSet<WorkloadKind> = all.map(|service| service.kind).collect();
+    let mut found = Vec::new();
+    for kind in kinds {
+        match cluster.workloads(kind, &budget).await.map_err(Stop::from) {
+            Ok(of_kind) => found.extend(of_kind),
+            Err(Stop::Unanswered(why)) => return Ok(Err(why)),
+            Err(stop) => return Err(stop),
+        }
+    }
     for (services, left_alone) in [(&plan.services, false), (&plan.left_alone, true)] {
         for service in services {
-            let named = |it: &&Deployment| it.name_any() == service.service;
-            let deployment = found.iter().find(named);
-            let deployment = deployment
-                .ok_or_else(|| Stop::Failed(format!("deployment {} is gone", service.service)))?;
-            if deployment.metadata.uid.as_deref() != Some(&service.uid) {
-                return Err(Stop::Failed(format!(
-                    "deployment {} was deleted and created again",
-                    service.service
-                )));
-            }
-            match changed(service, deployment) {
+            let named = |it: &&Workload| it.kind() == service.kind && it.name() == service.service;
+            let workload = found.iter().find(named).ok_or_else(|| gone(service))?;
+            is_the_same(service, workload)?;
+            match changed(service, workload) {
                 None => {}
                 Some((Changed::Template, _)) if left_alone => {
-                    return Err(Stop::Failed(another_release(service, deployment)));
+                    return Err(Stop::Failed(another_release(service, workload)));
                 }
                 // Nobody has touched it since.
                 Some((Changed::Paused, _)) if left_alone && service.paused => {}
@@ -62,26 +58,25 @@ pub(super) async fn look(context: &Context<'_>) -> Result<Result<(), String>, St
 
 /// Looks at one service that was rolled back.
 pub(super) async fn unchanged(context: &Context<'_>, service: &ServicePlan) -> Result<(), Stop> {
-    let deployment = read(context, service).await?;
-    match changed(service, &deployment) {
+    let workload = read(context, service).await?;
+    match changed(service, &workload) {
         None => Ok(()),
         Some((what, why)) => Err(stop(service, what, why)),
     }
 }
 
 /// What is not as it was recorded, and in words. Pure.
-pub(super) fn changed(service: &ServicePlan, deployment: &Deployment) -> Option<(Changed, String)> {
+pub(super) fn changed(service: &ServicePlan, workload: &Workload) -> Option<(Changed, String)> {
     let name = &service.service;
-    if digest_of(deployment) != service.template_digest {
+    if digest_of(workload) != service.template_digest {
         let why = format!("{name}: its template is not the recorded one");
         return Some((Changed::Template, why));
     }
-    let spec = deployment.spec.as_ref();
-    if spec.and_then(|spec| spec.paused) == Some(true) {
+    if workload.paused() {
         let why = format!("{name} is paused: no rollout takes place");
         return Some((Changed::Paused, why));
     }
-    let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let wanted = workload.replicas();
     if wanted < service.replicas.max(1) {
         let recorded = service.replicas;
         let why = format!("{name}: {wanted} replicas wanted, {recorded} recorded");
@@ -96,11 +91,8 @@ pub(super) fn stop(service: &ServicePlan, what: Changed, why: String) -> Stop {
     Stop::Changed { service, what, why }
 }
 
-fn another_release(service: &ServicePlan, deployment: &Deployment) -> String {
-    let image = deployment
-        .spec
-        .as_ref()
-        .map(|spec| image_of(&spec.template));
+fn another_release(service: &ServicePlan, workload: &Workload) -> String {
+    let image = workload.template().map(image_of);
     format!(
         "{} was as recorded when the rollback began, and is {} now: another release was deployed meanwhile",
         service.service,
@@ -110,45 +102,22 @@ fn another_release(service: &ServicePlan, deployment: &Deployment) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
     use k8s_openapi::api::apps::v1::Deployment;
     use serde_json::{Value, json};
 
     use super::changed;
-    use crate::planner::{ServicePlan, Target, template_digest};
+    use crate::kubernetes::Workload;
     use crate::steps::Changed;
+    use crate::steps::fixtures::{service, template};
 
-    fn template() -> Value {
-        json!({ "spec": { "containers": [{ "name": "gateway", "image": "dex/gateway:1" }] } })
-    }
-
-    fn service() -> ServicePlan {
-        ServicePlan {
-            service: "gateway".to_owned(),
-            uid: "u".to_owned(),
-            selector: String::new(),
-            from_image: String::new(),
-            to_image: String::new(),
-            bad_digest: String::new(),
-            target: Target::Unchanged,
-            template_digest: template_digest(&template()),
-            template: template(),
-            replicas: 3,
-            builds: BTreeSet::new(),
-            config: BTreeMap::new(),
-            paused: false,
-            why: String::new(),
-        }
-    }
-
-    fn deployment(change: impl FnOnce(&mut Value)) -> Deployment {
+    fn deployment(change: impl FnOnce(&mut Value)) -> Workload {
         let mut object = json!({
             "metadata": { "name": "gateway", "uid": "u" },
             "spec": { "selector": {}, "replicas": 3, "template": template() },
         });
         change(&mut object["spec"]);
-        serde_json::from_value(object).expect("a Deployment")
+        let typed: Deployment = serde_json::from_value(object).expect("a Deployment");
+        typed.into()
     }
 
     #[test]

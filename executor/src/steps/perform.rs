@@ -2,8 +2,8 @@
 
 use super::context::{Context, Stop, Success};
 use super::{
-    config, counter, ledger, logs, pods, post_mortem, query, replace, replica_sets, rollout, scale,
-    scenario, undo,
+    config, counter, ledger, logs, ordered, pods, post_mortem, query, replace, replica_sets,
+    revisions, rollout, scale, scenario, undo,
 };
 use crate::runbook::Command;
 
@@ -28,8 +28,10 @@ pub(crate) async fn perform(context: &Context<'_>) -> Result<Success, Stop> {
         Command::RolloutUndo { pinned } => undo::undo(context, *pinned).await,
         Command::RestoreReplicas => scale::restore(context).await,
         Command::ReplacePods => replace::replace(context).await,
+        Command::DeleteBrokenPods => ordered::delete_broken(context).await,
         Command::RolloutStatus => rollout::status(context).await,
         Command::ReviewReplicaSets => replica_sets::review(context).await,
+        Command::ReviewRevisions => revisions::review(context).await,
         Command::CheckHealth { port } => pods::health(context, *port).await,
         Command::CheckBuildInfo { port } => pods::build_info(context, *port).await,
         Command::CheckCounter { port, series } => counter::check(context, *port, series).await,

@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::error::Error;
 use crate::kubernetes::{Cluster, in_words, is_live, is_status, timestamp};
 use crate::planner::ServicePlan;
+use crate::workload::WorkloadKind;
 
 /// How long until the next look.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ pub(crate) const LOOK: Duration = Duration::from_secs(1);
 /// Whose pods are replaced.
 pub(crate) struct Pods<'a> {
     pub(crate) service: &'a str,
+    /// Of which kind the workload is that keeps them.
+    pub(crate) kind: WorkloadKind,
     pub(crate) selector: &'a str,
     pub(crate) replicas: i32,
     /// Those that were created before that.
@@ -64,6 +67,7 @@ async fn replace_of(context: &Context<'_>, service: &ServicePlan) -> Result<Succ
     };
     let pods = Pods {
         service: name,
+        kind: service.kind,
         selector: &service.selector,
         replicas: service.replicas,
         older_than,
@@ -95,11 +99,9 @@ impl Pods<'_> {
     pub(crate) async fn look(&self, cluster: &Cluster, budget: &Budget) -> Result<Look, Error> {
         let mut pods = cluster.list_pods(self.selector, budget).await?;
         pods.retain(is_live);
-        let api = cluster.deployments();
-        let deployment = cluster.get_opt(&api, self.service, budget).await?;
-        let status = deployment.and_then(|deployment| deployment.status);
-        let available = status.and_then(|status| status.available_replicas);
-        let full = available.unwrap_or(0) >= self.replicas
+        let workload = cluster.workload(self.kind, self.service, budget).await?;
+        let available = workload.map_or(0, |workload| workload.counts().available);
+        let full = available >= self.replicas
             && i32::try_from(pods.len()).is_ok_and(|count| count >= self.replicas);
         if !full {
             let why = format!("{}: waiting until all pods are available", self.service);

@@ -1,19 +1,23 @@
 //! Rollout status by counts. Conditions lie: `ProgressDeadlineExceeded` survives a good undo, `NewReplicaSetAvailable`
 //! hides a stuck one, and the progress deadline is longer than the recovery time objective.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{ListParams, WatchParams};
+use kube::api::{Api, ListParams, WatchParams};
 
 use super::concurrent::{changed, stop};
 use super::context::{Context, Stop, Success};
+use super::ordered::{Blocked, kept_by_partition, on_delete};
+use super::owners::{Good, good_pods};
 use super::undo::{digest_of_set, owned_sets, read};
-use crate::kubernetes::{Next, Watcher, is_over, owner_uid, timestamp};
+use crate::kubernetes::{Kept, Next, Watcher, Workload, is_over, timestamp};
 use crate::planner::ServicePlan;
+use crate::workload::WorkloadKind;
 
 /// How long to go without news before looking for oneself.
 const QUIET: Duration = Duration::from_secs(3);
@@ -22,6 +26,9 @@ const QUIET: Duration = Duration::from_secs(3);
 pub const WAITS_FOR_OLD_PODS: &str = "waiting for old pods to end: ";
 /// How long a pod must be in trouble that can't pass before it is believed.
 const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
+/// How long a rollout must wait for a pod of another revision that is not ready: one that is only slow to start becomes
+/// ready meanwhile.
+const BLOCKED: SignedDuration = SignedDuration::from_secs(20);
 /// From a pod's `deletionTimestamp` to the end of its object: the timestamp leaves out the fraction of its second, then
 /// the kubelet kills the container, tears the pod down and says so, which took up to 2 s.
 const KILL: SignedDuration = SignedDuration::from_secs(3);
@@ -31,7 +38,14 @@ pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
         let gone = loop {
-            rolled_out(context, service).await?;
+            match service.kind {
+                WorkloadKind::Deployment => {
+                    rolled_out(context, service, context.cluster.deployments()).await?;
+                }
+                WorkloadKind::StatefulSet => {
+                    rolled_out(context, service, context.cluster.stateful_sets()).await?;
+                }
+            }
             let gone = old_pods_gone(context, service).await?;
             // Somebody may have changed it while its last old pods ended.
             if missing(service, &read(context, service).await?)?.is_none() {
@@ -46,80 +60,132 @@ pub(super) async fn status(context: &Context<'_>) -> Result<Success, Stop> {
     Ok(Success::join(parts))
 }
 
-async fn rolled_out(context: &Context<'_>, service: &ServicePlan) -> Result<(), Stop> {
-    let mut deployment = read(context, service).await?;
+async fn rolled_out<K: Kept>(
+    context: &Context<'_>,
+    service: &ServicePlan,
+    api: Api<K>,
+) -> Result<(), Stop> {
+    let mut workload = read(context, service).await?;
+    on_delete(&workload)?;
     let params = WatchParams::default().fields(&format!("metadata.name={}", service.service));
-    let version = deployment.resource_version().unwrap_or_default();
-    let api = context.cluster.deployments();
-    let mut watcher = Watcher::new(context.cluster, &context.budget, api, params, version);
+    let mut watcher = Watcher::new(
+        context.cluster,
+        &context.budget,
+        api,
+        params,
+        version_of(&workload),
+    );
     let mut trouble = Trouble::default();
     let mut looked_at = context.ports.clock.now();
     loop {
-        let Some(why) = missing(service, &deployment)? else {
+        let Some(why) = missing(service, &workload)? else {
             return Ok(());
         };
         context.waiting(&why);
         context.in_time(&trouble.with(&why))?;
         match watcher.next(QUIET.min(context.left())).await {
-            Next::Changed(changed) => deployment = changed,
+            Next::Changed(changed) => workload = changed.into(),
             Next::Deleted(_) => {
                 return Err(Stop::Failed(format!(
-                    "deployment {} was deleted",
+                    "{} {} was deleted",
+                    service.kind.word(),
                     service.service
                 )));
             }
             Next::Quiet => {}
             Next::Relist => {
-                deployment = read(context, service).await?;
-                watcher.restart(deployment.resource_version().unwrap_or_default());
+                workload = read(context, service).await?;
+                watcher.restart(version_of(&workload));
             }
         }
         let now = context.ports.clock.now();
         if now.duration_since(looked_at) >= SignedDuration::from_secs(3) {
             looked_at = now;
-            // A watch may be dead without a word, and a pod that can't start changes nothing in the Deployment.
-            deployment = read(context, service).await?;
-            let sets = owned_sets(context.cluster, context, service).await?;
-            let pods = context
-                .cluster
-                .list_pods(&service.selector, &context.budget)
-                .await?;
-            trouble.look(now, in_trouble(service, &sets, &pods))?;
+            // A watch may be dead without a word, and a pod that can't start changes nothing in the workload.
+            workload = read(context, service).await?;
+            trouble.look(now, look(context, service, &workload).await?)?;
         }
     }
 }
 
+fn version_of(workload: &Workload) -> String {
+    workload
+        .metadata()
+        .resource_version
+        .clone()
+        .unwrap_or_default()
+}
+
+/// What keeps the rollout from going on.
+async fn look(
+    context: &Context<'_>,
+    service: &ServicePlan,
+    workload: &Workload,
+) -> Result<Option<Obstacle>, Stop> {
+    let (sets, good) = match service.kind {
+        WorkloadKind::Deployment => {
+            let sets = owned_sets(context.cluster, context, service).await?;
+            let good = Good::of_sets(service, &sets);
+            (sets, good)
+        }
+        WorkloadKind::StatefulSet => (Vec::new(), good_pods(context, service).await?),
+    };
+    let pods = context
+        .cluster
+        .list_pods(&service.selector, &context.budget)
+        .await?;
+    if let Some(what) = kept_by_partition(workload, &good, &pods) {
+        return Err(Stop::Failed(what));
+    }
+    Ok(match Blocked::find(workload, &good, &pods) {
+        Some(blocked) => Some(Obstacle {
+            believed_after: Some(if stuck(blocked.pod).is_some() {
+                TROUBLE
+            } else {
+                BLOCKED
+            }),
+            what: blocked.to_string(),
+            of_old: false,
+        }),
+        None => in_trouble(service, &sets, &good, &pods),
+    })
+}
+
 /// What is missing from a complete rollout, by counts (`pkg/polymorphichelpers/rollout_status.go`), or `None`.
-fn missing(service: &ServicePlan, deployment: &Deployment) -> Result<Option<String>, Stop> {
+fn missing(service: &ServicePlan, workload: &Workload) -> Result<Option<String>, Stop> {
     let name = &service.service;
-    let spec = deployment.spec.as_ref();
-    let status = deployment.status.clone().unwrap_or_default();
-    let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    if let Some((what, why)) = changed(service, deployment) {
+    let wanted = workload.replicas();
+    if let Some((what, why)) = changed(service, workload) {
         return Err(stop(service, what, why));
     }
-    if deployment.metadata.generation > status.observed_generation {
+    if workload.is_unobserved() {
         return Ok(Some(format!(
             "{name}: its new template is not observed yet"
         )));
     }
-    let updated = status.updated_replicas.unwrap_or(0);
+    let counts = workload.counts();
+    let updated = counts.updated;
     if updated < wanted {
         return Ok(Some(format!(
             "{name}: {updated} of {wanted} replicas updated"
         )));
     }
-    let replicas = status.replicas.unwrap_or(0);
+    let replicas = counts.replicas;
     if replicas > updated {
         return Ok(Some(format!(
             "{name}: {} old replicas left",
             replicas - updated
         )));
     }
-    let available = status.available_replicas.unwrap_or(0);
+    let available = counts.available;
     if available < updated {
         return Ok(Some(format!(
             "{name}: {available} of {updated} replicas available"
+        )));
+    }
+    if !workload.is_of_one_revision() {
+        return Ok(Some(format!(
+            "{name}: its controller has not said yet that all pods are of one revision"
         )));
     }
     Ok(None)
@@ -127,12 +193,7 @@ fn missing(service: &ServicePlan, deployment: &Deployment) -> Result<Option<Stri
 
 /// Terminating pods of the bad release may still answer on open connections: they must be gone.
 async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<String, Stop> {
-    let sets = owned_sets(context.cluster, context, service).await?;
-    let good: Vec<String> = sets
-        .iter()
-        .filter(|set| digest_of_set(set) == service.template_digest)
-        .filter_map(ResourceExt::uid)
-        .collect();
+    let good = good_pods(context, service).await?;
     let api = context.cluster.pods();
     let list = ListParams::default().labels(&service.selector);
     let mut watcher: Option<Watcher<Pod>> = None;
@@ -189,13 +250,9 @@ async fn old_pods_gone(context: &Context<'_>, service: &ServicePlan) -> Result<S
     }
 }
 
-/// Pods of other owners than `good` in which something may still run.
-fn left_of<'a>(pods: &'a [Pod], good: &[String]) -> Vec<&'a Pod> {
-    let is_good = |pod: &Pod| {
-        let owner = owner_uid(&pod.metadata);
-        owner.is_some_and(|owner| good.iter().any(|uid| uid == owner))
-    };
-    let left = pods.iter().filter(|pod| !is_good(pod) && !is_over(pod));
+/// Pods that are not `good` and in which something may still run.
+fn left_of<'a>(pods: &'a [Pod], good: &Good) -> Vec<&'a Pod> {
+    let left = pods.iter().filter(|pod| !good.has(pod) && !is_over(pod));
     left.collect()
 }
 
@@ -209,8 +266,10 @@ fn killed_by(pods: &[&Pod]) -> Option<Timestamp> {
 /// What keeps pods of the old release from starting.
 struct Obstacle {
     what: String,
-    /// Whether it can't pass by itself.
-    for_good: bool,
+    /// For how long it must be there before nothing more is waited for; `None`: it passes by itself.
+    believed_after: Option<SignedDuration>,
+    /// Whether it keeps pods of the old release from starting; else it keeps the rollout from getting to them.
+    of_old: bool,
 }
 
 impl Obstacle {
@@ -218,8 +277,18 @@ impl Obstacle {
     fn passing(what: String) -> Self {
         Self {
             what,
-            for_good: false,
+            believed_after: None,
+            of_old: true,
         }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.of_old {
+            f.write_str("the old release can't start: ")?;
+        }
+        f.write_str(&self.what)
     }
 }
 
@@ -234,9 +303,9 @@ impl Trouble {
         match (found, &mut self.since) {
             (None, _) => self.since = None,
             (Some(found), Some((since, known))) => {
-                if found.for_good && now.duration_since(*since) >= TROUBLE {
-                    let what = found.what;
-                    return Err(Stop::Failed(format!("the old release can't start: {what}")));
+                let lasted = now.duration_since(*since);
+                if found.believed_after.is_some_and(|after| lasted >= after) {
+                    return Err(Stop::Failed(found.to_string()));
                 }
                 *known = found;
             }
@@ -248,19 +317,21 @@ impl Trouble {
     /// What is waited for, with what keeps it from coming.
     fn with(&self, why: &str) -> String {
         match &self.since {
-            Some((_, obstacle)) => format!("{why}; the old release can't start: {}", obstacle.what),
+            Some((_, obstacle)) => format!("{why}; {obstacle}"),
             None => why.to_owned(),
         }
     }
 }
 
 /// What keeps pods from starting: creation refused, image missing, configuration missing, crash after crash, no room.
-fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Option<Obstacle> {
-    let good: Vec<&ReplicaSet> = sets
-        .iter()
-        .filter(|set| digest_of_set(set) == service.template_digest)
-        .collect();
-    for set in &good {
+fn in_trouble(
+    service: &ServicePlan,
+    sets: &[ReplicaSet],
+    good: &Good,
+    pods: &[Pod],
+) -> Option<Obstacle> {
+    let recorded = |set: &&ReplicaSet| digest_of_set(set) == service.template_digest;
+    for set in sets.iter().filter(recorded) {
         let conditions = set
             .status
             .iter()
@@ -272,11 +343,7 @@ fn in_trouble(service: &ServicePlan, sets: &[ReplicaSet], pods: &[Pod]) -> Optio
             }
         }
     }
-    let of_good = |pod: &&Pod| {
-        let owner = owner_uid(&pod.metadata);
-        good.iter().any(|set| set.metadata.uid.as_deref() == owner)
-    };
-    pods.iter().filter(of_good).find_map(|pod| {
+    pods.iter().filter(|pod| good.has(pod)).find_map(|pod| {
         let obstacle = stuck(pod)?;
         let what = format!("{}: {}", pod.name_any(), obstacle.what);
         Some(Obstacle { what, ..obstacle })
@@ -310,7 +377,8 @@ fn stuck(pod: &Pod) -> Option<Obstacle> {
                 .unwrap_or("");
             return Some(Obstacle {
                 what: format!("{reason} {message}").trim_end().to_owned(),
-                for_good: *for_good,
+                believed_after: for_good.then_some(TROUBLE),
+                of_old: true,
             });
         }
     }
@@ -331,7 +399,7 @@ mod tests {
     use kube::ResourceExt;
     use serde_json::json;
 
-    use super::left_of;
+    use super::{Good, left_of};
 
     fn pod(name: &str, owner: &str, phase: &str) -> Pod {
         let pod = json!({
@@ -352,7 +420,7 @@ mod tests {
             pod("ended", "bad", "Succeeded"),
             pod("beginning", "bad", "Pending"),
         ];
-        let left = left_of(&pods, &["good".to_owned()]);
+        let left = left_of(&pods, &Good::of_owners(["good".to_owned()]));
         let left: Vec<String> = left.into_iter().map(ResourceExt::name_any).collect();
         assert_eq!(left, ["bad", "beginning"]);
     }

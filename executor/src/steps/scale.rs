@@ -1,6 +1,6 @@
 //! `kubectl scale`: replicas are not part of what an undo brings back.
 
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde_json::json;
 
 use super::context::{Context, Stop, Success};
@@ -22,21 +22,18 @@ async fn restore_one(
     service: &ServicePlan,
 ) -> Result<Result<Success, Error>, Stop> {
     let (name, wanted) = (&service.service, service.replicas);
-    let deployment = read(context, service).await?;
-    let now = deployment.spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let now = read(context, service).await?.replicas();
     if now >= wanted {
         return Ok(Ok(Success::already(format!("{name} wants {now} replicas"))));
     }
     let patch = Patch::Merge(json!({ "spec": { "replicas": wanted } }));
-    let api = context.cluster.deployments();
-    let params = PatchParams::default();
-    let send = || api.patch(name, &params, &patch);
-    let what = format!("scale deployment {name} to {wanted}");
+    let send = || context.cluster.patch_workload(service.kind, name, &patch);
+    let what = format!("scale {} {name} to {wanted}", service.kind.word());
     let scaled = match context.cluster.call(&what, &context.budget, send).await {
         Ok(scaled) => scaled,
         Err(error) => return Ok(Err(error)),
     };
-    let now_wanted = scaled.spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let now_wanted = scaled.replicas();
     if now_wanted < wanted {
         return Err(Stop::Failed(format!(
             "{name} was scaled to {wanted} replicas, but reads {now_wanted}"

@@ -1,11 +1,13 @@
 //! `kubectl rollout undo`, `pause` and `resume`, request for request (`pkg/polymorphichelpers/rollback.go`), with two
 //! additions: the pinned target is recognized by its template, and what came of the patch is read back.
+//!
+//! A Deployment goes back to the template of a ReplicaSet. A StatefulSet goes back by the patch that a
+//! ControllerRevision keeps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -13,9 +15,11 @@ use super::context::{Changed, Context, Stop, Success};
 use crate::clock::timeout;
 use crate::error::Error;
 use crate::kubernetes::{
-    Cluster, in_words, is_conflict, is_status, owner_uid, retry_pause, revision_of, template_value,
+    Cluster, Revision, Workload, in_words, is_conflict, is_status, owner_uid, retry_pause,
+    template_value,
 };
 use crate::planner::{ServicePlan, template_digest};
+use crate::workload::WorkloadKind;
 
 /// Annotations that kubectl keeps from the Deployment; all others come from the ReplicaSet.
 const KEPT: [&str; 6] = [
@@ -36,6 +40,8 @@ struct Destination {
     digest: String,
     /// Annotations of its ReplicaSet; `None`: the recorded template, with the Deployment's annotations.
     annotations: Option<BTreeMap<String, String>>,
+    /// What a ControllerRevision keeps; `None`: there is none, and the template is put in the place of the present one.
+    patch: Option<Value>,
     /// For a reader.
     name: String,
 }
@@ -55,14 +61,13 @@ async fn undo_one(
     pinned: bool,
 ) -> Result<Success, Stop> {
     let cluster = context.cluster;
-    let api = cluster.deployments();
     let name = &service.service;
     let mut fixed: Option<Destination> = None;
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let deployment = read(context, service).await?;
-        let now = digest_of(&deployment);
+        let workload = read(context, service).await?;
+        let now = digest_of(&workload);
         if pinned && now == service.template_digest {
             return Ok(Success::already(format!(
                 "{name}: its template is the recorded one already"
@@ -71,16 +76,16 @@ async fn undo_one(
         let destination = match &fixed {
             Some(destination) => destination.clone(),
             None => {
-                let sets = owned_sets(cluster, context, service).await?;
+                let revisions = history(context, service).await?;
                 let found = if pinned {
-                    recorded(service, &sets)
+                    recorded(service, &revisions)
                 } else {
-                    previous(name, &sets)?
+                    previous(service, &revisions)?
                 };
                 fixed.insert(found).clone()
             }
         };
-        if deployment.spec.as_ref().and_then(|spec| spec.paused) == Some(true) {
+        if workload.paused() {
             return Err(Stop::Changed {
                 service: name.clone(),
                 what: Changed::Paused,
@@ -96,15 +101,13 @@ async fn undo_one(
             );
             return Ok(Success::already(text));
         }
-        let patch = serde_json::from_value(undo_patch(&deployment, &destination))
-            .map_err(|error| Stop::Failed(format!("could not make the patch: {error}")))?;
-        let params = PatchParams::default();
-        let patch: Patch<Value> = Patch::Json(patch);
+        let patch = undo_patch(&workload, &destination)?;
         let began = cluster.clock.now();
         let limit = cluster
             .request_timeout
             .min(cluster.left(context.budget.last()));
-        let send = timeout(&*cluster.clock, limit, api.patch(name, &params, &patch)).await;
+        let send = cluster.patch_workload(service.kind, name, &patch);
+        let send = timeout(&*cluster.clock, limit, send).await;
         let (error, pause) = match send {
             Ok(Ok(patched)) => {
                 if digest_of(&patched) != destination.digest {
@@ -162,7 +165,7 @@ async fn set_paused_one(
 ) -> Result<Result<Success, Error>, Stop> {
     let name = &service.service;
     let is_paused = |it: &Deployment| it.spec.as_ref().and_then(|spec| spec.paused) == Some(true);
-    if is_paused(&read(context, service).await?) == wanted {
+    if read(context, service).await?.paused() == wanted {
         let is = if wanted {
             "paused already"
         } else {
@@ -219,18 +222,58 @@ where
     }
 }
 
-/// The Deployment that was recorded; another of the same name is not touched.
-pub(super) async fn read(context: &Context<'_>, service: &ServicePlan) -> Result<Deployment, Stop> {
-    let api = context.cluster.deployments();
-    let name = &service.service;
-    let found = context.cluster.get_opt(&api, name, &context.budget).await?;
-    let found = found.ok_or_else(|| Stop::Failed(format!("deployment {name} is gone")))?;
-    if found.metadata.uid.as_deref() != Some(&service.uid) {
-        return Err(Stop::Failed(format!(
-            "deployment {name} was deleted and created again"
-        )));
-    }
+/// The workload that was recorded; another of the same name is not touched.
+pub(super) async fn read(context: &Context<'_>, service: &ServicePlan) -> Result<Workload, Stop> {
+    let (name, cluster) = (&service.service, context.cluster);
+    let found = cluster
+        .workload(service.kind, name, &context.budget)
+        .await?;
+    let found = found.ok_or_else(|| gone(service))?;
+    is_the_same(service, &found)?;
     Ok(found)
+}
+
+/// The failure where the workload is gone.
+pub(super) fn gone(service: &ServicePlan) -> Stop {
+    let (word, name) = (service.kind.word(), &service.service);
+    Stop::Failed(format!("{word} {name} is gone"))
+}
+
+/// Refuses a workload that is not the recorded one.
+pub(super) fn is_the_same(service: &ServicePlan, found: &Workload) -> Result<(), Stop> {
+    if found.uid() == service.uid {
+        return Ok(());
+    }
+    let (word, name) = (service.kind.word(), &service.service);
+    Err(Stop::Failed(format!(
+        "{word} {name} was deleted and created again"
+    )))
+}
+
+/// The templates that the workload has had.
+pub(super) async fn history(
+    context: &Context<'_>,
+    service: &ServicePlan,
+) -> Result<Vec<Revision>, Stop> {
+    if service.kind == WorkloadKind::Deployment {
+        let sets = owned_sets(context.cluster, context, service).await?;
+        return Ok(sets.iter().map(Revision::from).collect());
+    }
+    let api = context.cluster.controller_revisions();
+    let params = ListParams::default().labels(&service.selector);
+    let list = context
+        .cluster
+        .call("list controllerrevisions", &context.budget, || {
+            api.list(&params)
+        })
+        .await?;
+    let own = |uid: Option<&str>| uid == Some(&service.uid);
+    let owned = list
+        .items
+        .iter()
+        .filter(|it| own(owner_uid(&it.metadata)))
+        .map(Revision::from);
+    Ok(owned.collect())
 }
 
 /// ReplicaSets that the Deployment owns, by UID.
@@ -249,11 +292,9 @@ pub(super) async fn owned_sets(
     Ok(sets)
 }
 
-/// Digest of the Deployment's template.
-pub(super) fn digest_of(deployment: &Deployment) -> String {
-    deployment.spec.as_ref().map_or_else(String::new, |spec| {
-        template_digest(&template_value(&spec.template))
-    })
+/// Digest of the workload's template.
+pub(super) fn digest_of(workload: &Workload) -> String {
+    template_digest(&workload.template_value())
 }
 
 /// Digest of the ReplicaSet's template.
@@ -264,54 +305,83 @@ pub(super) fn digest_of_set(set: &ReplicaSet) -> String {
     })
 }
 
-/// The ReplicaSet with the recorded template, whatever its number is by now, or the template itself.
-fn recorded(service: &ServicePlan, sets: &[ReplicaSet]) -> Destination {
-    let set = sets
+/// The revision with the recorded template, whatever its number is by now, or the template itself.
+fn recorded(service: &ServicePlan, revisions: &[Revision]) -> Destination {
+    let newest = revisions
         .iter()
-        .filter(|set| digest_of_set(set) == service.template_digest)
-        .max_by_key(|set| (revision_of(&set.metadata), set.name_any()));
-    match set {
-        Some(set) => of_set(set),
+        .filter(|it| template_digest(&it.template) == service.template_digest)
+        .max_by_key(|it| (it.number, it.name.clone()));
+    match newest {
+        Some(revision) => of_revision(revision),
         None => Destination {
             template: service.template.clone(),
             digest: service.template_digest.clone(),
             annotations: None,
+            patch: None,
             name: format!(
-                "the recorded template ({}), as its ReplicaSet was pruned",
-                service.to_image
+                "the recorded template ({}), as its {} was pruned",
+                service.to_image,
+                service.kind.keeps_history_in()
             ),
         },
     }
 }
 
 /// The second-highest revision, as kubectl takes it without `--to-revision`.
-fn previous(name: &str, sets: &[ReplicaSet]) -> Result<Destination, Stop> {
-    let mut numbered: Vec<(u64, &ReplicaSet)> = sets
+fn previous(service: &ServicePlan, revisions: &[Revision]) -> Result<Destination, Stop> {
+    let mut numbered: Vec<(u64, &Revision)> = revisions
         .iter()
-        .filter_map(|set| revision_of(&set.metadata).map(|revision| (revision, set)))
+        .filter_map(|it| it.number.map(|number| (number, it)))
         .collect();
-    numbered.sort_by_key(|(revision, _)| std::cmp::Reverse(*revision));
+    numbered.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     match numbered.get(1) {
-        Some((_, set)) => Ok(of_set(set)),
+        Some((_, revision)) => Ok(of_revision(revision)),
         None => Err(Stop::Failed(format!(
-            "no rollout history found for deployment \"{name}\""
+            "no rollout history found for {} \"{}\"",
+            service.kind.word(),
+            service.service
         ))),
     }
 }
 
-fn of_set(set: &ReplicaSet) -> Destination {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-    let revision = revision_of(&set.metadata).map_or_else(|| "?".to_owned(), |n| n.to_string());
+fn of_revision(revision: &Revision) -> Destination {
+    let number = revision
+        .number
+        .map_or_else(|| "?".to_owned(), |n| n.to_string());
     Destination {
-        template: template.map(template_value).unwrap_or_default(),
-        digest: digest_of_set(set),
-        annotations: Some(set.metadata.annotations.clone().unwrap_or_default()),
-        name: format!("revision {revision} ({})", set.name_any()),
+        template: revision.template.clone(),
+        digest: template_digest(&revision.template),
+        annotations: Some(revision.annotations.clone()),
+        patch: revision.patch.clone(),
+        name: format!("revision {number} ({})", revision.name),
     }
 }
 
-/// Two replace operations, as kubectl makes them.
-fn undo_patch(deployment: &Deployment, destination: &Destination) -> Value {
+/// What kubectl sends.
+fn undo_patch(workload: &Workload, destination: &Destination) -> Result<Patch<Value>, Stop> {
+    let deployment = match workload {
+        Workload::Deployment(deployment) => deployment,
+        Workload::StatefulSet(_) => {
+            let kept = destination.patch.clone();
+            return Ok(Patch::Strategic(
+                kept.unwrap_or_else(|| replacing(&destination.template)),
+            ));
+        }
+    };
+    serde_json::from_value(replacements(deployment, destination))
+        .map(Patch::Json)
+        .map_err(|error| Stop::Failed(format!("could not make the patch: {error}")))
+}
+
+/// What a ControllerRevision would keep of the template.
+fn replacing(template: &Value) -> Value {
+    let mut template = template.clone();
+    template["$patch"] = json!("replace");
+    json!({ "spec": { "template": template } })
+}
+
+/// Two replace operations, as kubectl makes them for a Deployment.
+fn replacements(deployment: &Deployment, destination: &Destination) -> Value {
     let own = deployment.metadata.annotations.clone().unwrap_or_default();
     let annotations = match &destination.annotations {
         None => own,
@@ -339,10 +409,12 @@ mod tests {
     use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
     use serde_json::json;
 
-    use super::{Destination, of_set, previous, undo_patch};
+    use super::{Destination, of_revision, previous, replacements, replacing};
+    use crate::kubernetes::Revision;
+    use crate::steps::fixtures::service;
 
-    fn set(name: &str, revision: u64, image: &str) -> ReplicaSet {
-        serde_json::from_value(json!({
+    fn set(name: &str, revision: u64, image: &str) -> Revision {
+        let set: ReplicaSet = serde_json::from_value(json!({
             "metadata": { "name": name, "annotations": {
                 "deployment.kubernetes.io/revision": revision.to_string(),
                 "deployment.kubernetes.io/desired-replicas": "3",
@@ -351,7 +423,8 @@ mod tests {
                 "metadata": { "labels": { "app": "gateway", "pod-template-hash": "abc" } },
                 "spec": { "containers": [{ "name": "gateway", "image": image }] } } }
         }))
-        .expect("a ReplicaSet")
+        .expect("a ReplicaSet");
+        Revision::from(&set)
     }
 
     #[test]
@@ -362,7 +435,10 @@ mod tests {
             "spec": { "selector": {}, "template": {} }
         }))
         .expect("a Deployment");
-        let patch = undo_patch(&deployment, &of_set(&set("gateway-a", 1, "dex/gateway:1")));
+        let patch = replacements(
+            &deployment,
+            &of_revision(&set("gateway-a", 1, "dex/gateway:1")),
+        );
         let expected = json!([
             { "op": "replace", "path": "/spec/template", "value": {
                 "metadata": { "labels": { "app": "gateway" } },
@@ -385,9 +461,10 @@ mod tests {
             template: json!({ "spec": {} }),
             digest: String::new(),
             annotations: None,
+            patch: None,
             name: String::new(),
         };
-        let patch = undo_patch(&deployment, &destination);
+        let patch = replacements(&deployment, &destination);
         let kept: BTreeMap<String, String> =
             serde_json::from_value(patch[1]["value"].clone()).expect("annotations");
         assert_eq!(kept["maintenance"], "on");
@@ -396,7 +473,14 @@ mod tests {
     #[test]
     fn an_unpinned_undo_goes_to_the_second_highest_revision() {
         let sets = [set("c", 3, "x:3"), set("a", 1, "x:1"), set("b", 2, "x:2")];
-        assert!(previous("gateway", &sets).is_ok_and(|to| to.name == "revision 2 (b)"));
-        assert!(previous("gateway", &sets[..1]).is_err());
+        assert!(previous(&service(), &sets).is_ok_and(|to| to.name == "revision 2 (b)"));
+        assert!(previous(&service(), &sets[..1]).is_err());
+    }
+
+    #[test]
+    fn a_template_without_a_controller_revision_replaces_the_whole_template() {
+        let template = json!({ "spec": { "containers": [] } });
+        let expected = json!({ "spec": { "template": { "$patch": "replace", "spec": { "containers": [] } } } });
+        assert_eq!(replacing(&template), expected);
     }
 }

@@ -1,10 +1,11 @@
 //! The files that somebody begins with who drills an application of their own: its description, a runbook, a scenario.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 use sim_services::describe::{App, AppError, Bundle, File, version_of};
-use sim_services::manifests::Manifests;
+use sim_services::manifests::{Manifests, WorkloadKind};
 
 use super::store;
 
@@ -48,12 +49,12 @@ pub fn application(name: &str, manifests: &Manifests, paths: &[String]) -> Resul
 /// The application with a client of the service that is most likely asked by people, and that service.
 fn read(name: &str, manifests: &Manifests, paths: &[String]) -> Result<(App, usize), AppError> {
     let names: Vec<&str> = manifests
-        .deployments()
+        .workloads()
         .map(|(object, _)| object.name())
         .collect();
     let likely = |name: &&str| ASKED_FIRST.iter().any(|word| name.contains(word));
     let (likely, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| likely(name));
-    // Without a Deployment, what is wrong is said all the same.
+    // Without a workload, what is wrong is said all the same.
     let mut candidates: Vec<&str> = likely.into_iter().chain(others).collect();
     if candidates.is_empty() {
         candidates.push("front");
@@ -88,8 +89,8 @@ fn read(name: &str, manifests: &Manifests, paths: &[String]) -> Result<(App, usi
 fn calls(app: &App, manifests: &Manifests) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (from, service) in app.services.iter().enumerate() {
-        let mut deployments = manifests.deployments().map(|(object, _)| object);
-        let Some(object) = deployments.find(|object| object.name() == service.name) else {
+        let mut workloads = manifests.workloads().map(|(object, _)| object);
+        let Some(object) = workloads.find(|object| object.name() == service.name) else {
             continue;
         };
         let mut texts = Vec::new();
@@ -260,6 +261,8 @@ fn runbook(app: &App, asked: usize, order: &[usize], found: Option<&store::Found
     let rollout_s = (ROLLOUTS_S / services.len().max(1))
         .saturating_sub(4)
         .clamp(4, 30);
+    let kinds: BTreeSet<WorkloadKind> = app.services.iter().map(|it| it.kind).collect();
+    let recorded: Vec<String> = kinds.iter().map(|it| format!("{}s", it.word())).collect();
     format!(
         r#"---
 rto: 300s
@@ -286,7 +289,7 @@ loki: http://loki:3100
 # Before each deployment
 
 ```sh {{"name":"record-release","rb.phase":"prepare","rb.timeout":"60s"}}
-kubectl get deployments -n {namespace} -o yaml
+kubectl get {recorded} -n {namespace} -o yaml
 ```
 {before}
 # Roll back
@@ -297,13 +300,7 @@ The logs of the bad release first, because they vanish with its pods.
 kubectl logs -n {namespace} -l app=$SERVICE --timestamps --since=15m --tail=-1
 ```
 
-```sh {{"name":"undo-app","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service"}}
-kubectl rollout undo deployment/$SERVICE -n {namespace} --to-revision=$TARGET_REVISION
-```
-
-```sh {{"name":"rollout-status","rb.phase":"run","rb.timeout":"{rollout_s}s","rb.for-each":"service"}}
-kubectl rollout status deployment/$SERVICE -n {namespace}
-```
+{steps}
 {after}
 # Prove the recovery
 
@@ -332,8 +329,58 @@ rollback scenario
         } else {
             "Nothing here touches data: the release before is deployed again."
         },
+        steps = steps(&kinds, namespace, rollout_s).trim_end(),
+        recorded = recorded.join(","),
         counted = all.replace('"', "'"),
     )
+}
+
+/// The steps that roll back workloads of these kinds, each of which may take `rollout_s` seconds.
+fn steps(kinds: &BTreeSet<WorkloadKind>, namespace: &str, rollout_s: usize) -> String {
+    let mut out = String::new();
+    for kind in kinds {
+        let (suffix, word) = match kind {
+            WorkloadKind::Deployment => ("", kind.word()),
+            WorkloadKind::StatefulSet => ("-stateful", kind.word()),
+        };
+        let undo = if suffix.is_empty() {
+            "undo-app"
+        } else {
+            "undo-stateful"
+        };
+        let _ = write!(
+            out,
+            r#"```sh {{"name":"{undo}","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service"}}
+kubectl rollout undo {word}/$SERVICE -n {namespace} --to-revision=$TARGET_REVISION
+```
+
+"#
+        );
+        let mut status_s = rollout_s;
+        if *kind == WorkloadKind::StatefulSet {
+            status_s = (rollout_s / 4).max(2);
+            let delete_s = rollout_s.saturating_sub(status_s).max(2);
+            let _ = write!(
+                out,
+                r#"A pod of the bad release that never becomes ready keeps a StatefulSet from going back (kubernetes#67250).
+
+```sh {{"name":"delete-broken","rb.phase":"run","rb.timeout":"{delete_s}s","rb.for-each":"service"}}
+kubectl delete pods -n {namespace} -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'
+```
+
+"#
+            );
+        }
+        let _ = write!(
+            out,
+            r#"```sh {{"name":"rollout-status{suffix}","rb.phase":"run","rb.timeout":"{status_s}s","rb.for-each":"service"}}
+kubectl rollout status {word}/$SERVICE -n {namespace}
+```
+
+"#
+        );
+    }
+    out
 }
 
 fn scenario(app: &App, asked: usize) -> String {
@@ -446,6 +493,29 @@ mod tests {
         runbook.check_services(Some(&app)).expect("it fits");
         let mut steps = runbook.runbook.steps.iter().map(|step| step.name.as_str());
         assert!(steps.any(|name| name == "undo-schema"), "{}", files.runbook);
+    }
+
+    #[test]
+    fn the_runbook_has_the_steps_of_each_kind_that_there_is() {
+        let stock = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: stock}, spec: {";
+        let stateful = "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: stock}, spec: {serviceName: stock, ";
+        let runbook = |text: String| {
+            let name = "k8s/all.yaml".to_owned();
+            let manifests = Manifests::parse(vec![Document { name, text }], "shop");
+            let manifests = manifests.expect("they are right");
+            let files = application("mine", &manifests, &["../k8s".to_owned()]);
+            files.expect("it can be drilled").runbook
+        };
+        let deployments = runbook(MANIFESTS.to_owned());
+        assert!(deployments.contains("kubectl get deployments -n shop"));
+        assert!(!deployments.contains("statefulset"), "{deployments}");
+        let both = runbook(MANIFESTS.replacen(stock, stateful, 1));
+        assert!(both.contains("kubectl get deployments,statefulsets -n shop"));
+        assert!(both.contains("kubectl rollout undo deployment/$SERVICE"));
+        assert!(both.contains("kubectl rollout undo statefulset/$SERVICE"));
+        let read = executor::runbook::Runbook::parse_and_lint("rollback.md", &both);
+        let read = read.expect("the runbook is right");
+        assert_eq!(read.plain(), "");
     }
 
     #[test]

@@ -78,6 +78,8 @@ impl Cause {
             }
             Command::RecordRelease
             | Command::ReviewReplicaSets
+            | Command::ReviewRevisions
+            | Command::DeleteBrokenPods
             | Command::RolloutPause
             | Command::RolloutResume
             | Command::RolloutUndo { .. }

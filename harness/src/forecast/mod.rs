@@ -20,6 +20,7 @@ mod processes;
 mod run;
 mod simulated;
 mod starts;
+mod stateful;
 mod table;
 mod undo;
 mod warnings;

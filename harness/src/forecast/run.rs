@@ -19,11 +19,12 @@ use super::path::{Ends, Phase, Span, critical, phases};
 use super::processes::Bad;
 use super::simulated::{Simulated, room_taken_by};
 use super::starts::{Starts, Times};
+use super::stateful;
 use super::undo::{Case, Drawn, End};
 use super::warnings::{Known, warnings};
 use super::workload::{Workload, nodes, place, workloads};
-use crate::runner;
 use crate::evidence::ms;
+use crate::runner;
 use crate::stats::{paired, percentile};
 
 /// Version of the answer's form.
@@ -459,7 +460,7 @@ fn left_out(object: &Object) -> LeftOut {
     LeftOut {
         place: place(object, &[]),
         name: format!("{}/{}", object.kind().to_lowercase(), object.name()),
-        why: "only Deployments are forecast".to_owned(),
+        why: format!("only Deployments are forecast{}", stateful::known(object)),
     }
 }
 

@@ -142,6 +142,7 @@ pub(super) mod tests {
         e.bad_logs.push(PodLog {
             service: "gateway".to_owned(),
             pod: "gateway-1".to_owned(),
+            uid: "gateway-1".to_owned(),
             seen_until_ms: until_ms,
             lines: Vec::new(),
         });

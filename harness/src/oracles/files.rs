@@ -97,7 +97,9 @@ fn were_gone(evidence: &Evidence, service: &str) -> bool {
 /// When the executor first changed the application.
 fn first_change_ms(evidence: &Evidence) -> Option<Ms> {
     let changes = |what: &Wrote| match what {
-        Wrote::Object { request, .. } => request.contains("/deployments/"),
+        Wrote::Object { request, .. } => {
+            request.contains("/deployments/") || request.contains("/statefulsets/")
+        }
         Wrote::Lease { .. } | Wrote::Ledger { .. } => false,
     };
     let writes = evidence.writes.as_ref()?;

@@ -2,12 +2,13 @@
 //! nothing there.
 
 use serde::Serialize;
-use sim_services::describe::Bundle;
+use sim_services::describe::{Bundle, Service};
+use sim_services::manifests::WorkloadKind;
 use toml::Spanned;
 
 use super::application::Described;
 use super::error::{Mistake, Mistakes, ScenarioError, of_file};
-use super::fault::{Anchor, FAULTS, FaultSpec, Targets};
+use super::fault::{Anchor, FAULTS, FaultKind, FaultSpec, Targets};
 use super::raw::{Raw, RawFault};
 use crate::suggest;
 
@@ -120,7 +121,15 @@ pub(super) fn targets<'a>(
         );
     }
     match spec.targets {
-        Targets::Services => app.services.iter().map(|it| it.name.as_str()).collect(),
+        Targets::Services => {
+            // There is no such thing as a paused StatefulSet.
+            let can_be_hit = |it: &&Service| {
+                it.kind == WorkloadKind::Deployment
+                    || spec.name != FaultKind::DeploymentPaused.as_str()
+            };
+            let services = app.services.iter().filter(can_be_hit);
+            services.map(|it| it.name.as_str()).collect()
+        }
         Targets::NoChoice => Vec::new(),
         // Only a store has a database.
         Targets::Of(names) => {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dex::migrations::{Kind, Migration};
 use dex::release::{Release, Service};
+use executor::WorkloadKind;
 use executor::baseline::{Baseline, ServiceBaseline};
-use executor::planner::{Observed, ReplicaSetState, ServiceState, template_digest};
+use executor::planner::{Observed, RevisionState, ServiceState, template_digest};
 use executor::ports::{HistoryRow, LedgerPosition, Snapshot};
 use executor::runbook::Runbook;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +36,7 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
         recorded.insert(
             name.to_owned(),
             ServiceBaseline {
+                kind: WorkloadKind::Deployment,
                 uid: name.to_owned(),
                 selector: selector(service),
                 template: was.clone(),
@@ -45,26 +47,28 @@ pub(super) fn after_deployment(scenario: &Scenario, runbook: &Runbook) -> Option
                 builds: BTreeSet::new(),
             },
         );
-        let set = |revision: u64, template: &Value, created: i64| ReplicaSetState {
+        let set = |revision: u64, template: &Value, created: i64| RevisionState {
             name: format!("{name}-{revision}"),
             revision: Some(revision),
             template_digest: template_digest(template),
             created_at: Some(at(created)),
         };
-        let mut replica_sets = vec![set(1, &was, -100_000)];
+        let mut revisions = vec![set(1, &was, -100_000)];
         if was != is {
-            replica_sets.push(set(2, &is, 10));
+            revisions.push(set(2, &is, 10));
         }
         services.insert(
             name.to_owned(),
             ServiceState {
+                kind: WorkloadKind::Deployment,
                 uid: name.to_owned(),
                 paused: false,
                 replicas: replicas(service),
                 template_digest: template_digest(&is),
                 image: to.build(service).image(),
-                revision: Some(replica_sets.len() as u64),
-                replica_sets,
+                revision: Some(revisions.len() as u64),
+                revisions,
+                half_way: false,
                 reconciler: None,
                 config: config(&to),
             },

@@ -133,6 +133,24 @@ pub(super) fn how_often(old: &Step, new: &Step) -> String {
     )
 }
 
+/// Another kind of workloads for which a step is done.
+pub(super) fn for_which(old: &Step, new: &Step) -> String {
+    let words = |step: &Step| {
+        let all: Vec<String> = step.kinds.iter().map(|kind| format!("{kind}s")).collect();
+        if all.is_empty() {
+            "services of any kind".to_owned()
+        } else {
+            all.join(" and ")
+        }
+    };
+    format!(
+        "`{}` is for {} instead of {}",
+        new.name,
+        words(new),
+        words(old)
+    )
+}
+
 /// Another way to count requests.
 pub(super) fn counting(old: &Step, new: &Step) -> String {
     let name = &new.name;
@@ -179,6 +197,9 @@ pub(super) fn differences(old: &Step, new: &Step) -> Vec<String> {
     }
     if old.for_each_service != new.for_each_service {
         out.push(how_often(old, new));
+    }
+    if old.kinds != new.kinds {
+        out.push(for_which(old, new));
     }
     if old.expect != new.expect {
         let text = |e: Option<executor::runbook::Condition>| or_none(e, |c| format!("`{c}`"));

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::baseline::{Baseline, ServiceBaseline};
-use crate::planner::{Observed, ReplicaSetState, ServiceState, template_digest};
+use crate::planner::{Observed, RevisionState, ServiceState, template_digest};
 use crate::ports::{HistoryRow, LedgerPosition, Snapshot};
 use crate::report::TriggerEvent;
 use crate::runbook::{
     Command, Condition, Naming, OnFail, Operator, Phase, Runbook, Step, Trigger, TriggerClass, When,
 };
+use crate::workload::WorkloadKind;
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap_or_default()
@@ -41,6 +42,7 @@ pub(super) fn step(name: &str, title: &str, command: Command) -> Step {
         line: 1,
         text: format!("{name} $SERVICE $TARGET_REVISION"),
         command,
+        kinds: BTreeSet::new(),
         phase: Phase::Run,
         timeout: Duration::from_secs(10),
         on_fail: OnFail::Abort,
@@ -145,7 +147,7 @@ pub(super) fn observed(versions: &[(&str, &str)]) -> Observed {
             .find(|(of, _)| *of == name)
             .map_or("1", |(_, to)| *to);
         let now = template(&format!("dex/{name}:{version}"));
-        let set = |revision: u64, template: &Value| ReplicaSetState {
+        let set = |revision: u64, template: &Value| RevisionState {
             name: format!("{name}-{revision}"),
             revision: Some(revision),
             template_digest: template_digest(template),
@@ -159,17 +161,19 @@ pub(super) fn observed(versions: &[(&str, &str)]) -> Observed {
         services.insert(
             name.to_owned(),
             ServiceState {
+                kind: WorkloadKind::Deployment,
                 uid: uid.clone(),
                 paused: false,
                 replicas: 1,
                 template_digest: template_digest(&now),
                 image: format!("dex/{name}:{version}"),
                 revision: Some(if version == "1" { 1 } else { 2 }),
-                replica_sets: if version == "1" {
+                revisions: if version == "1" {
                     vec![set(1, &before)]
                 } else {
                     vec![set(1, &before), set(2, &now)]
                 },
+                half_way: false,
                 reconciler: None,
                 config: BTreeMap::from([(format!("{name}-config"), BTreeMap::new())]),
             },
@@ -177,6 +181,7 @@ pub(super) fn observed(versions: &[(&str, &str)]) -> Observed {
         recorded.insert(
             name.to_owned(),
             ServiceBaseline {
+                kind: WorkloadKind::Deployment,
                 uid,
                 selector: format!("app={name}"),
                 template: before,

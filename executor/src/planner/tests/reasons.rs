@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::base::{migrated, observed, row, runbook, trigger};
 use crate::planner::{LedgerReason, Plan, PlanError, Refusal, StepReason, decide, plan};
 use crate::runbook::{TriggerClass, When};
+use crate::workload::WorkloadKind;
 
 #[test]
 fn the_ledgers_reason_has_a_name() {
@@ -91,6 +92,7 @@ fn a_refusal_has_a_name() {
     let refused = plan(&runbook(), &same).expect_err("nothing differs");
     assert_eq!(refused.refusal(), Refusal::NothingDiffers);
     let gone = PlanError::Gone {
+        kind: WorkloadKind::Deployment,
         service: "risk".to_owned(),
     };
     assert_eq!(gone.refusal(), Refusal::Gone);

@@ -7,12 +7,13 @@ use jiff::SignedDuration;
 use super::base::{at, migrated, observed, runbook, trigger};
 use crate::planner::{LedgerPath, PlanError, Target, plan};
 use crate::runbook::{Command, TriggerClass};
+use crate::workload::WorkloadKind;
 
 #[test]
 fn the_target_is_found_by_template_after_renumbering() {
     let mut observed = observed(&[("gateway", "2")]);
     let gateway = observed.services.get_mut("gateway").expect("the gateway");
-    gateway.replica_sets[0].revision = Some(7);
+    gateway.revisions[0].revision = Some(7);
     let plan = plan(&runbook(), &observed).expect("a plan");
     let target = Target::ReplicaSet {
         name: "gateway-1".to_owned(),
@@ -30,7 +31,7 @@ fn a_pruned_target_is_applied_again() {
         .services
         .get_mut("gateway")
         .expect("the gateway")
-        .replica_sets
+        .revisions
         .remove(0);
     let plan = plan(&runbook(), &observed).expect("a plan");
     assert_eq!(plan.services[0].target, Target::Recorded);
@@ -67,6 +68,7 @@ fn refusals() {
     let mut other = observed(&[("gateway", "2")]);
     other.services.get_mut("risk").expect("risk").uid = "new".to_owned();
     let recreated = PlanError::Recreated {
+        kind: WorkloadKind::Deployment,
         service: "risk".to_owned(),
     };
     assert_eq!(plan(&runbook, &other), Err(recreated));

@@ -1,28 +1,32 @@
 //! Every command that a runbook's step may use, each described once: how it is typed, what it does, which rights it
 //! takes and what it is there for. What carries it out is in `steps`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::spec::{Asks, CommandSpec, Effect, Followed, Missed, OnLedger, PLAIN, Value, commands};
 use super::{
-    CONFIG_MAP, DEPLOYMENT, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, RAW, REPLICA_SET, REPLICAS,
-    SELECTOR, SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
+    CONFIG_MAP, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, POD, RAW, REPLICA_SET, REPLICAS, SELECTOR,
+    SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
 };
 use crate::exposition::Series;
 use crate::runbook::protection::Protection;
 use crate::runbook::query;
+use crate::workload::WorkloadKind;
 
 /// What a query may refer to.
 const OF_QUERIES: &[&str] = &["WINDOW", "NAMESPACE", "LIVE_PODS"];
 
 commands! {span;
-    /// `kubectl get deployments -n NS -o yaml`: record each service's template, configuration, image, `build_info`.
+    /// `kubectl get deployments[,statefulsets] -n NS -o yaml`: record each service's template, configuration, image and
+    /// `build_info`.
     RecordRelease = "kubectl" "get deployments" {
         example: "kubectl get deployments -n dex -o yaml",
-        fits: |a| matches!(a.words(), ["get", kind] if DEPLOYMENT.contains(kind)),
+        fits: |a| matches!(a.words(), ["get", kinds] if kinds_of(kinds).is_some()),
         read: |a| {
+            a.kinds = kinds_of(a.words().get(1)?)?;
             a.namespace();
             let output = a.value("--output", "yaml")?;
             a.literal(&output, "yaml", "the whole objects are recorded");
@@ -36,6 +40,7 @@ commands! {span;
             "list deployments", "list replicasets", "list pods", "get pods/proxy", "get configmaps", "create configmaps",
             "update configmaps",
         ],
+        rights_of_stateful_sets: &["list statefulsets", "list controllerrevisions"],
         missed: Some(Missed {
             code: "no-record",
             message: "nothing records the release before a deployment",
@@ -47,6 +52,7 @@ commands! {span;
         example: "kubectl get replicasets -n dex -l app=$SERVICE",
         fits: |a| matches!(a.words(), ["get", kind] if REPLICA_SET.contains(kind)),
         read: |a| {
+            a.kinds = [WorkloadKind::Deployment].into();
             a.namespace();
             a.selector();
             Some(Command::ReviewReplicaSets)
@@ -57,6 +63,23 @@ commands! {span;
         flags: &[NAMESPACE, SELECTOR],
         follows_undo: true,
         rights: &["get deployments", "list replicasets"],
+    }
+    /// `kubectl rollout history statefulset/$SERVICE -n NS`: the recorded revision is the latest one, and all pods are of
+    /// it.
+    ReviewRevisions = "kubectl" "rollout history" {
+        example: "kubectl rollout history statefulset/$SERVICE -n dex",
+        fits: |a| matches!(a.words(), ["rollout", "history", ..]),
+        read: |a| {
+            a.namespace();
+            a.workload(2, &[WorkloadKind::StatefulSet])?;
+            Some(Command::ReviewRevisions)
+        },
+        effect: Looks,
+        protects: Rollout, "every pod of a StatefulSet must be of the recorded ControllerRevision",
+        words: "reviews the ControllerRevisions",
+        flags: &[NAMESPACE],
+        follows_undo: true,
+        rights_of_stateful_sets: &["get statefulsets", "list controllerrevisions"],
     }
     /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/health`: every live pod is healthy.
     CheckHealth {
@@ -178,7 +201,7 @@ commands! {span;
         fits: |a| matches!(a.words(), ["rollout", "pause", ..]),
         read: |a| {
             a.namespace();
-            a.deployment(2)?;
+            a.workload(2, &[WorkloadKind::Deployment])?;
             Some(Command::RolloutPause)
         },
         effect: Changes,
@@ -201,7 +224,7 @@ commands! {span;
         fits: |a| matches!(a.words(), ["rollout", "resume", ..]),
         read: |a| {
             a.namespace();
-            a.deployment(2)?;
+            a.workload(2, &[WorkloadKind::Deployment])?;
             Some(Command::RolloutResume)
         },
         effect: Changes,
@@ -210,8 +233,8 @@ commands! {span;
         flags: &[NAMESPACE],
         rights: &["get deployments", "patch deployments"],
     }
-    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`. Without the
-    /// revision it goes, as kubectl does, to the second-highest one, whatever that is.
+    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`, or with `statefulset`. Without
+    /// the revision it goes, as kubectl does, to the second-highest one, whatever that is.
     RolloutUndo {
         /// Whether `--to-revision=$TARGET_REVISION` pins the target that was recorded by `prepare`.
         pinned: bool,
@@ -220,7 +243,7 @@ commands! {span;
         fits: |a| matches!(a.words(), ["rollout", "undo", ..]),
         read: |a| {
             a.namespace();
-            a.deployment(2)?;
+            a.workload(2, &WorkloadKind::ALL)?;
             Some(Command::RolloutUndo { pinned: a.revision()? })
         },
         effect: Changes,
@@ -233,19 +256,20 @@ commands! {span;
         flags: &[NAMESPACE, TO_REVISION],
         placeholders: &["TARGET_REVISION"],
         rights: &["get deployments", "list replicasets", "patch deployments"],
+        rights_of_stateful_sets: &["get statefulsets", "list controllerrevisions", "patch statefulsets"],
         missed: Some(Missed {
             code: "no-undo",
             message: "no step rolls the application back",
             help: "add `kubectl rollout undo` to the phase `run`",
         }),
     }
-    /// `kubectl rollout status deployment/$SERVICE -n NS`
+    /// `kubectl rollout status deployment/$SERVICE -n NS`, or `statefulset/$SERVICE`
     RolloutStatus = "kubectl" "rollout status" {
         example: "kubectl rollout status deployment/$SERVICE -n dex",
         fits: |a| matches!(a.words(), ["rollout", "status", ..]),
         read: |a| {
             a.namespace();
-            a.deployment(2)?;
+            a.workload(2, &WorkloadKind::ALL)?;
             a.timeout();
             Some(Command::RolloutStatus)
         },
@@ -255,6 +279,7 @@ commands! {span;
         flags: &[NAMESPACE, TIMEOUT],
         follows_undo: true,
         rights: &["get deployments", "watch deployments", "list replicasets", "list pods", "watch pods"],
+        rights_of_stateful_sets: &["get statefulsets", "watch statefulsets", "list controllerrevisions"],
         missed: Some(Missed {
             code: "no-rollout-status",
             message: "nothing waits for the rollout",
@@ -268,7 +293,7 @@ commands! {span;
         fits: |a| matches!(a.words(), ["scale", ..]),
         read: |a| {
             a.namespace();
-            a.deployment(1)?;
+            a.workload(1, &WorkloadKind::ALL)?;
             let replicas = a.value("--replicas", "$TARGET_REPLICAS")?;
             a.literal(&replicas, "$TARGET_REPLICAS", "how many there are to be is what `prepare` recorded");
             Some(Command::RestoreReplicas)
@@ -279,6 +304,28 @@ commands! {span;
         flags: &[NAMESPACE, REPLICAS],
         placeholders: &["TARGET_REPLICAS"],
         rights: &["get deployments", "patch deployments"],
+        rights_of_stateful_sets: &["get statefulsets", "patch statefulsets"],
+    }
+    /// `kubectl delete pods -n NS -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'`: delete, one at a time,
+    /// the pods of the release that is taken back which are not ready, until no pod of it is left. With `OrderedReady`
+    /// such a pod keeps the rollback from going on (kubernetes#67250). Typed by hand, it deletes all pods of the release
+    /// at once.
+    DeleteBrokenPods = "kubectl" "delete pods" {
+        example: "kubectl delete pods -n dex -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'",
+        fits: |a| matches!(a.words(), ["delete", kind] if POD.contains(kind)),
+        read: |a| {
+            a.kinds = [WorkloadKind::StatefulSet].into();
+            a.namespace();
+            a.selector_of_bad_revisions();
+            Some(Command::DeleteBrokenPods)
+        },
+        effect: Changes,
+        protects: Rollout, "a broken pod of a StatefulSet keeps its rollback from going on",
+        words: "deletes the broken pods of the release that is taken back",
+        flags: &[NAMESPACE, SELECTOR],
+        placeholders: &["BAD_REVISIONS"],
+        follows_undo: true,
+        rights_of_stateful_sets: &["get statefulsets", "list controllerrevisions", "list pods", "delete pods"],
     }
     /// `flyway undo -target=$TARGET_SCHEMA`
     UndoSchema = "flyway" "undo" {
@@ -447,6 +494,7 @@ commands! {span;
         words: "replaces the pods one by one",
         flags: &[SERVICE],
         rights: &["get deployments", "list pods", "create pods/eviction"],
+        rights_of_stateful_sets: &["get statefulsets"],
     }
     /// `rollback post-mortem`
     WritePostMortem = "rollback" "post-mortem" {
@@ -468,6 +516,12 @@ commands! {span;
         words: "writes the scenario",
         asks: Asks::Nobody,
     }
+}
+
+/// The kinds of workloads that are listed together, as in `deployments,statefulsets`; `None`: something else is among
+/// them.
+fn kinds_of(listed: &str) -> Option<BTreeSet<WorkloadKind>> {
+    listed.split(',').map(super::kind_of).collect()
 }
 
 impl Command {

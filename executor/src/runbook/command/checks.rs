@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::spec::{CommandSpec, Value};
-use super::{Arguments, DEPLOYMENT, Flag, Word, after};
+use super::{Arguments, Flag, Word, after, kind_of};
 use crate::exposition::Series;
 use crate::runbook::source::Findings;
 use crate::runbook::{query, suggest};
+use crate::workload::WorkloadKind;
 
 impl Arguments<'_, '_, '_, '_> {
     pub(super) fn has(&self, name: &str) -> bool {
@@ -212,8 +213,8 @@ impl Arguments<'_, '_, '_, '_> {
         since
     }
 
-    /// `deployment/NAME` or `deployment NAME`, from the positional word `at` on.
-    pub(super) fn deployment(&mut self, at: usize) -> Option<()> {
+    /// `KIND/NAME` or `KIND NAME`, from the positional word `at` on, where the kind is one of `allowed`.
+    pub(super) fn workload(&mut self, at: usize, allowed: &[WorkloadKind]) -> Option<()> {
         let (verb, rest) = self.words.split_at(at);
         let target = match rest {
             [one] => one
@@ -222,22 +223,93 @@ impl Arguments<'_, '_, '_, '_> {
             [kind, name] => Some((*kind, *name, self.positional[at + 1])),
             _ => None,
         };
-        let target = target.filter(|(kind, ..)| DEPLOYMENT.contains(kind));
-        let Some((kind, name, target_word)) = target else {
+        let known = target.and_then(|target| Some((kind_of(target.0)?, target)));
+        let Some((kind, (written, name, target_word))) =
+            known.filter(|(kind, _)| allowed.contains(kind))
+        else {
             let verb = verb.join(" ");
-            self.findings.error(
-                "command-unknown",
-                self.whole.clone(),
-                format!("`kubectl {verb}` needs one Deployment"),
-                "incomplete",
-                format!("write `kubectl {verb} deployment/$SERVICE`"),
-            );
+            let other = known.map(|(kind, _)| kind);
+            self.not_of_these_kinds(&verb, allowed, other);
             return None;
         };
-        let skip = if rest.len() == 1 { kind.len() + 1 } else { 0 };
+        self.kinds.insert(kind);
+        let skip = if rest.len() == 1 {
+            written.len() + 1
+        } else {
+            0
+        };
         let word = Word::new(name.to_owned(), after(target_word, skip));
         self.service(&word);
         Some(())
+    }
+
+    /// Refuses a command that names no workload, or one of a kind that it can't be about.
+    fn not_of_these_kinds(
+        &mut self,
+        verb: &str,
+        allowed: &[WorkloadKind],
+        other: Option<WorkloadKind>,
+    ) {
+        let listed = |of: fn(WorkloadKind) -> &'static str, around: [&str; 2]| {
+            let listed: Vec<String> = allowed
+                .iter()
+                .map(|kind| format!("{}{}{}", around[0], of(*kind), around[1]))
+                .collect();
+            listed.join(" or ")
+        };
+        let help = match other {
+            Some(WorkloadKind::StatefulSet) => {
+                "kubectl has no such command for a StatefulSet: leave the step out for it"
+                    .to_owned()
+            }
+            Some(WorkloadKind::Deployment) => {
+                "for a Deployment, write `kubectl get replicasets -l app=$SERVICE`".to_owned()
+            }
+            None => format!(
+                "write {}",
+                listed(
+                    WorkloadKind::word,
+                    [&format!("`kubectl {verb} "), "/$SERVICE`"]
+                )
+            ),
+        };
+        self.findings.error(
+            "command-unknown",
+            self.whole.clone(),
+            format!(
+                "`kubectl {verb}` needs one {}",
+                listed(WorkloadKind::as_str, ["", ""])
+            ),
+            match other {
+                Some(_) => "not for this kind",
+                None => "incomplete",
+            },
+            help,
+        );
+    }
+
+    /// The pods of a service that are of the revisions that are taken back.
+    pub(super) fn selector_of_bad_revisions(&mut self) {
+        const WANTED: &str = "app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)";
+        let Some(selector) = self.value("--selector", &format!("'{WANTED}'")) else {
+            return;
+        };
+        let rest = WANTED.split_once(',').map_or("", |(_, rest)| rest);
+        match selector
+            .value
+            .strip_prefix("app=")
+            .and_then(|it| it.split_once(','))
+        {
+            Some((service, given)) if given == rest => {
+                let span = selector.span.clone();
+                self.service(&Word::new(service.to_owned(), span));
+            }
+            _ => self.literal(
+                &selector,
+                WANTED,
+                "pods of no other revision than those that are taken back may be deleted",
+            ),
+        }
     }
 
     /// Whether the target of an undo is pinned.
@@ -431,6 +503,8 @@ impl Arguments<'_, '_, '_, '_> {
                                 "pod",
                                 "target_schema",
                                 "target_revision",
+                                "target_replicas",
+                                "bad_revisions",
                             ],
                         ) {
                             Some(close) if known.contains(&close.to_uppercase().as_str()) => {

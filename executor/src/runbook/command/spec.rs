@@ -125,6 +125,8 @@ pub struct CommandSpec {
     pub missed: Option<Missed>,
     /// Requests that it sends to the API server, as verb and resource: `patch deployments`.
     pub rights: &'static [&'static str],
+    /// Requests that it sends besides, or instead, where a service is a StatefulSet.
+    pub rights_of_stateful_sets: &'static [&'static str],
     /// What it is there for, and why. Queries may serve something else, depending on what surrounds them.
     pub protects: (Protection, &'static str),
 }
@@ -147,6 +149,7 @@ pub(super) const PLAIN: CommandSpec = CommandSpec {
     followed: None,
     missed: None,
     rights: &[],
+    rights_of_stateful_sets: &[],
     protects: (Protection::Objective, ""),
 };
 

@@ -73,7 +73,7 @@ fn every_command_says_what_it_does_and_what_for() {
 #[test]
 fn whoever_is_asked_of_the_api_server_says_which_rights_that_takes() {
     for spec in COMMANDS {
-        let sends = !spec.rights.is_empty();
+        let sends = !spec.rights.is_empty() || !spec.rights_of_stateful_sets.is_empty();
         match spec.asks {
             Asks::Kubernetes => assert!(sends, "{}", spec.example),
             Asks::Database | Asks::Nobody => assert!(!sends, "{}", spec.example),

@@ -22,7 +22,7 @@ fn of_commands() {
             "did you mean `rollback db fence`?",
         ),
         (
-            "«kubectl delete pod",
+            "«kubectl delete deployment",
             "command-unknown",
             "known here: `kubectl get deployments`",
         ),

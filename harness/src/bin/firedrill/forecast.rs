@@ -109,9 +109,18 @@ pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
         return Ok(INTERRUPTED);
     }
     if found.workloads.is_empty() {
+        let others: Vec<String> = found
+            .left_out
+            .iter()
+            .map(|it| format!("{}: {}", it.name, it.why))
+            .collect();
         return Err(Failure::input(
             "there is no Deployment in these manifests",
-            "a forecast is made of Deployments: give the files or folders that hold them with -f",
+            if others.is_empty() {
+                "a forecast is made of Deployments: give the files or folders that hold them with -f".to_owned()
+            } else {
+                others.join("\n")
+            },
         ));
     }
     let text = comment(&found, old.as_ref(), budget);

@@ -60,6 +60,7 @@ pub(super) fn fill(e: &mut Evidence) {
         e.bad_logs.push(PodLog {
             service: service.to_owned(),
             pod: format!("{service}-0"),
+            uid: format!("{service}-0"),
             seen_until_ms: 151_000,
             lines: vec!["up".to_owned()],
         });

@@ -37,6 +37,7 @@ fn gone(e: &mut Evidence, seen_until_ms: Ms) {
     e.bad_logs = vec![PodLog {
         service: "gateway".to_owned(),
         pod: "gateway-0".to_owned(),
+        uid: "gateway-0".to_owned(),
         seen_until_ms,
         lines: Vec::new(),
     }];

@@ -233,4 +233,8 @@ fn conditions(old: &Runbook, was: &Step, is: &Step, found: &mut Found) {
         let change = words::how_often(was, is);
         found.add(protection, change, why, without(old, was));
     }
+    if !was.kinds.is_subset(&is.kinds) {
+        let change = words::for_which(was, is);
+        found.add(protection, change, why, without(old, was));
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sim::cluster::{Cluster, Kind, Value as Tree};
 
+use crate::evidence::PodLog;
 use crate::worlds::common::manifests::APP;
 use crate::worlds::common::pairs;
 
@@ -43,6 +44,15 @@ pub(super) fn live_pods(cluster: &Cluster, namespace: &str) -> Vec<LivePod> {
     .collect()
 }
 
+/// Whether the very pod that wrote `log` exists and is not about to end. A StatefulSet gives its name to the next one.
+pub(super) fn is_still_there(cluster: &Cluster, namespace: &str, log: &PodLog) -> bool {
+    let pod = cluster.object(Kind::Pod, namespace, &log.pod);
+    pod.is_some_and(|pod| {
+        let metadata = &pod["metadata"];
+        metadata["uid"] == log.uid.as_str() && metadata["deletionTimestamp"].as_str().is_none()
+    })
+}
+
 /// The first pod of `namespace` that no node has room for, and why, as the scheduler says it.
 pub(super) fn unschedulable(cluster: &Cluster, namespace: &str) -> Option<(String, String)> {
     cluster.objects(Kind::Pod, namespace).find_map(|pod| {
@@ -57,11 +67,23 @@ pub(super) fn unschedulable(cluster: &Cluster, namespace: &str) -> Option<(Strin
     })
 }
 
-/// Whether every Deployment of `namespace` has what it wants, and there is no other pod.
+/// The Deployments and StatefulSets of `namespace`, with kubectl's word for their kind.
+fn workloads<'a>(
+    cluster: &'a Cluster,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'static str, &'a Tree)> {
+    let of = |kind: Kind, word: &'static str| {
+        let objects = cluster.objects(kind, namespace);
+        objects.map(move |object| (word, object))
+    };
+    of(Kind::Deployment, "deployment").chain(of(Kind::StatefulSet, "statefulset"))
+}
+
+/// Whether every Deployment and StatefulSet of `namespace` has what it wants, and there is no other pod.
 pub(super) fn is_at_rest(cluster: &Cluster, namespace: &str) -> bool {
     let mut wanted = 0;
-    for deployment in cluster.objects(Kind::Deployment, namespace) {
-        let (spec, status) = (&deployment["spec"], &deployment["status"]);
+    for (_, workload) in workloads(cluster, namespace) {
+        let (spec, status) = (&workload["spec"], &workload["status"]);
         let count = |value: &Tree| value.as_u64().unwrap_or(0);
         let replicas = count(&spec["replicas"]);
         let observed = count(&status["observedGeneration"]);
@@ -71,8 +93,9 @@ pub(super) fn is_at_rest(cluster: &Cluster, namespace: &str) -> bool {
             "readyReplicas",
             "availableReplicas",
         ];
-        if observed != count(&deployment["metadata"]["generation"])
+        if observed != count(&workload["metadata"]["generation"])
             || every.iter().any(|key| count(&status[*key]) != replicas)
+            || status["currentRevision"] != status["updateRevision"]
         {
             return false;
         }
@@ -101,22 +124,29 @@ pub(super) fn lasting(cluster: &Cluster, namespace: &str, out: &mut BTreeMap<Str
             .unwrap_or_default()
             .to_owned()
     };
-    for object in cluster.objects(Kind::Deployment, namespace) {
+    for (word, object) in workloads(cluster, namespace) {
         let name = name(object);
         let spec = &object["spec"];
         for (field, value) in [
             ("template", &spec["template"]),
             ("replicas", &spec["replicas"]),
             ("paused", &spec["paused"]),
-            ("strategy", &spec["strategy"]),
+            (
+                "strategy",
+                match word {
+                    "deployment" => &spec["strategy"],
+                    _ => &spec["updateStrategy"],
+                },
+            ),
         ] {
-            out.insert(format!("deployment/{name}/{field}"), value.to_string());
+            out.insert(format!("{word}/{name}/{field}"), value.to_string());
         }
-        pairs(
-            &Value::from(&object["metadata"]["annotations"]),
-            &format!("deployment/{name}/annotation"),
-            out,
-        );
+        let mut annotations = Value::from(&object["metadata"]["annotations"]);
+        if let (Some(annotations), "statefulset") = (annotations.as_object_mut(), word) {
+            // An undo of a StatefulSet brings no annotation back, and this one only says what was deployed last.
+            annotations.remove("kubernetes.io/change-cause");
+        }
+        pairs(&annotations, &format!("{word}/{name}/annotation"), out);
     }
     for object in cluster.objects(Kind::ConfigMap, namespace) {
         let data = Value::from(&object["data"]);

@@ -91,7 +91,13 @@ pub fn play(plan: &DrillPlan, recording: &Recording) -> Result<(Performed, Recor
     let tape = Tape::default();
     let by = By::Recording(recording);
     let watch_until = plan.scenario.timing.duration;
-    let performed = perform_by(plan, &|_, ports| ports, &by, Some(tape.clone()), watch_until)?;
+    let performed = perform_by(
+        plan,
+        &|_, ports| ports,
+        &by,
+        Some(tape.clone()),
+        watch_until,
+    )?;
     let played = Recording {
         head: recording.head.clone(),
         lines: tape.take(),

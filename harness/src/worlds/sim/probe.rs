@@ -1,11 +1,10 @@
 //! Looks at the world while the drill runs, directly and without disturbing it.
 
-use sim::cluster::Kind;
 use sim::time::Micros;
 use sim::workload::{ProcessId, Workload as _};
 use sim_exchange::{World, WorldState};
 
-use super::cluster_state::{self, LivePod};
+use super::cluster_state::{self, LivePod, is_still_there};
 use super::faults::Injector;
 use super::recorder::Recorder;
 use super::settled;
@@ -132,10 +131,7 @@ fn look(world: &World, plan: &DrillPlan, recorder: &Recorder) {
     evidence.probes.push(Probe { at_ms, violations });
     evidence.deployed_build_seen |= pods.iter().any(|pod| evidence.runs_deployed(pod));
     for log in &mut evidence.bad_logs {
-        let there = world.with(|state| {
-            let pod = state.cluster.object(Kind::Pod, NAMESPACE, &log.pod);
-            pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].as_str().is_none())
-        });
+        let there = world.with(|state| is_still_there(&state.cluster, NAMESPACE, log));
         if there {
             log.seen_until_ms = at_ms;
         }
@@ -156,6 +152,7 @@ pub(super) fn bad_logs(world: &World, recorder: &Recorder) -> Vec<PodLog> {
             PodLog {
                 service: pod.app,
                 pod: pod.name,
+                uid,
                 seen_until_ms: now.as_millis(),
                 lines: lines.into_iter().map(|line| line.text).collect(),
             }

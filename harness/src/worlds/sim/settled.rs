@@ -11,8 +11,8 @@
 //! - The prior release stays as it is while it runs: none of its builds has a defect, and the memory of none grows.
 //! - What recovered has held for as long as the scenario asks. Since the seconds that date the recovery, no request
 //!   failed or was refused for maintenance, and at most half as many as may be were slow.
-//! - Every Deployment has the pods that it wants, all of them Ready, and there is no other pod. So no controller and no
-//!   kubelet has anything left to do, and nothing waits for a back-off or a deadline.
+//! - Every Deployment and StatefulSet has the pods that it wants, all of them Ready, and there is no other pod. So no
+//!   controller and no kubelet has anything left to do, and nothing waits for a back-off or a deadline.
 //! - Every oracle passes: the prior release runs in every pod and has written the ledger alone since its recovery,
 //!   trading is open, and the lasting state is what it was.
 //!

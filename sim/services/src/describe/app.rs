@@ -10,7 +10,7 @@ use sim::time::Micros;
 use super::bundle::Bundle;
 use super::quantity::Share;
 use super::store::{SchemaNeed, SchemaRange, Store};
-use crate::manifests::Manifests;
+use crate::manifests::{Manifests, WorkloadKind};
 use crate::metrics::Preset;
 
 /// An application: its manifests, and how its services, clients and releases behave.
@@ -18,11 +18,11 @@ use crate::metrics::Preset;
 pub struct App {
     /// Its name.
     pub name: String,
-    /// The namespace of its Deployments.
+    /// The namespace of its Deployments and StatefulSets.
     pub namespace: String,
     /// What is deployed before a drill.
     pub manifests: Manifests,
-    /// Its services, in the order in which their Deployments are applied.
+    /// Its services, in the order in which their workloads are applied.
     pub services: Vec<Service>,
     /// What it stores, if it has a data store.
     pub store: Option<Store>,
@@ -87,18 +87,20 @@ fn power(base: f64, exponent: u32) -> f64 {
     result
 }
 
-/// A service: a Deployment, and how its processes behave.
+/// A service: a Deployment or a StatefulSet, and how its processes behave.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Name of its Deployment.
+    /// Name of its workload.
     pub name: String,
+    /// Of which kind its workload is.
+    pub kind: WorkloadKind,
     /// Label `app` of its pods.
     pub app: String,
     /// Name of the container that serves.
     pub container: String,
     /// Image of that container in the manifests.
     pub image: String,
-    /// Pods that its Deployment asks for.
+    /// Pods that its workload asks for.
     pub replicas: u32,
     /// Name of the Service in front of it, if there is one.
     pub address: Option<String>,

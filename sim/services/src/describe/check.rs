@@ -47,8 +47,11 @@ pub(super) fn service_named(m: &mut Mistakes, app: &App, name: &Spanned<String>)
         let known: Vec<&str> = app.services.iter().map(|it| it.name.as_str()).collect();
         m.add(
             name.span(),
-            format!("the manifests have no Deployment `{}`", name.get_ref()),
-            "services are named after their Deployments",
+            format!(
+                "the manifests have no Deployment or StatefulSet `{}`",
+                name.get_ref()
+            ),
+            "services are named after them",
             suggest::help(name.get_ref(), &known),
         );
     }
@@ -72,14 +75,9 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
     let place = raw.manifests.first().map_or(0..0, Spanned::span);
     let namespace = namespace(&mut m, &place, &manifests);
     let mut services = Vec::new();
-    for (object, deployment) in manifests.deployments() {
-        services.extend(deployed::service(
-            &mut m,
-            &place,
-            &manifests,
-            object,
-            &deployment,
-        ));
+    for (object, workload) in manifests.workloads() {
+        let service = deployed::service(&mut m, &place, &manifests, object, &workload);
+        services.extend(service);
     }
     deployed::all(&mut m, &place, &services);
     let (file, text) = (bundle.app.path.clone(), bundle.app.text.clone());
@@ -124,10 +122,10 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
     Ok(app)
 }
 
-/// The one namespace of the Deployments.
+/// The one namespace of the workloads.
 fn namespace(m: &mut Mistakes, place: &Range<usize>, manifests: &Manifests) -> String {
     let of = |(object, _): (&Object, _)| object.namespace().map(str::to_owned);
-    let mut all: Vec<String> = manifests.deployments().filter_map(of).collect();
+    let mut all: Vec<String> = manifests.workloads().filter_map(of).collect();
     all.sort();
     all.dedup();
     match all.as_slice() {
@@ -135,7 +133,7 @@ fn namespace(m: &mut Mistakes, place: &Range<usize>, manifests: &Manifests) -> S
             let help = "point `manifests` at the files that kubectl applies";
             m.add(
                 place.clone(),
-                "there is no Deployment in the manifests",
+                "there is no Deployment and no StatefulSet in the manifests",
                 "nothing here serves",
                 help,
             );
@@ -144,7 +142,7 @@ fn namespace(m: &mut Mistakes, place: &Range<usize>, manifests: &Manifests) -> S
         [..] => m.add(
             place.clone(),
             format!(
-                "the Deployments are in {} namespaces: {}",
+                "the Deployments and StatefulSets are in {} namespaces: {}",
                 all.len(),
                 all.join(", ")
             ),
@@ -309,7 +307,7 @@ fn reachable(m: &mut Mistakes, app: &App, to: usize, name: &Spanned<String>) {
     if service.replicas == 0 {
         m.add(
             name.span(),
-            format!("the Deployment `{}` has no pods", name.get_ref()),
+            format!("the {} `{}` has no pods", service.kind, name.get_ref()),
             "its `spec.replicas` is 0: every request to it fails",
             "set `spec.replicas` in its manifest to 1 or more, or take this out",
         );

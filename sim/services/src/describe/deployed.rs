@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, Probe};
 use sim::time::Micros;
 
 use super::app::{Service, Spread};
 use super::quantity::{Share, megabytes};
 use super::store::SchemaNeed;
-use crate::manifests::{Manifests, Object};
+use crate::manifests::{Manifests, Object, Workload, WorkloadKind};
 use crate::mistake::Mistakes;
 
-/// Pods of all Deployments together, at most.
+/// Pods of all workloads together, at most.
 const PODS_MOST: u32 = 5_000;
 
 /// A service as its manifest has it, with what is assumed of the rest.
@@ -22,9 +21,9 @@ pub(super) fn service(
     place: &Range<usize>,
     manifests: &Manifests,
     object: &Object,
-    deployment: &Deployment,
+    workload: &Workload,
 ) -> Option<Service> {
-    let template = &deployment.spec.as_ref()?.template;
+    let (kind, template) = (workload.kind, &workload.template);
     let labels = template
         .metadata
         .as_ref()?
@@ -38,7 +37,7 @@ pub(super) fn service(
         m.add(
             place.clone(),
             format!(
-                "{}:{line}:{column}: the pods of Deployment `{}` have no label `app`",
+                "{}:{line}:{column}: the pods of {kind} `{}` have no label `app`",
                 object.document.name,
                 object.name()
             ),
@@ -57,14 +56,16 @@ pub(super) fn service(
                         .all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str())
             })
     };
-    let replicas = deployment.spec.as_ref()?.replicas.unwrap_or(1);
-    let replicas = u32::try_from(replicas).unwrap_or(0);
+    if kind == WorkloadKind::StatefulSet {
+        stateful(m, place, manifests, object);
+    }
+    let replicas = u32::try_from(workload.replicas).unwrap_or(0);
     if replicas > PODS_MOST {
         let (line, column) = object.line_and_column(&["spec", "replicas"]);
         m.add(
             place.clone(),
             format!(
-                "{}:{line}:{column}: the Deployment `{}` has {replicas} pods",
+                "{}:{line}:{column}: the {kind} `{}` has {replicas} pods",
                 object.document.name,
                 object.name()
             ),
@@ -72,7 +73,10 @@ pub(super) fn service(
             "drill a part of the application: fewer replicas, and fewer requests of its clients",
         );
     }
-    let address = manifests.objects.iter().find(selects);
+    // A headless Service gives pods their names; who asks the service goes by another one if there is one.
+    let headless = |it: &&Object| it.at(&["spec", "clusterIP"]) == "None";
+    let selecting = manifests.objects.iter().filter(selects);
+    let address = selecting.min_by_key(headless);
     let path = |probe: &Option<Probe>| probe.as_ref()?.http_get.as_ref()?.path.clone();
     let limits = container
         .resources
@@ -84,6 +88,7 @@ pub(super) fn service(
     let live = path(&container.liveness_probe);
     Some(Service {
         name: object.name().to_owned(),
+        kind,
         app: app.unwrap_or_default(),
         container: container.name.clone(),
         image: container.image.clone().unwrap_or_default(),
@@ -105,19 +110,65 @@ pub(super) fn service(
     })
 }
 
-/// What the Deployments must satisfy together: the pods can be told apart, and there are not too many.
+/// What a StatefulSet must satisfy besides: a rollout replaces its pods, and its pods have names.
+fn stateful(m: &mut Mistakes, place: &Range<usize>, manifests: &Manifests, object: &Object) {
+    let mut wrong = |path: &[&str], message: &str, label: &str, help: &str| {
+        let (line, column) = object.line_and_column(path);
+        let message = format!(
+            "{}:{line}:{column}: the StatefulSet `{}` {message}",
+            object.document.name,
+            object.name()
+        );
+        m.add(place.clone(), message, label, help);
+    };
+    let strategy = ["spec", "updateStrategy", "type"];
+    if object.at(&strategy) == "OnDelete" {
+        wrong(
+            &strategy,
+            "has the update strategy OnDelete",
+            "no rollout and no undo replaces its pods",
+            "write `type: RollingUpdate`, or leave the strategy out",
+        );
+    }
+    let called = object.at(&["spec", "serviceName"]).as_str().unwrap_or("");
+    let namespace = object.namespace().unwrap_or_default();
+    if !called.is_empty() && manifests.get("Service", namespace, called).is_none() {
+        wrong(
+            &["spec", "serviceName"],
+            &format!("names the Service `{called}`, which is not in the manifests"),
+            "its pods have no names in DNS",
+            "add that Service with `clusterIP: None`, or name the one that there is",
+        );
+    }
+}
+
+/// What the workloads must satisfy together: the pods can be told apart, and there are not too many.
 pub(super) fn all(m: &mut Mistakes, place: &Range<usize>, services: &[Service]) {
     let mut by_app: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, WorkloadKind> = BTreeMap::new();
+    for service in services {
+        if kinds.insert(&service.name, service.kind).is_some() {
+            m.add(
+                place.clone(),
+                format!(
+                    "a Deployment and a StatefulSet are both called `{}`",
+                    service.name
+                ),
+                "services are named after them",
+                "give one of them another name",
+            );
+        }
+    }
     for service in services.iter().filter(|it| !it.app.is_empty()) {
         if let Some(other) = by_app.insert(&service.app, &service.name) {
             m.add(
                 place.clone(),
                 format!(
-                    "the pods of the Deployments `{other}` and `{}` have the same label `app`: `{}`",
+                    "the pods of `{other}` and `{}` have the same label `app`: `{}`",
                     service.name, service.app
                 ),
                 "metrics and logs name a service by that label",
-                "give the pods of each Deployment a label `app` of their own",
+                "give the pods of each service a label `app` of their own",
             );
         }
     }
@@ -126,7 +177,7 @@ pub(super) fn all(m: &mut Mistakes, place: &Range<usize>, services: &[Service]) 
     if pods > u64::from(PODS_MOST) && !alone {
         m.add(
             place.clone(),
-            format!("the Deployments have {pods} pods together"),
+            format!("the services have {pods} pods together"),
             format!("at most {PODS_MOST} pods can be simulated"),
             "drill a part of the application: fewer replicas, and fewer requests of its clients",
         );

@@ -191,7 +191,7 @@ fn example(key: &str) -> &'static str {
         "manifests" => "for instance manifests = [\"k8s\"]",
         "median" => "for instance { median = \"5ms\", p99 = \"40ms\" }",
         "timeout" => "for instance timeout = \"250ms\"",
-        "service" => "name a Deployment",
+        "service" => "name a Deployment or a StatefulSet",
         "rate" => "requests a second, for instance rate = 100",
         "services" => "for instance services = [\"orders\"]",
         "kind" => "for instance kind = \"slow\"",

@@ -111,7 +111,7 @@ fn one(m: &mut Mistakes, app: &App, name: &Spanned<String>, raw: RawRelease) -> 
             m.add(
                 map.span(),
                 format!("the manifests have no ConfigMap `{}`", map.get_ref()),
-                "not in the namespace of the Deployments",
+                "not in the namespace of the services",
                 "name a ConfigMap of the manifests, or add it to them",
             );
         }

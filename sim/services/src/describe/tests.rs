@@ -125,7 +125,7 @@ fn every_mistake_is_told_at_once_with_its_place_and_a_remedy() {
         .replace("growth_mb_per_minute = 206", "factor = 2");
     let told = mistakes(&text);
     let expected = [
-        "app.toml:8:22: the manifests have no Deployment `stok`: did you mean `stock`?",
+        "app.toml:8:22: the manifests have no Deployment or StatefulSet `stok`: did you mean `stock`?",
         "app.toml:13:8: `rate` is 0: choose a value from 1 to 100000",
         "app.toml:19:33: there is no defect `error`: did you mean `errors`?",
         "app.toml:20:33: the defect `leak` needs `growth_mb_per_minute`: add for instance growth_mb_per_minute = 10",
@@ -301,7 +301,7 @@ fn what_no_pod_would_answer_or_survive_is_refused() {
         "service = \"front\"\nrate",
         "service = \"frnt\"\nrate",
     );
-    let expected = "app.toml:12:11: the manifests have no Deployment `frnt`: did you mean `front`?";
+    let expected = "app.toml:12:11: the manifests have no Deployment or StatefulSet `frnt`: did you mean `front`?";
     assert_eq!(told, [expected]);
 
     let none = "metadata: {name: stock, namespace: shop}\nspec:\n  replicas: 0\n";
@@ -328,8 +328,7 @@ fn what_no_pod_would_answer_or_survive_is_refused() {
         "matchLabels: {app: stock}}\n  template:\n    metadata: {labels: {app: stock}}\n    spec: {",
         same,
     );
-    let start =
-        "app.toml:3:14: the pods of the Deployments `front` and `stock` have the same label";
+    let start = "app.toml:3:14: the pods of `front` and `stock` have the same label";
     assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
 }
 
@@ -343,4 +342,40 @@ fn a_limit_that_is_never_reached_ends_nothing() {
     );
     let app = with(&text, &huge).expect("it is right");
     assert_eq!(app.services[0].full_after, None);
+}
+
+#[test]
+fn a_service_may_be_a_stateful_set() {
+    let whole = "kind: StatefulSet\nmetadata: {name: stock, namespace: shop}\nspec:\n  serviceName: stock\n";
+    let from = "kind: Deployment\nmetadata: {name: stock, namespace: shop}\nspec:\n";
+    let headless = "\n---\napiVersion: v1\nkind: Service\nmetadata: {name: named, namespace: shop}\n\
+                    spec: {clusterIP: None, selector: {app: stock}}\n---\n";
+    let manifests = MANIFESTS
+        .replacen(from, whole, 1)
+        .replacen("\n---\n", headless, 1);
+    let app = with(APP, &manifests).expect("it is right");
+    let kinds: Vec<(&str, &str)> = app
+        .services
+        .iter()
+        .map(|it| (it.name.as_str(), it.kind.as_str()))
+        .collect();
+    assert_eq!(kinds, [("front", "Deployment"), ("stock", "StatefulSet")]);
+    // Whoever asks it does not go by the headless Service, which only names its pods.
+    assert_eq!(app.services[1].address.as_deref(), Some("stock"));
+
+    let elsewhere = whole.replace("serviceName: stock", "serviceName: stok");
+    let told = wrong(false, from, &elsewhere);
+    let start =
+        "app.toml:3:14: k8s/all.yaml:23:16: the StatefulSet `stock` names the Service `stok`";
+    assert!(told[0].starts_with(start), "{told:?}");
+
+    let on_delete = format!("{whole}  updateStrategy: {{type: OnDelete}}\n");
+    let told = wrong(false, from, &on_delete);
+    let start = "app.toml:3:14: k8s/all.yaml:24:26: the StatefulSet `stock` has the update strategy OnDelete";
+    assert!(told[0].starts_with(start), "{told:?}");
+
+    let twice = whole.replace("name: stock", "name: front");
+    let told = wrong(false, from, &twice);
+    let start = "app.toml:3:14: a Deployment and a StatefulSet are both called `front`";
+    assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
 }

@@ -19,6 +19,7 @@ pub fn apply(state: &mut WorldState<Services>, app: &App) -> Result<(), String> 
             ("v1", "Secret") => ("api/v1", "secrets"),
             ("v1", "Service") => ("api/v1", "services"),
             ("apps/v1", "Deployment") => ("apis/apps/v1", "deployments"),
+            ("apps/v1", "StatefulSet") => ("apis/apps/v1", "statefulsets"),
             ("policy/v1", "PodDisruptionBudget") => ("apis/policy/v1", "poddisruptionbudgets"),
             _ => continue,
         };

@@ -5,7 +5,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
 
@@ -178,18 +177,6 @@ impl Manifests {
         } else {
             Err(LoadError::Wrong(wrong))
         }
-    }
-
-    /// The Deployments with their objects, in the order in which they are applied.
-    pub fn deployments(&self) -> impl Iterator<Item = (&Object, Deployment)> {
-        self.objects.iter().filter_map(|object| {
-            if object.kind() != "Deployment" {
-                return None;
-            }
-            // Each was read when it was taken.
-            let deployment = serde_json::from_value(object.value.clone()).ok()?;
-            Some((object, deployment))
-        })
     }
 
     /// The object of this kind and name in the namespace.

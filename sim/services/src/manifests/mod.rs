@@ -4,6 +4,7 @@ mod load;
 mod object;
 mod scalar;
 mod typed;
+mod workload;
 mod yaml;
 
 #[cfg(test)]
@@ -11,4 +12,5 @@ mod tests;
 
 pub use load::{Document, LoadError, Manifests, STANDARD_INPUT};
 pub use object::{Object, at};
+pub use workload::{Workload, WorkloadKind};
 pub use yaml::Tree;

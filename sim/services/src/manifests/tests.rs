@@ -57,7 +57,7 @@ fn documents_lists_and_namespaces_are_read_as_kubectl_does() {
     ];
     assert_eq!(listed, expected);
     assert_eq!(manifests.namespaces(), ["other", "shop"]);
-    let (object, deployment) = manifests.deployments().next().expect("there is one");
+    let (object, deployment) = manifests.workloads().next().expect("there is one");
     assert_eq!(deployment.spec.and_then(|spec| spec.replicas), Some(3));
     assert_eq!(object.line_and_column(&["spec", "replicas"]), (8, 13));
     let image = ["spec", "template", "spec", "containers", "0", "image"];
@@ -72,7 +72,7 @@ fn of_two_objects_with_one_name_the_later_one_is_applied() {
         FRONT.replace("replicas: 3", "replicas: 5")
     );
     let manifests = parse(&text).expect("it is right");
-    let mut deployments = manifests.deployments();
+    let mut deployments = manifests.workloads();
     let (_, deployment) = deployments.next().expect("there is one");
     assert_eq!(deployment.spec.and_then(|spec| spec.replicas), Some(5));
     assert!(deployments.next().is_none());

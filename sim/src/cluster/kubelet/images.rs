@@ -6,6 +6,7 @@ use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
+use crate::cluster::value;
 use crate::time::Micros;
 
 /// What a node finds when it needs an image.
@@ -44,6 +45,7 @@ impl Cluster {
     pub(super) fn pod_object(&self, id: u32) -> Option<Ref> {
         let run = self.kubelet.pods.get(&id)?;
         self.get(Kind::Pod, &run.key)
+            .filter(|pod| value::uid(&pod.value) == run.uid)
     }
 
     pub(super) fn pod_event(

@@ -6,7 +6,7 @@
 
 use super::container::{ContainerRef, Exit, Role, State};
 use super::pod::PodRun;
-use crate::cluster::due_items::{PodStep, ProbeKind, Step};
+use crate::cluster::due_items::{PodStep, ProbeKind, Step, Work};
 use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::objects::DeleteOptions;
@@ -319,5 +319,9 @@ impl Cluster {
         };
         // It may be gone already, after a delete without grace.
         let _gone = self.delete(Kind::Pod, &run.key, &options);
+        if self.get(Kind::Pod, &run.key).is_some() {
+            // Another pod has its name, as those of StatefulSets do.
+            self.enqueue(Work::Pod(run.key));
+        }
     }
 }

@@ -59,8 +59,15 @@ impl Cluster {
                 self.pod_step_after(id, sandbox, PodStep::Sandbox);
             }
             (Some(pod), Some(id)) => {
-                let terminating = self.kubelet.pods.get(&id).is_some_and(|r| r.terminating);
-                if value::deleting(&pod.value) && !terminating {
+                let run = self.kubelet.pods.get(&id);
+                let terminating = run.is_some_and(|r| r.terminating);
+                let is_another = run.is_some_and(|r| r.uid != value::uid(&pod.value));
+                if is_another {
+                    // Deleted with no grace, and its name was taken at once: the other one starts when it is gone.
+                    if !terminating {
+                        self.begin_termination(id, Micros::ZERO, workload);
+                    }
+                } else if value::deleting(&pod.value) && !terminating {
                     let grace_s =
                         value::int(&pod.value, &["metadata", "deletionGracePeriodSeconds"])
                             .unwrap_or(0);

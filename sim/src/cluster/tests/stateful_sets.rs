@@ -237,6 +237,24 @@ fn on_delete_waits_for_somebody_to_delete_each_pod() {
 }
 
 #[test]
+fn a_pod_that_is_deleted_without_grace_is_followed_by_one_of_its_name_that_runs() {
+    let mut lab = Lab::new(1);
+    lab.post(&apps("statefulsets"), &stateful(2, "db:1"));
+    lab.wait(90, |c| ready(c) == 2);
+    let before = lab.get(&core("pods/db-0"))["metadata"]["uid"].clone();
+    let at_once = json!({"gracePeriodSeconds": 0});
+    lab.call("DELETE", &core("pods/db-0"), "application/json", &at_once);
+    lab.wait(10, |c| ready(c) == 1);
+    lab.wait(60, |c| ready(c) == 2);
+    let after = lab.get(&core("pods/db-0"));
+    assert_ne!(after["metadata"]["uid"], before);
+    assert_eq!(after["status"]["phase"], "Running");
+    // Nothing of the first one is left that could end the second.
+    lab.run_secs(60);
+    assert_eq!(ready(&lab.cluster), 2);
+}
+
+#[test]
 fn old_revisions_are_kept_as_the_limit_says_and_pods_count_after_a_while() {
     let mut lab = Lab::new(1);
     let mut object = stateful(1, "db:1");

@@ -1,6 +1,6 @@
 //! What is deployed of the application: its manifests before a drill, and a release over them.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, Patch, PatchParams};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sim::World;
 use sim::time::Micros;
 use sim_services::engine::{Services, StoreChange, StoreOp};
+use sim_services::manifests::WorkloadKind;
 
 use crate::scenario::Described;
 use crate::worlds::WorldError;
@@ -61,6 +62,7 @@ pub(super) async fn set_up(
             ("v1", "Secret") => post::<Secret>(&client, value).await?,
             ("v1", "Service") => post::<Service>(&client, value).await?,
             ("apps/v1", "Deployment") => post::<Deployment>(&client, value).await?,
+            ("apps/v1", "StatefulSet") => post::<StatefulSet>(&client, value).await?,
             ("policy/v1", "PodDisruptionBudget") => {
                 post::<PodDisruptionBudget>(&client, value).await?;
             }
@@ -93,7 +95,8 @@ pub(super) async fn deploy(
         let patched = maps.patch(name, &params, &patch).await;
         patched.map_err(|error| said("configure", &error))?;
     }
-    let deployments = Api::<Deployment>::default_namespaced(client);
+    let deployments = Api::<Deployment>::default_namespaced(client.clone());
+    let stateful_sets = Api::<StatefulSet>::default_namespaced(client);
     let images = app.images(from).into_iter().zip(app.images(to));
     for (at, (service, (was, image))) in app.services.iter().zip(images).enumerate() {
         let change = release.and_then(|it| it.templates.get(&at));
@@ -104,9 +107,17 @@ pub(super) async fn deploy(
             "metadata": {"annotations": {"kubernetes.io/change-cause": format!("deploy {to}")}},
             "spec": {"template": template(&service.container, image, change)},
         });
-        let patched = deployments
-            .patch(&service.name, &params, &Patch::Strategic(&patch))
-            .await;
+        let patch = Patch::Strategic(&patch);
+        let patched = match service.kind {
+            WorkloadKind::Deployment => {
+                let patched = deployments.patch(&service.name, &params, &patch).await;
+                patched.map(drop)
+            }
+            WorkloadKind::StatefulSet => {
+                let patched = stateful_sets.patch(&service.name, &params, &patch).await;
+                patched.map(drop)
+            }
+        };
         patched.map_err(|error| said("set the image", &error))?;
     }
     Ok(())

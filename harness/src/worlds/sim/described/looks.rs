@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use sim::World;
-use sim::cluster::Kind;
 use sim::time::Micros;
 use sim_services::engine::{Services, Stored};
 
 use crate::evidence::{Acknowledgements, BookEntry, Evidence, Ms, PodLog, PodSeen, Probe, Second};
 use crate::scenario::Described;
-use crate::worlds::sim::cluster_state::{LivePod, is_at_rest, lasting, live_pods, unschedulable};
+use crate::worlds::sim::cluster_state::{
+    LivePod, is_at_rest, is_still_there, lasting, live_pods, unschedulable,
+};
 use crate::worlds::sim::recorder::Recorder;
 use crate::worlds::sim::settled::{claims_and_rests, has_held, settle};
 use crate::worlds::{DrillPlan, Until};
@@ -65,10 +66,7 @@ fn look(world: &World<Services>, app: &Described, recorder: &Recorder) {
     evidence.deployed_build_seen |= evidence.deployed_ms.is_some()
         && world.with(|state| new.any(|(name, version)| state.application.has_run(name, version)));
     for log in &mut evidence.bad_logs {
-        let there = world.with(|state| {
-            let pod = state.cluster.object(Kind::Pod, &app.namespace, &log.pod);
-            pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].as_str().is_none())
-        });
+        let there = world.with(|state| is_still_there(&state.cluster, &app.namespace, log));
         if there {
             log.seen_until_ms = at_ms;
         }
@@ -129,6 +127,7 @@ pub(super) fn bad_logs(
         pod: pod.name,
         seen_until_ms: now_ms,
         lines: world.with(|state| state.application.lines(&uid)),
+        uid,
     })
     .collect()
 }

@@ -8,6 +8,7 @@ use sim::{Application, World};
 use sim_exchange::Alarm;
 use sim_exchange::SimulatedExchange;
 use sim_exchange::database::DbFault;
+use sim_services::manifests::WorkloadKind;
 
 use super::{
     Injector, cluster, exchange, executor_hosts, false_alarms, ledger, messages, node,
@@ -49,10 +50,12 @@ impl<A: Application> Begun<A> {
     }
 }
 
-/// A Deployment of the application.
+/// A Deployment or a StatefulSet of the application.
 #[derive(Clone)]
 pub(super) struct Deployed {
     pub(super) name: String,
+    /// Of which kind it is.
+    pub(super) kind: WorkloadKind,
     /// Label `app` of its pods.
     pub(super) app: String,
     /// The container whose image a release changes.
@@ -60,17 +63,18 @@ pub(super) struct Deployed {
 }
 
 impl Deployed {
-    /// One whose pods and container have its name, too.
+    /// A Deployment whose pods and container have its name, too.
     pub(super) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            kind: WorkloadKind::Deployment,
             app: name.to_owned(),
             container: name.to_owned(),
         }
     }
 }
 
-/// A Deployment that the bad release changes, and its images.
+/// A workload that the bad release changes, and its images.
 #[derive(Clone)]
 pub(super) struct Changed {
     pub(super) of: Deployed,

@@ -1,4 +1,4 @@
-//! Faults of an application that a file describes: those that affect any application, aimed at its own Deployments.
+//! Faults of an application that a file describes: those that affect any application, aimed at its own services.
 
 use futures::channel::mpsc;
 use sim::World;
@@ -23,6 +23,7 @@ impl Injector<Services> {
             .iter()
             .map(|service| Deployed {
                 name: service.name.clone(),
+                kind: service.kind,
                 app: service.app.clone(),
                 container: service.container.clone(),
             })

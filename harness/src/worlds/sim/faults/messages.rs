@@ -92,7 +92,7 @@ pub(super) fn writes_refused<A: Application>(
             let maps = Service::ALL.into_iter().flat_map(environment);
             maps.map(map).collect()
         }
-        Some("deployments") => vec!["/deployments/".to_owned()],
+        Some("deployments") => vec!["/deployments/".to_owned(), "/statefulsets/".to_owned()],
         Some("evictions") => vec!["/eviction".to_owned()],
         // Nothing is hit, and the drill says so.
         Some(_) | None => return Begun::until(|_| 0),

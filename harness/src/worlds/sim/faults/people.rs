@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sim::cluster::{self, ApiRequest, ApiResponse, Kind};
 use sim::time::Micros;
 use sim::{Application, World};
+use sim_services::manifests::WorkloadKind;
 
 use super::beginning::{Beginning, Deployed};
 use super::{Begun, Changed};
@@ -22,7 +23,7 @@ const JSON_PATCH: &str = "application/json-patch+json";
 /// A release that changes every service, and no schema.
 pub(super) const SECOND_RELEASE: &str = "1.4.3";
 
-/// A Deployment of the application, as somebody acts on it.
+/// A Deployment or a StatefulSet of the application, as somebody acts on it.
 pub(super) struct Place<'a, A: Application> {
     world: &'a World<A>,
     namespace: &'a str,
@@ -102,26 +103,53 @@ pub(super) fn deploy<A: Application>(at: &Place<'_, A>) -> u64 {
 
 fn image<A: Application>(at: &Place<'_, A>) -> Option<String> {
     at.world.with(|state| {
-        let deployment = state
-            .cluster
-            .object(Kind::Deployment, at.namespace, &at.of.name)?;
-        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        let workload = workload(at, &state.cluster)?;
+        let image = &workload["spec"]["template"]["spec"]["containers"][0]["image"];
         image.as_str().map(str::to_owned)
     })
 }
 
-/// Deletes every ReplicaSet of `service` that has no pods, as a small `revisionHistoryLimit` does.
+/// The object itself.
+fn workload<'c, A: Application>(
+    at: &Place<'_, A>,
+    cluster: &'c cluster::Cluster,
+) -> Option<&'c cluster::Value> {
+    let kind = match at.of.kind {
+        WorkloadKind::Deployment => Kind::Deployment,
+        WorkloadKind::StatefulSet => Kind::StatefulSet,
+    };
+    cluster.object(kind, at.namespace, &at.of.name)
+}
+
+/// Deletes every ReplicaSet or ControllerRevision of the service that has no pods, as a small `revisionHistoryLimit`
+/// does.
 pub(super) fn prune<A: Application>(at: &Place<'_, A>) -> u64 {
-    let old = |set: &cluster::Value| set["spec"]["replicas"].as_u64() == Some(0);
-    let sets = names(at, Kind::ReplicaSet, old);
-    let delete = |set: &String| {
-        let path = format!(
-            "/apis/apps/v1/namespaces/{}/replicasets/{set}",
-            at.namespace
-        );
+    let (plural, old) = match at.of.kind {
+        WorkloadKind::Deployment => {
+            let old = |set: &cluster::Value| set["spec"]["replicas"].as_u64() == Some(0);
+            ("replicasets", names(at, Kind::ReplicaSet, old))
+        }
+        WorkloadKind::StatefulSet => {
+            let live = at.world.with(|state| {
+                let status = workload(at, &state.cluster).map(|it| Value::from(&it["status"]));
+                status.unwrap_or_default()
+            });
+            let old = |revision: &cluster::Value| {
+                let name = revision["metadata"]["name"].as_str();
+                let of = ["currentRevision", "updateRevision"];
+                of.iter().all(|field| live[*field].as_str() != name)
+            };
+            (
+                "controllerrevisions",
+                names(at, Kind::ControllerRevision, old),
+            )
+        }
+    };
+    let delete = |it: &String| {
+        let path = format!("/apis/apps/v1/namespaces/{}/{plural}/{it}", at.namespace);
         ask(at.world, Method::DELETE, &path, None, &Value::Null)
     };
-    sets.iter().map(delete).sum()
+    old.iter().map(delete).sum()
 }
 
 /// Kills every pod of `service` without grace.
@@ -142,6 +170,26 @@ pub(super) fn kill<A: Application>(at: &Place<'_, A>) -> u64 {
 
 /// `kubectl rollout undo` without a revision: to the one with the second-highest number.
 pub(super) fn undo<A: Application>(at: &Place<'_, A>) -> u64 {
+    match at.of.kind {
+        WorkloadKind::Deployment => undo_deployment(at),
+        WorkloadKind::StatefulSet => undo_stateful_set(at),
+    }
+}
+
+/// By the patch that the ControllerRevision keeps.
+fn undo_stateful_set<A: Application>(at: &Place<'_, A>) -> u64 {
+    let data = at.world.with(|state| {
+        let all = state
+            .cluster
+            .objects(Kind::ControllerRevision, at.namespace);
+        let mut all: Vec<&cluster::Value> = all.filter(|it| is_of(it, &at.of.app)).collect();
+        all.sort_by_key(|it| std::cmp::Reverse(it["revision"].as_u64()));
+        all.get(1).map(|it| Value::from(&it["data"]))
+    });
+    data.map_or(0, |data| patch(at, STRATEGIC, &data))
+}
+
+fn undo_deployment<A: Application>(at: &Place<'_, A>) -> u64 {
     let revision = |set: &cluster::Value| -> Option<u64> {
         let annotations = &set["metadata"]["annotations"];
         annotations["deployment.kubernetes.io/revision"]
@@ -185,8 +233,10 @@ fn names<A: Application>(
 
 fn patch<A: Application>(at: &Place<'_, A>, how: &str, body: &Value) -> u64 {
     let path = format!(
-        "/apis/apps/v1/namespaces/{}/deployments/{}",
-        at.namespace, at.of.name
+        "/apis/apps/v1/namespaces/{}/{}s/{}",
+        at.namespace,
+        at.of.kind.word(),
+        at.of.name
     );
     ask(at.world, Method::PATCH, &path, Some(how), body)
 }

@@ -7,12 +7,13 @@ use sim::time::Micros;
 use toml::Spanned;
 
 use super::super::app::{App, DefectKind, Release, Spread};
-use super::super::check::{Mistakes, service_named, spread};
+use super::super::check::{service_named, spread};
 use super::super::quantity::Share;
 use super::super::raw::{RawDefect, RawRelease, RawService, RawSpread};
 use super::model::{Loses, Migration, Mismatch, SchemaNeed, SchemaRange, Store, Undo};
 use super::raw::{RawMigration, RawStore, RawUndo, Versions};
 use super::scripts::Scripts;
+use crate::mistake::Mistakes;
 use crate::suggest;
 
 /// The highest schema version.

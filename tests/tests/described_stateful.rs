@@ -1,0 +1,252 @@
+//! The worked example with a StatefulSet: what its scenarios promise, and the undo that hangs behind a broken pod.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use firedrill::drill::{self, DrillResult, Ending};
+use firedrill::oracles::OracleName;
+use firedrill::runbooks::LoadedRunbook;
+use firedrill::scenario::{Crash, CrashSide, Described, Scenario};
+use firedrill::verdict::Verdict;
+use firedrill::worlds::{DrillPlan, Until, WorldKind};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/apps/jobs")
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(folder().join(path)).expect("it is there")
+}
+
+fn jobs() -> Described {
+    let app = sim_services::describe::read(&folder().join("app.toml"));
+    app.expect("the description is right").into()
+}
+
+fn loaded(runbook: &str) -> LoadedRunbook {
+    LoadedRunbook::parse("rollback.md", runbook).expect("the runbook is right")
+}
+
+/// The drill of this scenario, with `more` at its end.
+fn plan_of(scenario: &str, more: &str, runbook: &str, seed: u64) -> DrillPlan {
+    let runbook = loaded(runbook);
+    let (app, file) = (jobs(), format!("scenarios/{scenario}.toml"));
+    runbook.check_services(Some(&app)).expect("they are there");
+    let whole = format!("{}{more}", text(&file));
+    let scenario = Scenario::parse_of(&app, &file, &whole, &runbook.triggers());
+    DrillPlan {
+        world: WorldKind::Sim,
+        scenario: Arc::new(scenario.expect("the scenario is right")),
+        runbook,
+        seed,
+        until: Until::Settled,
+        executor: None,
+    }
+}
+
+fn plan(scenario: &str, seed: u64) -> DrillPlan {
+    plan_of(scenario, "", &text("rollback.md"), seed)
+}
+
+fn run(plan: &DrillPlan) -> DrillResult {
+    drill::run(plan).expect("the world can be built")
+}
+
+#[track_caller]
+fn assert_passes(result: &DrillResult) {
+    let problems: Vec<String> = result
+        .problems()
+        .iter()
+        .map(|finding| format!("{}: {finding}", finding.oracle()))
+        .collect();
+    assert_eq!(result.verdicts.overall, Verdict::Pass, "{problems:#?}");
+}
+
+/// What a step came to, in words.
+fn said(result: &DrillResult, step: &str, service: &str) -> String {
+    let mut steps = result.steps.iter();
+    let found = steps.find(|it| it.name == step && it.service.as_deref() == Some(service));
+    found.map_or_else(String::new, |it| it.detail.clone())
+}
+
+/// The runbook without one of its steps.
+fn without(step: &str) -> String {
+    let whole = text("rollback.md");
+    let from = whole
+        .find(&format!("```sh {{\"name\":\"{step}\""))
+        .expect("the step");
+    let end = whole[from..].find("\n```\n").expect("its end") + from + 5;
+    format!("{}{}", &whole[..from], &whole[end..])
+}
+
+#[test]
+fn a_broken_pod_is_deleted_and_the_queue_goes_back() {
+    for seed in 1..=4 {
+        let result = run(&plan("broken-pod", seed));
+        assert_passes(&result);
+        assert_eq!(result.ending, Ending::Recovered);
+        assert_eq!(
+            said(&result, "delete-broken", "queue"),
+            "queue: deleted queue-2"
+        );
+        let builds = result
+            .findings
+            .iter()
+            .find(|it| it.oracle() == OracleName::Builds);
+        let builds = builds.expect("it is asked").to_string();
+        assert_eq!(builds, "every live pod runs the right build");
+    }
+}
+
+#[test]
+fn without_the_deletion_the_undo_hangs_and_a_person_is_told_which_pod_it_waits_for() {
+    let runbook = without("delete-broken");
+    for seed in 1..=3 {
+        let result = run(&plan_of("broken-pod", "", &runbook, seed));
+        assert_eq!(result.verdicts.overall, Verdict::Fail);
+        assert_eq!(result.ending, Ending::Escalated);
+        let why = said(&result, "queue-status", "queue");
+        assert!(
+            why.contains("the rollout waits for queue-2") && why.contains("kubernetes#67250"),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn pods_that_are_ready_go_back_one_after_the_other() {
+    for seed in 1..=3 {
+        let result = run(&plan("refused-jobs", seed));
+        assert_passes(&result);
+        assert_eq!(result.ending, Ending::Recovered);
+        let nothing = "queue: no pod of the release that is taken back is left";
+        assert_eq!(said(&result, "delete-broken", "queue"), nothing);
+    }
+}
+
+#[test]
+fn both_kinds_of_services_go_back_by_steps_of_their_own() {
+    for seed in 1..=3 {
+        let result = run(&plan("both-change", seed));
+        assert_passes(&result);
+        assert_eq!(result.ending, Ending::Recovered);
+        assert!(said(&result, "undo-api", "api").starts_with("api: rolled back to revision 1"));
+        assert!(
+            said(&result, "undo-queue", "queue").starts_with("queue: rolled back to revision 1")
+        );
+        assert!(said(&result, "undo-api", "queue").is_empty());
+        assert!(said(&result, "undo-queue", "api").is_empty());
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_drill() {
+    let plan = plan("broken-pod", 9);
+    assert_eq!(run(&plan).fingerprint, run(&plan).fingerprint);
+}
+
+/// The executor is killed at requests all over the rollback, before and after each takes effect: the deletion of the
+/// broken pod is among them. Another host ends what it began.
+#[test]
+fn whoever_resumes_deletes_no_pod_twice() {
+    let requests = run(&plan("broken-pod", 2)).executor_requests;
+    assert!(requests > 40, "{requests}");
+    for side in [CrashSide::Before, CrashSide::After] {
+        for request in (10..requests.min(90)).step_by(8) {
+            let mut plan = plan("broken-pod", 2);
+            plan.scenario = Arc::new(Scenario::clone(&plan.scenario).with(|scenario| {
+                scenario.crash = Some(Crash {
+                    request,
+                    side,
+                    resume_after: Duration::from_secs(5),
+                });
+            }));
+            let result = run(&plan);
+            assert_ne!(
+                result.verdicts.overall,
+                Verdict::Fail,
+                "{request} {side:?}: {:#?}",
+                result.problems()
+            );
+        }
+    }
+}
+
+#[test]
+fn faults_hit_the_pods_and_the_rollouts_of_a_stateful_set() {
+    let of = |fault: &str| {
+        let plan = plan_of(
+            "refused-jobs",
+            &format!("\n[[faults]]\n{fault}"),
+            &text("rollback.md"),
+            5,
+        );
+        let result = run(&plan);
+        assert_ne!(
+            result.verdicts.overall,
+            Verdict::Fail,
+            "{fault}: {:#?}",
+            result.problems()
+        );
+        result.faults_seen[0].map(|(_, hits)| hits)
+    };
+    let killed =
+        "kind = \"pods-killed\"\ntarget = \"queue\"\nwhen = \"deployment\"\nat = \"60s\"\n";
+    assert_eq!(of(killed), Some(3));
+    let pruned = "kind = \"history-pruned\"\ntarget = \"queue\"\nwhen = \"trigger\"\n";
+    assert_eq!(of(pruned), Some(1));
+    let undone =
+        "kind = \"second-undo\"\ntarget = \"queue\"\nwhen = \"step undo-queue\"\nat = \"1s\"\n";
+    assert_eq!(of(undone), Some(1));
+    let healed =
+        "kind = \"self-heal\"\nwhen = \"step undo-queue\"\ndelay = \"4s\"\nlasts = \"3s\"\n";
+    assert!(of(healed).is_some());
+}
+
+#[test]
+fn a_stateful_set_that_is_scaled_down_meanwhile_is_scaled_up_where_the_runbook_says_so() {
+    let scale = "```sh {\"name\":\"restore-replicas\",\"rb.phase\":\"run\",\"rb.timeout\":\"2s\",\"rb.for-each\":\"service\",\"rb.when\":\"replicas.reduced\"}\n\
+         kubectl scale statefulset/$SERVICE -n jobs --replicas=$TARGET_REPLICAS\n```\n\n";
+    let runbook = text("rollback.md");
+    let at = runbook
+        .find("The StatefulSet goes back pod by pod")
+        .expect("its words");
+    let runbook = format!("{}{scale}{}", &runbook[..at], &runbook[at..]);
+    let fault =
+        "\n[[faults]]\nkind = \"replicas-scaled\"\ntarget = \"queue\"\nwhen = \"trigger\"\n";
+    let result = run(&plan_of("broken-pod", fault, &runbook, 3));
+    assert_ne!(
+        result.verdicts.overall,
+        Verdict::Fail,
+        "{:#?}",
+        result.problems()
+    );
+    assert!(said(&result, "restore-replicas", "queue").contains("queue scaled from 1 to 3"));
+}
+
+#[test]
+fn nobody_pauses_a_stateful_set() {
+    let runbook = loaded(&text("rollback.md"));
+    let whole = format!(
+        "{}\n[[faults]]\nkind = \"deployment-paused\"\ntarget = \"queue\"\nwhen = \"trigger\"\n",
+        text("scenarios/broken-pod.toml")
+    );
+    let refused = Scenario::parse_of(&jobs(), "s.toml", &whole, &runbook.triggers());
+    let mistakes = refused.expect_err("there is no such thing").mistakes;
+    assert_eq!(mistakes[0].message, "`deployment-paused` can't hit `queue`");
+}
+
+#[test]
+fn a_runbook_for_deployments_alone_is_refused_before_the_deployment() {
+    let runbook = text("rollback.md").replace("get deployments,statefulsets", "get deployments");
+    let told = drill::run(&plan_of("broken-pod", "", &runbook, 1)).expect("the world can be built");
+    assert_ne!(told.verdicts.overall, Verdict::Pass);
+    let runbook = text("rollback.md").replace("statefulset/$SERVICE", "deployment/$SERVICE");
+    let runbook = runbook.replace(
+        "kubectl rollout history deployment/",
+        "kubectl rollout history statefulset/",
+    );
+    let told = drill::run(&plan_of("broken-pod", "", &runbook, 1)).expect("the world can be built");
+    assert_ne!(told.verdicts.overall, Verdict::Pass);
+}
