@@ -22,8 +22,8 @@ pub(super) fn found(app: &App, manifests: &Manifests, order: &[usize]) -> Option
         maps.find_map(|it| Some((it.name().to_owned(), latest_migration(it)?)))?;
     let uses = |at: &usize| {
         let name = app.services.get(*at).map(|it| it.name.as_str());
-        let mut deployments = manifests.deployments();
-        let object = deployments.find(|(object, _)| Some(object.name()) == name);
+        let mut workloads = manifests.workloads();
+        let object = workloads.find(|(object, _)| Some(object.name()) == name);
         let text = object.map(|(it, _)| it.at(&["spec", "template", "spec"]).to_string());
         let text = text.unwrap_or_default().to_lowercase();
         text.contains(&scripts) || USES.iter().any(|word| text.contains(word))
