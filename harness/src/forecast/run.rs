@@ -22,8 +22,8 @@ use super::starts::{Starts, Times};
 use super::undo::{Case, Drawn, End};
 use super::warnings::{Known, warnings};
 use super::workload::{Workload, nodes, place, workloads};
-use crate::runner;
 use crate::evidence::ms;
+use crate::runner;
 use crate::stats::{paired, percentile};
 
 /// Version of the answer's form.

@@ -95,12 +95,7 @@ impl Mistakes {
     }
 
     /// The value of what is called `what`; a mistake where it is outside of `range`.
-    pub fn within(
-        &mut self,
-        what: &str,
-        value: &Spanned<i64>,
-        range: RangeInclusive<i64>,
-    ) -> u32 {
+    pub fn within(&mut self, what: &str, value: &Spanned<i64>, range: RangeInclusive<i64>) -> u32 {
         let n = *value.get_ref();
         if !range.contains(&n) {
             let (low, high) = (range.start(), range.end());

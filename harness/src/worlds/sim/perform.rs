@@ -91,7 +91,13 @@ pub fn play(plan: &DrillPlan, recording: &Recording) -> Result<(Performed, Recor
     let tape = Tape::default();
     let by = By::Recording(recording);
     let watch_until = plan.scenario.timing.duration;
-    let performed = perform_by(plan, &|_, ports| ports, &by, Some(tape.clone()), watch_until)?;
+    let performed = perform_by(
+        plan,
+        &|_, ports| ports,
+        &by,
+        Some(tape.clone()),
+        watch_until,
+    )?;
     let played = Recording {
         head: recording.head.clone(),
         lines: tape.take(),
@@ -161,8 +167,8 @@ pub fn serve_healthy(
     served.map_err(|halt| WorldError::SetUp(format!("the world stopped: {halt}")))?
 }
 
-/// The drill, and what goes on `tape` of it. Whoever acts without a trigger begins at `watch_until`, when the drill would
-/// have ended.
+/// The drill, and what goes on `tape` of it. Whoever acts without a trigger begins at `watch_until`, when the drill
+/// would have ended.
 fn perform_by(
     plan: &DrillPlan,
     decorate: &PortDecorator,

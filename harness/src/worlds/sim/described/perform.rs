@@ -144,7 +144,9 @@ async fn drill(
     // Neither the injector nor the watch ever completes.
     let beside = join(
         Box::pin(injector.run(later)),
-        Box::pin(serving::keep_watching(&world, &recorder, &deployed, deploys)),
+        Box::pin(serving::keep_watching(
+            &world, &recorder, &deployed, deploys,
+        )),
     );
     select(Box::pin(drilled), Box::pin(beside)).await;
     injector.finish();
