@@ -181,7 +181,8 @@ pub fn has_the_form(text: &str) -> bool {
 }
 
 /// Looks whether `text` is a token that was copied whole, whichever build made it: its form, which is that of
-/// [`has_the_form`], its checksum, and the drill that it names. What a file beside it or another build would be needed for is not looked at.
+/// [`has_the_form`], its checksum, and the drill that it names. What a file beside it or another build would be needed
+/// for is not looked at.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -1,5 +1,5 @@
-//! What stands in a `mod.rs`: it names its modules and hands on what others may take. Whatever does something has a file
-//! with a name of its own.
+//! What stands in a `mod.rs`: it names its modules and hands on what others may take. Whatever does something has a
+//! file with a name of its own.
 
 use crate::sources::Source;
 

@@ -1,5 +1,6 @@
-//! What both worlds need: the acts of a drill, the hosts of its executors, what programs write, leave and claim, the manifests, when
-//! faults are due, what a deployment does, and what is read of executor and exchange. It knows neither world.
+//! What both worlds need: the acts of a drill, the hosts of its executors, what programs write, leave and claim, the
+//! manifests, when faults are due, what a deployment does, and what is read of executor and exchange. It knows neither
+//! world.
 
 pub(super) mod acts;
 mod bursts;

@@ -167,8 +167,8 @@ pub fn serve_healthy(
     served.map_err(|halt| WorldError::SetUp(format!("the world stopped: {halt}")))?
 }
 
-/// The drill, and what goes on `tape` of it. Whoever acts without a trigger begins at `watch_until`, when the drill would
-/// have ended.
+/// The drill, and what goes on `tape` of it. Whoever acts without a trigger begins at `watch_until`, when the drill
+/// would have ended.
 fn perform_by(
     plan: &DrillPlan,
     decorate: &PortDecorator,
