@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use executor::planner::{LedgerDecision, LedgerPath, Plan, PlannedStep};
-use executor::runbook::{Command, OnFail, Phase, TriggerClass};
+use executor::runbook::{Command, Naming, OnFail, Phase, TriggerClass};
 use executor::{Event, StepOutcome, TriggerEvent};
 use jiff::Timestamp;
 
@@ -68,6 +68,7 @@ fn plan() -> Plan {
         },
         target_schema: None,
         set_aside: String::new(),
+        naming: Naming::default(),
         services: Vec::new(),
         unchanged: Vec::new(),
         left_alone: Vec::new(),
