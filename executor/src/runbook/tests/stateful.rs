@@ -88,11 +88,10 @@ fn what_kubectl_has_for_one_kind_only_is_refused_for_the_other() {
 fn an_undo_of_a_stateful_set_without_a_deletion_of_broken_pods_is_warned_of() {
     let warned = |text: &str| {
         let parsed = parsed(text);
-        let found = parsed
+        parsed
             .warnings()
             .iter()
-            .any(|it| it.code == "no-broken-pods");
-        found
+            .any(|it| it.code == "no-broken-pods")
     };
     let undo = "kubectl rollout undo sts/$SERVICE -n dex --to-revision=$TARGET_REVISION";
     assert!(!warned(GOOD));

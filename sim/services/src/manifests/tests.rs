@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Document, LoadError, Manifests};
+use super::{Document, LoadError, Manifests, WorkloadKind};
 
 const FRONT: &str = "\
 apiVersion: apps/v1
@@ -57,8 +57,11 @@ fn documents_lists_and_namespaces_are_read_as_kubectl_does() {
     ];
     assert_eq!(listed, expected);
     assert_eq!(manifests.namespaces(), ["other", "shop"]);
-    let (object, deployment) = manifests.workloads().next().expect("there is one");
-    assert_eq!(deployment.spec.and_then(|spec| spec.replicas), Some(3));
+    let (object, workload) = manifests.workloads().next().expect("there is one");
+    assert_eq!(
+        (workload.kind, workload.replicas),
+        (WorkloadKind::Deployment, 3)
+    );
     assert_eq!(object.line_and_column(&["spec", "replicas"]), (8, 13));
     let image = ["spec", "template", "spec", "containers", "0", "image"];
     assert_eq!(object.at(&image), "shop/front:1");
@@ -72,10 +75,10 @@ fn of_two_objects_with_one_name_the_later_one_is_applied() {
         FRONT.replace("replicas: 3", "replicas: 5")
     );
     let manifests = parse(&text).expect("it is right");
-    let mut deployments = manifests.workloads();
-    let (_, deployment) = deployments.next().expect("there is one");
-    assert_eq!(deployment.spec.and_then(|spec| spec.replicas), Some(5));
-    assert!(deployments.next().is_none());
+    let mut workloads = manifests.workloads();
+    let (_, workload) = workloads.next().expect("there is one");
+    assert_eq!(workload.replicas, 5);
+    assert!(workloads.next().is_none());
 }
 
 #[test]

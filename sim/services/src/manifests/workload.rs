@@ -29,22 +29,26 @@ impl WorkloadKind {
         }
     }
 
+    /// Its name in a manifest, and on kubectl's command line.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Deployment => ["Deployment", "deployment"],
+            Self::StatefulSet => ["StatefulSet", "statefulset"],
+        }
+    }
+
     /// Its name in a manifest.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "Deployment",
-            Self::StatefulSet => "StatefulSet",
-        }
+        let [kind, _] = self.names();
+        kind
     }
 
     /// Its name on kubectl's command line.
     #[must_use]
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Deployment => "deployment",
-            Self::StatefulSet => "statefulset",
-        }
+        let [_, word] = self.names();
+        word
     }
 }
 
