@@ -22,14 +22,7 @@ const MIGRATE_TRIES: u32 = 30;
 const MIGRATE_AGAIN: Micros = Micros::from_secs(1);
 
 /// Kinds of manifests that run pods and are not created.
-const LEFT_OUT: [&str; 6] = [
-    "CronJob",
-    "DaemonSet",
-    "Job",
-    "Pod",
-    "ReplicaSet",
-    "StatefulSet",
-];
+const LEFT_OUT: [&str; 5] = ["CronJob", "DaemonSet", "Job", "Pod", "ReplicaSet"];
 
 /// What of the manifests would run pods and is not created, in a sentence for people; `None`: there is nothing of it.
 pub(super) fn left_out(app: &Described) -> Option<String> {
@@ -40,7 +33,7 @@ pub(super) fn left_out(app: &Described) -> Option<String> {
         .collect();
     (!names.is_empty()).then(|| {
         format!(
-            "does not create {}: of what runs pods, only Deployments are drilled",
+            "does not create {}: of what runs pods, only Deployments and StatefulSets are drilled",
             names.join(", ")
         )
     })
