@@ -397,6 +397,42 @@ fn new_writes_a_scenario_that_passes_and_leaves_files_as_they_are() {
     }
 }
 
+#[test]
+fn check_looks_at_all_files_that_an_application_names() {
+    let directory = Scratch::new("check-app");
+    let shop = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/apps/shop/k8s");
+    said(0, &["new", &directory.at("mine"), "-f", shop]);
+    let app = directory.at("mine/app.toml");
+    let told = said(0, &["check", &app]);
+    for file in ["app.toml", "rollback.md", "failing-requests.toml"] {
+        assert!(told.contains(&format!("{file}: `")), "{told}");
+    }
+    let scenario = directory.at("mine/scenarios/failing-requests.toml");
+    let runbook = directory.at("mine/rollback.md");
+    for (file, from, to, expected) in [
+        (&scenario, "[expect]", "[expcet]", "expcet"),
+        (
+            &scenario,
+            "too-many-errors",
+            "too-few-errors",
+            "too-few-errors",
+        ),
+        (&runbook, "rb.timeout", "rb.timout", "rb.timout"),
+        (&runbook, "services: [", "services: [nobody, ", "nobody"),
+    ] {
+        let text = std::fs::read_to_string(file).expect("it is there");
+        std::fs::write(file, text.replacen(from, to, 1)).expect("it is written");
+        let (code, stderr) = refused(&["check", &app]);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+        std::fs::write(file, text).expect("it is written");
+    }
+    std::fs::remove_file(&runbook).expect("it is there");
+    let (code, stderr) = refused(&["check", &app]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("rollback.md"), "{stderr}");
+}
+
 /// What `firedrill` with `args` makes of standard input.
 fn fed(args: &[&str], input: &str) -> Output {
     let mut child = command(args)

@@ -141,6 +141,30 @@ fn what_was_found_of_common_commands_is_still_so() {
     }
 }
 
+/// kubectl hangs up at the very instant at which it has read what it waits for.
+#[test]
+fn a_recording_of_kubectl_plays_back() {
+    let Some(path) = path_with_kubectl() else {
+        return left_out("no kubectl");
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let recording = folder.join("kubectl.jsonl");
+    let named = recording.to_str().expect("UTF-8");
+    let script = "bash examples/executors/procedure.sh";
+    let more = ["--seeds", "1", "--record", named];
+    let drills = drill("latency-regression", script, &more);
+    assert_eq!(drills.len(), 1);
+    let replayed = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+        .args(["replay", "--recording", named])
+        .current_dir(root())
+        .env("PATH", path)
+        .output()
+        .expect("firedrill runs");
+    let told = String::from_utf8_lossy(&replayed.stderr);
+    assert!(!told.contains("can't be played back"), "{told}");
+    assert!(!replayed.stdout.is_empty(), "{told}");
+}
+
 #[test]
 fn a_python_script_with_the_official_client_passes() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-executor");

@@ -1,5 +1,7 @@
 //! Forecasts of rollbacks: cases that can be computed by hand, what a line of YAML is worth, and the warnings.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use std::time::Duration;
 
 use firedrill::forecast::{
@@ -221,6 +223,7 @@ fn a_workload_that_never_recovers_says_why() {
             "replicas: 3\n  revisionHistoryLimit: 0",
             "no revision to undo to",
         ),
+        ("replicas: 3", "replicas: 3\n  paused: true", "is paused"),
         (
             "          readinessProbe:",
             "          livenessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1, failureThreshold: 1}\n          readinessProbe:",
@@ -238,6 +241,17 @@ fn a_workload_that_never_recovers_says_why() {
         assert!(told.contains(why), "{told}");
         assert_eq!(wrong.over_rto_permille, 1_000);
     }
+}
+
+/// A draw of many pods takes minutes.
+#[test]
+fn a_forecast_that_is_stopped_gives_up_the_draw_under_way() {
+    let asked = AtomicUsize::new(0);
+    let stop = || asked.fetch_add(1, Ordering::Relaxed) >= 10;
+    let starts = Starts::parse("starts.toml", STARTS).unwrap_or_else(|error| panic!("{error}"));
+    let one = Options { jobs: 1, ..OPTIONS };
+    let found = forecast(&manifests(CLEAN), &starts, &one, &stop);
+    assert_eq!(undo(&found, Bad::Wrong).draws, 0);
 }
 
 #[test]

@@ -112,10 +112,14 @@ pub fn forecast(
     let jobs = jobs(&subjects, options);
     let drawn = runner::each(jobs.len(), options.jobs, stop, &|at| {
         let job = jobs[at];
-        kept(&world.draw(&subjects[job.subject], job), job, &subjects)
+        let drawn = world.draw(&subjects[job.subject], job, stop)?;
+        Some(kept(&drawn, job, &subjects))
     });
     let mut results: BTreeMap<(usize, Bad, usize), Vec<Kept>> = BTreeMap::new();
     for (at, kept) in drawn {
+        let Some(kept) = kept else {
+            continue;
+        };
         let Job {
             subject,
             bad,
@@ -134,17 +138,14 @@ pub fn forecast(
         let undos = [Bad::Wrong, Bad::NeverReady].map(|bad| {
             let mut undo = undo(bad, of(bad, 0), options);
             undo.typical = typical(&undo)
-                .map(|nth| {
-                    let seed = options.seed + nth as u64;
-                    world.draw(
-                        subject,
-                        Job {
-                            subject: at,
-                            bad,
-                            version: 0,
-                            seed,
-                        },
-                    )
+                .and_then(|nth| {
+                    let job = Job {
+                        subject: at,
+                        bad,
+                        version: 0,
+                        seed: options.seed + nth as u64,
+                    };
+                    world.draw(subject, job, stop)
                 })
                 .map(|drawn| chart(&drawn, &subject.simulated[0]));
             undo
@@ -196,7 +197,8 @@ struct World {
 }
 
 impl World {
-    fn draw(&self, subject: &Subject, job: Job) -> Drawn {
+    /// `None`: it was stopped.
+    fn draw(&self, subject: &Subject, job: Job, stop: &(dyn Fn() -> bool + Sync)) -> Option<Drawn> {
         let case = Case {
             simulated: &subject.simulated[job.version],
             times: &subject.times,
@@ -206,6 +208,7 @@ impl World {
             timings: &self.timings,
             cold: self.cold,
             most: self.most,
+            stop,
         };
         case.draw(job.seed)
     }
@@ -281,6 +284,10 @@ fn kept(drawn: &Drawn, job: Job, subjects: &[Subject]) -> Kept {
         End::Late(why) => (None, Some(why.clone())),
         End::NoHistory => {
             let why = "there is no revision to undo to: revisionHistoryLimit keeps none";
+            (None, Some(why.to_owned()))
+        }
+        End::Paused => {
+            let why = "the Deployment is paused: kubectl undoes none until it is resumed";
             (None, Some(why.to_owned()))
         }
         End::NeverRan(why) => (

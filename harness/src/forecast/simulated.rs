@@ -70,6 +70,8 @@ pub(super) struct Simulated {
     pub(super) replicas: u32,
     pub(super) min_ready: Micros,
     pub(super) recreates: bool,
+    /// Whether rollouts are paused, so that kubectl undoes none (`kubectl/pkg/polymorphichelpers/rollback.go`).
+    pub(super) paused: bool,
     /// The Deployment with the release that is undone to.
     pub(super) deployment: Value,
     pub(super) services: Vec<Value>,
@@ -105,6 +107,7 @@ impl Simulated {
             replicas: workload.replicas(),
             min_ready: Micros::from_secs(min_ready),
             recreates: workload.recreates(),
+            paused: spec["paused"] == true,
             deployment: json!({
                 "apiVersion": "apps/v1", "kind": "Deployment",
                 "metadata": {"name": &name, "namespace": &namespace},

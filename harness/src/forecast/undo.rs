@@ -38,6 +38,8 @@ pub(super) struct Case<'a> {
     pub(super) cold: bool,
     /// When a draw is given up, from the undo on.
     pub(super) most: Micros,
+    /// Whether nobody wants the answer any more.
+    pub(super) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// How a draw ended.
@@ -49,6 +51,8 @@ pub(super) enum End {
     Late(String),
     /// There is nothing to undo to.
     NoHistory,
+    /// The Deployment is paused.
+    Paused,
     /// The release that works does not roll out, and why.
     NeverRan(String),
     /// The API server refuses an object.
@@ -68,29 +72,32 @@ pub(super) struct Drawn {
 }
 
 impl Case<'_> {
-    /// The draw of this seed.
-    pub(super) fn draw(&self, seed: u64) -> Drawn {
+    /// The draw of this seed; `None`: it was stopped.
+    pub(super) fn draw(&self, seed: u64) -> Option<Drawn> {
         let mut run = match Run::new(self, seed) {
             Ok(run) => run,
             Err(why) => {
-                return Drawn {
+                return Some(Drawn {
                     end: End::Refused(why),
                     pods: Vec::new(),
                     traffic: Micros::ZERO,
                     complete: Micros::ZERO,
-                };
+                });
             }
         };
         let end = run.whole().unwrap_or_else(|end| end);
+        if (self.stop)() {
+            return None;
+        }
         let start = run.undone_at;
-        Drawn {
+        Some(Drawn {
             end,
             pods: run
                 .pods
                 .since(start, &run.processes.started, self.simulated.min_ready),
             traffic: run.traffic().unwrap_or(run.now).saturating_sub(start),
             complete: run.complete.unwrap_or(run.now).saturating_sub(start),
-        }
+        })
     }
 }
 
@@ -175,6 +182,9 @@ impl<'a> Run<'a> {
     fn undo(&mut self) -> Result<End, End> {
         let api = &Measured::built_in().api;
         self.undone_at = self.now;
+        if self.case.simulated.paused {
+            return Err(End::Paused);
+        }
         if self.case.cold {
             self.images_are_gone();
         }
@@ -249,6 +259,9 @@ impl<'a> Run<'a> {
         loop {
             if holds(self) {
                 return true;
+            }
+            if (self.case.stop)() {
+                return false;
             }
             match self.cluster.next_at().filter(|at| *at <= until) {
                 Some(at) => self.advance_to(at),

@@ -118,7 +118,7 @@ fn healed(evidence: &Evidence, host: &HostSeen, busy: bool) -> Evidence {
             continue;
         }
         lost += Duration::from_secs(1);
-        if after.is_some_and(is_bad) {
+        if after.is_some_and(|second| is_bad(evidence, second)) {
             continue;
         }
         healed.seconds[at] = Second {

@@ -99,7 +99,7 @@ pub(super) fn struck_again_ms(evidence: &Evidence, anchor_ms: Ms, until_ms: Ms) 
             let from = usize::try_from(at / 1_000).unwrap_or(usize::MAX);
             let seconds = evidence.seconds.iter().enumerate();
             let mut near = seconds.skip(from).take(STRIKE_S);
-            let (bad, _) = near.find(|(_, second)| is_bad(second))?;
+            let (bad, _) = near.find(|(_, second)| is_bad(evidence, second))?;
             Some(at.max(bad as Ms * 1_000))
         })
         .filter(|at| *at <= until_ms)
@@ -129,7 +129,7 @@ pub(super) fn is_only_noise(evidence: &Evidence, from_ms: Ms, to_ms: Ms) -> bool
 fn relapse_ms(evidence: &Evidence, from: usize, to: usize) -> Option<Ms> {
     let to = to.min(evidence.seconds.len());
     let bad: Vec<usize> = (from..to)
-        .filter(|&second| is_bad(&evidence.seconds[second]))
+        .filter(|&second| is_bad(evidence, &evidence.seconds[second]))
         .collect();
     let relapse = bad
         .windows(RELAPSE_S)
@@ -146,16 +146,20 @@ pub(super) fn bad_before_deployment(evidence: &Evidence) -> u64 {
     };
     let seconds = evidence.seconds.iter().take(second(deployed));
     let seconds = seconds.skip(second(evidence.warm_up_ms));
-    seconds.filter(|it| is_bad(it)).count() as u64
+    seconds.filter(|it| is_bad(evidence, it)).count() as u64
 }
 
-/// Whether a second is bad beyond doubt: refused for maintenance, nothing answered, more than one request in a hundred
-/// failed or more than one in twenty slow.
-pub(super) fn is_bad(second: &Second) -> bool {
+/// In parts per million, how many requests of a second may fail before it is bad, whatever the scenario's own limit is.
+const BAD_PPM: u64 = 10_000;
+
+/// Whether a second is bad beyond doubt: refused for maintenance, nothing answered, more than one request in twenty
+/// slow, or more failed than one in a hundred and than twice what the scenario allows.
+pub(super) fn is_bad(evidence: &Evidence, second: &Second) -> bool {
     let counted = second.counted();
+    let allowed_ppm = 2 * u64::from(evidence.expect.error_rate_max.0);
     second.maintenance > 0
         || (counted > 0 && second.answered == 0)
-        || u64::from(second.errors) * 100 > counted
+        || u64::from(second.errors) * 1_000_000 > counted * allowed_ppm.max(BAD_PPM)
         || u64::from(second.slow) * 20 > counted
 }
 

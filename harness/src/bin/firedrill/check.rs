@@ -1,15 +1,15 @@
-//! `firedrill check`: every mistake in scenarios and runbooks, with its place and a remedy.
+//! `firedrill check`: every mistake in scenarios, runbooks and applications, with its place and a remedy.
 
 use std::path::Path;
 
 use executor::runbook::Runbook;
 use firedrill::runbooks::LoadedRunbook;
-use firedrill::scenario::Scenario;
+use firedrill::scenario::{Described, Scenario, ScenarioError};
 use serde_json::{Value, json};
 
 use crate::args::{CheckArgs, CheckFilesArgs, Format};
 use crate::exit::Failure;
-use crate::{files, input, terminal};
+use crate::{files, input, select, terminal};
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,13 @@ pub(crate) fn run(args: &CheckFilesArgs) -> Result<u8, Failure> {
     let mut unreadable = false;
     for file in &args.files {
         match files::read(file, "scenario or a runbook") {
-            Ok(text) => checked.push(look(file, &text, &runbook)),
+            Ok(text) => match look(file, &text, &runbook) {
+                Ok(found) => checked.extend(found),
+                Err(failure) => {
+                    failure.print();
+                    unreadable = true;
+                }
+            },
             Err(failure) => {
                 failure.print();
                 unreadable = true;
@@ -102,13 +108,17 @@ pub(crate) fn runbook(args: &CheckArgs) -> Result<u8, Failure> {
     Ok(if passes { 0 } else { 2 })
 }
 
-fn look(file: &Path, text: &str, runbook: &LoadedRunbook) -> Checked {
+/// What was found in a file, and in the files that it names if it describes an application.
+fn look(file: &Path, text: &str, runbook: &LoadedRunbook) -> Result<Vec<Checked>, Failure> {
     let name = files::called(file);
-    match held(file, text) {
-        Holds::Scenario => of_scenario(name, text, runbook),
-        Holds::Runbook => of_runbook(name, text),
-        Holds::Application => of_application(name, file),
-    }
+    Ok(match held(file, text) {
+        Holds::Scenario => {
+            let read = Scenario::parse(&name, text, &runbook.triggers());
+            vec![of_scenario(name, read, runbook)]
+        }
+        Holds::Runbook => vec![of_runbook(name, text)],
+        Holds::Application => of_application(name, file)?,
+    })
 }
 
 /// What a file holds, by its ending, else by what only Markdown has: a front matter or a fenced block.
@@ -133,31 +143,58 @@ fn is_application(text: &str) -> bool {
     text.lines().any(names_them)
 }
 
-fn of_application(file: String, path: &Path) -> Checked {
-    let (right, report) = match sim_services::describe::read(path) {
-        Ok(app) => {
-            let told = format!(
-                "{file}: `{}`, {} services, {} clients, {} requests/s, {} releases",
-                app.name,
-                app.services.len(),
-                app.clients.len(),
-                app.rate_per_s(),
-                app.releases.len()
-            );
-            (Some(told), None)
-        }
-        Err(error) => (None, Some(error.into())),
-    };
-    Checked {
-        file,
+fn of_application(file: String, path: &Path) -> Result<Vec<Checked>, Failure> {
+    let checked = |right, report| Checked {
+        file: file.clone(),
         holds: Holds::Application,
         right,
         report,
+    };
+    let app = match sim_services::describe::read(path) {
+        Ok(app) => Described::from(app),
+        Err(error) => return Ok(vec![checked(None, Some(error.into()))]),
+    };
+    let told = format!(
+        "{file}: `{}`, {} services, {} clients, {} requests/s, {} releases",
+        app.name,
+        app.services.len(),
+        app.clients.len(),
+        app.rate_per_s(),
+        app.releases.len()
+    );
+    let mut all = vec![checked(Some(told), None)];
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let Some(runbook) = &app.runbook else {
+        return Ok(all);
+    };
+    let named = folder.join(runbook);
+    let (name, text) = (files::called(&named), files::read(&named, "runbook")?);
+    let mut found = of_runbook(name.clone(), &text);
+    // Scenarios are held against a runbook that can be read.
+    let loaded = LoadedRunbook::parse(&name, &text).ok();
+    if let Some(Err(unfit)) = loaded.as_ref().map(|it| it.check_services(Some(&app))) {
+        (found.right, found.report) = (None, Some(unfit));
     }
+    all.push(found);
+    let paths = app.scenarios.iter();
+    let paths: Vec<String> = paths
+        .map(|it| folder.join(it).display().to_string())
+        .collect();
+    if let Some(runbook) = loaded.filter(|_| !paths.is_empty()) {
+        for source in select::sources(&paths)? {
+            let (file, text) = (source.file, &source.text);
+            let read = Scenario::parse_of(&app, &file, text, &runbook.triggers());
+            all.push(of_scenario(file, read, &runbook));
+        }
+    }
+    Ok(all)
 }
 
-fn of_scenario(file: String, text: &str, runbook: &LoadedRunbook) -> Checked {
-    let read = Scenario::parse(&file, text, &runbook.triggers());
+fn of_scenario(
+    file: String,
+    read: Result<Scenario, ScenarioError>,
+    runbook: &LoadedRunbook,
+) -> Checked {
     let fitting = read.and_then(|scenario| {
         scenario.fits(&file, &runbook.runbook)?;
         Ok(scenario)

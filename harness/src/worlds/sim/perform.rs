@@ -197,6 +197,7 @@ fn perform_by(
         recorder: recorder.clone(),
         tape: tape.clone(),
     };
+    let played = tape.clone().unwrap_or_default();
     let served = |pace: &mut dyn Pace, door: Door, actor: Arc<dyn Actor>| {
         recorder.lock().evidence.executor.is_program = true;
         let outside = Outside {
@@ -233,7 +234,7 @@ fn perform_by(
             served(&mut pace, door, Arc::new(BySession { reach, session }))
         }
         By::Recording(recording) => {
-            let (actor, door) = Played::new(recording);
+            let (actor, door) = Played::new(recording, played);
             served(&mut GoOn, door, actor)
         }
     };

@@ -11,14 +11,29 @@ use sim_serve::play::{Player, player};
 use sim_serve::tape::Event;
 
 use super::actor::{Actor, Phase};
+use super::tape::Tape;
 use crate::worlds::common::host::Failed;
 use crate::worlds::recording::{Ended, Line, Recording};
+
+/// How many times the world may go on at one instant before something that is recorded to have gone out by then is
+/// missed, and the difference is told.
+const TURNS: usize = 64;
+
+/// Something that came from outside.
+struct Came {
+    at: Micros,
+    /// Of which request.
+    number: u64,
+    event: Event,
+    /// How much of the recording had gone out before.
+    after: usize,
+}
 
 /// What came from outside in a phase.
 #[derive(Default)]
 struct Recorded {
-    /// When, to which request, and what: only what came from outside.
-    events: Vec<(Micros, u64, Event)>,
+    /// In its order.
+    events: Vec<Came>,
     /// When it ended, and how; `None`: its host died.
     ended: Option<(Micros, Ended)>,
 }
@@ -27,18 +42,21 @@ struct Recorded {
 pub(in crate::worlds::sim) struct Played {
     player: Player,
     gate: Gate,
+    /// What is recorded of the drill that is played.
+    tape: Tape,
     /// By host and phase.
     phases: Mutex<BTreeMap<(u32, String), Recorded>>,
 }
 
 impl Played {
-    /// Plays `recording`, and the door through which its requests come.
-    pub(in crate::worlds::sim) fn new(recording: &Recording) -> (Arc<Self>, Door) {
+    /// Plays `recording`, and the door through which its requests come. What happens is recorded on `tape`.
+    pub(in crate::worlds::sim) fn new(recording: &Recording, tape: Tape) -> (Arc<Self>, Door) {
         let (player, door) = player();
         let gate = door.gate();
         gate.alone();
         let mut phases: BTreeMap<(u32, String), Recorded> = BTreeMap::new();
         let mut current = (0, String::new());
+        let mut after = 0;
         for line in &recording.lines {
             match line {
                 Line::Began { host, phase, .. } => {
@@ -50,10 +68,17 @@ impl Played {
                     number,
                     event,
                 } => {
-                    if event.came_from_outside() {
-                        let phase = phases.entry(current.clone()).or_default();
-                        phase.events.push((Micros(*at_us), *number, event.clone()));
+                    if !event.came_from_outside() {
+                        after += 1;
+                        continue;
                     }
+                    let phase = phases.entry(current.clone()).or_default();
+                    phase.events.push(Came {
+                        at: Micros(*at_us),
+                        number: *number,
+                        event: event.clone(),
+                        after,
+                    });
                 }
                 Line::Ended { at_us, how } => {
                     let ended = Some((Micros(*at_us), how.clone()));
@@ -65,9 +90,22 @@ impl Played {
         let played = Self {
             player,
             gate,
+            tape,
             phases: Mutex::new(phases),
         };
         (Arc::new(played), door)
+    }
+
+    /// Waits until its instant, and until all has gone out that had gone out before it: a program hangs up at the very
+    /// instant at which it has read enough.
+    async fn comes(&self, world: &World, came: &Came) {
+        until(world, came.at).await;
+        for _ in 0..TURNS {
+            if self.tape.went_out() >= came.after {
+                break;
+            }
+            world.sleep_until(came.at).await;
+        }
     }
 }
 
@@ -97,9 +135,10 @@ impl Actor for Played {
                 phase.name, phase.host
             )));
         };
-        for (at, number, event) in recorded.events {
-            until(world, at).await;
-            match event {
+        for came in recorded.events {
+            self.comes(world, &came).await;
+            let number = came.number;
+            match came.event {
                 Event::Asked(call) => {
                     if !self.player.ask(number, &call) {
                         return Err(Failed::Harness(format!(

@@ -11,15 +11,27 @@ use crate::worlds::sim::recorder::Recorder;
 
 /// The lines of a recording, as they come. Clones share them.
 #[derive(Clone, Default)]
-pub(in crate::worlds::sim) struct Tape(Arc<Mutex<Vec<Line>>>);
+pub(in crate::worlds::sim) struct Tape(Arc<Mutex<Taped>>);
+
+#[derive(Default)]
+struct Taped {
+    lines: Vec<Line>,
+    /// How many of them tell what went out of the world.
+    went_out: usize,
+}
 
 impl Tape {
-    fn lock(&self) -> MutexGuard<'_, Vec<Line>> {
+    fn lock(&self) -> MutexGuard<'_, Taped> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How much went out of the world until now: answers, frames of streams, and connections that were cut.
+    pub(super) fn went_out(&self) -> usize {
+        self.lock().went_out
+    }
+
     pub(super) fn began(&self, at: Micros, host: u32, phase: &str) {
-        self.lock().push(Line::Began {
+        self.lock().lines.push(Line::Began {
             at_us: at.0,
             host,
             phase: phase.to_owned(),
@@ -27,7 +39,7 @@ impl Tape {
     }
 
     pub(super) fn ended(&self, at: Micros, how: &Ended) {
-        self.lock().push(Line::Ended {
+        self.lock().lines.push(Line::Ended {
             at_us: at.0,
             how: how.clone(),
         });
@@ -35,7 +47,7 @@ impl Tape {
 
     /// Takes the lines.
     pub(in crate::worlds::sim) fn take(&self) -> Vec<Line> {
-        std::mem::take(&mut self.lock())
+        std::mem::take(&mut self.lock().lines)
     }
 }
 
@@ -56,7 +68,9 @@ impl Witness for Looking {
 
     fn happened(&self, at: Micros, number: u64, event: Event) {
         if let Some(tape) = &self.tape {
-            tape.lock().push(Line::Request {
+            let mut taped = tape.lock();
+            taped.went_out += usize::from(!event.came_from_outside());
+            taped.lines.push(Line::Request {
                 at_us: at.0,
                 number,
                 event,
