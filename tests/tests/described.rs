@@ -40,6 +40,23 @@ fn assert_passes(result: &DrillResult) {
     assert_eq!(result.verdicts.overall, Verdict::Pass, "{problems:#?}");
 }
 
+/// Where clients send little, little can be shown. Then the scenario says how much, and the one that the executor
+/// writes asks for no more.
+#[test]
+fn a_quiet_application_is_held_to_the_limit_of_its_scenario() {
+    let quiet = example().changed("rate = 220", "rate = 30");
+    let limit = "[expect]\nerror_rate_max = \"0.1%\"";
+    let scenario = text("scenarios/failing-pages.toml").replace("[expect]", limit);
+    let runbook = text("rollback.md")
+        .replace("\"< 0.0001\"", "\"< 0.001\"")
+        .replace("\"30000\"", "\"3000\"");
+    for seed in 1..=2 {
+        let result = run(&quiet.plan_of(&scenario, seed, &runbook));
+        assert_passes(&result);
+        assert_eq!(result.ending, Ending::Recovered);
+    }
+}
+
 #[test]
 fn a_bad_release_of_the_shop_is_rolled_back_and_judged() {
     let plan = plan("failing-pages", 1);

@@ -221,7 +221,9 @@ fn a_runbook_that_looks_for_the_migrations_elsewhere_is_refused() {
         .expect("it is a runbook")
         .check_services(Some(&example.app()))
         .expect_err("the files are not there");
-    let shown = format!("{refused:?}");
-    assert!(shown.contains("`dex-migrations`"), "{shown}");
-    assert!(shown.contains("migrations: bookings-migrations"), "{shown}");
+    let said = refused.to_string();
+    assert!(said.contains("`dex-migrations`"), "{said}");
+    let help = refused.help().map(|help| help.to_string());
+    let help = help.unwrap_or_default();
+    assert!(help.contains("`migrations: bookings-migrations`"), "{help}");
 }

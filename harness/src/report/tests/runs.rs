@@ -289,12 +289,12 @@ fn a_token_that_nobody_can_replay_is_refused_with_its_line() {
     }
     results[1].smallest = Some(Smallest {
         what: "no fault".to_owned(),
-        replay: "fd1-0405hgh3qs".to_owned(),
+        replay: "fd1-0405hgj3qr".to_owned(),
     });
     let journal = Journal::new(&results, 0);
     let pretty = serde_json::to_string_pretty(&journal).expect("plain data");
     let lines = pretty.lines().enumerate();
-    let mut damaged = lines.filter(|(_, line)| line.contains("fd1-0405hgh3qs"));
+    let mut damaged = lines.filter(|(_, line)| line.contains("fd1-0405hgj3qr"));
     let (line, _) = damaged.next().expect("it is written");
     let error = read_text(&pretty).expect_err("its checksum is wrong");
     let said = error.to_string();
@@ -307,7 +307,7 @@ fn a_token_that_nobody_can_replay_is_refused_with_its_line() {
         assert!(said.contains(part), "{part}: {said}");
     }
     // Cut, of nothing, in capitals, and none at all.
-    let whole = pretty.replace("fd1-0405hgh3qs", WHOLE);
+    let whole = pretty.replace("fd1-0405hgj3qr", WHOLE);
     for token in ["fd1-0405hgh3q", "fd1-0000000", "fd1-0405HGH3QR", "", "echo"] {
         let broken = whole.replacen(WHOLE, token, 1);
         let said = read_text(&broken).expect_err(token).to_string();

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::wire::ReportLine;
-use executor::{Executor, Observer, Options, TriggerEvent};
+use executor::{Application, Executor, Observer, Options, TriggerEvent};
 use futures::future::{BoxFuture, Either, select};
 use sim::World;
 use sim_services::engine::Services;
 
 use super::{deployer, looks, store};
-use crate::scenario::Described;
+use crate::scenario::{Described, Scenario};
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::Stage;
 use crate::worlds::common::host::{Death, Failed, Host, identity};
@@ -46,6 +46,18 @@ impl<'a> AppStage<'a> {
 
     fn world(&self) -> &World<Services> {
         &self.record.world
+    }
+}
+
+/// What the executor takes for granted: the scenario of an incident may be as lax as the one that is drilled.
+fn bounds(scenario: &Scenario) -> Application {
+    let (expect, known) = (&scenario.expect, Application::default());
+    let error_rate = f64::from(expect.error_rate_max.0) / 1e6;
+    let p99_ms = u32::try_from(expect.p99_max.as_millis()).unwrap_or(u32::MAX);
+    Application {
+        error_rate_max: known.error_rate_max.max(error_rate),
+        p99_max_ms: known.p99_max_ms.max(p99_ms),
+        ..known
     }
 }
 
@@ -87,6 +99,7 @@ impl Stage for AppStage<'_> {
         let ports = ports::of(&self.record, &origin, &self.app.namespace, database);
         let options = Options {
             poll_interval: self.plan.scenario.timing.poll_interval,
+            application: bounds(&self.plan.scenario),
             ..Options::new(identity(number)).with_observer(observer)
         };
         let runbook = Arc::clone(&self.plan.runbook.runbook);

@@ -117,7 +117,7 @@ fn every_mistake_is_told_with_its_place_and_a_remedy() {
         (
             "services = [\"stock\"]",
             "services = [\"stok\"]",
-            "app.toml:13:13: the manifests have no Deployment `stok`: did you mean `stock`?",
+            "app.toml:13:13: the manifests have no Deployment or StatefulSet `stok`: did you mean `stock`?",
         ),
         (
             "services = [\"stock\"]",
