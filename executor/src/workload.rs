@@ -49,7 +49,8 @@ impl WorkloadKind {
         }
     }
 
-    /// Whether it goes without saying: plans and baselines that were journaled before there were other kinds say nothing.
+    /// Whether it goes without saying: plans and baselines that were journaled before there were other kinds say
+    /// nothing.
     #[expect(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde hands a reference to it"

@@ -54,8 +54,8 @@ pub struct ServiceState {
     /// Templates that it has had: ReplicaSets or ControllerRevisions whose controller is this workload by UID; orphans
     /// and others' are not among them.
     pub revisions: Vec<RevisionState>,
-    /// Whether its own status says that pods of another revision are left. It does so for a StatefulSet; of a Deployment
-    /// nothing of the kind is known, and this is false.
+    /// Whether its own status says that pods of another revision are left. It does so for a StatefulSet; of a
+    /// Deployment nothing of the kind is known, and this is false.
     pub half_way: bool,
     /// The controller that brings the workload back to what a repository says, with its mark.
     pub reconciler: Option<Reconciler>,

@@ -204,6 +204,25 @@ impl<'a> Context<'a> {
         self.pause(why, pause).await
     }
 
+    /// Takes what a review found: what is well, which goes to `parts`, or why not, and then it waits a second until the
+    /// next look. Whether it was well.
+    pub(super) async fn is_reviewed(
+        &self,
+        found: Result<String, String>,
+        parts: &mut Vec<Success>,
+    ) -> Result<bool, Stop> {
+        match found {
+            Ok(text) => {
+                parts.push(Success::done(text));
+                Ok(true)
+            }
+            Err(why) => {
+                self.wait(&why, Duration::from_secs(1)).await?;
+                Ok(false)
+            }
+        }
+    }
+
     /// Waits for `pause`, which may be for a server's sake.
     async fn pause(&self, why: &str, pause: Duration) -> Result<(), Stop> {
         self.waiting(why);

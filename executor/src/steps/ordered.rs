@@ -22,7 +22,8 @@ use crate::planner::ServicePlan;
 /// How long until the next look.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Refuses a StatefulSet whose pods take up a template only when somebody deletes them, as `kubectl rollout status` does.
+/// Refuses a StatefulSet whose pods take up a template only when somebody deletes them, as `kubectl rollout status`
+/// does.
 pub(super) fn on_delete(workload: &Workload) -> Result<(), Stop> {
     if !workload.ordinals().is_some_and(|it| it.on_delete) {
         return Ok(());

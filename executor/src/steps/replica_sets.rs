@@ -1,7 +1,5 @@
 //! The old ReplicaSet serves at full size, every other one is at zero.
 
-use std::time::Duration;
-
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 
@@ -18,12 +16,11 @@ pub(super) async fn review(context: &Context<'_>) -> Result<Success, Stop> {
             // A paused Deployment looks well until its next pod is missing.
             unchanged(context, service).await?;
             let sets = owned_sets(context.cluster, context, service).await?;
-            match review_one(service, &sets) {
-                Ok(text) => {
-                    parts.push(Success::done(text));
-                    break;
-                }
-                Err(why) => context.wait(&why, Duration::from_secs(1)).await?,
+            if context
+                .is_reviewed(review_one(service, &sets), &mut parts)
+                .await?
+            {
+                break;
             }
         }
     }

@@ -1,6 +1,5 @@
-//! `kubectl rollout history` of a StatefulSet: the recorded ControllerRevision is the latest one, and all pods are of it.
-
-use std::time::Duration;
+//! `kubectl rollout history` of a StatefulSet: the recorded ControllerRevision is the latest one, and all pods are of
+//! it.
 
 use super::concurrent::unchanged;
 use super::context::{Context, Stop, Success};
@@ -16,12 +15,9 @@ pub(super) async fn review(context: &Context<'_>) -> Result<Success, Stop> {
             unchanged(context, service).await?;
             let workload = read(context, service).await?;
             let revisions = history(context, service).await?;
-            match review_one(service, &workload, &revisions) {
-                Ok(text) => {
-                    parts.push(Success::done(text));
-                    break;
-                }
-                Err(why) => context.wait(&why, Duration::from_secs(1)).await?,
+            let found = review_one(service, &workload, &revisions);
+            if context.is_reviewed(found, &mut parts).await? {
+                break;
             }
         }
     }

@@ -64,8 +64,8 @@ commands! {span;
         follows_undo: true,
         rights: &["get deployments", "list replicasets"],
     }
-    /// `kubectl rollout history statefulset/$SERVICE -n NS`: the recorded revision is the latest one, and all pods are of
-    /// it.
+    /// `kubectl rollout history statefulset/$SERVICE -n NS`: the recorded revision is the latest one, and all pods are
+    /// of it.
     ReviewRevisions = "kubectl" "rollout history" {
         example: "kubectl rollout history statefulset/$SERVICE -n dex",
         fits: |a| matches!(a.words(), ["rollout", "history", ..]),
@@ -233,8 +233,8 @@ commands! {span;
         flags: &[NAMESPACE],
         rights: &["get deployments", "patch deployments"],
     }
-    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`, or with `statefulset`. Without
-    /// the revision it goes, as kubectl does, to the second-highest one, whatever that is.
+    /// `kubectl rollout undo deployment/$SERVICE -n NS [--to-revision=$TARGET_REVISION]`, or with `statefulset`.
+    /// Without the revision it goes, as kubectl does, to the second-highest one, whatever that is.
     RolloutUndo {
         /// Whether `--to-revision=$TARGET_REVISION` pins the target that was recorded by `prepare`.
         pinned: bool,
@@ -306,10 +306,10 @@ commands! {span;
         rights: &["get deployments", "patch deployments"],
         rights_of_stateful_sets: &["get statefulsets", "patch statefulsets"],
     }
-    /// `kubectl delete pods -n NS -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'`: delete, one at a time,
-    /// the pods of the release that is taken back which are not ready, until no pod of it is left. With `OrderedReady`
-    /// such a pod keeps the rollback from going on (kubernetes#67250). Typed by hand, it deletes all pods of the release
-    /// at once.
+    /// `kubectl delete pods -n NS -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'`: delete, one at a
+    /// time, the pods of the release that is taken back which are not ready, until no pod of it is left. With
+    /// `OrderedReady` such a pod keeps the rollback from going on (kubernetes#67250). Typed by hand, it deletes all
+    /// pods of the release at once.
     DeleteBrokenPods = "kubectl" "delete pods" {
         example: "kubectl delete pods -n dex -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'",
         fits: |a| matches!(a.words(), ["delete", kind] if POD.contains(kind)),
