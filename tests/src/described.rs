@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use firedrill::runbooks::LoadedRunbook;
+use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::scenario::{Described, Scenario};
+use firedrill::token::Token;
 use firedrill::worlds::{DrillPlan, Until, WorldKind};
+
+use crate::drills::run;
 
 /// A worked example, by the name of its folder.
 #[derive(Clone, Debug)]
@@ -96,4 +99,20 @@ impl Example {
             executor: None,
         }
     }
+}
+
+/// The drill can be repeated by whoever has nothing but its token: the application is in it.
+///
+/// # Panics
+/// If it can't, or goes another way.
+#[track_caller]
+pub fn assert_repeats_by_token(plan: DrillPlan) {
+    let result = run(&plan);
+    let token = Token::decode(&result.replay, BUILT_IN).expect("it reads back");
+    let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[]);
+    let again = DrillPlan {
+        scenario: Arc::new(scenario.expect("it is the same")),
+        ..plan
+    };
+    assert_eq!(run(&again).fingerprint, result.fingerprint);
 }

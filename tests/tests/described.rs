@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use e2e::described::Example;
-use firedrill::drill::{self, DrillResult, Ending};
+use e2e::described::{Example, assert_repeats_by_token};
+use e2e::drills::{assert_passes, edited, run};
+use firedrill::drill::Ending;
 use firedrill::oracles::OracleName;
 use firedrill::scenario::{Described, Scenario};
-use firedrill::token::Token;
-use firedrill::verdict::Verdict;
 use firedrill::worlds::DrillPlan;
 
 fn example() -> Example {
@@ -24,20 +23,6 @@ fn shop() -> Described {
 
 fn plan(scenario: &str, seed: u64) -> DrillPlan {
     example().plan(scenario, seed)
-}
-
-fn run(plan: &DrillPlan) -> DrillResult {
-    drill::run(plan).expect("the world can be built")
-}
-
-#[track_caller]
-fn assert_passes(result: &DrillResult) {
-    let problems: Vec<String> = result
-        .problems()
-        .iter()
-        .map(|finding| format!("{}: {finding}", finding.oracle()))
-        .collect();
-    assert_eq!(result.verdicts.overall, Verdict::Pass, "{problems:#?}");
 }
 
 /// Where clients send little, little can be shown. Then the scenario says how much, and the one that the executor
@@ -95,16 +80,7 @@ fn a_bad_release_of_the_shop_is_rolled_back_and_judged() {
 
 #[test]
 fn the_same_seed_gives_the_same_drill_and_its_token_holds_the_application() {
-    let plan = plan("failing-pages", 7);
-    let result = run(&plan);
-    let token =
-        Token::decode(&result.replay, firedrill::runbooks::BUILT_IN).expect("it reads back");
-    let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[]);
-    let again = DrillPlan {
-        scenario: Arc::new(scenario.expect("it is the same")),
-        ..plan
-    };
-    assert_eq!(run(&again).fingerprint, result.fingerprint);
+    assert_repeats_by_token(plan("failing-pages", 7));
 }
 
 #[test]
@@ -132,14 +108,13 @@ fn a_retry_storm_outlives_the_rollback_and_a_person_is_paged() {
 
 #[test]
 fn an_executor_that_dies_is_followed_by_another_one() {
-    let mut plan = plan("failing-pages", 5);
-    plan.scenario = Arc::new(Scenario::clone(&plan.scenario).with(|scenario| {
+    let plan = edited(plan("failing-pages", 5), |scenario| {
         scenario.crash = Some(firedrill::scenario::Crash {
             request: 12,
             side: firedrill::scenario::CrashSide::After,
             resume_after: std::time::Duration::from_secs(5),
         });
-    }));
+    });
     assert_passes(&run(&plan));
 }
 

@@ -1,66 +1,32 @@
 //! The worked example with a StatefulSet: what its scenarios promise, and the undo that hangs behind a broken pod.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use firedrill::drill::{self, DrillResult, Ending};
+use e2e::described::Example;
+use e2e::drills::{assert_passes, edited, run, without_step};
+use firedrill::drill::{DrillResult, Ending};
 use firedrill::oracles::OracleName;
 use firedrill::runbooks::LoadedRunbook;
-use firedrill::scenario::{Crash, CrashSide, Described, Scenario};
+use firedrill::scenario::{Crash, CrashSide, Scenario};
 use firedrill::verdict::Verdict;
-use firedrill::worlds::{DrillPlan, Until, WorldKind};
+use firedrill::worlds::DrillPlan;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/apps/jobs")
+fn jobs() -> Example {
+    Example::new("jobs")
 }
 
 fn text(path: &str) -> String {
-    std::fs::read_to_string(folder().join(path)).expect("it is there")
-}
-
-fn jobs() -> Described {
-    let app = sim_services::describe::read(&folder().join("app.toml"));
-    app.expect("the description is right").into()
-}
-
-fn loaded(runbook: &str) -> LoadedRunbook {
-    LoadedRunbook::parse("rollback.md", runbook).expect("the runbook is right")
+    jobs().text(path)
 }
 
 /// The drill of this scenario, with `more` at its end.
 fn plan_of(scenario: &str, more: &str, runbook: &str, seed: u64) -> DrillPlan {
-    let runbook = loaded(runbook);
-    let (app, file) = (jobs(), format!("scenarios/{scenario}.toml"));
-    runbook.check_services(Some(&app)).expect("they are there");
-    let whole = format!("{}{more}", text(&file));
-    let scenario = Scenario::parse_of(&app, &file, &whole, &runbook.triggers());
-    DrillPlan {
-        world: WorldKind::Sim,
-        scenario: Arc::new(scenario.expect("the scenario is right")),
-        runbook,
-        seed,
-        until: Until::Settled,
-        executor: None,
-    }
+    let whole = format!("{}{more}", text(&format!("scenarios/{scenario}.toml")));
+    jobs().plan_of(&whole, seed, runbook)
 }
 
 fn plan(scenario: &str, seed: u64) -> DrillPlan {
-    plan_of(scenario, "", &text("rollback.md"), seed)
-}
-
-fn run(plan: &DrillPlan) -> DrillResult {
-    drill::run(plan).expect("the world can be built")
-}
-
-#[track_caller]
-fn assert_passes(result: &DrillResult) {
-    let problems: Vec<String> = result
-        .problems()
-        .iter()
-        .map(|finding| format!("{}: {finding}", finding.oracle()))
-        .collect();
-    assert_eq!(result.verdicts.overall, Verdict::Pass, "{problems:#?}");
+    jobs().plan(scenario, seed)
 }
 
 /// What a step came to, in words.
@@ -68,16 +34,6 @@ fn said(result: &DrillResult, step: &str, service: &str) -> String {
     let mut steps = result.steps.iter();
     let found = steps.find(|it| it.name == step && it.service.as_deref() == Some(service));
     found.map_or_else(String::new, |it| it.detail.clone())
-}
-
-/// The runbook without one of its steps.
-fn without(step: &str) -> String {
-    let whole = text("rollback.md");
-    let from = whole
-        .find(&format!("```sh {{\"name\":\"{step}\""))
-        .expect("the step");
-    let end = whole[from..].find("\n```\n").expect("its end") + from + 5;
-    format!("{}{}", &whole[..from], &whole[end..])
 }
 
 #[test]
@@ -101,7 +57,7 @@ fn a_broken_pod_is_deleted_and_the_queue_goes_back() {
 
 #[test]
 fn without_the_deletion_the_undo_hangs_and_a_person_is_told_which_pod_it_waits_for() {
-    let runbook = without("delete-broken");
+    let runbook = without_step(&text("rollback.md"), "delete-broken");
     for seed in 1..=3 {
         let result = run(&plan_of("broken-pod", "", &runbook, seed));
         assert_eq!(result.verdicts.overall, Verdict::Fail);
@@ -158,14 +114,13 @@ fn whoever_resumes_deletes_no_pod_twice() {
     assert!(requests > 40, "{requests}");
     for side in [CrashSide::Before, CrashSide::After] {
         for request in (10..requests.min(90)).step_by(8) {
-            let mut plan = plan("broken-pod", 2);
-            plan.scenario = Arc::new(Scenario::clone(&plan.scenario).with(|scenario| {
+            let plan = edited(plan("broken-pod", 2), |scenario| {
                 scenario.crash = Some(Crash {
                     request,
                     side,
                     resume_after: Duration::from_secs(5),
                 });
-            }));
+            });
             let result = run(&plan);
             assert_ne!(
                 result.verdicts.overall,
@@ -231,12 +186,13 @@ fn a_stateful_set_that_is_scaled_down_meanwhile_is_scaled_up_where_the_runbook_s
 
 #[test]
 fn nobody_pauses_a_stateful_set() {
-    let runbook = loaded(&text("rollback.md"));
+    let runbook = LoadedRunbook::parse("rollback.md", &text("rollback.md"));
+    let runbook = runbook.expect("the runbook is right");
     let whole = format!(
         "{}\n[[faults]]\nkind = \"deployment-paused\"\ntarget = \"queue\"\nwhen = \"trigger\"\n",
         text("scenarios/broken-pod.toml")
     );
-    let refused = Scenario::parse_of(&jobs(), "s.toml", &whole, &runbook.triggers());
+    let refused = Scenario::parse_of(&jobs().app(), "s.toml", &whole, &runbook.triggers());
     let mistakes = refused.expect_err("there is no such thing").mistakes;
     assert_eq!(mistakes[0].message, "`deployment-paused` can't hit `queue`");
 }
@@ -244,13 +200,13 @@ fn nobody_pauses_a_stateful_set() {
 #[test]
 fn a_runbook_for_deployments_alone_is_refused_before_the_deployment() {
     let runbook = text("rollback.md").replace("get deployments,statefulsets", "get deployments");
-    let told = drill::run(&plan_of("broken-pod", "", &runbook, 1)).expect("the world can be built");
+    let told = run(&plan_of("broken-pod", "", &runbook, 1));
     assert_ne!(told.verdicts.overall, Verdict::Pass);
     let runbook = text("rollback.md").replace("statefulset/$SERVICE", "deployment/$SERVICE");
     let runbook = runbook.replace(
         "kubectl rollout history deployment/",
         "kubectl rollout history statefulset/",
     );
-    let told = drill::run(&plan_of("broken-pod", "", &runbook, 1)).expect("the world can be built");
+    let told = run(&plan_of("broken-pod", "", &runbook, 1));
     assert_ne!(told.verdicts.overall, Verdict::Pass);
 }

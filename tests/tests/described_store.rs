@@ -1,17 +1,14 @@
 //! A described application with a data store: migrations go back, and every acknowledged write is kept, or the drill
 //! fails.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use e2e::described::Example;
+use e2e::described::{Example, assert_repeats_by_token};
 use e2e::drills::{assert_fails_by, assert_passes, edited, run, without_step};
 use firedrill::drill::{DrillResult, Ending};
 use firedrill::finding::OracleName;
 use firedrill::scenario::{Crash, CrashSide, Scenario};
-use firedrill::token::Token;
 use firedrill::verdict::Verdict;
-use firedrill::worlds::DrillPlan;
 
 /// Several, so that a migration, a snapshot and the pods take other times.
 const SEEDS: std::ops::Range<u64> = 1..4;
@@ -199,16 +196,7 @@ fn a_database_that_is_away_for_a_while_delays_the_undo_and_loses_nothing() {
 
 #[test]
 fn the_same_seed_gives_the_same_drill_and_its_token_holds_the_store() {
-    let plan = bookings().plan("no-undo-script", 7);
-    let result = run(&plan);
-    let built_in = firedrill::runbooks::BUILT_IN;
-    let token = Token::decode(&result.replay, built_in).expect("it reads back");
-    let scenario = Scenario::parse(&token.scenario_file, &token.scenario_text, &[]);
-    let again = DrillPlan {
-        scenario: Arc::new(scenario.expect("it is the same")),
-        ..plan
-    };
-    assert_eq!(run(&again).fingerprint, result.fingerprint);
+    assert_repeats_by_token(bookings().plan("no-undo-script", 7));
 }
 
 #[test]

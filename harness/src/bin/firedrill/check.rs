@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{CheckArgs, CheckFilesArgs, Format};
 use crate::exit::Failure;
-use crate::{files, input, select, terminal};
+use crate::{files, input, terminal};
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,11 +163,9 @@ fn of_application(file: String, path: &Path) -> Result<Vec<Checked>, Failure> {
         app.releases.len()
     );
     let mut all = vec![checked(Some(told), None)];
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let Some(runbook) = &app.runbook else {
+    let Some(named) = input::path_of_runbook(&app) else {
         return Ok(all);
     };
-    let named = folder.join(runbook);
     let (name, text) = (files::called(&named), files::read(&named, "runbook")?);
     let mut found = of_runbook(name.clone(), &text);
     // Scenarios are held against a runbook that can be read.
@@ -176,12 +174,8 @@ fn of_application(file: String, path: &Path) -> Result<Vec<Checked>, Failure> {
         (found.right, found.report) = (None, Some(unfit));
     }
     all.push(found);
-    let paths = app.scenarios.iter();
-    let paths: Vec<String> = paths
-        .map(|it| folder.join(it).display().to_string())
-        .collect();
-    if let Some(runbook) = loaded.filter(|_| !paths.is_empty()) {
-        for source in select::sources(&paths)? {
+    if let Some(runbook) = loaded {
+        for source in input::its_scenarios(&app)? {
             let (file, text) = (source.file, &source.text);
             let read = Scenario::parse_of(&app, &file, text, &runbook.triggers());
             all.push(of_scenario(file, read, &runbook));

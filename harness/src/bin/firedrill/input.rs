@@ -81,18 +81,7 @@ pub(crate) fn scenarios_of(
     words: &[String],
     runbook: &LoadedRunbook,
 ) -> Result<Vec<Chosen>, Failure> {
-    let folder = Path::new(&app.bundle.app.path).parent();
-    let folder = folder.unwrap_or(Path::new(""));
-    let paths = app
-        .scenarios
-        .iter()
-        .map(|it| folder.join(it).display().to_string());
-    let paths: Vec<String> = paths.collect();
-    let own = if paths.is_empty() {
-        Vec::new()
-    } else {
-        select::sources(&paths)?
-    };
+    let own = its_scenarios(app)?;
     let parse =
         |file: &str, text: &str, triggers: &[String]| Scenario::parse_of(app, file, text, triggers);
     let own = read_all(own, runbook, true, parse)?;
@@ -225,16 +214,37 @@ pub(crate) fn application(path: &Path) -> Result<Described, Failure> {
         .map_err(|error| Failure::Input(error.into()))
 }
 
+/// The file that a description names as `named`, which stands beside it.
+fn beside(app: &Described, named: &str) -> PathBuf {
+    let folder = Path::new(&app.bundle.app.path).parent();
+    folder.unwrap_or(Path::new("")).join(named)
+}
+
+/// The file of the runbook that the description of `app` names.
+pub(crate) fn path_of_runbook(app: &Described) -> Option<PathBuf> {
+    app.runbook.as_ref().map(|it| beside(app, it))
+}
+
+/// The scenarios that the description of `app` names; none: it names none.
+pub(crate) fn its_scenarios(app: &Described) -> Result<Vec<Source>, Failure> {
+    let paths = app.scenarios.iter();
+    let paths: Vec<String> = paths
+        .map(|it| beside(app, it).display().to_string())
+        .collect();
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    select::sources(&paths)
+}
+
 /// The runbook of `app`: `given`, or the one that its description names.
 pub(crate) fn its_runbook(
     app: &Described,
     given: Option<&Path>,
     strict: bool,
 ) -> Result<LoadedRunbook, Failure> {
-    let folder = Path::new(&app.bundle.app.path).parent();
-    let own = app.runbook.as_ref();
-    let own = own.map(|it| folder.unwrap_or(Path::new("")).join(it));
-    let Some(path) = given.map(Path::to_owned).or(own) else {
+    let given = given.map(Path::to_owned);
+    let Some(path) = given.or_else(|| path_of_runbook(app)) else {
         return Err(Failure::input(
             format!("{} names no runbook", app.bundle.app.path),
             "set `runbook = \"rollback.md\"` in it, or give `--runbook FILE`",

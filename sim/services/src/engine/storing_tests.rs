@@ -1,22 +1,21 @@
 //! Requests that come to the store, from the client that sends them to the acknowledgement that it holds.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim::application::Application as _;
 use sim::time::Micros;
-use sim::workload::{ContainerStart, StartOutcome, Workload as _};
+use sim::workload::{StartOutcome, Workload as _};
 
+use super::tests::container;
 use super::{Services, ServicesConfig, StoreChange, StoreOp, StoreReply};
 use crate::describe::store::tests::{APP, of};
 
 fn services(text: &str) -> Services {
     let app = of(text).expect("it is right");
     let config = ServicesConfig {
-        app: Arc::new(app),
         clients_begin: Micros::from_secs(10),
         slow_after: Micros::from_millis(500),
-        rate_per_s: None,
+        ..ServicesConfig::new(Arc::new(app))
     };
     Services::new(config, 7)
 }
@@ -28,16 +27,7 @@ fn start(
     uid: &str,
     tag: &str,
 ) -> StartOutcome {
-    let container = ContainerStart {
-        namespace: "shop".to_owned(),
-        pod: format!("{service}-{uid}"),
-        uid: uid.to_owned(),
-        app: service.to_owned(),
-        container: if service == "front" { "web" } else { service }.to_owned(),
-        image: format!("shop/{service}:{tag}"),
-        env: BTreeMap::new(),
-        restart: 0,
-    };
+    let container = container(service, uid, tag);
     let outcome = services.start(Micros::from_secs(second), &container);
     let ready = Micros::from_secs(second + 8);
     services.route(ready, service, &[uid.to_owned()]);

@@ -41,7 +41,8 @@ fn services(text: &str) -> Services {
     Services::new(config, 7)
 }
 
-fn container(service: &str, uid: &str, tag: &str) -> ContainerStart {
+/// A process of a pod of `service`, by a build with this tag.
+pub(super) fn container(service: &str, uid: &str, tag: &str) -> ContainerStart {
     ContainerStart {
         namespace: "shop".to_owned(),
         pod: format!("{service}-{uid}"),
