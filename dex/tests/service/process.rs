@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -28,6 +29,8 @@ pub(crate) async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -
 pub(crate) struct Process {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Reads the lines until the process has closed its output.
+    reader: JoinHandle<()>,
     address: Option<SocketAddr>,
 }
 
@@ -46,7 +49,7 @@ impl Process {
             .expect("the program starts");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (out, sink) = (child.stdout.take().expect("piped"), lines.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 sink.lock().expect("not poisoned").push(line);
             }
@@ -54,6 +57,7 @@ impl Process {
         Self {
             child,
             lines,
+            reader,
             address: None,
         }
     }
@@ -104,10 +108,11 @@ impl Process {
         self.child.wait().expect("it ends");
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it had written is among the lines.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         eventually("the process ends", async || {
-            self.child.try_wait().expect("a child")
+            let status = self.child.try_wait().expect("a child")?;
+            self.reader.is_finished().then_some(status)
         })
         .await
     }
