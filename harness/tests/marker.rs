@@ -57,12 +57,12 @@ const OURS: (&str, &str) = (
     r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"firedrill-marker","namespace":"firedrill"},"data":{"id":"mine"}}"#,
 );
 
-/// Runs a drill against the server; what it printed, and what it asked. `executor`: the server of the executor's
-/// kubeconfig, if it is another one. What lies beside the cluster's file stays if the drill is refused.
+/// Runs a drill against the server; what it printed, and what it asked. `elsewhere`: the account whose kubeconfig leads
+/// to another server, and that server. What lies beside the cluster's file stays if the drill is refused.
 fn drill(
     name: &str,
     reply: (&'static str, &'static str),
-    executor: Option<&str>,
+    elsewhere: Option<(&str, &str)>,
 ) -> (Output, Vec<String>) {
     let folder =
         std::env::temp_dir().join(format!("firedrill-marker-{name}-{}", std::process::id()));
@@ -88,17 +88,24 @@ fn drill(
     };
     let ours = format!("http://{address}");
     std::fs::write(&kubeconfig, config(&ours)).expect("a kubeconfig");
-    let executors = folder.0.join("executor.kubeconfig");
-    std::fs::write(&executors, config(executor.unwrap_or(&ours))).expect("a kubeconfig");
+    let of_account = |account: &str| {
+        let file = folder.0.join(format!("{account}.kubeconfig"));
+        let server = elsewhere.filter(|(it, _)| *it == account);
+        let text = config(server.map_or(&ours, |(_, server)| server));
+        std::fs::write(&file, text).expect("a kubeconfig");
+        file
+    };
+    let (executors, programs) = (of_account("executor"), of_account("program"));
     let precious = folder.0.join("drill/precious");
     std::fs::create_dir_all(folder.0.join("drill")).expect("a folder");
     std::fs::write(&precious, "").expect("a file");
     let facts = folder.0.join("cluster.json");
     let text = format!(
-        r#"{{"context":"production","id":"mine","kubeconfig":"{0}","executor_kubeconfig":"{1}","network":"no-such-network",
-            "node":"no-such-node","owner":"hand","gateway":"http://{address}","prometheus":"http://{address}"}}"#,
+        r#"{{"context":"production","id":"mine","kubeconfig":"{0}","executor_kubeconfig":"{1}","program_kubeconfig":"{2}",
+            "network":"no-such-network","node":"no-such-node","owner":"hand","gateway":"http://{address}","prometheus":"http://{address}"}}"#,
         kubeconfig.display(),
-        executors.display()
+        executors.display(),
+        programs.display()
     );
     std::fs::write(&facts, text).expect("facts");
     let output = Command::new(env!("CARGO_BIN_EXE_firedrill"))
@@ -134,14 +141,16 @@ fn a_context_without_the_marker_is_refused_and_only_asked_for_it() {
 
 #[test]
 fn an_executor_that_would_act_on_another_cluster_is_refused() {
-    let (output, asked) = drill("elsewhere", OURS, Some("http://production.example:6443"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(
-        said.contains("leads to http://production.example:6443"),
-        "{said}"
-    );
-    assert_eq!(asked.len(), 1, "only the marker is asked for: {asked:?}");
+    for account in ["executor", "program"] {
+        let elsewhere = (account, "http://production.example:6443");
+        let name = format!("elsewhere-{account}");
+        let (output, asked) = drill(&name, OURS, Some(elsewhere));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        let refusal = format!("{account}.kubeconfig leads to http://production.example:6443");
+        assert!(said.contains(&refusal), "{said}");
+        assert_eq!(asked.len(), 1, "only the marker is asked for: {asked:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The cluster itself: made by kind, marked, and given what every drill needs.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use xshell::{Cmd, cmd};
@@ -17,13 +17,15 @@ const MARKER: (&str, &str) = ("firedrill", "firedrill-marker");
 /// Ports of the node that `deploy/kind.yaml` opens on this machine's loopback interface.
 const GATEWAY_PORT: &str = "30080/tcp";
 const PROMETHEUS_PORT: &str = "30090/tcp";
-/// How long the executor's token is good for.
+/// How long the tokens of the accounts are good for.
 const TOKEN_DURATION: &str = "24h";
 
 /// Files that this module keeps.
 struct Files {
     kubeconfig: PathBuf,
     executor: PathBuf,
+    /// That of a program which is drilled in place of the executor.
+    program: PathBuf,
     facts: PathBuf,
     /// kubectl's, which would else lie in `~/.kube`.
     cache: PathBuf,
@@ -37,6 +39,7 @@ impl Files {
         Ok(Self {
             kubeconfig: directory.join("kubeconfig"),
             executor: directory.join("executor.kubeconfig"),
+            program: directory.join("program.kubeconfig"),
             facts: directory.join("cluster.json"),
             cache: directory.join("kubectl-cache"),
             workshop: directory.join("drill"),
@@ -209,11 +212,17 @@ fn create(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
     output(apply.stdin(objects.to_string())).map(drop)
 }
 
-/// What every drill finds: the namespace, the executor's rights, Prometheus, the images.
+/// What every drill finds: the namespace, the accounts and their rights, Prometheus, the images.
 fn furnish(docker: &Docker<'_>, new: bool) -> Result<(), String> {
     let namespace = apply_namespace(docker)?;
-    apply(docker, "rbac.yaml")?;
-    executor_kubeconfig(docker, &namespace)?;
+    let files = Files::new()?;
+    for (rights, account, kubeconfig) in [
+        ("rbac.yaml", "rollback-executor", &files.executor),
+        ("program.yaml", "drilled-program", &files.program),
+    ] {
+        apply(docker, rights)?;
+        account_kubeconfig(docker, &namespace, account, kubeconfig)?;
+    }
     if new {
         let (plain, reference) = (PROMETHEUS.plain(), PROMETHEUS.reference());
         if docker.has_image(&reference) {
@@ -276,15 +285,20 @@ pub(crate) fn load(docker: &Docker<'_>, images: &[String]) -> Result<(), String>
     output(cmd!(docker.sh, "sync")).map(drop)
 }
 
-/// A kubeconfig with the executor's own account, so that it acts with no more rights than `deploy/rbac.yaml` gives it.
-/// The account is in the exchange's namespace.
-fn executor_kubeconfig(docker: &Docker<'_>, namespace: &str) -> Result<(), String> {
+/// Writes a kubeconfig for `account` in the exchange's namespace, so that whoever uses it has that account's rights and
+/// no more.
+fn account_kubeconfig(
+    docker: &Docker<'_>,
+    namespace: &str,
+    account: &str,
+    path: &Path,
+) -> Result<(), String> {
     let token = output(kubectl(
         docker,
         &[
             "create",
             "token",
-            "rollback-executor",
+            account,
             "--namespace",
             namespace,
             "--duration",
@@ -295,16 +309,14 @@ fn executor_kubeconfig(docker: &Docker<'_>, namespace: &str) -> Result<(), Strin
     let text = output(kubectl(docker, &view)?)?;
     let mut config: Value =
         serde_json::from_str(&text).map_err(|error| format!("kubeconfig: {error}"))?;
-    let user = "rollback-executor";
-    config["users"] = json!([{"name": user, "user": {"token": token}}]);
-    config["contexts"][0]["context"]["user"] = json!(user);
+    config["users"] = json!([{"name": account, "user": {"token": token}}]);
+    config["contexts"][0]["context"]["user"] = json!(account);
     config["contexts"][0]["context"]["namespace"] = json!(namespace);
-    let path = Files::new()?.executor;
-    private(&path, &config.to_string())
+    private(path, &config.to_string())
 }
 
 /// Writes a file that only its owner may read.
-fn private(path: &std::path::Path, text: &str) -> Result<(), String> {
+fn private(path: &Path, text: &str) -> Result<(), String> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
@@ -335,6 +347,7 @@ fn write_facts(docker: &Docker<'_>, owner: Owner) -> Result<(), String> {
         "owner": owner.to_string(),
         "kubeconfig": files.kubeconfig,
         "executor_kubeconfig": files.executor,
+        "program_kubeconfig": files.program,
         "network": NETWORK,
         "node": node,
         "gateway": url(GATEWAY_PORT)?,

@@ -1,5 +1,5 @@
-//! An executor that is somebody else's program, on the cluster: one process of it for each phase, with the rights that
-//! the executor's account has. Our own executor watches the triggers for it.
+//! An executor that is somebody else's program, on the cluster: one process of it for each phase, with the rights of
+//! an account of its own (`deploy/program.yaml`). Our own executor watches the triggers for it.
 //!
 //! Time is real, and so are `sleep`, `date`, `kubectl`, `flyway` and `rollback`: the program finds them on its `PATH`.
 
@@ -87,7 +87,7 @@ impl Outsider {
             ("FIREDRILL_PRIOR_RELEASE", prior.to_owned()),
             ("FLYWAY_LOCATIONS", format!("filesystem:{}", text(&scripts))),
             ("KUBECACHEDIR", text(&workshop.join("cache"))),
-            ("KUBECONFIG", text(&place.executor_kubeconfig)),
+            ("KUBECONFIG", text(place.program_kubeconfig())),
             ("PROMETHEUS_URL", place.prometheus.clone()),
         ]);
         Ok(Self {

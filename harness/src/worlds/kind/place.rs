@@ -49,13 +49,16 @@ pub(super) struct Place {
     /// Where `cluster.json` lies.
     #[serde(skip)]
     directory: PathBuf,
-    /// Context of both kubeconfigs.
+    /// Context of all kubeconfigs.
     pub(super) context: String,
     /// What the marker must say.
     id: String,
     kubeconfig: PathBuf,
     /// With the executor's own account.
     pub(super) executor_kubeconfig: PathBuf,
+    /// With the account of a program that is drilled in place of our executor. Left out, it is the executor's.
+    #[serde(default)]
+    program_kubeconfig: Option<PathBuf>,
     /// Docker network that pods reach.
     pub(super) network: String,
     /// Container of the node.
@@ -69,7 +72,7 @@ pub(super) struct Place {
 impl Place {
     /// Reads `cluster.json`: `FIREDRILL_CLUSTER`, or where `cargo xtask kind up` puts it; and waits until nobody else
     /// uses that cluster. `user` is what those are told who then wait for us. The cluster carries the marker,
-    /// and both kubeconfigs lead to it.
+    /// and all kubeconfigs lead to it.
     ///
     /// # Errors
     /// There is none that can be read, it is not marked, or the wait was interrupted.
@@ -156,7 +159,7 @@ impl Place {
         )))
     }
 
-    /// Whether both kubeconfigs lead to the same cluster: the executor's account can't read the marker.
+    /// Whether all kubeconfigs lead to the same cluster: the other accounts can't read the marker.
     ///
     /// # Errors
     /// They don't, or one can't be read.
@@ -178,17 +181,23 @@ impl Place {
                 )
             })
         };
-        let (ours, executor) = (
-            leads_to(&self.kubeconfig)?,
-            leads_to(&self.executor_kubeconfig)?,
-        );
-        if ours == executor {
-            return Ok(());
+        let ours = leads_to(&self.kubeconfig)?;
+        for other in [&self.executor_kubeconfig, self.program_kubeconfig()] {
+            let theirs = leads_to(other)?;
+            if ours != theirs {
+                return Err(format!(
+                    "{} leads to {theirs}, and the cluster with the marker is {ours}: the executor would act on another one, so both are left alone",
+                    other.display()
+                ));
+            }
         }
-        Err(format!(
-            "{} leads to {executor}, and the cluster with the marker is {ours}: the executor would act on another one, so both are left alone",
-            self.executor_kubeconfig.display()
-        ))
+        Ok(())
+    }
+
+    /// Kubeconfig of a program that is drilled in place of our executor.
+    pub(super) fn program_kubeconfig(&self) -> &PathBuf {
+        let own = self.program_kubeconfig.as_ref();
+        own.unwrap_or(&self.executor_kubeconfig)
     }
 
     /// Folder for what a drill needs for a while. One drill at a time uses the cluster, and so this.
