@@ -10,12 +10,13 @@ use executor::live::{Layout, PostgresDatabase, SystemClock, http_client};
 use executor::ports::{Database, Ports};
 use executor::runbook::Runbook;
 use executor::{Executor, Observer, Options, TriggerEvent};
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, Either, join, select};
 
 use super::by_command::{ByCommand, Outsider};
 use super::by_process::ByProcess;
 use super::clock::sleep;
 use super::harvest;
+use super::path_taken::Seen;
 use super::place::Place;
 use super::process::Program;
 use super::stage::ActsRecord;
@@ -143,6 +144,15 @@ impl Stage for LiveActs<'_> {
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
         let stage = &self.record.stage;
         stage.lock().requests_at_trigger = Some(stage.trap.seen());
+        if self.outsider.is_some() {
+            let (state, ledger) = join(
+                harvest::lasting_state(&stage.client, &stage.ledger),
+                stage.ledger.identity(),
+            )
+            .await;
+            let (state, ledger) = (state?, ledger?);
+            stage.lock().at_trigger = Some(Seen { state, ledger });
+        }
         if let Some(crash) = self.plan.scenario.crash {
             stage.trap.arm(crash.request);
         }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::clock::sleep;
 use super::load::Load;
+use super::path_taken::{Seen, path_between};
 use super::stage::Stage;
 use super::timing::Timing;
 use super::{harvest, probe};
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Ms, Reading};
 use crate::oracles::recovery;
-use crate::scenario::Scenario;
+use crate::scenario::{Path, Scenario};
 use crate::worlds::common::told_by_clients;
 
 /// How long the last second of the drill lies behind what it is waited for, in ms.
@@ -103,6 +104,7 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
         stage.ledger.fence().await,
         harvest::lasting_state(&stage.client, &stage.ledger).await,
     );
+    let identity = stage.ledger.identity().await;
     let mut notes = stage.lock();
     let notes = &mut *notes;
     let evidence = &mut notes.evidence;
@@ -136,7 +138,17 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
         Err(why) => note(Reading::Maintenance, why),
     }
     match state {
-        Ok(state) => evidence.state_after = state,
+        Ok(state) => {
+            let said_none = evidence.executor.path == Path::None;
+            if let (true, Some(before), Ok(ledger)) = (said_none, &notes.at_trigger, identity) {
+                let after = Seen {
+                    state: state.clone(),
+                    ledger,
+                };
+                evidence.executor.path = path_between(before, &after);
+            }
+            evidence.state_after = state;
+        }
         Err(why) => note(Reading::State, why),
     }
     evidence.unread = unread;

@@ -288,6 +288,23 @@ impl LedgerServer {
         Ok(row.map(|row| tables::unsigned(&row, 0)))
     }
 
+    /// Its identity in the server: a restore puts another database in its place.
+    /// <https://www.postgresql.org/docs/current/catalog-pg-database.html>
+    pub(super) async fn identity(&self) -> Result<u32, String> {
+        let failed = |error: tokio_postgres::Error| said("which database the ledger is", &error);
+        let client = connect(&self.as_superuser(&self.name))
+            .await
+            .map_err(failed)?;
+        let row = client
+            .query_one(
+                "SELECT oid FROM pg_database WHERE datname = current_database()",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        Ok(row.get(0))
+    }
+
     /// Layout, history and who is connected, as path to value.
     pub(super) async fn lasting(&self, out: &mut BTreeMap<String, String>) -> Result<(), String> {
         let failed = |error: tokio_postgres::Error| said("the ledger's schema", &error);

@@ -15,6 +15,7 @@
 //! - `objects`: the exchange in the cluster.
 //! - `load`: the clients.
 //! - `ending`: when the drill is over, and what is read then.
+//! - `path_taken`: which way a program's rollback took.
 //! - `stage`: what is written down while the drill runs; `acts`: what happens in this world in the acts of a drill.
 //! - `by_process`: the executor as a `process` of its own; `by_command`: somebody else's program; `crash`: its death at
 //!   a request.
@@ -42,6 +43,7 @@ mod load;
 mod lock;
 mod measuring;
 mod objects;
+mod path_taken;
 mod perform;
 mod place;
 mod probe;

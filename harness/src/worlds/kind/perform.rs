@@ -142,6 +142,7 @@ async fn set_up(
             evidence,
             timeline: Vec::new(),
             requests_at_trigger: None,
+            at_trigger: None,
         }),
     };
     Ok((Arc::new(stage), load))

@@ -8,6 +8,7 @@ use super::clock::DrillClock;
 use super::crash::Trap;
 use super::faults::Injector;
 use super::ledger::LedgerServer;
+use super::path_taken::Seen;
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Evidence, Ms};
 use crate::scenario::Anchor;
@@ -19,6 +20,8 @@ pub(super) struct Notes {
     pub(super) timeline: Vec<TimelineEntry>,
     /// How many requests the executor had made when its watch ended.
     pub(super) requests_at_trigger: Option<u64>,
+    /// What was there when the trigger fired, for the rollback of a program that does not say which way it takes.
+    pub(super) at_trigger: Option<Seen>,
 }
 
 /// Where the drill happens.
