@@ -22,7 +22,6 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-NAMESPACE = "forecast-check"
 # What is measured is given up after so many seconds.
 MOST_S = 600
 # As the forecast names them.
@@ -37,6 +36,7 @@ class Cluster:
     """kubectl with its options."""
 
     def __init__(self, options):
+        self.namespace = options.namespace
         self.command = [options.kubectl]
         if options.kubeconfig:
             self.command += ["--kubeconfig", options.kubeconfig]
@@ -55,7 +55,7 @@ class Cluster:
         return json.loads(self.run("get", *words, "--output", "json"))
 
     def own(self, *words, stdin=None):
-        return self.run("--namespace", NAMESPACE, *words, stdin=stdin)
+        return self.run("--namespace", self.namespace, *words, stdin=stdin)
 
     def own_get(self, *words):
         return json.loads(self.own("get", *words, "--output", "json"))
@@ -164,6 +164,9 @@ def main():
     parser.add_argument("--kubeconfig")
     parser.add_argument("--kubectl", default="kubectl")
     parser.add_argument("--firedrill", default="firedrill")
+    parser.add_argument(
+        "--namespace", default="forecast-check", help="made for the measurement, and deleted after it"
+    )
     parser.add_argument("--runs", type=int, default=3, help="undos of each application and case")
     parser.add_argument("--tolerance", type=float, default=15, help="percent")
     parser.add_argument("--image", help="instead of debian:bookworm-slim")
@@ -178,7 +181,7 @@ def main():
     print("|---|---|---|---|---|---|---|")
     missed = 0
     try:
-        cluster.run("create", "namespace", NAMESPACE)
+        cluster.run("create", "namespace", options.namespace)
         for manifest in manifests:
             app = manifest.stem
             expected = forecast(options, cluster, manifest)
@@ -212,7 +215,7 @@ def main():
         return 2
     finally:
         subprocess.run(
-            [*cluster.command, "delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"],
+            [*cluster.command, "delete", "namespace", options.namespace, "--ignore-not-found", "--wait=false"],
             check=False,
             capture_output=True,
         )
