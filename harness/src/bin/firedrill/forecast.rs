@@ -1,4 +1,4 @@
-//! `firedrill forecast`: how long a rollback of each workload takes, from manifests alone.
+//! `firedrill forecast`: how long a rollback of each workload takes, from manifests alone, or from what a cluster has.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -11,9 +11,10 @@ use firedrill::forecast::{
 };
 use firedrill::report;
 use firedrill::scenario::{format_duration, parse_duration};
-use sim_services::manifests::Manifests;
+use sim_services::manifests::{Document, Manifests};
 
 use crate::args::Format;
+use crate::context::ContextArgs;
 use crate::exit::{Failure, INTERRUPTED};
 use crate::interrupt::Interrupt;
 use crate::{chaos, files, terminal};
@@ -22,8 +23,10 @@ use crate::{chaos, files, terminal};
 pub(crate) struct ForecastArgs {
     /// Manifests: files, folders, or `-` for standard input, as `kubectl apply -f` reads them. With the output of
     /// `kubectl get nodes -o yaml` among them, pods need room on those nodes
-    #[arg(short, long = "file", value_name = "FILE|DIR|-", required = true, num_args = 1.., value_hint = ValueHint::AnyPath)]
+    #[arg(short, long = "file", value_name = "FILE|DIR|-", required_unless_present = "context", num_args = 1.., value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: ContextArgs,
     /// The time in which an undo must have recovered
     #[arg(long, value_name = "DURATION", default_value = "300s")]
     pub(crate) rto: String,
@@ -67,16 +70,19 @@ pub(crate) enum ImagesAre {
     Cold,
 }
 
-/// The namespace of objects that name none.
+/// The namespace of objects that name none, if no cluster is read.
 const NAMESPACE: &str = "default";
 
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
-    let manifests = load(&args.files)?;
+    // What is in a file stands for what the cluster has of the same name.
+    let (cluster, namespace) = args.cluster.documents()?;
+    let namespace = namespace.as_deref().unwrap_or(NAMESPACE);
+    let manifests = load(cluster, &args.files, namespace)?;
     let before = args
         .against
         .as_ref()
-        .map(|it| load(std::slice::from_ref(it)));
+        .map(|it| load(Vec::new(), std::slice::from_ref(it), namespace));
     let before = before.transpose()?;
     let starts = starts(args.starts.as_deref(), &manifests)?;
     let options = Options {
@@ -178,8 +184,13 @@ fn write(
     Ok(())
 }
 
-fn load(paths: &[PathBuf]) -> Result<Manifests, Failure> {
-    Manifests::load(paths, NAMESPACE).map_err(|error| Failure::Input(error.into()))
+fn load(
+    documents: Vec<Document>,
+    paths: &[PathBuf],
+    namespace: &str,
+) -> Result<Manifests, Failure> {
+    let loaded = Manifests::load_over(documents, paths, namespace);
+    loaded.map_err(|error| Failure::Input(error.into()))
 }
 
 fn starts(file: Option<&Path>, manifests: &Manifests) -> Result<Starts, Failure> {

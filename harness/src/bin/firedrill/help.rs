@@ -125,6 +125,7 @@ pub(crate) const FORECAST: &str = help!(
   firedrill forecast -f k8s/ --budget 120s --report out        fails if an undo takes longer
   firedrill forecast -f k8s/ --against old/k8s --report out    what a change does, in out/forecast.md
   kustomize build . | firedrill forecast -f -                  what kustomize or helm renders
+  firedrill forecast --context production -n shop              what a cluster has, read with kubectl get
 ",
     "  0    forecast; within the budget
   1    nine of ten undos of a workload take longer than the budget

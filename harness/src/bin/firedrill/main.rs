@@ -12,6 +12,7 @@ mod chaos;
 mod check;
 mod compare;
 mod complete;
+mod context;
 mod database;
 mod exit;
 mod files;

@@ -133,7 +133,19 @@ impl Manifests {
     /// # Errors
     /// [`LoadError`], with the mistakes of all files at once.
     pub fn load(paths: &[PathBuf], namespace: &str) -> Result<Self, LoadError> {
-        let mut documents = Vec::new();
+        Self::load_over(Vec::new(), paths, namespace)
+    }
+
+    /// As [`Self::load`], on top of texts that were read already: an object of a file replaces the one of the same kind
+    /// and name in them.
+    ///
+    /// # Errors
+    /// [`LoadError`], with the mistakes of all texts and files at once.
+    pub fn load_over(
+        mut documents: Vec<Document>,
+        paths: &[PathBuf],
+        namespace: &str,
+    ) -> Result<Self, LoadError> {
         for path in paths {
             read(path, &mut documents)?;
         }
