@@ -20,7 +20,9 @@
 //! never moves the end.
 //!
 //! After the proof no objective presses: what servers cost then moves the end of a step by as much as the objective
-//! is long, and who has seen nothing for that long pages a person.
+//! is long, and who has seen nothing for that long pages a person. A window that begins anew then is another proof, and
+//! moves the end as far. It may do so in the step's own time and what servers cost of it, and within the objective. What
+//! still fails after both is a relapse, and ends the step at once.
 //!
 //! Time in which this host stood still is nobody's: the step gets it back in full, even where that breaks the
 //! objective, since the attempts after it cost less than a rollback that is given up.
@@ -37,17 +39,28 @@ use crate::runbook::{OnFail, Phase};
 /// What is kept of the objective for paging a person: a rollback that can't go on must say so in time.
 pub const CALL: Duration = Duration::from_secs(10);
 
+/// By how much the end of a step has moved.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    /// Because servers refused or did not answer.
+    lost: SignedDuration,
+    /// Because the end of something was announced, or because there is nothing left but to wait.
+    announced: SignedDuration,
+}
+
 /// The time of a step, or of anything else that must end. Clones share what was lost.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     own: Timestamp,
     last: Timestamp,
-    lost: Arc<Mutex<SignedDuration>>,
+    moved: Arc<Mutex<Moved>>,
     /// Whether it may be used up to its last by waiting alone.
     patient: bool,
     /// From when on a recovery that is not there yet misses the objective, for a step that proves one and begins
-    /// before that.
+    /// before that; and for one after the proof that looks on.
     decide_by: Option<Timestamp>,
+    /// Whether it comes after the proof, so that its own time counts as well as the objective.
+    looks_on: bool,
     pulse: Pulse,
     /// How long the host had stood still when it began.
     stood_still: SignedDuration,
@@ -72,9 +85,10 @@ impl Budget {
         Self {
             own,
             last: last.max(own),
-            lost: Arc::default(),
+            moved: Arc::default(),
             patient: false,
             decide_by: None,
+            looks_on: false,
             pulse: Pulse::default(),
             stood_still: SignedDuration::ZERO,
         }
@@ -99,7 +113,15 @@ impl Budget {
         if step.phase == Phase::After && step.on_fail == OnFail::Abort {
             // The objective is met, so nothing is lost by waiting for a server, but somebody must hear of it in the
             // end.
-            return Self::between(own, own + signed(rto)).on(pulse);
+            let fired_at = plan.trigger.as_ref().map(|trigger| trigger.fired_at);
+            let objective = fired_at.map(|at| at + signed(rto.saturating_sub(CALL)));
+            let looks_on = step.hold.is_some() && step.command.judges_a_value();
+            return Self {
+                decide_by: looks_on.then_some(objective.unwrap_or(own)),
+                looks_on,
+                ..Self::between(own, own + signed(rto))
+            }
+            .on(pulse);
         }
         let Some(trigger) = plan.trigger.as_ref().filter(|_| step.phase == Phase::Run) else {
             return Self::from(own).on(pulse);
@@ -143,9 +165,10 @@ impl Budget {
         Self {
             own: self.end().min(end),
             last: self.last().min(end),
-            lost: Arc::clone(&self.lost),
+            moved: Arc::clone(&self.moved),
             patient: false,
             decide_by: self.decide_by,
+            looks_on: self.looks_on,
             pulse: self.pulse.clone(),
             stood_still: self.pulse.stood_still(),
         }
@@ -158,8 +181,12 @@ impl Budget {
 
     /// Until when the exchange may take.
     pub(crate) fn end(&self) -> Timestamp {
-        let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.own + self.stalled() + lost).min(self.last())
+        let moved = self.moved();
+        (self.own + self.stalled() + moved.lost + moved.announced).min(self.last())
+    }
+
+    fn moved(&self) -> Moved {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Until when servers may take.
@@ -173,27 +200,38 @@ impl Budget {
         let left = positive(self.last().duration_since(self.end()));
         let more = self.patient && !left.is_zero();
         if more {
-            self.lose(left);
+            self.put_off(left);
         }
         more
     }
 
     /// Whether a recovery at `at` would come too late: what is not proven by then can't be any more, nothing else is
     /// left to do, and a person must be called while there is time for that. Never so for a step that only begins
-    /// then: it is late as it is.
+    /// then: it is late as it is. After the proof: whether what fails at `at` is no disturbance that passes any more.
     pub(crate) fn too_late(&self, at: Timestamp) -> bool {
-        self.decide_by.is_some_and(|by| at > by + self.stalled())
+        let by = |objective: Timestamp| match self.looks_on {
+            true => objective.max(self.own + self.moved().lost),
+            false => objective,
+        };
+        self.decide_by
+            .is_some_and(|objective| at > by(objective) + self.stalled())
     }
 
     /// `time` went by because a server refused or did not answer.
     pub(crate) fn lose(&self, time: Duration) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        *lost += signed(time);
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.lost += signed(time);
+    }
+
+    /// The end is put off by `time`, which is no server's fault.
+    fn put_off(&self, time: Duration) {
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.announced += signed(time);
     }
 
     /// The cluster has announced that something takes until `until`: the end moves there.
     pub(crate) fn announced(&self, until: Timestamp) {
-        self.lose(positive(until.duration_since(self.end())));
+        self.put_off(positive(until.duration_since(self.end())));
     }
 
     /// How much of the reserve was used by `now`.
@@ -297,6 +335,31 @@ mod tests {
         assert!(budget.too_late(at(291)));
         assert!(budget.within(at(300)).too_late(at(291)));
         assert!(!Budget::from(at(350)).too_late(at(340)), "it has no end");
+    }
+
+    #[test]
+    fn after_the_proof_what_fails_may_pass_in_the_steps_own_time_and_within_the_objective() {
+        let looks_on = |objective| Budget {
+            decide_by: Some(at(objective)),
+            looks_on: true,
+            ..Budget::between(at(350), at(650))
+        };
+        let budget = looks_on(290);
+        assert!(!budget.too_late(at(350)), "in its own time");
+        budget.announced(at(500));
+        assert!(
+            budget.too_late(at(351)),
+            "no proof that begins anew buys time"
+        );
+        budget.lose(Duration::from_secs(40));
+        assert!(
+            !budget.too_late(at(390)),
+            "what servers cost is not its own"
+        );
+        assert!(budget.too_late(at(391)));
+        let early = looks_on(400);
+        assert!(!early.too_late(at(400)), "within the objective");
+        assert!(early.too_late(at(401)));
     }
 
     #[test]

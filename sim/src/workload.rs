@@ -115,7 +115,8 @@ pub trait Workload {
     /// `None`: nothing listens.
     fn get(&mut self, now: Micros, process: ProcessId<'_>, path: &str)
     -> Option<ContainerResponse>;
-    /// The container's log lines from `since` on, oldest first; those of its previous process if `previous`.
+    /// The log lines of the container's latest process from `since` on, oldest first, whether it still runs or not; those
+    /// of the process before that one if `previous`.
     fn logs(
         &mut self,
         now: Micros,

@@ -104,6 +104,40 @@ fn a_pod_that_is_killed_after_the_proof_is_outlived_and_all_of_it_is_proven_agai
     }
 }
 
+/// Late answers end, however long the node stood still. Failures that go on end the rollback within the objective, or
+/// within the step's own time if that is later.
+#[test]
+fn what_passes_after_the_proof_is_outlived_and_what_goes_on_has_a_person_called_in_time() {
+    let result = run(&plan("node-paused-after-proof", 3));
+    assert_passes(&result);
+    let looked_on = step(&result, "stay-recovered");
+    let words = "the window began anew";
+    assert!(looked_on.detail.contains(words), "{}", looked_on.detail);
+
+    let failing = Fault {
+        chance: Some(PartsPerMillion(10_000)),
+        ..on(
+            "metrics",
+            fault(
+                FaultKind::RequestsFailing,
+                "stay-recovered",
+                5 * SECOND,
+                None,
+            ),
+        )
+    };
+    let result = run(&met_by("latency-regression", 3, failing, |scenario| {
+        scenario.expect.outcome = Expected::Escalated;
+    }));
+    assert_passes(&result);
+    let looked_on = step(&result, "stay-recovered");
+    let words = "no disturbance that passes";
+    assert!(looked_on.detail.contains(words), "{}", looked_on.detail);
+    let trigger_ms = result.course.as_ref().and_then(|course| course.trigger_ms);
+    let in_time = trigger_ms.map(|at| (at + 290_000).max(looked_on.started_ms + 90_000) + 5_000);
+    assert!(looked_on.finished_ms <= in_time && in_time.is_some());
+}
+
 #[test]
 fn what_holds_when_its_time_is_over_may_hold_out() {
     let slow = Fault {

@@ -16,7 +16,7 @@ use crate::planner::{Plan, PlannedStep, ServicePlan};
 use crate::ports::{Ports, RestoreReport};
 use crate::queries::Queries;
 use crate::report::{Outcome, StepReport};
-use crate::runbook::Terms;
+use crate::runbook::{Phase, Terms};
 
 /// What earlier steps left for later ones. Rebuilt from the journal by whoever resumes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -199,7 +199,7 @@ impl<'a> Context<'a> {
     /// Waits for `pause` with a reason; at the deadline the reason becomes the failure.
     pub(crate) async fn wait(&self, why: &str, pause: Duration) -> Result<(), Stop> {
         if self.budget.too_late(self.cluster.clock.now()) {
-            return Err(Stop::Failed(too_late(why)));
+            return Err(Stop::Failed(too_late(self, why)));
         }
         self.pause(why, pause).await
     }
@@ -304,9 +304,15 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The failure of a proof that no later recovery can make good.
-pub(super) fn too_late(why: &str) -> String {
-    format!("{why}; a recovery from now on would miss the objective, so a person is paged at once")
+/// The failure of a proof that no later recovery can make good, or of a look after it at what does not pass.
+pub(super) fn too_late(context: &Context<'_>, why: &str) -> String {
+    let because = match context.step.phase {
+        Phase::After => {
+            "what fails for so long after the recovery was proven is no disturbance that passes"
+        }
+        _ => "a recovery from now on would miss the objective",
+    };
+    format!("{why}; {because}, so a person is paged at once")
 }
 
 /// What was waited for, and how the last look at it ended.

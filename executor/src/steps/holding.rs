@@ -93,7 +93,7 @@ impl Holding {
         }
         context.waiting(&why);
         if round.verdict == ConditionVerdict::Refuted && context.budget.too_late(now) {
-            return Err(Stop::Failed(too_late(&round.text)));
+            return Err(Stop::Failed(too_late(context, &round.text)));
         }
         if context.left().is_zero() {
             let (verdict, text) = self.last(&round);

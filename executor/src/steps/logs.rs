@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::api::LogParams;
 
 use super::context::{Context, Stop, Success, incident};
+use crate::error::Error;
 use crate::planner::ServicePlan;
 
 /// No pod's log keeps a rollback waiting for longer.
@@ -64,18 +65,20 @@ async fn of_pod(context: &Context<'_>, pod: &Pod, since: Duration) -> (String, V
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     for container in containers {
         let restarts = restarts(pod, &container.name);
-        let mut wanted = vec![false];
-        if restarts > 0 {
-            wanted.insert(0, true);
-        }
-        for previous in wanted {
-            let what = if previous { "previous " } else { "" };
+        // The one before comes second: a process that begins anew between the two loses nothing then.
+        let current = fetch(context, &name, &container.name, false, since).await;
+        let before = fetch(context, &name, &container.name, true, since).await;
+        let before = match before {
+            Err(error) if restarts == 0 && is_none(&error) => None,
+            known => Some(("previous ", known)),
+        };
+        for (what, log) in before.into_iter().chain([("", current)]) {
             let label = format!("{name}/{} {what}log", container.name);
             text.push_str(&format!("==> {label}, {restarts} restarts\n"));
-            match fetch(context, &name, &container.name, previous, since).await {
+            match log {
                 Ok(log) => text.push_str(&log),
                 Err(error) => {
-                    text.push_str(&format!("(not readable: {error})\n"));
+                    text.push_str(&format!("(not readable: {})\n", error.chain()));
                     missing.push(label);
                 }
             }
@@ -90,7 +93,7 @@ async fn fetch(
     container: &str,
     previous: bool,
     since: Duration,
-) -> Result<String, String> {
+) -> Result<String, Error> {
     let api = context.cluster.pods();
     let params = LogParams {
         container: Some(container.to_owned()),
@@ -103,11 +106,23 @@ async fn fetch(
     let soon = context.ports.clock.now() + SignedDuration::try_from(PER_POD).unwrap_or_default();
     let budget = context.budget.within(soon);
     let what = format!("read the log of {pod}");
-    let log = context
+    context
         .cluster
         .call(&what, &budget, || api.logs(pod, &params))
-        .await;
-    log.map_err(|error| error.chain())
+        .await
+}
+
+/// Whether that a container had no process before is the answer (`pkg/kubelet/kubelet_pods.go`
+/// validateContainerLogStatus). A pod's status counts a restart only once the kubelet has written it, so it is no reason
+/// not to ask.
+pub(super) fn is_none(error: &Error) -> bool {
+    let Error::Kubernetes { source, .. } = error else {
+        return false;
+    };
+    let kube::Error::Api(status) = &**source else {
+        return false;
+    };
+    status.code == 400 && status.message.starts_with("previous terminated container")
 }
 
 fn restarts(pod: &Pod, container: &str) -> i32 {

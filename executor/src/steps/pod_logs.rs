@@ -8,7 +8,7 @@
 //! without a word. That no line matches counts only if every live pod wrote lines, of whatever level, all through the
 //! window (`steps/silence`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -16,8 +16,10 @@ use kube::api::LogParams;
 
 use super::answer::Answer;
 use super::context::{Context, Stop};
+use super::logs::is_none;
 use super::query::no_data;
 use super::streams::{Operator, Selector};
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::kubernetes::is_live;
 use crate::verdict::ConditionVerdict;
@@ -62,32 +64,28 @@ pub(super) async fn count(
     if pods.is_empty() {
         return Ok(Err(untold("no pods whose logs could be read")));
     }
-    let api = context.cluster.pods();
-    let params = LogParams {
-        since_seconds: Some(wanted.seconds),
-        limit_bytes: Some(LIMIT),
-        timestamps: true,
-        ..LogParams::default()
-    };
     let mut lines = 0;
     for pod in &pods {
         let name = pod.name_any();
-        let what = format!("read the log of {name}");
         let start = context.ports.clock.now() - SignedDuration::from_secs(wanted.seconds);
-        let text = match context
-            .cluster
-            .call(&what, &budget, || api.logs(&name, &params))
-            .await
-        {
+        let current = match read(context, &name, &wanted, &budget, false).await {
             Ok(text) => text,
             Err(error) => return unanswered(error),
         };
-        if i64::try_from(text.len()).unwrap_or(i64::MAX) >= LIMIT {
+        // A process that begins anew at any time up to now takes the lines of the window with it, and the pod's status
+        // need not tell of it yet.
+        let before = match read(context, &name, &wanted, &budget, true).await {
+            Ok(text) => text,
+            Err(error) if is_none(&error) => String::new(),
+            Err(error) => return unanswered(error),
+        };
+        let texts = [before, current];
+        if texts.iter().any(|text| is_cut_off(text)) {
             return Ok(Err(untold(&format!(
                 "the log of {name} is too long to be read"
             ))));
         }
-        let lines_of_pod: Vec<Line<'_>> = text.lines().map(Line::of).collect();
+        let lines_of_pod = read_lines(&texts);
         let (now, quiet) = (context.ports.clock.now(), context.application.quiet());
         if is_live(pod)
             && let Some((from, to)) = gap(&lines_of_pod, start, now, quiet)
@@ -133,6 +131,43 @@ impl<'a> Line<'a> {
             },
         }
     }
+}
+
+/// The log of a pod's present process over the time that is `wanted`, or of the one before.
+async fn read(
+    context: &Context<'_>,
+    pod: &str,
+    wanted: &Count,
+    budget: &Budget,
+    previous: bool,
+) -> Result<String, Error> {
+    let api = context.cluster.pods();
+    let params = LogParams {
+        previous,
+        since_seconds: Some(wanted.seconds),
+        limit_bytes: Some(LIMIT),
+        timestamps: true,
+        ..LogParams::default()
+    };
+    let what = format!("read the log of {pod}");
+    context
+        .cluster
+        .call(&what, budget, || api.logs(pod, &params))
+        .await
+}
+
+/// Whether more was there than what is read.
+fn is_cut_off(text: &str) -> bool {
+    i64::try_from(text.len()).unwrap_or(i64::MAX) >= LIMIT
+}
+
+/// The lines of the process before and of the present one. Where a process began anew between the two questions, both
+/// answers are of the same one, and its lines count once.
+fn read_lines(texts: &[String; 2]) -> Vec<Line<'_>> {
+    let [before, current] = texts;
+    let known: BTreeSet<&str> = before.lines().collect();
+    let new = current.lines().filter(|line| !known.contains(line));
+    before.lines().chain(new).map(Line::of).collect()
 }
 
 /// The first time between `start` and `end` in which nothing was written for longer than `quiet`, which is what a pod
@@ -201,7 +236,7 @@ fn parse(query: &str) -> Result<Count, String> {
 mod tests {
     use jiff::{SignedDuration, Timestamp};
 
-    use super::{Line, gap, matching, parse};
+    use super::{Line, gap, matching, parse, read_lines};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap_or_default()
@@ -253,6 +288,24 @@ mod tests {
         assert_eq!(matching(&lines, Some("error")), 2);
         assert_eq!(matching(&lines, None), 3);
         assert_eq!(matching(&[], Some("error")), 0);
+    }
+
+    #[test]
+    fn the_lines_of_the_process_before_count_too_and_once() {
+        let texts = |before: &str, current: &str| [before.to_owned(), current.to_owned()];
+        let count = |texts: [String; 2]| matching(&read_lines(&texts), Some("error"));
+        let (old, new) = (
+            "1970-01-01T00:00:01Z level=error a\n",
+            "1970-01-01T00:00:09Z level=error b\n",
+        );
+        assert_eq!(count(texts(old, new)), 2);
+        assert_eq!(count(texts("", new)), 1);
+        assert_eq!(count(texts(old, "")), 1);
+        // It ended between the two questions, and wrote one more line before the second.
+        assert_eq!(count(texts(old, old)), 1);
+        assert_eq!(count(texts(&format!("{old}{new}"), old)), 2);
+        // Both were asked for the last seconds, and the second question was asked later.
+        assert_eq!(count(texts(new, &format!("{old}{new}"))), 2);
     }
 
     #[test]

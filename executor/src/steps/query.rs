@@ -17,7 +17,7 @@ use crate::kubernetes::is_live;
 use crate::placeholders::{fill, uses};
 use crate::planner::{PlannedStep, known_placeholder};
 use crate::queries::{Language, QueryError};
-use crate::runbook::{Command, Condition};
+use crate::runbook::{Command, Condition, Phase};
 use crate::verdict::ConditionVerdict;
 
 /// Between two looks at an answer that did not decide.
@@ -59,10 +59,11 @@ pub(super) async fn ask(context: &Context<'_>) -> Result<Success, Stop> {
             holding.begin_anew();
         }
         if round.verdict != ConditionVerdict::Holds
+            && context.step.phase == Phase::Run
             && proof.has_moved()
             && context.budget.too_late(proof.start())
         {
-            return Err(Stop::Failed(too_late(&round.text)));
+            return Err(Stop::Failed(too_late(context, &round.text)));
         }
         if let Some(success) = holding.judge(context, began, round).await? {
             return Ok(proof.record(success));

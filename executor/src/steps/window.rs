@@ -83,7 +83,7 @@ async fn ask(
         }
         round = answer.round();
         round.goes_on = answer.unanswered;
-        if Proof::may_slide(context)
+        if Proof::may_slide(context, now)
             && let Some(why) = answer.spoilt()
         {
             let Some(clean) = clean_since(context, question, window).await? else {
@@ -137,7 +137,7 @@ async fn with_symptom(
             Ok(round)
         }
         Symptom::Fires(text) => {
-            if !Proof::may_slide(context) {
+            if context.step.phase != Phase::Run {
                 // Once it is over, the query would tell nothing of it any more.
                 let why = format!("{text}, after the recovery was proven");
                 return Err(Stop::Failed(why));

@@ -3,7 +3,7 @@
 
 use crate::evidence::{Evidence, ExecutorOutcome, Ms, PodLog, Wrote};
 use crate::oracles::finding::FilesFinding;
-use crate::scenario::Scenario;
+use crate::scenario::{FaultKind, Scenario};
 
 /// At a call for a person: a post-mortem. After a claimed recovery: a log with lines of every service that was rolled
 /// back, a post-mortem, and a scenario that loads and deploys the same release.
@@ -79,6 +79,9 @@ pub(super) fn check(evidence: &Evidence) -> FilesFinding {
 
 /// Whether a fault of the scenario took away every pod of the bad release's `service` before the executor's first
 /// change, so that nobody could have saved a line. A world that does not look at the pods' logs excuses nobody.
+///
+/// There is a look at the pods only now and then. A pod that was not seen after an instant at which every pod of its
+/// service was killed was gone from that instant on, however soon after it the executor changed something.
 fn were_gone(evidence: &Evidence, service: &str) -> bool {
     let changed_ms = first_change_ms(evidence).unwrap_or(evidence.end_ms);
     let struck = evidence
@@ -91,7 +94,21 @@ fn were_gone(evidence: &Evidence, service: &str) -> bool {
         .iter()
         .filter(|log| log.service == service);
     let watched = !evidence.bad_logs.is_empty();
-    struck && watched && logs.all(|log| log.seen_until_ms + LOOKS_MS < changed_ms)
+    let killed = evidence.faults.iter().filter(|fault| {
+        fault.kind == FaultKind::PodsKilled
+            && fault.hits > 0
+            && fault.target.as_deref() == Some(service)
+    });
+    let killed_ms = killed
+        .filter_map(|fault| fault.began_ms)
+        .filter(|began| *began <= changed_ms)
+        .max();
+    struck
+        && watched
+        && logs.all(|log| {
+            log.seen_until_ms + LOOKS_MS < changed_ms
+                || killed_ms.is_some_and(|killed| log.seen_until_ms <= killed)
+        })
 }
 
 /// When the executor first changed the application.

@@ -97,6 +97,8 @@ built_in! {
     false "scenarios/regressions/api-server-gone.toml";
     false "scenarios/regressions/errors-after-a-late-rollout.toml";
     false "scenarios/regressions/late-answers-while-proving.toml";
+    false "scenarios/regressions/node-paused-after-proof.toml";
+    false "scenarios/regressions/pods-killed-before-their-logs.toml";
     false "scenarios/regressions/paused-during-rollout.toml";
     false "scenarios/regressions/scaled-during-rollout.toml";
     false "scenarios/regressions/scaled-while-reopening.toml";

@@ -249,6 +249,18 @@ pub(super) fn cases() -> Vec<Case> {
             Verdict::Pass,
         ),
         (
+            "a fault took the pods in the moment before the first change",
+            |e| gone(e, 148_000),
+            OracleName::Files,
+            Verdict::Pass,
+        ),
+        (
+            "a pod was seen once more after all were killed",
+            |e| gone(e, 149_500),
+            OracleName::Files,
+            Fail,
+        ),
+        (
             "the pods were there until the executor changed something",
             |e| gone(e, Ms::MAX / 2),
             OracleName::Files,

@@ -146,22 +146,12 @@ impl Workload for Services {
         previous: bool,
     ) -> Vec<LogLine> {
         self.advance(now);
-        if previous {
-            let of = |pod: &&Pod| {
-                let it = &pod.container;
-                pod.is_gone && it.uid == process.uid && it.container == process.container
-            };
-            return self
-                .pods
-                .iter()
-                .rev()
-                .find(of)
-                .map(|pod| pod.lines(since))
-                .unwrap_or_default();
-        }
-        let pod = self
-            .serving(process)
-            .and_then(|slot| self.pods.get(slot as usize));
+        let of = |pod: &&Pod| {
+            let it = &pod.container;
+            it.uid == process.uid && it.container == process.container
+        };
+        let mut newest_first = self.pods.iter().rev().filter(of);
+        let pod = newest_first.nth(usize::from(previous));
         pod.map(|pod| pod.lines(since)).unwrap_or_default()
     }
 

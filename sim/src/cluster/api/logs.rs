@@ -10,6 +10,7 @@ use super::verbs::Call;
 use crate::cluster::due_items::Item;
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
+use crate::cluster::kubelet::Logged;
 use crate::cluster::machine::Cluster;
 use crate::cluster::value::{self, at, int, items, parse_timestamp, text};
 use crate::cluster::wire::{ApiResponse, WatchFrame, WatchId};
@@ -141,35 +142,17 @@ impl Cluster {
         let name = value::name(&pod.value);
         let container = container_of(call, &pod.value)?;
         let previous = call.query.flag("previous");
-        let restarts = restarts_of(&pod.value, &container);
-        if previous && restarts == 0 {
-            return Err(ApiError::bad_request(format!(
-                "previous terminated container \"{container}\" in pod \"{name}\" not found"
-            )));
-        }
-        let status = status_of(&pod.value, &container);
-        let waiting = status.and_then(|status| at(status, &["state", "waiting"]));
-        if let Some(waiting) = waiting
-            && !previous
-            && restarts == 0
-        {
-            let why = match text(waiting, &["reason"]) {
-                "ErrImagePull" => "image can't be pulled",
-                "ImagePullBackOff" => "trying and failing to pull image",
-                other => other,
-            };
-            return Err(ApiError::bad_request(format!(
-                "container \"{container}\" in pod \"{name}\" is waiting to start: {why}"
-            )));
-        }
         let mut lines = if text(&pod.value, &["spec", "nodeName"]).is_empty() {
             Vec::new()
         } else {
+            let uid = value::uid(&pod.value);
+            let logged = self.kubelet.logged(uid, name, &container, previous);
+            let before = logged.map_err(ApiError::bad_request)? == Logged::Before;
             let process = ProcessId {
-                uid: value::uid(&pod.value),
+                uid,
                 container: &container,
             };
-            lines_since(self.now, process, range.since, previous, workload)
+            lines_since(self.now, process, range.since, before, workload)
         };
         let sent = last_of(&lines).unwrap_or((range.since, 0));
         if let Some(tail) = range.tail {
@@ -187,8 +170,8 @@ impl Cluster {
         let follow = Follow {
             pod: call.key(),
             uid: value::uid(&pod.value).to_owned(),
+            restarts: restarts_of(&pod.value, &container),
             container,
-            restarts,
             style,
             sent,
         };

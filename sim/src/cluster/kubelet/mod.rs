@@ -21,6 +21,7 @@ mod containers;
 mod env;
 mod hooks;
 mod images;
+mod logged;
 mod obstacle;
 mod phase;
 mod pod;
@@ -31,5 +32,6 @@ mod worker;
 
 pub(crate) use container::ContainerRef;
 pub use images::ImageState;
+pub(crate) use logged::Logged;
 pub use obstacle::Obstacle;
 pub(crate) use pod::Kubelet;

@@ -471,3 +471,59 @@ fn the_last_pod_is_routed_to_while_it_terminates() {
     lab.run_secs(20);
     assert_eq!(lab.fake.routes["risk"], [""; 0]);
 }
+
+#[test]
+fn the_log_is_that_of_the_process_which_the_kubelet_knows() {
+    let mut lab = Lab::new(5);
+    let ends = Behaviour {
+        exits: Some((Micros::from_secs(5), 1)),
+        ..Behaviour::default()
+    };
+    lab.fake.behaviours.insert("dex/risk:1".to_owned(), ends);
+    for text in ["before", "latest"] {
+        let at = Micros::from_secs(1);
+        let text = text.to_owned();
+        lab.fake.lines.push(LogLine { at, text });
+    }
+    lab.post(&apps("deployments"), &deployment("risk", 1, "dex/risk:1"));
+    lab.rolled_out("risk", 30);
+    let name = lab.pods()[0]["metadata"]["name"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    let log = core(&format!("pods/{name}/log"));
+    let before = format!("{log}?previous=true");
+    let found = |lab: &mut Lab| lab.call("GET", &before, "", &Value::Null).0 == 200;
+    assert!(!found(&mut lab), "there is none yet");
+    let starts = |lab: &Lab| {
+        let started = lab.fake.record.iter().filter(|r| r.1 == "start");
+        started.count()
+    };
+    let running = |lab: &Lab| {
+        let status = &lab.pods()[0]["status"]["containerStatuses"][0];
+        (
+            status["restartCount"].as_i64(),
+            status["state"]["running"].is_object(),
+        )
+    };
+    let (mut unseen, mut ahead) = (false, false);
+    for _ in 0..4_000 {
+        lab.run_until(lab.now + Micros::from_millis(2));
+        let known = found(&mut lab);
+        if starts(&lab) == 2 && !known {
+            // The fake keeps the first line for the process before.
+            unseen |= lab.get(&log) == "before\n";
+        }
+        ahead |= known && running(&lab) != (Some(1), true);
+        if known && running(&lab) == (Some(1), true) {
+            break;
+        }
+    }
+    assert!(unseen, "a process that is not seen yet has no log");
+    assert!(
+        ahead,
+        "the kubelet knows of a process before the API server does"
+    );
+    assert_eq!(lab.get(&before), "before\n");
+    assert_eq!(lab.get(&log), "before\nlatest\n");
+}
