@@ -3,6 +3,8 @@
 
 #[path = "support/binary.rs"]
 mod binary;
+#[path = "cli/context.rs"]
+mod context;
 
 #[path = "support/scratch.rs"]
 mod scratch;

@@ -30,7 +30,8 @@ pub use check_program::ProgramRefusal;
 pub use error::{Mistake, ScenarioError};
 pub use fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, HeldUp, UndoScripts};
 pub use model::{
-    Crash, CrashSide, Expect, Expected, Lacking, Load, Path, ReleaseChange, Scenario, Timing,
+    Crash, CrashSide, Expect, Expected, Lacking, Load, OfApplication, Path, ReleaseChange,
+    Scenario, Timing,
 };
 pub use quantity::{PartsPerMillion, format_duration, parse_duration};
 pub use settings::{Bursts, Deployment, LedgerSize, Share, Strategy};

@@ -1,5 +1,6 @@
 //! What a scenario says.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -174,6 +175,37 @@ pub enum Lacking {
     Fault(FaultKind),
     /// A value of this key, or of this table, other than its default.
     Key(&'static str),
+    /// Something of an application of somebody's own.
+    OfApplication(OfApplication),
+}
+
+/// What a cluster can't do so far for an application of somebody's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfApplication {
+    /// Its store is simulated: no real database stands for it.
+    Store,
+    /// No fault strikes it.
+    Fault(FaultKind),
+    /// Its executor is not killed.
+    Crash,
+}
+
+impl fmt::Display for OfApplication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store => f.write_str(
+                "`[store]` of an application of your own is simulated, and no real database stands for it",
+            ),
+            Self::Fault(kind) => write!(
+                f,
+                "the fault `{}` can't be had there for an application of your own so far",
+                kind.as_str()
+            ),
+            Self::Crash => f.write_str(
+                "`[crash]` can't be had there for an application of your own so far",
+            ),
+        }
+    }
 }
 
 /// How an executor should end.
@@ -229,6 +261,10 @@ impl Scenario {
     /// The first of what it asks for that `world` can't do: a fault, else a key.
     #[must_use]
     pub fn lacking_in(&self, world: WorldKind) -> Option<Lacking> {
+        let of_application = self.of_application_lacking_in(world);
+        if let Some(lacking) = of_application.map(Lacking::OfApplication) {
+            return Some(lacking);
+        }
         let mut kinds = self.faults.iter().map(|fault| fault.kind);
         let fault = kinds.find(|kind| !kind.spec().worlds.contains(&world));
         fault
@@ -236,12 +272,25 @@ impl Scenario {
             .or_else(|| self.key_lacking_in(world).map(Lacking::Key))
     }
 
+    /// What a cluster lacks for an application of somebody's own.
+    fn of_application_lacking_in(&self, world: WorldKind) -> Option<OfApplication> {
+        let app = self.application.as_ref()?;
+        match world {
+            WorldKind::Sim => None,
+            WorldKind::Kind if app.store.is_some() => Some(OfApplication::Store),
+            WorldKind::Kind if self.crash.is_some() => Some(OfApplication::Crash),
+            WorldKind::Kind => {
+                let fault = self.faults.first()?;
+                Some(OfApplication::Fault(fault.kind))
+            }
+        }
+    }
+
     /// The first key of which `world` can't do what this scenario says.
     fn key_lacking_in(&self, world: WorldKind) -> Option<&'static str> {
-        // A cluster has the exchange, its Prometheus is configured by its manifest, its executor takes no interval,
+        // A cluster's Prometheus is configured by its manifest, its executor takes no interval,
         // and its ledger begins empty.
         let said = [
-            ("application", self.application.is_some()),
             ("ledger", self.ledger != LedgerSize::default()),
             (
                 "timing.scrape_interval",

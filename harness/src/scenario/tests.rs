@@ -505,12 +505,40 @@ fn a_cluster_can_t_change_everything_that_the_simulation_can() {
 }
 
 #[test]
-fn an_application_of_ones_own_is_drilled_in_the_simulation_only() {
+fn a_cluster_refuses_what_it_can_not_do_for_an_application_of_ones_own() {
     let app = sim_services::describe::sample(1, 1, 200).app();
     let app = Described::from(app.expect("the description is right"));
     let text = "name = \"mine\"\n[release]\nto = \"bad\"\n[expect]\ntrigger = \"failing\"\n";
-    let scenario = Scenario::parse_of(&app, "mine.toml", text, &[]).expect("right");
-    assert_eq!(scenario.lacking_in(WorldKind::Sim), None);
-    let lacking = scenario.lacking_in(WorldKind::Kind);
-    assert_eq!(lacking, Some(Lacking::Key("application")));
+    let fault = "[[faults]]\nkind = \"pods-killed\"\ntarget = \"s0\"\nwhen = \"trigger\"\n";
+    let crash = "[crash]\nrequest = 3\nside = \"after\"\nresume_after = \"5s\"\n";
+    let interval = "[timing]\nscrape_interval = \"1s\"\n";
+    for (tables, expected, word) in [
+        ("", None, ""),
+        (
+            fault,
+            Some(Lacking::OfApplication(OfApplication::Fault(
+                FaultKind::PodsKilled,
+            ))),
+            "`pods-killed`",
+        ),
+        (
+            crash,
+            Some(Lacking::OfApplication(OfApplication::Crash)),
+            "`[crash]`",
+        ),
+        (
+            interval,
+            Some(Lacking::Key("timing.scrape_interval")),
+            "timing.scrape_interval",
+        ),
+    ] {
+        let text = format!("{text}{tables}");
+        let scenario = Scenario::parse_of(&app, "mine.toml", &text, &[]).expect("right");
+        assert_eq!(scenario.lacking_in(WorldKind::Sim), None);
+        assert_eq!(scenario.lacking_in(WorldKind::Kind), expected);
+        let refused = crate::worlds::check(&scenario, WorldKind::Kind).err();
+        let said = refused.map_or_else(String::new, |error| error.to_string());
+        assert_eq!(said.is_empty(), expected.is_none(), "{said}");
+        assert!(said.contains(word), "{said}");
+    }
 }

@@ -12,7 +12,7 @@ use super::recording::Recording;
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::Evidence;
 use crate::runbooks::{self, LoadedRunbook};
-use crate::scenario::{FaultKind, Lacking, ProgramRefusal, Scenario};
+use crate::scenario::{FaultKind, Lacking, OfApplication, ProgramRefusal, Scenario};
 use crate::token::{ByProgram, Made, Token};
 
 /// The kinds of world.
@@ -206,6 +206,11 @@ pub fn check(scenario: &Scenario, world: WorldKind) -> Result<(), WorldError> {
             key,
             world,
         }),
+        Some(Lacking::OfApplication(what)) => Err(WorldError::LacksOfApplication {
+            scenario: scenario.name.clone(),
+            what,
+            world,
+        }),
         Some(Lacking::Fault(fault)) => Err(WorldError::Lacks {
             scenario: scenario.name.clone(),
             fault,
@@ -275,6 +280,16 @@ pub enum WorldError {
         scenario: String,
         /// The key, or its table.
         key: &'static str,
+        /// The world.
+        world: WorldKind,
+    },
+    /// The scenario's application asks for what this world can't do.
+    #[error("scenario {scenario}: the world `{world}` can't do this: {what}; use `--world sim`")]
+    LacksOfApplication {
+        /// Its name.
+        scenario: String,
+        /// What it asks for.
+        what: OfApplication,
         /// The world.
         world: WorldKind,
     },

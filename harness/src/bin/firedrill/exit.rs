@@ -36,6 +36,7 @@ impl Failure {
             | Self::World(
                 WorldError::Lacks { .. }
                 | WorldError::LacksKey { .. }
+                | WorldError::LacksOfApplication { .. }
                 | WorldError::NotByProgram { .. },
             ) => 2,
             Self::World(WorldError::Interrupted) => INTERRUPTED,

@@ -44,7 +44,7 @@ pub(super) struct LiveActs<'a> {
 
 /// What the executor follows: the plan's runbook, with this world's addresses. There is no Loki here, so the runbook's
 /// log check reads the pods' own logs.
-fn runbook(plan: &DrillPlan, place: &Place) -> Arc<Runbook> {
+pub(super) fn runbook(plan: &DrillPlan, place: &Place) -> Arc<Runbook> {
     let mut runbook = Runbook::clone(&plan.runbook.runbook);
     runbook.prometheus.clone_from(&place.prometheus);
     runbook.loki = None;
@@ -82,15 +82,7 @@ impl Stage for LiveActs<'_> {
     }
 
     fn instants(&self) -> (Duration, Duration) {
-        let Timing {
-            warm_up_ms,
-            deploy_at_ms,
-            ..
-        } = self.timing;
-        (
-            Duration::from_millis(warm_up_ms),
-            Duration::from_millis(deploy_at_ms),
-        )
+        self.timing.instants()
     }
 
     async fn sleep_until(&self, since_the_beginning: Duration) {

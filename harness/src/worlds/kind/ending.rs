@@ -1,15 +1,16 @@
 //! When a drill on a cluster ends, and what is read then.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::clock::sleep;
-use super::load::Load;
+use super::load::{Errors, Load};
 use super::path_taken::{Seen, path_between};
-use super::stage::Stage;
+use super::stage::{Book, Notes, Stage};
 use super::timing::Timing;
 use super::{harvest, probe};
 use crate::drill::timeline::TimelineEntry;
-use crate::evidence::{Ms, Reading};
+use crate::evidence::{Ms, Reading, Second};
 use crate::oracles::recovery;
 use crate::scenario::{Path, Scenario};
 use crate::worlds::common::told_by_clients;
@@ -30,9 +31,9 @@ pub(super) enum End {
 }
 
 /// When the clients see recovery, if nothing bad happens later.
-fn recovered_ms(stage: &Stage, load: &Load) -> Option<Ms> {
-    let mut evidence = stage.lock().evidence.clone();
-    evidence.seconds = load.look(|record| record.seconds.clone());
+fn recovered_ms(book: &Book, seconds: Vec<Second>) -> Option<Ms> {
+    let mut evidence = book.lock().evidence.clone();
+    evidence.seconds = seconds;
     recovery::recovered_ms(&evidence)
 }
 
@@ -41,7 +42,8 @@ fn recovered_ms(stage: &Stage, load: &Load) -> Option<Ms> {
 pub(super) async fn seen_recovered(stage: &Stage, load: &Load) {
     let seen = || {
         stage.lock().evidence.executor.trigger.as_ref()?;
-        recovered_ms(stage, load).filter(|at| at + SEEN <= stage.clock.now_ms())
+        recovered_ms(stage, load.look(|record| record.seconds.clone()))
+            .filter(|at| at + SEEN <= stage.clock.now_ms())
     };
     while seen().is_none() {
         sleep(Duration::from_secs(1)).await;
@@ -49,14 +51,34 @@ pub(super) async fn seen_recovered(stage: &Stage, load: &Load) {
 }
 
 /// Goes on until the hold time has passed since the seconds that date the recovery that the clients saw; if they have
-/// not, not for long.
-pub(super) async fn hold(stage: &Stage, load: &Load, timing: Timing) {
-    let hold = stage.lock().evidence.hold_ms;
+/// not, not for long. `seconds` is what they saw so far.
+pub(super) async fn hold(book: &Book, seconds: &dyn Fn() -> Vec<Second>, timing: Timing) {
+    let hold = book.lock().evidence.hold_ms;
     let window = recovery::WINDOW_S as Ms * 1_000;
-    let recovered = recovered_ms(stage, load).map(|at| at + window + hold);
-    let now = stage.clock.now_ms();
+    let recovered = recovered_ms(book, seconds()).map(|at| at + window + hold);
+    let now = book.clock.now_ms();
     let end = recovered.unwrap_or(now).max(now) + TAIL;
-    stage.clock.sleep_until(end.min(timing.until_ms)).await;
+    book.clock.sleep_until(end.min(timing.until_ms)).await;
+}
+
+/// Tells the timeline what went wrong for the clients.
+pub(super) fn tell_errors(book: &Book, errors: Errors) {
+    let told = errors.into_iter().map(|(kind, (count, first, last))| {
+        let what = format!("{count} × {kind}, until {}", crate::stats::show_ms(last));
+        TimelineEntry::new(first, "clients", "", what)
+    });
+    book.lock().timeline.extend(told);
+}
+
+/// Puts what could not be read into the evidence, and tells it.
+pub(super) fn tell_unread(notes: &mut Notes, unread: BTreeMap<Reading, String>) {
+    let at = notes.evidence.end_ms;
+    let told = told_by_clients(&notes.evidence);
+    notes.timeline.extend(told);
+    let whys = unread.values();
+    let entries = whys.map(|why| TimelineEntry::new(at, "world", "", why.clone()));
+    notes.timeline.extend(entries);
+    notes.evidence.unread = unread;
 }
 
 /// The evidence at the end.
@@ -69,28 +91,17 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
     if let Err(why) = load.stop() {
         stage.harness_failed(&why);
     }
-    let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
     let errors = {
         let evidence = &mut stage.lock().evidence;
-        evidence.end_ms = end_ms;
         load.look(|record| {
-            evidence.seconds = record.seconds.iter().take(whole).copied().collect();
-            // Seconds at the end in which no client learned anything are seconds, too.
-            evidence
-                .seconds
-                .resize(whole, crate::evidence::Second::default());
+            record.tell(end_ms, evidence);
             evidence.orders.acknowledged.clone_from(&record.orders);
             evidence.trades.acknowledged.clone_from(&record.trades);
             evidence.unclaimed.unanswered.clone_from(&record.unanswered);
-            evidence.host = Some(record.host.clone());
             record.errors.clone()
         })
     };
-    for (kind, (count, first, last)) in errors {
-        let what = format!("{count} × {kind}, until {}", crate::stats::show_ms(last));
-        let entry = TimelineEntry::new(first, "clients", "", what);
-        stage.lock().timeline.push(entry);
-    }
+    tell_errors(stage, errors);
     let orders = stage.lock().evidence.orders.clone();
     let from = &scenario.release.from;
     let (books, reckoning, pods, flag, fence, state) = (
@@ -109,7 +120,7 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
     let notes = &mut *notes;
     let evidence = &mut notes.evidence;
     // What can't be read stays empty, and the oracles that rest on it are told so.
-    let mut unread = std::collections::BTreeMap::new();
+    let mut unread = BTreeMap::new();
     let mut note = |what: Reading, why: String| {
         unread.entry(what).or_insert(why);
     };
@@ -151,13 +162,5 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
         }
         Err(why) => note(Reading::State, why),
     }
-    evidence.unread = unread;
-    let told = told_by_clients(evidence);
-    let unread = evidence.unread.values().cloned().collect::<Vec<_>>();
-    notes.timeline.extend(told);
-    notes.timeline.extend(
-        unread
-            .into_iter()
-            .map(|why| TimelineEntry::new(end_ms, "world", "", why)),
-    );
+    tell_unread(notes, unread);
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
@@ -29,46 +30,80 @@ pub(super) async fn lasting_state(
     client: &kube::Client,
     ledger: &LedgerServer,
 ) -> Result<BTreeMap<String, String>, String> {
+    let mut out = state_of(client, NAMESPACE).await?;
+    ledger.lasting(&mut out).await?;
+    Ok(out)
+}
+
+/// The same of `namespace` alone.
+pub(super) async fn state_of(
+    client: &kube::Client,
+    namespace: &str,
+) -> Result<BTreeMap<String, String>, String> {
     let all = ListParams::default();
     let mut out = BTreeMap::new();
-    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
     for object in deployments
         .list(&all)
         .await
         .map_err(failed("deployments"))?
     {
-        let name = object.name_any();
         let spec = json!(object.spec);
-        for field in ["template", "replicas", "paused", "strategy"] {
-            out.insert(
-                format!("deployment/{name}/{field}"),
-                spec[field].to_string(),
-            );
-        }
-        let path = format!("deployment/{name}/annotation");
-        pairs(&json!(object.metadata.annotations), &path, &mut out);
+        let strategy = &spec["strategy"];
+        workload("deployment", &object.metadata, &spec, strategy, &mut out);
     }
-    let maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
+    let stateful_sets = Api::<StatefulSet>::namespaced(client.clone(), namespace);
+    for mut object in stateful_sets
+        .list(&all)
+        .await
+        .map_err(failed("stateful sets"))?
+    {
+        // An undo of a StatefulSet brings no annotation back, and this one only says what was deployed last.
+        object
+            .annotations_mut()
+            .remove("kubernetes.io/change-cause");
+        let spec = json!(object.spec);
+        let strategy = &spec["updateStrategy"];
+        workload("statefulset", &object.metadata, &spec, strategy, &mut out);
+    }
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
     for object in maps.list(&all).await.map_err(failed("configuration"))? {
         let path = format!("configmap/{}", object.name_any());
         pairs(&json!(object.data), &path, &mut out);
     }
-    let services = Api::<Service>::namespaced(client.clone(), NAMESPACE);
+    let services = Api::<Service>::namespaced(client.clone(), namespace);
     for object in services.list(&all).await.map_err(failed("services"))? {
         let path = format!("service/{}/spec", object.name_any());
         out.insert(path, json!(object.spec).to_string());
     }
-    let budgets = Api::<PodDisruptionBudget>::namespaced(client.clone(), NAMESPACE);
+    let budgets = Api::<PodDisruptionBudget>::namespaced(client.clone(), namespace);
     for object in budgets.list(&all).await.map_err(failed("budgets"))? {
         let path = format!("budget/{}/spec", object.name_any());
         out.insert(path, json!(object.spec).to_string());
     }
-    let leases = Api::<Lease>::namespaced(client.clone(), NAMESPACE);
+    let leases = Api::<Lease>::namespaced(client.clone(), namespace);
     for object in leases.list(&all).await.map_err(failed("leases"))? {
         out.insert(format!("lease/{}", object.name_any()), "present".to_owned());
     }
-    ledger.lasting(&mut out).await?;
     Ok(out)
+}
+
+/// What of a workload must come back.
+fn workload(
+    word: &str,
+    metadata: &ObjectMeta,
+    spec: &Value,
+    strategy: &Value,
+    out: &mut BTreeMap<String, String>,
+) {
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let fields = ["template", "replicas", "paused"];
+    let fields = fields.map(|field| (field, &spec[field]));
+    for (field, value) in fields.into_iter().chain([("strategy", strategy)]) {
+        out.insert(format!("{word}/{name}/{field}"), value.to_string());
+    }
+    let path = format!("{word}/{name}/annotation");
+    pairs(&json!(metadata.annotations), &path, out);
 }
 
 /// The halt flag.
@@ -164,7 +199,7 @@ fn runs(
     }
 }
 
-fn is_ready(status: &Value) -> bool {
+pub(super) fn is_ready(status: &Value) -> bool {
     status["conditions"].as_array().is_some_and(|all| {
         all.iter()
             .any(|c| c["type"] == "Ready" && c["status"] == "True")

@@ -19,6 +19,7 @@
 //! - `stage`: what is written down while the drill runs; `acts`: what happens in this world in the acts of a drill.
 //! - `by_process`: the executor as a `process` of its own; `by_command`: somebody else's program; `crash`: its death at
 //!   a request.
+//! - `described`: drills of an application that a file describes.
 //! - `faults`: what else goes wrong.
 //! - `benchmark`: what the executor costs on top of bare kubectl.
 //! - `calibrate`: what all this takes, measured for the simulation.
@@ -33,6 +34,7 @@ mod by_process;
 mod calibrate;
 mod clock;
 mod crash;
+mod described;
 mod docker;
 mod ending;
 mod faults;

@@ -92,7 +92,7 @@ where
 }
 
 /// A deletion that found nothing is one that is done.
-fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), String> {
+pub(super) fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), String> {
     match deleted {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
@@ -174,7 +174,9 @@ pub(super) async fn ready(client: &kube::Client) -> Result<(), String> {
         let list = pods.list(&ours()).await;
         let list = list.map_err(|error| failed("list pods", &error))?;
         if let Some(complaint) = list.items.iter().find_map(without_image) {
-            return Err(complaint);
+            return Err(format!(
+                "{complaint}; `cargo xtask images dex` builds the exchange's images and loads them"
+            ));
         }
         sleep(Duration::from_millis(500)).await;
     }
@@ -184,19 +186,17 @@ pub(super) async fn ready(client: &kube::Client) -> Result<(), String> {
     ))
 }
 
-/// What to do about a pod whose image is not there (`pkg/kubelet/images/types.go` has the reasons).
-fn without_image(pod: &Pod) -> Option<String> {
+/// What is wrong with a pod whose image is not there (`pkg/kubelet/images/types.go` has the reasons).
+pub(super) fn without_image(pod: &Pod) -> Option<String> {
     let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
     containers.iter().find_map(|container| {
         let waiting = container.state.as_ref()?.waiting.as_ref()?;
         let reason = waiting.reason.as_deref()?;
-        matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull").then(|| {
-            format!(
-                "{}: image {}: {reason}; `cargo xtask images dex` builds the exchange's images and loads them",
-                pod.name_any(),
-                container.image
-            )
-        })
+        matches!(
+            reason,
+            "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull"
+        )
+        .then(|| format!("{}: image {}: {reason}", pod.name_any(), container.image))
     })
 }
 
@@ -220,7 +220,7 @@ mod tests {
     use super::without_image;
 
     #[test]
-    fn a_pod_without_its_image_says_how_to_get_it() {
+    fn a_pod_without_its_image_says_which_one_it_lacks() {
         let pod = |state: serde_json::Value| -> Pod {
             serde_json::from_value(json!({
                 "metadata": {"name": "gateway-1"},
@@ -233,7 +233,7 @@ mod tests {
         };
         let gone = pod(json!({"waiting": {"reason": "ImagePullBackOff"}}));
         let complaint = without_image(&gone).expect("its image is gone");
-        for part in ["gateway-1", "dex/gateway:1.4.2", "cargo xtask images dex"] {
+        for part in ["gateway-1", "dex/gateway:1.4.2", "ImagePullBackOff"] {
             assert!(complaint.contains(part), "{complaint}");
         }
         let coming = pod(json!({"waiting": {"reason": "ContainerCreating"}}));

@@ -1,8 +1,8 @@
 //! A drill on the cluster, from its beginning to the evidence.
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dex::release::Release;
@@ -21,11 +21,10 @@ use super::load::Load;
 use super::place::Place;
 use super::process::Program;
 use super::server::Server;
-use super::stage::{ActsRecord, Notes, Stage};
+use super::stage::{ActsRecord, Book, Stage};
 use super::timing::Timing;
-use super::{by_process, docker, objects, probe};
+use super::{by_process, described, docker, objects, probe};
 use crate::drill::timeline::TimelineEntry;
-use crate::evidence::ExecutorOutcome;
 use crate::scenario::{Anchor, CrashSide, Scenario};
 use crate::worlds::common::acts::{Record as _, act};
 use crate::worlds::common::{beginning, manifests};
@@ -51,6 +50,9 @@ pub fn perform_to_recovery(plan: &DrillPlan) -> Result<Performed, WorldError> {
 }
 
 fn perform_until(plan: &DrillPlan, end: End) -> Result<Performed, WorldError> {
+    if let Some(app) = &plan.scenario.application {
+        return described::perform(plan, app);
+    }
     let interrupted = interrupts();
     let performed = runtime()?.block_on(async {
         let user = format!("a drill of {}", plan.scenario.name);
@@ -72,19 +74,24 @@ fn perform_until(plan: &DrillPlan, end: End) -> Result<Performed, WorldError> {
         };
         let cleared = objects::clear(&client).await;
         drop(server);
-        match (performed, cleared) {
-            (Ok(mut performed), Err(why)) => {
-                let at = performed.evidence.end_ms;
-                let what = format!("could not clear the cluster: {why}");
-                performed
-                    .timeline
-                    .push(TimelineEntry::new(at, "world", "", what));
-                Ok(performed)
-            }
-            (performed, _) => performed,
-        }
+        with_clearing(performed, cleared)
     });
     performed.map_err(|why| no_world(&interrupted, why))
+}
+
+/// What was performed, with what went wrong when the cluster was cleared.
+pub(super) fn with_clearing(
+    performed: Result<Performed, String>,
+    cleared: Result<(), String>,
+) -> Result<Performed, String> {
+    let mut performed = performed?;
+    if let Err(why) = cleared {
+        let at = performed.evidence.end_ms;
+        let what = format!("could not clear the cluster: {why}");
+        let entry = TimelineEntry::new(at, "world", "", what);
+        performed.timeline.push(entry);
+    }
+    Ok(performed)
 }
 
 /// Whether our own executor must be a process of its own.
@@ -132,18 +139,12 @@ async fn set_up(
     evidence.warm_up_ms = timing.warm_up_ms;
     let clock = DrillClock::start();
     let load = Load::start(clock, &gateway(place), scenario, plan.seed)?;
+    // Without a crash it is never armed, so either side will do.
+    let trap = Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side));
     let stage = Stage {
-        clock,
+        book: Book::new(clock, trap, evidence),
         client: client.clone(),
         ledger,
-        // Without a crash it is never armed, so either side will do.
-        trap: Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side)),
-        notes: Mutex::new(Notes {
-            evidence,
-            timeline: Vec::new(),
-            requests_at_trigger: None,
-            at_trigger: None,
-        }),
     };
     Ok((Arc::new(stage), load))
 }
@@ -219,7 +220,12 @@ async fn drill(
     let act = async {
         let whole = async {
             act(&acts).await;
-            hold(&stage, &load, timing).await;
+            hold(
+                &stage,
+                &|| load.look(|record| record.seconds.clone()),
+                timing,
+            )
+            .await;
         };
         match end {
             End::Held => whole.await,
@@ -231,12 +237,7 @@ async fn drill(
     let act = async {
         let late = Box::pin(stage.clock.sleep_until(timing.until_ms));
         if let Either::Right(_) = select(Box::pin(act), late).await {
-            stage.tell("world", "", "the drill's time was over");
-            let mut notes = stage.lock();
-            let said = &mut notes.evidence.executor;
-            if said.trigger.is_some() && said.steps.is_empty() {
-                said.outcome = ExecutorOutcome::StillRunning;
-            }
+            stage.time_was_over();
         }
         Ok(())
     };
@@ -265,16 +266,5 @@ async fn drill(
     let (whole, ()) = join(act, injector.run(later)).await;
     whole?;
     finish(&stage, &mut load, &plan.scenario).await;
-    let notes = stage.lock();
-    let mut timeline = notes.timeline.clone();
-    timeline.sort_by_key(|entry| entry.at_ms);
-    Ok(Performed {
-        evidence: notes.evidence.clone(),
-        timeline,
-        fingerprint: 0,
-        executor_requests: notes
-            .requests_at_trigger
-            .map_or(0, |before| stage.trap.seen().saturating_sub(before)),
-        observed: Vec::new(),
-    })
+    Ok(stage.performed())
 }

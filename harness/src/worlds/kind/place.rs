@@ -214,16 +214,31 @@ impl Place {
         client.ok_or_else(|| "the cluster's marker was not asked for".to_owned())
     }
 
-    /// The way to the cluster for the executor, with no more rights than it needs, and perhaps with its death on it.
+    /// The way to the cluster for the executor of the exchange, with no more rights than it needs, and perhaps with its
+    /// death on it.
     ///
     /// # Errors
     /// No way.
     pub(super) async fn executor(&self, trap: Option<&Arc<Trap>>) -> Result<kube::Client, String> {
+        match trap {
+            None => self.client(&self.executor_kubeconfig).await,
+            Some(trap) => self.executor_in(NAMESPACE, trap).await,
+        }
+    }
+
+    /// The same for whatever it rolls back in `namespace`.
+    ///
+    /// # Errors
+    /// No way.
+    pub(super) async fn executor_in(
+        &self,
+        namespace: &str,
+        trap: &Arc<Trap>,
+    ) -> Result<kube::Client, String> {
         let file = &self.executor_kubeconfig;
-        let Some(trap) = trap else {
-            return self.client(file).await;
-        };
-        let builder = ClientBuilder::try_from(self.config(file).await?)
+        let mut config = self.config(file).await?;
+        namespace.clone_into(&mut config.default_namespace);
+        let builder = ClientBuilder::try_from(config)
             .map_err(|error| format!("{}: {error}", file.display()))?;
         Ok(builder.with_layer(&Trapping(Arc::clone(trap))).build())
     }

@@ -1,5 +1,6 @@
 //! Where a drill on a cluster happens, and what is written down while it runs.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -10,8 +11,9 @@ use super::faults::Injector;
 use super::ledger::LedgerServer;
 use super::path_taken::Seen;
 use crate::drill::timeline::TimelineEntry;
-use crate::evidence::{Evidence, Ms};
+use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::Anchor;
+use crate::worlds::Performed;
 use crate::worlds::common::acts::Record;
 
 /// What is written down while the drill runs.
@@ -24,17 +26,29 @@ pub(super) struct Notes {
     pub(super) at_trigger: Option<Seen>,
 }
 
-/// Where the drill happens.
-pub(super) struct Stage {
+/// Where it is written down, and by which clock.
+pub(super) struct Book {
     pub(super) clock: DrillClock,
-    pub(super) client: kube::Client,
-    pub(super) ledger: LedgerServer,
     /// Counts the executor's requests, and is its death where the scenario wants it.
     pub(super) trap: Arc<Trap>,
-    pub(super) notes: Mutex<Notes>,
+    notes: Mutex<Notes>,
 }
 
-impl Stage {
+impl Book {
+    pub(super) fn new(clock: DrillClock, trap: Arc<Trap>, evidence: Evidence) -> Self {
+        let notes = Notes {
+            evidence,
+            timeline: Vec::new(),
+            requests_at_trigger: None,
+            at_trigger: None,
+        };
+        Self {
+            clock,
+            trap,
+            notes: Mutex::new(notes),
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,6 +65,47 @@ impl Stage {
         let mut notes = self.lock();
         let failed = &mut notes.evidence.harness_failed;
         failed.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// The drill's time was over before its acts were.
+    pub(super) fn time_was_over(&self) {
+        self.tell("world", "", "the drill's time was over");
+        let mut notes = self.lock();
+        let said = &mut notes.evidence.executor;
+        if said.trigger.is_some() && said.steps.is_empty() {
+            said.outcome = ExecutorOutcome::StillRunning;
+        }
+    }
+
+    /// What the world hands back.
+    pub(super) fn performed(&self) -> Performed {
+        let notes = self.lock();
+        let mut timeline = notes.timeline.clone();
+        timeline.sort_by_key(|entry| entry.at_ms);
+        Performed {
+            evidence: notes.evidence.clone(),
+            timeline,
+            fingerprint: 0,
+            executor_requests: notes
+                .requests_at_trigger
+                .map_or(0, |before| self.trap.seen().saturating_sub(before)),
+            observed: Vec::new(),
+        }
+    }
+}
+
+/// Where a drill of the exchange happens.
+pub(super) struct Stage {
+    pub(super) book: Book,
+    pub(super) client: kube::Client,
+    pub(super) ledger: LedgerServer,
+}
+
+impl Deref for Stage {
+    type Target = Book;
+
+    fn deref(&self) -> &Book {
+        &self.book
     }
 }
 

@@ -1,5 +1,7 @@
 //! When what happens in a drill on a cluster.
 
+use std::time::Duration;
+
 use crate::evidence::{Ms, ms};
 use crate::scenario::Scenario;
 
@@ -23,6 +25,14 @@ impl Timing {
             deploy_at_ms: warm_up_ms + pause.clamp(20_000, 40_000),
             until_ms: ms(timing.duration),
         }
+    }
+
+    /// When the release that runs is looked at first, and when the next one is deployed.
+    pub(super) fn instants(self) -> (Duration, Duration) {
+        (
+            Duration::from_millis(self.warm_up_ms),
+            Duration::from_millis(self.deploy_at_ms),
+        )
     }
 }
 

@@ -35,5 +35,6 @@ mod to_come;
 
 pub use self::outside::{Opened, Session, SessionEnd, make_way};
 pub use self::perform::{perform, play, serve, serve_healthy};
-pub use self::ports::{clock, database, http, no_ledger};
+pub use self::ports::{clock, database, http};
 pub use self::stage::PortDecorator;
+pub use super::common::no_ledger;

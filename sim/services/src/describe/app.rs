@@ -8,9 +8,10 @@ use sim::measured::Distribution;
 use sim::time::Micros;
 
 use super::bundle::Bundle;
+use super::http::Http;
 use super::quantity::Share;
 use super::store::{SchemaNeed, SchemaRange, Store};
-use crate::manifests::{Manifests, WorkloadKind};
+use crate::manifests::{Manifests, Object, WorkloadKind};
 use crate::metrics::Preset;
 
 /// An application: its manifests, and how its services, clients and releases behave.
@@ -194,6 +195,37 @@ pub struct Client {
     pub burst: Option<Burst>,
     /// Share of its requests that are writes: what is answered rightly is acknowledged.
     pub writes: Share,
+    /// What a request of theirs is on a real cluster.
+    pub http: Http,
+}
+
+impl Client {
+    /// Requests a second at that instant.
+    #[must_use]
+    pub fn rate_at(&self, now: Micros) -> u32 {
+        let Some(burst) = &self.burst else {
+            return self.rate_per_s;
+        };
+        let Some(since) = now.0.checked_sub(burst.first.0) else {
+            return self.rate_per_s;
+        };
+        let within = burst.every.map_or(since, |every| since % every.0.max(1));
+        if within < burst.lasts.0 {
+            burst.rate_per_s
+        } else {
+            self.rate_per_s
+        }
+    }
+}
+
+impl Backoff {
+    /// The longest wait before the retry after `retries` others, and how much less it may be.
+    #[must_use]
+    pub fn before(self, retries: u32) -> (Micros, u64) {
+        let factor = u64::from(self.factor).saturating_pow(retries);
+        let wait = self.first.0.saturating_mul(factor).min(self.most.0);
+        (Micros(wait), self.jitter.of(wait))
+    }
 }
 
 /// A time at which clients send at another rate.
@@ -270,6 +302,13 @@ impl App {
         self.services.iter().position(|it| it.name == name)
     }
 
+    /// The Service of Kubernetes in front of a service.
+    #[must_use]
+    pub fn front_of(&self, service: usize) -> Option<&Object> {
+        let address = self.services.get(service)?.address.as_ref()?;
+        self.manifests.get("Service", &self.namespace, address)
+    }
+
     /// The names of the prior release and of all that can be deployed over it.
     #[must_use]
     pub fn release_names(&self) -> Vec<&str> {
@@ -340,6 +379,22 @@ impl App {
     #[must_use]
     pub fn rate_per_s(&self) -> u32 {
         self.clients.iter().map(|client| client.rate_per_s).sum()
+    }
+
+    /// A client at the rate that it has where all clients together send `rate_per_s` requests a second.
+    #[must_use]
+    pub fn at_rate(&self, client: &Client, rate_per_s: u32) -> Client {
+        let described = u64::from(self.rate_per_s().max(1));
+        let of = |rate: u32| {
+            let scaled = (u64::from(rate) * u64::from(rate_per_s)).div_ceil(described);
+            u32::try_from(scaled).unwrap_or(u32::MAX)
+        };
+        let mut client = client.clone();
+        client.rate_per_s = of(client.rate_per_s);
+        if let Some(burst) = &mut client.burst {
+            burst.rate_per_s = of(burst.rate_per_s);
+        }
+        client
     }
 
     /// How many nodes have room for every pod twice: in a rollout the new pods come before the old ones have gone.

@@ -10,7 +10,7 @@ use super::app::{App, Backoff, Burst, Call, Client, Hop, Spread};
 use super::bundle::{APP, Bundle};
 use super::quantity::{Share, Span};
 use super::raw::{Raw, RawBackoff, RawBurst, RawCall, RawClient, RawService, RawSpread};
-use super::{circles, deployed, releases, store};
+use super::{circles, deployed, http, releases, store};
 use crate::manifests::{Manifests, Object};
 use crate::metrics::Preset;
 use crate::mistake::{FileError, Mistakes};
@@ -344,6 +344,7 @@ fn client(m: &mut Mistakes, app: &App, raw: &RawClient) -> Option<Client> {
         hop: hop(m, &raw.timeout, raw.retries.as_ref(), raw.backoff.as_ref()),
         burst,
         writes: store::writes(m, app, to, raw.writes.as_ref()),
+        http: http::check(m, app.front_of(to), raw.http.as_ref()),
     })
 }
 

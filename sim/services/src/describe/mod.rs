@@ -9,6 +9,7 @@ mod bundle;
 mod check;
 mod circles;
 mod deployed;
+mod http;
 mod quantity;
 mod raw;
 mod releases;
@@ -23,6 +24,7 @@ pub use app::{
     version_of,
 };
 pub use bundle::{AppError, Bundle, File, read};
+pub use http::{Http, Method};
 pub use quantity::{Share, parse_duration};
 pub use sample::sample;
 pub use store::{

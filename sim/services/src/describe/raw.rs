@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::bundle::APP;
+use super::http::RawHttp;
 use super::quantity::{Share, Span};
 use super::store::{RawStore, Versions};
 use crate::mistake::{FileError, Mistake};
@@ -105,6 +106,7 @@ pub(super) struct RawClient {
     pub(super) backoff: Option<RawBackoff>,
     pub(super) burst: Option<RawBurst>,
     pub(super) writes: Option<Spanned<Share>>,
+    pub(super) http: Option<RawHttp>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -49,18 +49,8 @@ impl ServicesConfig {
 
     /// The client at the rate that it has in this drill.
     fn at_rate(&self, client: &Client) -> Client {
-        let described = u64::from(self.app.rate_per_s().max(1));
-        let wanted = self.rate_per_s.map_or(described, u64::from);
-        let of = |rate: u32| {
-            let scaled = (u64::from(rate) * wanted).div_ceil(described);
-            u32::try_from(scaled).unwrap_or(u32::MAX)
-        };
-        let mut client = client.clone();
-        client.rate_per_s = of(client.rate_per_s);
-        if let Some(burst) = &mut client.burst {
-            burst.rate_per_s = of(burst.rate_per_s);
-        }
-        client
+        let rate_per_s = self.rate_per_s.unwrap_or(self.app.rate_per_s());
+        self.app.at_rate(client, rate_per_s)
     }
 }
 

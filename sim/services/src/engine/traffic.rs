@@ -145,7 +145,7 @@ impl Services {
     fn client_sends(&mut self, source: u32) {
         let now = self.now;
         let it = &mut self.sources[source as usize];
-        let rate = rate_at(&it.client, now);
+        let rate = it.client.rate_at(now);
         let gap = (1_000_000 / u64::from(rate.max(1))).max(2);
         let next = now + Micros(it.rng.between(gap / 2, gap * 3 / 2));
         self.events.push(next, Event::Client(source));
@@ -330,18 +330,16 @@ impl Services {
 
     fn wait_before(&mut self, at: u32, backoff: Backoff) -> Micros {
         let work = &self.works[at as usize];
-        let factor = u64::from(backoff.factor).saturating_pow(work.retries);
-        let wait = backoff.first.0.saturating_mul(factor).min(backoff.most.0);
-        let drawn = backoff.jitter.of(wait);
+        let (wait, drawn) = backoff.before(work.retries);
         if drawn == 0 {
-            return Micros(wait);
+            return wait;
         }
         let node = work.node as usize;
         let rng = match self.servers.get_mut(node) {
             Some(server) => &mut server.rng,
             None => &mut self.sources[node - self.servers.len()].rng,
         };
-        Micros(wait - rng.between(0, drawn))
+        Micros(wait.0 - rng.between(0, drawn))
     }
 
     fn timeouts(&mut self, edge: usize) {
@@ -454,21 +452,5 @@ impl Services {
         for at in lost {
             self.ends(at, End::Failed);
         }
-    }
-}
-
-/// Requests a second of the client at that instant.
-fn rate_at(client: &crate::describe::Client, now: Micros) -> u32 {
-    let Some(burst) = &client.burst else {
-        return client.rate_per_s;
-    };
-    let Some(since) = now.0.checked_sub(burst.first.0) else {
-        return client.rate_per_s;
-    };
-    let within = burst.every.map_or(since, |every| since % every.0.max(1));
-    if within < burst.lasts.0 {
-        burst.rate_per_s
-    } else {
-        client.rate_per_s
     }
 }

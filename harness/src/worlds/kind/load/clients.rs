@@ -18,7 +18,7 @@ use super::request::{Http, InFlight, ask};
 use crate::scenario::Scenario;
 
 /// Clients, each with a connection of its own that it keeps.
-const CLIENTS: u64 = 64;
+pub(super) const CLIENTS: u64 = 64;
 /// No client sends faster than that, however late the loop is: at most this many requests at once.
 const BURST: u32 = 64;
 

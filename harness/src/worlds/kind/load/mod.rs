@@ -4,6 +4,8 @@
 //! - `request`: one request, and what its answer says.
 //! - `flow`: which order comes next, as the simulation's clients choose it.
 //! - `record`: what the clients saw.
+//! - `tally`: what clients saw, whatever they ask for.
+//! - `served`: the clients of an application that a file describes.
 //! - `contention`: whether this machine had its CPUs to itself.
 //!
 //! The load is bounded in rate and time, and goes to the drill's own containers only.
@@ -13,5 +15,9 @@ mod contention;
 mod flow;
 mod record;
 mod request;
+mod served;
+mod tally;
 
 pub(super) use clients::Load;
+pub(super) use served::{Served, Target};
+pub(super) use tally::Errors;

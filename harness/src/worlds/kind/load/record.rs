@@ -1,14 +1,13 @@
 //! What the clients themselves saw: the drill is judged by this, not by what the exchange reports.
 
-use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 use dex::service::api::{OrderReply, OrderRequest};
 use sim_exchange::database::order_content;
 
 use super::super::ledger::entry;
-use crate::evidence::{
-    BookEntry, Contention, HostSeen, LATE_MS, Ms, STILL_MS, STOLEN_PERMILLE, Second,
-};
+use super::tally::Tally;
+use crate::evidence::{BookEntry, Ms};
 
 /// How a request ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,71 +25,44 @@ pub(super) enum Seen {
 /// Everything that the clients saw.
 #[derive(Clone, Debug)]
 pub(in crate::worlds::kind) struct Record {
-    /// Beyond that a request was slow, in µs.
-    slow_us: u64,
-    /// One entry for each second since the drill began, by when clients learned it.
-    pub(in crate::worlds::kind) seconds: Vec<Second>,
+    tally: Tally,
     /// Acknowledged orders.
     pub(in crate::worlds::kind) orders: Vec<BookEntry>,
     /// Acknowledged trades.
     pub(in crate::worlds::kind) trades: Vec<BookEntry>,
     /// Content of each order whose client learned neither that it was taken nor that it was refused.
     pub(in crate::worlds::kind) unanswered: Vec<u64>,
-    /// Errors by kind: how many, the first and the last, in ms of the drill.
-    pub(in crate::worlds::kind) errors: BTreeMap<String, (u64, Ms, Ms)>,
-    /// How punctual the clients themselves were.
-    pub(in crate::worlds::kind) host: HostSeen,
+}
+
+impl Deref for Record {
+    type Target = Tally;
+
+    fn deref(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+impl DerefMut for Record {
+    fn deref_mut(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
 }
 
 impl Record {
     pub(super) fn new(slow_ms: Ms) -> Self {
         Self {
-            slow_us: slow_ms * 1_000,
-            seconds: Vec::new(),
+            tally: Tally::new(slow_ms),
             orders: Vec::new(),
             trades: Vec::new(),
             unanswered: Vec::new(),
-            errors: BTreeMap::new(),
-            host: HostSeen::default(),
-        }
-    }
-
-    /// The clients sent a request at `at_us`, which was due `late_us` earlier.
-    pub(super) fn sent(&mut self, at_us: u64, late_us: u64) {
-        self.host.sent += 1;
-        if late_us > LATE_MS * 1_000 {
-            self.host.late += 1;
-            self.host.worst_ms = self.host.worst_ms.max(late_us / 1_000);
-            let (due_ms, at_ms) = (at_us.saturating_sub(late_us) / 1_000, at_us / 1_000);
-            self.host.was_late(due_ms, at_ms);
-            if late_us >= STILL_MS * 1_000 {
-                self.host.stood_still(due_ms, at_ms);
-            }
-        }
-    }
-
-    /// What CPU time the host did not get so far, and in the second that ended at `at_us`: the share of it that was
-    /// stolen, in thousandths.
-    pub(super) fn machine(&mut self, at_us: u64, contention: Contention, stolen: Option<u64>) {
-        self.host.contention = contention;
-        if stolen.is_some_and(|permille| permille >= STOLEN_PERMILLE) {
-            let at_ms = at_us / 1_000;
-            self.host.stood_still(at_ms.saturating_sub(1_000), at_ms);
         }
     }
 
     /// A request ended at `at_us` after `took_us`.
     pub(super) fn add(&mut self, at_us: u64, took_us: u64, request: &OrderRequest, seen: Seen) {
-        let second = usize::try_from(at_us / 1_000_000).unwrap_or(usize::MAX);
-        if self.seconds.len() <= second {
-            self.seconds.resize(second + 1, Second::default());
-        }
-        let bucket = &mut self.seconds[second];
-        let slow = u32::from(took_us > self.slow_us);
         match seen {
             Seen::Ok(reply) => {
-                bucket.answered += 1;
-                bucket.slow += slow;
+                self.tally.answered(at_us, took_us);
                 // An order's id is new; that of a cancel is an older order's.
                 if let (Some(_), Some(command)) = (request.place, request.command()) {
                     self.orders.push(BookEntry {
@@ -100,21 +72,13 @@ impl Record {
                 }
                 self.trades.extend(reply.trades.iter().map(entry));
             }
-            Seen::Rejected => {
-                bucket.answered += 1;
-                bucket.slow += slow;
-            }
-            Seen::Maintenance => bucket.maintenance += 1,
+            Seen::Rejected => self.tally.answered(at_us, took_us),
+            Seen::Maintenance => self.tally.second(at_us).maintenance += 1,
             Seen::Error(kind) => {
-                bucket.errors += 1;
-                bucket.slow += slow;
+                self.tally.failed(at_us, took_us, kind);
                 if let (Some(_), Some(command)) = (request.place, request.command()) {
                     self.unanswered.push(order_content(&command));
                 }
-                let at = at_us / 1_000;
-                let errors = self.errors.entry(kind).or_insert((0, at, at));
-                errors.0 += 1;
-                errors.2 = at;
             }
         }
     }
@@ -126,6 +90,7 @@ mod tests {
     use dex::types::{AccountId, OrderId, Qty};
 
     use super::*;
+    use crate::evidence::{HostSeen, Second};
 
     #[test]
     fn a_cancel_acknowledges_no_order_and_a_refusal_is_no_error() {
@@ -171,19 +136,5 @@ mod tests {
             ..HostSeen::default()
         };
         assert_eq!(record.host, host);
-    }
-
-    #[test]
-    fn a_host_that_stood_still_is_known_by_late_requests_and_by_stolen_seconds() {
-        let mut record = Record::new(100);
-        // Two requests that were due while nothing ran, and one that was late for less.
-        record.sent(5_000_000, 1_500_000);
-        record.sent(5_000_100, 1_000_000);
-        record.sent(9_000_000, 999_999);
-        let nothing = Contention::default();
-        record.machine(20_000_000, nothing, Some(499));
-        record.machine(21_000_000, nothing, Some(500));
-        record.machine(22_000_000, nothing, None);
-        assert_eq!(record.host.stalls, [(3_500, 5_000), (20_000, 21_000)]);
     }
 }

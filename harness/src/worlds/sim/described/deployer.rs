@@ -3,16 +3,13 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{Api, Patch, PatchParams};
-use serde_json::{Value, json};
 use sim::World;
 use sim::time::Micros;
 use sim_services::engine::{Services, StoreChange, StoreOp};
-use sim_services::manifests::WorkloadKind;
 
 use crate::scenario::Described;
 use crate::worlds::WorldError;
-use crate::worlds::common::deployer::said;
+use crate::worlds::common::described;
 use crate::worlds::sim::objects::post;
 
 /// Whose requests they are.
@@ -21,25 +18,8 @@ const ORIGIN: &str = "deployer";
 const MIGRATE_TRIES: u32 = 30;
 const MIGRATE_AGAIN: Micros = Micros::from_secs(1);
 
-/// Kinds of manifests that run pods and are not created.
-const LEFT_OUT: [&str; 5] = ["CronJob", "DaemonSet", "Job", "Pod", "ReplicaSet"];
-
-/// What of the manifests would run pods and is not created, in a sentence for people; `None`: there is nothing of it.
-pub(super) fn left_out(app: &Described) -> Option<String> {
-    let objects = app.manifests.objects.iter();
-    let objects = objects.filter(|it| LEFT_OUT.contains(&it.kind()));
-    let names: Vec<String> = objects
-        .map(|it| format!("{} {}", it.kind(), it.name()))
-        .collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "does not create {}: of what runs pods, only Deployments and StatefulSets are drilled",
-            names.join(", ")
-        )
-    })
-}
-
-/// Creates everything through the API server, as the release `from` has it, but for [`left_out`] and for what does
+/// Creates everything through the API server, as the release `from` has it, but for what is
+/// [left out](crate::worlds::common::described::left_out) and for what does
 /// nothing in the simulated cluster.
 pub(super) async fn set_up(
     world: &World<Services>,
@@ -77,43 +57,11 @@ pub(super) async fn deploy(
     to: &str,
 ) -> Result<(), String> {
     let client = kube::Client::new(world.kube(ORIGIN), &app.namespace);
-    let params = PatchParams::default();
     let release = app.releases.get(to);
     for version in release.into_iter().flat_map(|it| &it.migrations) {
         migrate(world, *version).await?;
     }
-    for (name, data) in release.into_iter().flat_map(|it| &it.config) {
-        let maps = Api::<ConfigMap>::default_namespaced(client.clone());
-        let patch = Patch::Merge(json!({ "data": data }));
-        let patched = maps.patch(name, &params, &patch).await;
-        patched.map_err(|error| said("configure", &error))?;
-    }
-    let deployments = Api::<Deployment>::default_namespaced(client.clone());
-    let stateful_sets = Api::<StatefulSet>::default_namespaced(client);
-    let images = app.images(from).into_iter().zip(app.images(to));
-    for (at, (service, (was, image))) in app.services.iter().zip(images).enumerate() {
-        let change = release.and_then(|it| it.templates.get(&at));
-        if was == image && change.is_none() {
-            continue;
-        }
-        let patch = json!({
-            "metadata": {"annotations": {"kubernetes.io/change-cause": format!("deploy {to}")}},
-            "spec": {"template": template(&service.container, image, change)},
-        });
-        let patch = Patch::Strategic(&patch);
-        let patched = match service.kind {
-            WorkloadKind::Deployment => {
-                let patched = deployments.patch(&service.name, &params, &patch).await;
-                patched.map(drop)
-            }
-            WorkloadKind::StatefulSet => {
-                let patched = stateful_sets.patch(&service.name, &params, &patch).await;
-                patched.map(drop)
-            }
-        };
-        patched.map_err(|error| said("set the image", &error))?;
-    }
-    Ok(())
+    described::deploy(&client, app, from, to).await
 }
 
 /// Migrates the store to that version, as often as it takes while somebody else has it to himself.
@@ -128,77 +76,4 @@ async fn migrate(world: &World<Services>, version: u32) -> Result<(), String> {
         }
     }
     Err(failed("the store is busy".to_owned()))
-}
-
-/// What a release changes of a pod template, as a strategic merge patch.
-fn template(container: &str, image: &str, change: Option<&Value>) -> Value {
-    let mut template = change.cloned().unwrap_or_else(|| json!({}));
-    let containers = &mut template["spec"]["containers"];
-    if !containers.is_array() {
-        *containers = json!([]);
-    }
-    if let Some(containers) = containers.as_array_mut() {
-        match containers.iter_mut().find(|it| it["name"] == container) {
-            Some(own) => own["image"] = image.into(),
-            None => containers.push(json!({"name": container, "image": image})),
-        }
-    }
-    template
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use sim_services::describe::{File, sample};
-
-    use super::{left_out, template};
-    use crate::scenario::Described;
-
-    #[test]
-    fn what_runs_pods_and_is_not_created_is_told() {
-        let mut bundle = sample(1, 1, 200);
-        let app = |bundle: &sim_services::describe::Bundle| {
-            Described::from(bundle.clone().app().expect("the description is right"))
-        };
-        assert_eq!(left_out(&app(&bundle)), None);
-        bundle.manifests.push(File {
-            path: "k8s/agent.yaml".to_owned(),
-            text: "\
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: agent, namespace: sample}
-spec:
-  selector: {matchLabels: {app: agent}}
-  template:
-    metadata: {labels: {app: agent}}
-    spec: {containers: [{name: agent, image: 'agent:1'}]}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: agent, namespace: sample}
-"
-            .to_owned(),
-        });
-        let said = left_out(&app(&bundle)).expect("it is left out");
-        assert!(
-            said.starts_with("does not create DaemonSet agent:"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn a_release_changes_its_image_and_what_it_says_besides() {
-        let plain = template("web", "shop/front:2", None);
-        let image = json!([{"name": "web", "image": "shop/front:2"}]);
-        assert_eq!(plain, json!({"spec": {"containers": image}}));
-        let change = json!({
-            "metadata": {"annotations": {"a": "b"}},
-            "spec": {"containers": [{"name": "web", "args": ["-v"]}]},
-        });
-        let changed = template("web", "shop/front:2", Some(&change));
-        assert_eq!(changed["metadata"]["annotations"]["a"], "b");
-        let container = json!([{"name": "web", "args": ["-v"], "image": "shop/front:2"}]);
-        assert_eq!(changed["spec"]["containers"], container);
-    }
 }

@@ -1,21 +1,18 @@
 //! The drill from its beginning to the evidence.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::{Either, join, select};
 use sim::time::Micros;
 use sim::{Limits, World};
-use sim_services::describe::version_of;
 use sim_services::engine::{Services, ServicesConfig};
 
 use super::deployer;
 use super::looks::{keep_looking, take};
 use super::stage::AppStage;
-use crate::evidence::Evidence;
 use crate::scenario::{Anchor, Described};
 use crate::worlds::common::acts::act;
-use crate::worlds::common::told_by_clients;
+use crate::worlds::common::{described, told_by_clients};
 use crate::worlds::sim::faults::Injector;
 use crate::worlds::sim::perform::config_of;
 use crate::worlds::sim::recorder::{Recorder, Settling};
@@ -33,7 +30,7 @@ pub(in crate::worlds::sim) fn perform(
     app: &Described,
 ) -> Result<Performed, WorldError> {
     let scenario = &plan.scenario;
-    let recorder = Recorder::new(beginning(plan, app));
+    let recorder = Recorder::new(described::beginning(plan, app));
     let limits = Limits {
         until: Micros::from(scenario.timing.duration) + Micros::from_secs(60),
         steps: STEPS_MAX,
@@ -62,56 +59,15 @@ pub(in crate::worlds::sim) fn perform(
     Ok(recorder.performed(scenario, fingerprint, executor_requests))
 }
 
-/// Evidence of a drill that is about to begin.
-fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
-    let triggers = &plan.runbook.runbook.triggers;
-    let release = &plan.scenario.release;
-    let (before, deployed) = (versions(app, &release.from), versions(app, &release.to));
-    Evidence::empty(&plan.scenario)
-        .with_triggers(triggers)
-        .with_versions(before, deployed)
-}
-
-/// Versions of a release, by the label of their services' pods.
-fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
-    let images = app.images(release).into_iter();
-    let services = app.services.iter().zip(images);
-    services
-        .map(|(service, image)| (service.app.clone(), version_of(image).to_owned()))
-        .collect()
-}
-
 /// What shows that the release `to` serves where `from` ran before: its images where it changes any, else its
 /// configuration.
 fn deployed(app: &Described, from: &str, to: &str) -> Deployed {
-    let images = app.services.iter().zip(app.images(to));
-    let images = images.zip(app.images(from));
-    let new = images.filter(|((_, image), before)| image != before);
-    let config = app.releases.get(to).map(|it| &it.config);
-    let config = config.into_iter().flatten().flat_map(|(map, pairs)| {
-        let pairs = pairs.iter();
-        pairs.map(|(key, value)| ((map.clone(), key.clone()), value.clone()))
-    });
-    let new_config = config.filter(|((map, key), value)| {
-        configured(app, from, map, key).is_none_or(|before| before != value)
-    });
+    let new = described::new(app, from, to);
     Deployed {
         namespace: app.namespace.clone(),
-        images: new
-            .map(|((service, image), _)| (service.app.clone(), image.to_owned()))
-            .collect(),
-        config: new_config.collect(),
+        images: new.images,
+        config: new.config,
     }
-}
-
-/// What a key of a ConfigMap is while `release` is deployed over the manifests.
-fn configured<'a>(app: &'a Described, release: &str, map: &str, key: &str) -> Option<&'a str> {
-    let own = app.releases.get(release).and_then(|it| it.config.get(map));
-    if let Some(value) = own.and_then(|pairs| pairs.get(key)) {
-        return Some(value);
-    }
-    let object = app.manifests.get("ConfigMap", &app.namespace, map)?;
-    object.at(&["data", key]).as_str()
 }
 
 async fn drill(
@@ -121,7 +77,7 @@ async fn drill(
     recorder: Recorder,
 ) -> Result<(u64, u64), WorldError> {
     deployer::set_up(&world, app, &plan.scenario.release.from).await?;
-    if let Some(left_out) = deployer::left_out(app) {
+    if let Some(left_out) = described::left_out(app) {
         recorder.tell(world.now(), "harness", "", left_out);
     }
     let end = Micros::from(plan.scenario.timing.duration);
@@ -158,82 +114,4 @@ async fn drill(
     let told = told_by_clients(&notes.evidence);
     notes.timeline.extend(told);
     Ok(notes.sealed(&world))
-}
-
-#[cfg(test)]
-mod tests {
-    use sim_services::describe::{Bundle, File};
-
-    use super::deployed;
-    use crate::scenario::Described;
-
-    const MANIFESTS: &str = "\
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: settings, namespace: shop}
-data: {mode: calm, size: '1'}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: front, namespace: shop}
-spec:
-  selector: {matchLabels: {app: front}}
-  template:
-    metadata: {labels: {app: front}}
-    spec: {containers: [{name: web, image: 'shop/front:1.0.0'}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: front, namespace: shop}
-spec: {selector: {app: front}}
-";
-
-    const APP: &str = r#"
-name = "shop"
-manifests = ["k8s"]
-
-[service.front]
-request = { median = "5ms", p99 = "40ms" }
-
-[[client]]
-name = "browsers"
-service = "front"
-rate = 50
-timeout = "1s"
-
-[release."2.0.0"]
-images = { front = "shop/front:2.0.0" }
-config = { settings = { mode = "wild" } }
-
-[release."2.0.0-large"]
-images = { front = "shop/front:2.0.0" }
-config = { settings = { mode = "wild", size = "9" } }
-"#;
-
-    fn shop() -> Described {
-        let file = |path: &str, text: &str| File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        };
-        let bundle = Bundle {
-            app: file("app.toml", APP),
-            manifests: vec![file("k8s/all.yaml", MANIFESTS)],
-        };
-        bundle.app().expect("the description is right").into()
-    }
-
-    #[test]
-    fn a_release_is_known_by_what_it_changes_of_the_one_before_it() {
-        let app = shop();
-        let over_the_manifests = deployed(&app, &app.prior, "2.0.0");
-        assert_eq!(over_the_manifests.images["front"], "shop/front:2.0.0");
-        // The image and the mode were there before: only the size tells the two apart.
-        let over_another = deployed(&app, "2.0.0", "2.0.0-large");
-        assert!(over_another.images.is_empty(), "{over_another:?}");
-        let size = ("settings".to_owned(), "size".to_owned());
-        assert_eq!(over_another.config, [(size, "9".to_owned())].into());
-        // Back to the manifests, their image is what is new.
-        let back = deployed(&app, "2.0.0", &app.prior);
-        assert_eq!(back.images["front"], "shop/front:1.0.0");
-    }
 }

@@ -5,18 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::wire::ReportLine;
-use executor::{Application, Executor, Observer, Options, TriggerEvent};
+use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::future::{BoxFuture, Either, select};
 use sim::World;
 use sim_services::engine::Services;
 
 use super::{deployer, looks, store};
-use crate::scenario::{Described, Scenario};
+use crate::scenario::Described;
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::Stage;
+use crate::worlds::common::described::bounds;
 use crate::worlds::common::host::{Death, Failed, Host, identity};
+use crate::worlds::common::no_ledger;
 use crate::worlds::sim::faults::Injector;
-use crate::worlds::sim::ports::{self, no_ledger};
+use crate::worlds::sim::ports;
 use crate::worlds::sim::recorder::{ActsRecord, Recorder};
 use crate::worlds::sim::stage::{Crash, armed};
 
@@ -46,18 +48,6 @@ impl<'a> AppStage<'a> {
 
     fn world(&self) -> &World<Services> {
         &self.record.world
-    }
-}
-
-/// What the executor takes for granted: the scenario of an incident may be as lax as the one that is drilled.
-fn bounds(scenario: &Scenario) -> Application {
-    let (expect, known) = (&scenario.expect, Application::default());
-    let error_rate = f64::from(expect.error_rate_max.0) / 1e6;
-    let p99_ms = u32::try_from(expect.p99_max.as_millis()).unwrap_or(u32::MAX);
-    Application {
-        error_rate_max: known.error_rate_max.max(error_rate),
-        p99_max_ms: known.p99_max_ms.max(p99_ms),
-        ..known
     }
 }
 

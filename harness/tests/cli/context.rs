@@ -1,17 +1,13 @@
 //! Forecasts from what a cluster has: a program in place of kubectl notes what it is asked, and answers as kubectl does.
 
-#[path = "support/binary.rs"]
-mod binary;
-#[path = "support/scratch.rs"]
-mod scratch;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
-use binary::command;
-use scratch::Scratch;
 use serde_json::Value;
+
+use crate::binary::command;
+use crate::scratch::Scratch;
 
 /// What `kubectl get deployments,… --output yaml` prints.
 const WORKLOADS: &str = "\

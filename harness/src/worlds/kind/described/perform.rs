@@ -1,0 +1,192 @@
+//! The drill from its beginning to the evidence.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+
+use super::super::clock::DrillClock;
+use super::super::crash::Trap;
+use super::super::ending::{hold, tell_errors, tell_unread};
+use super::super::interrupt::{interrupts, no_world, or_interrupted, runtime};
+use super::super::load::{Served, Target};
+use super::super::perform::with_clearing;
+use super::super::place::Place;
+use super::super::stage::Book;
+use super::super::timing::Timing;
+use super::super::{docker, harvest};
+use super::ground::Ground;
+use super::looks;
+use super::plan::Plan;
+use super::stage::{AppRecord, AppStage};
+use crate::evidence::{Reading, ms};
+use crate::scenario::{CrashSide, Described};
+use crate::worlds::common::acts::{Record as _, act};
+use crate::worlds::common::described;
+use crate::worlds::{DrillPlan, Performed, WorldError};
+
+/// Performs a drill of `app`.
+///
+/// # Errors
+/// [`WorldError::SetUp`] if there is no cluster with the harness's marker, or the application does not come up on it.
+pub(in super::super) fn perform(
+    plan: &DrillPlan,
+    app: &Described,
+) -> Result<Performed, WorldError> {
+    // Whatever can't be created is known before anything is touched.
+    let objects = Plan::of(app).map_err(WorldError::SetUp)?;
+    let interrupted = interrupts();
+    let performed = runtime()?.block_on(async {
+        let user = format!("a drill of {}", plan.scenario.name);
+        let place = Place::find(&user, &interrupted).await?;
+        let survey = Ground::survey(place.admin()?, objects);
+        let ground = or_interrupted(survey, &interrupted).await?;
+        let performed = match set_up(plan, app, &place, &ground, &interrupted).await {
+            Ok((book, served)) => {
+                drill(plan, app, &place, &ground, book, served, &interrupted).await
+            }
+            Err(error) => Err(error),
+        };
+        with_clearing(performed, ground.clear().await)
+    });
+    performed.map_err(|why| no_world(&interrupted, why))
+}
+
+/// Everything up to the drill's first instant.
+async fn set_up(
+    plan: &DrillPlan,
+    app: &Described,
+    place: &Place,
+    ground: &Ground,
+    interrupted: &AtomicBool,
+) -> Result<(Arc<Book>, Served), String> {
+    let scenario = &plan.scenario;
+    let from = &scenario.release.from;
+    let work = async {
+        ground.clear().await?;
+        ground.create().await?;
+        if *from != app.prior {
+            described::deploy(&ground.client, app, &app.prior, from).await?;
+        }
+        ground.ready(app).await?;
+        ground.node_ports(&app.namespace).await
+    };
+    let ports = or_interrupted(work, interrupted).await?;
+    let node = docker::address_of(&place.node, &place.network)?;
+    let mut targets = Vec::new();
+    for (client, port) in app.clients.iter().zip(ports) {
+        let address = SocketAddr::from((node, port));
+        TcpStream::connect_timeout(&address, Duration::from_secs(5)).map_err(|error| {
+            format!(
+                "the client `{}` does not reach the node at {address}: {error}; clients run on this machine, which \
+                 must reach the addresses of Docker's networks",
+                client.name
+            )
+        })?;
+        targets.push(Target {
+            client: app.at_rate(client, scenario.load.rate_per_s),
+            address: address.to_string(),
+        });
+    }
+    let mut evidence = described::beginning(plan, app);
+    evidence.warm_up_ms = Timing::of(scenario).warm_up_ms;
+    let clock = DrillClock::start();
+    let slow_ms = ms(scenario.expect.p99_max);
+    let duration = scenario.timing.duration;
+    let served = Served::start(clock, &targets, slow_ms, duration, plan.seed)?;
+    // Nobody dies here: `[crash]` is refused before.
+    let book = Book::new(clock, Trap::new(CrashSide::Before), evidence);
+    for told in described::left_out(app)
+        .into_iter()
+        .chain(ground.plan.not_created())
+    {
+        book.tell("harness", "", told);
+    }
+    Ok((Arc::new(book), served))
+}
+
+/// The drill itself, and its evidence; an error if it was interrupted.
+async fn drill(
+    plan: &DrillPlan,
+    app: &Described,
+    place: &Place,
+    ground: &Ground,
+    book: Arc<Book>,
+    mut served: Served,
+    interrupted: &AtomicBool,
+) -> Result<Performed, String> {
+    let timing = Timing::of(&plan.scenario);
+    let stage = AppStage {
+        plan,
+        app,
+        place,
+        client: &ground.client,
+        timing,
+        record: AppRecord(Arc::clone(&book)),
+    };
+    let seconds = || served.look(|tally| tally.seconds.clone());
+    let acts = async {
+        let whole = async {
+            act(&stage).await;
+            hold(&book, &seconds, timing).await;
+        };
+        let late = Box::pin(book.clock.sleep_until(timing.until_ms));
+        if let Either::Right(_) = select(Box::pin(whole), late).await {
+            book.time_was_over();
+        }
+        Ok(())
+    };
+    let release = &plan.scenario.release;
+    let new = described::new(app, &release.from, &release.to);
+    let looking = Box::pin(looks::keep_looking(&book, &ground.client, app, &new));
+    let acts = Box::pin(or_interrupted(acts, interrupted));
+    match select(acts, looking).await {
+        Either::Left((ended, _)) => ended?,
+        Either::Right(_) => {
+            let why = "whoever looks at the pods ended before the drill";
+            stage.record.harness_failed(why.to_owned());
+        }
+    }
+    finish(&book, ground, app, &mut served, &new).await;
+    Ok(book.performed())
+}
+
+/// The evidence at the end.
+async fn finish(
+    book: &Book,
+    ground: &Ground,
+    app: &Described,
+    served: &mut Served,
+    new: &described::New,
+) {
+    let end_ms = book.clock.now_ms();
+    looks::look(book, &ground.client, app, new).await;
+    if let Err(why) = served.stop() {
+        book.harness_failed(&why);
+    }
+    let errors = served.look(|tally| {
+        tally.tell(end_ms, &mut book.lock().evidence);
+        tally.errors.clone()
+    });
+    tell_errors(book, errors);
+    let pods = looks::pods(&ground.client, app).await;
+    let state = harvest::state_of(&ground.client, &app.namespace).await;
+    let mut notes = book.lock();
+    let mut unread = BTreeMap::new();
+    match pods {
+        Ok(pods) => notes.evidence.pods = pods,
+        Err(why) => {
+            unread.insert(Reading::Pods, why);
+        }
+    }
+    match state {
+        Ok(state) => notes.evidence.state_after = state,
+        Err(why) => {
+            unread.insert(Reading::State, why);
+        }
+    }
+    tell_unread(&mut notes, unread);
+}
