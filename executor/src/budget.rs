@@ -20,9 +20,9 @@
 //! never moves the end.
 //!
 //! After the proof no objective presses: what servers cost then moves the end of a step by as much as the objective
-//! is long, and who has seen nothing for that long pages a person. A window that begins anew then is another proof, and
-//! moves the end as far. It may do so in the step's own time and what servers cost of it, and within the objective. What
-//! still fails after both is a relapse, and ends the step at once.
+//! is long, and who has seen nothing for that long pages a person. A window that begins anew then is another proof,
+//! and moves the end as far. It may do so in the step's own time and what servers cost of it, and within the
+//! objective. What still fails after both is a relapse, and ends the step at once.
 //!
 //! Time in which this host stood still is nobody's: the step gets it back in full, even where that breaks the
 //! objective, since the attempts after it cost less than a rollback that is given up.

@@ -115,8 +115,8 @@ pub trait Workload {
     /// `None`: nothing listens.
     fn get(&mut self, now: Micros, process: ProcessId<'_>, path: &str)
     -> Option<ContainerResponse>;
-    /// The log lines of the container's latest process from `since` on, oldest first, whether it still runs or not; those
-    /// of the process before that one if `previous`.
+    /// The log lines of the container's latest process from `since` on, oldest first, whether it still runs or not;
+    /// those of the process before that one if `previous`.
     fn logs(
         &mut self,
         now: Micros,

@@ -113,8 +113,8 @@ async fn fetch(
 }
 
 /// Whether that a container had no process before is the answer (`pkg/kubelet/kubelet_pods.go`
-/// validateContainerLogStatus). A pod's status counts a restart only once the kubelet has written it, so it is no reason
-/// not to ask.
+/// validateContainerLogStatus). A pod's status counts a restart only once the kubelet has written it, so it is no
+/// reason not to ask.
 pub(super) fn is_none(error: &Error) -> bool {
     let Error::Kubernetes { source, .. } = error else {
         return false;

@@ -204,9 +204,9 @@ impl Proof {
         Pods::Sound
     }
 
-    /// Whether it may begin anew because of what a query says at `now`. After the proof a step that looks on for its hold
-    /// may, for what passes: answers that a node made late which stood still, however long that was. What goes on is a
-    /// relapse, and so is whatever a step sees that asks once, since that one does not see whether it passes.
+    /// Whether it may begin anew because of what a query says at `now`. After the proof a step that looks on for its
+    /// hold may, for what passes: answers that a node made late which stood still, however long that was. What goes on
+    /// is a relapse, and so is whatever a step sees that asks once, since that one does not see whether it passes.
     pub(super) fn may_slide(context: &Context<'_>, now: Timestamp) -> bool {
         match context.step.phase {
             Phase::After => context.step.hold.is_some() && !context.budget.too_late(now),

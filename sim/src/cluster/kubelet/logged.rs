@@ -1,7 +1,7 @@
 //! Which process's log the kubelet shows (`pkg/kubelet/kubelet_pods.go` validateContainerLogStatus).
 //!
-//! It goes by the status that it knows itself, not by the one that the API server has: that one comes later. Nor does it
-//! go by what runs: a process that it has not noticed yet is none, and the log is that of the process before.
+//! It goes by the status that it knows itself, not by the one that the API server has: that one comes later. Nor does
+//! it go by what runs: a process that it has not noticed yet is none, and the log is that of the process before.
 
 use super::container::{ContainerRun, State};
 use super::pod::Kubelet;
