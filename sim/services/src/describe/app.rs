@@ -8,7 +8,7 @@ use sim::measured::Distribution;
 use sim::time::Micros;
 
 use super::bundle::Bundle;
-use super::quantity::Share;
+use super::quantity::{Rate, Share};
 use super::store::{SchemaNeed, SchemaRange, Store};
 use crate::manifests::{Manifests, WorkloadKind};
 use crate::metrics::Preset;
@@ -94,7 +94,8 @@ pub struct Service {
     pub name: String,
     /// Of which kind its workload is.
     pub kind: WorkloadKind,
-    /// Label `app` of its pods.
+    /// The label `app` of its series and of its log lines, unique among the services. It is the first of the pods' labels
+    /// `app` and `app.kubernetes.io/name`, and the workload's name where there is neither or another service has the same.
     pub app: String,
     /// Name of the container that serves.
     pub container: String,
@@ -187,7 +188,7 @@ pub struct Client {
     /// The service that it asks, by index.
     pub to: usize,
     /// Requests a second.
-    pub rate_per_s: u32,
+    pub rate_per_s: Rate,
     /// How it sends them.
     pub hop: Hop,
     /// When it sends at another rate.
@@ -200,7 +201,7 @@ pub struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Burst {
     /// Requests a second then.
-    pub rate_per_s: u32,
+    pub rate_per_s: Rate,
     /// When the first begins, from the drill's beginning.
     pub first: Micros,
     /// From one to the next; `None`: there is one.
@@ -338,7 +339,7 @@ impl App {
 
     /// Requests a second of all clients, without bursts.
     #[must_use]
-    pub fn rate_per_s(&self) -> u32 {
+    pub fn rate_per_s(&self) -> Rate {
         self.clients.iter().map(|client| client.rate_per_s).sum()
     }
 

@@ -146,7 +146,7 @@ impl Services {
         let now = self.now;
         let it = &mut self.sources[source as usize];
         let rate = rate_at(&it.client, now);
-        let gap = (1_000_000 / u64::from(rate.max(1))).max(2);
+        let gap = rate.gap_us().max(2);
         let next = now + Micros(it.rng.between(gap / 2, gap * 3 / 2));
         self.events.push(next, Event::Client(source));
         let writes = it.client.writes;
@@ -458,7 +458,7 @@ impl Services {
 }
 
 /// Requests a second of the client at that instant.
-fn rate_at(client: &crate::describe::Client, now: Micros) -> u32 {
+fn rate_at(client: &crate::describe::Client, now: Micros) -> crate::describe::Rate {
     let Some(burst) = &client.burst else {
         return client.rate_per_s;
     };

@@ -41,7 +41,8 @@ pub(in crate::worlds::sim) fn perform(
     let services = ServicesConfig {
         clients_begin: Micros(Micros::from(scenario.timing.warm_up).0 / CLIENTS_BEGIN),
         slow_after: Micros::from(scenario.expect.p99_max),
-        rate_per_s: Some(scenario.load.rate_per_s),
+        // A scenario counts in whole requests; one that says nothing has the rate that is described.
+        rate_per_s: Some(scenario.load.rate_per_s).filter(|it| *it != app.rate_per_s().ceil()),
         ..ServicesConfig::new(app.app())
     };
     let inside = recorder.clone();
@@ -72,12 +73,12 @@ fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
         .with_versions(before, deployed)
 }
 
-/// Versions of a release, by the label of their services' pods.
+/// Versions of a release, by the names of their services.
 fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
     let images = app.images(release).into_iter();
     let services = app.services.iter().zip(images);
     services
-        .map(|(service, image)| (service.app.clone(), version_of(image).to_owned()))
+        .map(|(service, image)| (service.name.clone(), version_of(image).to_owned()))
         .collect()
 }
 
@@ -98,7 +99,7 @@ fn deployed(app: &Described, from: &str, to: &str) -> Deployed {
     Deployed {
         namespace: app.namespace.clone(),
         images: new
-            .map(|((service, image), _)| (service.app.clone(), image.to_owned()))
+            .map(|((service, image), _)| (service.name.clone(), image.to_owned()))
             .collect(),
         config: new_config.collect(),
     }
