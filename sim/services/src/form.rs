@@ -15,7 +15,8 @@ const STAND_INS: [&str; 6] = ["1", "\"1ms\"", "\"1%\"", "[]", "{}", "true"];
 /// What was read of a text.
 #[derive(Debug)]
 pub struct Form<T> {
-    /// Its content, without what is wrong; `None`: it is no TOML, or too much is wrong.
+    /// Its content, without what is wrong; `None`: it is no TOML, too much is wrong, or a key that is needed is
+    /// misspelled.
     pub read: Option<T>,
     /// What is wrong: the place in bytes, and the parser's message.
     pub wrong: Vec<(Range<usize>, String)>,
@@ -35,10 +36,13 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Form<T> {
     };
     // The tables that something was taken out of: what they lack may be just that, misspelled.
     let mut changed: Vec<Range<usize>> = Vec::new();
+    // Whether something stands for a key that is there under another name: what would be found of it is not worth
+    // telling.
+    let mut filled = false;
     for _ in 0..MISTAKES_MOST {
         let error = match content::<T>(&form) {
             Ok(read) => {
-                let read = Some(read);
+                let read = (!filled).then_some(read);
                 return Form { read, wrong };
             }
             Err(error) => error,
@@ -47,6 +51,8 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Form<T> {
         let missing = missing(&message).map(str::to_owned);
         if missing.is_none() || !changed.contains(&place) {
             wrong.push((place.clone(), message));
+        } else {
+            filled = true;
         }
         let mended = match missing {
             Some(key) => filled_in::<T>(&form, &place, &key),
@@ -194,7 +200,8 @@ fn stand_ins() -> impl Iterator<Item = DeValue<'static>> {
     values.filter_map(|text| DeValue::parse(text).ok().map(Spanned::into_inner))
 }
 
-/// Calls `act` with each table, its place, and whether it is in a list, the outer ones first, until it says that it is done; whether it was.
+/// Calls `act` with each table, its place, and whether it is in a list, the outer ones first, until it says that it is
+/// done; whether it was.
 fn walk<'i>(
     table: &mut DeTable<'i>,
     place: Range<usize>,
@@ -290,6 +297,10 @@ mod tests {
         let form = read::<Whole>("nam = \"x\"\n");
         assert_eq!(form.wrong.len(), 1, "{:?}", form.wrong);
         assert!(form.wrong[0].1.starts_with("unknown field `nam`"));
+        assert!(
+            form.read.is_none(),
+            "nothing is to be found of what stands for the name"
+        );
     }
 
     #[test]
