@@ -428,3 +428,18 @@ fn a_configuration_with_a_version_in_its_name_goes_back_with_the_release() {
     );
     assert_eq!(complaints(&text), [""; 0]);
 }
+
+#[test]
+fn a_worker_and_a_deployment_without_pods_are_not_warned_of_what_they_lack_on_purpose() {
+    let probe = "          readinessProbe:\n            httpGet: {path: /ready, port: 8080}\n            periodSeconds: 10\n";
+    let unprobed = CLEAN.replace(probe, "");
+    assert_eq!(complaints(&unprobed), ["no-readiness-probe"]);
+    let worker = unprobed.replace("  selector: {app: front}\n", "  selector: {app: other}\n");
+    assert_eq!(complaints(&worker), [""; 0]);
+    let nothing = CLEAN.replace("replicas: 3", "replicas: 0");
+    assert!(
+        !complaints(&nothing).contains(&"no-surge"),
+        "{:?}",
+        complaints(&nothing)
+    );
+}

@@ -16,7 +16,7 @@ pub struct ContainerStart {
     pub pod: String,
     /// Pod UID, unique for ever.
     pub uid: String,
-    /// Label `app`: which service this is.
+    /// Which service this is: [`Workload::service_label`].
     pub app: String,
     /// Name of the container, unique in its pod.
     pub container: String,
@@ -87,6 +87,12 @@ pub struct LogLine {
 ///
 /// Every method first brings the application up to `now`, so callers never need to.
 pub trait Workload {
+    /// Which service a pod is of, as the label `app` of its series and log lines says it. `workload` is the name of what
+    /// made the pod, and `own` is the pod's own label `app`, which may be empty.
+    fn service_label(&self, namespace: &str, workload: &str, own: &str) -> String {
+        let _ = (namespace, workload);
+        own.to_owned()
+    }
     /// A container's process starts.
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome;
     /// A preStop hook runs this command in the container (`lifecycle.preStop.exec`). Returns how long the command

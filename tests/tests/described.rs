@@ -42,6 +42,44 @@ fn a_quiet_application_is_held_to_the_limit_of_its_scenario() {
     }
 }
 
+/// What keeps a service from starting before anything is deployed: the container, the reason, and what to add.
+#[test]
+fn a_container_that_cannot_start_is_named_with_what_it_lacks() {
+    let told = |plan: &DrillPlan| {
+        let result = run(plan);
+        let mut findings = result.findings.iter();
+        let host = findings.find(|it| it.oracle() == OracleName::Host);
+        host.expect("every drill is asked about its host")
+            .to_string()
+    };
+    let variable = example().changed("env = [\"CURRENCY\"]", "env = [\"NOWHERE\"]");
+    let said = told(&variable.plan("failing-pages", 1));
+    for part in [
+        "no pod of `front`",
+        "the variable NOWHERE is not set",
+        "`needs.env` of [service.front]",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    let mut bundle = shop().bundle.clone();
+    for file in &mut bundle.manifests {
+        file.text = file.text.replace(
+            "configMapRef: {name: shop}",
+            "configMapRef: {name: nowhere}",
+        );
+    }
+    let app = Described::from(bundle.app().expect("it is read"));
+    let mut plan = plan("failing-pages", 1);
+    let text = text("scenarios/failing-pages.toml");
+    let scenario = Scenario::parse_of(&app, "s.toml", &text, &plan.runbook.triggers());
+    plan.scenario = Arc::new(scenario.expect("it is right"));
+    let said = told(&plan);
+    for part in ["CreateContainerConfigError", "nowhere", "optional: true"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
 #[test]
 fn a_bad_release_of_the_shop_is_rolled_back_and_judged() {
     let plan = plan("failing-pages", 1);

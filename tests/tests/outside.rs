@@ -25,6 +25,7 @@ fn of_scenario(scenario: &str, how: &str, seed: u64) -> DrillPlan {
     let executor = Program {
         command: format!("exec '{program}' {how}"),
         pace: None,
+        patience: Program::PATIENCE,
         // This program calls none of its tools.
         tools: PathBuf::from("/bin/false"),
         record: None,
@@ -328,6 +329,23 @@ fn a_program_is_not_drilled_where_it_would_be_judged_by_what_others_do() {
             .expect_err("it is refused")
             .to_string();
         assert!(refused.contains(why), "{refused}");
+    }
+}
+
+#[test]
+fn a_program_that_waits_by_its_own_clock_is_killed_and_shows_nothing() {
+    let mut drill = by_shell("while :; do :; done");
+    if let Some(program) = &mut drill.executor {
+        Arc::make_mut(program).patience = Duration::from_secs(1);
+    }
+    let result = run(&drill);
+    let mut findings = result.findings.iter();
+    let host = findings.find(|it| it.oracle() == OracleName::Host);
+    let host = host.expect("every drill is asked about its host");
+    assert_eq!(host.verdict(), Verdict::Inconclusive);
+    let said = host.to_string();
+    for part in ["in `run`", "--executor-timeout", "--pace"] {
+        assert!(said.contains(part), "{part}: {said}");
     }
 }
 

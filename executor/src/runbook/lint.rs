@@ -2,14 +2,16 @@
 //! run in drills, which judge it by what happens.
 
 mod queries;
+mod reach;
 mod time;
 
 use std::ops::Range;
 
 use self::queries::Unwise;
+use self::reach::Vacuous;
 use super::command::{COMMANDS, Command, Effect, Kind, OnLedger};
 use super::front_matter::TriggerPlace;
-use super::model::{Phase, Runbook, When};
+use super::model::{Condition, Phase, Runbook, When};
 use super::parse::Places;
 use super::source::{Findings, Mistake, RunbookErrors, plain};
 use super::step::Place;
@@ -125,6 +127,16 @@ impl Lint<'_, '_, '_> {
                     "shorten it, or let the validation window last longer: this trigger can't fire within it",
                 );
             }
+            let vacuous = reach::of(&trigger.query, &runbook.namespace, trigger.condition);
+            if vacuous == Some(Vacuous::Never) {
+                self.findings.warning(
+                    "trigger-never-fires",
+                    place.query.clone(),
+                    format!("no value of this query is {}", trigger.condition),
+                    "can't fire",
+                    "compare it with a value that it can have; a share is between 0 and 1",
+                );
+            }
             let unwise = queries::of_promql(&trigger.query, &runbook.namespace);
             for it in unwise {
                 self.unwise(&it, place.query.clone(), true);
@@ -144,12 +156,41 @@ impl Lint<'_, '_, '_> {
             for it in asked {
                 self.unwise(&it, place.command.clone(), false);
             }
+            if let (Command::PromQuery { query }, Some(expect)) = (&step.command, step.expect)
+                && let Some(vacuous) = reach::of(query, &runbook.namespace, expect)
+            {
+                self.vacuous(vacuous, expect, place.command.clone());
+            }
             if let (Some(counted), Some(span)) = (&step.count_query, &place.requests) {
                 for it in queries::of_promql(counted, &runbook.namespace) {
                     self.unwise(&it, span.clone(), false);
                 }
             }
         }
+    }
+
+    /// A proof whose comparison shows nothing.
+    fn vacuous(&mut self, vacuous: Vacuous, expect: Condition, span: Range<usize>) {
+        let (code, message, help) = match vacuous {
+            Vacuous::Always => (
+                "vacuous-proof",
+                format!("every value of this query is {expect}: the step can't fail"),
+                "compare it with a value that it has when something is wrong; a share is between 0 and 1",
+            ),
+            Vacuous::Never => (
+                "proof-never-holds",
+                format!("no value of this query is {expect}: the step can't succeed"),
+                "compare it with a value that it has when all is well; a share is between 0 and 1",
+            ),
+            Vacuous::WithoutData => (
+                "vacuous-proof",
+                format!("without data this query is {expect}, as a constant stands for them"),
+                "take the constant behind `or` away: missing data must not prove a recovery. Where a counter may not \
+                 exist yet, write `or 0 * sum(…)` of one that does",
+            ),
+        };
+        self.findings
+            .warning(code, span, message, "shows nothing", help);
     }
 
     fn unwise(&mut self, unwise: &Unwise, span: Range<usize>, in_trigger: bool) {

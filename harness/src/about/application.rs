@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use serde_json::Value;
 use sim_services::describe::{App, AppError, Bundle, File, version_of};
 use sim_services::manifests::{Manifests, WorkloadKind};
 
+use super::entry::{self, Why, names_host, values};
 use super::store;
 
-/// Names that services have which clients ask directly.
-const ASKED_FIRST: [&str; 8] = [
-    "ingress", "gateway", "front", "frontend", "web", "www", "ui", "api",
-];
 /// Requests a second of the clients: as many as show an error rate below 0.01 % within the five minutes of an RTO.
 const RATE: u32 = 220;
+/// What the description is called in messages while it does not lie anywhere.
+const NOT_WRITTEN: &str = "app.toml (not written)";
 /// What all rollouts together may take, in seconds: what the RTO leaves beside the other steps.
 const ROLLOUTS_S: usize = 110;
 
@@ -27,6 +25,8 @@ pub struct Files {
     pub runbook: String,
     /// `scenarios/failing-requests.toml`.
     pub scenario: String,
+    /// The service that the clients ask, and why it was taken for the one that they ask.
+    pub entry: (String, Why),
 }
 
 /// Files for the application called `name` with these manifests, which lie at `paths` as its description sees them.
@@ -34,45 +34,41 @@ pub struct Files {
 /// # Errors
 /// What keeps the manifests from being drilled.
 pub fn application(name: &str, manifests: &Manifests, paths: &[String]) -> Result<Files, AppError> {
-    let (app, asked) = read(name, manifests, paths)?;
+    let (app, asked, why) = read(name, manifests, paths)?;
+    let entry = app.services.get(asked).map(|it| it.name.clone());
     let calls = calls(&app, manifests);
     let order = order(app.services.len(), &calls);
     let found = store::found(&app, manifests, &order);
     let stored = store::section(&app, found.as_ref());
     Ok(Files {
         app: description(&app, paths, asked, &calls, &stored),
-        runbook: runbook(&app, asked, &order, found.as_ref()),
+        runbook: runbook(&app, manifests, asked, &order, found.as_ref()),
         scenario: scenario(&app, asked),
+        entry: (entry.unwrap_or_default(), why),
     })
 }
 
-/// The application with a client of the service that is most likely asked by people, and that service.
-fn read(name: &str, manifests: &Manifests, paths: &[String]) -> Result<(App, usize), AppError> {
-    let names: Vec<&str> = manifests
-        .workloads()
-        .map(|(object, _)| object.name())
-        .collect();
-    let likely = |name: &&str| ASKED_FIRST.iter().any(|word| name.contains(word));
-    let (likely, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| likely(name));
-    // Without a workload, what is wrong is said all the same.
-    let mut candidates: Vec<&str> = likely.into_iter().chain(others).collect();
-    if candidates.is_empty() {
-        candidates.push("front");
-    }
+/// The application with a client of the service that is most likely asked by people, that service, and why it is this
+/// one.
+fn read(
+    name: &str,
+    manifests: &Manifests,
+    paths: &[String],
+) -> Result<(App, usize, Why), AppError> {
     let mut first_error = None;
-    for candidate in candidates {
+    for (candidate, why) in entry::candidates(manifests) {
         let text = format!(
             "name = {name:?}\nmanifests = {paths:?}\n\
              [[client]]\nname = \"users\"\nservice = {candidate:?}\nrate = {RATE}\ntimeout = \"2s\"\n"
         );
         let app = File {
-            path: "app.toml".to_owned(),
+            path: NOT_WRITTEN.to_owned(),
             text,
         };
         match Bundle::of(app, manifests).app() {
             Ok(app) => {
-                let asked = app.service(candidate).unwrap_or_default();
-                return Ok((app, asked));
+                let asked = app.service(&candidate).unwrap_or_default();
+                return Ok((app, asked, why));
             }
             Err(error) => {
                 first_error.get_or_insert(error);
@@ -109,26 +105,6 @@ fn calls(app: &App, manifests: &Manifests) -> Vec<(usize, usize)> {
         }
     }
     found
-}
-
-/// Values of environment variables and arguments.
-fn values<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| values(item, out)),
-        Value::Object(fields) => {
-            let inside = fields.iter();
-            let inside = inside.filter(|(key, _)| matches!(key.as_str(), "env" | "args" | "value"));
-            inside.for_each(|(_, value)| values(value, out));
-        }
-        Value::String(text) => out.push(text),
-        _ => {}
-    }
-}
-
-/// Whether `text` has `host` in it as the first label of a host name.
-fn names_host(text: &str, host: &str) -> bool {
-    let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
-    words.any(|word| word.split('.').next() == Some(host))
 }
 
 fn leads(calls: &[(usize, usize)], from: usize, to: usize) -> bool {
@@ -222,7 +198,9 @@ fn description(
     let asked = name(asked);
     let _ = write!(
         out,
-        "\n# Clients send whether they are answered or not. Do they retry? Then say so: that is what storms are made of.\n\
+        "\n# The service that your users ask first. Is it another one? Then name it here, in the release below, and in the\n\
+         # queries of the runbook.\n\
+         # Clients send whether they are answered or not. Do they retry? Then say so: that is what storms are made of.\n\
          [[client]]\n\
          name = \"users\"\n\
          service = \"{asked}\"\n\
@@ -245,8 +223,15 @@ fn description(
     out
 }
 
-fn runbook(app: &App, asked: usize, order: &[usize], found: Option<&store::Found>) -> String {
+fn runbook(
+    app: &App,
+    manifests: &Manifests,
+    asked: usize,
+    order: &[usize],
+    found: Option<&store::Found>,
+) -> String {
     let (namespace, name) = (&app.namespace, &app.name);
+    let label_key = label_key(manifests);
     let services: Vec<&str> = order
         .iter()
         .filter_map(|at| app.services.get(*at))
@@ -297,11 +282,11 @@ kubectl get {recorded} -n {namespace} -o yaml
 The logs of the bad release first, because they vanish with its pods.
 
 ```sh {{"name":"dump-logs","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service","rb.on-fail":"continue"}}
-kubectl logs -n {namespace} -l app=$SERVICE --timestamps --since=15m --tail=-1
+kubectl logs -n {namespace} -l {label_key}=$SERVICE --timestamps --since=15m --tail=-1
 ```
 
 {steps}
-{after}
+{after}{checks}
 # Prove the recovery
 
 30,000 requests without a failure show that fewer than one in 10,000 fails. At {RATE} requests a second they take 137 s.
@@ -323,20 +308,78 @@ rollback scenario
 ```
 "#,
         services = services.join(", "),
+        label_key = label_key,
+        checks = checks(manifests, namespace),
         stored = store::front_matter(found),
         intro = if found.is_some() {
             "The release before is deployed again, and before that its schema is brought back."
         } else {
             "Nothing here touches data: the release before is deployed again."
         },
-        steps = steps(&kinds, namespace, rollout_s).trim_end(),
+        steps = steps(&kinds, namespace, label_key, rollout_s).trim_end(),
         recorded = recorded.join(","),
         counted = all.replace('"', "'"),
     )
 }
 
-/// The steps that roll back workloads of these kinds, each of which may take `rollout_s` seconds.
-fn steps(kinds: &BTreeSet<WorkloadKind>, namespace: &str, rollout_s: usize) -> String {
+/// The label by which people find the pods of a service: the first one whose value is the name of each of them.
+fn label_key(manifests: &Manifests) -> &str {
+    let mut shared: Option<Vec<&str>> = None;
+    for (object, _) in manifests.workloads() {
+        let labels = object.at(&["spec", "selector", "matchLabels"]).as_object();
+        let named = labels.into_iter().flatten();
+        let named = named.filter(|(_, value)| *value == object.name());
+        let keys: Vec<&str> = named.map(|(key, _)| key.as_str()).collect();
+        match &mut shared {
+            Some(all) => all.retain(|key| keys.contains(key)),
+            None => shared = Some(keys),
+        }
+    }
+    let shared = shared.unwrap_or_default();
+    let known = ["app", "app.kubernetes.io/name"];
+    let mut known = known.into_iter().filter(|key| shared.contains(key));
+    let key = known.next().or_else(|| shared.first().copied());
+    key.unwrap_or("app")
+}
+
+/// The steps that ask each pod whether it is well and of which build it is. A step has one port: where the services
+/// serve on several, nothing is written.
+fn checks(manifests: &Manifests, namespace: &str) -> String {
+    let mut ports: BTreeSet<i32> = BTreeSet::new();
+    for (_, workload) in manifests.workloads() {
+        let containers = workload.template.spec.map(|spec| spec.containers);
+        let first = containers.into_iter().flatten().next();
+        let port = first.and_then(|it| it.ports?.first().map(|port| port.container_port));
+        ports.insert(port.unwrap_or(80));
+    }
+    let (Some(port), 1) = (ports.first(), ports.len()) else {
+        return String::new();
+    };
+    format!(
+        r#"
+# Check the pods
+
+Every pod must answer on these pages. In simulation each service has both.
+
+```sh {{"name":"check-health","rb.phase":"run","rb.timeout":"3s"}}
+kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD:{port}/proxy/health
+```
+
+```sh {{"name":"check-build","rb.phase":"run","rb.timeout":"3s"}}
+kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD:{port}/proxy/metrics
+```
+"#
+    )
+}
+
+/// The steps that roll back workloads of these kinds, each of which may take `rollout_s` seconds. `label_key` is the
+/// label by which people find the pods of a service.
+fn steps(
+    kinds: &BTreeSet<WorkloadKind>,
+    namespace: &str,
+    label_key: &str,
+    rollout_s: usize,
+) -> String {
     let mut out = String::new();
     for kind in kinds {
         let (suffix, word) = match kind {
@@ -365,7 +408,7 @@ kubectl rollout undo {word}/$SERVICE -n {namespace} --to-revision=$TARGET_REVISI
                 r#"A pod of the bad release that never becomes ready keeps a StatefulSet from going back (kubernetes#67250).
 
 ```sh {{"name":"delete-broken","rb.phase":"run","rb.timeout":"{delete_s}s","rb.for-each":"service"}}
-kubectl delete pods -n {namespace} -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'
+kubectl delete pods -n {namespace} -l '{label_key}=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'
 ```
 
 "#
@@ -404,7 +447,7 @@ mod tests {
     use sim_services::describe::{Bundle, File};
     use sim_services::manifests::{Document, Manifests};
 
-    use super::{application, names_host, order};
+    use super::{Why, application, order};
     use crate::runbooks::LoadedRunbook;
     use crate::scenario::{Described, Scenario};
 
@@ -515,19 +558,89 @@ mod tests {
         assert!(both.contains("kubectl rollout undo statefulset/$SERVICE"));
         let read = executor::runbook::Runbook::parse_and_lint("rollback.md", &both);
         let told = read.expect("the runbook is right").plain();
-        // A starter asks pods neither for their health nor for their build: nobody knows yet where they tell.
-        assert_eq!(told.matches("warning: ").count(), 2, "{told}");
-        assert!(
-            told.contains("their health") && told.contains("prior build"),
-            "{told}"
-        );
+        assert_eq!(told.matches("warning: ").count(), 0, "{told}");
+    }
+
+    fn begun(text: &str) -> super::Files {
+        let name = "k8s/all.yaml".to_owned();
+        let text = text.to_owned();
+        let manifests = Manifests::parse(vec![Document { name, text }], "shop");
+        let manifests = manifests.expect("they are right");
+        application("mine", &manifests, &["../k8s".to_owned()]).expect("it can be drilled")
     }
 
     #[test]
-    fn hosts_are_found_and_parts_of_words_are_not() {
-        assert!(names_host("http://stock:80/x", "stock"));
-        assert!(names_host("stock.shop.svc", "stock"));
-        assert!(!names_host("http://livestock", "stock"));
+    fn queries_and_selectors_go_by_the_labels_that_the_pods_have() {
+        let recommended = MANIFESTS.replace("{app: ", "{app.kubernetes.io/name: ");
+        let runbook = begun(&recommended).runbook;
+        assert!(
+            runbook.contains("-l app.kubernetes.io/name=$SERVICE "),
+            "{runbook}"
+        );
+        assert!(runbook.contains(r#"app="web""#), "{runbook}");
+        // One chart names all its workloads alike: what tells them apart are their names.
+        let chart = MANIFESTS.replace("app: web}", "app: shop, component: web}");
+        let chart = chart.replace("app: stock}", "app: shop, component: stock}");
+        let runbook = begun(&chart).runbook;
+        assert!(runbook.contains("-l component=$SERVICE "), "{runbook}");
+        assert!(runbook.contains(r#"app="web""#), "{runbook}");
+        LoadedRunbook::parse("rollback.md", &runbook).expect("the runbook is right");
+    }
+
+    #[test]
+    fn pods_are_asked_where_one_port_is_that_of_all() {
+        assert!(
+            begun(MANIFESTS)
+                .runbook
+                .contains("pods/$POD:80/proxy/health")
+        );
+        let one = "image: stock, ports: [{containerPort: 9000}]";
+        let runbook = begun(&MANIFESTS.replace("image: stock", one)).runbook;
+        assert!(!runbook.contains("proxy/health"), "{runbook}");
+    }
+
+    #[test]
+    fn clients_ask_the_service_that_the_manifests_show_to_the_world() {
+        let whole = format!(
+            "{MANIFESTS}---
+{{apiVersion: v1, kind: Service, metadata: {{name: stock}}, spec: {{type: NodePort, selector: {{app: stock}}}}}}
+"
+        );
+        let files = begun(&whole);
+        assert_eq!(
+            files.entry,
+            ("stock".to_owned(), Why::Exposed("stock".to_owned()))
+        );
+        assert!(
+            files.app.contains("service = \"stock\"\nrate"),
+            "{}",
+            files.app
+        );
+        assert!(
+            files.scenario.contains("A release of stock"),
+            "{}",
+            files.scenario
+        );
+        assert_eq!(begun(MANIFESTS).entry.0, "web");
+    }
+
+    #[test]
+    fn a_mistake_of_manifests_names_no_file_that_is_not_there() {
+        let name = "k8s/all.yaml".to_owned();
+        let text = MANIFESTS.replacen(
+            "{selector: {matchLabels",
+            "{replicas: 0, selector: {matchLabels",
+            2,
+        );
+        let manifests = Manifests::parse(vec![Document { name, text }], "shop");
+        let manifests = manifests.expect("they are right");
+        let wrong = application("mine", &manifests, &[]).expect_err("nobody can answer");
+        let wrong = format!("{:?}", miette::Report::from(wrong));
+        assert!(wrong.contains("app.toml (not written)"), "{wrong}");
+    }
+
+    #[test]
+    fn whoever_is_called_comes_before_who_calls() {
         assert_eq!(order(3, &[(0, 2), (2, 1)]), [1, 2, 0]);
     }
 }

@@ -11,6 +11,7 @@
 mod application;
 mod book;
 mod catalogue;
+mod entry;
 mod fault;
 mod page;
 mod release;
@@ -23,6 +24,7 @@ mod trigger;
 pub use application::{Files, application};
 pub use book::{book_page, book_page_of_keys};
 pub use catalogue::all;
+pub use entry::Why;
 pub use page::{About, Fact, KeyShown, Kind};
 pub use starter::starter;
 pub use text::{keys_page, listed, page};

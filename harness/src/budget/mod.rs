@@ -20,6 +20,6 @@ pub use account::{Account, Part};
 pub use cause::Cause;
 pub use page::page;
 pub use parameters::Parameter;
-pub use run::{Budget, Options, Worth, budget};
+pub use run::{Budget, Options, PAIRS_LEAST, Worth, budget};
 pub use spans::{DrillSpans, Span};
 pub use table::table;

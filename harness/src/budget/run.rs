@@ -13,7 +13,7 @@ use crate::evidence::Ms;
 use crate::runbooks::LoadedRunbook;
 use crate::runner;
 use crate::scenario::Scenario;
-use crate::stats::paired;
+use crate::stats::{Paired, paired};
 use crate::worlds::{DrillPlan, Until, WorldError, WorldKind};
 
 /// How to drill.
@@ -29,13 +29,18 @@ pub struct Options {
     pub jobs: usize,
 }
 
+/// Pairs that an interval at 95 % takes, at least. Without any effect, five pairs all point the same way once in 16
+/// times, and six once in 32.
+pub const PAIRS_LEAST: usize = 6;
+
 /// What a parameter is worth. What is saved is negative where it takes longer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Worth {
     /// The parameter.
     #[serde(flatten)]
     pub parameter: Parameter,
-    /// Saved from the first harm to the recovery: mean, and the ends of its interval at 95 %, in ms.
+    /// Saved from the first harm to the recovery: mean, and the ends of its interval at 95 %, in ms. `None`: in
+    /// fewer than [`PAIRS_LEAST`] pairs both drills got there.
     pub impact_ms: Option<[i64; 3]>,
     /// Saved from the trigger to the executor's claim.
     pub claimed_ms: Option<[i64; 3]>,
@@ -120,10 +125,8 @@ fn drilled(
 
 fn worth(parameter: Parameter, as_it_is: &[DrillSpans], changed: &[DrillSpans]) -> Worth {
     let pairs = || as_it_is.iter().zip(changed);
-    let saved = |of: fn(&DrillSpans) -> Option<Ms>| {
-        let saved = paired(pairs().map(|(a, b)| (of(a), of(b))))?;
-        Some([saved.mean, saved.least, saved.most])
-    };
+    let saved =
+        |of: fn(&DrillSpans) -> Option<Ms>| interval(paired(pairs().map(|(a, b)| (of(a), of(b)))));
     let recovered = |it: &DrillSpans| it.rto_ms.is_some();
     Worth {
         impact_ms: saved(|it| it.impact_ms),
@@ -136,5 +139,27 @@ fn worth(parameter: Parameter, as_it_is: &[DrillSpans], changed: &[DrillSpans]) 
             .filter(|(a, b)| recovered(a) && !recovered(b))
             .count(),
         parameter,
+    }
+}
+
+/// Mean and ends, if there are pairs enough for them.
+fn interval(saved: Option<Paired>) -> Option<[i64; 3]> {
+    let saved = saved.filter(|it| it.pairs >= PAIRS_LEAST)?;
+    Some([saved.mean, saved.least, saved.most])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{interval, paired};
+
+    #[test]
+    fn so_few_pairs_have_no_interval() {
+        let same = |count: u64| paired((0..count).map(|at| (Some(5_000 + at), Some(3_000 + at))));
+        assert_eq!(
+            interval(same(5)),
+            None,
+            "it would have no width, as if nothing were left to chance"
+        );
+        assert_eq!(interval(same(6)), Some([2_000; 3]));
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn check(
     application: Option<Described>,
 ) -> Result<Scenario, ScenarioError> {
     let mut m = Mistakes::default();
+    let wrong = std::mem::take(&mut raw.wrong);
     check_name(&mut m, &raw.name);
     if let Some(app) = &application {
         check_application::settle(&mut m, &mut raw, app);
@@ -44,6 +45,7 @@ pub(super) fn check(
         .as_ref()
         .and_then(|crash| check_faults::crash(&mut m, crash));
     let faults = check_faults::faults(&mut m, &raw.faults, &timing, application.as_ref());
+    m.beside(wrong);
     m.into_result(SCENARIO, file, text)?;
     Ok(Scenario {
         name: raw.name.into_inner(),
@@ -244,7 +246,11 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String], described: boo
             e.p99_max.span(),
             format!("p99_max is {}", format_duration(p99)),
             "must be 1ms to 2.5s",
-            "the latency target of the exchange, for instance \"100ms\"",
+            if described {
+                "the latency target of your clients, for instance \"500ms\""
+            } else {
+                "the latency target of the exchange, for instance \"100ms\""
+            },
         );
     }
     let lost = *e.trades_lost_max.get_ref();

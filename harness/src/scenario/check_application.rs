@@ -60,7 +60,7 @@ pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, app: &Described) {
         raw.release.from = Spanned::new(0..0, app.prior.clone());
     }
     if raw.load.rate_per_s.span().is_empty() {
-        raw.load.rate_per_s = Spanned::new(0..0, i64::from(app.rate_per_s()));
+        raw.load.rate_per_s = Spanned::new(0..0, i64::from(app.rate_per_s().ceil()));
     }
     let mut refuse = |place: std::ops::Range<usize>, what: &str| {
         if !place.is_empty() {
@@ -99,15 +99,19 @@ pub(super) fn targets<'a>(
     spec: &FaultSpec,
 ) -> Vec<&'a str> {
     if !spec.anywhere {
+        let instead = match spec.kind {
+            FaultKind::RequestsFailing => {
+                "; requests that fail are `errors` of a service, or the defect `errors` of a release, in the \
+                 application's own file"
+            }
+            _ => "; a release's defects and a client's bursts stand in the application's own file",
+        };
         let known = FAULTS.iter().filter(|it| it.anywhere).map(|it| it.name);
         m.add(
             raw.kind.span(),
             format!("`{}` can not be aimed at `{}`", spec.name, app.name),
             "only the exchange has what it affects",
-            format!(
-                "take one of {}; a release's defects and a client's bursts stand in the application's own file",
-                suggest::listed(known)
-            ),
+            format!("take one of {}{instead}", suggest::listed(known)),
         );
     }
     if let Some(when) = &raw.when

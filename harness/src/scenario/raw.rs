@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sim_services::describe::Bundle;
+use sim_services::form;
 use toml::Spanned;
 
 use super::error::{Mistake, ScenarioError, of_file};
@@ -39,6 +40,9 @@ pub(super) struct Raw {
     pub(super) expect: RawExpect,
     /// The files of the application that is drilled, where that is not the exchange.
     pub(super) application: Option<Bundle>,
+    /// What is wrong with the form. It is told with all else that is wrong.
+    #[serde(skip)]
+    pub(super) wrong: Vec<Mistake>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -204,11 +208,15 @@ pub(super) struct RawFault {
 
 /// Reads the form.
 pub(super) fn parse(file: &str, text: &str) -> Result<Raw, ScenarioError> {
-    toml::from_str(text).map_err(|error| {
-        let message = error.message().trim().to_owned();
-        let span = error.span().unwrap_or(0..text.len().min(1));
-        of_file(file, text, vec![explain(&message, span)])
-    })
+    let form = form::read::<Raw>(text);
+    let wrong = form.wrong.into_iter();
+    let wrong: Vec<Mistake> = wrong
+        .map(|(place, message)| explain(&message, place))
+        .collect();
+    match form.read {
+        Some(raw) => Ok(Raw { wrong, ..raw }),
+        None => Err(of_file(file, text, wrong)),
+    }
 }
 
 /// Turns serde's message into a mistake with a remedy. Serde writes "unknown field `x`, expected one of

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use executor::planner::Observed;
 use serde::{Deserialize, Serialize};
@@ -99,10 +100,18 @@ pub struct Program {
     pub command: String,
     /// How many times as fast as the wall clock the world's clock runs; `None`: requests move it.
     pub pace: Option<u32>,
+    /// How long it may run without a request, by the wall clock, before it is killed. A real cluster has a bound of its
+    /// own.
+    pub patience: Duration,
     /// The program that the commands of its `PATH` call: this one.
     pub tools: PathBuf,
     /// Where recordings of its drills go.
     pub record: Option<Record>,
+}
+
+impl Program {
+    /// How long a program may run without a request if nobody says otherwise.
+    pub const PATIENCE: Duration = Duration::from_secs(300);
 }
 
 /// Where recordings go.

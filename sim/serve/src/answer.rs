@@ -90,6 +90,12 @@ impl Gate {
         self.activity.set_with_others(origin);
     }
 
+    /// How many requests have come from outside so far. It may be called from any thread.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.activity.asked.ever()
+    }
+
     /// Something that wakes the thread of the world, where it waits for programs outside.
     /// It may be called from any thread.
     pub fn waker(&self) -> impl Fn() + Send + Sync + 'static {

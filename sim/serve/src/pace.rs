@@ -83,17 +83,26 @@ impl Activity {
 
 /// How many there are of something.
 #[derive(Clone, Default)]
-pub(crate) struct Counter(Arc<AtomicUsize>);
+pub(crate) struct Counter {
+    now: Arc<AtomicUsize>,
+    ever: Arc<AtomicU64>,
+}
 
 impl Counter {
     /// One more, for as long as the value lives.
     pub(crate) fn one_more(&self) -> Counted {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.now.fetch_add(1, Ordering::SeqCst);
+        self.ever.fetch_add(1, Ordering::SeqCst);
         Counted(self.clone())
     }
 
     fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.now.load(Ordering::SeqCst)
+    }
+
+    /// How many there have been so far.
+    pub(crate) fn ever(&self) -> u64 {
+        self.ever.load(Ordering::SeqCst)
     }
 }
 
@@ -102,7 +111,7 @@ pub(crate) struct Counted(Counter);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

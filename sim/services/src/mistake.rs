@@ -109,6 +109,13 @@ impl Mistakes {
         u32::try_from(n).unwrap_or(0)
     }
 
+    /// Adds mistakes of the file's form. What was found at their places is left out: something else stands there.
+    pub fn beside(&mut self, of_form: Vec<Mistake>) {
+        self.0
+            .retain(|it| of_form.iter().all(|other| other.span != it.span));
+        self.0.extend(of_form);
+    }
+
     /// Nothing, if there is no mistake in `text`, which `file` holds.
     ///
     /// # Errors

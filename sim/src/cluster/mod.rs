@@ -56,4 +56,5 @@ pub use kubelet::{ImageState, Obstacle};
 pub use machine::Cluster;
 pub use scheduler::NODE_PODS;
 pub use timings::Timings;
+pub use value::workload_of;
 pub use wire::{ApiRequest, ApiResponse, Target, Ticket, WatchFrame, WatchId};

@@ -146,6 +146,26 @@ pub(crate) fn controller_uid(v: &Value) -> &str {
     controller_of(v).map_or("", |o| text(o, &["uid"]))
 }
 
+/// The name of the Deployment, StatefulSet or other workload that a pod is of; the pod's own if it is of none.
+#[must_use]
+pub fn workload_of(pod: &Value) -> &str {
+    let Some(owner) = controller_of(pod) else {
+        return name(pod);
+    };
+    let set = text(owner, &["name"]);
+    // A Deployment's ReplicaSet is called after it, and after the template's hash.
+    let hash = label(pod, "pod-template-hash");
+    let of_deployment = set
+        .strip_suffix(hash)
+        .and_then(|rest| rest.strip_suffix('-'));
+    match of_deployment {
+        Some(deployment) if text(owner, &["kind"]) == "ReplicaSet" && !hash.is_empty() => {
+            deployment
+        }
+        _ => set,
+    }
+}
+
 /// Whether an init container is a sidecar, which runs as long as its pod.
 pub(crate) fn is_sidecar(container: &Value) -> bool {
     text(container, &["restartPolicy"]) == "Always"

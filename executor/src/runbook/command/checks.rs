@@ -10,6 +10,14 @@ use crate::runbook::source::Findings;
 use crate::runbook::{query, suggest};
 use crate::workload::WorkloadKind;
 
+/// Key and value of a selector that asks for one label.
+fn label(selector: &str) -> Option<(&str, &str)> {
+    let (key, value) = selector.split_once('=')?;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let is_value = !value.contains([',', '=', ' ']);
+    (!key.is_empty() && key.chars().all(is_part) && is_value).then_some((key, value))
+}
+
 impl Arguments<'_, '_, '_, '_> {
     pub(super) fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|it| it.0 == name)
@@ -179,21 +187,24 @@ impl Arguments<'_, '_, '_, '_> {
         }
     }
 
+    /// A label whose value is the service's name. Which one it is matters to whoever types the command: the executor
+    /// finds pods by the selector of their workload.
     pub(super) fn selector(&mut self) {
         let Some(selector) = self.value("--selector", "app=$SERVICE") else {
             return;
         };
-        match selector.value.strip_prefix("app=") {
-            Some(service) => {
+        match label(&selector.value) {
+            Some((key, service)) => {
                 self.service(&Word::new(
                     service.to_owned(),
-                    after(&selector, "app=".len()),
+                    after(&selector, key.len() + 1),
                 ));
             }
             None => self.literal(
                 &selector,
                 "app=$SERVICE",
-                "pods and ReplicaSets are found by the label `app`",
+                "pods and ReplicaSets are found by a label whose value is the service's name, for instance `app` or \
+                 `app.kubernetes.io/name`",
             ),
         }
     }
@@ -295,12 +306,10 @@ impl Arguments<'_, '_, '_, '_> {
             return;
         };
         let rest = WANTED.split_once(',').map_or("", |(_, rest)| rest);
-        match selector
-            .value
-            .strip_prefix("app=")
-            .and_then(|it| it.split_once(','))
-        {
-            Some((service, given)) if given == rest => {
+        let parts = selector.value.split_once(',');
+        let parts = parts.and_then(|(first, given)| Some((label(first)?, given)));
+        match parts {
+            Some(((_, service), given)) if given == rest => {
                 let span = selector.span.clone();
                 self.service(&Word::new(service.to_owned(), span));
             }

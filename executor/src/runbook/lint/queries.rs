@@ -90,7 +90,7 @@ fn adds(expr: &Expr) -> bool {
 }
 
 /// Shows `expr` and all its parts to `see`.
-fn walk(expr: &Expr, see: &mut dyn FnMut(&Expr)) {
+pub(super) fn walk(expr: &Expr, see: &mut dyn FnMut(&Expr)) {
     see(expr);
     match expr {
         Expr::Aggregate(it) => {

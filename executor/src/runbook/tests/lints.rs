@@ -162,6 +162,15 @@ fn an_error_rate_needs_traffic_and_the_right_window() {
 }
 
 #[test]
+fn a_proof_must_be_able_to_fail() {
+    let query = "promql 'sum(rate(errors_total[$WINDOW])) / sum(rate(requests_total[$WINDOW]))'";
+    let constant = "promql 'sum(rate(errors_total[$WINDOW])) / sum(rate(requests_total[$WINDOW])) or vector(0)'";
+    check(&[(query, constant)], &[("vacuous-proof", constant)]);
+    let nothing = "promql '0 * sum(rate(errors_total[$WINDOW]))'";
+    check(&[(query, nothing)], &[("vacuous-proof", nothing)]);
+}
+
+#[test]
 fn the_worst_case_should_fit_too() {
     check(
         &[

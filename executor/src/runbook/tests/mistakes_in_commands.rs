@@ -405,7 +405,7 @@ fn of_services() {
         ),
         (
             "logs -n dex -l app=$SERVICE",
-            "logs -n dex -l «name=$SERVICE",
+            "logs -n dex -l «app==$SERVICE",
             "flag-value",
             "expected `app=$SERVICE`",
         ),

@@ -268,6 +268,10 @@ fn what_people_type_is_read_as_what_it_means() {
             " -n dex -l app=$SERVICE --timestamps",
             " -n=dex --selector app=$SERVICE --timestamps",
         ),
+        (
+            " -n dex -l app=$SERVICE --timestamps",
+            " -n dex -l app.kubernetes.io/name=$SERVICE --timestamps",
+        ),
         ("--since=10m --tail=-1", "--tail -1 --since 10m"),
         ("deployments -n dex -o yaml", "deploy -ndex -oyaml"),
         (

@@ -203,6 +203,9 @@ pub(crate) struct CheckFilesArgs {
     /// The runbook that scenarios must fit, instead of the built-in one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) runbook: Option<PathBuf>,
+    /// The description of the application that scenarios and runbooks are of, where it does not name them itself
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) app: Option<PathBuf>,
     /// In which form
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) format: Format,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
-use firedrill::budget::{Budget, Options, budget, page, table};
+use firedrill::budget::{Budget, Options, PAIRS_LEAST, budget, page, table};
 use firedrill::report;
 use firedrill::worlds::WorldKind;
 
@@ -54,6 +54,13 @@ pub(crate) fn run(args: &BudgetArgs) -> Result<u8, Failure> {
         pairs: args.pairs.min(args.seeds),
         jobs: args.jobs.map_or_else(chaos::processors, usize::from),
     };
+    if options.pairs > 0 && (options.pairs as usize) < PAIRS_LEAST {
+        terminal::complain(&format!(
+            "{} pairs give no interval: {PAIRS_LEAST} are the fewest for 95 %, by `--pairs {PAIRS_LEAST}` and as many \
+             `--seeds`",
+            options.pairs
+        ));
+    }
     if let Some(directory) = &args.report {
         report::prepare(directory)?;
     }

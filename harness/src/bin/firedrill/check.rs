@@ -27,6 +27,8 @@ struct Checked {
     right: Option<String>,
     /// What is wrong with it, or only unwise.
     report: Option<miette::Report>,
+    /// Whether it is a scenario that was held against the exchange.
+    by_exchange: bool,
 }
 
 impl Checked {
@@ -55,12 +57,12 @@ impl Checked {
 
 /// Runs `firedrill check`; the exit code. All files are looked at, whatever is in the first.
 pub(crate) fn run(args: &CheckFilesArgs) -> Result<u8, Failure> {
-    let runbook = input::runbook(args.runbook.as_deref(), false)?;
+    let judge = Judge::of(args)?;
     let mut checked = Vec::with_capacity(args.files.len());
     let mut unreadable = false;
     for file in &args.files {
         match files::read(file, "scenario or a runbook") {
-            Ok(text) => match look(file, &text, &runbook) {
+            Ok(text) => match look(file, &text, &judge) {
                 Ok(found) => checked.extend(found),
                 Err(failure) => {
                     failure.print();
@@ -79,8 +81,82 @@ pub(crate) fn run(args: &CheckFilesArgs) -> Result<u8, Failure> {
         terminal::say_json(&all);
     } else {
         tell(&checked, args.strict, args.quiet);
+        let of_exchange =
+            |it: &Checked| it.holds == Holds::Scenario && it.right.is_none() && it.by_exchange;
+        if checked.iter().any(of_exchange) {
+            terminal::complain(
+                "checked as a scenario of the exchange; `--app FILE` checks it as one of the application that FILE \
+                 describes",
+            );
+        }
     }
     Ok(if passes { 0 } else { 2 })
+}
+
+/// What scenarios and runbooks are held against.
+struct Judge {
+    /// The runbook that was given, or the built-in one.
+    runbook: LoadedRunbook,
+    /// Whether one was given.
+    given: bool,
+    /// The application that was given, with its runbook.
+    app: Option<(Described, LoadedRunbook)>,
+}
+
+impl Judge {
+    fn of(args: &CheckFilesArgs) -> Result<Self, Failure> {
+        let given = args.runbook.as_deref();
+        let runbook = match (given, &args.app) {
+            // It is held against the application's services below.
+            (Some(_), Some(_)) => input::runbook(None, false)?,
+            _ => input::runbook(given, false)?,
+        };
+        let app = args.app.as_deref().map(input::application).transpose()?;
+        let app = app.map(|app| {
+            let its = its_runbook(&app, given)?;
+            Ok::<_, Failure>((app, its))
+        });
+        Ok(Self {
+            runbook,
+            given: given.is_some(),
+            app: app.transpose()?,
+        })
+    }
+
+    /// The application that the scenario in this file is of, with its runbook; `None`: it is of the exchange.
+    fn application_of(&self, file: &Path) -> Result<Option<(Described, LoadedRunbook)>, Failure> {
+        if let Some(app) = &self.app {
+            return Ok(Some(app.clone()));
+        }
+        let Some(found) = input::application_with(file) else {
+            return Ok(None);
+        };
+        let app = input::application(&found)?;
+        let runbook = if self.given {
+            self.runbook.clone()
+        } else {
+            its_runbook(&app, None)?
+        };
+        Ok(Some((app, runbook)))
+    }
+}
+
+/// The runbook of `app`: `given`, or the one that it names. What is unwise in it is told where it is checked itself.
+fn its_runbook(app: &Described, given: Option<&Path>) -> Result<LoadedRunbook, Failure> {
+    let path = given
+        .map(Path::to_owned)
+        .or_else(|| input::path_of_runbook(app));
+    let Some(path) = path else {
+        return Err(Failure::input(
+            format!("{} names no runbook", app.bundle.app.path),
+            "set `runbook = \"rollback.md\"` in it, or give `--runbook FILE`",
+        ));
+    };
+    let text = files::read(&path, "runbook")?;
+    let loaded = LoadedRunbook::parse(&files::called(&path), &text);
+    let loaded = loaded.map_err(|errors| Failure::Input(errors.into()))?;
+    loaded.check_services(Some(app)).map_err(Failure::Input)?;
+    Ok(loaded)
 }
 
 fn tell(checked: &[Checked], strict: bool, quiet: bool) {
@@ -109,14 +185,26 @@ pub(crate) fn runbook(args: &CheckArgs) -> Result<u8, Failure> {
 }
 
 /// What was found in a file, and in the files that it names if it describes an application.
-fn look(file: &Path, text: &str, runbook: &LoadedRunbook) -> Result<Vec<Checked>, Failure> {
+fn look(file: &Path, text: &str, judge: &Judge) -> Result<Vec<Checked>, Failure> {
     let name = files::called(file);
     Ok(match held(file, text) {
-        Holds::Scenario => {
-            let read = Scenario::parse(&name, text, &runbook.triggers());
-            vec![of_scenario(name, read, runbook)]
+        Holds::Scenario => vec![match judge.application_of(file)? {
+            Some((app, runbook)) => {
+                let read = Scenario::parse_of(&app, &name, text, &runbook.triggers());
+                of_scenario(name, read, &runbook)
+            }
+            None => {
+                let read = Scenario::parse(&name, text, &judge.runbook.triggers());
+                Checked {
+                    by_exchange: true,
+                    ..of_scenario(name, read, &judge.runbook)
+                }
+            }
+        }],
+        Holds::Runbook => {
+            let app = judge.app.as_ref().map(|(app, _)| app);
+            vec![of_runbook_of(name, text, app).0]
         }
-        Holds::Runbook => vec![of_runbook(name, text)],
         Holds::Application => of_application(name, file)?,
     })
 }
@@ -149,6 +237,7 @@ fn of_application(file: String, path: &Path) -> Result<Vec<Checked>, Failure> {
         holds: Holds::Application,
         right,
         report,
+        by_exchange: false,
     };
     let app = match sim_services::describe::read(path) {
         Ok(app) => Described::from(app),
@@ -167,12 +256,7 @@ fn of_application(file: String, path: &Path) -> Result<Vec<Checked>, Failure> {
         return Ok(all);
     };
     let (name, text) = (files::called(&named), files::read(&named, "runbook")?);
-    let mut found = of_runbook(name.clone(), &text);
-    // Scenarios are held against a runbook that can be read.
-    let loaded = LoadedRunbook::parse(&name, &text).ok();
-    if let Some(Err(unfit)) = loaded.as_ref().map(|it| it.check_services(Some(&app))) {
-        (found.right, found.report) = (None, Some(unfit));
-    }
+    let (found, loaded) = of_runbook_of(name, &text, Some(&app));
     all.push(found);
     if let Some(runbook) = loaded {
         for source in input::its_scenarios(&app)? {
@@ -212,7 +296,24 @@ fn of_scenario(
         holds: Holds::Scenario,
         right,
         report,
+        by_exchange: false,
     }
+}
+
+/// What was found in a runbook, of the application if one is given; and the runbook, if it can be read.
+fn of_runbook_of(
+    file: String,
+    text: &str,
+    app: Option<&Described>,
+) -> (Checked, Option<LoadedRunbook>) {
+    let loaded = LoadedRunbook::parse(&file, text).ok();
+    let mut found = of_runbook(file, text);
+    if let (Some(app), Some(loaded)) = (app, &loaded)
+        && let Err(unfit) = loaded.check_services(Some(app))
+    {
+        (found.right, found.report) = (None, Some(unfit));
+    }
+    (found, loaded)
 }
 
 fn of_runbook(file: String, text: &str) -> Checked {
@@ -237,6 +338,7 @@ fn of_runbook(file: String, text: &str) -> Checked {
         holds: Holds::Runbook,
         right,
         report,
+        by_exchange: false,
     }
 }
 

@@ -182,6 +182,7 @@ pub(crate) const CHECK: &str = help!(
   firedrill check runbooks/*.md --strict       runbooks, and their warnings count
   firedrill check - < mine.toml                standard input
   firedrill check mine.toml --runbook new.md   whether the scenario fits another runbook
+  firedrill check mine.toml --app shop/app.toml    a scenario of your own application
 ",
     "  0  all files are right
   2  one is not, or bad usage"

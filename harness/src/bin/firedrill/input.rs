@@ -84,7 +84,6 @@ pub(crate) fn scenarios_of(
     let own = its_scenarios(app)?;
     let parse =
         |file: &str, text: &str, triggers: &[String]| Scenario::parse_of(app, file, text, triggers);
-    let own = read_all(own, runbook, true, parse)?;
     if words.is_empty() {
         if own.is_empty() {
             return Err(Failure::input(
@@ -92,30 +91,66 @@ pub(crate) fn scenarios_of(
                 "set `scenarios = [\"scenarios\"]` in it, or name a scenario file behind `chaos --app FILE`",
             ));
         }
-        return Ok(own);
+        return read_all(own, runbook, true, parse);
     }
-    let mut chosen: Vec<Chosen> = Vec::new();
+    // Only what is chosen must be right: a scenario that is being written keeps no other one from being drilled.
+    let names: Vec<String> = own.iter().map(called).collect();
+    let mut chosen: Vec<Source> = Vec::new();
     for word in words {
-        let named = own.iter().find(|it| it.scenario.name == *word);
-        let found = match named {
-            Some(it) => vec![it.clone()],
-            None if Path::new(word).exists() => read_all(
-                select::sources(std::slice::from_ref(word))?,
-                runbook,
-                true,
-                parse,
-            )?,
-            None => {
-                let known: Vec<&str> = own.iter().map(|it| it.scenario.name.as_str()).collect();
+        let named = own.iter().zip(&names).filter(|(_, name)| *name == word);
+        let named: Vec<Source> = named.map(|(source, _)| source.clone()).collect();
+        let is_there = Path::new(word).exists();
+        chosen.extend(match named.as_slice() {
+            [] if is_there => select::sources(std::slice::from_ref(word))?,
+            [] => {
+                let known: Vec<&str> = names.iter().map(String::as_str).collect();
                 return Err(Failure::input(
                     format!("{} has no scenario `{word}`", app.name),
                     suggest::help(word, &known),
                 ));
             }
-        };
-        chosen.extend(found);
+            _ => named,
+        });
     }
-    Ok(chosen)
+    read_all(chosen, runbook, true, parse)
+}
+
+/// The name that a scenario's text gives it, whatever else is wrong with it; else that of its file.
+fn called(source: &Source) -> String {
+    let named = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        let value = value.trim().strip_prefix(['"', '\''])?;
+        let value = value.split(['"', '\'']).next()?;
+        (key.trim() == "name").then(|| value.to_owned())
+    };
+    // What follows the first table is no key of the scenario itself.
+    let keys = source
+        .text
+        .lines()
+        .take_while(|line| !line.trim_start().starts_with('['));
+    let file = || {
+        let stem = Path::new(&source.file).file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    };
+    keys.filter_map(named).next().unwrap_or_else(file)
+}
+
+/// The description, in the folder of the scenario at `path` or in the one above, that names this scenario.
+pub(crate) fn application_with(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let folders = path.ancestors().skip(1).take(2);
+    let mut files = folders.map(|folder| folder.join("app.toml"));
+    files.find(|file| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let read: Option<toml::Table> = toml::from_str(&text).ok();
+        let named = read.as_ref().and_then(|it| it.get("scenarios")?.as_array());
+        let mut named = named.into_iter().flatten().filter_map(|it| it.as_str());
+        let folder = file.parent().unwrap_or(Path::new(""));
+        named.any(|it| {
+            let at = folder.join(it).canonicalize().ok();
+            at.is_some_and(|at| at == path || Some(at.as_path()) == path.parent())
+        })
+    })
 }
 
 fn read_all(
@@ -251,4 +286,79 @@ pub(crate) fn its_runbook(
         ));
     };
     runbook_of(&path, strict, Some(app))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFESTS: &str = "\
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {app: web}},
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}}}
+";
+
+    /// An application with a scenario that is right, and one that is not.
+    fn application_in(folder: &Path) -> (Described, LoadedRunbook) {
+        let manifests = folder.join("all.yaml");
+        std::fs::write(&manifests, MANIFESTS).expect("it is ours");
+        let loaded = sim_services::manifests::Manifests::load(&[manifests], "shop");
+        let loaded = loaded.expect("they are right");
+        let files = firedrill::about::application("mine", &loaded, &["all.yaml".to_owned()]);
+        let files = files.expect("it can be drilled");
+        std::fs::create_dir(folder.join("scenarios")).expect("it is ours");
+        let broken =
+            files.scenario.replace("failing-requests", "half-written") + "[load]\nrate = \n";
+        for (file, text) in [
+            ("app.toml", &files.app),
+            ("rollback.md", &files.runbook),
+            ("scenarios/a.toml", &broken),
+            ("scenarios/b.toml", &files.scenario),
+        ] {
+            std::fs::write(folder.join(file), text).expect("it is ours");
+        }
+        let app = application(&folder.join("app.toml")).expect("it is right");
+        let runbook =
+            its_runbook(&app, None, true).expect("the runbook to begin with has no warning");
+        (app, runbook)
+    }
+
+    #[test]
+    fn a_broken_scenario_keeps_no_other_one_from_being_drilled() {
+        let folder = tempfile::tempdir().expect("a writable directory");
+        let (app, runbook) = application_in(folder.path());
+        let chosen = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            scenarios_of(&app, &words, &runbook)
+        };
+        assert_eq!(chosen(&["failing-requests"]).expect("it is right").len(), 1);
+        assert!(chosen(&["half-written"]).is_err());
+        assert!(chosen(&[]).is_err(), "all were asked for");
+        let Err(Failure::Input(unknown)) = chosen(&["failing-request"]) else {
+            panic!("there is no such scenario");
+        };
+        let help = unknown.help().map(|it| it.to_string()).unwrap_or_default();
+        assert!(help.contains("failing-requests"), "{help}");
+    }
+
+    #[test]
+    fn a_scenario_in_the_folder_of_an_application_is_found_to_be_its_own() {
+        let folder = tempfile::tempdir().expect("a writable directory");
+        application_in(folder.path());
+        let app = folder
+            .path()
+            .join("app.toml")
+            .canonicalize()
+            .expect("it is there");
+        let own = folder.path().join("scenarios/b.toml");
+        assert_eq!(application_with(&own), Some(app));
+        let other = folder.path().join("b.toml");
+        std::fs::copy(own, &other).expect("it is ours");
+        assert_eq!(
+            application_with(&other),
+            None,
+            "the description does not name it"
+        );
+    }
 }

@@ -14,7 +14,7 @@ use firedrill::report::{self, WriteError};
 use firedrill::scenario::{Crash, CrashSide, Scenario};
 use firedrill::token::Token;
 use firedrill::verdict::Verdict;
-use firedrill::worlds::WorldKind;
+use firedrill::worlds::{Program, WorldKind};
 use firedrill::{runbooks, suggest};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,7 @@ impl KeptProgram {
         ExecutorArgs {
             executor: Some(self.executor.clone()),
             pace: self.pace,
+            executor_timeout: Program::PATIENCE,
             record,
         }
     }

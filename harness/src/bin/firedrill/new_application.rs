@@ -17,8 +17,9 @@ const NAMESPACE: &str = "default";
 
 /// Writes the files into `folder`; the exit code.
 pub(crate) fn run(folder: &Path, paths: &[PathBuf]) -> Result<u8, Failure> {
-    let manifests = Manifests::load(paths, NAMESPACE).map_err(|e| Failure::Input(e.into()))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    check_name(&name, folder)?;
+    let manifests = Manifests::load(paths, NAMESPACE).map_err(|e| Failure::Input(e.into()))?;
     let named: Vec<String> = paths.iter().map(|path| from_folder(folder, path)).collect();
     let files = about::application(&name, &manifests, &named);
     let files = files.map_err(|error| Failure::Input(error.into()))?;
@@ -39,12 +40,27 @@ pub(crate) fn run(folder: &Path, paths: &[PathBuf]) -> Result<u8, Failure> {
             create(&folder.join(STORED), &document.text)?;
         }
     }
+    let (entry, why) = &files.entry;
     let (program, app, folder) = (terminal::called(), app.display(), folder.display());
     terminal::say(&format!(
         "written: {app}, {folder}/rollback.md, {folder}/scenarios/failing-requests.toml\n\n    \
-         {program} check {app}\n    {program} chaos --app {app} --seeds 20"
+         {program} check {app}\n    {program} chaos --app {app} --seeds 20\n\n\
+         The clients ask `{entry}`: {why}. If they ask another one, change `service` of [[client]] and the release in\n\
+         {app}, and the queries in {folder}/rollback.md."
     ));
     Ok(0)
+}
+
+/// A name that stands in commands and in files as it is.
+fn check_name(name: &str, folder: &Path) -> Result<(), Failure> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && name.chars().all(fits) && !name.starts_with(['-', '.']) {
+        return Ok(());
+    }
+    Err(Failure::input(
+        format!("`{}` is not a name for an application", folder.display()),
+        "letters, digits, hyphens, underscores and dots, such as `shop` or `drills/shop`",
+    ))
 }
 
 /// `path`, which begins where the program runs, from `folder`, which does so too.
@@ -67,7 +83,14 @@ fn from_folder(folder: &Path, path: &Path) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::from_folder;
+    use super::{check_name, from_folder};
+
+    #[test]
+    fn a_name_that_would_have_to_be_quoted_is_refused() {
+        let fits = |name: &str| check_name(name, Path::new(name)).is_ok();
+        assert!(fits("shop") && fits("shop-2.1_b"));
+        assert!(!fits("my shop") && !fits("") && !fits(".") && !fits("-shop") && !fits("shop;ls"));
+    }
 
     #[test]
     fn manifests_are_found_from_the_folder_of_the_description() {

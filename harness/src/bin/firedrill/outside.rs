@@ -6,8 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use firedrill::scenario::parse_duration;
 use firedrill::worlds::{Program, Record, WorldKind};
 
 use crate::database;
@@ -21,12 +23,15 @@ pub(crate) struct ExecutorArgs {
     /// The command that carries out the rollback instead of our own executor. A shell runs it for the phases `prepare`,
     /// `run` and `resume`, and its environment says where the world is (the book's page about executors of your own has
     /// the names)
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = command)]
     pub(crate) executor: Option<String>,
     /// Let the world's clock run N times as fast as the wall clock, for a program that keeps time by itself.
     /// Its drills are not reproducible
     #[arg(long, value_name = "N", requires = "executor", value_parser = pace)]
     pub(crate) pace: Option<u32>,
+    /// Kill the program if it runs so long without a request, by the wall clock: the drill is inconclusive then
+    #[arg(long, value_name = "DURATION", requires = "executor", value_parser = patience, default_value = "5m")]
+    pub(crate) executor_timeout: Duration,
     /// Write what the program asked, what it got, and when, into this file: `replay --recording FILE` performs the
     /// drill again without the program. With `--report`, each drill is recorded in the report's folder `recordings`
     #[arg(long, value_name = "FILE", requires = "executor", value_hint = ValueHint::FilePath)]
@@ -45,12 +50,33 @@ pub(crate) fn pace(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A command that does something: nothing would roll nothing back.
+pub(crate) fn command(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("the command is empty: write for instance 'bash rollback.sh'".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// `90s` or `5m`.
+fn patience(text: &str) -> Result<Duration, String> {
+    let read = parse_duration(text)?;
+    if read.is_zero() {
+        return Err(
+            "a program that may run no time at all does nothing: write for instance `5m`"
+                .to_owned(),
+        );
+    }
+    Ok(read)
+}
+
 impl ExecutorArgs {
     /// Of that command, if there is one, at the pace of its requests.
     pub(crate) fn of_command(executor: Option<String>) -> Self {
         Self {
             executor,
             pace: None,
+            executor_timeout: Program::PATIENCE,
             record: None,
         }
     }
@@ -87,6 +113,7 @@ impl ExecutorArgs {
         Ok(Some(Arc::new(Program {
             command: command.clone(),
             pace: self.pace,
+            patience: self.executor_timeout,
             tools: this_program()?,
             record,
         })))

@@ -15,7 +15,7 @@ use firedrill::worlds::{DrillPlan, in_flight, sim};
 use firedrill::{drill, verdict};
 
 use crate::args::ReplayArgs;
-use crate::exit::Failure;
+use crate::exit::{Failure, INTERRUPTED};
 use crate::files::read;
 use crate::interrupt::Interrupt;
 use crate::meta::Run;
@@ -113,9 +113,18 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         }
         Err(difference) => {
             terminal::complain(&format!("the recording can't be played back: {difference}"));
-            Ok(code.max(verdict::exit_code([verdict::Verdict::Fail])))
+            Ok(code_of_a_difference(code))
         }
     }
+}
+
+/// The exit code where a recording played otherwise than it was recorded: a failure, however the drill that was played
+/// then ended.
+fn code_of_a_difference(of_drill: u8) -> u8 {
+    if of_drill == INTERRUPTED {
+        return of_drill;
+    }
+    verdict::exit_code([verdict::Verdict::Fail])
 }
 
 /// Refuses to let our own executor do what a program did: it would be judged in the program's place. A token does not
@@ -166,4 +175,16 @@ fn play(plan: &DrillPlan, recording: &Recording) -> Result<(SwarmResult, Compare
         skipped: Skipped::default(),
     };
     Ok((outcome, compared))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code_of_a_difference;
+    use crate::exit::INTERRUPTED;
+
+    #[test]
+    fn a_recording_that_plays_otherwise_is_a_failure_however_the_drill_ends() {
+        assert_eq!([0, 1, 3].map(code_of_a_difference), [1; 3]);
+        assert_eq!(code_of_a_difference(INTERRUPTED), INTERRUPTED);
+    }
 }

@@ -18,7 +18,7 @@ use crate::args::{Format, Output, World};
 use crate::exit::{Failure, INTERRUPTED};
 use crate::interrupt::Interrupt;
 use crate::meta::Run;
-use crate::outside::ExecutorArgs;
+use crate::outside::{self, ExecutorArgs};
 use crate::progress::Progress;
 use crate::{chaos, complete, files, input, select, terminal};
 
@@ -38,10 +38,10 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present_any = ["baseline_executor", "candidate_executor"])]
     candidate: Option<PathBuf>,
     /// The program in use, instead of our own executor: its runbook only says which triggers are watched
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = outside::command)]
     baseline_executor: Option<String>,
     /// The program that would replace what is in use
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = outside::command)]
     candidate_executor: Option<String>,
     /// A runbook that stays the same while the baseline moves on: the candidate is held against it, too, so that many
     /// small steps for the worse are not adopted one after the other

@@ -33,6 +33,10 @@ fn name(container: &Value) -> &str {
 }
 
 fn readiness(look: &mut Look<'_>) {
+    // Nobody sends requests to a worker: where Services are known, one of them would select its pods.
+    if is_worker(look) {
+        return;
+    }
     for (path, container) in look.lasting() {
         // A sidecar that gets no traffic of its own needs none.
         if path[3] == "containers" && container["readinessProbe"].is_null() {
@@ -51,6 +55,14 @@ fn readiness(look: &mut Look<'_>) {
             );
         }
     }
+}
+
+/// Whether the manifests have Services in the namespace, and none of them selects the pods.
+fn is_worker(look: &Look<'_>) -> bool {
+    let namespace = look.workload.object.namespace();
+    let mut objects = look.known.manifests.objects.iter();
+    look.workload.services.is_empty()
+        && objects.any(|it| it.kind() == "Service" && it.namespace() == namespace)
 }
 
 /// For how long a probe lets a process run that does not answer, in seconds.

@@ -57,7 +57,7 @@ fn fenceposts(look: &mut Look<'_>) {
             "maxSurge and maxUnavailable are both 0: the API server refuses this Deployment",
             "set maxSurge to 1, and keep maxUnavailable at 0",
         );
-    } else if surge == 0 && unavailable > 0 {
+    } else if surge == 0 && unavailable > 0 && replicas > 0 {
         let path = field("maxSurge");
         look.warn(
             "no-surge",

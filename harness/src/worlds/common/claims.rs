@@ -81,12 +81,12 @@ pub(in crate::worlds) fn report(
 
 /// What is wrong with a program that never ended.
 pub(in crate::worlds) fn overdue(phase: &str) -> Failed {
-    Failed::Executor {
-        message: format!(
-            "the program did not end `{phase}`, and waited for nothing that ever came"
-        ),
-        kind: ErrorKind::Other,
-    }
+    Failed::Harness(format!(
+        "the program was killed in `{phase}`: it asked for nothing and did not end for as long as it may by the wall \
+         clock (`--executor-timeout`). The world's clock stands still while a program neither asks nor waits by the \
+         `sleep` of its PATH. For a program that keeps time by itself, add `--pace 10`; for one that computes so long, \
+         raise `--executor-timeout`"
+    ))
 }
 
 /// What is wrong with a program whose `prepare` failed, if it did.

@@ -49,19 +49,25 @@ pub(in crate::worlds) fn beginning(plan: &DrillPlan, app: &Described) -> Evidenc
         .with_versions(before, deployed)
 }
 
-/// Versions of a release, by the label of their services' pods.
+/// The rate of all clients together, in requests a second, if the scenario says another one than the description. It
+/// counts in whole requests.
+pub(in crate::worlds) fn rate_said(app: &Described, scenario: &Scenario) -> Option<u32> {
+    Some(scenario.load.rate_per_s).filter(|it| *it != app.rate_per_s().ceil())
+}
+
+/// Versions of a release, by the names of their services.
 fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
     let images = app.images(release).into_iter();
     let services = app.services.iter().zip(images);
     services
-        .map(|(service, image)| (service.app.clone(), version_of(image).to_owned()))
+        .map(|(service, image)| (service.name.clone(), version_of(image).to_owned()))
         .collect()
 }
 
 /// What is new of a release where another one ran before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::worlds) struct New {
-    /// Images, by the label `app` of their pods.
+    /// Images, by the names of their services.
     pub(in crate::worlds) images: BTreeMap<String, String>,
     /// Values of ConfigMaps, by name and key.
     pub(in crate::worlds) config: BTreeMap<(String, String), String>,
@@ -82,7 +88,7 @@ pub(in crate::worlds) fn new(app: &Described, from: &str, to: &str) -> New {
     });
     New {
         images: new
-            .map(|((service, image), _)| (service.app.clone(), image.to_owned()))
+            .map(|((service, image), _)| (service.name.clone(), image.to_owned()))
             .collect(),
         config: new_config.collect(),
     }

@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sim::cluster::{Cluster, Kind, Value as Tree};
+use sim::cluster::{Cluster, Kind, Value as Tree, workload_of};
 
 use crate::evidence::PodLog;
-use crate::worlds::common::manifests::APP;
 use crate::worlds::common::pairs;
 
 /// A pod that exists and has not ended.
 pub(super) struct LivePod {
     pub(super) name: String,
     pub(super) uid: String,
-    /// Its label `app`.
-    pub(super) app: String,
+    /// Name of the Deployment or StatefulSet that it is of.
+    pub(super) service: String,
     pub(super) ready: bool,
 }
 
@@ -37,7 +36,7 @@ pub(super) fn live_pods(cluster: &Cluster, namespace: &str) -> Vec<LivePod> {
         LivePod {
             name: text(&metadata["name"]),
             uid: text(&metadata["uid"]),
-            app: text(&metadata["labels"][APP]),
+            service: workload_of(pod).to_owned(),
             ready,
         }
     })
@@ -64,6 +63,61 @@ pub(super) fn unschedulable(cluster: &Cluster, namespace: &str) -> Option<(Strin
         })?;
         let text = |value: &Tree| value.as_str().unwrap_or_default().to_owned();
         Some((text(&pod["metadata"]["name"]), text(&refused["message"])))
+    })
+}
+
+/// A container that does not run, in a pod of a workload that has no ready pod.
+pub(super) struct HeldUp {
+    pub(super) pod: String,
+    pub(super) uid: String,
+    /// Name of the Deployment or StatefulSet that the pod is of.
+    pub(super) service: String,
+    pub(super) container: String,
+    /// Why, in one word, as `kubectl get pods` shows it, for instance `CrashLoopBackOff`.
+    pub(super) reason: String,
+    /// Why, as the kubelet says it.
+    pub(super) message: String,
+}
+
+/// The first container of `namespace` that keeps all pods of a workload from becoming ready.
+pub(super) fn held_up(cluster: &Cluster, namespace: &str) -> Option<HeldUp> {
+    let text = |value: &Tree| value.as_str().unwrap_or_default().to_owned();
+    let pods = live_pods(cluster, namespace);
+    let serves = |service: &str| pods.iter().any(|it| it.ready && it.service == service);
+    let mut waiting = pods.iter().filter(|it| !serves(&it.service));
+    waiting.find_map(|pod| {
+        let object = cluster.object(Kind::Pod, namespace, &pod.name)?;
+        let status = &object["status"];
+        let of = ["initContainerStatuses", "containerStatuses"];
+        let mut all = of
+            .iter()
+            .flat_map(|key| status[*key].as_array().into_iter().flatten());
+        all.find_map(|container| {
+            let (state, last) = (&container["state"], &container["lastState"]["terminated"]);
+            let failed = |it: &Tree| it["exitCode"].as_i64().is_some_and(|code| code != 0);
+            let why = if failed(&state["terminated"]) {
+                &state["terminated"]
+            } else {
+                &state["waiting"]
+            };
+            let reason = text(&why["reason"]);
+            // A process that has just been started again has not shown yet that it goes on.
+            let reason = match reason.as_str() {
+                "" | "ContainerCreating" | "PodInitializing" if failed(last) => {
+                    text(&last["reason"])
+                }
+                "" | "ContainerCreating" | "PodInitializing" => return None,
+                _ => reason,
+            };
+            Some(HeldUp {
+                pod: pod.name.clone(),
+                uid: pod.uid.clone(),
+                service: pod.service.clone(),
+                container: text(&container["name"]),
+                reason,
+                message: text(&why["message"]),
+            })
+        })
     })
 }
 

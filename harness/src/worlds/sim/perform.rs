@@ -225,8 +225,12 @@ fn perform_by(
         By::Program(program) => {
             let opening = Opening::to_a_program(program);
             let (_network, mut pace, door, reach) = Reach::open(&opening)?;
-            let command = program.command.clone();
-            served(&mut pace, door, Arc::new(ByProgram { reach, command }))
+            let actor = ByProgram {
+                reach,
+                command: program.command.clone(),
+                patience: program.patience,
+            };
+            served(&mut pace, door, Arc::new(actor))
         }
         By::Session(session) => {
             let (_network, mut pace, door, reach) = Reach::open(&session.opening())?;

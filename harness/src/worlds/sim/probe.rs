@@ -183,16 +183,16 @@ fn pods_with_uid(state: &mut WorldState) -> Vec<(String, PodSeen)> {
             |LivePod {
                  name,
                  uid,
-                 app,
+                 service,
                  ready,
              }| {
                 let version = state
                     .application
-                    .get(now, process_of(&uid, &app), "/metrics")
+                    .get(now, process_of(&uid, &service), "/metrics")
                     .and_then(|r| build_version(&r.body));
                 let seen = PodSeen {
                     name,
-                    app,
+                    app: service,
                     version,
                     ready,
                 };

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use dex::release::{Release, Service};
 use sim::Application;
-use sim::cluster::{Cluster, Kind};
+use sim::cluster::{Cluster, Kind, workload_of};
 use sim::time::Micros;
 
 use super::recorder::Recorder;
 use crate::scenario::Scenario;
-use crate::worlds::common::manifests::{APP, NAMESPACE};
+use crate::worlds::common::manifests::NAMESPACE;
 
 /// How often it is looked whether the deployed release serves.
 const LOOK: Micros = Micros::from_secs(1);
@@ -19,7 +19,7 @@ const LOOK: Micros = Micros::from_secs(1);
 pub(super) struct Deployed {
     /// Where it is deployed.
     pub(super) namespace: String,
-    /// The images that came with it, by the label `app` of their pods.
+    /// The images that came with it, by the names of their workloads.
     pub(super) images: BTreeMap<String, String>,
     /// What it changes of ConfigMaps, by name and key; for a release that changes no image.
     pub(super) config: BTreeMap<(String, String), String>,
@@ -63,8 +63,7 @@ impl Deployed {
         }
         cluster.objects(Kind::Pod, &self.namespace).any(|pod| {
             let metadata = &pod["metadata"];
-            let image = metadata["labels"][APP].as_str();
-            let image = image.and_then(|app| self.images.get(app));
+            let image = self.images.get(workload_of(pod));
             let containers = pod["spec"]["containers"].as_array();
             let conditions = pod["status"]["conditions"].as_array();
             metadata["deletionTimestamp"].as_str().is_none()

@@ -9,7 +9,7 @@ use sim::time::Micros;
 
 use super::bundle::Bundle;
 use super::http::Http;
-use super::quantity::Share;
+use super::quantity::{Rate, Share};
 use super::store::{SchemaNeed, SchemaRange, Store};
 use crate::manifests::{Manifests, Object, WorkloadKind};
 use crate::metrics::Preset;
@@ -95,7 +95,8 @@ pub struct Service {
     pub name: String,
     /// Of which kind its workload is.
     pub kind: WorkloadKind,
-    /// Label `app` of its pods.
+    /// The label `app` of its series and of its log lines, unique among the services. It is the first of the pods' labels
+    /// `app` and `app.kubernetes.io/name`, and the workload's name where there is neither or another service has the same.
     pub app: String,
     /// Name of the container that serves.
     pub container: String,
@@ -188,7 +189,7 @@ pub struct Client {
     /// The service that it asks, by index.
     pub to: usize,
     /// Requests a second.
-    pub rate_per_s: u32,
+    pub rate_per_s: Rate,
     /// How it sends them.
     pub hop: Hop,
     /// When it sends at another rate.
@@ -202,7 +203,7 @@ pub struct Client {
 impl Client {
     /// Requests a second at that instant.
     #[must_use]
-    pub fn rate_at(&self, now: Micros) -> u32 {
+    pub fn rate_at(&self, now: Micros) -> Rate {
         let Some(burst) = &self.burst else {
             return self.rate_per_s;
         };
@@ -232,7 +233,7 @@ impl Backoff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Burst {
     /// Requests a second then.
-    pub rate_per_s: u32,
+    pub rate_per_s: Rate,
     /// When the first begins, from the drill's beginning.
     pub first: Micros,
     /// From one to the next; `None`: there is one.
@@ -377,18 +378,17 @@ impl App {
 
     /// Requests a second of all clients, without bursts.
     #[must_use]
-    pub fn rate_per_s(&self) -> u32 {
+    pub fn rate_per_s(&self) -> Rate {
         self.clients.iter().map(|client| client.rate_per_s).sum()
     }
 
-    /// A client at the rate that it has where all clients together send `rate_per_s` requests a second.
+    /// A client at the rate that it has where all clients together send `rate_per_s` requests a second; without it, at
+    /// its own.
     #[must_use]
-    pub fn at_rate(&self, client: &Client, rate_per_s: u32) -> Client {
-        let described = u64::from(self.rate_per_s().max(1));
-        let of = |rate: u32| {
-            let scaled = (u64::from(rate) * u64::from(rate_per_s)).div_ceil(described);
-            u32::try_from(scaled).unwrap_or(u32::MAX)
-        };
+    pub fn at_rate(&self, client: &Client, rate_per_s: Option<Rate>) -> Client {
+        let described = self.rate_per_s();
+        let wanted = rate_per_s.unwrap_or(described);
+        let of = |rate: Rate| rate.scaled(wanted, described);
         let mut client = client.clone();
         client.rate_per_s = of(client.rate_per_s);
         if let Some(burst) = &mut client.burst {

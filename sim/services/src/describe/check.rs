@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::app::{App, Backoff, Burst, Call, Client, Hop, Spread};
 use super::bundle::{APP, Bundle};
-use super::quantity::{Share, Span};
+use super::quantity::{Number, Rate, Share, Span};
 use super::raw::{Raw, RawBackoff, RawBurst, RawCall, RawClient, RawService, RawSpread};
 use super::{circles, deployed, http, releases, store};
 use crate::manifests::{Manifests, Object};
@@ -17,7 +17,7 @@ use crate::mistake::{FileError, Mistakes};
 use crate::suggest;
 
 /// Requests a second of all clients together, at most.
-const RATE_MOST: u64 = 100_000;
+const RATE_MOST: Rate = Rate::whole(100_000);
 
 impl Mistakes {
     pub(super) fn count(
@@ -28,6 +28,21 @@ impl Mistakes {
         range: RangeInclusive<i64>,
     ) -> u32 {
         given.map_or(default, |it| self.within(&format!("`{what}`"), it, range))
+    }
+
+    /// Requests a second: more than none, and no more than can be simulated.
+    fn rate(&mut self, what: &str, given: &Spanned<Number>) -> Rate {
+        let number = given.get_ref();
+        let rate = number.rate().filter(|it| *it <= RATE_MOST);
+        if rate.is_none() {
+            self.add(
+                given.span(),
+                format!("`{what}` is {number}"),
+                format!("must be more than 0, and at most {RATE_MOST}"),
+                format!("choose a value from 0.001 to {RATE_MOST}, such as 0.5 or 200"),
+            );
+        }
+        rate.unwrap_or_default()
     }
 
     /// A span of time that must not be nothing.
@@ -58,7 +73,8 @@ pub(super) fn service_named(m: &mut Mistakes, app: &App, name: &Spanned<String>)
     found
 }
 
-pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<App, FileError> {
+pub(super) fn check(bundle: Bundle, mut raw: Raw, manifests: Manifests) -> Result<App, FileError> {
+    let wrong = std::mem::take(&mut raw.wrong);
     let mut m = Mistakes::default();
     let preset = raw
         .metrics
@@ -79,6 +95,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
         let service = deployed::service(&mut m, &place, &manifests, object, &workload);
         services.extend(service);
     }
+    deployed::tell_apart(&mut services);
     deployed::all(&mut m, &place, &services);
     let (file, text) = (bundle.app.path.clone(), bundle.app.text.clone());
     let mut app = App {
@@ -118,6 +135,7 @@ pub(super) fn check(bundle: Bundle, raw: Raw, manifests: Manifests) -> Result<Ap
         );
     }
     releases::check(&mut m, &mut app, raw.release);
+    m.beside(wrong);
     m.into_result(APP, &file, &text)?;
     Ok(app)
 }
@@ -340,7 +358,7 @@ fn client(m: &mut Mistakes, app: &App, raw: &RawClient) -> Option<Client> {
     Some(Client {
         name: raw.name.get_ref().clone(),
         to,
-        rate_per_s: m.count("rate", Some(&raw.rate), 0, 1..=100_000),
+        rate_per_s: m.rate("rate", &raw.rate),
         hop: hop(m, &raw.timeout, raw.retries.as_ref(), raw.backoff.as_ref()),
         burst,
         writes: store::writes(m, app, to, raw.writes.as_ref()),
@@ -351,12 +369,12 @@ fn client(m: &mut Mistakes, app: &App, raw: &RawClient) -> Option<Client> {
 /// All clients together, each in its burst, must not send more than can be simulated.
 fn rates(m: &mut Mistakes, app: &App, raw: &RawClient) {
     let rate = |it: &Client| {
-        let burst = it.burst.map_or(0, |burst| burst.rate_per_s);
-        u64::from(it.rate_per_s.max(burst))
+        let burst = it.burst.map(|burst| burst.rate_per_s);
+        it.rate_per_s.max(burst.unwrap_or_default())
     };
-    let last = app.clients.last().map_or(0, rate);
-    let all: u64 = app.clients.iter().map(rate).sum();
-    if all > RATE_MOST && last <= RATE_MOST && all - last <= RATE_MOST {
+    let last = app.clients.last().map(rate).unwrap_or_default();
+    let all: Rate = app.clients.iter().map(rate).sum();
+    if all > RATE_MOST && last <= RATE_MOST && Rate(all.0 - last.0) <= RATE_MOST {
         m.add(
             raw.rate.span(),
             format!("the clients send up to {all} requests a second together"),
@@ -381,7 +399,7 @@ fn burst(m: &mut Mistakes, raw: &RawBurst) -> Burst {
         );
     }
     Burst {
-        rate_per_s: m.count("burst.rate", Some(&raw.rate), 0, 1..=100_000),
+        rate_per_s: m.rate("burst.rate", &raw.rate),
         first: raw.first.get_ref().0.into(),
         every,
         lasts,

@@ -15,6 +15,9 @@ use crate::mistake::Mistakes;
 /// Pods of all workloads together, at most.
 const PODS_MOST: u32 = 5_000;
 
+/// Labels of pods that say which service they are of: what stands first counts.
+const LABELS: [&str; 2] = ["app", "app.kubernetes.io/name"];
+
 /// A service as its manifest has it, with what is assumed of the rest.
 pub(super) fn service(
     m: &mut Mistakes,
@@ -31,20 +34,7 @@ pub(super) fn service(
         .clone()
         .unwrap_or_default();
     let container: &Container = template.spec.as_ref()?.containers.first()?;
-    let app = labels.get("app").cloned();
-    if app.is_none() {
-        let (line, column) = object.line_and_column(&["spec", "template", "metadata"]);
-        m.add(
-            place.clone(),
-            format!(
-                "{}:{line}:{column}: the pods of {kind} `{}` have no label `app`",
-                object.document.name,
-                object.name()
-            ),
-            "metrics and logs name a service by that label",
-            "add the label `app` to the pod template",
-        );
-    }
+    let app = LABELS.iter().find_map(|key| labels.get(*key)).cloned();
     let selects = |it: &&Object| {
         let selector = it.at(&["spec", "selector"]).as_object();
         it.kind() == "Service"
@@ -89,7 +79,7 @@ pub(super) fn service(
     Some(Service {
         name: object.name().to_owned(),
         kind,
-        app: app.unwrap_or_default(),
+        app: app.unwrap_or_else(|| object.name().to_owned()),
         container: container.name.clone(),
         image: container.image.clone().unwrap_or_default(),
         replicas,
@@ -142,9 +132,27 @@ fn stateful(m: &mut Mistakes, place: &Range<usize>, manifests: &Manifests, objec
     }
 }
 
-/// What the workloads must satisfy together: the pods can be told apart, and there are not too many.
+/// Services whose pods have the same label are told apart by the names of their workloads.
+pub(super) fn tell_apart(services: &mut [Service]) {
+    loop {
+        let all: Vec<String> = services.iter().map(|it| it.app.clone()).collect();
+        let shared = |it: &&mut Service| {
+            it.app != it.name && all.iter().filter(|other| **other == it.app).count() > 1
+        };
+        let mut renamed = false;
+        for service in services.iter_mut().filter(shared) {
+            service.app.clone_from(&service.name);
+            renamed = true;
+        }
+        // A name that one has got may be the label of another one.
+        if !renamed {
+            return;
+        }
+    }
+}
+
+/// What the workloads must satisfy together: they can be told apart, and there are not too many pods.
 pub(super) fn all(m: &mut Mistakes, place: &Range<usize>, services: &[Service]) {
-    let mut by_app: BTreeMap<&str, &str> = BTreeMap::new();
     let mut kinds: BTreeMap<&str, WorkloadKind> = BTreeMap::new();
     for service in services {
         if kinds.insert(&service.name, service.kind).is_some() {
@@ -156,19 +164,6 @@ pub(super) fn all(m: &mut Mistakes, place: &Range<usize>, services: &[Service]) 
                 ),
                 "services are named after them",
                 "give one of them another name",
-            );
-        }
-    }
-    for service in services.iter().filter(|it| !it.app.is_empty()) {
-        if let Some(other) = by_app.insert(&service.app, &service.name) {
-            m.add(
-                place.clone(),
-                format!(
-                    "the pods of `{other}` and `{}` have the same label `app`: `{}`",
-                    service.name, service.app
-                ),
-                "metrics and logs name a service by that label",
-                "give the pods of each service a label `app` of their own",
             );
         }
     }

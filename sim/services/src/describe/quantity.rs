@@ -1,5 +1,6 @@
 //! Spans of time and shares as a description writes them, `250ms`, `1m30s`, `0.5`, and memory as manifests write it.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
@@ -82,6 +83,112 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
+/// Requests a second, in thousandths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(pub u64);
+
+impl Rate {
+    /// So many a second.
+    #[must_use]
+    pub const fn whole(per_second: u32) -> Self {
+        Self(per_second as u64 * 1_000)
+    }
+
+    /// The next whole number of requests a second.
+    #[must_use]
+    pub fn ceil(self) -> u32 {
+        u32::try_from(self.0.div_ceil(1_000)).unwrap_or(u32::MAX)
+    }
+
+    /// How long it is from one request to the next, in microseconds, on average.
+    #[must_use]
+    pub fn gap_us(self) -> u64 {
+        1_000_000_000 / self.0.max(1)
+    }
+
+    /// This rate where all rates together are `wanted` and not `described`.
+    #[must_use]
+    pub fn scaled(self, wanted: Self, described: Self) -> Self {
+        let scaled = u128::from(self.0) * u128::from(wanted.0) / u128::from(described.0.max(1));
+        Self(u64::try_from(scaled).unwrap_or(u64::MAX).max(1))
+    }
+}
+
+impl std::iter::Sum for Rate {
+    fn sum<I: Iterator<Item = Self>>(rates: I) -> Self {
+        Self(rates.map(|it| it.0).sum())
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 1_000, self.0 % 1_000);
+        if rest == 0 {
+            return write!(f, "{whole}");
+        }
+        let digits = format!("{rest:03}");
+        write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+    }
+}
+
+/// A number as it is written, with or without a fraction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Number {
+    Whole(i64),
+    Fraction(f64),
+}
+
+impl Number {
+    /// So many a second, to a thousandth; `None`: it is none, or less, or too many to count.
+    pub(super) fn rate(self) -> Option<Rate> {
+        let rate = match self {
+            Self::Whole(number) => u64::try_from(number).ok()?.checked_mul(1_000)?,
+            Self::Fraction(number) => {
+                let thousandths = (number * 1e3).round();
+                if !(1.0..=1e15).contains(&thousandths) {
+                    return None;
+                }
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "it is between 1 and 10^15"
+                )]
+                let thousandths = thousandths as u64;
+                thousandths
+            }
+        };
+        (rate > 0).then_some(Rate(rate))
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(number) => number.fmt(f),
+            Self::Fraction(number) => number.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Written;
+        impl de::Visitor<'_> for Written {
+            type Value = Number;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
+                Ok(Number::Whole(number))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Number, E> {
+                Ok(Number::Fraction(number))
+            }
+        }
+        d.deserialize_any(Written)
+    }
+}
+
 /// A quantity of memory in MB, rounded down; 0 if it is none. `512Mi`, `1.5Gi`, `2G`, `1e9`.
 pub(super) fn megabytes(quantity: &str) -> u64 {
     const NANOS_IN_A_MB: i128 = 1_000_000_000 * 1_000_000;
@@ -93,7 +200,29 @@ pub(super) fn megabytes(quantity: &str) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{megabytes, parse_duration};
+    use super::{Number, Rate, megabytes, parse_duration};
+
+    #[test]
+    fn rates_are_exact_to_a_thousandth() {
+        let read = |number: f64| Number::Fraction(number).rate();
+        assert_eq!(read(0.5), Some(Rate(500)));
+        assert_eq!(read(0.0004), None, "it would be no request at all");
+        assert_eq!(
+            (read(-1.0), read(f64::NAN), read(f64::INFINITY)),
+            (None, None, None)
+        );
+        assert_eq!(Number::Whole(0).rate(), None);
+        assert_eq!(Rate(500).gap_us(), 2_000_000);
+        assert_eq!(Rate::whole(300).gap_us(), 3_333);
+        assert_eq!(
+            [Rate(500), Rate(20_000), Rate(1_250)].map(|it| it.to_string()),
+            ["0.5", "20", "1.25"]
+        );
+        // A third and two thirds of ten are not four and seven.
+        let all = Rate::whole(3);
+        let scaled = [1, 2].map(|it| Rate::whole(it).scaled(Rate::whole(10), all));
+        assert_eq!(scaled, [Rate(3_333), Rate(6_666)]);
+    }
 
     #[test]
     fn memory_is_read_as_kubernetes_writes_it() {

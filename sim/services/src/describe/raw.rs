@@ -7,10 +7,10 @@ use toml::Spanned;
 
 use super::bundle::APP;
 use super::http::RawHttp;
-use super::quantity::{Share, Span};
+use super::quantity::{Number, Share, Span};
 use super::store::{RawStore, Versions};
 use crate::mistake::{FileError, Mistake};
-use crate::suggest;
+use crate::{form, suggest};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +29,9 @@ pub(super) struct Raw {
     pub(super) client: Vec<RawClient>,
     #[serde(default)]
     pub(super) release: BTreeMap<Spanned<String>, RawRelease>,
+    /// What is wrong with the form. It is told with all else that is wrong.
+    #[serde(skip)]
+    pub(super) wrong: Vec<Mistake>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -100,7 +103,7 @@ pub(super) struct RawNeeds {
 pub(super) struct RawClient {
     pub(super) name: Spanned<String>,
     pub(super) service: Spanned<String>,
-    pub(super) rate: Spanned<i64>,
+    pub(super) rate: Spanned<Number>,
     pub(super) timeout: Spanned<Span>,
     pub(super) retries: Option<Spanned<i64>>,
     pub(super) backoff: Option<RawBackoff>,
@@ -112,7 +115,7 @@ pub(super) struct RawClient {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBurst {
-    pub(super) rate: Spanned<i64>,
+    pub(super) rate: Spanned<Number>,
     pub(super) first: Spanned<Span>,
     pub(super) every: Option<Spanned<Span>>,
     pub(super) lasts: Spanned<Span>,
@@ -151,11 +154,16 @@ pub(super) struct RawDefect {
 
 /// Reads the form.
 pub(super) fn parse(file: &str, text: &str) -> Result<Raw, FileError> {
-    toml::from_str(text).map_err(|error| {
-        let message = error.message().trim().to_owned();
-        let span = error.span().unwrap_or(0..text.len().min(1));
-        FileError::new(APP, file, text, vec![explain(&message, span)])
-    })
+    let form = form::read::<Raw>(text);
+    let wrong = form.wrong.into_iter();
+    let wrong: Vec<Mistake> = wrong
+        .map(|(place, message)| explain(&message, place))
+        .collect();
+    match form.read {
+        // Without manifests, nothing else could be looked at.
+        Some(raw) if wrong.is_empty() || !raw.manifests.is_empty() => Ok(Raw { wrong, ..raw }),
+        _ => Err(FileError::new(APP, file, text, wrong)),
+    }
 }
 
 /// Turns the parser's message into a mistake with a remedy.

@@ -2,7 +2,7 @@
 
 use sim::time::Micros;
 
-use super::{App, AppError, Bundle, DefectKind, File, Share, Spread};
+use super::{App, AppError, Bundle, DefectKind, File, Rate, Share, Spread};
 
 pub(crate) const MANIFESTS: &str = "\
 apiVersion: apps/v1
@@ -126,12 +126,41 @@ fn every_mistake_is_told_at_once_with_its_place_and_a_remedy() {
     let told = mistakes(&text);
     let expected = [
         "app.toml:8:22: the manifests have no Deployment or StatefulSet `stok`: did you mean `stock`?",
-        "app.toml:13:8: `rate` is 0: choose a value from 1 to 100000",
+        "app.toml:13:8: `rate` is 0: choose a value from 0.001 to 100000, such as 0.5 or 200",
         "app.toml:19:33: there is no defect `error`: did you mean `errors`?",
         "app.toml:20:33: the defect `leak` needs `growth_mb_per_minute`: add for instance growth_mb_per_minute = 10",
         "app.toml:20:50: `factor` means nothing for the defect `leak`: remove it; this kind has `growth_mb_per_minute`",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_value_of_a_wrong_form_hides_no_other_mistake() {
+    let text = APP
+        .replace(
+            "kind = \"errors\", share = 0.1",
+            "kind = \"errors\", share = 2",
+        )
+        .replace("service = \"stock\"", "service = \"stok\"")
+        .replace("timeout = \"1s\"", "timeout = 1\nhurry = true");
+    let told = mistakes(&text);
+    for part in [
+        "`stok`",
+        "invalid type",
+        "there is no key `hurry`",
+        "2 is not a share",
+    ] {
+        assert!(told.iter().any(|it| it.contains(part)), "{part}: {told:?}");
+    }
+    // What stands for a value that is wrong is not found wrong itself.
+    assert_eq!(told.len(), 4, "{told:?}");
+}
+
+#[test]
+fn clients_may_send_less_than_a_request_a_second() {
+    let app = app(&APP.replace("rate = 50", "rate = 0.5")).expect("it is right");
+    assert_eq!(app.clients[0].rate_per_s, Rate(500));
+    assert_eq!(app.rate_per_s().ceil(), 1);
 }
 
 #[test]
@@ -215,7 +244,7 @@ fn numbers_that_could_not_be_simulated_are_refused_at_their_place() {
             "app.toml:13:8: `rate` is 9223372036854775807",
         ),
         ("rate = 50", "rate = -1", "app.toml:13:8: `rate` is -1"),
-        ("rate = 50", "rate = 50.5", "app.toml:13:8: invalid type"),
+        ("rate = 50", "rate = \"50\"", "app.toml:13:8: invalid type"),
         (
             "rate = 50",
             "rate = 99999999999999999999",
@@ -321,15 +350,32 @@ fn what_no_pod_would_answer_or_survive_is_refused() {
     );
     let start = "app.toml:3:14: k8s/all.yaml:23:13: the Deployment `stock` has 2000000000 pods";
     assert!(told[0].starts_with(start), "{told:?}");
+}
 
-    let same = "matchLabels: {app: front}}\n  template:\n    metadata: {labels: {app: front}}\n    spec: {";
-    let told = wrong(
-        false,
-        "matchLabels: {app: stock}}\n  template:\n    metadata: {labels: {app: stock}}\n    spec: {",
-        same,
-    );
-    let start = "app.toml:3:14: the pods of `front` and `stock` have the same label";
-    assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
+#[test]
+fn services_are_told_apart_by_their_labels_and_else_by_their_names() {
+    let labelled = |front: &str, stock: &str| {
+        let manifests = MANIFESTS
+            .replace("{app: front}", front)
+            .replace("{app: stock}", stock);
+        let app = with(APP, &manifests).expect("it is right");
+        app.services
+            .into_iter()
+            .map(|it| it.app)
+            .collect::<Vec<_>>()
+    };
+    let recommended = "{app.kubernetes.io/name: pages}";
+    assert_eq!(labelled("{app: web}", "{app: stock}"), ["web", "stock"]);
+    assert_eq!(labelled(recommended, "{k8s-app: s}"), ["pages", "stock"]);
+    let both = "{app: web, app.kubernetes.io/name: pages}";
+    assert_eq!(labelled(both, recommended), ["web", "pages"]);
+    // One chart names all its workloads alike.
+    let [one, other] = ["front", "stock"].map(|component| {
+        format!("{{app.kubernetes.io/name: shop, app.kubernetes.io/component: {component}}}")
+    });
+    assert_eq!(labelled(&one, &other), ["front", "stock"]);
+    // The name of one may be the label of another.
+    assert_eq!(labelled("{app: stock}", "{tier: back}"), ["front", "stock"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use sim::time::Micros;
 use super::pod::Pod;
 use super::store::{Server as StoreServer, StoreOp, StoreReply, StoreSeen, Stored};
 use super::traffic::{Event, Wait, Work};
-use crate::describe::{App, Client, Hop, Share, version_of};
+use crate::describe::{App, Client, Hop, Rate, Share, version_of};
 
 /// How often it is caught up with, at least.
 const TICK: Micros = Micros::from_secs(1);
@@ -49,7 +49,7 @@ impl ServicesConfig {
 
     /// The client at the rate that it has in this drill.
     fn at_rate(&self, client: &Client) -> Client {
-        let rate_per_s = self.rate_per_s.unwrap_or(self.app.rate_per_s());
+        let rate_per_s = self.rate_per_s.map(Rate::whole);
         self.app.at_rate(client, rate_per_s)
     }
 }
@@ -147,11 +147,14 @@ impl Services {
         Some(version_of(&pod.container.image))
     }
 
-    /// Whether a process of that version has been started in a pod with that label `app`.
+    /// Whether a process of that version has been started in a pod of the service with that name.
     #[must_use]
-    pub fn has_run(&self, app: &str, version: &str) -> bool {
-        let mut all = self.pods.iter().map(|pod| &pod.container);
-        all.any(|it| it.app == app && version_of(&it.image) == version)
+    pub fn has_run(&self, service: &str, version: &str) -> bool {
+        let Some(at) = self.app.service(service) else {
+            return false;
+        };
+        let mut all = self.pods.iter().filter(|pod| pod.service == at);
+        all.any(|it| version_of(&it.container.image) == version)
     }
 
     /// The lines of the live process of a pod.
@@ -163,6 +166,17 @@ impl Services {
             .and_then(|slot| self.pods.get(*slot as usize));
         let lines = slot.map(|pod| pod.lines(Micros::ZERO)).unwrap_or_default();
         lines.into_iter().map(|line| line.text).collect()
+    }
+
+    /// The last error that a process of a pod wrote, whether that process still runs or not.
+    #[must_use]
+    pub fn last_complaint(&self, uid: &str) -> Option<String> {
+        let mut pods = self.pods.iter().rev();
+        let last = pods.find(|pod| pod.container.uid == uid)?;
+        let lines = last.lines(Micros::ZERO).into_iter().rev();
+        lines
+            .map(|line| line.text)
+            .find(|it| it.starts_with("error "))
     }
 
     /// The writes whose answer a client holds; each as it was sent.

@@ -145,8 +145,7 @@ impl Services {
     fn client_sends(&mut self, source: u32) {
         let now = self.now;
         let it = &mut self.sources[source as usize];
-        let rate = it.client.rate_at(now);
-        let gap = (1_000_000 / u64::from(rate.max(1))).max(2);
+        let gap = it.client.rate_at(now).gap_us().max(2);
         let next = now + Micros(it.rng.between(gap / 2, gap * 3 / 2));
         self.events.push(next, Event::Client(source));
         let writes = it.client.writes;

@@ -46,6 +46,13 @@ impl Services {
 }
 
 impl Workload for Services {
+    fn service_label(&self, namespace: &str, workload: &str, own: &str) -> String {
+        let at = self.app.service(workload);
+        let service = at.and_then(|at| self.app.services.get(at));
+        let service = service.filter(|_| namespace == self.app.namespace);
+        service.map_or(own, |it| it.app.as_str()).to_owned()
+    }
+
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
         self.catch_up(now);
         // Whatever else runs in a pod only runs.

@@ -84,17 +84,21 @@ impl fmt::Display for LoadError {
                 let paths: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
                 write!(
                     f,
-                    "there is no manifest in {}: kubectl reads files that end in .yaml, .yml or .json",
+                    "there is no object of Kubernetes in {}: a file is empty or has comments alone, or a folder has no \
+                     file that ends in .yaml, .yml or .json",
                     paths.join(", ")
                 )
             }
             Self::Wrong(files) => {
                 let mistakes: usize = files.iter().map(|file| file.mistakes.len()).sum();
-                write!(f, "{mistakes} mistake(s) in {} manifest(s)", files.len())?;
-                for mistake in files.iter().flat_map(|file| &file.mistakes) {
-                    write!(f, "\n{mistake} ({})", mistake.help)?;
-                }
-                Ok(())
+                let plural = |n: usize| if n == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "{mistakes} mistake{} in {} file{} of manifests",
+                    plural(mistakes),
+                    files.len(),
+                    plural(files.len())
+                )
             }
         }
     }

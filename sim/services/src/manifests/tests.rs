@@ -181,3 +181,19 @@ fn a_folder_is_its_manifests_in_the_order_of_their_names() {
         "{missing:?}"
     );
 }
+
+#[test]
+fn fewer_replicas_than_none_are_refused_at_their_place() {
+    let wrong = parse(
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: -1, selector: {matchLabels: \
+         {app: a}}, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: a}]}}}}",
+    );
+    let Err(LoadError::Wrong(files)) = wrong else {
+        panic!("{wrong:?}");
+    };
+    let told = files[0].mistakes[0].to_string();
+    assert!(told.contains("Deployment a has -1 replicas"), "{told}");
+    // The mistakes are told one by one beside this line, and not in it as well.
+    let all = LoadError::Wrong(files).to_string();
+    assert_eq!(all, "1 mistake in 1 file of manifests");
+}

@@ -13,6 +13,20 @@ use crate::mistake::Mistake;
 
 /// Everything that is wrong with the fields of `object`. A kind that is not known here has no mistakes.
 pub(super) fn check(object: &Object) -> Vec<Mistake> {
+    let mut found = of_kind(object);
+    let replicas = ["spec", "replicas"];
+    if let Some(number) = object.at(&replicas).as_i64().filter(|it| *it < 0) {
+        found.push(object.mistake(
+            &replicas,
+            format!("{} {} has {number} replicas", object.kind(), object.name()),
+            "the API server refuses this",
+            "write 0 or more; without `replicas` there is one",
+        ));
+    }
+    found
+}
+
+fn of_kind(object: &Object) -> Vec<Mistake> {
     match (object.api_version(), object.kind()) {
         ("apps/v1", "Deployment") => fields::<Deployment>(object),
         ("apps/v1", "StatefulSet") => fields::<StatefulSet>(object),

@@ -43,7 +43,7 @@ pub(crate) struct PodRun {
 }
 
 impl PodRun {
-    pub(crate) fn new(now: Micros, key: &str, pod: &Value) -> Self {
+    pub(crate) fn new(now: Micros, key: &str, pod: &Value, app: String) -> Self {
         let inits = items(pod, &["spec", "initContainers"]);
         let waits_for = if inits.is_empty() {
             "ContainerCreating"
@@ -70,7 +70,7 @@ impl PodRun {
         Self {
             key: key.to_owned(),
             uid: value::uid(pod).to_owned(),
-            app: value::label(pod, "app").to_owned(),
+            app,
             node: text(pod, &["spec", "nodeName"]).to_owned(),
             ip: String::new(),
             restart_policy: text(pod, &["spec", "restartPolicy"]).to_owned(),

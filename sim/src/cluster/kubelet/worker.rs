@@ -47,7 +47,11 @@ impl Cluster {
                 }
                 self.kubelet.admitted += 1;
                 let id = self.kubelet.admitted;
-                self.kubelet.pods.insert(id, PodRun::new(self.now, key, v));
+                let (namespace, own) = (value::namespace(v), value::label(v, "app"));
+                let app = workload.service_label(namespace, value::workload_of(v), own);
+                self.kubelet
+                    .pods
+                    .insert(id, PodRun::new(self.now, key, v, app));
                 self.kubelet.by_key.insert(key.to_owned(), id);
                 if value::deleting(v) {
                     self.begin_termination(id, Micros::ZERO, workload);

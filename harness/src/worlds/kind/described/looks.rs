@@ -13,7 +13,6 @@ use super::super::stage::Book;
 use crate::evidence::{Ms, PodSeen, Probe};
 use crate::scenario::Described;
 use crate::worlds::common::described::New;
-use crate::worlds::common::manifests::APP;
 
 /// Between two looks before the deployment, and from it on, in ms.
 const CALM: Ms = 5_000;
@@ -53,8 +52,8 @@ fn seen(pod: &Pod, app: &Described) -> Option<Live> {
     if matches!(status["phase"].as_str(), Some("Succeeded" | "Failed")) {
         return None;
     }
-    let label = pod.labels().get(APP).cloned().unwrap_or_default();
-    let service = app.services.iter().find(|it| it.app == label);
+    let owner = owner(pod).unwrap_or_default();
+    let service = app.services.iter().find(|it| it.name == owner);
     let container = service.map_or("", |it| it.container.as_str());
     let named = |list: &Value| {
         let mut all = list.as_array().into_iter().flatten();
@@ -70,13 +69,28 @@ fn seen(pod: &Pod, app: &Described) -> Option<Live> {
     Some(Live {
         pod: PodSeen {
             name: pod.name_any(),
-            app: label,
+            app: owner,
             version: (runs && !image.is_empty()).then(|| version_of(&image).to_owned()),
             ready: is_ready(&status),
         },
         image,
         goes: pod.metadata.deletion_timestamp.is_some(),
     })
+}
+
+/// The workload that the pod is of: its StatefulSet, or the Deployment after which its ReplicaSet is named.
+fn owner(pod: &Pod) -> Option<String> {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    let owner = owners
+        .into_iter()
+        .find(|it| it.controller == Some(true))?
+        .clone();
+    if owner.kind != "ReplicaSet" {
+        return Some(owner.name);
+    }
+    let hash = pod.labels().get("pod-template-hash")?;
+    let name = owner.name.strip_suffix(hash.as_str())?;
+    name.strip_suffix('-').map(str::to_owned)
 }
 
 /// Looks now and then, until it is dropped.
@@ -154,7 +168,12 @@ mod tests {
     fn pod(tag: &str, state: Value, ready: bool, goes: bool) -> Option<Live> {
         let ready = if ready { "True" } else { "False" };
         let mut pod = json!({
-            "metadata": {"name": "s0-1", "labels": {"app": "s0"}},
+            "metadata": {
+                "name": "s0-5d9f-1", "labels": {"pod-template-hash": "5d9f"},
+                "ownerReferences": [{
+                    "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "s0-5d9f", "uid": "1", "controller": true,
+                }],
+            },
             "spec": {"containers": [{"name": "s0", "image": format!("registry.example/sample/s0:{tag}")}]},
             "status": {
                 "phase": if state.is_null() { "Succeeded" } else { "Running" },
@@ -176,6 +195,7 @@ mod tests {
         let running = json!({"running": {}});
         let live = pod("1.1.0", running, true, false).expect("it is there");
         assert_eq!(live.pod.version.as_deref(), Some("1.1.0"));
+        assert_eq!(live.pod.app, "s0");
         let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
         let live = pod("1.1.0", waiting, false, false).expect("it is there");
         assert_eq!(live.pod.version, None);

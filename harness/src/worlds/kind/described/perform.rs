@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use sim_services::describe::Rate;
 
 use super::super::clock::DrillClock;
 use super::super::crash::Trap;
@@ -76,6 +77,7 @@ async fn set_up(
     };
     let ports = or_interrupted(work, interrupted).await?;
     let node = docker::address_of(&place.node, &place.network)?;
+    let rate_per_s = described::rate_said(app, scenario).map(Rate::whole);
     let mut targets = Vec::new();
     for (client, port) in app.clients.iter().zip(ports) {
         let address = SocketAddr::from((node, port));
@@ -87,7 +89,7 @@ async fn set_up(
             )
         })?;
         targets.push(Target {
-            client: app.at_rate(client, scenario.load.rate_per_s),
+            client: app.at_rate(client, rate_per_s),
             address: address.to_string(),
         });
     }

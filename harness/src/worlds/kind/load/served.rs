@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use sim::rng::Rng;
 use sim::time::Micros;
-use sim_services::describe;
+use sim_services::describe::{self, Rate};
 
 use super::super::clock::{DrillClock, sleep, within};
 use super::clients::{CLIENTS, lock};
@@ -203,9 +203,9 @@ fn verdict(status: http::StatusCode, body: &[u8], expect: &str) -> Result<(), St
     clippy::cast_precision_loss,
     reason = "gaps are at most some seconds, and positive"
 )]
-fn gap(rng: &mut Rng, rate_per_s: u32) -> u64 {
+fn gap(rng: &mut Rng, rate: Rate) -> u64 {
     let uniform = (rng.below(1 << 32) + 1) as f64 / (1_u64 << 32) as f64;
-    (-uniform.ln() * 1e6 / f64::from(rate_per_s.max(1))) as u64
+    (-uniform.ln() * rate.gap_us() as f64) as u64
 }
 
 /// The open loop.
@@ -281,7 +281,7 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
 
-    use sim_services::describe::{self, Method};
+    use sim_services::describe::{self, Method, Rate};
 
     use super::{DrillClock, Served, Target, verdict};
 
@@ -400,7 +400,7 @@ mod tests {
         let odd = |n: usize| if n.is_multiple_of(2) { BROKEN } else { RIGHT };
         let (address, _told) = server(odd);
         let client = client(|it| {
-            it.rate_per_s = 20;
+            it.rate_per_s = Rate::whole(20);
             it.hop.retries = 5;
         });
         let (good, bad, _) = seen(client, address);

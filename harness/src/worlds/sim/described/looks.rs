@@ -9,7 +9,7 @@ use sim_services::engine::{Services, Stored};
 use crate::evidence::{Acknowledgements, BookEntry, Evidence, Ms, PodLog, PodSeen, Probe, Second};
 use crate::scenario::Described;
 use crate::worlds::sim::cluster_state::{
-    LivePod, is_at_rest, is_still_there, lasting, live_pods, unschedulable,
+    HeldUp, LivePod, held_up, is_at_rest, is_still_there, lasting, live_pods, unschedulable,
 };
 use crate::worlds::sim::recorder::Recorder;
 use crate::worlds::sim::settled::{claims_and_rests, has_held, settle};
@@ -81,13 +81,13 @@ fn pods(world: &World<Services>, app: &Described) -> Vec<(String, PodSeen)> {
             |LivePod {
                  name,
                  uid,
-                 app,
+                 service,
                  ready,
              }| {
                 let version = state.application.version(&uid).map(str::to_owned);
                 let pod = PodSeen {
                     name,
-                    app,
+                    app: service,
                     version,
                     ready,
                 };
@@ -110,6 +110,59 @@ pub(super) fn all_have_room(world: &World<Services>, app: &Described) -> Result<
              architecture, and no taints: take `nodeSelector`, node affinity and `hostPort` out of its manifest"
         ))
     })
+}
+
+/// Before anything is deployed, every service must have a pod whose containers could start.
+///
+/// # Errors
+/// Which container of which pod can't, why, and what to add.
+pub(super) fn all_can_start(world: &World<Services>, app: &Described) -> Result<(), String> {
+    let Some(held_up) = world.with(|state| held_up(&state.cluster, &app.namespace)) else {
+        return Ok(());
+    };
+    let HeldUp {
+        pod,
+        uid,
+        service,
+        container,
+        reason,
+        message,
+    } = held_up;
+    let told = world.with(|state| state.application.last_complaint(&uid));
+    let told = told.map(|line| line.trim_start_matches("error ").to_owned());
+    let why = match (&told, message.is_empty()) {
+        (Some(line), _) => format!("{reason}, and its log says: {line}"),
+        (None, false) => format!("{reason}: {message}"),
+        (None, true) => reason.clone(),
+    };
+    let unset = app.services.iter().find(|it| it.name == service);
+    let unset = unset.and_then(|it| {
+        let mut all = it.needs_env.iter();
+        all.find(|key| {
+            told.as_ref()
+                .is_some_and(|line| line.contains(key.as_str()))
+        })
+    });
+    let help = match (unset, reason.as_str()) {
+        (Some(key), _) => format!(
+            "Set {key} in `env` of that container in the manifests, or in a ConfigMap that its `envFrom` names, or take \
+             it out of `needs.env` of [service.{service}] in {}",
+            app.bundle.app.path
+        ),
+        (None, "CreateContainerConfigError") => format!(
+            "Add what is missing to the manifests that {} names, or write `optional: true` where the container refers to \
+             it",
+            app.bundle.app.path
+        ),
+        (None, _) => format!(
+            "Look at [service.{service}] in {} and at the pod's manifest",
+            app.bundle.app.path
+        ),
+    };
+    Err(format!(
+        "no pod of `{service}` became ready before the deployment: the container `{container}` of the pod {pod} can't \
+         start ({why}). {help}"
+    ))
 }
 
 /// What the pods of the deployed release have written so far.

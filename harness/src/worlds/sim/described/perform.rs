@@ -38,7 +38,7 @@ pub(in crate::worlds::sim) fn perform(
     let services = ServicesConfig {
         clients_begin: Micros(Micros::from(scenario.timing.warm_up).0 / CLIENTS_BEGIN),
         slow_after: Micros::from(scenario.expect.p99_max),
-        rate_per_s: Some(scenario.load.rate_per_s),
+        rate_per_s: described::rate_said(app, scenario),
         ..ServicesConfig::new(app.app())
     };
     let inside = recorder.clone();

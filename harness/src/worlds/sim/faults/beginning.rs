@@ -56,7 +56,7 @@ pub(super) struct Deployed {
     pub(super) name: String,
     /// Of which kind it is.
     pub(super) kind: WorkloadKind,
-    /// Label `app` of its pods.
+    /// The label `app` of its series.
     pub(super) app: String,
     /// The container whose image a release changes.
     pub(super) container: String,

@@ -15,7 +15,6 @@ use sim_services::manifests::WorkloadKind;
 
 use super::beginning::{Beginning, Deployed};
 use super::{Begun, Changed};
-use crate::worlds::common::manifests::APP;
 
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
@@ -182,7 +181,7 @@ fn undo_stateful_set<A: Application>(at: &Place<'_, A>) -> u64 {
         let all = state
             .cluster
             .objects(Kind::ControllerRevision, at.namespace);
-        let mut all: Vec<&cluster::Value> = all.filter(|it| is_of(it, &at.of.app)).collect();
+        let mut all: Vec<&cluster::Value> = all.filter(|it| is_owned(it, &at.of.name)).collect();
         all.sort_by_key(|it| std::cmp::Reverse(it["revision"].as_u64()));
         all.get(1).map(|it| Value::from(&it["data"]))
     });
@@ -199,7 +198,8 @@ fn undo_deployment<A: Application>(at: &Place<'_, A>) -> u64 {
     };
     let template = at.world.with(|state| {
         let sets = state.cluster.objects(Kind::ReplicaSet, at.namespace);
-        let mut sets: Vec<&cluster::Value> = sets.filter(|set| is_of(set, &at.of.app)).collect();
+        let mut sets: Vec<&cluster::Value> =
+            sets.filter(|set| is_owned(set, &at.of.name)).collect();
         sets.sort_by_key(|set| std::cmp::Reverse(revision(set)));
         sets.get(1).map(|set| Value::from(&set["spec"]["template"]))
     });
@@ -213,8 +213,11 @@ fn undo_deployment<A: Application>(at: &Place<'_, A>) -> u64 {
     patch(at, JSON_PATCH, &body)
 }
 
-fn is_of(object: &cluster::Value, app: &str) -> bool {
-    object["metadata"]["labels"][APP] == app
+/// Whether the workload called `name` made this ReplicaSet or ControllerRevision.
+fn is_owned(object: &cluster::Value, name: &str) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array();
+    let mut owners = owners.into_iter().flatten();
+    owners.any(|owner| owner["controller"] == true && owner["name"] == name)
 }
 
 fn names<A: Application>(
@@ -225,7 +228,13 @@ fn names<A: Application>(
     at.world.with(|state| {
         let objects = state.cluster.objects(kind, at.namespace);
         objects
-            .filter(|object| is_of(object, &at.of.app) && wanted(object))
+            .filter(|object| {
+                let made = match kind {
+                    Kind::Pod => cluster::workload_of(object) == at.of.name,
+                    _ => is_owned(object, &at.of.name),
+                };
+                made && wanted(object)
+            })
             .filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned))
             .collect()
     })

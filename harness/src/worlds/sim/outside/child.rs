@@ -18,8 +18,6 @@ use super::reach::Reach;
 use crate::worlds::common::output::{ERROR_LINES, LAST_WORDS, Reading};
 use crate::worlds::recording::Ended;
 
-/// So long a process may run without an end, by the wall clock: it may wait for something that never comes.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// How often it is looked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(5);
 /// The variable by which its processes are known that have left its group.
@@ -41,7 +39,9 @@ pub(super) struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    /// Starts `command` by a shell, in that environment.
+    /// Starts `command` by a shell, in that environment. It is killed if it runs for `patience`, by the wall clock,
+    /// without a request: it may wait for something that never comes, such as an instant of the world's clock, which
+    /// stands still meanwhile.
     ///
     /// # Errors
     /// It can't be started.
@@ -49,6 +49,7 @@ impl<'a> Running<'a> {
         reach: &'a Reach,
         command: &str,
         environment: BTreeMap<&'static str, String>,
+        patience: Duration,
     ) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("`{command}`: {error}");
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
@@ -71,13 +72,14 @@ impl<'a> Running<'a> {
         let done = Arc::new(AtomicBool::new(false));
         let (sender, ended) = oneshot::channel();
         let wake = reach.gate.waker();
+        let gate = reach.gate.clone();
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let over = Arc::clone(&done);
         let marked = mark.clone();
         thread::spawn(move || {
             let output = Reading::of(output, usize::MAX);
             let errors = Reading::of(errors, ERROR_LINES);
-            let (status, overdue) = wait(&mut child, &over);
+            let (status, overdue) = wait(&mut child, &over, patience, || gate.requests());
             // What it left behind would hold its output open.
             kill(id);
             kill_marked(&marked);
@@ -134,8 +136,13 @@ fn kill(id: u32) {
     clippy::disallowed_methods,
     reason = "a process outside the world ends when it ends; the drill is told, and sees no clock"
 )]
-fn wait(child: &mut Child, over: &AtomicBool) -> (Option<ExitStatus>, bool) {
-    let began = Instant::now();
+fn wait(
+    child: &mut Child,
+    over: &AtomicBool,
+    patience: Duration,
+    requests: impl Fn() -> u64,
+) -> (Option<ExitStatus>, bool) {
+    let mut last = (requests(), Instant::now());
     let mut overdue = false;
     loop {
         match child.try_wait() {
@@ -143,7 +150,11 @@ fn wait(child: &mut Child, over: &AtomicBool) -> (Option<ExitStatus>, bool) {
             Ok(status) => return (status, overdue),
             Err(_) => return (None, overdue),
         }
-        if began.elapsed() > PATIENCE && !overdue {
+        let so_far = requests();
+        if so_far != last.0 {
+            last = (so_far, Instant::now());
+        }
+        if last.1.elapsed() > patience && !overdue {
             overdue = true;
             kill(child.id());
         }

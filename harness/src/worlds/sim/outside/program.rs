@@ -1,5 +1,7 @@
 //! A program that a process is run of for each phase.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sim_exchange::World;
 use sim_serve::answer::Gate;
@@ -15,6 +17,8 @@ pub(in crate::worlds::sim) struct ByProgram {
     pub(in crate::worlds::sim) reach: Reach,
     /// The command that a shell runs.
     pub(in crate::worlds::sim) command: String,
+    /// How long it may run without a request, by the wall clock.
+    pub(in crate::worlds::sim) patience: Duration,
 }
 
 #[async_trait]
@@ -28,7 +32,7 @@ impl Actor for ByProgram {
             Failed::Harness(format!("the program's folder for its evidence: {error}"))
         };
         let environment = self.reach.environment(&phase).map_err(failed)?;
-        let started = Running::start(&self.reach, &self.command, environment);
+        let started = Running::start(&self.reach, &self.command, environment, self.patience);
         let mut running = started.map_err(Failed::Harness)?;
         let ended = running.ended().await.map_err(Failed::Harness)?;
         drop(running);
