@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<u8, Failure> {
         .into_iter()
         .flat_map(|kind| about::all(kind, &runbook))
         .collect();
-    let found: Vec<&About> = all.iter().filter(|about| about.name == name).collect();
+    let found = named(&all, name);
     if found.is_empty() {
         let known = all.iter().map(|about| about.name.as_str());
         let help = suggest::nearest(name, known).map_or_else(
@@ -45,4 +45,42 @@ pub(crate) fn run(args: &ShowArgs) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+/// What is called `name`; else the releases of that version, whose names go on with what is wrong with them.
+fn named<'a>(all: &'a [About], name: &str) -> Vec<&'a About> {
+    let exact: Vec<&About> = all.iter().filter(|about| about.name == name).collect();
+    if !exact.is_empty() {
+        return exact;
+    }
+    let is_of_version = |about: &&About| {
+        let rest = about.name.strip_prefix(name);
+        about.kind == Kind::Release && rest.is_some_and(|rest| rest.starts_with('-'))
+    };
+    all.iter().filter(is_of_version).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_found_by_its_version() {
+        let runbook = input::runbook(None, false).expect("it is built in");
+        let all: Vec<About> = Kind::ALL
+            .into_iter()
+            .flat_map(|kind| about::all(kind, &runbook))
+            .collect();
+        let names = |name: &str| -> Vec<&str> {
+            named(&all, name)
+                .iter()
+                .map(|about| about.name.as_str())
+                .collect()
+        };
+        assert_eq!(names("1.5.0"), ["1.5.0-slow-path"]);
+        assert_eq!(names("1.5.0-slow-path"), ["1.5.0-slow-path"]);
+        assert_eq!(names("1.5"), [""; 0]);
+        // A scenario is no release.
+        assert_eq!(names("latency"), [""; 0]);
+    }
 }
