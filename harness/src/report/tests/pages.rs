@@ -164,7 +164,8 @@ fn a_reason_is_told_only_of_the_scenarios_that_have_it() {
     let page = html::render(&journal);
     let summary = markdown::render(&journal).replace('\\', "");
     for line in &lines {
-        assert!(page.contains(&**line), "{line}");
+        // On the page it is a sentence, with a capital.
+        assert!(page.contains(&line[1..]), "{line}");
         assert!(summary.contains(&**line), "{summary}");
     }
     // The answer is of one drill, and says so.
