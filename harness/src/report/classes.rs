@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use executor::StepOutcome;
+
 use super::headline::headline;
 use super::journal::{Drill, Step};
 use super::problems;
@@ -86,8 +88,10 @@ pub fn failed_step<'a>(drill: &'a Drill<'_>) -> Option<&'a Step<'a>> {
 /// Whether a step did not do what it is there for.
 #[must_use]
 pub fn is_failed(step: &Step<'_>) -> bool {
-    // The executor's own words: see `executor::StepOutcome`.
-    matches!(&*step.outcome, "failed" | "inconclusive")
+    // A journal has the executor's own words.
+    [StepOutcome::Failed, StepOutcome::Inconclusive]
+        .iter()
+        .any(|failed| *step.outcome == failed.to_string())
 }
 
 impl ClassName {

@@ -1,6 +1,7 @@
 //! `firedrill show`: everything about one thing.
 
 use firedrill::about::{self, About, Kind};
+use firedrill::scenario::catalogue::release_named;
 use firedrill::suggest;
 
 use crate::args::{Format, ShowArgs};
@@ -47,17 +48,15 @@ pub(crate) fn run(args: &ShowArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What is called `name`; else the releases of that version, whose names go on with what is wrong with them.
+/// What is called `name`; else the release that a scenario means by it, which may be its version alone.
 fn named<'a>(all: &'a [About], name: &str) -> Vec<&'a About> {
     let exact: Vec<&About> = all.iter().filter(|about| about.name == name).collect();
     if !exact.is_empty() {
         return exact;
     }
-    let is_of_version = |about: &&About| {
-        let rest = about.name.strip_prefix(name);
-        about.kind == Kind::Release && rest.is_some_and(|rest| rest.starts_with('-'))
-    };
-    all.iter().filter(is_of_version).collect()
+    let release = release_named(name);
+    let is_it = |about: &&About| about.kind == Kind::Release && Some(&*about.name) == release;
+    all.iter().filter(is_it).collect()
 }
 
 #[cfg(test)]
