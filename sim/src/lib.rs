@@ -2,7 +2,7 @@
 //! machine.
 //!
 //! [`world`] puts the parts together and drives them; [`cluster`], [`observe`] and the [`Application`] are synchronous
-//! state machines with a event queue each; [`fabric`] is the one place through which requests pass.
+//! state machines with an event queue each; [`fabric`] is the one place through which requests pass.
 //! Nothing here knows any application: that of a drill comes from a crate of its own, and [`application::Plain`] is
 //! there for who wants a cluster only. Determinism: a run is a pure function of (build, configuration, seed).
 

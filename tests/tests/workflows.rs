@@ -41,6 +41,34 @@ fn they_have_least_rights_limits_and_one_run_at_a_time() {
 }
 
 #[test]
+fn a_comment_is_found_by_its_marker_and_not_by_who_wrote_last() {
+    let mut comments = 0;
+    for (name, (_, workflow)) in workflows() {
+        for (job, what) in jobs(&workflow) {
+            for step in steps(what) {
+                let run = step["run"].as_str().unwrap_or_default();
+                assert!(!run.contains("gh pr comment"), "{name}: {job}: {run}");
+                if run.contains("bash comment.sh") {
+                    comments += 1;
+                    for variable in ["GH_TOKEN", "GH_REPO", "NUMBER", "NAME", "TEXT"] {
+                        assert!(
+                            step["env"][variable].is_string(),
+                            "{name}: {job}: {variable}"
+                        );
+                    }
+                    assert!(
+                        run.contains("ref=$BASE"),
+                        "the script of the change may not write: {run}"
+                    );
+                    assert!(step["env"]["BASE"].is_string(), "{name}: {job}");
+                }
+            }
+        }
+    }
+    assert_eq!(comments, 1);
+}
+
+#[test]
 fn a_job_that_may_write_runs_nothing_of_the_change() {
     let mut writers = 0;
     for (name, (_, workflow)) in workflows() {

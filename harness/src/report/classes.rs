@@ -4,8 +4,11 @@
 //! ended at the same step. The scenario does not matter, so that what strikes everywhere is told once.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use executor::StepOutcome;
+
+use super::headline::headline;
 use super::journal::{Drill, Step};
 use super::problems;
 use crate::finding;
@@ -22,6 +25,48 @@ pub struct ClassName {
     pub kind: String,
     /// The step at which the executor ended, if one failed.
     pub step: Option<String>,
+}
+
+/// How many scenarios are named before a reason.
+const NAMED_MAX: usize = 3;
+
+/// One reason of a class, with the drills that have it.
+#[derive(Debug)]
+pub struct Reason<'a> {
+    /// The reason of the first of its drills, in one line.
+    pub text: String,
+    /// Its drills, in the order of the journal; their reasons differ in numbers only.
+    pub drills: Vec<&'a Drill<'a>>,
+    /// Whether the text is that of all its drills, to the last number.
+    pub same: bool,
+}
+
+impl Reason<'_> {
+    /// The reason with the scenarios that it is true of, as one of several of its class unless it is the `only` one:
+    /// `in busy-day, late-night: ...`, or `for instance, in busy-day with seed 3: ...` where others have other numbers.
+    #[must_use]
+    pub fn told(&self, only: bool) -> String {
+        let first = self.drills[0];
+        if self.same && only {
+            return self.text.clone();
+        }
+        let example = format!("in {} with seed {}", first.scenario, first.seed);
+        if only {
+            return format!("for instance, {example}: {}", self.text);
+        }
+        let scenarios: BTreeSet<&str> = self.drills.iter().map(|d| &*d.scenario).collect();
+        let named: Vec<&str> = scenarios.iter().copied().take(NAMED_MAX).collect();
+        let more = match scenarios.len().saturating_sub(NAMED_MAX) {
+            0 => String::new(),
+            n => format!(" and {n} more scenarios"),
+        };
+        let places = format!("in {}{more}", named.join(", "));
+        if self.same {
+            format!("{places}: {}", self.text)
+        } else {
+            format!("{places}, for instance {example}: {}", self.text)
+        }
+    }
 }
 
 /// A class with its drills.
@@ -43,8 +88,10 @@ pub fn failed_step<'a>(drill: &'a Drill<'_>) -> Option<&'a Step<'a>> {
 /// Whether a step did not do what it is there for.
 #[must_use]
 pub fn is_failed(step: &Step<'_>) -> bool {
-    // The executor's own words: see `executor::StepOutcome`.
-    matches!(&*step.outcome, "failed" | "inconclusive")
+    // A journal has the executor's own words.
+    [StepOutcome::Failed, StepOutcome::Inconclusive]
+        .iter()
+        .any(|failed| *step.outcome == failed.to_string())
 }
 
 impl ClassName {
@@ -59,6 +106,12 @@ impl ClassName {
             kind: first.map_or("unseen", |f| &*f.kind).to_owned(),
             step: failed_step(drill).map(|step| step.name.to_string()),
         }
+    }
+
+    /// What was found, as a plain sentence without a full stop; its name where this version has no words for it.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        headline(&self.oracle, &self.kind).map_or_else(|| self.title(), str::to_owned)
     }
 
     /// Its name in words: `outcome: called, at step undo-app`.
@@ -122,10 +175,45 @@ impl<'a> Class<'a> {
         }
     }
 
-    /// Why its example did not pass, in one line.
+    /// Why its drills did not pass: each reason once, that of the most drills first. Reasons that differ in numbers
+    /// only are one.
     #[must_use]
-    pub fn reason(&self) -> String {
-        problems::one_line(&problems::reason(self.example()))
+    pub fn reasons(&self) -> Vec<Reason<'a>> {
+        let mut reasons: Vec<Reason<'a>> = Vec::new();
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        for &drill in &self.drills {
+            let text = problems::one_line(&problems::reason(drill));
+            let at = *known
+                .entry(problems::without_numbers(&text))
+                .or_insert(reasons.len());
+            match reasons.get_mut(at) {
+                Some(reason) => {
+                    reason.same &= reason.text == text;
+                    reason.drills.push(drill);
+                }
+                None => reasons.push(Reason {
+                    text,
+                    drills: vec![drill],
+                    same: true,
+                }),
+            }
+        }
+        // Stable, so that what is left equal stays in the order of the journal.
+        reasons.sort_by_key(|reason| Reverse(reason.drills.len()));
+        reasons
+    }
+
+    /// The reasons as lines, the first `most` of them, and a line that says how many more there are.
+    #[must_use]
+    pub fn told_reasons(&self, most: usize) -> Vec<String> {
+        let reasons = self.reasons();
+        let only = reasons.len() == 1;
+        let mut lines: Vec<String> = reasons.iter().take(most).map(|r| r.told(only)).collect();
+        if let Some(more @ 1..) = reasons.len().checked_sub(most) {
+            let plural = if more == 1 { "" } else { "s" };
+            lines.push(format!("and {more} more reason{plural}, in journal.json"));
+        }
+        lines
     }
 }
 

@@ -17,6 +17,8 @@ pub const BYTES_MAX: usize = 60_000;
 const JOURNAL: &str = "journal.json";
 /// How many scenarios of one class of failure are named.
 const SCENARIOS_MAX: usize = 10;
+/// How many reasons of one class are told.
+const REASONS_MAX: usize = 5;
 
 /// The file's text.
 #[must_use]
@@ -94,13 +96,25 @@ fn failure(class: &Class<'_>) -> String {
         n => format!(", and {n} more"),
     };
     let mut entry = format!(
-        "\n**{}** · {} · {}\n\n- {}{more}: {}\n",
+        "\n**{}** · {} · {}\n\n{}.\n\n- {}{more}",
         class.name.verdict,
         escaped(&class.name.title()),
         escaped(&class.extent()),
+        escaped(&class.name.headline()),
         named.join(", "),
-        escaped(&class.reason())
     );
+    match &class.told_reasons(REASONS_MAX)[..] {
+        [only] => {
+            let _ = writeln!(entry, ": {}", escaped(only));
+        }
+        several => {
+            entry.push('\n');
+            for reason in several {
+                let _ = writeln!(entry, "  - {}", escaped(reason));
+            }
+            entry.push('\n');
+        }
+    }
     if let Some(smallest) = class.smallest() {
         let _ = writeln!(entry, "  smallest failing case: {}", escaped(&smallest));
     }

@@ -1,54 +1,10 @@
-//! The drills that did not pass, grouped by what decided, the worst first.
-
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+//! Why a drill did not pass, in the words of the oracle that decided.
 
 use super::journal::Drill;
 use crate::drill::Smallest;
-use crate::verdict::Verdict;
 
 /// How much of a reason is shown where room is scarce; the whole is in journal.json.
 const REASON_CHARS: usize = 600;
-
-/// Drills of one scenario that failed, or stayed open, by the same oracle.
-#[derive(Debug)]
-pub struct TroubleGroup<'a> {
-    /// What came of them.
-    pub verdict: Verdict,
-    /// Scenario.
-    pub scenario: &'a str,
-    /// The oracle that decided first.
-    pub oracle: &'a str,
-    /// The drills.
-    pub drills: Vec<&'a Drill<'a>>,
-}
-
-/// Verdict, scenario, oracle: the worst comes first.
-type Key<'a> = (Reverse<Verdict>, &'a str, &'a str);
-
-/// The groups of those of `drills` that did not pass.
-#[must_use]
-pub fn groups<'a>(drills: impl IntoIterator<Item = &'a Drill<'a>>) -> Vec<TroubleGroup<'a>> {
-    let mut groups: BTreeMap<Key<'a>, Vec<&'a Drill<'a>>> = BTreeMap::new();
-    for drill in drills {
-        if drill.verdict == Verdict::Pass {
-            continue;
-        }
-        let problems = drill.problems();
-        let oracle = problems.first().map_or("stage", |f| f.oracle.as_str());
-        let key = (Reverse(drill.verdict), &*drill.scenario, oracle);
-        groups.entry(key).or_default().push(drill);
-    }
-    groups
-        .into_iter()
-        .map(|((verdict, scenario, oracle), drills)| TroubleGroup {
-            verdict: verdict.0,
-            scenario,
-            oracle,
-            drills,
-        })
-        .collect()
-}
 
 /// What is left of a smallest case, in one line and without what `oracle` found in it, where that is told already.
 #[must_use]
@@ -83,20 +39,21 @@ pub fn one_line(text: &str) -> String {
 /// Whether two reasons, neither of them empty, say the same of other numbers.
 #[must_use]
 pub fn differ_in_numbers_only(a: &str, b: &str) -> bool {
-    let without = |text: &str| {
-        let words = text.split_whitespace();
-        words
-            .map(|word| {
-                if word.contains(|c: char| c.is_ascii_digit()) {
-                    "#"
-                } else {
-                    word
-                }
-            })
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    !a.is_empty() && without(a) == without(b)
+    !a.is_empty() && without_numbers(a) == without_numbers(b)
+}
+
+/// `text` with a sign in the place of each word that has a digit in it: numbers, and names that are made anew each time.
+#[must_use]
+pub fn without_numbers(text: &str) -> String {
+    let words = text.split_whitespace();
+    let words = words.map(|word| {
+        if word.contains(|c: char| c.is_ascii_digit()) {
+            "#"
+        } else {
+            word
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

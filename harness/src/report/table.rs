@@ -1,9 +1,11 @@
 //! What the terminal shows after a run: the summary table and the findings.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::classes::{Class, classes};
 use super::journal::Drill;
 use super::problems;
 use super::summary::{ScenarioSummary, by_scenario};
@@ -16,7 +18,7 @@ use crate::verdict::Verdict;
 const WIDTH: usize = 80;
 /// However wide the numbers are, names have so many columns.
 const NAME_MIN: usize = 10;
-/// How many findings of one kind are shown each by itself.
+/// How many drills of one class are shown each by itself.
 const EXAMPLES: usize = 3;
 
 /// The summary table.
@@ -133,8 +135,8 @@ fn times(values: &[Option<u64>], missing: &str) -> String {
     shown.join(" / ")
 }
 
-/// The drills that did not pass, grouped by scenario and by the oracle that decided, the worst first,
-/// each with the command that replays it, as `replays` writes it. Empty if all passed.
+/// The classes of the drills that did not pass, as every report has them, what failed first, each with some of its
+/// drills and the commands that replay these, as `replays` writes them. Empty if all passed.
 #[must_use]
 pub fn findings(results: &[DrillResult], replays: &Replays) -> String {
     let drills: Vec<Drill<'_>> = results
@@ -149,23 +151,28 @@ pub fn findings(results: &[DrillResult], replays: &Replays) -> String {
 #[must_use]
 pub fn findings_of(drills: &[Drill<'_>], replays: &Replays) -> String {
     let mut out = String::new();
-    for group in problems::groups(drills) {
-        let n = group.drills.len();
+    for class in classes(drills) {
         let _ = writeln!(
             out,
-            "{} · {} · {}: {n} drill{}",
-            group.verdict,
-            group.scenario,
-            group.oracle,
-            if n == 1 { "" } else { "s" }
+            "{} · {} · {}",
+            class.name.verdict,
+            class.name.title(),
+            class.extent()
         );
+        let scenarios = class.scenarios();
+        let shown = examples(&class);
         let mut before = String::new();
-        for drill in group.drills.iter().take(EXAMPLES) {
+        for drill in &shown {
+            let seed = if scenarios.len() > 1 {
+                format!("{}, seed {}", drill.scenario, drill.seed)
+            } else {
+                format!("seed {}", drill.seed)
+            };
             let reason = problems::one_line(&problems::reason(drill));
             if problems::differ_in_numbers_only(&before, &reason) {
-                let _ = writeln!(out, "  seed {}: the same", drill.seed);
+                let _ = writeln!(out, "  {seed}: the same");
             } else {
-                let _ = writeln!(out, "  seed {}: {reason}", drill.seed);
+                let _ = writeln!(out, "  {seed}: {reason}");
             }
             before = reason;
             let found = drill.problems();
@@ -175,18 +182,35 @@ pub fn findings_of(drills: &[Drill<'_>], replays: &Replays) -> String {
             }
             let _ = writeln!(out, "    {}", replays.command(&drill.replay));
             if let Some(smallest) = &drill.smallest {
-                let what = problems::without_reason(smallest, group.oracle);
+                let what = problems::without_reason(smallest, &class.name.oracle);
                 let _ = writeln!(out, "    smallest failing case: {what}");
                 let _ = writeln!(out, "    {}", replays.command(&smallest.replay));
             }
         }
-        if n > EXAMPLES {
+        if let Some(more @ 1..) = class.drills.len().checked_sub(shown.len()) {
             let _ = writeln!(
                 out,
-                "  and {} more; all are in journal.json with --report DIR",
-                n - EXAMPLES
+                "  and {more} more; all are in journal.json with --report DIR"
             );
+        }
+        if scenarios.len() > EXAMPLES {
+            let all: Vec<String> = scenarios
+                .iter()
+                .map(|(name, drills)| format!("{name} ({drills})"))
+                .collect();
+            let _ = writeln!(out, "  in {}", all.join(", "));
         }
     }
     out
+}
+
+/// Drills that stand for a class: the first of each scenario, so that each of a few scenarios is there, and then others.
+fn examples<'a>(class: &Class<'a>) -> Vec<&'a Drill<'a>> {
+    let mut seen = BTreeSet::new();
+    let (firsts, others): (Vec<_>, Vec<_>) = class
+        .drills
+        .iter()
+        .copied()
+        .partition(|drill| seen.insert(&*drill.scenario));
+    firsts.into_iter().chain(others).take(EXAMPLES).collect()
 }

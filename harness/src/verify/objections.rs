@@ -15,6 +15,9 @@ pub(super) fn alpha(families: u64) -> f64 {
     ALPHA_PPM as f64 / 1_000_000.0 / families.max(1) as f64
 }
 
+/// What stands between how often drills fail newly and what the first of them failed by.
+pub(super) const FIRST_BY: &str = ", the first by ";
+
 /// The reasons to reject that `comparisons` give as one of `families`: there is one for each interim analysis,
 /// against each of the runbooks that the candidate is compared with.
 pub(super) fn rejecting(comparisons: &[Comparison], families: u64) -> Vec<Reason> {
@@ -113,7 +116,7 @@ fn newly_failing(comparison: &Comparison) -> Option<Reason> {
         .iter()
         .filter(|p| p.baseline.verdict == Verdict::Pass);
     Some(reject(format!(
-        "{}: {} of the {} drills that the baseline passes fail, the first by {}",
+        "{}: {} of the {} drills that the baseline passes fail{FIRST_BY}{}",
         comparison.scenario.name,
         counts.newly_failing,
         passed.count(),

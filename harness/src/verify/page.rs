@@ -5,13 +5,15 @@ use maud::{Markup, html};
 
 use super::compare::Comparison;
 use super::exact::NEVER;
-use super::judge::{Answer, Judgement, Remedy};
+use super::judge::{Answer, Judgement, Reason, Remedy};
+use super::objections::FIRST_BY;
 use super::show::{LEGEND, changes, confidence, difference, extent, of_pairs, p99, pairs, value};
 use crate::report::html::page::{
-    answers, badge, capital, command, document, glyph, index, sentence, top, wide,
+    answers, badge, capital, command, document, glyph, index, prose, sentence, top, wide,
 };
 use crate::report::html::run;
 use crate::report::meta::Meta;
+use crate::report::problems::without_numbers;
 use crate::token;
 use crate::verdict::Verdict;
 
@@ -103,13 +105,17 @@ fn in_short(j: &Judgement) -> Vec<(&'static str, Markup)> {
         "May it be adopted?",
         html! { strong class=(colour(j.answer)) { (may) } },
     )];
+    let causes = by_cause(&j.reasons);
     let why = html! {
-        @for (at, reason) in j.reasons.iter().take(REASONS_FIRST).enumerate() {
+        @for (at, cause) in causes.iter().take(REASONS_FIRST).enumerate() {
             @if at > 0 { br; }
-            (sentence(&reason.text))
+            (prose(&sentence(&cause.reasons[0].text)))
+            @if cause.reasons.len() > 1 {
+                " So it is in " (cause.reasons.len()) " scenarios."
+            }
         }
-        @if j.reasons.len() > REASONS_FIRST {
-            " " a href="#reasons" { "and " (j.reasons.len() - REASONS_FIRST) " more reasons" }
+        @if causes.len() > REASONS_FIRST {
+            " " a href="#reasons" { "and " (causes.len() - REASONS_FIRST) " more reasons" }
         }
         @if let Some(seeds) = j.seeds_enough() { " " (capital(&Remedy::Seeds(seeds).to_string())) "." }
     };
@@ -140,17 +146,64 @@ fn cut(cut: &[String]) -> String {
     }
 }
 
+/// Reasons that have one cause.
+struct Cause<'a> {
+    /// What the drills of all of them failed by; `None`: there is one reason, which is told as it is.
+    told: Option<&'a str>,
+    reasons: Vec<&'a Reason>,
+}
+
+/// The reasons by cause, in the order of their first ones. Causes that differ in numbers only are one.
+fn by_cause(reasons: &[Reason]) -> Vec<Cause<'_>> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    for reason in reasons {
+        let told = reason.text.split_once(FIRST_BY).map(|(_, told)| told);
+        let known = told.and_then(|told| {
+            causes.iter_mut().find(|cause| {
+                cause.reasons[0].answer == reason.answer
+                    && cause.reasons[0].remedy == reason.remedy
+                    && cause.told.map(without_numbers) == Some(without_numbers(told))
+            })
+        });
+        match known {
+            Some(cause) => cause.reasons.push(reason),
+            None => causes.push(Cause {
+                told,
+                reasons: vec![reason],
+            }),
+        }
+    }
+    causes
+}
+
+fn cause(cause: &Cause<'_>) -> Markup {
+    let first = cause.reasons[0];
+    html! {
+        @match cause.told.filter(|_| cause.reasons.len() > 1) {
+            None => p { (badge_of(first.answer)) " " (prose(&sentence(&first.text))) },
+            Some(told) => {
+                p { (badge_of(first.answer)) " " (prose(&sentence(told))) }
+                ul.plain {
+                    @for reason in &cause.reasons {
+                        @let head = reason.text.split_once(FIRST_BY).map_or(&*reason.text, |(head, _)| head);
+                        li { (prose(&sentence(head))) }
+                    }
+                }
+            },
+        }
+        @if let Some(remedy) = &first.remedy { p.soft { "→ " (remedy) } }
+    }
+}
+
 fn reasons(j: &Judgement, id: &str) -> Markup {
+    let causes = by_cause(&j.reasons);
     html! {
         section.card id=(id) aria-label="Reasons" {
             h2 { "Reasons" }
-            @for reason in j.reasons.iter().take(LISTED_MAX) {
-                div class={ "trouble " (colour(reason.answer)) } {
-                    p { (badge_of(reason.answer)) " " (sentence(&reason.text)) }
-                    @if let Some(remedy) = &reason.remedy { p.soft { "→ " (remedy) } }
-                }
+            @for one in causes.iter().take(LISTED_MAX) {
+                div class={ "trouble " (colour(one.reasons[0].answer)) } { (cause(one)) }
             }
-            @if j.reasons.len() > LISTED_MAX { p.soft { "and " (j.reasons.len() - LISTED_MAX) " more, in verify.json" } }
+            @if causes.len() > LISTED_MAX { p.soft { "and " (causes.len() - LISTED_MAX) " more, in verify.json" } }
         }
     }
 }
@@ -314,6 +367,43 @@ mod tests {
         let cards = page.matches("<details class=\"card scenario\"").count();
         assert_eq!(cards, 2 * BUILT_IN.len());
         assert!(!page.contains("<details class=\"card scenario\" open"));
+    }
+
+    #[test]
+    fn a_cause_is_told_once_with_the_scenarios_that_have_it() {
+        let mut j = rejection(0, "x");
+        let reject = |text: &str| Reason {
+            answer: Answer::Reject,
+            text: text.to_owned(),
+            remedy: None,
+        };
+        j.reasons = vec![
+            reject(
+                "api-slow: 3 of the 20 drills that the baseline passes fail, the first by `rto`: took 400 s",
+            ),
+            reject("self-heal: the impact grows by more than the margin (5 s)"),
+            reject(
+                "dns-slow: 5 of the 20 drills that the baseline passes fail, the first by `rto`: took 500 s",
+            ),
+        ];
+        let page = page(&j, &[]);
+        let section = page.split_once("id=\"reasons\"").expect("it is there").1;
+        let section = section.split_once("</section>").expect("it ends").0;
+        assert_eq!(section.matches("class=\"trouble").count(), 2, "{section}");
+        assert_eq!(
+            section.matches("<code>rto</code>: took").count(),
+            1,
+            "{section}"
+        );
+        for head in ["api-slow: 3 of", "dns-slow: 5 of"] {
+            assert_eq!(
+                section.matches(&format!("<li>{head}")).count(),
+                1,
+                "{section}"
+            );
+        }
+        assert!(page.contains("So it is in 2 scenarios."));
+        assert!(!section.contains('`'), "{section}");
     }
 
     #[test]

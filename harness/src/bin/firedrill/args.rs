@@ -62,13 +62,13 @@ pub(crate) enum Command {
     #[command(after_help = help::REPORT)]
     Report(ReportArgs),
     /// Measure on a kind cluster what the simulation assumes
-    #[command(after_help = help::KIND)]
+    #[command(after_help = help::CALIBRATE)]
     Calibrate(CalibrateArgs),
     /// Time the executor against bare kubectl on a kind cluster
-    #[command(after_help = help::KIND)]
+    #[command(after_help = help::BENCHMARK)]
     Benchmark(BenchmarkArgs),
     /// Measure recoveries on a kind cluster beside the simulation's, step by step
-    #[command(after_help = help::KIND)]
+    #[command(after_help = help::COMPARE)]
     Compare(CompareArgs),
     /// Serve the simulated world to a person or a tool, who work on it by hand
     #[command(after_help = help::SERVE)]
@@ -77,6 +77,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Tool(crate::outside::ToolArgs),
     /// Look at runbooks
+    #[command(after_help = help::RUNBOOK)]
     Runbook {
         #[command(subcommand)]
         command: RunbookCommand,
@@ -525,35 +526,28 @@ mod tests {
         <Cli as clap::CommandFactory>::command().debug_assert();
     }
 
-    /// The commands that do something, with their names.
-    fn leaves(command: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
+    /// Every command with its name, those that have others in them, too.
+    fn commands(command: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
         // What is hidden is for programs.
         let inner = command.get_subcommands().filter(|it| !it.is_hide_set());
-        let inner: Vec<_> = inner.collect();
-        if inner.is_empty() {
-            return vec![(name.to_owned(), command.clone())];
-        }
         let named = |it: &clap::Command| format!("{name} {}", it.get_name());
-        inner
-            .into_iter()
-            .flat_map(|it| leaves(it, &named(it)))
+        let own = std::iter::once((name.to_owned(), command.clone()));
+        own.chain(inner.flat_map(|it| commands(it, &named(it))))
             .collect()
     }
 
     #[test]
     fn the_help_of_every_command_has_exit_codes_and_examples_that_are_understood() {
         let program = <Cli as clap::CommandFactory>::command();
-        let leaves = leaves(&program, "firedrill");
-        assert!(leaves.len() > 10, "{}", leaves.len());
+        let commands = commands(&program, "firedrill");
+        assert!(commands.len() > 10, "{}", commands.len());
         let mut understood = 0;
-        for (name, command) in leaves {
+        for (name, command) in commands {
             let help = command.get_after_help().map(ToString::to_string);
             let help = help.unwrap_or_default();
             assert!(help.contains("Exit codes:"), "{name}: {help}");
             let examples = help.split("Exit codes:").next().unwrap_or_default();
-            let is_of_kind = ["benchmark", "calibrate", "compare"];
-            let is_measurement = is_of_kind.iter().any(|it| name.ends_with(it));
-            assert!(is_measurement || examples.contains(&name), "{name}: {help}");
+            assert!(examples.contains(&name), "{name}: {help}");
             for line in examples
                 .lines()
                 .filter_map(|line| line.trim().strip_prefix("firedrill "))

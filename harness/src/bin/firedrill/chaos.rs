@@ -27,7 +27,7 @@ use crate::interrupt::Interrupt;
 use crate::last_failed::{Failed, KeptProgram};
 use crate::meta::Run;
 use crate::progress::Progress;
-use crate::{input, last_failed, select, terminal};
+use crate::{files, input, last_failed, select, terminal};
 
 const SEEDS: u32 = 100;
 
@@ -94,15 +94,24 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     )
 }
 
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new(files::STANDARD_INPUT)
+}
+
 /// The files that the command line names, so that replay commands can name them, too.
+///
+/// Standard input is none of them, as it can't be read again.
 fn given_files(chosen: &[Chosen], args: &ChaosArgs, runbook: &LoadedRunbook) -> Vec<GivenFile> {
     let scenarios = chosen.iter().filter_map(|it| {
-        let path = it.path.as_ref()?.display().to_string();
+        let path = it.path.as_ref().filter(|path| !is_standard_input(path))?;
+        let path = path.display().to_string();
         let text = it.scenario.text.clone();
         Some(GivenFile { path, text })
     });
-    // Standard input can't be read again.
-    let path = args.runbook.as_ref().filter(|path| *path != Path::new("-"));
+    let path = args
+        .runbook
+        .as_ref()
+        .filter(|path| !is_standard_input(path));
     let runbook = path.map(|path| GivenFile {
         path: path.display().to_string(),
         text: runbook.text.to_string(),
@@ -349,7 +358,7 @@ fn cut_down(
         return Ok(());
     }
     let most = cases * campaign::budget(cases) as usize;
-    let progress = Progress::begin(" at most to cut failures down", most, most as u64, quiet);
+    let progress = Progress::at_most(" at most to cut failures down", most, quiet);
     let over = || progress.over(1);
     let plans: Vec<DrillPlan> = plans.iter().map(DrillPlan::unrecorded).collect();
     let cut = campaign::cut(&plans, &mut outcome.results, jobs, interrupt.stop(), &over);

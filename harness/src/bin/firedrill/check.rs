@@ -1,6 +1,6 @@
 //! `firedrill check`: every mistake in scenarios, runbooks and applications, with its place and a remedy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use executor::runbook::Runbook;
 use firedrill::runbooks::LoadedRunbook;
@@ -59,28 +59,28 @@ impl Checked {
 pub(crate) fn run(args: &CheckFilesArgs) -> Result<u8, Failure> {
     let judge = Judge::of(args)?;
     let mut checked = Vec::with_capacity(args.files.len());
-    let mut unreadable = false;
-    for file in &args.files {
+    let mut unread = 0;
+    for file in &in_folders(&args.files)? {
         match files::read(file, "scenario or a runbook") {
             Ok(text) => match look(file, &text, &judge) {
                 Ok(found) => checked.extend(found),
                 Err(failure) => {
                     failure.print();
-                    unreadable = true;
+                    unread += 1;
                 }
             },
             Err(failure) => {
                 failure.print();
-                unreadable = true;
+                unread += 1;
             }
         }
     }
-    let passes = !unreadable && checked.iter().all(|it| it.passes(args.strict));
+    let passes = unread == 0 && checked.iter().all(|it| it.passes(args.strict));
     if args.format == Format::Json {
         let all: Vec<Value> = checked.iter().map(|it| it.json(args.strict)).collect();
         terminal::say_json(&all);
     } else {
-        tell(&checked, args.strict, args.quiet);
+        tell(&checked, unread, args.strict, args.quiet);
         let of_exchange =
             |it: &Checked| it.holds == Holds::Scenario && it.right.is_none() && it.by_exchange;
         if checked.iter().any(of_exchange) {
@@ -159,7 +159,8 @@ fn its_runbook(app: &Described, given: Option<&Path>) -> Result<LoadedRunbook, F
     Ok(loaded)
 }
 
-fn tell(checked: &[Checked], strict: bool, quiet: bool) {
+/// Says what was found, and how many files must be mended, with those that could not be read.
+fn tell(checked: &[Checked], unread: usize, strict: bool, quiet: bool) {
     for it in checked {
         if let Some(right) = it.right.as_ref().filter(|_| !quiet) {
             terminal::say(right);
@@ -168,11 +169,50 @@ fn tell(checked: &[Checked], strict: bool, quiet: bool) {
             terminal::complain_of(report);
         }
     }
-    let bad = checked.iter().filter(|it| !it.passes(strict)).count();
-    if checked.len() > 1 && bad > 0 {
-        let all = checked.len();
-        terminal::complain(&format!("{bad} of {all} files must be mended"));
+    if let Some(count) = to_be_mended(checked, unread, strict) {
+        terminal::complain(&count);
     }
+}
+
+/// How many of several files must be mended, if any must.
+fn to_be_mended(checked: &[Checked], unread: usize, strict: bool) -> Option<String> {
+    let bad = unread + checked.iter().filter(|it| !it.passes(strict)).count();
+    let all = checked.len() + unread;
+    (all > 1 && bad > 0).then(|| format!("{bad} of {all} files must be mended"))
+}
+
+/// The files, and in the place of each folder those in it that may be scenarios, runbooks or applications, by name.
+fn in_folders(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let wrong = |error: std::io::Error| {
+            Failure::input(
+                format!("cannot read the folder {}: {error}", path.display()),
+                "give a folder that may be read",
+            )
+        };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(wrong)? {
+            let file = entry.map_err(wrong)?.path();
+            let ending = file.extension().and_then(|ending| ending.to_str());
+            if file.is_file() && matches!(ending, Some("toml" | "md" | "markdown")) {
+                found.push(file);
+            }
+        }
+        if found.is_empty() {
+            return Err(Failure::input(
+                format!("the folder {} has nothing to check", path.display()),
+                "scenarios and applications are files that end in .toml, and runbooks in .md",
+            ));
+        }
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
 }
 
 /// Runs `firedrill runbook check`; the exit code. Warnings are shown and do not count, unless `--strict` says so.
@@ -180,7 +220,7 @@ pub(crate) fn runbook(args: &CheckArgs) -> Result<u8, Failure> {
     let text = files::read(&args.file, "runbook")?;
     let checked = of_runbook(files::called(&args.file), &text);
     let passes = checked.passes(args.strict);
-    tell(&[checked], args.strict, false);
+    tell(&[checked], 0, args.strict, false);
     Ok(if passes { 0 } else { 2 })
 }
 
@@ -345,6 +385,29 @@ fn of_runbook(file: String, text: &str) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_stands_for_what_can_be_checked_in_it() {
+        let folder = tempfile::tempdir().expect("a writable directory");
+        assert!(in_folders(&[folder.path().to_owned()]).is_err());
+        for name in ["b.toml", "a.md", "c.txt"] {
+            std::fs::write(folder.path().join(name), "x").expect("it is ours");
+        }
+        let named = [folder.path().to_owned(), PathBuf::from("-")];
+        let files = in_folders(&named).expect("there are some");
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(files, [at("a.md"), at("b.toml"), PathBuf::from("-")]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_must_be_mended_too() {
+        let right = || of_runbook("a.md".to_owned(), firedrill::runbooks::BUILT_IN);
+        let wrong = of_runbook("b.md".to_owned(), "");
+        let count = to_be_mended(&[right(), wrong], 1, false);
+        assert_eq!(count.as_deref(), Some("2 of 3 files must be mended"));
+        assert_eq!(to_be_mended(&[right(), right()], 0, false), None);
+        assert_eq!(to_be_mended(&[], 1, false), None);
+    }
 
     #[test]
     fn files_are_told_apart_by_ending_or_content() {

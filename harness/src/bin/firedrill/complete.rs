@@ -32,19 +32,27 @@ pub(crate) fn everything() -> Vec<CompletionCandidate> {
     let all = Kind::ALL
         .into_iter()
         .flat_map(|kind| about::all(kind, &runbook));
-    all.map(|about| {
+    all.flat_map(|about| {
         let help = format!("{}: {}", about.kind, about.what);
-        CompletionCandidate::new(about.name).help(Some(StyledStr::from(help)))
+        let names = [about.name.clone(), format!("{}/{}", about.kind, about.name)];
+        names.map(|name| CompletionCandidate::new(name).help(Some(StyledStr::from(help.clone()))))
     })
     .collect()
 }
 
-/// The built-in scenarios, `all`, and files.
+/// The built-in scenarios, also by folder and name, `all`, and files.
 pub(crate) fn scenarios_and_files(current: &OsStr) -> Vec<CompletionCandidate> {
     let typed = current.to_string_lossy();
     let names = BUILT_IN.iter().map(|built_in| built_in.name);
+    let paths = BUILT_IN.iter().filter_map(|built_in| {
+        let below = built_in.file.strip_prefix("scenarios/")?;
+        below.strip_suffix(".toml").filter(|it| it.contains('/'))
+    });
+    // A path is of interest to who has begun one.
+    let paths = paths.filter(|_| typed.contains('/'));
     let names = names
         .chain(["all"])
+        .chain(paths)
         .filter(|name| name.starts_with(typed.as_ref()));
     let mut candidates: Vec<CompletionCandidate> = names.map(CompletionCandidate::new).collect();
     candidates.extend(PathCompleter::file().complete(current));
@@ -70,11 +78,14 @@ mod tests {
             "1.5.0-slow-path",
             "api-slow",
             "sla-latency-p99",
+            "fault/api-slow",
         ] {
             assert!(everything.iter().any(|it| it == name), "{name}");
         }
         assert!(values(releases()).contains(&"1.5.0-slow-path".to_owned()));
         let begun = values(scenarios_and_files(OsStr::new("latency-r")));
         assert_eq!(begun, ["latency-regression"]);
+        let below = values(scenarios_and_files(OsStr::new("faults/api-sl")));
+        assert_eq!(below, ["faults/api-slow"]);
     }
 }

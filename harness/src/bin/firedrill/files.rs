@@ -7,7 +7,7 @@ use executor::read_text;
 use crate::exit::Failure;
 
 /// The path that stands for standard input.
-const STANDARD_INPUT: &str = "-";
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// What a file is called in messages.
 pub(crate) fn called(path: &Path) -> String {

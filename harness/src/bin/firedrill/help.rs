@@ -225,8 +225,42 @@ pub(crate) const VERIFY: &str = help!(
   130  interrupted"
 );
 
-pub(crate) const KIND: &str = "Exit codes:
-  0    measured
+pub(crate) const RUNBOOK: &str = help!(
+    "  firedrill runbook check runbooks/rollback.md
+  firedrill runbook verify --baseline main --candidate runbooks/rollback.md
+",
+    "  0  it is right, or may be adopted
+  1  REJECT
+  2  it is not right, or bad usage
+  3  INCONCLUSIVE"
+);
+
+pub(crate) const CALIBRATE: &str = help!(
+    "  firedrill calibrate --out measured.toml
+  firedrill calibrate --out measured.toml --rounds 20   with more rollouts of each service
+",
+    "  0    measured
   2    bad input or usage
   4    the world could not be built
-  130  interrupted";
+  130  interrupted"
+);
+
+pub(crate) const BENCHMARK: &str = help!(
+    "  firedrill benchmark
+  firedrill benchmark --rounds 30   with more rollbacks by each
+",
+    "  0    measured
+  2    bad input or usage
+  4    the world could not be built
+  130  interrupted"
+);
+
+pub(crate) const COMPARE: &str = help!(
+    "  firedrill compare                                the three default scenarios
+  firedrill compare latency-regression --runs 20   more recoveries of one on the cluster
+",
+    "  0    measured
+  2    bad input or usage
+  4    the world could not be built
+  130  interrupted"
+);

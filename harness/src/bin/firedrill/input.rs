@@ -160,13 +160,21 @@ fn read_all(
     parse: impl Fn(&str, &str, &[String]) -> Result<Scenario, ScenarioError>,
 ) -> Result<Vec<Chosen>, Failure> {
     let triggers = runbook.triggers();
+    let mut unfitting: Vec<String> = Vec::new();
     let mut chosen: Vec<Chosen> = Vec::new();
     for source in sources {
         let (file, text) = (&source.file, &source.text);
         let scenario = parse(file, text, &triggers).map_err(|e| Failure::Input(e.into()))?;
-        if all_fit || source.path.is_some() {
-            let fitting = scenario.fits(file, &runbook.runbook);
-            fitting.map_err(|e| Failure::Input(e.into()))?;
+        if (all_fit || source.path.is_some())
+            && let Err(unfit) = scenario.fits(file, &runbook.runbook)
+        {
+            // Built-in scenarios of which nobody named this one are of the built-in runbook. A file is somebody's own,
+            // and a mistake in it must not be passed over.
+            if source.by_itself || source.path.is_some() {
+                return Err(Failure::Input(unfit.into()));
+            }
+            unfitting.push(scenario.name);
+            continue;
         }
         match chosen
             .iter_mut()
@@ -187,6 +195,19 @@ fn read_all(
                 ));
             }
         }
+    }
+    if !unfitting.is_empty() {
+        let names = unfitting.iter().map(|name| format!("`{name}`"));
+        let said = format!(
+            "not to be had with {}: {}",
+            runbook.file,
+            names.collect::<Vec<_>>().join(", ")
+        );
+        let why = "`firedrill check SCENARIO --runbook FILE` tells what does not fit";
+        if chosen.is_empty() {
+            return Err(Failure::input(said, why));
+        }
+        terminal::complain(&format!("left out: {said}; {why}"));
     }
     Ok(chosen)
 }
@@ -360,5 +381,41 @@ mod tests {
             None,
             "the description does not name it"
         );
+    }
+
+    /// The built-in runbook, in which the step `check-health` has another name.
+    fn without_check_health() -> LoadedRunbook {
+        let text = firedrill::runbooks::BUILT_IN.replace("\"check-health\"", "\"look-at-health\"");
+        LoadedRunbook::parse("mine.md", &text).expect("it is right")
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn what_all_names_and_the_runbook_does_not_fit_is_left_out() {
+        let runbook = without_check_health();
+        let fitting = |named: &[&str]| scenarios(&words(named), &runbook, true);
+        let all = fitting(&["all"]).expect("the others fit");
+        assert!(
+            all.len() > 50 && all.len() < scenario::BUILT_IN.len(),
+            "{}",
+            all.len()
+        );
+        let left_out = scenario::BUILT_IN
+            .iter()
+            .find(|it| all.iter().all(|chosen| chosen.scenario.name != it.name))
+            .expect("one names the step");
+        // Who names it wants it.
+        assert!(fitting(&[left_out.name]).is_err());
+        assert!(fitting(&["all", left_out.name]).is_err());
+        // Nothing is left of a pattern that only such a one matches.
+        let pattern = format!(
+            "{}[{}]",
+            &left_out.name[..left_out.name.len() - 1],
+            &left_out.name[left_out.name.len() - 1..]
+        );
+        assert!(fitting(&[&pattern]).is_err());
     }
 }

@@ -1,13 +1,14 @@
 //! The drills that did not pass in the last run, kept for `chaos --last-failed`.
 //!
 //! They are in `last-failed.json` in the folder that `FIREDRILL_STATE` names (`cargo xtask` names one below `target`),
-//! else in `firedrill` in the user's cache.
+//! else in `firedrill` in the user's cache, in a folder for each project: its name is a hash of the project's path.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use firedrill::digest::digest64;
 use firedrill::drill::DrillResult;
 use firedrill::evidence::ms;
 use firedrill::report::{self, WriteError};
@@ -132,13 +133,27 @@ impl Failed {
     }
 }
 
+/// The folder of the project that `folder` lies in: the nearest one with a `.git`, else `folder` itself.
+fn project(folder: &Path) -> &Path {
+    let mut ancestors = folder.ancestors();
+    let found = ancestors.find(|it| it.join(".git").exists());
+    found.unwrap_or(folder)
+}
+
+/// What the folder of a project is called in the cache.
+fn name_of(project: &Path) -> String {
+    let digest = digest64(project.as_os_str().as_encoded_bytes());
+    format!("{digest:016x}")
+}
+
 /// Where they are kept; `None`: this user has no cache.
 fn folder() -> Option<PathBuf> {
     let given = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty());
     let cache = || {
         let home = || given("HOME").map(|home| Path::new(&home).join(".cache"));
         let cache = given("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
-        Some(cache.join("firedrill"))
+        let here = std::env::current_dir().ok()?;
+        Some(cache.join("firedrill").join(name_of(project(&here))))
     };
     given("FIREDRILL_STATE").map(PathBuf::from).or_else(cache)
 }
@@ -243,4 +258,22 @@ pub(crate) fn scenario_of<'a>(
             suggest::help(&failed.scenario, &known),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_project_has_a_folder_of_its_own() {
+        let root = tempfile::tempdir().expect("a writable directory");
+        let (one, other) = (root.path().join("one"), root.path().join("other"));
+        for folder in [one.join(".git"), one.join("drills"), other.clone()] {
+            fs::create_dir_all(folder).expect("it is ours");
+        }
+        assert_eq!(project(&one.join("drills")), one);
+        assert_eq!(project(&other), other);
+        assert_ne!(name_of(&one), name_of(&other));
+        assert_eq!(name_of(&one).len(), 16);
+    }
 }

@@ -7,7 +7,7 @@ use firedrill::suggest;
 use glob::Pattern;
 
 use crate::exit::Failure;
-use crate::files::read;
+use crate::files::{STANDARD_INPUT, called, read};
 
 /// The word for every built-in scenario.
 pub(crate) const ALL: &str = "all";
@@ -37,7 +37,7 @@ impl Source {
 
     fn file(path: &Path, by_itself: bool) -> Result<Self, Failure> {
         Ok(Self {
-            file: path.display().to_string(),
+            file: called(path),
             text: read(path, "scenario")?,
             path: Some(path.to_owned()),
             by_itself,
@@ -55,13 +55,13 @@ pub(crate) fn sources(words: &[String]) -> Result<Vec<Source>, Failure> {
     for word in words {
         if word == ALL {
             sources.extend(BUILT_IN.iter().map(|it| Source::built_in(it, false)));
-        } else if let Some(built_in) = scenario::find(word) {
+        } else if let Some(built_in) = scenario::find(word).or_else(|| by_path(word)) {
             sources.push(Source::built_in(built_in, true));
         } else if Path::new(word).is_dir() {
             sources.extend(in_folder(Path::new(word))?);
         } else if word.contains(['*', '?', '[']) && !Path::new(word).exists() {
             sources.extend(by_pattern(word)?);
-        } else if looks_like_a_path(word) {
+        } else if word == STANDARD_INPUT || looks_like_a_path(word) {
             sources.push(Source::file(Path::new(word), true)?);
         } else {
             return Err(unknown(word));
@@ -78,10 +78,41 @@ fn unknown(word: &str) -> Failure {
     let known: Vec<&str> = BUILT_IN.iter().map(|b| b.name).collect();
     let help = match suggest::nearest(word, known.iter().copied()) {
         Some(nearest) => format!("did you mean `{nearest}`? `firedrill list` names all scenarios"),
+        None if !alike(word).is_empty() => {
+            let alike = alike(word).join("`, `");
+            format!("did you mean `{alike}`? `firedrill list` names all scenarios")
+        }
         None => "`firedrill list` names the built-in scenarios; or give the path of a .toml file"
             .to_owned(),
     };
     Failure::input(format!("there is no scenario `{word}`"), help)
+}
+
+/// The built-in scenario of this folder and name, as patterns and completions name it: `faults/api-slow`.
+fn by_path(word: &str) -> Option<&'static BuiltIn> {
+    // A file of that name is meant as a file.
+    if Path::new(word).exists() {
+        return None;
+    }
+    let file = format!("scenarios/{word}.toml");
+    BUILT_IN.iter().find(|it| it.file == file)
+}
+
+/// How many scenarios are named that have a word in common.
+const ALIKE_MAX: usize = 3;
+
+/// The first built-in scenarios that have a word like `word` in their names: `latncy` is like that of
+/// `latency-regression`.
+fn alike(word: &str) -> Vec<&'static str> {
+    let parts = BUILT_IN.iter().flat_map(|it| it.name.split('-'));
+    // Short words are like everything.
+    let parts = parts.filter(|part| part.len() > 3);
+    let Some(part) = suggest::nearest(word, parts) else {
+        return Vec::new();
+    };
+    let named = BUILT_IN.iter().map(|it| it.name);
+    let with_it = named.filter(|name| name.split('-').any(|it| it == part));
+    with_it.take(ALIKE_MAX).collect()
 }
 
 /// The scenario files of a folder, by name.
@@ -167,8 +198,19 @@ mod tests {
         let faults = names(&["faults/*"]);
         assert!(faults.len() > 20 && faults.iter().all(|it| it.contains("/faults/")));
         assert_eq!(names(&["api-slo?"]), ["scenarios/faults/api-slow.toml"]);
+        assert_eq!(
+            names(&["faults/api-slow"]),
+            ["scenarios/faults/api-slow.toml"]
+        );
         assert_eq!(names(&[ALL]).len(), BUILT_IN.len());
         assert_eq!(names(&[]).len(), 3);
+    }
+
+    #[test]
+    fn a_word_of_a_name_that_is_mistyped_is_known() {
+        assert!(alike("latncy").contains(&"latency-regression"));
+        assert!(alike("latncy").len() <= ALIKE_MAX);
+        assert_eq!(alike("xylophone"), [""; 0]);
     }
 
     #[test]

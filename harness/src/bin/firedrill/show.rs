@@ -1,6 +1,7 @@
 //! `firedrill show`: everything about one thing.
 
 use firedrill::about::{self, About, Kind};
+use firedrill::scenario::catalogue::release_named;
 use firedrill::suggest;
 
 use crate::args::{Format, ShowArgs};
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<u8, Failure> {
         .into_iter()
         .flat_map(|kind| about::all(kind, &runbook))
         .collect();
-    let found: Vec<&About> = all.iter().filter(|about| about.name == name).collect();
+    let found = named(&all, name);
     if found.is_empty() {
         let known = all.iter().map(|about| about.name.as_str());
         let help = suggest::nearest(name, known).map_or_else(
@@ -45,4 +46,40 @@ pub(crate) fn run(args: &ShowArgs) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+/// What is called `name`; else the release that a scenario means by it, which may be its version alone.
+fn named<'a>(all: &'a [About], name: &str) -> Vec<&'a About> {
+    let exact: Vec<&About> = all.iter().filter(|about| about.name == name).collect();
+    if !exact.is_empty() {
+        return exact;
+    }
+    let release = release_named(name);
+    let is_it = |about: &&About| about.kind == Kind::Release && Some(&*about.name) == release;
+    all.iter().filter(is_it).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_found_by_its_version() {
+        let runbook = input::runbook(None, false).expect("it is built in");
+        let all: Vec<About> = Kind::ALL
+            .into_iter()
+            .flat_map(|kind| about::all(kind, &runbook))
+            .collect();
+        let names = |name: &str| -> Vec<&str> {
+            named(&all, name)
+                .iter()
+                .map(|about| about.name.as_str())
+                .collect()
+        };
+        assert_eq!(names("1.5.0"), ["1.5.0-slow-path"]);
+        assert_eq!(names("1.5.0-slow-path"), ["1.5.0-slow-path"]);
+        assert_eq!(names("1.5"), [""; 0]);
+        // A scenario is no release.
+        assert_eq!(names("latency"), [""; 0]);
+    }
 }

@@ -114,7 +114,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
     }
     let interrupt = Interrupt::listen();
     let most = scenarios.len() * count as usize * 2;
-    let progress = Progress::begin(" at most", most, most as u64, args.output.quiet);
+    let progress = Progress::at_most(" at most", most, args.output.quiet);
     let finished = || progress.over(1);
     let mut runs = Runs::new(world, jobs, interrupt.stop(), &finished);
     let question = Question {

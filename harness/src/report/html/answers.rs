@@ -5,13 +5,13 @@
 use maud::{Markup, html};
 
 use super::flags::{since, zero_ms};
-use super::page::{capital, command, sentence};
+use super::page::{capital, command, prose, sentence};
 use crate::drill::Ending;
 use crate::report::classes::{Class, failed_step};
 use crate::report::journal::{Drill, Journal};
 use crate::report::summary::by_scenario_of;
 use crate::report::{limit_ms, problems, verdict_line};
-use crate::stats::show_ms;
+use crate::stats::{show_count, show_ms};
 use crate::token::Replays;
 use crate::verdict::Verdict;
 
@@ -24,20 +24,43 @@ pub(super) fn of(journal: &Journal<'_>, classes: &[Class<'_>]) -> Vec<(&'static 
         Verdict::Fail => "No.",
     };
     let ship = html! { strong class=(journal.summary.verdict) { (may) } " " (line) "." };
-    let Some(worst) = classes.first() else {
-        return vec![
-            ("May we ship?", ship),
-            ("What went wrong?", nothing(journal)),
-        ];
-    };
+    let mut answers = vec![("May we ship?", ship)];
+    match classes.first() {
+        None => answers.push(("What went wrong?", nothing(journal))),
+        Some(worst) => answers.extend(wrong(worst, classes.len() - 1)),
+    }
+    if journal.summary.skipped > 0 {
+        answers.push(("How do I run the rest?", rest(journal)));
+    }
+    answers
+}
+
+/// The answers about the class that matters most, beside which there are so many others.
+fn wrong(worst: &Class<'_>, others: usize) -> [(&'static str, Markup); 4] {
     let drill = worst.example();
-    vec![
-        ("May we ship?", ship),
-        ("What went wrong?", what(worst, classes.len() - 1)),
+    [
+        ("What went wrong?", what(worst, others)),
         ("When?", when(drill)),
-        ("Why?", why(drill)),
+        ("Why?", why(worst)),
         ("How do I repeat it?", repeat(worst)),
     ]
+}
+
+/// A run has no memory: who wants the drills that did not run has to let all of them run.
+fn rest(journal: &Journal<'_>) -> Markup {
+    let summary = &journal.summary;
+    html! {
+        (show_count(summary.skipped as u64)) " drills did not run. "
+        @match &journal.meta[..] {
+            [] => "The command of this run, given again, performs all of them.",
+            [run] => {
+                "The same command performs all of them, the "
+                (show_count(summary.drills as u64)) " that ran among them:"
+                (command(&run.command_line()))
+            },
+            _ => { "The commands of the " a href="#run" { "runs" } ", given again, perform all of them." },
+        }
+    }
 }
 
 /// Nothing failed: what came nearest to it.
@@ -59,7 +82,7 @@ fn nothing(journal: &Journal<'_>) -> Markup {
 
 fn what(class: &Class<'_>, others: usize) -> Markup {
     html! {
-        strong { (capital(&class.name.title())) } ", in " (class.extent()) "."
+        strong { (class.name.headline()) } " (" (class.name.title()) "), in " (class.extent()) "."
         @match others {
             0 => {},
             1 => { " There is " a href="#failures" { "one other class of failure" } "." },
@@ -124,15 +147,20 @@ fn when(drill: &Drill<'_>) -> Markup {
     }
 }
 
-fn why(drill: &Drill<'_>) -> Markup {
+fn why(class: &Class<'_>) -> Markup {
+    let drill = class.example();
+    let reasons = class.reasons();
+    // What is true of one drill is not told of all.
+    let is_of_all = reasons.len() == 1 && reasons[0].same;
     let reason = problems::one_line(&problems::reason(drill));
     let step = failed_step(drill).filter(|step| !reason.contains(&*step.detail));
     let found = drill.problems();
     let also: Vec<&str> = found.iter().skip(1).map(|f| f.oracle.as_str()).collect();
     html! {
-        (sentence(&reason))
+        @if !is_of_all { "Seed " (drill.seed) " of " (drill.scenario) ": " }
+        (prose(&sentence(&reason)))
         @if let Some(step) = step {
-            " Step " (step.name) " " (step.outcome) ": " (sentence(&problems::one_line(&step.detail)))
+            " Step " (step.name) " " (step.outcome) ": " (prose(&sentence(&problems::one_line(&step.detail))))
         }
         @if !also.is_empty() { " Also not passed: " (also.join(", ")) "." }
     }

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::none;
-use crate::report::journal::Journal;
+use crate::oracles::OracleName;
+use crate::report::journal::{Drill, Journal};
 use crate::report::limit_ms;
 use crate::report::summary::ScenarioSummary;
 use crate::stats::{show_count, show_ms, show_ppm};
@@ -13,13 +14,24 @@ pub(super) fn draw(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Mark
     let drills = &journal.drills;
     let slowest = scenarios.iter().max_by_key(|s| s.rto_max_ms);
     let never: usize = scenarios.iter().map(|s| s.never - s.escalated).sum();
-    let worst_ppm = scenarios.iter().filter_map(|s| s.error_rate_max_ppm).max();
+    let judged: Vec<&Drill<'_>> = drills.iter().filter(|d| is_error_rate_judged(d)).collect();
+    let worst = judged
+        .iter()
+        .filter_map(|d| Some((d.error_rate_ppm?, &*d.scenario)))
+        .max();
+    let requests = judged.iter().map(|d| d.requests_after_recovery);
+    let requests = requests.fold(0, u64::saturating_add);
+    let planned = journal
+        .summary
+        .drills
+        .saturating_add(journal.summary.skipped);
     let sum = |f: fn(&ScenarioSummary) -> u64| scenarios.iter().map(f).fold(0, u64::saturating_add);
     let (lost, trades) = (sum(|s| s.trades_lost), sum(|s| s.trades_acknowledged));
     html! {
         dl.facts {
             div { dt { "Drills passed" } dd {
-                (show_count(journal.summary.passed as u64)) " of " (show_count(journal.summary.drills as u64))
+                (show_count(journal.summary.passed as u64)) " of " (show_count(planned as u64))
+                @if journal.summary.skipped > 0 { small { (show_count(journal.summary.skipped as u64)) " did not run" } }
                 @if journal.summary.inconclusive > 0 { small { (show_count(journal.summary.inconclusive as u64)) " inconclusive" } }
             } }
             div { dt { "Slowest recovery" } dd {
@@ -34,8 +46,12 @@ pub(super) fn draw(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Mark
                 }
             } }
             div { dt { "Error rate after recovery" } dd {
-                (worst_ppm.map_or_else(none, show_ppm))
-                small { "of the worst drill; " (show_count(sum(|s| s.requests_after_recovery))) " requests in all" }
+                (worst.map_or_else(none, |(ppm, _)| show_ppm(ppm)))
+                @match worst {
+                    Some((0, _)) => small { "in all drills; " (show_count(requests)) " requests in all" },
+                    Some((_, scenario)) => small { "of the worst drill, of " (scenario) "; " (show_count(requests)) " requests in all" },
+                    None => small { "no drill is judged by it" },
+                }
             } }
             div { dt { "Trades lost" } dd {
                 span class=[(lost > 0).then_some("fail")] { (show_count(lost)) }
@@ -43,4 +59,11 @@ pub(super) fn draw(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Mark
             } }
         }
     }
+}
+
+/// Whether the error rate after recovery counts in this drill. It does not where a person has to be called: the
+/// application may not be well for long then, and nothing claims that it is.
+fn is_error_rate_judged(drill: &Drill<'_>) -> bool {
+    let mut findings = drill.findings.iter();
+    findings.any(|f| f.oracle == OracleName::ErrorRate && f.kind != "does-not-apply")
 }

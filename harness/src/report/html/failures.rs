@@ -3,13 +3,15 @@
 use maud::{Markup, html};
 
 use super::list::Anchors;
-use super::page::{badge, capital, command, sentence};
+use super::page::{badge, command, prose, sentence};
 use crate::report::classes::Class;
 
 /// How many classes are told; journal.json has all drills.
 const CLASSES_MAX: usize = 30;
 /// How many scenarios of a class are named.
 const SCENARIOS_MAX: usize = 12;
+/// How many reasons of a class are told.
+const REASONS_MAX: usize = 6;
 
 /// The section; nothing if all passed.
 pub(super) fn draw(classes: &[Class<'_>], anchors: &Anchors) -> Markup {
@@ -32,8 +34,8 @@ fn one(class: &Class<'_>, anchors: &Anchors) -> Markup {
     let scenarios = class.scenarios();
     html! {
         div class={ "trouble " (class.name.verdict) } {
-            h3 { (badge(class.name.verdict)) " " (capital(&class.name.title())) span.soft { " · " (class.extent()) } }
-            p { (sentence(&class.reason())) }
+            h3 { (badge(class.name.verdict)) " " (class.name.headline()) span.soft { " · " (class.name.title()) " · " (class.extent()) } }
+            @for reason in class.told_reasons(REASONS_MAX) { p { (prose(&sentence(&reason))) } }
             @if let Some(smallest) = class.smallest() {
                 p { strong { "Smallest failing case" } ": " (smallest) }
             } @else {

@@ -8,7 +8,7 @@ const STYLE: &str = include_str!("style.css");
 /// The page's only script. Without it everything can be read, and nothing can be filtered.
 pub(super) const SCRIPT: &str = include_str!("script.js");
 /// The script's SHA-256 in base64. The policy names it, so that no other script runs.
-const SCRIPT_DIGEST: &str = "aq0hDrYP2Q20RVEu3RL3j0FekgH0GRoIaehneFukz2I=";
+const SCRIPT_DIGEST: &str = "lV8QBfNxj6ajHAwnyyQ25OWOzbXgbMnAKCNC5Bhd1MY=";
 
 fn policy() -> String {
     format!(
@@ -104,8 +104,14 @@ pub(crate) fn badge(verdict: Verdict) -> Markup {
     html! { span class={ "badge " (verdict) } { (glyph(verdict)) " " (verdict) } }
 }
 
-/// The text with a capital at its beginning.
+/// The text with a capital at its beginning, unless it begins with what has to be written as it is: a path, a key, a
+/// name with hyphens, code.
 pub(crate) fn capital(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let word = word.trim_end_matches([',', ';', ':', '.', '!', '?', ')']);
+    if word.contains(|c: char| !c.is_alphabetic() && c != '\'') {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars
         .next()
@@ -119,6 +125,23 @@ pub(crate) fn sentence(text: &str) -> String {
         text
     } else {
         text + "."
+    }
+}
+
+/// The text with what stands between backticks as code. A backtick without another one stays.
+pub(crate) fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    // With an even number of backticks, there is an odd number of parts, and each second one is code.
+    let (whole, last) = if parts.len() % 2 == 1 {
+        (&parts[..], None)
+    } else {
+        (&parts[..parts.len() - 1], parts.last())
+    };
+    html! {
+        @for (at, part) in whole.iter().enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+        @if let Some(last) = last { "`" (last) }
     }
 }
 
@@ -139,6 +162,30 @@ mod tests {
         assert_eq!(sentence("it is late"), "It is late.");
         assert_eq!(sentence("try again later.. "), "Try again later..");
         assert_eq!(sentence("Go on ..."), "Go on ...");
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        let drawn = |text: &str| prose(text).into_string();
+        assert_eq!(drawn("a `b<c` d"), "a <code>b&lt;c</code> d");
+        assert_eq!(drawn("`a` and `b"), "<code>a</code> and `b");
+        assert_eq!(drawn("plain"), "plain");
+        assert_eq!(drawn("`"), "`");
+    }
+
+    #[test]
+    fn an_identifier_is_written_as_it_is() {
+        for text in [
+            "configmap/gateway-config/RATE_LIMIT was `250`",
+            "latency-regression: 15 of 60 pairs",
+            "`sla` fired",
+            "order_log is gone",
+            "node1 is down",
+        ] {
+            assert_eq!(capital(text), text);
+        }
+        assert_eq!(capital("one's own: fine"), "One's own: fine");
+        assert_eq!(capital("outcome: called"), "Outcome: called");
     }
 
     #[test]

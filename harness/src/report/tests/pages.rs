@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::finding::{Counted, ErrorRateFinding};
 use crate::report::against::Changes;
 use crate::report::meta::tests::example;
 use crate::report::trend::Trend;
+use crate::scenario::PartsPerMillion as Ppm;
 
 /// Where `what` stands; it must be there.
 fn place(page: &str, what: &str) -> usize {
@@ -72,7 +74,8 @@ fn the_answers_come_before_everything_else() {
         "May we ship?",
         "No.",
         "What went wrong?",
-        "Outcome: called, at step undo-app",
+        "The program called a person instead of recovering",
+        "outcome: called, at step undo-app",
         "When?",
         "the executor gave up",
         "Why?",
@@ -122,6 +125,149 @@ fn each_class_of_failure_is_told_once() {
             "steady-state: failing"
         ]
     );
+}
+
+/// Drills of one class that have these reasons, each of a scenario of its own.
+fn with_reasons(reasons: &[&str]) -> Vec<DrillResult> {
+    let named = reasons.iter().enumerate();
+    let one = |(n, why): (usize, &&str)| {
+        let why = (*why).to_owned();
+        result(
+            &format!("scenario-{n}"),
+            7,
+            None,
+            Some(ended(Ended::Paged { why })),
+        )
+    };
+    named.map(one).collect()
+}
+
+#[test]
+fn a_reason_is_told_only_of_the_scenarios_that_have_it() {
+    let keys = [
+        "RATE_LIMIT was changed",
+        "LOG_LEVEL was changed",
+        "RATE_LIMIT was changed",
+    ];
+    let results = with_reasons(&keys);
+    let journal = Journal::new(&results, 0);
+    let classes = classes::classes(&journal.drills);
+    assert_eq!(classes.len(), 1);
+    let paged = "the executor paged a person:";
+    let lines = [
+        format!("in scenario-0, scenario-2: {paged} RATE_LIMIT was changed"),
+        format!("in scenario-1: {paged} LOG_LEVEL was changed"),
+    ];
+    assert_eq!(classes[0].told_reasons(9), lines);
+    let cut = classes[0].told_reasons(1);
+    assert_eq!(cut, [&lines[0], "and 1 more reason, in journal.json"]);
+    let page = html::render(&journal);
+    let summary = markdown::render(&journal).replace('\\', "");
+    for line in &lines {
+        // On the page it is a sentence, with a capital.
+        assert!(page.contains(&line[1..]), "{line}");
+        assert!(summary.contains(&**line), "{summary}");
+    }
+    // The answer is of one drill, and says so.
+    assert!(page.contains(&format!(
+        "Seed 7 of scenario-0: The executor paged a person: {}",
+        keys[0]
+    )));
+}
+
+#[test]
+fn a_reason_whose_numbers_differ_is_told_as_an_instance() {
+    let results = with_reasons(&["3 of 9 are gone", "4 of 7 are gone"]);
+    let journal = Journal::new(&results, 0);
+    let told = classes::classes(&journal.drills)[0].told_reasons(9);
+    assert_eq!(
+        told,
+        ["for instance, in scenario-0 with seed 7: the executor paged a person: 3 of 9 are gone"]
+    );
+    let results = with_reasons(&["all are gone", "all are gone"]);
+    let journal = Journal::new(&results, 0);
+    let told = classes::classes(&journal.drills)[0].told_reasons(9);
+    assert_eq!(told, ["the executor paged a person: all are gone"]);
+}
+
+#[test]
+fn the_terminal_has_the_classes_of_the_page() {
+    let results = alike(5, 8);
+    let told = table::findings(&results, &Replays::default());
+    let heads: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(
+        heads,
+        ["fail · outcome: called, at step undo-app · 40 drills of 5 scenarios"]
+    );
+    // Each example is of another scenario, and all scenarios are named.
+    for line in [
+        "  scenario-0, seed 0: the executor paged a person: undo took 0 s too long",
+        "  scenario-1, seed 0: the same",
+        "  scenario-2, seed 0: the same",
+        "  and 37 more; all are in journal.json with --report DIR",
+        "  in scenario-0 (8), scenario-1 (8), scenario-2 (8), scenario-3 (8), scenario-4 (8)",
+    ] {
+        assert!(
+            told.lines().any(|it| it == line),
+            "{line} is not in:\n{told}"
+        );
+    }
+}
+
+/// The tile with this name.
+fn tile(page: &str, name: &str) -> String {
+    part(page, &format!("<dt>{name}</dt>"), "</div>").to_owned()
+}
+
+#[test]
+fn the_tile_of_the_error_rate_is_of_the_drills_that_are_judged_by_it() {
+    let judged = |scenario: &str, ppm: u64| {
+        let counted = Counted {
+            requests: 100_000,
+            errors: ppm / 10,
+            limit: Ppm(100),
+        };
+        let mut it = result(
+            scenario,
+            0,
+            Some(31_000),
+            Some(ErrorRateFinding::Below(counted).into()),
+        );
+        it.error_rate_ppm = Some(ppm);
+        it.requests_after_recovery = 100_000;
+        it
+    };
+    let mut called = result("self-heal", 0, Some(31_000), None);
+    called.error_rate_ppm = Some(119_573);
+    let results = [judged("calm", 10), judged("windy", 20), called];
+    let page = html::render(&Journal::new(&results, 0));
+    let tile = tile(&page, "Error rate after recovery");
+    assert!(
+        tile.contains("0.0020%") && !tile.contains("11.9573%"),
+        "{tile}"
+    );
+    assert!(tile.contains("of windy; 200,000 requests in all"), "{tile}");
+}
+
+#[test]
+fn the_tile_of_what_passed_counts_what_was_asked_for() {
+    let results = results();
+    let journal =
+        Journal::new(&results[..1], 4_596).with_meta(vec![example("2026-11-30T19:00:00Z")]);
+    let page = html::render(&journal);
+    let tile = tile(&page, "Drills passed");
+    assert!(
+        tile.contains("1 of 4,597") && tile.contains("4,596 did not run"),
+        "{tile}"
+    );
+    let rest = part(&page, "How do I run the rest?", "</div>");
+    assert!(
+        rest.contains("The same command performs all of them"),
+        "{rest}"
+    );
+    assert!(rest.contains("class=\"command\""), "{rest}");
+    let whole = html::render(&Journal::new(&results[..1], 0));
+    assert!(!whole.contains("How do I run the rest?"));
 }
 
 #[test]
@@ -225,6 +371,18 @@ fn commands_are_whole() {
 }
 
 #[test]
+fn a_long_word_of_a_sentence_is_broken_on_a_phone() {
+    let page = html::render(&Journal::new(&results(), 0));
+    let style = part(&page, "<style>", "</style>");
+    for rule in [".sentence{", ".where{"] {
+        assert!(
+            part(style, rule, "}").contains("overflow-wrap:anywhere"),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
 fn headings_are_in_order_and_cells_and_charts_have_names() {
     for page in all_pages() {
         let mut before = 0;
@@ -262,13 +420,13 @@ fn headings_are_in_order_and_cells_and_charts_have_names() {
 }
 
 #[test]
-fn on_paper_nothing_is_folded_or_clipped() {
+fn on_paper_only_what_passed_is_folded_and_nothing_is_clipped() {
     let page = html::render(&Journal::new(&results(), 0));
     let style = part(&page, "<style>", "</style>");
     let print = &style[place(style, "@media print")..];
     for rule in [
         "print-color-adjust:exact",
-        "::details-content",
+        "details:not([data-verdict=\"pass\"])::details-content",
         "max-height:none",
         "overflow:visible",
     ] {
@@ -277,6 +435,10 @@ fn on_paper_nothing_is_folded_or_clipped() {
     // Dark paper wastes ink, and its legends can't be read.
     assert!(style.contains("@media screen and (prefers-color-scheme:dark)"));
     assert!(page.contains("beforeprint"));
+    // A scenario that passed stays one line, and one that did not is printed in full.
+    assert!(page.contains("all('details:not([open]):not([data-verdict=\"pass\"])')"));
+    let calm = html::render(&Journal::new(&results()[..1], 0));
+    assert!(part(&calm, "<details class=\"card scenario\"", ">").contains("data-verdict=\"pass\""));
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! The drill from its beginning to the evidence.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use sim_services::describe::Rate;
+use tokio::net::TcpStream;
 
-use super::super::clock::DrillClock;
+use super::super::clock::{DrillClock, sleep, within};
 use super::super::crash::Trap;
 use super::super::ending::{hold, tell_errors, tell_unread};
 use super::super::interrupt::{interrupts, no_world, or_interrupted, runtime};
@@ -28,6 +29,11 @@ use crate::scenario::{CrashSide, Described};
 use crate::worlds::common::acts::{Record as _, act};
 use crate::worlds::common::described;
 use crate::worlds::{DrillPlan, Performed, WorldError};
+
+/// How long a client's way to its service may take to be open.
+const REACH: Duration = Duration::from_secs(30);
+/// Between two tries of it.
+const REACH_AGAIN: Duration = Duration::from_millis(200);
 
 /// Performs a drill of `app`.
 ///
@@ -81,13 +87,7 @@ async fn set_up(
     let mut targets = Vec::new();
     for (client, port) in app.clients.iter().zip(ports) {
         let address = SocketAddr::from((node, port));
-        TcpStream::connect_timeout(&address, Duration::from_secs(5)).map_err(|error| {
-            format!(
-                "the client `{}` does not reach the node at {address}: {error}; clients run on this machine, which \
-                 must reach the addresses of Docker's networks",
-                client.name
-            )
-        })?;
+        or_interrupted(reach(&client.name, address), interrupted).await?;
         targets.push(Target {
             client: app.at_rate(client, rate_per_s),
             address: address.to_string(),
@@ -191,4 +191,32 @@ async fn finish(
         }
     }
     tell_unread(&mut notes, unread);
+}
+
+/// Waits until the client's way to its service takes connections: kube-proxy opens a node's port some time after its
+/// Service was created.
+async fn reach(client: &str, address: SocketAddr) -> Result<(), String> {
+    let mut refused = String::new();
+    let open = async {
+        loop {
+            match TcpStream::connect(address).await {
+                Ok(_) => return,
+                Err(error) => refused = error.to_string(),
+            }
+            sleep(REACH_AGAIN).await;
+        }
+    };
+    if within(REACH, open).await.is_some() {
+        return Ok(());
+    }
+    let why = if refused.is_empty() {
+        "no answer"
+    } else {
+        &refused
+    };
+    Err(format!(
+        "the client `{client}` does not reach the node at {address} within {} s: {why}; clients run on this machine, \
+         which must reach the addresses of Docker's networks",
+        REACH.as_secs()
+    ))
 }
