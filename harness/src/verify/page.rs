@@ -5,7 +5,8 @@ use maud::{Markup, html};
 
 use super::compare::Comparison;
 use super::exact::NEVER;
-use super::judge::{Answer, Judgement, Remedy};
+use super::judge::Judgement;
+use super::reason::{Answer, Remedy};
 use super::show::{LEGEND, changes, confidence, difference, extent, of_pairs, p99, pairs, value};
 use crate::report::html::page::{
     answers, badge, capital, command, document, glyph, index, sentence, top, wide,
@@ -226,7 +227,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::compare::{Counts, Measure, Unit};
-    use super::super::judge::Reason;
+    use super::super::reason::Reason;
     use super::super::runs::Skipped;
     use super::super::{junit, markdown};
     use super::*;
