@@ -32,6 +32,7 @@ mod equivalence;
 mod exact;
 mod judge;
 mod junit;
+mod lacking;
 mod markdown;
 mod objections;
 mod observed;
