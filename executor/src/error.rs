@@ -24,7 +24,7 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// Something took longer than it may.
-    #[error("{what}: not done within {}", span(*.limit))]
+    #[error("{what}: {}", too_late(*.limit))]
     Deadline {
         /// What was tried.
         what: String,
@@ -148,6 +148,18 @@ fn would_lose(losses: &[Loss]) -> String {
 }
 
 /// A limit for a reader: what is less than a second is told in milliseconds.
+/// The least that an answer is waited for. Whoever has no time left asks once all the same, since an answer that is
+/// there at once is better than none.
+pub(crate) const NO_TIME: Duration = Duration::from_millis(1);
+
+fn too_late(limit: Duration) -> String {
+    if limit <= NO_TIME {
+        "the time for it was over already".to_owned()
+    } else {
+        format!("not done within {}", span(limit))
+    }
+}
+
 fn span(limit: Duration) -> String {
     if limit < Duration::from_secs(1) {
         format!("{} ms", limit.as_millis())
@@ -175,5 +187,26 @@ impl Error {
     #[must_use]
     pub fn chain(&self) -> String {
         told_once(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_was_over_is_not_told_as_a_short_one() {
+        let told = |limit| {
+            let what = "list deployments".to_owned();
+            Error::Deadline { what, limit }.to_string()
+        };
+        for limit in [Duration::ZERO, NO_TIME] {
+            let said = told(limit);
+            assert_eq!(said, "list deployments: the time for it was over already");
+        }
+        let said = told(Duration::from_millis(2));
+        assert_eq!(said, "list deployments: not done within 2 ms");
+        let said = told(Duration::from_secs(3));
+        assert_eq!(said, "list deployments: not done within 3 s");
     }
 }

@@ -31,8 +31,52 @@ pub enum PassedOver {
         /// What makes it good, for a reader.
         by: &'static str,
     },
+    /// It fails, at first, in this drill, which then fails with some seeds and passes with the others.
+    Sometimes {
+        /// The scenario.
+        scenario: &'static str,
+        /// What happens, for a reader.
+        then: &'static str,
+    },
     /// No drill can tell, for this reason.
     No(&'static str),
+}
+
+/// What must come of a drill in which a failure is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Must {
+    /// It fails with every seed.
+    Fail,
+    /// It fails with one of many seeds.
+    FailSometimes,
+    /// It passes with many seeds.
+    Pass,
+}
+
+/// One of the three ways in which a step can lose its force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// The step is gone.
+    Removed,
+    /// Its check accepts everything.
+    Vacuous,
+    /// Its failure is passed over.
+    PassedOver,
+}
+
+impl Edit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Removed, Self::Vacuous, Self::PassedOver];
+
+    /// What the edited step is, for a reader.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Vacuous => "content with everything",
+            Self::PassedOver => "passed over when it fails",
+        }
+    }
 }
 
 /// What is done to a step that hides what another one does.
@@ -74,19 +118,53 @@ impl Check {
         self.changed_in(runbook, self.vacuous)
     }
 
-    /// `runbook` with the step's failure passed over, the drill in which it fails, and whether that drill must fail
+    /// `runbook` with the step's failure passed over, the drill in which it fails, and what must come of that drill
     /// then; `None` if no drill can tell.
     #[must_use]
-    pub fn passed_over_in(&self, runbook: &str) -> Option<(String, &'static str, bool)> {
-        let (text, scenario, fails) = match self.passed_over {
-            PassedOver::Here => (self.alone_in(runbook), self.scenario, true),
-            PassedOver::In { scenario, .. } => (runbook.to_owned(), scenario, true),
-            PassedOver::Mended { scenario, .. } => (runbook.to_owned(), scenario, false),
+    pub fn passed_over_in(&self, runbook: &str) -> Option<(String, &'static str, Must)> {
+        let (text, scenario, must) = match self.passed_over {
+            PassedOver::Here => (self.alone_in(runbook), self.scenario, Must::Fail),
+            PassedOver::In { scenario, .. } => (runbook.to_owned(), scenario, Must::Fail),
+            PassedOver::Mended { scenario, .. } => (runbook.to_owned(), scenario, Must::Pass),
+            PassedOver::Sometimes { scenario, .. } => {
+                (runbook.to_owned(), scenario, Must::FailSometimes)
+            }
             PassedOver::No(_) => return None,
         };
         // One step says what is done instead.
         let text = text.replace(",\"rb.on-fail\":\"restore\"", "");
-        Some((passed_over(&text, self.step), scenario, fails))
+        Some((passed_over(&text, self.step), scenario, must))
+    }
+
+    /// `runbook` with this edit of the step and nothing else, and the scenario that tries it; `None`: there is no such
+    /// edit.
+    #[must_use]
+    pub fn edited_in(&self, runbook: &str, edit: Edit) -> Option<(String, &'static str)> {
+        let elsewhere = TRIED_ELSEWHERE
+            .iter()
+            .find(|it| (it.0, it.1) == (self.step, edit));
+        let scenario = elsewhere.map_or(self.scenario, |it| it.2);
+        match (edit, self.vacuous, self.passed_over) {
+            (Edit::Removed, ..) => Some((without_step(runbook, self.step), scenario)),
+            (Edit::Vacuous, Change::Fails(edits), _) => {
+                let change = |text: String, (from, to): &(&str, &str)| {
+                    changed_step(&text, self.step, from, to)
+                };
+                Some((edits.iter().fold(runbook.to_owned(), change), scenario))
+            }
+            (Edit::Vacuous, Change::No(_), _) => None,
+            (Edit::PassedOver, _, over) if over == CONTINUES => None,
+            (Edit::PassedOver, _, over) => {
+                let text = runbook.replace(",\"rb.on-fail\":\"restore\"", "");
+                let scenario = match over {
+                    PassedOver::Here | PassedOver::No(_) => scenario,
+                    PassedOver::In { scenario, .. }
+                    | PassedOver::Mended { scenario, .. }
+                    | PassedOver::Sometimes { scenario, .. } => scenario,
+                };
+                Some((passed_over(&text, self.step), scenario))
+            }
+        }
     }
 
     /// `runbook` in which no other step hides what this one does.
@@ -259,9 +337,9 @@ pub const CHECKS: &[Check] = &[
         hidden_by: &[Hider::TakenOut("review-replica-sets")],
         without: "the next service is undone before this one stands, and what follows finds half a rollout",
         vacuous: NO_CONDITION,
-        passed_over: PassedOver::Mended {
+        passed_over: PassedOver::Sometimes {
             scenario: "held-up-rollout",
-            by: "`check-health` waits for the pods that the rollout lacks",
+            then: "recovery is dated before the clients see it, unless `check-health` happens to wait long enough for the pods that the rollout lacks",
         },
     },
     Check {
@@ -331,9 +409,7 @@ pub const CHECKS: &[Check] = &[
         hidden_by: ALONE,
         without: "one pod that fails disappears among those that get all the requests",
         vacuous: Change::Fails(&[("\"< 0.001\"", "\"< 1\"")]),
-        passed_over: PassedOver::No(
-            "whatever fails begins the window anew, and then `error-logs` or `stay-recovered` may see it as well",
-        ),
+        passed_over: PassedOver::Here,
     },
     Check {
         step: "error-logs",
@@ -398,6 +474,73 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
+/// Edits that `verify` tries by another scenario than the step's own.
+const TRIED_ELSEWHERE: &[(&str, Edit, &str)] =
+    &[("error-rate", Edit::Removed, "latency-regression")];
+
+/// Edits that `verify` does not reject, as another step stands against the same trouble; and that it does not adopt
+/// either. Each with the step, and who stands against it.
+pub const COVERED: &[(&str, Edit, &str)] = &[
+    (
+        "snapshot-ledger",
+        Edit::PassedOver,
+        "`rollback prepare` ends with the failure whatever the step says",
+    ),
+    (
+        "resume-rollout",
+        Edit::PassedOver,
+        "the undo finds that the Deployment is still paused, and resumes it",
+    ),
+    (
+        "restore-replicas",
+        Edit::PassedOver,
+        "`rollout-status` finds that the service is still too small, and scales it up",
+    ),
+    (
+        "rollout-status",
+        Edit::Removed,
+        "`review-replica-sets` waits for the same while it has time left",
+    ),
+    (
+        "orders-flow",
+        Edit::PassedOver,
+        "it fails only if gateways refuse orders for good, and no scenario can expect the page that follows",
+    ),
+    (
+        "error-logs",
+        Edit::Removed,
+        "`still-no-error-logs` asks about all the time since recovery, a minute later",
+    ),
+    (
+        "error-logs",
+        Edit::Vacuous,
+        "`still-no-error-logs` asks about all the time since recovery, a minute later",
+    ),
+    (
+        "error-logs",
+        Edit::PassedOver,
+        "`still-no-error-logs` asks about all the time since recovery, a minute later",
+    ),
+    (
+        "still-prior-build",
+        Edit::Removed,
+        "`stay-recovered` and `still-no-error-logs` see that pods were started meanwhile",
+    ),
+    (
+        "still-prior-build",
+        Edit::PassedOver,
+        "`stay-recovered` and `still-no-error-logs` see that pods were started meanwhile",
+    ),
+];
+
+/// The book's list of edits that are covered.
+#[must_use]
+pub fn list_of_covered() -> String {
+    let line =
+        |(step, edit, by): &(&str, Edit, &str)| format!("- `{step}`, {}: {by}.\n", edit.in_words());
+    COVERED.iter().map(line).collect()
+}
+
 /// Steps for which no drill is known in which they alone matter, and why.
 pub const MASKED: &[(&str, &str)] = &[
     (
@@ -424,6 +567,9 @@ pub fn table_of_steps() -> String {
             PassedOver::In { scenario, then } => format!("`{scenario}` fails: {then}"),
             PassedOver::Mended { scenario, by } => {
                 format!("`{scenario}` passes all the same: {by}, and makes it good")
+            }
+            PassedOver::Sometimes { scenario, then } => {
+                format!("`{scenario}` fails with some seeds: {then}")
             }
             PassedOver::No(why) => why.to_owned(),
         };

@@ -4,9 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use e2e::checks::{CHECKS, MASKED, PassedOver, table_of_steps};
-use e2e::drills::{assert_fails_by, assert_passes, edited, plan, plan_by, run};
+use e2e::checks::{
+    CHECKS, COVERED, Check, Edit, MASKED, Must, PassedOver, list_of_covered, table_of_steps,
+};
+use e2e::drills::{assert_fails_by, assert_passes, edited, plan, plan_by, run, scenarios};
 use e2e::orders::{INDIFFERENT, ORDERS, table_of_orders};
 use e2e::triggers::{TRIGGERS, table_of_triggers};
 use firedrill::drill::DrillResult;
@@ -14,9 +18,14 @@ use firedrill::finding::OracleName;
 use firedrill::runbooks::{BUILT_IN, LoadedRunbook};
 use firedrill::scenario::Anchor;
 use firedrill::verdict::Verdict;
+use firedrill::verify::{Answer, Margin, Question, RunbookSide, Runs, Terms, verify};
+use firedrill::worlds::WorldKind;
 
 /// Seeds for each drill. The nightly runs the scenarios with more, but with the built-in runbook only.
 const SEEDS: u64 = 2;
+
+/// Seeds where something shows in some drills only, or must show in none.
+const MANY: u64 = 20;
 
 /// Which of the seeds of `scenario` do not fail by `runbook`, in which `step` is changed. One that does not even load
 /// fails them all. One whose faults never came shows nothing, however it ends.
@@ -73,30 +82,126 @@ fn a_check_that_checks_nothing_fails_its_drill() {
 
 /// Which of the seeds of `scenario` do not pass by `runbook`, in which `step` is changed.
 fn troubles_by(step: &str, scenario: &str, runbook: &str) -> Vec<String> {
-    let drills = (0..SEEDS).map(|seed| (seed, run(&plan_by(scenario, seed, runbook))));
+    troubles_of(step, scenario, runbook, SEEDS)
+}
+
+/// The same of so many seeds.
+fn troubles_of(step: &str, scenario: &str, runbook: &str, seeds: u64) -> Vec<String> {
+    let drills = (0..seeds).map(|seed| (seed, run(&plan_by(scenario, seed, runbook))));
     drills
         .filter(|(_, result)| result.verdicts.overall != Verdict::Pass)
         .map(|(seed, it)| format!("{step}: {scenario} seed {seed}: {:#?}", it.problems()))
         .collect()
 }
 
+/// That `scenario` fails with none of many seeds by `runbook`, in which `step` is changed, or fails where it does by the
+/// built-in runbook, too.
+fn never_fails_by(step: &str, scenario: &str, runbook: &str) -> Vec<String> {
+    let fails =
+        |seed: &u64| run(&plan_by(scenario, *seed, runbook)).verdicts.overall == Verdict::Fail;
+    match (0..MANY).find(fails) {
+        None => vec![format!(
+            "{step}: {scenario} fails with none of {MANY} seeds"
+        )],
+        Some(seed) => {
+            assert_passes(&run(&plan(scenario, seed)));
+            Vec::new()
+        }
+    }
+}
+
 #[test]
 fn a_step_whose_failure_is_passed_over_fails_its_drill() {
     let mut wrong = Vec::new();
     for check in CHECKS {
-        let Some((runbook, scenario, fails)) = check.passed_over_in(BUILT_IN) else {
+        let Some((runbook, scenario, must)) = check.passed_over_in(BUILT_IN) else {
             continue;
         };
         if check.passed_over != PassedOver::Here {
             wrong.extend(troubles_by(check.step, scenario, BUILT_IN));
         }
-        wrong.extend(if fails {
-            passes_by(check.step, scenario, "passed over", &runbook)
-        } else {
-            troubles_by(check.step, scenario, &runbook)
+        wrong.extend(match must {
+            Must::Fail => passes_by(check.step, scenario, "passed over", &runbook),
+            Must::Pass => troubles_of(check.step, scenario, &runbook, MANY),
+            Must::FailSometimes => never_fails_by(check.step, scenario, &runbook),
         });
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Few pairs are enough, so that what keeps a candidate from being adopted is the change and not the number of drills.
+const TERMS: Terms = Terms {
+    margin: Margin {
+        least: Duration::from_secs(5),
+        percent: 10,
+    },
+    new_failures_max_ppm: 990_000,
+    pairs_min: 1,
+    shrink_budget: 0,
+};
+
+/// What `verify` answers wrongly to one edit of the built-in runbook.
+fn wrongly_verified(check: &Check, edit: Edit, runs: &mut Runs<'_>) -> Option<String> {
+    let (text, scenario) = check.edited_in(BUILT_IN, edit)?;
+    // What does not load is refused before any drill.
+    let candidate = RunbookSide::parse("edited.md", &text).ok()?;
+    let sometimes =
+        edit == Edit::PassedOver && matches!(check.passed_over, PassedOver::Sometimes { .. });
+    let question = Question {
+        baseline: RunbookSide::parse("built-in.md", BUILT_IN).expect("it loads"),
+        candidate,
+        reference: None,
+        scenarios: scenarios(&[scenario]),
+        seeds: 0..if sometimes { MANY } else { 1 },
+        terms: TERMS,
+    };
+    let judgement = verify(&question, runs).expect("the simulated world builds");
+    let is_covered = COVERED.iter().any(|it| (it.0, it.1) == (check.step, edit));
+    let expected = if is_covered {
+        Answer::Inconclusive
+    } else {
+        Answer::Reject
+    };
+    // What is covered is not adopted because of this very step.
+    let named = format!("`{}`", check.step);
+    let why = judgement.reasons.iter().any(|it| it.text.contains(&named));
+    (judgement.answer != expected || (is_covered && !why)).then(|| {
+        let said = firedrill::verify::text(&judgement);
+        format!(
+            "{} {}: expected {expected} by {scenario}\n{said}",
+            check.step,
+            edit.in_words()
+        )
+    })
+}
+
+#[test]
+fn verify_rejects_each_step_that_loses_its_force() {
+    let stop = AtomicBool::new(false);
+    let edits: Vec<(&Check, Edit)> = CHECKS
+        .iter()
+        .flat_map(|check| Edit::ALL.map(|edit| (check, edit)))
+        .collect();
+    // A drill runs on one thread, and each judgement has few of them.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let some = edits.chunks(edits.len().div_ceil(threads));
+        let all: Vec<_> = some
+            .map(|some| {
+                let stop = &stop;
+                scope.spawn(move || {
+                    let mut runs = Runs::new(WorldKind::Sim, 1, stop, &|| {});
+                    some.iter()
+                        .filter_map(|(check, edit)| wrongly_verified(check, *edit, &mut runs))
+                        .collect::<Vec<String>>()
+                })
+            })
+            .collect();
+        all.into_iter()
+            .flat_map(|it| it.join().expect("no judgement panics"))
+            .collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
@@ -193,6 +298,7 @@ fn the_book_shows_these_tables() {
             page.display()
         );
     }
+    assert!(text.contains(&list_of_covered()), "{}", list_of_covered());
     for (step, why) in MASKED {
         assert!(text.contains(&format!("`{step}`: {why}")), "{step}");
     }

@@ -6,7 +6,8 @@ use e2e::described::{Example, assert_repeats_by_token};
 use e2e::drills::{assert_passes, edited, run};
 use firedrill::drill::Ending;
 use firedrill::oracles::OracleName;
-use firedrill::scenario::{Described, Scenario};
+use firedrill::scenario::{Anchor, Described, Scenario, built_in};
+use firedrill::verdict::Verdict;
 use firedrill::worlds::DrillPlan;
 
 fn example() -> Example {
@@ -23,6 +24,24 @@ fn shop() -> Described {
 
 fn plan(scenario: &str, seed: u64) -> DrillPlan {
     example().plan(scenario, seed)
+}
+
+/// No scenario file may have it. Where it comes to a drill all the same, the drill shows nothing and says why.
+#[test]
+fn a_fault_of_the_exchange_makes_the_drill_of_another_application_void() {
+    let mut fault = built_in("check-books", &[])
+        .expect("built in")
+        .expect("right")
+        .faults[0]
+        .clone();
+    fault.when = Anchor::Deployment;
+    let result = run(&edited(plan("failing-pages", 1), |scenario| {
+        scenario.faults = vec![fault];
+    }));
+    assert_eq!(result.verdicts.overall, Verdict::Inconclusive);
+    let problems: Vec<String> = result.problems().iter().map(|it| it.to_string()).collect();
+    let says = "`books-broken` is one of the exchange's";
+    assert!(problems.iter().any(|it| it.contains(says)), "{problems:?}");
 }
 
 /// Where clients send little, little can be shown. Then the scenario says how much, and the one that the executor

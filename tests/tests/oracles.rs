@@ -6,10 +6,11 @@ use std::time::Duration;
 use e2e::described::Example;
 use e2e::drills::{changed, edited, plan, plan_by, run, without_step};
 use firedrill::drill::DrillResult;
-use firedrill::finding::OracleName;
+use firedrill::finding::{Finding, OracleName};
 use firedrill::runbooks::BUILT_IN;
-use firedrill::scenario::{Anchor, Crash, CrashSide, Fault, FaultKind};
+use firedrill::scenario::{Anchor, Crash, CrashSide, Fault, FaultKind, Scenario};
 use firedrill::verdict::Verdict;
+use firedrill::worlds::DrillPlan;
 
 /// A fault at this instant.
 fn fault(
@@ -41,6 +42,18 @@ fn under(scenario: &str, fault: Fault) -> DrillResult {
 /// The runbook with the triggers' debounce at six minutes.
 fn notices_after_six_minutes() -> String {
     changed("for: 15s", "for: 6m")
+}
+
+/// Its host dies before the undo, and another one resumes when the five minutes are over.
+fn resumed_after_330_s(edit: impl FnOnce(&mut Scenario)) -> DrillPlan {
+    edited(plan("latency-regression", 3), |scenario| {
+        scenario.crash = Some(Crash {
+            request: 3,
+            side: CrashSide::Before,
+            resume_after: Duration::from_secs(330),
+        });
+        edit(scenario);
+    })
 }
 
 /// A drill that this oracle must not pass; `None`: the simulation has none, for the reason beside it.
@@ -81,7 +94,12 @@ fn drill_against(oracle: OracleName) -> Option<DrillResult> {
                 resume_after: Duration::from_secs(5),
             });
         }))),
-        OracleName::Trigger | OracleName::Rto | OracleName::Impact => {
+        OracleName::Rto => Some(run(&resumed_after_330_s(|_| ()))),
+        // Its bound is eight minutes, which such a drill keeps.
+        OracleName::Impact => Some(run(&resumed_after_330_s(|scenario| {
+            scenario.expect.impact_max = Duration::from_secs(300);
+        }))),
+        OracleName::Trigger => {
             // Ten minutes are the longest that a trigger may wait: the drill is over before it fires.
             let deaf = plan_by("balance-anomaly", 3, &changed("for: 15s", "for: 10m"));
             Some(run(&edited(deaf, |scenario| {
@@ -147,6 +165,66 @@ fn every_oracle_is_seen_not_to_pass_in_a_drill() {
         }
     }
     assert!(blind.is_empty(), "{blind:#?}");
+}
+
+/// What `oracle` found.
+fn found(result: &DrillResult, oracle: OracleName) -> &Finding {
+    let mut findings = result.findings.iter();
+    findings
+        .find(|it| it.oracle() == oracle)
+        .unwrap_or_else(|| panic!("{oracle} was not asked"))
+}
+
+#[test]
+fn a_recovery_that_comes_too_late_is_beyond_the_bounds() {
+    let result = run(&resumed_after_330_s(|scenario| {
+        scenario.expect.impact_max = Duration::from_secs(300);
+    }));
+    for oracle in [OracleName::Rto, OracleName::Impact] {
+        let found = found(&result, oracle);
+        assert_eq!(
+            (found.kind(), found.verdict()),
+            ("beyond", Verdict::Fail),
+            "{found}"
+        );
+    }
+    assert!(
+        result.rto_ms.is_some_and(|rto| rto > 330_000),
+        "{:?}",
+        result.rto_ms
+    );
+    // It is dated by the clients, and the executor says the same.
+    let claim = found(&result, OracleName::Claim);
+    assert_eq!(claim.verdict(), Verdict::Pass, "{claim}");
+}
+
+#[test]
+fn a_recovery_that_is_dated_long_after_the_clients_saw_it_is_a_late_claim() {
+    let slow = changed("rto: 300s", "rto: 400s");
+    let (was, is) = (
+        "\"rb.timeout\":\"16s\",\"rb.when\":\"ledger.breaking\",\"rb.expect\":\"== 0\",\"rb.hold\":\"1s\"",
+        "\"rb.timeout\":\"60s\",\"rb.when\":\"ledger.breaking\",\"rb.expect\":\"== 0\",\"rb.hold\":\"45s\"",
+    );
+    assert!(slow.contains(was));
+    let result = run(&plan_by("breaking-migration", 3, &slow.replace(was, is)));
+    let claim = found(&result, OracleName::Claim);
+    assert_eq!(
+        (claim.kind(), claim.verdict()),
+        ("late", Verdict::Fail),
+        "{claim}"
+    );
+}
+
+#[test]
+fn who_has_no_step_against_a_change_does_not_blame_somebody_else() {
+    let without = without_step(BUILT_IN, "undo-app");
+    let result = run(&plan_by("latency-regression", 3, &without));
+    let outcome = found(&result, OracleName::Outcome).to_string();
+    assert!(
+        outcome.contains("the runbook has no step that makes it good"),
+        "{outcome}"
+    );
+    assert!(!outcome.contains("somebody else"), "{outcome}");
 }
 
 #[test]

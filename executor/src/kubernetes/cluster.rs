@@ -18,7 +18,7 @@ use super::retry::{BEGINNER, Class, classify, is_lost, is_of_a_beginner, is_stat
 use super::words::in_words;
 use crate::budget::Budget;
 use crate::clock::{Clock, timeout};
-use crate::error::Error;
+use crate::error::{Error, NO_TIME};
 use crate::event::{Event, Observer};
 
 /// How long before the end a last attempt is made.
@@ -120,7 +120,7 @@ impl Cluster {
             let limit = self
                 .request_timeout
                 .min(self.left(budget.last()))
-                .max(Duration::from_millis(1));
+                .max(NO_TIME);
             let answer = timeout(&*self.clock, limit, request()).await;
             let unknown = matches!(&answer, Ok(Err(error)) if is_of_a_beginner(error));
             unknown_since = unknown.then(|| unknown_since.unwrap_or(began));

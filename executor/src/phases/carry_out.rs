@@ -76,15 +76,24 @@ impl Executor {
                     None => return Ok(stopped(&plan, facts, &journal.state)),
                 }
             };
-            let remedies = match &ended {
-                Err(Stop::Changed { service, what, .. }) => remedy(&plan, step, service, *what),
-                _ => None,
+            let (allowed, no_more) = match &ended {
+                Err(Stop::Changed { service, what, .. }) => {
+                    match remedy(&plan, step, service, *what) {
+                        Err(why) => (None, why),
+                        Ok(it) if journal.begun(&it.label) >= REMEDIES_MAX => (
+                            None,
+                            "it was made good twice, and is not made good any more",
+                        ),
+                        Ok(it) if !self.leaves_time(&plan, step, &it) => {
+                            (None, "there is no time left to make it good")
+                        }
+                        Ok(it) => (Some(it), "the attempt to make it good failed"),
+                    }
+                }
+                _ => (None, ""),
             };
-            let allowed = remedies.filter(|it| {
-                journal.begun(&it.label) < REMEDIES_MAX && self.leaves_time(&plan, step, it)
-            });
             if let (Err(Stop::Changed { what, why, .. }), Some(remedy)) = (&ended, allowed) {
-                let text = format!("{why}: somebody changed it meanwhile; {} now", what.cure());
+                let text = format!("{why}; {} now", what.cure());
                 facts.notes.push(text.clone());
                 self.emit(&Event::Note { text });
                 // Whoever resumes finds the intent, and the remedy does nothing where it need not.
@@ -116,9 +125,7 @@ impl Executor {
                     | Stop::Inconclusive(_)),
                 ) => {
                     if let Stop::Changed { .. } = stop {
-                        report.detail.push_str(
-                            "; somebody else changed it, and it is not made good any more",
-                        );
+                        report.detail.push_str(&format!("; {no_more}"));
                     }
                     let go_on = match step.on_fail {
                         OnFail::Abort => false,
@@ -362,16 +369,16 @@ fn reopened(plan: &Plan, step: &PlannedStep) -> bool {
 /// would go on to yet another revision. Once trading is open on a ledger that was changed for the prior release,
 /// another one may have written to it, so that a person must look at it; after the proof they are called for
 /// anything.
+///
+/// # Errors
+/// Why it is not made good, for a reader.
 fn remedy<'a>(
     plan: &'a Plan,
     found: &PlannedStep,
     service: &str,
     what: Changed,
-) -> Option<Remedy<'a>> {
+) -> Result<Remedy<'a>, &'static str> {
     let on_changed_ledger = plan.ledger.path != LedgerPath::Application && reopened(plan, found);
-    if found.phase != Phase::Run || (on_changed_ledger && what == Changed::Template) {
-        return None;
-    }
     let of_service = |step: &&PlannedStep| step.service.as_deref() == Some(service);
     let mut stand_by = plan.stand_by.iter().filter(of_service);
     let planned = plan.steps.iter().filter(of_service);
@@ -388,8 +395,17 @@ fn remedy<'a>(
             .clone()
             .chain(&mut stand_by)
             .find(|step| step.command == Command::RestoreReplicas),
-    }?;
-    Some(remedy_by(plan, found.index, acts))
+    };
+    match acts {
+        None => Err("the runbook has no step that makes it good"),
+        Some(_) if found.phase != Phase::Run => {
+            Err("it changed after the recovery was proven, and is not made good any more")
+        }
+        Some(_) if on_changed_ledger && what == Changed::Template => Err(
+            "trading is open again on a ledger that was changed, so a person must look at it first",
+        ),
+        Some(acts) => Ok(remedy_by(plan, found.index, acts)),
+    }
 }
 
 /// The remedy for what the step at `found` met, in which `acts` acts.

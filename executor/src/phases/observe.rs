@@ -11,7 +11,7 @@ use kube::api::ListParams;
 
 use crate::baseline::Baseline;
 use crate::clock::timeout;
-use crate::error::Error;
+use crate::error::{Error, NO_TIME};
 use crate::executor::Executor;
 use crate::kubernetes::{Cluster, Revision, Workload, image_of, owner_uid, revision_of};
 use crate::planner::{
@@ -101,7 +101,7 @@ impl Executor {
         let cluster = self.cluster();
         let mut pause = Duration::from_millis(200);
         loop {
-            let limit = cluster.left(deadline).max(Duration::from_millis(1));
+            let limit = cluster.left(deadline).max(NO_TIME);
             match timeout(&*self.ports.clock, limit, operation()).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(source)) => {

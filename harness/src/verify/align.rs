@@ -12,7 +12,7 @@ use executor::runbook::{Runbook, Step};
 
 use super::canonical::RunbookSide;
 
-/// The candidate under the baseline's names.
+/// The candidate under the baseline's names, and in its place.
 #[derive(Clone, Debug)]
 pub(super) struct Aligned {
     /// The candidate.
@@ -48,9 +48,12 @@ pub(super) fn aligned(old: &RunbookSide, new: &RunbookSide) -> Aligned {
         .ok()
         .filter(|_| !renamed.is_empty());
     match side {
-        Some(side) => Aligned { side, renamed },
+        Some(side) => Aligned {
+            side: side.instead_of(old),
+            renamed,
+        },
         None => Aligned {
-            side: new.clone(),
+            side: new.clone().instead_of(old),
             renamed: Vec::new(),
         },
     }

@@ -2,12 +2,15 @@
 //!
 //! Queries are compared as they are parsed, so that their layout, line ends and comments are no difference.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use executor::runbook::{Command, Mistake, Runbook};
 
+use super::lacking::placed;
 use crate::digest::digest64;
 use crate::runbooks::LoadedRunbook;
+use crate::scenario::Scenario;
 use crate::worlds::Program;
 
 /// One side of the comparison.
@@ -22,6 +25,9 @@ pub struct RunbookSide {
     /// The program that carries out the rollback; `None`: our own executor does, by the runbook. For a program, the
     /// runbook only says which triggers are watched.
     pub executor: Option<Arc<Program>>,
+    /// The runbook in whose place this one is drilled. Faults that wait for a step which it alone has strike where that
+    /// step would have been; `None`: it stands for itself.
+    pub(super) instead_of: Option<Arc<Runbook>>,
     /// Digest of what is done: the canonical form, and the command of the program.
     pub key: u64,
 }
@@ -46,6 +52,7 @@ impl RunbookSide {
         Ok(Self {
             key: key(&canonical, None),
             executor: None,
+            instead_of: None,
             warnings: parsed.warnings().to_vec(),
             canonical: Arc::new(canonical),
             loaded: LoadedRunbook {
@@ -66,6 +73,24 @@ impl RunbookSide {
         }
     }
 
+    /// This side in the place of `other`.
+    #[must_use]
+    pub(super) fn instead_of(self, other: &Self) -> Self {
+        Self {
+            instead_of: Some(Arc::clone(&other.loaded.runbook)),
+            ..self
+        }
+    }
+
+    /// `scenario` as this side is drilled in it.
+    #[must_use]
+    pub(super) fn drilled_in<'a>(&self, scenario: &'a Scenario) -> Cow<'a, Scenario> {
+        match &self.instead_of {
+            Some(old) => placed(scenario, old, self.runbook()),
+            None => Cow::Borrowed(scenario),
+        }
+    }
+
     /// What it is called.
     #[must_use]
     pub fn name(&self) -> String {
@@ -81,7 +106,7 @@ impl RunbookSide {
         &self.loaded.runbook
     }
 
-    /// This side with another runbook, made from its own. The text stays:
+    /// This side with another runbook, made from its own, and in its place. The text stays:
     /// such a side is for drills whose tokens nobody is shown.
     #[must_use]
     pub fn altered(&self, runbook: Runbook) -> Self {
@@ -89,6 +114,7 @@ impl RunbookSide {
         Self {
             key: key(&canonical, self.executor.as_deref()),
             executor: self.executor.clone(),
+            instead_of: Some(Arc::clone(&self.loaded.runbook)),
             warnings: Vec::new(),
             canonical: Arc::new(canonical),
             loaded: LoadedRunbook {

@@ -1,10 +1,9 @@
 //! From evidence to an answer.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::align::aligned;
 use super::canonical::RunbookSide;
@@ -13,87 +12,13 @@ use super::coverage::{Trial, tried};
 use super::exact::trials_needed;
 use super::plans::{self, PlanDiff};
 use super::policy::{self, Concern, Needs, Weight};
+use super::reason::{Answer, Reason, Remedy, seeds_where_only_they_are_wanting};
 use super::runs::{Runs, Skipped};
 use super::show::tenths_of_percent;
 use super::shrink::{Smallest, smallest};
 use super::{Question, objections, words};
 use crate::scenario::Scenario;
 use crate::worlds::WorldError;
-
-/// What comes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Answer {
-    /// The candidate may replace the baseline.
-    Adopt,
-    /// Neither is shown.
-    Inconclusive,
-    /// It must not.
-    Reject,
-}
-
-impl Answer {
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Adopt => "ADOPT",
-            Self::Inconclusive => "INCONCLUSIVE",
-            Self::Reject => "REJECT",
-        }
-    }
-
-    /// The exit code: 0, 3 and 1, as for drills that pass, show nothing, and fail.
-    #[must_use]
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Adopt => 0,
-            Self::Inconclusive => 3,
-            Self::Reject => 1,
-        }
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// What would change an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// So many seeds in each scenario would be enough.
-    Seeds(u64),
-    /// Something else, in words.
-    Say(String),
-}
-
-impl fmt::Display for Remedy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Seeds(seeds) => write!(f, "--seeds {seeds} would be enough"),
-            Self::Say(text) => f.write_str(text),
-        }
-    }
-}
-
-impl Serialize for Remedy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// Why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Reason {
-    /// The answer that it asks for.
-    pub answer: Answer,
-    /// In a sentence or two.
-    pub text: String,
-    /// What would change it.
-    pub remedy: Option<Remedy>,
-}
 
 /// A concern, and what drills say of it.
 #[derive(Clone, Debug, Serialize)]
@@ -145,15 +70,23 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The one number of seeds that would be enough for everything that more seeds can show; `None`:
-    /// nothing, or something else is wanting.
+    /// What must be done first for another answer. It is a number of seeds only where more seeds settle everything;
+    /// `None`: nothing, or the answer is not open.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&Remedy> {
+        let mut wanted = self.reasons.iter().filter_map(|r| r.remedy.as_ref());
+        wanted
+            .next()
+            .filter(|_| self.answer == Answer::Inconclusive)
+    }
+
+    /// The one number of seeds that would be enough; `None`: something else is wanting, or nothing.
     #[must_use]
     pub fn seeds_enough(&self) -> Option<u64> {
-        let wanted = self.reasons.iter().filter_map(|r| match r.remedy {
-            Some(Remedy::Seeds(seeds)) => Some(seeds),
+        match self.remedy() {
+            Some(Remedy::Seeds(seeds)) => Some(*seeds),
             _ => None,
-        });
-        wanted.max().filter(|_| self.answer == Answer::Inconclusive)
+        }
     }
 }
 
@@ -178,7 +111,15 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
             });
             judgement.reasons.splice(0..0, because.collect::<Vec<_>>());
             judgement.reasons.retain(|r| r.answer != Answer::Adopt);
+        } else if other.answer == Answer::Inconclusive && other.remedy() != judgement.remedy() {
+            // What is wanting against the reference is wanting, too.
+            let wanting = other.reasons.iter().find(|r| r.remedy.is_some());
+            judgement.reasons.extend(wanting.map(|reason| Reason {
+                text: format!("against the reference, {}", reason.text),
+                ..reason.clone()
+            }));
         }
+        seeds_where_only_they_are_wanting(&mut judgement.reasons);
         judgement.reference = Some(Box::new(other));
     }
     Ok(judgement)
@@ -355,14 +296,16 @@ fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason
         reasons.extend(enough(question, judgement));
     }
     if judgement.interrupted {
-        reasons.push(Reason {
+        let cut_off = Reason {
             answer: Answer::Inconclusive,
             text: format!(
                 "it was interrupted after {} of {} seeds",
                 judgement.seeds.0, judgement.seeds.1
             ),
             remedy: Some(Remedy::Say("let it run".to_owned())),
-        });
+        };
+        // Whatever else is open may just not have come yet.
+        reasons.insert(0, cut_off);
     }
     if reasons.is_empty() && !drills {
         reasons.push(Reason {
@@ -375,7 +318,7 @@ fn weigh(question: &Question, judgement: &mut Judgement, mut reasons: Vec<Reason
     if reasons.is_empty() {
         reasons.push(adopt(question, judgement));
     }
-    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.answer));
+    seeds_where_only_they_are_wanting(&mut reasons);
     judgement.answer = reasons[0].answer;
     judgement.reasons = reasons;
 }
@@ -583,11 +526,5 @@ mod tests {
                 "{said:?}"
             );
         }
-    }
-
-    #[test]
-    fn answers_have_their_exit_codes() {
-        let codes = [Answer::Adopt, Answer::Reject, Answer::Inconclusive].map(Answer::exit_code);
-        assert_eq!(codes, [0, 1, 3]);
     }
 }

@@ -6,7 +6,8 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::compare::Comparison;
-use super::judge::{Answer, Judgement};
+use super::judge::Judgement;
+use super::reason::Answer;
 use super::show::{of_pairs, pairs};
 use crate::report::junit::{stamp, within_the_schema};
 use crate::report::meta::Meta;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::compare::Comparison;
-use super::judge::{Judgement, Remedy};
+use super::judge::Judgement;
+use super::reason::Remedy;
 use super::show::{LEGEND, changes, confidence, difference, extent, p99, pairs, value};
 use crate::report::markdown::push_all;
 use crate::token;

@@ -32,6 +32,7 @@ mod equivalence;
 mod exact;
 mod judge;
 mod junit;
+mod lacking;
 mod markdown;
 mod objections;
 mod observed;
@@ -40,6 +41,7 @@ mod plans;
 mod policy;
 mod protection;
 mod question;
+mod reason;
 mod runs;
 mod show;
 mod shrink;
@@ -54,7 +56,7 @@ pub use exact::{
     ALPHA_PPM, NEVER, at_least, holm, is_rarer, mcnemar, median_interval, share_ppm, trials_needed,
     upper_bound,
 };
-pub use judge::{Answer, Judgement, Reason, Remedy, verify};
+pub use judge::{Judgement, verify};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use page::page;
@@ -63,6 +65,7 @@ pub use plans::{PlanDiff, diffs};
 pub use policy::{Concern, Needs, Weight, concerns};
 pub use protection::Protection;
 pub use question::{Margin, Question, Terms};
+pub use reason::{Answer, Reason, Remedy};
 pub use runs::{Brief, Case, Runs, Skipped, drill_seed};
 pub use show::{details, json, text};
 pub use shrink::{Smallest, smallest};

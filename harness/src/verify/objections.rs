@@ -4,7 +4,7 @@ use super::compare::{
     Comparison, FILES, LEFT, LOG_LINES, Measure, Pair, RECOVERY_TIME, UNANSWERED, Unit,
 };
 use super::exact::{ALPHA_PPM, NEVER, holm, is_rarer, mcnemar, trials_needed, trials_to_show};
-use super::judge::{Answer, Reason, Remedy};
+use super::reason::{Answer, Reason, Remedy};
 use super::show::{tenths_of_percent, value};
 use super::{Question, Terms};
 use crate::stats::show_count;

@@ -5,8 +5,9 @@ use maud::{Markup, html};
 
 use super::compare::Comparison;
 use super::exact::NEVER;
-use super::judge::{Answer, Judgement, Reason, Remedy};
+use super::judge::Judgement;
 use super::objections::FIRST_BY;
+use super::reason::{Answer, Reason, Remedy};
 use super::show::{LEGEND, changes, confidence, difference, extent, of_pairs, p99, pairs, value};
 use crate::report::html::page::{
     answers, badge, capital, command, document, glyph, index, prose, sentence, top, wide,
@@ -279,7 +280,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::compare::{Counts, Measure, Unit};
-    use super::super::judge::Reason;
+    use super::super::reason::Reason;
     use super::super::runs::Skipped;
     use super::super::{junit, markdown};
     use super::*;

@@ -9,6 +9,7 @@
 //! scenarios that shared their seeds would share their clients' draws too,
 //! and so many drills would show little more than one.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -175,8 +176,13 @@ fn each(
         .flat_map(move |scenario| seeds.clone().map(move |seed| (scenario, seed)))
 }
 
-/// Scenario's digest, seed, runbook's key.
+/// Digest of the scenario that is drilled, seed, runbook's key.
 type Key = (u64, u64, u64);
+
+/// Under what a drill of `side` in `scenario` with this very seed is kept.
+fn key(side: &RunbookSide, scenario: &Scenario, seed: u64) -> Key {
+    (side.drilled_in(scenario).digest(), seed, side.key)
+}
 
 /// A candidate's drill that would be as that of a baseline with the same scenario and seed; the baseline's key.
 type AlikeTo = (Key, u64);
@@ -268,7 +274,7 @@ impl<'a> Runs<'a> {
         scenario: &Scenario,
         seed: u64,
     ) -> Option<Arc<Brief>> {
-        self.kept.get(&(scenario.digest(), seed, side.key)).cloned()
+        self.kept.get(&key(side, scenario, seed)).cloned()
     }
 
     /// Performs what is not known yet of both sides, and spares the candidate what need not be performed.
@@ -346,7 +352,7 @@ impl<'a> Runs<'a> {
     ) {
         for (scenario, seed) in each(scenarios, seeds) {
             let drill = drill_seed(scenario, seed);
-            let key = (scenario.digest(), drill, candidate.key);
+            let key = key(candidate, scenario, drill);
             let skipped = self.alike.contains(&(key, baseline.key)) && seed % SAMPLE != 0;
             if !skipped || self.kept.contains_key(&key) {
                 continue;
@@ -374,11 +380,7 @@ impl<'a> Runs<'a> {
     ) -> Vec<(Arc<Scenario>, u64)> {
         each(scenarios, seeds)
             .filter(|(scenario, seed)| {
-                let key = (
-                    scenario.digest(),
-                    drill_seed(scenario, *seed),
-                    candidate.key,
-                );
+                let key = key(candidate, scenario, drill_seed(scenario, *seed));
                 let alike = self.alike.contains(&(key, baseline.key));
                 alike && self.kept.contains_key(&key) && !self.skipped.contains(&key)
             })
@@ -396,7 +398,7 @@ impl<'a> Runs<'a> {
         seeds: Range<u64>,
     ) -> Skipped {
         let keys = each(scenarios, seeds.clone())
-            .map(|(scenario, seed)| (scenario.digest(), drill_seed(scenario, seed), candidate.key));
+            .map(|(scenario, seed)| key(candidate, scenario, drill_seed(scenario, seed)));
         Skipped {
             skipped: keys.filter(|key| self.skipped.contains(key)).count() as u64,
             checked: self.sampled(baseline, candidate, scenarios, seeds).len() as u64,
@@ -407,7 +409,10 @@ impl<'a> Runs<'a> {
     fn plan(&self, side: &RunbookSide, scenario: &Arc<Scenario>, seed: u64) -> DrillPlan {
         DrillPlan {
             world: self.world,
-            scenario: Arc::clone(scenario),
+            scenario: match side.drilled_in(scenario) {
+                Cow::Borrowed(_) => Arc::clone(scenario),
+                Cow::Owned(other) => Arc::new(other),
+            },
             runbook: side.loaded.clone(),
             seed,
             until: Until::Held,
@@ -438,23 +443,20 @@ impl<'a> Runs<'a> {
     ) -> Result<(), WorldError> {
         let plans: Vec<DrillPlan> = cases
             .iter()
-            .filter(|(scenario, seed)| {
-                let key = (scenario.digest(), *seed, side.key);
-                !self.kept.contains_key(&key)
-            })
+            .filter(|(scenario, seed)| !self.kept.contains_key(&key(side, scenario, *seed)))
             .map(|(scenario, seed)| self.plan(side, scenario, *seed))
             .collect();
-        let known: BTreeMap<&str, (u64, &Arc<Scenario>)> = cases
+        let known: BTreeMap<&str, &Arc<Scenario>> = cases
             .iter()
-            .map(|(scenario, _)| (scenario.name.as_str(), (scenario.digest(), scenario)))
+            .map(|(scenario, _)| (scenario.name.as_str(), scenario))
             .collect();
         let done: Mutex<Vec<(Key, Brief, Option<AlikeTo>)>> = Mutex::new(Vec::new());
         runner::run(&plans, self.jobs, self.stop, false, &|result| {
-            if let Some(&(digest, scenario)) = known.get(result.scenario.as_str()) {
+            if let Some(&scenario) = known.get(result.scenario.as_str()) {
                 let alike = rival
                     .filter(|(_, alike)| alike(scenario, result))
-                    .map(|(rival, _)| ((digest, result.seed, rival.key), side.key));
-                let kept = (digest, result.seed, side.key);
+                    .map(|(rival, _)| (key(rival, scenario, result.seed), side.key));
+                let kept = key(side, scenario, result.seed);
                 done.lock().unwrap_or_else(PoisonError::into_inner).push((
                     kept,
                     Brief::of(result),

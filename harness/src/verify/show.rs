@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::compare::{Comparison, Measure, Unit};
 use super::exact::{ALPHA_PPM, NEVER, share_ppm};
-use super::judge::{Answer, Judgement, Remedy};
+use super::judge::Judgement;
 use super::objections::distinct;
+use super::reason::{Answer, Remedy};
 use super::runs::Skipped;
 use crate::report::meta::Meta;
 use crate::stats::{show_count, show_ms, show_ppm};
@@ -237,14 +238,18 @@ impl Screen {
 #[must_use]
 pub fn text(j: &Judgement) -> String {
     let mut screen = Screen(vec![headline(j)]);
-    let mut advised = BTreeSet::new();
+    // One thing to do: the first that must be done.
+    let mut advice = match j.remedy() {
+        Some(Remedy::Say(remedy)) => Some(remedy),
+        _ => None,
+    };
     let reasons: Vec<Vec<String>> = j
         .reasons
         .iter()
         .map(|reason| {
             let mut lines = wrapped("  - ", "    ", &reason.text);
-            if let Some(Remedy::Say(remedy)) = &reason.remedy
-                && advised.insert(remedy.as_str())
+            if reason.remedy.is_some()
+                && let Some(remedy) = advice.take()
             {
                 lines.extend(wrapped("    → ", "      ", remedy));
             }

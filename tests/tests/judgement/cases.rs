@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use e2e::drills::scenarios;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::verify::{
-    Answer, Judgement, Question, RunbookSide, Runs, Terms, details, markdown, text, verify,
+    Answer, Judgement, Question, Reason, Remedy, RunbookSide, Runs, Terms, details, markdown, text,
+    verify,
 };
 use firedrill::worlds::WorldKind;
 
@@ -108,6 +109,13 @@ pub(crate) fn assert_readable(name: &str, judgement: &Judgement) {
     }
     let seeds = flat.matches(" would be enough").count();
     assert!(seeds <= 1, "{name}: {seeds} numbers of seeds\n{said}");
+    let remedies = flat.matches("→").count();
+    assert!(remedies <= 1, "{name}: {remedies} remedies\n{said}");
+    // Seeds are enough only where nothing else is wanting.
+    let says = |it: &Reason| matches!(it.remedy, Some(Remedy::Say(_)));
+    if seeds == 1 {
+        assert!(!judgement.reasons.iter().any(says), "{name}:\n{said}");
+    }
 }
 
 #[track_caller]

@@ -32,6 +32,67 @@ fn a_replica_set_that_cannot_create_pods_backs_off() {
     }
 }
 
+/// How many seconds after each exit the next process was started.
+fn gaps(lab: &Lab) -> Vec<u64> {
+    let ends = lab.fake.record.iter().filter(|r| r.1 == "gone");
+    let starts = starts(lab).into_iter().skip(1);
+    let pairs = starts.zip(ends);
+    pairs
+        .map(|(start, end)| (start - end.0).0 / 1_000_000)
+        .collect()
+}
+
+/// `client-go/util/flowcontrol/backoff.go`: a delay is forgotten when twice the longest one, of 300 s, has gone by
+/// since it was set.
+#[test]
+fn a_container_that_ran_for_ten_minutes_begins_its_back_off_anew() {
+    // How long a process of the crash loop runs, and what the restarts after it and after the next exit wait.
+    for (runs_s, waits) in [(590, [80, 160]), (610, [0, 10])] {
+        let mut lab = Lab::new(3);
+        lab.exits("dex/risk:crash", 500, 1);
+        lab.post(
+            &apps("deployments"),
+            &deployment("risk", 1, "dex/risk:crash"),
+        );
+        // At 60 s it has begun to wait for 40 s.
+        lab.run_secs(60);
+        assert_eq!(starts(&lab).len(), 4, "{:?}", gaps(&lab));
+        lab.exits("dex/risk:crash", runs_s * 1_000, 1);
+        lab.run_secs(60);
+        assert_eq!(starts(&lab).len(), 5, "{:?}", gaps(&lab));
+        lab.exits("dex/risk:crash", 500, 1);
+        lab.run_secs(runs_s + 300);
+        let gaps = gaps(&lab);
+        for (gap, least) in gaps[4..].iter().zip(waits) {
+            // Rounded up to the kubelet's next look.
+            let most = if least == 0 { 2 } else { least + 17 };
+            assert!((least..most).contains(gap), "{runs_s} s: {gaps:?}");
+        }
+        assert!(gaps.len() >= 6, "{runs_s} s: {gaps:?}");
+    }
+}
+
+/// `sync.go`, `getNewReplicaSet`: a ReplicaSet that is refused is told in the condition `Progressing` and in an event.
+#[test]
+fn a_deployment_whose_replica_set_is_refused_says_so() {
+    let mut lab = Lab::new(3);
+    // The name of a ReplicaSet is its Deployment's and a hash, and may have 253 characters.
+    let name = "r".repeat(250);
+    lab.post(&apps("deployments"), &deployment(&name, 1, "dex/risk:1"));
+    lab.run_secs(5);
+    assert_eq!(lab.cluster.objects(Kind::ReplicaSet, NS).count(), 0);
+    let of = lab.cluster.objects(Kind::Deployment, NS).next();
+    let progressing = condition(of.expect("it is there"), "Progressing").clone();
+    assert_eq!(progressing["status"], "False");
+    assert_eq!(progressing["reason"], "ReplicaSetCreateError");
+    let begins = format!("Failed to create new replica set \"{name}-");
+    let message = progressing["message"].as_str().expect("a text");
+    assert!(message.starts_with(&begins), "{message}");
+    assert!(message.contains("metadata.name"), "{message}");
+    let events = lab.event_messages(&name, "ReplicaSetCreateError");
+    assert!(events.iter().any(|event| event == message), "{events:?}");
+}
+
 #[test]
 fn the_condition_keeps_its_first_message() {
     let mut lab = Lab::new(3);

@@ -156,6 +156,15 @@ impl<'a, A: Application> Beginning<'a, A> {
         self.injector.lock().schedule.stream(self.label)
     }
 
+    /// Hits nothing, as the fault is one of the exchange's own and this is another application. No scenario file may
+    /// have it, so the harness is at fault, and the drill is void.
+    fn of_the_exchange_only(&self) -> Begun<A> {
+        let kind = self.fault.kind.as_str();
+        let why = format!("the fault `{kind}` is one of the exchange's, which is not drilled here");
+        self.injector.harness_failed(why);
+        Begun::until(|_| 0)
+    }
+
     /// Kills the executor; another host resumes after the fault's delay.
     fn kill(&self) -> Begun<A> {
         let resume_after = Micros::from(self.fault.delay.unwrap_or_default());
@@ -165,6 +174,8 @@ impl<'a, A: Application> Beginning<'a, A> {
 
 /// Makes the match over the kinds of the table's rows: one arm for each, so that none does another's work.
 macro_rules! beginnings {
+    (@of_any $begin:expr, anywhere) => { $begin };
+    (@of_any $begin:expr) => { |it| it.of_the_exchange_only() };
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, { $($facts:tt)* }
         => $begin:expr $(, $anywhere:ident)?;)*) => {
         /// Begins a fault of `kind`, as its row in the table says.
@@ -175,17 +186,14 @@ macro_rules! beginnings {
             begin(it)
         }
 
-        /// Begins a fault of any application. One of the exchange's own hits nothing: scenarios may not have it.
+        /// Begins a fault of any application. One of the exchange's own makes the drill void: no scenario file may
+        /// have it.
         pub(super) fn begin_anywhere<A: Application>(
             kind: FaultKind,
             it: &Beginning<'_, A>,
         ) -> Begun<A> {
             let begin: fn(&Beginning<'_, A>) -> Begun<A> = match kind {
-                $($(FaultKind::$kind => {
-                    const _: &str = stringify!($anywhere);
-                    $begin
-                })?)*
-                _ => |_| Begun::until(|_| 0),
+                $(FaultKind::$kind => beginnings!(@of_any $begin $(, $anywhere)?),)*
             };
             begin(it)
         }

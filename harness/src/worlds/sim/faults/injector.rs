@@ -199,6 +199,12 @@ impl<A: Application> Injector<A> {
         }
     }
 
+    /// The harness is at fault: the drill shows nothing.
+    pub(super) fn harness_failed(&self, why: String) {
+        let mut record = self.recorder.lock();
+        record.evidence.harness_failed.get_or_insert(why);
+    }
+
     fn begin(&self, index: usize) {
         let (fault, label) = {
             let state = self.lock();
