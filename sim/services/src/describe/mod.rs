@@ -14,6 +14,7 @@ mod raw;
 mod releases;
 mod sample;
 pub(crate) mod store;
+mod templates;
 
 #[cfg(test)]
 pub(crate) mod tests;

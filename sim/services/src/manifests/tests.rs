@@ -181,3 +181,38 @@ fn a_folder_is_its_manifests_in_the_order_of_their_names() {
         "{missing:?}"
     );
 }
+
+#[test]
+fn words_and_numbers_that_the_api_server_refuses_are_refused_with_their_place() {
+    let stateful = FRONT
+        .replace("kind: Deployment", "kind: StatefulSet")
+        .replace(
+            "replicas: 3",
+            "replicas: -1\n  podManagementPolicy: Paralel\n  updateStrategy: {rollingUpdate: {partition: -1}}",
+        );
+    let told = mistakes(&stateful);
+    for (place, said) in [
+        ("6:13", "`spec.replicas` can't be -1: write 0 or more"),
+        (
+            "7:24",
+            "`spec.podManagementPolicy` can't be \"Paralel\": did you mean `Parallel`?",
+        ),
+        (
+            "8:47",
+            "`spec.updateStrategy.rollingUpdate.partition` can't be -1: write 0 or more",
+        ),
+    ] {
+        let whole = format!("k8s/app.yaml:{place}: {said}");
+        assert!(told.contains(&whole), "{whole} in {told:#?}");
+    }
+    assert_eq!(told.len(), 3, "{told:#?}");
+    let pull = FRONT.replace(
+        "image: shop/front:1",
+        "image: shop/front:1\n          imagePullPolicy: Sometimes",
+    );
+    let told = mistakes(&pull);
+    assert!(
+        told[0].contains("containers.0.imagePullPolicy` can't be \"Sometimes\""),
+        "{told:?}"
+    );
+}
