@@ -173,6 +173,11 @@ fn of_application(file: String, path: &Path) -> Result<Vec<Checked>, Failure> {
     if let Some(Err(unfit)) = loaded.as_ref().map(|it| it.check_services(Some(&app))) {
         (found.right, found.report) = (None, Some(unfit));
     }
+    if let Some(runbook) = &loaded
+        && let Some(nothing) = runbook.selects_nothing(&app)
+    {
+        all[0].report = Some(runbook.warning_of(&nothing));
+    }
     all.push(found);
     if let Some(runbook) = loaded {
         for source in input::its_scenarios(&app)? {

@@ -157,11 +157,14 @@ impl Services {
         Some(version_of(&pod.container.image))
     }
 
-    /// Whether a process of that version has been started in a pod with that label `app`.
+    /// Whether a process of that version has been started in a pod of the service of that name.
     #[must_use]
-    pub fn has_run(&self, app: &str, version: &str) -> bool {
-        let mut all = self.pods.iter().map(|pod| &pod.container);
-        all.any(|it| it.app == app && version_of(&it.image) == version)
+    pub fn has_run(&self, service: &str, version: &str) -> bool {
+        let Some(at) = self.app.service(service) else {
+            return false;
+        };
+        let mut all = self.pods.iter().filter(|pod| pod.service == at);
+        all.any(|pod| version_of(&pod.container.image) == version)
     }
 
     /// The lines of the live process of a pod.
@@ -192,10 +195,22 @@ impl Services {
         self.store.iter().flat_map(StoreServer::rows).collect()
     }
 
+    /// What the store in use lacks of its log; nothing where there is no log.
+    pub fn in_the_log_alone(&mut self, now: Micros) -> Vec<Stored> {
+        self.catch_up(now);
+        self.store.iter().flat_map(StoreServer::missing).collect()
+    }
+
     /// What the store holds besides rows; `None`: there is no store.
     #[must_use]
     pub fn store_seen(&self) -> Option<StoreSeen> {
         self.store.as_ref().map(StoreServer::seen)
+    }
+
+    /// The token of the store's fence; `None`: it is not up, or there is no store.
+    #[must_use]
+    pub fn fence(&self) -> Option<u64> {
+        self.store.as_ref()?.fence
     }
 
     /// The store, if that service uses it.

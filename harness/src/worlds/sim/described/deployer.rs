@@ -12,7 +12,7 @@ use sim_services::manifests::WorkloadKind;
 
 use crate::scenario::Described;
 use crate::worlds::WorldError;
-use crate::worlds::common::deployer::said;
+use crate::worlds::common::deployer::refused;
 use crate::worlds::sim::objects::post;
 
 /// Whose requests they are.
@@ -24,19 +24,29 @@ const MIGRATE_AGAIN: Micros = Micros::from_secs(1);
 /// Kinds of manifests that run pods and are not created.
 const LEFT_OUT: [&str; 5] = ["CronJob", "DaemonSet", "Job", "Pod", "ReplicaSet"];
 
-/// What of the manifests would run pods and is not created, in a sentence for people; `None`: there is nothing of it.
-pub(super) fn left_out(app: &Described) -> Option<String> {
-    let objects = app.manifests.objects.iter();
-    let objects = objects.filter(|it| LEFT_OUT.contains(&it.kind()));
-    let names: Vec<String> = objects
-        .map(|it| format!("{} {}", it.kind(), it.name()))
-        .collect();
-    (!names.is_empty()).then(|| {
+/// Kinds of manifests that say how many pods there may be, and are not applied.
+const NOT_APPLIED: [&str; 3] = ["HorizontalPodAutoscaler", "LimitRange", "ResourceQuota"];
+
+/// What of the manifests changes how many pods run and is left out, in sentences for people.
+pub(super) fn left_out(app: &Described) -> Vec<String> {
+    let named = |kinds: &[&str]| {
+        let objects = app.manifests.objects.iter();
+        let objects = objects.filter(|it| kinds.contains(&it.kind()));
+        let names = objects.map(|it| format!("{} {}", it.kind(), it.name()));
+        let names = names.collect::<Vec<_>>().join(", ");
+        (!names.is_empty()).then_some(names)
+    };
+    let runs_pods = named(&LEFT_OUT).map(|names| {
         format!(
-            "does not create {}: of what runs pods, only Deployments and StatefulSets are drilled",
-            names.join(", ")
+            "does not create {names}: of what runs pods, only Deployments and StatefulSets are drilled"
         )
-    })
+    });
+    let bounds_pods = named(&NOT_APPLIED).map(|names| {
+        format!(
+            "does not apply {names}: each service keeps the replicas of its manifest, and no quota refuses a pod"
+        )
+    });
+    runs_pods.into_iter().chain(bounds_pods).collect()
 }
 
 /// Creates everything through the API server, as the release `from` has it, but for [`left_out`] and for what does
@@ -86,7 +96,7 @@ pub(super) async fn deploy(
         let maps = Api::<ConfigMap>::default_namespaced(client.clone());
         let patch = Patch::Merge(json!({ "data": data }));
         let patched = maps.patch(name, &params, &patch).await;
-        patched.map_err(|error| said("configure", &error))?;
+        patched.map_err(|error| refused("configure", &error))?;
     }
     let deployments = Api::<Deployment>::default_namespaced(client.clone());
     let stateful_sets = Api::<StatefulSet>::default_namespaced(client);
@@ -111,7 +121,7 @@ pub(super) async fn deploy(
                 patched.map(drop)
             }
         };
-        patched.map_err(|error| said("set the image", &error))?;
+        patched.map_err(|error| refused("set the image", &error))?;
     }
     Ok(())
 }
@@ -161,7 +171,7 @@ mod tests {
         let app = |bundle: &sim_services::describe::Bundle| {
             Described::from(bundle.clone().app().expect("the description is right"))
         };
-        assert_eq!(left_out(&app(&bundle)), None);
+        assert!(left_out(&app(&bundle)).is_empty());
         bundle.manifests.push(File {
             path: "k8s/agent.yaml".to_owned(),
             text: "\
@@ -180,10 +190,25 @@ metadata: {name: agent, namespace: sample}
 "
             .to_owned(),
         });
-        let said = left_out(&app(&bundle)).expect("it is left out");
+        bundle.manifests.push(File {
+            path: "k8s/hpa.yaml".to_owned(),
+            text: "\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: s0, namespace: sample}
+spec: {minReplicas: 5, maxReplicas: 9, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: s0}}
+"
+            .to_owned(),
+        });
+        let said = left_out(&app(&bundle));
+        assert_eq!(said.len(), 2, "{said:?}");
         assert!(
-            said.starts_with("does not create DaemonSet agent:"),
-            "{said}"
+            said[0].starts_with("does not create DaemonSet agent:"),
+            "{said:?}"
+        );
+        assert!(
+            said[1].starts_with("does not apply HorizontalPodAutoscaler s0:"),
+            "{said:?}"
         );
     }
 

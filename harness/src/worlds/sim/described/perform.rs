@@ -72,12 +72,12 @@ fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
         .with_versions(before, deployed)
 }
 
-/// Versions of a release, by the label of their services' pods.
+/// Versions of a release, by the names of their services, which are those of their workloads.
 fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
     let images = app.images(release).into_iter();
     let services = app.services.iter().zip(images);
     services
-        .map(|(service, image)| (service.app.clone(), version_of(image).to_owned()))
+        .map(|(service, image)| (service.name.clone(), version_of(image).to_owned()))
         .collect()
 }
 
@@ -121,8 +121,11 @@ async fn drill(
     recorder: Recorder,
 ) -> Result<(u64, u64), WorldError> {
     deployer::set_up(&world, app, &plan.scenario.release.from).await?;
-    if let Some(left_out) = deployer::left_out(app) {
+    for left_out in deployer::left_out(app) {
         recorder.tell(world.now(), "harness", "", left_out);
+    }
+    if let Some(nothing) = plan.runbook.selects_nothing(app) {
+        recorder.tell(world.now(), "harness", "", nothing.to_string());
     }
     let end = Micros::from(plan.scenario.timing.duration);
     let (injector, later) =
