@@ -46,6 +46,7 @@ pub use budget::CALL as TIME_TO_CALL;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer, Silent, Stage, silent};
 pub use executor::{Executor, Options};
+pub use kubernetes::in_words;
 pub use phases::{Document, standing, steps_to_recovery};
 pub use planner::Plan;
 pub use printable::{printable, printable_but};

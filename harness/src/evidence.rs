@@ -251,6 +251,8 @@ pub struct Recoverable {
     pub orders: Vec<BookEntry>,
     /// Trades that the replay makes.
     pub trades: Vec<BookEntry>,
+    /// Writes of an application that is not the exchange, which only the log beside its store holds.
+    pub writes: Vec<BookEntry>,
 }
 
 /// An order or a trade: its id and a hash of its content.

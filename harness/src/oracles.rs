@@ -161,7 +161,7 @@ oracles! {
     /// Is nothing left in maintenance?
     Maintenance = "maintenance", {
         stage: CleanUp, asked: Always, finds: MaintenanceFinding, check: maintenance::check, reads: Maintenance,
-        is: [OfTheLedger], doctored: maintenance::tests::doctored,
+        is: [OfAStore], doctored: maintenance::tests::doctored,
     };
     /// Is the lasting state as it was?
     State = "state", {
@@ -202,7 +202,9 @@ fn is_asked(oracle: OracleName, evidence: &Evidence) -> bool {
 /// Asks one oracle, which has no answer where what it asks about is not there, or could not be read.
 #[must_use]
 pub fn ask(oracle: OracleName, evidence: &Evidence) -> Finding {
-    if oracle.is_of_the_ledger() && evidence.application.is_some() {
+    if let Some(app) = &evidence.application
+        && (oracle.is_of_the_ledger() || oracle.is_of_a_store() && app.store.is_none())
+    {
         let because = Because::NoLedger;
         return WithheldFinding { oracle, because }.into();
     }

@@ -1,11 +1,12 @@
 //! The runbook that drills follow: the built-in one, or a file.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use dex::release::Service;
 use executor::runbook::{Runbook, RunbookErrors};
-use miette::{LabeledSpan, MietteDiagnostic, NamedSource};
+use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Severity};
 
 use crate::scenario::Described;
 use crate::suggest;
@@ -14,6 +15,26 @@ use crate::suggest;
 pub const BUILT_IN: &str = include_str!("../../runbooks/rollback.md");
 /// Where the built-in runbook lies in the repository.
 pub const BUILT_IN_FILE: &str = "runbooks/rollback.md";
+
+/// How a runbook's commands select the pods of a service.
+const BY_SERVICE: &str = "app=$SERVICE";
+
+/// A selector of a runbook by which kubectl would find no pod of some service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectsNothing {
+    place: Range<usize>,
+    why: String,
+}
+
+impl fmt::Display for SelectsNothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the runbook selects pods by `{BY_SERVICE}`, and {}: kubectl would find none of them",
+            self.why
+        )
+    }
+}
 
 /// A runbook, its text, and what it was called.
 #[derive(Clone, Debug)]
@@ -95,6 +116,39 @@ impl LoadedRunbook {
         .with_help(format!("write `migrations: {scripts}` into it"));
         let source = NamedSource::new(&self.file, self.text.to_string());
         Err(miette::Report::new(mistake).with_source_code(source))
+    }
+
+    /// What of the runbook would find no pod of a service: `-l app=$SERVICE` goes by the name of the workload, and the
+    /// pods have another label `app`. An executor that goes by the workload itself finds them all the same, and whoever
+    /// types the command does not.
+    #[must_use]
+    pub fn selects_nothing(&self, app: &Described) -> Option<SelectsNothing> {
+        let at = self.text.find(BY_SERVICE)?;
+        let named = |name: &&String| app.services.iter().find(|it| it.name == **name);
+        let services = self.runbook.services.iter().filter_map(|name| named(&name));
+        let others = services.filter(|it| it.app != it.name);
+        let others: Vec<String> = others
+            .map(|it| format!("the pods of `{}` have the label `app={}`", it.name, it.app))
+            .collect();
+        (!others.is_empty()).then(|| SelectsNothing {
+            place: at..at + BY_SERVICE.len(),
+            why: others.join(", "),
+        })
+    }
+
+    /// That as a warning with its place.
+    #[must_use]
+    pub fn warning_of(&self, nothing: &SelectsNothing) -> miette::Report {
+        let warning = MietteDiagnostic::new(nothing.to_string())
+            .with_severity(Severity::Warning)
+            .with_code("runbook::selector")
+            .with_label(LabeledSpan::at(
+                nothing.place.clone(),
+                "kubectl finds no pod by this",
+            ))
+            .with_help("give the pods the name of their workload as the label `app`");
+        let source = NamedSource::new(&self.file, self.text.to_string());
+        miette::Report::new(warning).with_source_code(source)
     }
 
     /// Names of its triggers.

@@ -16,6 +16,8 @@ pub struct Example {
     folder: &'static str,
     /// Changes of its description: what is replaced, by what.
     changes: Vec<(&'static str, &'static str)>,
+    /// Changes of its manifests.
+    manifests: Vec<(&'static str, &'static str)>,
 }
 
 impl Example {
@@ -25,6 +27,7 @@ impl Example {
         Self {
             folder,
             changes: Vec::new(),
+            manifests: Vec::new(),
         }
     }
 
@@ -32,6 +35,13 @@ impl Example {
     #[must_use]
     pub fn changed(mut self, from: &'static str, to: &'static str) -> Self {
         self.changes.push((from, to));
+        self
+    }
+
+    /// The same with `from` replaced in its manifests.
+    #[must_use]
+    pub fn with_manifests(mut self, from: &'static str, to: &'static str) -> Self {
+        self.manifests.push((from, to));
         self
     }
 
@@ -60,6 +70,16 @@ impl Example {
         for (from, to) in &self.changes {
             assert!(bundle.app.text.contains(from), "no longer there: {from}");
             bundle.app.text = bundle.app.text.replace(from, to);
+        }
+        for (from, to) in &self.manifests {
+            let mut texts = bundle.manifests.iter();
+            assert!(
+                texts.any(|it| it.text.contains(from)),
+                "no longer there: {from}"
+            );
+            for manifest in &mut bundle.manifests {
+                manifest.text = manifest.text.replace(from, to);
+            }
         }
         bundle.app().expect("the change is right").into()
     }

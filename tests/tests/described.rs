@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use e2e::described::{Example, assert_repeats_by_token};
 use e2e::drills::{assert_passes, edited, run};
-use firedrill::drill::Ending;
+use firedrill::drill::{Ending, timeline};
 use firedrill::oracles::OracleName;
 use firedrill::scenario::{Anchor, Described, Scenario, built_in};
 use firedrill::verdict::Verdict;
@@ -110,6 +110,9 @@ fn a_bad_release_of_the_shop_is_rolled_back_and_judged() {
         "{:?}",
         result.rto_ms
     );
+    // It has no store, and nothing in it is acknowledged.
+    let shown = timeline::render(&result);
+    assert!(!shown.contains("acknowledged 0"), "{shown}");
     // What the shop does not have is not asked about, and each of these oracles says so.
     let of = |oracle: OracleName| {
         let mut findings = result.findings.iter();

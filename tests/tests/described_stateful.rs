@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use e2e::described::Example;
-use e2e::drills::{assert_passes, edited, run, without_step};
+use e2e::drills::{assert_passes, edited, failed, run, without_step};
 use firedrill::drill::{DrillResult, Ending};
 use firedrill::oracles::OracleName;
 use firedrill::runbooks::LoadedRunbook;
@@ -67,6 +67,14 @@ fn without_the_deletion_the_undo_hangs_and_a_person_is_told_which_pod_it_waits_f
             why.contains("the rollout waits for queue-2") && why.contains("kubernetes#67250"),
             "{why}"
         );
+        // The runbook halts nothing, so that nobody hears of it.
+        let mut told = result.timeline.iter();
+        let page = told.find(|it| it.what.starts_with("paged a person"));
+        let page = &page.expect("somebody was paged").what;
+        assert!(
+            !page.contains("halted") && !page.contains("ledger"),
+            "{page}"
+        );
     }
 }
 
@@ -98,6 +106,55 @@ fn both_kinds_of_services_go_back_by_steps_of_their_own() {
         assert!(said(&result, "undo-api", "queue").is_empty());
         assert!(said(&result, "undo-queue", "api").is_empty());
     }
+}
+
+/// Charts call a workload `prod-web` and its pods `web`. The executor goes by the workload, and so do the oracles.
+#[test]
+fn a_workload_may_be_called_otherwise_than_the_label_of_its_pods() {
+    let example = jobs().with_manifests("{app: queue}", "{app: jobqueue}");
+    let runbook = text("rollback.md").replace("app=\"queue\"", "app=\"jobqueue\"");
+    let scenario = text("scenarios/broken-pod.toml");
+    let result = run(&example.plan_of(&scenario, 1, &runbook));
+    assert_passes(&result);
+    // What a person who types the runbook's command would find is told all the same.
+    let mut told = result.timeline.iter();
+    let nothing =
+        "the pods of `queue` have the label `app=jobqueue`: kubectl would find none of them";
+    assert!(
+        told.any(|it| it.what.contains(nothing)),
+        "{:#?}",
+        result.timeline
+    );
+}
+
+#[test]
+fn a_warm_up_that_is_too_short_for_pods_in_turn_is_told_with_one_that_would_do() {
+    let example = jobs().with_manifests("  replicas: 3\n", "  replicas: 20\n");
+    let result = run(&example.plan("refused-jobs", 1));
+    assert_eq!(result.verdicts.overall, Verdict::Inconclusive);
+    let told: Vec<String> = result.problems().iter().map(ToString::to_string).collect();
+    let says = |it: &String| {
+        it.contains("of 20 pods of statefulset queue are available") && it.contains("`warm_up = \"")
+    };
+    assert!(told.iter().any(says), "{told:#?}");
+}
+
+/// Whoever rightly waits until each pod has been ready for `minReadySeconds` claims recovery as late as that.
+#[test]
+fn pods_that_must_be_ready_for_a_while_make_no_claim_late() {
+    let example = jobs()
+        .changed("concurrency = 8\n", "concurrency = 32\n")
+        .with_manifests("  replicas: 3\n", "  replicas: 3\n  minReadySeconds: 30\n");
+    let timing = "[timing]\nwarm_up = \"4m\"\ndeploy_at = \"5m\"\nduration = \"30m\"\n";
+    let scenario =
+        text("scenarios/refused-jobs.toml").replace("[release]", &format!("{timing}[release]"));
+    let result = run(&example.plan_of(&scenario, 1, &text("rollback.md")));
+    assert_eq!(result.ending, Ending::Recovered);
+    assert!(
+        !failed(&result).contains(&"claim"),
+        "{:#?}",
+        result.problems()
+    );
 }
 
 #[test]

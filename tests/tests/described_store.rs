@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use e2e::described::{Example, assert_repeats_by_token};
-use e2e::drills::{assert_fails_by, assert_passes, edited, run, without_step};
-use firedrill::drill::{DrillResult, Ending};
+use e2e::drills::{assert_fails_by, assert_passes, changed_step, edited, run, without_step};
+use firedrill::drill::{DrillResult, Ending, timeline};
 use firedrill::finding::OracleName;
 use firedrill::scenario::{Crash, CrashSide, Scenario};
 use firedrill::verdict::Verdict;
@@ -55,6 +55,15 @@ fn a_breaking_migration_is_undone_and_every_booking_is_kept() {
             "{}",
             undo.detail
         );
+        let shown = timeline::render(&result);
+        let (_, number) = writes(&result);
+        let wanted = number("acknowledged").to_string();
+        let told = shown
+            .lines()
+            .find(|line| line.contains("writes acknowledged"));
+        let told = told.expect("it has writes").replace(',', "");
+        assert!(told.contains(&wanted) && told.ends_with("lost 0"), "{told}");
+        assert!(!shown.contains("trades acknowledged"), "{shown}");
     }
 }
 
@@ -127,6 +136,46 @@ fn without_a_log_a_restore_loses_and_the_executor_does_not_claim_that_it_has_not
         "{:#?}",
         result.timeline
     );
+}
+
+/// One request in five hundred is a write: behind a fence that stays up, nearly every request succeeds all the same.
+#[test]
+fn a_fence_that_is_left_up_fails_the_drill_however_few_write() {
+    let example = bookings().changed("writes = 0.2", "writes = 0.002");
+    let text = without_step(&example.text("rollback.md"), "unfence");
+    let text = changed_step(&text, "error-rate", "< 0.0001", "< 0.01");
+    let text = changed_step(&text, "error-rate", "\"30000\"", "\"3000\"");
+    let scenario =
+        example.text("scenarios/breaking-migration.toml") + "error_rate_max = \"0.5%\"\n";
+    let result = run(&example.plan_of(&scenario, 1, &text));
+    assert_eq!(result.ending, Ending::Recovered);
+    for oracle in ["maintenance", "state", "rto"] {
+        assert_fails_by(&result, oracle);
+    }
+}
+
+/// Nothing brings the snapshot up to date, since the database is away from the replay on: a person is called, and what
+/// the log has is not lost.
+#[test]
+fn a_restore_that_can_t_be_completed_loses_nothing_that_the_log_has() {
+    let example = bookings();
+    let scenario = example.text("scenarios/no-undo-script.toml")
+        + "outcome = \"escalated\"\n[[faults]]\nkind = \"unreachable\"\ntarget = \"database\"\nwhen = \"step replay\"\n";
+    let result = run(&example.plan_of(&scenario, 1, &example.text("rollback.md")));
+    assert_passes(&result);
+    let (kind, number) = writes(&result);
+    assert_eq!(kind, "there");
+    assert!(number("to_bring_back") > 100, "{:#?}", result.findings);
+}
+
+#[test]
+fn a_release_that_migrates_below_the_schema_that_it_meets_is_refused() {
+    let text = "name = \"s\"\n[release]\nfrom = \"1.2.0\"\nto = \"1.1.0\"\n[expect]\ntrigger = \"too-many-errors\"\n";
+    let refused = Scenario::parse_of(&bookings().app(), "s.toml", text, &[]);
+    let refused = refused.expect_err("Flyway refuses it").mistakes;
+    let told: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    let said = "s.toml:4:6: `1.1.0` migrates to version 2, and `1.2.0` has left the schema at 3";
+    assert!(told.iter().any(|it| it == said), "{told:#?}");
 }
 
 #[test]

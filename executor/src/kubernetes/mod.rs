@@ -14,5 +14,6 @@ pub(crate) use objects::{
 };
 pub(crate) use retry::{is_status, retry_pause};
 pub(crate) use watch::{Next, Watcher};
-pub(crate) use words::{in_words, told_once};
+pub use words::in_words;
+pub(crate) use words::told_once;
 pub(crate) use workload::{Kept, REVISION_HASH, Revision, Workload, ordinal_of};

@@ -4,7 +4,8 @@
 use std::error::Error;
 
 /// `error` for a reader.
-pub(crate) fn in_words(error: &kube::Error) -> String {
+#[must_use]
+pub fn in_words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => {
             let mut text = format!("the API server answered {}", status.code);

@@ -2,11 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::standing::{standing, stopped, went_well};
+use super::standing::{after_a_space, standing, stopped, went_well};
 use crate::error::Error;
 use crate::journal::State;
 use crate::planner::{Plan, PlannedStep};
 use crate::report::{Outcome, Report, StepOutcome};
+use crate::runbook::Command;
 use crate::steps::Facts;
 
 /// How far this host knows that the rollback has come.
@@ -75,22 +76,33 @@ impl Known {
             .next_step()
             .and_then(|at| self.plan.steps.get(at));
         let (at, by_hand) = match next {
-            Some(step) => (
-                format!("at step `{}`", step.label()),
-                format!("go on by hand from \"{}\": {}", step.title, step.text),
-            ),
+            Some(step) => (format!("at step `{}`", step.label()), by_hand(step)),
             None => (
                 "after its last step".to_owned(),
                 "close the incident by hand".to_owned(),
             ),
         };
-        let standing = standing(&self.plan, &went_well(&self.facts));
+        let standing = after_a_space(standing(&self.plan, &went_well(&self.facts)));
         Outcome::Escalated {
             reason: format!(
-                "the executor can't go on {at}: {}. {standing} A person must: remove the cause and `rollback resume`, or {by_hand}",
+                "the executor can't go on {at}: {}.{standing} A person must: remove the cause and `rollback resume`, or {by_hand}",
                 error.chain()
             ),
         }
+    }
+}
+
+/// What a person does in place of the step. Typed as it stands, the deletion of broken pods would take those away, too,
+/// that are ready: where the prior release does not start, nobody else serves.
+fn by_hand(step: &PlannedStep) -> String {
+    let (title, text) = (&step.title, &step.text);
+    match step.command {
+        Command::DeleteBrokenPods => format!(
+            "go on by hand from \"{title}\": delete the pods that are not ready, one at a time, of those that `{}` \
+             shows, and none that is ready",
+            text.replacen("delete pods", "get pods", 1)
+        ),
+        _ => format!("go on by hand from \"{title}\": {text}"),
     }
 }
 
@@ -115,11 +127,10 @@ pub(super) fn reason(plan: &Plan, facts: &Facts, failed: &PlannedStep) -> String
         "failed"
     };
     let mut text = format!("step `{}` {how}: {detail}.", failed.label());
-    text.push(' ');
-    text.push_str(&standing(plan, &went_well(facts)));
+    text.push_str(&after_a_space(standing(plan, &went_well(facts))));
     text.push_str(&format!(
-        " A person must: remove the cause and `rollback resume`, or go on by hand from \"{}\": {}",
-        failed.title, failed.text
+        " A person must: remove the cause and `rollback resume`, or {}",
+        by_hand(failed)
     ));
     text
 }

@@ -48,8 +48,8 @@ pub(super) fn stopped(plan: &Plan, facts: Facts, state: &State) -> Report {
             reason.push_str(", which was begun earlier and may have taken effect");
         }
     }
-    reason.push_str(". ");
-    reason.push_str(&standing(plan, &went_well(&facts)));
+    reason.push('.');
+    reason.push_str(&after_a_space(standing(plan, &went_well(&facts))));
     facts.report(plan, Outcome::Stopped { reason })
 }
 
@@ -67,8 +67,16 @@ pub fn steps_to_recovery(plan: &Plan, ended: &BTreeSet<usize>) -> usize {
         .count()
 }
 
+/// The text behind a space; nothing stays nothing.
+pub(super) fn after_a_space(text: String) -> String {
+    if text.is_empty() {
+        return text;
+    }
+    format!(" {text}")
+}
+
 /// Whether the fence is up and trading is halted, and what stays paused,
-/// judged by the steps of the plan that went well.
+/// judged by the steps of the plan that went well. Nothing where there is nothing of it to tell.
 #[must_use]
 pub fn standing(plan: &Plan, done: &BTreeSet<usize>) -> String {
     let mut text = of_the_ledger(plan, done);
@@ -82,8 +90,11 @@ pub fn standing(plan: &Plan, done: &BTreeSet<usize>) -> String {
     }
     if !paused.is_empty() {
         let paused: Vec<&str> = paused.into_iter().collect();
+        if !text.is_empty() {
+            text.push(' ');
+        }
         text.push_str(&format!(
-            " Rollouts are paused: {}. `kubectl rollout resume` them before anything is undone.",
+            "Rollouts are paused: {}. `kubectl rollout resume` them before anything is undone.",
             paused.join(", ")
         ));
     }
@@ -135,6 +146,8 @@ fn of_the_ledger(plan: &Plan, done: &BTreeSet<usize>) -> String {
             step.label(),
             plan.naming.of(" at the gateways", "")
         ),
+        // Whoever has nothing to halt is not told that it is not halted.
+        None if plan.halts_nothing => String::new(),
         None if flags.is_empty() => format!("{fence}: {halts} is not halted."),
         None => format!("{fence} ({flags}): {halts} is not halted."),
     }

@@ -38,6 +38,9 @@ pub struct Plan {
     /// What the runbook calls its halt and its records.
     #[serde(default, skip_serializing_if = "Naming::is_default")]
     pub naming: Naming,
+    /// Whether the runbook halts nothing in any rollback: it has no fence and sets no flag.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halts_nothing: bool,
     /// Services that are rolled back, in order.
     pub services: Vec<ServicePlan>,
     /// Services that are as the baseline recorded them.

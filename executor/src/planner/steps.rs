@@ -63,6 +63,7 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
         target_schema: observed.baseline.schema_version.clone(),
         set_aside: format!("ledger_set_aside_{}", observed.at.as_second()),
         naming: runbook.naming.clone(),
+        halts_nothing: !runbook.steps.iter().any(halts),
         services,
         unchanged: left_alone.iter().map(|plan| plan.service.clone()).collect(),
         left_alone,
@@ -80,6 +81,14 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
     plan.notes.extend(sized.into_iter().chain(owned));
     note_time(runbook, &mut plan);
     Ok(plan)
+}
+
+/// Whether a step halts something, or opens it again.
+fn halts(step: &Step) -> bool {
+    matches!(
+        step.command,
+        Command::Fence | Command::Unfence | Command::SetConfigValue { .. }
+    )
 }
 
 /// T1 and T2: outside the window, or the anomaly is older than the release.

@@ -12,6 +12,7 @@ mod holding;
 mod ledger;
 mod logs;
 mod looks;
+mod obstacle;
 mod ordered;
 mod owners;
 mod perform;

@@ -14,6 +14,7 @@ use kube::api::{DeleteParams, Preconditions};
 
 use super::concurrent::{changed, stop};
 use super::context::{Context, Stop, Success};
+use super::obstacle::stuck;
 use super::owners::{Good, good_pods, revision_of};
 use super::undo::read;
 use crate::kubernetes::{Workload, is_live, is_over, is_status, ordinal_of, owner_uid};
@@ -166,7 +167,8 @@ fn next<'a>(service: &ServicePlan, workload: &Workload, good: &Good, pods: &'a [
         .iter()
         .find(|pod| good.has(pod) && !is_ready(pod))
     {
-        return Next::Wait(format!("{name}: {} is not ready yet", pod.name_any()));
+        let why = stuck(pod).map_or_else(String::new, |why| format!(": {}", why.what));
+        return Next::Wait(format!("{name}: {} is not ready yet{why}", pod.name_any()));
     }
     let taken_back = |pod: &&&Pod| {
         revision_of(pod).is_some_and(|of| service.taken_back.iter().any(|name| name == of))
@@ -293,6 +295,22 @@ mod tests {
         assert_eq!(said([(bad, '-'), (good, '-'), (bad, '-')]), wait);
         let wait = "queue: queue-2 is about to end";
         assert_eq!(said([(bad, '-'), (good, '+'), (bad, 'x')]), wait);
+    }
+
+    #[test]
+    fn why_a_pod_of_the_prior_release_is_not_ready_is_told() {
+        let mut crashes = pod("queue-0", "queue-good", '-');
+        let status = json!({ "containerStatuses": [{ "name": "queue", "image": "queue:1", "imageID": "", "ready": false,
+            "restartCount": 3, "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 40s" } } }] });
+        crashes.status = serde_json::from_value(status).ok();
+        let pods = [crashes, pod("queue-1", "queue-bad", '+')];
+        let Next::Wait(why) = next(&queue(), &stateful(|_| {}), &good(), &pods) else {
+            panic!("it waits for queue-0");
+        };
+        assert_eq!(
+            why,
+            "queue: queue-0 is not ready yet: CrashLoopBackOff back-off 40s"
+        );
     }
 
     #[test]

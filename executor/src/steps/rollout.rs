@@ -1,7 +1,6 @@
 //! Rollout status by counts. Conditions lie: `ProgressDeadlineExceeded` survives a good undo, `NewReplicaSetAvailable`
 //! hides a stuck one, and the progress deadline is longer than the recovery time objective.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +11,7 @@ use kube::api::{Api, ListParams, WatchParams};
 
 use super::concurrent::{changed, stop};
 use super::context::{Context, Stop, Success};
+use super::obstacle::{Obstacle, TROUBLE, stuck};
 use super::ordered::{Blocked, kept_by_partition, on_delete};
 use super::owners::{Good, good_pods};
 use super::undo::{digest_of_set, owned_sets, read};
@@ -24,8 +24,6 @@ const QUIET: Duration = Duration::from_secs(3);
 /// What a rollout that is complete by counts still waits for, in the words of
 /// [`Event::StepWaiting`](crate::Event::StepWaiting): here `kubectl rollout status` ends.
 pub const WAITS_FOR_OLD_PODS: &str = "waiting for old pods to end: ";
-/// How long a pod must be in trouble that can't pass before it is believed.
-const TROUBLE: SignedDuration = SignedDuration::from_secs(6);
 /// How long a rollout must wait for a pod of another revision that is not ready: one that is only slow to start becomes
 /// ready meanwhile.
 const BLOCKED: SignedDuration = SignedDuration::from_secs(20);
@@ -263,35 +261,6 @@ fn killed_by(pods: &[&Pod]) -> Option<Timestamp> {
     Some(ends?.into_iter().max()? + KILL)
 }
 
-/// What keeps pods of the old release from starting.
-struct Obstacle {
-    what: String,
-    /// For how long it must be there before nothing more is waited for; `None`: it passes by itself.
-    believed_after: Option<SignedDuration>,
-    /// Whether it keeps pods of the old release from starting; else it keeps the rollout from getting to them.
-    of_old: bool,
-}
-
-impl Obstacle {
-    /// Of a kind that ends when the cluster is as it was before: a registry that answers, room on a node, a quota.
-    fn passing(what: String) -> Self {
-        Self {
-            what,
-            believed_after: None,
-            of_old: true,
-        }
-    }
-}
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.of_old {
-            f.write_str("the old release can't start: ")?;
-        }
-        f.write_str(&self.what)
-    }
-}
-
 /// What has kept pods of the old release from starting, and since when.
 #[derive(Default)]
 struct Trouble {
@@ -347,49 +316,6 @@ fn in_trouble(
         let obstacle = stuck(pod)?;
         let what = format!("{}: {}", pod.name_any(), obstacle.what);
         Some(Obstacle { what, ..obstacle })
-    })
-}
-
-/// Reasons for which a container waits (`pkg/kubelet/images/types.go`, `pkg/kubelet/kuberuntime`), and whether they
-/// stay whatever happens around the pod: all others are tried again by the kubelet.
-const REASONS: [(&str, bool); 6] = [
-    ("CrashLoopBackOff", false),
-    ("ImagePullBackOff", false),
-    ("ErrImageNeverPull", true),
-    ("InvalidImageName", true),
-    ("CreateContainerConfigError", false),
-    ("CreateContainerError", false),
-];
-
-fn stuck(pod: &Pod) -> Option<Obstacle> {
-    let status = pod.status.as_ref()?;
-    let containers = status.container_statuses.iter().flatten();
-    for container in containers.chain(status.init_container_statuses.iter().flatten()) {
-        let waiting = container
-            .state
-            .as_ref()
-            .and_then(|state| state.waiting.as_ref());
-        let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
-        let known = REASONS.iter().find(|(known, _)| reason == Some(*known));
-        if let Some((reason, for_good)) = known {
-            let message = waiting
-                .and_then(|waiting| waiting.message.as_deref())
-                .unwrap_or("");
-            return Some(Obstacle {
-                what: format!("{reason} {message}").trim_end().to_owned(),
-                believed_after: for_good.then_some(TROUBLE),
-                of_old: true,
-            });
-        }
-    }
-    let unschedulable = status.conditions.iter().flatten().find(|condition| {
-        condition.type_ == "PodScheduled"
-            && condition.status == "False"
-            && condition.reason.as_deref() == Some("Unschedulable")
-    });
-    unschedulable.map(|condition| {
-        let message = condition.message.as_deref().unwrap_or("no reason given");
-        Obstacle::passing(format!("unschedulable: {message}"))
     })
 }
 

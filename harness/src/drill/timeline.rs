@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::drill::DrillResult;
 use crate::evidence::Ms;
+use crate::oracles::OracleName;
+use crate::oracles::finding::Finding;
 use crate::stats::{show_count, show_ms, show_ppm};
 
 /// One line of the timeline.
@@ -35,6 +37,23 @@ impl TimelineEntry {
             what: what.into(),
         }
     }
+}
+
+/// What was acknowledged and is gone: trades of the exchange, writes of any other application with a store, and nothing
+/// of one without.
+fn acknowledged(result: &DrillResult) -> String {
+    let mut findings = result.findings.iter();
+    let of_writes = findings.find(|it| it.oracle() == OracleName::AcknowledgedWrites);
+    let (what, acknowledged, lost) = match of_writes {
+        None => ("trades", result.trades.acknowledged, result.trades_lost()),
+        Some(Finding::AcknowledgedWrites(found)) => {
+            let counts = found.counts;
+            ("writes", counts.acknowledged, counts.lost + counts.changed)
+        }
+        Some(_) => return String::new(),
+    };
+    let (acknowledged, lost) = (show_count(acknowledged), show_count(lost));
+    format!("  {what} acknowledged {acknowledged}, lost {lost}\n")
 }
 
 /// `mm:ss.mmm` since the drill began.
@@ -88,7 +107,7 @@ pub fn render(result: &DrillResult) -> String {
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
     let _ = write!(
         out,
-        "\n  recovery time {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n  trades acknowledged {}, lost {}\n  fingerprint {:016x}\n  replay {}{}\n",
+        "\n  recovery time {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n{}  fingerprint {:016x}\n  replay {}{}\n",
         result
             .rto_ms
             .map_or_else(|| result.ending.as_str().to_owned(), show_ms),
@@ -96,8 +115,7 @@ pub fn render(result: &DrillResult) -> String {
         or_none(result.impact_ms.map(show_ms)),
         or_none(result.error_rate_ppm.map(show_ppm)),
         show_count(result.requests_after_recovery),
-        show_count(result.trades.acknowledged),
-        show_count(result.trades_lost()),
+        acknowledged(result),
         result.fingerprint,
         result.replay,
         crate::token::options_of(&result.replay)

@@ -2,7 +2,7 @@
 //!
 //! Where the executor ends without a claim of recovery in the middle of a restore, the ledger in use may hold the rows
 //! of the snapshot only. Nothing is lost as long as what it lacks can be brought back exactly: the orders from a log
-//! that the database keeps, and the trades from them.
+//! that the database keeps, and the trades from them; the writes of another application from the log beside its store.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -24,11 +24,11 @@ pub(super) fn orders(evidence: &Evidence) -> BooksFinding {
     check(evidence, Recorded::Order, books, 0, |r| &r.orders)
 }
 
-/// Acknowledged writes against those in the store. They must be in the store itself, however the executor ends.
+/// Acknowledged writes against those in the store.
 pub(super) fn writes(evidence: &Evidence) -> BooksFinding {
     let none = Acknowledgements::default();
     let stored = evidence.stored.as_ref().unwrap_or(&none);
-    compare(Recorded::Write, stored, 0)
+    check(evidence, Recorded::Write, stored, 0, |r| &r.writes)
 }
 
 fn check(
@@ -211,10 +211,11 @@ pub(super) mod tests {
     use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 
     use super::{acknowledged, compared, writes};
-    use crate::evidence::{Acknowledgements, BookEntry, Evidence};
+    use crate::evidence::{Acknowledgements, BookEntry, Evidence, ExecutorOutcome, Recoverable};
     use crate::oracles::finding::{Because, Fact as _, Finding};
     use crate::oracles::tests::{Case, good};
     use crate::oracles::{OracleName, ask};
+    use crate::scenario::Path;
     use crate::verdict::Verdict::{Fail, Inconclusive, Pass};
 
     fn entries(all: &[(u64, u64)]) -> Vec<BookEntry> {
@@ -280,6 +281,29 @@ pub(super) mod tests {
         assert_eq!(found.to_string(), "3 of 3 acknowledged writes are there");
         with_writes(&mut evidence, |it| it.present.truncate(1));
         assert_eq!(writes(&evidence).numbers().0["lost"], 2);
+    }
+
+    #[test]
+    fn a_restore_that_was_given_up_loses_no_write_that_the_log_brings_back() {
+        let mut evidence = good();
+        with_writes(&mut evidence, |it| it.present.truncate(1));
+        evidence.expect.path = Path::Restore;
+        evidence.executor.outcome = ExecutorOutcome::Escalated("the replay fails".to_owned());
+        let kind = |evidence: &Evidence| ask(OracleName::AcknowledgedWrites, evidence).kind();
+        let in_the_log = |all: &[(u64, u64)]| {
+            Some(Recoverable {
+                writes: entries(all),
+                ..Recoverable::default()
+            })
+        };
+        evidence.recoverable = in_the_log(&[(2, 14), (3, 21)]);
+        assert_eq!(kind(&evidence), "there");
+        evidence.recoverable = in_the_log(&[(2, 14)]);
+        assert_eq!(kind(&evidence), "lost");
+        // Whoever claims recovery must have them in the store.
+        evidence.recoverable = in_the_log(&[(2, 14), (3, 21)]);
+        evidence.executor.outcome = ExecutorOutcome::Recovered;
+        assert_eq!(kind(&evidence), "lost");
     }
 
     /// The definition, entry by entry.

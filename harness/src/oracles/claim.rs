@@ -10,7 +10,7 @@ use crate::scenario::FaultKind;
 const TOLERANCE_MS: u64 = 2_000;
 
 /// How much later than the clients it may date recovery: it looks at every gateway,
-/// and at each again and again until it has opened.
+/// and at each again and again until it has opened. What the manifests make it wait comes on top ([`settles_ms`]).
 const LATE_MS: u64 = 30_000;
 
 // A trigger that began the rollback may tell of the harm for longer than that, as far as its query looks back and its
@@ -46,7 +46,9 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
         Some(measured_ms)
             // Whoever proves a recovery begins anew when the exchange is struck, seen by clients or not.
             if claimed_ms.saturating_sub(struck_ms.max(measured_ms))
-                > LATE_MS.max(evidence.echo_ms()) + away_ms(evidence, measured_ms, claimed_ms) =>
+                > LATE_MS.max(evidence.echo_ms())
+                    + settles_ms(evidence)
+                    + away_ms(evidence, measured_ms, claimed_ms) =>
         {
             ClaimFinding::Late {
                 claimed_ms,
@@ -58,6 +60,24 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
             measured_ms,
         },
     }
+}
+
+/// How much longer than its clients whoever waits for the rollouts of an application must wait, as its manifests have
+/// it: a pod that is ready and serves is rolled out only after `minReadySeconds`. The pods of a StatefulSet go back one
+/// after the other, so that each may take as long, and the rollouts of several services are waited for in turn.
+fn settles_ms(evidence: &Evidence) -> Ms {
+    let Some(app) = &evidence.application else {
+        return 0;
+    };
+    let goes_back =
+        |name: &String| evidence.versions_before.get(name) != evidence.versions_deployed.get(name);
+    // A release that changes no image changes a template or the configuration, of any of them.
+    let any = app.services.iter().any(|it| goes_back(&it.name));
+    let services = app.services.iter();
+    services
+        .filter(|it| !any || goes_back(&it.name))
+        .map(|it| it.settles().as_millis())
+        .sum()
 }
 
 /// For how long between `from` and `to` the executor may not have known: faults were at work, or its host was away.

@@ -1,15 +1,26 @@
 //! Is nothing left in maintenance?
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, ExecutorOutcome};
 use crate::oracles::finding::MaintenanceFinding;
 use crate::scenario::{Expected, Path};
 
 /// The halt flag says `open` and the fence is down. Where a person had to be called over a ledger that the old code
 /// can't work on, trading must still be halted: a closed exchange costs money, a wrong ledger costs trust.
+///
+/// Any other application has no flag, only the fence of its store. It may stay up where a person had to be called, and
+/// nowhere else: behind it no write succeeds, whatever the reads make of the error rate.
 pub(super) fn check(evidence: &Evidence) -> MaintenanceFinding {
     let on_the_ledger = matches!(evidence.expect.path, Path::Undo | Path::Restore);
     let halted = evidence.expect.outcome == Expected::Escalated && on_the_ledger;
     let maintenance = &evidence.maintenance;
+    if evidence.application.is_some() {
+        let claims = evidence.executor.outcome == ExecutorOutcome::Recovered;
+        return match maintenance.fence_token {
+            None => MaintenanceFinding::Unfenced,
+            Some(_) if halted && !claims => MaintenanceFinding::FencedAsNeeded,
+            Some(token) => MaintenanceFinding::FenceUp { token },
+        };
+    }
     match (&maintenance.flag, maintenance.fence_token) {
         (Some(flag), _) if halted && flag == "maintenance" => MaintenanceFinding::HaltedAsNeeded,
         (Some(flag), _) if halted => MaintenanceFinding::OpenOverWrongLedger { flag: flag.clone() },
@@ -22,8 +33,10 @@ pub(super) fn check(evidence: &Evidence) -> MaintenanceFinding {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use crate::oracles::OracleName;
-    use crate::oracles::tests::Case;
+    use crate::evidence::{Evidence, ExecutorOutcome, MaintenanceSeen};
+    use crate::oracles::tests::{Case, good};
+    use crate::oracles::{OracleName, ask};
+    use crate::scenario::{Described, Expected, Path};
     use crate::verdict::Verdict::Fail;
 
     /// Evidence that this oracle must see through.
@@ -47,6 +60,49 @@ pub(super) mod tests {
                 OracleName::Maintenance,
                 Fail,
             ),
+            (
+                "the fence of an application's store is left",
+                |e| {
+                    e.application = Some(with_store());
+                    e.maintenance = MaintenanceSeen {
+                        flag: None,
+                        fence_token: Some(3),
+                    };
+                },
+                OracleName::Maintenance,
+                Fail,
+            ),
         ]
+    }
+
+    /// An application with a store.
+    fn with_store() -> Described {
+        let mut bundle = sim_services::describe::sample(1, 1, 200);
+        bundle.app.text.push_str("\n[store]\nservices = [\"s0\"]\n");
+        bundle.app().expect("the description is right").into()
+    }
+
+    #[test]
+    fn the_fence_of_a_store_may_stay_up_only_where_a_person_is_called() {
+        let mut evidence = good();
+        evidence.application = Some(with_store());
+        evidence.maintenance = MaintenanceSeen {
+            flag: None,
+            fence_token: None,
+        };
+        let kind = |evidence: &Evidence| ask(OracleName::Maintenance, evidence).kind();
+        assert_eq!(kind(&evidence), "unfenced");
+        evidence.maintenance.fence_token = Some(3);
+        assert_eq!(kind(&evidence), "fence-up");
+        evidence.expect.outcome = Expected::Escalated;
+        evidence.expect.path = Path::Undo;
+        // Whoever claims recovery must have opened the store again.
+        assert_eq!(kind(&evidence), "fence-up");
+        evidence.executor.outcome = ExecutorOutcome::Escalated("somebody must look".to_owned());
+        assert_eq!(kind(&evidence), "fenced-as-needed");
+        // An application without a store has nothing to fence.
+        let app = sim_services::describe::sample(1, 1, 200).app();
+        evidence.application = Some(app.expect("the description is right").into());
+        assert_eq!(kind(&evidence), "does-not-apply");
     }
 }

@@ -28,8 +28,10 @@ pub(super) enum Trait {
     RestsOnClients,
     /// The data themselves: of several harms, what became of the data is told first.
     AboutData,
-    /// The exchange's ledger, or what halts trading on it: no other application has these.
+    /// The exchange's ledger: no other application has one.
     OfTheLedger,
+    /// What halts writes: the exchange has it, and every application with a store.
+    OfAStore,
 }
 
 /// Declares the oracles in one place. A row has the question, the name in code and in reports, the stage, when it is
@@ -160,10 +162,16 @@ impl OracleName {
         self.traits().contains(&Trait::AboutData)
     }
 
-    /// Whether it asks about the exchange's ledger, or about what halts trading on it.
+    /// Whether it asks about the exchange's ledger.
     #[must_use]
     pub fn is_of_the_ledger(self) -> bool {
         self.traits().contains(&Trait::OfTheLedger)
+    }
+
+    /// Whether it asks about what halts writes, which an application without a store has not.
+    #[must_use]
+    pub fn is_of_a_store(self) -> bool {
+        self.traits().contains(&Trait::OfAStore)
     }
 }
 

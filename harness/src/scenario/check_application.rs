@@ -89,6 +89,33 @@ pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, app: &Described) {
     for deployment in &raw.deployments {
         refuse(deployment.service.span(), "deployments");
     }
+    out_of_order(m, raw, app);
+}
+
+/// Flyway's `migrate` refuses a file whose version is below the newest that is applied.
+fn out_of_order(m: &mut Mistakes, raw: &Raw, app: &Described) {
+    let migrations = |name: &str| {
+        let name = app.release_named(name);
+        let release = name.and_then(|name| app.releases.get(name));
+        release.map_or(&[][..], |it| it.migrations.as_slice())
+    };
+    let (from, to) = (raw.release.from.get_ref(), &raw.release.to);
+    let before = migrations(from);
+    let Some(newest) = before.iter().max() else {
+        return;
+    };
+    let mut below = migrations(to.get_ref()).iter();
+    if let Some(version) = below.find(|it| *it < newest && !before.contains(it)) {
+        m.add(
+            to.span(),
+            format!(
+                "`{}` migrates to version {version}, and `{from}` has left the schema at {newest}",
+                to.get_ref()
+            ),
+            "Flyway applies nothing out of order",
+            "deploy a release whose migrations are above it, or begin with another `from`",
+        );
+    }
 }
 
 /// Whom a fault can hit in `app`. Refuses one that is the exchange's own, and one that waits for what is not counted.

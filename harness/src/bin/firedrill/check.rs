@@ -297,6 +297,11 @@ fn of_application(file: String, path: &Path) -> Result<Vec<Checked>, Failure> {
     };
     let (name, text) = (files::called(&named), files::read(&named, "runbook")?);
     let (found, loaded) = of_runbook_of(name, &text, Some(&app));
+    if let Some(runbook) = &loaded
+        && let Some(nothing) = runbook.selects_nothing(&app)
+    {
+        all[0].report = Some(runbook.warning_of(&nothing));
+    }
     all.push(found);
     if let Some(runbook) = loaded {
         for source in input::its_scenarios(&app)? {

@@ -136,10 +136,16 @@ impl fmt::Display for BooksFinding {
                 )?;
                 match self.to_bring_back {
                     None => Ok(()),
-                    Some(back) => write!(
-                        f,
-                        ", {back} of them to be brought back by a replay of the order log"
-                    ),
+                    Some(back) => {
+                        let log = match self.of {
+                            Recorded::Trade | Recorded::Order => "the order log",
+                            Recorded::Write => "the log",
+                        };
+                        write!(
+                            f,
+                            ", {back} of them to be brought back by a replay of {log}"
+                        )
+                    }
                 }
             }
         }

@@ -269,6 +269,8 @@ impl OracleName {
                     &[
                         plain("open"),
                         plain("halted-as-needed"),
+                        plain("unfenced"),
+                        plain("fenced-as-needed"),
                         plain("open-over-wrong-ledger"),
                         plain("fence-up"),
                         plain("flag-gone"),

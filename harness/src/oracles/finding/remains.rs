@@ -13,6 +13,10 @@ pub enum MaintenanceFinding {
     Open,
     /// Trading is halted until a person decides, as it must be.
     HaltedAsNeeded,
+    /// The store of an application that is not the exchange takes writes.
+    Unfenced,
+    /// That store is fenced until a person decides, as it may be.
+    FencedAsNeeded,
     /// Trading is open over a ledger that nobody made right.
     OpenOverWrongLedger {
         /// What the halt flag says.
@@ -37,6 +41,8 @@ impl Fact for MaintenanceFinding {
         match self {
             Self::Open => ("open", Bearing::Good),
             Self::HaltedAsNeeded => ("halted-as-needed", Bearing::Good),
+            Self::Unfenced => ("unfenced", Bearing::Good),
+            Self::FencedAsNeeded => ("fenced-as-needed", Bearing::Good),
             Self::OpenOverWrongLedger { .. } => ("open-over-wrong-ledger", MISSED),
             Self::FenceUp { .. } => ("fence-up", MISSED),
             Self::FlagGone => ("flag-gone", MISSED),
@@ -50,6 +56,8 @@ impl fmt::Display for MaintenanceFinding {
         match self {
             Self::Open => f.write_str("trading is open"),
             Self::HaltedAsNeeded => f.write_str("trading is halted until a person decides"),
+            Self::Unfenced => f.write_str("the store is not fenced"),
+            Self::FencedAsNeeded => f.write_str("the store is fenced until a person decides"),
             Self::OpenOverWrongLedger { flag } => write!(
                 f,
                 "the halt flag is at `{flag}` over a ledger that nobody made right"

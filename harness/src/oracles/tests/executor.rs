@@ -1,7 +1,9 @@
 //! What the executor noticed, did and said.
 
+use sim_services::describe::Bundle;
+
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
-use crate::evidence::{Evidence, ExecutorOutcome, Second};
+use crate::evidence::{Evidence, ExecutorOutcome, Ms, Second};
 use crate::oracles::ask_all;
 use crate::oracles::finding::OracleName;
 use crate::scenario::{Expected, FaultKind, Path};
@@ -164,6 +166,32 @@ fn where_there_is_no_way_back_a_person_is_called_in_time_and_trading_stays_halte
         doctor(&mut e);
         assert_eq!(verdict_of(oracle, &e), verdict, "{name}");
     }
+}
+
+/// A rollout is over once its last pod has been ready for `minReadySeconds`; its clients are well before that.
+#[test]
+fn a_claim_may_be_as_late_as_the_manifests_make_the_rollout() {
+    let mut e = good();
+    let mut bundle = sim_services::describe::sample(1, 3, 200);
+    let manifest = &mut bundle.manifests[0].text;
+    *manifest = manifest.replace(
+        "spec:\n  replicas:",
+        "spec:\n  minReadySeconds: 40\n  replicas:",
+    );
+    let mut claims = |bundle: &Bundle, after_ms: Ms| {
+        let app = bundle.clone().app().expect("the description is right");
+        e.application = Some(app.into());
+        e.executor.recovered_ms = Some(180_000 + after_ms);
+        verdict_of(OracleName::Claim, &e)
+    };
+    assert_eq!(claims(&bundle, 69_000), Verdict::Pass);
+    assert_eq!(claims(&bundle, 71_000), Verdict::Fail);
+    // The pods of a StatefulSet go back one after the other.
+    let manifest = &mut bundle.manifests[0].text;
+    *manifest = manifest.replace("kind: Deployment", "kind: StatefulSet");
+    *manifest = manifest.replace("  minReadySeconds", "  serviceName: s0\n  minReadySeconds");
+    assert_eq!(claims(&bundle, 149_000), Verdict::Pass);
+    assert_eq!(claims(&bundle, 151_000), Verdict::Fail);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn escalated_while_restoring() -> Evidence {
     let rest = Recoverable {
         orders: e.orders.present.split_off(20),
         trades: e.trades.present.split_off(20),
+        ..Recoverable::default()
     };
     e.recoverable = Some(rest);
     e

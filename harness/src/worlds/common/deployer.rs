@@ -28,7 +28,7 @@ pub(in crate::worlds) async fn deploy(
         let patch = json!({"data": migrations(to)});
         maps.patch(MIGRATIONS, &params, &Patch::Merge(&patch))
             .await
-            .map_err(|e| said("publish the migrations", &e))?;
+            .map_err(|e| refused("publish the migrations", &e))?;
         migrate.await?;
     }
     let before = configuration(from);
@@ -43,7 +43,7 @@ pub(in crate::worlds) async fn deploy(
             let patch = json!({"data": keys});
             maps.patch(&name, &params, &Patch::Merge(&patch))
                 .await
-                .map_err(|e| said("configure", &e))?;
+                .map_err(|e| refused("configure", &e))?;
         }
     }
     let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
@@ -67,9 +67,14 @@ pub(in crate::worlds) async fn deploy(
         deployments
             .patch(name, &params, &Patch::Strategic(&patch))
             .await
-            .map_err(|e| said("set the image", &e))?;
+            .map_err(|e| refused("set the image", &e))?;
     }
     Ok(())
+}
+
+/// What the API server said to what was being done, in words.
+pub(in crate::worlds) fn refused(what: &str, error: &kube::Error) -> String {
+    said(what, &executor::in_words(error))
 }
 
 /// An error with what was being done.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sim_services::describe::version_of;
 use sim_services::manifests::WorkloadKind;
 
-use super::deployer::said;
+use super::deployer::refused;
 use crate::evidence::Evidence;
 use crate::scenario::{Described, Scenario};
 use crate::worlds::DrillPlan;
@@ -26,17 +26,20 @@ pub(in crate::worlds) fn is_left_out(kind: &str) -> bool {
 
 /// What of the manifests would run pods and is not created, in a sentence for people; `None`: there is nothing of it.
 pub(in crate::worlds) fn left_out(app: &Described) -> Option<String> {
+    let names = named(app, &LEFT_OUT)?;
+    Some(format!(
+        "does not create {names}: of what runs pods, only Deployments and StatefulSets are drilled"
+    ))
+}
+
+/// The objects of these kinds in the manifests, as people call them; `None`: there is none.
+pub(in crate::worlds) fn named(app: &Described, kinds: &[&str]) -> Option<String> {
     let objects = app.manifests.objects.iter();
-    let objects = objects.filter(|it| is_left_out(it.kind()));
+    let objects = objects.filter(|it| kinds.contains(&it.kind()));
     let names: Vec<String> = objects
         .map(|it| format!("{} {}", it.kind(), it.name()))
         .collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "does not create {}: of what runs pods, only Deployments and StatefulSets are drilled",
-            names.join(", ")
-        )
-    })
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Evidence of a drill of `app` that is about to begin.
@@ -119,7 +122,7 @@ pub(in crate::worlds) async fn deploy(
         let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
         let patch = Patch::Merge(json!({ "data": data }));
         let patched = maps.patch(name, &params, &patch).await;
-        patched.map_err(|error| said("configure", &error))?;
+        patched.map_err(|error| refused("configure", &error))?;
     }
     for (at, patch) in patches(app, from, to) {
         let (service, patch) = (&app.services[at], Patch::Strategic(patch));
@@ -133,7 +136,7 @@ pub(in crate::worlds) async fn deploy(
                 all.patch(&service.name, &params, &patch).await.map(drop)
             }
         };
-        patched.map_err(|error| said("set the image", &error))?;
+        patched.map_err(|error| refused("set the image", &error))?;
     }
     Ok(())
 }

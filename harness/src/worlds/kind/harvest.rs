@@ -22,7 +22,7 @@ use crate::worlds::common::{build_version, pairs};
 const POD_ANSWERS: Duration = Duration::from_secs(3);
 
 fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
-    move |error| format!("list {what}: {error}")
+    move |error| format!("list {what}: {}", executor::in_words(&error))
 }
 
 /// The state that a rollback must bring back, flattened: path to value.

@@ -21,8 +21,8 @@ const EXECUTORS: [&str; 2] = ["rollback-baseline", "rollback-journal"];
 /// How long the exchange may take to go, and to come up.
 const PATIENCE_S: u32 = 120;
 
-fn failed(what: &str, error: &dyn std::fmt::Display) -> String {
-    format!("{what}: {error}")
+fn failed(what: &str, error: &kube::Error) -> String {
+    format!("{what}: {}", executor::in_words(error))
 }
 
 /// Everything that is the exchange's.

@@ -133,6 +133,37 @@ fn workloads<'a>(
     of(Kind::Deployment, "deployment").chain(of(Kind::StatefulSet, "statefulset"))
 }
 
+/// A workload whose pods come well, and are not all there yet.
+pub(super) struct Starting {
+    /// Its kind and name, as kubectl writes them.
+    pub(super) what: String,
+    /// How many of its pods are available.
+    pub(super) available: u64,
+    /// How many it wants.
+    pub(super) wanted: u64,
+}
+
+/// The first workload of `namespace` that is still starting: the pods of an ordered StatefulSet come one after the
+/// other, and each is available only once it has been ready for `minReadySeconds`.
+pub(super) fn starting(cluster: &Cluster, namespace: &str) -> Option<Starting> {
+    workloads(cluster, namespace).find_map(|(word, object)| {
+        let (spec, status) = (&object["spec"], &object["status"]);
+        let count = |key: &str| status[key].as_u64().unwrap_or(0);
+        let wanted = spec["replicas"].as_u64().unwrap_or(0);
+        let (there, ready) = (count("replicas"), count("readyReplicas"));
+        let available = count("availableReplicas");
+        let in_turn = word == "statefulset" && there < wanted && ready + 1 >= there;
+        (in_turn || ready == wanted && available < ready).then(|| Starting {
+            what: format!(
+                "{word} {}",
+                object["metadata"]["name"].as_str().unwrap_or_default()
+            ),
+            available,
+            wanted,
+        })
+    })
+}
+
 /// Whether every Deployment and StatefulSet of `namespace` has what it wants, and there is no other pod.
 pub(super) fn is_at_rest(cluster: &Cluster, namespace: &str) -> bool {
     let mut wanted = 0;

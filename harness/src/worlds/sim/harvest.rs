@@ -145,7 +145,7 @@ fn recoverable(
         .max_by_key(|kept| kept.log().last_seq())?;
     let mut out = Recoverable {
         orders: self::orders(longest, orders),
-        trades: Vec::new(),
+        ..Recoverable::default()
     };
     if let Ok(rows) = rows::decode(&build, &rows::encode(ledger.schema(), ledger.state())) {
         let mut events = Vec::new();

@@ -86,5 +86,5 @@ where
         .create(&PostParams::default(), &object)
         .await
         .map(|_| ())
-        .map_err(|e| wrong(&e))
+        .map_err(|e| wrong(&executor::in_words(&e)))
 }

@@ -104,6 +104,8 @@ pub struct Service {
     pub image: String,
     /// Pods that its workload asks for.
     pub replicas: u32,
+    /// For how long a pod must have been ready before its workload counts it as available (`minReadySeconds`).
+    pub min_ready: Micros,
     /// Name of the Service in front of it, if there is one.
     pub address: Option<String>,
     /// Path of its liveness probe, where that is not the readiness probe's.
@@ -132,6 +134,19 @@ pub struct Service {
     pub needs: Vec<usize>,
     /// The schema that its builds work on, where a release says nothing else; of services of the store.
     pub schema: SchemaNeed,
+}
+
+impl Service {
+    /// How long its pods that are ready are not yet available while all of them are replaced: those of a StatefulSet
+    /// are replaced one after the other, and each is waited for.
+    #[must_use]
+    pub fn settles(&self) -> Micros {
+        let in_turn = match self.kind {
+            WorkloadKind::Deployment => 1,
+            WorkloadKind::StatefulSet => u64::from(self.replicas),
+        };
+        Micros(self.min_ready.0.saturating_mul(in_turn))
+    }
 }
 
 /// A call of another service.

@@ -76,6 +76,7 @@ pub(super) fn service(
         .and_then(|it| it.get("memory"))
         .map_or(0, |it| megabytes(&it.0));
     let live = path(&container.liveness_probe);
+    let min_ready = object.at(&["spec", "minReadySeconds"]);
     Some(Service {
         name: object.name().to_owned(),
         kind,
@@ -83,6 +84,7 @@ pub(super) fn service(
         container: container.name.clone(),
         image: container.image.clone().unwrap_or_default(),
         replicas,
+        min_ready: Micros::from_secs(min_ready.as_u64().unwrap_or(0)),
         address: address.map(|it| it.name().to_owned()),
         live_path: live.filter(|it| Some(it) != path(&container.readiness_probe).as_ref()),
         start: Spread::of(Micros::from_secs(2), Micros::from_secs(6)),

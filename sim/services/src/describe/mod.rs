@@ -15,6 +15,7 @@ mod raw;
 mod releases;
 mod sample;
 pub(crate) mod store;
+mod templates;
 
 #[cfg(test)]
 pub(crate) mod tests;

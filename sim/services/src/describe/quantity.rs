@@ -38,7 +38,8 @@ impl<'de> Deserialize<'de> for Span {
         let text = String::deserialize(d)?;
         parse_duration(&text).map(Self).ok_or_else(|| {
             de::Error::custom(format!(
-                "`{text}` is not a duration: write for instance \"250ms\", \"90s\" or \"1m30s\""
+                "`{text}` is not a duration: write for instance \"250ms\", \"90s\" or \"1m30s\", and at most a \
+                 week (\"168h\")"
             ))
         })
     }

@@ -9,7 +9,7 @@ use super::app::{App, Defect, DefectKind, Release};
 use super::check::{full_after, service_named};
 use super::quantity::{Share, Span};
 use super::raw::{RawDefect, RawRelease};
-use super::store;
+use super::{store, templates};
 use crate::mistake::Mistakes;
 use crate::suggest;
 
@@ -29,6 +29,9 @@ const KINDS: [(&str, Option<&str>); 10] = [
 
 /// Reads the releases into `app`, whose services are there already.
 pub(super) fn check(m: &mut Mistakes, app: &mut App, raw: BTreeMap<Spanned<String>, RawRelease>) {
+    let places = raw.iter().flat_map(|(name, raw)| images(name, raw));
+    let mut places: Vec<Image> = places.collect();
+    places.sort_by_key(|it| it.image.span().start);
     for (name, raw) in raw {
         if *name.get_ref() == app.prior {
             m.add(
@@ -43,6 +46,56 @@ pub(super) fn check(m: &mut Mistakes, app: &mut App, raw: BTreeMap<Spanned<Strin
         }
         let release = one(m, app, &name, raw);
         app.releases.insert(name.into_inner(), release);
+    }
+    shared(m, app, &places);
+}
+
+/// An image that a release names.
+struct Image {
+    release: String,
+    service: String,
+    image: Spanned<String>,
+}
+
+fn images(name: &Spanned<String>, raw: &RawRelease) -> Vec<Image> {
+    let images = raw.images.iter();
+    images
+        .map(|(service, image)| Image {
+            release: name.get_ref().clone(),
+            service: service.get_ref().clone(),
+            image: image.clone(),
+        })
+        .collect()
+}
+
+/// What an image does is what its releases say of it: two releases with the same image must say the same.
+fn shared(m: &mut Mistakes, app: &App, places: &[Image]) {
+    let said = |it: &Image| {
+        let at = app.service(&it.service)?;
+        let release = app.releases.get(&it.release)?;
+        let defects = release.defects.iter().filter(|defect| defect.service == at);
+        let defects: Vec<DefectKind> = defects.map(|defect| defect.kind).collect();
+        Some((defects, app.schema_need(at, release)))
+    };
+    for (nth, one) in places.iter().enumerate() {
+        let earlier = places.iter().take(nth);
+        let mut same = earlier
+            .filter(|it| it.service == one.service && it.image.get_ref() == one.image.get_ref());
+        let Some(other) = same.find(|it| said(it) != said(one)) else {
+            continue;
+        };
+        let before = app.bundle.app.text.get(..other.image.span().start);
+        let line = before.unwrap_or_default().matches('\n').count() + 1;
+        m.add(
+            one.image.span(),
+            format!(
+                "`{}` is also the image of the release `{}`, in line {line}, and the two say different things of it",
+                one.image.get_ref(),
+                other.release
+            ),
+            "one image, and two sets of defects or schemas",
+            "give each release a tag of its own, or let both have the same defects and the same schema",
+        );
     }
 }
 
@@ -93,6 +146,7 @@ fn one(m: &mut Mistakes, app: &App, name: &Spanned<String>, raw: RawRelease) -> 
                 "write a finite number, or put the date in quotes",
             ),
             Ok(patch) if patch.is_object() => {
+                templates::check(m, app, at, &service.span(), &patch);
                 release.templates.insert(at, patch);
             }
             _ => m.add(

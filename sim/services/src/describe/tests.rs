@@ -425,3 +425,74 @@ fn a_service_may_be_a_stateful_set() {
     let start = "app.toml:3:14: a Deployment and a StatefulSet are both called `front`";
     assert!(told.iter().any(|it| it.starts_with(start)), "{told:?}");
 }
+
+#[test]
+fn an_image_that_two_releases_share_is_one_thing() {
+    let second = "
+[release.\"2.1.0\"]
+images = { front = \"shop/front:2.0.0\" }
+defects = [{ service = \"front\", kind = \"never-ready\" }]
+";
+    let told = mistakes(&format!("{APP}{second}"));
+    let start =
+        "app.toml:24:20: `shop/front:2.0.0` is also the image of the release `2.0.0`, in line 17,";
+    assert!(told.len() == 1 && told[0].starts_with(start), "{told:?}");
+    // Where both say the same of it, nothing is added to either.
+    let same = second.replace("[{ service = \"front\", kind = \"never-ready\" }]", "[]");
+    let without = APP
+        .find("defects")
+        .map(|at| &APP[..at])
+        .expect("it has defects");
+    assert!(
+        app(&format!(
+            "{without}{same}template.front.metadata.annotations.a = \"b\"\n"
+        ))
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_release_changes_only_what_a_pod_template_has() {
+    let with = |template: &str| format!("{APP}template.front.{template}\n");
+    for (template, start) in [
+        (
+            "spec.containers = [{ name = \"web\", imge = \"x\" }]",
+            "app.toml:22:51: `template.front.spec.containers.0.imge`: a pod template has no field `imge`",
+        ),
+        (
+            "spec.containers = [{ name = \"wbe\", args = [\"-v\"] }]",
+            "app.toml:22:45: `template.front.spec.containers`: there is no container `wbe`",
+        ),
+        (
+            "spec.containers = [{ args = [\"-v\"] }]",
+            "app.toml:22:21: `template.front.spec.containers`: has no name",
+        ),
+        (
+            "spec.terminationGracePeriodSeconds = \"long\"",
+            "app.toml:22:21: `template.front.spec.terminationGracePeriodSeconds`: invalid type",
+        ),
+        (
+            "selector.matchLabels.app = \"other\"",
+            "app.toml:22:16: `template.front.selector`: `selector` of a Deployment can't be changed",
+        ),
+    ] {
+        let told = mistakes(&with(template));
+        assert!(told.len() == 1 && told[0].starts_with(start), "{told:?}");
+    }
+    for template in [
+        "spec.containers = [{ name = \"web\", resources = { limits = { cpu = 1 } } }]",
+        "spec.containers = [{ name = \"agent\", image = \"agent:1\" }]",
+        "spec.containers = [{ name = \"web\", \"$patch\" = \"replace\", image = \"shop/front:2.0.0\" }]",
+    ] {
+        assert!(app(&with(template)).is_ok(), "{template}");
+    }
+    let stateful = MANIFESTS.replacen("kind: Deployment", "kind: StatefulSet", 1);
+    let text = with("volumeClaimTemplates = []");
+    let Err(AppError::Wrong(error)) = super::tests::with(&text, &stateful) else {
+        panic!("the API server forbids it");
+    };
+    let told = error.mistakes[0].to_string();
+    let forbidden =
+        "`volumeClaimTemplates` of a StatefulSet can't be changed once it is there (forbidden)";
+    assert!(told.contains(forbidden), "{told}");
+}

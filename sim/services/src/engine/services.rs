@@ -196,10 +196,22 @@ impl Services {
         self.store.iter().flat_map(StoreServer::rows).collect()
     }
 
+    /// What the store in use lacks of its log; nothing where there is no log.
+    pub fn in_the_log_alone(&mut self, now: Micros) -> Vec<Stored> {
+        self.catch_up(now);
+        self.store.iter().flat_map(StoreServer::missing).collect()
+    }
+
     /// What the store holds besides rows; `None`: there is no store.
     #[must_use]
     pub fn store_seen(&self) -> Option<StoreSeen> {
         self.store.as_ref().map(StoreServer::seen)
+    }
+
+    /// The token of the store's fence; `None`: it is not up, or there is no store.
+    #[must_use]
+    pub fn fence(&self) -> Option<u64> {
+        self.store.as_ref()?.fence
     }
 
     /// The store, if that service uses it.

@@ -303,7 +303,7 @@ fn identify(object: &Object, mistakes: &mut Vec<Mistake>) {
 }
 
 /// Quantities may be written as numbers; they are strings in the types of Kubernetes.
-fn quantities(value: &mut Value) {
+pub(crate) fn quantities(value: &mut Value) {
     fn write(value: &mut Value) {
         if value.is_number() {
             *value = Value::String(value.to_string());

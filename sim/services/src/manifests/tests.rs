@@ -183,17 +183,41 @@ fn a_folder_is_its_manifests_in_the_order_of_their_names() {
 }
 
 #[test]
-fn fewer_replicas_than_none_are_refused_at_their_place() {
-    let wrong = parse(
-        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: -1, selector: {matchLabels: \
-         {app: a}}, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: a}]}}}}",
-    );
-    let Err(LoadError::Wrong(files)) = wrong else {
-        panic!("{wrong:?}");
-    };
-    let told = files[0].mistakes[0].to_string();
-    assert!(told.contains("Deployment a has -1 replicas"), "{told}");
+fn words_and_numbers_that_the_api_server_refuses_are_refused_with_their_place() {
+    let stateful = FRONT
+        .replace("kind: Deployment", "kind: StatefulSet")
+        .replace(
+            "replicas: 3",
+            "replicas: -1\n  podManagementPolicy: Paralel\n  updateStrategy: {rollingUpdate: {partition: -1}}",
+        );
+    let told = mistakes(&stateful);
+    for (place, said) in [
+        ("6:13", "`spec.replicas` can't be -1: write 0 or more"),
+        (
+            "7:24",
+            "`spec.podManagementPolicy` can't be \"Paralel\": did you mean `Parallel`?",
+        ),
+        (
+            "8:47",
+            "`spec.updateStrategy.rollingUpdate.partition` can't be -1: write 0 or more",
+        ),
+    ] {
+        let whole = format!("k8s/app.yaml:{place}: {said}");
+        assert!(told.contains(&whole), "{whole} in {told:#?}");
+    }
+    assert_eq!(told.len(), 3, "{told:#?}");
     // The mistakes are told one by one beside this line, and not in it as well.
-    let all = LoadError::Wrong(files).to_string();
-    assert_eq!(all, "1 mistake in 1 file of manifests");
+    let Err(wrong) = parse(&stateful) else {
+        panic!("it is refused");
+    };
+    assert_eq!(wrong.to_string(), "3 mistakes in 1 file of manifests");
+    let pull = FRONT.replace(
+        "image: shop/front:1",
+        "image: shop/front:1\n          imagePullPolicy: Sometimes",
+    );
+    let told = mistakes(&pull);
+    assert!(
+        told[0].contains("containers.0.imagePullPolicy` can't be \"Sometimes\""),
+        "{told:?}"
+    );
 }

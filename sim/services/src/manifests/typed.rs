@@ -9,24 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::object::Object;
+use super::values;
 use crate::mistake::Mistake;
 
 /// Everything that is wrong with the fields of `object`. A kind that is not known here has no mistakes.
 pub(super) fn check(object: &Object) -> Vec<Mistake> {
-    let mut found = of_kind(object);
-    let replicas = ["spec", "replicas"];
-    if let Some(number) = object.at(&replicas).as_i64().filter(|it| *it < 0) {
-        found.push(object.mistake(
-            &replicas,
-            format!("{} {} has {number} replicas", object.kind(), object.name()),
-            "the API server refuses this",
-            "write 0 or more; without `replicas` there is one",
-        ));
-    }
-    found
-}
-
-fn of_kind(object: &Object) -> Vec<Mistake> {
     match (object.api_version(), object.kind()) {
         ("apps/v1", "Deployment") => fields::<Deployment>(object),
         ("apps/v1", "StatefulSet") => fields::<StatefulSet>(object),
@@ -39,22 +26,38 @@ fn of_kind(object: &Object) -> Vec<Mistake> {
     }
 }
 
-fn fields<T: DeserializeOwned + Serialize>(object: &Object) -> Vec<Mistake> {
-    match serde_path_to_error::deserialize::<_, T>(&object.value) {
+/// The paths of all fields of `value` that the type does not have.
+///
+/// # Errors
+/// The path of a value of another type than it should be, and what is wrong with it.
+pub(crate) fn strict<T: DeserializeOwned + Serialize>(
+    value: &Value,
+) -> Result<Vec<Vec<String>>, (Vec<String>, String)> {
+    match serde_path_to_error::deserialize::<_, T>(value) {
         Ok(typed) => {
             let mut found = Vec::new();
             if let Ok(known) = serde_json::to_value(typed) {
-                unknown(object, &object.value, &known, &mut Vec::new(), &mut found);
+                unknown(value, &known, &mut Vec::new(), &mut found);
             }
-            found
+            Ok(found)
         }
         Err(error) => {
             let path = error.path().to_string();
-            let path: Vec<&str> = path
-                .split(['.', '[', ']'])
-                .filter(|s| !s.is_empty())
-                .collect();
-            let inner = error.inner().to_string();
+            let path = path.split(['.', '[', ']']).filter(|s| !s.is_empty());
+            let path = path.map(str::to_owned).collect();
+            Err((path, error.inner().to_string()))
+        }
+    }
+}
+
+fn fields<T: DeserializeOwned + Serialize>(object: &Object) -> Vec<Mistake> {
+    match strict::<T>(&object.value) {
+        Ok(unknown) => {
+            let unknown = unknown.iter().map(|path| no_such_field(object, path));
+            unknown.chain(values::check(object)).collect()
+        }
+        Err((path, inner)) => {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
             vec![object.mistake(
                 &path,
                 format!("{} {}: {inner}", object.kind(), object.name()),
@@ -85,34 +88,30 @@ fn explained(object: &Object, path: &[&str]) -> String {
     words.join(".")
 }
 
-/// Fields that are in `value` and not in `known`, which was read from it and written again.
-fn unknown(
-    object: &Object,
-    value: &Value,
-    known: &Value,
-    path: &mut Vec<String>,
-    found: &mut Vec<Mistake>,
-) {
+fn no_such_field(object: &Object, path: &[String]) -> Mistake {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let around = path.get(..path.len() - 1).unwrap_or_default();
+    Mistake::new(
+        object.tree.key_place(&path),
+        format!("unknown field `{}`", path.join(".")),
+        format!("{} has no such field", object.kind()),
+        format!(
+            "look for a misspelt name: `kubectl explain {}` lists the fields",
+            explained(object, around)
+        ),
+    )
+}
+
+/// Paths of fields that are in `value` and not in `known`, which was read from it and written again.
+fn unknown(value: &Value, known: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match (value, known) {
         (Value::Object(fields), Value::Object(others)) => {
             for (key, field) in fields {
                 path.push(key.clone());
                 match others.get(key) {
-                    Some(other) => unknown(object, field, other, path, found),
+                    Some(other) => unknown(field, other, path, found),
                     None if field.is_null() => {}
-                    None => {
-                        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                        let around = path.get(..path.len() - 1).unwrap_or_default();
-                        found.push(Mistake::new(
-                            object.tree.key_place(&path),
-                            format!("unknown field `{}`", path.join(".")),
-                            format!("{} has no such field", object.kind()),
-                            format!(
-                                "look for a misspelt name: `kubectl explain {}` lists the fields",
-                                explained(object, around)
-                            ),
-                        ));
-                    }
+                    None => found.push(path.clone()),
                 }
                 path.pop();
             }
@@ -120,7 +119,7 @@ fn unknown(
         (Value::Array(items), Value::Array(others)) => {
             for (at, (item, other)) in items.iter().zip(others).enumerate() {
                 path.push(at.to_string());
-                unknown(object, item, other, path, found);
+                unknown(item, other, path, found);
                 path.pop();
             }
         }

@@ -68,6 +68,7 @@ fn plan() -> Plan {
         },
         target_schema: None,
         set_aside: String::new(),
+        halts_nothing: false,
         naming: Naming::default(),
         services: Vec::new(),
         unchanged: Vec::new(),

@@ -291,8 +291,8 @@ impl There<'_> {
                 match log {
                     Ok(log) => campaign::read(&log).map_err(|error| error.to_string()),
                     // Its node may be gone, and the summary is there all the same.
-                    Err(error @ kube::Error::Api(_)) => Err(error.to_string()),
-                    Err(error) => return Err(error.to_string()),
+                    Err(error @ kube::Error::Api(_)) => Err(executor::in_words(&error)),
+                    Err(error) => return Err(executor::in_words(&error)),
                 }
             }
             _ => Err("there is no result".to_owned()),

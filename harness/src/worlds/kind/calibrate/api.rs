@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(120);
 
 fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
-    move |error| format!("{what}: {error}")
+    move |error| format!("{what}: {}", executor::in_words(&error))
 }
 
 /// The API server.

@@ -30,7 +30,7 @@ const FLAGS: u32 = 8;
 const LOOKS: u32 = 60;
 
 fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
-    move |error| format!("{what}: {error}")
+    move |error| format!("{what}: {}", executor::in_words(&error))
 }
 
 /// Everything about traffic; `endpoints` is what rollouts have shown.

@@ -18,6 +18,18 @@ const ORIGIN: &str = "deployer";
 const MIGRATE_TRIES: u32 = 30;
 const MIGRATE_AGAIN: Micros = Micros::from_secs(1);
 
+/// Kinds of manifests that say how many pods there may be, and are not applied.
+const NOT_APPLIED: [&str; 3] = ["HorizontalPodAutoscaler", "LimitRange", "ResourceQuota"];
+
+/// What of the manifests changes how many pods run and is not applied, in a sentence for people; `None`: there is nothing
+/// of it.
+pub(super) fn not_applied(app: &Described) -> Option<String> {
+    let names = described::named(app, &NOT_APPLIED)?;
+    Some(format!(
+        "does not apply {names}: each service keeps the replicas of its manifest, and no quota refuses a pod"
+    ))
+}
+
 /// Creates everything through the API server, as the release `from` has it, but for what is
 /// [left out](crate::worlds::common::described::left_out) and for what does
 /// nothing in the simulated cluster.
@@ -76,4 +88,36 @@ async fn migrate(world: &World<Services>, version: u32) -> Result<(), String> {
         }
     }
     Err(failed("the store is busy".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_services::describe::{File, sample};
+
+    use super::not_applied;
+    use crate::scenario::Described;
+
+    #[test]
+    fn what_says_how_many_pods_there_may_be_and_is_not_applied_is_told() {
+        let mut bundle = sample(1, 1, 200);
+        let app = |bundle: &sim_services::describe::Bundle| {
+            Described::from(bundle.clone().app().expect("the description is right"))
+        };
+        assert_eq!(not_applied(&app(&bundle)), None);
+        bundle.manifests.push(File {
+            path: "k8s/hpa.yaml".to_owned(),
+            text: "\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: s0, namespace: sample}
+spec: {minReplicas: 5, maxReplicas: 9, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: s0}}
+"
+            .to_owned(),
+        });
+        let said = not_applied(&app(&bundle)).expect("it is not applied");
+        assert!(
+            said.starts_with("does not apply HorizontalPodAutoscaler s0:"),
+            "{said}"
+        );
+    }
 }

@@ -6,10 +6,13 @@ use sim::World;
 use sim::time::Micros;
 use sim_services::engine::{Services, Stored};
 
-use crate::evidence::{Acknowledgements, BookEntry, Evidence, Ms, PodLog, PodSeen, Probe, Second};
+use crate::evidence::{
+    Acknowledgements, BookEntry, Evidence, Ms, PodLog, PodSeen, Probe, Recoverable, Second,
+};
 use crate::scenario::Described;
 use crate::worlds::sim::cluster_state::{
-    HeldUp, LivePod, held_up, is_at_rest, is_still_there, lasting, live_pods, unschedulable,
+    HeldUp, LivePod, held_up, is_at_rest, is_still_there, lasting, live_pods, starting,
+    unschedulable,
 };
 use crate::worlds::sim::recorder::Recorder;
 use crate::worlds::sim::settled::{claims_and_rests, has_held, settle};
@@ -54,9 +57,14 @@ fn look(world: &World<Services>, app: &Described, recorder: &Recorder) {
     let at_ms = world.now().as_millis();
     let mut notes = recorder.lock();
     let evidence = &mut notes.evidence;
+    // Behind the fence no write succeeds: where clients write, nothing has recovered, however few of them write.
+    let fence = world.with(|state| state.application.fence());
+    let violations = fence
+        .filter(|_| app.writes())
+        .map(|token| format!("the store is fenced with token {token}, so that no write succeeds"));
     evidence.probes.push(Probe {
         at_ms,
-        violations: Vec::new(),
+        violations: violations.into_iter().collect(),
     });
     let (before, deployed) = (&evidence.versions_before, &evidence.versions_deployed);
     let new = deployed
@@ -73,7 +81,8 @@ fn look(world: &World<Services>, app: &Described, recorder: &Recorder) {
     }
 }
 
-/// Every pod that exists and has not ended, with its UID and the version that its process is of.
+/// Every pod that exists and has not ended, with its UID and the version that its process is of. A pod of a service is
+/// that of the workload, whatever its label `app` says: the executor and its runbook go by the workload's name.
 fn pods(world: &World<Services>, app: &Described) -> Vec<(String, PodSeen)> {
     world.with(|state| {
         let found = live_pods(&state.cluster, &app.namespace).into_iter();
@@ -165,6 +174,26 @@ pub(super) fn all_can_start(world: &World<Services>, app: &Described) -> Result<
     ))
 }
 
+/// Before anything is deployed, every pod must have had the time to become available.
+///
+/// # Errors
+/// Which pods have not, and how long a warm-up would do.
+pub(super) fn all_have_started(world: &World<Services>, app: &Described) -> Result<(), String> {
+    let Some(it) = world.with(|state| starting(&state.cluster, &app.namespace)) else {
+        return Ok(());
+    };
+    let now_s = world.now().as_millis() / 1_000;
+    // A quarter more than what they take at the pace so far, in whole minutes.
+    let takes_s = now_s * it.wanted / it.available.max(1);
+    let minutes = (takes_s * 5 / 4).div_ceil(60);
+    Err(format!(
+        "{} of {} pods of {} are available when the warm-up ends after {now_s} s: they become so one after the other, or \
+         after `minReadySeconds`. Let the drill begin later, for instance with `warm_up = \"{minutes}m\"` in [timing], \
+         and a later `deploy_at`",
+        it.available, it.wanted, it.what
+    ))
+}
+
 /// What the pods of the deployed release have written so far.
 pub(super) fn bad_logs(
     world: &World<Services>,
@@ -209,8 +238,14 @@ pub(super) fn lasting_state(world: &World<Services>, app: &Described) -> BTreeMa
     let mut out = BTreeMap::new();
     world.with(|state| {
         lasting(&state.cluster, &app.namespace, &mut out);
-        let history = state.application.store_seen().map(|it| it.history);
-        for row in history.into_iter().flatten() {
+        let Some(store) = state.application.store_seen() else {
+            return;
+        };
+        let fence = store
+            .fence
+            .map_or("down".to_owned(), |token| format!("up, token {token}"));
+        out.insert("store/fence".to_owned(), fence);
+        for row in store.history {
             let version = row.version.unwrap_or_default();
             out.insert("schema/version".to_owned(), version);
             out.insert(format!("schema/history/{}", row.installed_rank), row.script);
@@ -225,20 +260,34 @@ pub(super) fn take(world: &World<Services>, app: &Described, evidence: &mut Evid
     evidence.seconds = seconds(world, end_ms);
     evidence.pods = pods(world, app).into_iter().map(|(_, pod)| pod).collect();
     evidence.state_after = lasting_state(world, app);
+    evidence.maintenance.fence_token = world.with(|state| state.application.fence());
     if evidence.stored.is_some() {
         evidence.stored = Some(writes(world));
+        evidence.recoverable = Some(Recoverable {
+            writes: in_the_log_alone(world),
+            ..Recoverable::default()
+        });
     }
+}
+
+fn entries(writes: Vec<Stored>) -> Vec<BookEntry> {
+    let entry = |it: Stored| BookEntry {
+        id: it.id,
+        content: it.content,
+    };
+    writes.into_iter().map(entry).collect()
+}
+
+/// The writes that the store lacks and the log beside it has.
+fn in_the_log_alone(world: &World<Services>) -> Vec<BookEntry> {
+    world.with(|state| {
+        let now = state.now();
+        entries(state.application.in_the_log_alone(now))
+    })
 }
 
 /// The acknowledged writes, and what is in the store.
 fn writes(world: &World<Services>) -> Acknowledgements {
-    let entries = |writes: Vec<Stored>| {
-        let entry = |it: Stored| BookEntry {
-            id: it.id,
-            content: it.content,
-        };
-        writes.into_iter().map(entry).collect()
-    };
     world.with(|state| {
         let now = state.now();
         Acknowledgements {

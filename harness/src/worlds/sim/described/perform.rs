@@ -77,8 +77,12 @@ async fn drill(
     recorder: Recorder,
 ) -> Result<(u64, u64), WorldError> {
     deployer::set_up(&world, app, &plan.scenario.release.from).await?;
-    if let Some(left_out) = described::left_out(app) {
+    let told = described::left_out(app);
+    for left_out in told.into_iter().chain(deployer::not_applied(app)) {
         recorder.tell(world.now(), "harness", "", left_out);
+    }
+    if let Some(nothing) = plan.runbook.selects_nothing(app) {
+        recorder.tell(world.now(), "harness", "", nothing.to_string());
     }
     let end = Micros::from(plan.scenario.timing.duration);
     let (injector, later) =

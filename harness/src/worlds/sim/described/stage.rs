@@ -73,6 +73,7 @@ impl Stage for AppStage<'_> {
     async fn lasting_state(&self) -> Result<BTreeMap<String, String>, String> {
         looks::all_have_room(self.world(), self.app)?;
         looks::all_can_start(self.world(), self.app)?;
+        looks::all_have_started(self.world(), self.app)?;
         Ok(looks::lasting_state(self.world(), self.app))
     }
 

@@ -173,7 +173,7 @@ impl Server {
     }
 
     /// Rows of the log that the store in use lacks.
-    fn missing(&self) -> impl Iterator<Item = Stored> + '_ {
+    pub(in super::super) fn missing(&self) -> impl Iterator<Item = Stored> + '_ {
         let there: std::collections::BTreeSet<u64> = self.in_use.rows().map(|it| it.id).collect();
         let log = self.log.iter().copied();
         log.filter(move |row| !there.contains(&row.id))
@@ -236,6 +236,16 @@ impl Server {
             }
             StoreChange::Migrate(_) if self.fence.is_some() => {
                 refused("42501", "permission denied for schema public")
+            }
+            // Flyway's `migrate` validates first, and takes nothing out of order unless it is told so.
+            StoreChange::Migrate(version)
+                if *version < self.version() && !self.in_use.is_applied(*version) =>
+            {
+                not(&format!(
+                    "Validate failed: Detected resolved migration not applied to database: {version}. The schema is \
+                     at version {}, and Flyway applies nothing below it unless outOfOrder is set",
+                    self.version()
+                ))
             }
             StoreChange::Undo(name, sql, _) => {
                 let (version, _) = self.undone_by(name, sql)?;

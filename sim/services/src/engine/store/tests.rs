@@ -279,3 +279,20 @@ fn what_can_not_be_done_is_refused_and_changes_nothing() {
     assert_eq!(history[1].description, "step");
     assert_eq!(ids(&server), [1]);
 }
+
+/// As Flyway's `migrate`, which validates first: a file below the newest applied one is not applied on the quiet.
+#[test]
+fn nothing_is_migrated_out_of_order() {
+    let mut server = store(Loses::Nothing, false);
+    let to = |version| StoreChange::Migrate(version);
+    server.begin(at(1), &to(3)).expect("it is above all others");
+    server.finish(at(2), &to(3), 0).expect("it is applied");
+    let refused = server.begin(at(3), &to(2)).expect_err("it is below 3");
+    assert!(
+        matches!(refused, DatabaseError::Precondition(_)),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("outOfOrder"), "{refused}");
+    // What is applied already is no migration that is left.
+    server.begin(at(4), &to(3)).expect("there is nothing to do");
+}
