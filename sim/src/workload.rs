@@ -87,8 +87,8 @@ pub struct LogLine {
 ///
 /// Every method first brings the application up to `now`, so callers never need to.
 pub trait Workload {
-    /// Which service a pod is of, as the label `app` of its series and log lines says it. `workload` is the name of what
-    /// made the pod, and `own` is the pod's own label `app`, which may be empty.
+    /// Which service a pod is of, as the label `app` of its series and log lines says it. `workload` is the name of
+    /// what made the pod, and `own` is the pod's own label `app`, which may be empty.
     fn service_label(&self, namespace: &str, workload: &str, own: &str) -> String {
         let _ = (namespace, workload);
         own.to_owned()

@@ -94,8 +94,8 @@ fn troubles_of(step: &str, scenario: &str, runbook: &str, seeds: u64) -> Vec<Str
         .collect()
 }
 
-/// That `scenario` fails with none of many seeds by `runbook`, in which `step` is changed, or fails where it does by the
-/// built-in runbook, too.
+/// That `scenario` fails with none of many seeds by `runbook`, in which `step` is changed, or fails where it does by
+/// the built-in runbook, too.
 fn never_fails_by(step: &str, scenario: &str, runbook: &str) -> Vec<String> {
     let fails =
         |seed: &u64| run(&plan_by(scenario, *seed, runbook)).verdicts.overall == Verdict::Fail;

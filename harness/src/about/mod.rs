@@ -13,6 +13,7 @@ mod book;
 mod catalogue;
 mod entry;
 mod fault;
+mod first_runbook;
 mod page;
 mod release;
 mod scenario;

@@ -42,7 +42,8 @@ pub fn differ_in_numbers_only(a: &str, b: &str) -> bool {
     !a.is_empty() && without_numbers(a) == without_numbers(b)
 }
 
-/// `text` with a sign in the place of each word that has a digit in it: numbers, and names that are made anew each time.
+/// `text` with a sign in the place of each word that has a digit in it: numbers, and names that are made anew each
+/// time.
 #[must_use]
 pub fn without_numbers(text: &str) -> String {
     let words = text.split_whitespace();

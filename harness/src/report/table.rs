@@ -204,7 +204,8 @@ pub fn findings_of(drills: &[Drill<'_>], replays: &Replays) -> String {
     out
 }
 
-/// Drills that stand for a class: the first of each scenario, so that each of a few scenarios is there, and then others.
+/// Drills that stand for a class: the first of each scenario, so that each of a few scenarios is there, and then
+/// others.
 fn examples<'a>(class: &Class<'a>) -> Vec<&'a Drill<'a>> {
     let mut seen = BTreeSet::new();
     let (firsts, others): (Vec<_>, Vec<_>) = class

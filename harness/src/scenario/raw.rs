@@ -208,12 +208,8 @@ pub(super) struct RawFault {
 
 /// Reads the form.
 pub(super) fn parse(file: &str, text: &str) -> Result<Raw, ScenarioError> {
-    let form = form::read::<Raw>(text);
-    let wrong = form.wrong.into_iter();
-    let wrong: Vec<Mistake> = wrong
-        .map(|(place, message)| explain(&message, place))
-        .collect();
-    match form.read {
+    let (read, wrong) = form::read::<Raw>(text).explained(explain);
+    match read {
         Some(raw) => Ok(Raw { wrong, ..raw }),
         None => Err(of_file(file, text, wrong)),
     }

@@ -1,4 +1,5 @@
-//! Forecasts from what a cluster has: a program in place of kubectl notes what it is asked, and answers as kubectl does.
+//! Forecasts from what a cluster has: a program in place of kubectl notes what it is asked, and answers as kubectl
+//! does.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

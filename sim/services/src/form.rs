@@ -22,6 +22,15 @@ pub struct Form<T> {
     pub wrong: Vec<(Range<usize>, String)>,
 }
 
+impl<T> Form<T> {
+    /// What was read, and the mistakes, each as `explain` makes it of the parser's message and its place in bytes.
+    pub fn explained<M>(self, explain: impl Fn(&str, Range<usize>) -> M) -> (Option<T>, Vec<M>) {
+        let wrong = self.wrong.into_iter();
+        let wrong = wrong.map(|(place, message)| explain(&message, place));
+        (self.read, wrong.collect())
+    }
+}
+
 /// Reads `text`.
 pub fn read<T: DeserializeOwned>(text: &str) -> Form<T> {
     let place = |error: &Error| error.span().unwrap_or(0..text.len().min(1));
@@ -90,8 +99,8 @@ fn goes_on<T: DeserializeOwned>(form: &Spanned<DeTable<'_>>, place: &Range<usize
     next.is_none_or(|error| error.span().as_ref() != Some(place))
 }
 
-/// The form without the entry whose key or value stands at `place`, and the table that had it. `None`: there is none, or
-/// the table can't be without it.
+/// The form without the entry whose key or value stands at `place`, and the table that had it. `None`: there is none,
+/// or the table can't be without it.
 fn without<'i, T: DeserializeOwned>(
     form: &Spanned<DeTable<'i>>,
     place: &Range<usize>,

@@ -95,8 +95,9 @@ pub struct Service {
     pub name: String,
     /// Of which kind its workload is.
     pub kind: WorkloadKind,
-    /// The label `app` of its series and of its log lines, unique among the services. It is the first of the pods' labels
-    /// `app` and `app.kubernetes.io/name`, and the workload's name where there is neither or another service has the same.
+    /// The label `app` of its series and of its log lines, unique among the services. It is the first of the pods'
+    /// labels `app` and `app.kubernetes.io/name`, and the workload's name where there is neither or another service has
+    /// the same.
     pub app: String,
     /// Name of the container that serves.
     pub container: String,

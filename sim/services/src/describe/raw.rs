@@ -154,12 +154,8 @@ pub(super) struct RawDefect {
 
 /// Reads the form.
 pub(super) fn parse(file: &str, text: &str) -> Result<Raw, FileError> {
-    let form = form::read::<Raw>(text);
-    let wrong = form.wrong.into_iter();
-    let wrong: Vec<Mistake> = wrong
-        .map(|(place, message)| explain(&message, place))
-        .collect();
-    match form.read {
+    let (read, wrong) = form::read::<Raw>(text).explained(explain);
+    match read {
         // Without manifests, nothing else could be looked at.
         Some(raw) if wrong.is_empty() || !raw.manifests.is_empty() => Ok(Raw { wrong, ..raw }),
         _ => Err(FileError::new(APP, file, text, wrong)),

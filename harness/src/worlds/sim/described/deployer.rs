@@ -21,8 +21,8 @@ const MIGRATE_AGAIN: Micros = Micros::from_secs(1);
 /// Kinds of manifests that say how many pods there may be, and are not applied.
 const NOT_APPLIED: [&str; 3] = ["HorizontalPodAutoscaler", "LimitRange", "ResourceQuota"];
 
-/// What of the manifests changes how many pods run and is not applied, in a sentence for people; `None`: there is nothing
-/// of it.
+/// What of the manifests changes how many pods run and is not applied, in a sentence for people; `None`: there is
+/// nothing of it.
 pub(super) fn not_applied(app: &Described) -> Option<String> {
     let names = described::named(app, &NOT_APPLIED)?;
     Some(format!(
