@@ -468,7 +468,7 @@ fn check_looks_at_every_file_and_tells_runbooks_from_scenarios() {
         "did you mean `undo-app`",
         "rb.on-fial",
         "no-such.toml",
-        "3 of 4 files",
+        "4 of 5 files",
     ] {
         assert!(stderr.contains(part), "{part}: {stderr}");
     }

@@ -26,6 +26,16 @@ fn plan(scenario: &str, seed: u64) -> DrillPlan {
     example().plan(scenario, seed)
 }
 
+/// The example for a cluster is drilled here without one: what it says of its requests there changes nothing.
+#[test]
+fn the_example_for_a_cluster_passes_in_simulation_too() {
+    for seed in 1..=3 {
+        let result = run(&Example::new("hello").plan("failing", seed));
+        assert_passes(&result);
+        assert_eq!(result.ending, Ending::Recovered);
+    }
+}
+
 /// No scenario file may have it. Where it comes to a drill all the same, the drill shows nothing and says why.
 #[test]
 fn a_fault_of_the_exchange_makes_the_drill_of_another_application_void() {

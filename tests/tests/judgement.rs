@@ -360,7 +360,11 @@ fn a_handful_of_pairs_rejects_nothing_as_too_slow() {
     let stop = AtomicBool::new(false);
     let mut runs = Runs::new(WorldKind::Sim, 2, &stop, &|| {});
     for (seeds, answer, says) in [
-        (3, Inconclusive, "--seeds 6 would be enough"),
+        (
+            3,
+            Inconclusive,
+            "no number of seeds shows that: choose a wider --margin, or mend it",
+        ),
         (12, Reject, "the impact grows by more than the margin"),
     ] {
         let question = Question {

@@ -301,6 +301,8 @@ fn maintenance(kind: &str) -> Option<&'static str> {
         "halted-as-needed" => "Trading is halted, as it has to be",
         "open-over-wrong-ledger" => "Trading is open over a ledger that nobody made right",
         "fence-up" => "The fence in the database is still up",
+        "unfenced" => "No fence is left in the database",
+        "fenced-as-needed" => "The database is fenced, as it has to be",
         "flag-gone" => "The flag that halts trading is gone",
         "left-halted" => "Trading was left halted",
         _ => return None,

@@ -107,7 +107,10 @@ fn a_context_is_read_with_kubectl_get_and_nothing_else() {
     assert!(asked[0].ends_with("--namespace shop"), "{asked:?}");
     assert!(!asked[0].contains("secret"), "{asked:?}");
     let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(found["workloads"][0]["name"], "front", "{found}");
+    assert_eq!(
+        found["workloads"][0]["name"], "shop/deployment/front",
+        "{found}"
+    );
     // The place of a warning is a line of `kubectl get deployment front -n shop -o yaml`.
     let text = found["workloads"][0].to_string();
     assert!(text.contains("deployment/front -n shop"), "{text}");

@@ -43,8 +43,8 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Form<T> {
             return Form { read: None, wrong };
         }
     };
-    // The tables that something was taken out of: what they lack may be just that, misspelled.
-    let mut changed: Vec<Range<usize>> = Vec::new();
+    // What was taken out of which table: what a table lacks may be a key that was taken out as it is misspelled.
+    let mut taken: Vec<Removed> = Vec::new();
     // Whether something stands for a key that is there under another name: what would be found of it is not worth
     // telling.
     let mut filled = false;
@@ -58,19 +58,21 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Form<T> {
         };
         let (place, message) = (place(&error), message(&error));
         let missing = missing(&message).map(str::to_owned);
-        if missing.is_none() || !changed.contains(&place) {
-            wrong.push((place.clone(), message));
-        } else {
-            filled = true;
+        let mut of_table = taken.iter().filter(|it| it.table == place);
+        match &missing {
+            // Its value was wrong, and that is told.
+            Some(key) if of_table.clone().any(|it| !it.is_key && it.key == *key) => {}
+            Some(_) if of_table.any(|it| it.is_key) => filled = true,
+            _ => wrong.push((place.clone(), message)),
         }
         let mended = match missing {
             Some(key) => filled_in::<T>(&form, &place, &key),
             None => {
                 let mended = without::<T>(&form, &place)
                     .or_else(|| Some((replaced::<T>(&form, &place)?, None)))
-                    .or_else(|| removed(&form, &place).map(|(form, was)| (form, Some(was.table))));
-                mended.map(|(form, table)| {
-                    changed.extend(table);
+                    .or_else(|| removed(&form, &place).map(|(form, was)| (form, Some(was))));
+                mended.map(|(form, was)| {
+                    taken.extend(was);
                     form
                 })
             }
@@ -99,17 +101,17 @@ fn goes_on<T: DeserializeOwned>(form: &Spanned<DeTable<'_>>, place: &Range<usize
     next.is_none_or(|error| error.span().as_ref() != Some(place))
 }
 
-/// The form without the entry whose key or value stands at `place`, and the table that had it. `None`: there is none,
-/// or the table can't be without it.
+/// The form without the entry whose key or value stands at `place`, and what that was. `None`: there is none, or the
+/// table can't be without it.
 fn without<'i, T: DeserializeOwned>(
     form: &Spanned<DeTable<'i>>,
     place: &Range<usize>,
-) -> Option<(Spanned<DeTable<'i>>, Option<Range<usize>>)> {
+) -> Option<(Spanned<DeTable<'i>>, Option<Removed>)> {
     let (form, was) = removed(form, place)?;
     // A key that is unknown goes, whatever is missing then; a value, only where it has a default. What stands in a list
     // is needed by the rest of its table more often than not.
     let may_go = was.is_key || !was.listed && has_all_it_needs::<T>(&form, &was.table);
-    may_go.then_some((form, Some(was.table)))
+    may_go.then_some((form, Some(was)))
 }
 
 /// The form without the entry whose key or value stands at `place`, and where that was.
@@ -132,6 +134,7 @@ fn removed<'i>(
             let key = key.clone();
             found = Some(Removed {
                 table: span.clone(),
+                key: key.get_ref().to_string(),
                 is_key: key.span() == *place,
                 listed,
             });
@@ -142,10 +145,12 @@ fn removed<'i>(
     Some((form, found?))
 }
 
-/// Where an entry was.
+/// An entry that was taken out.
 struct Removed {
     /// The place of its table.
     table: Range<usize>,
+    /// Its key.
+    key: String,
     /// Whether its key was meant, and not its value.
     is_key: bool,
     /// Whether its table is one of a list.

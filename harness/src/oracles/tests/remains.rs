@@ -3,6 +3,7 @@
 use super::{Case, ask, ask_all, fault, good};
 use crate::evidence::{
     Acknowledgements, BookEntry, Evidence, ExecutorOutcome, FaultSeen, Ms, PodLog, Reading,
+    WriteSeen, Wrote,
 };
 use crate::oracles::finding::OracleName;
 use crate::scenario::FaultKind;
@@ -41,6 +42,20 @@ fn gone(e: &mut Evidence, seen_until_ms: Ms) {
         seen_until_ms,
         lines: Vec::new(),
     }];
+}
+
+/// The executor first changed the application at `at_ms`.
+fn changed(e: &mut Evidence, at_ms: Ms) {
+    e.writes = Some(vec![WriteSeen {
+        host: "executor-1".to_owned(),
+        number: 1,
+        sent_ms: at_ms,
+        at_ms,
+        what: Wrote::Object {
+            request: "PATCH /apis/apps/v1/namespaces/dex-production/deployments/gateway".to_owned(),
+            flag: None,
+        },
+    }]);
 }
 
 /// What could not be read is not there in the evidence, as if it were gone.
@@ -250,13 +265,19 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         (
             "a fault took the pods in the moment before the first change",
-            |e| gone(e, 148_000),
+            |e| {
+                gone(e, 148_000);
+                changed(e, 148_100);
+            },
             OracleName::Files,
             Verdict::Pass,
         ),
         (
             "a pod was seen once more after all were killed",
-            |e| gone(e, 149_500),
+            |e| {
+                gone(e, 148_050);
+                changed(e, 148_100);
+            },
             OracleName::Files,
             Fail,
         ),

@@ -78,7 +78,18 @@ fn a_deployment_whose_replica_set_is_refused_says_so() {
     let mut lab = Lab::new(3);
     // The name of a ReplicaSet is its Deployment's and a hash, and may have 253 characters.
     let name = "r".repeat(250);
-    lab.post(&apps("deployments"), &deployment(&name, 1, "dex/risk:1"));
+    let mut body = deployment(&name, 1, "dex/risk:1");
+    // A label may not be so long.
+    for labels in [
+        "/metadata/labels",
+        "/spec/selector/matchLabels",
+        "/spec/template/metadata/labels",
+    ] {
+        if let Some(labels) = body.pointer_mut(labels) {
+            *labels = json!({"app": "risk"});
+        }
+    }
+    lab.post(&apps("deployments"), &body);
     lab.run_secs(5);
     assert_eq!(lab.cluster.objects(Kind::ReplicaSet, NS).count(), 0);
     let of = lab.cluster.objects(Kind::Deployment, NS).next();
