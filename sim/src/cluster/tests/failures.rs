@@ -80,15 +80,10 @@ fn a_deployment_whose_replica_set_is_refused_says_so() {
     let name = "r".repeat(250);
     let mut body = deployment(&name, 1, "dex/risk:1");
     // A label may not be so long.
-    for labels in [
-        "/metadata/labels",
-        "/spec/selector/matchLabels",
-        "/spec/template/metadata/labels",
-    ] {
-        if let Some(labels) = body.pointer_mut(labels) {
-            *labels = json!({"app": "risk"});
-        }
-    }
+    let labels = || json!({"app": "risk"});
+    body["metadata"]["labels"] = labels();
+    body["spec"]["selector"]["matchLabels"] = labels();
+    body["spec"]["template"]["metadata"]["labels"] = labels();
     lab.post(&apps("deployments"), &body);
     lab.run_secs(5);
     assert_eq!(lab.cluster.objects(Kind::ReplicaSet, NS).count(), 0);
