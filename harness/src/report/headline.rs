@@ -110,7 +110,7 @@ fn outcome(kind: &str) -> Option<&'static str> {
         "cut-short" => "The harness failed while the program was at work",
         "not-read" => "What the program did could not be read",
         "claimed-instead-of-calling" => {
-            "The program claimed a recovery where it had to call a person"
+            "The program claimed a recovery where it had to page a person"
         }
         "called" => "The program called a person instead of recovering",
         "called-in-time" => "The program called a person in time",

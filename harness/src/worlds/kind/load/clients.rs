@@ -6,15 +6,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dex::service::api::OrderRequest;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 
 use super::super::clock::{DrillClock, sleep};
 use super::contention;
 use super::flow::Flow;
 use super::record::Record;
 use super::request::{Http, InFlight, ask};
+use super::thread;
 use crate::scenario::Scenario;
 
 /// Clients, each with a connection of its own that it keeps.
@@ -63,17 +61,9 @@ impl Load {
             in_flight: AtomicU64::new(0),
             panicked: AtomicBool::new(false),
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| format!("no runtime for the clients: {error}"))?;
         let until_us = u64::try_from(scenario.timing.duration.as_micros()).unwrap_or(u64::MAX);
         let inside = shared.clone();
-        // A thread of their own: nothing else that the harness does holds them up.
-        let thread = std::thread::Builder::new()
-            .name("clients".to_owned())
-            .spawn(move || runtime.block_on(send(inside, until_us)))
-            .map_err(|error| format!("no thread for the clients: {error}"))?;
+        let thread = thread::start(move || send(inside, until_us))?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -111,12 +101,7 @@ impl Drop for Load {
 /// The open loop: a slow exchange does not slow it down.
 async fn send(shared: Arc<Shared>, until_us: u64) {
     let clients: Vec<Http> = (0..CLIENTS)
-        .map(|_| {
-            let mut connector = HttpConnector::new();
-            connector.set_nodelay(true);
-            connector.set_connect_timeout(Some(Duration::from_secs(1)));
-            Client::builder(TokioExecutor::new()).build(connector)
-        })
+        .map(|_| thread::connection(Duration::from_secs(1)))
         .collect();
     let mut next = shared.clock.now_us();
     let mut machine = contention::Watch::start(next);

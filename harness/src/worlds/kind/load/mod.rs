@@ -6,6 +6,7 @@
 //! - `record`: what the clients saw.
 //! - `tally`: what clients saw, whatever they ask for.
 //! - `served`: the clients of an application that a file describes.
+//! - `thread`: the thread and the connections of clients of both kinds.
 //! - `contention`: whether this machine had its CPUs to itself.
 //!
 //! The load is bounded in rate and time, and goes to the drill's own containers only.
@@ -17,6 +18,7 @@ mod record;
 mod request;
 mod served;
 mod tally;
+mod thread;
 
 pub(super) use clients::Load;
 pub(super) use served::{Served, Target};

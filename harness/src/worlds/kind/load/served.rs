@@ -10,9 +10,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use sim::rng::Rng;
 use sim::time::Micros;
 use sim_services::describe::{self, Rate};
@@ -22,6 +19,7 @@ use super::clients::{CLIENTS, lock};
 use super::contention;
 use super::request::Http;
 use super::tally::Tally;
+use super::thread;
 use crate::evidence::Ms;
 
 /// Requests under way at once, at most: beyond, a request counts as failed before it is sent.
@@ -92,16 +90,9 @@ impl Served {
             under_way: AtomicU64::new(0),
             panicked: AtomicBool::new(false),
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| format!("no runtime for the clients: {error}"))?;
         let until_us = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
         let inside = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("clients".to_owned())
-            .spawn(move || runtime.block_on(send_all(inside, kinds, until_us, seed)))
-            .map_err(|error| format!("no thread for the clients: {error}"))?;
+        let thread = thread::start(move || send_all(inside, kinds, until_us, seed))?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -141,17 +132,12 @@ impl Kind {
         let uri = format!("http://{}{}", target.address, http.path);
         let uri = uri.parse().map_err(|error| format!("{uri}: {error}"))?;
         let method = http::Method::from_bytes(http.method.as_str().as_bytes());
-        let connection = |_| {
-            let mut connector = HttpConnector::new();
-            connector.set_nodelay(true);
-            connector.set_connect_timeout(Some(Duration::from_micros(target.client.hop.timeout.0)));
-            Client::builder(TokioExecutor::new()).build(connector)
-        };
+        let limit = Duration::from_micros(target.client.hop.timeout.0);
         Ok(Self {
             client: target.client.clone(),
             uri,
             method: method.map_err(|error| error.to_string())?,
-            connections: (0..CLIENTS).map(connection).collect(),
+            connections: (0..CLIENTS).map(|_| thread::connection(limit)).collect(),
         })
     }
 
