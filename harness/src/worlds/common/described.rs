@@ -20,6 +20,7 @@ use crate::worlds::DrillPlan;
 const LEFT_OUT: [&str; 5] = ["CronJob", "DaemonSet", "Job", "Pod", "ReplicaSet"];
 
 /// Whether objects of that kind run pods and are not created.
+#[cfg(feature = "kind")]
 pub(in crate::worlds) fn is_left_out(kind: &str) -> bool {
     LEFT_OUT.contains(&kind)
 }
