@@ -43,9 +43,8 @@ pub(crate) fn strict<T: DeserializeOwned + Serialize>(
         }
         Err(error) => {
             let error = error.to_string();
-            let refused = |part: &Value| {
-                T::deserialize(part).is_err_and(|other| other.to_string() == error)
-            };
+            let refused =
+                |part: &Value| T::deserialize(part).is_err_and(|other| other.to_string() == error);
             Err((blamed(value, &refused), error))
         }
     }
@@ -104,7 +103,9 @@ fn only<'a>(value: &Value, mut path: impl Iterator<Item = &'a str>, leaf: &Value
         }),
         Value::Array(items) => {
             let item = key.parse::<usize>().ok().and_then(|at| items.get(at));
-            item.map_or(Value::Null, |item| Value::Array(vec![only(item, path, leaf)]))
+            item.map_or(Value::Null, |item| {
+                Value::Array(vec![only(item, path, leaf)])
+            })
         }
         _ => Value::Null,
     }
