@@ -28,8 +28,8 @@ impl Trigger {
     }
 
     /// The query, with no range that reaches back further than `window`: what came before is cut off. What an
-    /// `offset` leads to is left as it is, since the query compares with it on purpose. `window` counts in milliseconds,
-    /// the least that PromQL can say.
+    /// `offset` leads to is left as it is, since the query compares with it on purpose. `window` counts in
+    /// milliseconds, the least that PromQL can say.
     pub(crate) fn over(&self, window: Duration) -> String {
         let Ok(mut query) = parse(&self.query) else {
             return self.query.clone();
