@@ -19,7 +19,7 @@ const PROGRAMS: [&str; 2] = ["firedrill", "rollback"];
 const MUSL_COMPILERS: [&str; 2] = ["musl-gcc", "x86_64-linux-musl-gcc"];
 
 /// The profile that is optimised in full.
-const PROFILE: &str = "dist";
+const PROFILE: &str = "full";
 
 /// What is built, and where it goes.
 #[derive(Clone, Debug, Default, clap::Args)]
