@@ -33,6 +33,14 @@ fn on(target: &str, fault: Fault) -> Fault {
     }
 }
 
+/// One request in a hundred fails, as `target` shows.
+fn failing(target: &str, step: &str, at: Duration, lasts: Option<Duration>) -> Fault {
+    Fault {
+        chance: Some(PartsPerMillion(10_000)),
+        ..on(target, fault(FaultKind::RequestsFailing, step, at, lasts))
+    }
+}
+
 /// A plan of the scenario with that fault in it.
 fn met_by(name: &str, seed: u64, fault: Fault, edit: impl FnOnce(&mut Scenario)) -> DrillPlan {
     edited(plan(name, seed), |scenario| {
@@ -53,18 +61,12 @@ const SECOND: Duration = Duration::from_secs(1);
 fn one_failure_is_waited_out_by_as_many_requests_as_it_takes() {
     let mut failed_once = 0;
     for seed in 0..8 {
-        let failing = Fault {
-            chance: Some(PartsPerMillion(10_000)),
-            ..on(
-                "both",
-                fault(
-                    FaultKind::RequestsFailing,
-                    "error-rate",
-                    90 * SECOND,
-                    Some(Duration::from_millis(400)),
-                ),
-            )
-        };
+        let failing = failing(
+            "both",
+            "error-rate",
+            90 * SECOND,
+            Some(Duration::from_millis(400)),
+        );
         let result = run(&met_by("latency-regression", seed, failing, |scenario| {
             scenario.load.rate_per_s = 260;
         }));
@@ -119,18 +121,7 @@ fn a_disturbance_before_a_quiet_time_calls_nobody() {
         assert!(looked_on.detail.contains(words), "{}", looked_on.detail);
     }
     // One in a hundred fails from then on: the shorter look passes nothing over.
-    let failing = Fault {
-        chance: Some(PartsPerMillion(10_000)),
-        ..on(
-            "both",
-            fault(
-                FaultKind::RequestsFailing,
-                "stay-recovered",
-                40 * SECOND,
-                None,
-            ),
-        )
-    };
+    let failing = failing("both", "stay-recovered", 40 * SECOND, None);
     let plan = met_by("node-paused-before-a-quiet-time", 0, failing, |scenario| {
         scenario.expect.outcome = Expected::Escalated;
     });
@@ -172,18 +163,7 @@ fn what_passes_after_the_proof_is_outlived_and_what_goes_on_has_a_person_called_
     let words = "the window began anew";
     assert!(looked_on.detail.contains(words), "{}", looked_on.detail);
 
-    let failing = Fault {
-        chance: Some(PartsPerMillion(10_000)),
-        ..on(
-            "metrics",
-            fault(
-                FaultKind::RequestsFailing,
-                "stay-recovered",
-                5 * SECOND,
-                None,
-            ),
-        )
-    };
+    let failing = failing("metrics", "stay-recovered", 5 * SECOND, None);
     let result = run(&met_by("latency-regression", 3, failing, |scenario| {
         scenario.expect.outcome = Expected::Escalated;
     }));
@@ -254,18 +234,7 @@ fn logs_first() -> String {
 
 #[test]
 fn logs_that_stop_while_requests_are_waited_for_prove_nothing() {
-    let failing = Fault {
-        chance: Some(PartsPerMillion(10_000)),
-        ..on(
-            "logs",
-            fault(
-                FaultKind::RequestsFailing,
-                "error-logs",
-                30 * SECOND,
-                Some(20 * SECOND),
-            ),
-        )
-    };
+    let failing = failing("logs", "error-logs", 30 * SECOND, Some(20 * SECOND));
     let missing = fault(FaultKind::LogsMissing, "error-logs", 8 * SECOND, None);
     let text = logs_first();
     assert_passes(&run(&plan_by("latency-regression", 1, &text)));

@@ -297,7 +297,12 @@ async fn value_of(
 
 /// The instant that is `window` before `at`.
 pub(super) fn before(at: Timestamp, window: Duration) -> Timestamp {
-    at - SignedDuration::try_from(window).unwrap_or_default()
+    at - signed(window)
+}
+
+/// The duration as instants take it.
+pub(super) fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or_default()
 }
 
 /// The query as it is asked of the time from `since` up to now, with the length of that window; or why that can't be

@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::context::{Context, Stop};
-use super::query::SETTLE;
+use super::query::{SETTLE, signed};
 use crate::queries::{Language, QueryError};
 use crate::runbook::Trigger;
 use crate::verdict::{ConditionVerdict, any, show_value};
@@ -97,8 +97,4 @@ async fn ask(
         Err(QueryError::Unavailable(why)) => Ok(Err(why)),
         Err(QueryError::Refused(why)) => Err(Stop::Failed(format!("query refused: {why}"))),
     }
-}
-
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or_default()
 }

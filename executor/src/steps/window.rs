@@ -9,7 +9,7 @@ use super::context::{Context, Stop};
 use super::holding::Round;
 use super::proof::{Pods, Proof};
 use super::query::{
-    LOOK, POLL, Question, SETTLE, UNANSWERED, before, count_since, evaluate, question,
+    LOOK, POLL, Question, SETTLE, UNANSWERED, before, count_since, evaluate, question, signed,
 };
 use super::symptom::{self, Symptom};
 use crate::placeholders::uses;
@@ -308,10 +308,6 @@ async fn expect_requests(
 )]
 fn per_second(counted: u64, window: Duration) -> f64 {
     counted as f64 / window.as_secs_f64().max(1.0)
-}
-
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or_default()
 }
 
 #[cfg(test)]
