@@ -89,16 +89,17 @@ impl Queries {
         self.ask_with(base, language, query, &time(at)).await
     }
 
-    /// The values of all series of `query` as they were at `at`, each with its `label`.
+    /// The values of all series of `query`, each with its `label`: as they were `at` that instant, or as they are.
     pub(crate) async fn ask_by(
         &self,
         base: &str,
         language: Language,
         query: &str,
-        at: Timestamp,
+        at: Option<Timestamp>,
         label: &str,
     ) -> Result<Vec<(Option<String>, f64)>, QueryError> {
-        let body = self.body(base, language, query, &time(at)).await?;
+        let at = at.map(time).unwrap_or_default();
+        let body = self.body(base, language, query, &at).await?;
         let labelled = |(metric, value): (Value, f64)| {
             let label = metric[label].as_str().map(ToOwned::to_owned);
             (label, value)

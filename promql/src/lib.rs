@@ -5,11 +5,13 @@
 //! on nested expressions. [`parse`] is the only place of the workspace that calls it (`clippy.toml` bans the others).
 
 mod durations;
+mod parts;
 mod strings;
 
 use std::ops::Range;
 
 pub use durations::duration_ms;
+pub use parts::{selectors, walk};
 pub use promql_parser::label;
 pub use promql_parser::parser::{ast, value};
 pub use strings::Strings;

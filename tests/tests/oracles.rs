@@ -271,3 +271,18 @@ fn what_befalls_the_ledger_while_the_release_is_deployed_is_held_against_it() {
     assert_eq!(ledger.numbers().0["differences"], 1, "{ledger}");
     assert!(ledger.to_string().contains("account 0"), "{ledger}");
 }
+
+/// Seeds in which the crash loop has started a process just before the trigger fires: the kubelet shows the log of the
+/// process before it, as it does in Kubernetes, and lines that nobody can read are not missing.
+#[test]
+fn lines_of_a_process_that_the_kubelet_has_not_noticed_are_not_missing() {
+    for seed in [52, 75, 88] {
+        let result = run(&plan("crash-loop", seed));
+        assert_eq!(
+            result.verdict,
+            Verdict::Pass,
+            "seed {seed}: {:?}",
+            result.findings
+        );
+    }
+}

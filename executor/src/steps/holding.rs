@@ -24,6 +24,8 @@ pub(super) struct Round {
     /// Whether what has held up to now goes on holding though nothing could be decided: the next answer is about this
     /// time, too.
     pub(super) goes_on: bool,
+    /// Up to when that it holds is known; the instant of the answer if that tells nothing else.
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Round {
@@ -35,6 +37,7 @@ impl Round {
             again,
             unanswered: false,
             goes_on: false,
+            until: None,
         }
     }
 
@@ -62,6 +65,14 @@ impl Holding {
         self.since = None;
     }
 
+    /// Whether a look that begins at `began` may be the last: what is looked at has held for long enough by then, if it
+    /// holds.
+    pub(super) fn may_be_done(&self, context: &Context<'_>, began: Timestamp) -> bool {
+        let held = began.duration_since(self.since.unwrap_or(began));
+        let hold = context.step.hold.unwrap_or_default();
+        Duration::try_from(held).unwrap_or_default() >= hold
+    }
+
     /// What a look that began at `began` comes to: the step is done, or failed, or it is time for another look
     /// (`None`).
     pub(super) async fn judge(
@@ -83,7 +94,7 @@ impl Holding {
             if held >= hold {
                 return Ok(Some(Success::done(round.text)));
             }
-            again = POLL.max(hold / 6).min(hold - held);
+            again = POLL.max(hold / 6).min((hold - held).max(UNANSWERED));
             if context.step.phase == Phase::After {
                 // No objective presses any more.
                 let left = SignedDuration::try_from(hold - held).unwrap_or_default();
@@ -124,7 +135,8 @@ impl Holding {
             return None;
         }
         let since = *self.since.get_or_insert(now);
-        Some(Duration::try_from(now.duration_since(since)).unwrap_or_default())
+        let until = round.until.unwrap_or(now);
+        Some(Duration::try_from(until.duration_since(since)).unwrap_or_default())
     }
 
     /// What there is to say when the time is over: what was seen last says more than that there was no answer any
@@ -183,6 +195,15 @@ mod tests {
         assert_eq!(
             holding.take_in(at(20), &good),
             Some(Duration::from_secs(20))
+        );
+        // What is known ends with the last scrape.
+        let early = Round {
+            until: Some(at(17)),
+            ..good.clone()
+        };
+        assert_eq!(
+            holding.take_in(at(22), &early),
+            Some(Duration::from_secs(17))
         );
         // A query about an instant says nothing of the time between.
         let instant = Round {

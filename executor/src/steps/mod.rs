@@ -8,6 +8,7 @@ mod context;
 mod counter;
 #[cfg(test)]
 mod fixtures;
+mod heard;
 mod holding;
 mod ledger;
 mod logs;

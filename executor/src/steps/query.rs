@@ -7,7 +7,8 @@ use kube::ResourceExt;
 
 use super::answer::{Answer, judged, told, with_requests};
 use super::context::{Context, Stop, Success, too_late};
-use super::holding::Holding;
+use super::heard;
+use super::holding::{Holding, Round};
 use super::pod_logs;
 use super::proof::Proof;
 use super::silence;
@@ -58,7 +59,13 @@ pub(super) async fn ask(context: &Context<'_>) -> Result<Success, Stop> {
     loop {
         let began = context.ports.clock.now();
         let moves = proof.moves();
-        let round = if uses(question.query, "WINDOW") {
+        // Asked first, so that it is no later than what the query is answered from.
+        let heard = if question.language == Language::Prom && holding.may_be_done(context, began) {
+            heard::last_heard(context, question, proof.from()).await?
+        } else {
+            Ok(Duration::ZERO)
+        };
+        let mut round = if uses(question.query, "WINDOW") {
             look_back(context, &mut proof, question).await?
         } else {
             evaluate(context, question, proof.from(), Some(began))
@@ -67,6 +74,13 @@ pub(super) async fn ask(context: &Context<'_>) -> Result<Success, Stop> {
         };
         if proof.moves() > moves {
             holding.begin_anew();
+        }
+        if round.verdict == ConditionVerdict::Holds {
+            match heard {
+                // The last look holds up to there, and what came since may still be a failure.
+                Ok(ago) => round.until = Some(before(began, ago)),
+                Err(why) => round = Round::unanswered(format!("no data: {why}")),
+            }
         }
         if round.verdict != ConditionVerdict::Holds
             && context.step.phase == Phase::Run
@@ -165,7 +179,11 @@ async fn held_against(
     };
     let counted = match count {
         Some(query) => count_since(context, query, since).await?,
-        None => None,
+        None => Ok(None),
+    };
+    let counted = match counted {
+        Ok(counted) => counted,
+        Err(why) => return Ok(Answer::unanswered(&why)),
     };
     let Some(counted) = counted else {
         let text = format!(
@@ -248,20 +266,20 @@ async fn values(
     Ok(Ok((seen, String::new())))
 }
 
-/// Requests from `since` up to now, by `query`; `None` if it has no value.
+/// Requests from `since` up to now, by `query`; `None` if it has no value. Or why the server did not say.
 pub(super) async fn count_since(
     context: &Context<'_>,
     query: &str,
     since: Timestamp,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Result<Option<u64>, String>, Stop> {
     let base = &context.terms.prometheus;
-    let seen = value_of(context, base, Language::Prom, query, since).await?;
-    let Ok(Seen { values, .. }) = seen else {
-        return Ok(None);
+    let values = match value_of(context, base, Language::Prom, query, since).await? {
+        Ok(seen) => seen.values,
+        Err(why) => return Ok(Err(why)),
     };
     let sum: f64 = values.iter().sum();
     if values.is_empty() || !sum.is_finite() || sum < 0.0 {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -269,7 +287,7 @@ pub(super) async fn count_since(
         reason = "finite and not negative; a count of requests is far below 2^53"
     )]
     let count = sum.floor() as u64;
-    Ok(Some(count))
+    Ok(Ok(Some(count)))
 }
 
 /// Values, or why there are none; refusals end the step.
@@ -308,7 +326,7 @@ pub(super) fn signed(duration: Duration) -> SignedDuration {
 /// The query as it is asked of the time from `since` up to now, with the length of that window; or why that can't be
 /// told. A window is never cut down to whole seconds: a later look, whose window would be cut by less, would see what
 /// this one left out.
-async fn substitute(
+pub(super) async fn substitute(
     context: &Context<'_>,
     query: &str,
     since: Timestamp,

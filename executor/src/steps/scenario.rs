@@ -33,6 +33,7 @@ async fn rate(context: &Context<'_>) -> Option<u64> {
     let count = query::count_since(context, counted, since)
         .await
         .ok()
+        .and_then(Result::ok)
         .flatten()?;
     Some((count + 30) / 60)
 }

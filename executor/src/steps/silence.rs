@@ -52,7 +52,7 @@ pub(super) async fn is_told(
     loop {
         let written = context
             .queries
-            .ask_by(base, Language::Log, &lines, end, "pod")
+            .ask_by(base, Language::Log, &lines, Some(end), "pod")
             .await;
         let written: BTreeSet<String> = match written {
             Ok(written) => written

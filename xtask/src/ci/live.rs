@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use xshell::Shell;
@@ -15,10 +15,20 @@ use xshell::Shell;
 use crate::firedrill;
 use crate::kind::state_directory;
 
-/// CI must be over within an hour; drills that can't be done by then are not begun.
-const BEGIN_WITHIN: Duration = Duration::from_secs(45 * 60);
-/// The same for repeating those that did not pass.
-const REPEAT_WITHIN: Duration = Duration::from_secs(52 * 60);
+/// CI must be over within an hour.
+const WHOLE: Duration = minutes(60);
+/// What the tests take that come afterwards.
+const TESTS: Duration = minutes(12);
+/// What a world to drill in takes before the first drill.
+const WORLD: Duration = minutes(2);
+/// What a drill takes.
+const DRILL: Duration = minutes(5);
+/// What did not pass is drilled once more within this time, even if CI takes longer than an hour by that.
+const REPEAT_WITHIN: Duration = minutes(52);
+
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(60 * n)
+}
 
 /// The making of the images, under way.
 pub(super) struct Images {
@@ -90,14 +100,17 @@ pub(super) fn drill(
         drilled.left_out.push(why);
         return Ok(drilled);
     }
-    if since_start() > BEGIN_WITHIN {
-        drilled.left_out.push(format!(
-            "no time left after {} minutes: the images took too long",
-            since_start().as_secs() / 60
-        ));
+    let defaults = defaults(sh)?;
+    let (begun, left_out) = chosen(&defaults, since_start(), today());
+    let after = since_start().as_secs() / 60;
+    for scenario in left_out {
+        let why = format!("{scenario}: no time left for it after {after} minutes");
+        drilled.left_out.push(why);
+    }
+    if begun.is_empty() {
         return Ok(drilled);
     }
-    let mut found = match chaos(sh, program, &[], "ci-kind") {
+    let mut found = match chaos(sh, program, &begun, "ci-kind") {
         Ok(found) => found,
         Err(why) => {
             drilled
@@ -129,6 +142,40 @@ pub(super) fn drill(
     Ok(drilled)
 }
 
+/// The default scenarios: those that lie in the folder of scenarios itself.
+fn defaults(sh: &Shell) -> Result<Vec<String>, String> {
+    let files = sh
+        .read_dir("scenarios")
+        .map_err(|error| error.to_string())?;
+    let scenarios = files
+        .iter()
+        .filter(|it| it.extension().is_some_and(|it| it == "toml"));
+    let names = scenarios.filter_map(|it| Some(it.file_stem()?.to_str()?.to_owned()));
+    Ok(names.collect())
+}
+
+/// Which of the scenarios are drilled on this `day`, and which are left out, where CI began `since_start` ago: as many
+/// as are over within the hour. Each day begins with another one, so that all are drilled in the course of time.
+fn chosen(scenarios: &[String], since_start: Duration, day: usize) -> (Vec<String>, Vec<String>) {
+    let left = WHOLE.saturating_sub(since_start + TESTS + WORLD);
+    let fit = usize::try_from(left.as_secs() / DRILL.as_secs()).unwrap_or(usize::MAX);
+    let mut begun = scenarios.to_vec();
+    begun.rotate_left(day % scenarios.len().max(1));
+    let left_out = begun.split_off(fit.min(begun.len()));
+    (begun, left_out)
+}
+
+/// The number of today since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which scenarios are drilled in CI changes with the real day"
+)]
+fn today() -> usize {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let days = since.unwrap_or_default().as_secs() / (24 * 60 * 60);
+    usize::try_from(days).unwrap_or_default()
+}
+
 /// What one drill showed.
 #[derive(Debug, PartialEq, Eq)]
 enum Shown {
@@ -139,7 +186,7 @@ enum Shown {
     Nothing(String),
 }
 
-/// Drills `scenarios` (none: the default ones); by scenario, what each showed.
+/// Drills `scenarios`; by scenario, what each showed.
 fn chaos(
     sh: &Shell,
     program: &Path,
@@ -213,7 +260,21 @@ fn not_passed(drill: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shown, shown};
+    use super::{Shown, chosen, minutes, shown};
+
+    #[test]
+    fn as_many_drills_are_begun_as_end_within_the_hour_and_each_has_its_day() {
+        let all = ["a", "b", "c"].map(str::to_owned);
+        let begun = |since_start, day| chosen(&all, minutes(since_start), day).0.join("");
+        assert_eq!(begun(31, 0), "abc");
+        assert_eq!(begun(32, 0), "ab");
+        assert_eq!(
+            (begun(37, 1), begun(37, 2), begun(37, 3)),
+            ("b".into(), "c".into(), "a".into())
+        );
+        assert_eq!(begun(60, 0), "");
+        assert_eq!(chosen(&all, minutes(32), 1).1, ["a"]);
+    }
 
     #[test]
     fn only_the_host_excuses_a_drill_that_showed_nothing() {

@@ -1,6 +1,7 @@
 //! What is unwise in a query: a namespace that is not the front matter's, the rate of a sum, the rate of two samples.
 
 use promql::ast::Expr;
+use promql::walk;
 
 use crate::runbook::query::filled_in;
 use crate::steps::streams::Selector;
@@ -86,36 +87,6 @@ fn adds(expr: &Expr) -> bool {
             found
         }
         _ => false,
-    }
-}
-
-/// Shows `expr` and all its parts to `see`.
-pub(super) fn walk(expr: &Expr, see: &mut dyn FnMut(&Expr)) {
-    see(expr);
-    match expr {
-        Expr::Aggregate(it) => {
-            walk(&it.expr, see);
-            if let Some(param) = it.param.as_deref() {
-                walk(param, see);
-            }
-        }
-        Expr::Unary(it) => walk(&it.expr, see),
-        Expr::Binary(it) => {
-            walk(&it.lhs, see);
-            walk(&it.rhs, see);
-        }
-        Expr::Paren(it) => walk(&it.expr, see),
-        Expr::Subquery(it) => walk(&it.expr, see),
-        Expr::MatrixSelector(it) => walk(&Expr::VectorSelector(it.vs.clone()), see),
-        Expr::Call(it) => {
-            for arg in &it.args.args {
-                walk(arg, see);
-            }
-        }
-        Expr::VectorSelector(_)
-        | Expr::NumberLiteral(_)
-        | Expr::StringLiteral(_)
-        | Expr::Extension(_) => {}
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which values a query can have, as far as its form tells: a comparison that holds for all of them proves nothing.
 
 use promql::ast::{Expr, VectorSelector};
+use promql::selectors;
 
-use super::queries::walk;
 use crate::runbook::model::{Condition, Operator};
 use crate::runbook::query::filled_in;
 
@@ -183,16 +183,6 @@ fn is_sum(expr: &Expr) -> bool {
         }
         _ => false,
     }
-}
-
-fn selectors(expr: &Expr) -> Vec<VectorSelector> {
-    let mut found = Vec::new();
-    walk(expr, &mut |expr| {
-        if let Expr::VectorSelector(it) = expr {
-            found.push(it.clone());
-        }
-    });
-    found
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use executor::ports::Database;
 use sim::time::Micros;
-use sim::workload::{ProcessId, Workload as _};
 use sim::{Application, World, WorldState};
 use sim_serve::store::{Closed, Store};
 use sim_services::describe::version_of;
@@ -225,22 +224,6 @@ pub trait Drilled: Sync {
         uid: &str,
         service: &str,
     ) -> Option<String>;
-
-    /// What the process in a pod of that service has written so far.
-    fn lines(
-        &self,
-        state: &mut WorldState<Self::Application>,
-        uid: &str,
-        service: &str,
-    ) -> Vec<String> {
-        let process = ProcessId {
-            uid,
-            container: service,
-        };
-        let now = state.now();
-        let lines = state.application.logs(now, process, Micros::ZERO, false);
-        lines.into_iter().map(|line| line.text).collect()
-    }
 
     /// Whether a process of the deployed release has run until now, as far as `evidence` says what that release is.
     fn deployed_has_run(

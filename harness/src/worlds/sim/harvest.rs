@@ -36,7 +36,8 @@ pub(super) fn pods<D: Drilled>(
     seen.collect()
 }
 
-/// What the live pods of the deployed release have logged so far, of each service that it changed.
+/// What the logs of the live pods of the deployed release show so far, of each service that it changed. A process that
+/// the kubelet has not noticed yet is left out: nobody can read its log.
 pub(super) fn bad_logs<D: Drilled>(drill: &Drill<'_, D>) -> Vec<PodLog> {
     let notes = drill.recorder.lock();
     drill.world.with(|state| {
@@ -44,7 +45,10 @@ pub(super) fn bad_logs<D: Drilled>(drill: &Drill<'_, D>) -> Vec<PodLog> {
         let pods = pods(drill.drilled, state).into_iter();
         let bad = pods.filter(|(_, pod)| notes.evidence.runs_deployed(pod));
         bad.map(|(uid, pod)| PodLog {
-            lines: drill.drilled.lines(state, &uid, &pod.app),
+            lines: {
+                let shown = state.cluster.shown_log(&uid, &mut state.application);
+                shown.into_iter().map(|line| line.text).collect()
+            },
             service: pod.app,
             pod: pod.name,
             uid,

@@ -128,6 +128,18 @@ fn restarts_of(pod: &Value, container: &str) -> i64 {
 }
 
 impl Cluster {
+    /// What `kubectl logs` shows now of every container of the pod with this UID, one container after the other. A
+    /// process that the kubelet has not noticed yet shows nothing: its predecessor's lines are there.
+    pub fn shown_log(&self, uid: &str, workload: &mut dyn Workload) -> Vec<LogLine> {
+        let shown = self.kubelet.shown(uid).into_iter();
+        let lines = shown.flat_map(|(container, logged)| {
+            let process = ProcessId { uid, container };
+            let before = logged == Logged::Before;
+            workload.logs(self.now, process, Micros::ZERO, before)
+        });
+        lines.collect()
+    }
+
     /// GET `pods/{name}/log`.
     pub(crate) fn pod_log(
         &mut self,

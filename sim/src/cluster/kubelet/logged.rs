@@ -3,7 +3,7 @@
 //! It goes by the status that it knows itself, not by the one that the API server has: that one comes later. Nor does
 //! it go by what runs: a process that it has not noticed yet is none, and the log is that of the process before.
 
-use super::container::{ContainerRun, State};
+use super::container::{ContainerRun, Role, State};
 use super::pod::Kubelet;
 
 /// Whose lines are shown.
@@ -55,6 +55,17 @@ fn not_found(container: &str, pod: &str) -> String {
 }
 
 impl Kubelet {
+    /// The containers of the pod with this UID, without those that run before the others, and whose lines are shown of
+    /// each. One whose log can't be read is left out.
+    pub(crate) fn shown(&self, uid: &str) -> Vec<(&str, Logged)> {
+        let of_pod = self.pods.values().filter(|run| run.uid == uid);
+        let containers = of_pod.flat_map(|run| run.containers.iter());
+        containers
+            .filter(|it| it.role == Role::Main)
+            .filter_map(|it| Some((it.name.as_str(), it.logged("", false).ok()?)))
+            .collect()
+    }
+
     /// Whose lines are shown of a container of the pod with this UID, or of its previous process if `previous`.
     ///
     /// # Errors

@@ -113,10 +113,6 @@ impl Drilled for Described {
         state.application.version(uid).map(str::to_owned)
     }
 
-    fn lines(&self, state: &mut WorldState, uid: &str, _: &str) -> Vec<String> {
-        state.application.lines(uid)
-    }
-
     /// Whether a process of it has ever been started, even if it has crashed since.
     fn deployed_has_run(&self, state: &mut WorldState, evidence: &Evidence) -> bool {
         let (before, deployed) = (&evidence.versions_before, &evidence.versions_deployed);

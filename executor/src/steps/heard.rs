@@ -1,0 +1,139 @@
+//! Up to when the answer to a query of metrics tells anything: until the last scrape of every pod that it reads.
+//!
+//! A pod that stands still isn't scraped, and Prometheus goes on answering from what it has. What that pod did meanwhile
+//! shows in its counters once it is scraped again. Until then, that nothing failed is not known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::context::{Context, Stop};
+use super::query::{Question, no_data, substitute};
+use crate::kubernetes::is_live;
+use crate::queries::{Language, QueryError};
+
+/// No look at the pods takes longer.
+const LOOK: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long ago the last scrape was of the pod that was scraped least recently, of those that `question` reads; or
+/// which of them the last scrape did not reach.
+///
+/// A service is read if one of its live pods is: the target of a series that the query selects and that has a sample
+/// since `since`. Then each of its live pods must be scraped. Prometheus writes `up` for every target, with the
+/// target's `job` and `instance` ("Jobs and instances"). Series without a label `pod` belong to no pod, and nothing is
+/// wanted of them.
+pub(super) async fn last_heard(
+    context: &Context<'_>,
+    question: Question<'_>,
+    since: Timestamp,
+) -> Result<Result<Duration, String>, Stop> {
+    let query = match substitute(context, question.query, since).await? {
+        Ok((query, window)) => ages(&query, window),
+        Err(why) => return Ok(Err(why)),
+    };
+    let Some(query) = query else {
+        return Ok(Ok(Duration::ZERO));
+    };
+    let base = context.terms.prometheus;
+    let asked = context
+        .queries
+        .ask_by(base, Language::Prom, &query, None, "pod");
+    let heard: BTreeMap<String, f64> = match asked.await {
+        Ok(ages) => ages
+            .into_iter()
+            .filter_map(|(pod, age)| Some((pod?, age)))
+            .collect(),
+        Err(QueryError::Unavailable(why)) => return Ok(Err(why)),
+        Err(QueryError::Refused(why)) => return Err(Stop::Failed(format!("query refused: {why}"))),
+    };
+    let mut unheard = Vec::new();
+    for service in context.baseline.services.values() {
+        let budget = context.budget.within(context.ports.clock.now() + LOOK);
+        let pods = match context.cluster.list_pods(&service.selector, &budget).await {
+            Ok(pods) => pods,
+            Err(error) => return no_data(error),
+        };
+        let live = pods.iter().filter(|pod| is_live(pod));
+        unheard.extend(missing(live.map(ResourceExt::name_any).collect(), &heard));
+    }
+    if unheard.is_empty() {
+        let oldest = heard.into_values().fold(0.0, f64::max);
+        return Ok(Ok(Duration::try_from_secs_f64(oldest).unwrap_or_default()));
+    }
+    Ok(Err(format!(
+        "Prometheus can't scrape {}: what it did is not known yet",
+        unheard.join(", ")
+    )))
+}
+
+/// Which of the `live` pods of a service are not among those that are `heard`, if it is one whose pods are read. Pure.
+fn missing(live: BTreeSet<String>, heard: &BTreeMap<String, f64>) -> Vec<String> {
+    if !live.iter().any(|pod| heard.contains_key(pod)) {
+        return Vec::new();
+    }
+    let unheard = |pod: &String| !heard.contains_key(pod);
+    live.into_iter().filter(unheard).collect()
+}
+
+/// Asks how many seconds ago each pod was scraped whose series `query` reads, without those that the last scrape did
+/// not reach. `None` if it reads no series of the last `window`.
+fn ages(query: &str, window: Duration) -> Option<String> {
+    let parsed = promql::parse(query).ok()?;
+    let ms = window.as_millis();
+    let read: BTreeSet<String> = promql::selectors(&parsed)
+        .iter()
+        // What an offset leads to is compared with: it need not be scraped now.
+        .filter(|it| it.offset.is_none() && it.at.is_none())
+        .map(|it| format!("last_over_time({it}[{ms}ms])"))
+        .collect();
+    if read.is_empty() {
+        return None;
+    }
+    let read: Vec<String> = read.into_iter().collect();
+    let text = format!(
+        "max by (pod) (time() - timestamp(up) and up == 1 and on (job, instance) ({}))",
+        read.join(" or ")
+    );
+    // A selector that is read otherwise than it is meant would be another question.
+    promql::parse(&text).is_ok().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
+
+    use super::{ages, missing};
+
+    const WINDOW: Duration = Duration::from_secs(90);
+
+    #[test]
+    fn the_targets_of_every_series_that_a_query_reads_are_asked_for_once() {
+        let query = r#"(sum(increase(x_total{code=~"5..", ns="a"}[90s])) or 0 * sum(increase(x_total{ns="a"}[90s])))
+            / sum(increase(x_total{ns="a"}[90s])) - sum(rate(y[1m] offset 1h))"#;
+        let text = ages(query, WINDOW).expect("a query");
+        assert_eq!(
+            text,
+            "max by (pod) (time() - timestamp(up) and up == 1 and on (job, instance) \
+             (last_over_time(x_total{code=~\"5..\",ns=\"a\"}[90000ms]) or \
+             last_over_time(x_total{ns=\"a\"}[90000ms])))"
+        );
+        for none in ["vector(1)", "rate(y[1m] offset 1h)", "no query"] {
+            assert_eq!(ages(none, WINDOW), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn every_live_pod_of_a_service_that_is_read_must_be_scraped() {
+        let set = |names: &[&str]| -> BTreeSet<String> {
+            names.iter().map(|it| (*it).to_owned()).collect()
+        };
+        let heard = BTreeMap::from([("gateway-1".to_owned(), 0.5)]);
+        let said = |live: &[&str]| missing(set(live), &heard);
+        assert_eq!(said(&["gateway-1"]), [""; 0]);
+        assert_eq!(said(&["gateway-1", "gateway-2"]), ["gateway-2"]);
+        assert_eq!(said(&["risk-1", "risk-2"]), [""; 0], "it is not read");
+    }
+}
