@@ -1,6 +1,7 @@
 //! Helpers shared by Firedrill's end-to-end tests.
 
 pub mod checks;
+pub mod covered;
 pub mod described;
 pub mod drills;
 pub mod orders;

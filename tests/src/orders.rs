@@ -149,9 +149,9 @@ pub const ORDERS: &[Misplaced] = &[
         "it proves what the bad release does",
     ),
     misplaced(
-        "books-balance",
-        "error-rate",
-        "check-books",
+        "still-books-balance",
+        "stay-recovered",
+        "check-still-books",
         "books that are off a little later go unseen",
     ),
 ];
@@ -199,6 +199,12 @@ pub const INDIFFERENT: &[Misplaced] = &[
         "error-rate",
         "check-error-logs",
         "it waits for as many requests itself",
+    ),
+    misplaced(
+        "books-balance",
+        "error-rate",
+        "check-books",
+        "`still-books-balance` asks once more, a minute later",
     ),
     misplaced(
         "still-prior-build",

@@ -114,6 +114,7 @@ fn exit_codes_only() -> String {
         "books-balance",
         "stay-recovered",
         "still-no-error-logs",
+        "still-books-balance",
         "still-prior-build",
     ] {
         text = without_step(&text, step);

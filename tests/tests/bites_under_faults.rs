@@ -51,6 +51,7 @@ promql 'sum(rate(dex_requests_total{namespace="dex-production", code=~"5..", mai
         "books-balance",
         "stay-recovered",
         "still-no-error-logs",
+        "still-books-balance",
     ] {
         text = without_step(&text, step);
     }

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use e2e::checks::{
-    CHECKS, COVERED, Check, Edit, MASKED, Must, PassedOver, list_of_covered, table_of_steps,
-};
+use e2e::checks::{CHECKS, Check, Edit, MASKED, Must, PassedOver, table_of_steps};
+use e2e::covered::{COVERED, list_of_covered};
 use e2e::drills::{assert_fails_by, assert_passes, edited, plan, plan_by, run, scenarios};
 use e2e::orders::{INDIFFERENT, ORDERS, table_of_orders};
 use e2e::triggers::{TRIGGERS, table_of_triggers};

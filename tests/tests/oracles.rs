@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use e2e::described::Example;
-use e2e::drills::{changed, edited, plan, plan_by, run, without_step};
+use e2e::drills::{assert_passes, changed, edited, plan, plan_by, run, without_step};
 use firedrill::drill::DrillResult;
 use firedrill::finding::{Finding, OracleName};
 use firedrill::runbooks::BUILT_IN;
@@ -277,12 +277,6 @@ fn what_befalls_the_ledger_while_the_release_is_deployed_is_held_against_it() {
 #[test]
 fn lines_of_a_process_that_the_kubelet_has_not_noticed_are_not_missing() {
     for seed in [52, 75, 88] {
-        let result = run(&plan("crash-loop", seed));
-        assert_eq!(
-            result.verdict,
-            Verdict::Pass,
-            "seed {seed}: {:?}",
-            result.findings
-        );
+        assert_passes(&run(&plan("crash-loop", seed)));
     }
 }

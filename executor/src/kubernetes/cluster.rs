@@ -154,8 +154,8 @@ impl Cluster {
                 // What the server wishes for beyond the end goes by for nobody.
                 budget.lose(self.since(began) + wait.min(self.left(budget.last())));
             }
-            // Where the server wishes for more time than there is, a last attempt is made shortly before the end. What is
-            // charged to the reserve is not the caller's time, however little of that is left.
+            // Where the server wishes for more time than there is, a last attempt is made shortly before the end. What
+            // is charged to the reserve is not the caller's time, however little of that is left.
             let end = if charged { budget.last() } else { budget.end() };
             let wait = wait.min(self.left(end).saturating_sub(LAST_ATTEMPT));
             if wait.is_zero() {

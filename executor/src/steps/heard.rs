@@ -1,7 +1,7 @@
 //! Up to when the answer to a query of metrics tells anything: until the last scrape of every pod that it reads.
 //!
-//! A pod that stands still isn't scraped, and Prometheus goes on answering from what it has. What that pod did meanwhile
-//! shows in its counters once it is scraped again. Until then, that nothing failed is not known.
+//! A pod that stands still isn't scraped, and Prometheus goes on answering from what it has. What that pod did
+//! meanwhile shows in its counters once it is scraped again. Until then, that nothing failed is not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
