@@ -223,6 +223,13 @@ fn a_kind_that_no_server_knows_is_named_itself() {
 }
 
 #[test]
+fn a_node_of_a_newer_cluster_is_taken_as_it_is() {
+    let text =
+        "apiVersion: v1\nkind: Node\nmetadata: {name: small}\nstatus: {unheardOf: {cpu: 2}}\n";
+    assert_eq!(parse(text).expect("a cluster shows it").objects.len(), 1);
+}
+
+#[test]
 fn infinity_is_refused_as_a_value_and_taken_as_a_key() {
     let text = FRONT.replace(
         "image: shop/front:1",
@@ -390,4 +397,25 @@ fn words_and_numbers_that_the_api_server_refuses_are_refused_with_their_place() 
             && told[0].ends_with(": known: Always, IfNotPresent, Never"),
         "{told:?}"
     );
+}
+
+#[test]
+fn the_examples_are_right() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut read = 0;
+    for folder in ["examples/apps", "examples/forecast"] {
+        let entries = std::fs::read_dir(root.join(folder)).expect("a folder");
+        for entry in entries {
+            let path = entry.expect("an entry").path();
+            let manifests = path.join("k8s");
+            let path = if manifests.is_dir() { manifests } else { path };
+            let is_file = path.extension().is_some_and(|it| it == "yaml");
+            if is_file || path.is_dir() {
+                let loaded = Manifests::load(std::slice::from_ref(&path), "default");
+                let loaded = loaded.unwrap_or_else(|wrong| panic!("{}: {wrong:?}", path.display()));
+                read += loaded.objects.len();
+            }
+        }
+    }
+    assert!(read > 30, "{read} objects");
 }
