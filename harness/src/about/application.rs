@@ -249,12 +249,12 @@ mod tests {
   template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: 'r:5000/web:7',
   env: [{name: STOCK, value: 'http://stock.shop:80/'}]}]}}}}
 ---
-{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}}}
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}], selector: {app: web}}}
 ---
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: stock}, spec: {selector: {matchLabels: {app: stock}},
   template: {metadata: {labels: {app: stock}}, spec: {containers: [{name: stock, image: stock}]}}}}
 ---
-{apiVersion: v1, kind: Service, metadata: {name: stock}, spec: {selector: {app: stock}}}
+{apiVersion: v1, kind: Service, metadata: {name: stock}, spec: {ports: [{port: 80}], selector: {app: stock}}}
 ";
 
     #[test]
@@ -396,7 +396,7 @@ mod tests {
     fn clients_ask_the_service_that_the_manifests_show_to_the_world() {
         let whole = format!(
             "{MANIFESTS}---
-{{apiVersion: v1, kind: Service, metadata: {{name: stock}}, spec: {{type: NodePort, selector: {{app: stock}}}}}}
+{{apiVersion: v1, kind: Service, metadata: {{name: stock}}, spec: {{type: NodePort, ports: [{{port: 80}}], selector: {{app: stock}}}}}}
 "
         );
         let files = begun(&whole);

@@ -178,7 +178,7 @@ mod tests {
 
     fn service(name: &str) -> String {
         format!(
-            "{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{selector: {{app: {name}}}}}}}\n---\n"
+            "{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{ports: [{{port: 80}}], selector: {{app: {name}}}}}}}\n---\n"
         )
     }
 
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(uncalled, ("till".to_owned(), Why::CalledByNobody));
 
         let balanced = services.clone()
-            + "{apiVersion: v1, kind: Service, metadata: {name: door}, spec: {type: LoadBalancer, selector: {app: store}}}";
+            + "{apiVersion: v1, kind: Service, metadata: {name: door}, spec: {type: LoadBalancer, ports: [{port: 80}], selector: {app: store}}}";
         assert_eq!(
             first(balanced),
             ("store".to_owned(), Why::Exposed("door".to_owned()))

@@ -148,8 +148,9 @@ impl Maker<'_> {
                 continue;
             };
             let number = |field: &str, default: u64| {
+                // A zero is as good as none: the API server writes the default in its place.
                 let given = spec.get(field).and_then(Value::as_u64);
-                given.unwrap_or(default)
+                given.filter(|n| *n > 0).unwrap_or(default)
             };
             let period = number("periodSeconds", 10);
             let faster = if period > 2 { 2 } else { 1 };

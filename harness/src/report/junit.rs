@@ -18,6 +18,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::journal::{Drill, Journal};
+use super::kept::{Kept, What};
 use super::meta::Meta;
 use super::summary::{ScenarioSummary, by_scenario_of};
 use super::{problems, unfinished};
@@ -94,13 +95,15 @@ fn suite(journal: &Journal<'_>, summary: &ScenarioSummary) -> TestSuite {
             "requests_after_recovery",
             summary.requests_after_recovery.to_string(),
         ),
-        (
-            "trades_acknowledged",
-            summary.trades_acknowledged.to_string(),
-        ),
-        ("trades_lost", summary.trades_lost.to_string()),
     ] {
         suite.add_property((name, value.as_str()));
+    }
+    let kept = summary.kept;
+    if kept.what != What::Nothing {
+        for (name, number) in [("acknowledged", kept.acknowledged), ("lost", kept.lost)] {
+            let name = format!("{}_{name}", kept.what.word());
+            suite.add_property((name.as_str(), number.to_string().as_str()));
+        }
     }
     let mut total = Duration::ZERO;
     let of_suite = |d: &&Drill<'_>| d.scenario == summary.scenario && d.world == summary.world;
@@ -131,8 +134,18 @@ fn case(drill: &Drill<'_>) -> TestCase {
     }
     if drill.verdict != Verdict::Pass {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+        let kept = Kept::of_drill(drill);
+        let kept = match kept.what {
+            What::Nothing => String::new(),
+            what => format!(
+                "{} acknowledged {}, lost {}\n",
+                what.word(),
+                show_count(kept.acknowledged),
+                show_count(kept.lost)
+            ),
+        };
         case.set_system_out(format!(
-            "recovery time {}, claimed {}, impact {}\nerror rate after recovery {} of {} requests\ntrades acknowledged {}, lost {}\nfaults: {}\nfingerprint {}\n",
+            "recovery time {}, claimed {}, impact {}\nerror rate after recovery {} of {} requests\n{kept}faults: {}\nfingerprint {}\n",
             drill
                 .rto_ms
                 .map_or_else(|| drill.ending.as_str().to_owned(), show_ms),
@@ -140,8 +153,6 @@ fn case(drill: &Drill<'_>) -> TestCase {
             or_none(drill.impact_ms.map(show_ms)),
             or_none(drill.error_rate_ppm.map(show_ppm)),
             show_count(drill.requests_after_recovery),
-            show_count(drill.trades_acknowledged),
-            show_count(drill.trades_lost),
             drill.faults.join("; "),
             drill.fingerprint
         ));

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::classes::{Class, classes};
 use super::journal::Journal;
+use super::kept::{Kept, What};
 use super::summary::by_scenario_of;
 use super::{limit_ms, verdict_line};
 use crate::stats::{show_count, show_ms, show_ppm};
@@ -33,15 +34,24 @@ pub fn render(journal: &Journal<'_>) -> String {
         journal.summary.verdict.as_str().to_uppercase(),
         escaped(&verdict_line(journal))
     );
-    let mut rows = Vec::new();
+    let (mut rows, mut all) = (Vec::new(), Vec::new());
     for s in by_scenario_of(&journal.drills) {
         let time = |ms: Option<u64>| ms.map_or_else(|| s.no_rto().to_owned(), show_ms);
         let never = s
             .never_told()
             .map_or_else(String::new, |told| format!(", {told}"));
         let limit = limit_ms(&journal.drills, &s);
+        let kept = match s.kept.what {
+            What::Nothing => "none".to_owned(),
+            _ => format!(
+                "{} of {}",
+                show_count(s.kept.lost),
+                show_count(s.kept.acknowledged)
+            ),
+        };
+        all.push(s.kept);
         rows.push(format!(
-            "| {} | {} | {} | {} | {} / {} / {}{never} | {} | {} | {} of {} |\n",
+            "| {} | {} | {} | {} | {} / {} / {}{never} | {} | {} | {kept} |\n",
             escaped(&s.label),
             s.verdict(),
             s.drills,
@@ -52,12 +62,15 @@ pub fn render(journal: &Journal<'_>) -> String {
             show_ms(limit),
             s.error_rate_max_ppm
                 .map_or_else(|| "none".to_owned(), show_ppm),
-            show_count(s.trades_lost),
-            show_count(s.trades_acknowledged)
         ));
     }
     if !rows.is_empty() {
-        out.push_str("| scenario | verdict | drills | passed | recovery time median / p99 / worst | limit | worst error rate | trades lost |\n| :-- | :-- | --: | --: | --: | --: | --: | --: |\n");
+        let lost = Kept::sum(all).what.word();
+        // Writing into a string never fails.
+        let _ = write!(
+            out,
+            "| scenario | verdict | drills | passed | recovery time median / p99 / worst | limit | worst error rate | {lost} lost |\n| :-- | :-- | --: | --: | --: | --: | --: | --: |\n"
+        );
         push_all(&mut out, &rows, "scenarios", JOURNAL);
     }
     let failures: Vec<String> = classes(&journal.drills).iter().map(failure).collect();

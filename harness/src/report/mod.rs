@@ -18,6 +18,7 @@ mod headline;
 pub mod html;
 pub mod journal;
 pub mod junit;
+pub mod kept;
 pub mod markdown;
 pub mod meta;
 pub mod problems;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::journal::Drill;
+use super::kept::Kept;
 use crate::drill::{DrillResult, Ending};
 use crate::stats::percentile;
 use crate::verdict::Verdict;
@@ -44,10 +45,12 @@ pub struct ScenarioSummary {
     pub error_rate_max_ppm: Option<u64>,
     /// Requests after recovery, summed.
     pub requests_after_recovery: u64,
-    /// Acknowledged trades, summed.
+    /// Acknowledged trades, summed. An application that is not the exchange has none.
     pub trades_acknowledged: u64,
     /// Lost trades, summed.
     pub trades_lost: u64,
+    /// What was acknowledged and what of it was lost, trades or not, summed.
+    pub kept: Kept,
     /// Median impact.
     pub impact_p50_ms: Option<u64>,
     /// Worst impact.
@@ -96,6 +99,7 @@ struct Row<'a> {
     requests_after_recovery: u64,
     trades_acknowledged: u64,
     trades_lost: u64,
+    kept: Kept,
 }
 
 /// One summary for each scenario and world, in the order of their first drills.
@@ -113,6 +117,7 @@ pub fn by_scenario(results: &[DrillResult]) -> Vec<ScenarioSummary> {
         requests_after_recovery: r.requests_after_recovery,
         trades_acknowledged: r.trades.acknowledged,
         trades_lost: r.trades_lost(),
+        kept: Kept::of_result(r),
     }))
 }
 
@@ -131,6 +136,7 @@ pub fn by_scenario_of(drills: &[Drill<'_>]) -> Vec<ScenarioSummary> {
         requests_after_recovery: d.requests_after_recovery,
         trades_acknowledged: d.trades_acknowledged,
         trades_lost: d.trades_lost,
+        kept: Kept::of_drill(d),
     }))
 }
 
@@ -200,6 +206,7 @@ fn summarise(label: String, rows: &[Row<'_>]) -> ScenarioSummary {
         requests_after_recovery: sum(|r| r.requests_after_recovery),
         trades_acknowledged: sum(|r| r.trades_acknowledged),
         trades_lost: sum(|r| r.trades_lost),
+        kept: Kept::sum(rows.iter().map(|r| r.kept)),
         impact_p50_ms: percentile(&mut impacts, 50),
         impact_max_ms: percentile(&mut impacts, 100),
     }

@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::classes::{Class, classes};
 use super::journal::Drill;
+use super::kept::{Kept, What};
 use super::problems;
 use super::summary::{ScenarioSummary, by_scenario};
 use crate::drill::DrillResult;
@@ -49,7 +50,10 @@ pub fn summary_of(scenarios: &[ScenarioSummary]) -> String {
         "Drills\n".to_owned(),
         format!("Recovery median / worst\n{limit}"),
         "Errors\nworst".to_owned(),
-        "Lost\ntrades".to_owned(),
+        format!(
+            "Lost\n{}",
+            Kept::sum(scenarios.iter().map(|s| s.kept)).what.word()
+        ),
         "Impact\nworst".to_owned(),
     ];
     let mut rows: Vec<[String; 6]> = scenarios.iter().map(row).collect();
@@ -95,7 +99,10 @@ fn row(s: &ScenarioSummary) -> [String; 6] {
             Some(never) => format!("{rto}\n{}", never.trim_end_matches(" recovered")),
         },
         s.error_rate_max_ppm.map_or("none".to_owned(), show_ppm),
-        show_count(s.trades_lost),
+        match s.kept.what {
+            What::Nothing => "none".to_owned(),
+            _ => show_count(s.kept.lost),
+        },
         times(&[s.impact_max_ms], "none"),
     ]
 }
@@ -105,11 +112,16 @@ fn below(scenarios: &[ScenarioSummary]) -> String {
     let sum = |of: fn(&ScenarioSummary) -> u64| {
         show_count(scenarios.iter().map(of).fold(0, u64::saturating_add))
     };
-    format!(
-        " {} requests after recovery, {} trades acknowledged",
-        sum(|s| s.requests_after_recovery),
-        sum(|s| s.trades_acknowledged)
-    )
+    let requests = sum(|s| s.requests_after_recovery);
+    let kept = Kept::sum(scenarios.iter().map(|s| s.kept));
+    match kept.what {
+        What::Nothing => format!(" {requests} requests after recovery"),
+        what => format!(
+            " {requests} requests after recovery, {} {} acknowledged",
+            show_count(kept.acknowledged),
+            what.word()
+        ),
+    }
 }
 
 fn verdicts(s: &ScenarioSummary) -> String {

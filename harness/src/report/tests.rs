@@ -15,6 +15,7 @@ use crate::verdict::judge;
 use crate::worlds::WorldKind;
 
 pub(crate) mod junit_schema;
+mod kept;
 mod pages;
 mod runs;
 

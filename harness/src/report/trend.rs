@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::classes::classes;
 use super::journal::Journal;
+use super::kept::Kept;
 use super::meta;
 use super::summary::by_scenario_of;
 use crate::stats::{percentile, show_count, show_ms};
@@ -38,8 +39,8 @@ pub struct Point {
     pub worst_ms: Option<u64>,
     /// Drills that never recovered and should have.
     pub never: usize,
-    /// Trades lost or changed.
-    pub lost: u64,
+    /// What was acknowledged, and what of it was lost or changed.
+    pub kept: Kept,
 }
 
 /// Runs in the order of time. Those of which no start is known come first, by path.
@@ -68,10 +69,7 @@ impl Point {
             median_ms: percentile(&mut rtos, 50),
             worst_ms: percentile(&mut rtos, 100),
             never: scenarios.iter().map(|s| s.never - s.escalated).sum(),
-            lost: scenarios
-                .iter()
-                .map(|s| s.trades_lost)
-                .fold(0, u64::saturating_add),
+            kept: Kept::sum(scenarios.iter().map(|s| s.kept)),
         }
     }
 

@@ -98,6 +98,7 @@ pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, application: &Subject) {
     }
     if let Some(app) = application.described() {
         out_of_order(m, raw, app);
+        unchanged(m, raw, app);
     }
 }
 
@@ -127,6 +128,106 @@ fn out_of_order(m: &mut Mistakes, raw: &Raw, app: &Described) {
     }
 }
 
+/// Why a kind that is not for any application can't be aimed at one, and what does the same there, if anything does.
+fn why_not(kind: FaultKind) -> (&'static str, &'static str) {
+    const DEFECTS: &str = "let a release have it as a defect in the application's own file, or ";
+    match kind {
+        FaultKind::ExecutorKilled | FaultKind::ExecutorPaused => (
+            "so far only drills of the exchange end a host and begin another one at an instant",
+            "end the executor's host at one of its requests by `[crash]`, or ",
+        ),
+        FaultKind::SecondExecutor => ("so far only drills of the exchange have a second host", ""),
+        FaultKind::ClientsQuiet => (
+            "how much the clients send is said in the application's own file",
+            "change the clients' rate or their bursts there, or ",
+        ),
+        FaultKind::RequestsFailing => (
+            "which requests fail is said in the application's own file",
+            "set `errors` of a service there, or the defect `errors` of a release, or ",
+        ),
+        FaultKind::LatencySpike | FaultKind::ConnectionsUneven | FaultKind::PodsSick => (
+            "so far only the exchange's own services can do this",
+            DEFECTS,
+        ),
+        FaultKind::WritesRefused => (
+            "the webhook admits the exchange's own objects, its halt flag and its configuration among them",
+            "",
+        ),
+        FaultKind::DatabaseRestarted
+        | FaultKind::DatabaseSlow
+        | FaultKind::LedgerBusy
+        | FaultKind::SessionsReconnect
+        | FaultKind::UndoScriptMissing
+        | FaultKind::UndoScriptLossy
+        | FaultKind::UndoScriptFailing => (
+            "so far only the exchange's ledger database can fail in this way",
+            "say of the store's migrations in the application's own file how they go back, or ",
+        ),
+        FaultKind::ConnectionsDropped => (
+            "so far only the exchange's connections can be dropped",
+            "take `unreachable`, which cuts the executor off, or ",
+        ),
+        FaultKind::TagMoved | FaultKind::SecondRelease => (
+            "it deploys 1.4.3, which is a build of the exchange",
+            DEFECTS,
+        ),
+        // Its halt flag, its books, and the reconciliation that reads them.
+        _ => ("only the exchange has what it affects", ""),
+    }
+}
+
+/// Kinds that hinder pods of the image before or after the release: where that is the same image, there is nothing to
+/// hinder.
+const OF_A_CHANGED_IMAGE: [FaultKind; 4] = [
+    FaultKind::ImageGone,
+    FaultKind::PodsSlow,
+    FaultKind::PodsStuck,
+    FaultKind::TerminatingSlow,
+];
+
+/// Refuses a fault of a changed image that is aimed at a service whose image the release does not change: it would hit
+/// nothing.
+fn unchanged(m: &mut Mistakes, raw: &Raw, app: &Described) {
+    let (from, to) = (raw.release.from.get_ref(), raw.release.to.get_ref());
+    let images = |word: &str| app.release_named(word).map(|name| app.images(name));
+    let (Some(before), Some(after)) = (images(from), images(to)) else {
+        return;
+    };
+    let pairs = before.iter().zip(&after);
+    let services = app.services.iter().map(|it| it.name.as_str());
+    let changed: Vec<&str> = services
+        .zip(pairs)
+        .filter_map(|(name, (before, after))| (before != after).then_some(name))
+        .collect();
+    for fault in &raw.faults {
+        let kind = FaultKind::named(fault.kind.get_ref());
+        let (Some(kind), Some(target)) = (kind, &fault.target) else {
+            continue;
+        };
+        let name = target.get_ref().as_str();
+        let there = app.services.iter().any(|it| it.name == name);
+        if !OF_A_CHANGED_IMAGE.contains(&kind) || !there || changed.contains(&name) {
+            continue;
+        }
+        let help = match changed.as_slice() {
+            [] => format!("drill a release that changes the image of `{name}`"),
+            changed => format!(
+                "aim it at {}, or drill a release that changes the image of `{name}`",
+                suggest::listed(changed.iter().copied())
+            ),
+        };
+        m.add(
+            target.span(),
+            format!(
+                "`{}` would hit nothing: `{from}` and `{to}` have the same image of `{name}`",
+                kind.as_str()
+            ),
+            "not changed by the release",
+            help,
+        );
+    }
+}
+
 /// Whom a fault can hit in `application`, which is not the exchange. Refuses one that is the exchange's own, and one
 /// that waits for what is not counted.
 pub(super) fn targets<'a>(
@@ -136,13 +237,7 @@ pub(super) fn targets<'a>(
     spec: &FaultSpec,
 ) -> Vec<&'a str> {
     if !spec.anywhere {
-        let instead = match spec.kind {
-            FaultKind::RequestsFailing => {
-                "; requests that fail are `errors` of a service, or the defect `errors` of a release, in the \
-                 application's own file"
-            }
-            _ => "; a release's defects and a client's bursts stand in the application's own file",
-        };
+        let (why, instead) = why_not(spec.kind);
         let known = FAULTS.iter().filter(|it| it.anywhere).map(|it| it.name);
         m.add(
             raw.kind.span(),
@@ -151,8 +246,8 @@ pub(super) fn targets<'a>(
                 spec.name,
                 application.name()
             ),
-            "only the exchange has what it affects",
-            format!("take one of {}{instead}", suggest::listed(known)),
+            why,
+            format!("{instead}take one of {}", suggest::listed(known)),
         );
     }
     if let Some(when) = &raw.when

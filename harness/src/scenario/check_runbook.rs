@@ -2,11 +2,11 @@
 //! are carried out on the way that it expects. A fault that never begins makes every drill inconclusive, and that is
 //! better said before the first one.
 
-use executor::runbook::{Phase, Runbook, Step, When};
+use executor::runbook::{Command, Phase, Runbook, Step, When};
 
 use super::error::{Mistakes, SCENARIO, ScenarioError};
 use super::raw;
-use super::{Anchor, Path, Scenario};
+use super::{Anchor, FaultKind, Path, Scenario};
 use crate::suggest;
 
 /// Checks `scenario`, which was read from `file`.
@@ -26,6 +26,16 @@ pub(super) fn check(
             .as_ref()
             .map_or(given.kind.span(), |when| when.span());
         let kind = fault.kind.as_str();
+        // The exchange's drills count who looks for lines that are held back, whatever the runbook is.
+        let own = !scenario.application.is_the_exchange();
+        if own && fault.kind == FaultKind::LogsMissing && !asks_loki(runbook) {
+            m.add(
+                given.kind.span(),
+                format!("`{kind}` would hit nothing: no step of the runbook asks Loki"),
+                "nobody looks for the lines that it holds back",
+                "leave it out, or let the runbook name `loki` and have a step `logcli query`",
+            );
+        }
         match &fault.when {
             Anchor::Start | Anchor::Deployment | Anchor::Ready(_) => {}
             Anchor::Trigger | Anchor::Request(_) => {
@@ -65,6 +75,12 @@ pub(super) fn check(
         }
     }
     m.into_result(SCENARIO, file, &scenario.text)
+}
+
+/// Whether a step looks for lines of the logs in Loki.
+fn asks_loki(runbook: &Runbook) -> bool {
+    let asks = |step: &Step| matches!(step.command, Command::LogQuery { .. });
+    runbook.loki.is_some() && runbook.steps.iter().any(asks)
 }
 
 /// Whether a rollback on `path` can come to `step`. Where the undo fails, the ledger is restored:

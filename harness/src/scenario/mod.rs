@@ -23,6 +23,7 @@ mod raw;
 mod read;
 mod settings;
 mod to_toml;
+mod unwise;
 
 pub use application::{Described, InRust, Stores, Subject};
 pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use super::*;
 use crate::worlds::WorldKind;
 
+mod applications;
+
 const GOOD: &str = include_str!("../../../scenarios/latency-regression.toml");
 
 fn triggers() -> Vec<String> {

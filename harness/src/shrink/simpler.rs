@@ -69,9 +69,12 @@ pub fn simpler(scenario: &Scenario) -> Vec<Scenario> {
         s.timing.scrape_interval = Timing::SCRAPE_INTERVAL;
         s.timing.poll_interval = Timing::POLL_INTERVAL;
     });
-    offer(&|s| s.load.markets = 1);
-    for accounts in [10, 100].into_iter().filter(|n| *n < load.accounts) {
-        offer(&|s| s.load.accounts = accounts);
+    // Only the exchange has markets and accounts.
+    if scenario.application.is_the_exchange() {
+        offer(&|s| s.load.markets = 1);
+        for accounts in [10, 100].into_iter().filter(|n| *n < load.accounts) {
+            offer(&|s| s.load.accounts = accounts);
+        }
     }
     let hurried = timing.hurried();
     if hurried.deploy_at < timing.deploy_at {

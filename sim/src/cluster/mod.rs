@@ -48,6 +48,7 @@ mod value;
 mod wire;
 
 pub use api::quantity::nanos as quantity_nanos;
+pub use api::refusal::{Refusal, quantities, refusals, unknown_fields};
 pub(crate) use api::status::ApiError;
 pub use custom::CustomKind;
 pub use json::{Map, Value};

@@ -322,6 +322,7 @@ fn of_scenario(
         scenario.fits(&file, &runbook.runbook)?;
         Ok(scenario)
     });
+    let unwise = fitting.as_ref().ok().and_then(|it| it.unwise(&file));
     let (right, report) = match fitting {
         Ok(scenario) => (
             Some(format!(
@@ -332,7 +333,7 @@ fn of_scenario(
                 scenario.expect.trigger.as_deref().unwrap_or("no trigger"),
                 runbook.file,
             )),
-            None,
+            unwise,
         ),
         Err(error) => (None, Some(error.into())),
     };

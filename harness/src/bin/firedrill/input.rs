@@ -317,7 +317,7 @@ mod tests {
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {app: web}},
   template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}}}
 ---
-{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}}}
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}], selector: {app: web}}}
 ";
 
     /// An application with a scenario that is right, and one that is not.

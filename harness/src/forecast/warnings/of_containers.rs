@@ -67,7 +67,9 @@ fn is_worker(look: &Look<'_>) -> bool {
 
 /// For how long a probe lets a process run that does not answer, in seconds.
 fn patience(probe: &Value) -> u64 {
-    let number = |field: &str, default| probe[field].as_u64().unwrap_or(default);
+    // A zero is as good as none: the API server writes the default in its place (`SetDefaults_Probe`).
+    let given = |field: &str| probe[field].as_u64().filter(|n| *n > 0);
+    let number = |field: &str, default| given(field).unwrap_or(default);
     number("initialDelaySeconds", 0)
         + number("periodSeconds", 10) * number("failureThreshold", 3).max(1)
 }
@@ -258,7 +260,14 @@ fn requests(look: &mut Look<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::moving_tag;
+    use super::{moving_tag, patience};
+
+    #[test]
+    fn a_period_of_zero_is_the_default_that_the_server_writes_in_its_place() {
+        let probe = serde_json::json!({"periodSeconds": 0, "failureThreshold": 2});
+        assert_eq!(patience(&probe), 20);
+        assert_eq!(patience(&serde_json::json!({"periodSeconds": 5})), 15);
+    }
 
     #[test]
     fn tags_that_move_are_told_from_versions() {

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::page::{badge, wide};
 use crate::drill::timeline::clock;
+use crate::finding::{BookCounts, OracleName};
 use crate::report::journal::{Detail, Drill};
 use crate::stats::show_count;
 use crate::verdict::Verdict;
@@ -51,6 +52,25 @@ pub(super) fn ledger(drill: &Drill<'_>) -> Markup {
         let class = (bad && n > 0).then_some("fail");
         html! { span class=[class] { (show_count(n)) } }
     };
+    let mut findings = drill.findings.iter();
+    let of_writes = findings.find(|it| it.oracle == OracleName::AcknowledgedWrites);
+    let counts: Vec<[u64; 4]>;
+    let labels: &[&str];
+    match of_writes {
+        Some(found) => {
+            let number = |name: &str| {
+                let number = found.numbers.get(name).copied().unwrap_or(0);
+                u64::try_from(number).unwrap_or(0)
+            };
+            counts = vec![["acknowledged", "lost", "changed", "duplicated"].map(number)];
+            labels = &["Writes"];
+        }
+        None => {
+            let of = |it: BookCounts| [it.acknowledged, it.lost, it.changed, it.duplicated];
+            counts = vec![of(drill.trades), of(drill.orders)];
+            labels = &["Trades", "Orders"];
+        }
+    }
     html! {
         table.cards {
             thead { tr {
@@ -58,13 +78,13 @@ pub(super) fn ledger(drill: &Drill<'_>) -> Markup {
                 th.num scope="col" { "Changed" } th.num scope="col" { "Duplicated" }
             } }
             tbody {
-                @for (counts, label) in [(drill.trades, "Trades"), (drill.orders, "Orders")] {
+                @for ([acknowledged, lost, changed, duplicated], label) in counts.into_iter().zip(labels) {
                     tr {
                         th.lead scope="row" { (label) }
-                        td.num data-label="acknowledged" { (cell(counts.acknowledged, false)) }
-                        td.num data-label="lost" { (cell(counts.lost, true)) }
-                        td.num data-label="changed" { (cell(counts.changed, true)) }
-                        td.num data-label="duplicated" { (cell(counts.duplicated, true)) }
+                        td.num data-label="acknowledged" { (cell(acknowledged, false)) }
+                        td.num data-label="lost" { (cell(lost, true)) }
+                        td.num data-label="changed" { (cell(changed, true)) }
+                        td.num data-label="duplicated" { (cell(duplicated, true)) }
                     }
                 }
             }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::none;
 use crate::oracles::OracleName;
 use crate::report::journal::{Drill, Journal};
+use crate::report::kept::{Kept, What};
 use crate::report::limit_ms;
 use crate::report::summary::ScenarioSummary;
 use crate::stats::{show_count, show_ms, show_ppm};
@@ -25,8 +26,7 @@ pub(super) fn draw(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Mark
         .summary
         .drills
         .saturating_add(journal.summary.skipped);
-    let sum = |f: fn(&ScenarioSummary) -> u64| scenarios.iter().map(f).fold(0, u64::saturating_add);
-    let (lost, trades) = (sum(|s| s.trades_lost), sum(|s| s.trades_acknowledged));
+    let kept = Kept::sum(scenarios.iter().map(|s| s.kept));
     html! {
         dl.facts {
             div { dt { "Drills passed" } dd {
@@ -53,10 +53,12 @@ pub(super) fn draw(journal: &Journal<'_>, scenarios: &[ScenarioSummary]) -> Mark
                     None => small { "no drill is judged by it" },
                 }
             } }
-            div { dt { "Trades lost" } dd {
-                span class=[(lost > 0).then_some("fail")] { (show_count(lost)) }
-                small { "or changed, of " (show_count(trades)) " acknowledged" }
-            } }
+            @if kept.what != What::Nothing {
+                div { dt { (kept.what.heading()) " lost" } dd {
+                    span class=[(kept.lost > 0).then_some("fail")] { (show_count(kept.lost)) }
+                    small { "or changed, of " (show_count(kept.acknowledged)) " acknowledged" }
+                } }
+            }
         }
     }
 }

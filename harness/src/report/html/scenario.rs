@@ -8,6 +8,7 @@ use super::{clients, evidence, none, rto, steps};
 use crate::drill::Ending;
 use crate::drill::time_series::TimeSeries;
 use crate::report::journal::{Drill, Journal};
+use crate::report::kept::{Kept, What};
 use crate::report::summary::ScenarioSummary;
 use crate::report::{limit_ms, problems};
 use crate::stats::{show_count, show_ms, show_ppm};
@@ -72,7 +73,9 @@ fn row(summary: &ScenarioSummary, limit: u64) -> Markup {
         @if let Some(ppm) = summary.error_rate_max_ppm {
             " " span.soft { (show_ppm(ppm)) " errors" }
         }
-        @if summary.trades_lost > 0 { " " span.fail { (show_count(summary.trades_lost)) " trades lost" } }
+        @if summary.kept.lost > 0 {
+            " " span.fail { (show_count(summary.kept.lost)) " " (summary.kept.what.word()) " lost" }
+        }
     }
 }
 
@@ -125,6 +128,7 @@ fn one_drill(drill: &Drill<'_>, course: &TimeSeries, drills: usize) -> Markup {
         Verdict::Pass if drill.rto_ms.is_none() => "the first",
         Verdict::Pass => "the slowest to recover",
     };
+    let kept = Kept::of_drill(drill);
     let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
     html! {
         h4 { "Seed " (drill.seed) ", " (which) " " (badge(drill.verdict)) }
@@ -139,16 +143,20 @@ fn one_drill(drill: &Drill<'_>, course: &TimeSeries, drills: usize) -> Markup {
                 (drill.error_rate_ppm.map_or_else(none, show_ppm))
                 small { "of " (show_count(drill.requests_after_recovery)) ", bound " (show_ppm(course.error_rate_max_ppm)) }
             } }
-            div { dt { "Trades lost" } dd {
-                span class=[(drill.trades_lost > 0).then_some("fail")] { (show_count(drill.trades_lost)) }
-                small { "of " (show_count(drill.trades_acknowledged)) " acknowledged" }
-            } }
+            @if kept.what != What::Nothing {
+                div { dt { (kept.what.heading()) " lost" } dd {
+                    span class=[(kept.lost > 0).then_some("fail")] { (show_count(kept.lost)) }
+                    small { "of " (show_count(kept.acknowledged)) " acknowledged" }
+                } }
+            }
         }
         (clients::draw(course, drill))
         h4 { "Steps and their budgets" }
         (steps::draw(course, drill))
-        h4 { "Ledger" }
-        (evidence::ledger(drill))
+        @if kept.what != What::Nothing {
+            h4 { @if kept.what == What::Trades { "Ledger" } @else { "Store" } }
+            (evidence::ledger(drill))
+        }
         h4 { "Verdicts" }
         p {
             @for stage in Stage::ALL {
@@ -219,12 +227,13 @@ fn all(mut drills: Vec<&Drill<'_>>, label: &str) -> Markup {
 
 fn rows(drills: &[&Drill<'_>]) -> Markup {
     let time = |ms: Option<u64>| ms.map_or_else(none, show_ms);
+    let kept = Kept::sum(drills.iter().map(|it| Kept::of_drill(it)));
     html! {
         table.drills {
             thead { tr {
                 th.num scope="col" { "Seed" } th scope="col" { "Verdict" } th.num scope="col" { "Recovery time" }
                 th.num scope="col" { "Claimed" } th.num scope="col" { "Impact" } th.num scope="col" { "Error rate" }
-                th.num scope="col" { "Trades lost" } th scope="col" { "Replay" }
+                th.num scope="col" { (kept.what.heading()) " lost" } th scope="col" { "Replay" }
             } }
             tbody {
                 @for (index, d) in drills.iter().take(LISTED_MAX).enumerate() {
@@ -235,7 +244,7 @@ fn rows(drills: &[&Drill<'_>]) -> Markup {
                         td.num { (time(d.rto_claimed_ms)) }
                         td.num { (time(d.impact_ms)) }
                         td.num { (d.error_rate_ppm.map_or_else(none, show_ppm)) }
-                        td.num { (show_count(d.trades_lost)) }
+                        td.num { @if kept.what == What::Nothing { (none()) } @else { (show_count(Kept::of_drill(d).lost)) } }
                         // Tokens of own scenarios are long, and those that matter come first.
                         td.token { @if index < TOKENS_MAX { code { (d.replay) } } @else { "in journal.json" } }
                     }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::axis::{Scale, TIME_STEPS, pc, short};
 use super::page::{badge, wide};
 use super::rto::seconds;
+use crate::report::kept::Kept;
 use crate::report::trend::{Point, Trend};
 use crate::stats::show_count;
 
@@ -28,13 +29,14 @@ pub(super) fn draw(trend: &Trend) -> Markup {
 }
 
 fn table(points: &[Point]) -> Markup {
+    let kept = Kept::sum(points.iter().map(|it| it.kept));
     html! {
         table {
             thead { tr {
                 th scope="col" { "Start" } th scope="col" { "Commit" } th scope="col" { "Verdict" }
                 th.num scope="col" { "Drills" } th.num scope="col" { "Failed" } th.num scope="col" { "Inconclusive" }
                 th.num scope="col" { "Classes" } th.num scope="col" { "Median recovery time" } th.num scope="col" { "Worst" }
-                th.num scope="col" { "Trades lost" } th scope="col" { "Journal" }
+                th.num scope="col" { (kept.what.heading()) " lost" } th scope="col" { "Journal" }
             } }
             tbody {
                 @for point in points.iter().rev() {
@@ -48,7 +50,7 @@ fn table(points: &[Point]) -> Markup {
                         td.num { (point.classes) }
                         td.num { (point.median()) }
                         td.num { (point.worst()) }
-                        td.num { (show_count(point.lost)) }
+                        td.num { (show_count(point.kept.lost)) }
                         td.why { (point.file) }
                     }
                 }

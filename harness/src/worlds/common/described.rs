@@ -204,7 +204,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: front, namespace: shop}
-spec: {selector: {app: front}}
+spec: {ports: [{port: 80}], selector: {app: front}}
 ";
 
     const APP: &str = r#"

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sim::cluster::Kind;
 
 use super::app::App;
-use crate::manifests::{WorkloadKind, quantities, strict};
+use crate::manifests::{WorkloadKind, look};
 use crate::mistake::Mistakes;
 use crate::suggest;
 
@@ -21,26 +21,29 @@ pub(super) fn check(m: &mut Mistakes, app: &App, at: usize, key: &Range<usize>, 
         return;
     };
     let text = &app.bundle.app.text;
-    let mut plain = without_directives(patch);
-    quantities(&mut plain);
-    match strict::<PodTemplateSpec>(&plain) {
-        Err((path, why)) => m.add(
+    let plain = without_directives(patch);
+    // The pods of a StatefulSet have the same template.
+    let mut around = json!({"spec": {"template": plain}});
+    let looked = look(Kind::Deployment, &mut around);
+    let in_template = |path: &[String]| path.get(2..).unwrap_or_default().to_vec();
+    for (path, why) in &looked.unreadable {
+        let path = in_template(path);
+        m.add(
             place(text, key, &path),
             format!("`template.{}.{}`: {why}", service.name, path.join(".")),
             "the API server refuses this",
             "`kubectl explain pod` says what belongs here",
-        ),
-        Ok(unknown) => {
-            for path in unknown {
-                let (why, help) = explained(service.kind, path.last().map_or("", String::as_str));
-                m.add(
-                    place(text, key, &path),
-                    format!("`template.{}.{}`: {why}", service.name, path.join(".")),
-                    "the API server refuses this",
-                    help,
-                );
-            }
-        }
+        );
+    }
+    for path in &looked.unknown {
+        let path = in_template(path);
+        let (why, help) = explained(service.kind, path.last().map_or("", String::as_str));
+        m.add(
+            place(text, key, &path),
+            format!("`template.{}.{}`: {why}", service.name, path.join(".")),
+            "the API server refuses this",
+            help,
+        );
     }
     let manifest = app.manifests.workloads();
     let mut manifest = manifest.filter(|(object, _)| object.name() == service.name);

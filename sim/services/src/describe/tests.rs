@@ -3,6 +3,7 @@
 use sim::time::Micros;
 
 use super::{App, AppError, Bundle, DefectKind, File, Rate, Share, Spread};
+use crate::manifests::LoadError;
 
 pub(crate) const MANIFESTS: &str = "\
 apiVersion: apps/v1
@@ -21,7 +22,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: front, namespace: shop}
-spec: {selector: {app: front}}
+spec: {ports: [{port: 80}], selector: {app: front}}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -35,7 +36,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: stock, namespace: shop}
-spec: {selector: {app: stock}}
+spec: {ports: [{port: 80}], selector: {app: stock}}
 ";
 
 const APP: &str = r#"
@@ -468,6 +469,10 @@ fn a_release_changes_only_what_a_pod_template_has() {
             "app.toml:22:21: `template.front.spec.containers`: has no name",
         ),
         (
+            "spec.containers = [{ name = \"web\", resources = { requests = { cpu = \"abc\" } } }]",
+            "app.toml:22:78: `template.front.spec.containers.0.resources.requests.cpu`: \"abc\" is no quantity",
+        ),
+        (
             "spec.terminationGracePeriodSeconds = \"long\"",
             "app.toml:22:21: `template.front.spec.terminationGracePeriodSeconds`: invalid type",
         ),
@@ -495,4 +500,24 @@ fn a_release_changes_only_what_a_pod_template_has() {
     let forbidden =
         "`volumeClaimTemplates` of a StatefulSet can't be changed once it is there (forbidden)";
     assert!(told.contains(forbidden), "{told}");
+}
+
+#[test]
+fn a_kind_that_is_misspelt_in_the_manifests_is_told_and_nothing_that_follows_from_it() {
+    let manifests = MANIFESTS.replacen("kind: Deployment", "kind: Deploymnet", 1);
+    let Err(AppError::Manifests(LoadError::Wrong(files))) = with(APP, &manifests) else {
+        panic!("no server knows it");
+    };
+    let told: Vec<String> = files
+        .iter()
+        .flat_map(|file| &file.mistakes)
+        .map(|it| format!("{it}: {}", it.help))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "k8s/all.yaml:2:7: no matches for kind `Deploymnet` in version `apps/v1`: \
+             did you mean `Deployment`?"
+        ]
+    );
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::Diagnostic;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::object::Object;
 use super::yaml::Tree;
-use super::{typed, yaml};
+use super::{kinds, typed, yaml};
 use crate::mistake::{FileError, FileKind, Mistake};
 
 /// The path that stands for standard input, as with `kubectl apply -f -`.
@@ -169,20 +169,19 @@ impl Manifests {
         let mut wrong = Vec::new();
         for document in documents {
             let document = Arc::new(document);
+            let (found, of_text) = yaml::documents(&document.text);
             let mut mistakes = Vec::new();
-            match yaml::documents(&document.text) {
-                Err(mistake) => mistakes.push(mistake),
-                Ok(found) => {
-                    for (value, tree) in found {
-                        let object = Object {
-                            value,
-                            document: document.clone(),
-                            tree,
-                        };
-                        manifests.take(object, namespace, &mut mistakes);
-                    }
-                }
+            for (value, tree) in found {
+                let object = Object {
+                    value,
+                    document: document.clone(),
+                    tree,
+                };
+                manifests.take(object, namespace, &mut mistakes);
             }
+            // What is wrong with the text of a value is not told as a mistake of the field as well.
+            mistakes.retain(|it| of_text.iter().all(|other| other.span != it.span));
+            mistakes.extend(of_text);
             if !mistakes.is_empty() {
                 let (name, text) = (&document.name, &document.text);
                 wrong.push(FileError::new(MANIFEST, name, text, mistakes));
@@ -245,17 +244,12 @@ impl Manifests {
         if with_namespace && object.namespace().is_none_or(str::is_empty) {
             object.value["metadata"]["namespace"] = json!(namespace);
             // The field stands nowhere in the file: what is wrong with it is wrong with the metadata.
-            let at = Tree {
-                span: object.tree.place(["metadata"]),
-                inside: [].into(),
-                keys: [].into(),
-            };
+            let at = Tree::leaf(object.tree.find(["metadata"]).span.clone());
             if let Some(metadata) = object.tree.inside.get_mut("metadata") {
                 metadata.inside.insert("namespace".to_owned(), at);
             }
         }
-        quantities(&mut object.value);
-        mistakes.extend(typed::check(&object));
+        mistakes.extend(typed::check(&mut object));
         let same = |it: &&mut Object| {
             it.api_version() == object.api_version()
                 && it.kind() == object.kind()
@@ -280,50 +274,52 @@ fn identify(object: &Object, mistakes: &mut Vec<Mistake>) {
         ));
         return;
     }
+    let before = mistakes.len();
     for (path, example) in [
         (&["apiVersion"][..], "apiVersion: apps/v1"),
         (&["kind"][..], "kind: Deployment"),
         (&["metadata", "name"][..], "metadata: {name: front}"),
     ] {
-        if object.at(path).as_str().is_none_or(str::is_empty) {
+        mistakes.extend(text(object, path, example));
+    }
+    if mistakes.len() == before {
+        mistakes.extend(kinds::check(object));
+    }
+}
+
+/// What is wrong with what must be text at `path`, of which `example` is one.
+fn text(object: &Object, path: &[&str], example: &str) -> Option<Mistake> {
+    let field = path.join(".");
+    let for_instance = format!("write for instance `{example}`");
+    let what = match object.at(path) {
+        Value::String(text) if !text.is_empty() => return None,
+        Value::Null | Value::String(_) => {
             let generated = object.at(&["metadata", "generateName"]).is_string();
             let help = if generated && path.len() > 1 {
                 "`kubectl apply` needs a name, and refuses `generateName` alone".to_owned()
             } else {
-                format!("write for instance `{example}`")
+                for_instance
             };
-            mistakes.push(object.mistake(
-                path,
-                format!("the object has no `{}`", path.join(".")),
-                "missing here",
-                help,
-            ));
+            let message = format!("the object has no `{field}`");
+            return Some(object.mistake(path, message, "missing here", help));
         }
-    }
-}
-
-/// Quantities may be written as numbers; they are strings in the types of Kubernetes.
-pub(crate) fn quantities(value: &mut Value) {
-    fn write(value: &mut Value) {
-        if value.is_number() {
-            *value = Value::String(value.to_string());
-        }
-    }
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(quantities),
-        Value::Object(fields) => {
-            for (key, field) in fields.iter_mut() {
-                match (key.as_str(), &mut *field) {
-                    ("requests" | "limits", Value::Object(amounts)) => {
-                        Map::values_mut(amounts).for_each(write);
-                    }
-                    ("sizeLimit" | "averageValue" | "divisor", amount) => write(amount),
-                    (_, inside) => quantities(inside),
-                }
-            }
-        }
-        _ => {}
-    }
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    };
+    let of_one_word = matches!(object.at(path), Value::Bool(_) | Value::Number(_));
+    let help = if of_one_word && path.len() > 1 {
+        // As it is written, and not as it is read.
+        let place = object.tree.find(path.iter().copied());
+        let span = place.written.as_ref().unwrap_or(&place.span).clone();
+        let written = object.document.text.get(span).unwrap_or_default();
+        format!("put it in quotes: `name: \"{written}\"`")
+    } else {
+        for_instance
+    };
+    let message = format!("`{field}` is {what}, and must be text");
+    Some(object.mistake(path, message, "not text", help))
 }
 
 fn read(path: &Path, documents: &mut Vec<Document>) -> Result<(), LoadError> {

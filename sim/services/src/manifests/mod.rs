@@ -1,19 +1,18 @@
 //! Manifests of Kubernetes, loaded as `kubectl apply` loads them, each value with its place in the file.
 
+mod kinds;
 mod load;
 mod object;
 mod scalar;
 mod typed;
-mod values;
 mod workload;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use load::quantities;
 pub use load::{Document, LoadError, Manifests, STANDARD_INPUT};
 pub use object::{Object, at};
-pub(crate) use typed::strict;
+pub(crate) use typed::look;
 pub use workload::{Workload, WorkloadKind};
-pub use yaml::Tree;
+pub use yaml::{Place, Tree};

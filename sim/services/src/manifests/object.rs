@@ -1,12 +1,11 @@
 //! One object of the manifests.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::load::Document;
-use super::yaml::Tree;
+use super::yaml::{Place, Tree};
 use crate::mistake::Mistake;
 
 /// An object as it is applied, with the place of each of its values.
@@ -65,7 +64,7 @@ impl Object {
     #[must_use]
     pub fn line_and_column(&self, path: &[&str]) -> (usize, usize) {
         self.document
-            .line_and_column(self.tree.place(path.iter().copied()).start)
+            .line_and_column(self.tree.find(path.iter().copied()).span.start)
     }
 
     /// A mistake in the value at `path`.
@@ -77,10 +76,26 @@ impl Object {
         label: impl Into<String>,
         help: impl Into<String>,
     ) -> Mistake {
-        let span: Range<usize> = self.tree.place(path.iter().copied());
+        self.mistake_at(self.tree.find(path.iter().copied()), message, label, help)
+    }
+
+    /// A mistake at a place. Of what an alias brings, the place of the anchor is named as well.
+    pub(super) fn mistake_at(
+        &self,
+        place: &Place,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Mistake {
+        let span = &place.span;
         // A mapping goes on over many lines: its first one is pointed at.
         let text = self.document.text.get(span.clone()).unwrap_or_default();
         let first = text.lines().next().unwrap_or_default().len();
+        let mut message = message.into();
+        if let Some(written) = &place.written {
+            let (line, column) = self.document.line_and_column(written.start);
+            message += &format!(" (the alias brings it from line {line}, column {column})");
+        }
         Mistake::new(span.start..span.start + first, message, label, help)
     }
 }

@@ -23,6 +23,12 @@ pub(super) fn plain(text: &str) -> Value {
     }
 }
 
+/// Whether the unquoted `text` is infinity or no number, which JSON can't say.
+pub(super) fn is_not_finite(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN")
+}
+
 /// `12`, `-3`, `0x1F`, `0o17`, `0644` (octal, as a file mode is written), `0b101`, each with `_` between digits.
 fn integer(text: &str) -> Option<Number> {
     let plain = text.replace('_', "");
@@ -52,7 +58,7 @@ fn integer(text: &str) -> Option<Number> {
     Some(Number::from(negated))
 }
 
-/// `1.5`, `-.25`, `1e3`. Not `1.2.3`, which is a version, and not `.inf`, which JSON has no number for.
+/// `1.5`, `-.25`, `1e3`. Not `1.2.3`, which is a version; for `.inf` see [`is_not_finite`].
 fn float(text: &str) -> Option<Number> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let number = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '-' | '+');
@@ -67,7 +73,17 @@ fn float(text: &str) -> Option<Number> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::plain;
+    use super::{is_not_finite, plain};
+
+    #[test]
+    fn infinity_is_told_from_text_that_looks_like_it() {
+        for text in [".inf", "-.INF", "+.Inf", ".nan", ".NaN"] {
+            assert!(is_not_finite(text), "{text}");
+        }
+        for text in ["inf", ".infinity", "-.nan", "nan", "1e999", ".5"] {
+            assert!(!is_not_finite(text), "{text}");
+        }
+    }
 
     #[test]
     fn unquoted_scalars_mean_what_kubectl_takes_them_for() {

@@ -44,7 +44,7 @@ fn mistakes(text: &str) -> Vec<String> {
 fn documents_lists_and_namespaces_are_read_as_kubectl_does() {
     let text = format!(
         "# a comment alone\n---\n{FRONT}---\napiVersion: v1\nkind: List\nitems:\n\
-         - {{apiVersion: v1, kind: Service, metadata: {{name: front, namespace: other}}}}\n\
+         - {{apiVersion: v1, kind: Service, metadata: {{name: front, namespace: other}}, spec: {{ports: [{{port: 80}}]}}}}\n\
          - {{apiVersion: v1, kind: Namespace, metadata: {{name: shop}}}}\n---\n"
     );
     let manifests = parse(&text).expect("it is right");
@@ -119,13 +119,180 @@ fn values_of_the_wrong_type_are_refused_with_what_would_be_right() {
     let text = FRONT.replace("image: shop/front:1", "image: 12");
     let told = mistakes(&text);
     assert!(
-        told[0].starts_with("k8s/app.yaml:13:18: Deployment front: "),
+        told[0].starts_with(
+            "k8s/app.yaml:13:18: Deployment front: `spec.template.spec.containers.0.image`: invalid type: "
+        ),
         "{told:?}"
     );
     assert!(
-        told[0].ends_with("put it in quotes: the field holds text"),
+        told[0].ends_with("put it in quotes: `spec.template.spec.containers.0.image` holds text"),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_value_that_an_alias_brings_is_told_at_the_alias_and_at_the_anchor() {
+    let text = FRONT
+        .replace("replicas: 3", "replicas: &many 3")
+        .replace("image: shop/front:1", "image: *many");
+    let place = "k8s/app.yaml:13:18: Deployment front: `spec.template.spec.containers.0.image`: ";
+    let told = mistakes(&text);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].starts_with(place), "{told:#?}");
+    assert!(
+        told[0].contains("(the alias brings it from line 6, column 13)"),
+        "{told:#?}"
+    );
+    // The same of what stands inside, and of what is merged, for values and for keys.
+    let text = FRONT
+        .replace(
+            "selector: {matchLabels: {app: front}}",
+            "selector: &s {matchLabels: {app: front}}\n  strategy: *s",
+        )
+        .replace(
+            "labels: {app: front}",
+            "labels: &l {app: front, more: 5}, annotations: {<<: [*l]}",
+        );
+    let told = mistakes(&text);
+    let expected = [
+        "8:13: unknown field `spec.strategy.matchLabels` (the alias brings it from line 7, column 17)",
+        "10:46: Deployment front: `spec.template.metadata.labels.more`: invalid type",
+        "10:69: Deployment front: `spec.template.metadata.annotations.more`: invalid type",
+    ];
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(
+            told.starts_with(&format!("k8s/app.yaml:{expected}")),
+            "{told}"
+        );
+    }
+    assert!(
+        told[2].contains("(the alias brings it from line 10, column 46)"),
+        "{told:#?}"
+    );
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+}
+
+#[test]
+fn what_must_be_text_and_is_not_is_not_called_absent() {
+    let text = FRONT
+        .replace("apiVersion: apps/v1", "apiVersion: 1")
+        .replace("kind: Deployment", "kind: [Deployment]")
+        .replace("name: front\nspec", "name: 007\nspec");
+    assert_eq!(
+        mistakes(&text),
+        [
+            "k8s/app.yaml:1:13: `apiVersion` is a number, and must be text: \
+             write for instance `apiVersion: apps/v1`",
+            "k8s/app.yaml:2:7: `kind` is a list, and must be text: write for instance `kind: Deployment`",
+            "k8s/app.yaml:4:9: `metadata.name` is a number, and must be text: put it in quotes: `name: \"007\"`",
+        ]
+    );
+}
+
+#[test]
+fn a_kind_that_no_server_knows_is_named_itself() {
+    for (from, to, told) in [
+        (
+            "kind: Deployment",
+            "kind: Deploymnet",
+            "2:7: no matches for kind `Deploymnet` in version `apps/v1`: did you mean `Deployment`?",
+        ),
+        (
+            "apps/v1",
+            "app/v1",
+            "1:13: no matches for kind `Deployment` in version `app/v1`: write `apiVersion: apps/v1`",
+        ),
+        (
+            "apps/v1",
+            "extensions/v1beta1",
+            "1:13: no matches for kind `Deployment` in version `extensions/v1beta1`: write `apiVersion: apps/v1`",
+        ),
+        (
+            "apps/v1",
+            "v1",
+            "1:13: no matches for kind `Deployment` in version `v1`: write `apiVersion: apps/v1`",
+        ),
+    ] {
+        let text = FRONT.replace(from, to);
+        assert_eq!(mistakes(&text), [format!("k8s/app.yaml:{told}")]);
+    }
+    // What a CustomResourceDefinition may have added is taken.
+    let text = FRONT.to_owned()
+        + "---\napiVersion: shop.example.com/v1\nkind: Deploymnet\nmetadata: {name: a}\n";
+    assert_eq!(parse(&text).expect("it may be there").objects.len(), 2);
+}
+
+#[test]
+fn a_node_of_a_newer_cluster_is_taken_as_it_is() {
+    let text =
+        "apiVersion: v1\nkind: Node\nmetadata: {name: small}\nstatus: {unheardOf: {cpu: 2}}\n";
+    assert_eq!(parse(text).expect("a cluster shows it").objects.len(), 1);
+}
+
+#[test]
+fn infinity_is_refused_as_a_value_and_taken_as_a_key() {
+    let text = FRONT.replace(
+        "image: shop/front:1",
+        "image: shop/front:1\n          env: [{name: A, value: .inf}, {name: B, value: \".inf\"}]",
+    );
+    let told = mistakes(&text);
+    let start = "k8s/app.yaml:14:34: `.inf` is no number that JSON has";
+    assert!(told.len() == 1 && told[0].starts_with(start), "{told:#?}");
+    let text = FRONT.to_owned()
+        + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {.inf: far}\n";
+    let manifests = parse(&text).expect("kubectl takes it");
+    assert_eq!(manifests.objects[1].value["data"][".inf"], "far");
+}
+
+#[test]
+fn one_mistake_in_the_text_does_not_hide_another_one() {
+    let text = FRONT.replace(
+        "replicas: 3",
+        "replicas: 3\n  replicas: 4\n  minReadySeconds: .nan",
+    ) + "---\nkind: [\n";
+    let told = mistakes(&text);
+    let starts = [
+        "k8s/app.yaml:7:3: the key `replicas` stands twice",
+        "k8s/app.yaml:8:20: `.nan` is no number that JSON has",
+        "k8s/app.yaml:19:1: this is not YAML",
+    ];
+    assert_eq!(told.len(), starts.len(), "{told:#?}");
+    for (told, start) in told.iter().zip(starts) {
+        assert!(told.starts_with(start), "{told}");
+    }
+}
+
+#[test]
+fn what_the_api_server_refuses_is_refused_at_its_place() {
+    let text = FRONT
+        .replace("cpu: 1, memory: 64Mi", "cpu: abc, memory: 256Mx")
+        .replace(
+            "image: shop/front:1",
+            "image: shop/front:1\n          ports: [{containerPort: 808000}]\n          \
+             readinessProbe: {httpGet: {port: 99999}, periodSeconds: 0}",
+        )
+        .replace("app: front}}\n  template", "app: back}}\n  template")
+        .replace(
+            "replicas: 3",
+            "replicas: 3\n  strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}",
+        );
+    let told = mistakes(&text);
+    let container = "Deployment front: `spec.template.spec.containers";
+    for expected in [
+        "7:59: Deployment front: `spec.strategy.rollingUpdate.maxUnavailable`: Invalid value: 0: may not be 0".to_owned(),
+        "10:24: Deployment front: `spec.template.metadata.labels`: Invalid value: {\"app\":\"front\"}: `selector` does"
+            .to_owned(),
+        format!("15:35: {container}[0].ports[0].containerPort`: Invalid value: 808000: must be between 1 and 65535"),
+        format!("16:44: {container}[0].readinessProbe.httpGet.port`: Invalid value: 99999: must be between 1 and"),
+        format!("17:39: {container}.0.resources.requests.cpu`: \"abc\" is no quantity"),
+        format!("17:52: {container}.0.resources.requests.memory`: \"256Mx\" is no quantity"),
+    ] {
+        let start = format!("k8s/app.yaml:{expected}");
+        let found = told.iter().any(|it| it.starts_with(&start));
+        assert!(found, "{start} in {told:#?}");
+    }
+    // A period of zero is as good as none: the default comes in its place.
+    assert_eq!(told.len(), 6, "{told:#?}");
 }
 
 #[test]
@@ -146,7 +313,8 @@ fn text_that_is_not_yaml_and_keys_that_stand_twice_are_refused() {
         ),
     ] {
         let told = mistakes(text);
-        assert!(told[0].starts_with(start), "{told:?}");
+        let found = told.iter().any(|it| it.starts_with(start));
+        assert!(found, "{told:?}");
     }
 }
 
@@ -192,14 +360,22 @@ fn words_and_numbers_that_the_api_server_refuses_are_refused_with_their_place() 
         );
     let told = mistakes(&stateful);
     for (place, said) in [
-        ("6:13", "`spec.replicas` can't be -1: write 0 or more"),
+        (
+            "6:13",
+            "StatefulSet front: `spec.replicas`: Invalid value: -1: must be greater than or equal to 0: \
+             `kubectl explain statefulset.spec.replicas` says what belongs here",
+        ),
         (
             "7:24",
-            "`spec.podManagementPolicy` can't be \"Paralel\": did you mean `Parallel`?",
+            "StatefulSet front: `spec.podManagementPolicy`: Invalid value: \"Paralel\": \
+             must be 'OrderedReady' or 'Parallel': \
+             `kubectl explain statefulset.spec.podManagementPolicy` says what belongs here",
         ),
         (
             "8:47",
-            "`spec.updateStrategy.rollingUpdate.partition` can't be -1: write 0 or more",
+            "StatefulSet front: `spec.updateStrategy.rollingUpdate.partition`: Invalid value: -1: \
+             must be greater than or equal to 0: \
+             `kubectl explain statefulset.spec.updateStrategy.rollingUpdate.partition` says what belongs here",
         ),
     ] {
         let whole = format!("k8s/app.yaml:{place}: {said}");
@@ -217,7 +393,29 @@ fn words_and_numbers_that_the_api_server_refuses_are_refused_with_their_place() 
     );
     let told = mistakes(&pull);
     assert!(
-        told[0].contains("containers.0.imagePullPolicy` can't be \"Sometimes\""),
+        told[0].contains("containers[0].imagePullPolicy`: Unsupported value: \"Sometimes\"")
+            && told[0].ends_with(": known: Always, IfNotPresent, Never"),
         "{told:?}"
     );
+}
+
+#[test]
+fn the_examples_are_right() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut read = 0;
+    for folder in ["examples/apps", "examples/forecast"] {
+        let entries = std::fs::read_dir(root.join(folder)).expect("a folder");
+        for entry in entries {
+            let path = entry.expect("an entry").path();
+            let manifests = path.join("k8s");
+            let path = if manifests.is_dir() { manifests } else { path };
+            let is_file = path.extension().is_some_and(|it| it == "yaml");
+            if is_file || path.is_dir() {
+                let loaded = Manifests::load(std::slice::from_ref(&path), "default");
+                let loaded = loaded.unwrap_or_else(|wrong| panic!("{}: {wrong:?}", path.display()));
+                read += loaded.objects.len();
+            }
+        }
+    }
+    assert!(read > 30, "{read} objects");
 }

@@ -14,21 +14,56 @@ const DEPTH_MAX: usize = 64;
 /// Values in one file at most, with all aliases written out: a file of aliases of aliases ends here.
 const VALUES_MAX: usize = 1_000_000;
 
+/// Where something stands in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes of the text. Of what an alias brings, those of the alias.
+    pub span: Range<usize>,
+    /// Of what an alias brings, the bytes at its anchor.
+    pub written: Option<Range<usize>>,
+}
+
+impl Place {
+    /// What stands at `span` itself.
+    #[must_use]
+    pub fn at(span: Range<usize>) -> Self {
+        Self {
+            span,
+            written: None,
+        }
+    }
+
+    /// An alias at `alias` brings it.
+    fn brought_to(&mut self, alias: &Range<usize>) {
+        let span = std::mem::replace(&mut self.span, alias.clone());
+        self.written.get_or_insert(span);
+    }
+}
+
 /// A value and where it stands in the text.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// Bytes of the text.
-    pub span: Range<usize>,
+    /// Where it stands.
+    pub place: Place,
     /// What is inside: by key, or by position in a list. A single value has none.
     pub inside: BTreeMap<String, Tree>,
     /// Where the keys of a mapping stand.
-    pub keys: BTreeMap<String, Range<usize>>,
+    pub keys: BTreeMap<String, Place>,
 }
 
 impl Tree {
-    /// The place of the value at `path`, or of what is there of the way to it.
+    /// A value with nothing inside.
     #[must_use]
-    pub fn place<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Range<usize> {
+    pub fn leaf(span: Range<usize>) -> Self {
+        Self {
+            place: Place::at(span),
+            inside: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// The place of the value at `path`, or of what is there of the way to it.
+    pub fn find<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> &Place {
         let mut at = self;
         for step in path {
             match at.inside.get(step) {
@@ -36,23 +71,30 @@ impl Tree {
                 None => break,
             }
         }
-        at.span.clone()
+        &at.place
     }
 
     /// The place of the key at the end of `path`, or else of the value around it.
     #[must_use]
-    pub fn key_place(&self, path: &[&str]) -> Range<usize> {
+    pub fn find_key(&self, path: &[&str]) -> &Place {
         let Some((last, around)) = path.split_last() else {
-            return self.span.clone();
+            return &self.place;
         };
         let mut at = self;
         for step in around {
             match at.inside.get(*step) {
                 Some(inside) => at = inside,
-                None => return at.span.clone(),
+                None => return &at.place,
             }
         }
-        at.keys.get(*last).unwrap_or(&at.span).clone()
+        at.keys.get(*last).unwrap_or(&at.place)
+    }
+
+    /// An alias at `alias` brings it, with all that is inside.
+    fn brought_to(&mut self, alias: &Range<usize>) {
+        self.place.brought_to(alias);
+        self.keys.values_mut().for_each(|it| it.brought_to(alias));
+        self.inside.values_mut().for_each(|it| it.brought_to(alias));
     }
 }
 
@@ -63,11 +105,9 @@ struct Node {
     tree: Tree,
 }
 
-/// The documents of `text`, empty ones left out.
-///
-/// # Errors
-/// What keeps it from being read; one mistake, as nothing behind it can be trusted.
-pub(super) fn documents(text: &str) -> Result<Vec<(Value, Tree)>, Mistake> {
+/// The documents of `text`, empty ones left out, and what is wrong with the text. What keeps it from being read further
+/// is the last mistake, as nothing behind it can be trusted.
+pub(super) fn documents(text: &str) -> (Vec<(Value, Tree)>, Vec<Mistake>) {
     let mut offsets: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     offsets.push(text.len());
     let mut reader = Reader {
@@ -76,22 +116,13 @@ pub(super) fn documents(text: &str) -> Result<Vec<(Value, Tree)>, Mistake> {
         parser: Parser::new_from_str(text),
         anchors: BTreeMap::new(),
         values: 0,
+        mistakes: Vec::new(),
     };
     let mut found = Vec::new();
-    while let Some((event, span)) = reader.next()? {
-        match event {
-            Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
-            Event::StreamEnd => break,
-            Event::DocumentStart(_) => reader.anchors.clear(),
-            event => {
-                let node = reader.node(event, span, 0)?;
-                if !node.value.is_null() {
-                    found.push((node.value, node.tree));
-                }
-            }
-        }
+    if let Err(mistake) = reader.all(&mut found) {
+        reader.mistakes.push(mistake);
     }
-    Ok(found)
+    (found, reader.mistakes)
 }
 
 struct Reader<'a> {
@@ -101,9 +132,28 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: BTreeMap<usize, Node>,
     values: usize,
+    /// What is wrong, and does not keep the rest from being read.
+    mistakes: Vec<Mistake>,
 }
 
 impl<'a> Reader<'a> {
+    fn all(&mut self, found: &mut Vec<(Value, Tree)>) -> Result<(), Mistake> {
+        while let Some((event, span)) = self.next()? {
+            match event {
+                Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+                Event::StreamEnd => break,
+                Event::DocumentStart(_) => self.anchors.clear(),
+                event => {
+                    let node = self.node(event, span, 0)?;
+                    if !node.value.is_null() {
+                        found.push((node.value, node.tree));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn byte(&self, character: usize) -> usize {
         let byte = self.offsets.get(character);
         byte.copied().unwrap_or(self.text.len())
@@ -155,7 +205,17 @@ impl<'a> Reader<'a> {
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let value = value(&text, style, tag.as_deref());
+                let value = value(&text, style, tag.as_deref()).unwrap_or_else(|| {
+                    self.mistakes.push(Mistake::new(
+                        start.clone(),
+                        format!("`{text}` is no number that JSON has, and kubectl sends JSON"),
+                        "kubectl refuses this",
+                        format!(
+                            "write a number, or put it in quotes where text is meant: `\"{text}\"`"
+                        ),
+                    ));
+                    Value::String(text.to_string())
+                });
                 Ok(self.keep(anchor, leaf(value, start)))
             }
             Event::SequenceStart(anchor, _) => {
@@ -164,7 +224,7 @@ impl<'a> Reader<'a> {
                 loop {
                     let (event, span) = self.must(&start)?;
                     if matches!(event, Event::SequenceEnd) {
-                        tree.span = start.start..self.bytes(span).end.max(start.end);
+                        tree.place.span = start.start..self.bytes(span).end.max(start.end);
                         let value = Value::Array(items);
                         return Ok(self.keep(anchor, Node { value, tree }));
                     }
@@ -178,7 +238,7 @@ impl<'a> Reader<'a> {
                 Ok(self.keep(anchor, node))
             }
             Event::Alias(anchor) => {
-                let Some(node) = self.anchors.get(&anchor).cloned() else {
+                let Some(mut node) = self.anchors.get(&anchor).cloned() else {
                     let message = "the alias has no anchor before it";
                     return Err(Mistake::new(
                         start,
@@ -188,6 +248,7 @@ impl<'a> Reader<'a> {
                     ));
                 };
                 self.values += size(&node.value);
+                node.tree.brought_to(&start);
                 Ok(node)
             }
             _ => Ok(leaf(Value::Null, start)),
@@ -208,11 +269,17 @@ impl<'a> Reader<'a> {
         loop {
             let (event, span) = self.must(start)?;
             if matches!(event, Event::MappingEnd) {
-                tree.span = start.start..self.bytes(span).end.max(start.end);
+                tree.place.span = start.start..self.bytes(span).end.max(start.end);
                 break;
             }
             let place = self.bytes(span);
-            let key = self.node(event, span, depth + 1)?;
+            let key = match event {
+                // As a key it is what is written.
+                Event::Scalar(text, ScalarStyle::Plain, _, _) if scalar::is_not_finite(&text) => {
+                    leaf(Value::String(text.to_string()), place.clone())
+                }
+                event => self.node(event, span, depth + 1)?,
+            };
             let key = match key.value {
                 Value::String(key) => key,
                 Value::Bool(_) | Value::Number(_) | Value::Null => {
@@ -234,8 +301,8 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if let Some(first) = tree.keys.get(&key) {
-                let line = self.text.get(..first.start).unwrap_or_default();
-                return Err(Mistake::new(
+                let line = self.text.get(..first.span.start).unwrap_or_default();
+                self.mistakes.push(Mistake::new(
                     place,
                     format!("the key `{key}` stands twice in one mapping"),
                     "the second one",
@@ -244,25 +311,43 @@ impl<'a> Reader<'a> {
                         line.matches('\n').count() + 1
                     ),
                 ));
+                continue;
             }
-            tree.keys.insert(key.clone(), place);
+            tree.keys.insert(key.clone(), Place::at(place));
             tree.inside.insert(key.clone(), node.tree);
             map.insert(key, node.value);
         }
         // What the mapping says itself goes before what is merged into it.
         for node in merged {
-            let Value::Object(entries) = node.value else {
-                return Err(Mistake::new(
-                    node.tree.span,
-                    "only a mapping can be merged with `<<`",
-                    "this is something else",
-                    "name the anchor of one mapping",
-                ));
+            let of_list = match node.value {
+                Value::Array(items) => {
+                    let trees = (0..items.len()).map(|at| node.tree.inside.get(&at.to_string()));
+                    let pairs = items.into_iter().zip(trees);
+                    pairs
+                        .filter_map(|(value, tree)| Some((value, tree?.clone())))
+                        .collect()
+                }
+                value => vec![(value, node.tree)],
             };
-            for (key, value) in entries {
-                if !map.contains_key(&key) {
-                    if let Some(inside) = node.tree.inside.get(&key) {
+            for (value, from) in of_list {
+                let Value::Object(entries) = value else {
+                    self.mistakes.push(Mistake::new(
+                        from.place.span,
+                        "only mappings can be merged with `<<`",
+                        "this is something else",
+                        "name the anchor of a mapping, or a list of such anchors",
+                    ));
+                    continue;
+                };
+                for (key, value) in entries {
+                    if map.contains_key(&key) {
+                        continue;
+                    }
+                    if let Some(inside) = from.inside.get(&key) {
                         tree.inside.insert(key.clone(), inside.clone());
+                    }
+                    if let Some(place) = from.keys.get(&key) {
+                        tree.keys.insert(key.clone(), place.clone());
                     }
                     map.insert(key, value);
                 }
@@ -274,21 +359,17 @@ impl<'a> Reader<'a> {
 }
 
 fn leaf(value: Value, span: Range<usize>) -> Node {
-    let tree = Tree {
-        span,
-        inside: BTreeMap::new(),
-        keys: BTreeMap::new(),
-    };
+    let tree = Tree::leaf(span);
     Node { value, tree }
 }
 
-fn value(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+/// Nothing for a number that JSON does not have.
+fn value(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Option<Value> {
     let of_text = tag.is_some_and(|tag| tag.suffix == "str" || tag.suffix == "binary");
-    if style == ScalarStyle::Plain && !of_text {
-        scalar::plain(text)
-    } else {
-        Value::String(text.to_owned())
+    if style != ScalarStyle::Plain || of_text {
+        return Some(Value::String(text.to_owned()));
     }
+    (!scalar::is_not_finite(text)).then(|| scalar::plain(text))
 }
 
 /// How many values there are in `value`.

@@ -23,7 +23,28 @@ fn round_trip<T: DeserializeOwned + Serialize>(object: &Raw) -> Result<Raw, serd
 #[derive(Debug)]
 pub(crate) struct Decoded {
     pub(crate) object: Value,
-    pub(crate) unknown: Vec<String>,
+    /// The path of each such field.
+    pub(crate) unknown: Vec<Vec<String>>,
+}
+
+impl Decoded {
+    /// In the words of the decoder: `unknown field "spec.containers[0].imge"`.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = String> {
+        self.unknown.iter().map(|path| {
+            let mut written = String::new();
+            for step in path {
+                let is_position = step.bytes().all(|b| b.is_ascii_digit());
+                if is_position {
+                    written += &format!("[{step}]");
+                } else {
+                    let dot = if written.is_empty() { "" } else { "." };
+                    written += dot;
+                    written += step;
+                }
+            }
+            format!("unknown field {written:?}")
+        })
+    }
 }
 
 /// The canonical form of an object of this kind.
@@ -37,7 +58,19 @@ pub(crate) fn canonical(kind: Kind, mut object: Raw) -> Result<Decoded, serde_js
         }
         _ => {}
     }
-    quantities(&mut object)?;
+    let mut wrong = false;
+    quantities(&mut object, &mut Vec::new(), &mut |_, v| {
+        let Some(text) = quantity_text(v) else {
+            return;
+        };
+        match quantity::canonical(&text) {
+            Some(canonical) => *v = canonical.into(),
+            None => wrong = true,
+        }
+    });
+    if wrong {
+        return Err(serde_json::Error::custom(NO_QUANTITY));
+    }
     let typed = match kind {
         Kind::Namespace => round_trip::<core::v1::Namespace>(&object),
         Kind::Node => round_trip::<core::v1::Node>(&object),
@@ -73,8 +106,14 @@ pub(crate) fn canonical(kind: Kind, mut object: Raw) -> Result<Decoded, serde_js
         Kind::CustomResourceDefinition | Kind::Custom(_) => Ok(object.clone()),
     }?;
     let mut typed = typed;
+    // In Go a selector that is not given is no empty one.
+    if object["spec"]["selector"].is_null()
+        && let Some(spec) = typed.get_mut("spec").and_then(Raw::as_object_mut)
+    {
+        spec.remove("selector");
+    }
     let mut unknown = Vec::new();
-    missing(&object, &typed, "", &mut unknown);
+    missing(&object, &typed, &mut Vec::new(), &mut unknown);
     prune(kind, "", &mut typed);
     Ok(Decoded {
         object: typed.into(),
@@ -97,31 +136,31 @@ fn custom(of: &CustomKind, object: &Raw) -> Result<Decoded, serde_json::Error> {
 /// What became of an object, without what it has more.
 fn decoded(given: &Raw, kept: Raw) -> Decoded {
     let mut unknown = Vec::new();
-    missing(given, &kept, "", &mut unknown);
+    missing(given, &kept, &mut Vec::new(), &mut unknown);
     Decoded {
         object: kept.into(),
         unknown,
     }
 }
 
-/// What a strict decoder says of what is in `given`, and not in `kept`.
-fn missing(given: &Raw, kept: &Raw, path: &str, found: &mut Vec<String>) {
+/// The paths of what is in `given`, and not in `kept`.
+fn missing(given: &Raw, kept: &Raw, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match (given, kept) {
         (Raw::Object(given), Raw::Object(kept)) => {
             for (name, value) in given.iter().filter(|(_, v)| !v.is_null()) {
-                let here = match path {
-                    "" => name.clone(),
-                    path => format!("{path}.{name}"),
-                };
+                path.push(name.clone());
                 match kept.get(name) {
-                    Some(kept) => missing(value, kept, &here, found),
-                    None => found.push(format!("unknown field {here:?}")),
+                    Some(kept) => missing(value, kept, path, found),
+                    None => found.push(path.clone()),
                 }
+                path.pop();
             }
         }
         (Raw::Array(given), Raw::Array(kept)) => {
             for (i, (given, kept)) in given.iter().zip(kept).enumerate() {
-                missing(given, kept, &format!("{path}[{i}]"), found);
+                path.push(i.to_string());
+                missing(given, kept, path, found);
+                path.pop();
             }
         }
         _ => {}
@@ -129,43 +168,66 @@ fn missing(given: &Raw, kept: &Raw, path: &str, found: &mut Vec<String>) {
 }
 
 /// Members that hold quantities by name.
-const QUANTITIES: [&str; 4] = ["limits", "requests", "capacity", "allocatable"];
+const QUANTITIES: [&str; 5] = ["limits", "requests", "overhead", "capacity", "allocatable"];
+/// Members that are quantities.
+const QUANTITY: [&str; 4] = ["sizeLimit", "divisor", "averageValue", "tolerance"];
+/// What an autoscaler holds a metric against; its `value` is a quantity.
+const TARGET: [&str; 2] = ["target", "current"];
+const NO_QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
-/// Writes every quantity in its canonical form; a bare number is one, too.
-fn quantities(v: &mut Raw) -> Result<(), serde_json::Error> {
+/// Calls `each` with every quantity and its path.
+pub(super) fn quantities(
+    v: &mut Raw,
+    path: &mut Vec<String>,
+    each: &mut dyn FnMut(&[String], &mut Raw),
+) {
     match v {
         Raw::Object(m) => {
             for (name, member) in m.iter_mut() {
+                path.push(name.clone());
                 match member {
                     Raw::Object(by_resource) if QUANTITIES.contains(&name.as_str()) => {
-                        by_resource.values_mut().try_for_each(quantity)?;
+                        for (resource, amount) in by_resource.iter_mut() {
+                            path.push(resource.clone());
+                            each(path, amount);
+                            path.pop();
+                        }
                     }
                     // A user's own words, whatever they look like.
                     _ if MAPS.contains(&name.as_str()) => {}
-                    _ if matches!(name.as_str(), "sizeLimit" | "divisor") => quantity(member)?,
-                    _ => quantities(member)?,
+                    _ if QUANTITY.contains(&name.as_str()) => each(path, member),
+                    Raw::Object(target) if TARGET.contains(&name.as_str()) => {
+                        if let Some(value) = target.get_mut("value") {
+                            path.push("value".to_owned());
+                            each(path, value);
+                            path.pop();
+                        }
+                        quantities(member, path, each);
+                    }
+                    _ => quantities(member, path, each),
                 }
+                path.pop();
             }
-            Ok(())
         }
-        Raw::Array(a) => a.iter_mut().try_for_each(quantities),
-        _ => Ok(()),
+        Raw::Array(a) => {
+            for (at, item) in a.iter_mut().enumerate() {
+                path.push(at.to_string());
+                quantities(item, path, each);
+                path.pop();
+            }
+        }
+        _ => {}
     }
 }
 
-fn quantity(v: &mut Raw) -> Result<(), serde_json::Error> {
-    let text = match &*v {
-        Raw::String(text) => text.clone(),
-        Raw::Number(number) => number.to_string(),
-        _ => return Ok(()),
-    };
-    let canonical = quantity::canonical(&text).ok_or_else(|| {
-        serde_json::Error::custom(
-            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-        )
-    })?;
-    *v = canonical.into();
-    Ok(())
+/// What a quantity is written as: a bare number is one, too. Nothing for what can't be one by its type.
+pub(super) fn quantity_text(v: &Raw) -> Option<String> {
+    match v {
+        Raw::String(text) => Some(text.clone()),
+        Raw::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Members that are maps with names of the user's choice: their values are left alone, and the empty map left out.

@@ -17,8 +17,28 @@ pub(super) fn default_to(m: &mut Map, key: &str, value: impl Into<Value>) {
     }
 }
 
+/// Makes what stands at each of these paths, one in the other, an object, as a struct that Go holds by value is always
+/// there.
+fn structs(object: &mut Value, path: &[&str]) {
+    for length in 1..=path.len() {
+        let (holder, name) = (&path[..length - 1], path[length - 1]);
+        if let Some(holder) = member(object, holder) {
+            default_to(holder, name, json!({}));
+        }
+    }
+}
+
 /// Fills in the defaults of a kind.
 pub(crate) fn apply(kind: Kind, object: &mut Value) {
+    match kind {
+        Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::Job => {
+            structs(object, &["spec", "template", "spec"]);
+        }
+        Kind::Service | Kind::HorizontalPodAutoscaler | Kind::PodDisruptionBudget => {
+            structs(object, &["spec"]);
+        }
+        _ => {}
+    }
     match kind {
         Kind::Deployment => deployment(object),
         Kind::ReplicaSet => replica_set(object),
@@ -98,6 +118,15 @@ pub(super) fn pod_spec(spec: &mut Map) {
     default_to(spec, "dnsPolicy", "ClusterFirst");
     default_to(spec, "schedulerName", "default-scheduler");
     default_to(spec, "securityContext", json!({}));
+    let volumes = spec.get_mut("volumes").and_then(Value::as_array_mut);
+    for volume in volumes.into_iter().flatten() {
+        // A volume that has a name alone (`SetDefaults_Volume`).
+        if let Some(volume) = volume.as_object_mut()
+            && volume.iter().all(|(key, _)| key == "name")
+        {
+            volume.insert("emptyDir", json!({}));
+        }
+    }
     for list in ["containers", "initContainers"] {
         for c in spec
             .get_mut(list)
@@ -167,6 +196,14 @@ fn service(object: &mut Value) {
     if let Some(spec) = member(object, &["spec"]) {
         default_to(spec, "type", "ClusterIP");
         default_to(spec, "sessionAffinity", "None");
+        let three_hours = json!({"clientIP": {"timeoutSeconds": 10800}});
+        match spec.get("sessionAffinity").and_then(Value::as_str) {
+            Some("None") => {
+                spec.remove("sessionAffinityConfig");
+            }
+            Some("ClientIP") => default_to(spec, "sessionAffinityConfig", three_hours),
+            _ => {}
+        }
         default_to(spec, "internalTrafficPolicy", "Cluster");
         default_to(spec, "ipFamilyPolicy", "SingleStack");
         default_to(spec, "ipFamilies", json!(["IPv4"]));

@@ -2,9 +2,11 @@
 //! (`pkg/apis/*/validation`).
 
 use super::field_errors::Errors;
-use super::pod_spec::pod_spec;
+use super::field_path::FieldPath;
+use super::pod_spec::{label_map, pod_spec};
 use super::selectors::LabelSelector;
-use super::validate::{labels, not_negative};
+use super::validate::{at_most_all, count_or_percent, not_negative};
+use super::{names, services};
 use crate::cluster::custom::{self, Violation};
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
@@ -23,6 +25,8 @@ pub(super) fn content(kind: Kind, object: &Value, errors: &mut Errors) {
             errors.required("spec.schedule");
         }
         Kind::HorizontalPodAutoscaler => autoscaler(object, errors),
+        Kind::Service => services::service(object, errors),
+        Kind::PodDisruptionBudget => budget(object, errors),
         Kind::PersistentVolumeClaim => {
             if items(object, &["spec", "accessModes"]).is_empty() {
                 errors.requires("spec.accessModes", "at least 1 access mode is required");
@@ -179,31 +183,133 @@ fn secret(object: &Value, errors: &mut Errors) {
     }
 }
 
-/// Selector and template of what keeps pods of its own.
-pub(super) fn keeps_pods(object: &Value, what: &str, errors: &mut Errors) {
+/// Selector and template of what keeps pods of its own; for a StatefulSet, `claims` are the names
+/// of the claims that it makes for them.
+pub(super) fn keeps_pods(object: &Value, what: &str, claims: Option<&[&str]>, errors: &mut Errors) {
     let in_template = at(object, &["spec", "template", "metadata", "labels"]);
-    match at(object, &["spec", "selector"]) {
+    let selector = at(object, &["spec", "selector"]);
+    let before = errors.count();
+    match selector {
+        // That of a DaemonSet is not asked for, and matches nothing.
+        None if what == "daemonset" => {}
         None => errors.required("spec.selector"),
-        Some(selector) => {
-            let parsed = LabelSelector::of_object(selector);
-            if parsed.is_empty() {
-                let why = format!("empty selector is invalid for {what}");
-                errors.invalid("spec.selector", selector, &why);
-            } else if !parsed.matches_labels(in_template) {
-                let labels = in_template.unwrap_or(&Value::Null);
-                let why = "`selector` does not match template `labels`";
-                errors.invalid("spec.template.metadata.labels", labels, why);
-            }
-        }
+        Some(selector) => label_selector(selector, &FieldPath::At("spec.selector"), errors),
     }
-    pod_template(object, errors);
+    let readable = selector.is_none() || errors.count() == before;
+    let parsed = selector.map(LabelSelector::of_object);
+    if let Some(selector) = selector
+        && parsed.as_ref().is_some_and(LabelSelector::is_empty)
+    {
+        let why = format!("empty selector is invalid for {what}");
+        errors.invalid("spec.selector", selector, &why);
+    } else if !readable && what != "daemonset" {
+        // The pods are not looked at then.
+        let why = match what {
+            "statefulset" => "",
+            _ => "invalid label selector",
+        };
+        let selector = selector.unwrap_or(&Value::Null);
+        errors.invalid_text("spec.selector", &written(selector), why);
+        return;
+    } else if readable && !parsed.is_some_and(|it| it.matches_labels(in_template)) {
+        let labels = in_template.unwrap_or(&Value::Null);
+        let why = "`selector` does not match template `labels`";
+        errors.invalid("spec.template.metadata.labels", labels, why);
+    }
+    pod_template(object, claims, errors);
 }
 
-fn pod_template(object: &Value, errors: &mut Errors) {
+/// A selector as Go writes it: in the order of the struct's fields.
+fn written(selector: &Value) -> String {
+    let fields = ["matchLabels", "matchExpressions"].into_iter();
+    let given = fields.filter_map(|field| Some((field, selector.get(field)?)));
+    let parts: Vec<String> = given.map(|(field, it)| format!("{field:?}:{it}")).collect();
+    format!("{{{}}}", parts.join(","))
+}
+
+/// `ValidateLabelSelector`.
+fn label_selector(selector: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
+    label_map(
+        selector,
+        &["matchLabels"],
+        &shown.child("matchLabels"),
+        errors,
+    );
+    let list = shown.child("matchExpressions");
+    for (nth, expression) in items(selector, &["matchExpressions"]).iter().enumerate() {
+        let shown = list.index(nth);
+        let values = items(expression, &["values"]);
+        let in_values = shown.child("values");
+        match text(expression, &["operator"]) {
+            "In" | "NotIn" => {
+                if values.is_empty() {
+                    let why = "must be specified when `operator` is 'In' or 'NotIn'";
+                    errors.requires(&in_values, why);
+                }
+            }
+            "Exists" | "DoesNotExist" => {
+                if !values.is_empty() {
+                    let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                    errors.forbidden(&in_values, why);
+                }
+            }
+            other => {
+                let value = other.to_owned().into();
+                errors.invalid(
+                    &shown.child("operator"),
+                    &value,
+                    "not a valid selector operator",
+                );
+            }
+        }
+        let key = text(expression, &["key"]);
+        let wrong = names::qualified(key);
+        errors.each_invalid(&shown.child("key"), &key.to_owned().into(), &wrong);
+        for (nth, value) in values.iter().enumerate() {
+            let wrong = names::label_value(value.as_str().unwrap_or(""));
+            errors.each_invalid(&in_values.index(nth), value, &wrong);
+        }
+    }
+}
+
+fn pod_template(object: &Value, claims: Option<&[&str]>, errors: &mut Errors) {
     let template = at(object, &["spec", "template"]).unwrap_or(&Value::Null);
-    labels(template, "spec.template.labels", errors);
+    let shown = FieldPath::At("spec.template");
+    label_map(
+        template,
+        &["metadata", "labels"],
+        &shown.child("labels"),
+        errors,
+    );
     let spec = at(template, &["spec"]).unwrap_or(&Value::Null);
-    pod_spec(spec, "spec.template.spec", errors);
+    pod_spec(spec, claims, &shown.child("spec"), errors);
+}
+
+/// `ValidatePodDisruptionBudgetSpec`.
+fn budget(object: &Value, errors: &mut Errors) {
+    let spec = at(object, &["spec"]).unwrap_or(&Value::Null);
+    let bounds = ["minAvailable", "maxUnavailable"];
+    if bounds.iter().all(|it| spec.get(it).is_some()) {
+        let why = "minAvailable and maxUnavailable cannot be both set";
+        errors.invalid("spec", spec, why);
+    }
+    for field in bounds {
+        if let Some(value) = spec.get(field) {
+            let shown = format!("spec.{field}");
+            count_or_percent(value, &shown, errors);
+            at_most_all(value, &shown, errors);
+        }
+    }
+    if let Some(selector) = spec.get("selector") {
+        label_selector(selector, &FieldPath::At("spec.selector"), errors);
+    }
+    let field = "unhealthyPodEvictionPolicy";
+    let policies = ["AlwaysAllow", "IfHealthyBudget"];
+    match text(spec, &[field]) {
+        "" => {}
+        word if policies.contains(&word) => {}
+        word => errors.not_supported(&format!("spec.{field}"), word, &policies),
+    }
 }
 
 pub(super) fn runs_for_ever(object: &Value, what: &str, errors: &mut Errors) {
@@ -229,11 +335,14 @@ fn stateful_set(object: &Value, errors: &mut Errors) {
     let strategy = at(object, &["spec", "updateStrategy"]).unwrap_or(&Value::Null);
     let rolling = strategy.get("rollingUpdate");
     match (text(strategy, &["type"]), rolling) {
-        ("OnDelete", Some(rolling)) => errors.invalid(
-            "spec.updateStrategy.rollingUpdate",
-            rolling,
-            "only allowed for updateStrategy 'RollingUpdate'",
-        ),
+        ("OnDelete", Some(rolling)) => {
+            // The names are those of Go's struct, which has no others.
+            let field = |name: &str| rolling.get(name).unwrap_or(&Value::Null);
+            let (partition, most) = (field("partition"), field("maxUnavailable"));
+            let written = format!(r#"{{"Partition":{partition},"MaxUnavailable":{most}}}"#);
+            let why = "only allowed for updateStrategy 'RollingUpdate'";
+            errors.invalid_text("spec.updateStrategy.rollingUpdate", &written, why);
+        }
         ("OnDelete", None) => {}
         ("RollingUpdate", _) => {
             let path = ["spec", "updateStrategy", "rollingUpdate", "partition"];
@@ -252,13 +361,20 @@ fn stateful_set(object: &Value, errors: &mut Errors) {
     ] {
         not_negative(object, path, errors);
     }
-    keeps_pods(object, "statefulset", errors);
+    let service = text(object, &["spec", "serviceName"]);
+    if !service.is_empty() {
+        let wrong = names::label(service);
+        errors.each_invalid("spec.serviceName", &service.to_owned().into(), &wrong);
+    }
+    let claims = items(object, &["spec", "volumeClaimTemplates"]);
+    let claims: Vec<&str> = claims.iter().map(name).collect();
+    keeps_pods(object, "statefulset", Some(&claims), errors);
     runs_for_ever(object, "StatefulSet", errors);
 }
 
 /// `ValidateDaemonSetSpec`.
 fn daemon_set(object: &Value, errors: &mut Errors) {
-    keeps_pods(object, "daemonset", errors);
+    keeps_pods(object, "daemonset", None, errors);
     runs_for_ever(object, "DaemonSet", errors);
     not_negative(object, &["spec", "minReadySeconds"], errors);
     let strategy = at(object, &["spec", "updateStrategy"]).unwrap_or(&Value::Null);
@@ -307,7 +423,7 @@ fn job(object: &Value, errors: &mut Errors) {
     if mode != "NonIndexed" {
         errors.not_supported("spec.completionMode", mode, &["NonIndexed"]);
     }
-    pod_template(object, errors);
+    pod_template(object, None, errors);
     let policy = text(object, &["spec", "template", "spec", "restartPolicy"]);
     if matches!(policy, "" | "Always") {
         let what = "valid values: \"OnFailure\", \"Never\"";

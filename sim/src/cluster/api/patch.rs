@@ -56,7 +56,7 @@ fn decoded(call: &Call<'_>, patched: Parsed) -> Result<Value, ApiError> {
     let refused = |why: &str| no_object(&patched.tree, why);
     let decoded = canonical(call.resource.kind, patched.tree.clone())
         .map_err(|error| refused(&error.to_string()))?;
-    let problems = [patched.problems.clone(), decoded.unknown].concat();
+    let problems = [patched.problems.clone(), decoded.problems().collect()].concat();
     match call.strict_error(&problems) {
         Some(why) => Err(refused(&why)),
         None => Ok(decoded.object),

@@ -1,9 +1,12 @@
-//! Validation of a pod's containers (`pkg/apis/core/validation/validation.go`: ValidatePodSpec, validateContainers,
-//! validateInitContainers).
+//! Validation of a pod's spec and its containers (`pkg/apis/core/validation/validation.go`: ValidatePodSpec,
+//! validateContainers, validateInitContainers). Affinity, tolerations, spread, security and DNS settings, resizing and
+//! claims of devices are not looked at.
 
 use super::field_errors::Errors;
+use super::field_path::FieldPath;
+use super::{names, probes, resources, volumes};
 use crate::cluster::json::Value;
-use crate::cluster::value::{at, int, is_sidecar, items, members, text};
+use crate::cluster::value::{int, is_sidecar, items, members, text};
 
 /// What only containers that run on may have.
 const OF_LASTING: [&str; 4] = [
@@ -12,126 +15,254 @@ const OF_LASTING: [&str; 4] = [
     "readinessProbe",
     "startupProbe",
 ];
+/// Fields of a pod (`metadata.…`) that a variable may have its value from.
+const FIELDS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+/// Fields of a pod that have a name, and that no variable can have its value from (`ConvertDownwardAPIFieldLabel`).
+const FIELDS_OF_NO_VARIABLE: [&str; 5] = [
+    "metadata.annotations",
+    "metadata.labels",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "status.phase",
+];
+/// Resources of a container that a variable may have its value from.
+const RESOURCES: [&str; 6] = [
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+];
 
-/// The containers of a pod.
-pub(super) fn pod_spec(spec: &Value, shown: &str, errors: &mut Errors) {
+/// What a pod's spec holds. For the pods of a StatefulSet, `claims` are the names of the claims that it makes for them.
+pub(super) fn pod_spec(
+    spec: &Value,
+    claims: Option<&[&str]>,
+    shown: &FieldPath<'_>,
+    errors: &mut Errors,
+) {
     let grace_s = int(spec, &["terminationGracePeriodSeconds"]);
+    let volumes = volumes::volumes(spec, claims.unwrap_or_default(), shown, errors);
     let all = items(spec, &["containers"]);
+    let list = shown.child("containers");
     if all.is_empty() {
-        errors.required(&format!("{shown}.containers"));
+        errors.required(&list);
     }
     for (i, c) in all.iter().enumerate() {
-        let shown = format!("{shown}.containers[{i}]");
-        any_container(c, &shown, errors);
+        let shown = list.index(i);
+        any_container(c, &volumes, &shown, errors);
         unique(c, &all[..i], &[], &shown, errors);
-        lasting(c, grace_s, &shown, errors);
+        probes::lasting(c, grace_s, &shown, errors);
+        if c.get("restartPolicy").is_some() {
+            let why = "may not be set for non-init containers";
+            errors.forbidden(&shown.child("restartPolicy"), why);
+        }
     }
+    host_ports(all, &list, errors);
     let inits = items(spec, &["initContainers"]);
+    let list = shown.child("initContainers");
     for (i, c) in inits.iter().enumerate() {
-        let shown = format!("{shown}.initContainers[{i}]");
-        any_container(c, &shown, errors);
+        let shown = list.index(i);
+        any_container(c, &volumes, &shown, errors);
         match text(c, &["restartPolicy"]) {
             "" | "Always" => {}
-            policy => {
-                errors.not_supported(&format!("{shown}.restartPolicy"), policy, &["Always"]);
-            }
+            policy => errors.not_supported(&shown.child("restartPolicy"), policy, &["Always"]),
         }
         unique(c, &inits[..i], all, &shown, errors);
         if is_sidecar(c) {
-            lasting(c, grace_s, &shown, errors);
+            probes::lasting(c, grace_s, &shown, errors);
             continue;
         }
         for field in OF_LASTING.into_iter().filter(|f| c.get(f).is_some()) {
             errors.forbidden(
-                &format!("{shown}.{field}"),
+                &shown.child(field),
                 "may not be set for init containers without restartPolicy=Always",
             );
         }
     }
-    let policies = ["Always", "OnFailure", "Never"];
-    match text(spec, &["restartPolicy"]) {
-        "" => errors.required(&format!("{shown}.restartPolicy")),
-        policy if policies.contains(&policy) => {}
-        policy => errors.not_supported(&format!("{shown}.restartPolicy"), policy, &policies),
+    let words = |field: &str, known: &[&str], errors: &mut Errors| match text(spec, &[field]) {
+        "" => errors.required(&shown.child(field)),
+        word if known.contains(&word) => {}
+        word => errors.not_supported(&shown.child(field), word, known),
+    };
+    words("restartPolicy", &["Always", "OnFailure", "Never"], errors);
+    let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    words("dnsPolicy", &policies, errors);
+    label_map(
+        spec,
+        &["nodeSelector"],
+        &shown.child("nodeSelector"),
+        errors,
+    );
+    for (field, rule) in [
+        (
+            "serviceAccountName",
+            names::subdomain as fn(&str) -> Vec<String>,
+        ),
+        ("nodeName", names::subdomain),
+        ("hostname", names::label),
+        ("subdomain", names::label),
+        ("priorityClassName", names::subdomain),
+    ] {
+        // The controller of a StatefulSet writes these two itself.
+        let own = claims.is_some() && matches!(field, "hostname" | "subdomain");
+        let name = text(spec, &[field]);
+        if !name.is_empty() && !own {
+            errors.each_invalid(&shown.child(field), &name.to_owned().into(), &rule(name));
+        }
+    }
+    let deadline = int(spec, &["activeDeadlineSeconds"]);
+    if let Some(s) = deadline.filter(|s| !(1..=i64::from(i32::MAX)).contains(s)) {
+        let why = "must be between 1 and 2147483647, inclusive";
+        errors.invalid(&shown.child("activeDeadlineSeconds"), &s.into(), why);
+    }
+}
+
+/// `ValidateLabels`, for the map at `path`.
+pub(super) fn label_map(object: &Value, path: &[&str], shown: &FieldPath<'_>, errors: &mut Errors) {
+    for (key, value) in members(object, path) {
+        errors.each_invalid_entry(shown, key, &key.into(), &names::qualified(key));
+        let wrong = names::label_value(value.as_str().unwrap_or(""));
+        errors.each_invalid_entry(shown, key, value, &wrong);
     }
 }
 
 /// `validateContainerCommon`.
-fn any_container(c: &Value, shown: &str, errors: &mut Errors) {
-    for field in ["name", "image"] {
-        if text(c, &[field]).is_empty() {
-            errors.required(&format!("{shown}.{field}"));
-        }
+fn any_container(c: &Value, volumes: &[&str], shown: &FieldPath<'_>, errors: &mut Errors) {
+    let name = text(c, &["name"]);
+    if name.is_empty() {
+        errors.required(&shown.child("name"));
+    } else {
+        let wrong = names::label(name);
+        errors.each_invalid(&shown.child("name"), &name.to_owned().into(), &wrong);
     }
+    if text(c, &["image"]).is_empty() {
+        errors.required(&shown.child("image"));
+    }
+    let mut words = |field: &str, known: &[&str]| {
+        let word = text(c, &[field]);
+        // A default stands where nothing is given.
+        if !word.is_empty() && !known.contains(&word) {
+            errors.not_supported(&shown.child(field), word, known);
+        }
+    };
+    let policies = ["File", "FallbackToLogsOnError"];
+    words("terminationMessagePolicy", &policies);
+    words("imagePullPolicy", &["Always", "IfNotPresent", "Never"]);
+    ports(c, &shown.child("ports"), errors);
+    let list = shown.child("env");
     for (n, variable) in items(c, &["env"]).iter().enumerate() {
-        environment(variable, &format!("{shown}.env[{n}]"), errors);
+        environment(variable, &list.index(n), errors);
+    }
+    env_from(c, &shown.child("envFrom"), errors);
+    volumes::mounts(c, volumes, shown, errors);
+    if let Some(asked) = c.get("resources") {
+        resources::resources(asked, &shown.child("resources"), errors);
+    }
+}
+
+/// `validateContainerPorts`.
+fn ports(c: &Value, list: &FieldPath<'_>, errors: &mut Errors) {
+    let ports = items(c, &["ports"]);
+    for (n, port) in ports.iter().enumerate() {
+        let shown = list.index(n);
+        let name = text(port, &["name"]);
+        if !name.is_empty() {
+            let value = || Value::from(name.to_owned());
+            let wrong = names::port_name(name);
+            errors.each_invalid(&shown.child("name"), &value(), &wrong);
+            let is_same = |other: &Value| text(other, &["name"]) == name;
+            if wrong.is_empty() && ports[..n].iter().any(is_same) {
+                errors.duplicate(&shown.child("name"), &value());
+            }
+        }
+        for field in ["containerPort", "hostPort"] {
+            match int(port, &[field]).unwrap_or(0) {
+                0 if field == "hostPort" => {}
+                0 => errors.required(&shown.child(field)),
+                number => {
+                    let wrong = names::port_number(number);
+                    errors.each_invalid(&shown.child(field), &number.into(), &wrong);
+                }
+            }
+        }
+        protocol(port, &shown, errors);
+    }
+}
+
+/// The protocol of a container's port, or of a Service's.
+pub(super) fn protocol(port: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
+    match text(port, &["protocol"]) {
+        "TCP" | "UDP" | "SCTP" => {}
+        "" => errors.required(&shown.child("protocol")),
+        other => errors.not_supported(&shown.child("protocol"), other, &["SCTP", "TCP", "UDP"]),
+    }
+}
+
+/// `checkHostPortConflicts`.
+fn host_ports(all: &[Value], list: &FieldPath<'_>, errors: &mut Errors) {
+    let mut taken: Vec<String> = Vec::new();
+    for (i, c) in all.iter().enumerate() {
+        for (n, port) in items(c, &["ports"]).iter().enumerate() {
+            let Some(number) = int(port, &["hostPort"]).filter(|n| *n != 0) else {
+                continue;
+            };
+            let (protocol, ip) = (text(port, &["protocol"]), text(port, &["hostIP"]));
+            let place = format!("{protocol}/{ip}/{number}");
+            if taken.contains(&place) {
+                let c = list.index(i);
+                let ports = c.child("ports");
+                let shown = ports.index(n);
+                errors.duplicate(&shown.child("hostPort"), &Value::from(place));
+            } else {
+                taken.push(place);
+            }
+        }
     }
 }
 
 /// No container before it may have its name.
-fn unique(c: &Value, before: &[Value], others: &[Value], shown: &str, errors: &mut Errors) {
+fn unique(
+    c: &Value,
+    before: &[Value],
+    others: &[Value],
+    shown: &FieldPath<'_>,
+    errors: &mut Errors,
+) {
     let called = text(c, &["name"]);
     let mut named = before.iter().chain(others);
     if named.any(|other| text(other, &["name"]) == called) {
-        errors.duplicate(&format!("{shown}.name"), called);
+        errors.duplicate(&shown.child("name"), &Value::from(called.to_owned()));
     }
 }
 
-/// Hooks and probes of a container that is not expected to end.
-fn lasting(c: &Value, grace_s: Option<i64>, shown: &str, errors: &mut Errors) {
-    for hook in ["postStart", "preStop"] {
-        if let Some(handler) = at(c, &["lifecycle", hook]) {
-            let shown = format!("{shown}.lifecycle.{hook}");
-            one_handler(handler, grace_s, &shown, errors);
-        }
-    }
-    for field in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        let path = [field, "terminationGracePeriodSeconds"];
-        let Some(own_s) = int(c, &path) else {
-            continue;
-        };
-        let shown = format!("{shown}.{}", path.join("."));
-        if own_s <= 0 {
-            errors.invalid(&shown, &own_s.into(), "must be greater than 0");
-        }
-        if field == "readinessProbe" {
-            errors.invalid(&shown, &own_s.into(), "must not be set for readinessProbes");
-        }
-    }
-}
-
-/// `validateHandler`, for hooks.
-fn one_handler(handler: &Value, grace_s: Option<i64>, shown: &str, errors: &mut Errors) {
-    let kinds = ["exec", "httpGet", "tcpSocket", "sleep"];
-    let mut given = kinds.into_iter().filter(|kind| handler.get(kind).is_some());
-    let Some(kind) = given.next() else {
-        return errors.requires(shown, "must specify a handler type");
-    };
-    if kind == "exec" && items(handler, &["exec", "command"]).is_empty() {
-        errors.required(&format!("{shown}.exec.command"));
-    }
-    let seconds = int(handler, &["sleep", "seconds"]).unwrap_or(0);
-    if let Some(grace_s) = grace_s.filter(|_| kind == "sleep")
-        && !(0..=grace_s).contains(&seconds)
-    {
-        let why =
-            format!("must be non-negative and less than terminationGracePeriodSeconds ({grace_s})");
-        errors.invalid(&format!("{shown}.sleep"), &seconds.into(), &why);
-    }
-    for more in given {
-        let shown = format!("{shown}.{more}");
-        errors.forbidden(&shown, "may not specify more than 1 handler type");
-    }
-}
-
-/// `ValidateEnv`.
-fn environment(variable: &Value, shown: &str, errors: &mut Errors) {
-    if text(variable, &["name"]).is_empty() {
-        errors.required(&format!("{shown}.name"));
+/// `ValidateEnv`. Of two variables with one name the later one counts, and nothing is wrong with that.
+fn environment(variable: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
+    let name = text(variable, &["name"]);
+    if name.is_empty() {
+        errors.required(&shown.child("name"));
+    } else {
+        let wrong = names::variable(name);
+        errors.each_invalid(&shown.child("name"), &name.to_owned().into(), &wrong);
     }
     let Some(from) = variable.get("valueFrom") else {
         return;
     };
+    let shown = shown.child("valueFrom");
+    for (kind, source) in members(from, &[]) {
+        value_from(kind, source, &shown.child(kind), errors);
+    }
     let sources = members(from, &[]).count();
     let why = if sources == 0 {
         "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
@@ -142,5 +273,88 @@ fn environment(variable: &Value, shown: &str, errors: &mut Errors) {
     } else {
         return;
     };
-    errors.invalid(&format!("{shown}.valueFrom"), &"".into(), why);
+    errors.invalid(&shown, &"".into(), why);
+}
+
+/// `validateEnvVarValueFrom`, for one kind of source.
+fn value_from(kind: &str, source: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
+    match kind {
+        "configMapKeyRef" | "secretKeyRef" => {
+            let (name, key) = (text(source, &["name"]), text(source, &["key"]));
+            let wrong = names::subdomain(name);
+            errors.each_invalid(&shown.child("name"), &name.to_owned().into(), &wrong);
+            if key.is_empty() {
+                errors.required(&shown.child("key"));
+            } else {
+                let wrong = names::config_key(key);
+                errors.each_invalid(&shown.child("key"), &key.to_owned().into(), &wrong);
+            }
+        }
+        "fieldRef" => {
+            let path = text(source, &["fieldPath"]);
+            let shown = shown.child("fieldPath");
+            // One label or one annotation may be named in brackets.
+            let one =
+                path.starts_with("metadata.labels['") || path.starts_with("metadata.annotations['");
+            if path.is_empty() {
+                errors.required(&shown);
+            } else if FIELDS_OF_NO_VARIABLE.contains(&path) {
+                errors.not_supported(&shown, path, &FIELDS);
+            } else if !FIELDS.contains(&path) && path != "spec.host" && !one {
+                let why = format!("error converting fieldPath: field label not supported: {path}");
+                errors.invalid(&shown, &path.to_owned().into(), &why);
+            }
+        }
+        "resourceFieldRef" => {
+            let resource = text(source, &["resource"]);
+            let huge = ["limits.hugepages-", "requests.hugepages-"];
+            let shown = shown.child("resource");
+            if resource.is_empty() {
+                errors.required(&shown);
+            } else if !RESOURCES.contains(&resource)
+                && !huge.iter().any(|it| resource.starts_with(it))
+            {
+                errors.not_supported(&shown, resource, &RESOURCES);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `ValidateEnvFrom`.
+fn env_from(c: &Value, list: &FieldPath<'_>, errors: &mut Errors) {
+    for (n, from) in items(c, &["envFrom"]).iter().enumerate() {
+        let shown = list.index(n);
+        let prefix = text(from, &["prefix"]);
+        if !prefix.is_empty() {
+            let wrong = names::variable(prefix);
+            errors.each_invalid(&shown.child("prefix"), &prefix.to_owned().into(), &wrong);
+        }
+        let mut sources = 0;
+        for kind in ["configMapRef", "secretRef"] {
+            if from.get(kind).is_none() {
+                continue;
+            }
+            sources += 1;
+            let source = shown.child(kind);
+            let (name, shown) = (text(from, &[kind, "name"]), source.child("name"));
+            if name.is_empty() {
+                errors.required(&shown);
+            } else {
+                errors.each_invalid(&shown, &name.to_owned().into(), &names::subdomain(name));
+            }
+        }
+        // Upstream names these without the position of their source.
+        match sources {
+            0 => {
+                let why = "must specify one of: `configMapRef` or `secretRef`";
+                errors.invalid(list, &"".into(), why);
+            }
+            1 => {}
+            _ => {
+                let why = "may not have more than one field specified at a time";
+                errors.invalid(list, &"".into(), why);
+            }
+        }
+    }
 }

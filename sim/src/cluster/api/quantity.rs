@@ -6,6 +6,11 @@ const NANOS: i128 = 1_000_000_000;
 /// The largest value that there is: anything larger is that one (`quantity.go` maxAllowed).
 const MOST: i128 = i64::MAX as i128 * NANOS;
 
+/// An exponent beyond this one makes the largest value, or the least one above zero, of anything but zero.
+const EXPONENT_MOST: i64 = 60;
+/// Decimals that are read. Those behind them are too small for any suffix to bring them back.
+const DECIMALS_MOST: usize = 28;
+
 /// What a suffix multiplies by.
 enum Scale {
     /// By a power of 1000.
@@ -36,7 +41,8 @@ fn scale(suffix: &str) -> Option<Scale> {
         "Ei" => Scale::Binary(6),
         _ => {
             let exponent = suffix.strip_prefix(['e', 'E'])?;
-            Scale::Exponent(exponent.parse().ok().filter(|e: &i32| e.abs() <= 18)?)
+            let exponent: i64 = exponent.parse().ok()?;
+            Scale::Exponent(exponent.clamp(-EXPONENT_MOST, EXPONENT_MOST) as i32)
         }
     })
 }
@@ -56,8 +62,10 @@ fn parse(text: &str) -> Option<(i128, Scale)> {
         return None;
     }
     let scale = scale(suffix)?;
-    let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
-    let mut divisor = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let read = fraction.get(..DECIMALS_MOST).unwrap_or(fraction);
+    // More digits than there is room for make the largest value.
+    let digits: i128 = format!("0{whole}{read}").parse().unwrap_or(i128::MAX);
+    let mut divisor = 10_i128.checked_pow(u32::try_from(read.len()).ok()?)?;
     let mut value = digits.saturating_mul(NANOS);
     let power = match scale {
         Scale::Decimal(power) => 3 * power,
@@ -67,9 +75,10 @@ fn parse(text: &str) -> Option<(i128, Scale)> {
             0
         }
     };
-    let ten = 10_i128.checked_pow(power.unsigned_abs())?;
+    let ten = 10_i128.checked_pow(power.unsigned_abs());
+    let ten = ten.unwrap_or(i128::MAX);
     if power < 0 {
-        divisor = divisor.checked_mul(ten)?;
+        divisor = divisor.saturating_mul(ten);
     } else {
         value = value.saturating_mul(ten);
     }
@@ -140,10 +149,19 @@ mod tests {
             ("-1000m", "-1"),
             ("+1.0", "1"),
             ("18446744073709551615E", "9223372036854775807"),
+            ("1e100", "9223372036854775807"),
+            ("1e-100", "1e-9"),
+            ("0e100", "0"),
+            ("1.", "1"),
+            (".5", "500m"),
+            ("0.10000000000000000000000000000000000000000", "100m"),
         ] {
             assert_eq!(canonical(given).as_deref(), Some(stored), "{given}");
         }
-        for bad in ["", "m", "1.2.3", "1 Gi", "1kk", "1Gib", "ten"] {
+        for bad in [
+            "", "m", "1.2.3", "1 Gi", "1kk", "1Gib", "ten", "1e", "1K", "256Mx", ".", "1.Ki.",
+            "--1", "0x1",
+        ] {
             assert_eq!(canonical(bad), None, "{bad}");
         }
     }

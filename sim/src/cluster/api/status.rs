@@ -131,6 +131,7 @@ impl ApiError {
             field: field.to_owned(),
             reason: field_reason,
             why: why.to_owned(),
+            ..FieldError::default()
         };
         Self::invalid_fields(kind, name, &[error])
     }

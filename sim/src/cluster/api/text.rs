@@ -9,6 +9,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::field_path::FieldPath;
+
 /// A tree, and what a strict decoder says of its text.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
@@ -47,37 +49,19 @@ pub(super) fn yaml(text: &[u8]) -> Result<Parsed, String> {
     })
 }
 
-/// Where a value stands. It becomes a text only where something is said of it.
-enum Path<'a> {
-    Top,
-    Field(&'a Path<'a>, &'a str),
-    Element(&'a Path<'a>, usize),
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Top => Ok(()),
-            Self::Field(Self::Top, name) => f.write_str(name),
-            Self::Field(holder, name) => write!(f, "{holder}.{name}"),
-            Self::Element(holder, index) => write!(f, "{holder}[{index}]"),
-        }
-    }
-}
-
 /// A value at a path.
 struct At<'a> {
-    path: &'a Path<'a>,
+    path: &'a FieldPath<'a>,
     problems: &'a RefCell<Vec<String>>,
 }
 
 impl<'a> At<'a> {
     fn top(problems: &'a RefCell<Vec<String>>) -> Self {
-        let path = &Path::Top;
+        let path = &FieldPath::Top;
         Self { path, problems }
     }
 
-    fn at<'b>(&'b self, path: &'b Path<'b>) -> At<'b> {
+    fn at<'b>(&'b self, path: &'b FieldPath<'b>) -> At<'b> {
         At {
             path,
             problems: self.problems,
@@ -141,7 +125,7 @@ impl<'de> Visitor<'de> for At<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
         loop {
-            let path = Path::Element(self.path, all.len());
+            let path = FieldPath::Element(self.path, all.len());
             match elements.next_element_seed(self.at(&path))? {
                 Some(element) => all.push(element),
                 None => return Ok(all.into()),
@@ -152,7 +136,7 @@ impl<'de> Visitor<'de> for At<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut all = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let path = Path::Field(self.path, &name);
+            let path = FieldPath::Field(self.path, &name);
             let value = members.next_value_seed(self.at(&path))?;
             if all.contains_key(&name) {
                 let problem = format!("duplicate field {:?}", path.to_string());

@@ -2,56 +2,41 @@
 //! a server finds them (`pkg/apis/apps/validation`, `pkg/apis/core/validation`, `apimachinery/pkg/api/validation`).
 
 use super::field_errors::{Errors, regex_error};
-use super::kind_rules;
-use super::pod_spec::pod_spec;
+use super::field_path::FieldPath;
+use super::pod_spec::{label_map, pod_spec};
 use super::status::ApiError;
+use super::{kind_rules, names};
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
 use crate::cluster::value::{at, int, members, name, text};
 
-const NEGATIVE: &str = "must be greater than or equal to 0";
-/// Longest label, or name of one (`LabelValueMaxLength`), characters.
-const LABEL_MAX: usize = 63;
+pub(super) const NEGATIVE: &str = "must be greater than or equal to 0";
 
-fn alphanumeric_at_its_ends(text: &str) -> bool {
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    edge(text.chars().next()) && edge(text.chars().last())
+/// What the name of an object of a kind may look like (`ValidateNameFunc` of its strategy).
+fn name_rule(kind: Kind) -> fn(&str) -> Vec<String> {
+    match kind {
+        Kind::Service => names::label_that_begins_with_a_letter,
+        Kind::Namespace | Kind::StatefulSet => names::label,
+        Kind::Role | Kind::RoleBinding | Kind::ClusterRole | Kind::ClusterRoleBinding => {
+            names::path_segment
+        }
+        _ => names::subdomain,
+    }
 }
 
-/// `IsDNS1123Subdomain`, without the rule for each of its parts.
-fn valid_name(name: &str) -> bool {
-    name.len() <= 253
-        && alphanumeric_at_its_ends(name)
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
-}
-
-/// `qualifiedNameFmt`.
-fn qualified(text: &str) -> bool {
-    alphanumeric_at_its_ends(text)
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+/// Everything for which an object is not created.
+pub(super) fn of_new(kind: Kind, object: &Value) -> Errors {
+    let called = name(object);
+    let mut errors = Errors::default();
+    let wrong = name_rule(kind)(called);
+    errors.each_invalid("metadata.name", &called.into(), &wrong);
+    content(kind, object, &mut errors);
+    errors
 }
 
 /// Checks an object that is to be created.
 pub(crate) fn create(kind: Kind, object: &Value) -> Result<(), ApiError> {
-    let called = name(object);
-    let mut errors = Errors::default();
-    if !valid_name(called) {
-        errors.invalid(
-            "metadata.name",
-            &called.into(),
-            &regex_error(
-                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
-                &["example.com"],
-                r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
-            ),
-        );
-    }
-    content(kind, object, &mut errors);
-    errors.into_result(kind, called)
+    of_new(kind, object).into_result(kind, name(object))
 }
 
 /// Checks an object that is to replace `old`.
@@ -101,7 +86,8 @@ fn strip_mutable(pod: &Value) -> Value {
 }
 
 fn content(kind: Kind, object: &Value, errors: &mut Errors) {
-    labels(object, "metadata.labels", errors);
+    let labels = FieldPath::At("metadata.labels");
+    label_map(object, &["metadata", "labels"], &labels, errors);
     match kind {
         Kind::Deployment => {
             workload(object, errors);
@@ -110,45 +96,11 @@ fn content(kind: Kind, object: &Value, errors: &mut Errors) {
         Kind::ReplicaSet => workload(object, errors),
         Kind::Pod => {
             let spec = at(object, &["spec"]).unwrap_or(&Value::Null);
-            pod_spec(spec, "spec", errors);
+            pod_spec(spec, None, &FieldPath::At("spec"), errors);
         }
         Kind::Lease => lease(object, errors),
         Kind::ConfigMap => size(object, errors),
         _ => kind_rules::content(kind, object, errors),
-    }
-}
-
-/// `ValidateLabels`.
-pub(super) fn labels(object: &Value, field: &str, errors: &mut Errors) {
-    let too_long = format!("must be no more than {LABEL_MAX} characters");
-    let regex = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
-    let must = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-    for (key, value) in members(object, &["metadata", "labels"]) {
-        let called = key.rsplit('/').next().unwrap_or(key);
-        if called.is_empty() {
-            errors.invalid(field, &key.into(), "name part must be non-empty");
-        } else if called.len() > LABEL_MAX {
-            errors.invalid(field, &key.into(), &format!("name part {too_long}"));
-        }
-        if !qualified(called) {
-            let why = regex_error(must, &["MyName", "my.name", "123-abc"], regex);
-            errors.invalid(field, &key.into(), &format!("name part {why}"));
-        }
-        let text = value.as_str().unwrap_or("");
-        if text.len() > LABEL_MAX {
-            errors.invalid(field, value, &too_long);
-        }
-        if !text.is_empty() && !qualified(text) {
-            let why = regex_error(
-                &format!(
-                    "a valid label must be an empty string or {}",
-                    &must["must ".len()..]
-                ),
-                &["MyValue", "my_value", "12345"],
-                &format!("({regex})?"),
-            );
-            errors.invalid(field, value, &why);
-        }
     }
 }
 
@@ -161,7 +113,7 @@ pub(super) fn not_negative(object: &Value, path: &[&str], errors: &mut Errors) {
 /// Replicas, selector and template of Deployments and ReplicaSets (`ValidatePodTemplateSpecForReplicaSet`).
 fn workload(object: &Value, errors: &mut Errors) {
     not_negative(object, &["spec", "replicas"], errors);
-    kind_rules::keeps_pods(object, "deployment", errors);
+    kind_rules::keeps_pods(object, "deployment", None, errors);
     kind_rules::runs_for_ever(object, "ReplicaSet", errors);
 }
 
@@ -194,7 +146,53 @@ fn strategy(object: &Value, errors: &mut Errors) {
         ),
         "Recreate" => {}
         "RollingUpdate" => rolling_update(rolling.unwrap_or(&Value::Null), errors),
-        other => errors.not_supported("spec.strategy", other, &["Recreate", "RollingUpdate"]),
+        other => {
+            // The names are those of Go's struct, which has no others.
+            let rules = rolling.map_or_else(
+                || "null".to_owned(),
+                |rules| {
+                    let zero = 0.into();
+                    let field = |name: &str| rules.get(name).unwrap_or(&zero);
+                    let (most, surge) = (field("maxUnavailable"), field("maxSurge"));
+                    format!(r#"{{"MaxUnavailable":{most},"MaxSurge":{surge}}}"#)
+                },
+            );
+            let written = format!(r#"{{"Type":{other:?},"RollingUpdate":{rules}}}"#);
+            let types = ["Recreate", "RollingUpdate"];
+            errors.not_supported_text("spec.strategy", &written, &types);
+        }
+    }
+}
+
+/// `IsValidPercent`: the number of a percentage; nothing where it is none.
+fn percent(text: &str) -> Option<u64> {
+    let digits = text.strip_suffix('%')?;
+    let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // A percentage beyond what a number can hold is more than 100, too.
+    all.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// `ValidatePositiveIntOrPercent`.
+pub(super) fn count_or_percent(value: &Value, shown: &str, errors: &mut Errors) {
+    match (value.as_str(), value.as_i64()) {
+        (Some(text), _) if percent(text).is_none() => errors.invalid(
+            shown,
+            value,
+            &regex_error(
+                "a valid percent string must be a numeric string followed by an ending '%'",
+                &["1%", "93%"],
+                "[0-9]+%",
+            ),
+        ),
+        (_, Some(n)) if n < 0 => errors.invalid(shown, value, NEGATIVE),
+        _ => {}
+    }
+}
+
+/// `IsNotMoreThan100Percent`.
+pub(super) fn at_most_all(value: &Value, shown: &str, errors: &mut Errors) {
+    if value.as_str().and_then(percent).is_some_and(|p| p > 100) {
+        errors.invalid(shown, value, "must not be greater than 100%");
     }
 }
 
@@ -202,30 +200,12 @@ fn strategy(object: &Value, errors: &mut Errors) {
 fn rolling_update(rolling: &Value, errors: &mut Errors) {
     let shown = |field: &str| format!("spec.strategy.rollingUpdate.{field}");
     let of = |field: &str| rolling.get(field).cloned().unwrap_or(Value::Null);
-    let digits = |s: &str| {
-        let digits = s.strip_suffix('%')?;
-        let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        // A percentage beyond what a number can hold is more than 100, too.
-        all.then(|| digits.parse().unwrap_or(u64::MAX))
-    };
     for field in ["maxUnavailable", "maxSurge"] {
-        let value = of(field);
-        match (value.as_str(), value.as_i64()) {
-            (Some(s), _) if digits(s).is_none() => errors.invalid(
-                &shown(field),
-                &value,
-                &regex_error(
-                    "a valid percent string must be a numeric string followed by an ending '%'",
-                    &["1%", "93%"],
-                    "[0-9]+%",
-                ),
-            ),
-            (_, Some(n)) if n < 0 => errors.invalid(&shown(field), &value, NEGATIVE),
-            _ => {}
-        }
+        count_or_percent(&of(field), &shown(field), errors);
     }
+    // `getIntOrPercentValue`: text that is no percentage counts as the number that it is, or else as none.
     let none = |field: &str| match of(field) {
-        Value::String(s) => digits(&s).unwrap_or(0) == 0,
+        Value::String(s) => percent(&s).or_else(|| s.parse().ok()).unwrap_or(0) == 0,
         number => number.as_i64().unwrap_or(0) == 0,
     };
     let unavailable = of("maxUnavailable");
@@ -233,14 +213,7 @@ fn rolling_update(rolling: &Value, errors: &mut Errors) {
         let why = "may not be 0 when `maxSurge` is 0";
         errors.invalid(&shown("maxUnavailable"), &unavailable, why);
     }
-    if unavailable
-        .as_str()
-        .and_then(digits)
-        .is_some_and(|p| p > 100)
-    {
-        let why = "must not be greater than 100%";
-        errors.invalid(&shown("maxUnavailable"), &unavailable, why);
-    }
+    at_most_all(&unavailable, &shown("maxUnavailable"), errors);
 }
 
 /// What a ConfigMap holds, in bytes (`ValidateConfigMap`; the limit is `MaxSecretSize`). The data of `binaryData` is

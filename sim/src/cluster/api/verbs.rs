@@ -95,7 +95,7 @@ impl Call<'_> {
         let parsed = self.body(expected)?;
         let decoded = canonical(kind, parsed.tree)
             .map_err(|error| expected.cannot("", &error.to_string()))?;
-        let problems = [parsed.problems, decoded.unknown].concat();
+        let problems = [parsed.problems, decoded.problems().collect()].concat();
         match self.strict_error(&problems) {
             Some(why) => Err(expected.cannot("", &why)),
             None => Ok(decoded.object),

@@ -79,9 +79,10 @@ fn a_deployment_whose_replica_set_is_refused_says_so() {
     // The name of a ReplicaSet is its Deployment's and a hash, and may have 253 characters.
     let name = "r".repeat(250);
     let mut body = deployment(&name, 1, "dex/risk:1");
-    // A label may not be so long.
+    // A label and the name of a container may not be so long.
     let labels = || json!({"app": "risk"});
     body["metadata"]["labels"] = labels();
+    body["spec"]["template"]["spec"]["containers"][0]["name"] = json!("risk");
     body["spec"]["selector"]["matchLabels"] = labels();
     body["spec"]["template"]["metadata"]["labels"] = labels();
     lab.post(&apps("deployments"), &body);

@@ -22,6 +22,7 @@ mod operations;
 mod placement;
 mod pods;
 mod reference;
+mod refusals;
 mod requests;
 mod rollouts;
 mod server;
