@@ -286,11 +286,16 @@ fn config(scenario: &Scenario) -> WorldConfig {
     config_of(exchange, scenario)
 }
 
-/// A world with `application` in it, as `scenario` has it scraped.
+/// A world with `application` in it, as `scenario` has it scraped. Its kubelet is set up as that of the cluster on
+/// which drills are performed for real.
 pub(super) fn config_of<C>(application: C, scenario: &Scenario) -> sim::WorldConfig<C> {
     let mut config = sim::WorldConfig {
         application,
         fabric: sim::fabric::FabricTimings::default(),
+        cluster: sim::cluster::Timings {
+            sync_frequency: sim_exchange::SYNC_FREQUENCY,
+            ..sim::cluster::Timings::default()
+        },
         prometheus: sim::observe::Config::default(),
     };
     let interval = Micros::from(scenario.timing.scrape_interval);
