@@ -19,7 +19,7 @@ pub use self::ledger::{LedgerState, Reckoning, Slot};
 pub use self::reading::Reading;
 pub use self::writes::{LedgerWrite, WriteSeen, Wrote};
 
-use crate::scenario::{Described, Expect, FaultKind, HeldUp, PartsPerMillion, Path, Scenario};
+use crate::scenario::{Expect, FaultKind, HeldUp, PartsPerMillion, Path, Scenario, Subject};
 
 /// Milliseconds since the drill began, or a span of them.
 pub type Ms = u64;
@@ -40,8 +40,8 @@ pub fn requests_that_show(limit: PartsPerMillion) -> u64 {
 pub struct Evidence {
     /// What must come of the drill.
     pub expect: Expect,
-    /// What was drilled, where it is not the exchange.
-    pub application: Option<Described>,
+    /// What was drilled.
+    pub application: Subject,
     /// End of the warm-up.
     pub warm_up_ms: Ms,
     /// How long what has recovered must stay recovered.
@@ -438,7 +438,7 @@ impl Evidence {
             trades: Acknowledgements::default(),
             stored: scenario
                 .application
-                .as_ref()
+                .described()
                 .filter(|app| app.writes())
                 .map(|_| Acknowledgements::default()),
             unclaimed: Unclaimed::default(),

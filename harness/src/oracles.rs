@@ -56,7 +56,7 @@ use self::finding::{
 pub(crate) use self::table::Asked;
 use self::table::{Trait, oracles};
 use crate::evidence::{Evidence, Reading};
-use crate::scenario::Expected;
+use crate::scenario::{Expected, Stores};
 use crate::verdict::Stage;
 
 oracles! {
@@ -193,7 +193,7 @@ fn is_asked(oracle: OracleName, evidence: &Evidence) -> bool {
         Asked::Always => true,
         Asked::OfARecovery => recovers,
         Asked::OfARightLedger => recovers && !evidence.expect.ledger_kept,
-        Asked::OfApplications => evidence.application.is_some(),
+        Asked::OfApplications => !evidence.application.is_the_exchange(),
         Asked::OfRecordedWrites => evidence.writes.is_some(),
         Asked::OfPrograms => evidence.executor.is_program && evidence.writes.is_some(),
     }
@@ -202,8 +202,9 @@ fn is_asked(oracle: OracleName, evidence: &Evidence) -> bool {
 /// Asks one oracle, which has no answer where what it asks about is not there, or could not be read.
 #[must_use]
 pub fn ask(oracle: OracleName, evidence: &Evidence) -> Finding {
-    if let Some(app) = &evidence.application
-        && (oracle.is_of_the_ledger() || oracle.is_of_a_store() && app.store.is_none())
+    let stores = evidence.application.stores();
+    if oracle.is_of_the_ledger() && stores != Stores::Ledger
+        || oracle.is_of_a_store() && stores == Stores::Nothing
     {
         let because = Because::NoLedger;
         return WithheldFinding { oracle, because }.into();

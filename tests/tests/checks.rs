@@ -145,14 +145,12 @@ fn wrongly_verified(check: &Check, edit: Edit, runs: &mut Runs<'_>) -> Option<St
     let (text, scenario) = check.edited_in(BUILT_IN, edit)?;
     // What does not load is refused before any drill.
     let candidate = RunbookSide::parse("edited.md", &text).ok()?;
-    let sometimes =
-        edit == Edit::PassedOver && matches!(check.passed_over, PassedOver::Sometimes { .. });
     let question = Question {
         baseline: RunbookSide::parse("built-in.md", BUILT_IN).expect("it loads"),
         candidate,
         reference: None,
         scenarios: scenarios(&[scenario]),
-        seeds: 0..if sometimes { MANY } else { 1 },
+        seeds: 0..if check.shows_in_some(edit) { MANY } else { 1 },
         terms: TERMS,
     };
     let judgement = verify(&question, runs).expect("the simulated world builds");

@@ -1,16 +1,21 @@
 //! What the executor claims of a recovery rests on what clients saw: pods that were killed, logs that stopped and
 //! requests that did not come are no proof, and a burst of errors is outlived.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use e2e::drills::{assert_passes, changed, edited, plan, plan_by, run, without_step};
-use firedrill::drill::DrillResult;
+use executor::ports::{HttpClient, Ports};
+use firedrill::drill::{DrillResult, run_decorated};
 use firedrill::evidence::StepSaid;
 use firedrill::finding::OracleName;
 use firedrill::runbooks::BUILT_IN;
 use firedrill::scenario::{Anchor, Expected, Fault, FaultKind, PartsPerMillion, Scenario};
 use firedrill::verdict::Verdict;
 use firedrill::worlds::DrillPlan;
+use sim::time::Micros;
+use tower::ServiceExt;
 
 fn told(result: &DrillResult, words: &str) -> bool {
     let mut entries = result.timeline.iter();
@@ -298,4 +303,103 @@ fn what_is_booked_behind_the_fence_is_written_over_or_seen() {
             assert!(!books.outcome.is_ok(), "seed {seed}: {}", books.detail);
         }
     }
+}
+
+/// A query over a window: when it reached the server, and how long the window was, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Looked {
+    at_ms: u64,
+    window_ms: u64,
+}
+
+impl Looked {
+    /// Where the window began.
+    fn began_ms(self) -> u64 {
+        self.at_ms - self.window_ms
+    }
+}
+
+/// The window of the query in `uri`, if it has one that is as long as the time since the recovery. The requests are
+/// counted apart from what is held against them, by the only query with single quotes: that finds nothing.
+fn window_ms(uri: &http::Uri) -> Option<u64> {
+    let query = uri.query().filter(|query| !query.contains("%27"))?;
+    let (_, rest) = query.split_once("%5B")?;
+    let (window, _) = rest.split_once("%5D")?;
+    window.strip_suffix("ms")?.parse().ok()
+}
+
+/// Performs the drill. Queries reach their server late, each by less than the one before it, from nine tenths of a
+/// second down to nothing, and then again.
+fn looks_of(plan: &DrillPlan) -> (DrillResult, Vec<Looked>) {
+    let looks: Arc<Mutex<Vec<Looked>>> = Arc::default();
+    let seen = Arc::clone(&looks);
+    let decorate = move |world: &sim_exchange::World, ports: Ports| {
+        let (world, seen, inner) = (world.clone(), Arc::clone(&seen), ports.http.clone());
+        let slow = tower::service_fn(move |request: http::Request<Bytes>| {
+            let (world, seen, inner) = (world.clone(), Arc::clone(&seen), inner.clone());
+            async move {
+                if let Some(window_ms) = window_ms(request.uri()) {
+                    let so_far = seen.lock().expect("not poisoned").len() as u64;
+                    let late_ms = 900 - so_far % 4 * 300;
+                    world.sleep(Micros::from_millis(late_ms)).await;
+                    let at_ms = world.now().0 / 1_000;
+                    let look = Looked { at_ms, window_ms };
+                    seen.lock().expect("not poisoned").push(look);
+                }
+                inner.oneshot(request).await
+            }
+        });
+        Ports {
+            http: HttpClient::new(slow),
+            ..ports
+        }
+    };
+    let result = run_decorated(plan, &decorate).expect("the simulated world builds");
+    let looks = looks.lock().expect("not poisoned").clone();
+    (result, looks)
+}
+
+/// Whatever a step of the proof has looked at and found nothing in, no later step looks at more of it, whichever host
+/// carries it out: it would hold against the exchange what the proof did not see.
+#[test]
+fn no_step_looks_at_what_came_before_the_window_of_the_proof() {
+    let killed = Fault {
+        delay: Some(Duration::from_secs(1)),
+        ..fault(FaultKind::ExecutorKilled, "stay-recovered", 20, None)
+    };
+    for (seed, killed) in [(3, None), (4, Some(killed))] {
+        let whole = plan("latency-regression", seed);
+        let plan = edited(whole, |scenario| scenario.faults.extend(killed));
+        let (result, looks) = looks_of(&plan);
+        assert_passes(&result);
+        let mut compared = 0;
+        for name in ["error-rate", "error-logs", "stay-recovered"] {
+            // Of a step that another host carried out again, the last attempt is the one that found nothing.
+            let ended = |it: &&StepSaid| it.name == name && it.finished_ms.is_some();
+            let said = result.steps.iter().rfind(ended).expect("it ended");
+            let (began, ended) = (said.started_ms, said.finished_ms.unwrap_or(0));
+            let of_step = |look: &&Looked| (began..=ended).contains(&look.at_ms);
+            let last = looks.iter().rfind(of_step).expect("it asked");
+            for later in looks.iter().filter(|look| look.at_ms > ended) {
+                assert!(
+                    later.began_ms() + 1 >= last.began_ms(),
+                    "{name}: {last:?}, {later:?}"
+                );
+                compared += 1;
+            }
+        }
+        assert!(compared > 10, "{compared}");
+    }
+}
+
+/// What only the logs show of the moment after the last change is seen by the proof, or by nobody.
+#[test]
+fn what_fails_in_the_first_second_is_seen_by_the_proof_or_by_nobody() {
+    let mut anew = 0;
+    for seed in 0..12 {
+        let result = run(&plan("errors-in-the-first-second", seed));
+        assert_passes(&result);
+        anew += u32::from(step(&result, "error-logs").detail.contains("began anew"));
+    }
+    assert!(anew > 0, "no proof saw any of it");
 }

@@ -1,8 +1,13 @@
 //! What a server's refusals cost is paid from the reserve, and a lease that runs out is taken again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use e2e::drills::{assert_passes, edited, plan, run};
+use bytes::Bytes;
+use e2e::drills::{assert_passes, beside, edited, now, plan, run};
+use executor::ports::{HttpClient, Ports};
+use executor::{Executor, Options, WatchOutcome};
 use firedrill::drill::DrillResult;
 use firedrill::scenario::{Anchor, Fault, FaultKind, PartsPerMillion};
 
@@ -139,4 +144,62 @@ fn a_server_that_goes_down_during_the_copy_of_a_restore_is_waited_for() {
         cut_off += u32::from(told(&result, "could not restore the snapshot yet"));
     }
     assert!(cut_off > 0, "no copy was cut off");
+}
+
+/// A Prometheus in which the trigger on failing orders holds at each evaluation, except for the second, which fails.
+/// The instant at which that one was due has `then` for a value.
+fn failing_once(then: f64) -> HttpClient {
+    let evaluations = Arc::new(AtomicU32::new(0));
+    HttpClient::new(tower::service_fn(move |request: http::Request<Bytes>| {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let evaluations = Arc::clone(&evaluations);
+        async move {
+            let of_orders = query.contains("5..");
+            let value = match (of_orders, query.contains("&time=")) {
+                (true, true) => Some(then),
+                (true, false) => match evaluations.fetch_add(1, Ordering::Relaxed) {
+                    1 => None,
+                    _ => Some(1.0),
+                },
+                (false, _) => Some(f64::NAN),
+            };
+            let series = value.map(|it| format!(r#"{{"metric":{{}},"value":[1,"{it}"]}}"#));
+            let (status, series) = series.map_or((503, String::new()), |it| (200, it));
+            let body = format!(
+                r#"{{"status":"success","data":{{"resultType":"vector","result":[{series}]}}}}"#
+            );
+            let response = http::Response::builder().status(status);
+            Ok(response.body(Bytes::from(body)).expect("a response"))
+        }
+    }))
+}
+
+/// An evaluation that fails hides no break of a condition from whoever asks again, and costs no time where there was
+/// none.
+#[test]
+fn what_a_failed_evaluation_would_have_found_is_asked_afterwards() {
+    let plan = plan("latency-regression", 3);
+    let held_for = |then: f64| {
+        let runbook = Arc::clone(&plan.runbook.runbook);
+        beside(&plan, move |world, ports| {
+            let runbook = Arc::clone(&runbook);
+            async move {
+                let ports = Ports {
+                    http: failing_once(then),
+                    ..ports
+                };
+                let began = now(&world);
+                let executor = Executor::new(ports, runbook, Options::new("beside"));
+                let ended = executor.watch().await.expect("it can watch");
+                let WatchOutcome::Triggered(event) = ended else {
+                    panic!("{ended:?}")
+                };
+                assert_eq!(event.name, "p0-order-failures");
+                event.since.duration_since(began).as_secs()
+            }
+        })
+    };
+    assert_eq!(held_for(1.0), 0, "it held all the time");
+    // The first evaluation is not counted: the third one begins anew.
+    assert_eq!(held_for(0.0), 10);
 }

@@ -18,6 +18,9 @@ const PROGRAMS: [&str; 2] = ["firedrill", "rollback"];
 /// The C compiler of musl: Debian's name and others'.
 const MUSL_COMPILERS: [&str; 2] = ["musl-gcc", "x86_64-linux-musl-gcc"];
 
+/// The profile that is optimised in full.
+const PROFILE: &str = "dist";
+
 /// What is built, and where it goes.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Args {
@@ -28,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum)]
     libc: Option<Libc>,
     /// The profile of cargo
-    #[arg(long, value_name = "NAME", default_value = "release")]
+    #[arg(long, value_name = "NAME", default_value = PROFILE)]
     profile: String,
 }
 
@@ -71,7 +74,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<ExitCode, String> {
 /// Builds `firedrill` alone, as a campaign needs it.
 pub(crate) fn firedrill(sh: &Shell) -> Result<Built, String> {
     let args = Args {
-        profile: "release".to_owned(),
+        profile: PROFILE.to_owned(),
         ..Args::default()
     };
     let built = build(sh, &args, &PROGRAMS[..1])?;

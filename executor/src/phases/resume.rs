@@ -13,7 +13,7 @@ use crate::lease::is_held_with;
 use crate::planner::{LedgerPath, Plan};
 use crate::ports::DatabaseError;
 use crate::report::{Outcome, Report};
-use crate::runbook::Command;
+use crate::runbook::{Command, Phase};
 use crate::steps::Facts;
 
 impl Executor {
@@ -42,9 +42,11 @@ impl Executor {
     async fn resume_through(&self, progress: &Progress) -> Result<Report, Error> {
         // Since when the exchange has been down is in the journal only.
         let rto = SignedDuration::try_from(self.runbook.rto).unwrap_or(READ);
-        let until = self.now() + rto.max(READ);
+        let objective = self.now() + rto;
         let mut again = false;
         loop {
+            // A lease that runs out late is taken again as patiently as any other.
+            let until = objective.max(self.now() + READ);
             let held = self.take_lease(true, until).await?;
             let work = self.resume_held(held.token, again, until, progress);
             match self.guarded(&held, Box::pin(work)).await {
@@ -176,6 +178,10 @@ impl Facts {
             // What was seen during the proof can only move it.
             if let Ok(anew) = serde_json::from_value::<Timestamp>(data["window_start"].clone()) {
                 self.window_start = self.window_start.max(anew);
+                self.disturbed |= step.phase == Phase::After;
+            }
+            if let Ok(from) = serde_json::from_value::<Timestamp>(data["looked_from"].clone()) {
+                self.looked_from = self.looked_from.max(Some(from));
             }
             if let Ok(restore) = serde_json::from_value(data["restore"].clone()) {
                 self.restore = Some(restore);

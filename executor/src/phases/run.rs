@@ -61,9 +61,10 @@ impl Executor {
         trigger: &TriggerEvent,
         progress: &Progress,
     ) -> Result<Report, Error> {
-        let until = self.until(trigger);
         let mut again = false;
         loop {
+            // A lease that runs out late is taken again as patiently as any other.
+            let until = self.until(trigger);
             let held = self.take_lease(again, until).await?;
             let work = self.run_held(held.token, trigger.clone(), again, progress);
             match self.guarded(&held, Box::pin(work)).await {

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::{Executor, Options};
 use crate::planner::template_digest;
-use crate::queries::{Language, QueryError};
+use crate::queries::{Language, Queries, QueryError};
 use crate::report::WatchOutcome;
 use crate::runbook::Trigger;
 use crate::verdict::{ConditionVerdict, any};
@@ -43,10 +43,10 @@ impl Executor {
         let mut debounces: BTreeMap<&str, Debounce> = BTreeMap::new();
         let mut predating: BTreeSet<String> = BTreeSet::new();
         loop {
-            let now = self.now();
-            if now >= closes {
-                let predating = predating.into_iter().collect();
-                return Ok(WatchOutcome::WindowClosed { at: now, predating });
+            let began = self.now();
+            if began >= closes {
+                let (at, predating) = (began, predating.into_iter().collect());
+                return Ok(WatchOutcome::WindowClosed { at, predating });
             }
             // All at once: a server that is slow is as slow for one as for all of them.
             let base = &self.runbook.prometheus;
@@ -55,14 +55,15 @@ impl Executor {
                 async move { (answer.await, self.now()) }
             });
             let answers = join_all(asked).await;
-            let gap = longest_gap(&self.options, self.cluster().since(now));
+            let gap = longest_gap(&self.options, self.cluster().since(began));
             for (trigger, (answer, now)) in self.runbook.triggers.iter().zip(answers) {
-                // A refusal says as little of the exchange as no data does;
-                // an answer that did not come may come in a moment.
-                let answered = !matches!(answer, Err(QueryError::Unavailable(_)));
-                let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);
-                let seen = Seen::of(answered, verdict);
+                let (seen, value) = Seen::of(answer, trigger);
                 let debounce = debounces.entry(&trigger.name).or_default();
+                match seen {
+                    Seen::Unanswered => debounce.miss(began),
+                    Seen::Value(true) => self.make_up(&queries, trigger, debounce).await,
+                    Seen::Value(false) | Seen::NoData => {}
+                }
                 let change = debounce.observe(seen, now, trigger.hold_for, gap);
                 if let Some(before) = self.predates(&baseline, trigger) {
                     let fired = matches!(change, Change::Fired { .. });
@@ -97,6 +98,20 @@ impl Executor {
             self.cluster()
                 .pause(self.options.poll_interval, closes)
                 .await;
+        }
+    }
+
+    /// Asks what the evaluations of `trigger` that failed would have found, now that the server answers again.
+    async fn make_up(&self, queries: &Queries, trigger: &Trigger, debounce: &mut Debounce) {
+        for missed in std::mem::take(&mut debounce.missed) {
+            let base = &self.runbook.prometheus;
+            let answer = queries.ask_at(base, Language::Prom, &trigger.query, missed);
+            let (seen, _) = Seen::of(answer.await, trigger);
+            if debounce.made_up_for(seen) == Change::Cleared {
+                let trigger = trigger.name.clone();
+                self.emit(&Event::TriggerCleared { trigger });
+                return;
+            }
         }
     }
 
@@ -156,23 +171,31 @@ enum Seen {
 }
 
 impl Seen {
-    fn of(answered: bool, verdict: ConditionVerdict) -> Self {
-        match verdict {
+    /// What `answer` says of the condition of `trigger`, and by which value. A refusal says as little of the exchange
+    /// as no data does; an answer that did not come may come in a moment.
+    fn of(answer: Result<Vec<f64>, QueryError>, trigger: &Trigger) -> (Self, Option<f64>) {
+        let answered = !matches!(answer, Err(QueryError::Unavailable(_)));
+        let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);
+        let seen = match verdict {
             ConditionVerdict::Holds => Self::Value(true),
             ConditionVerdict::Refuted => Self::Value(false),
             ConditionVerdict::Unknown if answered => Self::NoData,
             ConditionVerdict::Unknown => Self::Unanswered,
-        }
+        };
+        (seen, value)
     }
 }
 
 /// A trigger's debounce, as Prometheus' own `for`: the condition must be seen to hold at every evaluation.
 /// One that finds no data begins it anew; one that fails leaves it as it is (`rules/alerting.go`, `rules/group.go`),
-/// but not for longer than the next one takes to come, so that no time counts of which nothing is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// but not for longer than the next one takes to come, so that no time counts of which nothing is known. What it would
+/// have found is asked once the server answers again, since a condition may be over and come back in that time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Debounce {
     since: Option<Timestamp>,
     seen: Option<Timestamp>,
+    /// When the evaluations were due that failed since the last one that did not.
+    missed: Vec<Timestamp>,
 }
 
 /// What an observation did to it.
@@ -185,6 +208,29 @@ enum Change {
 }
 
 impl Debounce {
+    /// The evaluation that was due at `at` has failed.
+    fn miss(&mut self, at: Timestamp) {
+        if self.since.is_some() {
+            self.missed.push(at);
+        }
+    }
+
+    /// Takes in what an evaluation that failed would have found.
+    fn made_up_for(&mut self, seen: Seen) -> Change {
+        match seen {
+            Seen::Value(true) | Seen::Unanswered => Change::None,
+            Seen::Value(false) | Seen::NoData => self.begin_anew(),
+        }
+    }
+
+    fn begin_anew(&mut self) -> Change {
+        let was = std::mem::take(self);
+        match was.since {
+            Some(_) => Change::Cleared,
+            None => Change::None,
+        }
+    }
+
     /// Takes in one observation. `gap`: the longest time between two of them that nothing is missing from.
     fn observe(
         &mut self,
@@ -212,14 +258,7 @@ impl Debounce {
                 }
             }
             Seen::Unanswered if !lost => Change::None,
-            Seen::Value(false) | Seen::NoData | Seen::Unanswered => {
-                let was = std::mem::take(self);
-                if was.since.is_some() {
-                    Change::Cleared
-                } else {
-                    Change::None
-                }
-            }
+            Seen::Value(false) | Seen::NoData | Seen::Unanswered => self.begin_anew(),
         }
     }
 }
@@ -309,6 +348,27 @@ mod tests {
             changes[2..],
             [Change::Cleared, Change::Pending, Change::None]
         );
+    }
+
+    #[test]
+    fn what_a_failed_evaluation_would_have_found_counts() {
+        let after = |missed: Seen| {
+            let mut debounce = Debounce::default();
+            let (hold, gap) = (Duration::from_secs(10), SignedDuration::from_secs(15));
+            debounce.miss(at(-5));
+            assert!(debounce.missed.is_empty(), "nothing pends");
+            debounce.observe(HOLDS, at(0), hold, gap);
+            debounce.miss(at(5));
+            assert_eq!(debounce.missed, [at(5)]);
+            debounce.observe(Seen::Unanswered, at(5), hold, gap);
+            let made_up = debounce.made_up_for(missed);
+            (made_up, debounce.observe(HOLDS, at(10), hold, gap))
+        };
+        let fired = Change::Fired { since: at(0) };
+        assert_eq!(after(HOLDS), (Change::None, fired));
+        assert_eq!(after(Seen::Unanswered), (Change::None, fired));
+        assert_eq!(after(REFUTED), (Change::Cleared, Change::Pending));
+        assert_eq!(after(Seen::NoData), (Change::Cleared, Change::Pending));
     }
 
     #[test]

@@ -28,12 +28,13 @@ impl Trigger {
     }
 
     /// The query, with no range that reaches back further than `window`: what came before is cut off. What an
-    /// `offset` leads to is left as it is, since the query compares with it on purpose.
+    /// `offset` leads to is left as it is, since the query compares with it on purpose. `window` counts in
+    /// milliseconds, the least that PromQL can say.
     pub(crate) fn over(&self, window: Duration) -> String {
         let Ok(mut query) = parse(&self.query) else {
             return self.query.clone();
         };
-        let window = Duration::from_secs(window.as_secs().max(1));
+        let window = whole_ms(window).max(SECOND);
         if !cut(&mut query, window) {
             return self.query.clone();
         }
@@ -59,7 +60,7 @@ fn cut(query: &mut Expr, window: Duration) -> bool {
             if of(&it.expr).saturating_add(it.range) <= window {
                 return false;
             }
-            let within = cut(&mut it.expr, window.max(2 * SECOND) / 2);
+            let within = cut(&mut it.expr, whole_ms(window.max(2 * SECOND) / 2));
             let rest = window.saturating_sub(of(&it.expr)).max(SECOND);
             let cut = it.range > rest;
             it.range = it.range.min(rest);
@@ -86,6 +87,11 @@ fn cut(query: &mut Expr, window: Duration) -> bool {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// The duration down to its milliseconds.
+fn whole_ms(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
 
 fn of(query: &Expr) -> Duration {
     match query {
@@ -155,6 +161,10 @@ mod tests {
     use crate::runbook::{Condition, Operator, Trigger, TriggerClass};
 
     fn over(query: &str, seconds: u64) -> String {
+        over_window(query, Duration::from_secs(seconds))
+    }
+
+    fn over_window(query: &str, window: Duration) -> String {
         let trigger = Trigger {
             name: "t".to_owned(),
             class: TriggerClass::Sla,
@@ -165,7 +175,7 @@ mod tests {
             },
             hold_for: Duration::from_secs(15),
         };
-        trigger.over(Duration::from_secs(seconds))
+        trigger.over(window)
     }
 
     #[test]
@@ -206,6 +216,17 @@ mod tests {
             ),
         ] {
             assert_eq!(over(query, 30), within);
+        }
+        // No window is cut down to whole seconds, and none is finer than PromQL can say.
+        for (query, within) in [
+            ("increase(a[1m])", "increase(a[30s901ms])"),
+            (
+                "max_over_time(rate(a[1m])[10m:5s])",
+                "max_over_time(rate(a[15s450ms])[15s451ms:5s])",
+            ),
+        ] {
+            let window = Duration::from_nanos(30_901_999_999);
+            assert_eq!(over_window(query, window), within);
         }
         for query in ["max_over_time(rate(a[1m])[10m:5s])", "increase(a[10m])"] {
             let query = over(query, 30);

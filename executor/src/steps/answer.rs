@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::bound;
 use super::holding::Round;
 use super::query::{LOOK, POLL, UNANSWERED};
@@ -21,6 +23,8 @@ pub(super) struct Answer {
     pub(super) missing: u64,
     pub(super) again: Duration,
     pub(super) unanswered: bool,
+    /// Where the window that it is about begins at the latest, if a server answered.
+    pub(super) from: Option<Timestamp>,
     /// Whether a window that began now would be proof sooner.
     sooner_anew: bool,
 }
@@ -35,6 +39,7 @@ impl Answer {
             missing: 0,
             again: POLL,
             unanswered: false,
+            from: None,
             sooner_anew: false,
         }
     }
@@ -80,14 +85,14 @@ pub(super) fn judged(values: &[f64], condition: Condition, from: &str) -> Answer
     Answer::of(all(values, condition), told(values, condition, from), value)
 }
 
-/// A verdict of too few requests is none. A rate that must be below a bound is held against what so many requests show.
-/// Pure.
+/// A verdict of too few requests is none. A rate that must be below a bound is held against what so many requests show;
+/// where it was shown before, so that none are `wanted`, it need only be below the bound in those that came. Pure.
 pub(super) fn with_requests(
     values: &[f64],
     condition: Condition,
     from: &str,
     counted: u64,
-    wanted: u64,
+    wanted: Option<u64>,
     window: Duration,
 ) -> Answer {
     let mut answer = judged(values, condition, from);
@@ -100,7 +105,11 @@ pub(super) fn with_requests(
     }
     let bound = bound_of(condition);
     let failures = failures(values, counted);
-    let enough = bound.map_or(wanted, |rate| wanted.max(bound::needed(failures, rate)));
+    let shows = |failures, wanted: u64| {
+        bound.map_or(wanted, |rate| wanted.max(bound::needed(failures, rate)))
+    };
+    // None at all say nothing, whatever was shown before.
+    let enough = wanted.map_or(1, |wanted| shows(failures, wanted));
     answer.missing = enough.saturating_sub(counted);
     if bound.is_some() {
         let shown = show_value(bound::upper(failures, counted) * 100.0);
@@ -112,7 +121,7 @@ pub(super) fn with_requests(
     }
     answer.verdict = ConditionVerdict::Unknown;
     answer.text = format!("{}; {enough} wanted", answer.text);
-    let anew = bound.map_or(wanted, |rate| wanted.max(bound::needed(0, rate)));
+    let anew = shows(0, wanted.unwrap_or(1));
     answer.sooner_anew = failures > 0 && answer.missing > anew;
     let rest_ms = window.as_millis() * u128::from(answer.missing) / u128::from(counted.max(1));
     let rest = Duration::from_millis(u64::try_from(rest_ms).unwrap_or(u64::MAX));
@@ -155,14 +164,12 @@ mod tests {
     };
 
     fn answer(rate: f64, counted: u64) -> Answer {
-        with_requests(
-            &[rate],
-            BELOW,
-            "",
-            counted,
-            30_000,
-            Duration::from_secs(100),
-        )
+        answer_of(rate, counted, Some(30_000))
+    }
+
+    fn answer_of(rate: f64, counted: u64, wanted: Option<u64>) -> Answer {
+        let window = Duration::from_secs(100);
+        with_requests(&[rate], BELOW, "", counted, wanted, window)
     }
 
     fn judged(rate: f64, counted: u64) -> (ConditionVerdict, u64) {
@@ -203,6 +210,25 @@ mod tests {
             answer(1.02 / 47_500.0, 47_500).verdict,
             ConditionVerdict::Holds
         );
+    }
+
+    #[test]
+    fn where_the_rate_was_shown_before_it_need_only_be_below_the_bound() {
+        let again = |rate, counted| answer_of(rate, counted, None);
+        let few = again(0.0, 3_000);
+        assert_eq!(few.verdict, ConditionVerdict::Holds, "{}", few.text);
+        assert!(few.text.contains("below 0.0998"), "{}", few.text);
+        assert_eq!(
+            again(1.0 / 12_000.0, 12_000).verdict,
+            ConditionVerdict::Holds
+        );
+        // Fewer requests never pass over more failures.
+        assert_eq!(
+            again(1.0 / 3_000.0, 3_000).verdict,
+            ConditionVerdict::Refuted
+        );
+        assert_eq!(again(0.0, 0).verdict, ConditionVerdict::Unknown);
+        assert_eq!(again(f64::NAN, 3_000).verdict, ConditionVerdict::Unknown);
     }
 
     #[test]

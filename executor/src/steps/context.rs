@@ -25,6 +25,10 @@ pub(crate) struct Facts {
     pub(crate) started_at: Timestamp,
     /// The end of the last step that delays recovery: `$WINDOW` and the claimed recovery begin here.
     pub(crate) window_start: Timestamp,
+    /// Where the looks of the proof began that found nothing: no later one begins earlier.
+    pub(crate) looked_from: Option<Timestamp>,
+    /// Whether the window began anew after the proof.
+    pub(crate) disturbed: bool,
     /// Steps so far.
     pub(crate) steps: Vec<StepReport>,
     /// What the restore did.

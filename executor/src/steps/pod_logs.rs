@@ -34,11 +34,21 @@ struct Count {
     seconds: i64,
 }
 
-/// How many lines match, and of how many pods; or why that can't be told.
+/// How many lines match.
+pub(super) struct Counted {
+    pub(super) lines: u64,
+    /// Of how many pods.
+    pub(super) pods: usize,
+    /// Where the window begins at the latest.
+    pub(super) from: Timestamp,
+}
+
+/// How many lines match; or why that can't be told. The API server takes a window in whole seconds, so that it may
+/// begin up to a second later than the query says.
 pub(super) async fn count(
     context: &Context<'_>,
     query: &str,
-) -> Result<Result<(u64, usize), Answer>, Stop> {
+) -> Result<Result<Counted, Answer>, Stop> {
     let wanted = parse(query).map_err(|why| {
         Stop::Failed(format!(
             "the runbook names no Loki, and the pods' logs can't answer this query: {why}"
@@ -100,7 +110,11 @@ pub(super) async fn count(
             wanted.labels.get("level").map(String::as_str),
         );
     }
-    Ok(Ok((lines, pods.len())))
+    Ok(Ok(Counted {
+        lines,
+        pods: pods.len(),
+        from: context.ports.clock.now() - SignedDuration::from_secs(wanted.seconds),
+    }))
 }
 
 /// The logs say nothing either way.
@@ -213,9 +227,12 @@ fn parse(query: &str) -> Result<Count, String> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix("]))"))
         .ok_or(form)?;
-    let seconds = window
-        .strip_suffix('s')
-        .and_then(|number| number.parse().ok())
+    let seconds = match (window.strip_suffix("ms"), window.strip_suffix('s')) {
+        (Some(number), _) => number.parse::<i64>().ok().map(|millis| millis / 1_000),
+        (None, Some(number)) => number.parse().ok(),
+        (None, None) => None,
+    };
+    let seconds = seconds
         .filter(|seconds| *seconds > 0)
         .ok_or_else(|| format!("`{window}` is not a number of seconds"))?;
     let mut labels = BTreeMap::new();
@@ -247,6 +264,8 @@ mod tests {
         let query = r#"sum(count_over_time({namespace="dex-production", app="gateway", level="error"}[150s]))"#;
         let count = parse(query).expect("understood");
         assert_eq!(count.seconds, 150);
+        let longer = parse(&query.replace("150s", "150999ms")).expect("understood");
+        assert_eq!(longer.seconds, 150);
         let labels: Vec<(&str, &str)> = count
             .labels
             .iter()
@@ -268,6 +287,7 @@ mod tests {
             r#"count_over_time({app="gateway"}[5s])"#,
             r#"sum(count_over_time({app="gateway"} |= "x" [5s]))"#,
             r#"sum(count_over_time({app="gateway"}[0s]))"#,
+            r#"sum(count_over_time({app="gateway"}[999ms]))"#,
             r#"sum(count_over_time({app="gateway"}[5m]))"#,
             r#"sum(count_over_time({app=~"gate.*"}[5s]))"#,
             r#"sum(count_over_time({app!="gateway"}[5s]))"#,

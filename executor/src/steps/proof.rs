@@ -41,8 +41,11 @@ type Processes = BTreeMap<String, i32>;
 /// The window as one step goes by it.
 #[derive(Debug)]
 pub(super) struct Proof {
-    /// Where it begins.
+    /// Where it begins: the recovery is claimed from there on.
     start: Timestamp,
+    /// Where the looks at it begin: later than that by what an answer took. No look begins before an earlier one that
+    /// found nothing, since it would hold against the exchange what that one did not see.
+    from: Timestamp,
     /// Where it began when the step did.
     first: Timestamp,
     /// How often it began anew, and why at last.
@@ -72,8 +75,10 @@ pub(super) enum Pods {
 impl Proof {
     pub(super) fn of(context: &Context<'_>) -> Self {
         let start = context.facts.window_start;
+        let from = context.facts.looked_from;
         let mut proof = Self {
             start,
+            from: from.map_or(start, |from| from.max(start)),
             first: start,
             moved: 0,
             because: String::new(),
@@ -93,9 +98,19 @@ impl Proof {
         self.start
     }
 
+    /// Where looks at it begin.
+    pub(super) fn from(&self) -> Timestamp {
+        self.from
+    }
+
     /// How long it is at `now`.
     pub(super) fn window(&self, now: Timestamp) -> Duration {
-        Duration::try_from(now.duration_since(self.start)).unwrap_or_default()
+        Duration::try_from(now.duration_since(self.from)).unwrap_or_default()
+    }
+
+    /// A look that began at `from` at the latest found nothing: later ones begin no earlier.
+    pub(super) fn looked(&mut self, from: Timestamp) {
+        self.from = self.from.max(from);
     }
 
     /// Whether it began anew since the step did.
@@ -113,6 +128,7 @@ impl Proof {
         let later = at > self.start;
         if later {
             self.start = at;
+            self.from = self.from.max(at);
             self.moved += 1;
             why.clone_into(&mut self.because);
             self.logs_until = None;
@@ -120,10 +136,17 @@ impl Proof {
         later
     }
 
-    /// What the journal must know of it: where the window begins now.
+    /// What the journal must know of it: where the window begins now, and where later looks at it begin.
     pub(super) fn record(&self, mut success: Success) -> Success {
+        let mut data = serde_json::Map::new();
         if self.has_moved() {
-            success.data = json!({ "window_start": self.start });
+            data.insert("window_start".to_owned(), json!(self.start));
+        }
+        if self.from > self.start {
+            data.insert("looked_from".to_owned(), json!(self.from));
+        }
+        if !data.is_empty() {
+            success.data = data.into();
         }
         success
     }
@@ -259,7 +282,7 @@ mod tests {
     use jiff::Timestamp;
     use k8s_openapi::api::core::v1::Pod;
 
-    use super::{Pods, Proof, processes, sound_since};
+    use super::{Pods, Proof, Success, processes, sound_since};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap_or_default()
@@ -268,6 +291,7 @@ mod tests {
     fn proof() -> Proof {
         Proof {
             start: at(100),
+            from: at(100),
             first: at(100),
             moved: 0,
             because: String::new(),
@@ -310,6 +334,27 @@ mod tests {
         assert_eq!(look(&mut proof, 120, &pod), Pods::Sound);
         assert_eq!((proof.start(), proof.has_moved()), (at(100), false));
         assert_eq!(proof.told(), "");
+    }
+
+    /// The journal hands both on, so that whoever resumes looks at no more than who began.
+    #[test]
+    fn looks_begin_no_earlier_than_one_that_found_nothing() {
+        let mut proof = proof();
+        let recorded = |proof: &Proof| proof.record(Success::default()).data;
+        assert_eq!(recorded(&proof), serde_json::Value::Null);
+        proof.looked(at(102));
+        proof.looked(at(101));
+        assert_eq!((proof.start(), proof.from()), (at(100), at(102)));
+        assert_eq!(proof.window(at(110)), std::time::Duration::from_secs(8));
+        let looked = serde_json::json!({ "looked_from": at(102) });
+        assert_eq!(recorded(&proof), looked);
+        // What spoilt the window in the moment before is no part of the recovery that is claimed.
+        assert!(proof.begin_anew(at(101), "a pod was started"));
+        assert_eq!((proof.start(), proof.from()), (at(101), at(102)));
+        assert!(proof.begin_anew(at(120), "a pod was started"));
+        assert_eq!((proof.start(), proof.from()), (at(120), at(120)));
+        let anew = serde_json::json!({ "window_start": at(120) });
+        assert_eq!(recorded(&proof), anew);
     }
 
     #[test]

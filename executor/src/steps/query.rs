@@ -26,6 +26,8 @@ pub(super) const POLL: Duration = Duration::from_secs(5);
 pub(super) const UNANSWERED: Duration = Duration::from_secs(1);
 /// Two scrapes at least must lie in a window before a rate has a value.
 pub(super) const SETTLE: Duration = Duration::from_secs(2);
+/// No range of a query is shorter.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// Nobody waits for requests for longer without a look.
 pub(super) const LOOK: Duration = Duration::from_secs(20);
 
@@ -35,8 +37,17 @@ pub(super) struct Question<'a> {
     pub(super) language: Language,
     pub(super) query: &'a str,
     pub(super) condition: Condition,
-    /// How many requests the window must hold, and the query that counts them.
-    pub(super) requests: Option<(u64, Option<&'a str>)>,
+    /// What it is held against, if it asks for requests.
+    pub(super) requests: Option<Requests<'a>>,
+}
+
+/// The requests that a question is held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requests<'a> {
+    /// How many the window must hold, so that they show the rate. `None`: those that came; the rate was shown before.
+    pub(super) wanted: Option<u64>,
+    /// The query that counts them.
+    pub(super) count: Option<&'a str>,
 }
 
 /// `promql`, `logcli query`.
@@ -50,8 +61,7 @@ pub(super) async fn ask(context: &Context<'_>) -> Result<Success, Stop> {
         let round = if uses(question.query, "WINDOW") {
             look_back(context, &mut proof, question).await?
         } else {
-            let window = proof.window(began);
-            evaluate(context, question, window, Some(began))
+            evaluate(context, question, proof.from(), Some(began))
                 .await?
                 .round()
         };
@@ -83,8 +93,28 @@ pub(super) fn question(step: &PlannedStep) -> Option<Question<'_>> {
         language,
         query,
         condition: step.expect?,
-        requests: step.min_requests.map(|wanted| (wanted, counted)),
+        requests: step.min_requests.map(|wanted| Requests {
+            wanted: Some(wanted),
+            count: counted,
+        }),
     })
+}
+
+impl Question<'_> {
+    /// Whether what shows that this holds shows as much of `other`.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let asks = |it: &Self| (it.language, it.condition);
+        let wanted = |it: &Self| it.requests.and_then(|requests| requests.wanted);
+        asks(self) == asks(other) && self.query == other.query && wanted(self) >= wanted(other)
+    }
+
+    /// The same of a window in which the rate need not be shown once more.
+    pub(super) fn shown_before(mut self) -> Self {
+        if let Some(requests) = &mut self.requests {
+            requests.wanted = None;
+        }
+        self
+    }
 }
 
 fn unexpecting() -> Stop {
@@ -95,23 +125,24 @@ pub(super) fn condition(context: &Context<'_>) -> Result<Condition, Stop> {
     context.step.expect.ok_or_else(unexpecting)
 }
 
-/// Asks `question` over `window` up to now. That there are no lines counts only if all that were written until
-/// `logs_until` have arrived.
+/// Asks `question` over the time from `since` up to now. That there are no lines counts only if all that were written
+/// until `logs_until` have arrived.
 pub(super) async fn evaluate(
     context: &Context<'_>,
     question: Question<'_>,
-    window: Duration,
+    since: Timestamp,
     logs_until: Option<Timestamp>,
 ) -> Result<Answer, Stop> {
-    let (values, from) = match values(context, question, window).await? {
+    let (values, source) = match values(context, question, since).await? {
         Ok(found) => found,
         Err(unknown) => return Ok(unknown),
     };
-    let answer = held_against(context, question, &values, &from, window).await?;
+    let mut answer = held_against(context, question, &values, &source, since).await?;
+    answer.from = Some(values.from);
     if let (Language::Log, Some(base), Some(until)) =
         (question.language, context.terms.loki, logs_until)
         && answer.verdict != ConditionVerdict::Refuted
-        && let Err(why) = silence::is_told(context, base, question.query, window, until).await?
+        && let Err(why) = silence::is_told(context, base, question.query, since, until).await?
     {
         let mut unanswered = Answer::unanswered(&why);
         unanswered.again = POLL;
@@ -120,38 +151,39 @@ pub(super) async fn evaluate(
     Ok(answer)
 }
 
-/// What the values of `question` say.
+/// What the `seen` values of `question` say.
 async fn held_against(
     context: &Context<'_>,
     question: Question<'_>,
-    values: &[f64],
-    from: &str,
-    window: Duration,
+    seen: &Seen,
+    source: &str,
+    since: Timestamp,
 ) -> Result<Answer, Stop> {
-    let condition = question.condition;
-    let Some((wanted, count)) = question.requests else {
-        return Ok(judged(values, condition, from));
+    let (condition, values) = (question.condition, &seen.values);
+    let Some(Requests { wanted, count }) = question.requests else {
+        return Ok(judged(values, condition, source));
     };
     let counted = match count {
-        Some(query) => count_over(context, query, window).await?,
+        Some(query) => count_since(context, query, since).await?,
         None => None,
     };
     let Some(counted) = counted else {
         let text = format!(
             "{}; requests can't be counted",
-            told(values, condition, from)
+            told(values, condition, source)
         );
         return Ok(Answer::of(ConditionVerdict::Unknown, text, None));
     };
+    let window = seen.window;
     Ok(match question.language {
-        Language::Prom => with_requests(values, condition, from, counted, wanted, window),
+        Language::Prom => with_requests(values, condition, source, counted, wanted, window),
         // Lines of failures, held against the requests.
         Language::Log => {
             let rates: Vec<f64> = values
                 .iter()
                 .map(|lines| per_request(*lines, counted))
                 .collect();
-            with_requests(&rates, condition, from, counted, wanted, window)
+            with_requests(&rates, condition, source, counted, wanted, window)
         }
     })
 }
@@ -164,51 +196,69 @@ fn per_request(lines: f64, requests: u64) -> f64 {
     lines / requests.max(1) as f64
 }
 
+/// What a server says of a window.
+struct Seen {
+    values: Vec<f64>,
+    /// How long the window is.
+    window: Duration,
+    /// Where it begins at the latest: the server may have looked at any time up to its answer.
+    from: Timestamp,
+}
+
 /// The values of a query and where they come from, or an answer that there are none.
 async fn values(
     context: &Context<'_>,
     question: Question<'_>,
-    window: Duration,
-) -> Result<Result<(Vec<f64>, String), Answer>, Stop> {
+    since: Timestamp,
+) -> Result<Result<(Seen, String), Answer>, Stop> {
     let base = match (question.language, context.terms.loki) {
         (Language::Prom, _) => context.terms.prometheus,
         (Language::Log, Some(loki)) => loki,
         (Language::Log, None) => {
-            let query = match substitute(context, question.query, window).await? {
-                Ok(query) => query,
+            let (query, window) = match substitute(context, question.query, since).await? {
+                Ok(filled) => filled,
                 Err(why) => return Ok(Err(Answer::unanswered(&why))),
             };
             return Ok(match pod_logs::count(context, &query).await? {
-                Ok((lines, pods)) => {
-                    let lines = f64::from(u32::try_from(lines).unwrap_or(u32::MAX));
-                    let from = format!(", from the logs of {pods} pods: the runbook names no Loki");
-                    Ok((vec![lines], from))
+                Ok(counted) => {
+                    let lines = u32::try_from(counted.lines).unwrap_or(u32::MAX);
+                    let seen = Seen {
+                        values: vec![f64::from(lines)],
+                        window,
+                        from: counted.from,
+                    };
+                    let pods = counted.pods;
+                    let source =
+                        format!(", from the logs of {pods} pods: the runbook names no Loki");
+                    Ok((seen, source))
                 }
                 Err(none) => Err(none),
             });
         }
     };
-    let values = value_of(context, base, question.language, question.query, window).await?;
-    let mut values = match values {
-        Ok(values) => values,
+    let seen = value_of(context, base, question.language, question.query, since).await?;
+    let mut seen = match seen {
+        Ok(seen) => seen,
         Err(why) => return Ok(Err(Answer::unanswered(&why))),
     };
     // A zero, if all lines have arrived.
-    if question.language == Language::Log && values.is_empty() {
-        values.push(0.0);
+    if question.language == Language::Log && seen.values.is_empty() {
+        seen.values.push(0.0);
     }
-    Ok(Ok((values, String::new())))
+    Ok(Ok((seen, String::new())))
 }
 
-/// Requests in `window`, by `query`; `None` if it has no value.
-pub(super) async fn count_over(
+/// Requests from `since` up to now, by `query`; `None` if it has no value.
+pub(super) async fn count_since(
     context: &Context<'_>,
     query: &str,
-    window: Duration,
+    since: Timestamp,
 ) -> Result<Option<u64>, Stop> {
     let base = &context.terms.prometheus;
-    let values = value_of(context, base, Language::Prom, query, window).await?;
-    let Ok(values) = values else { return Ok(None) };
+    let seen = value_of(context, base, Language::Prom, query, since).await?;
+    let Ok(Seen { values, .. }) = seen else {
+        return Ok(None);
+    };
     let sum: f64 = values.iter().sum();
     if values.is_empty() || !sum.is_finite() || sum < 0.0 {
         return Ok(None);
@@ -223,30 +273,41 @@ pub(super) async fn count_over(
 }
 
 /// Values, or why there are none; refusals end the step.
-pub(super) async fn value_of(
+async fn value_of(
     context: &Context<'_>,
     base: &str,
     language: Language,
     query: &str,
-    window: Duration,
-) -> Result<Result<Vec<f64>, String>, Stop> {
-    let query = match substitute(context, query, window).await? {
-        Ok(query) => query,
+    since: Timestamp,
+) -> Result<Result<Seen, String>, Stop> {
+    let (query, window) = match substitute(context, query, since).await? {
+        Ok(filled) => filled,
         Err(why) => return Ok(Err(why)),
     };
     match context.queries.ask(base, language, &query).await {
-        Ok(values) => Ok(Ok(values)),
+        Ok(values) => Ok(Ok(Seen {
+            values,
+            window,
+            from: before(context.ports.clock.now(), window),
+        })),
         Err(QueryError::Unavailable(why)) => Ok(Err(why)),
         Err(QueryError::Refused(why)) => Err(Stop::Failed(format!("query refused: {why}"))),
     }
 }
 
-/// The query as it is asked; or why that can't be told.
+/// The instant that is `window` before `at`.
+pub(super) fn before(at: Timestamp, window: Duration) -> Timestamp {
+    at - SignedDuration::try_from(window).unwrap_or_default()
+}
+
+/// The query as it is asked of the time from `since` up to now, with the length of that window; or why that can't be
+/// told. A window is never cut down to whole seconds: a later look, whose window would be cut by less, would see what
+/// this one left out.
 async fn substitute(
     context: &Context<'_>,
     query: &str,
-    window: Duration,
-) -> Result<Result<String, String>, Stop> {
+    since: Timestamp,
+) -> Result<Result<(String, Duration), String>, Stop> {
     let mut live = Vec::new();
     if uses(query, "LIVE_PODS") {
         for service in context.services() {
@@ -269,17 +330,20 @@ async fn substitute(
         .service
         .as_ref()
         .and_then(|name| context.plan.service(name));
+    let window = context.ports.clock.now().duration_since(since);
+    let window = Duration::try_from(window).unwrap_or_default().max(SHORTEST);
     let value = |name: &str| match name {
-        "WINDOW" => Some(format!("{}s", window.as_secs().max(1))),
+        "WINDOW" => Some(format!("{}ms", window.as_millis())),
         "LIVE_PODS" => Some(live.join("|")),
         _ => known_placeholder(name, context.terms.namespace, context.plan, service),
     };
-    fill(query, value).map(Ok).map_err(|name| {
+    let filled = fill(query, value).map_err(|name| {
         Stop::from(Error::Placeholder {
             name,
             step: context.step.name.clone(),
         })
-    })
+    })?;
+    Ok(Ok((filled, window)))
 }
 
 /// What a question comes to for which the API server did not answer: it is asked again. Whoever must not act any more

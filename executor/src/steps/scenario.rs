@@ -29,8 +29,8 @@ async fn rate(context: &Context<'_>) -> Option<u64> {
         .steps
         .iter()
         .find_map(|step| step.count_query.as_ref())?;
-    let window = Duration::from_secs(60);
-    let count = query::count_over(context, counted, window)
+    let since = query::before(context.ports.clock.now(), Duration::from_secs(60));
+    let count = query::count_since(context, counted, since)
         .await
         .ok()
         .flatten()?;

@@ -3,7 +3,6 @@
 //! one whose lines nobody collects, look alike.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
@@ -18,13 +17,13 @@ use crate::queries::{Language, QueryError};
 /// No look at the pods takes longer.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
-/// Whether lines of every pod that `query` is about arrived throughout the `window` before `now`,
-/// up to `until`; or what is missing.
+/// Whether lines of every pod that `query` is about arrived throughout the time from `since` up to `until`; or what is
+/// missing.
 pub(super) async fn is_told(
     context: &Context<'_>,
     base: &str,
     query: &str,
-    window: Duration,
+    since: Timestamp,
     until: Timestamp,
 ) -> Result<Result<(), String>, Stop> {
     let Some(selector) = Selector::first_of(query).map(|(selector, _)| selector.of_any_level())
@@ -36,7 +35,6 @@ pub(super) async fn is_told(
             "the query selects streams by their level only".to_owned()
         ));
     }
-    let start = context.ports.clock.now() - SignedDuration::try_from(window).unwrap_or_default();
     let pods = match pods_of(context, &selector).await? {
         Ok(pods) if pods.is_empty() => {
             return Ok(Err(format!("no pod writes to the streams {selector}")));
@@ -76,7 +74,7 @@ pub(super) async fn is_told(
             )));
         }
         end -= quiet;
-        if end - quiet < start {
+        if end - quiet < since {
             return Ok(Ok(()));
         }
     }

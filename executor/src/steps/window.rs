@@ -8,9 +8,12 @@ use super::answer::Answer;
 use super::context::{Context, Stop};
 use super::holding::Round;
 use super::proof::{Pods, Proof};
-use super::query::{LOOK, POLL, Question, SETTLE, UNANSWERED, count_over, evaluate, question};
+use super::query::{
+    LOOK, POLL, Question, SETTLE, UNANSWERED, before, count_since, evaluate, question,
+};
 use super::symptom::{self, Symptom};
 use crate::placeholders::uses;
+use crate::planner::PlannedStep;
 use crate::queries::Language;
 use crate::runbook::Phase;
 use crate::verdict::ConditionVerdict;
@@ -64,16 +67,15 @@ async fn ask(
     now: Timestamp,
 ) -> Result<Round, Stop> {
     let window = proof.window(now);
-    let questions = if proof.has_moved() {
-        so_far(context)
-    } else {
-        vec![own]
-    };
     let mut round = Round::answered(ConditionVerdict::Unknown, String::new(), POLL);
-    for question in questions {
+    let mut looked_from = proof.from();
+    for question in asked(context, proof, own) {
         let logs =
             (question.language == Language::Log).then(|| *proof.logs_until.get_or_insert(now));
-        let answer = evaluate(context, question, window, logs).await?;
+        let answer = evaluate(context, question, proof.from(), logs).await?;
+        looked_from = answer
+            .from
+            .map_or(looked_from, |from| from.max(looked_from));
         if let Some(counted) = answer.counted {
             proof.rate = Some(per_second(counted, window));
         }
@@ -102,6 +104,9 @@ async fn ask(
             break;
         }
     }
+    if round.verdict == ConditionVerdict::Holds {
+        proof.looked(looked_from);
+    }
     Ok(round)
 }
 
@@ -116,7 +121,7 @@ async fn with_symptom(
     let trigger = symptom::trigger_of(context);
     let debounce = trigger.map_or(LOOK, |trigger| trigger.hold_for);
     let symptom = match trigger {
-        Some(trigger) => symptom::look(context, trigger, proof.start(), now).await?,
+        Some(trigger) => symptom::look(context, trigger, proof.from(), now).await?,
         None => Symptom::Gone,
     };
     match symptom {
@@ -154,17 +159,55 @@ async fn with_symptom(
     }
 }
 
+/// What is asked of the window: the step's `own` question, or every one of the proof if it began anew.
+///
+/// Where it began anew after the proof, the requests need not come again by which the proof has shown a rate. What must
+/// be seen is that whatever spoilt the window has passed: a step looks on for its whole hold, in which none of the
+/// questions may fail over what came since. That is no less than what it sees where nothing happens. A step that asks
+/// once looks on for nothing, and what it sees anew must show all of it.
+fn asked<'a>(context: &Context<'a>, proof: &Proof, own: Question<'a>) -> Vec<Question<'a>> {
+    let (mut questions, passed) = if proof.has_moved() {
+        (so_far(context), looks_on(context).is_some())
+    } else {
+        (vec![own], context.facts.disturbed)
+    };
+    let passed = passed && context.step.phase == Phase::After;
+    for question in questions.iter_mut().filter(|_| passed) {
+        if shown(context).any(|shown| shown.covers(question)) {
+            *question = question.shown_before();
+        }
+    }
+    questions
+}
+
 /// Every question of the proof up to the step's own.
 fn so_far<'a>(context: &Context<'a>) -> Vec<Question<'a>> {
-    let proof = |step: &&crate::planner::PlannedStep| {
-        step.index == context.step.index || step.phase == Phase::Run
-    };
+    let proof = |step: &&PlannedStep| step.index == context.step.index || step.phase == Phase::Run;
     context.plan.steps[..=context.step.index]
         .iter()
         .filter(proof)
         .filter_map(question)
         .filter(|question| uses(question.query, "WINDOW"))
         .collect()
+}
+
+/// The questions that held in the proof.
+fn shown<'a>(context: &Context<'a>) -> impl Iterator<Item = Question<'a>> {
+    let facts = context.facts;
+    let proof = context
+        .plan
+        .steps
+        .iter()
+        .filter(|step| step.phase == Phase::Run);
+    proof
+        .filter(|step| facts.succeeded(step.index))
+        .filter_map(question)
+}
+
+/// For how long the step looks on whether the exchange stays recovered, if it does.
+fn looks_on(context: &Context<'_>) -> Option<Duration> {
+    let after = context.step.phase == Phase::After;
+    context.step.hold.filter(|_| after)
 }
 
 /// Since when nothing is seen any more of what spoilt the window, to within a second: found by bisecting it. Now, if
@@ -178,13 +221,14 @@ async fn clean_since(
     let mut since = clock.now();
     let (mut clean, mut spoilt) = (0, window.as_secs());
     while let Some(part) = between(clean, spoilt) {
-        let answer = evaluate(context, question, Duration::from_secs(part), None).await?;
+        let began = before(clock.now(), Duration::from_secs(part));
+        let answer = evaluate(context, question, began, None).await?;
         if answer.unanswered {
             return Ok(None);
         }
         if is_clean(question, &answer) {
             clean = part;
-            since = clock.now() - signed(Duration::from_secs(part));
+            since = answer.from.unwrap_or(began);
         } else {
             spoilt = part;
         }
@@ -197,7 +241,7 @@ async fn clean_since(
     Ok(Some((since + counted).min(clock.now())))
 }
 
-/// The middle of what is not known, in whole seconds, which is how a query takes its window.
+/// The middle of what is not known, in whole seconds.
 fn between(clean: u64, spoilt: u64) -> Option<u64> {
     (spoilt > clean + 1).then(|| clean + (spoilt - clean) / 2)
 }
@@ -213,7 +257,7 @@ fn is_clean(question: Question<'_>, answer: &Answer) -> bool {
 
 /// Moves the step's end to when the window will hold enough requests, if the reserve allows that: as many as the
 /// runbook asks for, and `total` if failures in the window make that more. Otherwise waiting is useless,
-/// and the end stays.
+/// and the end stays. Who looks on after the proof looks on for the whole hold once more where the window began anew.
 async fn expect_requests(
     context: &Context<'_>,
     proof: &mut Proof,
@@ -221,18 +265,22 @@ async fn expect_requests(
     counted_over: Option<Duration>,
     total: Option<u64>,
 ) -> Result<(), Stop> {
-    let mut asked = so_far(context);
-    asked.push(own);
-    let Some((wanted, count)) = asked
-        .iter()
-        .filter_map(|it| it.requests)
-        .max_by_key(|it| it.0)
-    else {
+    if let Some(hold) = looks_on(context).filter(|_| proof.has_moved()) {
+        let held = proof.from() + signed(hold) + signed(SETTLE);
+        context.budget.announced(held.min(context.budget.last()));
+    }
+    let asked = asked(context, proof, own);
+    let wanted = asked.iter().filter_map(|it| {
+        let requests = it.requests?;
+        Some((requests.wanted?, requests.count))
+    });
+    let Some((wanted, count)) = wanted.max_by_key(|it| it.0) else {
         return Ok(());
     };
     if let (None, Some(count)) = (proof.rate, count) {
         let over = counted_over.unwrap_or(LOOK);
-        let counted = count_over(context, count, over).await?;
+        let since = before(context.ports.clock.now(), over);
+        let counted = count_since(context, count, since).await?;
         proof.rate = counted.map(|counted| per_second(counted, over));
     }
     let Some(rate) = proof.rate.filter(|rate| *rate > 0.0) else {
@@ -247,7 +295,7 @@ async fn expect_requests(
         return Ok(());
     };
     // What is counted lags behind by a scrape or two.
-    let enough = proof.start() + signed(takes) + signed(SETTLE);
+    let enough = proof.from() + signed(takes) + signed(SETTLE);
     if enough <= context.budget.last() {
         context.budget.announced(enough);
     }

@@ -5,4 +5,4 @@ pub mod struck;
 pub mod time_series;
 pub mod timeline;
 
-pub use perform::{DrillResult, Ending, Smallest, conclude, run, run_decorated};
+pub use perform::{DrillResult, Ending, Smallest, conclude, run, run_decorated, run_of};

@@ -168,6 +168,19 @@ pub fn run_decorated(
     judged(plan, || worlds::sim::perform(plan, decorate))
 }
 
+/// Like [`run`] in the simulated world, of an application that a Rust program implements.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_of<D: worlds::sim::Drilled>(
+    drilled: &D,
+    plan: &DrillPlan,
+) -> Result<DrillResult, WorldError> {
+    judged(plan, || {
+        worlds::sim::perform_of(drilled, plan, &|_, ports| ports)
+    })
+}
+
 fn judged(
     plan: &DrillPlan,
     perform: impl FnOnce() -> Result<Performed, WorldError>,

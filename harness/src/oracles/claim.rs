@@ -66,7 +66,7 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
 /// it: a pod that is ready and serves is rolled out only after `minReadySeconds`. The pods of a StatefulSet go back one
 /// after the other, so that each may take as long, and the rollouts of several services are waited for in turn.
 fn settles_ms(evidence: &Evidence) -> Ms {
-    let Some(app) = &evidence.application else {
+    let Some(app) = evidence.application.described() else {
         return 0;
     };
     let goes_back =

@@ -64,7 +64,7 @@ fn left_by_the_dead(evidence: &Evidence, otherwise: Ended) -> Ended {
     }
     let right = matches!(builds::check(evidence), BuildsFinding::Right { .. });
     let open = || maintenance::check(evidence) == MaintenanceFinding::Open;
-    if right && (evidence.application.is_some() || open()) {
+    if right && (!evidence.application.is_the_exchange() || open()) {
         Ended::RecoveredBefore
     } else {
         otherwise

@@ -54,11 +54,7 @@ pub(super) fn check(evidence: &Evidence) -> FilesFinding {
     let Some(scenario) = named("/scenario.toml") else {
         return FilesFinding::NoScenario;
     };
-    let read = match &evidence.application {
-        None => Scenario::parse("scenario.toml", scenario, &[]),
-        Some(app) => Scenario::parse_of(app, "scenario.toml", scenario, &[]),
-    };
-    match read {
+    match Scenario::parse_of(&evidence.application, "scenario.toml", scenario, &[]) {
         Err(error) => FilesFinding::ScenarioBroken {
             why: error
                 .mistakes

@@ -13,7 +13,7 @@ pub(super) fn check(evidence: &Evidence) -> MaintenanceFinding {
     let on_the_ledger = matches!(evidence.expect.path, Path::Undo | Path::Restore);
     let halted = evidence.expect.outcome == Expected::Escalated && on_the_ledger;
     let maintenance = &evidence.maintenance;
-    if evidence.application.is_some() {
+    if !evidence.application.is_the_exchange() {
         let claims = evidence.executor.outcome == ExecutorOutcome::Recovered;
         return match maintenance.fence_token {
             None => MaintenanceFinding::Unfenced,
@@ -36,7 +36,7 @@ pub(super) mod tests {
     use crate::evidence::{Evidence, ExecutorOutcome, MaintenanceSeen};
     use crate::oracles::tests::{Case, good};
     use crate::oracles::{OracleName, ask};
-    use crate::scenario::{Described, Expected, Path};
+    use crate::scenario::{Expected, Path, Subject};
     use crate::verdict::Verdict::Fail;
 
     /// Evidence that this oracle must see through.
@@ -63,7 +63,7 @@ pub(super) mod tests {
             (
                 "the fence of an application's store is left",
                 |e| {
-                    e.application = Some(with_store());
+                    e.application = with_store();
                     e.maintenance = MaintenanceSeen {
                         flag: None,
                         fence_token: Some(3),
@@ -76,7 +76,7 @@ pub(super) mod tests {
     }
 
     /// An application with a store.
-    fn with_store() -> Described {
+    fn with_store() -> Subject {
         let mut bundle = sim_services::describe::sample(1, 1, 200);
         bundle.app.text.push_str("\n[store]\nservices = [\"s0\"]\n");
         bundle.app().expect("the description is right").into()
@@ -85,7 +85,7 @@ pub(super) mod tests {
     #[test]
     fn the_fence_of_a_store_may_stay_up_only_where_a_person_is_called() {
         let mut evidence = good();
-        evidence.application = Some(with_store());
+        evidence.application = with_store();
         evidence.maintenance = MaintenanceSeen {
             flag: None,
             fence_token: None,
@@ -102,7 +102,7 @@ pub(super) mod tests {
         assert_eq!(kind(&evidence), "fenced-as-needed");
         // An application without a store has nothing to fence.
         let app = sim_services::describe::sample(1, 1, 200).app();
-        evidence.application = Some(app.expect("the description is right").into());
+        evidence.application = app.expect("the description is right").into();
         assert_eq!(kind(&evidence), "does-not-apply");
     }
 }

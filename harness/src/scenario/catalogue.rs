@@ -96,7 +96,9 @@ built_in! {
     false "scenarios/regressions/replay-of-a-long-log.toml";
     false "scenarios/regressions/api-server-gone.toml";
     false "scenarios/regressions/errors-after-a-late-rollout.toml";
+    false "scenarios/regressions/errors-in-the-first-second.toml";
     false "scenarios/regressions/late-answers-while-proving.toml";
+    false "scenarios/regressions/node-paused-before-a-quiet-time.toml";
     false "scenarios/regressions/node-paused-after-proof.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
     false "scenarios/regressions/paused-during-rollout.toml";

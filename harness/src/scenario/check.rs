@@ -9,8 +9,8 @@ use super::error::{Mistakes, SCENARIO, ScenarioError};
 use super::quantity::{Span, format_duration};
 use super::raw::Raw;
 use super::{
-    Described, Expect, Expected, Load, Path, ReleaseChange, Scenario, Timing, catalogue,
-    check_application, check_faults, check_settings, keys,
+    Expect, Expected, Load, Path, ReleaseChange, Scenario, Subject, Timing, check_application,
+    check_faults, check_settings, keys,
 };
 use crate::evidence::{REQUESTS_MIN, requests_that_show};
 use crate::suggest;
@@ -20,16 +20,16 @@ pub(super) fn check(
     text: &str,
     mut raw: Raw,
     triggers: &[String],
-    application: Option<Described>,
+    application: Subject,
 ) -> Result<Scenario, ScenarioError> {
     let mut m = Mistakes::default();
     let wrong = std::mem::take(&mut raw.wrong);
     check_name(&mut m, &raw.name);
-    if let Some(app) = &application {
-        check_application::settle(&mut m, &mut raw, app);
+    if !application.is_the_exchange() {
+        check_application::settle(&mut m, &mut raw, &application);
     }
-    let names = Releases::of(application.as_ref());
-    check_releases(&mut m, &raw, &names);
+    let own = !application.is_the_exchange();
+    check_releases(&mut m, &raw, &application);
     let load = Load {
         rate_per_s: m.within("rate_per_s", &raw.load.rate_per_s, keys::RATE_PER_S),
         accounts: m.within("accounts", &raw.load.accounts, keys::ACCOUNTS),
@@ -38,21 +38,21 @@ pub(super) fn check(
     };
     let ledger = check_settings::ledger(&mut m, &raw.ledger);
     let deployments = check_settings::deployments(&mut m, &raw.deployments);
-    let expect = check_expect(&mut m, &raw, triggers, application.is_some());
-    let timing = check_timing(&mut m, &raw, &load, &expect, application.is_some());
+    let expect = check_expect(&mut m, &raw, triggers, own);
+    let timing = check_timing(&mut m, &raw, &load, &expect, own);
     let crash = raw
         .crash
         .as_ref()
         .and_then(|crash| check_faults::crash(&mut m, crash));
-    let faults = check_faults::faults(&mut m, &raw.faults, &timing, application.as_ref());
+    let faults = check_faults::faults(&mut m, &raw.faults, &timing, &application);
     m.beside(wrong);
     m.into_result(SCENARIO, file, text)?;
     Ok(Scenario {
         name: raw.name.into_inner(),
         description: raw.description,
         release: ReleaseChange {
-            from: names.canonical(&raw.release.from),
-            to: names.canonical(&raw.release.to),
+            from: canonical(&application, &raw.release.from),
+            to: canonical(&application, &raw.release.to),
         },
         load,
         ledger,
@@ -80,39 +80,17 @@ fn check_name(m: &mut Mistakes, name: &Spanned<String>) {
     }
 }
 
-/// The releases that there are of what is drilled.
-struct Releases<'a>(Option<&'a Described>);
-
-impl<'a> Releases<'a> {
-    fn of(application: Option<&'a Described>) -> Self {
-        Self(application)
-    }
-
-    fn named(&self, word: &'a str) -> Option<&'a str> {
-        match self.0 {
-            None => catalogue::release_named(word),
-            Some(app) => app.release_named(word),
-        }
-    }
-
-    fn known(&self) -> Vec<&'a str> {
-        match self.0 {
-            None => catalogue::known_releases(),
-            Some(app) => app.release_names(),
-        }
-    }
-
-    fn canonical(&self, release: &'a Spanned<String>) -> String {
-        let word = release.get_ref();
-        self.named(word).unwrap_or(word).to_owned()
-    }
+/// A release as it is called in full.
+fn canonical(application: &Subject, release: &Spanned<String>) -> String {
+    let word = release.get_ref();
+    application.release_named(word).unwrap_or(word).to_owned()
 }
 
-fn check_releases<'a>(m: &mut Mistakes, raw: &'a Raw, names: &Releases<'a>) {
-    let known = names.known();
+fn check_releases(m: &mut Mistakes, raw: &Raw, application: &Subject) {
+    let known = application.release_names();
     for release in [&raw.release.from, &raw.release.to] {
         let word = release.get_ref().as_str();
-        if names.named(word).is_none() {
+        if application.release_named(word).is_none() {
             m.add(
                 release.span(),
                 format!("unknown release `{word}`"),
@@ -121,7 +99,8 @@ fn check_releases<'a>(m: &mut Mistakes, raw: &'a Raw, names: &Releases<'a>) {
             );
         }
     }
-    if names.canonical(&raw.release.from) == names.canonical(&raw.release.to) {
+    let [from, to] = [&raw.release.from, &raw.release.to].map(|it| canonical(application, it));
+    if from == to {
         m.add(
             raw.release.to.span(),
             "the release deploys itself",
@@ -131,7 +110,7 @@ fn check_releases<'a>(m: &mut Mistakes, raw: &'a Raw, names: &Releases<'a>) {
     }
 }
 
-fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String], described: bool) -> Expect {
+fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String], own: bool) -> Expect {
     let e = &raw.expect;
     let outcome = match e.outcome.as_ref() {
         None => Expected::Recovered,
@@ -223,7 +202,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String], described: boo
     }
     let rate = *e.error_rate_max.get_ref();
     // The bound of 0.01 % is the exchange's own.
-    if rate > keys::ERROR_RATE_MAX && !described {
+    if rate > keys::ERROR_RATE_MAX && !own {
         m.add(
             e.error_rate_max.span(),
             format!(
@@ -246,7 +225,7 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String], described: boo
             e.p99_max.span(),
             format!("p99_max is {}", format_duration(p99)),
             "must be 1ms to 2.5s",
-            if described {
+            if own {
                 "the latency target of your clients, for instance \"500ms\""
             } else {
                 "the latency target of the exchange, for instance \"100ms\""
@@ -333,13 +312,7 @@ fn place<const N: usize>(values: [Range<usize>; N]) -> Range<usize> {
     given.next().unwrap_or(0..0)
 }
 
-fn check_timing(
-    m: &mut Mistakes,
-    raw: &Raw,
-    load: &Load,
-    expect: &Expect,
-    described: bool,
-) -> Timing {
+fn check_timing(m: &mut Mistakes, raw: &Raw, load: &Load, expect: &Expect, own: bool) -> Timing {
     let t = &raw.timing;
     let of = |s: &Spanned<Span>| s.get_ref().0;
     let timing = Timing {
@@ -426,7 +399,7 @@ fn check_timing(
     if load.rate_per_s == 0 {
         return timing;
     }
-    let requests = if described {
+    let requests = if own {
         requests_that_show(expect.error_rate_max)
     } else {
         REQUESTS_MIN
@@ -439,7 +412,7 @@ fn check_timing(
             format!(
                 "{} requests, and {requests} are needed to show a rate below {}",
                 timing.hold.as_secs() * u64::from(load.rate_per_s),
-                if described {
+                if own {
                     expect.error_rate_max
                 } else {
                     keys::ERROR_RATE_MAX

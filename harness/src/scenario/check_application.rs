@@ -2,11 +2,10 @@
 //! nothing there.
 
 use serde::Serialize;
-use sim_services::describe::{Bundle, Service};
-use sim_services::manifests::WorkloadKind;
+use sim_services::describe::Bundle;
 use toml::Spanned;
 
-use super::application::Described;
+use super::application::{Described, Stores, Subject};
 use super::error::{Mistake, Mistakes, ScenarioError, of_file};
 use super::fault::{Anchor, FAULTS, FaultKind, FaultSpec, Targets};
 use super::raw::{Raw, RawFault};
@@ -54,21 +53,29 @@ pub(super) fn section(app: &Described) -> String {
     format!("\n{text}")
 }
 
-/// Refuses what means nothing for `app`, and fills in what it says itself.
-pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, app: &Described) {
-    if raw.release.from.span().is_empty() {
-        raw.release.from = Spanned::new(0..0, app.prior.clone());
+/// Refuses what means nothing for `application`, which is not the exchange, and fills in what it says itself.
+pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, application: &Subject) {
+    if raw.release.from.span().is_empty()
+        && let Some(prior) = application.prior()
+    {
+        raw.release.from = Spanned::new(0..0, prior.to_owned());
     }
-    if raw.load.rate_per_s.span().is_empty() {
+    if raw.load.rate_per_s.span().is_empty()
+        && let Some(app) = application.described()
+    {
         raw.load.rate_per_s = Spanned::new(0..0, i64::from(app.rate_per_s().ceil()));
     }
+    let says = match application.described() {
+        Some(_) => "the application's own file says",
+        None => "the program of the application says",
+    };
     let mut refuse = |place: std::ops::Range<usize>, what: &str| {
         if !place.is_empty() {
             m.add(
                 place,
-                format!("`{what}` means nothing for `{}`", app.name),
+                format!("`{what}` means nothing for `{}`", application.name()),
                 "only the exchange has it",
-                "leave it out: the application's own file says what its services and clients are",
+                format!("leave it out: {says} what its services and clients are"),
             );
         }
     };
@@ -89,7 +96,9 @@ pub(super) fn settle(m: &mut Mistakes, raw: &mut Raw, app: &Described) {
     for deployment in &raw.deployments {
         refuse(deployment.service.span(), "deployments");
     }
-    out_of_order(m, raw, app);
+    if let Some(app) = application.described() {
+        out_of_order(m, raw, app);
+    }
 }
 
 /// Flyway's `migrate` refuses a file whose version is below the newest that is applied.
@@ -118,10 +127,11 @@ fn out_of_order(m: &mut Mistakes, raw: &Raw, app: &Described) {
     }
 }
 
-/// Whom a fault can hit in `app`. Refuses one that is the exchange's own, and one that waits for what is not counted.
+/// Whom a fault can hit in `application`, which is not the exchange. Refuses one that is the exchange's own, and one
+/// that waits for what is not counted.
 pub(super) fn targets<'a>(
     m: &mut Mistakes,
-    app: &'a Described,
+    application: &'a Subject,
     raw: &RawFault,
     spec: &FaultSpec,
 ) -> Vec<&'a str> {
@@ -136,7 +146,11 @@ pub(super) fn targets<'a>(
         let known = FAULTS.iter().filter(|it| it.anywhere).map(|it| it.name);
         m.add(
             raw.kind.span(),
-            format!("`{}` can not be aimed at `{}`", spec.name, app.name),
+            format!(
+                "`{}` can not be aimed at `{}`",
+                spec.name,
+                application.name()
+            ),
             "only the exchange has what it affects",
             format!("take one of {}{instead}", suggest::listed(known)),
         );
@@ -146,7 +160,7 @@ pub(super) fn targets<'a>(
     {
         m.add(
             when.span(),
-            format!("ready pods are not counted for `{}`", app.name),
+            format!("ready pods are not counted for `{}`", application.name()),
             "only the exchange's are",
             "for instance \"deployment\" with `at`, \"trigger\", or \"step undo-app\" for a step of the runbook",
         );
@@ -154,18 +168,14 @@ pub(super) fn targets<'a>(
     match spec.targets {
         Targets::Services => {
             // There is no such thing as a paused StatefulSet.
-            let can_be_hit = |it: &&Service| {
-                it.kind == WorkloadKind::Deployment
-                    || spec.name != FaultKind::DeploymentPaused.as_str()
-            };
-            let services = app.services.iter().filter(can_be_hit);
-            services.map(|it| it.name.as_str()).collect()
+            application.services(spec.name == FaultKind::DeploymentPaused.as_str())
         }
         Targets::NoChoice => Vec::new(),
         // Only a store has a database.
         Targets::Of(names) => {
             let mut names = names.to_vec();
-            names.retain(|name| *name != "database" || app.store.is_some());
+            let stores = application.stores() == Stores::Rows;
+            names.retain(|name| *name != "database" || stores);
             names
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::application::Described;
+use super::application::Subject;
 use super::error::Mistakes;
 use super::fault::{Anchor, FAULTS, Fault, FaultKind, FaultSpec, Need};
 use super::quantity::{Span, format_duration};
@@ -37,12 +37,12 @@ pub(super) fn crash(m: &mut Mistakes, raw: &RawCrash) -> Option<Crash> {
     })
 }
 
-/// Faults of the exchange, or of the application `described`.
+/// Faults of `application`.
 pub(super) fn faults(
     m: &mut Mistakes,
     raw: &[RawFault],
     timing: &Timing,
-    described: Option<&Described>,
+    application: &Subject,
 ) -> Vec<Fault> {
     if let Some(surplus) = raw.get(FAULTS_MAX) {
         m.add(
@@ -53,16 +53,11 @@ pub(super) fn faults(
         );
     }
     raw.iter()
-        .filter_map(|fault| one(m, fault, timing, described))
+        .filter_map(|fault| one(m, fault, timing, application))
         .collect()
 }
 
-fn one(
-    m: &mut Mistakes,
-    raw: &RawFault,
-    timing: &Timing,
-    described: Option<&Described>,
-) -> Option<Fault> {
+fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing, application: &Subject) -> Option<Fault> {
     let word = raw.kind.get_ref().as_str();
     let Some(kind) = FaultKind::named(word) else {
         let known: Vec<&str> = FAULTS.iter().map(|f| f.name).collect();
@@ -101,9 +96,10 @@ fn one(
             "for instance \"25%\"",
         );
     }
-    let targets = match described {
-        Some(app) => check_application::targets(m, app, raw, spec),
-        None => spec.targets.names(),
+    let targets = if application.is_the_exchange() {
+        spec.targets.names()
+    } else {
+        check_application::targets(m, application, raw, spec)
     };
     let target = target(m, spec, &targets, raw.target.as_ref(), &place);
     let when = match &raw.when {

@@ -90,7 +90,7 @@ fn of_fault(fault: &Fault, world: WorldKind) -> Option<ProgramRefusal> {
 impl Scenario {
     /// What of it can't be had in `world` with an executor that is a program.
     pub fn refusals_of_programs(&self, world: WorldKind) -> impl Iterator<Item = ProgramRefusal> {
-        let own = self.application.is_some();
+        let own = !self.application.is_the_exchange();
         let own = own.then_some(ProgramRefusal::Application);
         let counts = self.crash.is_some() && world == WorldKind::Kind;
         let crash = counts.then_some(ProgramRefusal::CrashCounts);
@@ -111,7 +111,7 @@ impl Scenario {
         let mut add = |place: Range<usize>, refusal: ProgramRefusal| {
             mistakes.add(place, refusal.why(), "not with a program", refusal.help());
         };
-        if self.application.is_some() {
+        if !self.application.is_the_exchange() {
             add(raw.name.span(), ProgramRefusal::Application);
         }
         for (fault, given) in self.faults.iter().zip(&raw.faults) {

@@ -24,7 +24,7 @@ mod read;
 mod settings;
 mod to_toml;
 
-pub use application::Described;
+pub use application::{Described, InRust, Stores, Subject};
 pub use catalogue::{BUILT_IN, BuiltIn, built_in, find, known_releases};
 pub use check_program::ProgramRefusal;
 pub use error::{Mistake, ScenarioError};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::application::Described;
+use super::application::{Stores, Subject};
 use super::fault::{Fault, FaultKind};
 use super::quantity::PartsPerMillion;
 use super::settings::{Bursts, Deployment, LedgerSize};
@@ -35,8 +35,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// What must come of it.
     pub expect: Expect,
-    /// What is drilled, where it is not the exchange.
-    pub application: Option<Described>,
+    /// What is drilled.
+    pub application: Subject,
     /// The text it was read from: a replay token carries it, or its digest.
     pub text: String,
 }
@@ -182,6 +182,8 @@ pub enum Lacking {
 /// What a cluster can't do so far for an application of somebody's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfApplication {
+    /// It is implemented in Rust, for the simulation alone.
+    Images,
     /// Its store is simulated: no real database stands for it.
     Store,
     /// No fault strikes it.
@@ -193,6 +195,9 @@ pub enum OfApplication {
 impl fmt::Display for OfApplication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Images => f.write_str(
+                "an application that is implemented in Rust for the simulation has no images",
+            ),
             Self::Store => f.write_str(
                 "`[store]` of an application of your own is simulated, and no real database stands for it",
             ),
@@ -274,10 +279,17 @@ impl Scenario {
 
     /// What a cluster lacks for an application of somebody's own.
     fn of_application_lacking_in(&self, world: WorldKind) -> Option<OfApplication> {
-        let app = self.application.as_ref()?;
+        if self.application.is_the_exchange() {
+            return None;
+        }
         match world {
             WorldKind::Sim => None,
-            WorldKind::Kind if app.store.is_some() => Some(OfApplication::Store),
+            WorldKind::Kind if self.application.described().is_none() => {
+                Some(OfApplication::Images)
+            }
+            WorldKind::Kind if self.application.stores() == Stores::Rows => {
+                Some(OfApplication::Store)
+            }
             WorldKind::Kind if self.crash.is_some() => Some(OfApplication::Crash),
             WorldKind::Kind => {
                 let fault = self.faults.first()?;

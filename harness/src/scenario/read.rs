@@ -3,7 +3,7 @@
 use executor::runbook::Runbook;
 
 use super::error::ScenarioError;
-use super::{Described, Scenario, check, check_application, check_runbook, raw};
+use super::{Scenario, Subject, check, check_application, check_runbook, raw};
 
 impl Scenario {
     /// Reads a scenario. `file` names it in messages; `triggers` are the names that the runbook knows
@@ -14,25 +14,27 @@ impl Scenario {
     pub fn parse(file: &str, text: &str, triggers: &[String]) -> Result<Self, ScenarioError> {
         let mut raw = raw::parse(file, text)?;
         let application = check_application::read(file, text, raw.application.take())?;
+        let application = application.map_or(Subject::Exchange, Subject::Described);
         check::check(file, text, raw, triggers, application)
     }
 
-    /// Reads a scenario of an application that is not the exchange. The scenario's own text has the application's files
-    /// in it from then on, so that whoever has the scenario has all that is drilled.
+    /// Reads a scenario of `application`. Where a file describes that, the scenario's own text has the application's
+    /// files in it from then on, so that whoever has the scenario has all that is drilled.
     ///
     /// # Errors
     /// As [`Scenario::parse`].
     pub fn parse_of(
-        app: &Described,
+        application: impl Into<Subject>,
         file: &str,
         text: &str,
         triggers: &[String],
     ) -> Result<Self, ScenarioError> {
         let raw = raw::parse(file, text)?;
         let has_it = raw.application.is_some();
-        let mut scenario = check::check(file, text, raw, triggers, Some(app.clone()))?;
-        if !has_it {
-            scenario.text.push_str(&check_application::section(app));
+        let mut scenario = check::check(file, text, raw, triggers, application.into())?;
+        if let Some(app) = scenario.application.described().filter(|_| !has_it) {
+            let section = check_application::section(app);
+            scenario.text.push_str(&section);
         }
         Ok(scenario)
     }

@@ -22,7 +22,7 @@ impl Scenario {
             quoted(&self.release.to),
         );
         let _ = writeln!(out, "\n[load]\nrate_per_s = {}", self.load.rate_per_s);
-        if self.application.is_none() {
+        if self.application.is_the_exchange() {
             let Load {
                 accounts, markets, ..
             } = self.load;
@@ -93,7 +93,7 @@ impl Scenario {
         if e.ledger_kept {
             out.push_str("ledger_kept = true\n");
         }
-        if let Some(app) = &self.application {
+        if let Some(app) = self.application.described() {
             out.push_str(&check_application::section(app));
         }
         out

@@ -184,18 +184,3 @@ impl Preset {
         }
     }
 }
-
-/// The text format of `/metrics`.
-#[derive(Default)]
-pub(crate) struct Text(pub(crate) String);
-
-impl SampleSink for Text {
-    fn sample(&mut self, metric: &'static str, labels: &[(&'static str, &str)], value: f64) {
-        use std::fmt::Write as _;
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(key, value)| format!("{key}={value:?}"))
-            .collect();
-        let _ = writeln!(self.0, "{metric}{{{}}} {value}", labels.join(","));
-    }
-}

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use crate::observe::SampleSink;
 use crate::time::Micros;
-use crate::workload::Workload;
+use crate::workload::{ContainerStart, Workload};
 
 /// A line that a pod wrote, with what a log collector knows about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,22 @@ pub struct PodLogLine {
     pub at: Micros,
     /// The line.
     pub text: String,
+}
+
+impl PodLogLine {
+    /// A line that the process of `container` writes at `at`.
+    #[must_use]
+    pub fn of(container: &ContainerStart, level: &'static str, at: Micros, text: String) -> Self {
+        Self {
+            namespace: container.namespace.clone(),
+            pod: container.pod.clone(),
+            uid: container.uid.clone(),
+            app: container.app.clone(),
+            level,
+            at,
+            text,
+        }
+    }
 }
 
 /// Nothing listens on the port that is scraped.
@@ -86,7 +102,9 @@ pub trait Application: Workload + Send + Sized + 'static {
     }
 
     /// When something is due next that is not caught up with lazily.
-    fn next_at(&self) -> Option<Micros>;
+    fn next_at(&self) -> Option<Micros> {
+        None
+    }
 
     /// Lets happen whatever is due at or before `now`.
     fn advance(&mut self, now: Micros);
@@ -95,7 +113,10 @@ pub trait Application: Workload + Send + Sized + 'static {
     fn stand_still(&mut self, now: Micros, until: Micros);
 
     /// How many requests have met pods that stood still.
-    fn held_up(&mut self, now: Micros) -> u64;
+    fn held_up(&mut self, now: Micros) -> u64 {
+        let _ = now;
+        0
+    }
 
     /// What the pod exposes at `now`, always in the same order.
     ///
@@ -131,5 +152,7 @@ pub trait Application: Workload + Send + Sized + 'static {
     fn finish(&mut self, now: Micros, operation: &Self::Operation) -> Done<Self::Operation>;
 
     /// The token of the fence around its data store, if it is up.
-    fn fence(&self) -> Option<u64>;
+    fn fence(&self) -> Option<u64> {
+        None
+    }
 }

@@ -83,15 +83,8 @@ impl Workload for Plain {
         };
         let pod = self.processes.entry(container.uid.clone()).or_default();
         pod.insert(container.container.clone(), process);
-        self.outbox.push(PodLogLine {
-            namespace: container.namespace.clone(),
-            pod: container.pod.clone(),
-            uid: container.uid.clone(),
-            app: container.app.clone(),
-            level: "info",
-            at: now,
-            text,
-        });
+        self.outbox
+            .push(PodLogLine::of(container, "info", now, text));
         match behaviour {
             Behaviour::Exits(after, code) => StartOutcome::Exits { after, code },
             Behaviour::ReadyAfter(_) | Behaviour::NeverReady => StartOutcome::Running,
@@ -141,8 +134,6 @@ impl Workload for Plain {
     }
 
     fn route(&mut self, _: Micros, _: &str, _: &[String]) {}
-
-    fn config(&mut self, _: Micros, _: &str, _: &BTreeMap<String, String>) {}
 }
 
 impl Application for Plain {
@@ -162,17 +153,9 @@ impl Application for Plain {
         config.namespaces.clone()
     }
 
-    fn next_at(&self) -> Option<Micros> {
-        None
-    }
-
     fn advance(&mut self, _: Micros) {}
 
     fn stand_still(&mut self, _: Micros, _: Micros) {}
-
-    fn held_up(&mut self, _: Micros) -> u64 {
-        0
-    }
 
     /// There are no samples but `up`.
     fn scrape(
@@ -202,9 +185,5 @@ impl Application for Plain {
 
     fn finish(&mut self, _: Micros, operation: &NoOperation) -> Done<NoOperation> {
         match *operation {}
-    }
-
-    fn fence(&self) -> Option<u64> {
-        None
     }
 }

@@ -19,4 +19,4 @@ mod wire;
 
 pub use loki::Loki;
 pub use prometheus::{Config, Prometheus};
-pub use scrape::{SampleSink, ScrapeError, ScrapeFault, ScrapeSource, Target};
+pub use scrape::{SampleSink, SampleText, ScrapeError, ScrapeFault, ScrapeSource, Target};

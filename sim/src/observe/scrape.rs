@@ -56,6 +56,22 @@ pub trait SampleSink {
     fn sample(&mut self, metric: &'static str, labels: &[(&'static str, &str)], value: f64);
 }
 
+/// Samples in the text format of Prometheus, as a process answers `/metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SampleText(pub String);
+
+impl SampleSink for SampleText {
+    fn sample(&mut self, metric: &'static str, labels: &[(&'static str, &str)], value: f64) {
+        use std::fmt::Write as _;
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value:?}"))
+            .collect();
+        // Writing to a String can't fail.
+        let _ = writeln!(self.0, "{metric}{{{}}} {value}", labels.join(","));
+    }
+}
+
 /// The world as service discovery and the scraper see it.
 pub trait ScrapeSource {
     /// Changes whenever [`Self::targets`] would return something else.

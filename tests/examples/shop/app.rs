@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use firedrill::evidence::Second;
 use sim::application::{Application, Done, NoOperation, NothingListens, PodLogLine};
-use sim::observe::SampleSink;
+use sim::observe::{SampleSink, SampleText};
 use sim::rng::Rng;
 use sim::time::Micros;
 use sim::workload::{
@@ -11,8 +12,6 @@ use sim::workload::{
 };
 
 pub(crate) const NAMESPACE: &str = "shop";
-/// Between two requests, on average.
-const GAP_US: u64 = 5_000;
 /// From the start of a process until it serves.
 const BOOT: Micros = Micros::from_millis(800);
 /// From SIGTERM until it exits: longer than it takes to be out of the Service.
@@ -20,11 +19,11 @@ const DRAIN: Micros = Micros::from_secs(2);
 /// The release of `front` that answers one request in ten with 500.
 pub(crate) const BAD: &str = "2.0.0";
 
-/// What clients saw in one second.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Second {
-    pub(crate) answered: u32,
-    pub(crate) failed: u32,
+/// When the clients begin, and what passes between two requests on average.
+#[derive(Clone, Debug)]
+pub(crate) struct Clients {
+    pub(crate) begin: Micros,
+    pub(crate) gap_us: u64,
 }
 
 /// A process in a pod.
@@ -51,20 +50,9 @@ impl Process {
     }
 }
 
-/// The text format of `/metrics`.
-#[derive(Default)]
-struct Text(String);
-
-impl SampleSink for Text {
-    fn sample(&mut self, metric: &'static str, labels: &[(&'static str, &str)], value: f64) {
-        let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-        self.0
-            .push_str(&format!("{metric}{{{}}} {value}\n", labels.join(",")));
-    }
-}
-
 /// The shop and its clients.
 pub(crate) struct Shop {
+    clients: Clients,
     rng: Rng,
     processes: BTreeMap<String, Process>,
     /// Pods behind each Service, by UID.
@@ -73,26 +61,19 @@ pub(crate) struct Shop {
     outbox: Vec<PodLogLine>,
     happened: u64,
     /// One for each second since the start.
-    pub(crate) seconds: Vec<Second>,
+    seconds: Vec<Second>,
 }
 
 impl Shop {
-    /// Requests are caught up with lazily, in the order of their instants.
-    fn catch_up(&mut self, now: Micros) {
-        while self.next_request <= now {
-            let at = self.next_request;
-            self.next_request += Micros(self.rng.between(GAP_US / 2, GAP_US * 3 / 2));
-            let second = usize::try_from(at.0 / 1_000_000).unwrap_or(usize::MAX);
-            self.seconds.resize(second + 1, Second::default());
-            let answered = self.request(at);
-            let seen = &mut self.seconds[second];
-            *(if answered {
-                &mut seen.answered
-            } else {
-                &mut seen.failed
-            }) += 1;
-            self.happened = self.happened.rotate_left(5) ^ at.0 ^ u64::from(answered);
-        }
+    /// What the clients saw up to `now`, second by second.
+    pub(crate) fn seconds(&mut self, now: Micros) -> &[Second] {
+        self.advance(now);
+        &self.seconds
+    }
+
+    /// The version of the process in a pod.
+    pub(crate) fn version(&self, uid: &str) -> Option<String> {
+        Some(self.processes.get(uid)?.version().to_owned())
     }
 
     /// A pod of the Service that serves at `at`.
@@ -122,34 +103,18 @@ impl Shop {
     }
 
     fn log(&mut self, uid: &str, at: Micros, level: &'static str, text: String) {
-        let Some(process) = self.processes.get_mut(uid) else {
-            return;
-        };
-        process.lines.push(LogLine {
-            at,
-            text: format!("{level} {text}"),
-        });
-        let ContainerStart {
-            namespace,
-            pod,
-            app,
-            ..
-        } = process.container.clone();
-        self.outbox.push(PodLogLine {
-            namespace,
-            pod,
-            uid: uid.to_owned(),
-            app,
-            level,
-            at,
-            text,
-        });
+        if let Some(process) = self.processes.get_mut(uid) {
+            let line = format!("{level} {text}");
+            process.lines.push(LogLine { at, text: line });
+            let line = PodLogLine::of(&process.container, level, at, text);
+            self.outbox.push(line);
+        }
     }
 }
 
 impl Workload for Shop {
     fn start(&mut self, now: Micros, container: &ContainerStart) -> StartOutcome {
-        self.catch_up(now);
+        self.advance(now);
         let process = Process {
             container: container.clone(),
             ready_at: now + BOOT,
@@ -163,29 +128,22 @@ impl Workload for Shop {
     }
 
     fn terminate(&mut self, now: Micros, _: ProcessId<'_>) -> Micros {
-        self.catch_up(now);
+        self.advance(now);
         DRAIN
     }
 
     fn gone(&mut self, now: Micros, process: ProcessId<'_>) {
-        self.catch_up(now);
+        self.advance(now);
         self.processes.remove(process.uid);
     }
 
-    fn get(
-        &mut self,
-        now: Micros,
-        process: ProcessId<'_>,
-        path: &str,
-    ) -> Option<ContainerResponse> {
-        self.catch_up(now);
-        let process = self.processes.get(process.uid)?;
+    fn get(&mut self, now: Micros, id: ProcessId<'_>, path: &str) -> Option<ContainerResponse> {
+        self.advance(now);
+        let process = self.processes.get(id.uid)?;
+        let mut metrics = SampleText::default();
+        process.expose(&mut metrics);
         let (status, body) = match path {
-            "/metrics" => {
-                let mut text = Text::default();
-                process.expose(&mut text);
-                (200, text.0)
-            }
+            "/metrics" => (200, metrics.0),
             _ if process.ready_at <= now => (200, "ok".to_owned()),
             _ => (503, "starting".to_owned()),
         };
@@ -203,56 +161,58 @@ impl Workload for Shop {
         since: Micros,
         previous: bool,
     ) -> Vec<LogLine> {
-        self.catch_up(now);
+        self.advance(now);
         let process = self.processes.get(process.uid).filter(|_| !previous);
         let lines = process.into_iter().flat_map(|process| &process.lines);
         lines.filter(|line| line.at >= since).cloned().collect()
     }
 
     fn route(&mut self, now: Micros, service: &str, uids: &[String]) {
-        self.catch_up(now);
+        self.advance(now);
         self.routes.insert(service.to_owned(), uids.to_vec());
     }
-
-    fn config(&mut self, _: Micros, _: &str, _: &BTreeMap<String, String>) {}
 }
 
 impl Application for Shop {
-    /// When the clients begin.
-    type Config = Micros;
+    type Config = Clients;
     type Operation = NoOperation;
 
-    fn new(begin_at: Micros, seed: u64) -> Self {
+    fn new(clients: Clients, seed: u64) -> Self {
         Self {
+            next_request: clients.begin,
+            clients,
             rng: Rng::derive(seed, "shop"),
             processes: BTreeMap::new(),
             routes: BTreeMap::new(),
-            next_request: begin_at,
             outbox: Vec::new(),
             happened: 0,
             seconds: Vec::new(),
         }
     }
 
-    fn namespaces(_: &Micros) -> Vec<String> {
+    fn namespaces(_: &Clients) -> Vec<String> {
         vec![NAMESPACE.to_owned()]
     }
 
-    fn next_at(&self) -> Option<Micros> {
-        None
-    }
-
+    /// Requests are caught up with lazily, in the order of their instants.
     fn advance(&mut self, now: Micros) {
-        self.catch_up(now);
+        while self.next_request <= now {
+            let at = self.next_request;
+            let gap = self.clients.gap_us;
+            self.next_request += Micros(self.rng.between(gap / 2, gap * 3 / 2));
+            let second = usize::try_from(at.0 / 1_000_000).unwrap_or(usize::MAX);
+            self.seconds.resize(second + 1, Second::default());
+            let answered = self.request(at);
+            let seen = &mut self.seconds[second];
+            seen.answered += u32::from(answered);
+            seen.errors += u32::from(!answered);
+            self.happened = self.happened.rotate_left(5) ^ at.0 ^ u64::from(answered);
+        }
     }
 
     fn stand_still(&mut self, now: Micros, until: Micros) {
-        self.catch_up(now);
+        self.advance(now);
         self.next_request = self.next_request.max(until);
-    }
-
-    fn held_up(&mut self, _: Micros) -> u64 {
-        0
     }
 
     fn scrape(
@@ -261,7 +221,7 @@ impl Application for Shop {
         uid: &str,
         sink: &mut dyn SampleSink,
     ) -> Result<(), NothingListens> {
-        self.catch_up(now);
+        self.advance(now);
         self.processes.get(uid).ok_or(NothingListens)?.expose(sink);
         Ok(())
     }
@@ -274,19 +234,11 @@ impl Application for Shop {
         self.happened
     }
 
-    fn begin(
-        &mut self,
-        _: Micros,
-        operation: &NoOperation,
-    ) -> Result<Micros, std::convert::Infallible> {
-        match *operation {}
+    fn begin(&mut self, _: Micros, it: &NoOperation) -> Result<Micros, std::convert::Infallible> {
+        match *it {}
     }
 
-    fn finish(&mut self, _: Micros, operation: &NoOperation) -> Done<NoOperation> {
-        match *operation {}
-    }
-
-    fn fence(&self) -> Option<u64> {
-        None
+    fn finish(&mut self, _: Micros, it: &NoOperation) -> Done<NoOperation> {
+        match *it {}
     }
 }

@@ -180,7 +180,7 @@ fn a_claim_may_be_as_late_as_the_manifests_make_the_rollout() {
     );
     let mut claims = |bundle: &Bundle, after_ms: Ms| {
         let app = bundle.clone().app().expect("the description is right");
-        e.application = Some(app.into());
+        e.application = app.into();
         e.executor.recovered_ms = Some(180_000 + after_ms);
         verdict_of(OracleName::Claim, &e)
     };

@@ -12,14 +12,13 @@ use sim_services::describe::version_of;
 use sim_services::manifests::WorkloadKind;
 
 use super::deployer::refused;
-use crate::evidence::Evidence;
 use crate::scenario::{Described, Scenario};
-use crate::worlds::DrillPlan;
 
 /// Kinds of manifests that run pods and are not created.
 const LEFT_OUT: [&str; 5] = ["CronJob", "DaemonSet", "Job", "Pod", "ReplicaSet"];
 
 /// Whether objects of that kind run pods and are not created.
+#[cfg(feature = "kind")]
 pub(in crate::worlds) fn is_left_out(kind: &str) -> bool {
     LEFT_OUT.contains(&kind)
 }
@@ -42,16 +41,6 @@ pub(in crate::worlds) fn named(app: &Described, kinds: &[&str]) -> Option<String
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// Evidence of a drill of `app` that is about to begin.
-pub(in crate::worlds) fn beginning(plan: &DrillPlan, app: &Described) -> Evidence {
-    let triggers = &plan.runbook.runbook.triggers;
-    let release = &plan.scenario.release;
-    let (before, deployed) = (versions(app, &release.from), versions(app, &release.to));
-    Evidence::empty(&plan.scenario)
-        .with_triggers(triggers)
-        .with_versions(before, deployed)
-}
-
 /// The rate of all clients together, in requests a second, if the scenario says another one than the description. It
 /// counts in whole requests.
 pub(in crate::worlds) fn rate_said(app: &Described, scenario: &Scenario) -> Option<u32> {
@@ -59,7 +48,7 @@ pub(in crate::worlds) fn rate_said(app: &Described, scenario: &Scenario) -> Opti
 }
 
 /// Versions of a release, by the names of their services.
-fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
+pub(in crate::worlds) fn versions(app: &Described, release: &str) -> BTreeMap<String, String> {
     let images = app.images(release).into_iter();
     let services = app.services.iter().zip(images);
     services

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/manifests.rs"
 /// The label that everything of the exchange has, and its value.
 pub(crate) const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "dex");
 /// The label of a pod that names its service. Prometheus and Loki have it too.
+#[cfg(feature = "kind")]
 pub(crate) const APP: &str = "app";
 /// Name of the Secret with the ledger's URL. Whoever deploys makes it.
 pub(crate) const DATABASE: &str = "ledger-database";

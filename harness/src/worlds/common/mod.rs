@@ -19,5 +19,5 @@ pub(crate) mod template;
 
 pub(super) use bursts::bursts;
 pub use no_ledger::no_ledger;
-pub(super) use readings::{beginning, build_version, pairs, told_by_clients};
+pub(super) use readings::{beginning, build_version, pairs, told_by_clients, versions};
 pub(super) use schedule::Schedule;

@@ -11,16 +11,19 @@ use crate::oracles::recovery;
 use crate::stats::show_count;
 use crate::worlds::DrillPlan;
 
-/// Evidence of a drill of the exchange that is about to begin.
-pub(in crate::worlds) fn beginning(plan: &DrillPlan) -> Evidence {
+/// Evidence of a drill that is about to begin; `versions` says which ones a release has, by service.
+pub(in crate::worlds) fn beginning(
+    plan: &DrillPlan,
+    versions: impl Fn(&str) -> BTreeMap<String, String>,
+) -> Evidence {
     let release = &plan.scenario.release;
     Evidence::empty(&plan.scenario)
         .with_triggers(&plan.runbook.runbook.triggers)
         .with_versions(versions(&release.from), versions(&release.to))
 }
 
-/// Versions of a release's builds, by service.
-fn versions(release: &str) -> BTreeMap<String, String> {
+/// Versions of the builds of a release of the exchange, by service.
+pub(in crate::worlds) fn versions(release: &str) -> BTreeMap<String, String> {
     let Some(release) = Release::by_name(release) else {
         return BTreeMap::new();
     };

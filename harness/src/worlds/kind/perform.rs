@@ -27,7 +27,7 @@ use super::{by_process, described, docker, objects, probe};
 use crate::drill::timeline::TimelineEntry;
 use crate::scenario::{Anchor, CrashSide, Scenario};
 use crate::worlds::common::acts::{Record as _, act};
-use crate::worlds::common::{beginning, manifests};
+use crate::worlds::common::{beginning, manifests, versions};
 use crate::worlds::{DrillPlan, Performed, WorldError};
 
 /// Port of the gateway's Service on the node.
@@ -50,7 +50,7 @@ pub fn perform_to_recovery(plan: &DrillPlan) -> Result<Performed, WorldError> {
 }
 
 fn perform_until(plan: &DrillPlan, end: End) -> Result<Performed, WorldError> {
-    if let Some(app) = &plan.scenario.application {
+    if let Some(app) = plan.scenario.application.described() {
         return described::perform(plan, app);
     }
     let interrupted = interrupts();
@@ -135,7 +135,7 @@ async fn set_up(
     };
     let ledger = or_interrupted(work, interrupted).await?;
     let timing = Timing::of(scenario);
-    let mut evidence = beginning(plan);
+    let mut evidence = beginning(plan, versions);
     evidence.warm_up_ms = timing.warm_up_ms;
     let clock = DrillClock::start();
     let load = Load::start(clock, &gateway(place), scenario, plan.seed)?;

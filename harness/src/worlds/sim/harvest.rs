@@ -1,224 +1,91 @@
-//! The evidence at the end of a drill, read from the world itself.
+//! What is read of the world itself, while a drill runs and at its end, whichever application is drilled.
 
 use std::collections::BTreeMap;
 
-use dex::command::Event;
-use dex::order_log::replay_into;
-use dex::release::{Release, Service};
-use dex::rows;
-use sim::cluster::Kind;
-use sim_exchange::LatencyHistogram;
-use sim_exchange::World;
-use sim_exchange::database::{LedgerDb, order_content, trade_content};
+use sim::WorldState;
 
-use super::cluster_state;
-use super::probe::live_pods;
-use super::record::{self, Deployed};
-use crate::evidence::{
-    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, MaintenanceSeen, Ms, Recoverable,
-    Second, ms,
-};
-use crate::scenario::Path;
-use crate::worlds::DrillPlan;
-use crate::worlds::common::manifests::NAMESPACE;
-use crate::worlds::common::manifests::TRADING;
+use super::application::Drilled;
+use super::cluster_state::{self, LivePod};
+use super::drill::Drill;
+use crate::evidence::{Evidence, Ms, PodLog, PodSeen, Second};
 
-/// What the clients saw in the whole seconds before `end_ms`.
-pub(super) fn seconds(world: &World, plan: &DrillPlan, end_ms: Ms) -> Vec<Second> {
-    let target_ms = ms(plan.scenario.expect.p99_max);
-    let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
-    world.with(|state| {
+/// Every pod of the application that exists and has not ended, with its UID and the version that its process says it
+/// is of. A pod of a service is that of the workload, whatever its label `app` says: the executor and its runbook go by
+/// the workload's name.
+pub(super) fn pods<D: Drilled>(
+    drilled: &D,
+    state: &mut WorldState<D::Application>,
+) -> Vec<(String, PodSeen)> {
+    let pods = cluster_state::live_pods(&state.cluster, drilled.namespace());
+    let seen = pods.into_iter().map(|pod| {
+        let LivePod {
+            name,
+            uid,
+            service,
+            ready,
+        } = pod;
+        let version = drilled.version(state, &uid, &service);
+        let pod = PodSeen {
+            name,
+            app: service,
+            version,
+            ready,
+        };
+        (uid, pod)
+    });
+    seen.collect()
+}
+
+/// What the live pods of the deployed release have logged so far, of each service that it changed.
+pub(super) fn bad_logs<D: Drilled>(drill: &Drill<'_, D>) -> Vec<PodLog> {
+    let notes = drill.recorder.lock();
+    drill.world.with(|state| {
         let now = state.now();
-        let mut seconds: Vec<Second> = state
-            .application
-            .clients(now)
-            .seconds
-            .iter()
-            .take(whole)
-            .map(|s| Second {
-                answered: s.ok + s.rejected,
-                maintenance: s.maintenance,
-                errors: s.errors,
-                slow: slower_than(&s.latency, target_ms),
-            })
-            .collect();
-        // Seconds at the end in which no client learned anything are seconds, too.
-        seconds.resize(whole, Second::default());
-        seconds
+        let pods = pods(drill.drilled, state).into_iter();
+        let bad = pods.filter(|(_, pod)| notes.evidence.runs_deployed(pod));
+        bad.map(|(uid, pod)| PodLog {
+            lines: drill.drilled.lines(state, &uid, &pod.app),
+            service: pod.app,
+            pod: pod.name,
+            uid,
+            seen_until_ms: now.as_millis(),
+        })
+        .collect()
     })
 }
 
-/// Fills in what is read at the end, which is `end_ms`; the ledger was as in `deployed` when the deployment began.
-pub(super) fn take(
-    world: &World,
-    plan: &DrillPlan,
-    evidence: &mut Evidence,
-    deployed: Option<&Deployed>,
-    end_ms: Ms,
-) {
-    evidence.end_ms = end_ms;
-    evidence.seconds = seconds(world, plan, end_ms);
-    world.with(|state| {
-        let now = state.now();
-        let record = state.application.clients(now);
-        let entries = |acknowledged: &[sim_exchange::Acknowledged]| {
-            acknowledged
-                .iter()
-                .map(|a| BookEntry {
-                    id: a.id,
-                    content: a.content,
-                })
-                .collect()
-        };
-        evidence.trades.acknowledged = entries(&record.trades);
-        evidence.orders.acknowledged = entries(&record.orders);
-        let ledger = state.application.database().ledger();
-        evidence.trades.present = ledger
-            .trades()
-            .iter()
-            .map(|t| BookEntry {
-                id: t.id,
-                content: t.content,
-            })
-            .collect();
-        evidence.orders.present = orders(ledger, &evidence.orders);
-        evidence.unclaimed.present = record::unclaimed(ledger, &evidence.orders);
-        evidence.reckoning = record::reckoning(ledger, &plan.scenario.release.from, deployed);
-        // Whoever claims recovery must have it in the ledger.
-        let paths = [evidence.expect.path, evidence.executor.path];
-        if evidence.executor.outcome != ExecutorOutcome::Recovered && paths.contains(&Path::Restore)
-        {
-            let release = &plan.scenario.release.from;
-            evidence.recoverable =
-                recoverable(state.application.database(), release, &evidence.orders);
-        }
-        evidence.maintenance = MaintenanceSeen {
-            flag: state
-                .cluster
-                .object(Kind::ConfigMap, NAMESPACE, TRADING)
-                .and_then(|map| map["data"]["mode"].as_str())
-                .map(str::to_owned),
-            fence_token: ledger.fence(),
-        };
-        evidence.unclaimed.unanswered = state.application.unanswered(now);
-        let since = evidence.executor.trigger.as_ref().map(|t| t.at_ms);
-        let writes = record::writes(state.writes(), since);
-        if evidence.executor.is_program && evidence.executor.path == Path::None {
-            evidence.executor.path = record::path_of(&writes);
-        }
-        evidence.writes = Some(writes);
-        evidence.pods = live_pods(state);
-    });
-    evidence.state_after = lasting_state(world);
-}
-
-/// The order log's entries. Positions in it are the orders' ids, so none can be there twice.
-fn orders(
-    ledger: &sim_exchange::database::LedgerTables,
-    books: &Acknowledgements,
-) -> Vec<BookEntry> {
-    let entries = books.acknowledged.iter().filter_map(|order| {
-        let entry = ledger.log().get(dex::types::Seq(order.id))?;
-        Some(BookEntry {
-            id: order.id,
-            content: order_content(&entry.command),
-        })
-    });
-    // Nearly always all of them are there.
-    let mut present = Vec::with_capacity(books.acknowledged.len());
-    present.extend(entries);
-    present
-}
-
-/// What the ledger in use lacks and can be brought back: the longest log that the server keeps, replayed by the engine
-/// of `release` on the ledger's rows. Nothing if that engine can't read them.
-fn recoverable(
-    database: &LedgerDb,
-    release: &str,
-    orders: &Acknowledgements,
-) -> Option<Recoverable> {
-    let build = Release::by_name(release)?.build(Service::Matching);
-    let ledger = database.ledger();
-    let longest = database
-        .names()
-        .filter_map(|name| database.database(name))
-        .max_by_key(|kept| kept.log().last_seq())?;
-    let mut out = Recoverable {
-        orders: self::orders(longest, orders),
-        ..Recoverable::default()
-    };
-    if let Ok(rows) = rows::decode(&build, &rows::encode(ledger.schema(), ledger.state())) {
-        let mut events = Vec::new();
-        let state = rows.under(build, 0);
-        let tail = longest.log().after(state.seq());
-        let _ = replay_into(state, tail, &mut events);
-        out.trades.extend(events.iter().filter_map(|event| {
-            let Event::Trade(trade) = event else {
-                return None;
-            };
-            Some(BookEntry {
-                id: trade.id.0,
-                content: trade_content(trade),
-            })
-        }));
-    }
-    Some(out)
-}
-
-/// How many of the latencies were beyond the target. The histogram's buckets are up to a sixteenth
-/// wide; what may have been within the target counts as within it.
-fn slower_than(latency: &LatencyHistogram, target_ms: u64) -> u32 {
-    let total = latency.count();
-    let limit_us = target_ms * 1_000 * 17 / 16;
-    let within = |rank: u64| {
-        latency
-            .quantile(rank, total)
-            .is_none_or(|us| us.0 <= limit_us)
-    };
-    if total == 0 || within(total) {
-        return 0;
-    }
-    // The highest rank that is within the target, by bisection.
-    let (mut lo, mut hi) = (0, total);
-    while lo + 1 < hi {
-        let middle = lo.midpoint(hi);
-        if within(middle) {
-            lo = middle
-        } else {
-            hi = middle
-        }
-    }
-    u32::try_from(total - lo).unwrap_or(u32::MAX)
+/// What the clients saw in the whole seconds before `end_ms`.
+pub(super) fn seconds<D: Drilled>(drill: &Drill<'_, D>, end_ms: Ms) -> Vec<Second> {
+    let whole = usize::try_from(end_ms / 1_000).unwrap_or(usize::MAX);
+    let scenario = &drill.plan.scenario;
+    let mut seconds = drill
+        .world
+        .with(|state| drill.drilled.seconds(state, scenario, whole));
+    // Seconds at the end in which no client learned anything are seconds, too.
+    seconds.resize(whole, Second::default());
+    seconds
 }
 
 /// The state that a rollback must bring back, flattened: path to value.
-pub(super) fn lasting_state(world: &World) -> BTreeMap<String, String> {
-    world.with(|state| {
-        let mut out = BTreeMap::new();
-        cluster_state::lasting(&state.cluster, NAMESPACE, &mut out);
-        let database = state.application.database();
-        let ledger = database.ledger();
-        out.insert(
-            "schema/layout".to_owned(),
-            ledger.schema().name().to_owned(),
-        );
-        out.insert(
-            "schema/version".to_owned(),
-            ledger.version().unwrap_or("none").to_owned(),
-        );
-        for row in ledger.history() {
-            out.insert(
-                format!("schema/history/{}", row.installed_rank),
-                format!(
-                    "{:?} {} {} success={}",
-                    row.version, row.kind, row.script, row.success
-                ),
-            );
-        }
-        out.insert(
-            "database/sessions".to_owned(),
-            database.sessions().to_string(),
-        );
-        out
-    })
+pub(super) fn lasting_state<D: Drilled>(drill: &Drill<'_, D>) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    drill.world.with(|state| {
+        cluster_state::lasting(&state.cluster, drill.drilled.namespace(), &mut out);
+        drill.drilled.lasting_state(state, &mut out);
+    });
+    out
+}
+
+/// Fills in what is read at the end, which is `end_ms`.
+pub(super) fn take<D: Drilled>(drill: &Drill<'_, D>, evidence: &mut Evidence, end_ms: Ms) {
+    evidence.end_ms = end_ms;
+    evidence.seconds = seconds(drill, end_ms);
+    drill.world.with(|state| {
+        evidence.maintenance.fence_token = sim::Application::fence(&state.application);
+        let scenario = &drill.plan.scenario;
+        drill.drilled.harvest(state, scenario, evidence);
+        let pods = pods(drill.drilled, state).into_iter();
+        evidence.pods = pods.map(|(_, pod)| pod).collect();
+    });
+    evidence.state_after = lasting_state(drill);
 }

@@ -1,38 +1,25 @@
-//! A drill in the simulated world, from its beginning to the evidence.
+//! A drill in the simulated world: who carries it out, and in which world.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, join, join3, select};
-use sim::Limits;
+use futures::future::{Either, select};
 use sim::time::Micros;
 use sim::world::{GoOn, Pace};
-use sim_exchange::ExchangeConfig;
-use sim_exchange::{World, WorldConfig};
+use sim::{Application, Limits, World};
 use sim_serve::answer::Door;
 
-use super::faults::Injector;
-use super::outside::{
-    Actor, ByProgram, BySession, Ledger, Looking, Opening, Played, Reach, Session, Tape,
-};
-use super::recorder::{Recorder, Settling};
-use super::serving::Deployed;
-use super::stage::{Outside, PortDecorator, SimStage};
-use super::{described, harvest, objects, probe, serving};
-use crate::evidence::{Evidence, Ms};
-use crate::oracles::recovery;
-use crate::scenario::{Anchor, Scenario};
-use crate::worlds::common::acts::act;
-use crate::worlds::common::{beginning, bursts, told_by_clients};
+use super::application::Drilled;
+use super::drill::drill;
+use super::exchange::Exchange;
+use super::outside::{Actor, ByProgram, BySession, Looking, Opening, Played, Reach, Session, Tape};
+use super::recorder::Recorder;
+use super::stage::{Outside, PortDecorator};
+use crate::evidence::Evidence;
+use crate::scenario::{Anchor, Scenario, Subject};
+use crate::worlds::common::beginning;
 use crate::worlds::recording::{self, Recording};
 use crate::worlds::{DrillPlan, Performed, Program, Until, WorldError, in_flight};
-
-/// Events after which a drill is a livelock; a drill of 15 minutes takes some 100,000.
-const STEPS_MAX: u64 = 5_000_000;
-/// How often it is looked whether what recovered has held, at least.
-const RECHECK: Micros = Micros::from_secs(30);
-/// So long after the objective, nobody can have recovered in time any more.
-const LATE: Micros = Micros::from_secs(30);
 
 /// Who carries out the rollback.
 enum By<'a> {
@@ -43,21 +30,39 @@ enum By<'a> {
     Recording(&'a Recording),
 }
 
-/// Performs a drill in the simulated world.
+/// Performs a drill in the simulated world. Our own executor acts through what `decorate` makes of its ports, where the
+/// exchange is drilled.
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if the world's beginnings failed, or a recording can't be written.
 pub fn perform(plan: &DrillPlan, decorate: &PortDecorator) -> Result<Performed, WorldError> {
-    if let Some(app) = &plan.scenario.application {
-        return described::perform(plan, app);
+    match &plan.scenario.application {
+        Subject::Exchange => perform_of(&Exchange::default(), plan, decorate),
+        Subject::Described(app) => perform_of(app, plan, &|_, ports| ports),
+        Subject::InRust(app) => Err(WorldError::SetUp(format!(
+            "`{}` is implemented in Rust, and the program that implements it performs its drills (`drill::run_of`)",
+            app.name
+        ))),
     }
+}
+
+/// Performs a drill of `drilled` in the simulated world, as [`perform`] does of the exchange and of an application that
+/// the plan's scenario describes.
+///
+/// # Errors
+/// As [`perform`].
+pub fn perform_of<D: Drilled>(
+    drilled: &D,
+    plan: &DrillPlan,
+    decorate: &PortDecorator<D::Application>,
+) -> Result<Performed, WorldError> {
     let watch_until = plan.scenario.timing.duration;
     let Some(program) = plan.executor.as_deref() else {
-        return perform_by(plan, decorate, &By::Ours, None, watch_until);
+        return perform_by(drilled, plan, decorate, &By::Ours, None, watch_until);
     };
     let tape = program.record.as_ref().map(|_| Tape::default());
     let by = By::Program(program);
-    let performed = perform_by(plan, decorate, &by, tape.clone(), watch_until)?;
+    let performed = perform_by(drilled, plan, decorate, &by, tape.clone(), watch_until)?;
     if let (Some(record), Some(tape)) = (&program.record, tape) {
         let recorded = recorded(plan, program, &tape, performed.fingerprint);
         record
@@ -92,6 +97,7 @@ pub fn play(plan: &DrillPlan, recording: &Recording) -> Result<(Performed, Recor
     let by = By::Recording(recording);
     let watch_until = plan.scenario.timing.duration;
     let performed = perform_by(
+        &Exchange::default(),
         plan,
         &|_, ports| ports,
         &by,
@@ -121,7 +127,14 @@ pub fn serve(plan: &DrillPlan, session: &Arc<Session>) -> Result<Performed, Worl
         ..plan.clone()
     };
     let by = By::Session(session);
-    perform_by(&plan, &|_, ports| ports, &by, None, watch_until)
+    perform_by(
+        &Exchange::default(),
+        &plan,
+        &|_, ports| ports,
+        &by,
+        None,
+        watch_until,
+    )
 }
 
 /// Serves the world of `scenario` with its prior release, under its load: nothing is deployed, and nothing is judged.
@@ -133,7 +146,9 @@ pub fn serve_healthy(
     seed: u64,
     session: &Arc<Session>,
 ) -> Result<(), WorldError> {
-    let (_network, mut pace, door, reach) = Reach::open(&session.opening())?;
+    let exchange = &Exchange::default();
+    let opening = session.opening(exchange.namespace());
+    let (_network, mut pace, door, reach) = Reach::open(&opening)?;
     let actor = BySession {
         reach,
         session: Arc::clone(session),
@@ -144,7 +159,8 @@ pub fn serve_healthy(
         steps: u64::MAX,
     };
     let recorder = Recorder::new(Evidence::empty(scenario));
-    let served = sim::world::run_at(&mut pace, config(scenario), seed, limits, |world: World| {
+    let config = config(exchange, scenario);
+    let served = sim::world::run_at(&mut pace, config, seed, limits, |world: World<_>| {
         let actor = &actor;
         async move {
             let witness = Looking {
@@ -152,12 +168,13 @@ pub fn serve_healthy(
                 tape: None,
             };
             let by_hand = async {
-                objects::create(&world, scenario).await?;
+                exchange.set_up(&world, scenario).await?;
                 world.sleep_until(warm_up).await;
                 let served = actor.serve_healthy(&world, &scenario.release.from).await;
                 served.map_err(|error| WorldError::SetUp(format!("the evidence: {error}")))
             };
-            let serving = sim_serve::serve(world.clone(), door, seed, &Ledger, &witness);
+            let store = exchange.operations();
+            let serving = sim_serve::serve(world.clone(), door, seed, store, &witness);
             match select(Box::pin(by_hand), Box::pin(serving)).await {
                 Either::Left((ended, _)) => ended,
                 Either::Right(((), _)) => unreachable!("it serves for ever"),
@@ -169,28 +186,33 @@ pub fn serve_healthy(
 
 /// The drill, and what goes on `tape` of it. Whoever acts without a trigger begins at `watch_until`, when the drill
 /// would have ended.
-fn perform_by(
+fn perform_by<D: Drilled>(
+    drilled: &D,
     plan: &DrillPlan,
-    decorate: &PortDecorator,
+    decorate: &PortDecorator<D::Application>,
     by: &By<'_>,
     tape: Option<Tape>,
     watch_until: Duration,
 ) -> Result<Performed, WorldError> {
-    let hurried = hurried(plan);
-    let plan = hurried.as_ref().unwrap_or(plan);
-    let recorder = Recorder::new(beginning(plan));
+    let plan = DrillPlan {
+        until: drilled.ends(plan.until),
+        ..plan.clone()
+    };
+    let plan = &hurried(&plan).unwrap_or(plan);
+    let recorder = Recorder::new(beginning(plan, |release| drilled.versions(release)));
     let limits = Limits {
         until: Micros::from(plan.scenario.timing.duration) + Micros::from_secs(60),
         steps: match by {
             // It takes as long as a person takes.
             By::Session(_) => u64::MAX,
-            _ => STEPS_MAX,
+            _ => D::EVENTS_MAX,
         },
     };
-    let whole = |world: World, outside| {
+    let config = || config(drilled, &plan.scenario);
+    let whole = |world: World<D::Application>, outside| {
         let clock = world.clone();
         let now = move || Duration::from_millis(clock.now().as_millis());
-        let drill = drill(world, plan, decorate, recorder.clone(), outside);
+        let drill = drill(drilled, world, plan, decorate, recorder.clone(), outside);
         in_flight::until_abandoned(&plan.scenario, drill, now)
     };
     let witness = Looking {
@@ -198,18 +220,19 @@ fn perform_by(
         tape: tape.clone(),
     };
     let played = tape.clone().unwrap_or_default();
-    let served = |pace: &mut dyn Pace, door: Door, actor: Arc<dyn Actor>| {
+    let served = |pace: &mut dyn Pace, door: Door, actor: Arc<dyn Actor<D::Application>>| {
         recorder.lock().evidence.executor.is_program = true;
         let outside = Outside {
             actor,
             tape,
             watch_until,
         };
-        let (config, witness) = (config(&plan.scenario), &witness);
-        sim::world::run_at(pace, config, plan.seed, limits, |world: World| {
+        let witness = &witness;
+        sim::world::run_at(pace, config(), plan.seed, limits, |world: World<_>| {
             let drill = whole(world.clone(), Some(outside));
             async move {
-                let serving = sim_serve::serve(world, door, plan.seed, &Ledger, witness);
+                let store = drilled.operations();
+                let serving = sim_serve::serve(world, door, plan.seed, store, witness);
                 match select(Box::pin(drill), Box::pin(serving)).await {
                     Either::Left((ended, _)) => ended,
                     Either::Right(((), _)) => unreachable!("it serves for ever"),
@@ -218,12 +241,9 @@ fn perform_by(
         })
     };
     let performed = match by {
-        By::Ours => {
-            let config = config(&plan.scenario);
-            sim_exchange::run(config, plan.seed, limits, |world| whole(world, None))
-        }
+        By::Ours => sim::run(config(), plan.seed, limits, |world| whole(world, None)),
         By::Program(program) => {
-            let opening = Opening::to_a_program(program);
+            let opening = Opening::to_a_program(program, drilled.namespace());
             let (_network, mut pace, door, reach) = Reach::open(&opening)?;
             let actor = ByProgram {
                 reach,
@@ -233,7 +253,8 @@ fn perform_by(
             served(&mut pace, door, Arc::new(actor))
         }
         By::Session(session) => {
-            let (_network, mut pace, door, reach) = Reach::open(&session.opening())?;
+            let (_network, mut pace, door, reach) =
+                Reach::open(&session.opening(drilled.namespace()))?;
             let session = Arc::clone(session);
             served(&mut pace, door, Arc::new(BySession { reach, session }))
         }
@@ -275,22 +296,14 @@ fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
     })
 }
 
-fn config(scenario: &Scenario) -> WorldConfig {
-    let mut exchange = ExchangeConfig::default();
-    exchange.load.rate_per_s = u64::from(scenario.load.rate_per_s);
-    exchange.load.accounts = scenario.load.accounts;
-    exchange.load.markets = u16::try_from(scenario.load.markets).unwrap_or(u16::MAX);
-    exchange.load.bursts = bursts(&scenario.load);
-    exchange.ledger_base_bytes = u64::from(scenario.ledger.more_mb) * 1_000_000;
-    exchange.ledger_base_rows = u64::from(scenario.ledger.more_rows);
-    config_of(exchange, scenario)
-}
-
-/// A world with `application` in it, as `scenario` has it scraped. Its kubelet is set up as that of the cluster on
-/// which drills are performed for real.
-pub(super) fn config_of<C>(application: C, scenario: &Scenario) -> sim::WorldConfig<C> {
+/// A world with `drilled` in it, as `scenario` has it scraped. Its kubelet is set up as that of the cluster on which
+/// drills are performed for real.
+fn config<D: Drilled>(
+    drilled: &D,
+    scenario: &Scenario,
+) -> sim::WorldConfig<<D::Application as Application>::Config> {
     let mut config = sim::WorldConfig {
-        application,
+        application: drilled.config(scenario),
         fabric: sim::fabric::FabricTimings::default(),
         cluster: sim::cluster::Timings {
             sync_frequency: sim_exchange::SYNC_FREQUENCY,
@@ -304,124 +317,12 @@ pub(super) fn config_of<C>(application: C, scenario: &Scenario) -> sim::WorldCon
     config
 }
 
-/// The whole drill; the fingerprint, and how many requests the executor made from the trigger on.
-async fn drill(
-    world: World,
-    plan: &DrillPlan,
-    decorate: &PortDecorator,
-    recorder: Recorder,
-    outside: Option<Outside>,
-) -> Result<(u64, u64), WorldError> {
-    objects::create(&world, &plan.scenario).await?;
-    let (injector, later) = Injector::new(&world, &recorder, &plan.scenario, plan.seed);
-    injector.reached(&Anchor::Start);
-    let end = Micros::from(plan.scenario.timing.duration);
-    let stage = SimStage::new(&world, plan, decorate, &recorder, &injector, outside);
-    let act = select(Box::pin(act(&stage)), world.sleep_until(end));
-    let act = async {
-        let by_themselves = matches!(act.await, Either::Left(_));
-        recorder.acts_are_over(by_themselves);
-        // Where the looks find out when it ends, the last of them is its end.
-        if plan.until != Until::Settled {
-            let ends = ending(&world, plan, &recorder, end).await;
-            world.sleep_until(ends).await;
-        }
-    };
-    let look_on = probe::keep_looking(&world, plan, &recorder, &injector, end);
-    let act = join(act, look_on);
-    // The injector never completes.
-    let count = probe::count_ready(&world, &recorder, &injector);
-    let deployed = Deployed::of(&plan.scenario);
-    let deploys = Micros::from(plan.scenario.timing.deploy_at);
-    let watch = serving::keep_watching(&world, &recorder, &deployed, deploys);
-    let inject = join3(injector.run(later), count, watch);
-    select(Box::pin(act), Box::pin(inject)).await;
-    injector.finish();
-    let mut notes = recorder.lock();
-    let end_ms = notes.end.unwrap_or(end).as_millis();
-    let deployed = notes.deployed.take();
-    if notes.settling != Settling::Settled {
-        let evidence = &mut notes.evidence;
-        harvest::take(&world, plan, evidence, deployed.as_ref(), end_ms);
-    }
-    let told = told_by_clients(&notes.evidence);
-    notes.timeline.extend(told);
-    Ok(notes.sealed(&world))
-}
-
-/// When the drill ends, awaited until that is known: at `end`, or as [`Until::Held`] says.
-async fn ending(world: &World, plan: &DrillPlan, recorder: &Recorder, end: Micros) -> Micros {
-    if plan.until != Until::Held {
-        return end;
-    }
-    let hold = Micros::from(plan.scenario.timing.hold);
-    loop {
-        let now = world.now();
-        let mut evidence = recorder.lock().evidence.clone();
-        evidence.seconds = harvest::seconds(world, plan, now.as_millis());
-        // Nothing to recover from: whether anything fires is what the whole duration is for.
-        let Some(trigger) = evidence.executor.trigger.as_ref().map(|t| t.at_ms) else {
-            return end;
-        };
-        let recovered = recovery::recovered_ms(&evidence);
-        let late = Micros::from_millis(trigger) + Micros::from(plan.scenario.expect.rto_max) + LATE;
-        // Where something is still to go wrong, nothing has been shown yet.
-        let pending = evidence.faults.iter().any(|f| f.began_ms.is_none());
-        let held = match recovered {
-            Some(_) if pending => end,
-            Some(at) => Micros::from_millis(at.max(last_fault_ms(&evidence))) + hold,
-            None => late,
-        };
-        if now < held && now < end {
-            world.sleep_until(held.min(now + RECHECK).min(end)).await;
-            continue;
-        }
-        // A whole second, and after the look that is already due; by then the seconds that date the recovery have
-        // passed beside the hold.
-        const { assert!(probe::CALM.as_millis() >= recovery::WINDOW_S as Ms * 1_000) };
-        let seconds = (now + probe::CALM).as_millis().div_ceil(1_000);
-        let end = Micros::from_secs(seconds).min(end);
-        recorder.lock().end = Some(end);
-        return end;
-    }
-}
-
-/// When a fault last began, or its effect ended: what comes of it must have its time, too.
-pub(super) fn last_fault_ms(evidence: &Evidence) -> Ms {
-    let instants = evidence
-        .faults
-        .iter()
-        .flat_map(|f| [f.began_ms, f.effect_ended_ms()]);
-    instants.flatten().max().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runbooks::LoadedRunbook;
     use crate::scenario;
     use crate::worlds::WorldKind;
-
-    #[test]
-    fn what_a_fault_held_up_is_awaited_after_its_end() {
-        let runbook = LoadedRunbook::built_in().expect("valid");
-        let text = "name = \"mine\"\n[release]\nto = \"1.5.1-double-credit\"\n\
-            [[faults]]\nkind = \"KIND\"\nwhen = \"trigger\"\nLASTSdelay = \"9m\"\n\
-            [expect]\ntrigger = \"data-balance-anomaly\"\npath = \"restore\"\n";
-        let last = |kind: &str, lasts: &str| {
-            let text = text.replace("KIND", kind).replace("LASTS", lasts);
-            let scenario = Scenario::parse("mine.toml", &text, &runbook.triggers()).expect("valid");
-            let mut evidence = Evidence::empty(&scenario);
-            evidence.faults[0].began_ms = Some(100_000);
-            let began = last_fault_ms(&evidence);
-            evidence.faults[0].ended_ms = Some(130_000);
-            (began, last_fault_ms(&evidence))
-        };
-        let lasts = "lasts = \"30s\"\n";
-        assert_eq!(last("flag-missed", lasts), (100_000, 670_000));
-        // Its executor says itself when it is done.
-        assert_eq!(last("executor-killed", ""), (100_000, 130_000));
-    }
 
     #[test]
     fn only_a_drill_that_ends_early_and_misses_nothing_deploys_sooner() {

@@ -7,12 +7,10 @@ use jiff::Timestamp;
 use sim::Application;
 use sim::time::Micros;
 use sim::world::World;
-use sim_exchange::SimulatedExchange;
 use sim_serve::Heard;
 
 use super::faults::Injector;
 use super::ports::ORIGIN;
-use super::record;
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::{Anchor, Scenario};
@@ -29,8 +27,6 @@ pub(super) struct Notes {
     pub(super) requests_at_trigger: Option<u64>,
     pub(super) observed: Vec<Arc<Observed>>,
     pub(super) timeline: Vec<TimelineEntry>,
-    /// The ledger when the deployment began.
-    pub(super) deployed: Option<record::Deployed>,
     /// When the drill ends, once that is known to be before its `duration`.
     pub(super) end: Option<Micros>,
     /// Whether the acts are over: no executor of them and no deployer does anything any more.
@@ -80,7 +76,6 @@ impl Recorder {
             requests_at_trigger: None,
             observed: Vec::new(),
             timeline: Vec::new(),
-            deployed: None,
             end: None,
             acts_over: false,
             settling: Settling::Open,
@@ -152,7 +147,7 @@ impl Recorder {
 }
 
 /// The record of a drill's acts.
-pub(super) struct ActsRecord<A: Application = SimulatedExchange> {
+pub(super) struct ActsRecord<A: Application> {
     pub(super) world: World<A>,
     pub(super) recorder: Recorder,
     pub(super) injector: Injector<A>,

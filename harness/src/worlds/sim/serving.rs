@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use dex::release::{Release, Service};
 use sim::Application;
 use sim::cluster::{Cluster, Kind, workload_of};
 use sim::time::Micros;
 
+use super::faults::Scope;
 use super::recorder::Recorder;
-use crate::scenario::Scenario;
-use crate::worlds::common::manifests::NAMESPACE;
 
 /// How often it is looked whether the deployed release serves.
 const LOOK: Micros = Micros::from_secs(1);
 
 /// What shows that the deployed release serves.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Deployed {
     /// Where it is deployed.
     pub(super) namespace: String,
@@ -26,28 +24,12 @@ pub(super) struct Deployed {
 }
 
 impl Deployed {
-    /// Of the exchange's release that `scenario` deploys.
-    pub(super) fn of(scenario: &Scenario) -> Self {
-        let named = |name: &str| Release::by_name(name);
-        let (Some(from), Some(to)) = (named(&scenario.release.from), named(&scenario.release.to))
-        else {
-            return Self::default();
-        };
-        let images = Service::ALL.into_iter().filter_map(|service| {
-            let image = to.build(service).image();
-            (image != from.build(service).image()).then(|| (service.name().to_owned(), image))
-        });
-        let mut config = BTreeMap::new();
-        for (map, pairs) in &to.config {
-            let before = from.config.get(map);
-            for (key, value) in pairs {
-                if before.and_then(|pairs| pairs.get(key)) != Some(value) {
-                    config.insert(((*map).to_owned(), (*key).to_owned()), (*value).to_owned());
-                }
-            }
-        }
+    /// Of a release that changes what `scope` says, and `config` of ConfigMaps.
+    pub(super) fn of(scope: &Scope, config: BTreeMap<(String, String), String>) -> Self {
+        let changed = scope.changed.iter();
+        let images = changed.map(|it| (it.of.name.clone(), it.bad.clone()));
         Self {
-            namespace: NAMESPACE.to_owned(),
+            namespace: scope.namespace.clone(),
             images: images.collect(),
             config,
         }

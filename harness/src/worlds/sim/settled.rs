@@ -21,43 +21,37 @@
 //! Whatever does not pass then goes on to its `duration`, so that the findings of a failure are those of the whole
 //! drill.
 
-use sim_exchange::World;
-
+use super::application::Drilled;
 use super::cluster_state::is_at_rest;
-use super::faults::Injector;
+use super::drill::{Drill, last_fault_ms};
 use super::harvest;
-use super::perform::last_fault_ms;
-use super::recorder::{Notes, Recorder, Settling};
-use super::to_come::{load_met_ms, stays_as_it_is};
-use crate::evidence::{Evidence, ExecutorOutcome, Ms, Second, ms};
+use super::recorder::{Notes, Settling};
+use super::to_come::load_met_ms;
+use crate::evidence::{Evidence, ExecutorOutcome, Ms, ms};
 use crate::oracles::{self, recovery};
 use crate::verdict::{Verdict, judge};
-use crate::worlds::DrillPlan;
-use crate::worlds::common::manifests::NAMESPACE;
 
-/// Whether the drill is settled now, right after a look at the ledger. If it is, the evidence has been taken.
-pub(super) fn is_settled(
-    world: &World,
-    plan: &DrillPlan,
-    recorder: &Recorder,
-    injector: &Injector,
-) -> bool {
-    let now_ms = world.now().as_millis();
-    let seconds = || harvest::seconds(world, plan, now_ms);
-    if !is_idle(recorder, injector) || !has_held(plan, recorder, now_ms, seconds) {
+/// Whether the drill is settled now, right after a look at the application. If it is, the evidence has been taken.
+pub(super) fn is_settled<D: Drilled>(drill: &Drill<'_, D>) -> bool {
+    let now_ms = drill.world.now().as_millis();
+    if !is_idle(drill) || !has_held(drill, now_ms) {
         return false;
     }
-    if !world.with(|state| is_at_rest(&state.cluster, NAMESPACE)) {
+    let namespace = drill.drilled.namespace();
+    if !drill
+        .world
+        .with(|state| is_at_rest(&state.cluster, namespace))
+    {
         return false;
     }
-    let mut notes = recorder.lock();
+    let mut notes = drill.recorder.lock();
     let mut evidence = notes.evidence.clone();
-    harvest::take(world, plan, &mut evidence, notes.deployed.as_ref(), now_ms);
+    harvest::take(drill, &mut evidence, now_ms);
     settle(&mut notes, evidence)
 }
 
 /// Settles the drill if it passes with the whole `evidence`; whether it does.
-pub(super) fn settle(notes: &mut Notes, evidence: Evidence) -> bool {
+fn settle(notes: &mut Notes, evidence: Evidence) -> bool {
     let passes = judge(&oracles::ask_all(&evidence)).overall == Verdict::Pass;
     notes.settling = if passes {
         notes.evidence = evidence;
@@ -68,37 +62,30 @@ pub(super) fn settle(notes: &mut Notes, evidence: Evidence) -> bool {
     passes
 }
 
-/// Whether nobody is at work on the exchange any more, and nobody will be.
-fn is_idle(recorder: &Recorder, injector: &Injector) -> bool {
-    claims_and_rests(recorder) && !injector.others_at_work()
-}
-
-/// Whether the acts are over with a claim of recovery, and every fault is over.
-pub(super) fn claims_and_rests(recorder: &Recorder) -> bool {
-    let notes = recorder.lock();
+/// Whether the acts are over with a claim of recovery, every fault is over, and nobody is at work on the application
+/// any more.
+fn is_idle<D: Drilled>(drill: &Drill<'_, D>) -> bool {
+    let notes = drill.recorder.lock();
     let evidence = &notes.evidence;
     notes.acts_over
         && notes.settling == Settling::Open
         && evidence.executor.trigger.is_some()
         && evidence.executor.outcome == ExecutorOutcome::Recovered
         && evidence.faults.iter().all(|fault| fault.ended_ms.is_some())
+        && !drill.injector.others_at_work()
 }
 
 /// Whether what recovered has held for long enough, without a failure since, under all of the load that is still to
-/// come. `seconds` is what the clients saw; it is asked for where enough time has passed.
-pub(super) fn has_held(
-    plan: &DrillPlan,
-    recorder: &Recorder,
-    now_ms: Ms,
-    seconds: impl FnOnce() -> Vec<Second>,
-) -> bool {
-    if !stays_as_it_is(&plan.scenario) {
+/// come.
+fn has_held<D: Drilled>(drill: &Drill<'_, D>, now_ms: Ms) -> bool {
+    let scenario = &drill.plan.scenario;
+    if !drill.drilled.has_a_steady_state(scenario) {
         return false;
     }
     let dated_after_ms = recovery::WINDOW_S as Ms * 1_000;
-    let held_ms = ms(plan.scenario.timing.hold) + dated_after_ms;
+    let held_ms = ms(scenario.timing.hold) + dated_after_ms;
     let mut evidence = {
-        let notes = recorder.lock();
+        let notes = drill.recorder.lock();
         let trigger = notes.evidence.executor.trigger.as_ref();
         // Sooner, nobody can have recovered for so long.
         if trigger.is_none_or(|trigger| now_ms < trigger.at_ms + held_ms) {
@@ -106,13 +93,14 @@ pub(super) fn has_held(
         }
         notes.evidence.clone()
     };
-    evidence.seconds = seconds();
+    evidence.seconds = harvest::seconds(drill, now_ms);
     let Some(tail) = recovery::tail(&evidence) else {
         return false;
     };
     let since_ms = tail.recovered_ms.max(last_fault_ms(&evidence));
     let total = tail.total;
-    let met_ms = load_met_ms(&plan.scenario, since_ms + dated_after_ms);
+    let bursts = drill.drilled.bursts();
+    let met_ms = load_met_ms(scenario, bursts, since_ms + dated_after_ms);
     now_ms >= since_ms + held_ms
         && now_ms >= met_ms + dated_after_ms
         && total.errors == 0

@@ -9,31 +9,30 @@ use executor::ports::Ports;
 use executor::{Executor, Observer, Options, TriggerEvent};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, select};
-use sim::Application;
 use sim::fabric::EffectSide;
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
+use sim_exchange::SimulatedExchange;
 
-use super::faults::Injector;
+use super::application::Drilled;
+use super::drill::Drill;
 use super::outside::{Actor, OutsideHost, Tape};
 use super::recorder::{ActsRecord, Recorder};
-use super::{deployer, harvest, ports, probe, record};
+use super::{harvest, ports};
 use crate::scenario::{CrashSide, Scenario};
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::{Stage, witness};
 use crate::worlds::common::host::{Death, Failed, Host, identity};
-use crate::worlds::common::manifests::NAMESPACE;
 
 /// What is made of an executor's ports before it gets them.
-pub type PortDecorator = dyn Fn(&World, Ports) -> Ports + Sync;
+pub type PortDecorator<A = SimulatedExchange> = dyn Fn(&World<A>, Ports) -> Ports + Sync;
 
 /// The request of the rollback at which the executor dies, and how long after it another host resumes.
-pub(super) type Crash = (oneshot::Receiver<()>, Duration);
+type Crash = (oneshot::Receiver<()>, Duration);
 
 /// Who carries out the rollback, where it is nobody in this process.
-#[derive(Clone)]
-pub(super) struct Outside {
-    pub(super) actor: Arc<dyn Actor>,
+pub(super) struct Outside<A: Application> {
+    pub(super) actor: Arc<dyn Actor<A>>,
     /// What is recorded, if anything is.
     pub(super) tape: Option<Tape>,
     /// For how long a trigger is waited for where somebody acts without one, too, since the drill began.
@@ -41,33 +40,42 @@ pub(super) struct Outside {
 }
 
 /// Where the acts of a drill happen.
-pub(super) struct SimStage<'a> {
+pub(super) struct SimStage<'a, D: Drilled> {
+    drilled: &'a D,
     plan: &'a DrillPlan,
-    decorate: &'a PortDecorator,
-    record: ActsRecord,
+    decorate: &'a PortDecorator<D::Application>,
+    record: ActsRecord<D::Application>,
     crash: Mutex<Option<Crash>>,
-    outside: Option<Outside>,
+    outside: Option<Outside<D::Application>>,
 }
 
-impl<'a> SimStage<'a> {
+impl<'a, D: Drilled> SimStage<'a, D> {
     pub(super) fn new(
-        world: &World,
-        plan: &'a DrillPlan,
-        decorate: &'a PortDecorator,
-        recorder: &Recorder,
-        injector: &Injector,
-        outside: Option<Outside>,
+        drill: &Drill<'a, D>,
+        decorate: &'a PortDecorator<D::Application>,
+        outside: Option<Outside<D::Application>>,
     ) -> Self {
         Self {
-            outside,
-            plan,
+            drilled: drill.drilled,
+            plan: drill.plan,
             decorate,
-            record: ActsRecord::new(world, recorder, injector),
+            record: ActsRecord::new(drill.world, drill.recorder, drill.injector),
             crash: Mutex::new(None),
+            outside,
         }
     }
 
-    fn world(&self) -> &World {
+    fn drill(&self) -> Drill<'_, D> {
+        Drill {
+            drilled: self.drilled,
+            world: &self.record.world,
+            plan: self.plan,
+            recorder: &self.record.recorder,
+            injector: &self.record.injector,
+        }
+    }
+
+    fn world(&self) -> &World<D::Application> {
         &self.record.world
     }
 
@@ -75,43 +83,47 @@ impl<'a> SimStage<'a> {
         &self.record.recorder
     }
 
+    fn scenario(&self) -> &Scenario {
+        &self.plan.scenario
+    }
+
     /// An executor that acts under the name `identity`, whose requests are numbered as those of `origin`.
     fn executor(&self, identity: String, origin: &str, observer: Arc<dyn Observer>) -> Executor {
         let options = Options {
-            poll_interval: self.plan.scenario.timing.poll_interval,
+            poll_interval: self.scenario().timing.poll_interval,
+            application: self.drilled.taken_for_granted(self.scenario()),
             ..Options::new(identity).with_observer(observer)
         };
-        let database = ports::database(self.world(), origin);
-        let ports = ports::of(&self.record, origin, NAMESPACE, database);
+        let database = self.drilled.database(self.world(), origin);
+        let ports = ports::of(&self.record, origin, self.drilled.namespace(), database);
         let ports = (self.decorate)(self.world(), ports);
         Executor::new(ports, Arc::clone(&self.plan.runbook.runbook), options)
     }
+
+    /// Arms the executor's death at the request that the scenario names, after those that it has made already.
+    fn arm(&self, requests: u64) {
+        let armed = self.scenario().crash.map(|crash| {
+            let side = match crash.side {
+                CrashSide::Before => EffectSide::Before,
+                CrashSide::After => EffectSide::After,
+            };
+            let number = requests + crash.request;
+            let at = self.world().crash_at(ports::ORIGIN, number, side);
+            (at, crash.resume_after)
+        });
+        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = armed;
+    }
 }
 
-/// Arms the executor's death at the request that `scenario` names, after those that it has made already.
-pub(super) fn armed<A: Application>(
-    world: &sim::World<A>,
-    scenario: &Scenario,
-    requests: u64,
-) -> Option<Crash> {
-    let crash = scenario.crash?;
-    let side = match crash.side {
-        CrashSide::Before => EffectSide::Before,
-        CrashSide::After => EffectSide::After,
-    };
-    let at = world.crash_at(ports::ORIGIN, requests + crash.request, side);
-    Some((at, crash.resume_after))
-}
+impl<D: Drilled> Stage for SimStage<'_, D> {
+    type Record = ActsRecord<D::Application>;
 
-impl Stage for SimStage<'_> {
-    type Record = ActsRecord;
-
-    fn record(&self) -> &ActsRecord {
+    fn record(&self) -> &ActsRecord<D::Application> {
         &self.record
     }
 
     fn instants(&self) -> (Duration, Duration) {
-        self.plan.scenario.timing.instants()
+        self.scenario().timing.instants()
     }
 
     async fn sleep_until(&self, since_the_beginning: Duration) {
@@ -123,7 +135,8 @@ impl Stage for SimStage<'_> {
     }
 
     async fn lasting_state(&self) -> Result<BTreeMap<String, String>, String> {
-        Ok(harvest::lasting_state(self.world()))
+        self.drilled.is_ready(self.world())?;
+        Ok(harvest::lasting_state(&self.drill()))
     }
 
     async fn host(
@@ -135,42 +148,34 @@ impl Stage for SimStage<'_> {
         let Some(outside) = &self.outside else {
             return Ok(Arc::new(self.executor(identity(number), &origin, observer)));
         };
-        let Outside {
-            actor,
-            tape,
-            watch_until,
-        } = outside.clone();
         Ok(Arc::new(OutsideHost {
-            actor,
+            actor: Arc::clone(&outside.actor),
             // The watch is ours, and its requests are not those of whoever acts.
             watcher: self.executor(identity(number), &format!("watcher-{number}"), observer),
             record: self.record.clone(),
             number,
             origin,
-            prior: self.plan.scenario.release.from.clone(),
-            tape,
-            watch_until,
+            prior: self.scenario().release.from.clone(),
+            tape: outside.tape.clone(),
+            watch_until: outside.watch_until,
         }))
     }
 
     fn deploying(&self) {
-        let ledger = self
-            .world()
-            .with(|state| record::Deployed::of(state.application.database().ledger()));
-        self.recorder().lock().deployed = Some(ledger);
+        self.drilled.before_deployment(self.world());
     }
 
     async fn deploy(&self) -> Result<(), String> {
-        deployer::deploy(self.world(), &self.plan.scenario).await
+        self.drilled.deploy(self.world(), self.scenario()).await
     }
 
     fn release(&self) -> &str {
-        &self.plan.scenario.release.to
+        &self.scenario().release.to
     }
 
     async fn triggered(&self, event: &TriggerEvent) -> Result<(), String> {
         let (world, recorder) = (self.world(), self.recorder());
-        let bad_logs = probe::bad_logs(world, recorder);
+        let bad_logs = harvest::bad_logs(&self.drill());
         recorder.lock().evidence.bad_logs = bad_logs;
         let requests = world.requests(ports::ORIGIN);
         recorder.lock().requests_at_trigger = Some(requests);
@@ -183,8 +188,7 @@ impl Stage for SimStage<'_> {
                 .injector
                 .add_host(Arc::new(other), event.clone());
         }
-        let crash = armed(world, &self.plan.scenario, requests);
-        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = crash;
+        self.arm(requests);
         Ok(())
     }
 

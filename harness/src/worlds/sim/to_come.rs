@@ -1,20 +1,8 @@
 //! What of a drill is still to come: what a look at its steady state must not take for seen.
 
-use dex::release::Release;
-
+use super::application::Bursts;
 use crate::evidence::{Ms, ms};
 use crate::scenario::Scenario;
-
-/// Times at which clients send at another rate, in milliseconds since the drill began.
-#[derive(Clone, Copy, Debug)]
-struct Bursts {
-    /// When the first begins.
-    first_ms: Ms,
-    /// From the beginning of one to that of the next; `None`: there is one.
-    every_ms: Option<Ms>,
-    /// How long each lasts.
-    lasts_ms: Ms,
-}
 
 impl Bursts {
     /// When the first one begins that begins at `since_ms` or later; `None`: none does.
@@ -31,41 +19,19 @@ impl Bursts {
 }
 
 /// When every part of the load that comes again has come once as a whole since `since_ms`, or `since_ms` where no
-/// burst begins between then and the end of the drill.
-pub(super) fn load_met_ms(scenario: &Scenario, since_ms: Ms) -> Ms {
+/// burst begins between then and the end of the drill. `theirs` are bursts beside those that the scenario says.
+pub(super) fn load_met_ms(scenario: &Scenario, theirs: Vec<Bursts>, since_ms: Ms) -> Ms {
     let end_ms = ms(scenario.timing.duration);
-    let ahead = bursts(scenario).into_iter().filter_map(|bursts| {
-        let begins_ms = bursts.next_ms(since_ms).filter(|at| *at < end_ms)?;
-        Some(begins_ms + bursts.lasts_ms)
-    });
-    ahead.max().unwrap_or(since_ms)
-}
-
-/// All bursts of the load: the scenario's own, and those of a described application's clients.
-fn bursts(scenario: &Scenario) -> Vec<Bursts> {
     let own = scenario.load.bursts.map(|bursts| Bursts {
         first_ms: ms(bursts.every).saturating_sub(ms(bursts.lasts)),
         every_ms: Some(ms(bursts.every)),
         lasts_ms: ms(bursts.lasts),
     });
-    let clients = scenario.application.iter().flat_map(|app| &app.clients);
-    let theirs = clients
-        .filter_map(|client| client.burst)
-        .map(|burst| Bursts {
-            first_ms: burst.first.as_millis(),
-            every_ms: burst.every.map(|every| every.as_millis()),
-            lasts_ms: burst.lasts.as_millis(),
-        });
-    own.into_iter().chain(theirs).collect()
-}
-
-/// Whether the release that a rollback brings back stays as it is while it runs. A defect may show only after so many
-/// orders, so that a release with one has no steady state. A process whose memory grows has none either.
-pub(super) fn stays_as_it_is(scenario: &Scenario) -> bool {
-    match &scenario.application {
-        Some(app) => app.services.iter().all(|it| it.full_after.is_none()),
-        None => Release::by_name(&scenario.release.from).is_some_and(|prior| prior.is_sound()),
-    }
+    let ahead = own.into_iter().chain(theirs).filter_map(|bursts| {
+        let begins_ms = bursts.next_ms(since_ms).filter(|at| *at < end_ms)?;
+        Some(begins_ms + bursts.lasts_ms)
+    });
+    ahead.max().unwrap_or(since_ms)
 }
 
 #[cfg(test)]
@@ -85,6 +51,8 @@ mod tests {
     #[test]
     fn a_burst_that_is_still_ahead_has_not_been_met() {
         let mut scenario = scenario();
+        let load_met_ms =
+            |scenario: &Scenario, since_ms| load_met_ms(scenario, Vec::new(), since_ms);
         scenario.timing.duration = Duration::from_secs(900);
         assert_eq!(load_met_ms(&scenario, 200_000), 200_000);
         let of = |every, lasts| {
@@ -104,13 +72,5 @@ mod tests {
         scenario.load.bursts = of(60, 10);
         assert_eq!(load_met_ms(&scenario, 230_000), 240_000);
         assert_eq!(load_met_ms(&scenario, 235_000), 300_000);
-    }
-
-    #[test]
-    fn a_prior_release_that_has_a_defect_has_no_steady_state() {
-        let mut scenario = scenario();
-        assert!(stays_as_it_is(&scenario));
-        scenario.release.from = "1.5.0-slow-path".to_owned();
-        assert!(!stays_as_it_is(&scenario));
     }
 }

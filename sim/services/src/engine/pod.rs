@@ -74,16 +74,7 @@ impl Pod {
             at,
             text: format!("{level} {text}"),
         });
-        let of = &self.container;
-        outbox.push(PodLogLine {
-            namespace: of.namespace.clone(),
-            pod: of.pod.clone(),
-            uid: of.uid.clone(),
-            app: of.app.clone(),
-            level,
-            at,
-            text,
-        });
+        outbox.push(PodLogLine::of(&self.container, level, at, text));
     }
 
     /// Writes a line about a failed request, unless there are many.

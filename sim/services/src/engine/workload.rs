@@ -1,8 +1,7 @@
 //! What the kubelet sees of the processes.
 
-use std::collections::BTreeMap;
-
 use sim::application::Application as _;
+use sim::observe::SampleText;
 use sim::rng::Rng;
 use sim::time::Micros;
 use sim::workload::{
@@ -14,7 +13,6 @@ use super::pod::Pod;
 use super::services::Services;
 use crate::describe::version_of;
 use crate::hooks;
-use crate::metrics::Text;
 
 impl Services {
     /// The service whose serving process this is.
@@ -130,7 +128,7 @@ impl Workload for Services {
             .get(slot as usize)
             .filter(|pod| pod.listens(now))?;
         if path == "/metrics" {
-            let mut text = Text::default();
+            let mut text = SampleText::default();
             self.app
                 .preset
                 .expose(version_of(&pod.container.image), &pod.counts, &mut text);
@@ -170,6 +168,4 @@ impl Workload for Services {
             route.extend(uids.iter().filter_map(|uid| self.by_uid.get(uid)).copied());
         }
     }
-
-    fn config(&mut self, _: Micros, _: &str, _: &BTreeMap<String, String>) {}
 }

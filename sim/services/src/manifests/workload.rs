@@ -92,7 +92,7 @@ impl Workload {
 }
 
 fn typed<T: DeserializeOwned>(object: &Object) -> Option<T> {
-    serde_json::from_value(object.value.clone()).ok()
+    T::deserialize(&object.value).ok()
 }
 
 impl Manifests {

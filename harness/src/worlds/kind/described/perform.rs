@@ -27,7 +27,7 @@ use super::stage::{AppRecord, AppStage};
 use crate::evidence::{Reading, ms};
 use crate::scenario::{CrashSide, Described};
 use crate::worlds::common::acts::{Record as _, act};
-use crate::worlds::common::described;
+use crate::worlds::common::{beginning, described};
 use crate::worlds::{DrillPlan, Performed, WorldError};
 
 /// How long a client's way to its service may take to be open.
@@ -93,7 +93,7 @@ async fn set_up(
             address: address.to_string(),
         });
     }
-    let mut evidence = described::beginning(plan, app);
+    let mut evidence = beginning(plan, |release| described::versions(app, release));
     evidence.warm_up_ms = Timing::of(scenario).warm_up_ms;
     let clock = DrillClock::start();
     let slow_ms = ms(scenario.expect.p99_max);

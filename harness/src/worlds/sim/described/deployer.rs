@@ -10,7 +10,7 @@ use sim_services::engine::{Services, StoreChange, StoreOp};
 use crate::scenario::Described;
 use crate::worlds::WorldError;
 use crate::worlds::common::described;
-use crate::worlds::sim::objects::post;
+use crate::worlds::sim::post::post;
 
 /// Whose requests they are.
 const ORIGIN: &str = "deployer";

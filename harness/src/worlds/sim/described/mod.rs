@@ -1,12 +1,10 @@
-//! Drills of an application that a file describes, in the simulated world.
+//! An application that a file describes, as it is drilled in the simulated world.
 //!
-//! Acts, executor, record, judgement and reports are those of the exchange's drills. What is here is what such an
-//! application has otherwise: its manifests, its releases, and what its clients saw.
+//! - `application`: what a drill needs of it.
+//! - `fit`: whether it runs before anything is deployed. `deployer`: its manifests, and a release over them.
+//! - `store`: the executor's port onto its data store.
 
+mod application;
 mod deployer;
-mod looks;
-mod perform;
-mod stage;
+mod fit;
 mod store;
-
-pub(super) use perform::perform;

@@ -1,6 +1,5 @@
 //! How a fault begins: what the rows of the table are given, and what they give back.
 
-use dex::release::{Release, Service};
 use futures::future::BoxFuture;
 use sim::rng::Rng;
 use sim::time::Micros;
@@ -8,7 +7,6 @@ use sim::{Application, World};
 use sim_exchange::Alarm;
 use sim_exchange::SimulatedExchange;
 use sim_exchange::database::DbFault;
-use sim_services::manifests::WorkloadKind;
 
 use super::{
     Injector, cluster, exchange, executor_hosts, false_alarms, ledger, messages, node,
@@ -16,13 +14,13 @@ use super::{
 };
 use crate::scenario::fault::kinds;
 use crate::scenario::{Fault, FaultKind, Scenario};
-use crate::worlds::common::manifests::NAMESPACE;
+use crate::worlds::sim::application::{Drilled, Service};
 
 /// Takes a fault back and says how often it hit.
 pub(super) type Ending<A> = Box<dyn FnOnce(&World<A>) -> u64 + Send>;
 
 /// A fault that has begun.
-pub(super) struct Begun<A: Application = SimulatedExchange> {
+pub struct Begun<A: Application = SimulatedExchange> {
     /// What ends it; also called at the drill's end.
     pub(super) ending: Ending<A>,
     /// What goes on while it lasts, if anything does.
@@ -33,15 +31,17 @@ pub(super) struct Begun<A: Application = SimulatedExchange> {
 
 impl<A: Application> Begun<A> {
     /// A fault of one instant, which is over, and hit so often.
-    pub(super) fn done(hits: u64) -> Self {
+    #[must_use]
+    pub fn done(hits: u64) -> Self {
         Self {
             done: Some(hits),
             ..Self::until(move |_| hits)
         }
     }
 
-    /// A fault that `ending` takes back.
-    pub(super) fn until(ending: impl FnOnce(&World<A>) -> u64 + Send + 'static) -> Self {
+    /// A fault that `ending` takes back; it says how often it hit.
+    #[must_use]
+    pub fn until(ending: impl FnOnce(&World<A>) -> u64 + Send + 'static) -> Self {
         Self {
             ending: Box::new(ending),
             work: None,
@@ -50,79 +50,53 @@ impl<A: Application> Begun<A> {
     }
 }
 
-/// A Deployment or a StatefulSet of the application.
-#[derive(Clone)]
-pub(super) struct Deployed {
-    pub(super) name: String,
-    /// Of which kind it is.
-    pub(super) kind: WorkloadKind,
-    /// The label `app` of its series.
-    pub(super) app: String,
-    /// The container whose image a release changes.
-    pub(super) container: String,
-}
-
-impl Deployed {
-    /// A Deployment whose pods and container have its name, too.
-    pub(super) fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            kind: WorkloadKind::Deployment,
-            app: name.to_owned(),
-            container: name.to_owned(),
-        }
-    }
-}
-
 /// A workload that the bad release changes, and its images.
 #[derive(Clone)]
-pub(super) struct Changed {
-    pub(super) of: Deployed,
+pub(in super::super) struct Changed {
+    pub(in super::super) of: Service,
     pub(super) good: String,
-    pub(super) bad: String,
+    pub(in super::super) bad: String,
 }
 
 /// What faults can be aimed at.
-pub(super) struct Scope {
-    pub(super) namespace: String,
-    pub(super) deployed: Vec<Deployed>,
-    pub(super) changed: Vec<Changed>,
+pub(in super::super) struct Scope {
+    pub(in super::super) namespace: String,
+    services: Vec<Service>,
+    pub(in super::super) changed: Vec<Changed>,
 }
 
 impl Scope {
-    /// That of the exchange.
-    pub(super) fn exchange(scenario: &Scenario) -> Self {
-        let all = Service::ALL.into_iter();
-        let mut scope = Self {
-            namespace: NAMESPACE.to_owned(),
-            deployed: all.map(|it| Deployed::named(it.name())).collect(),
-            changed: Vec::new(),
-        };
-        let named = |name: &str| Release::by_name(name);
-        let (Some(from), Some(to)) = (named(&scenario.release.from), named(&scenario.release.to))
-        else {
-            return scope;
-        };
-        let images = |service| (from.build(service).image(), to.build(service).image());
-        scope.changed = Service::ALL
-            .into_iter()
-            .map(|service| (service, images(service)))
+    /// The services of `drilled`, and those that the release of `scenario` changes.
+    pub(in super::super) fn of<D: Drilled>(drilled: &D, scenario: &Scenario) -> Self {
+        let services = drilled.services();
+        let release = &scenario.release;
+        let images = drilled.images(&release.from).into_iter();
+        let images = images.zip(drilled.images(&release.to));
+        let changed = services
+            .iter()
+            .zip(images)
             .filter(|(_, (good, bad))| good != bad)
-            .map(|(service, (good, bad))| Changed {
-                of: Deployed::named(service.name()),
+            .map(|(of, (good, bad))| Changed {
+                of: of.clone(),
                 good,
                 bad,
             })
             .collect();
-        scope
+        Self {
+            namespace: drilled.namespace().to_owned(),
+            services,
+            changed,
+        }
     }
 }
 
 /// A fault that is to begin.
-pub(super) struct Beginning<'a, A: Application = SimulatedExchange> {
+pub struct Beginning<'a, A: Application = SimulatedExchange> {
     pub(super) injector: &'a Injector<A>,
-    pub(super) world: &'a World<A>,
-    pub(super) fault: &'a Fault,
+    /// Where it begins.
+    pub world: &'a World<A>,
+    /// What the scenario says of it.
+    pub fault: &'a Fault,
     /// Names its streams of the seed.
     pub(super) label: &'a str,
 }
@@ -139,11 +113,11 @@ impl<'a, A: Application> Beginning<'a, A> {
     }
 
     /// The Deployment that the fault is about.
-    pub(super) fn target(&self) -> Deployed {
+    pub(super) fn target(&self) -> Service {
         let name = self.fault.target.as_deref().unwrap_or_default();
-        let mut all = self.injector.scope.deployed.iter();
+        let mut all = self.injector.scope.services.iter();
         let known = all.find(|it| it.name == name);
-        known.cloned().unwrap_or_else(|| Deployed::named(name))
+        known.cloned().unwrap_or_else(|| Service::named(name))
     }
 
     /// The Deployment that the fault is about, if the release changes it.
@@ -179,7 +153,7 @@ macro_rules! beginnings {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, { $($facts:tt)* }
         => $begin:expr $(, $anywhere:ident)?;)*) => {
         /// Begins a fault of `kind`, as its row in the table says.
-        pub(super) fn begin(kind: FaultKind, it: &Beginning<'_>) -> Begun {
+        pub(in super::super) fn begin(kind: FaultKind, it: &Beginning<'_>) -> Begun {
             let begin: fn(&Beginning<'_>) -> Begun = match kind {
                 $(FaultKind::$kind => $begin,)*
             };
@@ -188,7 +162,7 @@ macro_rules! beginnings {
 
         /// Begins a fault of any application. One of the exchange's own makes the drill void: no scenario file may
         /// have it.
-        pub(super) fn begin_anywhere<A: Application>(
+        pub(in super::super) fn begin_anywhere<A: Application>(
             kind: FaultKind,
             it: &Beginning<'_, A>,
         ) -> Begun<A> {

@@ -14,7 +14,7 @@ use executor::{ErrorKind, TriggerEvent};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, poll_fn};
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 
 use super::{Begun, Injector};
 use crate::scenario::{Fault, FaultKind};
@@ -36,7 +36,7 @@ pub(super) struct Hosts {
     at_work: usize,
 }
 
-impl Injector {
+impl<A: Application> Injector<A> {
     /// How many further hosts the scenario's faults need.
     pub(in super::super) fn hosts_needed(&self) -> usize {
         let state = self.lock();
@@ -99,16 +99,29 @@ impl Injector {
 }
 
 /// Another host begins to roll back, too.
-pub(super) fn second(injector: &Injector, world: &World, fault: &Fault) -> Begun {
+pub(super) fn second<A: Application>(
+    injector: &Injector<A>,
+    world: &World<A>,
+    fault: &Fault,
+) -> Begun<A> {
     another(injector, world, fault, false)
 }
 
 /// The executor's host stands still, and another one takes over.
-pub(super) fn paused(injector: &Injector, world: &World, fault: &Fault) -> Begun {
+pub(super) fn paused<A: Application>(
+    injector: &Injector<A>,
+    world: &World<A>,
+    fault: &Fault,
+) -> Begun<A> {
     another(injector, world, fault, true)
 }
 
-fn another(injector: &Injector, world: &World, fault: &Fault, paused: bool) -> Begun {
+fn another<A: Application>(
+    injector: &Injector<A>,
+    world: &World<A>,
+    fault: &Fault,
+    paused: bool,
+) -> Begun<A> {
     let Some((host, event)) = injector.lock().hosts.spare.pop() else {
         // There is no rollback that another host could run.
         return Begun::until(|_| 0);

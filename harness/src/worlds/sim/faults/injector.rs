@@ -7,10 +7,9 @@ use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, pending, select};
 use sim::time::Micros;
 use sim::{Application, World};
-use sim_exchange::SimulatedExchange;
 
 use super::super::recorder::Recorder;
-use super::beginning::{Beginning, Begun, Ending, Scope, begin};
+use super::beginning::{Beginning, Begun, Ending, Scope};
 use super::executor_hosts;
 use crate::scenario::fault::Need;
 use crate::scenario::{Anchor, Fault, FaultKind, Scenario};
@@ -45,7 +44,7 @@ pub(super) struct State<A: Application> {
 type Begin<A> = fn(FaultKind, &Beginning<'_, A>) -> Begun<A>;
 
 /// Begins and ends the faults of a drill. Clones share it.
-pub(in super::super) struct Injector<A: Application = SimulatedExchange> {
+pub(in super::super) struct Injector<A: Application> {
     world: World<A>,
     pub(super) recorder: Recorder,
     pub(super) scope: Arc<Scope>,
@@ -75,22 +74,9 @@ pub(in super::super) enum Later {
     Request(u32, oneshot::Receiver<()>),
 }
 
-impl Injector {
-    /// For the faults of `scenario`, which is of the exchange; the receiver is for [`Injector::run`].
-    pub(in super::super) fn new(
-        world: &World<SimulatedExchange>,
-        recorder: &Recorder,
-        scenario: &Scenario,
-        seed: u64,
-    ) -> (Self, mpsc::UnboundedReceiver<Later>) {
-        let scope = Scope::exchange(scenario);
-        Self::in_scope(world, recorder, scenario, seed, scope, begin)
-    }
-}
-
 impl<A: Application> Injector<A> {
-    /// For the faults of `scenario`, each of which `begins` begins.
-    pub(super) fn in_scope(
+    /// For the faults of `scenario`, each of which `begins` begins; the receiver is for [`Injector::run`].
+    pub(in super::super) fn new(
         world: &World<A>,
         recorder: &Recorder,
         scenario: &Scenario,

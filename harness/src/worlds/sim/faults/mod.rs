@@ -6,8 +6,7 @@
 //! ```
 //!
 //! - `injector`: when each fault begins and ends.
-//! - `beginning`: what begins it, and what the table's rows see of the drill.
-//! - `described`: how they are aimed at an application that a file describes.
+//! - `beginning`: what begins it, what it can be aimed at, and what the table's rows see of the drill.
 //! - `messages`: what affects requests of the executor on their way.
 //! - `ledger`: what affects the database, its undo scripts, and the gateways that should stop writing.
 //! - `observability`: what keeps the executor from seeing how the exchange fares.
@@ -20,7 +19,6 @@
 
 mod beginning;
 mod cluster;
-mod described;
 mod exchange;
 mod executor_hosts;
 mod false_alarms;
@@ -31,5 +29,8 @@ mod node;
 mod observability;
 mod people;
 
-use beginning::{Begun, Changed};
+use beginning::Changed;
+pub(super) use beginning::{Scope, begin, begin_anywhere};
 pub(super) use injector::Injector;
+
+pub use beginning::{Beginning, Begun};

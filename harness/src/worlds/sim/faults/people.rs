@@ -13,8 +13,9 @@ use sim::time::Micros;
 use sim::{Application, World};
 use sim_services::manifests::WorkloadKind;
 
-use super::beginning::{Beginning, Deployed};
+use super::beginning::Beginning;
 use super::{Begun, Changed};
+use crate::worlds::sim::application::Service as Target;
 
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
@@ -26,7 +27,7 @@ pub(super) const SECOND_RELEASE: &str = "1.4.3";
 pub(super) struct Place<'a, A: Application> {
     world: &'a World<A>,
     namespace: &'a str,
-    of: &'a Deployed,
+    of: &'a Target,
 }
 
 /// Somebody does something to the fault's target, once: how many objects it hit.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use executor::TriggerEvent;
-use sim_exchange::World;
+use sim::{Application, World};
 use sim_serve::answer::Gate;
 
 use crate::worlds::common::host::Failed;
@@ -23,12 +23,12 @@ pub(in crate::worlds::sim) struct Phase<'a> {
 
 /// Carries out phases.
 #[async_trait]
-pub(in crate::worlds::sim) trait Actor: Send + Sync {
+pub(in crate::worlds::sim) trait Actor<A: Application>: Send + Sync {
     /// What lets it take part in the world.
     fn gate(&self) -> &Gate;
 
     /// Carries out a phase to its end. Dropped, it is killed.
-    async fn act(&self, world: &World, phase: Phase<'_>) -> Result<Ended, Failed>;
+    async fn act(&self, world: &World<A>, phase: Phase<'_>) -> Result<Ended, Failed>;
 
     /// Whether it has something to do although no trigger fired.
     fn acts_without_a_trigger(&self) -> bool {

@@ -8,7 +8,7 @@ use contract::wire::ReportLine;
 use executor::{Executor, TriggerEvent};
 use futures::future::{Either, select};
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 use sim_serve::answer::Gate;
 
 use super::actor::{Actor, Phase};
@@ -20,10 +20,10 @@ use crate::worlds::recording::Ended;
 use crate::worlds::sim::recorder::ActsRecord;
 
 /// A host on which somebody from outside acts. Its triggers are watched by our own executor, whose clients are others.
-pub(in crate::worlds::sim) struct OutsideHost {
-    pub(in crate::worlds::sim) actor: Arc<dyn Actor>,
+pub(in crate::worlds::sim) struct OutsideHost<A: Application> {
+    pub(in crate::worlds::sim) actor: Arc<dyn Actor<A>>,
     pub(in crate::worlds::sim) watcher: Executor,
-    pub(in crate::worlds::sim) record: ActsRecord,
+    pub(in crate::worlds::sim) record: ActsRecord<A>,
     /// Its number, counted from 1.
     pub(in crate::worlds::sim) number: u32,
     /// Under which name its requests are numbered.
@@ -36,8 +36,8 @@ pub(in crate::worlds::sim) struct OutsideHost {
     pub(in crate::worlds::sim) watch_until: Duration,
 }
 
-impl OutsideHost {
-    fn world(&self) -> &World {
+impl<A: Application> OutsideHost<A> {
+    fn world(&self) -> &World<A> {
         &self.record.world
     }
 
@@ -95,7 +95,7 @@ impl Drop for Alone<'_> {
 }
 
 #[async_trait]
-impl Host for OutsideHost {
+impl<A: Application> Host for OutsideHost<A> {
     async fn prepare(&self) -> Result<(), Failed> {
         self.watcher.prepare().await?;
         let ended = self.phase("prepare", None).await?;

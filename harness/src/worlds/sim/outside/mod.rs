@@ -7,13 +7,11 @@
 //! - `session`: a person, or a tool, that works by hand.
 //! - `played`: a recording; `tape`: what is recorded.
 //! - `host`: whoever acts, as an executor on a host of the drill.
-//! - `ledger`: what requests about the ledger's database mean.
 
 mod actor;
 mod child;
 mod guard;
 mod host;
-mod ledger;
 mod played;
 mod program;
 mod reach;
@@ -22,7 +20,6 @@ mod tape;
 
 pub(super) use actor::Actor;
 pub(super) use host::OutsideHost;
-pub(super) use ledger::Ledger;
 pub(super) use played::Played;
 pub(super) use program::ByProgram;
 pub(super) use reach::{Opening, Reach};

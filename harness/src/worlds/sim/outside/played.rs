@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 use sim_serve::answer::{Door, Gate};
 use sim_serve::play::{Player, player};
 use sim_serve::tape::Event;
@@ -98,7 +98,7 @@ impl Played {
 
     /// Waits until its instant, and until all has gone out that had gone out before it: a program hangs up at the very
     /// instant at which it has read enough.
-    async fn comes(&self, world: &World, came: &Came) {
+    async fn comes<A: Application>(&self, world: &World<A>, came: &Came) {
         until(world, came.at).await;
         for _ in 0..TURNS {
             if self.tape.went_out() >= came.after {
@@ -110,19 +110,19 @@ impl Played {
 }
 
 /// Sleeps until that instant; at once if it has come.
-async fn until(world: &World, at: Micros) {
+async fn until<A: Application>(world: &World<A>, at: Micros) {
     if world.now() < at {
         world.sleep_until(at).await;
     }
 }
 
 #[async_trait]
-impl Actor for Played {
+impl<A: Application> Actor<A> for Played {
     fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    async fn act(&self, world: &World, phase: Phase<'_>) -> Result<Ended, Failed> {
+    async fn act(&self, world: &World<A>, phase: Phase<'_>) -> Result<Ended, Failed> {
         let key = (phase.host, phase.name.to_owned());
         let recorded = self
             .phases

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sim_exchange::World;
+use sim::{Application, World};
 use sim_serve::answer::Gate;
 
 use super::actor::{Actor, Phase};
@@ -22,12 +22,12 @@ pub(in crate::worlds::sim) struct ByProgram {
 }
 
 #[async_trait]
-impl Actor for ByProgram {
+impl<A: Application> Actor<A> for ByProgram {
     fn gate(&self) -> &Gate {
         &self.reach.gate
     }
 
-    async fn act(&self, _: &World, phase: Phase<'_>) -> Result<Ended, Failed> {
+    async fn act(&self, _: &World<A>, phase: Phase<'_>) -> Result<Ended, Failed> {
         let failed = |error: std::io::Error| {
             Failed::Harness(format!("the program's folder for its evidence: {error}"))
         };

@@ -17,7 +17,6 @@ use super::actor::Phase;
 use super::child;
 use super::guard::Guard;
 use crate::worlds::common::left;
-use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::recording::Ended;
 use crate::worlds::{Program, WorldError};
 
@@ -31,6 +30,7 @@ pub(in crate::worlds::sim) struct Reach {
     pub(super) prometheus: SocketAddr,
     pub(super) loki: SocketAddr,
     pub(super) token: String,
+    namespace: String,
     kubeconfig: PathBuf,
     /// Removed with this value.
     folder: tempfile::TempDir,
@@ -42,6 +42,8 @@ pub(in crate::worlds::sim) struct Reach {
 
 /// How a world is opened.
 pub(in crate::worlds::sim) struct Opening<'a> {
+    /// The namespace of the application.
+    pub(in crate::worlds::sim) namespace: &'a str,
     /// How many times as fast as the wall clock the world's clock runs; `None`: requests move it.
     pub(in crate::worlds::sim) pace: Option<u32>,
     /// The program that the commands of the `PATH` call.
@@ -54,8 +56,9 @@ pub(in crate::worlds::sim) struct Opening<'a> {
 
 impl<'a> Opening<'a> {
     /// On the loopback interface, at ports of the moment.
-    pub(in crate::worlds::sim) fn to_a_program(program: &'a Program) -> Self {
+    pub(in crate::worlds::sim) fn to_a_program(program: &'a Program, namespace: &'a str) -> Self {
         Self {
+            namespace,
             pace: program.pace,
             tools: &program.tools,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -121,6 +124,7 @@ impl Reach {
             prometheus,
             loki,
             token,
+            namespace: opening.namespace.to_owned(),
             kubeconfig: opening.kubeconfig.map_or(own, Path::to_owned),
             folder,
             guard,
@@ -135,7 +139,7 @@ impl Reach {
     /// Writes what whoever acts is given.
     fn furnish(&self, tools: &Path) -> std::io::Result<()> {
         use std::io::Write as _;
-        let config = kubeconfig(self.kube, &self.token, NAMESPACE);
+        let config = kubeconfig(self.kube, &self.token, &self.namespace);
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -192,7 +196,7 @@ impl Reach {
         let server = format!("http://{}", self.kube);
         let mut told = BTreeMap::from([
             ("FIREDRILL_EVIDENCE", text(&evidence)),
-            ("FIREDRILL_NAMESPACE", NAMESPACE.to_owned()),
+            ("FIREDRILL_NAMESPACE", self.namespace.clone()),
             ("FIREDRILL_PHASE", phase.name.to_owned()),
             ("FIREDRILL_PRIOR_RELEASE", phase.prior.to_owned()),
             (

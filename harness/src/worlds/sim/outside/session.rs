@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 use sim::time::Micros;
-use sim_exchange::World;
+use sim::{Application, World};
 use sim_serve::answer::Gate;
 
 use super::actor::{Actor, Phase};
@@ -81,8 +81,9 @@ impl Session {
         (session, SessionEnd(end))
     }
 
-    pub(in crate::worlds::sim) fn opening(&self) -> Opening<'_> {
+    pub(in crate::worlds::sim) fn opening<'a>(&'a self, namespace: &'a str) -> Opening<'a> {
         Opening {
+            namespace,
             pace: self.pace,
             tools: &self.tools,
             listen: self.listen,
@@ -91,7 +92,7 @@ impl Session {
     }
 
     /// Completes once it was ended, or has taken its longest time; why.
-    async fn over(&self, world: &World) -> &'static str {
+    async fn over<A: Application>(&self, world: &World<A>) -> &'static str {
         let over = self
             .over
             .lock()
@@ -119,9 +120,9 @@ pub(in crate::worlds::sim) struct BySession {
 
 impl BySession {
     /// Opens the world, and leaves it open until the session is over.
-    pub(in crate::worlds::sim) async fn serve(
+    pub(in crate::worlds::sim) async fn serve<A: Application>(
         &self,
-        world: &World,
+        world: &World<A>,
         phase: Phase<'_>,
     ) -> std::io::Result<Ended> {
         let reach = &self.reach;
@@ -146,9 +147,9 @@ impl BySession {
     }
 
     /// The world without a drill: whoever works by hand begins at once.
-    pub(in crate::worlds::sim) async fn serve_healthy(
+    pub(in crate::worlds::sim) async fn serve_healthy<A: Application>(
         &self,
-        world: &World,
+        world: &World<A>,
         prior: &str,
     ) -> std::io::Result<()> {
         let phase = Phase {
@@ -167,12 +168,12 @@ impl BySession {
 }
 
 #[async_trait]
-impl Actor for BySession {
+impl<A: Application> Actor<A> for BySession {
     fn gate(&self) -> &Gate {
         &self.reach.gate
     }
 
-    async fn act(&self, world: &World, phase: Phase<'_>) -> Result<Ended, Failed> {
+    async fn act(&self, world: &World<A>, phase: Phase<'_>) -> Result<Ended, Failed> {
         if phase.name == "prepare" {
             // The baseline is the watcher's, and nobody has come yet.
             return Ok(Ended {

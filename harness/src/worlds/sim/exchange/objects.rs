@@ -1,20 +1,17 @@
 //! What is in the cluster before the drill: the exchange as the stable release deploys it.
 
 use dex::release::Release;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service as KubeService};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{Api, PostParams};
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use sim::cluster::ImageState;
 use sim_exchange::World;
 
 use crate::scenario::Scenario;
 use crate::worlds::WorldError;
-use crate::worlds::common::manifests;
-use crate::worlds::common::manifests::NAMESPACE;
+use crate::worlds::common::manifests::{self, NAMESPACE};
+use crate::worlds::sim::post::post;
 
 /// Creates everything through the API server.
 pub(super) async fn create(world: &World, scenario: &Scenario) -> Result<(), WorldError> {
@@ -60,31 +57,4 @@ fn unpublished(scenario: &Scenario) -> Vec<String> {
         images.collect::<Vec<_>>()
     });
     images.collect()
-}
-
-/// Creates `object` in the namespace that `client` acts in.
-pub(super) async fn post<K>(
-    client: &kube::Client,
-    object: serde_json::Value,
-) -> Result<(), WorldError>
-where
-    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + DeserializeOwned
-        + serde::Serialize
-        + Clone
-        + std::fmt::Debug,
-{
-    let what = format!(
-        "{} {}",
-        K::kind(&()),
-        object["metadata"]["name"].as_str().unwrap_or_default()
-    );
-    let wrong =
-        |error: &dyn std::fmt::Display| WorldError::SetUp(format!("cannot create {what}: {error}"));
-    let object: K = serde_json::from_value(object).map_err(|e| wrong(&e))?;
-    Api::<K>::default_namespaced(client.clone())
-        .create(&PostParams::default(), &object)
-        .await
-        .map(|_| ())
-        .map_err(|e| wrong(&executor::in_words(&e)))
 }

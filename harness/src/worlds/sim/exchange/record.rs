@@ -9,11 +9,11 @@ use serde_json::Value;
 use sim::world::{Change, Write};
 use sim_exchange::database::{DbOp, Handover, LedgerTables, order_content, trade_content};
 
-use super::ports::is_executor;
 use crate::evidence::{
     Acknowledgements, BookEntry, LedgerState, LedgerWrite, Ms, Reckoning, WriteSeen, Wrote, ms,
 };
 use crate::scenario::Path;
+use crate::worlds::sim::ports::is_executor;
 
 /// The ledger as the deployment finds it: nobody but the prior release's engine has written it so far.
 pub(super) struct Deployed {

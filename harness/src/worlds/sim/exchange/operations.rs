@@ -17,7 +17,7 @@ const BELOW: &str = "/firedrill/v1/store/";
 const LOCK_TIMEOUT_MS: u64 = 2_000;
 
 /// The ledger's database, for programs outside.
-pub(in crate::worlds::sim) struct Ledger;
+pub(super) struct Ledger;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
