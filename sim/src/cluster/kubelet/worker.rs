@@ -157,7 +157,7 @@ impl Cluster {
         }
         match step {
             Step::PullFailed => self.pull_failed(of),
-            Step::Retry => self.ask_to_start(of),
+            Step::Retry => self.try_again(of),
             Step::Start => self.start_container(of, workload),
             Step::Observed => self.observe_start(of),
             Step::Exit(code) => self.container_exits(of, code, workload),
@@ -186,6 +186,15 @@ impl Cluster {
             }
             self.ask_to_start(of);
         }
+    }
+
+    /// The worker tries again to start a container. It computes the pod's status first, as whenever it takes a pod up
+    /// (`kubelet.go` SyncPod).
+    fn try_again(&mut self, of: ContainerRef) {
+        if !self.is_busy(of.pod) {
+            self.synced(of.pod);
+        }
+        self.ask_to_start(of);
     }
 
     /// Starts a container now, or when the worker has done with those before it.

@@ -185,6 +185,31 @@ fn a_change_of_another_container_has_readiness_asked() {
     }
 }
 
+/// While a container waits in its back-off, its pod's worker tries again every 10 to 15 s.
+#[test]
+fn each_try_to_start_another_container_has_readiness_asked() {
+    let mut d = asked_every(3_600, "readinessProbe");
+    let containers = &mut d["spec"]["template"]["spec"]["containers"];
+    let beside = json!({"name": "beside", "image": "dex/beside:1"});
+    *containers = json!([containers[0].clone(), beside]);
+    let mut lab = Lab::several(2);
+    lab.exits("dex/beside:1", 100, 1);
+    behaves(&mut lab, None);
+    lab.post(&apps("deployments"), &d);
+    lab.run_secs(600);
+    let starts = lab.fake.record.iter();
+    let starts = starts.filter(|r| r.1 == "start" && r.2 == "beside");
+    let last = starts.map(|r| r.0).last().expect("it started");
+    // The back-off takes 160 s or more by then.
+    let span = last + Micros::from_secs(5)..last + Micros::from_secs(100);
+    let asked = lab.fake.asked.iter().copied();
+    let asked: Vec<Micros> = asked.filter(|at| span.contains(at)).collect();
+    assert!(
+        (6..=10).contains(&asked.len()),
+        "last start {last}: {asked:?}"
+    );
+}
+
 #[test]
 fn a_change_of_a_pods_labels_has_readiness_asked() {
     let mut lab = lab(1, &asked_every(3_600, "readinessProbe"), None);
