@@ -26,6 +26,7 @@ fn run(services: usize, pods: u32, rate_per_s: u32) -> u64 {
     let config = WorldConfig {
         application: ServicesConfig::new(app.clone()),
         fabric: sim::fabric::FabricTimings::default(),
+        cluster: sim::cluster::Timings::default(),
         prometheus: sim::observe::Config::default(),
     };
     let limits = Limits {

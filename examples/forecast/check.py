@@ -130,6 +130,7 @@ def forecast(options, cluster, manifest):
         starts.write_text(only(manifest.stem))
         words = [options.firedrill, "forecast", "-f", str(manifest), str(file)]
         words += ["--starts", str(starts), "--format", "json", "--no-changes", "--draws", "200"]
+        words += ["--sync-frequency", sync_frequency(cluster, nodes)]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failed(f"{' '.join(words)}: {done.stderr.strip()}")
@@ -139,6 +140,13 @@ def forecast(options, cluster, manifest):
         undo["of"]: (seconds(undo["median_ms"]), seconds(undo["p90_ms"]))
         for undo in found["undos"]
     }
+
+
+def sync_frequency(cluster, nodes):
+    """How often the kubelet of the first node takes up a pod of which there is no news."""
+    name = nodes["items"][0]["metadata"]["name"]
+    found = json.loads(cluster.run("get", "--raw", f"/api/v1/nodes/{name}/proxy/configz"))
+    return found["kubeletconfig"]["syncFrequency"]
 
 
 def only(app):

@@ -25,6 +25,7 @@ use super::warnings::{Known, warnings};
 use super::workload::{Workload, nodes, place, workloads};
 use crate::evidence::ms;
 use crate::runner;
+use crate::scenario::format_duration;
 use crate::stats::{paired, percentile};
 
 /// Version of the answer's form.
@@ -56,6 +57,9 @@ pub struct Options {
     pub seed: u64,
     /// Where the images are.
     pub images: Images,
+    /// The kubelets' `syncFrequency`, from 1 s: how often one takes up a pod of which there is no news. Whatever is not
+    /// ready then is asked at once.
+    pub sync_frequency: Duration,
     /// Draws at a time, at least 1.
     pub jobs: usize,
     /// Whether lines of YAML are tried.
@@ -105,7 +109,7 @@ pub fn forecast(
         .collect();
     let world = World {
         nodes,
-        timings: timings(),
+        timings: timings(options.sync_frequency),
         most: Micros::from(options.rto * 2 + BEYOND),
         cold: options.images == Images::Cold,
     };
@@ -457,8 +461,11 @@ fn assumed(world: &World, options: &Options) -> Vec<String> {
         nodes,
         images.to_owned(),
         format!(
-            "Controllers, scheduler, kubelet and kube-proxy take what was measured on Kubernetes {} with {} processors.",
-            machine.kubernetes, machine.cores
+            "Controllers, scheduler, kubelet and kube-proxy take what was measured on Kubernetes {} with {} processors. \
+             The kubelets' syncFrequency is {}.",
+            machine.kubernetes,
+            machine.cores,
+            format_duration(options.sync_frequency)
         ),
     ]
 }
@@ -496,10 +503,14 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// The measured latencies. A pod's sandbox takes what those of all measured services took, taken together.
-fn timings() -> Timings {
+/// The measured latencies, with this setting of the kubelets. A pod's sandbox takes what those of all measured services
+/// took, taken together.
+fn timings(sync_frequency: Duration) -> Timings {
     const STEP: u64 = 10_000;
-    let mut timings = Timings::default();
+    let mut timings = Timings {
+        sync_frequency: Micros::from(sync_frequency),
+        ..Timings::default()
+    };
     let samples: Vec<u64> = timings
         .sandbox
         .values()

@@ -100,6 +100,9 @@ built_in! {
     false "scenarios/regressions/late-answers-while-proving.toml";
     false "scenarios/regressions/node-paused-before-a-quiet-time.toml";
     false "scenarios/regressions/node-paused-after-proof.toml";
+    false "scenarios/regressions/node-paused-while-it-holds.toml";
+    false "scenarios/regressions/prometheus-away-while-counting.toml";
+    false "scenarios/regressions/api-server-back-at-the-build.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
     false "scenarios/regressions/paused-during-rollout.toml";
     false "scenarios/regressions/scaled-during-rollout.toml";
@@ -133,6 +136,7 @@ built_in! {
     false "scenarios/checks/check-orders-flow.toml";
     false "scenarios/checks/check-stay-recovered.toml";
     false "scenarios/checks/check-still-no-error-logs.toml";
+    false "scenarios/checks/check-still-books.toml";
     false "scenarios/checks/check-still-prior.toml";
     false "scenarios/checks/check-worst-pod.toml";
     false "scenarios/checks/held-up-halting.toml";

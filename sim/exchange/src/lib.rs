@@ -45,6 +45,7 @@ use sim::{Halt, Limits};
 
 pub use config::{Activity, Arrivals, Bursts, ExchangeConfig, LoadConfig, ServiceTimings};
 pub use faults::{Alarm, ShownIn};
+pub use mounts::SYNC_FREQUENCY;
 pub use record::{Acknowledged, ClientRecord, ErrorKind, LatencyHistogram, Second};
 pub use venue::{Missing, SimulatedExchange};
 

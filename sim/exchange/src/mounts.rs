@@ -10,8 +10,8 @@ use sim::measured::Distribution;
 use sim::rng::Rng;
 use sim::time::Micros;
 
-/// `syncFrequency` of the drills' cluster (`deploy/kind.yaml`).
-const SYNC: Micros = Micros::from_secs(6);
+/// The kubelet's `syncFrequency` on the drills' cluster (`deploy/kind.yaml`).
+pub const SYNC_FREQUENCY: Micros = Micros::from_secs(6);
 /// The clock at whose ticks the kubelet finds out who is due.
 const TICK: Micros = Micros::from_secs(1);
 /// From a look to the process that acts upon the file: the volume manager's two loops of 100 ms
@@ -58,13 +58,13 @@ impl Mounts {
 }
 
 fn following(look: Micros, rng: &mut Rng) -> Micros {
-    let due = look.0 + rng.between(SYNC.0, SYNC.0 * 3 / 2);
+    let due = look.0 + rng.between(SYNC_FREQUENCY.0, SYNC_FREQUENCY.0 * 3 / 2);
     Micros(due.next_multiple_of(TICK.0))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Mounts, SYNC};
+    use super::{Mounts, SYNC_FREQUENCY};
     use sim::measured::Measured;
     use sim::rng::Rng;
     use sim::time::Micros;
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_period_is_that_of_the_drills_cluster() {
-        let line = format!("syncFrequency: {}s", SYNC.0 / 1_000_000);
+        let line = format!("syncFrequency: {}s", SYNC_FREQUENCY.0 / 1_000_000);
         assert!(CLUSTER.contains(&line), "{line}");
     }
 

@@ -18,6 +18,7 @@ fn run(services: usize, pods: u32, rate_per_s: u32, until: Micros) -> (Vec<Secon
     let config = WorldConfig {
         application: ServicesConfig::new(app.clone()),
         fabric: sim::fabric::FabricTimings::default(),
+        cluster: sim::cluster::Timings::default(),
         prometheus: sim::observe::Config::default(),
     };
     let limits = Limits {

@@ -45,6 +45,8 @@ pub(crate) enum PodStep {
     Removed,
     /// The status manager writes.
     Status,
+    /// The pod's worker computes the status.
+    Sync,
 }
 
 /// A step in the life of a container.

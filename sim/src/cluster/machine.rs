@@ -34,6 +34,8 @@ pub(crate) struct Streams {
     pub(crate) controllers: Rng,
     pub(crate) scheduler: Rng,
     pub(crate) kubelet: Rng,
+    /// When pods' workers take them up again without news.
+    pub(crate) resyncs: Rng,
     /// Of what happens to the containers that are not their pod's first.
     containers: Rng,
     pub(crate) endpoints: Rng,
@@ -52,6 +54,7 @@ impl Streams {
             controllers: derive("controllers"),
             scheduler: derive("scheduler"),
             kubelet: derive("kubelet"),
+            resyncs: derive("resyncs"),
             containers: derive("containers"),
             endpoints: derive("endpoints"),
             proxy: derive("proxy"),

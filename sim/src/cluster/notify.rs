@@ -127,6 +127,8 @@ impl Cluster {
                 let was_deleting = previous.is_some_and(value::deleting);
                 if !was_assigned || (value::deleting(object) && !was_deleting) {
                     self.enqueue(Work::Pod(entry.key.clone()));
+                } else if previous.is_some_and(|p| is_news_for_the_kubelet(p, object)) {
+                    self.pod_changed(&entry.key);
                 }
             }
         }
@@ -196,6 +198,14 @@ impl Cluster {
 pub(crate) fn selects(service: &Value, pod: &Value) -> bool {
     let selector = LabelSelector::of_map(at(service, &["spec", "selector"]));
     !selector.is_empty() && selector.matches(pod)
+}
+
+/// Whether a pod has changed in what makes its kubelet take it up again (`pkg/kubelet/config/config.go`
+/// podsDifferSemantically); of its spec nothing changes that is simulated.
+fn is_news_for_the_kubelet(previous: &Value, object: &Value) -> bool {
+    let differs =
+        |field: &str| at(previous, &["metadata", field]) != at(object, &["metadata", field]);
+    differs("labels") || differs("annotations")
 }
 
 /// What of a pod shows in an EndpointSlice.

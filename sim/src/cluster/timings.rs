@@ -31,10 +31,13 @@ pub struct Timings {
     pub relist: Micros,
     /// From such a look to the decision that follows from what it found.
     pub look: Distribution,
-    /// From the status that says running to the first readiness probe that can find something.
+    /// From the status that says running to the readiness probe that it sets off.
     pub first_probe: Distribution,
     /// From the kubelet's decision to the status in the store.
     pub status_write: Distribution,
+    /// The kubelet's `syncFrequency`: a pod's worker takes it up again so long after it last did, or up to half as
+    /// long again.
+    pub sync_frequency: Micros,
     /// The pod worker's wait before it tries again (`backOffPeriod` with jitter).
     pub pod_retry: Distribution,
     /// From the last process's end to the deletion of the pod.
@@ -114,6 +117,8 @@ impl Timings {
             first_probe: pods.ready.distribution.less(status_write.median()),
             // A status is one PUT of the kubelet's.
             status_write,
+            // The default of `KubeletConfiguration`.
+            sync_frequency: Micros::from_secs(60),
             pod_retry: Distribution::millis(10_000, 15_000),
             teardown: pods.teardown.distribution,
             endpoints: traffic.endpoint_removed.distribution,

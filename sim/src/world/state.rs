@@ -25,6 +25,8 @@ pub struct WorldConfig<C> {
     pub application: C,
     /// Latencies between programs and servers.
     pub fabric: FabricTimings,
+    /// Latencies and settings of the cluster's own components.
+    pub cluster: Timings,
     /// How Prometheus scrapes.
     pub prometheus: PrometheusConfig,
 }
@@ -113,7 +115,7 @@ impl<A: Application> WorldState<A> {
             cluster: Cluster::with(
                 seed,
                 &A::namespaces(&config.application),
-                Timings::default(),
+                config.cluster,
                 A::nodes(&config.application).max(1),
             ),
             application: A::new(config.application, seed),

@@ -42,6 +42,10 @@ pub(crate) struct ForecastArgs {
     /// Where the images of the release are that is undone to
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ImagesAre::Cached)]
     pub(crate) images: ImagesAre,
+    /// The kubelets' `syncFrequency`, from 1s: how often they take up a pod of which there is no news, and ask what is
+    /// not ready. The default is Kubernetes' own
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub(crate) sync_frequency: String,
     /// Do not try what a line of YAML is worth
     #[arg(long)]
     pub(crate) no_changes: bool,
@@ -93,6 +97,7 @@ pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
             ImagesAre::Cached => Images::Cached,
             ImagesAre::Cold => Images::Cold,
         },
+        sync_frequency: sync_frequency(&args.sync_frequency)?,
         jobs: args.jobs.map_or_else(chaos::processors, usize::from),
         changes: !args.no_changes,
     };
@@ -218,6 +223,18 @@ fn starts(file: Option<&Path>, manifests: &Manifests) -> Result<Starts, Failure>
         ));
     }
     Ok(starts)
+}
+
+fn sync_frequency(text: &str) -> Result<Duration, Failure> {
+    let given = duration(text, "--sync-frequency")?;
+    if given < Duration::from_secs(1) {
+        return Err(Failure::input(
+            format!("{text} is too short for --sync-frequency"),
+            "give what the kubelets' configuration says, 1s or more: `kubectl get --raw \
+             /api/v1/nodes/NODE/proxy/configz` shows it",
+        ));
+    }
+    Ok(given)
 }
 
 fn duration(text: &str, option: &str) -> Result<Duration, Failure> {

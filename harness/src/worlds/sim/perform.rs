@@ -296,7 +296,8 @@ fn hurried(plan: &DrillPlan) -> Option<DrillPlan> {
     })
 }
 
-/// A world with `drilled` in it, as `scenario` has it scraped.
+/// A world with `drilled` in it, as `scenario` has it scraped. Its kubelet is set up as that of the cluster on which
+/// drills are performed for real.
 fn config<D: Drilled>(
     drilled: &D,
     scenario: &Scenario,
@@ -304,6 +305,10 @@ fn config<D: Drilled>(
     let mut config = sim::WorldConfig {
         application: drilled.config(scenario),
         fabric: sim::fabric::FabricTimings::default(),
+        cluster: sim::cluster::Timings {
+            sync_frequency: sim_exchange::SYNC_FREQUENCY,
+            ..sim::cluster::Timings::default()
+        },
         prometheus: sim::observe::Config::default(),
     };
     let interval = Micros::from(scenario.timing.scrape_interval);

@@ -3,6 +3,7 @@
 use super::hooks::Hook;
 use super::probes::ProbeRun;
 use super::termination::Kill;
+use crate::cluster::due_items::ProbeKind;
 use crate::cluster::json::Value;
 use crate::cluster::value::{int, items, text};
 use crate::time::Micros;
@@ -106,8 +107,6 @@ pub(crate) struct ContainerRun {
     /// Whether a process runs.
     pub(crate) process: bool,
     pub(crate) process_since: Micros,
-    /// When the process exits by itself, and with which code.
-    pub(crate) exits: Option<(Micros, i32)>,
     pub(crate) state: State,
     pub(crate) last: Option<Exit>,
     /// An exit that the kubelet has not noticed yet.
@@ -146,7 +145,6 @@ impl ContainerRun {
             initialized: false,
             process: false,
             process_since: now,
-            exits: None,
             state: State::Waiting {
                 reason: waits_for,
                 message: String::new(),
@@ -206,6 +204,22 @@ impl ContainerRun {
             (Role::Init, _) | (Role::Main, "OnFailure") => code != 0,
             (Role::Main, _) => true,
         }
+    }
+
+    /// Whether the status shows that it runs and has started, and it is not ready. An init container never is.
+    pub(super) fn is_unready(&self) -> bool {
+        let runs = matches!(self.state, State::Running { .. }) && self.role != Role::Init;
+        runs && self.process && self.started && !self.ready
+    }
+
+    /// Whether it has a probe of this kind.
+    pub(super) fn has_probe(&self, kind: ProbeKind) -> bool {
+        self.probes.iter().any(|p| p.kind == kind)
+    }
+
+    /// Whether a status that is computed now has its readiness asked (`prober_manager.go` UpdatePodStatus).
+    pub(super) fn asks_readiness(&self) -> bool {
+        self.is_unready() && self.has_probe(ProbeKind::Readiness)
     }
 
     /// The process has ended or was never there: nothing is ready, nothing is probed.

@@ -106,20 +106,14 @@ impl Cluster {
         let started = format!("Started container {name}");
         self.pod_event(of.pod, false, "Started", &started);
         self.step_at_next_look(of, Step::Observed);
-        let exits = match outcome {
-            StartOutcome::Running => None,
-            StartOutcome::Exits { after, code } => Some((self.now + after, code)),
-        };
-        if let Some(container) = self.kubelet.container_mut(of) {
-            container.exits = exits;
-        }
-        if let Some((at, code)) = exits {
-            self.step_after(of, at - self.now, Step::Exit(code));
+        if let StartOutcome::Exits { after, code } = outcome {
+            self.step_after(of, after, Step::Exit(code));
         }
         self.go_on(of.pod);
     }
 
     pub(super) fn observe_start(&mut self, of: ContainerRef) {
+        self.synced(of.pod);
         let Some(pod) = self.pod_object(of.pod) else {
             return;
         };
@@ -138,12 +132,16 @@ impl Cluster {
                 probes_of(container_spec(&pod.value, &container.name), container)
             }
         };
-        let has = |kind| container.probes.iter().any(|p| p.kind == kind);
-        container.started = !has(ProbeKind::Startup);
-        container.ready =
-            container.started && container.role != Role::Init && !has(ProbeKind::Readiness);
+        let startup = container.has_probe(ProbeKind::Startup);
+        let readiness = container.has_probe(ProbeKind::Readiness);
+        container.started = !startup;
+        container.ready = container.started && container.role != Role::Init && !readiness;
         self.mark_status(of);
         self.start_probes(of);
+        if startup || readiness {
+            // Their workers take up the new container with a result, which is news.
+            self.sync_soon(of.pod);
+        }
         self.sidecar_started(of);
     }
 
@@ -192,6 +190,11 @@ impl Cluster {
         let Some(exit) = container.exit.take() else {
             return;
         };
+        self.synced(of.pod);
+        let Some(run) = self.kubelet.pods.get_mut(&of.pod) else {
+            return;
+        };
+        let container = &mut run.containers[usize::from(of.place)];
         container.clear_process();
         let again = container.restarts_after(exit.code, &run.restart_policy);
         container.initialized |= container.role == Role::Init && exit.code == 0;

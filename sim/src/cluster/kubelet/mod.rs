@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Init containers come first, each after the end of the one before; a sidecar (an init container with `restartPolicy:
-//! Always`) only has to have started. A tick of a probe that changes nothing does not touch the store.
+//! Always`) only has to have started. A tick of a probe that changes nothing does not touch the store. Whenever the
+//! pod's worker computes the status, what is not ready is asked at once ([`syncs`]).
 //!
 //! What happens to the first container of a pod that is no init container is drawn from one stream, and what happens to
 //! all others from another one, so that a container more leaves the rest of a run as it was.
@@ -27,6 +28,7 @@ mod phase;
 mod pod;
 mod probes;
 mod status;
+mod syncs;
 mod termination;
 mod worker;
 

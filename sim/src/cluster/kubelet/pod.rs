@@ -35,6 +35,14 @@ pub(crate) struct PodRun {
     pub(super) queue: VecDeque<u16>,
     /// What it takes notice of afterwards: (container, epoch, step).
     pub(super) unseen: Vec<(u16, u32, Step)>,
+    /// When its worker last had done with it.
+    pub(super) synced: Micros,
+    /// When its worker takes it up again because of news.
+    pub(super) sync_at: Option<Micros>,
+    /// When its worker takes it up again without news.
+    pub(super) resync_at: Option<Micros>,
+    /// Whether there was news while its worker was busy.
+    pub(super) news: bool,
     /// Being deleted.
     pub(crate) terminating: bool,
     /// All containers have ended for good: the sidecars are being stopped.
@@ -81,6 +89,10 @@ impl PodRun {
             working_on: None,
             queue: VecDeque::new(),
             unseen: Vec::new(),
+            synced: now,
+            sync_at: None,
+            resync_at: None,
+            news: false,
             terminating: false,
             finishing: false,
             status_pending: false,

@@ -1,4 +1,7 @@
-//! Probes (`pkg/kubelet/prober`): the first tick when the container is known, then one each period.
+//! Probes (`pkg/kubelet/prober/worker.go`): one tick each period, counted from when the pod came to the node.
+//!
+//! A readiness probe is also asked at once whenever the pod's status is computed while its container is not ready
+//! ([`super::syncs`]), and its period begins anew then.
 
 use super::container::{ContainerRef, ContainerRun};
 use super::pod::PodRun;
@@ -23,6 +26,9 @@ enum Handler {
     Exec(Vec<String>),
 }
 
+/// In µs.
+const SECOND: u64 = 1_000_000;
+
 /// The path of the method that a gRPC probe calls.
 const GRPC_HEALTH: &str = "/grpc.health.v1.Health/Check";
 
@@ -36,6 +42,8 @@ pub(crate) struct ProbeRun {
     /// Its own grace period, for a container that it stops (`isProbeTerminationGracePeriodSecondsSet`).
     pub(crate) grace: Option<Micros>,
     period: Micros,
+    /// When the next tick is due. A tick that comes sooner was put off.
+    due: Micros,
     initial_delay: Micros,
     success_threshold: i64,
     failure_threshold: i64,
@@ -68,6 +76,7 @@ fn parse(spec: &Value, kind: ProbeKind, container: &ContainerRun) -> ProbeRun {
         port: port.and_then(|port| container.resolve(port)),
         grace: int(spec, &["terminationGracePeriodSeconds"]).map(whole),
         period: seconds("periodSeconds", 10).max(Micros::from_secs(1)),
+        due: Micros::ZERO,
         initial_delay: seconds("initialDelaySeconds", 0),
         success_threshold: int(spec, &["successThreshold"]).unwrap_or(1),
         failure_threshold: int(spec, &["failureThreshold"]).unwrap_or(3),
@@ -122,14 +131,17 @@ impl ProbeRun {
         changed
     }
 
-    /// The first tick at or after `from` that the initial delay allows.
-    fn first(&self, from: Micros, process_since: Micros) -> Micros {
-        let earliest = process_since + self.initial_delay;
-        let mut tick = from;
-        while tick < earliest {
-            tick += self.period;
-        }
-        tick
+    /// The first tick after `now`: the worker's clock runs since the pod came to the node (`prober_manager.go` AddPod).
+    fn next_tick(&self, admitted: Micros, now: Micros) -> Micros {
+        let ticks = now.saturating_sub(admitted).0 / self.period.0 + 1;
+        admitted + Micros(ticks * self.period.0)
+    }
+
+    /// Whether `initialDelaySeconds` are not over yet. They count from the start that the pod's status shows, in whole
+    /// seconds (`pkg/kubelet/status/status_manager.go` normalizeStatus).
+    fn is_too_early(&self, now: Micros, process_since: Micros) -> bool {
+        let shown = Micros(process_since.0 / SECOND * SECOND);
+        now < shown + self.initial_delay
     }
 }
 
@@ -176,18 +188,64 @@ impl Cluster {
     /// Starts the probes of a container that has just been seen running.
     pub(super) fn start_probes(&mut self, of: ContainerRef) {
         let now = self.now;
-        let from = now + self.timings.first_probe.draw(self.rng.of(of));
+        let asked = now + self.timings.first_probe.draw(self.rng.of(of));
+        let Some(run) = self.kubelet.pods.get_mut(&of.pod) else {
+            return;
+        };
+        let admitted = run.admitted;
+        let container = &mut run.containers[usize::from(of.place)];
+        let started = container.started;
+        for probe in &mut container.probes {
+            probe.due = if probe.kind == ProbeKind::Readiness && started {
+                // The status that says that it runs has it asked.
+                asked
+            } else {
+                probe.next_tick(admitted, now)
+            };
+        }
+        self.await_ticks(of);
+    }
+
+    /// Puts the next tick of each probe on the event queue.
+    fn await_ticks(&mut self, of: ContainerRef) {
+        let now = self.now;
         let Some(container) = self.kubelet.container(of) else {
             return;
         };
-        let since = container.process_since;
-        let first: Vec<(ProbeKind, Micros)> = container
-            .probes
-            .iter()
-            .map(|p| (p.kind, p.first(from, since)))
-            .collect();
-        for (kind, at) in first {
-            self.step_after(of, at - now, Step::Probe(kind));
+        let probes = container.probes.iter();
+        let ticks: Vec<(ProbeKind, Micros)> = probes.map(|p| (p.kind, p.due)).collect();
+        for (kind, due) in ticks {
+            self.step_after(of, due.saturating_sub(now), Step::Probe(kind));
+        }
+    }
+
+    /// Readiness is asked at once, and its period begins anew (`worker.go` run, `manualTriggerCh`).
+    pub(super) fn ask_readiness(&mut self, of: ContainerRef) {
+        let now = self.now;
+        let Some(container) = self.kubelet.container_mut(of) else {
+            return;
+        };
+        let mut probes = container.probes.iter_mut();
+        if let Some(probe) = probes.find(|p| p.kind == ProbeKind::Readiness) {
+            probe.due = now;
+            self.step_after(of, Micros::ZERO, Step::Probe(ProbeKind::Readiness));
+        }
+    }
+
+    /// The pod is being stopped: liveness and startup are asked no more, and readiness is asked on
+    /// (`prober_manager.go` StopLivenessAndStartup), at once where it is not ready.
+    pub(super) fn ask_while_it_stops(&mut self, of: ContainerRef) {
+        let Some(container) = self.kubelet.container_mut(of) else {
+            return;
+        };
+        container.probes.retain(|p| p.kind == ProbeKind::Readiness);
+        if !container.process {
+            return;
+        }
+        if container.asks_readiness() {
+            self.ask_readiness(of);
+        } else {
+            self.await_ticks(of);
         }
     }
 
@@ -200,15 +258,27 @@ impl Cluster {
         };
         let place = usize::from(of.place);
         let container = &run.containers[place];
-        let gated = kind != ProbeKind::Startup && !container.started;
+        let started = container.started;
         let Some(i) = container.probes.iter().position(|p| p.kind == kind) else {
             return;
         };
-        let period = container.probes[i].period;
-        if gated {
-            self.step_after(of, period, Step::Probe(kind));
+        // A startup probe that has succeeded is on hold until the container is another one.
+        let over = kind == ProbeKind::Startup && started;
+        if over || now < container.probes[i].due {
             return;
         }
+        let gated = kind != ProbeKind::Startup && !started;
+        let skipped = gated || container.probes[i].is_too_early(now, container.process_since);
+        let period = container.probes[i].period;
+        run.containers[place].probes[i].due = now + period;
+        self.step_after(of, period, Step::Probe(kind));
+        if skipped {
+            return;
+        }
+        let Some(run) = self.kubelet.pods.get_mut(&of.pod) else {
+            return;
+        };
+        let container = &run.containers[place];
         let answer = run.ask(of.place, &container.probes[i], now, workload);
         let answer = if held_back { Some(503) } else { answer };
         let success = answer.is_some_and(|s| (200..400).contains(&s));
@@ -241,53 +311,24 @@ impl Cluster {
                     container.ready = ready;
                 }
                 self.mark_status(of);
+                self.sync_soon(of.pod);
             }
             ProbeVerdict::Started => {
-                self.set_started(of);
+                if let Some(container) = self.kubelet.container_mut(of) {
+                    container.started = true;
+                }
                 self.mark_status(of);
-                self.restart_ticks(of);
+                self.sync_soon(of.pod);
                 self.sidecar_started(of);
-                return;
             }
             ProbeVerdict::Kill => {
                 let epoch = self.kubelet.container(of).map_or(0, |c| c.epoch);
+                if let Some(container) = self.kubelet.container_mut(of) {
+                    // On hold until the container is another one.
+                    container.probes[i].due = Micros(u64::MAX);
+                }
                 self.container_step(of, epoch, Step::Restart(kind), workload);
-                return;
             }
-        }
-        self.step_after(of, period, Step::Probe(kind));
-    }
-
-    /// The startup probe has succeeded.
-    fn set_started(&mut self, of: ContainerRef) {
-        if let Some(container) = self.kubelet.container_mut(of) {
-            container.started = true;
-            let probed = container.probes.iter();
-            container.ready = !probed.into_iter().any(|p| p.kind == ProbeKind::Readiness);
-        }
-    }
-
-    /// Readiness is probed at once, liveness after its period; pending ticks are void.
-    fn restart_ticks(&mut self, of: ContainerRef) {
-        let Some(container) = self.kubelet.container_mut(of) else {
-            return;
-        };
-        container.epoch += 1;
-        let exits = container.exits;
-        let ticks: Vec<(ProbeKind, Micros)> = container
-            .probes
-            .iter()
-            .filter(|p| p.kind != ProbeKind::Startup)
-            .map(|p| match p.kind {
-                ProbeKind::Readiness => (p.kind, Micros::ZERO),
-                _ => (p.kind, p.period),
-            })
-            .collect();
-        for (kind, delay) in ticks {
-            self.step_after(of, delay, Step::Probe(kind));
-        }
-        if let Some((at, code)) = exits {
-            self.step_after(of, at - self.now, Step::Exit(code));
         }
     }
 }

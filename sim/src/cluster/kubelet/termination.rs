@@ -101,23 +101,17 @@ impl Cluster {
         let Some(run) = self.kubelet.pods.get_mut(&id) else {
             return;
         };
-        // Readiness is probed on; liveness and startup are not.
-        for container in &mut run.containers {
-            container.probes.retain(|p| p.kind == ProbeKind::Readiness);
-        }
-        let running: Vec<(u16, String, bool)> = run
+        let running: Vec<(u16, String)> = run
             .placed()
             .filter(|(_, c)| c.process)
-            .map(|(place, c)| (place, c.name.clone(), !c.probes.is_empty()))
+            .map(|(place, c)| (place, c.name.clone()))
             .collect();
-        for (place, name, readiness) in running {
+        for (place, name) in running {
             let of = ContainerRef { pod: id, place };
             let message = format!("Stopping container {name}");
             self.pod_event(id, false, "Killing", &message);
             self.kill(of, grace, true, workload);
-            if readiness {
-                self.step_after(of, Micros::ZERO, Step::Probe(ProbeKind::Readiness));
-            }
+            self.ask_while_it_stops(of);
         }
     }
 

@@ -112,16 +112,9 @@ impl Cluster {
         let Some(run) = self.kubelet.pods.get(&of.pod) else {
             return;
         };
-        let phase = self
-            .kubelet
-            .looks
-            .get(&run.node)
-            .copied()
-            .unwrap_or_default();
-        let period = self.timings.relist.0;
-        let wait = (phase.0 + period - self.now.0 % period) % period;
+        let next = self.look_from(&run.node, self.now);
         let look = self.timings.look.draw(self.rng.of(of));
-        self.step_after(of, Micros(wait) + look, step);
+        self.step_after(of, next - self.now + look, step);
     }
 
     pub(crate) fn pod_step(&mut self, id: u32, epoch: u32, step: PodStep) {
@@ -140,6 +133,7 @@ impl Cluster {
                 self.start_what_is_due(id);
             }
             PodStep::Removed => self.removed(id),
+            PodStep::Sync => self.sync(id),
             PodStep::Status => {}
         }
     }
@@ -163,7 +157,7 @@ impl Cluster {
         }
         match step {
             Step::PullFailed => self.pull_failed(of),
-            Step::Retry => self.ask_to_start(of),
+            Step::Retry => self.try_again(of),
             Step::Start => self.start_container(of, workload),
             Step::Observed => self.observe_start(of),
             Step::Exit(code) => self.container_exits(of, code, workload),
@@ -177,7 +171,7 @@ impl Cluster {
     }
 
     /// Whether the pod's worker starts or stops a container just now.
-    fn is_busy(&self, id: u32) -> bool {
+    pub(super) fn is_busy(&self, id: u32) -> bool {
         let run = self.kubelet.pods.get(&id);
         run.is_some_and(|r| r.working_on.is_some())
     }
@@ -192,6 +186,15 @@ impl Cluster {
             }
             self.ask_to_start(of);
         }
+    }
+
+    /// The worker tries again to start a container. It computes the pod's status first, as whenever it takes a pod up
+    /// (`kubelet.go` SyncPod).
+    fn try_again(&mut self, of: ContainerRef) {
+        if !self.is_busy(of.pod) {
+            self.synced(of.pod);
+        }
+        self.ask_to_start(of);
     }
 
     /// Starts a container now, or when the worker has done with those before it.
@@ -219,6 +222,8 @@ impl Cluster {
         if let Some(place) = run.queue.pop_front() {
             return self.ask_to_start(ContainerRef { pod: id, place });
         }
+        run.synced = self.now;
+        let news = std::mem::take(&mut run.news);
         for (place, epoch, step) in std::mem::take(&mut run.unseen) {
             let item = Item::Container {
                 container: ContainerRef { pod: id, place },
@@ -226,6 +231,9 @@ impl Cluster {
                 step,
             };
             self.event_queue.push(self.now, item);
+        }
+        if news {
+            self.sync_soon(id);
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Fake {
     pub(super) routes: BTreeMap<String, Vec<String>>,
     pub(super) configs: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) lines: Vec<LogLine>,
+    /// When a probe asked a process for `/health` or `/livez`.
+    pub(super) asked: Vec<Micros>,
     /// CPU that each process uses, in thousandths of a core.
     pub(super) cpu_millis: Option<u64>,
     by_container: bool,
@@ -132,6 +134,9 @@ impl Workload for Fake {
     ) -> Option<ContainerResponse> {
         if path == "/drain" {
             self.note(now, "asked", process);
+        }
+        if matches!(path, "/health" | "/livez") {
+            self.asked.push(now);
         }
         let (since, container) = self.process(process)?;
         let age = now.saturating_sub(*since);

@@ -21,6 +21,7 @@ mod obstacles;
 mod operations;
 mod placement;
 mod pods;
+mod probes;
 mod reference;
 mod refusals;
 mod requests;

@@ -433,21 +433,6 @@ fn targets_follow_the_pods() {
     assert_ne!(lab.cluster.targets()[0].uid, target.uid);
 }
 
-/// `pkg/kubelet/prober/worker.go` doProbe: ticks before the delay are skipped.
-#[test]
-fn a_probe_waits_for_its_initial_delay() {
-    let mut lab = Lab::new(3);
-    let mut d = deployment("risk", 1, "dex/risk:1");
-    d["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] =
-        8.into();
-    lab.post(&apps("deployments"), &d);
-    lab.rolled_out("risk", 30);
-    let started = lab.fake.record.iter().find(|r| r.1 == "start").map(|r| r.0);
-    let ready = lab.now - started.expect("it runs");
-    let span = Micros::from_secs(8)..Micros::from_millis(9_500);
-    assert!(span.contains(&ready), "{ready}");
-}
-
 /// kube-proxy (`pkg/proxy/topology.go` CategorizeEndpoints): without a ready endpoint those that serve while they
 /// terminate are used.
 #[test]
