@@ -249,7 +249,6 @@ fn the_table_and_the_comment_say_what_decides() {
 #[test]
 fn a_workload_that_never_recovers_says_why() {
     for (what, with, why) in [
-        ("maxSurge: 1,", "maxSurge: 0,", "the API server refuses it"),
         (
             "replicas: 3",
             "replicas: 3\n  revisionHistoryLimit: 0",
@@ -343,7 +342,7 @@ fn each_rule_finds_what_it_is_for_and_nothing_else() {
                spec:\n  maxReplicas: 9\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: front}\n";
     let pdb = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: front}\n\
                spec: {minAvailable: 3, selector: {matchLabels: {app: front}}}\n";
-    let claim = "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec: {accessModes: [ReadWriteOnce]}\n";
+    let claim = "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n";
     let node = "apiVersion: v1\nkind: Node\nmetadata: {name: small}\nstatus: {allocatable: {cpu: 100m, memory: 4Gi}}\n";
     let hook = "          lifecycle: {preStop: {sleep: {seconds: 5}}}\n";
     let probe = "          readinessProbe:\n            httpGet: {path: /ready, port: 8080}\n            periodSeconds: 10\n";

@@ -229,7 +229,8 @@ mod tests {
     fn everything_is_in_a_namespace_of_the_manifests_and_labelled() {
         let app = app(with(
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: wide}\nrules: []\n---\n\
-             apiVersion: batch/v1\nkind: Job\nmetadata: {name: once, namespace: sample}\n---\n\
+             apiVersion: batch/v1\nkind: Job\nmetadata: {name: once, namespace: sample}\n\
+             spec: {template: {spec: {restartPolicy: Never, containers: [{name: once, image: once}]}}}\n---\n\
              apiVersion: v1\nkind: Namespace\nmetadata: {name: sample}\n",
         ));
         let plan = Plan::of(&app).expect("it can be drilled");
