@@ -199,7 +199,7 @@ fn each_try_to_start_another_container_has_readiness_asked() {
     lab.run_secs(600);
     let starts = lab.fake.record.iter();
     let starts = starts.filter(|r| r.1 == "start" && r.2 == "beside");
-    let last = starts.map(|r| r.0).last().expect("it started");
+    let last = starts.map(|r| r.0).next_back().expect("it started");
     // The back-off takes 160 s or more by then.
     let span = last + Micros::from_secs(5)..last + Micros::from_secs(100);
     let asked = lab.fake.asked.iter().copied();
