@@ -6,16 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::context::{Context, Stop};
-use super::query::{Question, no_data, substitute};
-use crate::kubernetes::is_live;
-use crate::queries::{Language, QueryError};
-
-/// No look at the pods takes longer.
-const LOOK: SignedDuration = SignedDuration::from_secs(5);
+use super::pods;
+use super::query::{Question, answered, substitute};
+use crate::queries::Language;
 
 /// How long ago the last scrape was of the pod that was scraped least recently, of those that `question` reads; or
 /// which of them the last scrape did not reach.
@@ -40,23 +37,19 @@ pub(super) async fn last_heard(
     let asked = context
         .queries
         .ask_by(base, Language::Prom, &query, None, "pod");
-    let heard: BTreeMap<String, f64> = match asked.await {
-        Ok(ages) => ages
-            .into_iter()
-            .filter_map(|(pod, age)| Some((pod?, age)))
-            .collect(),
-        Err(QueryError::Unavailable(why)) => return Ok(Err(why)),
-        Err(QueryError::Refused(why)) => return Err(Stop::Failed(format!("query refused: {why}"))),
+    let ages = match answered(asked.await)? {
+        Ok(ages) => ages.into_iter(),
+        Err(why) => return Ok(Err(why)),
     };
+    let heard: BTreeMap<String, f64> = ages.filter_map(|(pod, age)| Some((pod?, age))).collect();
     let mut unheard = Vec::new();
     for service in context.baseline.services.values() {
-        let budget = context.budget.within(context.ports.clock.now() + LOOK);
-        let pods = match context.cluster.list_pods(&service.selector, &budget).await {
-            Ok(pods) => pods,
-            Err(error) => return no_data(error),
+        let live = match pods::glance(context, &service.selector).await? {
+            Ok(live) => live,
+            Err(why) => return Ok(Err(why)),
         };
-        let live = pods.iter().filter(|pod| is_live(pod));
-        unheard.extend(missing(live.map(ResourceExt::name_any).collect(), &heard));
+        let names = live.iter().map(ResourceExt::name_any);
+        unheard.extend(missing(names.collect(), &heard));
     }
     if unheard.is_empty() {
         let oldest = heard.into_values().fold(0.0, f64::max);

@@ -68,9 +68,13 @@ impl Holding {
     /// Whether a look that begins at `began` may be the last: what is looked at has held for long enough by then, if it
     /// holds.
     pub(super) fn may_be_done(&self, context: &Context<'_>, began: Timestamp) -> bool {
-        let held = began.duration_since(self.since.unwrap_or(began));
-        let hold = context.step.hold.unwrap_or_default();
-        Duration::try_from(held).unwrap_or_default() >= hold
+        self.held(began) >= context.step.hold.unwrap_or_default()
+    }
+
+    /// For how long it has held at `until`.
+    fn held(&self, until: Timestamp) -> Duration {
+        let held = until.duration_since(self.since.unwrap_or(until));
+        Duration::try_from(held).unwrap_or_default()
     }
 
     /// What a look that began at `began` comes to: the step is done, or failed, or it is time for another look
@@ -134,9 +138,8 @@ impl Holding {
             }
             return None;
         }
-        let since = *self.since.get_or_insert(now);
-        let until = round.until.unwrap_or(now);
-        Some(Duration::try_from(until.duration_since(since)).unwrap_or_default())
+        self.since.get_or_insert(now);
+        Some(self.held(round.until.unwrap_or(now)))
     }
 
     /// What there is to say when the time is over: what was seen last says more than that there was no answer any

@@ -1,12 +1,14 @@
 //! What every live pod says of itself, asked one by one: a Service would answer for the healthy ones only, and
 //! series of pods that are gone linger in Prometheus.
 
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::concurrent::{self, unchanged};
 use super::context::{Context, Stop, Success};
 use super::looks::{Looks, Trouble};
+use super::query::no_data;
 use crate::baseline::Build;
 use crate::exposition::builds;
 use crate::kubernetes::is_live;
@@ -15,6 +17,8 @@ use crate::runbook::Phase;
 
 /// How often a wrong build must be seen before it is believed.
 const PATIENCE: u32 = 3;
+/// No look at the pods on the way takes longer.
+const GLANCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Every live pod answers `/health`, and there are as many as there should be.
 pub(super) async fn health(context: &Context<'_>, port: u16) -> Result<Success, Stop> {
@@ -117,6 +121,22 @@ pub(super) async fn live(context: &Context<'_>, service: &ServicePlan) -> Result
         .await?;
     pods.retain(is_live);
     Ok(pods)
+}
+
+/// Those of the pods with these labels that are not on their way out, or why the API server did not say. A check by query
+/// looks at them on the way, and no such look takes longer than [`GLANCE`].
+pub(super) async fn glance(
+    context: &Context<'_>,
+    selector: &str,
+) -> Result<Result<Vec<Pod>, String>, Stop> {
+    let budget = context.budget.within(context.ports.clock.now() + GLANCE);
+    match context.cluster.list_pods(selector, &budget).await {
+        Ok(mut pods) => {
+            pods.retain(is_live);
+            Ok(Ok(pods))
+        }
+        Err(error) => no_data(error),
+    }
 }
 
 fn too_few(service: &ServicePlan, pods: &[Pod]) -> Option<String> {

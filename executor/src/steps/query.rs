@@ -10,11 +10,11 @@ use super::context::{Context, Stop, Success, too_late};
 use super::heard;
 use super::holding::{Holding, Round};
 use super::pod_logs;
+use super::pods;
 use super::proof::Proof;
 use super::silence;
 use super::window::look_back;
 use crate::error::Error;
-use crate::kubernetes::is_live;
 use crate::placeholders::{fill, uses};
 use crate::planner::{PlannedStep, known_placeholder};
 use crate::queries::{Language, QueryError};
@@ -302,12 +302,18 @@ async fn value_of(
         Ok(filled) => filled,
         Err(why) => return Ok(Err(why)),
     };
-    match context.queries.ask(base, language, &query).await {
-        Ok(values) => Ok(Ok(Seen {
-            values,
-            window,
-            from: before(context.ports.clock.now(), window),
-        })),
+    let values = answered(context.queries.ask(base, language, &query).await)?;
+    Ok(values.map(|values| Seen {
+        values,
+        window,
+        from: before(context.ports.clock.now(), window),
+    }))
+}
+
+/// What a server answered, or why it did not; a refusal ends the step.
+pub(super) fn answered<T>(answer: Result<T, QueryError>) -> Result<Result<T, String>, Stop> {
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
         Err(QueryError::Unavailable(why)) => Ok(Err(why)),
         Err(QueryError::Refused(why)) => Err(Stop::Failed(format!("query refused: {why}"))),
     }
@@ -334,17 +340,10 @@ pub(super) async fn substitute(
     let mut live = Vec::new();
     if uses(query, "LIVE_PODS") {
         for service in context.services() {
-            let soon = context.ports.clock.now() + SignedDuration::from_secs(5);
-            let budget = context.budget.within(soon);
-            let pods = match context.cluster.list_pods(&service.selector, &budget).await {
-                Ok(pods) => pods,
-                Err(error) => return no_data(error),
-            };
-            live.extend(
-                pods.iter()
-                    .filter(|pod| is_live(pod))
-                    .map(ResourceExt::name_any),
-            );
+            match pods::glance(context, &service.selector).await? {
+                Ok(pods) => live.extend(pods.iter().map(ResourceExt::name_any)),
+                Err(why) => return Ok(Err(why)),
+            }
         }
         live.sort();
     }

@@ -4,18 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::{Context, Stop};
-use super::query::no_data;
+use super::pods;
+use super::query::answered;
 use super::streams::Selector;
-use crate::kubernetes::is_live;
-use crate::queries::{Language, QueryError};
-
-/// No look at the pods takes longer.
-const LOOK: SignedDuration = SignedDuration::from_secs(5);
+use crate::queries::Language;
 
 /// Whether lines of every pod that `query` is about arrived throughout the time from `since` up to `until`; or what is
 /// missing.
@@ -54,16 +51,13 @@ pub(super) async fn is_told(
             .queries
             .ask_by(base, Language::Log, &lines, Some(end), "pod")
             .await;
-        let written: BTreeSet<String> = match written {
+        let written: BTreeSet<String> = match answered(written)? {
             Ok(written) => written
                 .into_iter()
                 .filter(|(_, lines)| *lines > 0.0)
                 .filter_map(|(pod, _)| pod)
                 .collect(),
-            Err(QueryError::Unavailable(why)) => return Ok(Err(why)),
-            Err(QueryError::Refused(why)) => {
-                return Err(Stop::Failed(format!("query refused: {why}")));
-            }
+            Err(why) => return Ok(Err(why)),
         };
         let silent: Vec<&str> = pods.difference(&written).map(String::as_str).collect();
         if !silent.is_empty() {
@@ -87,14 +81,12 @@ async fn pods_of(
 ) -> Result<Result<BTreeSet<String>, String>, Stop> {
     let mut names = BTreeSet::new();
     for service in context.baseline.services.values() {
-        let budget = context.budget.within(context.ports.clock.now() + LOOK);
-        let pods = match context.cluster.list_pods(&service.selector, &budget).await {
+        let pods = match pods::glance(context, &service.selector).await? {
             Ok(pods) => pods,
-            Err(error) => return no_data(error),
+            Err(why) => return Ok(Err(why)),
         };
-        let selected = |pod: &&Pod| {
-            is_live(pod) && selector.accepts(|label| label_of(pod, context.terms.namespace, label))
-        };
+        let selected =
+            |pod: &&Pod| selector.accepts(|label| label_of(pod, context.terms.namespace, label));
         names.extend(pods.iter().filter(selected).map(ResourceExt::name_any));
     }
     Ok(Ok(names))

@@ -52,6 +52,30 @@ fn built_in_scenarios_read_and_survive_rewriting() {
     );
 }
 
+/// A scenario in the folder that is not in the catalogue would be drilled by nobody.
+#[test]
+fn every_file_of_the_folder_is_in_the_catalogue() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut folders, mut found) = (vec![root.join("scenarios")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "toml") {
+                let file = path.strip_prefix(&root).expect("it is below").to_owned();
+                found.push(file.to_str().expect("a text").to_owned());
+            }
+        }
+    }
+    // This one says which failures of a search are known.
+    found.retain(|file| file != "scenarios/known-failures.toml");
+    found.sort();
+    let mut listed: Vec<&str> = BUILT_IN.iter().map(|it| it.file).collect();
+    listed.sort_unstable();
+    assert_eq!(found, listed);
+}
+
 #[test]
 fn each_mistake_is_pointed_at() {
     let cases = [

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use xshell::Shell;
+use xshell::{Shell, cmd};
 
 use crate::firedrill;
 use crate::kind::state_directory;
@@ -100,7 +100,7 @@ pub(super) fn drill(
         drilled.left_out.push(why);
         return Ok(drilled);
     }
-    let defaults = defaults(sh)?;
+    let defaults = defaults(sh, program)?;
     let (begun, left_out) = chosen(&defaults, since_start(), today());
     let after = since_start().as_secs() / 60;
     for scenario in left_out {
@@ -142,16 +142,27 @@ pub(super) fn drill(
     Ok(drilled)
 }
 
-/// The default scenarios: those that lie in the folder of scenarios itself.
-fn defaults(sh: &Shell) -> Result<Vec<String>, String> {
-    let files = sh
-        .read_dir("scenarios")
-        .map_err(|error| error.to_string())?;
-    let scenarios = files
-        .iter()
-        .filter(|it| it.extension().is_some_and(|it| it == "toml"));
-    let names = scenarios.filter_map(|it| Some(it.file_stem()?.to_str()?.to_owned()));
-    Ok(names.collect())
+/// The scenarios that `program` drills where none is named.
+fn defaults(sh: &Shell, program: &Path) -> Result<Vec<String>, String> {
+    let listed = cmd!(sh, "{program} list scenarios --format json").quiet();
+    by_default(&listed.read().map_err(|error| error.to_string())?)
+}
+
+/// The names of those in a `list` of scenarios that run where none is named: they have a fact `runs`.
+fn by_default(list: &str) -> Result<Vec<String>, String> {
+    let list: Value = serde_json::from_str(list).map_err(|error| error.to_string())?;
+    let runs = |scenario: &&Value| {
+        let mut facts = scenario["facts"].as_array().into_iter().flatten();
+        facts.any(|fact| fact["of"] == "runs")
+    };
+    let defaults = list.as_array().into_iter().flatten().filter(runs);
+    let names: Vec<String> = defaults
+        .filter_map(|it| Some(it["name"].as_str()?.to_owned()))
+        .collect();
+    if names.is_empty() {
+        return Err("the program lists no scenario that it drills by default".to_owned());
+    }
+    Ok(names)
 }
 
 /// Which of the scenarios are drilled on this `day`, and which are left out, where CI began `since_start` ago: as many
@@ -260,7 +271,17 @@ fn not_passed(drill: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shown, chosen, minutes, shown};
+    use super::{Shown, by_default, chosen, minutes, shown};
+
+    #[test]
+    fn the_scenarios_that_run_where_none_is_named_are_taken_from_the_list() {
+        let list = r#"[{"name": "a", "facts": [{"of": "file", "is": "x"}, {"of": "runs", "is": "y"}]},
+            {"name": "b", "facts": [{"of": "file", "is": "x"}]}, {"name": "c"}]"#;
+        assert_eq!(by_default(list).expect("a list"), ["a"]);
+        for none in ["", "[]", "{}", r#"[{"name": "b"}]"#] {
+            assert!(by_default(none).is_err(), "{none}");
+        }
+    }
 
     #[test]
     fn as_many_drills_are_begun_as_end_within_the_hour_and_each_has_its_day() {

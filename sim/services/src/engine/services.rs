@@ -157,17 +157,6 @@ impl Services {
         all.any(|it| version_of(&it.container.image) == version)
     }
 
-    /// The lines of the live process of a pod.
-    #[must_use]
-    pub fn lines(&self, uid: &str) -> Vec<String> {
-        let slot = self
-            .by_uid
-            .get(uid)
-            .and_then(|slot| self.pods.get(*slot as usize));
-        let lines = slot.map(|pod| pod.lines(Micros::ZERO)).unwrap_or_default();
-        lines.into_iter().map(|line| line.text).collect()
-    }
-
     /// The last error that a process of a pod wrote, whether that process still runs or not.
     #[must_use]
     pub fn last_complaint(&self, uid: &str) -> Option<String> {

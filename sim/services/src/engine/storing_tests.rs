@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sim::application::Application as _;
 use sim::time::Micros;
-use sim::workload::{StartOutcome, Workload as _};
+use sim::workload::{ProcessId, StartOutcome, Workload as _};
 
 use super::tests::container;
 use super::{Services, ServicesConfig, StoreChange, StoreOp, StoreReply};
@@ -86,7 +86,12 @@ fn a_build_that_can_not_read_the_schema_fails_its_requests_and_exits_at_its_star
         matches!(again, StartOutcome::Exits { code: 1, .. }),
         "{again:?}"
     );
-    assert!(services.lines("t")[1].contains("the schema is at version 2"));
+    let process = ProcessId {
+        uid: "t",
+        container: "stock",
+    };
+    let lines = services.logs(Micros::from_secs(30), process, Micros::ZERO, false);
+    assert!(lines[1].text.contains("the schema is at version 2"));
     let new = start(&mut services, 40, "stock", "u", "2.0.0");
     assert_eq!(new, StartOutcome::Running);
     // One request in ten fails by the release's defect, and no other.

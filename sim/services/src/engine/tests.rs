@@ -184,7 +184,12 @@ fn defects_are_seen_by_clients_and_the_kubelet() {
         matches!(outcome, StartOutcome::Exits { code: 1, .. }),
         "{outcome:?}"
     );
-    assert!(broken.lines("c")[1].contains("error cannot start"));
+    let process = ProcessId {
+        uid: "c",
+        container: "front",
+    };
+    let lines = broken.logs(Micros::ZERO, process, Micros::ZERO, false);
+    assert!(lines[1].text.contains("error cannot start"));
 }
 
 #[test]

@@ -138,15 +138,24 @@ pub(super) fn label_map(object: &Value, path: &[&str], shown: &FieldPath<'_>, er
     }
 }
 
+/// The name of what is listed: there must be one, and `rule` says what is wrong with it.
+pub(super) fn name_of(
+    item: &Value,
+    rule: fn(&str) -> Vec<String>,
+    shown: &FieldPath<'_>,
+    errors: &mut Errors,
+) {
+    let (name, shown) = (text(item, &["name"]), shown.child("name"));
+    if name.is_empty() {
+        errors.required(&shown);
+    } else {
+        errors.each_invalid(&shown, &name.to_owned().into(), &rule(name));
+    }
+}
+
 /// `validateContainerCommon`.
 fn any_container(c: &Value, volumes: &[&str], shown: &FieldPath<'_>, errors: &mut Errors) {
-    let name = text(c, &["name"]);
-    if name.is_empty() {
-        errors.required(&shown.child("name"));
-    } else {
-        let wrong = names::label(name);
-        errors.each_invalid(&shown.child("name"), &name.to_owned().into(), &wrong);
-    }
+    name_of(c, names::label, shown, errors);
     if text(c, &["image"]).is_empty() {
         errors.required(&shown.child("image"));
     }
@@ -249,13 +258,7 @@ fn unique(
 
 /// `ValidateEnv`. Of two variables with one name the later one counts, and nothing is wrong with that.
 fn environment(variable: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
-    let name = text(variable, &["name"]);
-    if name.is_empty() {
-        errors.required(&shown.child("name"));
-    } else {
-        let wrong = names::variable(name);
-        errors.each_invalid(&shown.child("name"), &name.to_owned().into(), &wrong);
-    }
+    name_of(variable, names::variable, shown, errors);
     let Some(from) = variable.get("valueFrom") else {
         return;
     };

@@ -4,6 +4,7 @@
 use super::field_errors::Errors;
 use super::field_path::FieldPath;
 use super::names;
+use super::pod_spec::name_of;
 use crate::cluster::json::Value;
 use crate::cluster::value::{int, items, text};
 
@@ -77,16 +78,10 @@ pub(super) fn volumes<'a>(
         }
         let before = errors.count();
         source(volume, &shown, errors);
+        name_of(volume, names::label, &shown, errors);
         let name = text(volume, &["name"]);
-        let named = shown.child("name");
-        let value = || Value::from(name.to_owned());
-        if name.is_empty() {
-            errors.required(&named);
-        } else {
-            errors.each_invalid(&named, &value(), &names::label(name));
-        }
         if right.contains(&name) {
-            errors.duplicate(&named, &value());
+            errors.duplicate(&shown.child("name"), &Value::from(name.to_owned()));
         }
         if errors.count() == before {
             right.push(name);
