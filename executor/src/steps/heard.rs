@@ -14,6 +14,9 @@ use super::pods;
 use super::query::{Question, answered, substitute};
 use crate::queries::Language;
 
+/// What is added to the age of a scrape that failed, in seconds: no sample is as old.
+const DARK: f64 = 1e9;
+
 /// How long ago the last scrape was of the pod that was scraped least recently, of those that `question` reads; or
 /// which of them the last scrape did not reach.
 ///
@@ -41,7 +44,7 @@ pub(super) async fn last_heard(
         Ok(ages) => ages.into_iter(),
         Err(why) => return Ok(Err(why)),
     };
-    let heard: BTreeMap<String, f64> = ages.filter_map(|(pod, age)| Some((pod?, age))).collect();
+    let ages: BTreeMap<String, f64> = ages.filter_map(|(pod, age)| Some((pod?, age))).collect();
     let mut unheard = Vec::new();
     for service in context.baseline.services.values() {
         let live = match pods::glance(context, &service.selector).await? {
@@ -49,10 +52,11 @@ pub(super) async fn last_heard(
             Err(why) => return Ok(Err(why)),
         };
         let names = live.iter().map(ResourceExt::name_any);
-        unheard.extend(missing(names.collect(), &heard));
+        unheard.extend(missing(names.collect(), &ages));
     }
     if unheard.is_empty() {
-        let oldest = heard.into_values().fold(0.0, f64::max);
+        let heard = ages.into_values().filter(|age| *age < DARK);
+        let oldest = heard.fold(0.0, f64::max);
         return Ok(Ok(Duration::try_from_secs_f64(oldest).unwrap_or_default()));
     }
     Ok(Err(format!(
@@ -61,17 +65,18 @@ pub(super) async fn last_heard(
     )))
 }
 
-/// Which of the `live` pods of a service are not among those that are `heard`, if it is one whose pods are read. Pure.
-fn missing(live: BTreeSet<String>, heard: &BTreeMap<String, f64>) -> Vec<String> {
-    if !live.iter().any(|pod| heard.contains_key(pod)) {
+/// Which of the `live` pods of a service the last scrape did not reach, if it is a service whose pods are read: one of
+/// them has an age. Pure.
+fn missing(live: BTreeSet<String>, ages: &BTreeMap<String, f64>) -> Vec<String> {
+    if !live.iter().any(|pod| ages.contains_key(pod)) {
         return Vec::new();
     }
-    let unheard = |pod: &String| !heard.contains_key(pod);
-    live.into_iter().filter(unheard).collect()
+    let heard = |pod: &String| ages.get(pod).is_some_and(|age| *age < DARK);
+    live.into_iter().filter(|pod| !heard(pod)).collect()
 }
 
-/// Asks how many seconds ago each pod was scraped whose series `query` reads, without those that the last scrape did
-/// not reach. `None` if it reads no series of the last `window`.
+/// Asks how many seconds ago each pod was scraped whose series `query` reads: [`DARK`] or more where the last scrape
+/// did not reach it. `None` if it reads no series of the last `window`.
 fn ages(query: &str, window: Duration) -> Option<String> {
     let parsed = promql::parse(query).ok()?;
     let ms = window.as_millis();
@@ -86,7 +91,7 @@ fn ages(query: &str, window: Duration) -> Option<String> {
     }
     let read: Vec<String> = read.into_iter().collect();
     let text = format!(
-        "max by (pod) (time() - timestamp(up) and up == 1 and on (job, instance) ({}))",
+        "max by (pod) (time() - timestamp(up) + {DARK} * (1 - up) and on (job, instance) ({}))",
         read.join(" or ")
     );
     // A selector that is read otherwise than it is meant would be another question.
@@ -109,7 +114,7 @@ mod tests {
         let text = ages(query, WINDOW).expect("a query");
         assert_eq!(
             text,
-            "max by (pod) (time() - timestamp(up) and up == 1 and on (job, instance) \
+            "max by (pod) (time() - timestamp(up) + 1000000000 * (1 - up) and on (job, instance) \
              (last_over_time(x_total{code=~\"5..\",ns=\"a\"}[90000ms]) or \
              last_over_time(x_total{ns=\"a\"}[90000ms])))"
         );
@@ -123,10 +128,19 @@ mod tests {
         let set = |names: &[&str]| -> BTreeSet<String> {
             names.iter().map(|it| (*it).to_owned()).collect()
         };
-        let heard = BTreeMap::from([("gateway-1".to_owned(), 0.5)]);
-        let said = |live: &[&str]| missing(set(live), &heard);
+        let ages = |of: &[(&str, f64)]| -> BTreeMap<String, f64> {
+            of.iter()
+                .map(|(pod, age)| ((*pod).to_owned(), *age))
+                .collect()
+        };
+        let one = ages(&[("gateway-1", 0.5)]);
+        let said = |live: &[&str]| missing(set(live), &one);
         assert_eq!(said(&["gateway-1"]), [""; 0]);
         assert_eq!(said(&["gateway-1", "gateway-2"]), ["gateway-2"]);
         assert_eq!(said(&["risk-1", "risk-2"]), [""; 0], "it is not read");
+        // A service of which no pod is scraped is read all the same.
+        let dark = ages(&[("gateway-1", super::DARK + 0.5), ("gateway-2", super::DARK)]);
+        let all = set(&["gateway-1", "gateway-2"]);
+        assert_eq!(missing(all, &dark), ["gateway-1", "gateway-2"]);
     }
 }

@@ -123,8 +123,8 @@ pub(super) async fn live(context: &Context<'_>, service: &ServicePlan) -> Result
     Ok(pods)
 }
 
-/// Those of the pods with these labels that are not on their way out, or why the API server did not say. A check by query
-/// looks at them on the way, and no such look takes longer than [`GLANCE`].
+/// Those of the pods with these labels that are not on their way out, or why the API server did not say. A check by
+/// query looks at them on the way, and no such look takes longer than [`GLANCE`].
 pub(super) async fn glance(
     context: &Context<'_>,
     selector: &str,

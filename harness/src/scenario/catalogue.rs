@@ -101,6 +101,7 @@ built_in! {
     false "scenarios/regressions/node-paused-before-a-quiet-time.toml";
     false "scenarios/regressions/node-paused-after-proof.toml";
     false "scenarios/regressions/node-paused-while-it-holds.toml";
+    false "scenarios/regressions/errors-while-unscraped.toml";
     false "scenarios/regressions/prometheus-away-while-counting.toml";
     false "scenarios/regressions/api-server-back-at-the-build.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
