@@ -274,6 +274,25 @@ fn a_workload_that_never_recovers_says_why() {
     }
 }
 
+#[test]
+fn the_largest_numbers_cause_no_panic() {
+    for (what, with) in [
+        (
+            "terminationGracePeriodSeconds: 30",
+            "terminationGracePeriodSeconds: 9223372036854775807",
+        ),
+        ("maxSurge: 1,", "maxSurge: \"999999999999%\","),
+    ] {
+        assert!(CLEAN.contains(what), "{what}");
+        let one = Options {
+            draws: 1,
+            ..OPTIONS
+        };
+        let found = forecast_of(&CLEAN.replace(what, with), &one);
+        assert_eq!(undo(&found, Bad::Wrong).draws, 1, "{with}");
+    }
+}
+
 /// A draw of many pods takes minutes.
 #[test]
 fn a_forecast_that_is_stopped_gives_up_the_draw_under_way() {

@@ -23,13 +23,13 @@ impl Micros {
     /// `n` milliseconds.
     #[must_use]
     pub const fn from_millis(n: u64) -> Self {
-        Self(n * 1_000)
+        Self(n.saturating_mul(1_000))
     }
 
     /// `n` seconds.
     #[must_use]
     pub const fn from_secs(n: u64) -> Self {
-        Self(n * 1_000_000)
+        Self(n.saturating_mul(1_000_000))
     }
 
     /// Whole milliseconds, rounded down.

@@ -212,7 +212,7 @@ fn hooks(look: &mut Look<'_>) {
 fn host_ports(look: &mut Look<'_>) {
     let (surge, _) = look.workload.fenceposts();
     let replicas = look.workload.replicas();
-    let needed = (replicas + surge) as usize;
+    let needed = replicas.saturating_add(surge) as usize;
     for (path, container) in look.lasting() {
         let ports = container["ports"].as_array().into_iter().flatten();
         for (at, port) in ports.enumerate() {

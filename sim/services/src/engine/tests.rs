@@ -184,11 +184,7 @@ fn defects_are_seen_by_clients_and_the_kubelet() {
         matches!(outcome, StartOutcome::Exits { code: 1, .. }),
         "{outcome:?}"
     );
-    let process = ProcessId {
-        uid: "c",
-        container: "front",
-    };
-    let lines = broken.logs(Micros::ZERO, process, Micros::ZERO, false);
+    let lines = broken.logs(Micros::ZERO, WEB("c"), Micros::ZERO, false);
     assert!(lines[1].text.contains("error cannot start"));
 }
 
