@@ -11,7 +11,7 @@ use super::struck::{Struck, struck};
 use super::time_series::{self, Mark};
 use super::timeline;
 use crate::evidence::{Acknowledgements, Evidence, ExecutorOutcome, Ms, StepSaid, ms};
-use crate::finding::{BookCounts, Finding, Recorded};
+use crate::finding::{BookCounts, Ended, Finding, Recorded};
 use crate::oracles::{self, recovery};
 use crate::stats::parts_per_million;
 use crate::verdict::{Verdict, Verdicts, judge};
@@ -128,6 +128,13 @@ impl DrillResult {
         self.course = None;
         self.observed = Vec::new();
         self.struck = Vec::new();
+    }
+
+    /// Whether the program or the world around it panicked, so that nothing of the drill is on record.
+    #[must_use]
+    pub fn panicked(&self) -> bool {
+        let panicked = |it: &Finding| matches!(it, Finding::Outcome(it) if matches!(it.end, Ended::Panicked { .. }));
+        self.findings.iter().any(panicked)
     }
 
     /// The findings that are not passes, in the order of [`Finding::order`]: what matters most comes first.

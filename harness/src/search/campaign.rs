@@ -419,6 +419,17 @@ mod tests {
     }
 
     #[test]
+    fn a_drill_that_panicked_has_met_nothing() {
+        let runbook = without_the_replay();
+        let space = Space::new(&runbook);
+        let drawn = space.draw(3, 0, &Coverage::default()).expect("drawn");
+        let run = |plan: &DrillPlan| drill::run_decorated(plan, &|_, _| panic!("on purpose"));
+        let performed = perform(&run, drawn.half, &drawn.plan).expect("a finding and no error");
+        assert!(matches!(performed.judged, Judged::Failed(_)));
+        assert!(performed.coverage.is_empty(), "its evidence is empty");
+    }
+
+    #[test]
     fn a_world_that_fails_leaves_what_was_found_before() {
         let runbook = without_the_replay();
         let space = Space::new(&runbook);

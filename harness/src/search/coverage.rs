@@ -247,6 +247,10 @@ impl Coverage {
         result: &DrillResult,
     ) -> Self {
         let mut coverage = Self::default();
+        if result.panicked() {
+            // Its evidence is empty, and what the oracles say of that is nothing that a drill met.
+            return coverage;
+        }
         coverage.faults(scenario, result);
         coverage.plans(runbook, result);
         for step in &result.steps {

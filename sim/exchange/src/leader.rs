@@ -356,7 +356,7 @@ impl SimulatedExchange {
 
     /// A gateway writes a line about a request that it refused, if it may write another one.
     pub(super) fn write_refusal(&mut self, pod: usize, at: Micros, answer: Answer, reason: &str) {
-        if self.pods[pod].may_write(at, answer) {
+        if self.pods[pod].lines_left.take(at, answer) {
             let (level, text) = match answer {
                 Answer::Maintenance => ("warn", format!("503 maintenance: {reason}")),
                 Answer::Internal => ("error", format!("500 internal error: {reason}")),
@@ -375,7 +375,7 @@ impl SimulatedExchange {
         failure: &Failure,
     ) {
         if let Some(pod) = self.leader.as_ref().map(|l| l.pod)
-            && self.pods[pod].may_write(at, Answer::Internal)
+            && self.pods[pod].lines_left.take(at, Answer::Internal)
         {
             self.log(
                 pod,
@@ -384,7 +384,7 @@ impl SimulatedExchange {
                 format!("request {} failed: {failure}", hop.id),
             );
         }
-        if self.pods[gateway].may_write(at, Answer::Internal) {
+        if self.pods[gateway].lines_left.take(at, Answer::Internal) {
             self.log(
                 gateway,
                 at,

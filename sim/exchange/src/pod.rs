@@ -126,10 +126,8 @@ pub(super) struct Pod {
     /// A reconnection to the database is on the event queue.
     pub(super) reconnecting: bool,
     pub(super) lines: Vec<LogLine>,
-    /// Second of the line budgets, and what is used up of them.
-    budget_second: u64,
-    error_lines: u16,
-    maintenance_lines: u16,
+    /// What it may still write about refused requests.
+    pub(super) lines_left: LineBudget,
 }
 
 impl Pod {
@@ -154,26 +152,56 @@ impl Pod {
             previous: None,
             reconnecting: false,
             lines: Vec::new(),
-            budget_second: u64::MAX,
-            error_lines: 0,
-            maintenance_lines: 0,
+            lines_left: LineBudget::default(),
         }
     }
+}
 
-    /// Whether the pod may write another line about a refused request at `at`.
-    pub(super) fn may_write(&mut self, at: Micros, answer: Answer) -> bool {
+/// How many lines about refused requests a process has written in one second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LineBudget {
+    second: u64,
+    errors: u16,
+    maintenance: u16,
+}
+
+impl LineBudget {
+    /// Whether another line about a request that was refused with `answer` may be written at `at`.
+    pub(super) fn take(&mut self, at: Micros, answer: Answer) -> bool {
         let second = at.0 / 1_000_000;
-        if self.budget_second != second {
-            self.budget_second = second;
-            self.error_lines = 0;
-            self.maintenance_lines = 0;
+        if self.second != second {
+            *self = Self {
+                second,
+                ..Self::default()
+            };
         }
         let (used, limit) = if answer == Answer::Maintenance {
-            (&mut self.maintenance_lines, MAINTENANCE_LINES_PER_S)
+            (&mut self.maintenance, MAINTENANCE_LINES_PER_S)
         } else {
-            (&mut self.error_lines, ERROR_LINES_PER_S)
+            (&mut self.errors, ERROR_LINES_PER_S)
         };
-        *used += 1;
-        *used <= limit
+        let may = *used < limit;
+        *used += u16::from(may);
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, LineBudget, Micros};
+
+    /// What a matching engine held back for minutes can be refused within one second.
+    #[test]
+    fn a_second_of_any_number_of_refusals_has_its_lines_and_no_more() {
+        let mut budget = LineBudget::default();
+        let mut lines = |answer, second: u64, refusals: u32| {
+            (0..refusals)
+                .filter(|_| budget.take(Micros(second * 1_000_000), answer))
+                .count()
+        };
+        assert_eq!(lines(Answer::Internal, 7, 200_000), 20);
+        assert_eq!(lines(Answer::Maintenance, 7, 200_000), 1);
+        assert_eq!(lines(Answer::Unavailable, 7, 1), 0, "errors share one budget");
+        assert_eq!(lines(Answer::Unavailable, 8, 30), 20);
     }
 }
