@@ -47,6 +47,11 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remedy: Option<String>,
     },
+    /// What a remedy was begun for is made good, so that the step is tried again.
+    MadeGood {
+        /// Index in the plan of the step that found it.
+        step: usize,
+    },
     /// Whoever writes it carries on with a token of its own, which the fence gets too.
     Resumed,
     /// A step is done and verified.
@@ -155,6 +160,12 @@ impl State {
                 step: *step,
                 steps: *steps,
             },
+            (Self::Acting { step: open, steps }, Record::MadeGood { step }) if step == open => {
+                Self::Ready {
+                    next: *step,
+                    steps: *steps,
+                }
+            }
             // A check has no side effect and needs no intent.
             (
                 Self::Ready { next: open, steps }
@@ -231,6 +242,7 @@ impl Record {
                 step,
                 remedy: Some(remedy),
             } => format!("intent {step} by {remedy}"),
+            Self::MadeGood { step } => format!("made good {step}"),
             Self::Resumed => "resumed".to_owned(),
             Self::Done { step, .. } => format!("done {step}"),
             Self::Failed { step, .. } => format!("failed {step}"),

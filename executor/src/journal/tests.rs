@@ -56,6 +56,7 @@ fn records() -> impl Strategy<Value = Record> {
         4 => (0..=STEPS).prop_map(|step| Record::Intent { step, remedy: None }),
         4 => (0..=STEPS).prop_map(done),
         2 => (0..=STEPS, any::<bool>()).prop_map(|(step, go_on)| failed(step, go_on)),
+        2 => (0..=STEPS).prop_map(|step| Record::MadeGood { step }),
         1 => Just(Record::Resumed),
         1 => Just(Record::Closed { outcome: Outcome::Recovered }),
         1 => Just(escalated()),
@@ -103,6 +104,21 @@ fn an_interrupted_step_is_done_again_and_a_failed_one_tried_again() {
         done(0),
     ]);
     assert_eq!(state, Ok(State::Ready { next: 1, steps: 2 }));
+}
+
+#[test]
+fn what_is_made_good_leaves_its_step_to_do() {
+    let by_remedy = Record::Intent {
+        step: 0,
+        remedy: Some("undo-app (gateway)".to_owned()),
+    };
+    let began = [Record::Planned { steps: 2 }, by_remedy];
+    let with = |record: Record| run(&[began.as_slice(), &[record]].concat());
+    let made_good = with(Record::MadeGood { step: 0 });
+    assert_eq!(made_good, Ok(State::Ready { next: 0, steps: 2 }));
+    assert!(with(Record::MadeGood { step: 1 }).is_err(), "another step");
+    let unbegun = [Record::Planned { steps: 2 }, Record::MadeGood { step: 0 }];
+    assert!(run(&unbegun).is_err());
 }
 
 #[test]
@@ -171,7 +187,9 @@ proptest! {
                     settled = 0;
                     planned = true;
                 }
-                Record::Intent { step, .. } => prop_assert_eq!(*step, settled),
+                Record::Intent { step, .. } | Record::MadeGood { step } => {
+                    prop_assert_eq!(*step, settled);
+                }
                 Record::Done { step, .. } => {
                     prop_assert_eq!(*step, settled);
                     settled += 1;

@@ -51,6 +51,9 @@ impl Executor {
                 .await?
             {
                 facts.made_good_at = Some(self.now());
+                if let Some(step) = journal.state.next_step() {
+                    journal.append(Record::MadeGood { step }, token).await?;
+                }
             }
         }
         while let Some(index) = journal.state.next_step() {
@@ -105,6 +108,9 @@ impl Executor {
                     .await?
                 {
                     facts.made_good_at = Some(self.now());
+                    journal
+                        .append(Record::MadeGood { step: index }, token)
+                        .await?;
                     continue;
                 }
             }

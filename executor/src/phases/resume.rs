@@ -144,12 +144,14 @@ impl Facts {
         };
         for entry in entries {
             facts.take_in(plan, &entry.record);
-            if let Record::Intent {
-                remedy: Some(_), ..
-            } = entry.record
-            {
-                // When it was done is known only to who did it. The pods that it started tell the rest.
-                facts.made_good_at = Some(entry.at);
+            match entry.record {
+                // When it was done is known only to who did it, until that is written. The pods that it started tell
+                // the rest.
+                Record::Intent {
+                    remedy: Some(_), ..
+                }
+                | Record::MadeGood { .. } => facts.made_good_at = Some(entry.at),
+                _ => {}
             }
         }
         facts
@@ -163,6 +165,7 @@ impl Facts {
             }
             Record::Planned { .. }
             | Record::Intent { .. }
+            | Record::MadeGood { .. }
             | Record::Resumed
             | Record::Closed { .. } => return,
         };

@@ -23,6 +23,8 @@ pub(super) struct Answer {
     pub(super) missing: u64,
     pub(super) again: Duration,
     pub(super) unanswered: bool,
+    /// Whether a server answered, and had nothing to tell.
+    pub(super) silent: bool,
     /// Where the window that it is about begins at the latest, if a server answered.
     pub(super) from: Option<Timestamp>,
     /// Whether a window that began now would be proof sooner.
@@ -39,8 +41,17 @@ impl Answer {
             missing: 0,
             again: POLL,
             unanswered: false,
+            silent: false,
             from: None,
             sooner_anew: false,
+        }
+    }
+
+    /// A server answered, and had nothing to tell.
+    pub(super) fn silent(text: String) -> Self {
+        Self {
+            silent: true,
+            ..Self::of(ConditionVerdict::Unknown, text, None)
         }
     }
 
@@ -55,6 +66,7 @@ impl Answer {
     pub(super) fn round(&self) -> Round {
         Round {
             unanswered: self.unanswered,
+            silent: self.silent,
             ..Round::answered(self.verdict, self.text.clone(), self.again)
         }
     }
@@ -82,7 +94,10 @@ pub(super) fn judged(values: &[f64], condition: Condition, from: &str) -> Answer
         [one] => Some(*one),
         _ => None,
     };
-    Answer::of(all(values, condition), told(values, condition, from), value)
+    Answer {
+        silent: values.is_empty(),
+        ..Answer::of(all(values, condition), told(values, condition, from), value)
+    }
 }
 
 /// A verdict of too few requests is none. A rate that must be below a bound is held against what so many requests show;

@@ -21,6 +21,8 @@ pub(super) struct Round {
     pub(super) again: Duration,
     /// Whether the server refused or did not answer: its time, not the step's.
     pub(super) unanswered: bool,
+    /// Whether the server answered, and had nothing to tell.
+    pub(super) silent: bool,
     /// Whether what has held up to now goes on holding though nothing could be decided: the next answer is about this
     /// time, too.
     pub(super) goes_on: bool,
@@ -36,6 +38,7 @@ impl Round {
             text,
             again,
             unanswered: false,
+            silent: false,
             goes_on: false,
             until: None,
         }
@@ -109,6 +112,10 @@ impl Holding {
         context.waiting(&why);
         if round.verdict == ConditionVerdict::Refuted && context.budget.too_late(now) {
             return Err(Stop::Failed(too_late(context, &round.text)));
+        }
+        if context.left().is_zero() && round.silent {
+            // Metrics that are missing for now are no answer, as that of a server which is away is none.
+            context.budget.announced(context.budget.last());
         }
         if context.left().is_zero() {
             let (verdict, text) = self.last(&round);

@@ -190,7 +190,7 @@ async fn held_against(
             "{}; requests can't be counted",
             told(values, condition, source)
         );
-        return Ok(Answer::of(ConditionVerdict::Unknown, text, None));
+        return Ok(Answer::silent(text));
     };
     let window = seen.window;
     Ok(match question.language {

@@ -257,7 +257,7 @@ fn is_clean(question: Question<'_>, answer: &Answer) -> bool {
 
 /// Moves the step's end to when the window will hold enough requests, if the reserve allows that: as many as the
 /// runbook asks for, and `total` if failures in the window make that more. Otherwise waiting is useless,
-/// and the end stays. Who looks on after the proof looks on for the whole hold once more where the window began anew.
+/// and the end stays, once requests were counted in a window that nothing spoilt. Who looks on after the proof looks on for the whole hold once more where the window began anew.
 async fn expect_requests(
     context: &Context<'_>,
     proof: &mut Proof,
@@ -299,8 +299,15 @@ async fn expect_requests(
     };
     // What is counted lags behind by a scrape or two.
     let enough = proof.from() + signed(takes) + signed(SETTLE);
-    if enough <= context.budget.last() {
+    let last = context.budget.last();
+    if enough <= last {
         context.budget.announced(enough);
+    } else if counted_over.is_some() {
+        // They were counted over what has just been found spoilt, in which fewer may have come than do now. Whether
+        // it is too late shows in a look at the new window.
+        proof.rate = None;
+        let look = proof.from() + signed(LOOK);
+        context.budget.announced(look.min(last));
     }
     Ok(())
 }

@@ -20,6 +20,10 @@ const LATE_MS: u64 = 30_000;
 /// (`executor::Options`).
 const LEASE_MS: u64 = 20_000;
 
+/// How long whoever watches takes to notice that a process stands still: the exchange's processes write a line every
+/// ten seconds, and Prometheus scrapes them every two by default.
+const NOTICE_MS: u64 = 12_000;
+
 /// A claim of recovery that the clients do not confirm is the worst that an executor can say.
 pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
     if evidence.executor.outcome != ExecutorOutcome::Recovered {
@@ -30,9 +34,9 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
     };
     let strikes = evidence.strikes().filter(|at| *at <= claimed_ms);
     let struck_ms = strikes.max().unwrap_or(0);
-    // What comes after the executor's end, it can't have known.
+    // What comes after the executor's end or right before it, it can't have known.
     let ended_ms = evidence.executor.ended_ms.unwrap_or(Ms::MAX);
-    match recovered_before(evidence, ended_ms) {
+    match recovered_before(evidence, ended_ms.saturating_sub(NOTICE_MS)) {
         None => ClaimFinding::Unseen { claimed_ms },
         Some(measured_ms)
             if measured_ms.saturating_sub(claimed_ms) > TOLERANCE_MS

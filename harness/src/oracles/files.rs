@@ -123,8 +123,8 @@ fn first_change_ms(evidence: &Evidence) -> Option<Ms> {
 const LOOKS_MS: Ms = 1_500;
 
 /// The first log that lacks lines of those that its pod had written when the trigger fired, where nothing excuses it:
-/// the pod was there until the executor began to change the application, and no fault was in force between trigger and
-/// then. Asked at every end, a person's call included.
+/// the pod was there until the executor began to change the application, and no fault was in force and no host died
+/// between trigger and then. Asked at every end, a person's call included.
 fn incomplete(evidence: &Evidence) -> Option<FilesFinding> {
     let trigger_ms = evidence.executor.trigger.as_ref()?.at_ms;
     let changed_ms = first_change_ms(evidence)?;
@@ -132,7 +132,10 @@ fn incomplete(evidence: &Evidence) -> Option<FilesFinding> {
         fault.began_ms.is_some_and(|began| began <= changed_ms)
             && fault.ended_ms.is_none_or(|ended| ended >= trigger_ms)
     });
-    if disturbed {
+    // Whoever takes over from a host that died waits for its lease, and processes come and go meanwhile.
+    let died = evidence.crash_ms.flatten();
+    let died = died.is_some_and(|at| (trigger_ms..=changed_ms).contains(&at));
+    if disturbed || died {
         return None;
     }
     let due = |log: &&PodLog| log.seen_until_ms + LOOKS_MS >= changed_ms;

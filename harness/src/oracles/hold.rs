@@ -11,8 +11,7 @@ pub(super) fn check(evidence: &Evidence) -> HoldFinding {
     };
     let held = |until: u64| until.saturating_sub(tail.recovered_ms);
     // What nobody recorded has not held.
-    let recorded_ms = evidence.seconds.len() as u64 * 1_000;
-    let held_ms = held(evidence.end_ms.min(recorded_ms));
+    let held_ms = held(evidence.end_ms.min(tail.until_ms));
     match tail.relapsed_ms {
         Some(at_ms) => HoldFinding::Relapsed {
             at_ms,

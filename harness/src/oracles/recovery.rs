@@ -6,16 +6,20 @@
 //! - no request is refused for maintenance,
 //! - p99 latency stays within its target, in the first of them and over all,
 //! - the ledger was looked at, and its invariants hold at every look,
-//! - the deployed release no longer serves by their end, where the runbook's path takes it back. Good luck under a bad
-//!   release is no recovery: nothing has been rolled back yet.
+//! - the deployed release no longer serves by their end, where the runbook's path takes it back, and does not come back
+//!   while the executor is at work. Good luck under a bad release is no recovery: nothing has been rolled back yet.
 //!
 //! Without that many seconds on record there is no recovery. Everything after that instant is judged by itself
 //! ([`Tail`]), so one noisy second costs what it costs and does not move the recovery. The seconds that date it were
 //! chosen for being good: they count as held, and show nothing of how often requests fail or are slow from then on,
 //! which is counted from their end. Whole seconds: measured recovery is up to one second later than true recovery,
 //! never earlier.
+//!
+//! A drill judges one incident. A fault of the scenario that strikes the exchange belongs to it until recovery has held
+//! for as long as the scenario asks and the executor has ended: what had recovered must recover again. What strikes
+//! later is another incident, which nobody was there to roll back. The tail ends there.
 
-use crate::evidence::{Evidence, Ms, Second, Total, ms, second_from};
+use crate::evidence::{Evidence, Ms, Second, Total, second_from};
 use crate::scenario::Path;
 use crate::stats::upper_bound_ppb;
 
@@ -40,9 +44,14 @@ pub fn recovered_ms(evidence: &Evidence) -> Option<Ms> {
 #[must_use]
 pub fn recovered_before(evidence: &Evidence, until_ms: Ms) -> Option<Ms> {
     let anchor_ms = evidence.anchor_ms()?;
-    let from = second_from(struck_again_ms(evidence, anchor_ms, until_ms).unwrap_or(anchor_ms));
+    let struck = struck_again_ms(evidence, anchor_ms, until_ms);
+    recovered_from(evidence, struck.unwrap_or(anchor_ms))
+}
+
+/// The first recovery that may be dated at `from_ms` or later, whatever strikes the exchange after that.
+fn recovered_from(evidence: &Evidence, from_ms: Ms) -> Option<Ms> {
     let last = evidence.seconds.len().checked_sub(WINDOW_S)?;
-    (from..=last)
+    (second_from(from_ms)..=last)
         .find(|&start| is_recovery(evidence, start))
         .map(|start| start as Ms * 1_000)
 }
@@ -59,10 +68,11 @@ fn is_recovery(evidence: &Evidence, start: usize) -> bool {
         && !deployed_serves(evidence, (start + WINDOW_S) as Ms * 1_000)
 }
 
-/// Whether what was to be rolled back still served at `at_ms`, as the world itself saw it.
+/// Whether what was to be rolled back served at `at_ms` or later, up to the executor's end, as the world itself saw it.
 fn deployed_serves(evidence: &Evidence, at_ms: Ms) -> bool {
+    let ended_ms = evidence.executor.ended_ms.unwrap_or(Ms::MAX).max(at_ms);
     let mut served = evidence.deployed_served.iter();
-    evidence.expect.path != Path::None && served.any(|&(from, to)| (from..=to).contains(&at_ms))
+    evidence.expect.path != Path::None && served.any(|&(from, to)| from <= ended_ms && to >= at_ms)
 }
 
 /// Whether errors and latency of `total` are within their bounds.
@@ -88,22 +98,46 @@ fn is_sound(evidence: &Evidence, start: usize) -> bool {
 }
 
 /// The last instant up to `until_ms` at which the clients saw that a fault of the scenario had struck the exchange
-/// itself, within the objective. Whatever had recovered before must recover again: the faults come first,
-/// then the recovery.
+/// itself, in the incident that began at `anchor_ms`. Whatever had recovered before must recover again: the faults come
+/// first, then the recovery.
 pub(super) fn struck_again_ms(evidence: &Evidence, anchor_ms: Ms, until_ms: Ms) -> Option<Ms> {
-    let deadline = anchor_ms.saturating_add(ms(evidence.expect.rto_max));
-    evidence
-        .strikes()
-        .filter(|at| (anchor_ms..=deadline).contains(at))
-        .filter_map(|at| {
-            let from = usize::try_from(at / 1_000).unwrap_or(usize::MAX);
-            let seconds = evidence.seconds.iter().enumerate();
-            let mut near = seconds.skip(from).take(STRIKE_S);
-            let (bad, _) = near.find(|(_, second)| is_bad(evidence, second))?;
-            Some(at.max(bad as Ms * 1_000))
-        })
-        .filter(|at| *at <= until_ms)
+    let over_ms = over_ms(evidence, anchor_ms).unwrap_or(Ms::MAX);
+    let strikes = strikes_seen(evidence, anchor_ms).into_iter();
+    strikes
+        .map(|(_, seen_ms)| seen_ms)
+        .filter(|at| *at < over_ms && *at <= until_ms)
         .max()
+}
+
+/// The strikes of the scenario's faults from `anchor_ms` on that the clients saw: when each began, and when it was
+/// seen. In the order of their beginning.
+fn strikes_seen(evidence: &Evidence, anchor_ms: Ms) -> Vec<(Ms, Ms)> {
+    let seen = |at: Ms| {
+        let from = usize::try_from(at / 1_000).unwrap_or(usize::MAX);
+        let seconds = evidence.seconds.iter().enumerate();
+        let mut near = seconds.skip(from).take(STRIKE_S);
+        let (bad, _) = near.find(|(_, second)| is_bad(evidence, second))?;
+        Some((at, at.max(bad as Ms * 1_000)))
+    };
+    let strikes = evidence.strikes().filter(|at| *at >= anchor_ms);
+    let mut strikes: Vec<(Ms, Ms)> = strikes.filter_map(seen).collect();
+    strikes.sort_unstable();
+    strikes
+}
+
+/// When the incident that began at `anchor_ms` was over and another one began: the first strike that came after the
+/// exchange had held for as long as the scenario asks and the executor had ended. `None`: nothing struck then.
+fn over_ms(evidence: &Evidence, anchor_ms: Ms) -> Option<Ms> {
+    let ended_ms = evidence.executor.ended_ms?;
+    let mut from_ms = anchor_ms;
+    for (began_ms, seen_ms) in strikes_seen(evidence, anchor_ms) {
+        let has_held = |at: Ms| at.saturating_add(evidence.hold_ms) <= began_ms;
+        if began_ms > ended_ms && recovered_from(evidence, from_ms).is_some_and(has_held) {
+            return Some(began_ms);
+        }
+        from_ms = from_ms.max(seen_ms);
+    }
+    None
 }
 
 /// Whether what keeps recovery from being dated before `to_ms` is noise that the tail may have: all was well at
@@ -111,7 +145,7 @@ pub(super) fn struck_again_ms(evidence: &Evidence, anchor_ms: Ms, until_ms: Ms) 
 /// in between, and everything from `from_ms` on is within the limits of errors and latency.
 pub(super) fn is_only_noise(evidence: &Evidence, from_ms: Ms, to_ms: Ms) -> bool {
     let (from, to) = (second_from(from_ms), second_from(to_ms));
-    let total = evidence.between(from, evidence.seconds.len());
+    let total = evidence.between(from, end(evidence));
     let limit = u64::from(evidence.expect.error_rate_max.0) * 1_000;
     let well = |at| is_well(evidence, evidence.between(at, at + 1));
     let unwell = (from..to).filter(|&at| !well(at));
@@ -163,6 +197,14 @@ pub(super) fn is_bad(evidence: &Evidence, second: &Second) -> bool {
         || u64::from(second.slow) * 20 > counted
 }
 
+/// The second before which the incident ended: that in which another one began, or the first that is not recorded.
+fn end(evidence: &Evidence) -> usize {
+    let recorded = evidence.seconds.len();
+    let over_ms = evidence.anchor_ms().and_then(|at| over_ms(evidence, at));
+    let whole = |at: Ms| usize::try_from(at / 1_000).unwrap_or(usize::MAX);
+    over_ms.map_or(recorded, |at| whole(at).min(recorded))
+}
+
 /// Everything after recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tail {
@@ -172,6 +214,8 @@ pub struct Tail {
     pub total: Total,
     /// When it fell back, if it did: the first of `RELAPSE_S` bad seconds within a window.
     pub relapsed_ms: Option<Ms>,
+    /// When another incident began; the end of what is recorded if none did.
+    pub until_ms: Ms,
 }
 
 /// What came after recovery; `None`: there was none.
@@ -179,11 +223,12 @@ pub struct Tail {
 pub fn tail(evidence: &Evidence) -> Option<Tail> {
     let recovered_ms = recovered_ms(evidence)?;
     let from = second_from(recovered_ms);
-    let end = evidence.seconds.len();
+    let end = end(evidence);
     Some(Tail {
         recovered_ms,
         total: evidence.between(from + WINDOW_S, end),
         relapsed_ms: relapse_ms(evidence, from, end),
+        until_ms: end as Ms * 1_000,
     })
 }
 

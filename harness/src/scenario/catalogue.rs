@@ -101,6 +101,14 @@ built_in! {
     false "scenarios/regressions/node-paused-before-a-quiet-time.toml";
     false "scenarios/regressions/node-paused-after-proof.toml";
     false "scenarios/regressions/node-paused-while-it-holds.toml";
+    false "scenarios/regressions/node-paused-while-logs-are-asked.toml";
+    false "scenarios/regressions/node-paused-at-the-last-look.toml";
+    false "scenarios/regressions/node-paused-as-it-ends.toml";
+    false "scenarios/regressions/node-paused-once-it-held.toml";
+    false "scenarios/regressions/flag-missed-until-it-reopens.toml";
+    false "scenarios/regressions/metrics-missing-for-a-moment.toml";
+    false "scenarios/regressions/killed-once-it-was-made-good.toml";
+    false "scenarios/regressions/put-back-while-proving.toml";
     false "scenarios/regressions/errors-while-unscraped.toml";
     false "scenarios/regressions/prometheus-away-while-counting.toml";
     false "scenarios/regressions/api-server-back-at-the-build.toml";

@@ -1,11 +1,13 @@
 //! What of a searched drill is a failure. Safety counts in every drill. Recovery counts where it was possible by
 //! construction, and where everything that affected the exchange was over while there was time for it.
 
+use executor::StepOutcome;
+
 use super::draw::Half;
 use super::heal::{Due, due};
 use crate::drill::DrillResult;
 use crate::evidence::Ms;
-use crate::finding::{Bearing, Ended, Finding, InjectionFinding};
+use crate::finding::{Bearing, Ended, Finding, InjectionFinding, TriggerFinding};
 use crate::scenario::{FaultKind, Path, Scenario};
 use crate::verdict::Verdict;
 use crate::worlds::DrillPlan;
@@ -35,7 +37,7 @@ pub fn judge(half: Half, drilled: &DrillPlan, result: &DrillResult) -> Judged {
         finding.verdict() == Verdict::Fail
             && (!void || finding.is_harm())
             && match half {
-                Half::Survivable => counts(scenario, finding),
+                Half::Survivable => counts(scenario, result, due, finding),
                 Half::Hostile => {
                     is_unsafe(scenario, result, finding) || is_overdue(due, result, finding)
                 }
@@ -70,8 +72,14 @@ fn crash_never_came(result: &DrillResult) -> bool {
 }
 
 /// Whether a failure of a drill counts that has to recover.
-fn counts(scenario: &Scenario, finding: &Finding) -> bool {
+fn counts(scenario: &Scenario, result: &DrillResult, due: Option<Due>, finding: &Finding) -> bool {
     match finding {
+        // The window of the proof began anew when there was too little time left for as many requests as it takes.
+        Finding::Outcome(outcome)
+            if matches!(outcome.end, Ended::Paged { .. }) && lacks_requests(result) =>
+        {
+            due.is_none_or(|due| due.recovers)
+        }
         // Where an undo does not get through in its time, the snapshot is restored: a way back as well.
         Finding::Outcome(outcome) => !matches!(
             outcome.end,
@@ -80,10 +88,19 @@ fn counts(scenario: &Scenario, finding: &Finding) -> bool {
                 expected: Path::Undo
             }
         ),
+        // Under some loads a release does harm of two kinds, and either may be noticed first. What is done about it is
+        // judged all the same.
+        Finding::Trigger(TriggerFinding::Other { .. }) => false,
         // What pods that are killed or held up do to the clients may set off another trigger first.
         Finding::Trigger(_) => !scenario.faults.iter().any(|it| it.kind.spec().strikes),
         _ => true,
     }
+}
+
+/// Whether the executor gave up for want of data: no check failed, and the last one had too little to decide on.
+fn lacks_requests(result: &DrillResult) -> bool {
+    let last = result.steps.iter().rfind(|step| !step.outcome.is_ok());
+    last.is_some_and(|step| step.outcome == StepOutcome::Inconclusive)
 }
 
 /// Whether it is a failure whatever happened.

@@ -155,21 +155,19 @@ pub(super) const ROWS: &[Row] = &[
     },
 ];
 
-/// Each `[Ns]` of the query with the seconds that `change` makes of it.
+/// Each window of the query, such as `[90s]` or `[90000ms]`, with the seconds that `change` makes of its own.
 fn with_windows(query: &str, change: fn(u64) -> u64) -> String {
     let mut out = String::new();
     let mut rest = query;
     while let Some((before, after)) = rest.split_once('[') {
         out.push_str(before);
-        let seconds = after
-            .split_once("s]")
-            .map(|(number, rest)| (number.parse::<u64>(), rest));
-        match seconds {
-            Some((Ok(seconds), after)) => {
+        let window = after.split_once(']');
+        match window.and_then(|(window, after)| Some((whole_seconds(window)?, after))) {
+            Some((seconds, after)) => {
                 out.push_str(&format!("[{}s]", change(seconds)));
                 rest = after;
             }
-            _ => {
+            None => {
                 out.push('[');
                 rest = after;
             }
@@ -177,6 +175,17 @@ fn with_windows(query: &str, change: fn(u64) -> u64) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The whole seconds of a window of one unit, as the executor writes it.
+fn whole_seconds(window: &str) -> Option<u64> {
+    let unit = window.find(|it: char| !it.is_ascii_digit())?;
+    let number: u64 = window[..unit].parse().ok()?;
+    match &window[unit..] {
+        "ms" => Some(number / 1_000),
+        "s" => Some(number),
+        _ => None,
+    }
 }
 
 /// Asks `edit` of each query.
@@ -311,5 +320,7 @@ mod tests {
         assert_eq!(short("a[90s] + b[30s] + c[1m]"), "a[15s] + b[30s] + c[1m]");
         assert_eq!(short("a{b=~\"[0-9]s]\"}[61s]"), "a{b=~\"[0-9]s]\"}[15s]");
         assert_eq!(short("no window"), "no window");
+        // As the executor writes them.
+        assert_eq!(short("a[90000ms] + b[30250ms]"), "a[15s] + b[30s]");
     }
 }

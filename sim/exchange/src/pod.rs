@@ -201,7 +201,11 @@ mod tests {
         };
         assert_eq!(lines(Answer::Internal, 7, 200_000), 20);
         assert_eq!(lines(Answer::Maintenance, 7, 200_000), 1);
-        assert_eq!(lines(Answer::Unavailable, 7, 1), 0, "errors share one budget");
+        assert_eq!(
+            lines(Answer::Unavailable, 7, 1),
+            0,
+            "errors share one budget"
+        );
         assert_eq!(lines(Answer::Unavailable, 8, 30), 20);
     }
 }

@@ -301,6 +301,24 @@ fn logs(fail: Verdict, pass: Verdict) -> Vec<Case> {
             fail,
         ),
         (
+            "and the host that should have read it had died",
+            |e| {
+                e.bad_logs[0].lines.push("down".to_owned());
+                e.crash_ms = Some(Some(150_450));
+            },
+            OracleName::Files,
+            pass,
+        ),
+        (
+            "and the host died once it had changed something",
+            |e| {
+                e.bad_logs[0].lines.push("down".to_owned());
+                e.crash_ms = Some(Some(300_000));
+            },
+            OracleName::Files,
+            fail,
+        ),
+        (
             "a person is paged, and a pod's log is not kept",
             |e| {
                 e.executor.outcome = ExecutorOutcome::Escalated("x".to_owned());

@@ -3,7 +3,7 @@
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
 use crate::evidence::{Evidence, FaultSeen, Ms, Second};
 use crate::oracles::finding::OracleName;
-use crate::oracles::recovery::{first_harm_ms, recovered_ms};
+use crate::oracles::recovery::{first_harm_ms, recovered_ms, tail};
 use crate::oracles::{ask, ask_all};
 use crate::scenario::FaultKind;
 use crate::verdict::Verdict;
@@ -270,14 +270,53 @@ fn what_recovered_before_the_exchange_is_struck_must_recover_again() {
     assert_eq!(verdict_of(OracleName::ErrorRate, &killed), Verdict::Pass);
     let unseen = struck(FaultKind::PodsKilled, 260, 0);
     assert_eq!(recovered_ms(&unseen), Some(180_000));
-    // Beyond the objective, or of no fault's doing, it is the recovery's own.
-    for e in [
-        struck(FaultKind::PodsKilled, 460, 4),
-        struck(FaultKind::ApiSlow, 260, 4),
-    ] {
-        assert_eq!(recovered_ms(&e), Some(180_000));
-        assert_eq!(verdict_of(OracleName::Hold, &e), Verdict::Fail);
+    // Of no fault's doing, it is the recovery's own.
+    let relapsed = struck(FaultKind::ApiSlow, 260, 4);
+    assert_eq!(recovered_ms(&relapsed), Some(180_000));
+    assert_eq!(verdict_of(OracleName::Hold, &relapsed), Verdict::Fail);
+    // Beyond the objective it leaves nobody the time, and shows nothing of whether it would have held.
+    let late = struck(FaultKind::PodsKilled, 460, 4);
+    assert_eq!(recovered_ms(&late), Some(464_000));
+    assert_eq!(verdict_of(OracleName::Rto, &late), Verdict::Inconclusive);
+}
+
+#[test]
+fn what_strikes_once_recovery_has_held_and_the_executor_has_ended_is_another_incident() {
+    let struck = |kind, at: usize, ended_ms| {
+        let mut e = good();
+        e.faults = vec![fault(kind, at as Ms * 1_000, at as Ms * 1_000)];
+        e.executor.ended_ms = ended_ms;
+        // Its clients see it for longer than a relapse takes.
+        each(&mut e, at..at + 30, |s| s.errors = 50);
+        e
+    };
+    // Recovered at 180 s.
+    let held = 180 + usize::try_from(good().hold_ms / 1_000).expect("seconds");
+    let another = struck(FaultKind::NodePaused, held, Some(400_000));
+    assert_eq!(recovered_ms(&another), Some(180_000));
+    let after = tail(&another).expect("a recovery");
+    assert_eq!(
+        (after.until_ms, after.relapsed_ms),
+        (held as Ms * 1_000, None)
+    );
+    for finding in ask_all(&another) {
+        assert_eq!(finding.verdict(), Verdict::Pass, "{finding:?}");
     }
+    // Not held for as long, the executor still at work, and nobody knows its end: it must recover again.
+    let at_work = Some(held as Ms * 1_000);
+    for (at, ended_ms) in [(held - 1, Some(400_000)), (held, at_work), (held, None)] {
+        let e = struck(FaultKind::NodePaused, at, ended_ms);
+        assert_eq!(recovered_ms(&e), Some((at as Ms + 30) * 1_000), "{at}");
+        assert_eq!(tail(&e).expect("a recovery").until_ms, 900_000);
+    }
+    // Nothing struck: what is bad then is a relapse.
+    let relapsed = struck(FaultKind::ApiSlow, held, Some(400_000));
+    assert_eq!(verdict_of(OracleName::Hold, &relapsed), Verdict::Fail);
+    assert_eq!(verdict_of(OracleName::ErrorRate, &relapsed), Verdict::Fail);
+    // Before the next incident it may relapse all the same.
+    let mut before = another.clone();
+    each(&mut before, 300..304, |s| s.errors = 50);
+    assert_eq!(verdict_of(OracleName::Hold, &before), Verdict::Fail);
 }
 
 #[test]
@@ -319,13 +358,18 @@ fn killed(at_s: usize, seen_s: usize) -> Evidence {
 }
 
 #[test]
-fn what_strikes_after_the_executor_has_ended_makes_no_claim_false() {
+fn what_strikes_too_late_for_the_executor_to_notice_makes_no_claim_false() {
     let mut e = killed(260, 260);
-    e.executor.ended_ms = Some(250_000);
-    assert_eq!(recovered_ms(&e), Some(264_000));
-    assert_eq!(verdict_of(OracleName::Claim, &e), Verdict::Pass);
-    e.executor.ended_ms = Some(270_000);
-    assert_eq!(verdict_of(OracleName::Claim, &e), Verdict::Fail);
+    // Nobody notices at once.
+    for (ended_ms, verdict) in [
+        (250_000, Verdict::Pass),
+        (271_999, Verdict::Pass),
+        (272_000, Verdict::Fail),
+    ] {
+        e.executor.ended_ms = Some(ended_ms);
+        assert_eq!(recovered_ms(&e), Some(264_000));
+        assert_eq!(verdict_of(OracleName::Claim, &e), verdict, "{ended_ms}");
+    }
 }
 
 #[test]
@@ -428,6 +472,17 @@ fn good_luck_under_the_deployed_release_dates_no_recovery() {
     assert_eq!(recovered_ms(&rolled_back), Some(180_000));
     let serves = lucky(236_000);
     assert_eq!(recovered_ms(&serves), Some(240_000));
+    // It comes back while the executor is at work, or once that has ended.
+    for (ended_ms, recovered) in [
+        (Some(229_000), 180_000),
+        (Some(230_000), 261_000),
+        (None, 261_000),
+    ] {
+        let mut back = good();
+        back.executor.ended_ms = ended_ms;
+        back.deployed_served = vec![(95_000, 170_000), (230_000, 270_500)];
+        assert_eq!(recovered_ms(&back), Some(recovered), "{ended_ms:?}");
+    }
     // What is gone by the end of the good seconds takes nothing from them.
     let gone = lucky(189_000);
     assert_eq!(recovered_ms(&gone), Some(180_000));

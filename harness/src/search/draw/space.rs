@@ -210,6 +210,13 @@ impl Space {
         bursts(&mut stream("bursts"), half, way, &mut scenario);
         ledger(&mut stream("ledger"), half, &mut scenario);
         scenario.deployments = deployments(&mut stream("deployments"), half);
+        if fails_in_one_pod(&scenario.release.to) {
+            // Clients spread over pods by chance, and of more pods, or of those that come all at once, the bad one may
+            // get too few requests to do harm that is noticed.
+            scenario
+                .deployments
+                .retain(|it| it.service != Service::Gateway.name());
+        }
         if half == Half::Survivable {
             shows_as_soon(&release.scenario, &mut scenario);
         }
@@ -283,6 +290,13 @@ fn long_enough(scenario: &mut Scenario, way: Option<&Way>) {
     scenario.timing.duration = timing
         .duration
         .max(Duration::from_secs(least.as_secs() + 1));
+}
+
+/// Whether the defect of `release` shows in one gateway of several.
+fn fails_in_one_pod(release: &str) -> bool {
+    let release = dex::release::Release::by_name(release);
+    let gateway = release.map(|it| it.build(Service::Gateway));
+    gateway.is_some_and(|it| matches!(it.fault, Some(Defect::FailsInOnePod(_))))
 }
 
 /// Gives `scenario` the load under which the harm of its release shows as soon as in its `own` scenario, whose
@@ -424,6 +438,22 @@ mod tests {
             tried += 1;
         }
         assert!(tried > 200, "{tried}");
+    }
+
+    #[test]
+    fn a_release_that_fails_in_one_pod_keeps_the_gateways_of_its_scenario() {
+        let (mut one_pod, mut others) = (0, 0);
+        for scenario in drawn(600).iter().map(|it| &it.plan.scenario) {
+            let mut deployments = scenario.deployments.iter();
+            let drawn = deployments.any(|it| it.service == "gateway");
+            if fails_in_one_pod(&scenario.release.to) {
+                assert!(!drawn, "{}", scenario.text);
+                one_pod += 1;
+            } else {
+                others += u32::from(drawn);
+            }
+        }
+        assert!(one_pod > 3 && others > 50, "{one_pod} {others}");
     }
 
     #[test]
