@@ -108,12 +108,16 @@ impl<A: Application> WorldState<A> {
     pub(crate) fn new(config: WorldConfig<A::Config>, seed: u64) -> Self {
         let mut event_queue = EventQueue::default();
         event_queue.push(DIGEST_EVERY, Item::Digest);
+        let timings = Timings {
+            sandbox_of: A::sandboxes(&config.application),
+            ..Timings::default()
+        };
         Self {
             now: Micros::ZERO,
             cluster: Cluster::with(
                 seed,
                 &A::namespaces(&config.application),
-                Timings::default(),
+                timings,
                 A::nodes(&config.application).max(1),
             ),
             application: A::new(config.application, seed),
