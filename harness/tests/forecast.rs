@@ -313,6 +313,117 @@ fn pods_need_room_on_the_nodes_that_are_given() {
     assert!(why.contains("Insufficient cpu"), "{why}");
 }
 
+/// A StatefulSet that only the rule of its order complains of, with its Service.
+const STATEFUL: &str = "\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  replicas: 3
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 30
+      containers:
+        - name: db
+          image: shop/db:1.2.3
+          ports: [{containerPort: 5432}]
+          resources: {requests: {cpu: 200m, memory: 64Mi}}
+          readinessProbe:
+            tcpSocket: {port: 5432}
+            periodSeconds: 1
+          lifecycle: {preStop: {sleep: {seconds: 5}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec:
+  clusterIP: None
+  selector: {app: db}
+  ports: [{port: 5432}]
+";
+
+/// A pod of [`STATEFUL`] ends after five seconds of its hook, half a second to stop, and about one until nothing is left
+/// of it. The next one takes half a second to a second until its process runs, three more to start, and one or two until
+/// a probe has found out.
+const STATEFUL_POD_S: std::ops::Range<f64> = 10.0..13.0;
+
+#[test]
+fn the_pods_of_a_stateful_set_end_and_start_one_after_the_other() {
+    let found = forecast_of(STATEFUL, &OPTIONS);
+    let wrong = undo(&found, Bad::Wrong);
+    let median_s = wrong.median_ms.expect("it recovers") as f64 / 1e3;
+    let whole = 3.0 * STATEFUL_POD_S.start..3.0 * STATEFUL_POD_S.end;
+    assert!(whole.contains(&median_s), "{median_s}");
+    let chart = wrong.typical.as_ref().expect("drawn");
+    let of = |phase| chart.path.iter().filter(move |it| it.phase == phase);
+    assert_eq!(of(Phase::Terminate).count(), 3, "{:?}", chart.path);
+    assert_eq!(of(Phase::Start).count(), 3, "{:?}", chart.path);
+    let hooks: u64 = of(Phase::Terminate).map(|it| it.to_ms - it.from_ms).sum();
+    assert!((18_000..24_000).contains(&hooks), "{hooks}");
+    assert!(table(&found).contains("3 pods, one after the other"));
+    // The whole undo waits for the pod that never becomes ready (kubernetes#67250).
+    let stuck = undo(&found, Bad::NeverReady);
+    assert_eq!((stuck.median_ms, stuck.never), (None, OPTIONS.draws));
+    let why = stuck.why_never.as_deref().unwrap_or_default();
+    assert!(why.contains("container db is not ready"), "{why}");
+    // In parallel, the broken pod is replaced at once, and it was the only one that was replaced before.
+    let policy = "  replicas: 3\n  podManagementPolicy: Parallel\n";
+    let parallel = forecast_of(&STATEFUL.replace("  replicas: 3\n", policy), &OPTIONS);
+    let stuck_s = undo(&parallel, Bad::NeverReady)
+        .median_ms
+        .expect("it recovers") as f64
+        / 1e3;
+    assert!(STATEFUL_POD_S.contains(&stuck_s), "{stuck_s}");
+}
+
+#[test]
+fn an_undo_of_a_stateful_set_replaces_the_pods_that_its_strategy_allows() {
+    let with = |strategy: &str| {
+        let spec = format!("  replicas: 3\n  updateStrategy: {strategy}\n");
+        STATEFUL.replace("  replicas: 3\n", &spec)
+    };
+    let partition = with("{type: RollingUpdate, rollingUpdate: {partition: 2}}");
+    let median = median_s(&partition);
+    assert!(STATEFUL_POD_S.contains(&median), "{median}");
+    let on_delete = forecast_of(&with("{type: OnDelete}"), &OPTIONS);
+    let wrong = undo(&on_delete, Bad::Wrong);
+    assert_eq!(wrong.median_ms, None);
+    let why = wrong.why_never.as_deref().unwrap_or_default();
+    assert!(why.contains("replaces no pod"), "{why}");
+    let forgotten = STATEFUL.replace(
+        "  replicas: 3\n",
+        "  replicas: 3\n  revisionHistoryLimit: 0\n",
+    );
+    let forgotten = forecast_of(&forgotten, &OPTIONS);
+    let why = undo(&forgotten, Bad::Wrong).why_never.as_deref();
+    assert!(
+        why.unwrap_or_default().contains("no revision to undo to"),
+        "{why:?}"
+    );
+}
+
+/// The controller counts a pod a second later than `minReadySeconds` say.
+#[test]
+fn what_min_ready_seconds_cost_is_not_put_down_to_the_controllers() {
+    let text = CLEAN.replace("replicas: 3", "replicas: 3\n  minReadySeconds: 5");
+    let found = forecast_of(&text, &OPTIONS);
+    let mean_ms = |phase| {
+        let phases = undo(&found, Bad::Wrong).phases.iter();
+        let mut of = phases.filter(|it| it.phase == phase);
+        of.next().map_or(0, |it| it.mean_ms)
+    };
+    assert!(
+        mean_ms(Phase::Control) < 1_000,
+        "{}",
+        mean_ms(Phase::Control)
+    );
+    let min_ready = mean_ms(Phase::MinReady);
+    assert!((15_000..19_000).contains(&min_ready), "{min_ready}");
+}
+
 /// The rules that complain of a manifest.
 fn complaints(text: &str) -> Vec<&'static str> {
     let one = Options {
@@ -348,6 +459,10 @@ fn each_rule_finds_what_it_is_for_and_nothing_else() {
     let hook = "          lifecycle: {preStop: {sleep: {seconds: 5}}}\n";
     let probe = "          readinessProbe:\n            httpGet: {path: /ready, port: 8080}\n            periodSeconds: 10\n";
     let container = "        - name: front\n";
+    let stateful = |line: &str| {
+        let spec = format!("  replicas: 3\n  {line}\n");
+        STATEFUL.replace("  replicas: 3\n", &spec)
+    };
     let cases: Vec<(&str, String)> = vec![
         ("single-replica", with("replicas: 3", "replicas: 1")),
         (
@@ -382,6 +497,14 @@ fn each_rule_finds_what_it_is_for_and_nothing_else() {
             ),
         ),
         ("paused", with("replicas: 3", "replicas: 3\n  paused: true")),
+        ("ordered-hang", STATEFUL.to_owned()),
+        ("on-delete", stateful("updateStrategy: {type: OnDelete}")),
+        (
+            "partition",
+            stateful(
+                "podManagementPolicy: Parallel\n  updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 1}}",
+            ),
+        ),
         ("autoscaler-and-replicas", beside(hpa)),
         ("blocking-budget", beside(pdb)),
         ("no-readiness-probe", with(probe, "")),
