@@ -19,7 +19,6 @@ use super::path::{Ends, Phase, Span, critical, phases};
 use super::processes::Bad;
 use super::simulated::{Simulated, room_taken_by};
 use super::starts::{Starts, Times};
-use super::stateful;
 use super::undo::{Case, Drawn, End};
 use super::warnings::{Known, warnings};
 use super::workload::{Workload, nodes, place, workloads};
@@ -174,6 +173,7 @@ pub fn forecast(
             replicas: subject.workload.replicas(),
             surge,
             unavailable,
+            ordered: subject.workload.is_stateful(),
             starts: sources(&subject.workload, starts),
             undos: undos.into(),
             changes: worths,
@@ -290,6 +290,10 @@ fn kept(drawn: &Drawn, job: Job, subjects: &[Subject]) -> Kept {
             let why = "there is no revision to undo to: revisionHistoryLimit keeps none";
             (None, Some(why.to_owned()))
         }
+        End::ReplacesNone => {
+            let why = "an undo replaces no pod, as the update strategy is OnDelete: delete the pods of the bad release";
+            (None, Some(why.to_owned()))
+        }
         End::Paused => {
             let why = "the Deployment is paused: kubectl undoes none until it is resumed";
             (None, Some(why.to_owned()))
@@ -312,7 +316,7 @@ fn path(drawn: &Drawn, simulated: &Simulated) -> Vec<Span> {
     let ends = Ends {
         complete: drawn.complete,
         traffic: drawn.traffic,
-        recreates: simulated.recreates,
+        ends_first: simulated.ends_first,
     };
     critical(&drawn.pods, &ends)
 }
@@ -474,7 +478,7 @@ fn left_out(object: &Object) -> LeftOut {
     LeftOut {
         place: place(object, &[]),
         name: format!("{}/{}", object.kind().to_lowercase(), object.name()),
-        why: format!("only Deployments are forecast{}", stateful::known(object)),
+        why: "only Deployments and StatefulSets are forecast".to_owned(),
     }
 }
 

@@ -126,9 +126,10 @@ pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
             .map(|it| format!("{}: {}", it.name, it.why))
             .collect();
         return Err(Failure::input(
-            "there is no Deployment in these manifests",
+            "there is no Deployment and no StatefulSet in these manifests",
             if others.is_empty() {
-                "a forecast is made of Deployments: give the files or folders that hold them with -f".to_owned()
+                "a forecast is made of them: give the files or folders that hold them with -f"
+                    .to_owned()
             } else {
                 others.join("\n")
             },
@@ -207,7 +208,7 @@ fn starts(file: Option<&Path>, manifests: &Manifests) -> Result<Starts, Failure>
     let starts = starts.map_err(|error| Failure::Input((*error).into()))?;
     let objects = manifests.objects.iter();
     let known: Vec<(&str, &str)> = objects
-        .filter(|it| it.kind() == "Deployment")
+        .filter(|it| matches!(it.kind(), "Deployment" | "StatefulSet"))
         .map(|it| (it.namespace().unwrap_or(NAMESPACE), it.name()))
         .collect();
     let unknown = starts.unknown(&known);
@@ -215,11 +216,11 @@ fn starts(file: Option<&Path>, manifests: &Manifests) -> Result<Starts, Failure>
         let names: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
         return Err(Failure::input(
             format!(
-                "{} gives times of {}, and the manifests have no such Deployment",
+                "{} gives times of {}, and the manifests have no such workload",
                 files::called(path),
                 unknown.join(", ")
             ),
-            format!("the Deployments are {}", names.join(", ")),
+            format!("the workloads are {}", names.join(", ")),
         ));
     }
     Ok(starts)
