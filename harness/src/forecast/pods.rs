@@ -106,6 +106,17 @@ impl Pods {
         }
     }
 
+    /// How many pods are of the prior release and ready, and nobody has deleted them.
+    pub(super) fn back(&self) -> usize {
+        let stays = |pod: &&Pod| {
+            pod.release == Release::Prior
+                && pod.ready.is_some()
+                && pod.deleted.is_none()
+                && pod.gone.is_none()
+        };
+        self.all.values().filter(stays).count()
+    }
+
     /// Notes down when the workload's controllers count more pods as available.
     fn count(&mut self, now: Micros, cluster: &Cluster, since: u64, of: &Simulated) {
         let kind = match of.keeper {

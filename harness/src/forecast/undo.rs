@@ -166,7 +166,7 @@ impl<'a> Run<'a> {
         if !self.run(most, |it| it.complete.is_some()) {
             return Err(End::NeverRan(self.why_late()));
         }
-        self.advance_by(QUIET);
+        self.advance_by(self.quiet());
         let template = simulated.bad_template();
         self.patch(&json!([{"op": "replace", "path": "/spec/template", "value": template}]))?;
         match self.case.bad {
@@ -180,8 +180,20 @@ impl<'a> Run<'a> {
             Bad::NeverReady => self.advance_by(STUCK_FOR),
         }
         let moment = Micros(self.rng.below(1_000_000));
-        self.advance_by(QUIET + moment);
+        self.advance_by(self.quiet() + moment);
         self.undo()
+    }
+
+    /// For how long the cluster is left alone after a rollout. That of a StatefulSet is complete before its last pod is
+    /// available, which is counted up to `minReadySeconds` late ([`Pods`]).
+    fn quiet(&self) -> Micros {
+        match self.case.simulated.keeper {
+            Keeper::Deployment => QUIET,
+            Keeper::StatefulSet => {
+                let twice = Micros(self.case.simulated.min_ready.0.saturating_mul(2));
+                QUIET + twice.min(HISTORY_MOST)
+            }
+        }
     }
 
     /// `kubectl rollout undo`: it reads the workload, lists its revisions, and patches the template back.
@@ -205,6 +217,9 @@ impl<'a> Run<'a> {
         let most = self.undone_at + self.case.most;
         if !self.run(most, Self::is_recovered) {
             return Ok(End::Late(self.why_late()));
+        }
+        if self.case.simulated.partition > 0 {
+            self.complete = Some(self.now);
         }
         Ok(End::Recovered(self.now.saturating_sub(self.undone_at)))
     }
@@ -363,7 +378,15 @@ impl<'a> Run<'a> {
     }
 
     fn is_recovered(&self) -> bool {
-        self.traffic().is_some() && self.complete.is_some()
+        self.traffic().is_some() && self.complete.is_some() && self.all_are_back()
+    }
+
+    /// Whether every pod is of the prior release and ready. It is asked where a StatefulSet has a partition: its rollout
+    /// is complete by what `kubectl rollout status` goes by as soon as the undo is seen, since the pods that the
+    /// partition kept are of the prior release.
+    fn all_are_back(&self) -> bool {
+        let simulated = self.case.simulated;
+        simulated.partition == 0 || self.pods.back() >= simulated.replicas as usize
     }
 
     /// Why it takes so long, as the pods' statuses say.

@@ -5,7 +5,7 @@ use firedrill::forecast::{Bad, Phase, table};
 use super::{CLEAN, OPTIONS, Options, forecast_of, mean_ms, median_s, undo};
 
 /// A StatefulSet that only the rule of its order complains of, with its Service.
-pub const STATEFUL: &str = "\
+pub(crate) const STATEFUL: &str = "\
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: db}
