@@ -36,4 +36,4 @@ pub use starts::Starts;
 pub use table::table;
 pub use warnings::RULES;
 pub use words::time;
-pub use workload::Place;
+pub use workload::{Place, slow};

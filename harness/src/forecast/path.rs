@@ -149,8 +149,8 @@ pub(super) fn critical(pods: &[Life], ends: &Ends) -> Vec<Span> {
     spans
 }
 
-/// The lives, as far as the rollout waited for them. A StatefulSet's rollout is complete once its pods are ready, whether
-/// they are available or not (`kubectl/pkg/polymorphichelpers/rollout_status.go`).
+/// The lives, as far as the rollout waited for them. A StatefulSet's rollout is complete once its pods are ready,
+/// whether they are available or not (`kubectl/pkg/polymorphichelpers/rollout_status.go`).
 fn waited_for(pods: &[Life], complete: Micros) -> Vec<Life> {
     let mut pods = pods.to_vec();
     for life in &mut pods {

@@ -21,7 +21,7 @@ use super::simulated::{Simulated, room_taken_by};
 use super::starts::{Starts, Times};
 use super::undo::{Case, Drawn, End};
 use super::warnings::{Known, warnings};
-use super::workload::{Workload, nodes, place, workloads};
+use super::workload::{PODS_MAX, Workload, nodes, place, workloads};
 use crate::evidence::ms;
 use crate::runner;
 use crate::scenario::format_duration;
@@ -475,10 +475,24 @@ fn assumed(world: &World, options: &Options) -> Vec<String> {
 }
 
 fn left_out(object: &Object) -> LeftOut {
+    let (path, why): (&[&str], String) = match object.kind() {
+        "Deployment" | "StatefulSet" => {
+            let pods = object.at(&["spec", "replicas"]);
+            let why = format!(
+                "a forecast simulates up to {PODS_MAX} pods of a workload, and this one has {pods}: give it fewer \
+                 `replicas` in a copy of the file, with `maxSurge` and `maxUnavailable` in percent"
+            );
+            (&["spec", "replicas"], why)
+        }
+        _ => {
+            let why = "only Deployments and StatefulSets are forecast";
+            (&[], why.to_owned())
+        }
+    };
     LeftOut {
-        place: place(object, &[]),
+        place: place(object, path),
         name: format!("{}/{}", object.kind().to_lowercase(), object.name()),
-        why: "only Deployments and StatefulSets are forecast".to_owned(),
+        why,
     }
 }
 

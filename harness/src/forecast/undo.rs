@@ -381,9 +381,9 @@ impl<'a> Run<'a> {
         self.traffic().is_some() && self.complete.is_some() && self.all_are_back()
     }
 
-    /// Whether every pod is of the prior release and ready. It is asked where a StatefulSet has a partition: its rollout
-    /// is complete by what `kubectl rollout status` goes by as soon as the undo is seen, since the pods that the
-    /// partition kept are of the prior release.
+    /// Whether every pod is of the prior release and ready. It is asked where a StatefulSet has a partition: its
+    /// rollout is complete by what `kubectl rollout status` goes by as soon as the undo is seen, since the pods that
+    /// the partition kept are of the prior release.
     fn all_are_back(&self) -> bool {
         let simulated = self.case.simulated;
         simulated.partition == 0 || self.pods.back() >= simulated.replicas as usize

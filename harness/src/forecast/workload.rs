@@ -58,7 +58,20 @@ pub(crate) struct Workload {
     pub(crate) autoscaler: Option<Object>,
 }
 
-/// The workloads of the manifests, in their order, and the other objects that have pods.
+/// The most pods of a workload that is simulated. What a draw takes grows faster than the number of the pods.
+pub(crate) const PODS_MAX: u32 = 500;
+/// From so many pods on, a draw takes about a second and more.
+const PODS_SLOW: u32 = 100;
+
+/// The workloads that are simulated and whose draws take long, by name, with the number of their pods.
+#[must_use]
+pub fn slow(manifests: &Manifests) -> Vec<(String, u32)> {
+    let (found, _) = workloads(manifests);
+    let all = found.iter().map(|it| (it.name(), it.replicas()));
+    all.filter(|(_, pods)| *pods >= PODS_SLOW).collect()
+}
+
+/// The workloads of the manifests that are simulated, in their order, and the other objects that have pods.
 #[must_use]
 pub(crate) fn workloads(manifests: &Manifests) -> (Vec<Workload>, Vec<Object>) {
     let mut found = Vec::new();
@@ -69,6 +82,9 @@ pub(crate) fn workloads(manifests: &Manifests) -> (Vec<Workload>, Vec<Object>) {
             "StatefulSet" => found.push(Workload::of(object, Keeper::StatefulSet, manifests)),
             "DaemonSet" => others.push(object.clone()),
             _ => {}
+        }
+        if let Some(large) = found.pop_if(|it| it.replicas() > PODS_MAX) {
+            others.push(large.object);
         }
     }
     (found, others)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use firedrill::forecast::{
     Bad, Forecast, Images, Options, Phase, RULES, Starts, Undo, comment, forecast, over_budget,
-    page, table,
+    page, slow, table,
 };
 use sim_services::manifests::{Document, Manifests};
 
@@ -337,6 +337,27 @@ fn pods_need_room_on_the_nodes_that_are_given() {
         .as_deref()
         .unwrap_or_default();
     assert!(why.contains("Insufficient cpu"), "{why}");
+}
+
+#[test]
+fn a_workload_of_too_many_pods_is_named_and_not_drawn() {
+    let many = CLEAN.replace("replicas: 3", "replicas: 5000");
+    let found = forecast_of(&many, &OPTIONS);
+    assert!(found.workloads.is_empty());
+    let it = &found.left_out[0];
+    assert_eq!((it.name.as_str(), it.place.line), ("deployment/front", 5));
+    assert!(
+        it.why.contains("up to 500 pods") && it.why.contains("5000"),
+        "{}",
+        it.why
+    );
+    assert_eq!(slow(&manifests(&many)), []);
+    let some = CLEAN.replace("replicas: 3", "replicas: 300");
+    assert_eq!(
+        slow(&manifests(&some)),
+        [("deployment/front".to_owned(), 300)]
+    );
+    assert_eq!(slow(&manifests(CLEAN)), []);
 }
 
 /// The controllers count a pod when it has been ready for so long by the whole second that its status shows.

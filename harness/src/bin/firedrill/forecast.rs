@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 use firedrill::evidence::ms;
 use firedrill::forecast::{
-    Forecast, Images, Options, Starts, comment, forecast, over_budget, page, table, time,
+    Forecast, Images, Options, Starts, comment, forecast, over_budget, page, slow, table, time,
 };
 use firedrill::report;
 use firedrill::scenario::{format_duration, parse_duration};
@@ -106,6 +106,13 @@ pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
     if let Some(directory) = &args.report {
         report::prepare(directory)?;
     }
+    for (name, pods) in slow(&manifests) {
+        terminal::complain(&format!(
+            "{name} has {pods} pods, so that each of its {} simulated undos takes a second or more: `--draws 20 \
+             --no-changes` gives a first answer sooner",
+            options.draws
+        ));
+    }
     let interrupt = Interrupt::listen();
     let stopped = || interrupt.stop().load(Ordering::Relaxed);
     let found = forecast(&manifests, &starts, &options, &stopped);
@@ -123,17 +130,17 @@ pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
         let others: Vec<String> = found
             .left_out
             .iter()
-            .map(|it| format!("{}: {}", it.name, it.why))
+            .map(|it| format!("{}: {}: {}", it.place, it.name, it.why))
             .collect();
-        return Err(Failure::input(
-            "there is no Deployment and no StatefulSet in these manifests",
-            if others.is_empty() {
-                "a forecast is made of them: give the files or folders that hold them with -f"
-                    .to_owned()
-            } else {
-                others.join("\n")
-            },
-        ));
+        return Err(if others.is_empty() {
+            Failure::input(
+                "there is no Deployment and no StatefulSet in these manifests",
+                "a forecast is made of them: give the files or folders that hold them with -f",
+            )
+        } else {
+            let none = "there is nothing in these manifests that can be forecast";
+            Failure::input(none, others.join("\n"))
+        });
     }
     let text = comment(&found, old.as_ref(), budget);
     match args.format {

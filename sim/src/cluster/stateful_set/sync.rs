@@ -57,10 +57,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// `syncStatefulSet`: as long as pods are not available, the next look comes `minReadySeconds` after this one, however
-    /// soon a pod will be available. A look that is due sooner already stays the next one. So a pod may be counted almost
-    /// `minReadySeconds` late. The look that `updatePod` asks for comes a second later than that of the sync that the
-    /// pod's readiness brings about.
+    /// `syncStatefulSet`: as long as pods are not available, the next look comes `minReadySeconds` after this one,
+    /// however soon a pod will be available. A look that is due sooner already stays the next one. So a pod may be
+    /// counted almost `minReadySeconds` late. The look that `updatePod` asks for comes a second later than that of
+    /// the sync that the pod's readiness brings about.
     fn look_at_availability_again(&mut self, key: &str, stateful: &Value, counts: Counts) {
         let min_ready = int(stateful, &["spec", "minReadySeconds"]).unwrap_or(0);
         if min_ready > 0 && counts.available != spec_replicas(stateful) {
