@@ -117,7 +117,7 @@ impl FabricTimings {
             put: api.put.distribution,
             post: api.post.distribution,
             http: measured.monitoring.query.distribution,
-            database: measured.database.statement.distribution,
+            database: measured.store.statement.distribution,
             watch: api.watch.distribution,
         }
     }

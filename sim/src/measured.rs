@@ -1,12 +1,13 @@
 //! What `cargo xtask kind calibrate` measured on a real cluster, and how the simulation draws from it.
 //!
-//! `data/timings.toml` is the record: each quantity with the number of its samples and its quantiles in µs.
-//! [`Measured`] is its form; a key that is missing or unknown is an error. Draws are by the inverse of the distribution
-//! function, linear between two points and in integers: the same on every machine.
+//! `data/timings.toml` is the record of the cluster: each quantity with the number of its samples and its quantiles in
+//! µs. [`Measured`] is its form; a key that is missing or unknown is an error. An application may have a record of its
+//! own, which is read with [`read`] and written with [`to_text`]. Draws are by the inverse of the distribution function,
+//! linear between two points and in integers: the same on every machine.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::rng::Rng;
@@ -14,13 +15,11 @@ use crate::time::Micros;
 
 /// The record that this build carries.
 const BUILT_IN: &str = include_str!("../data/timings.toml");
-/// What the file says before anything else.
+/// What a file says before anything else, but for where the quantities are explained.
 const HEADER: &str = "\
 # What the simulation's timings are drawn from. Written by `cargo xtask kind calibrate`; don't edit it by hand.
 # `n`: how many samples. `us`: min, p1, p5, p10, p25, p50, p75, p90, p95, p99, max, in microseconds (the ages and sizes
-# too). What each quantity means stands beside its field in `sim/src/measured.rs`.
-
-";
+# too). What each quantity means stands beside its field in ";
 /// The points of a distribution, in millionths of the samples: min, p1, p5, p10, p25, p50, p75, p90, p95, p99, max.
 pub const POINTS: [u64; 11] = [
     0, 10_000, 50_000, 100_000, 250_000, 500_000, 750_000, 900_000, 950_000, 990_000, WHOLE,
@@ -299,6 +298,9 @@ pub struct Pods {
     pub controller: Sampled,
     /// From a pod's creation to its binding.
     pub schedule: Sampled,
+    /// From the pod's binding to the first line: the kubelet, sandbox, network, the pod's volumes, container; the image is
+    /// present. Of the exchange's gateways, which have no state.
+    pub up: Sampled,
     /// From the process's first line to the status that says so: up to a second until the kubelet looks,
     /// and what it takes then.
     pub observe: Sampled,
@@ -314,19 +316,6 @@ pub struct Pods {
     pub whole_end: Sampled,
 }
 
-/// What a service's pod takes to start its process, and the process by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Process {
-    /// From the pod's binding to the first line: the kubelet, sandbox, network, the service's volumes, container;
-    /// the image is present.
-    pub up: Sampled,
-    /// From its first line until it can serve.
-    pub boot: Sampled,
-    /// From SIGTERM to its last line.
-    pub drain: Sampled,
-}
-
 /// How changes reach traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -339,8 +328,6 @@ pub struct Traffic {
     pub route_added: Sampled,
     /// From an EndpointSlice's write to the last connection that went through.
     pub route_removed: Sampled,
-    /// From a ConfigMap's write to the gateway that acts upon it.
-    pub config: Sampled,
 }
 
 /// Prometheus, seen from this machine.
@@ -353,30 +340,12 @@ pub struct Monitoring {
     pub scrape_age: Sampled,
 }
 
-/// The database server, seen from this machine through the executor's port.
+/// The server of a data store, seen from this machine through the executor's port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Database {
+pub struct Store {
     /// A connection and one statement.
     pub statement: Sampled,
-    /// The fence, beyond a plain statement; the exchange's sessions are ended.
-    pub fence: Sampled,
-    /// The fence lowered, beyond a plain statement.
-    pub unfence: Sampled,
-    /// From the end of a session to the exchange's next one.
-    pub reconnect: Sampled,
-    /// A snapshot, beyond a plain statement, by the ledger's bytes.
-    pub snapshot: BySize,
-    /// A restore, beyond a plain statement, by the snapshot's bytes.
-    pub restore: BySize,
-    /// A migration, by the rows of the state tables.
-    pub migrate: BySize,
-    /// Its undo script, beyond a plain statement, by the rows of the state tables.
-    pub undo: BySize,
-    /// A replay, beyond a plain statement, by the entries copied.
-    pub replay: BySize,
-    /// Bytes of a ledger that holds nothing but its schema.
-    pub empty_bytes: u64,
 }
 
 /// The whole record.
@@ -389,41 +358,40 @@ pub struct Measured {
     pub api: Api,
     /// Pods.
     pub pods: Pods,
-    /// Processes, by service.
-    pub process: BTreeMap<String, Process>,
     /// Traffic.
     pub traffic: Traffic,
     /// Prometheus.
     pub monitoring: Monitoring,
-    /// Database.
-    pub database: Database,
+    /// Data store.
+    pub store: Store,
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// Where it is malformed, and what is missing, unknown or out of order.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+/// A record as a file, with what its reader must know. `explained` is the source file that says what the quantities
+/// mean.
+///
+/// # Errors
+/// It can't be written as TOML.
+pub fn to_text<T: Serialize>(record: &T, explained: &str) -> Result<String, String> {
+    let body = toml::to_string(record).map_err(|error| error.to_string())?;
+    Ok(format!("{HEADER}`{explained}`.\n\n{body}"))
 }
 
 impl Measured {
-    /// Reads a record.
-    ///
-    /// # Errors
-    /// Where it is malformed, and what is missing, unknown or out of order.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
-    }
-
-    /// The record as a file, with what its reader must know.
-    ///
-    /// # Errors
-    /// It can't be written as TOML.
-    pub fn to_text(&self) -> Result<String, String> {
-        let body = toml::to_string(self).map_err(|error| error.to_string())?;
-        Ok(format!("{HEADER}{body}"))
-    }
-
     /// The record that this build carries.
     ///
     /// # Panics
     /// It is malformed, which a test of this crate finds first.
     #[must_use]
     pub fn built_in() -> &'static Self {
-        static MEASURED: LazyLock<Measured> = LazyLock::new(|| match Measured::parse(BUILT_IN) {
+        static MEASURED: LazyLock<Measured> = LazyLock::new(|| match read(BUILT_IN) {
             Ok(measured) => measured,
             Err(error) => panic!("sim/data/timings.toml: {error}"),
         });

@@ -42,7 +42,8 @@ pub(crate) enum Command {
     Down,
     /// Say what is there
     Status,
-    /// Measure on the cluster what the simulation assumes, and write it to sim/data/timings.toml
+    /// Measure on the cluster what the simulation assumes, and write it to sim/data/timings.toml and
+    /// sim/exchange/data/timings.toml
     Calibrate {
         /// How many rollouts of each service
         #[arg(long, value_name = "N")]
@@ -70,8 +71,13 @@ pub(crate) fn run(sh: &Shell, command: &Command) -> ExitCode {
             Command::Down => down(&docker)?,
             Command::Status => print(&cluster::status(&docker)?),
             Command::Calibrate { rounds } => {
-                let out = manifest().with_file_name("sim/data/timings.toml");
-                let mut arguments = vec!["--out".into(), out.into()];
+                let out = |file: &str| manifest().with_file_name(file).into();
+                let mut arguments = vec![
+                    "--out".into(),
+                    out("sim/data/timings.toml"),
+                    "--out-exchange".into(),
+                    out("sim/exchange/data/timings.toml"),
+                ];
                 arguments.extend(rounds_of(*rounds));
                 return firedrill::run_live(sh, "calibrate", &arguments);
             }

@@ -1,7 +1,7 @@
 //! How much there is to do for the steps that take the longer the more there is, and what time that gives them.
 //!
-//! The rates are half of the slowest that a server was measured at (`sim/data/timings.toml`: 100,000 entries copied in
-//! 2.8 s, a copy of 1.2 GB in 13.2 s), so that a busy server keeps them too.
+//! The rates are half of the slowest that a server was measured at (`sim/exchange/data/timings.toml`: 100,000 entries
+//! copied in 2.8 s, a copy of 1.2 GB in 13.2 s), so that a busy server keeps them too.
 
 use std::time::Duration;
 

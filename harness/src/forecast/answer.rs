@@ -50,6 +50,8 @@ pub struct Workload {
     pub surge: u32,
     /// Pods that may be missing during a rollout.
     pub unavailable: u32,
+    /// Whether its pods are replaced one after the other, as a StatefulSet's are.
+    pub ordered: bool,
     /// Where the start times of its containers come from, each in a sentence.
     pub starts: Vec<String>,
     /// The undo of a release whose pods work and are wrong, and of one whose pods never become ready.

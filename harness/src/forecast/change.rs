@@ -207,6 +207,31 @@ fn rolling(workload: &Workload, found: &mut Vec<Change>) {
         called: "",
     };
     let replicas = workload.replicas();
+    // The pods of a StatefulSet are replaced one after the other, whatever it says.
+    if !workload.is_stateful() {
+        strategy(&of, found);
+    }
+    if replicas > 3 {
+        found.push(of.change(
+            &["replicas"],
+            replicas.to_string(),
+            json!(replicas.div_ceil(2)),
+            "half of the capacity",
+        ));
+    }
+    let ready = workload.at(&["spec", "minReadySeconds"]).as_u64();
+    of.lower(
+        &["minReadySeconds"],
+        (ready.unwrap_or(0), 0),
+        "a pod that fails soon after it is ready counts as available",
+        found,
+    );
+}
+
+/// How a Deployment replaces its pods.
+fn strategy(of: &Maker<'_>, found: &mut Vec<Change>) {
+    let workload = of.workload;
+    let replicas = workload.replicas();
     if workload.recreates() {
         let to = json!("RollingUpdate");
         let price = "both releases run side by side";
@@ -238,21 +263,6 @@ fn rolling(workload: &Workload, found: &mut Vec<Change>) {
             ));
         }
     }
-    if replicas > 3 {
-        found.push(of.change(
-            &["replicas"],
-            replicas.to_string(),
-            json!(replicas.div_ceil(2)),
-            "half of the capacity",
-        ));
-    }
-    let ready = workload.at(&["spec", "minReadySeconds"]).as_u64();
-    of.lower(
-        &["minReadySeconds"],
-        (ready.unwrap_or(0), 0),
-        "a pod that fails soon after it is ready counts as available",
-        found,
-    );
 }
 
 fn pods(workload: &Workload, found: &mut Vec<Change>) {

@@ -61,6 +61,15 @@ pub(super) fn not_simulated(workload: &Workload) -> Vec<Warning> {
             );
         }
     }
+    let claims = ["spec", "volumeClaimTemplates"];
+    if is_given(workload.at(&claims)) {
+        note(
+            &claims,
+            "volume",
+            "attaching and mounting these volumes takes no time here; a disk that moves to another node takes a minute",
+            "measure a pod's start with its volumes, and give it with --starts",
+        );
+    }
     let volumes = pod(&["volumes"]);
     let volumes_of = workload.at(&volumes).as_array().into_iter().flatten();
     for (at, volume) in volumes_of.enumerate() {

@@ -6,7 +6,7 @@
 //!     └─▶ warnings, limits (rules, no simulation) ───────────────────────────────┘
 //! ```
 //!
-//! Recovered means: the Deployment's rollout is complete, as `kubectl rollout status` sees it, and the bad release gets
+//! Recovered means: the workload's rollout is complete, as `kubectl rollout status` sees it, and the bad release gets
 //! no traffic. Determinism: a forecast is a pure function of (build, manifests, start times, options).
 
 mod answer;
@@ -20,7 +20,6 @@ mod processes;
 mod run;
 mod simulated;
 mod starts;
-mod stateful;
 mod table;
 mod undo;
 mod warnings;
@@ -37,4 +36,4 @@ pub use starts::Starts;
 pub use table::table;
 pub use warnings::RULES;
 pub use words::time;
-pub use workload::Place;
+pub use workload::{Place, slow};

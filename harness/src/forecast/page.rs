@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::answer::{Bar, Chart, Forecast, Undo, Warning, Workload};
 use super::path::Phase;
-use super::words::{case, decides, over, pods_on_path, time, worth};
+use super::words::{case, decides, over, pods, pods_on_path, time, worth};
 use crate::report::html::page::{answers, document, index, sentence, top, wide};
 use crate::stats::show_ms;
 use crate::verdict::Verdict;
@@ -115,7 +115,7 @@ fn card(workload: &Workload, rto_ms: u64) -> Markup {
         section.card aria-label=(workload.name) {
             h2 { (workload.name) }
             p.soft {
-                code { (workload.place) } " · " (workload.replicas) " pods, surge " (workload.surge) ", unavailable " (workload.unavailable)
+                code { (workload.place) } " · " (pods(workload))
                 @for it in &workload.starts { " · " (it) }
             }
             (wide("Times of the undo", &table))

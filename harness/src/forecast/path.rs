@@ -1,7 +1,7 @@
 //! The critical path: which pod waited for which, and for what, up to the recovery.
 //!
-//! It is followed backwards from the recovery. A pod that became available lets the next one be created; where all
-//! pods of a release are stopped first (`Recreate`), the end of the last of them does.
+//! It is followed backwards from the recovery. A pod that became available lets the next one be created; where a pod of
+//! the bad release must end first (`Recreate`, and each pod of a StatefulSet), its end does.
 
 use sim::time::Micros;
 
@@ -109,12 +109,13 @@ pub(super) struct Ends {
     pub(super) complete: Micros,
     /// When the bad release was cut off.
     pub(super) traffic: Micros,
-    /// Whether all its pods are stopped before one of the prior release starts.
-    pub(super) recreates: bool,
+    /// Whether a pod of it must end before one of the prior release starts.
+    pub(super) ends_first: bool,
 }
 
 /// The path from the undo to the recovery, without a gap.
 pub(super) fn critical(pods: &[Life], ends: &Ends) -> Vec<Span> {
+    let pods = &waited_for(pods, ends.complete);
     let mut spans = Vec::new();
     let mut at = ends.complete.max(ends.traffic);
     if ends.traffic > ends.complete {
@@ -123,7 +124,7 @@ pub(super) fn critical(pods: &[Life], ends: &Ends) -> Vec<Span> {
     // Each round goes at least one pod back.
     for _ in 0..=pods.len() {
         let before = at;
-        let Some((cause, when)) = cause(pods, at, ends.recreates) else {
+        let Some((cause, when)) = cause(pods, at, ends.ends_first) else {
             break;
         };
         control(when, at, &mut spans);
@@ -148,20 +149,32 @@ pub(super) fn critical(pods: &[Life], ends: &Ends) -> Vec<Span> {
     spans
 }
 
+/// The lives, as far as the rollout waited for them. A StatefulSet's rollout is complete once its pods are ready,
+/// whether they are available or not (`kubectl/pkg/polymorphichelpers/rollout_status.go`).
+fn waited_for(pods: &[Life], complete: Micros) -> Vec<Life> {
+    let mut pods = pods.to_vec();
+    for life in &mut pods {
+        if life.ready.is_some_and(|at| at <= complete) {
+            life.available = life.available.filter(|at| *at <= complete).or(life.ready);
+        }
+    }
+    pods
+}
+
 enum Cause<'a> {
     Available(&'a Life),
     Gone(&'a Life),
 }
 
 /// What happened last up to `at` that lets something go on.
-fn cause(pods: &[Life], at: Micros, recreates: bool) -> Option<(Cause<'_>, Micros)> {
+fn cause(pods: &[Life], at: Micros, ends_first: bool) -> Option<(Cause<'_>, Micros)> {
     let started = pods
         .iter()
         .filter(|life| life.release == Release::Prior && !life.old)
         .filter_map(|life| Some((Cause::Available(life), life.available?)));
     let ended = pods
         .iter()
-        .filter(|life| recreates && life.release == Release::Bad)
+        .filter(|life| ends_first && life.release == Release::Bad)
         .filter_map(|life| Some((Cause::Gone(life), life.gone?)));
     let all = started.chain(ended).filter(|(_, when)| *when <= at);
     all.max_by_key(|(_, when)| *when)
@@ -240,6 +253,28 @@ mod tests {
     }
 
     #[test]
+    fn a_rollout_that_is_complete_when_its_pods_are_ready_does_not_wait_until_they_are_available() {
+        let pods = [
+            pod("db-0", Release::Bad, 0, 2),
+            pod("db-0", Release::Prior, 7, 30),
+        ];
+        let ends = Ends {
+            complete: Micros::from_secs(29),
+            traffic: Micros::from_secs(3),
+            ends_first: true,
+        };
+        let expected = [
+            "control - 0-2",
+            "terminate db-0 2-7",
+            "sandbox and pull db-0 7-8",
+            "start db-0 8-10",
+            "probe db-0 10-28",
+            "control - 28-29",
+        ];
+        assert_eq!(told(&critical(&pods, &ends)), expected);
+    }
+
+    #[test]
     fn pods_that_wait_for_one_another_are_one_path() {
         let pods = [
             pod("a", Release::Prior, 1, 10),
@@ -250,7 +285,7 @@ mod tests {
         let ends = Ends {
             complete: Micros::from_secs(21),
             traffic: Micros::from_secs(12),
-            recreates: false,
+            ends_first: false,
         };
         let expected = [
             "control - 0-1",
@@ -277,7 +312,7 @@ mod tests {
         let ends = Ends {
             complete: Micros::from_secs(15),
             traffic: Micros::from_secs(3),
-            recreates: true,
+            ends_first: true,
         };
         let path = told(&critical(&pods, &ends));
         let expected = ["control - 0-2", "terminate old 2-7", "control - 7-8"];
@@ -294,7 +329,7 @@ mod tests {
         let ends = Ends {
             complete: Micros::from_secs(11),
             traffic: Micros::from_secs(14),
-            recreates: false,
+            ends_first: false,
         };
         let path = told(&critical(&pods, &ends));
         let expected = ["minReady new 7-9", "control - 9-10", "terminate old 10-14"];
@@ -310,7 +345,7 @@ mod tests {
         let ends = Ends {
             complete: Micros::from_secs(31),
             traffic: Micros::from_secs(31),
-            recreates: false,
+            ends_first: false,
         };
         let path = critical(&pods, &ends);
         assert_eq!(path[0].from, Micros::ZERO);

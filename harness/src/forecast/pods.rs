@@ -7,6 +7,7 @@ use sim::time::Micros;
 
 use super::processes::Started;
 use super::simulated::{PRIOR, RELEASE, Role, Simulated};
+use super::workload::Keeper;
 
 /// Which release a pod is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -30,9 +31,19 @@ struct Pod {
     gone: Option<Micros>,
 }
 
-/// The pods of the workload, by UID.
+/// The pods of the workload.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pods(BTreeMap<String, Pod>);
+pub(super) struct Pods {
+    /// By UID.
+    all: BTreeMap<String, Pod>,
+    /// When a controller of the workload counted one more pod as available.
+    counted: Vec<Micros>,
+    /// How many pods each of its controllers counts, by the name of its object.
+    available: BTreeMap<String, i64>,
+}
+
+/// How long a controller may be busy with other work when it should look at a pod.
+const BUSY: Micros = Micros::from_secs(2);
 
 /// The life of a pod. Instants count from the undo; what was before it is at 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,23 +62,25 @@ pub(super) struct Life {
     /// From when on all of them could answer.
     pub(super) answers: Option<Micros>,
     pub(super) ready: Option<Micros>,
-    /// When it had been ready for `minReadySeconds`.
+    /// When its controller counted it as available: about `minReadySeconds` after its readiness.
     pub(super) available: Option<Micros>,
     pub(super) deleted: Option<Micros>,
     pub(super) gone: Option<Micros>,
 }
 
 impl Pods {
-    /// Takes in what the store shows at `now`.
-    pub(super) fn look(&mut self, now: Micros, cluster: &Cluster, of: &Simulated) {
-        let mut there = Vec::new();
-        for object in cluster.objects(Kind::Pod, &of.namespace) {
+    /// Takes in what has changed in the store after the version `since`, at `now`.
+    pub(super) fn look(&mut self, now: Micros, cluster: &Cluster, since: u64, of: &Simulated) {
+        self.count(now, cluster, since, of);
+        for (object, gone) in cluster.changed_since(Kind::Pod, since) {
             let metadata = &object["metadata"];
+            if metadata["namespace"] != of.namespace.as_str() {
+                continue;
+            }
             let (Some(uid), Some(release)) = (metadata["uid"].as_str(), release(object, of)) else {
                 continue;
             };
-            there.push(uid.to_owned());
-            let pod = self.0.entry(uid.to_owned()).or_insert_with(|| Pod {
+            let pod = self.all.entry(uid.to_owned()).or_insert_with(|| Pod {
                 name: metadata["name"].as_str().unwrap_or_default().to_owned(),
                 release,
                 created: now,
@@ -87,13 +100,59 @@ impl Pods {
             if metadata["deletionTimestamp"].as_str().is_some() {
                 pod.deleted.get_or_insert(now);
             }
-        }
-        there.sort_unstable();
-        for (uid, pod) in &mut self.0 {
-            if pod.gone.is_none() && there.binary_search(uid).is_err() {
-                pod.gone = Some(now);
+            if gone {
+                pod.gone.get_or_insert(now);
             }
         }
+    }
+
+    /// How many pods are of the prior release and ready, and nobody has deleted them.
+    pub(super) fn back(&self) -> usize {
+        let stays = |pod: &&Pod| {
+            pod.release == Release::Prior
+                && pod.ready.is_some()
+                && pod.deleted.is_none()
+                && pod.gone.is_none()
+        };
+        self.all.values().filter(stays).count()
+    }
+
+    /// Notes down when the workload's controllers count more pods as available.
+    fn count(&mut self, now: Micros, cluster: &Cluster, since: u64, of: &Simulated) {
+        let kind = match of.keeper {
+            Keeper::Deployment => Kind::ReplicaSet,
+            Keeper::StatefulSet => Kind::StatefulSet,
+        };
+        for (object, _) in cluster.changed_since(kind, since) {
+            let metadata = &object["metadata"];
+            let name = metadata["name"].as_str().unwrap_or_default();
+            if metadata["namespace"] != of.namespace.as_str() || !of.keeps_pods(name) {
+                continue;
+            }
+            let is = object["status"]["availableReplicas"].as_i64().unwrap_or(0);
+            let was = self.available.insert(name.to_owned(), is).unwrap_or(0);
+            if is > was {
+                self.counted.push(now);
+            }
+        }
+    }
+
+    /// When a pod that became ready at `ready` was counted as available.
+    ///
+    /// A ReplicaSet's controller looks when the pod is due by the whole second that its condition shows, up to a second
+    /// sooner (`pkg/controller/controller_utils.go` FindMinNextPodAvailabilityCheck). A StatefulSet's controller looks
+    /// `minReadySeconds` after one of its last looks, up to `minReadySeconds` later
+    /// (`pkg/controller/statefulset/stateful_set.go` syncStatefulSet).
+    fn available(&self, ready: Micros, min_ready: Micros) -> Micros {
+        if min_ready == Micros::ZERO {
+            return ready;
+        }
+        let due = ready + min_ready;
+        let sooner = due.saturating_sub(Micros::from_secs(1));
+        let from = self.counted.partition_point(|at| *at < sooner);
+        let counted = self.counted.get(from).copied();
+        let counted = counted.filter(|at| *at <= due + min_ready + BUSY);
+        counted.unwrap_or(due)
     }
 
     /// The lives of the pods that were there at `start` or came later, in the order in which they were created.
@@ -104,7 +163,7 @@ impl Pods {
         min_ready: Micros,
     ) -> Vec<Life> {
         let since = |at: Micros| at.saturating_sub(start);
-        let lives = self.0.iter();
+        let lives = self.all.iter();
         let mut lives: Vec<Life> = lives
             .filter(|(_, pod)| pod.gone.is_none_or(|gone| gone > start))
             .map(|(uid, pod)| {
@@ -120,7 +179,7 @@ impl Pods {
                     main: lasting().map(|it| it.at).min().map(since),
                     answers: lasting().map(|it| it.answers_at).max().map(since),
                     ready: pod.ready.map(since),
-                    available: pod.ready.map(|at| since(at + min_ready)),
+                    available: pod.ready.map(|at| since(self.available(at, min_ready))),
                     deleted: pod.deleted.map(since),
                     gone: pod.gone.map(since),
                 }
@@ -142,10 +201,14 @@ impl Pods {
 
 /// The release of a pod of this workload; `None`: it is another's.
 fn release(pod: &Stored, of: &Simulated) -> Option<Release> {
+    let kind = match of.keeper {
+        Keeper::Deployment => "ReplicaSet",
+        Keeper::StatefulSet => "StatefulSet",
+    };
     let owners = pod["metadata"]["ownerReferences"].as_array()?;
-    let mut owners = owners.iter().filter_map(|it| it["name"].as_str());
-    // A ReplicaSet is named after its Deployment and a hash without a dash.
-    owners.find(|owner| owner.rsplit_once('-').map(|it| it.0) == Some(&of.name))?;
+    let owners = owners.iter().filter(|it| it["kind"] == kind);
+    let mut owners = owners.filter_map(|it| it["name"].as_str());
+    owners.find(|owner| of.keeps_pods(owner))?;
     match pod["metadata"]["annotations"][RELEASE].as_str()? {
         PRIOR => Some(Release::Prior),
         _ => Some(Release::Bad),

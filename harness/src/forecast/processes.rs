@@ -6,7 +6,7 @@ use sim::time::Micros;
 use sim::workload::{
     ContainerResponse, ContainerStart, LogLine, ProcessId, StartOutcome, Workload,
 };
-use sim_services::hooks::sleeps;
+use sim_services::hooks;
 
 use super::pods::Release;
 use super::simulated::{BAD, Container, PRIOR, Question, RELEASE, Role};
@@ -27,8 +27,6 @@ pub enum Bad {
 const BEFORE: Micros = Micros::from_millis(50);
 /// After which time a process ends that no probe would keep from being ready.
 const CRASHES_AFTER: Micros = Micros::from_secs(1);
-/// What a command of a preStop hook takes that is no `sleep`.
-const HOOK: Micros = Micros::from_secs(1);
 
 /// A process.
 #[derive(Clone, Debug)]
@@ -201,7 +199,7 @@ impl Workload for Processes<'_> {
     }
 
     fn pre_stop(&mut self, _: Micros, _: ProcessId<'_>, command: &[String]) -> Micros {
-        sleeps(command).unwrap_or(HOOK)
+        hooks::takes(command)
     }
 
     fn exec(&mut self, now: Micros, id: ProcessId<'_>, command: &[String]) -> bool {

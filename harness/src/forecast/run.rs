@@ -19,10 +19,9 @@ use super::path::{Ends, Phase, Span, critical, phases};
 use super::processes::Bad;
 use super::simulated::{Simulated, room_taken_by};
 use super::starts::{Starts, Times};
-use super::stateful;
 use super::undo::{Case, Drawn, End};
 use super::warnings::{Known, warnings};
-use super::workload::{Workload, nodes, place, workloads};
+use super::workload::{PODS_MAX, Workload, nodes, place, workloads};
 use crate::evidence::ms;
 use crate::runner;
 use crate::scenario::format_duration;
@@ -174,6 +173,7 @@ pub fn forecast(
             replicas: subject.workload.replicas(),
             surge,
             unavailable,
+            ordered: subject.workload.is_stateful(),
             starts: sources(&subject.workload, starts),
             undos: undos.into(),
             changes: worths,
@@ -290,6 +290,10 @@ fn kept(drawn: &Drawn, job: Job, subjects: &[Subject]) -> Kept {
             let why = "there is no revision to undo to: revisionHistoryLimit keeps none";
             (None, Some(why.to_owned()))
         }
+        End::ReplacesNone => {
+            let why = "an undo replaces no pod, as the update strategy is OnDelete: delete the pods of the bad release";
+            (None, Some(why.to_owned()))
+        }
         End::Paused => {
             let why = "the Deployment is paused: kubectl undoes none until it is resumed";
             (None, Some(why.to_owned()))
@@ -312,7 +316,7 @@ fn path(drawn: &Drawn, simulated: &Simulated) -> Vec<Span> {
     let ends = Ends {
         complete: drawn.complete,
         traffic: drawn.traffic,
-        recreates: simulated.recreates,
+        ends_first: simulated.ends_first,
     };
     critical(&drawn.pods, &ends)
 }
@@ -471,10 +475,24 @@ fn assumed(world: &World, options: &Options) -> Vec<String> {
 }
 
 fn left_out(object: &Object) -> LeftOut {
+    let (path, why): (&[&str], String) = match object.kind() {
+        "Deployment" | "StatefulSet" => {
+            let pods = object.at(&["spec", "replicas"]);
+            let why = format!(
+                "a forecast simulates up to {PODS_MAX} pods of a workload, and this one has {pods}: give it fewer \
+                 `replicas` in a copy of the file, with `maxSurge` and `maxUnavailable` in percent"
+            );
+            (&["spec", "replicas"], why)
+        }
+        _ => {
+            let why = "only Deployments and StatefulSets are forecast";
+            (&[], why.to_owned())
+        }
+    };
     LeftOut {
-        place: place(object, &[]),
+        place: place(object, path),
         name: format!("{}/{}", object.kind().to_lowercase(), object.name()),
-        why: format!("only Deployments are forecast{}", stateful::known(object)),
+        why,
     }
 }
 
@@ -511,13 +529,14 @@ fn timings(sync_frequency: Duration) -> Timings {
         sync_frequency: Micros::from(sync_frequency),
         ..Timings::default()
     };
-    let samples: Vec<u64> = timings
-        .sandbox
-        .values()
-        .flat_map(|of| (0..=1_000_000 / STEP).map(|n| of.quantile(n * STEP)))
+    let measured = sim_exchange::measured::Measured::built_in();
+    let sandboxes = measured.process.values();
+    let sandboxes = sandboxes.map(|it| Timings::sandbox_of_start(it.up.distribution));
+    let samples: Vec<u64> = sandboxes
+        .flat_map(|of| (0..=1_000_000 / STEP).map(move |n| of.quantile(n * STEP)))
         .collect();
     if let Some(all) = Distribution::of(&samples) {
-        timings.sandbox = [(String::new(), all)].into();
+        timings.sandbox = all;
     }
     timings
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use sim::time::Micros;
 
-use super::workload::{Workload, is_sidecar};
+use super::workload::{Keeper, Workload, is_sidecar};
 
 /// The annotation of a template, and the variable in its containers, that tells the releases apart.
 pub(super) const RELEASE: &str = "forecast-release";
@@ -29,6 +29,23 @@ const OF_CONTAINER: [&str; 10] = [
     "resources",
     "restartPolicy",
     "lifecycle",
+];
+/// What of a Deployment's spec is kept.
+const OF_DEPLOYMENT: [&str; 5] = [
+    "selector",
+    "strategy",
+    "minReadySeconds",
+    "revisionHistoryLimit",
+    "progressDeadlineSeconds",
+];
+/// What of a StatefulSet's spec is kept.
+const OF_STATEFUL_SET: [&str; 6] = [
+    "selector",
+    "serviceName",
+    "updateStrategy",
+    "podManagementPolicy",
+    "minReadySeconds",
+    "revisionHistoryLimit",
 ];
 /// What of a pod is kept besides its containers, if the nodes are known.
 const OF_PLACEMENT: [&str; 3] = ["nodeSelector", "affinity", "tolerations"];
@@ -69,11 +86,17 @@ pub(super) struct Simulated {
     pub(super) name: String,
     pub(super) replicas: u32,
     pub(super) min_ready: Micros,
-    pub(super) recreates: bool,
+    pub(super) keeper: Keeper,
+    /// Whether a pod of the next release may start only after the end of one of the release before.
+    pub(super) ends_first: bool,
+    /// Whether a rollout replaces no pod.
+    pub(super) replaces_none: bool,
+    /// How many pods keep the release that they have.
+    pub(super) partition: u32,
     /// Whether rollouts are paused, so that kubectl undoes none (`kubectl/pkg/polymorphichelpers/rollback.go`).
     pub(super) paused: bool,
-    /// The Deployment with the release that is undone to.
-    pub(super) deployment: Value,
+    /// The Deployment or StatefulSet with the release that is undone to.
+    pub(super) object: Value,
     pub(super) services: Vec<Value>,
     pub(super) budgets: Vec<Value>,
     pub(super) containers: BTreeMap<String, Container>,
@@ -84,13 +107,11 @@ impl Simulated {
     pub(super) fn of(workload: &Workload, nodes_are_known: bool) -> Self {
         let spec = &workload.value["spec"];
         let mut kept = Map::new();
-        for field in [
-            "selector",
-            "strategy",
-            "minReadySeconds",
-            "revisionHistoryLimit",
-            "progressDeadlineSeconds",
-        ] {
+        let (kind, fields): (&str, &[&str]) = match workload.keeper {
+            Keeper::Deployment => ("Deployment", &OF_DEPLOYMENT),
+            Keeper::StatefulSet => ("StatefulSet", &OF_STATEFUL_SET),
+        };
+        for field in fields {
             copy(spec, &mut kept, field);
         }
         kept.insert("replicas".to_owned(), json!(workload.replicas()));
@@ -106,10 +127,13 @@ impl Simulated {
         Self {
             replicas: workload.replicas(),
             min_ready: Micros::from_secs(min_ready),
-            recreates: workload.recreates(),
+            keeper: workload.keeper,
+            ends_first: workload.recreates() || workload.is_stateful(),
+            replaces_none: workload.replaces_none(),
+            partition: workload.partition(),
             paused: spec["paused"] == true,
-            deployment: json!({
-                "apiVersion": "apps/v1", "kind": "Deployment",
+            object: json!({
+                "apiVersion": "apps/v1", "kind": kind,
                 "metadata": {"name": &name, "namespace": &namespace},
                 "spec": kept,
             }),
@@ -123,9 +147,18 @@ impl Simulated {
 
     /// The template of the release that is undone.
     pub(super) fn bad_template(&self) -> Value {
-        let mut template = self.deployment["spec"]["template"].clone();
+        let mut template = self.object["spec"]["template"].clone();
         mark(&mut template, BAD);
         template
+    }
+
+    /// Whether the object of this name that owns pods, a ReplicaSet or a StatefulSet, is this workload's.
+    pub(super) fn keeps_pods(&self, name: &str) -> bool {
+        match self.keeper {
+            // A ReplicaSet is named after its Deployment and a hash without a dash.
+            Keeper::Deployment => name.rsplit_once('-').map(|it| it.0) == Some(&self.name),
+            Keeper::StatefulSet => name == self.name,
+        }
     }
 
     /// The images of its containers.
@@ -141,7 +174,11 @@ impl Simulated {
 /// nothing happens to them any more once they run.
 pub(super) fn room_taken_by(workload: &Workload) -> Value {
     let mut simulated = Simulated::of(workload, true);
-    let pod = &mut simulated.deployment["spec"]["template"]["spec"];
+    if workload.is_stateful() {
+        // They are there before the undo, whatever order they came in.
+        simulated.object["spec"]["podManagementPolicy"] = json!("Parallel");
+    }
+    let pod = &mut simulated.object["spec"]["template"]["spec"];
     for list in ["containers", "initContainers"] {
         for container in pod[list].as_array_mut().into_iter().flatten() {
             if let Some(container) = container.as_object_mut() {
@@ -156,7 +193,7 @@ pub(super) fn room_taken_by(workload: &Workload) -> Value {
             inits.retain(is_sidecar);
         }
     }
-    simulated.deployment
+    simulated.object
 }
 
 fn template(workload: &Workload, nodes_are_known: bool, release: &str) -> Value {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::answer::{Chart, Forecast, Workload};
 use super::path::Phase;
-use super::words::{case, decides, over, pods_on_path, time, worth};
+use super::words::{case, decides, over, pods, pods_on_path, time, worth};
 use crate::stats::show_ms;
 
 /// How many lines of YAML are shown of a workload.
@@ -60,8 +60,10 @@ fn details(workload: &Workload, out: &mut String) {
     line(
         out,
         &format!(
-            "\n{} ({}): {} pods, surge {}, unavailable {}",
-            workload.name, workload.place, workload.replicas, workload.surge, workload.unavailable
+            "\n{} ({}): {}",
+            workload.name,
+            workload.place,
+            pods(workload)
         ),
     );
     for source in &workload.starts {

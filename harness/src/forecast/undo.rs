@@ -13,6 +13,7 @@ use super::pods::{Life, Pods};
 use super::processes::{Bad, Processes};
 use super::simulated::Simulated;
 use super::starts::Times;
+use super::workload::Keeper;
 
 /// How long the releases before the undo may take to roll out.
 const HISTORY_MOST: Micros = Micros::from_secs(4 * 3_600);
@@ -53,6 +54,8 @@ pub(super) enum End {
     NoHistory,
     /// The Deployment is paused.
     Paused,
+    /// A rollout of the StatefulSet replaces no pod.
+    ReplacesNone,
     /// The release that works does not roll out, and why.
     NeverRan(String),
     /// The API server refuses an object.
@@ -147,6 +150,9 @@ impl<'a> Run<'a> {
 
     fn whole(&mut self) -> Result<End, End> {
         let simulated = self.case.simulated;
+        if simulated.replaces_none {
+            return Err(End::ReplacesNone);
+        }
         self.take_in_images();
         for object in self.case.beside {
             self.post(object)?;
@@ -155,12 +161,12 @@ impl<'a> Run<'a> {
         for object in simulated.services.iter().chain(&simulated.budgets) {
             self.post(object)?;
         }
-        self.post(&simulated.deployment)?;
+        self.post(&simulated.object)?;
         let most = self.now + HISTORY_MOST;
         if !self.run(most, |it| it.complete.is_some()) {
             return Err(End::NeverRan(self.why_late()));
         }
-        self.advance_by(QUIET);
+        self.advance_by(self.quiet());
         let template = simulated.bad_template();
         self.patch(&json!([{"op": "replace", "path": "/spec/template", "value": template}]))?;
         match self.case.bad {
@@ -174,11 +180,23 @@ impl<'a> Run<'a> {
             Bad::NeverReady => self.advance_by(STUCK_FOR),
         }
         let moment = Micros(self.rng.below(1_000_000));
-        self.advance_by(QUIET + moment);
+        self.advance_by(self.quiet() + moment);
         self.undo()
     }
 
-    /// `kubectl rollout undo`: it reads the Deployment, lists its ReplicaSets, and patches the template back.
+    /// For how long the cluster is left alone after a rollout. That of a StatefulSet is complete before its last pod is
+    /// available, which is counted up to `minReadySeconds` late ([`Pods`]).
+    fn quiet(&self) -> Micros {
+        match self.case.simulated.keeper {
+            Keeper::Deployment => QUIET,
+            Keeper::StatefulSet => {
+                let twice = Micros(self.case.simulated.min_ready.0.saturating_mul(2));
+                QUIET + twice.min(HISTORY_MOST)
+            }
+        }
+    }
+
+    /// `kubectl rollout undo`: it reads the workload, lists its revisions, and patches the template back.
     fn undo(&mut self) -> Result<End, End> {
         let api = &Measured::built_in().api;
         self.undone_at = self.now;
@@ -200,30 +218,50 @@ impl<'a> Run<'a> {
         if !self.run(most, Self::is_recovered) {
             return Ok(End::Late(self.why_late()));
         }
+        if self.case.simulated.partition > 0 {
+            self.complete = Some(self.now);
+        }
         Ok(End::Recovered(self.now.saturating_sub(self.undone_at)))
     }
 
     /// The template of the revision before the last one, without the label that its ReplicaSet has added.
     fn prior_template(&self) -> Option<Value> {
-        let mut revisions: Vec<(u64, &Stored)> = self
+        let keeper = self.case.simulated.keeper;
+        let kind = match keeper {
+            Keeper::Deployment => Kind::ReplicaSet,
+            Keeper::StatefulSet => Kind::ControllerRevision,
+        };
+        let number = |it: &Stored| match keeper {
+            Keeper::Deployment => it["metadata"]["annotations"][REVISION]
+                .as_str()?
+                .parse()
+                .ok(),
+            Keeper::StatefulSet => it["revision"].as_i64(),
+        };
+        let mut revisions: Vec<(i64, &Stored)> = self
             .cluster
-            .objects(Kind::ReplicaSet, &self.case.simulated.namespace)
+            .objects(kind, &self.case.simulated.namespace)
             .filter(|it| self.is_own(it))
-            .filter_map(|it| {
-                let revision = it["metadata"]["annotations"][REVISION].as_str()?;
-                Some((revision.parse().ok()?, it))
-            })
+            .filter_map(|it| Some((number(it)?, it)))
             .collect();
         revisions.sort_by_key(|(revision, _)| std::cmp::Reverse(*revision));
         let (_, prior) = revisions.get(1)?;
-        let mut template = serde_json::to_value(&prior["spec"]["template"]).ok()?;
+        let spec = match keeper {
+            Keeper::Deployment => &prior["spec"],
+            Keeper::StatefulSet => &prior["data"]["spec"],
+        };
+        let mut template = serde_json::to_value(&spec["template"]).ok()?;
+        if let Some(members) = template.as_object_mut() {
+            // A ControllerRevision keeps a patch.
+            members.remove("$patch");
+        }
         if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
             labels.remove("pod-template-hash");
         }
         Some(template)
     }
 
-    /// Whether an object is one of the workload's own ReplicaSets.
+    /// Whether an object is one of the workload's own revisions.
     fn is_own(&self, object: &Stored) -> bool {
         let owners = object["metadata"]["ownerReferences"].as_array();
         let mut owners = owners.into_iter().flatten();
@@ -288,8 +326,9 @@ impl<'a> Run<'a> {
         if version == self.looked {
             return;
         }
-        self.looked = version;
-        self.pods.look(self.now, &self.cluster, self.case.simulated);
+        let before = std::mem::replace(&mut self.looked, version);
+        self.pods
+            .look(self.now, &self.cluster, before, self.case.simulated);
         self.complete = if self.is_complete() {
             Some(self.complete.unwrap_or(self.now))
         } else {
@@ -300,22 +339,32 @@ impl<'a> Run<'a> {
     /// As `kubectl rollout status` sees it (`kubectl/pkg/polymorphichelpers/rollout_status.go`).
     fn is_complete(&self) -> bool {
         let simulated = self.case.simulated;
+        let kind = match simulated.keeper {
+            Keeper::Deployment => Kind::Deployment,
+            Keeper::StatefulSet => Kind::StatefulSet,
+        };
         let object = self
             .cluster
-            .object(Kind::Deployment, &simulated.namespace, &simulated.name);
+            .object(kind, &simulated.namespace, &simulated.name);
         let Some(object) = object else {
             return false;
         };
         let status = &object["status"];
         let count = |field: &str| status[field].as_i64().unwrap_or_default();
         let replicas = i64::from(simulated.replicas);
-        count("observedGeneration")
-            >= object["metadata"]["generation"]
-                .as_i64()
-                .unwrap_or_default()
-            && count("updatedReplicas") >= replicas
-            && count("replicas") <= count("updatedReplicas")
-            && count("availableReplicas") >= count("updatedReplicas")
+        let generation = object["metadata"]["generation"].as_i64();
+        let rolled_out = match simulated.keeper {
+            Keeper::Deployment => {
+                count("updatedReplicas") >= replicas
+                    && count("replicas") <= count("updatedReplicas")
+                    && count("availableReplicas") >= count("updatedReplicas")
+            }
+            Keeper::StatefulSet => {
+                let kept = i64::from(simulated.partition);
+                count("readyReplicas") >= replicas && count("updatedReplicas") >= replicas - kept
+            }
+        };
+        count("observedGeneration") >= generation.unwrap_or_default() && rolled_out
     }
 
     /// When the bad release was cut off: it gets no traffic, and where no Service sends any, none of its processes
@@ -329,7 +378,15 @@ impl<'a> Run<'a> {
     }
 
     fn is_recovered(&self) -> bool {
-        self.traffic().is_some() && self.complete.is_some()
+        self.traffic().is_some() && self.complete.is_some() && self.all_are_back()
+    }
+
+    /// Whether every pod is of the prior release and ready. It is asked where a StatefulSet has a partition: its
+    /// rollout is complete by what `kubectl rollout status` goes by as soon as the undo is seen, since the pods that
+    /// the partition kept are of the prior release.
+    fn all_are_back(&self) -> bool {
+        let simulated = self.case.simulated;
+        simulated.partition == 0 || self.pods.back() >= simulated.replicas as usize
     }
 
     /// Why it takes so long, as the pods' statuses say.
@@ -342,6 +399,7 @@ impl<'a> Run<'a> {
     fn post(&mut self, object: &Value) -> Result<(), End> {
         let (group, plural) = match object["kind"].as_str().unwrap_or_default() {
             "Deployment" => ("apis/apps/v1", "deployments"),
+            "StatefulSet" => ("apis/apps/v1", "statefulsets"),
             "PodDisruptionBudget" => ("apis/policy/v1", "poddisruptionbudgets"),
             _ => ("api/v1", "services"),
         };
@@ -356,7 +414,11 @@ impl<'a> Run<'a> {
         let Simulated {
             namespace, name, ..
         } = self.case.simulated;
-        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+        let plural = match self.case.simulated.keeper {
+            Keeper::Deployment => "deployments",
+            Keeper::StatefulSet => "statefulsets",
+        };
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/{plural}/{name}");
         let takes = Measured::built_in()
             .api
             .patch

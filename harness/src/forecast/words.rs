@@ -1,6 +1,6 @@
 //! A forecast in words, the same in the table, on the page and in a comment.
 
-use super::answer::{Undo, Worth};
+use super::answer::{Undo, Workload, Worth};
 use super::path::Phase;
 use super::processes::Bad;
 use crate::stats::{show_ms, show_permille, show_tenths};
@@ -11,6 +11,22 @@ pub(super) fn case(of: Bad) -> &'static str {
     match of {
         Bad::Wrong => "its pods work and are wrong",
         Bad::NeverReady => "its pods never become ready",
+    }
+}
+
+/// How many pods a workload has, and how they are replaced.
+#[must_use]
+pub(super) fn pods(workload: &Workload) -> String {
+    let Workload {
+        replicas,
+        surge,
+        unavailable,
+        ..
+    } = workload;
+    if workload.ordered {
+        format!("{replicas} pods, one after the other")
+    } else {
+        format!("{replicas} pods, surge {surge}, unavailable {unavailable}")
     }
 }
 

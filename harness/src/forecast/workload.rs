@@ -33,9 +33,19 @@ pub(crate) fn place(object: &Object, path: &[&str]) -> Place {
     }
 }
 
-/// A Deployment of the manifests.
+/// What kind of object a workload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// Its releases are ReplicaSets.
+    Deployment,
+    /// Its releases are ControllerRevisions, and its pods are replaced one after the other.
+    StatefulSet,
+}
+
+/// A Deployment or a StatefulSet of the manifests.
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
+    pub(crate) keeper: Keeper,
     /// As it stands in its file.
     pub(crate) object: Object,
     /// As it is simulated: the object's value, or one in which something was changed to see what that is worth.
@@ -48,23 +58,40 @@ pub(crate) struct Workload {
     pub(crate) autoscaler: Option<Object>,
 }
 
-/// The workloads of the manifests, in their order, and the objects that have pods and are no Deployments.
+/// The most pods of a workload that is simulated. What a draw takes grows faster than the number of the pods.
+pub(crate) const PODS_MAX: u32 = 500;
+/// From so many pods on, a draw takes about a second and more.
+const PODS_SLOW: u32 = 100;
+
+/// The workloads that are simulated and whose draws take long, by name, with the number of their pods.
+#[must_use]
+pub fn slow(manifests: &Manifests) -> Vec<(String, u32)> {
+    let (found, _) = workloads(manifests);
+    let all = found.iter().map(|it| (it.name(), it.replicas()));
+    all.filter(|(_, pods)| *pods >= PODS_SLOW).collect()
+}
+
+/// The workloads of the manifests that are simulated, in their order, and the other objects that have pods.
 #[must_use]
 pub(crate) fn workloads(manifests: &Manifests) -> (Vec<Workload>, Vec<Object>) {
     let mut found = Vec::new();
     let mut others = Vec::new();
     for object in &manifests.objects {
         match object.kind() {
-            "Deployment" => found.push(Workload::of(object, manifests)),
-            "StatefulSet" | "DaemonSet" => others.push(object.clone()),
+            "Deployment" => found.push(Workload::of(object, Keeper::Deployment, manifests)),
+            "StatefulSet" => found.push(Workload::of(object, Keeper::StatefulSet, manifests)),
+            "DaemonSet" => others.push(object.clone()),
             _ => {}
+        }
+        if let Some(large) = found.pop_if(|it| it.replicas() > PODS_MAX) {
+            others.push(large.object);
         }
     }
     (found, others)
 }
 
 impl Workload {
-    fn of(object: &Object, manifests: &Manifests) -> Self {
+    fn of(object: &Object, keeper: Keeper, manifests: &Manifests) -> Self {
         let labels = object.at(&["spec", "template", "metadata", "labels"]);
         let beside = |kind: &'static str| {
             let all = manifests.objects.iter();
@@ -80,6 +107,7 @@ impl Workload {
             target["kind"] == object.kind() && target["name"] == object.name()
         };
         Self {
+            keeper,
             object: object.clone(),
             value: object.value.clone(),
             services: beside("Service").filter(selected_by_map).cloned().collect(),
@@ -126,6 +154,26 @@ impl Workload {
         replicas.map_or(1, |it| u32::try_from(it).unwrap_or(u32::MAX))
     }
 
+    /// Whether its pods are replaced one after the other, each after the end of the one before.
+    #[must_use]
+    pub(crate) fn is_stateful(&self) -> bool {
+        self.keeper == Keeper::StatefulSet
+    }
+
+    /// Whether a rollout replaces no pod (`updateStrategy.type: OnDelete` of a StatefulSet).
+    #[must_use]
+    pub(crate) fn replaces_none(&self) -> bool {
+        self.is_stateful() && self.at(&["spec", "updateStrategy", "type"]) == "OnDelete"
+    }
+
+    /// How many pods of a StatefulSet keep the release that they have (`rollingUpdate.partition`).
+    #[must_use]
+    pub(crate) fn partition(&self) -> u32 {
+        let path = ["spec", "updateStrategy", "rollingUpdate", "partition"];
+        let partition = self.at(&path).as_u64().unwrap_or(0);
+        u32::try_from(partition).unwrap_or(u32::MAX)
+    }
+
     /// Whether all its pods are stopped before one of the next release starts.
     #[must_use]
     pub(crate) fn recreates(&self) -> bool {
@@ -137,6 +185,9 @@ impl Workload {
     #[must_use]
     pub(crate) fn fenceposts(&self) -> (u32, u32) {
         let replicas = self.replicas();
+        if self.is_stateful() {
+            return (0, replicas.min(1));
+        }
         if self.recreates() {
             return (0, replicas);
         }

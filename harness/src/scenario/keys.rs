@@ -147,9 +147,9 @@ pub fn all() -> Vec<Key> {
         key(
             "release",
             "from",
-            "a release of the catalogue".into(),
+            "a release of the catalogue, or of your own application".into(),
             Value("\"1.4.2\""),
-            "The release that runs at first, and must run again in the end.",
+            "The release that runs at first, and must run again in the end. With an application of your own, it is by default that of its manifests.",
         ),
         key(
             "release",
@@ -170,9 +170,15 @@ pub fn all() -> Vec<Key> {
             "accounts",
             counts(&ACCOUNTS),
             Value("1000"),
-            "Trading accounts.",
+            "Trading accounts of the exchange.",
         ),
-        key("load", "markets", counts(&MARKETS), Value("4"), "Markets."),
+        key(
+            "load",
+            "markets",
+            counts(&MARKETS),
+            Value("4"),
+            "Markets of the exchange.",
+        ),
         key(
             "load",
             "burst_rate_per_s",
@@ -292,7 +298,7 @@ pub fn all() -> Vec<Key> {
             "outcome",
             words(&OUTCOMES),
             Value("\"recovered\""),
-            "How the executor ends: with the exchange recovered, or by paging a person in time.",
+            "How the executor ends: with the application recovered, or by paging a person in time.",
         ),
         key(
             "expect",
@@ -318,7 +324,9 @@ pub fn all() -> Vec<Key> {
         key(
             "expect",
             "error_rate_max",
-            format!("a rate above 0%, at most \"{ERROR_RATE_MAX}\""),
+            format!(
+                "a rate above 0%, at most \"{ERROR_RATE_MAX}\", and with an application of your own at most \"100%\""
+            ),
             Value("\"0.01%\""),
             "The clients' error rate after recovery stays below this.",
         ),
@@ -334,7 +342,7 @@ pub fn all() -> Vec<Key> {
             "trades_lost_max",
             "a number, 0 or more; above 0 only with `path = \"restore\"`".into(),
             Value("0"),
-            "Acknowledged trades that may be absent afterwards.",
+            "Acknowledged trades of the exchange that may be absent afterwards.",
         ),
         key(
             "expect",

@@ -1,12 +1,17 @@
 //! The exchange as an application of the simulated world.
 
+use std::collections::BTreeMap;
+
 use super::config::ExchangeConfig;
 use super::role::Role;
 use super::venue::SimulatedExchange;
 use crate::database::{DbOp, DbReply};
+use crate::measured::Measured;
 use contract::ledger::DatabaseError;
 use dex::release::NAMESPACE;
 use sim::application::{Application, NothingListens, PodLogLine};
+use sim::cluster::Timings;
+use sim::measured::Distribution;
 use sim::observe::SampleSink;
 use sim::time::Micros;
 
@@ -20,6 +25,16 @@ impl Application for SimulatedExchange {
 
     fn namespaces(_: &ExchangeConfig) -> Vec<String> {
         vec![NAMESPACE.to_owned()]
+    }
+
+    /// A pod's start takes as long as its volumes take.
+    fn sandboxes(_: &ExchangeConfig) -> BTreeMap<String, Distribution> {
+        let measured = Measured::built_in().process.iter();
+        let sandboxes = measured.map(|(service, it)| {
+            let sandbox = Timings::sandbox_of_start(it.up.distribution);
+            (service.clone(), sandbox)
+        });
+        sandboxes.collect()
     }
 
     /// When something happens inside a pod that is not traffic, with which it catches up lazily.

@@ -3,7 +3,8 @@
 use dex::release::Service;
 
 use crate::database::DatabaseTimings;
-use sim::measured::{Distribution, Measured};
+use crate::measured::Measured;
+use sim::measured::Distribution;
 use sim::time::Micros;
 
 /// How requests arrive.
@@ -168,8 +169,8 @@ pub struct ExchangeConfig {
 
 #[cfg(test)]
 mod tests {
+    use crate::measured::Measured;
     use dex::release::Service;
-    use sim::measured::Measured;
 
     use super::{Bursts, ServiceTimings};
     use sim::time::Micros;

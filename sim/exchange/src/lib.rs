@@ -31,6 +31,7 @@ mod draws;
 mod faults;
 mod leader;
 mod lifecycle;
+pub mod measured;
 mod metrics;
 mod mounts;
 mod pod;

@@ -65,7 +65,7 @@ fn following(look: Micros, rng: &mut Rng) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::{Mounts, SYNC_FREQUENCY};
-    use sim::measured::Measured;
+    use crate::measured::Measured;
     use sim::rng::Rng;
     use sim::time::Micros;
 
@@ -94,7 +94,7 @@ mod tests {
             })
             .collect();
         took.sort_unstable();
-        let measured = Measured::built_in().traffic.config.distribution;
+        let measured = Measured::built_in().config.distribution;
         for (share, within) in [
             (250_000, 1_200_000),
             (500_000, 1_500_000),

@@ -1,4 +1,4 @@
-//! How long the commands of `preStop` hooks sleep.
+//! How long the commands of `preStop` hooks take.
 
 use serde_json::Value;
 use sim::time::Micros;
@@ -6,10 +6,19 @@ use sim::time::Micros;
 /// The longest that a command is waited for: longer than any grace period that a drill could see the end of.
 const MOST_S: f64 = 24.0 * 3_600.0;
 
+/// What a command takes that does not sleep, such as `nginx -s quit`. Nobody measured it: it stands for starting a
+/// program in a container and telling a server something.
+const OTHER: Micros = Micros::from_secs(1);
+
+/// How long the command of a hook takes: as long as it sleeps, and a second where it does something else.
+#[must_use]
+pub fn takes(command: &[String]) -> Micros {
+    sleeps(command).unwrap_or(OTHER)
+}
+
 /// How long `sleep` in a command takes, whether a shell is called for it or not: `["sleep", "5"]`,
 /// `["sh", "-c", "sleep 5; nginx -s quit"]`, `sleep 1m`. All of them are added up. `None`: it does not sleep.
-#[must_use]
-pub fn sleeps(command: &[String]) -> Option<Micros> {
+fn sleeps(command: &[String]) -> Option<Micros> {
     let between = |c: char| c.is_whitespace() || ";&|()".contains(c);
     let words: Vec<&str> = command
         .iter()
@@ -61,7 +70,7 @@ mod tests {
     use serde_json::json;
     use sim::time::Micros;
 
-    use super::{command_sleeps_s, sleeps};
+    use super::{OTHER, command_sleeps_s, sleeps, takes};
 
     #[test]
     fn a_hook_sleeps_as_long_as_its_command_says() {
@@ -83,7 +92,9 @@ mod tests {
             (&["nginx", "-s", "quit"], None),
         ] {
             let command: Vec<String> = command.iter().map(|&it| it.to_owned()).collect();
-            assert_eq!(sleeps(&command), ms.map(Micros::from_millis), "{command:?}");
+            let ms = ms.map(Micros::from_millis);
+            assert_eq!(sleeps(&command), ms, "{command:?}");
+            assert_eq!(takes(&command), ms.unwrap_or(OTHER), "{command:?}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! - [`describe`] reads how its services, clients and releases behave, from a file in TOML.
 //! - [`engine`] is the application itself: open-loop clients, calls, queues, timeouts and retries.
 //! - [`form`] reads the form of a file in TOML, whatever is wrong in it.
-//! - [`hooks`] reads for how long the commands of `preStop` hooks sleep.
+//! - [`hooks`] reads how long the commands of `preStop` hooks take.
 //! - [`metrics`] has the names that libraries and proxies give to what is counted.
 //! - [`mistake`] is how everything that is wrong with a file is told: its place, and what would be right.
 

@@ -1,8 +1,10 @@
 //! The traits that an application implements, and what they speak of.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
 
+use crate::measured::Distribution;
 use crate::observe::SampleSink;
 use crate::time::Micros;
 use crate::workload::{ContainerStart, Workload};
@@ -99,6 +101,13 @@ pub trait Application: Workload + Send + Sized + 'static {
     /// How many nodes the cluster has for it, at least 1. Each takes [`NODE_PODS`](crate::cluster::NODE_PODS) pods.
     fn nodes(_: &Self::Config) -> u32 {
         1
+    }
+
+    /// The time from a pod's binding to the creation of its container, by the pod's label `app`, where it is known for
+    /// this application's pods. What the world's own [`Timings::sandbox_of`](crate::cluster::Timings::sandbox_of) says
+    /// of a label goes before it. Other pods take [`Timings::sandbox`](crate::cluster::Timings::sandbox).
+    fn sandboxes(_: &Self::Config) -> BTreeMap<String, Distribution> {
+        BTreeMap::new()
     }
 
     /// When something is due next that is not caught up with lazily.

@@ -15,7 +15,7 @@ use super::kubelet::{ContainerRef, Kubelet};
 use super::objects::Quota;
 use super::queue::DelayingQueue;
 use super::scheduler::NODE_PODS;
-use super::store::{Ref, Store};
+use super::store::{Change, Ref, Store};
 use super::timings::Timings;
 use super::value;
 use super::wire::{Target, WatchFrame, WatchId};
@@ -401,6 +401,13 @@ impl Cluster {
         self.store
             .list(kind, Some(namespace))
             .map(|(_, o)| &o.value)
+    }
+
+    /// The objects of a kind that changed after that resourceVersion, in the order of their changes, each with whether it
+    /// is gone. Changes that are older than [`Timings::watch_log`] are forgotten.
+    pub fn changed_since(&self, kind: Kind, version: u64) -> impl Iterator<Item = (&Value, bool)> {
+        let entries = self.store.since(version).filter(move |it| it.kind == kind);
+        entries.map(|it| (&it.object.value, it.change == Change::Deleted))
     }
 
     /// The latest resourceVersion.

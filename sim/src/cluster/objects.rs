@@ -157,6 +157,7 @@ impl Cluster {
         }
         for field in [
             "selfLink",
+            "uid",
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
             "generation",

@@ -20,8 +20,10 @@ pub struct Timings {
     pub schedule_retry: Distribution,
     /// From a pod's deletion to the kubelet's first act.
     pub kubelet: Distribution,
-    /// From a pod's binding: the kubelet's first act, sandbox, network and volumes; by the pod's label `app`.
-    pub sandbox: BTreeMap<String, Distribution>,
+    /// From a pod's binding: the kubelet's first act, sandbox, network and volumes.
+    pub sandbox: Distribution,
+    /// The same of pods with other volumes, by their label `app`.
+    pub sandbox_of: BTreeMap<String, Distribution>,
     /// Creating and starting a container whose image is present.
     pub container_start: Distribution,
     /// A registry's answer to a question for an image: its manifest, or that there is none.
@@ -102,11 +104,8 @@ impl Timings {
             // `podInitialBackoffSeconds` and `podMaxBackoffSeconds`.
             schedule_retry: Distribution::millis(1_000, 10_000),
             kubelet: pods.signal.distribution,
-            sandbox: measured
-                .process
-                .iter()
-                .map(|(app, it)| (app.clone(), it.up.distribution.less(CONTAINER_START_US)))
-                .collect(),
+            sandbox: Self::sandbox_of_start(pods.up.distribution),
+            sandbox_of: BTreeMap::new(),
             container_start: Distribution::fixed(CONTAINER_START_US),
             // Only pulls wait for it, and a calibrated cluster has none: a public registry's answer to a manifest.
             registry: Distribution::millis(400, 1_500),
@@ -137,13 +136,15 @@ impl Timings {
         }
     }
 
-    /// Sandbox, network and volumes of a pod with this label `app`; of another one as of the first that was measured.
-    pub(crate) fn sandbox(&self, app: &str, rng: &mut Rng) -> Micros {
-        let of = self
-            .sandbox
-            .get(app)
-            .or_else(|| self.sandbox.values().next());
-        of.map_or(Micros::ZERO, |it| it.draw(rng))
+    /// What of the time from a pod's binding to its process's first line passes before its container is created.
+    #[must_use]
+    pub fn sandbox_of_start(up: Distribution) -> Distribution {
+        up.less(CONTAINER_START_US)
+    }
+
+    /// Sandbox, network and volumes of a pod with this label `app`.
+    pub(crate) fn draw_sandbox(&self, app: &str, rng: &mut Rng) -> Micros {
+        self.sandbox_of.get(app).unwrap_or(&self.sandbox).draw(rng)
     }
 }
 

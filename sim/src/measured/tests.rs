@@ -1,13 +1,15 @@
 //! The record is whole, and draws follow it.
 
-use super::{BUILT_IN, BySize, Distribution, Measured, POINTS, Sampled};
+use super::{BUILT_IN, BySize, Distribution, Measured, POINTS, Sampled, read, to_text};
 use crate::rng::Rng;
 
 #[test]
 fn the_record_is_valid_and_comes_back_from_its_own_text() {
-    let measured = Measured::parse(BUILT_IN).expect("sim/data/timings.toml");
-    let text = toml::to_string(&measured).expect("it can be written");
-    assert_eq!(Measured::parse(&text), Ok(measured));
+    let measured: Measured = read(BUILT_IN).expect("sim/data/timings.toml");
+    let text = to_text(&measured, "sim/src/measured.rs").expect("it can be written");
+    assert_eq!(read(&text), Ok(measured));
+    let head = |text: &str| text.lines().take(4).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(head(&text), head(BUILT_IN));
 }
 
 #[test]
@@ -15,12 +17,12 @@ fn what_is_missing_unknown_or_out_of_order_is_refused() {
     let refused = |from: &str, to: &str| {
         let text = BUILT_IN.replacen(from, to, 1);
         assert_ne!(text, BUILT_IN, "{from} is in the record");
-        Measured::parse(&text).expect_err("it is refused")
+        read::<Measured>(&text).expect_err("it is refused")
     };
     let error = refused("[pods.schedule]", "[pods.shedule]");
     assert!(error.contains("shedule"), "{error}");
-    let error = refused("[process.risk.boot]", "[process.riks.boot]");
-    assert!(error.contains("ri"), "{error}");
+    let error = refused("[store.statement]", "[store.statements]");
+    assert!(error.contains("statement"), "{error}");
     let error = refused("cores = ", "cpus = ");
     assert!(error.contains("cpus"), "{error}");
     let plain = |us: &str| {

@@ -110,12 +110,16 @@ impl<A: Application> WorldState<A> {
     pub(crate) fn new(config: WorldConfig<A::Config>, seed: u64) -> Self {
         let mut event_queue = EventQueue::default();
         event_queue.push(DIGEST_EVERY, Item::Digest);
+        let mut timings = config.cluster;
+        for (label, sandbox) in A::sandboxes(&config.application) {
+            timings.sandbox_of.entry(label).or_insert(sandbox);
+        }
         Self {
             now: Micros::ZERO,
             cluster: Cluster::with(
                 seed,
                 &A::namespaces(&config.application),
-                config.cluster,
+                timings,
                 A::nodes(&config.application).max(1),
             ),
             application: A::new(config.application, seed),

@@ -456,9 +456,12 @@ pub(crate) struct CalibrateArgs {
     /// How many rollouts of each service
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub(crate) rounds: u32,
-    /// Where to write what was measured
+    /// Where to write what was measured of the cluster
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
+    /// Where to write what was measured of the exchange on it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out_exchange: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 use firedrill::evidence::ms;
 use firedrill::forecast::{
-    Forecast, Images, Options, Starts, comment, forecast, over_budget, page, table, time,
+    Forecast, Images, Options, Starts, comment, forecast, over_budget, page, slow, table, time,
 };
 use firedrill::report;
 use firedrill::scenario::{format_duration, parse_duration};
@@ -106,6 +106,13 @@ pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
     if let Some(directory) = &args.report {
         report::prepare(directory)?;
     }
+    for (name, pods) in slow(&manifests) {
+        terminal::complain(&format!(
+            "{name} has {pods} pods, so that each of its {} simulated undos takes a second or more: `--draws 20 \
+             --no-changes` gives a first answer sooner",
+            options.draws
+        ));
+    }
     let interrupt = Interrupt::listen();
     let stopped = || interrupt.stop().load(Ordering::Relaxed);
     let found = forecast(&manifests, &starts, &options, &stopped);
@@ -123,16 +130,17 @@ pub(crate) fn run(args: &ForecastArgs) -> Result<u8, Failure> {
         let others: Vec<String> = found
             .left_out
             .iter()
-            .map(|it| format!("{}: {}", it.name, it.why))
+            .map(|it| format!("{}: {}: {}", it.place, it.name, it.why))
             .collect();
-        return Err(Failure::input(
-            "there is no Deployment in these manifests",
-            if others.is_empty() {
-                "a forecast is made of Deployments: give the files or folders that hold them with -f".to_owned()
-            } else {
-                others.join("\n")
-            },
-        ));
+        return Err(if others.is_empty() {
+            Failure::input(
+                "there is no Deployment and no StatefulSet in these manifests",
+                "a forecast is made of them: give the files or folders that hold them with -f",
+            )
+        } else {
+            let none = "there is nothing in these manifests that can be forecast";
+            Failure::input(none, others.join("\n"))
+        });
     }
     let text = comment(&found, old.as_ref(), budget);
     match args.format {
@@ -207,7 +215,7 @@ fn starts(file: Option<&Path>, manifests: &Manifests) -> Result<Starts, Failure>
     let starts = starts.map_err(|error| Failure::Input((*error).into()))?;
     let objects = manifests.objects.iter();
     let known: Vec<(&str, &str)> = objects
-        .filter(|it| it.kind() == "Deployment")
+        .filter(|it| matches!(it.kind(), "Deployment" | "StatefulSet"))
         .map(|it| (it.namespace().unwrap_or(NAMESPACE), it.name()))
         .collect();
     let unknown = starts.unknown(&known);
@@ -215,11 +223,11 @@ fn starts(file: Option<&Path>, manifests: &Manifests) -> Result<Starts, Failure>
         let names: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
         return Err(Failure::input(
             format!(
-                "{} gives times of {}, and the manifests have no such Deployment",
+                "{} gives times of {}, and the manifests have no such workload",
                 files::called(path),
                 unknown.join(", ")
             ),
-            format!("the Deployments are {}", names.join(", ")),
+            format!("the workloads are {}", names.join(", ")),
         ));
     }
     Ok(starts)

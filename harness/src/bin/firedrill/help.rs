@@ -236,8 +236,8 @@ pub(crate) const RUNBOOK: &str = help!(
 );
 
 pub(crate) const CALIBRATE: &str = help!(
-    "  firedrill calibrate --out measured.toml
-  firedrill calibrate --out measured.toml --rounds 20   with more rollouts of each service
+    "  firedrill calibrate --out cluster.toml --out-exchange exchange.toml
+  firedrill calibrate --out cluster.toml --out-exchange exchange.toml --rounds 20   with more rollouts of each service
 ",
     "  0    measured
   2    bad input or usage

@@ -118,7 +118,8 @@ fn volumes(look: &mut Look<'_>) {
             let mut modes = modes.as_array().into_iter().flatten();
             modes.any(|it| matches!(text(it), "ReadWriteMany" | "ReadOnlyMany"))
         });
-        if claim.is_empty() || shared || look.workload.recreates() {
+        let ends_first = look.workload.recreates() || look.workload.is_stateful();
+        if claim.is_empty() || shared || ends_first {
             continue;
         }
         let path = ["spec", "template", "spec", "volumes", &at];

@@ -1,4 +1,4 @@
-//! How a Deployment rolls.
+//! How a workload rolls.
 
 use super::look::{Look, text};
 use crate::forecast::answer::Warning;
@@ -11,6 +11,7 @@ pub(super) const ALL: &[fn(&mut Look<'_>)] = &[
     history,
     deadline,
     paused,
+    ordered,
     autoscaler,
     budgets,
 ];
@@ -38,7 +39,7 @@ fn recreate(look: &mut Look<'_>) {
 }
 
 fn fenceposts(look: &mut Look<'_>) {
-    if look.workload.recreates() {
+    if look.workload.recreates() || look.workload.is_stateful() {
         return;
     }
     let rolling = ["spec", "strategy", "rollingUpdate"];
@@ -98,6 +99,9 @@ fn history(look: &mut Look<'_>) {
 }
 
 fn deadline(look: &mut Look<'_>) {
+    if look.workload.is_stateful() {
+        return;
+    }
     let path = ["spec", "progressDeadlineSeconds"];
     let given = look.at(&path).as_u64();
     let seconds = given.unwrap_or(600);
@@ -131,6 +135,39 @@ fn paused(look: &mut Look<'_>) {
             &path,
             "the Deployment is paused: `kubectl rollout undo` is refused until it is resumed",
             "remove the line, or run `kubectl rollout resume` first",
+        );
+    }
+}
+
+fn ordered(look: &mut Look<'_>) {
+    if !look.workload.is_stateful() {
+        return;
+    }
+    if look.workload.replaces_none() {
+        look.warn(
+            "on-delete",
+            &["spec", "updateStrategy", "type"],
+            "with OnDelete an undo replaces no pod: each keeps the bad release until somebody deletes it",
+            "use RollingUpdate, or have the runbook delete the pods",
+        );
+    } else if look.at(&["spec", "podManagementPolicy"]) != "Parallel" {
+        look.warn(
+            "ordered-hang",
+            &["spec", "podManagementPolicy"],
+            "an undo waits for ever for a pod of the bad release that never becomes ready (kubernetes#67250)",
+            "have the runbook delete the broken pods after the undo, or use podManagementPolicy: Parallel",
+        );
+    }
+    let (kept, replicas) = (look.workload.partition(), look.workload.replicas());
+    if kept > 0 {
+        look.warn(
+            "partition",
+            &["spec", "updateStrategy", "rollingUpdate", "partition"],
+            format!(
+                "a rollout replaces {} of {replicas} pods, and so does its undo",
+                replicas.saturating_sub(kept)
+            ),
+            "set partition to 0 once the release is meant for all pods",
         );
     }
 }

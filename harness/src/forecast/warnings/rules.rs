@@ -8,7 +8,7 @@ use crate::forecast::workload::Workload;
 type Rule = fn(&mut Look<'_>);
 
 /// The rules by name, each with what it looks at.
-pub const RULES: [(&str, &str); 22] = [
+pub const RULES: [(&str, &str); 25] = [
     ("single-replica", "one pod takes all of the traffic"),
     ("recreate", "all pods are stopped before one starts"),
     ("no-surge", "a rollout goes on only with pods missing"),
@@ -17,6 +17,9 @@ pub const RULES: [(&str, &str); 22] = [
     ("short-history", "revisionHistoryLimit keeps few revisions"),
     ("progress-deadline", "a stuck rollout is reported late"),
     ("paused", "an undo is refused"),
+    ("ordered-hang", "an undo waits for a broken pod for ever"),
+    ("on-delete", "an undo replaces no pod"),
+    ("partition", "a rollout replaces some of the pods"),
     (
         "autoscaler-and-replicas",
         "an apply resets what the autoscaler did",

@@ -1,7 +1,9 @@
 //! How long the database server takes, beyond a plain statement, whose time is the way to the server and back
 //! ([`sim::fabric::FabricTimings::database`]).
 
-use sim::measured::{BySize, Distribution, Measured};
+use sim::measured::{BySize, Distribution};
+
+use crate::measured::Measured;
 
 /// Speeds and waits of the database server.
 #[derive(Clone, Debug)]

@@ -84,10 +84,9 @@ impl Workload for Services {
         behaviour.outcome()
     }
 
-    /// A command that sleeps takes as long as it says; any other is over at once.
     fn pre_stop(&mut self, now: Micros, _: ProcessId<'_>, command: &[String]) -> Micros {
         self.catch_up(now);
-        hooks::sleeps(command).unwrap_or(Micros::ZERO)
+        hooks::takes(command)
     }
 
     fn terminate(&mut self, now: Micros, process: ProcessId<'_>) -> Micros {

@@ -81,7 +81,7 @@ impl fmt::Display for LoadError {
                 write!(f, "{} can't be read: {error}", path.display())
             }
             Self::Empty(paths) => {
-                let paths: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+                let paths: Vec<String> = paths.iter().map(|it| called(it)).collect();
                 write!(
                     f,
                     "there is no object of Kubernetes in {}: a file is empty or has comments alone, or a folder has no \
@@ -114,6 +114,15 @@ impl std::error::Error for LoadError {
 }
 
 impl Diagnostic for LoadError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        match self {
+            Self::Empty(_) => Some(Box::new(
+                "give a file that holds a manifest, such as that of a Deployment, or the folder of such files",
+            )),
+            Self::Unreadable(..) | Self::Wrong(_) => None,
+        }
+    }
+
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         match self {
             Self::Wrong(files) => Some(Box::new(files.iter().map(|it| it as &dyn Diagnostic))),
@@ -322,12 +331,21 @@ fn text(object: &Object, path: &[&str], example: &str) -> Option<Mistake> {
     Some(object.mistake(path, message, "not text", help))
 }
 
+/// What a path is called where something is said of it.
+fn called(path: &Path) -> String {
+    if path == Path::new(STANDARD_INPUT) {
+        "<standard input>".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
 fn read(path: &Path, documents: &mut Vec<Document>) -> Result<(), LoadError> {
     let unreadable = |error| LoadError::Unreadable(path.to_owned(), error);
     if path == Path::new(STANDARD_INPUT) {
         let mut text = String::new();
         io::stdin().read_to_string(&mut text).map_err(unreadable)?;
-        let name = "<standard input>".to_owned();
+        let name = called(path);
         documents.push(Document { name, text });
         return Ok(());
     }

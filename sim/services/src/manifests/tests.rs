@@ -342,7 +342,12 @@ fn a_folder_is_its_manifests_in_the_order_of_their_names() {
     assert_eq!(names, ["stock", "front"]);
     let empty = tempfile::tempdir().expect("a folder");
     let nothing = Manifests::load(&[empty.path().into()], "shop");
-    assert!(matches!(nothing, Err(LoadError::Empty(_))), "{nothing:?}");
+    let nothing = nothing.expect_err("there is nothing");
+    assert!(matches!(nothing, LoadError::Empty(_)), "{nothing:?}");
+    let place = empty.path().display().to_string();
+    assert!(nothing.to_string().contains(&place), "{nothing}");
+    let help = miette::Diagnostic::help(&nothing).expect("it says what to do");
+    assert!(help.to_string().contains("give a file"), "{help}");
     let missing = Manifests::load(&[PathBuf::from("no-such-folder")], "shop");
     assert!(
         matches!(missing, Err(LoadError::Unreadable(..))),

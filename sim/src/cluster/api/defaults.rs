@@ -97,6 +97,7 @@ fn pod(object: &mut Value) {
     }
     if let Some(spec) = member(object, &["spec"]) {
         pod_spec(spec);
+        host_ports(spec);
         default_to(spec, "serviceAccountName", "default");
         default_to(spec, "enableServiceLinks", true);
         default_to(spec, "preemptionPolicy", "PreemptLowerPriority");
@@ -109,6 +110,23 @@ fn pod(object: &mut Value) {
                 {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
             ]),
         );
+    }
+}
+
+/// On the network of its node, a pod takes the node's port of the same number (`defaultHostNetworkPorts`).
+fn host_ports(spec: &mut Map) {
+    if spec.get("hostNetwork").and_then(Value::as_bool) != Some(true) {
+        return;
+    }
+    for list in ["containers", "initContainers"] {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
+        let containers = containers.into_iter().flatten();
+        for port in containers.filter_map(Value::as_object_mut).flat_map(ports) {
+            let number = port.get("containerPort").cloned().unwrap_or_default();
+            if port.get("hostPort").is_none_or(|it| *it == 0) && number != 0 {
+                port.insert("hostPort", number);
+            }
+        }
     }
 }
 

@@ -53,6 +53,12 @@ impl fmt::Display for FieldPath<'_> {
 pub(super) fn steps(written: &str) -> Vec<String> {
     let mut steps = Vec::new();
     let mut rest = written;
+    // And one annotation of an Ingress so, too (`ValidateIngressCreate`).
+    if let Some(annotation) = written.strip_prefix("annotations.") {
+        return ["metadata", "annotations", annotation]
+            .map(str::to_owned)
+            .to_vec();
+    }
     while !rest.is_empty() {
         let step;
         if let Some(inside) = rest.strip_prefix('[') {
@@ -67,6 +73,12 @@ pub(super) fn steps(written: &str) -> Vec<String> {
             rest = rest.strip_prefix('.').unwrap_or(rest);
         }
         if !step.is_empty() {
+            // Go's type has it there, the manifest beside it.
+            if step == "shareProcessNamespace"
+                && steps.last().is_some_and(|it| it == "securityContext")
+            {
+                steps.pop();
+            }
             let of_template = steps.last().is_some_and(|it| it == "template");
             if of_template && matches!(step, "labels" | "annotations") {
                 steps.push("metadata".to_owned());
@@ -95,6 +107,14 @@ mod tests {
         assert_eq!(
             steps("spec.template.labels"),
             ["spec", "template", "metadata", "labels"]
+        );
+        assert_eq!(
+            steps("spec.securityContext.shareProcessNamespace"),
+            ["spec", "shareProcessNamespace"]
+        );
+        assert_eq!(
+            steps("annotations.kubernetes.io/ingress.class"),
+            ["metadata", "annotations", "kubernetes.io/ingress.class"]
         );
         assert!(steps("[]").is_empty());
         let cut = steps("metadata.annotations[a");

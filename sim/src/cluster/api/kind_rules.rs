@@ -3,27 +3,24 @@
 
 use super::field_errors::Errors;
 use super::field_path::FieldPath;
-use super::pod_spec::{label_map, pod_spec};
+use super::pod_spec::{annotation_map, label_map, pod_spec};
 use super::selectors::LabelSelector;
 use super::validate::{at_most_all, count_or_percent, not_negative};
-use super::{names, services};
+use super::{ingress, jobs, names, services};
 use crate::cluster::custom::{self, Violation};
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
-use crate::cluster::value::{annotation, at, flag, int, items, name, remove, text};
+use crate::cluster::value::{at, flag, int, items, name, remove, text};
 
 const IMMUTABLE: &str = "field is immutable";
 
 /// Checks what an object of a kind holds.
 pub(super) fn content(kind: Kind, object: &Value, errors: &mut Errors) {
     match kind {
-        Kind::Secret => secret(object, errors),
         Kind::StatefulSet => stateful_set(object, errors),
         Kind::DaemonSet => daemon_set(object, errors),
-        Kind::Job => job(object, errors),
-        Kind::CronJob if text(object, &["spec", "schedule"]).is_empty() => {
-            errors.required("spec.schedule");
-        }
+        Kind::Job => jobs::job(object, errors),
+        Kind::CronJob => jobs::cron_job(object, errors),
         Kind::HorizontalPodAutoscaler => autoscaler(object, errors),
         Kind::Service => services::service(object, errors),
         Kind::PodDisruptionBudget => budget(object, errors),
@@ -38,7 +35,7 @@ pub(super) fn content(kind: Kind, object: &Value, errors: &mut Errors) {
         Kind::StorageClass if text(object, &["provisioner"]).is_empty() => {
             errors.required("provisioner");
         }
-        Kind::Ingress => ingress(object, errors),
+        Kind::Ingress => ingress::ingress(object, errors),
         Kind::RoleBinding | Kind::ClusterRoleBinding => {
             for field in ["kind", "name"] {
                 if text(object, &["roleRef", field]).is_empty() {
@@ -154,35 +151,6 @@ fn fixed(object: &Value, free: &[&str]) -> Value {
     spec
 }
 
-/// `ValidateSecret`.
-fn secret(object: &Value, errors: &mut Errors) {
-    let has = |key: &str| at(object, &["data", key]).is_some();
-    let keys: &[&str] = match text(object, &["type"]) {
-        "kubernetes.io/service-account-token" => {
-            const ACCOUNT: &str = "kubernetes.io/service-account.name";
-            if annotation(object, ACCOUNT).is_none_or(str::is_empty) {
-                errors.required(&format!("metadata.annotations[{ACCOUNT}]"));
-            }
-            &[]
-        }
-        "kubernetes.io/dockercfg" => &[".dockercfg"],
-        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
-        "kubernetes.io/basic-auth" => {
-            if !has("username") && !has("password") {
-                errors.required("data[username]");
-                errors.required("data[password]");
-            }
-            &[]
-        }
-        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
-        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
-        _ => &[],
-    };
-    for key in keys.iter().filter(|key| !has(key)) {
-        errors.required(&format!("data[{key}]"));
-    }
-}
-
 /// Selector and template of what keeps pods of its own; for a StatefulSet, `claims` are the names
 /// of the claims that it makes for them.
 pub(super) fn keeps_pods(object: &Value, what: &str, claims: Option<&[&str]>, errors: &mut Errors) {
@@ -216,7 +184,13 @@ pub(super) fn keeps_pods(object: &Value, what: &str, claims: Option<&[&str]>, er
         let why = "`selector` does not match template `labels`";
         errors.invalid("spec.template.metadata.labels", labels, why);
     }
-    pod_template(object, claims, errors);
+    let template = at(object, &["spec", "template"]).unwrap_or(&Value::Null);
+    let shown = FieldPath::At("spec.template");
+    pod_template(template, claims, &shown, errors);
+    if claims.is_some() {
+        // Upstream looks twice (`ValidatePodTemplateSpecForStatefulSet`).
+        template_metadata(template, &shown, errors);
+    }
 }
 
 /// A selector as Go writes it: in the order of the struct's fields.
@@ -228,7 +202,7 @@ fn written(selector: &Value) -> String {
 }
 
 /// `ValidateLabelSelector`.
-fn label_selector(selector: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
+pub(super) fn label_selector(selector: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
     label_map(
         selector,
         &["matchLabels"],
@@ -272,17 +246,23 @@ fn label_selector(selector: &Value, shown: &FieldPath<'_>, errors: &mut Errors) 
     }
 }
 
-fn pod_template(object: &Value, claims: Option<&[&str]>, errors: &mut Errors) {
-    let template = at(object, &["spec", "template"]).unwrap_or(&Value::Null);
-    let shown = FieldPath::At("spec.template");
-    label_map(
-        template,
-        &["metadata", "labels"],
-        &shown.child("labels"),
-        errors,
-    );
+/// `ValidatePodTemplateSpec`; for a StatefulSet, `claims` are the names of the claims that it makes for its pods.
+pub(super) fn pod_template(
+    template: &Value,
+    claims: Option<&[&str]>,
+    shown: &FieldPath<'_>,
+    errors: &mut Errors,
+) {
+    template_metadata(template, shown, errors);
     let spec = at(template, &["spec"]).unwrap_or(&Value::Null);
     pod_spec(spec, claims, &shown.child("spec"), errors);
+}
+
+/// The labels and annotations of a template, which upstream writes without its `metadata`.
+fn template_metadata(template: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
+    let labels = shown.child("labels");
+    label_map(template, &["metadata", "labels"], &labels, errors);
+    annotation_map(template, &shown.child("annotations"), errors);
 }
 
 /// `ValidatePodDisruptionBudgetSpec`.
@@ -408,29 +388,6 @@ fn daemon_set(object: &Value, errors: &mut Errors) {
     not_negative(object, &["spec", "revisionHistoryLimit"], errors);
 }
 
-/// `validateJobSpec`.
-fn job(object: &Value, errors: &mut Errors) {
-    for field in [
-        "parallelism",
-        "completions",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "ttlSecondsAfterFinished",
-    ] {
-        not_negative(object, &["spec", field], errors);
-    }
-    let mode = text(object, &["spec", "completionMode"]);
-    if mode != "NonIndexed" {
-        errors.not_supported("spec.completionMode", mode, &["NonIndexed"]);
-    }
-    pod_template(object, None, errors);
-    let policy = text(object, &["spec", "template", "spec", "restartPolicy"]);
-    if matches!(policy, "" | "Always") {
-        let what = "valid values: \"OnFailure\", \"Never\"";
-        errors.requires("spec.template.spec.restartPolicy", what);
-    }
-}
-
 fn autoscaler(object: &Value, errors: &mut Errors) {
     let most = int(object, &["spec", "maxReplicas"]).unwrap_or(0);
     let least = int(object, &["spec", "minReplicas"]).unwrap_or(1);
@@ -447,34 +404,6 @@ fn autoscaler(object: &Value, errors: &mut Errors) {
     for field in ["kind", "name"] {
         if text(object, &["spec", "scaleTargetRef", field]).is_empty() {
             errors.required(&format!("spec.scaleTargetRef.{field}"));
-        }
-    }
-}
-
-fn ingress(object: &Value, errors: &mut Errors) {
-    let rules = items(object, &["spec", "rules"]);
-    if rules.is_empty() && at(object, &["spec", "defaultBackend"]).is_none() {
-        let why = "either `defaultBackend` or `rules` must be specified";
-        errors.invalid("spec", &Vec::new().into(), why);
-    }
-    for (i, rule) in rules.iter().enumerate() {
-        for (j, path) in items(rule, &["http", "paths"]).iter().enumerate() {
-            let shown = format!("spec.rules[{i}].http.paths[{j}]");
-            match text(path, &["pathType"]) {
-                "" => errors.requires(&format!("{shown}.pathType"), "pathType must be specified"),
-                "Exact" | "Prefix" => {
-                    let at = text(path, &["path"]);
-                    if !at.starts_with('/') {
-                        let why = "must be an absolute path";
-                        errors.invalid(&format!("{shown}.path"), &at.into(), why);
-                    }
-                }
-                "ImplementationSpecific" => {}
-                other => {
-                    let supported = ["Exact", "ImplementationSpecific", "Prefix"];
-                    errors.not_supported(&format!("{shown}.pathType"), other, &supported);
-                }
-            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::field_errors::regex_error;
 /// Longest label, value of a label, or name of one, bytes (`LabelValueMaxLength`, `DNS1123LabelMaxLength`).
 const LABEL_MAX: usize = 63;
 /// Longest subdomain, bytes (`DNS1123SubdomainMaxLength`).
-const SUBDOMAIN_MAX: usize = 253;
+pub(super) const SUBDOMAIN_MAX: usize = 253;
 /// Longest name of a port, bytes.
 const PORT_NAME_MAX: usize = 15;
 
@@ -16,7 +16,7 @@ const SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const CONSISTS: &str = "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
-fn too_long(most: usize) -> String {
+pub(super) fn too_long(most: usize) -> String {
     format!("must be no more than {most} characters")
 }
 
@@ -91,6 +91,22 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
             &["example.com"],
             SUBDOMAIN,
+        ));
+    }
+    wrong
+}
+
+/// `IsWildcardDNS1123Subdomain`.
+pub(super) fn wildcard(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > SUBDOMAIN_MAX {
+        wrong.push(too_long(SUBDOMAIN_MAX));
+    }
+    if !text.strip_prefix("*.").is_some_and(is_subdomain) {
+        wrong.push(regex_error(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+            &["*.example.com"],
+            &format!(r"\*\.{SUBDOMAIN}"),
         ));
     }
     wrong

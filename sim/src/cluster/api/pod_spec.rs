@@ -1,10 +1,10 @@
 //! Validation of a pod's spec and its containers (`pkg/apis/core/validation/validation.go`: ValidatePodSpec,
-//! validateContainers, validateInitContainers). Affinity, tolerations, spread, security and DNS settings, resizing and
-//! claims of devices are not looked at.
+//! validateContainers, validateInitContainers). Resizing, claims of devices and what Windows alone has are not looked
+//! at.
 
 use super::field_errors::Errors;
 use super::field_path::FieldPath;
-use super::{names, probes, resources, volumes};
+use super::{dns, names, probes, resources, scheduling, security, volumes};
 use crate::cluster::json::Value;
 use crate::cluster::value::{int, is_sidecar, items, members, text};
 
@@ -62,6 +62,7 @@ pub(super) fn pod_spec(
     for (i, c) in all.iter().enumerate() {
         let shown = list.index(i);
         any_container(c, &volumes, &shown, errors);
+        security::of_container(c, spec, &shown, errors);
         unique(c, &all[..i], &[], &shown, errors);
         probes::lasting(c, grace_s, &shown, errors);
         if c.get("restartPolicy").is_some() {
@@ -75,6 +76,7 @@ pub(super) fn pod_spec(
     for (i, c) in inits.iter().enumerate() {
         let shown = list.index(i);
         any_container(c, &volumes, &shown, errors);
+        security::of_container(c, spec, &shown, errors);
         match text(c, &["restartPolicy"]) {
             "" | "Always" => {}
             policy => errors.not_supported(&shown.child("restartPolicy"), policy, &["Always"]),
@@ -91,6 +93,7 @@ pub(super) fn pod_spec(
             );
         }
     }
+    security::host_network(spec, shown, errors);
     let words = |field: &str, known: &[&str], errors: &mut Errors| match text(spec, &[field]) {
         "" => errors.required(&shown.child(field)),
         word if known.contains(&word) => {}
@@ -105,6 +108,12 @@ pub(super) fn pod_spec(
         &shown.child("nodeSelector"),
         errors,
     );
+    security::of_pod(spec, shown, errors);
+    scheduling::affinity(spec, shown, errors);
+    dns::config(spec, shown, errors);
+    scheduling::spread(spec, shown, errors);
+    scheduling::tolerations(spec, shown, errors);
+    dns::host_aliases(spec, shown, errors);
     for (field, rule) in [
         (
             "serviceAccountName",
@@ -135,6 +144,22 @@ pub(super) fn label_map(object: &Value, path: &[&str], shown: &FieldPath<'_>, er
         errors.each_invalid_entry(shown, key, &key.into(), &names::qualified(key));
         let wrong = names::label_value(value.as_str().unwrap_or(""));
         errors.each_invalid_entry(shown, key, value, &wrong);
+    }
+}
+
+/// `ValidateAnnotations`, for those of an object, or of a pod template.
+pub(super) fn annotation_map(object: &Value, shown: &FieldPath<'_>, errors: &mut Errors) {
+    /// The most that all of them may hold, in bytes (`TotalAnnotationSizeLimitB`).
+    const MOST: usize = 256 * 1024;
+    let mut held = 0;
+    for (key, value) in members(object, &["metadata", "annotations"]) {
+        // The case of letters does not matter here.
+        let wrong = names::qualified(&key.to_lowercase());
+        errors.each_invalid_entry(shown, key, &key.into(), &wrong);
+        held += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if held > MOST {
+        errors.too_long(shown, MOST);
     }
 }
 

@@ -8,11 +8,14 @@ use super::{names, probes};
 use crate::cluster::json::Value;
 use crate::cluster::value::{at, int, items, text};
 
+/// The numbers of ports that nodes give to Services by default (`--service-node-port-range`).
+const NODE_PORTS: std::ops::RangeInclusive<i64> = 30_000..=32_767;
 /// Longest time for which a client is sent to the same pod, seconds (`MaxClientIPServiceAffinitySeconds`).
 const AFFINITY_MOST_S: i64 = 86_400;
 
 /// Checks what a Service holds.
 pub(super) fn service(object: &Value, errors: &mut Errors) {
+    let before = errors.count();
     let top = FieldPath::Top;
     let shown = top.child("spec");
     let spec = at(object, &["spec"]).unwrap_or(&Value::Null);
@@ -63,6 +66,24 @@ pub(super) fn service(object: &Value, errors: &mut Errors) {
     twice(ports, "nodePort", &list, errors);
     twice(ports, "port", &list, errors);
     traffic(spec, of_type, &shown, errors);
+    // They are given out once nothing else is wrong, one after the other (`pkg/registry/core/service/storage/alloc.go`
+    // initNodePorts).
+    let mut asked = ports
+        .iter()
+        .map(|port| int(port, &["nodePort"]).unwrap_or(0));
+    let unfit = |number: &i64| *number != 0 && !NODE_PORTS.contains(number);
+    if let Some(nth) = asked
+        .position(|it| unfit(&it))
+        .filter(|_| errors.count() == before)
+    {
+        let number = ports[nth].get("nodePort").unwrap_or(&Value::Null);
+        let (least, most) = (NODE_PORTS.start(), NODE_PORTS.end());
+        let why = format!(
+            "provided port is not in the valid range. The range of valid ports is {least}-{most}"
+        );
+        let here = list.index(nth);
+        errors.invalid(&here.child("nodePort"), number, &why);
+    }
 }
 
 /// `validateServicePort`. A port needs a name where there are several.

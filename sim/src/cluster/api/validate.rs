@@ -3,12 +3,12 @@
 
 use super::field_errors::{Errors, regex_error};
 use super::field_path::FieldPath;
-use super::pod_spec::{label_map, pod_spec};
+use super::pod_spec::{annotation_map, label_map, pod_spec};
 use super::status::ApiError;
-use super::{kind_rules, names};
+use super::{configuration, kind_rules, names};
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
-use crate::cluster::value::{at, int, members, name, text};
+use crate::cluster::value::{at, int, name, namespace, text};
 
 pub(super) const NEGATIVE: &str = "must be greater than or equal to 0";
 
@@ -30,6 +30,10 @@ pub(super) fn of_new(kind: Kind, object: &Value) -> Errors {
     let mut errors = Errors::default();
     let wrong = name_rule(kind)(called);
     errors.each_invalid("metadata.name", &called.into(), &wrong);
+    let space = namespace(object);
+    if kind.namespaced() && !space.is_empty() {
+        errors.each_invalid("metadata.namespace", &space.into(), &names::label(space));
+    }
     content(kind, object, &mut errors);
     errors
 }
@@ -88,6 +92,7 @@ fn strip_mutable(pod: &Value) -> Value {
 fn content(kind: Kind, object: &Value, errors: &mut Errors) {
     let labels = FieldPath::At("metadata.labels");
     label_map(object, &["metadata", "labels"], &labels, errors);
+    annotation_map(object, &FieldPath::At("metadata.annotations"), errors);
     match kind {
         Kind::Deployment => {
             workload(object, errors);
@@ -99,7 +104,8 @@ fn content(kind: Kind, object: &Value, errors: &mut Errors) {
             pod_spec(spec, None, &FieldPath::At("spec"), errors);
         }
         Kind::Lease => lease(object, errors),
-        Kind::ConfigMap => size(object, errors),
+        Kind::ConfigMap => configuration::config_map(object, errors),
+        Kind::Secret => configuration::secret(object, errors),
         _ => kind_rules::content(kind, object, errors),
     }
 }
@@ -214,23 +220,6 @@ fn rolling_update(rolling: &Value, errors: &mut Errors) {
         errors.invalid(&shown("maxUnavailable"), &unavailable, why);
     }
     at_most_all(&unavailable, &shown("maxUnavailable"), errors);
-}
-
-/// What a ConfigMap holds, in bytes (`ValidateConfigMap`; the limit is `MaxSecretSize`). The data of `binaryData` is
-/// counted as it is, and not as base64 writes it.
-fn size(object: &Value, errors: &mut Errors) {
-    const MOST: usize = 1_048_576;
-    let sum = |field: &str, length: &dyn Fn(&str) -> usize| -> usize {
-        members(object, &[field])
-            .map(|(_, v)| length(v.as_str().unwrap_or("")))
-            .sum()
-    };
-    let data = sum("data", &str::len);
-    let binary = sum("binaryData", &|v| v.trim_end_matches('=').len() * 3 / 4);
-    if data + binary > MOST {
-        // The whole object is meant: a path without a name.
-        errors.too_long("[]", MOST);
-    }
 }
 
 fn lease(object: &Value, errors: &mut Errors) {

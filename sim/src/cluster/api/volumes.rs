@@ -170,7 +170,7 @@ fn no_way_up(of: &Value, field: &str, shown: &FieldPath<'_>, errors: &mut Errors
 }
 
 /// `validateLocalDescendingPath`; whether the path leads up.
-fn below(of: &Value, field: &str, shown: &FieldPath<'_>, errors: &mut Errors) -> bool {
+pub(super) fn below(of: &Value, field: &str, shown: &FieldPath<'_>, errors: &mut Errors) -> bool {
     let path = text(of, &[field]);
     if path.starts_with('/') {
         let value = path.to_owned().into();

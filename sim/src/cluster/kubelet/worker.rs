@@ -59,7 +59,7 @@ impl Cluster {
                 }
                 self.mark_status(ContainerRef { pod: id, place: 0 });
                 let app = value::label(v, "app");
-                let sandbox = self.timings.sandbox(app, &mut self.rng.kubelet);
+                let sandbox = self.timings.draw_sandbox(app, &mut self.rng.kubelet);
                 self.pod_step_after(id, sandbox, PodStep::Sandbox);
             }
             (Some(pod), Some(id)) => {

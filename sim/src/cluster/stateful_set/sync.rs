@@ -11,6 +11,7 @@ use crate::cluster::kinds::Kind;
 use crate::cluster::machine::Cluster;
 use crate::cluster::store::Ref;
 use crate::cluster::value::{deleting, int, name, text};
+use crate::time::Micros;
 
 /// The revisions that matter to a sync.
 struct Revisions {
@@ -52,12 +53,20 @@ impl Cluster {
                 || pods.iter().any(|pod| revision_of(&pod.value) == revision)
         };
         self.truncate_history(stateful, &revisions, live)?;
-        let min_ready = int(stateful, &["spec", "minReadySeconds"]).unwrap_or(0);
-        if min_ready > 0 {
-            let work = Work::StatefulSet(key.to_owned());
-            self.wait_for_availability(work, &pods, min_ready);
-        }
+        self.look_at_availability_again(key, stateful, counts);
         Ok(())
+    }
+
+    /// `syncStatefulSet`: as long as pods are not available, the next look comes `minReadySeconds` after this one,
+    /// however soon a pod will be available. A look that is due sooner already stays the next one. So a pod may be
+    /// counted almost `minReadySeconds` late. The look that `updatePod` asks for comes a second later than that of
+    /// the sync that the pod's readiness brings about.
+    fn look_at_availability_again(&mut self, key: &str, stateful: &Value, counts: Counts) {
+        let min_ready = int(stateful, &["spec", "minReadySeconds"]).unwrap_or(0);
+        if min_ready > 0 && counts.available != spec_replicas(stateful) {
+            let span = Micros::from_secs(u64::try_from(min_ready).unwrap_or(0));
+            self.enqueue_at(self.now + span, Work::StatefulSet(key.to_owned()));
+        }
     }
 
     /// `getStatefulSetRevisions`: the revision of the template, which is made or made the latest again if need be, and

@@ -60,13 +60,31 @@ fn exactly_what_kubernetes_refuses_is_refused_and_in_its_words() {
 #[test]
 fn a_request_with_such_an_object_is_refused() {
     let mut lab = Lab::new(1);
+    let other = |group: &str, plural: &str| {
+        format!("/apis/{group}/v1/namespaces/{}/{plural}", super::lab::NS)
+    };
     for (kind, object, row) in rows() {
         let path = match kind {
             Kind::Deployment => apps("deployments"),
             Kind::StatefulSet => apps("statefulsets"),
             Kind::Service => core("services"),
+            Kind::Pod => core("pods"),
+            Kind::ConfigMap => core("configmaps"),
+            Kind::Secret => core("secrets"),
+            Kind::Job => other("batch", "jobs"),
+            Kind::CronJob => other("batch", "cronjobs"),
+            Kind::Ingress => other("networking.k8s.io", "ingresses"),
             _ => continue,
         };
+        // A request says the namespace in its path, too.
+        let refused = row["refused"].as_array().into_iter().flatten();
+        let of_namespace = |it: &Raw| {
+            let told = it.as_str().unwrap_or_default();
+            told.starts_with("metadata.namespace")
+        };
+        if refused.into_iter().any(of_namespace) {
+            continue;
+        }
         let mut object = object;
         object["metadata"]["namespace"] = super::lab::NS.into();
         let expected = match row["refused"].as_array() {
@@ -84,6 +102,7 @@ fn a_refusal_leads_to_what_is_meant() {
     let template = ["spec", "template", "spec"].map(str::to_owned);
     let is_there = |object: &Raw| match object["kind"].as_str() {
         Some("Deployment" | "StatefulSet") => follow(object, &template).is_some(),
+        Some("ConfigMap" | "Secret") => true,
         _ => object["spec"].is_object(),
     };
     for (kind, object, _) in rows().into_iter().filter(|(_, it, _)| is_there(it)) {
@@ -108,6 +127,90 @@ fn a_refusal_leads_to_what_is_meant() {
     let found = refusals(Kind::ConfigMap, &label);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].path, ["metadata", "labels", "wrong"]);
+}
+
+/// Upstream's validation does not look at them: the allocator of ports refuses them, after everything else
+/// (`pkg/registry/core/service/portallocator/allocator.go` ErrNotInRange).
+#[test]
+fn ports_that_no_node_gives_to_services_are_refused() {
+    let service = |of_type: &str, ports: &Raw| {
+        let object = serde_json::json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"type": of_type, "selector": {"app": "web"}, "ports": ports},
+        });
+        let found = refusals(Kind::Service, &object);
+        let told = found
+            .into_iter()
+            .map(|it| format!("{}: {}", it.field, it.why));
+        told.collect::<Vec<String>>()
+    };
+    let range = "provided port is not in the valid range. The range of valid ports is 30000-32767";
+    let two = |a: i64, b: i64| {
+        serde_json::json!([
+            {"name": "a", "port": 80, "nodePort": a}, {"name": "b", "port": 81, "nodePort": b},
+        ])
+    };
+    for of_type in ["NodePort", "LoadBalancer"] {
+        assert_eq!(service(of_type, &two(30_000, 32_767)), [""; 0]);
+        let told = format!("spec.ports[1].nodePort: Invalid value: 80: {range}");
+        assert_eq!(service(of_type, &two(0, 80)), [told]);
+        let told = format!("spec.ports[0].nodePort: Invalid value: 32768: {range}");
+        assert_eq!(service(of_type, &two(32_768, 80)), [told]);
+    }
+    // Nothing is given out where something else is wrong.
+    let twice = service("NodePort", &two(80, 80));
+    assert_eq!(twice, ["spec.ports[1].nodePort: Duplicate value: 80"]);
+}
+
+/// Each pod gets its ports when it is made, as templates have none.
+#[test]
+fn a_pod_on_the_network_of_its_node_takes_the_node_s_ports() {
+    let mut lab = Lab::new(1);
+    let pod = |host_network: bool| {
+        let name = if host_network {
+            "on-node"
+        } else {
+            "of-its-own"
+        };
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+            "spec": {"hostNetwork": host_network, "containers": [
+                {"name": "web", "image": "web:1", "ports": [{"containerPort": 8080}]},
+            ]},
+        })
+    };
+    for (on_node, port) in [(true, Raw::from(8080)), (false, Raw::Null)] {
+        let pod = pod(on_node).into();
+        let (status, answer) = lab.call("POST", &core("pods"), "application/json", &pod);
+        assert_eq!(status, 201, "{answer}");
+        let made: Raw = serde_json::from_str(&answer.to_string()).expect("JSON");
+        assert_eq!(made["spec"]["containers"][0]["ports"][0]["hostPort"], port);
+    }
+}
+
+/// What was copied from another Job has that one's labels.
+#[test]
+fn a_job_with_the_labels_of_another_is_refused() {
+    let mut lab = Lab::new(1);
+    let path = format!("/apis/batch/v1/namespaces/{}/jobs", super::lab::NS);
+    let job = serde_json::json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "load", "uid": "1"},
+        "spec": {
+            "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "1"}},
+            "template": {
+                "metadata": {"labels": {"controller-uid": "1", "batch.kubernetes.io/controller-uid": "1"}},
+                "spec": {"restartPolicy": "Never", "containers": [{"name": "load", "image": "load:1"}]},
+            },
+        },
+    });
+    let (status, answer) = lab.call("POST", &path, "application/json", &job.into());
+    assert_eq!(status, 422, "{answer}");
+    assert!(
+        answer
+            .to_string()
+            .contains("controller-uid]: Invalid value"),
+        "{answer}"
+    );
 }
 
 #[test]

@@ -58,9 +58,12 @@ func main() {
 									Path: "/health", Port: intstr.FromString("http")}},
 								PeriodSeconds: 1,
 							},
-							SecurityContext: &corev1.SecurityContext{RunAsUser: ref(int64(1 << 40))},
+							SecurityContext: &corev1.SecurityContext{RunAsUser: ref(int64(1000))},
 						}},
 						TerminationGracePeriodSeconds: ref(int64(0)),
+						// A number of more than 32 bits.
+						Tolerations: []corev1.Toleration{{Key: "a", Operator: corev1.TolerationOpExists,
+							Effect: corev1.TaintEffectNoExecute, TolerationSeconds: ref(int64(1 << 40))}},
 						Volumes: []corev1.Volume{{Name: "c", VolumeSource: corev1.VolumeSource{
 							ConfigMap: &corev1.ConfigMapVolumeSource{
 								LocalObjectReference: corev1.LocalObjectReference{Name: "c"}}}}},

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -18,12 +19,19 @@ import (
 	"k8s.io/kubernetes/pkg/apis/apps"
 	_ "k8s.io/kubernetes/pkg/apis/apps/install"
 	appsvalidation "k8s.io/kubernetes/pkg/apis/apps/validation"
+	"k8s.io/kubernetes/pkg/apis/batch"
+	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	batchvalidation "k8s.io/kubernetes/pkg/apis/batch/validation"
 	"k8s.io/kubernetes/pkg/apis/core"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	corevalidation "k8s.io/kubernetes/pkg/apis/core/validation"
+	"k8s.io/kubernetes/pkg/apis/networking"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+	networkvalidation "k8s.io/kubernetes/pkg/apis/networking/validation"
 	"k8s.io/kubernetes/pkg/apis/policy"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
 	policyvalidation "k8s.io/kubernetes/pkg/apis/policy/validation"
+	"k8s.io/kubernetes/pkg/capabilities"
 )
 
 // The objects that nothing is wrong with.
@@ -44,6 +52,22 @@ var bases = map[string]string{
 		"selector":{"app":"web"},"ports":[{"name":"http","port":80,"targetPort":"http"}]}}`,
 	"PodDisruptionBudget": `{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"web","namespace":"shop"},
 		"spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"web"}}}}`,
+	"Pod": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop"},"spec":{"containers":[
+		{"name":"web","image":"web:1","ports":[{"containerPort":8080}]}]}}`,
+	"ConfigMap": `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","namespace":"shop"},
+		"data":{"a.b":"c"},"binaryData":{"d":"AAE="}}`,
+	"Secret": `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"web","namespace":"shop"},"data":{"a":"AAE="},
+		"stringData":{"b":"c"}}`,
+	"Namespace": `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}}`,
+	"Job": `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"load","namespace":"shop","uid":"0-1"},
+		"spec":{"template":{"metadata":{"labels":{"app":"load"}},"spec":{"restartPolicy":"Never",
+		"containers":[{"name":"load","image":"load:1"}]}}}}`,
+	"CronJob": `{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"load","namespace":"shop"},
+		"spec":{"schedule":"*/5 * * * *","jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never",
+		"containers":[{"name":"load","image":"load:1"}]}}}}}}`,
+	"Ingress": `{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"web","namespace":"shop"},
+		"spec":{"rules":[{"host":"shop.example.com","http":{"paths":[{"path":"/","pathType":"Prefix",
+		"backend":{"service":{"name":"web","port":{"name":"http"}}}}]}}]}}`,
 }
 
 // What is changed in an object: the kind, then paths and values in turn. An empty value takes the field away.
@@ -160,6 +184,152 @@ var cases = [][]string{
 	{"PodDisruptionBudget", "spec.minAvailable", `"half"`},
 	{"PodDisruptionBudget", "spec.unhealthyPodEvictionPolicy", `"Always"`},
 	{"PodDisruptionBudget", "spec.selector.matchLabels.app", `"a b"`},
+	{"Pod"},
+	{"ConfigMap"},
+	{"Secret"},
+	{"Namespace"},
+	{"Job"},
+	{"CronJob"},
+	{"Ingress"},
+	{"Deployment", "metadata.namespace", `"a.b"`},
+	{"Deployment", "metadata.annotations", `{"a b":"c","Example.com/A":"d","/x":""}`},
+	{"Deployment", "spec.template.metadata.annotations", `{"a b":"c"}`},
+	{"StatefulSet", "spec.template.metadata.annotations", `{"a/b/c":"d"}`},
+	{"ConfigMap", "data", `{"a/b":"c","..":"d","..e":"f"}`},
+	{"ConfigMap", "data", `{"a":"b","d":"c"}`, "binaryData", `{"d":"AAE=","a b":"AAE="}`},
+	{"ConfigMap", "metadata.annotations", `{"a b":"c"}`},
+	{"Secret", "data", `{"a/b":"AAE="}`, "stringData", `{".":"c"}`},
+	{"Secret", "type", `"kubernetes.io/dockerconfigjson"`, "data", `{".dockerconfigjson":"e30="}`},
+	{"Secret", "type", `"kubernetes.io/dockerconfigjson"`},
+	{"Secret", "type", `"kubernetes.io/basic-auth"`},
+	{"Secret", "type", `"kubernetes.io/ssh-auth"`},
+	{"Secret", "type", `"kubernetes.io/tls"`},
+	{"Secret", "type", `"kubernetes.io/service-account-token"`},
+	{"Namespace", "metadata.name", `"a.b"`},
+	{"Deployment", "spec.template.spec.tolerations", `[{"key":"a"},{"operator":"Exists"},{"key":"a","operator":"Equal","value":"b","effect":"NoExecute","tolerationSeconds":5}]`},
+	{"Deployment", "spec.template.spec.tolerations", `[{"value":"b"},{"key":"a b","operator":"Exists","value":"c"},{"key":"a","operator":"Is"},{"key":"a","value":"b c"},{"key":"a","effect":"NoSchedul"},{"key":"a","effect":"NoSchedule","tolerationSeconds":5},{"key":"a","tolerationSeconds":5}]`},
+	{"Deployment", "spec.template.spec.topologySpreadConstraints", `[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"DoNotSchedule","labelSelector":{"matchLabels":{"app":"web"}}},{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway","labelSelector":{"matchLabels":{"app":"web"}}}]`},
+	{"Deployment", "spec.template.spec.topologySpreadConstraints", `[{"maxSkew":0,"topologyKey":"","whenUnsatisfiable":"Never"},{"maxSkew":-1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway","minDomains":0,"nodeAffinityPolicy":"Heed","nodeTaintsPolicy":"Honor"},{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway","labelSelector":{"matchLabels":{"app":"a b"}}}]`},
+	{"Deployment", "spec.template.spec.topologySpreadConstraints", `[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"DoNotSchedule","matchLabelKeys":["app"]},{"maxSkew":1,"topologyKey":"host","whenUnsatisfiable":"DoNotSchedule","labelSelector":{"matchLabels":{"app":"web"}},"matchLabelKeys":["a b"]}]`},
+	{"Deployment", "spec.template.spec.affinity", `{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In","values":["b"]},{"key":"a","operator":"Gt","values":["5"]}],"matchFields":[{"key":"metadata.name","operator":"In","values":["node-1"]}]}]},"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1,"preference":{}}]}}`},
+	{"Deployment", "spec.template.spec.affinity", `{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[]},"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":0,"preference":{"matchExpressions":[{"key":"a b","operator":"In"}]}},{"weight":101,"preference":{"matchExpressions":[{"key":"a","operator":"In","values":["b c"]}]}}]}}`},
+	{"Deployment", "spec.template.spec.affinity", `{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"NotIn","values":["b c"]},{"key":"a","operator":"Exists","values":["b"]},{"key":"a","operator":"Lt","values":["1","2"]},{"key":"a","operator":"Is"}],"matchFields":[{"key":"spec.name","operator":"Exists"},{"key":"metadata.name","operator":"In","values":["A"]},{"key":"metadata.name","operator":"NotIn"}]}]}}}`},
+	{"Deployment", "spec.template.spec.affinity", `{"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":100,"podAffinityTerm":{"topologyKey":"kubernetes.io/hostname","labelSelector":{"matchLabels":{"app":"web"}}}}]}}`},
+	{"Deployment", "spec.template.spec.affinity", `{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"","labelSelector":{"matchExpressions":[{"key":"a","operator":"In"}]},"namespaces":["a.b"]}],"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":0,"podAffinityTerm":{"topologyKey":"a b","namespaceSelector":{"matchLabels":{"a b":"c"}}}}]}}`},
+	{"Deployment", "spec.template.spec.affinity", `{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"zone","matchLabelKeys":["app"]},{"topologyKey":"zone","labelSelector":{"matchLabels":{"app":"web"}},"matchLabelKeys":["x","a b"],"mismatchLabelKeys":["x"]}],"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":-5,"podAffinityTerm":{"topologyKey":"zone"}}]}}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"runAsUser":0,"runAsGroup":2147483647,"runAsNonRoot":true,"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},"seccompProfile":{"type":"RuntimeDefault"}}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"runAsUser":-1,"runAsGroup":2147483648,"procMount":"None"}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"privileged":true,"allowPrivilegeEscalation":false}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"privileged":true,"allowPrivilegeEscalation":true,"procMount":"Unmasked"}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,"capabilities":{"add":["CAP_SYS_ADMIN"],"drop":["ALL"]}}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"seccompProfile":{"type":"Localhost"}}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"seccompProfile":{"type":"Default","localhostProfile":"a"}}`},
+	{"Deployment", "spec.template.spec.containers.0.securityContext", `{"seccompProfile":{}}`},
+	{"Deployment", "spec.template.spec.securityContext", `{"runAsUser":-1,"runAsGroup":-2,"fsGroup":-3,"supplementalGroups":[1,-4],"fsGroupChangePolicy":"Never"}`},
+	{"Deployment", "spec.template.spec.securityContext", `{"runAsUser":1000,"fsGroup":0,"fsGroupChangePolicy":"Always","supplementalGroupsPolicy":"Strict","seccompProfile":{"type":"Unconfined"}}`},
+	{"Deployment", "spec.template.spec.securityContext", `{"supplementalGroupsPolicy":"Lax","seccompProfile":{"type":"Localhost","localhostProfile":"/a"}}`},
+	{"Deployment", "spec.template.spec.hostPID", `true`, "spec.template.spec.shareProcessNamespace", `true`},
+	{"Deployment", "spec.template.spec.dnsPolicy", `"None"`},
+	{"Deployment", "spec.template.spec.dnsPolicy", `"None"`, "spec.template.spec.dnsConfig", `{"searches":["a"]}`},
+	{"Deployment", "spec.template.spec.dnsPolicy", `"None"`, "spec.template.spec.dnsConfig", `{"nameservers":["10.0.0.1","::1"],"searches":["a_b.c.","."],"options":[{"name":"ndots","value":"2"}]}`},
+	{"Deployment", "spec.template.spec.dnsConfig", `{"nameservers":["a","10.0.0.1","10.0.0.2","10.0.0.3"],"searches":["a b"],"options":[{"value":"2"}]}`},
+	{"Deployment", "spec.template.spec.hostAliases", `[{"ip":"10.0.0.256","hostnames":["a","A"]}]`},
+	{"Deployment", "spec.template.spec.hostNetwork", `true`},
+	{"Deployment", "spec.template.spec.hostNetwork", `true`, "spec.template.spec.containers.0.ports.0.hostPort", `80`},
+	{"Deployment", "spec.template.spec.hostNetwork", `true`, "spec.template.spec.containers.0.ports.0.hostPort", `8080`},
+	{"Pod", "spec.hostNetwork", `true`},
+	{"Pod", "spec.hostNetwork", `true`, "spec.containers.0.ports.0.hostPort", `80`},
+	{"Service", "spec.type", `"NodePort"`, "spec.ports.0.nodePort", `30000`},
+	{"Job", "spec.selector", `{"matchLabels":{"app":"load"}}`},
+	{"Job", "spec.selector", `{"matchLabels":{"app":"other"}}`},
+	{"Job", "spec.selector", `{"matchExpressions":[{"key":"a b","operator":"Is"}]}`},
+	{"Job", "spec.selector", `{"matchLabels":{"app":"load"}}`, "spec.manualSelector", `true`},
+	{"Job", "spec.selector", `{}`, "spec.manualSelector", `true`},
+	{"Job", "spec.manualSelector", `true`},
+	{"Job", "spec.selector", `{"matchLabels":{"app":"other"}}`, "spec.manualSelector", `true`},
+	{"Job", "spec.template.metadata.labels", `{"job-name":"other"}`},
+	{"Job", "spec.template.metadata.labels", `{"controller-uid":"0-2"}`},
+	{"Job", "spec.parallelism", `-1`, "spec.completions", `-1`, "spec.activeDeadlineSeconds", `-1`, "spec.backoffLimit", `-1`, "spec.ttlSecondsAfterFinished", `-1`},
+	{"Job", "spec.template.spec.restartPolicy", ``},
+	{"Job", "spec.template.spec.restartPolicy", `"Often"`},
+	{"Job", "spec.template.metadata.annotations", `{"a b":"c"}`},
+	{"CronJob", "spec.schedule", `"0 3 * *"`},
+	{"CronJob", "spec.schedule", `""`},
+	{"CronJob", "spec.schedule", `"@hourly"`},
+	{"CronJob", "spec.schedule", `"@often"`},
+	{"CronJob", "spec.schedule", `"@every 5m"`},
+	{"CronJob", "spec.schedule", `"@every 5"`},
+	{"CronJob", "spec.schedule", `"60 * * * *"`},
+	{"CronJob", "spec.schedule", `"* 24 * * *"`},
+	{"CronJob", "spec.schedule", `"* * 0 * *"`},
+	{"CronJob", "spec.schedule", `"* * * jan-mar SUN,mon"`},
+	{"CronJob", "spec.schedule", `"* * * foo *"`},
+	{"CronJob", "spec.schedule", `"*/0 * * * *"`},
+	{"CronJob", "spec.schedule", `"5-1 * * * *"`},
+	{"CronJob", "spec.schedule", `"1-2-3 * * * *"`},
+	{"CronJob", "spec.schedule", `"1/2/3 * * * *"`},
+	{"CronJob", "spec.schedule", `"-1 * * * *"`},
+	{"CronJob", "spec.schedule", `"0 0 31 12 7"`},
+	{"CronJob", "spec.schedule", `"? ? * * ?"`},
+	{"CronJob", "spec.schedule", `"TZ=UTC 0 3 * * *"`},
+	{"CronJob", "spec.schedule", `"0,,5 * * * *"`},
+	{"CronJob", "spec.schedule", `", * * * *"`},
+	{"CronJob", "spec.schedule", `"99999999999999999999 * * * *"`},
+	{"CronJob", "spec.schedule", ``},
+	{"CronJob", "spec.timeZone", `"Europe/Berlin"`},
+	{"CronJob", "spec.timeZone", `"UTC"`},
+	{"CronJob", "spec.timeZone", `"Mars/Olympus"`},
+	{"CronJob", "spec.timeZone", `""`},
+	{"CronJob", "spec.timeZone", `"Local"`},
+	{"CronJob", "spec.timeZone", `"../etc"`},
+	{"CronJob", "spec.timeZone", `"A b"`},
+	{"CronJob", "spec.timeZone", `"Etc/GMT+5"`},
+	{"CronJob", "spec.timeZone", `"europe/berlin"`},
+	{"CronJob", "spec.timeZone", `"EST5EDT"`},
+	{"CronJob", "spec.timeZone", `"Asia/Ho_Chi_Minh"`},
+	{"CronJob", "spec.timeZone", `"America/Argentina/ComodRivadavia"`},
+	{"CronJob", "spec.concurrencyPolicy", `"Allways"`, "spec.startingDeadlineSeconds", `-1`, "spec.successfulJobsHistoryLimit", `-1`, "spec.failedJobsHistoryLimit", `-1`},
+	{"CronJob", "spec.jobTemplate.spec.selector", `{"matchLabels":{"app":"load"}}`},
+	{"CronJob", "spec.jobTemplate.spec.manualSelector", `true`},
+	{"CronJob", "spec.jobTemplate.spec.template.spec.restartPolicy", `"Always"`},
+	{"CronJob", "spec.jobTemplate.spec.backoffLimit", `-1`},
+	{"CronJob", "metadata.name", `"a-name-of-more-than-fifty-two-letters-that-is-too-long"`},
+	{"Ingress", "spec.rules", `[]`},
+	{"Ingress", "spec.rules", ``, "spec.defaultBackend", `{"service":{"name":"web","port":{"number":80}}}`},
+	{"Ingress", "spec.defaultBackend", `{"service":{"name":"","port":{}}}`},
+	{"Ingress", "spec.rules.0.host", `"10.0.0.1"`},
+	{"Ingress", "spec.rules.0.host", `"::1"`},
+	{"Ingress", "spec.rules.0.host", `"*.example.com"`},
+	{"Ingress", "spec.rules.0.host", `"*"`},
+	{"Ingress", "spec.rules.0.host", `"a.*.com"`},
+	{"Ingress", "spec.rules.0.host", `"Shop.example.com"`},
+	{"Ingress", "spec.rules.0.host", `""`},
+	{"Ingress", "spec.rules.0.http.paths", `[]`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"//"`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"a"`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `""`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"/a/../b"`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"/a/.."`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"/a/."`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"/%2F"`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"/./a"`},
+	{"Ingress", "spec.rules.0.http.paths.0.path", `"/a//b"`},
+	{"Ingress", "spec.rules.0.http.paths.0.pathType", `"ImplementationSpecific"`, "spec.rules.0.http.paths.0.path", `"a//b"`},
+	{"Ingress", "spec.rules.0.http.paths.0.pathType", `"ImplementationSpecific"`, "spec.rules.0.http.paths.0.path", ``},
+	{"Ingress", "spec.rules.0.http.paths.0.pathType", ``},
+	{"Ingress", "spec.rules.0.http.paths.0.pathType", `"Regex"`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend.service.port", `{"name":"http","number":80}`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend.service.port", `{}`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend.service.port", `{"number":70000}`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend.service.port", `{"name":"a_b"}`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend.service.name", `"1a"`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend.service.name", `"A"`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend", `{}`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend", `{"resource":{"kind":"","name":"a/b","apiGroup":"A"}}`},
+	{"Ingress", "spec.rules.0.http.paths.0.backend.resource", `{"kind":"a","name":"b"}`},
+	{"Ingress", "spec.tls", `[{"hosts":["*.a.b","A","*"],"secretName":"A"},{"hosts":["a.b"],"secretName":"a"}]`},
+	{"Ingress", "spec.ingressClassName", `"A"`},
+	{"Ingress", "spec.ingressClassName", `"a"`, "metadata.annotations", `{"kubernetes.io/ingress.class":"b"}`},
 }
 
 // set puts value at the path, below what is given.
@@ -185,6 +355,35 @@ func set(in any, path []string, value any) any {
 	}
 }
 
+// known gives a Job the labels and the selector by which it knows its pods, as the API server does before it validates
+// (`pkg/registry/batch/job/strategy.go` generateSelector, which can't be called from outside).
+func known(job *batch.Job) {
+	if *job.Spec.ManualSelector {
+		return
+	}
+	labels := map[string]string{
+		batch.LegacyJobNameLabel: job.Name, batch.JobNameLabel: job.Name,
+		batch.LegacyControllerUidLabel: string(job.UID), batch.ControllerUidLabel: string(job.UID),
+	}
+	if job.Spec.Template.Labels == nil {
+		job.Spec.Template.Labels = map[string]string{}
+	}
+	for label, value := range labels {
+		if _, found := job.Spec.Template.Labels[label]; !found {
+			job.Spec.Template.Labels[label] = value
+		}
+	}
+	if job.Spec.Selector == nil {
+		job.Spec.Selector = &metav1.LabelSelector{}
+	}
+	if job.Spec.Selector.MatchLabels == nil {
+		job.Spec.Selector.MatchLabels = map[string]string{}
+	}
+	if _, found := job.Spec.Selector.MatchLabels[batch.ControllerUidLabel]; !found {
+		job.Spec.Selector.MatchLabels[batch.ControllerUidLabel] = string(job.UID)
+	}
+}
+
 // refused is everything that is said of the object.
 func refused(written []byte) ([]string, error) {
 	object, err := runtime.Decode(legacyscheme.Codecs.UniversalDecoder(), written)
@@ -201,6 +400,27 @@ func refused(written []byte) ([]string, error) {
 		found = appsvalidation.ValidateStatefulSet(object, opts)
 	case *core.Service:
 		found = corevalidation.ValidateServiceCreate(object)
+	case *core.Pod:
+		opts := podapi.GetValidationOptionsFromPodSpecAndMeta(&object.Spec, nil, &object.ObjectMeta, nil)
+		opts.ResourceIsPod = true
+		found = corevalidation.ValidatePodCreate(object, opts)
+	case *core.ConfigMap:
+		found = corevalidation.ValidateConfigMap(object)
+	case *core.Secret:
+		found = corevalidation.ValidateSecret(object)
+	case *core.Namespace:
+		found = corevalidation.ValidateNamespace(object)
+	case *batch.Job:
+		known(object)
+		found = batchvalidation.ValidateJob(object, batchvalidation.JobValidationOptions{
+			PodValidationOptions:  podapi.GetValidationOptionsFromPodTemplate(&object.Spec.Template, nil),
+			RequirePrefixedLabels: true,
+		})
+	case *batch.CronJob:
+		opts := podapi.GetValidationOptionsFromPodTemplate(&object.Spec.JobTemplate.Spec.Template, nil)
+		found = batchvalidation.ValidateCronJobCreate(object, opts)
+	case *networking.Ingress:
+		found = networkvalidation.ValidateIngressCreate(object)
 	case *policy.PodDisruptionBudget:
 		opts := policyvalidation.PodDisruptionBudgetValidationOptions{}
 		found = policyvalidation.ValidatePodDisruptionBudget(object, opts)
@@ -216,6 +436,8 @@ func refused(written []byte) ([]string, error) {
 }
 
 func main() {
+	// As an API server with --allow-privileged, which kubeadm and kind give.
+	capabilities.Setup(true, 0)
 	out := json.NewEncoder(os.Stdout)
 	out.SetEscapeHTML(false)
 	fmt.Println("[")

@@ -9,7 +9,8 @@ use executor::ports::{Database as _, DatabaseError, UndoScript};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
-use sim::measured::{BySize, Database, OfSize};
+use sim::measured::{BySize, OfSize, Sampled};
+use sim_exchange::measured::Database;
 
 use super::traffic::line_after;
 use super::{Stage, now_us, sampled};
@@ -100,16 +101,17 @@ impl Sizes {
     }
 }
 
-/// Everything about the database.
-pub(super) async fn measure(stage: &Stage<'_>) -> Result<Database, String> {
+/// A plain statement, and everything else about the database.
+pub(super) async fn measure(stage: &Stage<'_>) -> Result<(Sampled, Database), String> {
     (stage.say)("statements and fences");
     let live = port(stage.ledger)?;
     let mut statements = Vec::new();
     for _ in 0..STATEMENTS {
-        statements.push(statement(&live).await?);
+        statements.push(ask(&live).await?);
         sleep(Duration::from_millis(50)).await;
     }
-    let usual = sampled("statement", &statements)?.distribution.median();
+    let statement = sampled("statement", &statements)?;
+    let usual = statement.distribution.median();
     let pods = Api::<Pod>::namespaced(stage.admin.clone(), NAMESPACE);
     let matching = pods
         .list(&ListParams::default().labels(&selector(Service::Matching)))
@@ -156,8 +158,7 @@ pub(super) async fn measure(stage: &Stage<'_>) -> Result<Database, String> {
         undo.add("undo", seen.rows, &seen.undo)?;
         replay.add("replay", u64::from(shape.entries), &seen.replay)?;
     }
-    Ok(Database {
-        statement: sampled("statement", &statements)?,
+    let database = Database {
         fence: sampled("fence", &fence)?,
         unfence: sampled("unfence", &unfence)?,
         reconnect: sampled("reconnect", &reconnect)?,
@@ -167,11 +168,12 @@ pub(super) async fn measure(stage: &Stage<'_>) -> Result<Database, String> {
         undo: undo.done("undo")?,
         replay: replay.done("replay")?,
         empty_bytes,
-    })
+    };
+    Ok((statement, database))
 }
 
 /// How long a connection and a statement take.
-async fn statement(port: &PostgresDatabase) -> Result<u64, String> {
+async fn ask(port: &PostgresDatabase) -> Result<u64, String> {
     let begun = now_us();
     port.fence_token().await.map_err(failed("statement"))?;
     Ok(now_us() - begun)

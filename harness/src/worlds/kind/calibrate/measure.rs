@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use executor::clock::Clock as _;
 use executor::live::SystemClock;
-use sim::measured::{Machine, Measured, Sampled};
+use sim::measured::{Machine, Measured, Sampled, Store};
+use sim_exchange::measured;
 
 use super::{api, database, pods, traffic};
 use crate::runbooks::LoadedRunbook;
@@ -44,11 +45,15 @@ pub(super) fn sampled(what: &str, samples: &[u64]) -> Result<Sampled, String> {
     Sampled::of(samples).ok_or_else(|| format!("{what}: nothing was measured"))
 }
 
-/// Measures the cluster that is there, over `rounds` rollouts of each service. `say` hears what is going on.
+/// Measures the cluster that is there and the exchange on it, over `rounds` rollouts of each service. `say` hears what
+/// is going on.
 ///
 /// # Errors
 /// [`WorldError::SetUp`] if there is no cluster to measure, or something could not be measured.
-pub fn calibrate(rounds: u32, say: &(dyn Fn(&str) + Sync)) -> Result<Measured, WorldError> {
+pub fn calibrate(
+    rounds: u32,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<(Measured, measured::Measured), WorldError> {
     measuring::on_cluster("a calibration", async |place, admin, server| {
         measure(place, admin, server, rounds, say).await
     })
@@ -60,7 +65,7 @@ async fn measure(
     server: &Server,
     rounds: u32,
     say: &(dyn Fn(&str) + Sync),
-) -> Result<Measured, String> {
+) -> Result<(Measured, measured::Measured), String> {
     let runbook = LoadedRunbook::built_in().map_err(|error| error.to_string())?;
     let scenario = measuring::scenario(&runbook, LONGEST)?;
     say("setting the exchange up");
@@ -77,18 +82,23 @@ async fn measure(
     let api = api::measure(&stage).await?;
     let monitoring = api::monitoring(&stage).await?;
     let seen = pods::measure(&stage).await?;
-    let traffic = traffic::measure(&stage, seen.endpoints).await?;
-    let database = database::measure(&stage).await?;
+    let (traffic, config) = traffic::measure(&stage, seen.endpoints).await?;
+    let (statement, database) = database::measure(&stage).await?;
     drop(load);
-    Ok(Measured {
+    let cluster = Measured {
         machine: machine(&stage, &scenario).await?,
         api,
         pods: seen.pods,
-        process: seen.process,
         traffic,
         monitoring,
+        store: Store { statement },
+    };
+    let exchange = measured::Measured {
+        process: seen.process,
+        config,
         database,
-    })
+    };
+    Ok((cluster, exchange))
 }
 
 /// What kind of machine this is.

@@ -16,7 +16,8 @@ use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sim::measured::{Pods, Process, Sampled};
+use sim::measured::{Pods, Sampled};
+use sim_exchange::measured::Process;
 use tokio::task::JoinHandle;
 
 use super::{Following, Stage, now_us, sampled};
@@ -411,6 +412,10 @@ fn samples(
     let pods = Pods {
         controller: sampled("controller", &reactions(seen))?,
         schedule: sampled("schedule", &between(&|l| l.created, &|l| l.bound, None))?,
+        up: sampled(
+            "up",
+            &between(&|l| l.bound, &first, Some(Service::Gateway.name())),
+        )?,
         observe: sampled("observe", &between(&first, &|l| l.running, None))?,
         ready: sampled("ready", &between(&|l| l.running, &|l| l.ready, None))?,
         signal: sampled("signal", &between(&|l| l.deleted, &sigterm, None))?,

@@ -33,22 +33,23 @@ fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
     move |error| format!("{what}: {}", executor::in_words(&error))
 }
 
-/// Everything about traffic; `endpoints` is what rollouts have shown.
+/// Everything about traffic, and from a ConfigMap's write to the gateway that acts upon it; `endpoints` is what rollouts
+/// have shown.
 pub(super) async fn measure(
     stage: &Stage<'_>,
     endpoints: (Sampled, Sampled),
-) -> Result<Traffic, String> {
+) -> Result<(Traffic, Sampled), String> {
     (stage.say)("endpoints to connections");
     let (added, removed) = routes(stage).await?;
     (stage.say)("the halt flag to the gateways");
     let config = flags(stage).await?;
-    Ok(Traffic {
+    let traffic = Traffic {
         endpoint_added: endpoints.0,
         endpoint_removed: endpoints.1,
         route_added: sampled("route added", &added)?,
         route_removed: sampled("route removed", &removed)?,
-        config: sampled("configuration", &config)?,
-    })
+    };
+    Ok((traffic, sampled("configuration", &config)?))
 }
 
 /// A gateway's address, and the port of the node that leads to it once the slice says so.

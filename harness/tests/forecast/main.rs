@@ -1,12 +1,14 @@
 //! Forecasts of rollbacks: cases that can be computed by hand, what a line of YAML is worth, and the warnings.
 
+mod stateful_sets;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::time::Duration;
 
 use firedrill::forecast::{
     Bad, Forecast, Images, Options, Phase, RULES, Starts, Undo, comment, forecast, over_budget,
-    page, table,
+    page, slow, table,
 };
 use sim_services::manifests::{Document, Manifests};
 
@@ -73,6 +75,12 @@ fn forecast_of(text: &str, options: &Options) -> Forecast {
 fn undo(forecast: &Forecast, of: Bad) -> &Undo {
     let undos = &forecast.workloads[0].undos;
     undos.iter().find(|it| it.of == of).expect("both are there")
+}
+
+/// The mean of a phase over all draws, in ms.
+fn mean_ms(undo: &Undo, phase: Phase) -> u64 {
+    let mut of = undo.phases.iter().filter(|it| it.phase == phase);
+    of.next().map_or(0, |it| it.mean_ms)
 }
 
 /// The median of the undo of a release whose pods work and are wrong, in seconds.
@@ -331,6 +339,40 @@ fn pods_need_room_on_the_nodes_that_are_given() {
     assert!(why.contains("Insufficient cpu"), "{why}");
 }
 
+#[test]
+fn a_workload_of_too_many_pods_is_named_and_not_drawn() {
+    let many = CLEAN.replace("replicas: 3", "replicas: 5000");
+    let found = forecast_of(&many, &OPTIONS);
+    assert!(found.workloads.is_empty());
+    let it = &found.left_out[0];
+    assert_eq!((it.name.as_str(), it.place.line), ("deployment/front", 5));
+    assert!(
+        it.why.contains("up to 500 pods") && it.why.contains("5000"),
+        "{}",
+        it.why
+    );
+    assert_eq!(slow(&manifests(&many)), []);
+    let some = CLEAN.replace("replicas: 3", "replicas: 300");
+    assert_eq!(
+        slow(&manifests(&some)),
+        [("deployment/front".to_owned(), 300)]
+    );
+    assert_eq!(slow(&manifests(CLEAN)), []);
+}
+
+/// The controllers count a pod when it has been ready for so long by the whole second that its status shows.
+#[test]
+fn what_min_ready_seconds_cost_is_not_put_down_to_the_controllers() {
+    let text = CLEAN.replace("replicas: 3", "replicas: 3\n  minReadySeconds: 5");
+    let found = forecast_of(&text, &OPTIONS);
+    let wrong = undo(&found, Bad::Wrong);
+    let control = mean_ms(wrong, Phase::Control);
+    assert!(control < 1_000, "{control}");
+    // Three pods, each up to a second less than five.
+    let min_ready = mean_ms(wrong, Phase::MinReady);
+    assert!((12_000..15_500).contains(&min_ready), "{min_ready}");
+}
+
 /// The rules that complain of a manifest.
 fn complaints(text: &str) -> Vec<&'static str> {
     let one = Options {
@@ -366,6 +408,10 @@ fn each_rule_finds_what_it_is_for_and_nothing_else() {
     let hook = "          lifecycle: {preStop: {sleep: {seconds: 5}}}\n";
     let probe = "          readinessProbe:\n            httpGet: {path: /ready, port: 8080}\n            periodSeconds: 10\n";
     let container = "        - name: front\n";
+    let stateful = |line: &str| {
+        let spec = format!("  replicas: 3\n  {line}\n");
+        stateful_sets::STATEFUL.replace("  replicas: 3\n", &spec)
+    };
     let cases: Vec<(&str, String)> = vec![
         ("single-replica", with("replicas: 3", "replicas: 1")),
         (
@@ -400,6 +446,14 @@ fn each_rule_finds_what_it_is_for_and_nothing_else() {
             ),
         ),
         ("paused", with("replicas: 3", "replicas: 3\n  paused: true")),
+        ("ordered-hang", stateful_sets::STATEFUL.to_owned()),
+        ("on-delete", stateful("updateStrategy: {type: OnDelete}")),
+        (
+            "partition",
+            stateful(
+                "podManagementPolicy: Parallel\n  updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 1}}",
+            ),
+        ),
         ("autoscaler-and-replicas", beside(hpa)),
         ("blocking-budget", beside(pdb)),
         ("no-readiness-probe", with(probe, "")),
