@@ -11,6 +11,7 @@ use crate::planner::LossKind;
 use crate::ports::Ports;
 use crate::pulse::Pulse;
 use crate::runbook::Runbook;
+use crate::server_time::ServerTime;
 
 /// How an executor behaves.
 #[derive(Clone)]
@@ -79,9 +80,16 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor of `runbook` that acts through `ports`.
+    /// An executor of `runbook` that acts through `ports`. Its instants are the API server's: the clock of `ports`, and
+    /// by how much that is off, as the answers of the API server tell. Needs a tokio runtime, as `kube::Client` does.
     #[must_use]
     pub fn new(ports: Ports, runbook: Arc<Runbook>, options: Options) -> Self {
+        let time = ServerTime::new(ports.clock, Arc::clone(&options.observer));
+        let ports = Ports {
+            kube: time.heard_by(ports.kube),
+            clock: Arc::new(time),
+            ..ports
+        };
         Self {
             ports,
             runbook,

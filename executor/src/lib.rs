@@ -34,6 +34,7 @@ mod printable;
 mod pulse;
 mod queries;
 mod report;
+mod server_time;
 mod steps;
 mod stop;
 mod text_file;

@@ -19,7 +19,7 @@ use mutants::bugs::{
     keeps_template_annotations, only_live_pods, only_now, refused_for_good, unconditional_journal,
 };
 use mutants::ports::{
-    Asker, Decorated, Decorator, QueryServer, Question, Stopped, answers, asked, requests,
+    Asker, Decorated, Decorator, QueryServer, Question, Stopped, answers, asked, requests, undated,
 };
 use sim_exchange::World;
 
@@ -124,9 +124,10 @@ fn unaware_and(scenario: &str, seed: u64, bend: fn(Ports) -> Ports) -> (DrillRes
         }
         assert_eq!(world.now().as_millis(), 60_000, "the first host prepares");
         let clock = Stopped::new(Arc::clone(&ports.clock), Arc::clone(&counted));
+        // The API server's answers would tell it.
         bend(Ports {
             clock: Arc::new(clock),
-            ..ports
+            ..undated(ports)
         })
     });
     (result, lost.load(Ordering::Relaxed))

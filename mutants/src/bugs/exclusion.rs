@@ -15,7 +15,7 @@ use http::{Method, Request, StatusCode};
 use crate::bug::{Host, Row};
 use crate::ports::{
     Answered, Between, Passes, Sent, Server, Stopped, answers, json, missing, requests, stored,
-    through, without_version,
+    through, undated, without_version,
 };
 
 /// The ConfigMap of the journal.
@@ -159,7 +159,11 @@ pub(super) const ROWS: &[Row] = &[
 /// Ports of a host that does not notice that it stood still.
 fn unaware(_: &Host<'_>, ports: Ports) -> Ports {
     let clock = Arc::new(Stopped::new(Arc::clone(&ports.clock), Arc::default()));
-    Ports { clock, ..ports }
+    // The API server's answers would tell it.
+    Ports {
+        clock,
+        ..undated(ports)
+    }
 }
 
 /// The request for another lease than the one of all.

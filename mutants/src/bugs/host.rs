@@ -7,7 +7,7 @@ use executor::ports::Ports;
 use jiff::SignedDuration;
 
 use crate::bug::Row;
-use crate::ports::{Slow, stored_as};
+use crate::ports::{Slow, stored_as, undated};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -19,10 +19,17 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "clock-of-another-zone",
-        what: "local time is taken for UTC, an hour ahead of it",
+        what: "local time is taken for UTC, an hour ahead of it, and the API server's time is not heeded",
         stresses: &["trigger"],
         masked: None,
-        bend: |_, ports| slow(ports, 1, SignedDuration::from_hours(1)),
+        bend: |_, ports| slow(undated(ports), 1, SignedDuration::from_hours(1)),
+    },
+    Row {
+        name: "clock-of-its-own",
+        what: "each host goes by its own clock, however far that is off the API server's",
+        stresses: &["clock-skewed"],
+        masked: None,
+        bend: |_, ports| undated(ports),
     },
     Row {
         name: "logs-not-stored",

@@ -19,6 +19,6 @@ pub use self::database::{Decorated, Decorator};
 pub use self::http::{Asker, Question, Server as QueryServer, asked, values_changed};
 pub use self::kube::{
     Answered, Between, Passes, Sent, Server, answer, answers, is_trouble, json, missing, requests,
-    stored, through, without_version,
+    stored, through, undated, without_version,
 };
 pub use self::store::stored_as;

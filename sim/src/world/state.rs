@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
+use http::HeaderValue;
+use http::header::DATE;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::application::{Application, Done, Operation};
 use crate::cluster::{
@@ -428,6 +431,7 @@ impl<A: Application> WorldState<A> {
     /// Sends the reply back; true if the sender's death let the drill go on.
     fn answer(&mut self, pending: Pending<A::Operation>, reply: Reply<A::Operation>) -> bool {
         let now = self.now;
+        let reply = reply.dated(now);
         let Pending {
             back,
             origin,
@@ -548,6 +552,20 @@ impl<A: Application> WorldState<A> {
 }
 
 impl<O: Operation> Reply<O> {
+    /// The same, with when it was made in whole seconds, as Go's `net/http` writes it into every answer (RFC 9110,
+    /// 6.6.1).
+    fn dated(mut self, now: Micros) -> Self {
+        let headers = match &mut self {
+            Self::Kube(answer) => answer.headers_mut(),
+            Self::Http(answer) => answer.headers_mut(),
+            Self::Db(_) | Self::Cut => return self,
+        };
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now.to_timestamp());
+        let date = date.ok().and_then(|date| HeaderValue::try_from(date).ok());
+        headers.extend(date.map(|date| (DATE, date)));
+        self
+    }
+
     fn summary(&self) -> String {
         match self {
             Self::Kube(r) => format!("kube {}", r.status().as_u16()),
