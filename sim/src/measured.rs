@@ -1,9 +1,9 @@
 //! What `cargo xtask kind calibrate` measured on a real cluster, and how the simulation draws from it.
 //!
-//! `data/timings.toml` is the record of the cluster: each quantity with the number of its samples and its quantiles in
-//! µs. [`Measured`] is its form; a key that is missing or unknown is an error. An application may have a record of its
-//! own, which is read with [`read`] and written with [`to_text`]. Draws are by the inverse of the distribution function,
-//! linear between two points and in integers: the same on every machine.
+//! `data/timings.toml` is the record of the cluster: each quantity with the number of its samples and its quantiles
+//! in µs. [`Measured`] is its form; a key that is missing or unknown is an error. An application may have a record
+//! of its own, which is read with [`read`] and written with [`to_text`]. Draws are by the inverse of the
+//! distribution function, linear between two points and in integers: the same on every machine.
 
 use std::sync::LazyLock;
 
@@ -298,8 +298,8 @@ pub struct Pods {
     pub controller: Sampled,
     /// From a pod's creation to its binding.
     pub schedule: Sampled,
-    /// From the pod's binding to the first line: the kubelet, sandbox, network, the pod's volumes, container; the image is
-    /// present. Of the exchange's gateways, which have no state.
+    /// From the pod's binding to the first line: the kubelet, sandbox, network, the pod's volumes, container; the
+    /// image is present. Of the exchange's gateways, which have no state.
     pub up: Sampled,
     /// From the process's first line to the status that says so: up to a second until the kubelet looks,
     /// and what it takes then.

@@ -36,9 +36,9 @@ spec:
   ports: [{port: 5432}]
 ";
 
-/// A pod of [`STATEFUL`] ends after five seconds of its hook, half a second to stop, and about one until nothing is left
-/// of it. The next one takes half a second to a second until its process runs, three more to start, and one or two until
-/// a probe has found out.
+/// A pod of [`STATEFUL`] ends after five seconds of its hook, half a second to stop, and about one until nothing is
+/// left of it. The next one takes half a second to a second until its process runs, three more to start, and one or
+/// two until a probe has found out.
 const STATEFUL_POD_S: std::ops::Range<f64> = 10.0..13.0;
 
 #[test]

@@ -403,8 +403,8 @@ impl Cluster {
             .map(|(_, o)| &o.value)
     }
 
-    /// The objects of a kind that changed after that resourceVersion, in the order of their changes, each with whether it
-    /// is gone. Changes that are older than [`Timings::watch_log`] are forgotten.
+    /// The objects of a kind that changed after that resourceVersion, in the order of their changes, each with
+    /// whether it is gone. Changes that are older than [`Timings::watch_log`] are forgotten.
     pub fn changed_since(&self, kind: Kind, version: u64) -> impl Iterator<Item = (&Value, bool)> {
         let entries = self.store.since(version).filter(move |it| it.kind == kind);
         entries.map(|it| (&it.object.value, it.change == Change::Deleted))

@@ -263,8 +263,8 @@ fn old_revisions_are_kept_as_the_limit_says_and_pods_count_after_a_while() {
     lab.post(&apps("statefulsets"), &object);
     lab.wait(60, |c| ready(c) == 1);
     assert_eq!(number(&lab.cluster, "availableReplicas"), 0);
-    // The controller looks 20 s after it has created the pod. The pod has not been ready for 20 s then, and the next look
-    // is 20 s after that one.
+    // The controller looks 20 s after it has created the pod. The pod has not been ready for 20 s then, and the next
+    // look is 20 s after that one.
     lab.run_secs(30);
     assert_eq!(number(&lab.cluster, "availableReplicas"), 0);
     let took = lab.wait(60, |c| number(c, "availableReplicas") == 1);

@@ -33,8 +33,8 @@ fn failed(what: &str) -> impl Fn(kube::Error) -> String + '_ {
     move |error| format!("{what}: {}", executor::in_words(&error))
 }
 
-/// Everything about traffic, and from a ConfigMap's write to the gateway that acts upon it; `endpoints` is what rollouts
-/// have shown.
+/// Everything about traffic, and from a ConfigMap's write to the gateway that acts upon it; `endpoints` is what
+/// rollouts have shown.
 pub(super) async fn measure(
     stage: &Stage<'_>,
     endpoints: (Sampled, Sampled),
