@@ -44,6 +44,7 @@ fn fault(kind: FaultKind, step: &str, lasts_s: Option<u64>) -> Fault {
         target: None,
         delay: None,
         chance: None,
+        by: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod bites_of_ledgers;
 mod bites_under_faults;
 mod book;
 mod checks;
+mod clocks;
 mod crash_points;
 mod database_port;
 mod described;

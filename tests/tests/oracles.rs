@@ -29,6 +29,7 @@ fn fault(
         target: target.map(str::to_owned),
         delay: None,
         chance: None,
+        by: None,
     }
 }
 

@@ -186,6 +186,7 @@ fn a_program_that_a_fault_kills_is_resumed_by_another_process() {
             target: None,
             delay: Some(Duration::from_secs(5)),
             chance: None,
+            by: None,
         });
     });
     // It dies while the request is under way, which never gets an answer.
@@ -241,6 +242,7 @@ fn a_fault_can_wait_for_a_request_of_the_program() {
             target: None,
             delay: Some(Duration::from_millis(800)),
             chance: None,
+            by: None,
         });
     });
     let (one, other) = (run(&drill), run(&drill));
@@ -309,6 +311,7 @@ fn a_program_is_not_drilled_where_it_would_be_judged_by_what_others_do() {
         target: None,
         delay: None,
         chance: None,
+        by: None,
     };
     let step = Anchor::Step("undo-app".to_owned());
     for (fault, why) in [

@@ -95,6 +95,7 @@ fn fault(kind: FaultKind, step: &str, at_s: u64, lasts_s: Option<u64>) -> Fault 
         target: None,
         delay: None,
         chance: None,
+        by: None,
     }
 }
 

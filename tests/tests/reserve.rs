@@ -23,6 +23,7 @@ fn fault(kind: FaultKind, step: &str, at: Duration, lasts: Option<Duration>) -> 
         target: None,
         delay: None,
         chance: None,
+        by: None,
     }
 }
 

@@ -28,6 +28,7 @@ fn fault(kind: FaultKind, when: Anchor, lasts_s: Option<u64>) -> Fault {
         target: None,
         delay: None,
         chance: None,
+        by: None,
     }
 }
 

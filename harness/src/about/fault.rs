@@ -44,6 +44,7 @@ fn example(spec: &FaultSpec) -> String {
             ("kind", _) => spec.name,
             ("target", _) => spec.targets.names().first().copied().unwrap_or_default(),
             ("chance", LeftOut::Refused) => "25%",
+            ("by", LeftOut::Refused) => "-30s",
             (_, LeftOut::Refused) => "5s",
             _ => continue,
         };

@@ -81,9 +81,10 @@ fn settles_ms(evidence: &Evidence) -> Ms {
 }
 
 /// For how long between `from` and `to` the executor may not have known: faults were at work, or its host was away.
-/// What two of them took together counts once.
+/// What two of them took together counts once. A clock that is wrong keeps nobody from knowing.
 fn away_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
-    let faults = || evidence.faults.iter().filter(|fault| fault.hits > 0);
+    let hits = |fault: &&FaultSeen| fault.hits > 0 && fault.kind != FaultKind::ClockSkewed;
+    let faults = || evidence.faults.iter().filter(hits);
     let began = |fault: &&FaultSeen| fault.began_ms.is_some_and(|began| began <= to);
     let away = faults().filter(began).map(|fault| match fault.kind {
         FaultKind::ExecutorKilled => fault.away_ms + LEASE_MS,

@@ -75,6 +75,8 @@ built_in! {
     false "scenarios/faults/sessions-stay.toml";
     false "scenarios/faults/executor-paused.toml";
     false "scenarios/faults/executor-paused-restoring.toml";
+    false "scenarios/faults/clock-ahead.toml";
+    false "scenarios/faults/clocks-disagree.toml";
     false "scenarios/faults/watch-gone.toml";
     false "scenarios/faults/trigger-flaps.toml";
     false "scenarios/faults/trigger-flaps-sound.toml";

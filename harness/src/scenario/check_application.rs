@@ -132,6 +132,10 @@ fn out_of_order(m: &mut Mistakes, raw: &Raw, app: &Described) {
 fn why_not(kind: FaultKind) -> (&'static str, &'static str) {
     const DEFECTS: &str = "let a release have it as a defect in the application's own file, or ";
     match kind {
+        FaultKind::ClockSkewed => (
+            "so far only hosts of the exchange's drills have clocks of their own",
+            "",
+        ),
         FaultKind::ExecutorKilled | FaultKind::ExecutorPaused => (
             "so far only drills of the exchange end a host and begin another one at an instant",
             "end the executor's host at one of its requests by `[crash]`, or ",

@@ -74,6 +74,17 @@ fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing, application: &Subject)
     needed(m, spec, "lasts", spec.lasts, raw.lasts.as_ref(), &place);
     needed(m, spec, "delay", spec.delay, raw.delay.as_ref(), &place);
     needed(m, spec, "chance", spec.chance, raw.chance.as_ref(), &place);
+    needed(m, spec, "by", spec.by, raw.by.as_ref(), &place);
+    if let Some(by) = &raw.by
+        && by.get_ref().0.is_zero()
+    {
+        m.add(
+            by.span(),
+            "a clock that is off by nothing is right",
+            "zero",
+            "for instance \"30s\" for a clock that is ahead, or \"-30s\" for one that is behind",
+        );
+    }
     for (name, given) in [("lasts", &raw.lasts), ("delay", &raw.delay)] {
         if let Some(span) = given
             && span.get_ref().0.is_zero()
@@ -138,6 +149,7 @@ fn one(m: &mut Mistakes, raw: &RawFault, timing: &Timing, application: &Subject)
         target: target?,
         delay: span(&raw.delay),
         chance: raw.chance.as_ref().map(|c| *c.get_ref()),
+        by: raw.by.as_ref().map(|by| by.get_ref().0),
     })
 }
 
@@ -190,7 +202,11 @@ fn needed<T>(
             format!("`{field}` is missing"),
             format!(
                 "add for instance: {field} = \"{}\"",
-                if field == "chance" { "25%" } else { "5s" }
+                match field {
+                    "chance" => "25%",
+                    "by" => "-30s",
+                    _ => "5s",
+                }
             ),
         ),
         _ => {}

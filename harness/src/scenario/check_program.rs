@@ -18,6 +18,8 @@ pub enum ProgramRefusal {
     Step(FaultKind),
     /// A fault needs a second host that runs an executor at the same time.
     SecondHost(FaultKind),
+    /// A fault sets the clock of the executor's host, and a program asks its host for the time in ways that nobody sees.
+    Clock(FaultKind),
     /// The death of the executor counts requests, and nobody sees those of a program on a cluster.
     CrashCounts,
     /// A fault waits for such a request.
@@ -41,6 +43,10 @@ impl ProgramRefusal {
                 "`{}` needs two executors at once, and a drill runs one process of a program at a time",
                 kind.as_str()
             ),
+            Self::Clock(kind) => format!(
+                "`{}` sets the clock that the built-in executor is given, and a program reads its host's own",
+                kind.as_str()
+            ),
             Self::CrashCounts => {
                 "`crash` counts requests, and those of a program on a cluster are not seen"
                     .to_owned()
@@ -62,6 +68,7 @@ impl ProgramRefusal {
             Self::SecondHost(_) => {
                 "take `executor-killed` or `[crash]`, which the program's `resume` follows, or leave `--executor` out"
             }
+            Self::Clock(_) => "leave the fault out, or leave `--executor` out",
             Self::CrashCounts | Self::FaultCounts(_) => "leave it out, or use `--world sim`",
         }
     }
@@ -79,6 +86,7 @@ fn of_fault(fault: &Fault, world: WorldKind) -> Option<ProgramRefusal> {
         (_, FaultKind::SecondExecutor | FaultKind::ExecutorPaused) => {
             Some(ProgramRefusal::SecondHost(kind))
         }
+        (_, FaultKind::ClockSkewed) => Some(ProgramRefusal::Clock(kind)),
         (Anchor::Step(_) | Anchor::After(_), _) => Some(ProgramRefusal::Step(kind)),
         (Anchor::Request(_), _) if world == WorldKind::Kind => {
             Some(ProgramRefusal::FaultCounts(kind))
@@ -120,7 +128,7 @@ impl Scenario {
             };
             let when = given.when.as_ref().map(|when| when.span());
             let place = match refusal {
-                ProgramRefusal::SecondHost(_) => given.kind.span(),
+                ProgramRefusal::SecondHost(_) | ProgramRefusal::Clock(_) => given.kind.span(),
                 _ => when.unwrap_or(given.kind.span()),
             };
             add(place, refusal);
@@ -185,6 +193,12 @@ mod tests {
                 "[[faults]]\nkind = \"second-executor\"\nwhen = \"trigger\"\n".to_owned(),
                 WorldKind::Sim,
                 Some(("`second-executor` needs two executors", 5)),
+            ),
+            (
+                "[[faults]]\nkind = \"clock-skewed\"\ntarget = \"first-host\"\nby = \"30s\"\n"
+                    .to_owned(),
+                WorldKind::Sim,
+                Some(("`clock-skewed` sets the clock", 5)),
             ),
             (
                 "[crash]\nrequest = 3\nside = \"after\"\nresume_after = \"5s\"\n".to_owned(),

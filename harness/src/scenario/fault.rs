@@ -10,6 +10,7 @@
 //! lasts = "20s"
 //! delay = "800ms"
 //! chance = "25%"
+//! by = "-30s"                  # for kinds that set a clock: how far it is ahead, or behind
 //! ```
 //!
 //! Each fault draws from a stream of its own, so that another one beside it changes nothing about it.
@@ -19,6 +20,8 @@ mod kinds;
 mod spec;
 
 use std::time::Duration;
+
+use jiff::SignedDuration;
 
 pub use self::draws::{DrawnAt, Draws, Family, Needs, Place};
 pub(crate) use self::kinds::kinds;
@@ -46,6 +49,8 @@ pub struct Fault {
     pub delay: Option<Duration>,
     /// How likely each message is hit, for kinds that hit messages; `None`: each one.
     pub chance: Option<PartsPerMillion>,
+    /// By how much a clock is ahead, for kinds that set one; below zero: behind.
+    pub by: Option<SignedDuration>,
 }
 
 /// An instant of the drill that is known only when it comes.
@@ -131,6 +136,9 @@ impl Fault {
         if let Some(chance) = self.chance {
             words.push_str(&format!(", chance {chance}"));
         }
+        if let Some(by) = self.by {
+            words.push_str(&format!(", by {}", super::format_skew(by)));
+        }
         if let Some(lasts) = self.lasts {
             words.push_str(&format!(", for {}", super::format_duration(lasts)));
         }
@@ -162,6 +170,7 @@ impl Fault {
         line("target", self.target.as_deref().map(quoted));
         line("delay", self.delay.map(span));
         line("chance", self.chance.map(|c| quoted(&c.to_string())));
+        line("by", self.by.map(|by| quoted(&super::format_skew(by))));
         out
     }
 }

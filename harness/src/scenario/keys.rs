@@ -471,6 +471,13 @@ pub fn of_fault(spec: &FaultSpec) -> Vec<Key> {
         "each one",
         "How likely each message is hit.",
     );
+    may(
+        spec.by,
+        "by",
+        "a duration above 0 and up to \"1h\", or one with a minus before it",
+        "not at all",
+        "How far the clock is ahead; with a minus, how far it is behind.",
+    );
     keys
 }
 

@@ -34,7 +34,7 @@ pub use model::{
     Crash, CrashSide, Expect, Expected, Lacking, Load, OfApplication, Path, ReleaseChange,
     Scenario, Timing,
 };
-pub use quantity::{PartsPerMillion, format_duration, parse_duration};
+pub use quantity::{PartsPerMillion, format_duration, format_skew, parse_duration, parse_skew};
 pub use settings::{Bursts, Deployment, LedgerSize, Share, Strategy};
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::evidence::ms;
+
+/// How far a clock is ahead or behind at most: what people and their machines do not notice for long.
+pub(super) const SKEW_MAX: Duration = Duration::from_secs(3_600);
 
 /// A rate in millionths: 100 is 0.01 %. An integer, because it decides outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +85,50 @@ pub fn format_duration(duration: Duration) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
+/// Reads by how much a clock is ahead, or behind: `30s`, `-30s`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_skew(text: &str) -> Result<SignedDuration, String> {
+    let text = text.trim();
+    let (behind, span) = match text.strip_prefix('-') {
+        Some(span) => (true, span),
+        None => (false, text),
+    };
+    let wrong = |_| format!("`{text}` is not a duration: write for instance \"30s\" or \"-30s\"");
+    let span = parse_duration(span).map_err(wrong)?;
+    if span > SKEW_MAX {
+        let most = format_duration(SKEW_MAX);
+        return Err(format!(
+            "`{text}` is not a duration of a clock's skew: it is at most {most} either way"
+        ));
+    }
+    let ahead = SignedDuration::try_from(span).map_err(|error| error.to_string())?;
+    Ok(if behind { -ahead } else { ahead })
+}
+
+/// Writes a skew so that [`parse_skew`] reads it back; below a millisecond nothing is kept.
+#[must_use]
+pub fn format_skew(skew: SignedDuration) -> String {
+    let span = format_duration(skew.unsigned_abs());
+    if skew.is_negative() {
+        format!("-{span}")
+    } else {
+        span
+    }
+}
+
+/// By how much a clock is ahead, or behind, in a scenario file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Skew(pub(crate) SignedDuration);
+
+impl<'de> Deserialize<'de> for Skew {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = text(d, "a duration such as \"30s\" or \"-30s\"")?;
+        parse_skew(&text).map(Self).map_err(de::Error::custom)
+    }
+}
+
 /// A [`Duration`] in a scenario file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span(pub(crate) Duration);
@@ -147,6 +195,32 @@ mod tests {
             "18446744073709551615h",
         ] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn skews_read_and_write() {
+        for (text, ms) in [
+            ("30s", 30_000),
+            ("-30s", -30_000),
+            ("-1m500ms", -60_500),
+            ("1h", 3_600_000),
+        ] {
+            let skew = SignedDuration::from_millis(ms);
+            assert_eq!(parse_skew(text), Ok(skew), "{text}");
+            assert_eq!(parse_skew(&format_skew(skew)), Ok(skew));
+        }
+        for text in [
+            "",
+            "-",
+            "--1s",
+            "30",
+            "+30s",
+            "- 30",
+            "61m",
+            "-99999999999999999999s",
+        ] {
+            assert!(parse_skew(text).is_err(), "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use sim_services::form;
 use toml::Spanned;
 
 use super::error::{Mistake, ScenarioError, of_file};
-use super::quantity::{PartsPerMillion, Span};
+use super::quantity::{PartsPerMillion, Skew, Span};
 use super::{Bursts, Timing};
 use crate::suggest;
 
@@ -204,6 +204,7 @@ pub(super) struct RawFault {
     pub(super) target: Option<Spanned<String>>,
     pub(super) delay: Option<Spanned<Span>>,
     pub(super) chance: Option<Spanned<PartsPerMillion>>,
+    pub(super) by: Option<Spanned<Skew>>,
 }
 
 /// Reads the form.

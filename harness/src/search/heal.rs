@@ -157,6 +157,7 @@ mod tests {
             target: None,
             delay: delay.map(Duration::from_secs),
             chance: None,
+            by: None,
         }
     }
 

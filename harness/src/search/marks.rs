@@ -326,12 +326,17 @@ impl Catalogue {
                     kind: spec.name,
                     target: target.map(str::to_owned),
                 };
-                let drawn = spec.draws.needs(target).is_some();
-                self.add(mark, (!drawn).then_some(unreachable::NOT_DRAWN));
+                let why_not = match spec.draws.needs(target) {
+                    _ if !spec.draws.searched => Some(unreachable::NOT_SEARCHED),
+                    None => Some(unreachable::NOT_DRAWN),
+                    Some(_) => None,
+                };
+                self.add(mark, why_not);
             }
             for step in steps {
                 let meets = |target: &Option<&str>| meets(spec, *target, step, steps);
                 let why_not = match targets.iter().any(meets) {
+                    _ if !spec.draws.searched => Some(unreachable::NOT_SEARCHED),
                     true => None,
                     false if !lasts(spec) => Some(unreachable::OVER_AT_ONCE),
                     false => Some(unreachable::BEGINS_LATER),

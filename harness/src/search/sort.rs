@@ -297,6 +297,7 @@ mod tests {
                 target: None,
                 delay: None,
                 chance: None,
+                by: None,
             });
         }
         DrillPlan {

@@ -8,6 +8,9 @@ use crate::finding::{Kind, OracleName};
 
 /// Of a target that the table of faults does not draw.
 pub(super) const NOT_DRAWN: &str = "the table of faults draws it nowhere: there is no step of every rollback at which it has something to hit";
+/// Of a kind that is left out of searches.
+pub(super) const NOT_SEARCHED: &str =
+    "a search leaves it out: a kind that joins the others changes what every seed draws";
 /// Of what is over at once.
 pub(super) const OVER_AT_ONCE: &str =
     "the fault is over at once, and it is drawn at no step from which it reaches this one";

@@ -1,10 +1,10 @@
 //! The table of all kinds of faults: a row has everything that a kind is, for scenario files, oracles and both worlds.
 
-use super::draws::{DrawnAt, Family, Place, at, draws};
+use super::draws::{DrawnAt, Family, Place, at, draws, draws_about_it};
 use super::spec::Blinds::{Everywhere, Target};
 use super::spec::Blocks::{ByTarget, EveryWay, LedgerWays, NoWay, Restore};
 use super::spec::Targets::{NoChoice, Of, Services};
-use super::spec::{FaultSpec, HeldUp, Live, Need, UndoScripts, given, worlds};
+use super::spec::{FaultSpec, HeldUp, Live, Need, UndoScripts, given, need, worlds};
 
 const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
 
@@ -104,6 +104,12 @@ macro_rules! kinds {
                 targets: NoChoice, lasts: Must, delay: Must, chance: No, blocks: NoWay, strikes: false, live: None, holds_up: Executor,
                 draws: draws(Family::Hosts, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
             } => |it| executor_hosts::paused(it.injector, it.world, it.fault);
+            /// What servers and nodes stamp stays right, and so does all that the drill is judged by.
+            ClockSkewed = "clock-skewed", "The clock of the host that runs the executor, or of those that run it later, is ahead `by` so much, or behind.", {
+                targets: Of(&["first-host", "next-hosts"]), lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None, by: Must,
+                // A host reads its clock again and again.
+                draws: draws_about_it(Family::Hosts, DrawnAt::ByTarget(&[("first-host", at(Place::Anywhere, 5_000, 10_000))]), true),
+            } => |it| executor_hosts::clock_skewed(it.injector, it.fault);
             Unreachable = "unreachable", "The executor reaches a server no more; its connections break.", {
                 targets: Of(SERVERS), lasts: May, delay: No, chance: May,
                 // Clients are well without a proof.
@@ -230,7 +236,8 @@ macro_rules! faults {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, {
         targets: $targets:expr, lasts: $lasts:ident, delay: $delay:ident, chance: $chance:ident, blocks: $blocks:expr,
         strikes: $strikes:literal, live: $live:expr $(, theirs: $theirs:literal)? $(, blinds: $blinds:expr)?
-        $(, holds_up: $holds_up:ident)? $(, undo_scripts: $undo_scripts:ident)?, draws: $draws:expr $(,)?
+        $(, holds_up: $holds_up:ident)? $(, undo_scripts: $undo_scripts:ident)? $(, by: $by:ident)?,
+        draws: $draws:expr $(,)?
     } => $begin:expr $(, $anywhere:ident)?;)*) => {
         /// What can go wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -247,6 +254,7 @@ macro_rules! faults {
             lasts: Need::$lasts,
             delay: Need::$delay,
             chance: Need::$chance,
+            by: need(&[$(Need::$by)?]),
             blocks: $blocks,
             strikes: $strikes,
             live: $live,

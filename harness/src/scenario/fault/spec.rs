@@ -35,6 +35,8 @@ pub struct FaultSpec {
     pub delay: Need,
     /// Whether `chance` is given.
     pub chance: Need,
+    /// Whether `by` is given.
+    pub by: Need,
     /// On which ways nothing that an executor does can bring the exchange back while it lasts.
     pub blocks: Blocks,
     /// Whether it strikes what serves the clients, not the executor or its sight.
@@ -183,6 +185,14 @@ pub enum Live {
     ConnectionsDropped,
     /// Pauses the node's container.
     NodePaused,
+}
+
+/// Whether what few kinds ask for is given: what the row says, if it does.
+pub(super) const fn need(given: &[Need]) -> Need {
+    match given {
+        [need] => *need,
+        _ => Need::No,
+    }
 }
 
 pub(super) const fn worlds(live: Option<Live>) -> &'static [WorldKind] {

@@ -18,7 +18,13 @@ fn a_fault_that_is_not_for_applications_is_refused_for_the_reason_that_is_true()
         let message = format!("`{}` can not be aimed at `sample`", spec.name);
         let told = refused.mistakes.iter().find(|it| it.message == message);
         let told = told.unwrap_or_else(|| panic!("{}: {refused:?}", spec.name));
-        let of_others = ["executor-", "clients-", "requests-", "second-executor"];
+        let of_others = [
+            "clock-",
+            "executor-",
+            "clients-",
+            "requests-",
+            "second-executor",
+        ];
         let only_there = told.label == "only the exchange has what it affects";
         let of_others = of_others.iter().any(|it| spec.name.starts_with(it));
         assert!(!(only_there && of_others), "{}: {}", spec.name, told.label);

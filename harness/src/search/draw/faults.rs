@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use executor::runbook::Runbook;
+use jiff::SignedDuration;
 use sim::rng::Rng;
 
 use super::dice::{pick, span};
@@ -39,7 +40,7 @@ impl Faults<'_> {
         let kinds: Vec<&FaultSpec> = FAULTS
             .iter()
             .filter(|spec| spec.worlds.contains(&WorldKind::Sim))
-            .filter(|spec| families.contains(&spec.draws.family))
+            .filter(|spec| spec.draws.searched && families.contains(&spec.draws.family))
             .filter(|spec| self.half == Half::Hostile || spec.draws.survivable)
             .filter(|spec| !self.heal || heals(spec))
             .filter(|spec| scenario.faults.iter().all(|it| it.kind != spec.kind))
@@ -108,6 +109,11 @@ impl Faults<'_> {
                 Need::May if rng.ratio(1, 2) => None,
                 _ => Some(chance(rng)),
             },
+            by: match spec.by {
+                Need::No => None,
+                Need::May if rng.ratio(1, 2) => None,
+                _ => Some(skew(rng)),
+            },
         })
     }
 }
@@ -139,6 +145,13 @@ fn targets_of(spec: &FaultSpec, scenario: &Scenario) -> Vec<&'static str> {
             })
         })
         .collect()
+}
+
+/// Up to half a minute, either way.
+fn skew(rng: &mut Rng) -> SignedDuration {
+    let millis = rng.between(100, 30_000);
+    let ahead = SignedDuration::from_millis(i64::try_from(millis).unwrap_or_default());
+    if rng.ratio(1, 2) { ahead } else { -ahead }
 }
 
 fn chance(rng: &mut Rng) -> PartsPerMillion {

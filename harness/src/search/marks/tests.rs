@@ -22,7 +22,7 @@ fn every_kind_of_fault_every_step_and_every_oracle_has_marks() {
         let mut marks = catalogue.marks();
         marks.any(|(mark, why_not)| why_not.is_none() && wanted(mark))
     };
-    for spec in FAULTS {
+    for spec in FAULTS.iter().filter(|spec| spec.draws.searched) {
         let hits = |mark: &Mark| matches!(mark, Mark::Fault { kind, .. } if *kind == spec.name);
         assert!(can(&hits), "{} hits nobody", spec.name);
         let meets = |mark: &Mark| matches!(mark, Mark::Meeting { kind, .. } if *kind == spec.name);

@@ -1,12 +1,13 @@
 //! The executor's ports onto the simulated world.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use executor::clock::Clock;
 use executor::ports::{Database, HttpClient, HttpError, Ports};
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sim::Application;
 use sim::time::Micros;
 use sim::world::ConnectionCut;
@@ -47,7 +48,7 @@ pub(super) fn of<A: Application>(
         kube: kube::Client::new(world.kube(origin), namespace),
         http: http(world, origin),
         database,
-        clock: clock(world),
+        clock: record.injector.clock_of(origin),
         evidence: Arc::new(ArtifactStore(record.clone())),
     }
 }
@@ -66,6 +67,59 @@ pub fn http<A: Application>(world: &sim::World<A>, origin: &str) -> HttpClient {
 #[must_use]
 pub fn clock<A: Application>(world: &sim::World<A>) -> Arc<dyn Clock> {
     Arc::new(SimClock(world.clone()))
+}
+
+/// The clock of a host in a simulated world, which is off by `skew`. Only the time that it shows is: it goes as fast as
+/// any other.
+pub(super) fn clock_off_by<A: Application>(
+    world: &sim::World<A>,
+    skew: Arc<Skew>,
+) -> Arc<dyn Clock> {
+    Arc::new(SkewedClock(SimClock(world.clone()), skew))
+}
+
+/// By how much the clocks of some hosts are ahead. Whoever sets it and those hosts share it.
+#[derive(Debug, Default)]
+pub(super) struct Skew {
+    /// In microseconds; below zero: behind.
+    ahead: AtomicI64,
+    /// How often a clock was read that was off.
+    read: AtomicU64,
+}
+
+impl Skew {
+    /// The clocks are `ahead` from now on.
+    pub(super) fn set(&self, ahead: SignedDuration) {
+        let micros = i64::try_from(ahead.as_micros()).unwrap_or_default();
+        self.ahead.store(micros, Ordering::Relaxed);
+    }
+
+    /// How often they were read while they were off.
+    pub(super) fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    fn applied_to(&self, now: Timestamp) -> Timestamp {
+        let micros = self.ahead.load(Ordering::Relaxed);
+        if micros == 0 {
+            return now;
+        }
+        self.read.fetch_add(1, Ordering::Relaxed);
+        let ahead = SignedDuration::from_micros(micros);
+        now.checked_add(ahead).unwrap_or(now)
+    }
+}
+
+struct SkewedClock<A: Application>(SimClock<A>, Arc<Skew>);
+
+impl<A: Application> Clock for SkewedClock<A> {
+    fn now(&self) -> Timestamp {
+        self.1.applied_to(self.0.now())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(duration)
+    }
 }
 
 struct SimClock<A: Application>(sim::World<A>);

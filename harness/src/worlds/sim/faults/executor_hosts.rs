@@ -1,4 +1,5 @@
-//! What affects the hosts that run the executor: one stands still for a while, another one runs the rollback beside it.
+//! What affects the hosts that run the executor: one stands still for a while, another one runs the rollback beside it,
+//! the clock of one is wrong.
 //!
 //! A host that stands still is not polled: its clock's alarms go off late, answers wait for it, and then it goes on
 //! with the token that it has, as a virtual machine does that was moved.
@@ -10,12 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use contract::wire::ReportLine;
+use executor::clock::Clock;
 use executor::{ErrorKind, TriggerEvent};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, poll_fn};
+use jiff::SignedDuration;
 use sim::time::Micros;
 use sim::{Application, World};
 
+use super::super::ports::{self, Skew};
 use super::{Begun, Injector};
 use crate::scenario::{Fault, FaultKind};
 use crate::worlds::common::host::{Failed, Host, carry_on};
@@ -34,6 +38,10 @@ pub(super) struct Hosts {
     others: Vec<Ending>,
     /// How many other hosts are at work, or wait until they begin.
     at_work: usize,
+    /// By how much the clock of the first host is off.
+    first_clock: Arc<Skew>,
+    /// By how much the clocks of those hosts are off that run the executor later, or beside it.
+    next_clocks: Arc<Skew>,
 }
 
 impl<A: Application> Injector<A> {
@@ -49,6 +57,21 @@ impl<A: Application> Injector<A> {
     /// A host for one of those faults.
     pub(in super::super) fn add_host(&self, host: Arc<dyn Host>, event: TriggerEvent) {
         self.lock().hosts.spare.push((host, event));
+    }
+
+    /// The clock of the host whose requests are numbered as those of `origin`. It goes on being the one that faults
+    /// set.
+    pub(in super::super) fn clock_of(&self, origin: &str) -> Arc<dyn Clock> {
+        let skew = {
+            let hosts = &self.lock().hosts;
+            let is_first = origin == ports::ORIGIN;
+            Arc::clone(if is_first {
+                &hosts.first_clock
+            } else {
+                &hosts.next_clocks
+            })
+        };
+        ports::clock_off_by(self.world(), skew)
     }
 
     /// Whether another host is at work, or will be.
@@ -114,6 +137,23 @@ pub(super) fn paused<A: Application>(
     fault: &Fault,
 ) -> Begun<A> {
     another(injector, world, fault, true)
+}
+
+/// The clock of the executor's host is off, or those of the hosts are that follow it.
+pub(super) fn clock_skewed<A: Application>(injector: &Injector<A>, fault: &Fault) -> Begun<A> {
+    let skew = {
+        let hosts = &injector.lock().hosts;
+        match fault.target.as_deref() {
+            Some("next-hosts") => Arc::clone(&hosts.next_clocks),
+            _ => Arc::clone(&hosts.first_clock),
+        }
+    };
+    let before = skew.read();
+    skew.set(fault.by.unwrap_or_default());
+    Begun::until(move |_| {
+        skew.set(SignedDuration::ZERO);
+        skew.read() - before
+    })
 }
 
 fn another<A: Application>(

@@ -103,6 +103,10 @@ impl<A: Application> Injector<A> {
         (injector, receiver)
     }
 
+    pub(super) fn world(&self) -> &World<A> {
+        &self.world
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
