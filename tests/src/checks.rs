@@ -136,25 +136,18 @@ impl Check {
         Some((passed_over(&text, self.step), scenario, must))
     }
 
-    fn tried_elsewhere(&self, edit: Edit) -> Option<&'static str> {
-        let mut tried = TRIED_ELSEWHERE.iter();
-        let it = tried.find(|it| (it.0, it.1) == (self.step, edit))?;
-        Some(it.2)
-    }
-
     /// Whether `edit` shows in some drills only, so that one can't tell.
     #[must_use]
     pub fn shows_in_some(&self, edit: Edit) -> bool {
         let passed_over = edit == Edit::PassedOver;
-        (passed_over && matches!(self.passed_over, PassedOver::Sometimes { .. }))
-            || self.tried_elsewhere(edit).is_some()
+        passed_over && matches!(self.passed_over, PassedOver::Sometimes { .. })
     }
 
     /// `runbook` with this edit of the step and nothing else, and the scenario that tries it; `None`: there is no such
     /// edit.
     #[must_use]
     pub fn edited_in(&self, runbook: &str, edit: Edit) -> Option<(String, &'static str)> {
-        let scenario = self.tried_elsewhere(edit).unwrap_or(self.scenario);
+        let scenario = self.scenario;
         match (edit, self.vacuous, self.passed_over) {
             (Edit::Removed, ..) => Some((without_step(runbook, self.step), scenario)),
             (Edit::Vacuous, Change::Fails(edits), _) => {
@@ -395,7 +388,11 @@ pub const CHECKS: &[Check] = &[
     Check {
         step: "orders-flow",
         scenario: "check-orders-flow",
-        hidden_by: ALONE,
+        // They take a refusal for maintenance for a failure.
+        hidden_by: &[
+            Hider::TakenOut("error-rate"),
+            Hider::TakenOut("stay-recovered"),
+        ],
         without: "recovery is claimed while gateways still refuse orders",
         vacuous: Change::Fails(&[("\"== 0\"", "\">= 0\"")]),
         passed_over: PassedOver::No(
@@ -494,10 +491,6 @@ pub const CHECKS: &[Check] = &[
         passed_over: CONTINUES,
     },
 ];
-
-/// Edits that `verify` tries by another scenario than the step's own, in which they show in most drills.
-const TRIED_ELSEWHERE: &[(&str, Edit, &str)] =
-    &[("error-rate", Edit::Removed, "latency-regression")];
 
 /// Steps for which no drill is known in which they alone matter, and why.
 pub const MASKED: &[(&str, &str)] = &[

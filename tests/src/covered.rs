@@ -27,18 +27,18 @@ pub const COVERED: &[(&str, Edit, &str)] = &[
     ),
     (
         "orders-flow",
+        Edit::Removed,
+        "`error-rate` takes a refusal for maintenance for a failure, and begins its window anew after it",
+    ),
+    (
+        "orders-flow",
+        Edit::Vacuous,
+        "`error-rate` takes a refusal for maintenance for a failure, and begins its window anew after it",
+    ),
+    (
+        "orders-flow",
         Edit::PassedOver,
         "it fails only if gateways refuse orders for good, and no scenario can expect the page that follows",
-    ),
-    (
-        "error-logs",
-        Edit::Removed,
-        "`still-no-error-logs` asks about all the time since recovery, a minute later",
-    ),
-    (
-        "error-logs",
-        Edit::Vacuous,
-        "`still-no-error-logs` asks about all the time since recovery, a minute later",
     ),
     (
         "error-logs",

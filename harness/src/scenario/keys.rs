@@ -149,7 +149,7 @@ pub fn all() -> Vec<Key> {
             "from",
             "a release of the catalogue, or of your own application".into(),
             Value("\"1.4.2\""),
-            "The release that runs at first, and must run again in the end. With an application of your own, it is by default that of its manifests.",
+            "The release that runs first and last. For an application of your own: that of its manifests.",
         ),
         key(
             "release",

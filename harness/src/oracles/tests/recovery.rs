@@ -292,7 +292,8 @@ fn what_strikes_once_recovery_has_held_and_the_executor_has_ended_is_another_inc
     };
     // Recovered at 180 s.
     let held = 180 + usize::try_from(good().hold_ms / 1_000).expect("seconds");
-    let another = struck(FaultKind::NodePaused, held, Some(400_000));
+    let ended_ms = Some(held as Ms * 1_000 - 2_000);
+    let another = struck(FaultKind::NodePaused, held, ended_ms);
     assert_eq!(recovered_ms(&another), Some(180_000));
     let after = tail(&another).expect("a recovery");
     assert_eq!(
@@ -304,13 +305,13 @@ fn what_strikes_once_recovery_has_held_and_the_executor_has_ended_is_another_inc
     }
     // Not held for as long, the executor still at work, and nobody knows its end: it must recover again.
     let at_work = Some(held as Ms * 1_000);
-    for (at, ended_ms) in [(held - 1, Some(400_000)), (held, at_work), (held, None)] {
+    for (at, ended_ms) in [(held - 1, ended_ms), (held, at_work), (held, None)] {
         let e = struck(FaultKind::NodePaused, at, ended_ms);
         assert_eq!(recovered_ms(&e), Some((at as Ms + 30) * 1_000), "{at}");
         assert_eq!(tail(&e).expect("a recovery").until_ms, 900_000);
     }
     // Nothing struck: what is bad then is a relapse.
-    let relapsed = struck(FaultKind::ApiSlow, held, Some(400_000));
+    let relapsed = struck(FaultKind::ApiSlow, held, ended_ms);
     assert_eq!(verdict_of(OracleName::Hold, &relapsed), Verdict::Fail);
     assert_eq!(verdict_of(OracleName::ErrorRate, &relapsed), Verdict::Fail);
     // Before the next incident it may relapse all the same.

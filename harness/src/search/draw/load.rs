@@ -14,6 +14,8 @@ use crate::search::bound::Way;
 const RATES: (u32, u32) = (10, 2_000);
 /// One account must not come to the gateways' limit of 250 requests a second, however unevenly its requests come.
 pub(super) const REQUESTS_PER_ACCOUNT: u32 = 50;
+/// So many accounts at least show what a broken schema does: of 100, each of 40 drills did, and of 30, 38.
+const ACCOUNTS_OF_A_SCHEMA: u32 = 100;
 /// What the trigger on throughput compares, in seconds: the last fifteen with a minute of before. It fires below 70 %
 /// for half a minute. A load that is left to itself stays above three quarters.
 const COMPARED_S: u64 = 60;
@@ -46,7 +48,14 @@ pub(super) fn load(rng: &mut Rng, half: Half, way: Option<&Way>, scenario: &mut 
         0 => number(rng, 3_000, 20_000),
         _ => number(rng, 10, 3_000),
     };
-    load.accounts = accounts.max(load.rate_per_s / REQUESTS_PER_ACCOUNT);
+    // What a schema breaks shows in the balances of some accounts only.
+    let shows = match scenario.expect.path {
+        Path::Undo => ACCOUNTS_OF_A_SCHEMA,
+        _ => 0,
+    };
+    load.accounts = accounts
+        .max(load.rate_per_s / REQUESTS_PER_ACCOUNT)
+        .max(shows);
     load.markets = match rng.below(8) {
         0 => number(rng, 17, 64),
         _ => number(rng, 1, 16),
