@@ -87,7 +87,7 @@ impl Known {
     }
 
     /// What a person is told, once: that the host's clock is off.
-    fn to_tell(&mut self) -> Option<String> {
+    fn news(&mut self) -> Option<String> {
         if self.told || self.offset.abs() < WORTH_TELLING {
             return None;
         }
@@ -146,7 +146,7 @@ impl ServerTime {
         let told = {
             let mut known = self.lock();
             known.take_in(answer);
-            known.to_tell()
+            known.news()
         };
         if let Some(text) = told {
             self.observer.event(self.now(), &Event::Note { text });
@@ -209,7 +209,7 @@ mod tests {
             known.take_in(answer(sent, 0));
             assert_eq!(known.offset, SignedDuration::ZERO, "{sent}");
         }
-        assert_eq!(known.to_tell(), None);
+        assert_eq!(known.news(), None);
     }
 
     #[test]
@@ -241,8 +241,8 @@ mod tests {
         let told = |offset: i64| {
             let mut known = Known::default();
             known.take_in(answer(100_000, offset));
-            let first = known.to_tell();
-            assert_eq!(known.to_tell(), None);
+            let first = known.news();
+            assert_eq!(known.news(), None);
             first
         };
         assert_eq!(told(1_000), None);

@@ -256,8 +256,9 @@ fn is_clean(question: Question<'_>, answer: &Answer) -> bool {
 }
 
 /// Moves the step's end to when the window will hold enough requests, if the reserve allows that: as many as the
-/// runbook asks for, and `total` if failures in the window make that more. Otherwise waiting is useless,
-/// and the end stays, once requests were counted in a window that nothing spoilt. Who looks on after the proof looks on for the whole hold once more where the window began anew.
+/// runbook asks for, and `total` if failures in the window make that more. Otherwise waiting is useless, and the end
+/// stays, once requests were counted in a window that nothing spoilt. Who looks on after the proof looks on for the
+/// whole hold once more where the window began anew.
 async fn expect_requests(
     context: &Context<'_>,
     proof: &mut Proof,

@@ -18,7 +18,7 @@ pub enum ProgramRefusal {
     Step(FaultKind),
     /// A fault needs a second host that runs an executor at the same time.
     SecondHost(FaultKind),
-    /// A fault sets the clock of the executor's host, and a program asks its host for the time in ways that nobody sees.
+    /// A fault sets the clock of the executor's host, and a program asks for the time in ways that nobody sees.
     Clock(FaultKind),
     /// The death of the executor counts requests, and nobody sees those of a program on a cluster.
     CrashCounts,
