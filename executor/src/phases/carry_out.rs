@@ -50,10 +50,7 @@ impl Executor {
                 .cure(&cluster, &plan, baseline, &remedy, &facts, token)
                 .await?
             {
-                facts.made_good_at = Some(self.now());
-                if let Some(step) = journal.state.next_step() {
-                    journal.append(Record::MadeGood { step }, token).await?;
-                }
+                self.made_good(&mut journal, &mut facts, token).await?;
             }
         }
         while let Some(index) = journal.state.next_step() {
@@ -107,10 +104,7 @@ impl Executor {
                     .cure(&cluster, &plan, baseline, &remedy, &facts, token)
                     .await?
                 {
-                    facts.made_good_at = Some(self.now());
-                    journal
-                        .append(Record::MadeGood { step: index }, token)
-                        .await?;
+                    self.made_good(&mut journal, &mut facts, token).await?;
                     continue;
                 }
             }
@@ -242,6 +236,20 @@ impl Executor {
             }
         }
         Ok(true)
+    }
+
+    /// What a remedy was begun for is made good: the proof begins anew now, and whoever resumes knows that.
+    async fn made_good(
+        &self,
+        journal: &mut Journal,
+        facts: &mut Facts,
+        token: u64,
+    ) -> Result<(), Error> {
+        facts.made_good_at = Some(self.now());
+        match journal.state.next_step() {
+            Some(step) => journal.append(Record::MadeGood { step }, token).await,
+            None => Ok(()),
+        }
     }
 
     /// One step with its events and its report.

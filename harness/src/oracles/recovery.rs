@@ -101,12 +101,39 @@ fn is_sound(evidence: &Evidence, start: usize) -> bool {
 /// itself, in the incident that began at `anchor_ms`. Whatever had recovered before must recover again: the faults come
 /// first, then the recovery.
 pub(super) fn struck_again_ms(evidence: &Evidence, anchor_ms: Ms, until_ms: Ms) -> Option<Ms> {
-    let over_ms = over_ms(evidence, anchor_ms).unwrap_or(Ms::MAX);
-    let strikes = strikes_seen(evidence, anchor_ms).into_iter();
-    strikes
-        .map(|(_, seen_ms)| seen_ms)
-        .filter(|at| *at < over_ms && *at <= until_ms)
-        .max()
+    let Incident { strikes, over_ms } = Incident::begun_at(evidence, anchor_ms);
+    let before = |at: &Ms| *at <= until_ms && over_ms.is_none_or(|over| *at < over);
+    strikes.into_iter().filter(before).max()
+}
+
+/// What struck the exchange from the beginning of an incident on, and when another incident began.
+struct Incident {
+    /// When the clients saw each strike that began before the end.
+    strikes: Vec<Ms>,
+    /// The first strike that came after the exchange had held for as long as the scenario asks and the executor had
+    /// ended. `None`: nothing struck then.
+    over_ms: Option<Ms>,
+}
+
+impl Incident {
+    /// The incident that began at `anchor_ms`.
+    fn begun_at(evidence: &Evidence, anchor_ms: Ms) -> Self {
+        let ended_ms = evidence.executor.ended_ms.unwrap_or(Ms::MAX);
+        let (mut strikes, mut from_ms) = (Vec::new(), anchor_ms);
+        for (began_ms, seen_ms) in strikes_seen(evidence, anchor_ms) {
+            let has_held = |at: Ms| at.saturating_add(evidence.hold_ms) <= began_ms;
+            if began_ms > ended_ms && recovered_from(evidence, from_ms).is_some_and(has_held) {
+                let over_ms = Some(began_ms);
+                return Self { strikes, over_ms };
+            }
+            from_ms = from_ms.max(seen_ms);
+            strikes.push(seen_ms);
+        }
+        Self {
+            strikes,
+            over_ms: None,
+        }
+    }
 }
 
 /// The strikes of the scenario's faults from `anchor_ms` on that the clients saw: when each began, and when it was
@@ -123,21 +150,6 @@ fn strikes_seen(evidence: &Evidence, anchor_ms: Ms) -> Vec<(Ms, Ms)> {
     let mut strikes: Vec<(Ms, Ms)> = strikes.filter_map(seen).collect();
     strikes.sort_unstable();
     strikes
-}
-
-/// When the incident that began at `anchor_ms` was over and another one began: the first strike that came after the
-/// exchange had held for as long as the scenario asks and the executor had ended. `None`: nothing struck then.
-fn over_ms(evidence: &Evidence, anchor_ms: Ms) -> Option<Ms> {
-    let ended_ms = evidence.executor.ended_ms?;
-    let mut from_ms = anchor_ms;
-    for (began_ms, seen_ms) in strikes_seen(evidence, anchor_ms) {
-        let has_held = |at: Ms| at.saturating_add(evidence.hold_ms) <= began_ms;
-        if began_ms > ended_ms && recovered_from(evidence, from_ms).is_some_and(has_held) {
-            return Some(began_ms);
-        }
-        from_ms = from_ms.max(seen_ms);
-    }
-    None
 }
 
 /// Whether what keeps recovery from being dated before `to_ms` is noise that the tail may have: all was well at
@@ -200,7 +212,8 @@ pub(super) fn is_bad(evidence: &Evidence, second: &Second) -> bool {
 /// The second before which the incident ended: that in which another one began, or the first that is not recorded.
 fn end(evidence: &Evidence) -> usize {
     let recorded = evidence.seconds.len();
-    let over_ms = evidence.anchor_ms().and_then(|at| over_ms(evidence, at));
+    let anchor_ms = evidence.anchor_ms();
+    let over_ms = anchor_ms.and_then(|at| Incident::begun_at(evidence, at).over_ms);
     let whole = |at: Ms| usize::try_from(at / 1_000).unwrap_or(usize::MAX);
     over_ms.map_or(recorded, |at| whole(at).min(recorded))
 }

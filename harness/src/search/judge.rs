@@ -37,7 +37,7 @@ pub fn judge(half: Half, drilled: &DrillPlan, result: &DrillResult) -> Judged {
         finding.verdict() == Verdict::Fail
             && (!void || finding.is_harm())
             && match half {
-                Half::Survivable => counts(scenario, result, due, finding),
+                Half::Survivable => counts(drilled, result, due, finding),
                 Half::Hostile => {
                     is_unsafe(scenario, result, finding) || is_overdue(due, result, finding)
                 }
@@ -72,11 +72,12 @@ fn crash_never_came(result: &DrillResult) -> bool {
 }
 
 /// Whether a failure of a drill counts that has to recover.
-fn counts(scenario: &Scenario, result: &DrillResult, due: Option<Due>, finding: &Finding) -> bool {
+fn counts(drilled: &DrillPlan, result: &DrillResult, due: Option<Due>, finding: &Finding) -> bool {
+    let scenario = &drilled.scenario;
     match finding {
         // The window of the proof began anew when there was too little time left for as many requests as it takes.
         Finding::Outcome(outcome)
-            if matches!(outcome.end, Ended::Paged { .. }) && lacks_requests(result) =>
+            if matches!(outcome.end, Ended::Paged { .. }) && lacks_requests(drilled, result) =>
         {
             due.is_none_or(|due| due.recovers)
         }
@@ -97,10 +98,15 @@ fn counts(scenario: &Scenario, result: &DrillResult, due: Option<Due>, finding: 
     }
 }
 
-/// Whether the executor gave up for want of data: no check failed, and the last one had too little to decide on.
-fn lacks_requests(result: &DrillResult) -> bool {
+/// Whether the executor gave up for want of requests: the step that did not come to a good end last needs some, and had
+/// too little to decide on.
+fn lacks_requests(drilled: &DrillPlan, result: &DrillResult) -> bool {
+    let needs = |name: &str| {
+        let mut steps = drilled.runbook.runbook.steps.iter();
+        steps.any(|step| step.name == name && step.min_requests.is_some())
+    };
     let last = result.steps.iter().rfind(|step| !step.outcome.is_ok());
-    last.is_some_and(|step| step.outcome == StepOutcome::Inconclusive)
+    last.is_some_and(|step| step.outcome == StepOutcome::Inconclusive && needs(&step.name))
 }
 
 /// Whether it is a failure whatever happened.

@@ -47,13 +47,9 @@ pub trait Between: Send + Sync + 'static {
 /// Ports whose requests to the API server go through `between`. They keep their host's name,
 /// by which the world knows them.
 pub fn through(ports: Ports, between: impl Between) -> Ports {
-    let (inner, namespace) = (
-        ports.kube.clone(),
-        ports.kube.default_namespace().to_owned(),
-    );
     let between = std::sync::Arc::new(between);
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (server, between) = (Server(inner.clone()), std::sync::Arc::clone(&between));
+    answered_by(ports, move |inner, request| {
+        let (server, between) = (Server(inner), std::sync::Arc::clone(&between));
         async move {
             if request
                 .uri()
@@ -65,30 +61,30 @@ pub fn through(ports: Ports, between: impl Between) -> Ports {
             let (parts, body) = request.into_parts();
             let whole = body.collect().await?.to_bytes();
             let request = Request::from_parts(parts, whole);
-            Ok::<_, kube::Error>(between.exchange(request, &server).await?.map(Body::from))
+            Ok(between.exchange(request, &server).await?.map(Body::from))
         }
-    });
-    Ports {
-        kube: kube::Client::new(service, namespace),
-        ..ports
-    }
+    })
 }
 
 /// Ports to whose host no answer of the API server says when it was made, so that it goes by its own clock.
 #[must_use]
 pub fn undated(ports: Ports) -> Ports {
-    let (inner, namespace) = (
-        ports.kube.clone(),
-        ports.kube.default_namespace().to_owned(),
-    );
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let inner = inner.clone();
-        async move {
-            let mut answer = inner.send(request).await?;
-            answer.headers_mut().remove(DATE);
-            Ok::<_, kube::Error>(answer)
-        }
-    });
+    answered_by(ports, |inner, request| async move {
+        let mut answer = inner.send(request).await?;
+        answer.headers_mut().remove(DATE);
+        Ok(answer)
+    })
+}
+
+/// Ports to which `answer` answers for the API server, which it is given with each request.
+fn answered_by<F, A>(ports: Ports, answer: F) -> Ports
+where
+    F: Fn(kube::Client, Request<Body>) -> A + Send + 'static,
+    A: Future<Output = Result<Response<Body>, kube::Error>> + Send + 'static,
+{
+    let inner = ports.kube.clone();
+    let namespace = inner.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: Request<Body>| answer(inner.clone(), request));
     Ports {
         kube: kube::Client::new(service, namespace),
         ..ports
