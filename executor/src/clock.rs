@@ -8,8 +8,11 @@ use jiff::Timestamp;
 
 /// The clock that everything in the executor goes by.
 pub trait Clock: Send + Sync {
-    /// The present instant.
+    /// The time of day of this host. Somebody may set it, forwards or back.
     fn now(&self) -> Timestamp;
+    /// How long ago an instant was that stays the same for as long as the clock is used. It goes on steadily: nobody
+    /// can set it, and it counts the time in which the host stood still, too (`CLOCK_BOOTTIME`, `clock_gettime(2)`).
+    fn elapsed(&self) -> Duration;
     /// Completes once `duration` has passed.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }

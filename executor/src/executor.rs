@@ -75,6 +75,8 @@ pub struct Executor {
     pub(crate) ports: Ports,
     pub(crate) runbook: Arc<Runbook>,
     pub(crate) options: Options,
+    /// What the clock of `ports` goes by.
+    pub(crate) time: ServerTime,
     /// Of the host that it runs on.
     pub(crate) pulse: Pulse,
 }
@@ -87,13 +89,14 @@ impl Executor {
         let time = ServerTime::new(ports.clock, Arc::clone(&options.observer));
         let ports = Ports {
             kube: time.heard_by(ports.kube),
-            clock: Arc::new(time),
+            clock: Arc::new(time.clone()),
             ..ports
         };
         Self {
             ports,
             runbook,
             options,
+            time,
             pulse: Pulse::default(),
         }
     }

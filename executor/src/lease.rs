@@ -7,7 +7,7 @@
 //! watcher's own clock, has run out (`client-go/tools/leaderelection`: `observedTime`). The holder's `renewTime` comes
 //! from another host's clock, and only tells whether it is worth waiting.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -52,20 +52,14 @@ pub(crate) enum Claim {
     Held {
         /// Who.
         holder: String,
-        /// Until when, unless it is renewed.
-        until: Timestamp,
+        /// For how long yet, unless it is renewed.
+        left: Duration,
     },
 }
 
-/// Decides at `now` for `me`, who has seen the Lease as it is since `seen`. The token goes on from the Lease's or from
+/// Decides for `me`, who has seen the Lease as it is for as long as `seen`. The token goes on from the Lease's or from
 /// `floor`, the highest that is known otherwise: a Lease may have been deleted or made anew. Pure.
-pub(crate) fn claim(
-    view: Option<&View>,
-    me: &str,
-    now: Timestamp,
-    seen: Timestamp,
-    floor: u64,
-) -> Claim {
+pub(crate) fn claim(view: Option<&View>, me: &str, seen: Duration, floor: u64) -> Claim {
     let Some(view) = view else {
         return Claim::Take {
             token: floor + 1,
@@ -74,11 +68,12 @@ pub(crate) fn claim(
     };
     let token = u64::try_from(view.transitions).unwrap_or(0).max(floor) + 1;
     let free = view.holder.is_empty() || view.holder == me || view.renewed_at.is_none();
-    let until = seen + SignedDuration::from_secs(view.duration_s.into());
-    if !free && until > now {
+    let lasts = Duration::from_secs(view.duration_s.try_into().unwrap_or(0));
+    let left = lasts.saturating_sub(seen);
+    if !free && !left.is_zero() {
         return Claim::Held {
             holder: view.holder.clone(),
-            until,
+            left,
         };
     }
     Claim::Take {
@@ -106,13 +101,19 @@ pub(crate) struct Patience {
     pub(crate) floor: u64,
 }
 
+/// A Lease as its holder last wrote it.
+struct Written {
+    lease: Lease,
+    /// When it was sent, by [`Clock::elapsed`](crate::clock::Clock::elapsed): it lasts from then on.
+    sent: Duration,
+}
+
 /// A lease that is held.
 pub(crate) struct Held {
     cluster: Cluster,
     identity: String,
     duration: Duration,
-    /// The Lease as it was last read or written.
-    last: Mutex<Lease>,
+    last: Mutex<Written>,
     /// Fencing token.
     pub(crate) token: u64,
     /// Whose it was, if it was not released.
@@ -136,7 +137,7 @@ impl Held {
         let outwaits = signed(duration * 3 + Duration::from_secs(10));
         let unseen = patience.until.max(begun + signed(AT_LEAST));
         let deadline = unseen.max(begun + outwaits);
-        let mut seen: Option<(View, Timestamp)> = None;
+        let mut seen: Option<(View, Duration)> = None;
         loop {
             let limit = if seen.is_some() { deadline } else { unseen };
             let look = cluster.get_opt(&api, NAME, limit);
@@ -151,20 +152,23 @@ impl Held {
                     .unwrap_or(Err(Error::Interrupted))?
                     .max(patience.floor),
             };
-            let now = cluster.clock.now();
+            // Whoever sets a clock meanwhile makes no lease run out.
+            let elapsed = cluster.clock.elapsed();
             let since = match &seen {
                 Some((before, since)) if view.as_ref() == Some(before) => *since,
-                _ => now,
+                _ => elapsed,
             };
-            let renewed = seen.is_some() && since == now;
+            let renewed = seen.is_some() && since == elapsed;
             seen = view.clone().map(|view| (view, since));
-            match claim(view.as_ref(), identity, now, since, floor) {
-                Claim::Held { holder, until } => {
+            let unchanged = elapsed.saturating_sub(since);
+            match claim(view.as_ref(), identity, unchanged, floor) {
+                Claim::Held { holder, left } => {
+                    let now = cluster.clock.now();
+                    let until = now + signed(left);
                     let seems_alive = view.as_ref().is_some_and(|view| view.seems_alive(now));
                     if renewed || (seems_alive && !patience.wait) {
                         return Err(Error::LeaseHeld { holder, until });
                     }
-                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                     let pause = cluster.pause(left.min(LOOK), deadline);
                     if !unless(stop, pause).await.ok_or(Error::Interrupted)? {
                         return Err(Error::LeaseHeld { holder, until });
@@ -179,6 +183,7 @@ impl Held {
                         spec: None,
                     });
                     let create = lease.metadata.resource_version.is_none();
+                    let now = cluster.clock.now();
                     lease.spec = Some(spec(identity, duration, token, now, now));
                     let params = PostParams::default();
                     let written = if create {
@@ -190,9 +195,11 @@ impl Held {
                         cluster.call("take the lease", deadline, replace).await
                     };
                     match written {
-                        Ok(written) => {
+                        Ok(lease) => {
+                            // It was not sent before.
+                            let sent = elapsed;
                             return Ok(Self {
-                                last: Mutex::new(written),
+                                last: Mutex::new(Written { lease, sent }),
                                 cluster: cluster.clone(),
                                 identity: identity.to_owned(),
                                 duration,
@@ -242,10 +249,8 @@ impl Held {
 
     /// Why it is not ours any more by this host's own clock: it was not renewed for as long as it lasts. `None`: it is.
     pub(crate) fn run_out(&self) -> Option<Error> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = view(&last).renewed_at? + signed(self.duration);
-        let late = self.cluster.clock.now().duration_since(until);
-        late.is_positive().then(|| Error::LeaseRanOut {
+        let late = self.age().checked_sub(self.duration)?;
+        (!late.is_zero()).then(|| Error::LeaseRanOut {
             why: format!(
                 "this host stood still, and it ran out {} ms ago",
                 late.as_millis()
@@ -253,11 +258,20 @@ impl Held {
         })
     }
 
+    /// How long ago it was sent for the last time.
+    fn age(&self) -> Duration {
+        let sent = self.last().sent;
+        self.cluster.clock.elapsed().saturating_sub(sent)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Written> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Until when renewing it is tried: a little before its time is over by this host's own clock.
     fn until(&self) -> Timestamp {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let renewed_at = view(&last).renewed_at.unwrap_or_default();
-        renewed_at + signed(self.duration - self.duration / 20)
+        let lasts = self.duration - self.duration / 20;
+        self.cluster.clock.now() + signed(lasts.saturating_sub(self.age()))
     }
 
     /// Gives it up, so that the next one need not wait. Failing that, it runs out.
@@ -268,11 +282,8 @@ impl Held {
     /// One conditional write; a read only if it met a conflict.
     async fn renew(&self, hold: bool, deadline: Timestamp) -> Result<(), Error> {
         let api = api(&self.cluster);
-        let mut lease = self
-            .last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut lease = self.last().lease.clone();
+        let sent = Mutex::new(Duration::ZERO);
         loop {
             self.check(&lease)?;
             let acquired = lease
@@ -284,7 +295,9 @@ impl Held {
             let (api, params) = (&api, PostParams::default());
             // Each attempt says when it was made.
             let replace = || {
-                let at = self.cluster.clock.now();
+                let clock = &self.cluster.clock;
+                let at = clock.now();
+                *sent.lock().unwrap_or_else(PoisonError::into_inner) = clock.elapsed();
                 let fresh = Lease {
                     spec: Some(spec(holder, self.duration, self.token, acquired, at)),
                     ..lease.clone()
@@ -297,8 +310,9 @@ impl Held {
                 .call("renew the lease", deadline, replace)
                 .await
             {
-                Ok(written) => {
-                    *self.last.lock().unwrap_or_else(PoisonError::into_inner) = written;
+                Ok(lease) => {
+                    let sent = sent.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    *self.last() = Written { lease, sent };
                     return Ok(());
                 }
                 // Ours went through unheard, or it was taken.
@@ -396,6 +410,8 @@ fn spec(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
 
     use super::{Claim, View, claim, still_there};
@@ -403,6 +419,10 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap_or_default()
+    }
+
+    fn secs(number: u64) -> Duration {
+        Duration::from_secs(number)
     }
 
     fn held_by(holder: &str) -> View {
@@ -418,7 +438,7 @@ mod tests {
     fn the_first_token_follows_the_highest_that_was_used() {
         for (floor, token) in [(0, 1), (7, 8)] {
             let take = Claim::Take { token, from: None };
-            assert_eq!(claim(None, "a", at(0), at(0), floor), take);
+            assert_eq!(claim(None, "a", Duration::ZERO, floor), take);
         }
     }
 
@@ -427,7 +447,7 @@ mod tests {
         let view = held_by("");
         for (floor, token) in [(0, 5), (4, 5), (40, 41)] {
             let take = Claim::Take { token, from: None };
-            assert_eq!(claim(Some(&view), "b", at(101), at(101), floor), take);
+            assert_eq!(claim(Some(&view), "b", Duration::ZERO, floor), take);
         }
     }
 
@@ -441,17 +461,18 @@ mod tests {
     fn a_holder_is_left_alone_until_its_lease_has_not_changed_for_as_long_as_it_lasts() {
         let view = held_by("a");
         // The holder's clock is an hour behind, or it died an hour ago: who looks for the first time can't tell.
-        let held = Claim::Held {
-            holder: "a".to_owned(),
-            until: at(3_720),
-        };
-        assert_eq!(claim(Some(&view), "b", at(3_700), at(3_700), 0), held);
-        assert_eq!(claim(Some(&view), "b", at(3_719), at(3_700), 0), held);
+        for (seen, left) in [(0, 20), (19, 1)] {
+            let held = Claim::Held {
+                holder: "a".to_owned(),
+                left: secs(left),
+            };
+            assert_eq!(claim(Some(&view), "b", secs(seen), 0), held);
+        }
         let take = Claim::Take {
             token: 5,
             from: Some("a".to_owned()),
         };
-        assert_eq!(claim(Some(&view), "b", at(3_720), at(3_700), 0), take);
+        assert_eq!(claim(Some(&view), "b", secs(20), 0), take);
         assert!(view.seems_alive(at(119)) && !view.seems_alive(at(120)));
     }
 
@@ -461,9 +482,9 @@ mod tests {
             token: 5,
             from: Some("a".to_owned()),
         };
-        assert_eq!(claim(Some(&held_by("a")), "a", at(101), at(101), 0), own);
+        assert_eq!(claim(Some(&held_by("a")), "a", Duration::ZERO, 0), own);
         assert_eq!(
-            claim(Some(&held_by("")), "b", at(101), at(101), 0),
+            claim(Some(&held_by("")), "b", Duration::ZERO, 0),
             Claim::Take {
                 token: 5,
                 from: None

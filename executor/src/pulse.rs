@@ -11,14 +11,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::poll_fn;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::clock::Clock;
 
 /// How often work is polled at least.
 const BEAT: Duration = Duration::from_millis(500);
 /// How late a beat may come on a host that is merely busy.
-const SLACK: SignedDuration = SignedDuration::from_millis(250);
+const SLACK: Duration = Duration::from_millis(250);
 
 /// What one host knows of its own standstills. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -26,14 +26,15 @@ pub(crate) struct Pulse(Arc<Mutex<Beats>>);
 
 #[derive(Debug, Default)]
 struct Beats {
-    last: Option<Timestamp>,
-    stood_still: SignedDuration,
+    /// By [`Clock::elapsed`].
+    last: Option<Duration>,
+    stood_still: Duration,
 }
 
 impl Pulse {
     /// How long the host stood still in all, as far as that is certain.
     pub(crate) fn stood_still(&self) -> SignedDuration {
-        self.lock().stood_still
+        SignedDuration::try_from(self.lock().stood_still).unwrap_or(SignedDuration::MAX)
     }
 
     /// Does `work` while standstills are noticed.
@@ -42,7 +43,7 @@ impl Pulse {
         let mut next = clock.sleep(BEAT);
         self.lock().last = None;
         let output = poll_fn(|cx| {
-            self.beat(clock.now());
+            self.beat(clock.elapsed());
             while next.as_mut().poll(cx).is_ready() {
                 next = clock.sleep(BEAT);
             }
@@ -56,11 +57,10 @@ impl Pulse {
         output
     }
 
-    fn beat(&self, now: Timestamp) {
+    fn beat(&self, now: Duration) {
         let mut beats = self.lock();
         if let Some(last) = beats.last.replace(now) {
-            let late =
-                now.duration_since(last) - SignedDuration::try_from(BEAT).unwrap_or_default();
+            let late = now.saturating_sub(last).saturating_sub(BEAT);
             if late > SLACK {
                 beats.stood_still += late;
             }
@@ -74,23 +74,21 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
-    use jiff::{SignedDuration, Timestamp};
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
 
     use super::Pulse;
-
-    fn at(millisecond: i64) -> Timestamp {
-        Timestamp::from_millisecond(millisecond).unwrap_or_default()
-    }
 
     #[test]
     fn only_gaps_beyond_the_beat_count() {
         let pulse = Pulse::default();
         for now in [0, 400, 900, 1_600] {
-            pulse.beat(at(now));
+            pulse.beat(Duration::from_millis(now));
         }
         assert_eq!(pulse.stood_still(), SignedDuration::ZERO);
-        pulse.beat(at(11_100));
-        pulse.beat(at(11_600));
+        pulse.beat(Duration::from_millis(11_100));
+        pulse.beat(Duration::from_millis(11_600));
         assert_eq!(pulse.stood_still(), SignedDuration::from_secs(9));
     }
 }

@@ -5,11 +5,14 @@
 //! kept together. The clock of a laptop or of a runner may be off by half a minute, and two of them may disagree by
 //! more. So every instant of an executor is the API server's: its host's clock, and by how much that is off.
 //!
+//! The host's time of day is read once. From then on the time that went by is added, which nobody can set
+//! ([`Clock::elapsed`]): a clock that is put right in the middle of a rollback neither ends its budgets nor its lease.
+//!
 //! By how much is known from the answers of the API server. Each one says when it was made, in whole seconds (`Date`,
 //! RFC 9110, 6.6.1; Go's `net/http` always writes it). It was made between the request and its answer, so each of them
-//! bounds the difference from both sides, and many of them come to little more than the fastest answer took. No
-//! request is made for that. A difference that the bounds allow is not corrected, so a host whose clock is right goes
-//! by that.
+//! bounds the difference from both sides, and many of them come to little more than the fastest answer took. An executor
+//! that has had no answer yet asks for one before it does anything else (`Executor::begin`), since what it begins is
+//! bounded in time. A difference that the bounds allow is not corrected, so a host whose clock is right goes by that.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +37,8 @@ const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct ServerTime {
     host: Arc<dyn Clock>,
+    /// The host's time of day when its clock had shown no time that went by.
+    epoch: Timestamp,
     observer: Arc<dyn Observer>,
     known: Arc<Mutex<Known>>,
 }
@@ -58,13 +63,11 @@ struct Bounds {
 
 impl Bounds {
     /// What an answer says that was made at `date`, in whole seconds, to a request of `sent` that came by `received`.
-    /// `None`: nothing, as the host's clock was set back meanwhile.
-    fn of(date: Timestamp, sent: Timestamp, received: Timestamp) -> Option<Self> {
-        let answer = Self {
+    fn of(date: Timestamp, sent: Timestamp, received: Timestamp) -> Self {
+        Self {
             least: date.duration_since(received),
             greatest: date.duration_since(sent) + RESOLUTION,
-        };
-        (answer.least <= answer.greatest).then_some(answer)
+        }
     }
 
     /// What both allow, if there is anything.
@@ -78,7 +81,7 @@ impl Bounds {
 }
 
 impl Known {
-    /// Takes in what an answer allows. One that contradicts those before it tells of a clock that was set.
+    /// Takes in what an answer allows. One that contradicts those before it tells of a server's clock that was set.
     fn take_in(&mut self, answer: Bounds) {
         let before = self.bounds.and_then(|before| before.and(answer));
         let bounds = before.unwrap_or(answer);
@@ -107,11 +110,27 @@ impl Known {
 impl ServerTime {
     /// By the clock of this host, until the API server has answered. `observer` is told if that clock is off.
     pub(crate) fn new(host: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
+        let since = SignedDuration::try_from(host.elapsed()).unwrap_or(SignedDuration::ZERO);
+        let now = host.now();
+        let epoch = now.checked_sub(since).unwrap_or(now);
         Self {
             host,
+            epoch,
             observer,
             known: Arc::default(),
         }
+    }
+
+    /// Whether an answer of the API server has told its time.
+    pub(crate) fn is_told(&self) -> bool {
+        self.lock().bounds.is_some()
+    }
+
+    /// The host's time of day, if nobody has set it since this began.
+    fn of_host(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.host.elapsed());
+        let time = elapsed.map(|elapsed| self.epoch.checked_add(elapsed));
+        time.ok().and_then(Result::ok).unwrap_or(self.epoch)
     }
 
     /// The same client, whose answers are taken in.
@@ -123,7 +142,7 @@ impl ServerTime {
             let (client, time) = (client.clone(), time.clone());
             async move {
                 let of_a_pod = is_proxied(request.uri().path());
-                let sent = time.host.now();
+                let sent = time.of_host();
                 let answer = client.send(request).await?;
                 if !of_a_pod {
                     time.take_in(answer.headers(), sent);
@@ -140,9 +159,7 @@ impl ServerTime {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
         let Some(date) = date else { return };
-        let Some(answer) = Bounds::of(date, sent, self.host.now()) else {
-            return;
-        };
+        let answer = Bounds::of(date, sent, self.of_host());
         let told = {
             let mut known = self.lock();
             known.take_in(answer);
@@ -160,8 +177,12 @@ impl ServerTime {
 
 impl Clock for ServerTime {
     fn now(&self) -> Timestamp {
-        let (host, offset) = (self.host.now(), self.lock().offset);
+        let (host, offset) = (self.of_host(), self.lock().offset);
         host.checked_add(offset).unwrap_or(host)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.host.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -193,13 +214,7 @@ mod tests {
     /// `sent`, and 30 ms before that has it.
     fn answer(sent: i64, offset: i64) -> Bounds {
         let second = (sent + 20 + offset).div_euclid(1_000) * 1_000;
-        Bounds::of(at(second), at(sent), at(sent + 50)).expect("the clock goes on")
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_before_an_answer_comes_says_nothing() {
-        assert_eq!(Bounds::of(at(100_000), at(100_000), at(70_000)), None);
-        assert!(Bounds::of(at(100_000), at(100_000), at(130_000)).is_some());
+        Bounds::of(at(second), at(sent), at(sent + 50))
     }
 
     #[test]
@@ -227,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_followed() {
+    fn a_servers_clock_that_is_set_is_followed() {
         let mut known = Known::default();
         for (sent, offset) in [(100_000, 0), (110_000, -30_000), (120_000, 20_000)] {
             known.take_in(answer(sent, offset));

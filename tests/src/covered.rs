@@ -41,11 +41,6 @@ pub const COVERED: &[(&str, Edit, &str)] = &[
         "it fails only if gateways refuse orders for good, and no scenario can expect the page that follows",
     ),
     (
-        "error-logs",
-        Edit::PassedOver,
-        "`still-no-error-logs` asks about all the time since recovery, a minute later",
-    ),
-    (
         "books-balance",
         Edit::Removed,
         "`still-books-balance` asks once more, a minute later",

@@ -335,7 +335,9 @@ impl Executor {
         facts: &mut Facts,
         token: u64,
     ) -> Result<(), Error> {
-        self.begin(Stage::After);
+        self.emit(&Event::PhaseStarted {
+            stage: Stage::After,
+        });
         let writes = |step: &&PlannedStep| {
             step.phase == Phase::After && step.command.spec().effect == Effect::Documents
         };

@@ -36,7 +36,7 @@ impl Executor {
     /// # Errors
     /// A step of the prepare phase failed, a rollback is under way, or the cluster can't be reached.
     pub async fn prepare(&self) -> Result<Baseline, Error> {
-        self.begin(Stage::Prepare);
+        self.begin(Stage::Prepare).await;
         let cluster = self.cluster();
         let begun = self.begun_last().await?;
         let steps: Vec<&Step> = self.runbook.preparation().collect();

@@ -25,7 +25,7 @@ impl Executor {
     /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed,
     /// [`run`](Self::run) again. Otherwise as `run`.
     pub async fn resume(&self) -> Result<Report, Error> {
-        self.begin(Stage::Resume);
+        self.begin(Stage::Resume).await;
         let progress = Progress::default();
         let started_at = self.now();
         let ended = progress.settle(self.resume_through(&progress).await);

@@ -27,7 +27,7 @@ impl Executor {
     /// # Errors
     /// No plan can be made, or the state can't be observed.
     pub async fn plan(&self, trigger: Option<TriggerEvent>) -> Result<Plan, Error> {
-        self.begin(Stage::Plan);
+        self.begin(Stage::Plan).await;
         let until = self.now() + READ;
         let baseline = self.baseline(until).await?;
         let observed = self.observe(baseline, trigger, until).await?;
@@ -41,7 +41,7 @@ impl Executor {
     /// no baseline, or the plan may lose more than is allowed. A rollback that can't begin or can't go on is no error
     /// but [`Outcome::Escalated`].
     pub async fn run(&self, trigger: TriggerEvent) -> Result<Report, Error> {
-        self.begin(Stage::Run);
+        self.begin(Stage::Run).await;
         let progress = Progress::default();
         let started_at = self.now();
         let ended = self.run_through(&trigger, &progress).await;

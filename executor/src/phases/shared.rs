@@ -42,7 +42,22 @@ impl Executor {
         self.options.observer.event(self.now(), event);
     }
 
-    pub(crate) fn begin(&self, stage: Stage) {
+    /// The present instant by the API server's clock, which is asked for it if it has told nothing yet. A server that
+    /// does not answer within 30 s leaves the host's clock to go by.
+    pub async fn present(&self) -> Timestamp {
+        if !self.time.is_told() {
+            let (cluster, client) = (self.cluster(), &self.ports.kube);
+            let ask = || async { client.apiserver_version().await };
+            let asked = cluster.call("ask for the time", self.now() + READ, ask);
+            // What matters is when the answer was made, and not what it says.
+            let _ = self.unless_stopped(asked).await;
+        }
+        self.now()
+    }
+
+    /// Begins a phase that may be the first one on this host. What it begins is bounded in time, so it must know it.
+    pub(crate) async fn begin(&self, stage: Stage) {
+        self.present().await;
         self.emit(&Event::PhaseStarted { stage });
     }
 

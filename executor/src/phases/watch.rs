@@ -31,7 +31,7 @@ impl Executor {
     /// no data begins a trigger's time anew, and a query without an answer leaves it as it is until the next one should
     /// have come.
     pub async fn watch(&self) -> Result<WatchOutcome, Error> {
-        self.begin(Stage::Watch);
+        self.begin(Stage::Watch).await;
         let baseline = self.baseline(self.now() + READ).await?;
         let opened = self
             .deployed_at(&baseline)

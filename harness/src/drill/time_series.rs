@@ -39,6 +39,9 @@ pub struct TimeSeries {
     pub trigger: Option<String>,
     /// When the clients saw recovery.
     pub recovered_ms: Option<Ms>,
+    /// When another incident began, after which nothing is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub another_incident_ms: Option<Ms>,
     /// When the executor gave up and paged a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gave_up_ms: Option<Ms>,
@@ -157,6 +160,7 @@ impl TimeSeries {
             trigger_ms: trigger.map(|t| t.at_ms),
             trigger: trigger.map(|t| t.name.clone()),
             recovered_ms: trigger.and_then(|_| recovery::recovered_ms(evidence)),
+            another_incident_ms: recovery::another_incident_ms(evidence),
             gave_up_ms: evidence
                 .executor
                 .called()

@@ -111,7 +111,7 @@ struct Incident {
     /// When the clients saw each strike that began before the end.
     strikes: Vec<Ms>,
     /// The first strike that came after the exchange had held for as long as the scenario asks and the executor had
-    /// ended. `None`: nothing struck then.
+    /// ended, whether its clients saw it or not. `None`: nothing struck then.
     over_ms: Option<Ms>,
 }
 
@@ -120,14 +120,14 @@ impl Incident {
     fn begun_at(evidence: &Evidence, anchor_ms: Ms) -> Self {
         let ended_ms = evidence.executor.ended_ms.unwrap_or(Ms::MAX);
         let (mut strikes, mut from_ms) = (Vec::new(), anchor_ms);
-        for (began_ms, seen_ms) in strikes_seen(evidence, anchor_ms) {
+        for (began_ms, seen_ms) in strikes_from(evidence, anchor_ms) {
             let has_held = |at: Ms| at.saturating_add(evidence.hold_ms) <= began_ms;
             if began_ms > ended_ms && recovered_from(evidence, from_ms).is_some_and(has_held) {
                 let over_ms = Some(began_ms);
                 return Self { strikes, over_ms };
             }
-            from_ms = from_ms.max(seen_ms);
-            strikes.push(seen_ms);
+            from_ms = from_ms.max(seen_ms.unwrap_or(from_ms));
+            strikes.extend(seen_ms);
         }
         Self {
             strikes,
@@ -136,18 +136,18 @@ impl Incident {
     }
 }
 
-/// The strikes of the scenario's faults from `anchor_ms` on that the clients saw: when each began, and when it was
-/// seen. In the order of their beginning.
-fn strikes_seen(evidence: &Evidence, anchor_ms: Ms) -> Vec<(Ms, Ms)> {
+/// The strikes of the scenario's faults from `anchor_ms` on: when each began, and when the clients saw it, if they did.
+/// In the order of their beginning.
+fn strikes_from(evidence: &Evidence, anchor_ms: Ms) -> Vec<(Ms, Option<Ms>)> {
     let seen = |at: Ms| {
         let from = usize::try_from(at / 1_000).unwrap_or(usize::MAX);
         let seconds = evidence.seconds.iter().enumerate();
         let mut near = seconds.skip(from).take(STRIKE_S);
-        let (bad, _) = near.find(|(_, second)| is_bad(evidence, second))?;
-        Some((at, at.max(bad as Ms * 1_000)))
+        let bad = near.find(|(_, second)| is_bad(evidence, second));
+        (at, bad.map(|(bad, _)| at.max(bad as Ms * 1_000)))
     };
     let strikes = evidence.strikes().filter(|at| *at >= anchor_ms);
-    let mut strikes: Vec<(Ms, Ms)> = strikes.filter_map(seen).collect();
+    let mut strikes: Vec<(Ms, Option<Ms>)> = strikes.map(seen).collect();
     strikes.sort_unstable();
     strikes
 }
@@ -209,13 +209,18 @@ pub(super) fn is_bad(evidence: &Evidence, second: &Second) -> bool {
         || u64::from(second.slow) * 20 > counted
 }
 
+/// When another incident began, which nobody was there to roll back: what comes after it is not judged. `None`: none
+/// did.
+#[must_use]
+pub fn another_incident_ms(evidence: &Evidence) -> Option<Ms> {
+    Incident::begun_at(evidence, evidence.anchor_ms()?).over_ms
+}
+
 /// The second before which the incident ended: that in which another one began, or the first that is not recorded.
 fn end(evidence: &Evidence) -> usize {
     let recorded = evidence.seconds.len();
-    let anchor_ms = evidence.anchor_ms();
-    let over_ms = anchor_ms.and_then(|at| Incident::begun_at(evidence, at).over_ms);
     let whole = |at: Ms| usize::try_from(at / 1_000).unwrap_or(usize::MAX);
-    over_ms.map_or(recorded, |at| whole(at).min(recorded))
+    another_incident_ms(evidence).map_or(recorded, |at| whole(at).min(recorded))
 }
 
 /// Everything after recovery.

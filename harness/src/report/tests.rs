@@ -108,6 +108,7 @@ fn course(rto_ms: Option<u64>) -> TimeSeries {
         trigger_ms: Some(3_000),
         trigger: Some("sla-latency-p99".to_owned()),
         recovered_ms: rto_ms.map(|rto| 3_000 + rto),
+        another_incident_ms: None,
         gave_up_ms: None,
         end_ms: 4_000,
         marks: vec![Mark {

@@ -114,6 +114,8 @@ built_in! {
     false "scenarios/regressions/errors-while-unscraped.toml";
     false "scenarios/regressions/prometheus-away-while-counting.toml";
     false "scenarios/regressions/api-server-back-at-the-build.toml";
+    false "scenarios/regressions/clock-set-while-fencing.toml";
+    false "scenarios/regressions/taken-over-five-minutes-behind.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
     false "scenarios/regressions/paused-during-rollout.toml";
     false "scenarios/regressions/scaled-during-rollout.toml";

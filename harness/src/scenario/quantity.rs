@@ -95,8 +95,11 @@ pub fn parse_skew(text: &str) -> Result<SignedDuration, String> {
         Some(span) => (true, span),
         None => (false, text),
     };
-    let wrong = |_| format!("`{text}` is not a duration: write for instance \"30s\" or \"-30s\"");
-    let span = parse_duration(span).map_err(wrong)?;
+    let wrong = || format!("`{text}` is not a duration: write for instance \"30s\" or \"-30s\"");
+    if span.starts_with(char::is_whitespace) {
+        return Err(wrong());
+    }
+    let span = parse_duration(span).map_err(|_| wrong())?;
     if span > SKEW_MAX {
         let most = format_duration(SKEW_MAX);
         return Err(format!(
@@ -217,6 +220,7 @@ mod tests {
             "30",
             "+30s",
             "- 30",
+            "- 30s",
             "61m",
             "-99999999999999999999s",
         ] {

@@ -7,7 +7,7 @@ use executor::ports::Ports;
 use jiff::SignedDuration;
 
 use crate::bug::Row;
-use crate::ports::{Slow, stored_as, undated};
+use crate::ports::{Settable, Slow, stored_as, undated};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -30,6 +30,16 @@ pub(super) const ROWS: &[Row] = &[
         stresses: &["clock-skewed"],
         masked: None,
         bend: |_, ports| undated(ports),
+    },
+    Row {
+        name: "timer-by-the-time-of-day",
+        what: "whoever sets a host's clock ends its lease, and moves every end that it had set itself",
+        stresses: &["clock-skewed"],
+        masked: None,
+        bend: |_, ports| Ports {
+            clock: Arc::new(Settable(Arc::clone(&ports.clock))),
+            ..ports
+        },
     },
     Row {
         name: "logs-not-stored",

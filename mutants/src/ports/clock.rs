@@ -10,13 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Longer than the executor ever goes without a look at its clock. With the third of a lease after which it is renewed,
 /// it is shorter than a lease, so that a host which sees no more than that go by does not see its lease run out.
-const MOST: SignedDuration = SignedDuration::from_secs(12);
+const MOST: Duration = Duration::from_secs(12);
 
 /// The clock of a host that does not notice that it stood still: it never sees more than 12 s pass at once.
 pub struct Stopped {
     inner: Arc<dyn Clock>,
-    /// When it was last looked at, in truth, and by how much it is late.
-    last: Mutex<(Timestamp, SignedDuration)>,
+    /// What it showed when it was last looked at, in truth, and by how much it is late.
+    last: Mutex<(Duration, Duration)>,
     lost_ms: Arc<AtomicU64>,
 }
 
@@ -24,7 +24,7 @@ impl Stopped {
     /// `inner` as such a host sees it. How much time it lost is counted in `lost_ms`, in milliseconds.
     #[must_use]
     pub fn new(inner: Arc<dyn Clock>, lost_ms: Arc<AtomicU64>) -> Self {
-        let last = Mutex::new((inner.now(), SignedDuration::ZERO));
+        let last = Mutex::new((inner.elapsed(), Duration::ZERO));
         Self {
             inner,
             last,
@@ -33,18 +33,31 @@ impl Stopped {
     }
 }
 
-impl Clock for Stopped {
-    fn now(&self) -> Timestamp {
-        let now = self.inner.now();
+impl Stopped {
+    /// By how much it is late.
+    fn late(&self) -> Duration {
+        let now = self.inner.elapsed();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let beyond = now.duration_since(last.0) - MOST;
-        if beyond.is_positive() {
+        let beyond = now.saturating_sub(last.0).saturating_sub(MOST);
+        if !beyond.is_zero() {
             last.1 += beyond;
             let lost = u64::try_from(last.1.as_millis()).unwrap_or(0);
             self.lost_ms.store(lost, Ordering::Relaxed);
         }
         last.0 = now;
-        now - last.1
+        last.1
+    }
+}
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        let late = SignedDuration::try_from(self.late()).unwrap_or(SignedDuration::ZERO);
+        self.inner.now() - late
+    }
+
+    fn elapsed(&self) -> Duration {
+        let late = self.late();
+        self.inner.elapsed().saturating_sub(late)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -67,7 +80,29 @@ impl Clock for Slow {
         self.inner.now() + self.ahead
     }
 
+    fn elapsed(&self) -> Duration {
+        self.inner.elapsed()
+    }
+
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.inner.sleep(duration * self.times)
+    }
+}
+
+/// A clock that takes the time of day for the time that went by, so that whoever sets the one sets the other.
+pub struct Settable(pub Arc<dyn Clock>);
+
+impl Clock for Settable {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        let since = self.0.now().duration_since(Timestamp::UNIX_EPOCH);
+        Duration::try_from(since).unwrap_or_default()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(duration)
     }
 }

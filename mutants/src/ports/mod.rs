@@ -14,7 +14,7 @@ mod http;
 mod kube;
 mod store;
 
-pub use self::clock::{Slow, Stopped};
+pub use self::clock::{Settable, Slow, Stopped};
 pub use self::database::{Decorated, Decorator};
 pub use self::http::{Asker, Question, Server as QueryServer, asked, values_changed};
 pub use self::kube::{

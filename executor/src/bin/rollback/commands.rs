@@ -5,11 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::CommandFactory as _;
-use executor::clock::Clock;
-use executor::live::SystemClock;
 use executor::planner::{LossKind, PlanError};
 use executor::runbook::Runbook;
 use executor::{Document, Error, ErrorKind, Executor, Report, TriggerEvent, WatchOutcome};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Common, ConfigCommand, PodsCommand, Reason};
@@ -118,13 +117,15 @@ async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Res
         Command::Watch { run } => watch(Session::new(common, screen).await?, run).await,
         Command::Plan(reason) => {
             let session = Session::new(common, screen).await?;
-            let trigger = trigger(&session.runbook, &reason)?;
+            let now = session.executor.present().await;
+            let trigger = trigger(&session.runbook, &reason, now)?;
             screen.plan(&session.executor.plan(Some(trigger)).await?);
             Ok(0)
         }
         Command::Run(reason) => {
             let session = Session::new(common, screen).await?;
-            let trigger = trigger(&session.runbook, &reason)?;
+            let now = session.executor.present().await;
+            let trigger = trigger(&session.runbook, &reason, now)?;
             run_now(session, trigger).await
         }
         Command::Resume => {
@@ -296,8 +297,7 @@ fn check(file: &Path, screen: &Screen) -> Result<u8, Failure> {
 }
 
 /// Why it is rolled back, from the command line.
-fn trigger(runbook: &Runbook, reason: &Reason) -> Result<TriggerEvent, Failure> {
-    let now = SystemClock.now();
+fn trigger(runbook: &Runbook, reason: &Reason, now: Timestamp) -> Result<TriggerEvent, Failure> {
     let Some(name) = &reason.trigger else {
         return Ok(TriggerEvent::manual(
             reason.class.into(),

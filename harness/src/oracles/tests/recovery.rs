@@ -3,7 +3,7 @@
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
 use crate::evidence::{Evidence, FaultSeen, Ms, Second};
 use crate::oracles::finding::OracleName;
-use crate::oracles::recovery::{first_harm_ms, recovered_ms, tail};
+use crate::oracles::recovery::{another_incident_ms, first_harm_ms, recovered_ms, tail};
 use crate::oracles::{ask, ask_all};
 use crate::scenario::FaultKind;
 use crate::verdict::Verdict;
@@ -303,6 +303,15 @@ fn what_strikes_once_recovery_has_held_and_the_executor_has_ended_is_another_inc
     for finding in ask_all(&another) {
         assert_eq!(finding.verdict(), Verdict::Pass, "{finding:?}");
     }
+    // So few requests fail that no second is bad: it is another incident all the same.
+    let mut few = struck(FaultKind::RequestsFailing, held, ended_ms);
+    few.seconds = good().seconds;
+    each(&mut few, held..900, |s| s.errors = 1);
+    assert_eq!(another_incident_ms(&few), Some(held as Ms * 1_000));
+    assert_eq!(verdict_of(OracleName::ErrorRate, &few), Verdict::Pass);
+    few.faults.clear();
+    assert_eq!(another_incident_ms(&few), None);
+    assert_eq!(verdict_of(OracleName::ErrorRate, &few), Verdict::Fail);
     // Not held for as long, the executor still at work, and nobody knows its end: it must recover again.
     let at_work = Some(held as Ms * 1_000);
     for (at, ended_ms) in [(held - 1, ended_ms), (held, at_work), (held, None)] {

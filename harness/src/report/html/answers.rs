@@ -126,6 +126,10 @@ fn when(drill: &Drill<'_>) -> Markup {
             .recovered_ms
             .map(|at| (at, "clients saw recovery".to_owned())),
         step,
+        course.another_incident_ms.map(|at| {
+            let what = "another incident began; what comes after it is not judged";
+            (at, what.to_owned())
+        }),
         course
             .gave_up_ms
             .map(|at| (at, "the executor gave up".to_owned())),

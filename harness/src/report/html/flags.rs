@@ -84,6 +84,10 @@ impl Flags {
             .chain(seen(course.first_harm_ms, "first harm".to_owned()))
             .chain(seen(course.trigger_ms, format!("{trigger} fired")))
             .chain(seen(course.recovered_ms, "clients saw recovery".to_owned()))
+            .chain(seen(
+                course.another_incident_ms,
+                "another incident began".to_owned(),
+            ))
             .chain(course.gave_up_ms.map(|at| {
                 let what = "the executor gave up and paged a person".to_owned();
                 (at, Sort::GaveUp, what)

@@ -100,13 +100,17 @@ impl Skew {
     }
 
     fn applied_to(&self, now: Timestamp) -> Timestamp {
-        let micros = self.ahead.load(Ordering::Relaxed);
-        if micros == 0 {
-            return now;
-        }
-        self.read.fetch_add(1, Ordering::Relaxed);
-        let ahead = SignedDuration::from_micros(micros);
+        let ahead = SignedDuration::from_micros(self.looked_at());
         now.checked_add(ahead).unwrap_or(now)
+    }
+
+    /// By how much it is ahead, in microseconds, for a host that looks at it.
+    fn looked_at(&self) -> i64 {
+        let micros = self.ahead.load(Ordering::Relaxed);
+        if micros != 0 {
+            self.read.fetch_add(1, Ordering::Relaxed);
+        }
+        micros
     }
 }
 
@@ -115,6 +119,12 @@ struct SkewedClock<A: Application>(SimClock<A>, Arc<Skew>);
 impl<A: Application> Clock for SkewedClock<A> {
     fn now(&self) -> Timestamp {
         self.1.applied_to(self.0.now())
+    }
+
+    /// Nobody can set it, but who looks at it looks at a clock that is off.
+    fn elapsed(&self) -> Duration {
+        self.1.looked_at();
+        self.0.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -127,6 +137,11 @@ struct SimClock<A: Application>(sim::World<A>);
 impl<A: Application> Clock for SimClock<A> {
     fn now(&self) -> Timestamp {
         self.0.now().to_timestamp()
+    }
+
+    /// Since the world began.
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.0.now().0)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
