@@ -62,6 +62,11 @@ impl Way {
         }
     }
 
+    /// Whether it comes to the step of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.steps.iter().any(|step| step.name == name)
+    }
+
     /// The objective.
     pub(super) fn rto(&self) -> Duration {
         self.rto

@@ -327,7 +327,6 @@ impl Catalogue {
                     target: target.map(str::to_owned),
                 };
                 let why_not = match spec.draws.needs(target) {
-                    _ if !spec.draws.searched => Some(unreachable::NOT_SEARCHED),
                     None => Some(unreachable::NOT_DRAWN),
                     Some(_) => None,
                 };
@@ -336,7 +335,6 @@ impl Catalogue {
             for step in steps {
                 let meets = |target: &Option<&str>| meets(spec, *target, step, steps);
                 let why_not = match targets.iter().any(meets) {
-                    _ if !spec.draws.searched => Some(unreachable::NOT_SEARCHED),
                     true => None,
                     false if !lasts(spec) => Some(unreachable::OVER_AT_ONCE),
                     false => Some(unreachable::BEGINS_LATER),
@@ -482,7 +480,12 @@ fn passes(steps: &[&&Step], latest_ms: u64) -> bool {
     steps.is_empty() || latest_ms >= 1_000 && !steps.iter().any(holds)
 }
 
-/// Whether every rollback on the path of `step` comes to it, so that a fault can be drawn there.
+/// Whether a fault can be drawn at `step`, in a rollback that comes to it.
+fn is_drawn_at(step: &Step) -> bool {
+    step.phase == Phase::Run
+}
+
+/// Whether every rollback on the path of `step` comes to it.
 fn is_certain(step: &Step) -> bool {
     let ledger = matches!(
         step.when,
@@ -514,7 +517,7 @@ fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -
             // It begins at the step, or between it and the one before it, whose last services it may meet.
             let begins_at = |(index, it): (usize, &&&Step)| {
                 let at_the_trigger = needs.place.is_at_the_trigger() && first == Some(index);
-                let there = is_certain(it) && needs.place.takes(&it.command);
+                let there = is_drawn_at(it) && needs.place.takes(&it.command);
                 let mut begins: Vec<usize> = (at_the_trigger || there)
                     .then_some(index)
                     .into_iter()
@@ -522,7 +525,7 @@ fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -
                 // Which of the ledger's ways a rollback takes, the step before it depends on.
                 for before in (0..index)
                     .rev()
-                    .filter(|before| there && is_certain(on_path[*before]))
+                    .filter(|before| there && is_drawn_at(on_path[*before]))
                 {
                     begins.push(before);
                     if matches!(on_path[before].when, When::Always | When::LedgerBreaking) {

@@ -20,17 +20,16 @@ pub(super) struct Reach {
     pub(super) shortest_ms: u64,
 }
 
-/// Where a fault of the kind `spec` on `target` can hit in a rollback on `path` by `runbook`; `before_the_proof`:
-/// only while what it does to the clients can still be made good before the first query of the proof.
+/// Where a fault of the kind `spec` on `target` can hit in a rollback that comes to `steps`; `before_the_proof`:
+/// only while what it does to the clients can still be made good before the first query of the proof. The instants are
+/// in the order of the steps.
 pub(super) fn reach(
-    runbook: &Runbook,
-    path: Path,
+    steps: &[&Step],
     spec: &FaultSpec,
     target: Option<&str>,
     before_the_proof: bool,
 ) -> Option<Reach> {
     let needs = spec.draws.needs(target)?;
-    let steps = steps_on(runbook, path);
     let before = steps
         .iter()
         .take_while(|step| !step.command.judges_a_value())

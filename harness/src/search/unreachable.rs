@@ -8,9 +8,6 @@ use crate::finding::{Kind, OracleName};
 
 /// Of a target that the table of faults does not draw.
 pub(super) const NOT_DRAWN: &str = "the table of faults draws it nowhere: there is no step of every rollback at which it has something to hit";
-/// Of a kind that is left out of searches.
-pub(super) const NOT_SEARCHED: &str =
-    "a search leaves it out: a kind that joins the others changes what every seed draws";
 /// Of what is over at once.
 pub(super) const OVER_AT_ONCE: &str =
     "the fault is over at once, and it is drawn at no step from which it reaches this one";
@@ -27,6 +24,8 @@ const BROKEN: &str = "a sound executor does not show it of its own doing: drills
 const IN_VAIN: &str = "a drill that shows it was drawn in vain: the fewer, the better";
 const OF_PROGRAMS: &str =
     "a search drills our own executor, and this is asked of programs of somebody else's";
+const OF_APPLICATIONS: &str =
+    "a search drills the exchange, and this is asked of an application with a store of its own";
 const ALWAYS_READ: &str = "the world itself is read, so that there is always an answer";
 
 /// Whether that is the reason of what a drill may well show and should not.
@@ -65,7 +64,14 @@ pub(super) fn finding(oracle: OracleName, kind: Kind) -> Option<&'static str> {
         ) => RECOVERS,
         (O::Outcome, "still-running")
         | (O::Claim, "without-time")
-        | (O::Files, "scenario-broken" | "scenario-expects-other") => BROKEN,
+        | (
+            O::Files,
+            "no-post-mortem" | "no-scenario" | "scenario-broken" | "scenario-expects-other",
+        ) => BROKEN,
+        (O::AcknowledgedWrites, "empty" | "there" | "unsought")
+        | (O::Maintenance, "unfenced" | "fenced-as-needed") => OF_APPLICATIONS,
+        (O::Maintenance, "halted-as-needed" | "open-over-wrong-ledger") => RECOVERS,
+        (O::Builds, "foreign") => "no fault starts a pod of another application",
         (O::FaultFired, "no-harm" | "crash-never-came" | "fault-never-fired") => IN_VAIN,
         (O::Invariants, "nobody-looked" | "not-at-the-end")
         | (O::Trades | O::Orders, "unsought")

@@ -129,9 +129,6 @@ pub struct Draws {
     /// expectation of the release alone still holds. It does not where the fault takes away what the runbook needs,
     /// changes which path is right, sets off another trigger, damages the ledger, or goes on interfering.
     pub survivable: bool,
-    /// Whether a search draws it among the others. Otherwise it is only drawn in drills about its kind: a kind that
-    /// joins the others changes what every seed of a search draws.
-    pub searched: bool,
 }
 
 impl Draws {
@@ -154,14 +151,5 @@ pub(super) const fn draws(family: Family, drawn_at: DrawnAt, survivable: bool) -
         family,
         drawn_at,
         survivable,
-        searched: true,
-    }
-}
-
-/// As [`draws`], only in drills about the kind.
-pub(super) const fn draws_about_it(family: Family, drawn_at: DrawnAt, survivable: bool) -> Draws {
-    Draws {
-        searched: false,
-        ..draws(family, drawn_at, survivable)
     }
 }

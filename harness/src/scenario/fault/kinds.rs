@@ -1,6 +1,6 @@
 //! The table of all kinds of faults: a row has everything that a kind is, for scenario files, oracles and both worlds.
 
-use super::draws::{DrawnAt, Family, Place, at, draws, draws_about_it};
+use super::draws::{DrawnAt, Family, Place, at, draws};
 use super::spec::Blinds::{Everywhere, Target};
 use super::spec::Blocks::{ByTarget, EveryWay, LedgerWays, NoWay, Restore};
 use super::spec::Targets::{NoChoice, Of, Services};
@@ -107,8 +107,8 @@ macro_rules! kinds {
             /// What servers and nodes stamp stays right, and so does all that the drill is judged by.
             ClockSkewed = "clock-skewed", "The clock of the host that runs the executor, or of those that run it later, is ahead `by` so much, or behind.", {
                 targets: Of(&["first-host", "next-hosts"]), lasts: May, delay: No, chance: No, blocks: NoWay, strikes: false, live: None, by: Must,
-                // A host reads its clock again and again.
-                draws: draws_about_it(Family::Hosts, DrawnAt::ByTarget(&[("first-host", at(Place::Anywhere, 5_000, 10_000))]), true),
+                // A host looks at its clock again and again.
+                draws: draws(Family::Hosts, DrawnAt::ByTarget(&[("first-host", at(Place::Anywhere, 5_000, 10_000))]), true),
             } => |it| executor_hosts::clock_skewed(it.injector, it.fault);
             Unreachable = "unreachable", "The executor reaches a server no more; its connections break.", {
                 targets: Of(SERVERS), lasts: May, delay: No, chance: May,

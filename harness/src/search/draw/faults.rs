@@ -2,24 +2,25 @@
 
 use std::time::Duration;
 
-use executor::runbook::Runbook;
+use executor::runbook::{Step, When};
 use jiff::SignedDuration;
 use sim::rng::Rng;
 
-use super::dice::{pick, span};
+use super::aim::{Aim, By};
+use super::dice::{pick, seconds, span};
 use super::space::Half;
-use crate::scenario::fault::{FAULTS, Family, FaultSpec, Need, Targets};
-use crate::scenario::{Fault, FaultKind, PartsPerMillion, Scenario};
+use crate::scenario::fault::{FAULTS, Family, FaultSpec, Need, Place, Targets};
+use crate::scenario::{Anchor, Fault, FaultKind, PartsPerMillion, Scenario};
 use crate::search::coverage::{Coverage, Met};
 use crate::search::heal::heals;
 use crate::search::reach::reach;
 use crate::worlds::WorldKind;
 
 /// What the faults of a drill are drawn by.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Faults<'a> {
-    /// The runbook at whose steps they begin.
-    pub(super) runbook: &'a Runbook,
+    /// The steps of the rollback, at which they begin.
+    pub(super) steps: Vec<&'a Step>,
     /// What may come of the drill.
     pub(super) half: Half,
     /// Whether each of them ends, and leaves nothing behind when it does.
@@ -28,7 +29,7 @@ pub(super) struct Faults<'a> {
     pub(super) coverage: &'a Coverage,
 }
 
-impl Faults<'_> {
+impl<'a> Faults<'a> {
     /// A fault of one of `families` that a drill of `scenario` can come to, of a kind that it has not yet;
     /// `None` if the draws lead to none.
     pub(super) fn draw(
@@ -40,7 +41,7 @@ impl Faults<'_> {
         let kinds: Vec<&FaultSpec> = FAULTS
             .iter()
             .filter(|spec| spec.worlds.contains(&WorldKind::Sim))
-            .filter(|spec| spec.draws.searched && families.contains(&spec.draws.family))
+            .filter(|spec| families.contains(&spec.draws.family))
             .filter(|spec| self.half == Half::Hostile || spec.draws.survivable)
             .filter(|spec| !self.heal || heals(spec))
             .filter(|spec| scenario.faults.iter().all(|it| it.kind != spec.kind))
@@ -77,8 +78,7 @@ impl Faults<'_> {
         // What strikes the clients during the proof makes it begin anew, for which there may be no time;
         // and whoever changes something then is told to stop.
         let before_the_proof = survivable && (spec.strikes || spec.theirs.is_some());
-        let path = scenario.expect.path;
-        let reach = reach(self.runbook, path, spec, target, before_the_proof)?;
+        let reach = reach(&self.steps, spec, target, before_the_proof)?;
         let (lasts_most, delay_most) = match (self.half, self.heal) {
             // An outage that a person would call short.
             (Half::Survivable, _) => (8_000, 4_000),
@@ -116,6 +116,78 @@ impl Faults<'_> {
             },
         })
     }
+
+    /// The faults that bring a drill of `scenario` to `aim`; none if the draws lead to none.
+    pub(super) fn aimed(&self, rng: &mut Rng, aim: &Aim<'a>, scenario: &Scenario) -> Vec<Fault> {
+        // What makes the rollback come to the step happens before anything is planned.
+        let before = match aim.step.when {
+            When::DeploymentPaused => Some(FaultKind::DeploymentPaused),
+            When::ReplicasReduced => Some(FaultKind::ReplicasScaled),
+            _ => None,
+        };
+        let at_the_trigger = |rng: &mut Rng, kind: FaultKind| {
+            let targets = targets_of(kind.spec(), scenario);
+            let target = pick(rng, &targets).copied();
+            let fault = Fault {
+                when: Anchor::Trigger,
+                at: Duration::ZERO,
+                target: target.map(str::to_owned),
+                ..self.one(rng, kind.spec(), scenario)?
+            };
+            Some(fault)
+        };
+        let mut faults: Vec<Fault> = before
+            .and_then(|kind| at_the_trigger(rng, kind))
+            .into_iter()
+            .collect();
+        // It begins at the step, or as late before it as there is something to hit, and goes on through it.
+        let steps = self.steps.iter().copied();
+        let mut steps: Vec<&'a Step> = steps.take_while(|it| it.name != aim.step.name).collect();
+        steps.push(aim.step);
+        let through = Self {
+            steps,
+            ..self.clone()
+        };
+        let kinds: Vec<&FaultSpec> = match aim.by {
+            By::Fault(spec) => vec![spec],
+            By::Crash => Vec::new(),
+            By::Outage => outages(aim.step),
+        };
+        if let Some(spec) = pick(rng, &kinds)
+            && let Some(mut fault) = through.one(rng, spec, scenario)
+            && let Some(reach) = reach(&through.steps, spec, fault.target.as_deref(), false)
+        {
+            let last = reach.anchors.len().saturating_sub(2);
+            if let Some(when) = pick(rng, &reach.anchors[last..]) {
+                fault.when = when.clone();
+            }
+            fault.lasts = match spec.lasts {
+                Need::No => None,
+                Need::May if aim.by == By::Outage || rng.ratio(1, 2) => None,
+                _ => Some(seconds(rng, 60, 180)),
+            };
+            faults.push(fault);
+        }
+        faults
+    }
+}
+
+/// The kinds of faults that can keep `step` from its end.
+fn outages(step: &Step) -> Vec<&'static FaultSpec> {
+    let on = |spec: &&FaultSpec| {
+        let targets = spec.targets.names();
+        let mut targets: Vec<Option<&str>> = targets.into_iter().map(Some).collect();
+        if targets.is_empty() {
+            targets.push(None);
+        }
+        let needs = targets.into_iter().filter_map(|it| spec.draws.needs(it));
+        spec.lasts == Need::May
+            && spec.worlds.contains(&WorldKind::Sim)
+            && needs
+                .filter(|it| it.place != Place::Anywhere)
+                .any(|it| it.place.takes(&step.command))
+    };
+    FAULTS.iter().filter(on).collect()
 }
 
 /// Targets that a fault of that kind can hit in a drill of `scenario`: what is about the prior or the bad version of a

@@ -3,13 +3,17 @@
 //! Each component draws from a stream of its own, so that one that draws more leaves the others as they were.
 //! What is drawn is a scenario like any other: it has a text, and a token replays it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dex::release::{Defect, Service};
+use executor::runbook::{Phase, Step, When};
 use sim::rng::Rng;
 
+use super::aim::{Aim, By, aims};
 use super::death::death;
+use super::dice::pick;
 use super::faults::Faults;
 use super::load::{REQUESTS_PER_ACCOUNT, bursts, ledger, load};
 use super::rollout::deployments;
@@ -18,10 +22,12 @@ use crate::drill;
 use crate::evidence::REQUESTS_MIN;
 use crate::runbooks::LoadedRunbook;
 use crate::scenario::fault::Family;
-use crate::scenario::{BUILT_IN, Expected, FaultKind, Path, Scenario};
+use crate::scenario::{Anchor, BUILT_IN, Expected, FaultKind, Path, Scenario};
 use crate::search::bound::Way;
 use crate::search::coverage::Coverage;
 use crate::search::heal::away;
+use crate::search::marks::Catalogue;
+use crate::search::reach::steps_on;
 use crate::verify::planned;
 use crate::worlds::common::manifests;
 use crate::worlds::{DrillPlan, Until, WorldKind};
@@ -62,9 +68,11 @@ pub struct Drawn {
 pub struct Space {
     runbook: LoadedRunbook,
     releases: Vec<Release>,
+    catalogue: Catalogue,
 }
 
-/// A release to roll back, by a built-in scenario without a fault: its expectations are right.
+/// A release to roll back, by a built-in scenario whose expectations are right: one without a fault, or, for a release
+/// that does no harm by itself, one whose faults bring that about.
 #[derive(Clone, Debug)]
 struct Release {
     scenario: Scenario,
@@ -79,16 +87,31 @@ impl Space {
     #[must_use]
     pub fn new(runbook: &LoadedRunbook) -> Self {
         let triggers = runbook.triggers();
-        let releases = BUILT_IN
-            .iter()
-            .filter_map(|built_in| Scenario::parse(built_in.file, built_in.text, &triggers).ok())
-            .filter(|scenario| {
-                scenario.faults.is_empty()
-                    && scenario.crash.is_none()
-                    && scenario.expect.outcome == Expected::Recovered
-                    && scenario.expect.trigger.is_some()
-                    && scenario.expect.path != Path::None
-            })
+        let scenarios = || {
+            BUILT_IN
+                .iter()
+                .filter_map(|built_in| {
+                    Scenario::parse(built_in.file, built_in.text, &triggers).ok()
+                })
+                .filter(|scenario| {
+                    scenario.crash.is_none()
+                        && scenario.expect.outcome == Expected::Recovered
+                        && scenario.expect.trigger.is_some()
+                        && scenario.expect.path != Path::None
+                })
+        };
+        let alone = |scenario: &Scenario| scenario.faults.is_empty();
+        let harmful: BTreeSet<String> = scenarios()
+            .filter(alone)
+            .map(|scenario| scenario.release.to)
+            .collect();
+        let is_brought_about = |scenario: &Scenario| {
+            let mut faults = scenario.faults.iter();
+            !harmful.contains(&scenario.release.to)
+                && faults.all(|fault| fault.when == Anchor::Deployment)
+        };
+        let releases = scenarios()
+            .filter(|scenario| alone(scenario) || is_brought_about(scenario))
             .map(|scenario| Release {
                 way: planned(&scenario, &runbook.runbook)
                     .and_then(Result::ok)
@@ -100,6 +123,7 @@ impl Space {
         Self {
             runbook: runbook.clone(),
             releases,
+            catalogue: Catalogue::of(&runbook.runbook),
         }
     }
 
@@ -122,20 +146,29 @@ impl Space {
         } else {
             Half::Hostile
         };
-        let (release, mut scenario) = self.surroundings(half, &stream)?;
+        let aim = self.aim(half, coverage, &stream);
+        let (release, mut scenario) = self.surroundings(half, aim.as_ref(), &stream)?;
+        let own = scenario.faults.len();
         let faults = Faults {
-            runbook: &self.runbook.runbook,
+            steps: self.steps_of(release),
             half,
-            heal: stream("heal").ratio(1, 2),
+            heal: aim.is_none() && stream("heal").ratio(1, 2),
             coverage,
         };
+        if let Some(aim) = &aim {
+            let aimed = faults.aimed(&mut stream("aimed"), aim, &scenario);
+            scenario.faults.extend(aimed);
+        }
+        // What is aimed at is met undisturbed.
+        let aimed = scenario.faults.len() > own;
         let most = match half {
             Half::Survivable => 2,
             Half::Hostile => 4,
         };
-        let wanted = usize::try_from(stream("count").between(0, most)).unwrap_or_default();
+        let wanted = stream("count").between(0, if aimed { 0 } else { most });
+        let wanted = own + usize::try_from(wanted).unwrap_or_default();
         // Hosts die, stall and meet each other in a drill of four, whatever else affects it.
-        if wanted > 0 && stream("hosts").ratio(1, 4) {
+        if wanted > own && stream("hosts").ratio(1, 4) {
             let fault = faults.draw(&mut stream("host"), &[Family::Hosts], &scenario);
             scenario.faults.extend(fault);
         }
@@ -150,7 +183,11 @@ impl Space {
             let fault = faults.draw(&mut rng, &families, &scenario);
             scenario.faults.extend(fault);
         }
-        if scenario.faults.is_empty() || stream("crash").ratio(1, 4) {
+        let dies = match &aim {
+            Some(aim) if aimed => aim.by == By::Crash,
+            _ => scenario.faults.len() == own || stream("crash").ratio(1, 4),
+        };
+        if dies {
             let requests = || self.requests(release);
             scenario.crash = Some(death(&mut stream("crash point"), half, requests));
         }
@@ -170,17 +207,17 @@ impl Space {
     pub fn draw_about(&self, kind: FaultKind, seed: u64, number: u64) -> Result<Drawn, NoRelease> {
         let name = kind.as_str();
         let half = Half::Hostile;
-        let faults = Faults {
-            runbook: &self.runbook.runbook,
-            half,
-            heal: false,
-            coverage: &Coverage::default(),
-        };
         // Not every release has what every kind hits: of those that are drawn, the first one that has it.
         let mut attempts = (0..64_u32).map(|attempt| {
             let stream =
                 |what: &str| Rng::derive(seed, &format!("about/{name}/{number}/{attempt}/{what}"));
-            let (release, mut scenario) = self.surroundings(half, &stream)?;
+            let (release, mut scenario) = self.surroundings(half, None, &stream)?;
+            let faults = Faults {
+                steps: self.steps_of(release),
+                half,
+                heal: false,
+                coverage: &Coverage::default(),
+            };
             let fault = faults.one(&mut stream("fault"), kind.spec(), &scenario);
             let hits = fault.is_some();
             scenario.faults.extend(fault);
@@ -197,13 +234,58 @@ impl Space {
         Ok(hit.unwrap_or(first).0)
     }
 
-    /// A release, with everything about it that is no fault.
+    /// What the drill is aimed at, for one in two of those to which anything may happen.
+    fn aim(
+        &self,
+        half: Half,
+        coverage: &Coverage,
+        stream: &dyn Fn(&str) -> Rng,
+    ) -> Option<Aim<'_>> {
+        if half == Half::Survivable || stream("aim").ratio(1, 2) {
+            return None;
+        }
+        let aims = aims(&self.runbook.runbook, &self.catalogue, coverage);
+        pick(&mut stream("mark"), &aims).cloned()
+    }
+
+    /// The steps of phase `run` that an undisturbed rollback of `release` comes to, in order.
+    fn steps_of(&self, release: &Release) -> Vec<&Step> {
+        let runbook = &self.runbook.runbook;
+        let certain = steps_on(runbook, release.scenario.expect.path);
+        // A plan has the steps of the ledger's other way, too, for the case that the first one fails.
+        let by_its_state = |step: &Step| {
+            matches!(
+                step.when,
+                When::ConfigChanged
+                    | When::ConfigOnly
+                    | When::DeploymentPaused
+                    | When::ReplicasReduced
+            )
+        };
+        let is_planned = |step: &Step| {
+            by_its_state(step) && release.way.as_ref().is_some_and(|way| way.has(&step.name))
+        };
+        let steps = runbook.steps.iter().filter(|step| step.phase == Phase::Run);
+        let steps =
+            steps.filter(|step| certain.iter().any(|it| it.name == step.name) || is_planned(step));
+        steps.collect()
+    }
+
+    /// A release, with everything about it that is no fault of the search's. What is aimed at can be met in it.
     fn surroundings(
         &self,
         half: Half,
+        aim: Option<&Aim<'_>>,
         stream: &dyn Fn(&str) -> Rng,
     ) -> Result<(&Release, Scenario), NoRelease> {
-        let release = super::dice::pick(&mut stream("release"), &self.releases).ok_or(NoRelease)?;
+        let fits = |release: &&Release| {
+            aim.is_none_or(|aim| aim.is_met_by(&release.scenario, &self.steps_of(release)))
+        };
+        let mut releases: Vec<&Release> = self.releases.iter().filter(fits).collect();
+        if releases.is_empty() {
+            releases.extend(&self.releases);
+        }
+        let release = *pick(&mut stream("release"), &releases).ok_or(NoRelease)?;
         let mut scenario = release.scenario.clone();
         let way = release.way.as_ref();
         load(&mut stream("load"), half, way, &mut scenario);
@@ -327,287 +409,4 @@ fn shows_as_soon(own: &Scenario, scenario: &mut Scenario) {
 pub struct NoRelease;
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::sync::LazyLock;
-
-    use super::*;
-    use crate::scenario::fault::{FAULTS, Need};
-    use crate::scenario::{Anchor, CrashSide, Fault, Strategy, Timing};
-    use crate::search::coverage::Met;
-    use crate::search::heal::heals;
-    use crate::search::reach::SHORT;
-
-    /// One for all tests, as it performs a drill of each release in which the executor is to die late.
-    static SPACE: LazyLock<Space> =
-        LazyLock::new(|| Space::new(&LoadedRunbook::built_in().expect("valid")));
-
-    fn space() -> &'static Space {
-        &SPACE
-    }
-
-    fn drawn(count: u64) -> Vec<Drawn> {
-        let coverage = Coverage::default();
-        let numbers = 0..count;
-        let drawn = numbers.map(|number| space().draw(3, number, &coverage));
-        drawn.collect::<Result<_, _>>().expect("there are releases")
-    }
-
-    #[test]
-    fn every_part_of_a_drill_is_drawn() {
-        let drawn = drawn(1_500);
-        let any = |what: &str, has: &dyn Fn(&Drawn) -> bool| {
-            assert!(drawn.iter().any(has), "{what}");
-        };
-        let load = |of: &Drawn| of.plan.scenario.load;
-        let faults = |of: &Drawn, has: &dyn Fn(&Fault) -> bool| {
-            let mut faults = of.plan.scenario.faults.iter();
-            faults.any(has)
-        };
-        any("a quiet exchange", &|it| load(it).rate_per_s < 30);
-        any("a busy one", &|it| load(it).rate_per_s > 1_500);
-        any("bursts", &|it| {
-            let bursts = load(it).bursts;
-            bursts.is_some_and(|bursts| bursts.rate_per_s > load(it).rate_per_s)
-        });
-        any("quiet times", &|it| {
-            let bursts = load(it).bursts;
-            bursts.is_some_and(|bursts| bursts.rate_per_s < load(it).rate_per_s)
-        });
-        any("a large ledger", &|it| {
-            it.plan.scenario.ledger.more_mb > 1_000
-        });
-        any("pods that are replaced all at once", &|it| {
-            let mut deployments = it.plan.scenario.deployments.iter();
-            deployments.any(|it| it.strategy == Some(Strategy::Recreate))
-        });
-        any("many gateways", &|it| {
-            let mut deployments = it.plan.scenario.deployments.iter();
-            deployments.any(|it| it.service == "gateway" && it.replicas > Some(6))
-        });
-        any("another interval of scrapes", &|it| {
-            it.plan.scenario.timing.scrape_interval != Timing::SCRAPE_INTERVAL
-        });
-        any("a late deployment", &|it| {
-            it.plan.scenario.timing.deploy_at > Duration::from_secs(250)
-        });
-        any("a whole drill", &|it| it.plan.until == Until::Duration);
-        any("an instant between two steps", &|it| {
-            faults(it, &|fault| matches!(fault.when, Anchor::After(_)))
-        });
-        any("a fault without end", &|it| {
-            faults(it, &|fault| {
-                fault.kind.spec().lasts == Need::May && fault.lasts.is_none()
-            })
-        });
-        any("a second host", &|it| {
-            faults(it, &|fault| fault.kind == FaultKind::SecondExecutor)
-        });
-        any("a stall", &|it| {
-            faults(it, &|fault| fault.kind == FaultKind::ExecutorPaused)
-        });
-        for side in [CrashSide::Before, CrashSide::After] {
-            let late = |it: &Drawn| {
-                let crash = it.plan.scenario.crash;
-                crash.is_some_and(|crash| crash.side == side && crash.request > 70)
-            };
-            any("a late death", &late);
-        }
-        any("faults that all heal", &|it| {
-            let faults = &it.plan.scenario.faults;
-            it.half == Half::Hostile
-                && faults.len() > 2
-                && faults.iter().all(|fault| heals(fault.kind.spec()))
-        });
-    }
-
-    #[test]
-    fn a_survivable_drill_leaves_the_time_for_its_proof() {
-        let survivable = drawn(600);
-        let survivable = survivable.iter().filter(|it| it.half == Half::Survivable);
-        let mut tried = 0;
-        for drawn in survivable {
-            let scenario = &drawn.plan.scenario;
-            let plan = planned(scenario, &drawn.plan.runbook.runbook);
-            let plan = plan.expect("a trigger fires").expect("there is a plan");
-            let way = Way::of(&plan, drawn.plan.runbook.runbook.rto);
-            assert!(way.fits(&scenario.load), "{}", scenario.text);
-            let all_at_once =
-                |it: &crate::scenario::Deployment| it.strategy == Some(Strategy::Recreate);
-            assert!(!scenario.deployments.iter().any(all_at_once));
-            tried += 1;
-        }
-        assert!(tried > 200, "{tried}");
-    }
-
-    #[test]
-    fn a_release_that_fails_in_one_pod_keeps_the_gateways_of_its_scenario() {
-        let (mut one_pod, mut others) = (0, 0);
-        for scenario in drawn(600).iter().map(|it| &it.plan.scenario) {
-            let mut deployments = scenario.deployments.iter();
-            let drawn = deployments.any(|it| it.service == "gateway");
-            if fails_in_one_pod(&scenario.release.to) {
-                assert!(!drawn, "{}", scenario.text);
-                one_pod += 1;
-            } else {
-                others += u32::from(drawn);
-            }
-        }
-        assert!(one_pod > 3 && others > 50, "{one_pod} {others}");
-    }
-
-    #[test]
-    fn a_survivable_drill_shows_its_harm_as_soon_as_its_release_s_own() {
-        let mut slow = 0;
-        let survivable = drawn(600);
-        let survivable = survivable.iter().filter(|it| it.half == Half::Survivable);
-        for scenario in survivable.map(|it| &it.plan.scenario) {
-            let gateway = scenario.deployments.iter();
-            let gateways = gateway.filter(|it| it.service == "gateway");
-            let gateways = gateways.filter_map(|it| it.replicas).next().unwrap_or(3);
-            if scenario.release.to == "1.5.0-slow-path" {
-                // 200 a second over three pods, in its own scenario.
-                assert!(
-                    scenario.load.rate_per_s / gateways >= 66,
-                    "{}",
-                    scenario.text
-                );
-                assert!(scenario.load.accounts >= scenario.load.rate_per_s / 50);
-                slow += 1;
-            }
-        }
-        assert!(slow > 10, "{slow}");
-    }
-
-    #[test]
-    fn a_part_that_draws_more_leaves_the_others_as_they_were() {
-        let mut seen = Coverage::default();
-        let space = space();
-        for number in 0..40 {
-            let before = space.draw(9, number, &seen).expect("drawn");
-            for fault in &before.plan.scenario.faults {
-                let met = Met::Began {
-                    kind: fault.kind.as_str(),
-                    target: fault.target.clone(),
-                    at: fault.when.to_text(),
-                };
-                seen.add(met, 1_000);
-            }
-            let after = space.draw(9, number, &seen).expect("drawn");
-            let rest = |of: &Drawn| {
-                let scenario = &of.plan.scenario;
-                (
-                    scenario.load,
-                    scenario.ledger,
-                    scenario.deployments.clone(),
-                    scenario.timing.deploy_at,
-                    scenario.release.clone(),
-                    of.plan.seed,
-                    of.half,
-                )
-            };
-            assert_eq!(rest(&before), rest(&after));
-        }
-    }
-
-    #[test]
-    fn a_drill_about_a_kind_has_one_fault_of_it() {
-        for spec in FAULTS {
-            for number in 0..3 {
-                let drawn = space().draw_about(spec.kind, 5, number).expect("drawn");
-                let scenario = &drawn.plan.scenario;
-                let kinds: Vec<FaultKind> = scenario.faults.iter().map(|it| it.kind).collect();
-                assert_eq!(kinds, [spec.kind]);
-                assert!(scenario.crash.is_none());
-                scenario
-                    .fits("drawn", &drawn.plan.runbook.runbook)
-                    .expect("it can begin");
-            }
-        }
-    }
-
-    #[test]
-    fn a_drill_is_a_function_of_seed_and_number_and_reads_back() {
-        let (space, coverage) = (space(), Coverage::default());
-        let mut texts = BTreeSet::new();
-        for number in 0..60 {
-            let drawn = space.draw(7, number, &coverage).expect("drawn");
-            let again = space.draw(7, number, &coverage).expect("drawn");
-            assert_eq!(drawn.plan.scenario, again.plan.scenario);
-            assert_eq!(drawn.plan.seed, again.plan.seed);
-            let scenario = &drawn.plan.scenario;
-            let read = Scenario::parse("drawn", &scenario.text, &[]).expect("it loads");
-            assert_eq!(read, **scenario);
-            let fits = scenario.fits("drawn", &drawn.plan.runbook.runbook);
-            fits.expect("every fault can begin");
-            assert!(scenario.crash.is_some() || !scenario.faults.is_empty());
-            texts.insert(scenario.text.clone());
-        }
-        assert_eq!(texts.len(), 60, "no two are the same");
-    }
-
-    #[test]
-    fn survivable_drills_have_few_and_short_faults() {
-        let (space, coverage) = (space(), Coverage::default());
-        let mut halves = [0; 2];
-        for number in 0..300 {
-            let drawn = space.draw(1, number, &coverage).expect("drawn");
-            halves[usize::from(drawn.half == Half::Hostile)] += 1;
-            if drawn.half == Half::Survivable {
-                let faults = &drawn.plan.scenario.faults;
-                assert!(faults.len() <= 2);
-                for fault in faults {
-                    assert!(fault.kind.spec().draws.survivable, "{fault:?}");
-                    let lasts = fault.lasts.unwrap_or_default();
-                    assert!(lasts <= SHORT, "{fault:?}");
-                }
-            }
-        }
-        assert!(halves.iter().all(|&count| count > 100), "{halves:?}");
-    }
-
-    #[test]
-    fn every_kind_of_fault_and_every_release_is_drawn() {
-        let (space, coverage) = (space(), Coverage::default());
-        let mut kinds = BTreeSet::new();
-        let mut releases = BTreeSet::new();
-        for number in 0..2_000 {
-            let drawn = space.draw(3, number, &coverage).expect("drawn");
-            kinds.extend(drawn.plan.scenario.faults.iter().map(|fault| fault.kind));
-            releases.insert(drawn.plan.scenario.release.to.clone());
-        }
-        let wrong: Vec<&str> = FAULTS
-            .iter()
-            .filter(|spec| kinds.contains(&spec.kind) != spec.draws.searched)
-            .map(|spec| spec.name)
-            .collect();
-        assert!(wrong.is_empty(), "{wrong:?}");
-        assert!(releases.len() > 10, "{releases:?}");
-    }
-
-    #[test]
-    fn what_was_met_least_is_preferred() {
-        let space = space();
-        let mut seen = Coverage::default();
-        let kind = FaultKind::PodsKilled.as_str();
-        for step in space.steps() {
-            for target in ["gateway", "matching", "risk"] {
-                for at in [format!("step {step}"), format!("after {step}")] {
-                    let target = Some(target.to_owned());
-                    seen.add(Met::Began { kind, target, at }, 1_000);
-                }
-            }
-        }
-        let count = |coverage: &Coverage| {
-            let numbers = 0..400;
-            let kinds = numbers.flat_map(|number| {
-                let drawn = space.draw(5, number, coverage).expect("drawn");
-                drawn.plan.scenario.faults.clone()
-            });
-            kinds
-                .filter(|fault| fault.kind == FaultKind::PodsKilled)
-                .count()
-        };
-        assert!(count(&seen) * 2 < count(&Coverage::default()));
-    }
-}
+mod tests;
