@@ -10,8 +10,8 @@
 //!
 //! By how much is known from the answers of the API server. Each one says when it was made, in whole seconds (`Date`,
 //! RFC 9110, 6.6.1; Go's `net/http` always writes it). It was made between the request and its answer, so each of them
-//! bounds the difference from both sides, and many of them come to little more than the fastest answer took. Whoever has
-//! had no answer yet asks for one before anything else (`Executor::begin`), since what is begun then is bounded in time.
+//! bounds the difference from both sides, and many of them come to little more than the fastest answer took. Who has
+//! had no answer yet asks for one before anything else (`Executor::begin`), since what is begun is bounded in time.
 //! A difference that the bounds allow is not corrected, so a host whose clock is right goes by that.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
