@@ -209,6 +209,9 @@ pub(super) fn is_bad(evidence: &Evidence, second: &Second) -> bool {
         || u64::from(second.slow) * 20 > counted
 }
 
+/// What a reader is told at that instant.
+pub const ANOTHER_INCIDENT: &str = "another incident began; what comes after it is not judged";
+
 /// When another incident began, which nobody was there to roll back: what comes after it is not judged. `None`: none
 /// did.
 #[must_use]

@@ -64,17 +64,21 @@ pub(super) fn reach(
     })
 }
 
-/// The steps that every rollback on `path` comes to, in order.
-pub(super) fn steps_on(runbook: &Runbook, path: Path) -> Vec<&Step> {
+/// The steps of phase `run` that a rollback on `path` comes to, in order. Of those that the state of the services
+/// decides about, it comes to the ones that `is_planned` says.
+pub(super) fn steps_on<'a>(
+    runbook: &'a Runbook,
+    path: Path,
+    is_planned: &dyn Fn(&str) -> bool,
+) -> Vec<&'a Step> {
     let steps = runbook.steps.iter().filter(|step| step.phase == Phase::Run);
     let steps = steps.filter(|step| match step.when {
         When::Always => true,
         When::LedgerBreaking => matches!(path, Path::Undo | Path::Restore),
         When::LedgerUndo => path == Path::Undo,
         When::LedgerRestore => path == Path::Restore,
-        // Whether anything is paused, scaled down or configured is not known beforehand.
         When::DeploymentPaused | When::ConfigChanged | When::ConfigOnly | When::ReplicasReduced => {
-            false
+            is_planned(&step.name)
         }
     });
     steps.collect()

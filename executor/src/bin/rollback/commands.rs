@@ -8,7 +8,6 @@ use clap::CommandFactory as _;
 use executor::planner::{LossKind, PlanError};
 use executor::runbook::Runbook;
 use executor::{Document, Error, ErrorKind, Executor, Report, TriggerEvent, WatchOutcome};
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Common, ConfigCommand, PodsCommand, Reason};
@@ -117,15 +116,13 @@ async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Res
         Command::Watch { run } => watch(Session::new(common, screen).await?, run).await,
         Command::Plan(reason) => {
             let session = Session::new(common, screen).await?;
-            let now = session.executor.present().await;
-            let trigger = trigger(&session.runbook, &reason, now)?;
+            let trigger = trigger(&session, &reason).await?;
             screen.plan(&session.executor.plan(Some(trigger)).await?);
             Ok(0)
         }
         Command::Run(reason) => {
             let session = Session::new(common, screen).await?;
-            let now = session.executor.present().await;
-            let trigger = trigger(&session.runbook, &reason, now)?;
+            let trigger = trigger(&session, &reason).await?;
             run_now(session, trigger).await
         }
         Command::Resume => {
@@ -296,27 +293,30 @@ fn check(file: &Path, screen: &Screen) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Why it is rolled back, from the command line.
-fn trigger(runbook: &Runbook, reason: &Reason, now: Timestamp) -> Result<TriggerEvent, Failure> {
-    let Some(name) = &reason.trigger else {
+/// Why it is rolled back, from the command line, and when that was said.
+async fn trigger(session: &Session<'_>, reason: &Reason) -> Result<TriggerEvent, Failure> {
+    let triggers = &session.runbook.triggers;
+    let known = match &reason.trigger {
+        None => None,
+        Some(name) => {
+            let known = triggers.iter().find(|known| known.name == *name);
+            Some(known.ok_or_else(|| {
+                let names: Vec<&str> = triggers.iter().map(|known| known.name.as_str()).collect();
+                Failure::input(format!(
+                    "the runbook has no trigger `{name}`; it has {}",
+                    names.join(", ")
+                ))
+            })?)
+        }
+    };
+    let now = session.executor.present().await;
+    let Some(known) = known else {
         return Ok(TriggerEvent::manual(
             reason.class.into(),
             now,
             &reason.reason,
         ));
     };
-    let known = runbook.triggers.iter().find(|known| known.name == *name);
-    let known = known.ok_or_else(|| {
-        let names: Vec<&str> = runbook
-            .triggers
-            .iter()
-            .map(|known| known.name.as_str())
-            .collect();
-        Failure::input(format!(
-            "the runbook has no trigger `{name}`; it has {}",
-            names.join(", ")
-        ))
-    })?;
     let why = format!("{} {}", known.query, known.condition);
     Ok(TriggerEvent {
         name: known.name.clone(),

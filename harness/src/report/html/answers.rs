@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::flags::{since, zero_ms};
 use super::page::{capital, command, prose, sentence};
 use crate::drill::Ending;
+use crate::oracles::recovery;
 use crate::report::classes::{Class, failed_step};
 use crate::report::journal::{Drill, Journal};
 use crate::report::summary::by_scenario_of;
@@ -126,10 +127,9 @@ fn when(drill: &Drill<'_>) -> Markup {
             .recovered_ms
             .map(|at| (at, "clients saw recovery".to_owned())),
         step,
-        course.another_incident_ms.map(|at| {
-            let what = "another incident began; what comes after it is not judged";
-            (at, what.to_owned())
-        }),
+        course
+            .another_incident_ms
+            .map(|at| (at, recovery::ANOTHER_INCIDENT.to_owned())),
         course
             .gave_up_ms
             .map(|at| (at, "the executor gave up".to_owned())),

@@ -10,7 +10,7 @@ use executor::runbook::{Phase, Runbook, Step, When};
 use crate::drill::struck::CRASH;
 use crate::scenario::FaultKind;
 use crate::scenario::Scenario;
-use crate::scenario::fault::{FAULTS, FaultSpec};
+use crate::scenario::fault::FAULTS;
 use crate::search::coverage::Coverage;
 use crate::search::marks::{Catalogue, Mark};
 
@@ -24,39 +24,35 @@ pub(super) struct Aim<'a> {
 }
 
 /// What happens to the step that a drill is aimed at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
     /// A fault of this kind is there.
-    Fault(&'static FaultSpec),
+    Fault(FaultKind),
     /// The executor dies at one of its requests.
     Crash,
     /// A fault that can keep it from its end is there.
     Outage,
 }
 
-impl PartialEq for By {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Fault(one), Self::Fault(another)) => one.kind == another.kind,
-            (Self::Crash, Self::Crash) | (Self::Outage, Self::Outage) => true,
-            _ => false,
+impl Aim<'_> {
+    /// What somebody must have done before anything is planned, so that the rollback comes to the step.
+    pub(super) fn brought_about_by(&self) -> Option<FaultKind> {
+        match self.step.when {
+            When::DeploymentPaused => Some(FaultKind::DeploymentPaused),
+            When::ReplicasReduced => Some(FaultKind::ReplicasScaled),
+            _ => None,
         }
     }
-}
 
-impl Aim<'_> {
     /// Whether a drill of `scenario`, whose rollback comes to `steps`, can meet it.
     pub(super) fn is_met_by(&self, scenario: &Scenario, steps: &[&Step]) -> bool {
-        let brought_about = matches!(
-            self.step.when,
-            When::DeploymentPaused | When::ReplicasReduced
-        );
         let comes_to_it = steps.iter().any(|it| it.name == self.step.name);
         let named = match &self.by {
-            By::Fault(spec) => scenario.faults.iter().all(|it| it.kind != spec.kind),
+            By::Fault(kind) => scenario.faults.iter().all(|it| it.kind != *kind),
             By::Crash | By::Outage => true,
         };
-        named && (brought_about || self.step.phase == Phase::After || comes_to_it)
+        named
+            && (self.brought_about_by().is_some() || self.step.phase == Phase::After || comes_to_it)
     }
 }
 
@@ -79,14 +75,14 @@ pub(super) fn aims<'a>(
             kind, step: name, ..
         } => Some(Aim {
             step: step(name)?,
-            by: By::Fault(FAULTS.iter().find(|it| it.name == *kind)?),
+            by: By::Fault(FAULTS.iter().find(|it| it.name == *kind)?.kind),
         }),
         Mark::Outcome {
             step: name,
             outcome,
         } => {
             let by = if *outcome == StepOutcome::AlreadySo.to_string() {
-                By::Fault(FaultKind::ExecutorKilled.spec())
+                By::Fault(FaultKind::ExecutorKilled)
             } else {
                 By::Outage
             };

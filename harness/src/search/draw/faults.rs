@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use executor::runbook::{Step, When};
+use executor::runbook::Step;
 use jiff::SignedDuration;
 use sim::rng::Rng;
 
 use super::aim::{Aim, By};
-use super::dice::{pick, seconds, span};
+use super::dice::{pick, span};
 use super::space::Half;
 use crate::scenario::fault::{FAULTS, Family, FaultSpec, Need, Place, Targets};
 use crate::scenario::{Anchor, Fault, FaultKind, PartsPerMillion, Scenario};
@@ -25,6 +25,8 @@ pub(super) struct Faults<'a> {
     pub(super) half: Half,
     /// Whether each of them ends, and leaves nothing behind when it does.
     pub(super) heal: bool,
+    /// Whether each of them begins as late as there is something to hit, and goes on through the last step.
+    pub(super) through: bool,
     /// What other drills have met.
     pub(super) coverage: &'a Coverage,
 }
@@ -85,17 +87,23 @@ impl<'a> Faults<'a> {
             (Half::Hostile, true) => (60_000, 20_000),
             (Half::Hostile, false) => (180_000, 60_000),
         };
-        let least = reach.shortest_ms;
+        let (anchors, least, for_ever) = if self.through {
+            // At the last step, or between it and the one before it.
+            let last = reach.anchors.len().saturating_sub(2);
+            (&reach.anchors[last..], reach.shortest_ms.max(60_000), 2)
+        } else {
+            (&reach.anchors[..], reach.shortest_ms, 8)
+        };
         let most = least.max(lasts_most);
         Some(Fault {
             kind: spec.kind,
-            when: pick(rng, &reach.anchors)?.clone(),
+            when: pick(rng, anchors)?.clone(),
             at: span(rng, 0, reach.latest_ms),
             jitter: Duration::ZERO,
             lasts: match spec.lasts {
                 Need::No => None,
-                // For ever, where that is allowed: one in eight.
-                Need::May if !survivable && rng.ratio(1, 8) && !self.heal => None,
+                // For ever, where that is allowed: one in eight, or in two if it is to go on through a step.
+                Need::May if !survivable && rng.ratio(1, for_ever) && !self.heal => None,
                 _ => Some(span(rng, least, most)),
             },
             target: target.map(str::to_owned),
@@ -119,53 +127,36 @@ impl<'a> Faults<'a> {
 
     /// The faults that bring a drill of `scenario` to `aim`; none if the draws lead to none.
     pub(super) fn aimed(&self, rng: &mut Rng, aim: &Aim<'a>, scenario: &Scenario) -> Vec<Fault> {
-        // What makes the rollback come to the step happens before anything is planned.
-        let before = match aim.step.when {
-            When::DeploymentPaused => Some(FaultKind::DeploymentPaused),
-            When::ReplicasReduced => Some(FaultKind::ReplicasScaled),
-            _ => None,
-        };
-        let at_the_trigger = |rng: &mut Rng, kind: FaultKind| {
-            let targets = targets_of(kind.spec(), scenario);
-            let target = pick(rng, &targets).copied();
-            let fault = Fault {
+        let mut faults = Vec::new();
+        if let Some(kind) = aim.brought_about_by()
+            && let Some(fault) = self.one(rng, kind.spec(), scenario)
+        {
+            faults.push(Fault {
                 when: Anchor::Trigger,
                 at: Duration::ZERO,
-                target: target.map(str::to_owned),
-                ..self.one(rng, kind.spec(), scenario)?
-            };
-            Some(fault)
-        };
-        let mut faults: Vec<Fault> = before
-            .and_then(|kind| at_the_trigger(rng, kind))
-            .into_iter()
-            .collect();
+                ..fault
+            });
+        }
         // It begins at the step, or as late before it as there is something to hit, and goes on through it.
         let steps = self.steps.iter().copied();
         let mut steps: Vec<&'a Step> = steps.take_while(|it| it.name != aim.step.name).collect();
         steps.push(aim.step);
         let through = Self {
             steps,
+            through: true,
             ..self.clone()
         };
         let kinds: Vec<&FaultSpec> = match aim.by {
-            By::Fault(spec) => vec![spec],
+            By::Fault(kind) => vec![kind.spec()],
             By::Crash => Vec::new(),
             By::Outage => outages(aim.step),
         };
         if let Some(spec) = pick(rng, &kinds)
             && let Some(mut fault) = through.one(rng, spec, scenario)
-            && let Some(reach) = reach(&through.steps, spec, fault.target.as_deref(), false)
         {
-            let last = reach.anchors.len().saturating_sub(2);
-            if let Some(when) = pick(rng, &reach.anchors[last..]) {
-                fault.when = when.clone();
+            if aim.by == By::Outage {
+                fault.lasts = None;
             }
-            fault.lasts = match spec.lasts {
-                Need::No => None,
-                Need::May if aim.by == By::Outage || rng.ratio(1, 2) => None,
-                _ => Some(seconds(rng, 60, 180)),
-            };
             faults.push(fault);
         }
         faults

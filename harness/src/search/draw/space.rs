@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dex::release::{Defect, Service};
-use executor::runbook::{Phase, Step, When};
+use executor::runbook::Step;
 use sim::rng::Rng;
 
 use super::aim::{Aim, By, aims};
@@ -153,6 +153,7 @@ impl Space {
             steps: self.steps_of(release),
             half,
             heal: aim.is_none() && stream("heal").ratio(1, 2),
+            through: false,
             coverage,
         };
         if let Some(aim) = &aim {
@@ -216,6 +217,7 @@ impl Space {
                 steps: self.steps_of(release),
                 half,
                 heal: false,
+                through: false,
                 coverage: &Coverage::default(),
             };
             let fault = faults.one(&mut stream("fault"), kind.spec(), &scenario);
@@ -250,25 +252,9 @@ impl Space {
 
     /// The steps of phase `run` that an undisturbed rollback of `release` comes to, in order.
     fn steps_of(&self, release: &Release) -> Vec<&Step> {
-        let runbook = &self.runbook.runbook;
-        let certain = steps_on(runbook, release.scenario.expect.path);
-        // A plan has the steps of the ledger's other way, too, for the case that the first one fails.
-        let by_its_state = |step: &Step| {
-            matches!(
-                step.when,
-                When::ConfigChanged
-                    | When::ConfigOnly
-                    | When::DeploymentPaused
-                    | When::ReplicasReduced
-            )
-        };
-        let is_planned = |step: &Step| {
-            by_its_state(step) && release.way.as_ref().is_some_and(|way| way.has(&step.name))
-        };
-        let steps = runbook.steps.iter().filter(|step| step.phase == Phase::Run);
-        let steps =
-            steps.filter(|step| certain.iter().any(|it| it.name == step.name) || is_planned(step));
-        steps.collect()
+        let path = release.scenario.expect.path;
+        let is_planned = |name: &str| release.way.as_ref().is_some_and(|way| way.has(name));
+        steps_on(&self.runbook.runbook, path, &is_planned)
     }
 
     /// A release, with everything about it that is no fault of the search's. What is aimed at can be met in it.

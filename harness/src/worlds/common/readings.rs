@@ -86,8 +86,7 @@ pub(in crate::worlds) fn told_by_clients(evidence: &Evidence) -> Vec<Told> {
         told.push(Told::new(at, "clients", "", "recovered"));
     }
     if let Some(at) = recovery::another_incident_ms(evidence) {
-        let what = "another incident began; what comes after it is not judged";
-        told.push(Told::new(at, "clients", "", what));
+        told.push(Told::new(at, "clients", "", recovery::ANOTHER_INCIDENT));
     }
     told
 }
