@@ -26,6 +26,9 @@ use crate::stop::unless;
 const NAME: &str = "rollback";
 /// How often somebody who waits for it looks (`RetryPeriod` in client-go's defaults).
 const LOOK: Duration = Duration::from_secs(2);
+/// So many changes of a Lease show that its holder is alive. One may be a renewal that was on its way when its holder
+/// died. A second one of those is refused, as it was made of the Lease before the first.
+const RENEWALS: u32 = 2;
 /// For how long a server is asked who holds it, however late that is.
 const AT_LEAST: Duration = Duration::from_secs(5);
 
@@ -138,6 +141,7 @@ impl Held {
         let unseen = patience.until.max(begun + signed(AT_LEAST));
         let deadline = unseen.max(begun + outwaits);
         let mut seen: Option<(View, Duration)> = None;
+        let mut renewals = 0;
         loop {
             let limit = if seen.is_some() { deadline } else { unseen };
             let look = cluster.get_opt(&api, NAME, limit);
@@ -158,7 +162,7 @@ impl Held {
                 Some((before, since)) if view.as_ref() == Some(before) => *since,
                 _ => elapsed,
             };
-            let renewed = seen.is_some() && since == elapsed;
+            renewals += u32::from(seen.is_some() && since == elapsed);
             seen = view.clone().map(|view| (view, since));
             let unchanged = elapsed.saturating_sub(since);
             match claim(view.as_ref(), identity, unchanged, floor) {
@@ -166,7 +170,7 @@ impl Held {
                     let now = cluster.clock.now();
                     let until = now + signed(left);
                     let seems_alive = view.as_ref().is_some_and(|view| view.seems_alive(now));
-                    if renewed || (seems_alive && !patience.wait) {
+                    if renewals >= RENEWALS || (seems_alive && !patience.wait) {
                         return Err(Error::LeaseHeld { holder, until });
                     }
                     let pause = cluster.pause(left.min(LOOK), deadline);

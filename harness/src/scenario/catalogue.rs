@@ -115,6 +115,7 @@ built_in! {
     false "scenarios/regressions/prometheus-away-while-counting.toml";
     false "scenarios/regressions/api-server-back-at-the-build.toml";
     false "scenarios/regressions/clock-set-while-fencing.toml";
+    false "scenarios/regressions/renewed-after-its-death.toml";
     false "scenarios/regressions/taken-over-five-minutes-behind.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
     false "scenarios/regressions/paused-during-rollout.toml";

@@ -71,7 +71,8 @@ impl<'a> Faults<'a> {
         spec: &FaultSpec,
         scenario: &Scenario,
     ) -> Option<Fault> {
-        let targets = targets_of(spec, scenario);
+        let mut targets = targets_of(spec, scenario);
+        targets.retain(|target| spec.draws.needs(Some(target)).is_some());
         let target = pick(rng, &targets).copied();
         if target.is_none() && spec.targets != Targets::NoChoice {
             return None;
@@ -88,9 +89,13 @@ impl<'a> Faults<'a> {
             (Half::Hostile, false) => (180_000, 60_000),
         };
         let (anchors, least, for_ever) = if self.through {
-            // At the last step, or between it and the one before it.
-            let last = reach.anchors.len().saturating_sub(2);
-            (&reach.anchors[last..], reach.shortest_ms.max(60_000), 2)
+            let is_step = |anchor: &Anchor| matches!(anchor, Anchor::Step(_));
+            let last = reach.anchors.iter().rposition(is_step).unwrap_or(0);
+            (
+                &reach.anchors[last..=last],
+                reach.shortest_ms.max(60_000),
+                2,
+            )
         } else {
             (&reach.anchors[..], reach.shortest_ms, 8)
         };

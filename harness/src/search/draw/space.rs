@@ -147,7 +147,11 @@ impl Space {
             Half::Hostile
         };
         let aim = self.aim(half, coverage, &stream);
-        let (release, mut scenario) = self.surroundings(half, aim.as_ref(), &stream)?;
+        let can_meet = |release: &Release| {
+            aim.as_ref()
+                .is_none_or(|aim| aim.is_met_by(&release.scenario, &self.steps_of(release)))
+        };
+        let (release, mut scenario) = self.surroundings(half, &can_meet, &stream)?;
         let own = scenario.faults.len();
         let faults = Faults {
             steps: self.steps_of(release),
@@ -212,7 +216,8 @@ impl Space {
         let mut attempts = (0..64_u32).map(|attempt| {
             let stream =
                 |what: &str| Rng::derive(seed, &format!("about/{name}/{number}/{attempt}/{what}"));
-            let (release, mut scenario) = self.surroundings(half, None, &stream)?;
+            let is_alone = |release: &Release| release.scenario.faults.is_empty();
+            let (release, mut scenario) = self.surroundings(half, &is_alone, &stream)?;
             let faults = Faults {
                 steps: self.steps_of(release),
                 half,
@@ -257,17 +262,16 @@ impl Space {
         steps_on(&self.runbook.runbook, path, &is_planned)
     }
 
-    /// A release, with everything about it that is no fault of the search's. What is aimed at can be met in it.
+    /// One of the releases that are `wanted`, if there are any, with everything about it that is no fault of the
+    /// search's.
     fn surroundings(
         &self,
         half: Half,
-        aim: Option<&Aim<'_>>,
+        wanted: &dyn Fn(&Release) -> bool,
         stream: &dyn Fn(&str) -> Rng,
     ) -> Result<(&Release, Scenario), NoRelease> {
-        let fits = |release: &&Release| {
-            aim.is_none_or(|aim| aim.is_met_by(&release.scenario, &self.steps_of(release)))
-        };
-        let mut releases: Vec<&Release> = self.releases.iter().filter(fits).collect();
+        let releases = self.releases.iter().filter(|release| wanted(release));
+        let mut releases: Vec<&Release> = releases.collect();
         if releases.is_empty() {
             releases.extend(&self.releases);
         }

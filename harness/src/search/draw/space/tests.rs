@@ -189,10 +189,7 @@ fn a_drill_about_a_kind_has_one_fault_of_it() {
         for number in 0..3 {
             let drawn = space().draw_about(spec.kind, 5, number).expect("drawn");
             let scenario = &drawn.plan.scenario;
-            // What brings a release's harm about comes at the deployment.
-            let faults = scenario.faults.iter();
-            let drawn_faults = faults.filter(|it| it.when != Anchor::Deployment);
-            let kinds: Vec<FaultKind> = drawn_faults.map(|it| it.kind).collect();
+            let kinds: Vec<FaultKind> = scenario.faults.iter().map(|it| it.kind).collect();
             assert_eq!(kinds, [spec.kind]);
             assert!(scenario.crash.is_none());
             scenario
