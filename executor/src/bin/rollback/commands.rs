@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::CommandFactory as _;
 use executor::planner::{LossKind, PlanError};
-use executor::runbook::Runbook;
+use executor::runbook::{Runbook, Trigger};
 use executor::{Document, Error, ErrorKind, Executor, Report, TriggerEvent, WatchOutcome};
 use tokio_util::sync::CancellationToken;
 
@@ -116,14 +116,14 @@ async fn perform(common: &Common, command: Command, screen: &Arc<Screen>) -> Res
         Command::Watch { run } => watch(Session::new(common, screen).await?, run).await,
         Command::Plan(reason) => {
             let session = Session::new(common, screen).await?;
-            let trigger = trigger(&session, &reason).await?;
+            let cause = Cause::of(&session.runbook, &reason)?;
+            let trigger = cause.fires(&session.executor).await;
             screen.plan(&session.executor.plan(Some(trigger)).await?);
             Ok(0)
         }
         Command::Run(reason) => {
             let session = Session::new(common, screen).await?;
-            let trigger = trigger(&session, &reason).await?;
-            run_now(session, trigger).await
+            run_now(session, &reason).await
         }
         Command::Resume => {
             let session = Session::new(common, screen).await?;
@@ -222,11 +222,17 @@ impl<'a> Session<'a> {
 }
 
 /// Shows the plan and asks, unless told; then rolls back.
-async fn run_now(session: Session<'_>, trigger: TriggerEvent) -> Result<u8, Failure> {
+async fn run_now(session: Session<'_>, reason: &Reason) -> Result<u8, Failure> {
+    let cause = Cause::of(&session.runbook, reason)?;
+    if session.common.yes {
+        signals::listen(Arc::clone(session.screen), session.stop.clone())?;
+    } else {
+        // Until something is done, a signal ends the program where it is.
+        ask::somebody()?;
+    }
+    let trigger = cause.fires(&session.executor).await;
     let mut allowed = session.told();
     if !session.common.yes {
-        ask::somebody()?;
-        // Until something is done, a signal ends the program where it is.
         let plan = session.executor.plan(Some(trigger.clone())).await?;
         session.screen.plan(&plan);
         let never = CancellationToken::new();
@@ -237,8 +243,8 @@ async fn run_now(session: Session<'_>, trigger: TriggerEvent) -> Result<u8, Fail
             .collect();
         allowed = allowed.max(ask::accept(&losses, &never).await?);
         ask::go_ahead("Do this?", &never).await?;
+        signals::listen(Arc::clone(session.screen), session.stop.clone())?;
     }
-    signals::listen(Arc::clone(session.screen), session.stop.clone())?;
     let report = session.roll_back(allowed, &trigger).await?;
     Ok(session.screen.report(&report))
 }
@@ -293,33 +299,44 @@ fn check(file: &Path, screen: &Screen) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Why it is rolled back, from the command line, and when that was said.
-async fn trigger(session: &Session<'_>, reason: &Reason) -> Result<TriggerEvent, Failure> {
-    let triggers = &session.runbook.triggers;
-    let known = match &reason.trigger {
-        None => None,
-        Some(name) => {
-            let known = triggers.iter().find(|known| known.name == *name);
-            Some(known.ok_or_else(|| {
-                let names: Vec<&str> = triggers.iter().map(|known| known.name.as_str()).collect();
-                Failure::input(format!(
-                    "the runbook has no trigger `{name}`; it has {}",
-                    names.join(", ")
-                ))
-            })?)
+/// Why it is rolled back, from the command line.
+struct Cause<'a> {
+    /// What a trigger of the runbook would have measured; `None` for a person's own reason.
+    known: Option<&'a Trigger>,
+    reason: &'a Reason,
+}
+
+impl<'a> Cause<'a> {
+    /// What `reason` says. Nothing is asked of anybody.
+    fn of(runbook: &'a Runbook, reason: &'a Reason) -> Result<Self, Failure> {
+        let triggers = &runbook.triggers;
+        let known = match &reason.trigger {
+            None => None,
+            Some(name) => {
+                let known = triggers.iter().find(|known| known.name == *name);
+                Some(known.ok_or_else(|| {
+                    let names: Vec<&str> =
+                        triggers.iter().map(|known| known.name.as_str()).collect();
+                    Failure::input(format!(
+                        "the runbook has no trigger `{name}`; it has {}",
+                        names.join(", ")
+                    ))
+                })?)
+            }
+        };
+        Ok(Self { known, reason })
+    }
+
+    /// The trigger that fires now. The API server may be asked for the time.
+    async fn fires(&self, executor: &Executor) -> TriggerEvent {
+        let now = executor.present().await;
+        let Some(known) = self.known else {
+            return TriggerEvent::manual(self.reason.class.into(), now, &self.reason.reason);
+        };
+        let why = format!("{} {}", known.query, known.condition);
+        TriggerEvent {
+            name: known.name.clone(),
+            ..TriggerEvent::manual(known.class, now, &why)
         }
-    };
-    let now = session.executor.present().await;
-    let Some(known) = known else {
-        return Ok(TriggerEvent::manual(
-            reason.class.into(),
-            now,
-            &reason.reason,
-        ));
-    };
-    let why = format!("{} {}", known.query, known.condition);
-    Ok(TriggerEvent {
-        name: known.name.clone(),
-        ..TriggerEvent::manual(known.class, now, &why)
-    })
+    }
 }
