@@ -150,10 +150,20 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
     if kubectl.is_none() {
         left_out.push(NO_KUBECTL.to_owned());
     }
+    // Minutes for the first time, and nothing afterwards: the cache keeps them.
+    let mut older = None;
+    steps.take("older kubectls", || {
+        match older_kubectls(sh) {
+            Ok(joined) => older = Some(joined),
+            Err(why) => left_out.push(format!("the session of older kubectls: {why}")),
+        }
+        true
+    });
     // Last, so that the runner's closing lines end the output.
     steps.take("test", || {
-        let named = kubectl.iter().map(|path| (conformance::KUBECTL, path));
-        passes("test", test(sh).envs(named))
+        let named = kubectl.map(|path| (conformance::KUBECTL, path.into()));
+        let older = older.map(|paths| (conformance::OLDER, paths));
+        passes("test", test(sh).envs(named.into_iter().chain(older)))
     });
     println!("ci: kind drills: {live}");
     for what in drilled.iter().flat_map(|it| &it.failed) {
@@ -171,6 +181,13 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
         println!("ci: failed: {}", failed.join(", "));
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// The older kubectls as the tests take them; why not, if they can't be had.
+fn older_kubectls(sh: &Shell) -> Result<OsString, String> {
+    println!("ci: older kubectls");
+    let paths = images::older_kubectls(sh)?;
+    std::env::join_paths(paths).map_err(|error| error.to_string())
 }
 
 /// All tests, with everything that the drills run: it is built once. The benchmarks are left to clippy: what they

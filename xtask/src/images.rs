@@ -15,6 +15,7 @@ pub(crate) mod privileges;
 mod programs;
 mod registry;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use xshell::Shell;
@@ -23,6 +24,7 @@ pub(crate) use self::cache::{Cache, program};
 pub(crate) use self::dex::{executable, host, provide as provide_dex, references as dex_images};
 use self::docker::Docker;
 pub(crate) use self::names::{NODE, POSTGRES, PROMETHEUS};
+pub(crate) use self::programs::older_kubectl;
 
 /// The world could not be built.
 pub(crate) const WORLD: u8 = 4;
@@ -84,6 +86,11 @@ fn from_packages(sh: &Shell) -> Result<(), String> {
     build::prometheus(&docker, &cache)?;
     say("ready: `cargo xtask kind up`");
     Ok(())
+}
+
+/// The older kubectls, in the order of their versions. Built where they are not in the cache, which takes Go.
+pub(crate) fn older_kubectls(sh: &Shell) -> Result<Vec<PathBuf>, String> {
+    programs::older_kubectls(sh, &Cache::open()?)
 }
 
 /// What is there, for `--status`.

@@ -3,10 +3,12 @@
 //!
 //! - [`session`]: the file of commands and answers, which people read and review.
 //! - [`normal`]: what does not count in an answer: names that a server makes up, ages, addresses, the width of columns.
+//! - [`versions`]: what older programs print otherwise.
 //! - [`play`]: runs the commands, and compares or records.
 //! - [`world`]: a small simulated cluster, served over HTTP on the loopback interface.
 
 pub mod normal;
 pub mod play;
 pub mod session;
+pub mod versions;
 pub mod world;

@@ -13,7 +13,8 @@ use conformance::world::with_cluster;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask conformance")]
 struct Args {
-    /// The kubectl that is run, of version 1.31 to 1.34
+    /// The kubectl that is run, of version 1.31 to 1.34. For `1.31`, `1.32` and `1.33` in the place of a path,
+    /// `cargo xtask conformance` builds that version
     #[arg(long, value_name = "PATH", env = "FIREDRILL_KUBECTL")]
     kubectl: PathBuf,
     /// Play it on the real cluster of this kubeconfig, and not on the simulated one

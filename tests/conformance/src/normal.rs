@@ -3,24 +3,23 @@
 use regex::Regex;
 
 use crate::session::Answer;
+use crate::versions::{self, Rule};
 
 /// The letters of names that a server makes up (`k8s.io/apimachinery/pkg/util/rand`).
 const LETTERS: &str = "[bcdfghjklmnpqrstvwxz2456789]";
 /// Those of them that the hash of a template can have: it is a number whose digits are written so.
 const DIGITS: &str = "[456789bcdf]";
 
-/// From which minor version on kubectl names ports in `describe`, and namespaces in `delete`.
-const TELLS_MORE: u32 = 34;
-
 /// Replaces what differs from run to run by names.
 pub struct Normal {
     rules: Vec<(Regex, &'static str)>,
+    /// How commands begin whose lines come in any order.
+    unordered: Vec<&'static str>,
 }
 
 impl Normal {
-    /// For a cluster with these `nodes`, whose API server is at `server`, and a kubectl of version 1.`minor`. Of what
-    /// kubectl has printed only since 1.34, nothing counts for an older one: the names of ports in `describe`, and the
-    /// namespace of what was deleted.
+    /// For a cluster with these `nodes`, whose API server is at `server`, and a kubectl of version 1.`minor`. What an
+    /// older one prints otherwise ([`versions`]) does not count for it.
     ///
     /// # Panics
     /// If a rule is no regular expression; a test of this module makes them all.
@@ -69,10 +68,12 @@ impl Normal {
             (r"<unknown>|<invalid>".to_owned(), "AGE"),
             (r"\bv1\.34\.\d+\b".to_owned(), "v1.34"),
         ]);
-        if minor < TELLS_MORE {
-            let port = r"^(\s*(?:Host )?Port:\s+\d+/(?:TCP|UDP|SCTP)) \([a-z0-9-]+\)$";
-            rules.push((port.to_owned(), "$1"));
-            rules.push((r#"^(.*" deleted) from \S+ namespace$"#.to_owned(), "$1"));
+        let mut unordered = Vec::new();
+        for rule in versions::rules(minor) {
+            match rule {
+                Rule::Lacks(line) => rules.push((line.to_owned(), "$1")),
+                Rule::AnyOrder(command) => unordered.push(command),
+            }
         }
         let rules = rules.into_iter().map(|(rule, name)| {
             let rule = Regex::new(&rule).unwrap_or_else(|error| panic!("{error}"));
@@ -80,17 +81,22 @@ impl Normal {
         });
         Self {
             rules: rules.collect(),
+            unordered,
         }
     }
 
-    /// What counts of an answer; only its last line if `last_only`.
+    /// What counts of an answer to `command`; only its last line if `last_only`.
     #[must_use]
-    pub fn answer(&self, answer: &Answer, last_only: bool) -> Answer {
+    pub fn answer(&self, command: &str, answer: &Answer, last_only: bool) -> Answer {
+        let in_order = !self.unordered.iter().any(|it| command.starts_with(it));
         let lines = |lines: &[String]| {
             let lines = lines.iter().map(|line| self.line(line));
             let mut lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
             if last_only && lines.len() > 1 {
                 lines.drain(..lines.len() - 1);
+            }
+            if !in_order {
+                lines.sort();
             }
             lines
         };
@@ -180,8 +186,8 @@ mod tests {
             ..Answer::default()
         };
         let normal = Normal::new("", &[], 34);
-        assert_eq!(normal.answer(&answer, false).output, ["a", "b"]);
-        assert_eq!(normal.answer(&answer, true).output, ["b"]);
+        assert_eq!(normal.answer("", &answer, false).output, ["a", "b"]);
+        assert_eq!(normal.answer("", &answer, true).output, ["b"]);
     }
 
     #[test]
@@ -197,5 +203,20 @@ mod tests {
             assert_eq!(Normal::new("", &[], 33).line(newer), older);
             assert_eq!(Normal::new("", &[], 34).line(newer), newer);
         }
+    }
+
+    #[test]
+    fn an_older_kubectl_may_describe_the_keys_of_a_config_map_in_any_order() {
+        let answer = Answer {
+            output: vec!["b".to_owned(), "a".to_owned()],
+            ..Answer::default()
+        };
+        let lines = |command, minor| {
+            let normal = Normal::new("", &[], minor);
+            normal.answer(command, &answer, false).output
+        };
+        assert_eq!(lines("kubectl describe configmap c", 33), ["a", "b"]);
+        assert_eq!(lines("kubectl describe configmap c", 34), ["b", "a"]);
+        assert_eq!(lines("kubectl get pods", 33), ["b", "a"]);
     }
 }

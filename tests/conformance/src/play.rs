@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::normal::Normal;
 use crate::session::{Answer, Entry};
+use crate::versions;
 
 /// The namespace in which a session works. It makes it, and removes it.
 pub const NAMESPACE: &str = "conformance";
@@ -67,7 +68,7 @@ impl Stage {
     /// time passes in a simulated cluster; a real one has the wall clock.
     ///
     /// # Errors
-    /// `kubectl` can't be run, or does not reach the cluster.
+    /// `kubectl` can't be run, is of a version that the session was not made for, or does not reach the cluster.
     pub fn new(
         kubectl: &Path,
         kubeconfig: &Path,
@@ -104,7 +105,9 @@ impl Stage {
             "kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'",
         )?;
         let server = server.first().map_or("", String::as_str);
-        stage.normal = Normal::new(server, &nodes, stage.minor()?);
+        let minor = stage.minor()?;
+        versions::check(minor)?;
+        stage.normal = Normal::new(server, &nodes, minor);
         Ok(stage)
     }
 
@@ -116,7 +119,7 @@ impl Stage {
         let mut deviations = Vec::new();
         for entry in entries {
             let found = self.answer(entry)?;
-            let expected = self.normal.answer(&entry.answer, entry.last_only);
+            let expected = self.counts(entry, &entry.answer);
             let must_differ = entry.deviates && self.is_simulated();
             if (found != expected) != must_differ {
                 deviations.push(Deviation {
@@ -132,7 +135,10 @@ impl Stage {
     }
 
     /// The minor version of the session's kubectl.
-    fn minor(&self) -> Result<u32, String> {
+    ///
+    /// # Errors
+    /// It can't be run, or names none.
+    pub fn minor(&self) -> Result<u32, String> {
         let said = self.must("kubectl version --client --output=json")?;
         let said: serde_json::Value = serde_json::from_str(&said.join("\n"))
             .map_err(|error| format!("`kubectl version`: {error}"))?;
@@ -152,8 +158,15 @@ impl Stage {
     /// real cluster says what must come.
     ///
     /// # Errors
-    /// A command can't be run at all.
+    /// A command can't be run at all, or kubectl is older than the session's: it prints less.
     pub fn record(&self, entries: &mut [Entry]) -> Result<(), String> {
+        let minor = self.minor()?;
+        if minor != versions::RECORDED_WITH {
+            return Err(format!(
+                "a session is recorded with kubectl 1.{}, and this one is of version 1.{minor}",
+                versions::RECORDED_WITH
+            ));
+        }
         for entry in entries {
             let answer = self.answer(entry)?;
             if !(entry.deviates && self.is_simulated()) {
@@ -168,7 +181,14 @@ impl Stage {
             (Some(seconds), Some(url)) => sleep(url, seconds)?,
             _ => self.run(&entry.command)?,
         };
-        Ok(self.normal.answer(&answer, entry.last_only))
+        Ok(self.counts(entry, &answer))
+    }
+
+    fn counts(&self, entry: &Entry, answer: &Answer) -> Answer {
+        let Entry {
+            command, last_only, ..
+        } = entry;
+        self.normal.answer(command, answer, *last_only)
     }
 
     /// The standard output of a command that must not fail.

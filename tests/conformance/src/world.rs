@@ -23,6 +23,8 @@ const MISSING: &str = "conformance/web:missing";
 pub struct Reach {
     /// The text of a kubeconfig.
     pub kubeconfig: String,
+    /// The URL of the API server, with the token in its path.
+    pub server: String,
     /// The URL that lets time pass.
     pub sleep: String,
 }
@@ -44,6 +46,7 @@ pub fn with_cluster<T: Send + 'static>(
         .ok_or("the API server has no address")?;
     let reach = Reach {
         kubeconfig: kubeconfig(address, TOKEN, "default"),
+        server: format!("http://{address}/{TOKEN}"),
         sleep: format!("http://{address}/{TOKEN}/firedrill/v1/sleep"),
     };
     let pacing = match speed {

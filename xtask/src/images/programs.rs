@@ -16,36 +16,55 @@ pub(super) struct Program {
     pub(super) name: &'static str,
     recipe: &'static str,
     package: &'static str,
+    /// The file that pins its modules, where the recipe has one for each version. Else that is `go.mod`.
+    modules: Option<&'static str>,
+    /// The version that it learns from the linker, if it has one there.
+    version: Option<&'static str>,
+}
+
+const fn plain(name: &'static str, recipe: &'static str, package: &'static str) -> Program {
+    Program {
+        name,
+        recipe,
+        package,
+        modules: None,
+        version: None,
+    }
 }
 
 const fn kubernetes(name: &'static str, package: &'static str) -> Program {
     Program {
-        name,
-        recipe: "kubernetes",
-        package,
+        version: Some(names::KUBERNETES),
+        ..plain(name, "kubernetes", package)
+    }
+}
+
+const fn older(name: &'static str, modules: &'static str, version: &'static str) -> Program {
+    Program {
+        modules: Some(modules),
+        version: Some(version),
+        ..plain(name, "kubectl", ".")
     }
 }
 
 /// The client of people.
 const KUBECTL: Program = kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl");
+/// Older clients of people, each with the minor version by which people call it.
+const OLDER_KUBECTL: [(&str, Program); 3] = [
+    ("1.31", older("kubectl-1.31", "1.31.mod", "v1.31.3")),
+    ("1.32", older("kubectl-1.32", "1.32.mod", "v1.32.3")),
+    ("1.33", older("kubectl-1.33", "1.33.mod", "v1.33.4")),
+];
 /// Makes clusters.
-const KIND: Program = Program {
-    name: "kind",
-    recipe: "kind",
-    package: "sigs.k8s.io/kind",
-};
+const KIND: Program = plain("kind", "kind", "sigs.k8s.io/kind");
 /// Watches the exchange.
-pub(super) const PROMETHEUS: Program = Program {
-    name: "prometheus",
-    recipe: "prometheus",
-    package: "github.com/prometheus/prometheus/cmd/prometheus",
-};
+pub(super) const PROMETHEUS: Program = plain(
+    "prometheus",
+    "prometheus",
+    "github.com/prometheus/prometheus/cmd/prometheus",
+);
 /// The container runtime for machines whose capabilities are bounded.
-pub(super) const RUNTIME: Program = Program {
-    name: "bounded-runc",
-    recipe: "runtime",
-    package: ".",
-};
+pub(super) const RUNTIME: Program = plain("bounded-runc", "runtime", ".");
 /// What a node runs outside of containers.
 pub(super) const NODE: [Program; 3] = [
     kubernetes("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
@@ -74,29 +93,11 @@ pub(super) const IN_CONTAINERS: [(Program, &str); 6] = [
         "kube-scheduler:v1.34.4",
     ),
     (
-        Program {
-            name: "etcd",
-            recipe: "etcd",
-            package: "go.etcd.io/etcd/server/v3",
-        },
+        plain("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
         "etcd:3.6.5-0",
     ),
-    (
-        Program {
-            name: "coredns",
-            recipe: "coredns",
-            package: ".",
-        },
-        "coredns/coredns:v1.12.1",
-    ),
-    (
-        Program {
-            name: "pause",
-            recipe: "pause",
-            package: ".",
-        },
-        "pause:3.10.1",
-    ),
+    (plain("coredns", "coredns", "."), "coredns/coredns:v1.12.1"),
+    (plain("pause", "pause", "."), "pause:3.10.1"),
 ];
 
 /// Builds kind and kubectl, unless the search path has them.
@@ -107,6 +108,19 @@ pub(super) fn kind_and_kubectl(sh: &Shell, cache: &Cache) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+/// Builds the older kubectls, unless they are in the cache. In the order of their versions.
+pub(super) fn older_kubectls(sh: &Shell, cache: &Cache) -> Result<Vec<PathBuf>, String> {
+    let programs = OLDER_KUBECTL.iter();
+    programs.map(|(_, older)| older.build(sh, cache)).collect()
+}
+
+/// Builds the older kubectl of a minor version such as `1.31`, unless it is in the cache. `None` if that is no version
+/// that there is a recipe for.
+pub(crate) fn older_kubectl(sh: &Shell, minor: &str) -> Option<Result<PathBuf, String>> {
+    let (_, older) = OLDER_KUBECTL.iter().find(|(of, _)| *of == minor)?;
+    Some(Cache::open().and_then(|cache| older.build(sh, &cache)))
 }
 
 /// The folder of a module that a recipe requires.
@@ -133,7 +147,10 @@ impl Program {
         let directory = recipes().join(self.recipe);
         let flags = self.linker_flags();
         let tags = self.tags();
-        let digest = digest(&[&directory], &format!("{} {flags} {tags}", self.package))?;
+        let mut extra = format!("{} {flags} {tags}", self.package);
+        let modules = self.modules.map(|file| format!("-modfile={file}"));
+        extra.extend(modules.iter().map(|flag| format!(" {flag}")));
+        let digest = digest(&[&directory], &extra)?;
         let program = cache.bin().join(self.name);
         let stamp = cache.path(&format!("{}.recipe", self.name));
         if program.is_file() && fs::read_to_string(&stamp).is_ok_and(|it| it == digest) {
@@ -145,7 +162,7 @@ impl Program {
         let _in_it = sh.push_dir(directory);
         let build = cmd!(
             sh,
-            "{go} build -mod=readonly -trimpath -buildvcs=false -tags {tags} -ldflags {flags} -o {program} {package}"
+            "{go} build -mod=readonly {modules...} -trimpath -buildvcs=false -tags {tags} -ldflags {flags} -o {program} {package}"
         );
         output(build.env("CGO_ENABLED", "0"))?;
         fs::write(&stamp, digest).map_err(|error| format!("{}: {error}", stamp.display()))?;
@@ -161,7 +178,7 @@ impl Program {
         }
     }
 
-    /// Kubernetes and Prometheus learn their versions from the linker.
+    /// Kubernetes, kubectl and Prometheus learn their versions from the linker.
     fn linker_flags(self) -> String {
         let mut flags = "-s -w".to_owned();
         if self.recipe == "prometheus" {
@@ -170,8 +187,8 @@ impl Program {
                 " -X github.com/prometheus/common/version.Version={version}"
             ));
         }
-        if self.recipe == "kubernetes" {
-            let version = names::KUBERNETES;
+        if let Some(version) = self.version {
+            let minor = version.split('.').nth(1).unwrap_or_default();
             for package in [
                 "k8s.io/component-base/version",
                 "k8s.io/client-go/pkg/version",
@@ -179,7 +196,7 @@ impl Program {
                 for (variable, value) in [
                     ("gitVersion", version),
                     ("gitMajor", "1"),
-                    ("gitMinor", "34"),
+                    ("gitMinor", minor),
                     ("gitCommit", "0000000"),
                     ("gitTreeState", "clean"),
                     ("buildDate", "1970-01-01T00:00:00Z"),
@@ -202,4 +219,26 @@ pub(super) fn digest_of(programs: &[Program], also: &[&Path]) -> Result<String, 
     paths.dedup();
     paths.extend(also);
     digest(&paths, names::KUBERNETES)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{OLDER_KUBECTL, recipes};
+
+    #[test]
+    fn an_older_kubectl_says_the_version_that_its_modules_have() {
+        for (minor, program) in OLDER_KUBECTL {
+            let version = program.version.expect("it has one");
+            assert!(version.starts_with(&format!("v{minor}.")), "{version}");
+            let file = recipes()
+                .join(program.recipe)
+                .join(program.modules.expect("its own"));
+            let text = fs::read_to_string(&file).expect("it is there");
+            // Kubernetes 1.31.3 is published as the modules of version 0.31.3.
+            let module = format!("k8s.io/kubectl v0{}", version.trim_start_matches("v1"));
+            assert!(text.contains(&module), "{} lacks {module}", file.display());
+        }
+    }
 }

@@ -20,6 +20,9 @@ use crate::worlds::common::acts::Record;
 /// Characters of a path that the timeline shows.
 const PATH_MAX: usize = 1_000;
 
+/// Requests of somebody outside that the timeline shows. A program that floods the servers would fill the memory.
+const REQUESTS_SHOWN: u64 = 50_000;
+
 /// What actor and prober write down.
 pub(super) struct Notes {
     pub(super) evidence: Evidence,
@@ -27,6 +30,10 @@ pub(super) struct Notes {
     pub(super) requests_at_trigger: Option<u64>,
     pub(super) observed: Vec<Arc<Observed>>,
     pub(super) timeline: Vec<TimelineEntry>,
+    /// Requests of somebody outside so far.
+    heard: u64,
+    /// When the first of them was sent that the timeline does not show.
+    unshown_from: Option<Micros>,
     /// When the drill ends, once that is known to be before its `duration`.
     pub(super) end: Option<Micros>,
     /// Whether the acts are over: no executor of them and no deployer does anything any more.
@@ -76,6 +83,8 @@ impl Recorder {
             requests_at_trigger: None,
             observed: Vec::new(),
             timeline: Vec::new(),
+            heard: 0,
+            unshown_from: None,
             end: None,
             acts_over: false,
             settling: Settling::Open,
@@ -118,6 +127,16 @@ impl Recorder {
     ) -> Performed {
         let mut notes = self.lock();
         let mut timeline = std::mem::take(&mut notes.timeline);
+        if let Some(from) = notes.unshown_from {
+            let more = notes.heard - REQUESTS_SHOWN;
+            let what = format!("from here on, {more} more requests are not shown");
+            timeline.push(TimelineEntry::new(
+                from.as_millis(),
+                "executor",
+                "request",
+                what,
+            ));
+        }
         timeline.sort_by_key(|entry| entry.at_ms);
         Performed {
             evidence: std::mem::replace(&mut notes.evidence, Evidence::empty(scenario)),
@@ -130,6 +149,13 @@ impl Recorder {
 
     /// Somebody outside has made a request.
     pub(super) fn heard(&self, heard: &Heard) {
+        let mut notes = self.lock();
+        notes.heard += 1;
+        if notes.heard > REQUESTS_SHOWN {
+            notes.unshown_from.get_or_insert(heard.sent);
+            return;
+        }
+        drop(notes);
         let status = match heard.status {
             Some(status) => status.to_string(),
             None => "cut".to_owned(),
@@ -200,4 +226,36 @@ impl<A: Application> Record for ActsRecord<A> {
 pub(super) fn ms_of(at: Timestamp) -> Ms {
     let since = at.as_microsecond() - sim::time::EPOCH_SECOND * 1_000_000;
     u64::try_from(since).unwrap_or(0) / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use sim::time::Micros;
+    use sim_serve::Heard;
+
+    use super::{REQUESTS_SHOWN, Recorder};
+    use crate::evidence::Evidence;
+    use crate::scenario::built_in;
+
+    #[test]
+    fn a_flood_of_requests_is_counted_and_not_written_down() {
+        let scenario = built_in("latency-regression", &[])
+            .expect("it is there")
+            .expect("valid");
+        let recorder = Recorder::new(Evidence::empty(&scenario));
+        for number in 0..REQUESTS_SHOWN + 7 {
+            recorder.heard(&Heard {
+                sent: Micros(1_000 * number),
+                answered: Micros(1_000 * number + 1),
+                method: "GET".to_owned(),
+                path: "/version".to_owned(),
+                status: Some(200),
+            });
+        }
+        let timeline = recorder.performed(&scenario, 0, 0).timeline;
+        assert_eq!(timeline.len() as u64, REQUESTS_SHOWN + 1);
+        let last = timeline.last().expect("an entry");
+        assert_eq!(last.at_ms, REQUESTS_SHOWN);
+        assert_eq!(last.what, "from here on, 7 more requests are not shown");
+    }
 }

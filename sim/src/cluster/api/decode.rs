@@ -325,13 +325,32 @@ const REFERENCE: [&str; 5] = ["apiVersion", "fieldPath", "kind", "name", "namesp
 
 /// Names that stand for a value in one struct and for a pointer, or a field without `omitempty`, in another: the member
 /// that holds the struct, and those of its fields that are values.
-const BY_VALUE_IN: [(&str, &[&str]); 19] = [
+const BY_VALUE_IN: [(&str, &[&str]); 28] = [
     // The object itself: a Secret, an Event.
     ("", &["message", "reason", "type"]),
     ("involvedObject", &REFERENCE),
     ("related", &REFERENCE),
-    // A Service.
-    ("spec", &["type"]),
+    ("secrets", &REFERENCE),
+    ("claimRef", &REFERENCE),
+    // A Service, a CronJob, a StatefulSet, a PersistentVolume, a PersistentVolumeClaim.
+    (
+        "spec",
+        &[
+            "type",
+            "concurrencyPolicy",
+            "podManagementPolicy",
+            "persistentVolumeReclaimPolicy",
+            "volumeName",
+        ],
+    ),
+    (
+        "persistentVolumeClaimRetentionPolicy",
+        &["whenDeleted", "whenScaled"],
+    ),
+    ("updateStrategy", &["type"]),
+    ("scaleTargetRef", &["apiVersion"]),
+    ("subjects", &["apiGroup", "namespace"]),
+    ("taints", &["value"]),
     ("containers", &["image"]),
     ("initContainers", &["image"]),
     ("env", &["value"]),
@@ -340,6 +359,9 @@ const BY_VALUE_IN: [(&str, &[&str]); 19] = [
     ("imagePullSecrets", &["name"]),
     ("metadata", &["name", "namespace"]),
     ("ports", &["name", "protocol"]),
+    // Of an Ingress: a path, and the port of a Service.
+    ("paths", &["path"]),
+    ("port", &["name", "number"]),
     ("configMapRef", &["name"]),
     ("resourceFieldRef", &["containerName"]),
     ("secret", &["secretName"]),
@@ -355,6 +377,8 @@ fn by_value(kind: Kind, holder: &str, name: &str) -> bool {
     let slice = kind == Kind::EndpointSlice && holder == "ports";
     match holder {
         "spec" if matches!(name, "hostname" | "nodeName" | "restartPolicy") => true,
+        // A claim that asks for no class says so by the empty string.
+        "spec" if name == "storageClassName" => kind == Kind::PersistentVolume,
         "conditions" => kind != Kind::PodDisruptionBudget && matches!(name, "message" | "reason"),
         _ => BY_VALUE.contains(&name) || (!slice && BY_VALUE_IN.iter().any(listed)),
     }
