@@ -120,8 +120,8 @@ fn drill(name: &str, change: impl FnOnce(&mut Scenario)) -> u64 {
         ..plan
     };
     let result = firedrill::drill::run(&plan).expect("the simulated world builds");
-    let course = result.course.expect("one drill keeps it");
-    let seconds = course.seconds.iter();
+    let series = result.time_series.expect("one drill keeps it");
+    let seconds = series.seconds.iter();
     let requests = |second: firedrill::evidence::Second| {
         u64::from(second.answered) + u64::from(second.maintenance) + u64::from(second.errors)
     };

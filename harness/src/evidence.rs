@@ -87,7 +87,7 @@ pub struct Evidence {
     /// How long after it another host resumes.
     pub resume_after_ms: Ms,
     /// The scenario's faults, in its order.
-    pub faults: Vec<FaultSeen>,
+    pub faults: Vec<InjectedFault>,
     /// How far the host held the clients up; `None` in a world where nothing can.
     pub host: Option<HostSeen>,
     /// What of the harness itself failed first, if anything did: whose fault the rest is, nobody knows then.
@@ -115,7 +115,7 @@ pub struct Evidence {
 
 /// A fault of the scenario, as the world carried it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultSeen {
+pub struct InjectedFault {
     /// What it is, in words.
     pub what: String,
     /// Its kind.
@@ -136,7 +136,7 @@ pub struct FaultSeen {
     pub hits: u64,
 }
 
-impl FaultSeen {
+impl InjectedFault {
     /// From when to when it lasted, without end if none was seen; `None`: it never began.
     #[must_use]
     pub fn lasted(&self) -> Option<(Ms, Ms)> {
@@ -454,7 +454,7 @@ impl Evidence {
             faults: scenario
                 .faults
                 .iter()
-                .map(|fault| FaultSeen {
+                .map(|fault| InjectedFault {
                     what: fault.in_words(),
                     kind: fault.kind,
                     target: fault.target.clone(),

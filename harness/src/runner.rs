@@ -29,7 +29,7 @@ type Detail = (
 
 /// Performs `plans` on `jobs` threads. `finished` is called after each drill, on its thread. Once
 /// `stop` is set, no further drill begins; a drill that is interrupted has no result and sets it. `keep_timelines`:
-/// else timeline, files and course are kept of one drill for each scenario only, its
+/// else timeline, files and time series are kept of one drill for each scenario only, its
 /// [representative](crate::report::representative), as they take memory.
 ///
 /// # Errors
@@ -68,7 +68,7 @@ fn run_by(
                         Rank::of(result.verdicts.overall, result.rto_ms, result.seed),
                         || (index, take_detail(result)),
                     );
-                    result.forget_course();
+                    result.forget_detail();
                 }
             }
             Err(WorldError::Interrupted) => stop.store(true, Ordering::Relaxed),
@@ -81,7 +81,7 @@ fn run_by(
         if let Ok(at) = done.binary_search_by_key(&index, |(index, _)| *index)
             && let (_, Ok(result)) = &mut done[at]
         {
-            (result.timeline, result.files, result.course) = detail;
+            (result.timeline, result.files, result.time_series) = detail;
         }
     }
     done.retain(|(_, result)| !matches!(result, Err(WorldError::Interrupted)));
@@ -140,7 +140,7 @@ fn take_detail(result: &mut DrillResult) -> Detail {
     (
         mem::take(&mut result.timeline),
         mem::take(&mut result.files),
-        result.course.take(),
+        result.time_series.take(),
     )
 }
 

@@ -92,20 +92,11 @@ impl Row {
 /// then those of the simulation alone.
 #[must_use]
 pub fn compare(kind: &[StepDurations], sim: &[StepDurations]) -> Vec<Row> {
-    let rto = |paces: &[StepDurations]| {
-        paces
-            .iter()
-            .filter_map(|durations| durations.rto_ms)
-            .collect()
-    };
+    let rto = |runs: &[StepDurations]| runs.iter().filter_map(|run| run.rto_ms).collect();
     let mut rows = vec![Row::new("recovery time", rto(kind), rto(sim))];
     let (of_kind, of_sim) = (by_step(kind), by_step(sim));
     let mut order: Vec<&String> = Vec::new();
-    for (step, _) in kind
-        .iter()
-        .chain(sim)
-        .flat_map(|durations| &durations.steps)
-    {
+    for (step, _) in kind.iter().chain(sim).flat_map(|run| &run.steps) {
         if !order.contains(&step) {
             order.push(step);
         }
@@ -119,9 +110,9 @@ pub fn compare(kind: &[StepDurations], sim: &[StepDurations]) -> Vec<Row> {
     rows
 }
 
-fn by_step(paces: &[StepDurations]) -> BTreeMap<&String, Vec<Ms>> {
+fn by_step(runs: &[StepDurations]) -> BTreeMap<&String, Vec<Ms>> {
     let mut by_step: BTreeMap<&String, Vec<Ms>> = BTreeMap::new();
-    for (step, took) in paces.iter().flat_map(|durations| &durations.steps) {
+    for (step, took) in runs.iter().flat_map(|run| &run.steps) {
         by_step.entry(step).or_default().push(*took);
     }
     by_step

@@ -268,13 +268,13 @@ const CASES: [Case; 31] = [
                     .map(Vec::pop),
             )
         },
-        ".detail.course.seconds",
+        ".detail.time_series.seconds",
         false,
     ),
     (
         "phases without their steps",
         |j| detail(j)["course"]["phases"] = json!([{"title": "x", "steps": 99}]),
-        ".detail.course.phases",
+        ".detail.time_series.phases",
         false,
     ),
     (

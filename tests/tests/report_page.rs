@@ -137,9 +137,9 @@ fn pages() -> [(&'static str, String); 3] {
     let mut failing: Vec<DrillResult> = (0..3)
         .map(|seed| run(&plan_by("balance-anomaly", seed, &unfenced)))
         .collect();
-    // A scenario without a course, as a journal of an older run has it.
+    // A scenario without a time series, as a journal of an older run has it.
     failing.push(run(&plan("good-release", 3)));
-    failing[3].forget_course();
+    failing[3].forget_detail();
     let never = (0..100).map(|n| (format!("a-scenario-that-never-began-{n:02}"), 40));
     let skipped = Skipped {
         drills: 4_000,

@@ -172,7 +172,10 @@ fn what_passes_after_the_proof_is_outlived_and_what_goes_on_has_a_person_called_
     let looked_on = step(&result, "stay-recovered");
     let words = "no disturbance that passes";
     assert!(looked_on.detail.contains(words), "{}", looked_on.detail);
-    let trigger_ms = result.course.as_ref().and_then(|course| course.trigger_ms);
+    let trigger_ms = result
+        .time_series
+        .as_ref()
+        .and_then(|series| series.trigger_ms);
     let in_time = trigger_ms.map(|at| (at + 290_000).max(looked_on.started_ms + 90_000) + 5_000);
     assert!(looked_on.finished_ms <= in_time && in_time.is_some());
 }

@@ -22,7 +22,11 @@ fn settled(whole: &DrillPlan) -> DrillPlan {
 }
 
 fn end_ms(result: &DrillResult) -> u64 {
-    result.course.as_ref().expect("one drill keeps it").end_ms
+    result
+        .time_series
+        .as_ref()
+        .expect("one drill keeps it")
+        .end_ms
 }
 
 /// What each oracle found, without the numbers, which grow with the time that was looked at.

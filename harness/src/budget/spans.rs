@@ -39,13 +39,13 @@ pub struct DrillSpans {
 }
 
 impl DrillSpans {
-    /// Of a drill that kept its course; the causes are those of its runbook's steps.
+    /// Of a drill that kept its time series; the causes are those of its runbook's steps.
     #[must_use]
     pub fn of(result: &DrillResult, causes: &BTreeMap<&str, Cause>) -> Self {
-        let course = result.course.as_deref();
-        let trigger = course.and_then(|it| it.trigger_ms);
-        let recovered = course.and_then(|it| it.recovered_ms);
-        let harm = course.and_then(|it| it.first_harm_ms);
+        let series = result.time_series.as_deref();
+        let trigger = series.and_then(|it| it.trigger_ms);
+        let recovered = series.and_then(|it| it.recovered_ms);
+        let harm = series.and_then(|it| it.first_harm_ms);
         let mut spans = Vec::new();
         if let (Some(harm), Some(trigger)) = (harm, trigger) {
             spans.push(Span {
@@ -67,7 +67,7 @@ impl DrillSpans {
             impact_ms: recovered.and(result.impact_ms),
             rto_ms: result.rto_ms,
             claimed_ms: result.rto_claimed_ms,
-            trigger: course.and_then(|it| it.trigger.clone()),
+            trigger: series.and_then(|it| it.trigger.clone()),
         }
     }
 }

@@ -69,7 +69,7 @@ pub struct DrillResult {
     /// What happened when.
     pub timeline: Vec<timeline::TimelineEntry>,
     /// What a report draws; `None` where many drills keep it of some only.
-    pub course: Option<Box<time_series::TimeSeries>>,
+    pub time_series: Option<Box<time_series::TimeSeries>>,
     /// The least that fails in the same way, where somebody looked for it.
     pub smallest: Option<Smallest>,
 }
@@ -122,10 +122,10 @@ impl Smallest {
 
 impl DrillResult {
     /// Forgets what takes memory and only a representative's report shows.
-    pub fn forget_course(&mut self) {
+    pub fn forget_detail(&mut self) {
         self.timeline = Vec::new();
         self.files = BTreeMap::new();
-        self.course = None;
+        self.time_series = None;
         self.observed = Vec::new();
         self.struck = Vec::new();
     }
@@ -286,7 +286,7 @@ pub fn conclude(plan: &DrillPlan, performed: Performed) -> DrillResult {
     let faults_seen = faults_seen.map(|fault| Some((fault.began_ms?, fault.hits)));
     let faults_seen = faults_seen.collect();
     let struck = struck(&plan.runbook.runbook, &evidence);
-    let course = time_series::TimeSeries::of(plan, &evidence, &faults);
+    let series = time_series::TimeSeries::of(plan, &evidence, &faults);
     let since = |from: Option<Ms>, to: Option<Ms>| Some(to?.saturating_sub(from?));
     DrillResult {
         scenario: plan.scenario.name.clone(),
@@ -317,7 +317,7 @@ pub fn conclude(plan: &DrillPlan, performed: Performed) -> DrillResult {
         verdicts,
         findings,
         timeline,
-        course: Some(Box::new(course)),
+        time_series: Some(Box::new(series)),
         smallest: None,
     }
 }

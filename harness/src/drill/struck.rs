@@ -123,7 +123,7 @@ fn effect(writes: &[WriteSeen], begins: Ms, ends: Ms) -> Option<Ms> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{FaultSeen, LedgerWrite, StepSaid};
+    use crate::evidence::{InjectedFault, LedgerWrite, StepSaid};
     use crate::runbooks::LoadedRunbook;
     use crate::scenario::{FaultKind, built_in};
 
@@ -172,7 +172,7 @@ mod tests {
         ]);
         evidence.faults = faults
             .iter()
-            .map(|&(kind, began, ended, hits)| FaultSeen {
+            .map(|&(kind, began, ended, hits)| InjectedFault {
                 what: String::new(),
                 kind,
                 target: None,

@@ -139,7 +139,7 @@ impl Seconds {
 }
 
 impl TimeSeries {
-    /// The course of the drill of `plan` that left `evidence`; `faults` as in
+    /// The time series of the drill of `plan` that left `evidence`; `faults` as in
     /// [`DrillResult::faults`](super::DrillResult::faults).
     #[must_use]
     pub fn of(plan: &DrillPlan, evidence: &Evidence, faults: &[Mark]) -> Self {

@@ -1,7 +1,7 @@
 //! Does what the executor claims agree with what the clients saw?
 
 use super::recovery::{is_only_noise, recovered_before};
-use crate::evidence::{Evidence, ExecutorOutcome, FaultSeen, Ms, union_ms};
+use crate::evidence::{Evidence, ExecutorOutcome, InjectedFault, Ms, union_ms};
 use crate::oracles::finding::ClaimFinding;
 use crate::scenario::FaultKind;
 
@@ -87,15 +87,15 @@ fn settles_ms(evidence: &Evidence) -> Ms {
 /// For how long between `from` and `to` the executor may not have known: faults were at work, or its host was away.
 /// What two of them took together counts once. A clock that is wrong keeps nobody from knowing.
 fn away_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
-    let hits = |fault: &&FaultSeen| fault.hits > 0 && fault.kind != FaultKind::ClockSkewed;
+    let hits = |fault: &&InjectedFault| fault.hits > 0 && fault.kind != FaultKind::ClockSkewed;
     let faults = || evidence.faults.iter().filter(hits);
-    let began = |fault: &&FaultSeen| fault.began_ms.is_some_and(|began| began <= to);
+    let began = |fault: &&InjectedFault| fault.began_ms.is_some_and(|began| began <= to);
     let away = faults().filter(began).map(|fault| match fault.kind {
         FaultKind::ExecutorKilled => fault.away_ms + LEASE_MS,
         _ => fault.away_ms,
     });
     let crash = evidence.crash_ms.flatten().filter(|&at| at <= to);
-    union_ms(faults().filter_map(FaultSeen::lasted), from, to)
+    union_ms(faults().filter_map(InjectedFault::lasted), from, to)
         + away.sum::<Ms>()
         + crash.map_or(0, |_| evidence.resume_after_ms + LEASE_MS)
 }

@@ -2,7 +2,7 @@
 //! so that an executor that notices late must not look quick.
 
 use super::recovery::first_harm_ms;
-use crate::evidence::{Evidence, FaultSeen, Ms, ms, union_ms};
+use crate::evidence::{Evidence, InjectedFault, Ms, ms, union_ms};
 use crate::oracles::finding::DetectionFinding;
 use crate::scenario::HeldUp;
 
@@ -32,20 +32,20 @@ pub(super) fn check(evidence: &Evidence) -> DetectionFinding {
 fn blind_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
     let blind = evidence.faults.iter();
     let blind = blind.filter(|fault| fault.hits > 0 && fault.certain && blinds(fault));
-    union_ms(blind.filter_map(FaultSeen::lasted), from, to)
+    union_ms(blind.filter_map(InjectedFault::lasted), from, to)
 }
 
 /// How much later than usual whoever waited saw what came between `from` and `to`: samples that come late are not gone,
 /// so who waits as long as they are late sees everything.
 fn late_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
-    let is_late = |fault: &FaultSeen| fault.kind.spec().holds_up == Some(HeldUp::Observability);
+    let is_late = |fault: &InjectedFault| fault.kind.spec().holds_up == Some(HeldUp::Observability);
     let faults = evidence.faults.iter();
     let stale = faults.filter(|fault| is_late(fault) && fault.hits > 0 && fault.certain);
     let late = stale.map(|fault| fault.lasted_within(from, to).min(fault.delay_ms));
     late.max().unwrap_or(0)
 }
 
-fn blinds(fault: &FaultSeen) -> bool {
+fn blinds(fault: &InjectedFault) -> bool {
     let blinds = fault.kind.spec().blinds;
     blinds.is_some_and(|it| it.blinds(fault.target.as_deref()))
 }

@@ -2,7 +2,7 @@
 //! not from their kinds alone.
 
 use super::recovery::{recovered_before, struck_again_ms};
-use crate::evidence::{Evidence, FaultSeen, Ms, ms};
+use crate::evidence::{Evidence, InjectedFault, Ms, ms};
 use crate::scenario::Path;
 
 /// The least that a recovery takes once nothing is in its way, about as long as a sound executor's quickest:
@@ -18,7 +18,7 @@ fn least_recovery_ms(path: Path) -> Ms {
 }
 
 /// Whether no step that brings the exchange back by `path` could have got through while `fault` lasted.
-fn blocks(fault: &FaultSeen, path: Path) -> bool {
+fn blocks(fault: &InjectedFault, path: Path) -> bool {
     let kind = fault.kind.spec().blocks;
     // What hits one message in two lets the next one through.
     fault.certain && fault.hits > 0 && kind.blocks(fault.target.as_deref(), path)
@@ -37,7 +37,7 @@ pub(super) fn is_survivable(evidence: &Evidence) -> bool {
         .faults
         .iter()
         .filter(|fault| blocks(fault, path))
-        .filter_map(FaultSeen::lasted)
+        .filter_map(InjectedFault::lasted)
         .collect();
     blocked.sort_unstable();
     // The first instant from `from` on after which nothing is in the way for long enough.
@@ -87,7 +87,7 @@ mod tests {
         });
         evidence.faults = faults
             .iter()
-            .map(|&(kind, target, certain, began, ended)| FaultSeen {
+            .map(|&(kind, target, certain, began, ended)| InjectedFault {
                 what: "x".to_owned(),
                 kind,
                 target: target.map(str::to_owned),

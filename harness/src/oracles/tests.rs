@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use super::{ask, ask_all};
 use crate::evidence::{
-    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, FaultSeen, MaintenanceSeen, Ms,
+    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, InjectedFault, MaintenanceSeen, Ms,
     PodSeen, Probe, Second, TriggerSaid,
 };
 use crate::oracles::finding::{Bearing, Finding, OracleName, voids};
@@ -33,8 +33,8 @@ const GOOD_SECOND: Second = Second {
 };
 
 /// A fault of that kind which hit something, from `began_ms` to `ended_ms`.
-fn fault(kind: FaultKind, began_ms: Ms, ended_ms: Ms) -> FaultSeen {
-    FaultSeen {
+fn fault(kind: FaultKind, began_ms: Ms, ended_ms: Ms) -> InjectedFault {
+    InjectedFault {
         what: kind.as_str().to_owned(),
         kind,
         target: None,

@@ -148,8 +148,9 @@ pub struct Finding<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detail<'a> {
-    /// Instants, phases and what the clients saw.
-    pub course: Cow<'a, TimeSeries>,
+    /// Instants, phases and what the clients saw. The published schema calls it `course`.
+    #[serde(rename = "course")]
+    pub time_series: Cow<'a, TimeSeries>,
     /// What happened when.
     pub timeline: Vec<JournalEvent<'a>>,
     /// What the executor saved, by file name.
@@ -421,8 +422,8 @@ impl<'a> From<&'a DrillResult> for Drill<'a> {
             fingerprint: format!("{:016x}", result.fingerprint).into(),
             replay: (&result.replay).into(),
             smallest: result.smallest.as_ref().map(Cow::Borrowed),
-            detail: result.course.as_deref().map(|course| Detail {
-                course: Cow::Borrowed(course),
+            detail: result.time_series.as_deref().map(|series| Detail {
+                time_series: Cow::Borrowed(series),
                 timeline: result
                     .timeline
                     .iter()

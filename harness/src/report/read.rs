@@ -163,11 +163,11 @@ fn check(journal: &Journal<'_>) -> Result<(), (String, String)> {
         let Some(detail) = &drill.detail else {
             continue;
         };
-        if !detail.course.seconds.is_even() {
+        if !detail.time_series.seconds.is_even() {
             let why = "its columns differ in length".to_owned();
             return wrong(".detail.course.seconds", why);
         }
-        let phases = &detail.course.phases;
+        let phases = &detail.time_series.phases;
         let steps = phases
             .iter()
             .map(|p| p.steps)

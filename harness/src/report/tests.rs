@@ -80,7 +80,7 @@ fn result(scenario: &str, seed: u64, rto_ms: Option<u64>, problem: Option<Findin
             timeline::TimelineEntry::new(90_000, "deployer", "", "deploys 1.5.0-slow-path"),
             timeline::TimelineEntry::new(150_400, "executor", "watch", "sla-latency-p99 fired"),
         ],
-        course: Some(Box::new(course(rto_ms))),
+        time_series: Some(Box::new(series(rto_ms))),
         smallest: None,
     }
 }
@@ -94,7 +94,7 @@ fn ended(end: Ended) -> Finding {
     .into()
 }
 
-fn course(rto_ms: Option<u64>) -> TimeSeries {
+fn series(rto_ms: Option<u64>) -> TimeSeries {
     TimeSeries {
         description: "gets slower".to_owned(),
         release_from: "1.4.2".to_owned(),
@@ -377,18 +377,18 @@ fn hostile() -> Vec<DrillResult> {
         *text = HOSTILE.to_owned();
     }
     step.service = Some(HOSTILE.to_owned());
-    let course = result.course.as_mut().expect("it has one");
+    let series = result.time_series.as_mut().expect("it has one");
     for text in [
-        &mut course.description,
-        &mut course.release_from,
-        &mut course.release_to,
-        &mut course.runbook,
-        &mut course.marks[0].what,
-        &mut course.phases[0].title,
+        &mut series.description,
+        &mut series.release_from,
+        &mut series.release_to,
+        &mut series.runbook,
+        &mut series.marks[0].what,
+        &mut series.phases[0].title,
     ] {
         *text = HOSTILE.to_owned();
     }
-    course.trigger = Some(HOSTILE.to_owned());
+    series.trigger = Some(HOSTILE.to_owned());
     vec![result]
 }
 
@@ -441,7 +441,7 @@ fn every_journal_fits_the_published_schema() {
     }
     let mut bare = results();
     for result in &mut bare {
-        result.forget_course();
+        result.forget_detail();
     }
     fits_schema(&Journal::new(&bare, 0));
 }
@@ -451,7 +451,7 @@ fn a_page_of_very_many_drills_is_bounded() {
     let results: Vec<DrillResult> = (0..5_000)
         .map(|seed| {
             let mut result = result("latency-regression", seed, Some(31_000 + seed), None);
-            result.forget_course();
+            result.forget_detail();
             result
         })
         .collect();
@@ -499,12 +499,12 @@ fn numbers_from_the_end_of_the_world_draw_all_the_same() {
         result.trades.acknowledged = u64::MAX;
         result.steps[0].started_ms = at;
         result.steps[0].finished_ms = None;
-        let course = result.course.as_mut().expect("it has one");
-        course.trigger_ms = Some(at);
-        course.recovered_ms = Some(u64::MAX);
-        course.deployed_ms = Some(u64::MAX);
-        course.rto_max_ms = at;
-        course.latency_max_ms = at;
+        let series = result.time_series.as_mut().expect("it has one");
+        series.trigger_ms = Some(at);
+        series.recovered_ms = Some(u64::MAX);
+        series.deployed_ms = Some(u64::MAX);
+        series.rto_max_ms = at;
+        series.latency_max_ms = at;
     }
     let page = html::render(&Journal::new(&results, usize::MAX));
     for nonsense in ["NaN", "inf%", "\"inf"] {

@@ -365,7 +365,10 @@ fn perform(run: &Perform<'_>, half: Half, plan: &DrillPlan) -> Result<Performed,
 
 /// How long the drill took, in virtual time.
 pub(super) fn ended_ms(result: &DrillResult) -> Ms {
-    result.course.as_ref().map_or(0, |course| course.end_ms)
+    result
+        .time_series
+        .as_ref()
+        .map_or(0, |series| series.end_ms)
 }
 
 /// What a drill that shows nothing lacks.

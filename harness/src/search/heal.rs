@@ -116,8 +116,8 @@ pub(super) struct Due {
 /// or another one than the scenario is about.
 pub(super) fn due(drilled: &DrillPlan, result: &DrillResult) -> Option<Due> {
     let scenario = &drilled.scenario;
-    let course = result.course.as_ref()?;
-    let trigger = course.trigger_ms?;
+    let series = result.time_series.as_ref()?;
+    let trigger = series.trigger_ms?;
     let way = way(drilled, result)?;
     let next_at = |at: Ms| {
         let done = result.steps.iter();
@@ -127,12 +127,12 @@ pub(super) fn due(drilled: &DrillPlan, result: &DrillResult) -> Option<Due> {
     };
     let late = trigger + ms(way.rto() + away(scenario, way.rto()));
     let over = way.over_within(next_at(late), &scenario.load);
-    let until = course.gave_up_ms.unwrap_or(Ms::MAX);
+    let until = series.gave_up_ms.unwrap_or(Ms::MAX);
     let healed = healed_ms(scenario, result, &way, until).map(|at| at.max(trigger));
     let recovers = healed.is_some_and(|healed| {
         let since = Duration::from_millis(healed - trigger);
         healed < until
-            && course.trigger == scenario.expect.trigger
+            && series.trigger == scenario.expect.trigger
             && way.recovers_in_time(next_at(healed), since, &scenario.load)
     });
     Some(Due {
@@ -233,10 +233,10 @@ mod tests {
         let mut result = crate::drill::run(&plan).expect("the world builds");
         let healthy = due(&plan, &result).expect("it was rolled back");
         assert!(healthy.recovers);
-        let course = result.course.as_mut().expect("it has one");
-        let trigger = course.trigger_ms.expect("it fired");
+        let series = result.time_series.as_mut().expect("it has one");
+        let trigger = series.trigger_ms.expect("it fired");
         assert!(healthy.over_ms > trigger + 300_000);
-        course.gave_up_ms = Some(trigger + 60_000);
+        series.gave_up_ms = Some(trigger + 60_000);
         assert!(due(&plan, &result).expect("as before").recovers);
         let with = |lasts, began: Ms| {
             let mut scenario = Scenario::clone(&plan.scenario);

@@ -135,14 +135,14 @@ fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bo
 /// Whether it is a failure by the clock: a run that should have been over, or one that did not recover although
 /// everything was over while there was time for that.
 fn is_overdue(due: Option<Due>, result: &DrillResult, finding: &Finding) -> bool {
-    let course = result.course.as_ref();
+    let series = result.time_series.as_ref();
     let late = |end: Option<Ms>| end.zip(due).is_some_and(|(end, due)| end >= due.over_ms);
     let recovers = due.is_some_and(|due| due.recovers);
     match finding {
         Finding::Outcome(outcome) => match outcome.end {
             // Who has not even planned has nothing that takes so long.
-            Ended::StillRunning => due.is_none() || late(course.map(|course| course.end_ms)),
-            Ended::Paged { .. } => recovers || late(course.and_then(|course| course.gave_up_ms)),
+            Ended::StillRunning => due.is_none() || late(series.map(|series| series.end_ms)),
+            Ended::Paged { .. } => recovers || late(series.and_then(|series| series.gave_up_ms)),
             _ => false,
         },
         Finding::Rto(_) => recovers,
@@ -159,7 +159,10 @@ fn is_somebody_elses_doing(scenario: &Scenario, result: &DrillResult) -> bool {
         .filter_map(|(fault, seen)| seen.map(|(began, hits)| (fault.kind, began, hits)))
         .filter(|&(_, _, hits)| hits > 0)
         .peekable();
-    let trigger = result.course.as_ref().and_then(|course| course.trigger_ms);
+    let trigger = result
+        .time_series
+        .as_ref()
+        .and_then(|series| series.trigger_ms);
     let claimed = trigger.zip(result.rto_claimed_ms);
     match claimed.map(|(trigger, rto)| trigger.saturating_add(rto)) {
         // Books that somebody broke after the claim are broken whatever struck the pods before.

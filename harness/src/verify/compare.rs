@@ -211,7 +211,7 @@ impl Comparison {
                 let new = runs.get(candidate, scenario, seed)?;
                 Some(Pair {
                     seed: drill_seed(scenario, seed),
-                    is_repeat: !seen.insert((old.course, new.course)),
+                    is_repeat: !seen.insert((old.answers, new.answers)),
                     baseline: old,
                     candidate: new,
                 })
@@ -235,7 +235,7 @@ impl Comparison {
     }
 }
 
-/// Pairs in which the candidate could have failed newly and did not, each course once.
+/// Pairs in which the candidate could have failed newly and did not. Those whose clients saw the same count once.
 fn distinct(pairs: &[Pair]) -> u64 {
     let sound = pairs.iter().filter(|p| p.stays_sound() && !p.is_repeat);
     sound.count() as u64
@@ -451,7 +451,7 @@ pub(super) mod tests {
             trigger: None,
             answered: None,
             unanswered: None,
-            course: 0,
+            answers: 0,
             harm: BTreeMap::new(),
             error_rate_ppm: None,
             trades_lost: 0,

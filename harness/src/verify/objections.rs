@@ -277,7 +277,8 @@ fn pooled(terms: &Terms, comparisons: &[Comparison], seeds: u64) -> Vec<Reason> 
     reasons
 }
 
-/// Pairs of all scenarios in which the candidate could have failed newly and did not, each course once.
+/// Pairs of all scenarios in which the candidate could have failed newly and did not. Those whose clients saw the same
+/// count once.
 pub(super) fn distinct(comparisons: &[Comparison]) -> u64 {
     comparisons.iter().map(|c| c.distinct).sum()
 }

@@ -45,7 +45,7 @@ pub struct Brief {
     /// Requests in that time that were refused or failed.
     pub unanswered: Option<u64>,
     /// Digest of what the clients saw, second by second.
-    pub course: u64,
+    pub answers: u64,
     /// What harm was done that no circumstance excuses, by the oracle that found it and what it found; and how much of
     /// it, where it is counted.
     pub harm: BTreeMap<String, u64>,
@@ -83,18 +83,18 @@ impl Brief {
             .iter()
             .filter(|(name, _)| name.contains("/logs/"));
         let lines = logs.flat_map(|(_, text)| text.lines());
-        let course = result.course.as_deref();
-        let between = course.and_then(between);
+        let series = result.time_series.as_deref();
+        let between = series.and_then(between);
         // A result counts harm that is not over up to the drill's end.
-        let never = course.is_some_and(|course| course.recovered_ms.is_none());
+        let never = series.is_some_and(|series| series.recovered_ms.is_none());
         Self {
             verdict: result.verdicts.overall,
             rto_ms: result.rto_ms,
             impact_ms: result.impact_ms.filter(|_| !never),
-            trigger: course.and_then(|course| course.trigger.clone()),
+            trigger: series.and_then(|series| series.trigger.clone()),
             answered: between.map(|(answered, _)| answered),
             unanswered: between.map(|(_, unanswered)| unanswered),
-            course: digest64(format!("{:?}", course.map(|course| &course.seconds)).as_bytes()),
+            answers: digest64(format!("{:?}", series.map(|series| &series.seconds)).as_bytes()),
             harm: result
                 .findings
                 .iter()
@@ -136,17 +136,17 @@ fn extent(finding: &Finding) -> u64 {
 
 /// Requests answered, and not answered, from the second of the trigger on until the clients saw recovery or the drill
 /// ended.
-fn between(course: &TimeSeries) -> Option<(u64, u64)> {
+fn between(series: &TimeSeries) -> Option<(u64, u64)> {
     let second = |ms: u64| usize::try_from(ms / 1_000).unwrap_or(usize::MAX);
-    let from = second(course.trigger_ms?);
+    let from = second(series.trigger_ms?);
     let to = second(
-        course
+        series
             .recovered_ms
-            .unwrap_or(course.end_ms)
+            .unwrap_or(series.end_ms)
             .saturating_add(999),
     );
     let mut sum = (0, 0);
-    for second in course.seconds.iter().take(to).skip(from) {
+    for second in series.seconds.iter().take(to).skip(from) {
         sum.0 += u64::from(second.answered);
         sum.1 += u64::from(second.maintenance) + u64::from(second.errors);
     }

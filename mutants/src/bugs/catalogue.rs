@@ -5,7 +5,7 @@ use bytes::Bytes;
 use executor::ports::HttpError;
 use http::{Response, StatusCode};
 
-use super::{exclusion, host, ledger, reads, sight, writes};
+use super::{exclusion, host, ledger, observability, reads, writes};
 use crate::bug::{Bug, How, Row};
 use crate::patches::{PatchError, patches};
 use crate::ports::{Asker, QueryServer, Question, asked};
@@ -20,7 +20,7 @@ pub fn all() -> Result<Vec<Bug>, PatchError> {
         reads::ROWS,
         exclusion::ROWS,
         ledger::ROWS,
-        sight::ROWS,
+        observability::ROWS,
         host::ROWS,
     ];
     let mut bugs: Vec<Bug> = rows.into_iter().flatten().map(Bug::from).collect();

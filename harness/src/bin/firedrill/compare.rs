@@ -43,7 +43,7 @@ mod live {
         let mut kind: Vec<Vec<StepDurations>> = vec![Vec::new(); scenarios.len()];
         // In turns, so that a bad quarter of an hour of the machine is shared by all.
         'runs: for run in 1..=args.runs {
-            for (scenario, paces) in scenarios.iter().zip(&mut kind) {
+            for (scenario, runs) in scenarios.iter().zip(&mut kind) {
                 let plan = plan(WorldKind::Kind, scenario, &runbook, run.into());
                 let performed = match perform_to_recovery(&plan) {
                     Err(WorldError::Interrupted) => {
@@ -58,12 +58,12 @@ mod live {
                     |rto| format!("recovery time {}", show_ms(rto)),
                 );
                 terminal::complain(&format!("compare: {}, run {run}: {seen}", scenario.name));
-                paces.push(durations);
+                runs.push(durations);
             }
         }
-        for (scenario, paces) in scenarios.iter().zip(&kind) {
+        for (scenario, runs) in scenarios.iter().zip(&kind) {
             let sim = simulated(scenario, &runbook, args.seeds, interrupt.stop())?;
-            terminal::say(&table(&scenario.name, paces, &sim));
+            terminal::say(&table(&scenario.name, runs, &sim));
         }
         Ok(if interrupt.stop().load(Ordering::Relaxed) {
             INTERRUPTED
@@ -114,12 +114,12 @@ mod live {
     ) -> Result<Vec<StepDurations>, Failure> {
         let stopped = || stop.load(Ordering::Relaxed);
         let seeds = usize::try_from(seeds).unwrap_or(usize::MAX);
-        let paces = runner::each(seeds, chaos::processors(), &stopped, &|seed| {
+        let timed = runner::each(seeds, chaos::processors(), &stopped, &|seed| {
             let plan = plan(WorldKind::Sim, scenario, runbook, seed as u64);
             worlds::perform(&plan).map(|performed| durations(&performed))
         });
-        let paces = paces.into_iter().map(|(_, durations)| durations);
-        Ok(paces.collect::<Result<_, _>>()?)
+        let timed = timed.into_iter().map(|(_, durations)| durations);
+        Ok(timed.collect::<Result<_, _>>()?)
     }
 
     fn table(scenario: &str, kind: &[StepDurations], sim: &[StepDurations]) -> String {

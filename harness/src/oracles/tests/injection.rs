@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Case, GOOD_SECOND, ask, fault, good, verdict_of};
 use crate::evidence::{
-    Contention, Evidence, ExecutorOutcome, FaultSeen, HostSeen, Ms, Second, Share,
+    Contention, Evidence, ExecutorOutcome, HostSeen, InjectedFault, Ms, Second, Share,
 };
 use crate::oracles::ask_all;
 use crate::oracles::finding::{Finding, OracleName};
@@ -325,7 +325,7 @@ fn cpu_time_that_others_had_is_told_and_not_judged() {
 
 #[test]
 fn a_fault_that_hit_nothing_makes_a_drill_inconclusive() {
-    let seen = |began_ms, hits| FaultSeen {
+    let seen = |began_ms, hits| InjectedFault {
         began_ms,
         ended_ms: began_ms,
         hits,

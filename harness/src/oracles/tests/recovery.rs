@@ -1,7 +1,7 @@
 //! When the exchange recovered, whether that lasted, and how long clients and books were harmed.
 
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
-use crate::evidence::{Evidence, FaultSeen, Ms, Second};
+use crate::evidence::{Evidence, InjectedFault, Ms, Second};
 use crate::oracles::finding::OracleName;
 use crate::oracles::recovery::{another_incident_ms, first_harm_ms, recovered_ms, tail};
 use crate::oracles::{ask, ask_all};
@@ -348,7 +348,7 @@ fn time_in_which_nobody_could_see_anything_does_not_count_as_unnoticed() {
     let mut e = good();
     each(&mut e, 180..310, |s| s.errors = 50);
     e.executor.trigger.as_mut().expect("one fired").at_ms = 300_400;
-    let blind = |certain| FaultSeen {
+    let blind = |certain| InjectedFault {
         certain,
         ..fault(FaultKind::MetricsMissing, 150_000, 250_000)
     };
@@ -443,7 +443,7 @@ fn samples_that_come_late_excuse_no_more_than_their_delay() {
         let mut e = good();
         each(&mut e, 180..310, |s| s.errors = 50);
         e.executor.trigger.as_mut().expect("one fired").at_ms = 300_400;
-        e.faults = vec![FaultSeen {
+        e.faults = vec![InjectedFault {
             target: Some(target.to_owned()),
             delay_ms,
             ..fault(kind, 0, 800_000)

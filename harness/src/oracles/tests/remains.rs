@@ -2,7 +2,7 @@
 
 use super::{Case, ask, ask_all, fault, good};
 use crate::evidence::{
-    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, FaultSeen, Ms, PodLog, Reading,
+    Acknowledgements, BookEntry, Evidence, ExecutorOutcome, InjectedFault, Ms, PodLog, Reading,
     WriteSeen, Wrote,
 };
 use crate::oracles::finding::OracleName;
@@ -10,8 +10,8 @@ use crate::scenario::FaultKind;
 use crate::verdict::{Verdict, judge};
 
 /// A fault of the gateway that hit `hits` times, at the instant of the trigger.
-fn of_gateway(kind: FaultKind, hits: u64) -> FaultSeen {
-    FaultSeen {
+fn of_gateway(kind: FaultKind, hits: u64) -> InjectedFault {
+    InjectedFault {
         target: Some("gateway".to_owned()),
         hits,
         ..fault(kind, 148_000, 148_000)

@@ -92,7 +92,7 @@ fn what(class: &Class<'_>, others: usize) -> Markup {
     }
 }
 
-/// The instants of the drill that tell its course.
+/// The instants of the drill, in the order in which a person asks for them.
 fn when(drill: &Drill<'_>) -> Markup {
     let step = failed_step(drill);
     let Some(detail) = &drill.detail else {
@@ -105,32 +105,32 @@ fn when(drill: &Drill<'_>) -> Markup {
             @else { ". The journal holds no time series of this drill." }
         };
     };
-    let course = &detail.course;
-    let zero = zero_ms(course);
-    let from = if course.trigger_ms.is_some() {
+    let series = &detail.time_series;
+    let zero = zero_ms(series);
+    let from = if series.trigger_ms.is_some() {
         "the trigger"
-    } else if course.deployed_ms.is_some() {
+    } else if series.deployed_ms.is_some() {
         "the deployment"
     } else {
         "the beginning"
     };
-    let trigger = course.trigger.as_deref().unwrap_or("the trigger");
+    let trigger = series.trigger.as_deref().unwrap_or("the trigger");
     let step = step.map(|step| {
         let what = format!("step {} ended as {}", step.name, step.outcome);
-        (step.finished_ms.unwrap_or(course.end_ms), what)
+        (step.finished_ms.unwrap_or(series.end_ms), what)
     });
     let mut instants: Vec<(u64, String)> = [
-        course.deployed_ms.map(|at| (at, "deployment".to_owned())),
-        course.first_harm_ms.map(|at| (at, "first harm".to_owned())),
-        course.trigger_ms.map(|at| (at, format!("{trigger} fired"))),
-        course
+        series.deployed_ms.map(|at| (at, "deployment".to_owned())),
+        series.first_harm_ms.map(|at| (at, "first harm".to_owned())),
+        series.trigger_ms.map(|at| (at, format!("{trigger} fired"))),
+        series
             .recovered_ms
             .map(|at| (at, "clients saw recovery".to_owned())),
         step,
-        course
+        series
             .another_incident_ms
             .map(|at| (at, recovery::ANOTHER_INCIDENT.to_owned())),
-        course
+        series
             .gave_up_ms
             .map(|at| (at, "the executor gave up".to_owned())),
     ]
@@ -146,7 +146,7 @@ fn when(drill: &Drill<'_>) -> Markup {
             @for (at, what) in instants {
                 li { span.at { (since(zero, at)) } " " (what) }
             }
-            @if lasting { li { span.at { (since(zero, course.end_ms)) } " the drill ended, without a recovery" } }
+            @if lasting { li { span.at { (since(zero, series.end_ms)) } " the drill ended, without a recovery" } }
         }
     }
 }

@@ -46,14 +46,14 @@ struct Window {
 }
 
 impl Window {
-    fn of(course: &TimeSeries, drill: &Drill<'_>) -> Self {
-        let whole = course.seconds.len() as Ms * 1_000;
-        let begin = course.deployed_ms.or(course.trigger_ms).unwrap_or(0);
-        let limit = course
+    fn of(series: &TimeSeries, drill: &Drill<'_>) -> Self {
+        let whole = series.seconds.len() as Ms * 1_000;
+        let begin = series.deployed_ms.or(series.trigger_ms).unwrap_or(0);
+        let limit = series
             .trigger_ms
-            .map(|t| t.saturating_add(course.rto_max_ms));
+            .map(|t| t.saturating_add(series.rto_max_ms));
         let last = drill.steps.iter().filter_map(|s| s.finished_ms).max();
-        let end = [limit, last, course.recovered_ms, course.gave_up_ms]
+        let end = [limit, last, series.recovered_ms, series.gave_up_ms]
             .into_iter()
             .flatten()
             .max();
@@ -64,14 +64,14 @@ impl Window {
             .div_ceil(1_000);
         let (from_s, to_s) = (from_s as usize, to_s as usize);
         let width_s = to_s.saturating_sub(from_s).div_ceil(BINS_MAX).max(1);
-        let shown: Vec<Second> = course.seconds.iter().take(to_s).skip(from_s).collect();
+        let shown: Vec<Second> = series.seconds.iter().take(to_s).skip(from_s).collect();
         let bins: Vec<Bin> = shown.chunks(width_s).map(Bin::of).collect();
         Self {
             scale: Scale::new(
                 (from_s * 1_000) as f64,
                 ((from_s + bins.len() * width_s) * 1_000) as f64,
             ),
-            zero_ms: zero_ms(course),
+            zero_ms: zero_ms(series),
             bins,
             width_s,
         }
@@ -145,21 +145,21 @@ fn level(share: f64) -> f64 {
 }
 
 /// Both charts and what their marks mean.
-pub(super) fn draw(course: &TimeSeries, drill: &Drill<'_>) -> Markup {
-    let window = Window::of(course, drill);
+pub(super) fn draw(series: &TimeSeries, drill: &Drill<'_>) -> Markup {
+    let window = Window::of(series, drill);
     if window.bins.is_empty() {
         return html! { p.soft { "The clients saw nothing of this drill." } };
     }
-    let flags = Flags::of(course, window.scale);
+    let flags = Flags::of(series, window.scale);
     html! {
-        (throughput(&window, course, drill, &flags))
-        (shares(&window, course, drill, &flags))
-        (phase_keys(course, drill))
+        (throughput(&window, series, drill, &flags))
+        (shares(&window, series, drill, &flags))
+        (phase_keys(series, drill))
         (flags.legend())
     }
 }
 
-fn throughput(window: &Window, course: &TimeSeries, drill: &Drill<'_>, flags: &Flags) -> Markup {
+fn throughput(window: &Window, series: &TimeSeries, drill: &Drill<'_>, flags: &Flags) -> Markup {
     let most = window.bins.iter().map(Bin::total).fold(0.0, f64::max);
     let top = round_up(most * 1.02);
     let any = |f: fn(&Bin) -> f64| window.bins.iter().any(|b| f(b) > 0.0);
@@ -187,7 +187,7 @@ fn throughput(window: &Window, course: &TimeSeries, drill: &Drill<'_>, flags: &F
                 @if halted { span.key { i style="background:var(--halt)" {} "refused, trading halted" } }
                 @if failed { span.key { i style="background:var(--err)" {} "failed" } }
             }
-            (frame(window, course, drill, flags, true, &ticks, &html! {
+            (frame(window, series, drill, flags, true, &ticks, &html! {
                 @for (class, path) in layers.iter().filter(|(_, path)| !path.is_empty()) {
                     path class={ "series " (class) } d=(path) {}
                 }
@@ -196,10 +196,10 @@ fn throughput(window: &Window, course: &TimeSeries, drill: &Drill<'_>, flags: &F
     }
 }
 
-fn shares(window: &Window, course: &TimeSeries, drill: &Drill<'_>, flags: &Flags) -> Markup {
+fn shares(window: &Window, series: &TimeSeries, drill: &Drill<'_>, flags: &Flags) -> Markup {
     let errors = window.outline(|b| b.share(b.errors).map(level));
     let slow = window.outline(|b| b.share(b.slow).map(level));
-    let bound = course.error_rate_max_ppm as f64 / 1e6;
+    let bound = series.error_rate_max_ppm as f64 / 1e6;
     let ticks = [
         (0.0, "0".to_owned()),
         (level(0.0001), "0.01%".to_owned()),
@@ -214,11 +214,11 @@ fn shares(window: &Window, course: &TimeSeries, drill: &Drill<'_>, flags: &Flags
             figcaption {
                 "Share of requests, logarithmic"
                 span.key { i style="background:var(--err)" {} "failed" }
-                span.key { i.line style="border-top-style:solid;border-color:var(--slow)" {} "slower than " (show_span(course.latency_max_ms)) }
+                span.key { i.line style="border-top-style:solid;border-color:var(--slow)" {} "slower than " (show_span(series.latency_max_ms)) }
                 span.key { i.line style="border-color:var(--err)" {} "bound of failures after recovery" }
                 span.key { i.line style="border-color:var(--slow)" {} "bound of slow ones, 1%" }
             }
-            (frame(window, course, drill, flags, false, &ticks, &html! {
+            (frame(window, series, drill, flags, false, &ticks, &html! {
                 line.series.bound x1="0" x2="1000" y1=(y(bound)) y2=(y(bound)) {}
                 line.series.bound.slow x1="0" x2="1000" y1=(y(0.01)) y2=(y(0.01)) {}
                 @if !errors.is_empty() { path.series.errors d=(errors) {} }
@@ -244,12 +244,12 @@ fn show_span(ms: Ms) -> String {
 )]
 fn frame(
     window: &Window,
-    course: &TimeSeries,
+    series: &TimeSeries,
     drill: &Drill<'_>,
     flags: &Flags,
     numbered: bool,
     y_ticks: &[(f64, String)],
-    series: &Markup,
+    lines: &Markup,
     label: &str,
 ) -> Markup {
     let top = if numbered { flags.height() } else { 8 };
@@ -271,14 +271,14 @@ fn frame(
                 @for (part, _) in y_ticks {
                     line.grid x1="0" x2="100%" y1=(y(*part)) y2=(y(*part)) {}
                 }
-                @for span in spans(course, drill) {
+                @for span in spans(series, drill) {
                     @let from = window.scale.percent(span.from_ms as f64);
                     @let to = span.to_ms.map_or(100.0, |to| window.scale.percent(to as f64));
                     rect class={ "shade f" (span.colour) } x=(pc(from)) width=(pc(to - from)) y=(top) height=(PLOT_PX) {}
                     rect class={ "f" (span.colour) } x=(pc(from)) width=(pc(to - from)) y=(bottom) height="4" {}
                 }
                 svg x="0" y=(top) width="100%" height=(PLOT_PX) viewBox={ "0 0 1000 " (PLOT_PX) } preserveAspectRatio="none" {
-                    (series)
+                    (lines)
                 }
                 line.axis x1="0" x2="100%" y1=(bottom) y2=(bottom) {}
                 @for tick in from_zero.ticks(7, &TIME_STEPS) {
@@ -290,8 +290,8 @@ fn frame(
         }
         @if !numbered {
             p.soft style="font-size:.8rem;text-align:right" {
-                @if course.trigger_ms.is_some() { "time since the trigger" }
-                @else if course.deployed_ms.is_some() { "time since the deployment" }
+                @if series.trigger_ms.is_some() { "time since the trigger" }
+                @else if series.deployed_ms.is_some() { "time since the deployment" }
                 @else { "time since the drill began" }
                 @if window.width_s > 1 { ", means of " (window.width_s) " s" }
             }
@@ -309,10 +309,10 @@ fn signed(ms: f64) -> String {
 }
 
 /// Which shade is which phase.
-fn phase_keys(course: &TimeSeries, drill: &Drill<'_>) -> Markup {
+fn phase_keys(series: &TimeSeries, drill: &Drill<'_>) -> Markup {
     html! {
         p style="margin-bottom:.5rem" {
-            @for span in spans(course, drill) {
+            @for span in spans(series, drill) {
                 span.key style="display:inline-block;margin-right:1rem;white-space:normal" {
                     i class={ "b" (span.colour) } {}
                     (span.title)

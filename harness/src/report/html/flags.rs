@@ -55,8 +55,8 @@ pub(super) struct Flags {
 }
 
 /// The instant from which a drill's charts count.
-pub(super) fn zero_ms(course: &TimeSeries) -> Ms {
-    course.trigger_ms.or(course.deployed_ms).unwrap_or(0)
+pub(super) fn zero_ms(series: &TimeSeries) -> Ms {
+    series.trigger_ms.or(series.deployed_ms).unwrap_or(0)
 }
 
 /// `at` as seen from `zero`: `+33.5 s`.
@@ -69,26 +69,26 @@ pub(super) fn since(zero: Ms, at: Ms) -> String {
 }
 
 impl Flags {
-    /// The flags of `course` that lie on `scale`, which is in milliseconds of the drill.
-    pub(super) fn of(course: &TimeSeries, scale: Scale) -> Self {
+    /// The flags of `series` that lie on `scale`, which is in milliseconds of the drill.
+    pub(super) fn of(series: &TimeSeries, scale: Scale) -> Self {
         let seen = |at: Option<Ms>, what: String| at.map(|at| (at, Sort::Seen, what));
-        let limit = course.trigger_ms.map(|at| {
-            let what = format!("limit of the RTO, {}", show_ms(course.rto_max_ms));
-            (at.saturating_add(course.rto_max_ms), Sort::Limit, what)
+        let limit = series.trigger_ms.map(|at| {
+            let what = format!("limit of the RTO, {}", show_ms(series.rto_max_ms));
+            (at.saturating_add(series.rto_max_ms), Sort::Limit, what)
         });
-        let trigger = course.trigger.as_deref().unwrap_or("the trigger");
-        let mut instants: Vec<(Ms, Sort, String)> = course
+        let trigger = series.trigger.as_deref().unwrap_or("the trigger");
+        let mut instants: Vec<(Ms, Sort, String)> = series
             .marks
             .iter()
             .map(|mark| (mark.at_ms, Sort::Fault, mark.what.clone()))
-            .chain(seen(course.first_harm_ms, "first harm".to_owned()))
-            .chain(seen(course.trigger_ms, format!("{trigger} fired")))
-            .chain(seen(course.recovered_ms, "clients saw recovery".to_owned()))
+            .chain(seen(series.first_harm_ms, "first harm".to_owned()))
+            .chain(seen(series.trigger_ms, format!("{trigger} fired")))
+            .chain(seen(series.recovered_ms, "clients saw recovery".to_owned()))
             .chain(seen(
-                course.another_incident_ms,
+                series.another_incident_ms,
                 "another incident began".to_owned(),
             ))
-            .chain(course.gave_up_ms.map(|at| {
+            .chain(series.gave_up_ms.map(|at| {
                 let what = "the executor gave up and paged a person".to_owned();
                 (at, Sort::GaveUp, what)
             }))
@@ -117,7 +117,7 @@ impl Flags {
             .collect();
         Self {
             flags,
-            zero_ms: zero_ms(course),
+            zero_ms: zero_ms(series),
             scale,
             left_out,
         }

@@ -39,18 +39,18 @@ pub(super) fn draw(
         details.card.scenario id=(id) open[open] data-name=(summary.label) data-verdict=(verdict) {
             summary { (row(summary, limit)) }
             @if let Some((_, detail)) = shown {
-                p.soft { (detail.course.description) }
-                p.soft { "Release " (detail.course.release_from) " → " (detail.course.release_to) " · " (detail.course.runbook) }
+                p.soft { (detail.time_series.description) }
+                p.soft { "Release " (detail.time_series.release_from) " → " (detail.time_series.release_to) " · " (detail.time_series.runbook) }
             }
             h4 { "Time to recovery" }
             (facts(summary, limit))
             (rto::draw(&drills, summary, limit))
             @if let Some((drill, detail)) = shown {
-                (one_drill(drill, &detail.course, drills.len()))
+                (one_drill(drill, &detail.time_series, drills.len()))
                 (evidence::oracles(drill))
                 (evidence::put_by(drill, detail, Room::of(verdict, of)))
             } @else {
-                p.soft { "This journal holds no course of a drill of this scenario, so there is none to draw." }
+                p.soft { "This journal holds no time series of a drill of this scenario, so there is none to draw." }
             }
             @if drills.len() > 1 { (all(drills, &summary.label)) }
         }
@@ -120,7 +120,7 @@ fn share(part: u64, whole: u64) -> String {
 }
 
 /// The representative.
-fn one_drill(drill: &Drill<'_>, course: &TimeSeries, drills: usize) -> Markup {
+fn one_drill(drill: &Drill<'_>, series: &TimeSeries, drills: usize) -> Markup {
     let which = match drill.verdict {
         _ if drills == 1 => "the only one",
         Verdict::Fail => "the first that failed",
@@ -141,7 +141,7 @@ fn one_drill(drill: &Drill<'_>, course: &TimeSeries, drills: usize) -> Markup {
             div { dt { "Harm to recovery" } dd { (time(drill.impact_ms)) small { (impact_of(drill)) } } }
             div { dt { "Error rate after recovery" } dd {
                 (drill.error_rate_ppm.map_or_else(none, show_ppm))
-                small { "of " (show_count(drill.requests_after_recovery)) ", bound " (show_ppm(course.error_rate_max_ppm)) }
+                small { "of " (show_count(drill.requests_after_recovery)) ", bound " (show_ppm(series.error_rate_max_ppm)) }
             } }
             @if kept.what != What::Nothing {
                 div { dt { (kept.what.heading()) " lost" } dd {
@@ -150,9 +150,9 @@ fn one_drill(drill: &Drill<'_>, course: &TimeSeries, drills: usize) -> Markup {
                 } }
             }
         }
-        (clients::draw(course, drill))
+        (clients::draw(series, drill))
         h4 { "Steps and their budgets" }
-        (steps::draw(course, drill))
+        (steps::draw(series, drill))
         @if kept.what != What::Nothing {
             h4 { @if kept.what == What::Trades { "Ledger" } @else { "Store" } }
             (evidence::ledger(drill))

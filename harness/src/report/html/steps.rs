@@ -29,10 +29,10 @@ pub(super) struct Span<'a> {
 }
 
 /// The phases of a drill.
-pub(super) fn spans<'a>(course: &'a TimeSeries, drill: &'a Drill<'a>) -> Vec<Span<'a>> {
+pub(super) fn spans<'a>(series: &'a TimeSeries, drill: &'a Drill<'a>) -> Vec<Span<'a>> {
     let mut rest = &drill.steps[..];
     let mut spans = Vec::new();
-    for (index, phase) in course.phases.iter().enumerate() {
+    for (index, phase) in series.phases.iter().enumerate() {
         let (steps, others) = rest.split_at(phase.steps.min(rest.len()));
         rest = others;
         let Some(from_ms) = steps.iter().map(|s| s.started_ms).min() else {
@@ -55,26 +55,26 @@ pub(super) fn spans<'a>(course: &'a TimeSeries, drill: &'a Drill<'a>) -> Vec<Spa
 }
 
 /// The chart.
-pub(super) fn draw(course: &TimeSeries, drill: &Drill<'_>) -> Markup {
-    let spans = spans(course, drill);
+pub(super) fn draw(series: &TimeSeries, drill: &Drill<'_>) -> Markup {
+    let spans = spans(series, drill);
     if spans.is_empty() {
         return html! { p.soft { "The executor took no step." } };
     }
-    let recovered = course.recovered_ms.unwrap_or(Ms::MAX);
+    let recovered = series.recovered_ms.unwrap_or(Ms::MAX);
     let before = |step: &Step<'_>| step.started_ms < recovered;
-    let first = if course.recovered_ms.is_some() {
+    let first = if series.recovered_ms.is_some() {
         "Until the clients saw recovery"
     } else {
         "From the trigger on"
     };
     html! {
-        (part(course, &spans, first, &before))
-        (part(course, &spans, "After recovery", &|step| !before(step)))
+        (part(series, &spans, first, &before))
+        (part(series, &spans, "After recovery", &|step| !before(step)))
     }
 }
 
 fn part(
-    course: &TimeSeries,
+    series: &TimeSeries,
     spans: &[Span<'_>],
     title: &str,
     holds: &dyn Fn(&Step<'_>) -> bool,
@@ -88,15 +88,15 @@ fn part(
     let Some(from) = steps().map(|s| s.started_ms).min() else {
         return html! {};
     };
-    let zero = zero_ms(course);
+    let zero = zero_ms(series);
     // The first part begins at the trigger, with what the executor does before its first step.
-    let from = if from >= zero && course.recovered_ms.is_none_or(|r| from < r) {
+    let from = if from >= zero && series.recovered_ms.is_none_or(|r| from < r) {
         zero
     } else {
         from
     };
     let to = steps()
-        .map(|s| s.finished_ms.unwrap_or(course.end_ms))
+        .map(|s| s.finished_ms.unwrap_or(series.end_ms))
         .max()
         .unwrap_or(from);
     let scale = Scale::new(from as f64, to as f64);

@@ -33,7 +33,7 @@ fn alike(scenarios: u64, seeds: u64) -> Vec<DrillResult> {
         );
         it.ending = Ending::Escalated;
         it.steps[0].outcome = executor::StepOutcome::Failed;
-        it.course.as_mut().expect("it has one").gave_up_ms = Some(3_800);
+        it.time_series.as_mut().expect("it has one").gave_up_ms = Some(3_800);
         it
     };
     drills.map(one).collect()

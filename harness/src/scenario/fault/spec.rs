@@ -39,7 +39,7 @@ pub struct FaultSpec {
     pub by: Need,
     /// On which ways nothing that an executor does can bring the exchange back while it lasts.
     pub blocks: Blocks,
-    /// Whether it strikes what serves the clients, not the executor or its sight.
+    /// Whether it strikes what serves the clients, not the executor or its observability.
     pub strikes: bool,
     /// How a cluster does it; `None`: only the simulation can.
     pub live: Option<Live>,
