@@ -13,7 +13,7 @@ use crate::worlds::{DrillPlan, WorldError};
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct SwarmResult {
+pub struct RunOutcome {
     /// Results, in the order of the plans; those that an interruption kept from running are missing.
     pub results: Vec<DrillResult>,
     /// The plans that did not run.
@@ -40,7 +40,7 @@ pub fn run(
     stop: &AtomicBool,
     keep_timelines: bool,
     finished: &(dyn Fn(&DrillResult) + Sync),
-) -> Result<SwarmResult, WorldError> {
+) -> Result<RunOutcome, WorldError> {
     run_by(&drill::run, plans, jobs, stop, keep_timelines, finished)
 }
 
@@ -52,7 +52,7 @@ fn run_by(
     stop: &AtomicBool,
     keep_timelines: bool,
     finished: &(dyn Fn(&DrillResult) + Sync),
-) -> Result<SwarmResult, WorldError> {
+) -> Result<RunOutcome, WorldError> {
     let failed = AtomicBool::new(false);
     let kept: Mutex<Representatives<(usize, Detail)>> = Mutex::default();
     let over = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
@@ -100,7 +100,7 @@ fn run_by(
         .into_iter()
         .map(|(_, result)| result)
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(SwarmResult { results, skipped })
+    Ok(RunOutcome { results, skipped })
 }
 
 /// `work` for each number below `count` on `jobs` threads, until all is done or `over`; what was done,

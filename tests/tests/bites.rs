@@ -201,13 +201,13 @@ fn an_executor_that_skips_the_fence_leaves_the_books_wrong() {
 
 /// A rollback to a release that fails requests, with the metrics of the gateways gone from its beginning on, by a
 /// procedure that asks nothing but them.
-fn blind_drill(refit_http: bool) -> DrillResult {
+fn blind_drill(reads_no_data_as_zero: bool) -> DrillResult {
     let text = without_step(BUILT_IN, "error-logs");
     let text = without_step(&text, "still-no-error-logs");
     let plan = plan_by("bad-prior", 3, &text);
     let decorate = move |world: &sim_exchange::World, ports: Ports| {
         let world = world.clone();
-        let ports = if refit_http {
+        let ports = if reads_no_data_as_zero {
             no_data_is_zero(ports)
         } else {
             ports

@@ -28,7 +28,7 @@ fn sound(scenario: &str, seed: u64) {
     assert_passes(&run(&plan(scenario, seed)));
 }
 
-fn refitted(
+fn decorated(
     scenario: &str,
     seed: u64,
     decorate: &(dyn Fn(&World, Ports) -> Ports + Sync + 'static),
@@ -43,7 +43,7 @@ fn who_does_not_wait_for_the_old_pods_claims_recovery_too_early() {
     // Whether clients still meet an old pod when it is claimed is up to the seed.
     let caught = (0..20).filter(|&seed| {
         sound("terminating-slow", seed);
-        let result = refitted("terminating-slow", seed, &|_, ports| {
+        let result = decorated("terminating-slow", seed, &|_, ports| {
             answers(ports, only_live_pods)
         });
         let early = |f: &Finding| f.oracle() == OracleName::Claim && f.is_harm();
@@ -57,7 +57,7 @@ fn who_does_not_wait_for_the_old_pods_claims_recovery_too_early() {
 fn who_takes_a_starting_servers_refusal_for_an_answer_gives_up() {
     sound("api-server-restarted", 3);
     let gave_up = (0..6).filter(|seed| {
-        let result = refitted("api-server-restarted", *seed, &|_, ports| {
+        let result = decorated("api-server-restarted", *seed, &|_, ports| {
             answers(ports, |_, answer| refused_for_good(answer))
         });
         result.verdicts.overall == Verdict::Fail
@@ -93,7 +93,7 @@ impl Asker for Blind {
 #[test]
 fn who_does_not_know_what_was_wrong_before_the_release_rolls_it_back_for_nothing() {
     sound("anomaly-predates", 3);
-    let result = refitted("anomaly-predates", 3, &|world, ports| {
+    let result = decorated("anomaly-predates", 3, &|world, ports| {
         let world = world.clone();
         asked(ports, Blind { world, until_s: 90 })
     });
@@ -103,7 +103,7 @@ fn who_does_not_know_what_was_wrong_before_the_release_rolls_it_back_for_nothing
 #[test]
 fn who_takes_a_flap_for_the_state_before_the_release_is_disarmed_by_it() {
     sound("alarm-at-baseline", 3);
-    let result = refitted("alarm-at-baseline", 3, &|_, ports| only_now(ports));
+    let result = decorated("alarm-at-baseline", 3, &|_, ports| only_now(ports));
     assert_fails_by(&result, "trigger");
 }
 
@@ -118,7 +118,7 @@ fn unaware(scenario: &str, seed: u64) -> (DrillResult, u64) {
 fn unaware_and(scenario: &str, seed: u64, bend: fn(Ports) -> Ports) -> (DrillResult, u64) {
     let (hosts, lost) = (AtomicUsize::new(0), Arc::new(AtomicU64::new(0)));
     let counted = Arc::clone(&lost);
-    let result = refitted(scenario, seed, &move |world, ports| {
+    let result = decorated(scenario, seed, &move |world, ports| {
         if hosts.fetch_add(1, Ordering::Relaxed) > 0 {
             return ports;
         }
@@ -189,7 +189,7 @@ fn with_database<T: Decorator + 'static>(
 fn tokens_that_are_not_the_leases_are_seen_though_the_fence_lets_them_pass() {
     for seed in 0..2 {
         sound("balance-anomaly", seed);
-        let result = refitted("balance-anomaly", seed, &|_, ports| {
+        let result = decorated("balance-anomaly", seed, &|_, ports| {
             with_database(ports, OwnTokens)
         });
         assert_fails_by(&result, "writers");
@@ -223,7 +223,7 @@ fn two_hosts_that_both_act_fail_by_who_wrote_and_not_for_want_of_a_fault() {
 fn who_replays_an_order_twice_leaves_one_in_the_log_that_nobody_sent() {
     for seed in 0..3 {
         sound("balance-anomaly", seed);
-        let result = refitted("balance-anomaly", seed, &|world, ports| {
+        let result = decorated("balance-anomaly", seed, &|world, ports| {
             let world = world.clone();
             with_database(ports, |inner| ReplaysTwice { inner, world })
         });
@@ -234,7 +234,7 @@ fn who_replays_an_order_twice_leaves_one_in_the_log_that_nobody_sent() {
 #[test]
 fn who_compares_versions_as_text_leaves_a_migration_that_the_prior_release_can_not_read() {
     sound("nine-to-ten", 1);
-    let result = refitted("nine-to-ten", 1, &|_, ports| {
+    let result = decorated("nine-to-ten", 1, &|_, ports| {
         with_database(ports, VersionsAsText)
     });
     assert_fails_by(&result, "outcome");
@@ -243,7 +243,7 @@ fn who_compares_versions_as_text_leaves_a_migration_that_the_prior_release_can_n
 #[test]
 fn who_undoes_one_of_two_migrations_does_not_bring_the_exchange_back() {
     sound("two-migrations", 1);
-    let result = refitted("two-migrations", 1, &|_, ports| {
+    let result = decorated("two-migrations", 1, &|_, ports| {
         with_database(ports, UndoesOne::new)
     });
     assert_fails_by(&result, "outcome");
@@ -253,7 +253,7 @@ fn who_undoes_one_of_two_migrations_does_not_bring_the_exchange_back() {
 #[test]
 fn who_restores_the_newest_snapshot_in_place_of_the_recorded_one_leaves_the_books_wrong() {
     for seed in 0..2 {
-        let result = refitted("balance-anomaly", seed, &|_, ports| {
+        let result = decorated("balance-anomaly", seed, &|_, ports| {
             with_database(ports, NewestSnapshot)
         });
         assert_fails_by(&result, "outcome");
@@ -264,7 +264,7 @@ fn who_restores_the_newest_snapshot_in_place_of_the_recorded_one_leaves_the_book
 #[test]
 fn who_leaves_the_annotations_of_the_bad_release_is_seen() {
     sound("bad-configuration", 1);
-    let result = refitted("bad-configuration", 1, &|_, ports| {
+    let result = decorated("bad-configuration", 1, &|_, ports| {
         requests(ports, keeps_template_annotations)
     });
     assert_fails_by(&result, "outcome");

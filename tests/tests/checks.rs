@@ -60,7 +60,7 @@ fn each_steps_drill_passes_with_it_and_fails_without_it() {
         }
         if !check.hidden_by.is_empty() {
             let alone = check.alone_in(BUILT_IN);
-            wrong.extend(troubles_by(check.step, check.scenario, &alone));
+            wrong.extend(failures_by(check.step, check.scenario, &alone));
         }
         let removed = check.removed_from(BUILT_IN);
         wrong.extend(passes_by(check.step, check.scenario, "removed", &removed));
@@ -80,12 +80,12 @@ fn a_check_that_checks_nothing_fails_its_drill() {
 }
 
 /// Which of the seeds of `scenario` do not pass by `runbook`, in which `step` is changed.
-fn troubles_by(step: &str, scenario: &str, runbook: &str) -> Vec<String> {
-    troubles_of(step, scenario, runbook, SEEDS)
+fn failures_by(step: &str, scenario: &str, runbook: &str) -> Vec<String> {
+    failures_of(step, scenario, runbook, SEEDS)
 }
 
 /// The same of so many seeds.
-fn troubles_of(step: &str, scenario: &str, runbook: &str, seeds: u64) -> Vec<String> {
+fn failures_of(step: &str, scenario: &str, runbook: &str, seeds: u64) -> Vec<String> {
     let drills = (0..seeds).map(|seed| (seed, run(&plan_by(scenario, seed, runbook))));
     drills
         .filter(|(_, result)| result.verdicts.overall != Verdict::Pass)
@@ -117,11 +117,11 @@ fn a_step_whose_failure_is_passed_over_fails_its_drill() {
             continue;
         };
         if check.passed_over != PassedOver::Here {
-            wrong.extend(troubles_by(check.step, scenario, BUILT_IN));
+            wrong.extend(failures_by(check.step, scenario, BUILT_IN));
         }
         wrong.extend(match must {
             Must::Fail => passes_by(check.step, scenario, "passed over", &runbook),
-            Must::Pass => troubles_of(check.step, scenario, &runbook, MANY),
+            Must::Pass => failures_of(check.step, scenario, &runbook, MANY),
             Must::FailSometimes => never_fails_by(check.step, scenario, &runbook),
         });
     }
@@ -222,7 +222,7 @@ fn steps_in_a_wrong_order_fail_a_drill() {
     for order in ORDERS {
         let runbook = order.in_runbook(BUILT_IN);
         let what = format!("before {}", order.before);
-        wrong.extend(troubles_by(order.step, order.scenario, BUILT_IN));
+        wrong.extend(failures_by(order.step, order.scenario, BUILT_IN));
         wrong.extend(passes_by(order.step, order.scenario, &what, &runbook));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -232,7 +232,7 @@ fn steps_in_a_wrong_order_fail_a_drill() {
 fn orders_of_steps_that_are_said_to_do_no_harm_do_none() {
     let wrong: Vec<String> = INDIFFERENT
         .iter()
-        .flat_map(|it| troubles_by(it.step, it.scenario, &it.in_runbook(BUILT_IN)))
+        .flat_map(|it| failures_by(it.step, it.scenario, &it.in_runbook(BUILT_IN)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

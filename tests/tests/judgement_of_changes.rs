@@ -255,6 +255,12 @@ fn names_line_ends_and_layout_are_no_change() {
             Adopt,
             "nothing changes what is done",
         ),
+        (
+            "what a person types saves ten lines of each log; the executor saves all",
+            changed(" --tail=-1\n", "\n"),
+            Reject,
+            "--tail=-1",
+        ),
     ];
     assert_all(&["api-throttling"], 1, cases);
     // Another name and another budget: the fault that hangs on the step still finds it.

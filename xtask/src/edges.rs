@@ -10,8 +10,8 @@ use xshell::Shell;
 use crate::firedrill::{manifest, metadata};
 use crate::{circles, copies, lengths, mod_files, sources};
 
-/// What each package may depend on in the workspace, to build and to run. `e2e` (in `tests`) and `benches` may use
-/// everything; a package that is not listed may not exist.
+/// What each package may depend on in the workspace, to build and to run. A package that is not listed may not
+/// exist.
 const ALLOWED: [(&str, &[&str]); 14] = [
     // What a text in PromQL says: the executor and the simulated Prometheus read it by the same grammar.
     ("promql", &[]),

@@ -29,7 +29,7 @@ pub(super) fn aligned(old: &RunbookSide, new: &RunbookSide) -> Aligned {
     let mut renamed = Vec::new();
     // Two steps may have changed names with each other, so all give their names up before any gets its old one back.
     for (nth, is) in steps.values().enumerate() {
-        text = step_renamed(&text, is, &put_by(nth));
+        text = step_renamed(&text, is, &placeholder(nth));
     }
     let has = |name: &str| new.canonical.steps.iter().any(|s| s.name == name);
     for (nth, (was, is)) in steps.iter().enumerate() {
@@ -37,7 +37,7 @@ pub(super) fn aligned(old: &RunbookSide, new: &RunbookSide) -> Aligned {
         if has(was) && !steps.values().any(|name| name == was) {
             text = step_renamed(&text, was, &format!("{was}-now"));
         }
-        text = step_renamed(&text, &put_by(nth), was);
+        text = step_renamed(&text, &placeholder(nth), was);
         renamed.push(format!("`{was}` is called `{is}` now"));
     }
     for (was, is) in &triggers {
@@ -60,7 +60,7 @@ pub(super) fn aligned(old: &RunbookSide, new: &RunbookSide) -> Aligned {
 }
 
 /// The name of a step between its new name and its old one.
-fn put_by(nth: usize) -> String {
+fn placeholder(nth: usize) -> String {
     format!("step-between-names-{nth}")
 }
 

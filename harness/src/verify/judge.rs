@@ -129,7 +129,7 @@ pub fn verify(question: &Question, runs: &mut Runs<'_>) -> Result<Judgement, Wor
 fn is_wrong(old: &RunbookSide, new: &RunbookSide) -> bool {
     let aligned = aligned(old, new);
     let mut concerns = policy::concerns(old, &aligned.side).into_iter();
-    old.key != aligned.side.key && concerns.any(|it| it.weight == Weight::Wrong)
+    concerns.any(|it| it.weight == Weight::Wrong)
 }
 
 fn against_one(
@@ -166,7 +166,10 @@ fn against_one(
         interrupted: false,
         reference: None,
     };
-    if old.key == new.key {
+    let concerns = policy::concerns(old, new);
+    // What only people type may be worse, though the executor does the same.
+    let does_the_same = old.key == new.key;
+    if does_the_same && concerns.is_empty() {
         judgement.reasons.push(Reason {
             answer: Answer::Adopt,
             text: match old.executor {
@@ -177,7 +180,7 @@ fn against_one(
         });
         return Ok(judgement);
     }
-    let concerns = policy::concerns(old, new);
+    let drills = drills && !does_the_same;
     let before = runs.performed();
     let mut reasons = Vec::new();
     for analysis in analyses.into_iter().filter(|_| drills) {

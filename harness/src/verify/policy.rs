@@ -195,7 +195,7 @@ fn warnings(old: &RunbookSide, new: &RunbookSide, found: &mut Found) {
         }
         let protection = match warning.code {
             "ledger-not-fenced" => Protection::Fence,
-            "logs-late" => Protection::Logs,
+            "logs-late" | "logs-cut" => Protection::Logs,
             "fixed-window" => Protection::Proof,
             "budget-worst-case" | "budget-fallback" => Protection::Budget,
             // What else they say is told step by step.

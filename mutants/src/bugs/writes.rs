@@ -11,7 +11,7 @@ use serde_json::{Value, json as object};
 
 use crate::bug::Row;
 use crate::ports::{
-    Answered, Between, Passes, Sent, Server, answer, answers, is_trouble, json, requests, stored,
+    Answered, Between, Passes, Sent, Server, answer, answers, has_failed, json, requests, stored,
     through,
 };
 
@@ -464,7 +464,7 @@ impl Between for Believed {
     async fn exchange(&self, request: Request<Bytes>, server: &Server) -> Answered {
         let sent = Sent::of(&request);
         let answered = server.send(request).await;
-        if is_trouble(&answered) && (is_configuration(&sent) || !mode(&sent).is_empty()) {
+        if has_failed(&answered) && (is_configuration(&sent) || !mode(&sent).is_empty()) {
             return Ok(stored(sent.body));
         }
         answered

@@ -217,7 +217,7 @@ pub fn missing() -> Response<Bytes> {
 
 /// Whether an answer says that the server could not, or the connection broke.
 #[must_use]
-pub fn is_trouble(answered: &Answered) -> bool {
+pub fn has_failed(answered: &Answered) -> bool {
     match answered {
         Ok(answer) => {
             answer.status().is_server_error() || answer.status() == StatusCode::TOO_MANY_REQUESTS

@@ -18,7 +18,7 @@ pub use self::clock::{Settable, Slow, Stopped};
 pub use self::database::{Decorated, Decorator};
 pub use self::http::{Asker, Question, Server as QueryServer, asked, values_changed};
 pub use self::kube::{
-    Answered, Between, Passes, Sent, Server, answer, answers, is_trouble, json, missing, requests,
+    Answered, Between, Passes, Sent, Server, answer, answers, has_failed, json, missing, requests,
     stored, through, undated, without_version,
 };
 pub use self::store::stored_as;

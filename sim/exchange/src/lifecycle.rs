@@ -16,7 +16,7 @@ use sim::workload::{
 };
 
 /// Between two lines of a gateway that has nothing else to say.
-pub(super) const STILL_THERE: Micros = Micros::from_secs(10);
+pub(super) const HEARTBEAT: Micros = Micros::from_secs(10);
 /// Exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
 /// How long before its exit a draining gateway has closed all idle connections.
@@ -273,11 +273,10 @@ impl SimulatedExchange {
     }
 
     /// A gateway writes a heartbeat, so that silence in its log means something.
-    pub(super) fn say_so(&mut self, at: Micros, index: usize) {
+    pub(super) fn heartbeat(&mut self, at: Micros, index: usize) {
         if self.pods[index].alive {
             self.log(index, at, "info", "heartbeat".to_owned());
-            self.event_queue
-                .push(at + STILL_THERE, Due::StillThere(index));
+            self.event_queue.push(at + HEARTBEAT, Due::Heartbeat(index));
         }
     }
 

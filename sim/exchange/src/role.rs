@@ -9,7 +9,7 @@ use dex::release::{Build, Service};
 use dex::risk::Reconciler;
 
 use super::faults::Alarm;
-use super::lifecycle::STILL_THERE;
+use super::lifecycle::HEARTBEAT;
 use super::mounts::Mounts;
 use super::pod::{Answer, GatewayState, MatchingState, RiskState};
 use super::venue::{Due, SimulatedExchange};
@@ -120,8 +120,7 @@ impl SimulatedExchange {
                     self.gateways[gateway].mode_version = self.mode_version;
                 }
                 self.log(index, at, "info", "listening on :8080".to_owned());
-                self.event_queue
-                    .push(at + STILL_THERE, Due::StillThere(index));
+                self.event_queue.push(at + HEARTBEAT, Due::Heartbeat(index));
             }
             Role::Matching(_) => {
                 let newer = self.leader.as_ref().is_none_or(|leader| leader.pod < index);

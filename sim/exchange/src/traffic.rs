@@ -212,7 +212,7 @@ impl SimulatedExchange {
             Due::Mode(gateway, mode, version) => self.see_mode(at, gateway, mode, version),
             Due::Reconnect(pod) => self.reconnect(at, pod),
             Due::Reconcile(pod) => self.reconcile(at, pod),
-            Due::StillThere(pod) => self.say_so(at, pod),
+            Due::Heartbeat(pod) => self.heartbeat(at, pod),
             Due::Takeover => self.fill_vacancy(at),
         }
     }

@@ -45,7 +45,7 @@ pub(super) enum Due {
     /// Reconciliation runs.
     Reconcile(usize),
     /// A gateway writes a heartbeat.
-    StillThere(usize),
+    Heartbeat(usize),
     /// A matching pod notices that there is no leader.
     Takeover,
 }

@@ -35,7 +35,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            job: "dex".to_owned(),
+            job: "kubernetes-pods".to_owned(),
             interval: Micros::from_secs(2),
             timeout: Micros::from_secs(1),
             discovery_interval: Micros::from_secs(5),

@@ -35,6 +35,8 @@ pub(crate) struct OnlineShop;
 impl Drilled for OnlineShop {
     type Application = Shop;
 
+    const JOB: &str = "applications";
+
     fn namespace(&self) -> &str {
         NAMESPACE
     }

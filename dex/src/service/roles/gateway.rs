@@ -42,7 +42,7 @@ const RETRY: Duration = Duration::from_millis(20);
 const MODE_EVERY: Duration = Duration::from_millis(200);
 /// Looks at the halt flag between two heartbeats in its log: 10 s, so that silence in its log
 /// means something.
-const STILL_THERE_LOOKS: u32 = 50;
+const HEARTBEAT_LOOKS: u32 = 50;
 /// Largest answer of the engine, in bytes.
 const ANSWER_MAX: usize = 1 << 20;
 
@@ -167,7 +167,7 @@ async fn watch_mode(file: PathBuf, halted: Arc<AtomicBool>, log: Arc<Log>) -> Se
     let mut looks = 0_u32;
     loop {
         clock::sleep(MODE_EVERY).await;
-        looks = (looks + 1) % STILL_THERE_LOOKS;
+        looks = (looks + 1) % HEARTBEAT_LOOKS;
         if looks == 0 {
             log.info("heartbeat");
         }

@@ -12,7 +12,7 @@ use firedrill::report::meta::{Meta, Seeds};
 use firedrill::report::repetitions::repetitions;
 use firedrill::report::{self, table};
 use firedrill::runbooks::LoadedRunbook;
-use firedrill::runner::{self, SwarmResult};
+use firedrill::runner::{self, RunOutcome};
 use firedrill::scenario::Described;
 use firedrill::shrink::campaign;
 use firedrill::stats::show_ms;
@@ -238,7 +238,7 @@ fn failed_before(
 }
 
 /// Keeps what did not pass for `--last-failed`.
-fn keep_failures(campaign: &Campaign, outcome: &SwarmResult, quiet: bool) {
+fn keep_failures(campaign: &Campaign, outcome: &RunOutcome, quiet: bool) {
     match last_failed::keep(&outcome.results, &campaign.chosen, &campaign.again) {
         Ok(Some((1.., file))) if !quiet => terminal::complain(&format!(
             "`chaos --last-failed` runs what did not pass again; it is kept in {}",
@@ -289,7 +289,7 @@ fn perform(
     jobs: usize,
     interrupt: &Interrupt,
     args: &ChaosArgs,
-) -> Result<SwarmResult, Failure> {
+) -> Result<RunOutcome, Failure> {
     let (progress, works) = begin(plans, args.output.quiet);
     let (failed, not_passed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let finished = |result: &DrillResult| {
@@ -347,7 +347,7 @@ fn ended(result: &DrillResult) -> String {
 /// Finds the smallest case of each kind of failure, unless there was an interruption.
 fn cut_down(
     plans: &[DrillPlan],
-    outcome: &mut SwarmResult,
+    outcome: &mut RunOutcome,
     jobs: usize,
     interrupt: &Interrupt,
     quiet: bool,
@@ -423,7 +423,7 @@ fn killed_everywhere(
 /// Shows and writes the results; the exit code. Replay commands on the terminal name the `files`. `meta` is asked for
 /// if there is a report to write.
 pub(crate) fn conclude(
-    outcome: &SwarmResult,
+    outcome: &RunOutcome,
     files: Vec<GivenFile>,
     report: Option<&Path>,
     output: Output,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use firedrill::report::meta::Seeds;
 use firedrill::report::{self, journal::Skipped};
 use firedrill::runbooks::{self, LoadedRunbook};
-use firedrill::runner::{self, SwarmResult};
+use firedrill::runner::{self, RunOutcome};
 use firedrill::scenario::Scenario;
 use firedrill::token::{GivenFile, Token, quoted};
 use firedrill::worlds::recording::Recording;
@@ -160,7 +160,7 @@ fn recording(path: &Path) -> Result<Recording, Failure> {
 /// Plays a recording: what came of the drill, and that it was the same, or what was not.
 type Compared = Result<String, String>;
 
-fn play(plan: &DrillPlan, recording: &Recording) -> Result<(SwarmResult, Compared), Failure> {
+fn play(plan: &DrillPlan, recording: &Recording) -> Result<(RunOutcome, Compared), Failure> {
     let (performed, played) = sim::play(plan, recording)?;
     let result = drill::conclude(plan, performed);
     let compared = match recording.difference(&played) {
@@ -170,7 +170,7 @@ fn play(plan: &DrillPlan, recording: &Recording) -> Result<(SwarmResult, Compare
             recording.requests()
         )),
     };
-    let outcome = SwarmResult {
+    let outcome = RunOutcome {
         results: vec![result],
         skipped: Skipped::default(),
     };

@@ -11,7 +11,7 @@ use clap_complete::engine::ArgValueCompleter;
 use firedrill::drill;
 use firedrill::report::meta::Seeds;
 use firedrill::report::{self, journal::Skipped};
-use firedrill::runner::SwarmResult;
+use firedrill::runner::RunOutcome;
 use firedrill::scenario;
 use firedrill::token::quoted;
 use firedrill::worlds::sim::{self, Opened, Session, SessionEnd};
@@ -129,7 +129,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<u8, Failure> {
         executor: None,
     };
     let performed = sim::serve(&plan, &session)?;
-    let outcome = SwarmResult {
+    let outcome = RunOutcome {
         results: vec![drill::conclude(&plan, performed)],
         skipped: Skipped::default(),
     };

@@ -133,7 +133,7 @@ fn show_signed(n: i64) -> String {
 }
 
 /// Timeline, post-mortem and logs, folded away, as far as there is room.
-pub(super) fn put_by(drill: &Drill<'_>, detail: &Detail<'_>, room: Room) -> Markup {
+pub(super) fn saved(drill: &Drill<'_>, detail: &Detail<'_>, room: Room) -> Markup {
     let mut files: Vec<(&String, &String)> = detail.files.iter().collect();
     // The post-mortem tells the story; the logs back it up.
     files.sort_by_key(|(name, _)| (!name.ends_with(".md"), name.contains("/logs/")));

@@ -48,7 +48,7 @@ pub(super) fn draw(
             @if let Some((drill, detail)) = shown {
                 (one_drill(drill, &detail.time_series, drills.len()))
                 (evidence::oracles(drill))
-                (evidence::put_by(drill, detail, Room::of(verdict, of)))
+                (evidence::saved(drill, detail, Room::of(verdict, of)))
             } @else {
                 p.soft { "This journal holds no time series of a drill of this scenario, so there is none to draw." }
             }

@@ -87,6 +87,9 @@ pub trait Drilled: Sync {
     /// Events of the world after which a drill is taken for a livelock.
     const EVENTS_MAX: u64 = 50_000_000;
 
+    /// The job that Prometheus scrapes its pods under: the `job_name` that `deploy/prometheus.yaml` has for it.
+    const JOB: &str;
+
     /// The namespace that it is deployed in.
     fn namespace(&self) -> &str;
 

@@ -312,6 +312,7 @@ fn config<D: Drilled>(
         prometheus: sim::observe::Config::default(),
     };
     let interval = Micros::from(scenario.timing.scrape_interval);
+    D::JOB.clone_into(&mut config.prometheus.job);
     config.prometheus.interval = interval;
     config.prometheus.timeout = config.prometheus.timeout.min(interval);
     config
@@ -323,6 +324,21 @@ mod tests {
     use crate::runbooks::LoadedRunbook;
     use crate::scenario;
     use crate::worlds::WorldKind;
+
+    #[test]
+    fn pods_are_scraped_under_a_job_of_the_prometheus_that_is_deployed() {
+        fn is_a_job<D: Drilled>() -> bool {
+            let deployed = include_str!("../../../../deploy/prometheus.yaml");
+            let job = format!("- job_name: {}", D::JOB);
+            deployed.lines().any(|line| line.trim() == job)
+        }
+        assert!(is_a_job::<crate::worlds::sim::exchange::Exchange>());
+        assert!(is_a_job::<crate::scenario::Described>());
+        assert_ne!(
+            <crate::worlds::sim::exchange::Exchange as Drilled>::JOB,
+            <crate::scenario::Described as Drilled>::JOB
+        );
+    }
 
     #[test]
     fn only_a_drill_that_ends_early_and_misses_nothing_deploys_sooner() {

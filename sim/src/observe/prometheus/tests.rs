@@ -150,11 +150,11 @@ fn samples_get_the_targets_labels_and_the_report() {
     let now = secs(4);
     insta::assert_snapshot!(
         result(&mut prometheus, now, "m"),
-        @r#"[{"metric":{"__name__":"m","app":"gateway","exported_pod":"self","instance":"10.0.0.1:8080","job":"dex","kind":"t","namespace":"ns","pod":"a"},"value":[1767571204,"1.5"]}]"#
+        @r#"[{"metric":{"__name__":"m","app":"gateway","exported_pod":"self","instance":"10.0.0.1:8080","job":"kubernetes-pods","kind":"t","namespace":"ns","pod":"a"},"value":[1767571204,"1.5"]}]"#
     );
     insta::assert_snapshot!(
         result(&mut prometheus, now, "up"),
-        @r#"[{"metric":{"__name__":"up","app":"gateway","instance":"10.0.0.1:8080","job":"dex","namespace":"ns","pod":"a"},"value":[1767571204,"1"]}]"#
+        @r#"[{"metric":{"__name__":"up","app":"gateway","instance":"10.0.0.1:8080","job":"kubernetes-pods","namespace":"ns","pod":"a"},"value":[1767571204,"1"]}]"#
     );
     assert_eq!(
         values(&mut prometheus, now, "scrape_samples_scraped"),
@@ -334,7 +334,7 @@ fn instant_queries() {
     let matrix = body("/api/v1/query?query=count_over_time(up[4s])%5B4s:2s%5D");
     insta::assert_snapshot!(
         matrix,
-        @r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"app":"gateway","instance":"10.0.0.1:8080","job":"dex","namespace":"ns","pod":"a"},"values":[[1767571218,"2"],[1767571220,"2"]]}]}}"#
+        @r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"app":"gateway","instance":"10.0.0.1:8080","job":"kubernetes-pods","namespace":"ns","pod":"a"},"values":[[1767571218,"2"],[1767571220,"2"]]}]}}"#
     );
     // The same query as a form.
     let form = Request::post("/api/v1/query")
@@ -419,7 +419,7 @@ fn errors() {
     for (path, data) in [
         ("rules", r#"{"groups":[]}"#),
         ("alerts", r#"{"alerts":[]}"#),
-        ("scrape_pools", r#"{"scrapePools":["dex"]}"#),
+        ("scrape_pools", r#"{"scrapePools":["kubernetes-pods"]}"#),
         ("status/buildinfo", r#"{"version":"3."#),
     ] {
         let (status, body) = ask(&format!("/api/v1/{path}"));
@@ -455,7 +455,7 @@ fn metadata() {
     );
     insta::assert_snapshot!(
         ask("/api/v1/series?match%5B%5D=%7B__name__%3D~%22u.%22%7D"),
-        @r#"{"status":"success","data":[{"__name__":"up","app":"gateway","instance":"10.0.0.1:8080","job":"dex","namespace":"ns","pod":"a"}]}"#
+        @r#"{"status":"success","data":[{"__name__":"up","app":"gateway","instance":"10.0.0.1:8080","job":"kubernetes-pods","namespace":"ns","pod":"a"}]}"#
     );
     let targets: serde_json::Value = serde_json::from_str(&ask("/api/v1/targets")).unwrap();
     let active = &targets["data"]["activeTargets"][0];

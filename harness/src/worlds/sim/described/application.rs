@@ -22,6 +22,8 @@ type WorldState = sim::WorldState<Services>;
 impl Drilled for Described {
     type Application = Services;
 
+    const JOB: &str = "applications";
+
     fn namespace(&self) -> &str {
         &self.namespace
     }

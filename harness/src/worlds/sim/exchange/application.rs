@@ -43,6 +43,8 @@ pub(in crate::worlds::sim) struct Exchange {
 impl Drilled for Exchange {
     type Application = SimulatedExchange;
 
+    const JOB: &str = "dex";
+
     /// A drill of 15 minutes takes some 100,000.
     const EVENTS_MAX: u64 = 5_000_000;
 
