@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use executor::StepOutcome;
 
-use super::headline::headline;
 use super::journal::{Drill, Step};
 use super::problems;
 use crate::finding;
@@ -111,7 +110,7 @@ impl ClassName {
     /// What was found, as a plain sentence without a full stop; its name where this version has no words for it.
     #[must_use]
     pub fn headline(&self) -> String {
-        headline(&self.oracle, &self.kind).map_or_else(|| self.title(), str::to_owned)
+        finding::headline(&self.oracle, &self.kind).map_or_else(|| self.title(), str::to_owned)
     }
 
     /// Its name in words: `outcome: called, at step undo-app`.
