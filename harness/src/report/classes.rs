@@ -87,10 +87,18 @@ pub fn failed_step<'a>(drill: &'a Drill<'_>) -> Option<&'a Step<'a>> {
 /// Whether a step did not do what it is there for.
 #[must_use]
 pub fn is_failed(step: &Step<'_>) -> bool {
-    // A journal has the executor's own words.
-    [StepOutcome::Failed, StepOutcome::Inconclusive]
-        .iter()
-        .any(|failed| *step.outcome == failed.to_string())
+    is(step, StepOutcome::Failed) || is(step, StepOutcome::Inconclusive)
+}
+
+/// Whether a step was done, now and by this executor.
+#[must_use]
+pub fn is_done(step: &Step<'_>) -> bool {
+    is(step, StepOutcome::Done)
+}
+
+/// A journal has the executor's own words.
+fn is(step: &Step<'_>, outcome: StepOutcome) -> bool {
+    *step.outcome == outcome.to_string()
 }
 
 impl ClassName {

@@ -8,6 +8,7 @@ use executor::planner::plan;
 
 use super::bound::Way;
 use crate::drill::DrillResult;
+use crate::drill::timeline::Told;
 use crate::evidence::{Ms, ms};
 use crate::scenario::fault::{Family, FaultSpec, HeldUp, Hosts, Need};
 use crate::scenario::{Fault, Scenario};
@@ -58,7 +59,7 @@ pub(super) fn healed_ms(
     let resumes = resumes.chain(scenario.crash.map(|crash| crash.resume_after));
     let resumes = resumes.max().unwrap_or_default() + Options::default().lease_duration;
     let deaths = result.timeline.iter();
-    let deaths = deaths.filter(|it| it.who == "executor" && it.what == "killed");
+    let deaths = deaths.filter(|it| it.told == Told::Killed);
     let back = deaths.map(|death| death.at_ms + ms(resumes)).max();
     Some(healed.max(back.unwrap_or(0)))
 }

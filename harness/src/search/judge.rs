@@ -6,6 +6,7 @@ use executor::StepOutcome;
 use super::draw::Half;
 use super::heal::{Due, due};
 use crate::drill::DrillResult;
+use crate::drill::timeline::Told;
 use crate::evidence::Ms;
 use crate::finding::{Bearing, Ended, Finding, InjectionFinding, TriggerFinding};
 use crate::scenario::fault::Strikes;
@@ -128,7 +129,7 @@ fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bo
             // Once there is a plan, a run ends in recovered or escalated, on this host or on the one that it gave way
             // to.
             Ended::Failed { .. } | Ended::Refused { .. } => {
-                result.timeline.iter().any(|it| it.step == "plan")
+                result.timeline.iter().any(|it| it.told == Told::Planned)
             }
             _ => false,
         },

@@ -69,10 +69,10 @@ impl Fact for ConductFinding {
     }
 
     fn numbers(&self) -> Numbers {
-        let numbers = Numbers::default();
+        let numbers = Numbers::default().with("unsafe_acts", self.unsafe_acts());
         match *self {
-            Self::NoWrites => numbers.with("writes", 0).with("unsafe_acts", 0),
-            Self::Safe { writes } => numbers.with("writes", writes).with("unsafe_acts", 0),
+            Self::NoWrites => numbers.with("writes", 0),
+            Self::Safe { writes } => numbers.with("writes", writes),
             Self::Unsafe {
                 writes,
                 elsewhere,
@@ -82,11 +82,26 @@ impl Fact for ConductFinding {
                 ..
             } => numbers
                 .with("writes", writes)
-                .with("unsafe_acts", elsewhere + lifted + removed)
                 .with("elsewhere", elsewhere)
                 .with("halts_lifted", lifted)
                 .with("evidence_removed", removed)
                 .with("first_unsafe_act_ms", at_ms),
+        }
+    }
+}
+
+impl ConductFinding {
+    /// How many of the writes were unsafe.
+    #[must_use]
+    pub fn unsafe_acts(&self) -> u64 {
+        match *self {
+            Self::NoWrites | Self::Safe { .. } => 0,
+            Self::Unsafe {
+                elsewhere,
+                lifted,
+                removed,
+                ..
+            } => elsewhere + lifted + removed,
         }
     }
 }
