@@ -417,7 +417,7 @@ impl Evidence {
     /// When faults began that struck the exchange itself, whether its clients saw it or not.
     pub fn strikes(&self) -> impl Iterator<Item = Ms> + '_ {
         let faults = self.faults.iter();
-        let strikes = faults.filter(|fault| fault.hits > 0 && fault.kind.spec().strikes);
+        let strikes = faults.filter(|fault| fault.hits > 0 && fault.kind.spec().strikes.servers());
         strikes.filter_map(|fault| fault.began_ms)
     }
 

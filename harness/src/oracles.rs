@@ -49,7 +49,7 @@ pub(crate) use self::books::acknowledged;
 use self::finding::{
     Because, BooksFinding, BuildsFinding, ClaimFinding, ConductFinding, DetectionFinding,
     ErrorRateFinding, Fact, FilesFinding, HoldFinding, HostFinding, ImpactFinding,
-    InjectionFinding, InvariantsFinding, LatencyFinding, LedgerFinding, MaintenanceFinding,
+    InjectionFinding, InvariantsFinding, Kind, LatencyFinding, LedgerFinding, MaintenanceFinding,
     OutcomeFinding, PhantomsFinding, Recorded, RtoFinding, StateFinding, SteadyFinding,
     TriggerFinding, WithheldFinding, WritersFinding,
 };
@@ -62,17 +62,15 @@ use crate::verdict::Stage;
 oracles! {
     /// Did the host let the clients do their work?
     Host = "host", {
-        stage: Injection, asked: Always, finds: HostFinding, check: host::check, voids: ["harness-failed"],
+        stage: Injection, asked: Always, finds: HostFinding, check: host::check,
     };
     /// Did the steady state hold until the deployment?
     SteadyState = "steady-state", {
         stage: Injection, asked: Always, finds: SteadyFinding, check: steady::check, is: [RestsOnClients],
-        voids: ["no-warm-up", "failing", "halted", "slow", "broken", "nobody-looked"],
     };
     /// Did the bad release run and do its harm, and did every fault hit something?
     FaultFired = "fault-fired", {
         stage: Injection, asked: Always, finds: InjectionFinding, check: fault::check,
-        voids: ["never-deployed", "never-ran", "no-harm"],
     };
     /// Did the right trigger fire?
     Trigger = "trigger", {
@@ -84,7 +82,7 @@ oracles! {
     };
     /// Did the executor end as it should?
     Outcome = "outcome", {
-        stage: Execution, asked: Always, finds: OutcomeFinding, check: execution::check, voids: ["not-prepared"],
+        stage: Execution, asked: Always, finds: OutcomeFinding, check: execution::check,
     };
     /// Does what the executor claims agree with what the clients saw?
     Claim = "claim", {

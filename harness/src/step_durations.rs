@@ -38,10 +38,7 @@ impl StepDurations {
 /// The executor ends one step before it begins the next, so the ends alone say it all.
 fn steps(timeline: &[TimelineEntry], trigger: Ms) -> Vec<(String, Ms)> {
     let ends = |entry: &&TimelineEntry| {
-        entry.who == "executor"
-            && entry.at_ms >= trigger
-            && !["watch", "run", "note", "retry", "end", ""].contains(&entry.step.as_str())
-            && !entry.what.starts_with("waits: ")
+        entry.who == "executor" && entry.at_ms >= trigger && entry.told.is_over()
     };
     let mut before = trigger;
     timeline
@@ -121,6 +118,11 @@ fn by_step(runs: &[StepDurations]) -> BTreeMap<&String, Vec<Ms>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::timeline::Told;
+
+    fn over(at_ms: Ms, step: &str, what: &str) -> TimelineEntry {
+        entry(at_ms, step, what).of(Told::Over)
+    }
 
     fn entry(at_ms: Ms, step: &str, what: &str) -> TimelineEntry {
         TimelineEntry::new(at_ms, "executor", step, what)
@@ -129,25 +131,28 @@ mod tests {
     #[test]
     fn steps_are_read_from_the_trigger_to_the_proof() {
         let timeline = [
-            entry(10, "snapshot-ledger", "done"),
+            over(10, "snapshot-ledger", "done"),
             entry(100, "watch", "sla-latency-p99 fired"),
             entry(100, "run", "begins"),
-            entry(130, "lease", "taken, fencing token 1"),
-            entry(150, "plan", "application: gateway in 14 steps"),
+            over(130, "lease", "taken, fencing token 1"),
+            entry(150, "plan", "application: gateway in 14 steps").of(Told::Planned),
             TimelineEntry::new(160, "clients", "", "3 × timeout, until 2m 00s"),
-            entry(170, "undo-app gateway", "done: rolled back"),
+            over(170, "undo-app gateway", "done: rolled back"),
+            // What a step is called decides nothing.
+            over(180, "note", "done"),
             entry(400, "rollout-status gateway", "waits: 1 of 3"),
-            entry(900, "rollout-status gateway", "already so: rolled out"),
+            over(900, "rollout-status gateway", "already so: rolled out"),
             entry(950, "error-rate", "waits: no data"),
-            entry(9_000, "error-rate", "done: value 0"),
-            entry(9_100, "error-logs", "done: value 0"),
+            over(9_000, "error-rate", "done: value 0"),
+            over(9_100, "error-logs", "done: value 0"),
         ];
         let steps = steps(&timeline, 100);
         let expected = [
             ("lease", 30),
             ("plan", 20),
             ("undo-app gateway", 20),
-            ("rollout-status gateway", 730),
+            ("note", 10),
+            ("rollout-status gateway", 720),
         ];
         let expected: Vec<(String, Ms)> = expected
             .into_iter()

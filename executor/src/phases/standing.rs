@@ -7,7 +7,7 @@ use crate::executor::Executor;
 use crate::journal::State;
 use crate::planner::{LedgerPath, Loss, Plan};
 use crate::report::{Outcome, Report, StepReport};
-use crate::runbook::Command;
+use crate::runbook::{Command, Leaves};
 use crate::steps::Facts;
 use crate::stop::unless;
 
@@ -82,10 +82,11 @@ pub fn standing(plan: &Plan, done: &BTreeSet<usize>) -> String {
     let mut text = of_the_ledger(plan, done);
     let mut paused = BTreeSet::new();
     for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {
-        match (&step.command, &step.service) {
-            (Command::RolloutPause, Some(service)) => _ = paused.insert(service.as_str()),
-            (Command::RolloutResume, Some(service)) => _ = paused.remove(service.as_str()),
-            _ => {}
+        match (step.command.spec().leaves, &step.service) {
+            (Leaves::Paused, Some(service)) => _ = paused.insert(service.as_str()),
+            (Leaves::Resumed, Some(service)) => _ = paused.remove(service.as_str()),
+            (Leaves::Paused | Leaves::Resumed, None)
+            | (Leaves::Nothing | Leaves::Fenced | Leaves::Unfenced, _) => {}
         }
     }
     if !paused.is_empty() {
@@ -106,13 +107,13 @@ fn of_the_ledger(plan: &Plan, done: &BTreeSet<usize>) -> String {
     let mut fenced = false;
     let mut values = BTreeMap::new();
     for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {
-        match &step.command {
-            Command::Fence => fenced = true,
-            Command::Unfence => fenced = false,
-            Command::SetConfigValue { name, key, value } => {
-                values.insert((name, key), value);
-            }
-            _ => {}
+        match step.command.spec().leaves {
+            Leaves::Fenced => fenced = true,
+            Leaves::Unfenced => fenced = false,
+            Leaves::Nothing | Leaves::Paused | Leaves::Resumed => {}
+        }
+        if let Command::SetConfigValue { name, key, value } = &step.command {
+            values.insert((name, key), value);
         }
     }
     let flags: Vec<String> = values

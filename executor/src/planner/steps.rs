@@ -11,7 +11,7 @@ use super::reconciler::COMES_AGAIN;
 use super::targets::{deployed_at, target};
 use super::work::work;
 use crate::placeholders::fill_known;
-use crate::runbook::{Command, Kind, OnFail, Phase, Runbook, Step, When};
+use crate::runbook::{Command, Kind, OnFail, Part, Phase, Runbook, Step, When};
 use crate::workload::WorkloadKind;
 
 /// Plans the rollback.
@@ -85,10 +85,7 @@ pub fn plan(runbook: &Runbook, observed: &Observed) -> Result<Plan, PlanError> {
 
 /// Whether a step halts something, or opens it again.
 fn halts(step: &Step) -> bool {
-    matches!(
-        step.command,
-        Command::Fence | Command::Unfence | Command::SetConfigValue { .. }
-    )
+    step.command.spec().part == Part::Halt
 }
 
 /// T1 and T2: outside the window, or the anomaly is older than the release.

@@ -5,7 +5,7 @@ mod checks;
 mod spec;
 
 pub use catalogue::{COMMANDS, Command, Kind};
-pub use spec::{Asks, CommandSpec, Effect, Followed, Missed, OnLedger, Value};
+pub use spec::{Asks, CommandSpec, Effect, Followed, Leaves, Missed, OnLedger, Part, Value};
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -18,6 +18,25 @@ impl Trigger {
 }
 
 impl Trigger {
+    /// Whether the query asks for the 99th percentile of a histogram, so that the condition bounds it.
+    #[must_use]
+    pub(crate) fn is_of_the_p99(&self) -> bool {
+        let Ok(query) = parse(&self.query) else {
+            return false;
+        };
+        let mut query = &query;
+        while let Expr::Paren(within) = query {
+            query = &within.expr;
+        }
+        match query {
+            Expr::Call(call) if call.func.name == "histogram_quantile" => {
+                let quantile = call.args.args.first().map(|it| &**it);
+                matches!(quantile, Some(Expr::NumberLiteral(it)) if it.val == 0.99)
+            }
+            _ => false,
+        }
+    }
+
     /// For how long the trigger may still fire, or begin to, once what it asks about is over: as long as its ranges
     /// tell of it, and for its `for`. What an `offset` leads to is compared with on purpose, and tells of no harm.
     /// [`Duration::MAX`] for a query that can't be parsed.
@@ -165,7 +184,11 @@ mod tests {
     }
 
     fn over_window(query: &str, window: Duration) -> String {
-        let trigger = Trigger {
+        trigger(query).over(window)
+    }
+
+    fn trigger(query: &str) -> Trigger {
+        Trigger {
             name: "t".to_owned(),
             class: TriggerClass::Sla,
             query: query.to_owned(),
@@ -174,8 +197,7 @@ mod tests {
                 value: 0.0,
             },
             hold_for: Duration::from_secs(15),
-        };
-        trigger.over(window)
+        }
     }
 
     #[test]
@@ -232,6 +254,20 @@ mod tests {
             let query = over(query, 30);
             let parsed = parse(&query).expect("it is still a query");
             assert!(of(&parsed) <= Duration::from_secs(30), "{query}");
+        }
+    }
+
+    /// What a trigger asks for says whether its bound is one of the latency, and its name does not.
+    #[test]
+    fn a_trigger_of_the_p99_is_known_by_its_query() {
+        for (query, is) in [
+            ("histogram_quantile(0.99, sum by (le) (rate(a[10s])))", true),
+            ("(histogram_quantile(0.99, rate(a[10s])))", true),
+            ("histogram_quantile(0.5, rate(a[10s]))", false),
+            ("sum(rate(p99_errors_total[10s]))", false),
+            ("histogram_quantile(", false),
+        ] {
+            assert_eq!(trigger(query).is_of_the_p99(), is, "{query}");
         }
     }
 

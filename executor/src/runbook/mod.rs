@@ -26,7 +26,8 @@ mod yaml;
 
 pub use crate::exposition::Series;
 pub use command::{
-    Asks, COMMANDS, Command, CommandSpec, Effect, Followed, Kind, Missed, OnLedger, Value,
+    Asks, COMMANDS, Command, CommandSpec, Effect, Followed, Kind, Leaves, Missed, OnLedger, Part,
+    Value,
 };
 pub use lint::Parsed;
 pub use model::{

@@ -65,7 +65,7 @@ fn fill(out: &mut String, context: &Context<'_>, rate: Option<u64>) -> Result<()
     let p99 = terms
         .triggers
         .iter()
-        .find(|known| known.class == TriggerClass::Sla && known.name.contains("p99"))
+        .find(|known| known.class == TriggerClass::Sla && known.is_of_the_p99())
         .map_or(f64::from(application.p99_ms) / 1_000.0, |known| {
             known.condition.value
         });

@@ -12,7 +12,7 @@ pub(super) fn all() -> Vec<About> {
 fn one(spec: &FaultSpec) -> About {
     let worlds: Vec<&str> = spec.worlds.iter().map(|world| world.as_str()).collect();
     let mut facts = vec![Fact::new("worlds", worlds.join(", "))];
-    let strikes = if spec.strikes {
+    let strikes = if spec.strikes.servers() {
         "what serves the clients"
     } else {
         "the executor, or what it acts on or sees"

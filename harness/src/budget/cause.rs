@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor::runbook::{Command, Runbook};
+use executor::runbook::{Command, Part, Runbook};
 use serde::Serialize;
 
 /// What a span of the time to the recovery is spent on.
@@ -67,31 +67,13 @@ impl Cause {
 
     /// `None`: the command looks whether the step before it did what it is there for.
     fn of(command: &Command) -> Option<Self> {
-        match command {
-            Command::SetConfigValue { .. } | Command::Fence | Command::Unfence => Some(Self::Halt),
-            Command::UndoSchema
-            | Command::RestoreSnapshot { .. }
-            | Command::ReplayOrders
-            | Command::Snapshot { .. } => Some(Self::Data),
-            Command::DumpLogs { .. } | Command::WritePostMortem | Command::WriteScenario => {
-                Some(Self::Evidence)
-            }
-            Command::RecordRelease
-            | Command::ReviewReplicaSets
-            | Command::ReviewRevisions
-            | Command::DeleteBrokenPods
-            | Command::RolloutPause
-            | Command::RolloutResume
-            | Command::RolloutUndo { .. }
-            | Command::RolloutStatus
-            | Command::RestoreReplicas
-            | Command::RestoreConfig
-            | Command::ReplacePods => Some(Self::Pods),
-            Command::CheckHealth { .. }
-            | Command::CheckBuildInfo { .. }
-            | Command::PromQuery { .. }
-            | Command::LogQuery { .. } => Some(Self::Proof),
-            Command::CheckCounter { .. } => None,
+        match command.spec().part {
+            Part::Halt => Some(Self::Halt),
+            Part::Data => Some(Self::Data),
+            Part::Evidence => Some(Self::Evidence),
+            Part::Pods => Some(Self::Pods),
+            Part::Proof => Some(Self::Proof),
+            Part::AsBefore => None,
         }
     }
 }

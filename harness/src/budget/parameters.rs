@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::spans::DrillSpans;
 use crate::runbooks::LoadedRunbook;
 use crate::scenario::{Deployment, Scenario, Share, Strategy, format_duration};
-use crate::search::{Change, mutants};
+use crate::search::{Change, Scale, mutants};
 use crate::worlds::common::manifests;
 
 /// A step counts as near its budget if it took this share of it in some drill, in percent.
@@ -159,16 +159,20 @@ fn of_runbook(
         .flat_map(|it| &it.spans)
         .filter_map(|it| it.what.split(' ').next())
         .collect();
-    let wanted = |kind: Change, subject: &str, change: &str| match kind {
-        Change::Debounce => fired.contains(subject) && change.ends_with("halved"),
+    let wanted = |kind: Change, subject: &str, halved: bool| match kind {
+        Change::Debounce => fired.contains(subject) && halved,
         Change::Window => fired.contains(subject),
-        Change::Budget => near.contains(subject) && change.ends_with("halved"),
-        Change::Hold => done.contains(subject) && change.ends_with("halved"),
+        Change::Budget => near.contains(subject) && halved,
+        Change::Hold => done.contains(subject) && halved,
         _ => false,
     };
     let mut found = Vec::new();
     for mutant in mutants(&runbook.text) {
-        if !wanted(mutant.kind, &mutant.subject, &mutant.change) {
+        if !wanted(
+            mutant.kind,
+            &mutant.subject,
+            mutant.scale == Some(Scale::Halved),
+        ) {
             continue;
         }
         // A text that is no runbook is no parameter.

@@ -8,6 +8,33 @@ use crate::oracles::OracleName;
 use crate::oracles::finding::Finding;
 use crate::stats::{show_count, show_ms, show_ppm};
 
+/// What a line of the timeline tells of, where somebody else reads it than a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    /// Nothing that is read but by persons.
+    #[default]
+    Else,
+    /// Something that a rollback does was over: the lease was taken, a step had ended, another host went on.
+    Over,
+    /// The executor had planned the rollback.
+    Planned,
+    /// The executor tries something again that failed.
+    Retried,
+    /// The executor's host died.
+    Killed,
+}
+
+impl Told {
+    /// Whether something that a rollback does was over.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Over | Self::Planned => true,
+            Self::Else | Self::Retried | Self::Killed => false,
+        }
+    }
+}
+
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimelineEntry {
@@ -19,10 +46,12 @@ pub struct TimelineEntry {
     pub step: String,
     /// What happened.
     pub what: String,
+    /// What that is, for whoever reads it by program.
+    pub told: Told,
 }
 
 impl TimelineEntry {
-    /// An entry.
+    /// An entry that only persons read.
     #[must_use]
     pub fn new(
         at_ms: Ms,
@@ -35,7 +64,14 @@ impl TimelineEntry {
             who,
             step: step.into(),
             what: what.into(),
+            told: Told::Else,
         }
+    }
+
+    /// The same entry, as one that tells of `told`.
+    #[must_use]
+    pub fn of(self, told: Told) -> Self {
+        Self { told, ..self }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::recovery::{is_only_noise, recovered_before};
 use crate::evidence::{Evidence, ExecutorOutcome, InjectedFault, Ms, union_ms};
 use crate::oracles::finding::ClaimFinding;
-use crate::scenario::FaultKind;
+use crate::scenario::fault::Hosts;
 
 /// How much earlier than the clients the executor may date recovery: measured recovery is up to one second late by
 /// construction, and what was under way when the last gateway opened may take another.
@@ -87,13 +87,15 @@ fn settles_ms(evidence: &Evidence) -> Ms {
 /// For how long between `from` and `to` the executor may not have known: faults were at work, or its host was away.
 /// What two of them took together counts once. A clock that is wrong keeps nobody from knowing.
 fn away_ms(evidence: &Evidence, from: Ms, to: Ms) -> Ms {
-    let hits = |fault: &&InjectedFault| fault.hits > 0 && fault.kind != FaultKind::ClockSkewed;
+    let hits = |fault: &&InjectedFault| fault.hits > 0 && fault.kind.spec().delays_knowing;
     let faults = || evidence.faults.iter().filter(hits);
     let began = |fault: &&InjectedFault| fault.began_ms.is_some_and(|began| began <= to);
-    let away = faults().filter(began).map(|fault| match fault.kind {
-        FaultKind::ExecutorKilled => fault.away_ms + LEASE_MS,
-        _ => fault.away_ms,
-    });
+    let away = faults()
+        .filter(began)
+        .map(|fault| match fault.kind.spec().hosts {
+            Hosts::Killed => fault.away_ms + LEASE_MS,
+            Hosts::Untouched | Hosts::Paused | Hosts::Joined | Hosts::ClockOff => fault.away_ms,
+        });
     let crash = evidence.crash_ms.flatten().filter(|&at| at <= to);
     union_ms(faults().filter_map(InjectedFault::lasted), from, to)
         + away.sum::<Ms>()

@@ -283,7 +283,7 @@ pub(super) mod tests {
             (4, 2, 0, 2, 150_500)
         );
         assert_eq!(
-            found.kind(),
+            (found.kind().name, found.bearing()),
             ("evidence-removed", Bearing::Bad(Severity::Harm))
         );
         assert_eq!(found.numbers().0["unsafe_acts"], 4);

@@ -4,7 +4,8 @@ use super::recovery::recovered_ms;
 use super::{builds, maintenance};
 use crate::evidence::{Evidence, ExecutorOutcome, Reading, ms};
 use crate::oracles::finding::{BuildsFinding, Ended, MaintenanceFinding, OutcomeFinding};
-use crate::scenario::{Expected, FaultKind, Path};
+use crate::scenario::fault::Hosts;
+use crate::scenario::{Expected, Path};
 
 /// The executor's outcome and path are the expected ones.
 pub(super) fn check(evidence: &Evidence) -> OutcomeFinding {
@@ -51,7 +52,7 @@ fn died_and_recovered(evidence: &Evidence) -> bool {
     let killed = evidence
         .faults
         .iter()
-        .any(|fault| fault.kind == FaultKind::ExecutorKilled && fault.hits > 0);
+        .any(|fault| fault.kind.spec().hosts == Hosts::Killed && fault.hits > 0);
     (killed || evidence.crash_ms.flatten().is_some()) && recovered_ms(evidence).is_some()
 }
 

@@ -3,7 +3,8 @@
 
 use crate::evidence::{Evidence, ExecutorOutcome, Ms, PodLog, Wrote};
 use crate::oracles::finding::FilesFinding;
-use crate::scenario::{FaultKind, Scenario};
+use crate::scenario::Scenario;
+use crate::scenario::fault::Strikes;
 
 /// At a call for a person: a post-mortem. After a claimed recovery: a log with lines of every service that was rolled
 /// back, a post-mortem, and a scenario that loads and deploys the same release.
@@ -91,7 +92,7 @@ fn were_gone(evidence: &Evidence, service: &str) -> bool {
         .filter(|log| log.service == service);
     let watched = !evidence.bad_logs.is_empty();
     let killed = evidence.faults.iter().filter(|fault| {
-        fault.kind == FaultKind::PodsKilled
+        fault.kind.spec().strikes == Strikes::Pods
             && fault.hits > 0
             && fault.target.as_deref() == Some(service)
     });

@@ -36,12 +36,12 @@ pub(super) enum Trait {
 
 /// Declares the oracles in one place. A row has the question, the name in code and in reports, the stage, when it is
 /// asked, what it finds (`finds`; `shares` where another oracle finds the same type) and who answers.
-/// Besides, where it applies: what it `reads` of the world at the end, its traits (`is`), the kinds of findings after
-/// which nothing else counts (`voids`), and where its doctored evidence stands, if beside its check (`doctored`).
+/// Besides, where it applies: what it `reads` of the world at the end, its traits (`is`), and where its doctored
+/// evidence stands, if beside its check (`doctored`). The kinds of what it finds stand at the type itself.
 macro_rules! oracles {
     ($($(#[$question:meta])+ $name:ident = $word:literal, {
         stage: $stage:ident, asked: $asked:ident, $(finds: $fact:ident,)? $(shares: $shared:ident,)? check: $check:path
-        $(, reads: $reads:ident)? $(, is: [$($is:ident),+])? $(, voids: [$($voids:literal),+])?
+        $(, reads: $reads:ident)? $(, is: [$($is:ident),+])?
         $(, doctored: $doctored:path)? $(,)?
     };)+) => {
         /// An oracle: one question about a drill.
@@ -91,10 +91,11 @@ macro_rules! oracles {
                 }
             }
 
-            /// The kinds of its findings after which nothing else that was seen counts, except harm.
-            fn voids(self) -> &'static [&'static str] {
+            /// What it can find, but for what any oracle says that has no answer.
+            #[must_use]
+            pub fn kinds(self) -> &'static [Kind] {
                 match self {
-                    $(Self::$name => &[$($($voids),+)?],)+
+                    $(Self::$name => <$($fact)? $($shared)? as Fact>::kinds(self),)+
                 }
             }
 

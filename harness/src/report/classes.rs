@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use executor::StepOutcome;
 
-use super::headline::headline;
 use super::journal::{Drill, Step};
 use super::problems;
 use crate::finding;
@@ -88,10 +87,18 @@ pub fn failed_step<'a>(drill: &'a Drill<'_>) -> Option<&'a Step<'a>> {
 /// Whether a step did not do what it is there for.
 #[must_use]
 pub fn is_failed(step: &Step<'_>) -> bool {
-    // A journal has the executor's own words.
-    [StepOutcome::Failed, StepOutcome::Inconclusive]
-        .iter()
-        .any(|failed| *step.outcome == failed.to_string())
+    is(step, StepOutcome::Failed) || is(step, StepOutcome::Inconclusive)
+}
+
+/// Whether a step was done, now and by this executor.
+#[must_use]
+pub fn is_done(step: &Step<'_>) -> bool {
+    is(step, StepOutcome::Done)
+}
+
+/// A journal has the executor's own words.
+fn is(step: &Step<'_>, outcome: StepOutcome) -> bool {
+    *step.outcome == outcome.to_string()
 }
 
 impl ClassName {
@@ -111,7 +118,7 @@ impl ClassName {
     /// What was found, as a plain sentence without a full stop; its name where this version has no words for it.
     #[must_use]
     pub fn headline(&self) -> String {
-        headline(&self.oracle, &self.kind).map_or_else(|| self.title(), str::to_owned)
+        finding::headline(&self.oracle, &self.kind).map_or_else(|| self.title(), str::to_owned)
     }
 
     /// Its name in words: `outcome: called, at step undo-app`.

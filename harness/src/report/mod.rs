@@ -14,7 +14,6 @@ pub mod against;
 mod agree;
 mod beside;
 pub mod classes;
-mod headline;
 pub mod html;
 pub mod journal;
 pub mod junit;

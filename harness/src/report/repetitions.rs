@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::drill::DrillResult;
-use crate::finding::OracleName;
+use crate::finding::{Finding, OracleName};
 use crate::stats::{interval_ppm, show_permille};
 use crate::verdict::Verdict;
 
@@ -57,8 +57,11 @@ fn of_scenario(scenario: &str, results: &[DrillResult]) -> Option<Repetitions> {
         let Some(conduct) = findings.find(|it| it.oracle() == OracleName::Conduct) else {
             continue;
         };
-        let acts = conduct.numbers().0.get("unsafe_acts").copied();
-        let acts = acts.and_then(|acts| u64::try_from(acts).ok()).unwrap_or(0);
+        let acts = match conduct {
+            Finding::Conduct(found) => found.unsafe_acts(),
+            // It has no answer.
+            _ => 0,
+        };
         match result.verdicts.overall {
             Verdict::Pass => (of.passed, of.judged) = (of.passed + 1, of.judged + 1),
             Verdict::Fail => of.judged += 1,

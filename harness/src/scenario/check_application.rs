@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::application::{Described, Stores, Subject};
 use super::error::{Mistake, Mistakes, ScenarioError, of_file};
-use super::fault::{Anchor, FAULTS, FaultKind, FaultSpec, Targets};
+use super::fault::{Anchor, FAULTS, FaultKind, FaultSpec, OfTheExchange, Targets, Which};
 use super::raw::{Raw, RawFault};
 use crate::suggest;
 
@@ -128,67 +128,6 @@ fn out_of_order(m: &mut Mistakes, raw: &Raw, app: &Described) {
     }
 }
 
-/// Why a kind that is not for any application can't be aimed at one, and what does the same there, if anything does.
-fn why_not(kind: FaultKind) -> (&'static str, &'static str) {
-    const DEFECTS: &str = "let a release have it as a defect in the application's own file, or ";
-    match kind {
-        FaultKind::ClockSkewed => (
-            "so far only hosts of the exchange's drills have clocks of their own",
-            "",
-        ),
-        FaultKind::ExecutorKilled | FaultKind::ExecutorPaused => (
-            "so far only drills of the exchange end a host and begin another one at an instant",
-            "end the executor's host at one of its requests by `[crash]`, or ",
-        ),
-        FaultKind::SecondExecutor => ("so far only drills of the exchange have a second host", ""),
-        FaultKind::ClientsQuiet => (
-            "how much the clients send is said in the application's own file",
-            "change the clients' rate or their bursts there, or ",
-        ),
-        FaultKind::RequestsFailing => (
-            "which requests fail is said in the application's own file",
-            "set `errors` of a service there, or the defect `errors` of a release, or ",
-        ),
-        FaultKind::LatencySpike | FaultKind::ConnectionsUneven | FaultKind::PodsSick => (
-            "so far only the exchange's own services can do this",
-            DEFECTS,
-        ),
-        FaultKind::WritesRefused => (
-            "the webhook admits the exchange's own objects, its halt flag and its configuration among them",
-            "",
-        ),
-        FaultKind::DatabaseRestarted
-        | FaultKind::DatabaseSlow
-        | FaultKind::LedgerBusy
-        | FaultKind::SessionsReconnect
-        | FaultKind::UndoScriptMissing
-        | FaultKind::UndoScriptLossy
-        | FaultKind::UndoScriptFailing => (
-            "so far only the exchange's ledger database can fail in this way",
-            "say of the store's migrations in the application's own file how they go back, or ",
-        ),
-        FaultKind::ConnectionsDropped => (
-            "so far only the exchange's connections can be dropped",
-            "take `unreachable`, which cuts the executor off, or ",
-        ),
-        FaultKind::TagMoved | FaultKind::SecondRelease => (
-            "it deploys 1.4.3, which is a build of the exchange",
-            DEFECTS,
-        ),
-        // Its halt flag, its books, and the reconciliation that reads them.
-        _ => ("only the exchange has what it affects", ""),
-    }
-}
-
-/// Kinds that hinder pods of the image before or after the release: where that is the same image, there is nothing to
-/// hinder.
-const OF_A_CHANGED_IMAGE: [FaultKind; 4] = [
-    FaultKind::ImageGone,
-    FaultKind::PodsSlow,
-    FaultKind::PodsStuck,
-    FaultKind::TerminatingSlow,
-];
-
 /// Refuses a fault of a changed image that is aimed at a service whose image the release does not change: it would hit
 /// nothing.
 fn unchanged(m: &mut Mistakes, raw: &Raw, app: &Described) {
@@ -210,7 +149,10 @@ fn unchanged(m: &mut Mistakes, raw: &Raw, app: &Described) {
         };
         let name = target.get_ref().as_str();
         let there = app.services.iter().any(|it| it.name == name);
-        if !OF_A_CHANGED_IMAGE.contains(&kind) || !there || changed.contains(&name) {
+        if kind.spec().targets != Targets::Services(Which::ChangedImage)
+            || !there
+            || changed.contains(&name)
+        {
             continue;
         }
         let help = match changed.as_slice() {
@@ -240,9 +182,9 @@ pub(super) fn targets<'a>(
     raw: &RawFault,
     spec: &FaultSpec,
 ) -> Vec<&'a str> {
-    if !spec.anywhere {
-        let (why, instead) = why_not(spec.kind);
-        let known = FAULTS.iter().filter(|it| it.anywhere).map(|it| it.name);
+    if let Some(OfTheExchange { why, instead }) = spec.of_the_exchange {
+        let anywhere = FAULTS.iter().filter(|it| it.of_the_exchange.is_none());
+        let known = anywhere.map(|it| it.name);
         m.add(
             raw.kind.span(),
             format!(
@@ -265,10 +207,7 @@ pub(super) fn targets<'a>(
         );
     }
     match spec.targets {
-        Targets::Services => {
-            // There is no such thing as a paused StatefulSet.
-            application.services(spec.name == FaultKind::DeploymentPaused.as_str())
-        }
+        Targets::Services(which) => application.services(which == Which::Deployments),
         Targets::NoChoice => Vec::new(),
         // Only a store has a database.
         Targets::Of(names) => {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::error::{Mistakes, SCENARIO, ScenarioError};
+use super::fault::Hosts;
 use super::raw;
 use super::{Anchor, Fault, FaultKind, Scenario};
 use crate::worlds::WorldKind;
@@ -82,16 +83,19 @@ impl fmt::Display for ProgramRefusal {
 
 fn of_fault(fault: &Fault, world: WorldKind) -> Option<ProgramRefusal> {
     let kind = fault.kind;
-    match (&fault.when, kind) {
-        (_, FaultKind::SecondExecutor | FaultKind::ExecutorPaused) => {
-            Some(ProgramRefusal::SecondHost(kind))
-        }
-        (_, FaultKind::ClockSkewed) => Some(ProgramRefusal::Clock(kind)),
-        (Anchor::Step(_) | Anchor::After(_), _) => Some(ProgramRefusal::Step(kind)),
-        (Anchor::Request(_), _) if world == WorldKind::Kind => {
-            Some(ProgramRefusal::FaultCounts(kind))
-        }
-        _ => None,
+    match kind.spec().hosts {
+        Hosts::Paused | Hosts::Joined => return Some(ProgramRefusal::SecondHost(kind)),
+        Hosts::ClockOff => return Some(ProgramRefusal::Clock(kind)),
+        Hosts::Untouched | Hosts::Killed => {}
+    }
+    match &fault.when {
+        Anchor::Step(_) | Anchor::After(_) => Some(ProgramRefusal::Step(kind)),
+        Anchor::Request(_) if world == WorldKind::Kind => Some(ProgramRefusal::FaultCounts(kind)),
+        Anchor::Request(_)
+        | Anchor::Start
+        | Anchor::Deployment
+        | Anchor::Ready(_)
+        | Anchor::Trigger => None,
     }
 }
 

@@ -5,8 +5,9 @@
 use executor::runbook::{Command, Phase, Runbook, Step, When};
 
 use super::error::{Mistakes, SCENARIO, ScenarioError};
+use super::fault::Asked;
 use super::raw;
-use super::{Anchor, FaultKind, Path, Scenario};
+use super::{Anchor, Path, Scenario};
 use crate::suggest;
 
 /// Checks `scenario`, which was read from `file`.
@@ -28,7 +29,7 @@ pub(super) fn check(
         let kind = fault.kind.as_str();
         // The exchange's drills count who looks for lines that are held back, whatever the runbook is.
         let own = !scenario.application.is_the_exchange();
-        if own && fault.kind == FaultKind::LogsMissing && !asks_loki(runbook) {
+        if own && fault.kind.spec().felt_by == Some(Asked::Loki) && !asks_loki(runbook) {
             m.add(
                 given.kind.span(),
                 format!("`{kind}` would hit nothing: no step of the runbook asks Loki"),

@@ -16,6 +16,7 @@
 //! Each fault draws from a stream of its own, so that another one beside it changes nothing about it.
 
 mod draws;
+mod elsewhere;
 mod kinds;
 mod spec;
 
@@ -24,9 +25,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 pub use self::draws::{DrawnAt, Draws, Family, Needs, Place};
+pub use self::elsewhere::OfTheExchange;
 pub(crate) use self::kinds::kinds;
 pub use self::kinds::{FAULTS, FaultKind};
-pub use self::spec::{Blinds, Blocks, FaultSpec, HeldUp, Live, Need, Targets, UndoScripts};
+pub use self::spec::{
+    Asked, Blinds, Blocks, FaultSpec, HeldUp, Hosts, Live, Need, Strikes, Targets, UndoScripts,
+    Which,
+};
 
 use super::quantity::PartsPerMillion;
 
@@ -179,7 +184,7 @@ impl Fault {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Anchor, Blinds, Blocks, FAULTS, FaultKind, Need, Targets};
+    use super::{Anchor, Blinds, Blocks, FAULTS, FaultKind, Need};
 
     #[test]
     fn every_kind_has_a_name_of_its_own_and_a_world() {
@@ -187,10 +192,11 @@ mod tests {
         assert_eq!(names.len(), FAULTS.len());
         for fault in FAULTS {
             assert_eq!(FaultKind::named(fault.name), Some(fault.kind));
+            assert_eq!(fault.kind.as_str(), fault.name);
             assert!(!fault.worlds.is_empty(), "{}", fault.name);
             assert!(fault.what.ends_with('.'), "{}", fault.name);
             // It is a Deployment's, so that there must be one that it is about.
-            assert!(fault.theirs.is_none() || fault.targets == Targets::Services);
+            assert!(fault.theirs.is_none() || fault.targets.which().is_some());
             // What depends on the target names targets that there are.
             let targets = fault.targets.names();
             if let Blocks::ByTarget(blocks) = fault.blocks {

@@ -8,6 +8,11 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::evidence::ms;
 
+/// What is said of a text that is no duration.
+pub(super) const NOT_A_DURATION: &str = "is not a duration";
+/// What is said of a text that is no rate.
+pub(super) const NOT_A_RATE: &str = "is not a rate";
+
 /// How far a clock is ahead or behind at most: what people and their machines do not notice for long.
 pub(super) const SKEW_MAX: Duration = Duration::from_secs(3_600);
 
@@ -29,7 +34,7 @@ impl PartsPerMillion {
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is not a rate: write a percentage with at most four decimals, such as \"0.01%\""
+                "`{text}` {NOT_A_RATE}: write a percentage with at most four decimals, such as \"0.01%\""
             )
         };
         let number = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim();
@@ -67,7 +72,7 @@ impl fmt::Display for PartsPerMillion {
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let read = executor::runbook::parse_duration(text.trim());
     read.ok_or_else(|| {
-        format!("`{text}` is not a duration: write for instance \"90s\", \"15m\" or \"250ms\"")
+        format!("`{text}` {NOT_A_DURATION}: write for instance \"90s\", \"15m\" or \"250ms\"")
     })
 }
 
@@ -95,7 +100,7 @@ pub fn parse_skew(text: &str) -> Result<SignedDuration, String> {
         Some(span) => (true, span),
         None => (false, text),
     };
-    let wrong = || format!("`{text}` is not a duration: write for instance \"30s\" or \"-30s\"");
+    let wrong = || format!("`{text}` {NOT_A_DURATION}: write for instance \"30s\" or \"-30s\"");
     if span.starts_with(char::is_whitespace) {
         return Err(wrong());
     }
@@ -103,7 +108,7 @@ pub fn parse_skew(text: &str) -> Result<SignedDuration, String> {
     if span > SKEW_MAX {
         let most = format_duration(SKEW_MAX);
         return Err(format!(
-            "`{text}` is not a duration of a clock's skew: it is at most {most} either way"
+            "`{text}` {NOT_A_DURATION} of a clock's skew: it is at most {most} either way"
         ));
     }
     let ahead = SignedDuration::try_from(span).map_err(|error| error.to_string())?;

@@ -8,7 +8,7 @@ use sim_services::form;
 use toml::Spanned;
 
 use super::error::{Mistake, ScenarioError, of_file};
-use super::quantity::{PartsPerMillion, Skew, Span};
+use super::quantity::{NOT_A_DURATION, NOT_A_RATE, PartsPerMillion, Skew, Span};
 use super::{Bursts, Timing};
 use crate::suggest;
 
@@ -242,7 +242,7 @@ fn explain(message: &str, span: std::ops::Range<usize>) -> Mistake {
     }
     let help = if message.starts_with("invalid type") {
         "durations and rates are quoted (\"90s\", \"0.01%\"), counts are bare integers".to_owned()
-    } else if message.contains("is not a duration") || message.contains("is not a rate") {
+    } else if message.contains(NOT_A_DURATION) || message.contains(NOT_A_RATE) {
         "units: ms, s, m, h for durations; % for rates".to_owned()
     } else {
         "a scenario is a TOML file; scenarios/latency-regression.toml is a complete example"

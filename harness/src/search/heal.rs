@@ -8,34 +8,16 @@ use executor::planner::plan;
 
 use super::bound::Way;
 use crate::drill::DrillResult;
+use crate::drill::timeline::Told;
 use crate::evidence::{Ms, ms};
-use crate::scenario::fault::{Family, FaultSpec, HeldUp, Need};
-use crate::scenario::{Fault, FaultKind, Scenario};
+use crate::scenario::fault::{Family, FaultSpec, HeldUp, Hosts, Need};
+use crate::scenario::{Fault, Scenario};
 use crate::worlds::DrillPlan;
 
 /// Whether a fault of this kind ends, and nothing of it is left then that a sound executor could not deal with.
 pub(super) fn heals(spec: &FaultSpec) -> bool {
     let ends = spec.lasts != Need::No || spec.draws.survivable;
-    ends && spec.draws.family != Family::People && !leaves_something(spec.kind)
-}
-
-/// Whether something is left of a fault of this kind that ends.
-fn leaves_something(kind: FaultKind) -> bool {
-    matches!(
-        kind,
-        // A trigger may have fired, or an error have been counted, that is not the release's.
-        FaultKind::LatencySpike
-            | FaultKind::BooksAlarm
-            | FaultKind::RequestsFailing
-            // Fewer requests came than the load says.
-            | FaultKind::ClientsQuiet
-            // Lines that are lost stay lost.
-            | FaultKind::LogsMissing
-            // A gateway that has not noticed the halt goes on.
-            | FaultKind::FlagMissed
-            // A process that was started goes on with its build.
-            | FaultKind::TagMoved
-    )
+    ends && spec.draws.family != Family::People && !spec.leaves
 }
 
 /// How long the hosts of `scenario` may be away or stand still, under an objective of `rto`: each host that resumes
@@ -72,12 +54,12 @@ pub(super) fn healed_ms(
         healed = healed.max(over_ms(fault, began, way)?);
     }
     let killed = scenario.faults.iter();
-    let killed = killed.filter(|fault| fault.kind == FaultKind::ExecutorKilled);
+    let killed = killed.filter(|fault| fault.kind.spec().hosts == Hosts::Killed);
     let resumes = killed.filter_map(|fault| fault.delay);
     let resumes = resumes.chain(scenario.crash.map(|crash| crash.resume_after));
     let resumes = resumes.max().unwrap_or_default() + Options::default().lease_duration;
     let deaths = result.timeline.iter();
-    let deaths = deaths.filter(|it| it.who == "executor" && it.what == "killed");
+    let deaths = deaths.filter(|it| it.told == Told::Killed);
     let back = deaths.map(|death| death.at_ms + ms(resumes)).max();
     Some(healed.max(back.unwrap_or(0)))
 }
@@ -145,7 +127,7 @@ pub(super) fn due(drilled: &DrillPlan, result: &DrillResult) -> Option<Due> {
 mod tests {
     use super::*;
     use crate::scenario::fault::FAULTS;
-    use crate::scenario::{Anchor, built_in};
+    use crate::scenario::{Anchor, FaultKind, built_in};
 
     fn fault(kind: FaultKind, lasts: Option<u64>, delay: Option<u64>) -> Fault {
         Fault {

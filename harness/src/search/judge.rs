@@ -6,9 +6,11 @@ use executor::StepOutcome;
 use super::draw::Half;
 use super::heal::{Due, due};
 use crate::drill::DrillResult;
+use crate::drill::timeline::Told;
 use crate::evidence::Ms;
 use crate::finding::{Bearing, Ended, Finding, InjectionFinding, TriggerFinding};
-use crate::scenario::{FaultKind, Path, Scenario};
+use crate::scenario::fault::Strikes;
+use crate::scenario::{Path, Scenario};
 use crate::verdict::Verdict;
 use crate::worlds::DrillPlan;
 
@@ -93,7 +95,10 @@ fn counts(drilled: &DrillPlan, result: &DrillResult, due: Option<Due>, finding: 
         // judged all the same.
         Finding::Trigger(TriggerFinding::Other { .. }) => false,
         // What pods that are killed or held up do to the clients may set off another trigger first.
-        Finding::Trigger(_) => !scenario.faults.iter().any(|it| it.kind.spec().strikes),
+        Finding::Trigger(_) => !scenario
+            .faults
+            .iter()
+            .any(|it| it.kind.spec().strikes.servers()),
         _ => true,
     }
 }
@@ -124,7 +129,7 @@ fn is_unsafe(scenario: &Scenario, result: &DrillResult, finding: &Finding) -> bo
             // Once there is a plan, a run ends in recovered or escalated, on this host or on the one that it gave way
             // to.
             Ended::Failed { .. } | Ended::Refused { .. } => {
-                result.timeline.iter().any(|it| it.step == "plan")
+                result.timeline.iter().any(|it| it.told == Told::Planned)
             }
             _ => false,
         },
@@ -155,7 +160,7 @@ fn is_overdue(due: Option<Due>, result: &DrillResult, finding: &Finding) -> bool
 fn is_somebody_elses_doing(scenario: &Scenario, result: &DrillResult) -> bool {
     let seen = scenario.faults.iter().zip(&result.faults_seen);
     let mut breaking = seen
-        .filter(|(fault, _)| fault.kind == FaultKind::BooksBroken || fault.kind.spec().strikes)
+        .filter(|(fault, _)| fault.kind.spec().strikes.can_break_the_ledger())
         .filter_map(|(fault, seen)| seen.map(|(began, hits)| (fault.kind, began, hits)))
         .filter(|&(_, _, hits)| hits > 0)
         .peekable();
@@ -166,18 +171,18 @@ fn is_somebody_elses_doing(scenario: &Scenario, result: &DrillResult) -> bool {
     let claimed = trigger.zip(result.rto_claimed_ms);
     match claimed.map(|(trigger, rto)| trigger.saturating_add(rto)) {
         // Books that somebody broke after the claim are broken whatever struck the pods before.
-        Some(claimed) => match seen_of(scenario, result, FaultKind::BooksBroken) {
+        Some(claimed) => match books_broken(scenario, result) {
             Some(began) => began >= claimed,
             None => breaking.peek().is_some() && breaking.all(|(_, began, _)| began >= claimed),
         },
-        None => breaking.any(|(kind, _, _)| kind == FaultKind::BooksBroken),
+        None => breaking.any(|(kind, _, _)| kind.spec().strikes == Strikes::Books),
     }
 }
 
-/// When a fault of `kind` that hit began first.
-fn seen_of(scenario: &Scenario, result: &DrillResult, kind: FaultKind) -> Option<Ms> {
+/// When the first fault that broke the books began.
+fn books_broken(scenario: &Scenario, result: &DrillResult) -> Option<Ms> {
     let seen = scenario.faults.iter().zip(&result.faults_seen);
-    let of_kind = seen.filter(|(fault, _)| fault.kind == kind);
-    let hit = of_kind.filter_map(|(_, seen)| seen.filter(|&(_, hits)| hits > 0));
+    let breaking = seen.filter(|(fault, _)| fault.kind.spec().strikes == Strikes::Books);
+    let hit = breaking.filter_map(|(_, seen)| seen.filter(|&(_, hits)| hits > 0));
     hit.map(|(began, _)| began).min()
 }

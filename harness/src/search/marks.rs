@@ -16,8 +16,8 @@ use super::names;
 use super::unreachable;
 use crate::drill::struck::{CRASH, Side};
 use crate::finding::OracleName;
-use crate::scenario::fault::{FAULTS, FaultSpec, Need};
-use crate::scenario::{FaultKind, Path};
+use crate::scenario::Path;
+use crate::scenario::fault::{FAULTS, FaultSpec};
 use crate::worlds::WorldKind;
 
 /// How many drills must have met every mark that they can meet.
@@ -336,7 +336,7 @@ impl Catalogue {
                 let meets = |target: &Option<&str>| meets(spec, *target, step, steps);
                 let why_not = match targets.iter().any(meets) {
                     true => None,
-                    false if !lasts(spec) => Some(unreachable::OVER_AT_ONCE),
+                    false if !spec.for_a_time => Some(unreachable::OVER_AT_ONCE),
                     false => Some(unreachable::BEGINS_LATER),
                 };
                 self.meetings(spec.name, step, why_not);
@@ -458,19 +458,6 @@ fn is_on(path: Path, step: &Step, steps: &[&Step]) -> bool {
     }
 }
 
-/// Whether a fault of the kind `spec` is there for a time, even where scenario files may not say for how long.
-fn lasts(spec: &FaultSpec) -> bool {
-    let by_itself = matches!(
-        spec.kind,
-        FaultKind::ApiServerRestarted
-            | FaultKind::HashAlarm
-            | FaultKind::MatchingAlarm
-            // The other host is there until it has ended.
-            | FaultKind::SecondExecutor
-    );
-    spec.lasts != Need::No || spec.undo_scripts.is_some() || by_itself
-}
-
 /// Whether what is over at once, and begins so long after the first of `steps` at most, may come after all of them.
 fn passes(steps: &[&&Step], latest_ms: u64) -> bool {
     let holds = |step: &&&Step| {
@@ -536,7 +523,7 @@ fn meets(spec: &FaultSpec, target: Option<&str>, step: &Step, steps: &[&Step]) -
             };
             let mut begins = on_path.iter().enumerate().flat_map(begins_at);
             begins.any(|index| {
-                index <= at && (lasts(spec) || passes(&on_path[index..at], needs.latest_ms))
+                index <= at && (spec.for_a_time || passes(&on_path[index..at], needs.latest_ms))
             })
         })
 }

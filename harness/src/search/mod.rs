@@ -55,6 +55,7 @@ pub use marks::{Catalogue, Counts, DRILLS_FOR_ALL, Mark, Part, Tally};
 pub use matrix::{Cell, Column, Matrix, Row};
 pub use mutate::{Change, Mutant, found, mutants, pairs, shuffled};
 pub use page::page;
+pub use reword::Scale;
 pub use settle::{is_open, settle};
 pub use show::{markdown, scenario, summary};
 pub use write::write;

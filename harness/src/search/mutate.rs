@@ -8,7 +8,7 @@ use executor::runbook::WHEN;
 use sim::rng::Rng;
 
 use super::form::{Edit, Fence, Item, fences, items};
-use super::reword::{conditions, queries, times};
+use super::reword::{Scale, conditions, queries};
 
 /// What kind of change a mutant is. Mutants of one kind are mostly caught by the same scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +99,8 @@ pub struct Mutant {
     pub subject: String,
     /// How, in a few words.
     pub change: String,
+    /// By how much, where it is a time that is changed.
+    pub scale: Option<Scale>,
     /// The runbook's text.
     pub text: String,
     /// Where the change is; of a pair, the first.
@@ -113,10 +115,29 @@ struct Made<'t> {
 
 impl Made<'_> {
     fn add(&mut self, kind: Change, subject: &str, change: impl Into<String>, edit: Edit) {
+        self.push(kind, subject, change.into(), None, edit);
+    }
+
+    /// A time that is changed; `word` says which, where the subject has several.
+    fn scale(&mut self, kind: Change, subject: &str, word: &str, scale: Scale, edit: Edit) {
+        let change = format!("{word} {}", scale.words());
+        let change = change.trim_start().to_owned();
+        self.push(kind, subject, change, Some(scale), edit);
+    }
+
+    fn push(
+        &mut self,
+        kind: Change,
+        subject: &str,
+        change: String,
+        scale: Option<Scale>,
+        edit: Edit,
+    ) {
         self.mutants.push(Mutant {
             kind,
             subject: subject.to_owned(),
-            change: change.into(),
+            change,
+            scale,
             text: edit.made_in(self.text),
             edit,
         });
@@ -173,6 +194,7 @@ pub fn pairs(text: &str, singles: &[Mutant], count: usize, seed: u64) -> Vec<Mut
                 kind: Change::Pair,
                 subject: format!("{} and {}", a.subject, b.subject),
                 change: format!("{}; {}", a.change, b.change),
+                scale: None,
                 text: both,
                 edit: a.edit.clone(),
             });
@@ -216,12 +238,19 @@ fn step(made: &mut Made<'_>, fence: &Fence<'_>) {
         let Some(was) = fence.attribute(key) else {
             continue;
         };
-        for (by, part, how) in [(1, 2, "halved"), (2, 1, "doubled"), (1, 20, "a twentieth")] {
-            if let Some(is) = times(was, by, part) {
-                add(kind, &format!("{word} {how}"), fence.set(key, Some(&is)));
+        for scale in [Scale::Halved, Scale::Doubled, Scale::Twentieth] {
+            if let Some(is) = scale.of(was) {
+                made.scale(
+                    kind,
+                    &name,
+                    word,
+                    scale,
+                    fence.replaced(fence.set(key, Some(&is))),
+                );
             }
         }
     }
+    let mut add = |kind, change: &str, with| made.add(kind, &name, change, fence.replaced(with));
     if let Some(condition) = fence.attribute("rb.expect") {
         for (kind, how, is) in conditions(condition) {
             add(kind, &how, fence.set("rb.expect", Some(&is)));
@@ -316,18 +345,20 @@ fn trigger(made: &mut Made<'_>, item: &Item<'_>, next: Option<&Item<'_>>) {
     }
     if let Some(was) = item.value("for") {
         let line = format!("for: {was}\n");
-        for (by, part, how) in [
-            (1, 2, "halved"),
-            (2, 1, "doubled"),
-            (10, 1, "tenfold"),
-            (0, 1, "taken away"),
+        for scale in [
+            Scale::Halved,
+            Scale::Doubled,
+            Scale::Tenfold,
+            Scale::TakenAway,
         ] {
-            if let Some(is) = times(was, by, part) {
+            if let Some(is) = scale.of(was) {
                 let with = item.text.replacen(&line, &format!("for: {is}\n"), 1);
-                add(Change::Debounce, &format!("debounce {how}"), with);
+                let edit = item.replaced(with);
+                made.scale(Change::Debounce, &name, "debounce", scale, edit);
             }
         }
     }
+    let mut add = |kind, change: &str, with| made.add(kind, &name, change, item.replaced(with));
     if let Some(was) = item.value("condition") {
         for (kind, how, is) in conditions(was) {
             let (line, other) = (
@@ -363,19 +394,17 @@ fn front_matter(made: &mut Made<'_>) {
         let Some((key, value)) = line.trim_end().split_once(": ") else {
             continue;
         };
-        let mut add = |kind, change: String, is: String| {
-            let edit = Edit {
-                start: at,
-                end,
-                with: format!("{key}: {is}\n"),
-            };
-            made.add(kind, key, change, edit);
+        let edit = |is: &str| Edit {
+            start: at,
+            end,
+            with: format!("{key}: {is}\n"),
         };
+        let mut add = |kind, change: String, is: String| made.add(kind, key, change, edit(&is));
         match key {
             "rto" | "validation-window" => {
-                for (by, part, how) in [(1, 2, "halved"), (2, 1, "doubled")] {
-                    if let Some(is) = times(value, by, part) {
-                        add(Change::Objective, how.to_owned(), is);
+                for scale in [Scale::Halved, Scale::Doubled] {
+                    if let Some(is) = scale.of(value) {
+                        made.scale(Change::Objective, key, "", scale, edit(&is));
                     }
                 }
             }
@@ -445,6 +474,19 @@ mod tests {
 
     use super::*;
     use crate::runbooks::BUILT_IN;
+
+    #[test]
+    fn a_time_that_is_changed_says_by_how_much() {
+        for kind in [Change::Budget, Change::Hold, Change::Debounce] {
+            let all = mutants(BUILT_IN);
+            let halved: Vec<&Mutant> = all
+                .iter()
+                .filter(|it| it.kind == kind && it.scale == Some(Scale::Halved))
+                .collect();
+            assert!(!halved.is_empty(), "{kind:?}");
+            assert!(halved.iter().all(|it| it.change.ends_with(" halved")));
+        }
+    }
 
     #[test]
     fn no_two_mutants_have_the_same_text_and_all_kinds_are_there() {

@@ -112,7 +112,7 @@ pub(super) fn found<'de, D: Deserializer<'de>>(
     let Found { oracle, kind } = Found::deserialize(deserializer)?;
     let known = oracle.kind_named(&kind);
     known
-        .map(|kind| (oracle, kind))
+        .map(|kind| (oracle, kind.name))
         .ok_or_else(|| D::Error::custom(format!("{oracle} finds no `{kind}`")))
 }
 

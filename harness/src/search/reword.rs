@@ -2,11 +2,46 @@
 
 use super::mutate::Change;
 
-/// A time such as `16s`, `300ms` or `5m`, multiplied by `by` and divided by `part`; whole milliseconds.
-pub(super) fn times(text: &str, by: u64, part: u64) -> Option<String> {
-    let duration = crate::scenario::parse_duration(text).ok()?;
-    let ms = u64::try_from(duration.as_millis()).ok()? * by / part;
-    Some(format!("{ms}ms"))
+/// By how much a time is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Half of it.
+    Halved,
+    /// Twice as much.
+    Doubled,
+    /// A twentieth of it.
+    Twentieth,
+    /// Ten times as much.
+    Tenfold,
+    /// Nothing of it.
+    TakenAway,
+}
+
+impl Scale {
+    /// As a change is told.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Halved => "halved",
+            Self::Doubled => "doubled",
+            Self::Twentieth => "a twentieth",
+            Self::Tenfold => "tenfold",
+            Self::TakenAway => "taken away",
+        }
+    }
+
+    /// A time such as `16s`, `300ms` or `5m`, changed so; whole milliseconds.
+    pub(super) fn of(self, text: &str) -> Option<String> {
+        let (by, part) = match self {
+            Self::Halved => (1, 2),
+            Self::Doubled => (2, 1),
+            Self::Twentieth => (1, 20),
+            Self::Tenfold => (10, 1),
+            Self::TakenAway => (0, 1),
+        };
+        let duration = crate::scenario::parse_duration(text).ok()?;
+        let ms = u64::try_from(duration.as_millis()).ok()? * by / part;
+        Some(format!("{ms}ms"))
+    }
 }
 
 /// Changes of a condition such as `< 0.0001`: laxer, stricter, the other way round, and with or without its bound.
@@ -171,6 +206,6 @@ mod tests {
             assert_ne!(was, is);
             assert!(BUILT_IN.contains(was), "nothing is changed by `{was}`");
         }
-        assert_eq!(times("16s", 1, 2).as_deref(), Some("8000ms"));
+        assert_eq!(Scale::Halved.of("16s").as_deref(), Some("8000ms"));
     }
 }

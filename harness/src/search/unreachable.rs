@@ -4,7 +4,7 @@
 use executor::planner::{LedgerReason, Refusal};
 use executor::runbook::{Kind as CommandKind, Runbook};
 
-use crate::finding::{Kind, OracleName};
+use crate::finding::{Bearing, Kind, OracleName, Severity};
 
 /// Of a target that the table of faults does not draw.
 pub(super) const NOT_DRAWN: &str = "the table of faults draws it nowhere: there is no step of every rollback at which it has something to hit";
@@ -39,7 +39,7 @@ pub(super) fn finding(oracle: OracleName, kind: Kind) -> Option<&'static str> {
     if oracle == O::Conduct {
         return Some(OF_PROGRAMS);
     }
-    if kind.harm {
+    if kind.bearing == Bearing::Bad(Severity::Harm) {
         return Some(BROKEN);
     }
     Some(match (oracle, kind.name) {

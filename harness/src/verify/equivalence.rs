@@ -21,6 +21,7 @@ use executor::runbook::Runbook;
 
 use super::canonical::RunbookSide;
 use crate::drill::DrillResult;
+use crate::drill::timeline::Told;
 use crate::evidence::ms;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -104,7 +105,10 @@ fn unhurried(scenario: &Scenario, drill: &DrillResult, old: &Plan, new: &Plan) -
     let smooth = scenario.faults.is_empty()
         && scenario.crash.is_none()
         && !drill.steps.is_empty()
-        && drill.timeline.iter().all(|entry| entry.step != "retry");
+        && drill
+            .timeline
+            .iter()
+            .all(|entry| entry.told != Told::Retried);
     smooth
         && drill.steps.iter().all(|said| {
             let is = |step: &&PlannedStep| step.name == said.name && step.service == said.service;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Asks, CommandSpec, Effect, Followed, Missed, OnLedger, PLAIN, Value, commands};
+use super::spec::{
+    Asks, CommandSpec, Effect, Followed, Leaves, Missed, OnLedger, PLAIN, Part, Value, commands,
+};
 use super::{
     CONFIG_MAP, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, POD, RAW, REPLICA_SET, REPLICAS, SELECTOR,
     SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
@@ -33,6 +35,8 @@ commands! {span;
             Some(Command::RecordRelease)
         },
         effect: Prepares,
+        part: Pods,
+        leaves: Nothing,
         protects: Prepare, "the target of a rollback is what was recorded",
         words: "records the release",
         flags: &[NAMESPACE, OUTPUT],
@@ -58,6 +62,8 @@ commands! {span;
             Some(Command::ReviewReplicaSets)
         },
         effect: Looks,
+        part: Pods,
+        leaves: Nothing,
         protects: Rollout, "the old ReplicaSet must serve at full size and the new one be gone",
         words: "reviews the ReplicaSets",
         flags: &[NAMESPACE, SELECTOR],
@@ -75,6 +81,8 @@ commands! {span;
             Some(Command::ReviewRevisions)
         },
         effect: Looks,
+        part: Pods,
+        leaves: Nothing,
         protects: Rollout, "every pod of a StatefulSet must be of the recorded ControllerRevision",
         words: "reviews the ControllerRevisions",
         flags: &[NAMESPACE],
@@ -90,6 +98,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() == "health",
         read: |a| Some(Command::CheckHealth { port: a.endpoint()? }),
         effect: Looks,
+        part: Proof,
+        leaves: Nothing,
         protects: Health, "a Service hides a sick pod among sound ones",
         words: format!("checks the health of every pod at port {port}"),
         flags: &[RAW],
@@ -112,6 +122,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() != "health",
         read: |a| Some(Command::CheckBuildInfo { port: a.endpoint()? }),
         effect: Looks,
+        part: Proof,
+        leaves: Nothing,
         protects: Build, "an undo can do nothing and exit 0",
         words: format!("checks the build of every pod at port {port}"),
         flags: &[RAW],
@@ -139,6 +151,8 @@ commands! {span;
             Some(Command::CheckCounter { port, series })
         },
         effect: Looks,
+        part: AsBefore,
+        leaves: Nothing,
         protects: Reopening, "recovery begins when the last gateway has stopped refusing",
         words: format!("asks every pod at port {port} for the growth of {series}"),
         flags: &[RAW],
@@ -169,6 +183,8 @@ commands! {span;
             Some(Command::SetConfigValue { name, key, value })
         },
         effect: Changes,
+        part: Halt,
+        leaves: Nothing,
         protects: Halt, "clients are told that trading is halted, and open",
         words: format!("sets {key}={value} in `{name}`"),
         flags: &[NAMESPACE, TYPE, PATCH],
@@ -189,6 +205,8 @@ commands! {span;
             Some(Command::DumpLogs { since: a.since()? })
         },
         effect: Saves,
+        part: Evidence,
+        leaves: Nothing,
         protects: Logs, "they vanish with the pods",
         words: format!("saves the logs of the last {}", span(*since)),
         flags: &[NAMESPACE, SELECTOR, TIMESTAMPS, SINCE, TAIL],
@@ -205,6 +223,8 @@ commands! {span;
             Some(Command::RolloutPause)
         },
         effect: Changes,
+        part: Pods,
+        leaves: Paused,
         protects: Rollout, "a rollout that goes on starts more pods of the bad release",
         words: "pauses the rollout",
         flags: &[NAMESPACE],
@@ -228,6 +248,8 @@ commands! {span;
             Some(Command::RolloutResume)
         },
         effect: Changes,
+        part: Pods,
+        leaves: Resumed,
         protects: Paused, "an undo of a paused Deployment is refused",
         words: "resumes a paused rollout",
         flags: &[NAMESPACE],
@@ -247,6 +269,8 @@ commands! {span;
             Some(Command::RolloutUndo { pinned: a.revision()? })
         },
         effect: Changes,
+        part: Pods,
+        leaves: Nothing,
         protects: Rollout, "exit code 0 of an undo says nothing of its pods",
         words: if *pinned {
             "rolls back to the recorded revision"
@@ -274,6 +298,8 @@ commands! {span;
             Some(Command::RolloutStatus)
         },
         effect: Waits,
+        part: Pods,
+        leaves: Nothing,
         protects: Rollout, "exit code 0 of an undo says nothing of its pods",
         words: "waits for the rollout",
         flags: &[NAMESPACE, TIMEOUT],
@@ -299,6 +325,8 @@ commands! {span;
             Some(Command::RestoreReplicas)
         },
         effect: Changes,
+        part: Pods,
+        leaves: Nothing,
         protects: Rollout, "`rollout undo` does not bring replicas back",
         words: "scales up to the recorded replicas",
         flags: &[NAMESPACE, REPLICAS],
@@ -320,6 +348,8 @@ commands! {span;
             Some(Command::DeleteBrokenPods)
         },
         effect: Changes,
+        part: Pods,
+        leaves: Nothing,
         protects: Rollout, "a broken pod of a StatefulSet keeps its rollback from going on",
         words: "deletes the broken pods of the release that is taken back",
         flags: &[NAMESPACE, SELECTOR],
@@ -337,6 +367,8 @@ commands! {span;
             Some(Command::UndoSchema)
         },
         effect: Changes,
+        part: Data,
+        leaves: Nothing,
         protects: Replay, "the old code can't read the new schema",
         words: "undoes the migration",
         asks: Asks::Database,
@@ -353,6 +385,8 @@ commands! {span;
         fits: |a| matches!(a.words(), [_]),
         read: |a| Some(Command::PromQuery { query: a.query(0, query::check_promql) }),
         effect: Looks,
+        part: Proof,
+        leaves: Nothing,
         protects: Proof, "a recovery that nobody checked is a claim",
         words: "asks Prometheus",
         asks: Asks::Prometheus,
@@ -374,6 +408,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["query", _]),
         read: |a| Some(Command::LogQuery { query: a.query(1, query::check_logql) }),
         effect: Looks,
+        part: Proof,
+        leaves: Nothing,
         protects: Proof, "a recovery that nobody checked is a claim",
         words: "asks the logs",
         asks: Asks::Loki,
@@ -390,6 +426,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["db", "snapshot"]),
         read: |a| Some(Command::Snapshot { name: a.snapshot("--name")? }),
         effect: Prepares,
+        part: Data,
+        leaves: Nothing,
         protects: Prepare, "without a snapshot a wrong ledger can't be restored",
         words: format!("takes the snapshot `{name}`"),
         asks: Asks::Database,
@@ -401,6 +439,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["db", "fence"]),
         read: |_| Some(Command::Fence),
         effect: Changes,
+        part: Halt,
+        leaves: Fenced,
         protects: Fence, "a writer that missed the halt flag writes into a ledger that is being rewritten",
         words: "fences the ledger",
         asks: Asks::Database,
@@ -420,6 +460,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["db", "unfence"]),
         read: |_| Some(Command::Unfence),
         effect: Changes,
+        part: Halt,
+        leaves: Unfenced,
         protects: Reopening, "a fence that stays up keeps everybody out",
         words: "lowers the fence",
         asks: Asks::Database,
@@ -433,6 +475,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["db", "restore"]),
         read: |a| Some(Command::RestoreSnapshot { name: a.snapshot("--snapshot")? }),
         effect: Changes,
+        part: Data,
+        leaves: Nothing,
         protects: Replay, "what clients were told since the snapshot must come back",
         words: format!("restores the snapshot `{name}`"),
         asks: Asks::Database,
@@ -458,6 +502,8 @@ commands! {span;
             Some(Command::ReplayOrders)
         },
         effect: Changes,
+        part: Data,
+        leaves: Nothing,
         protects: Replay, "what clients were told since the snapshot must come back",
         words: "replays the orders since the snapshot",
         asks: Asks::Database,
@@ -474,6 +520,8 @@ commands! {span;
             Some(Command::RestoreConfig)
         },
         effect: Changes,
+        part: Pods,
+        leaves: Nothing,
         protects: Configuration, "`rollout undo` does not touch ConfigMaps",
         words: "puts the configuration back",
         flags: &[SERVICE],
@@ -490,6 +538,8 @@ commands! {span;
             Some(Command::ReplacePods)
         },
         effect: Changes,
+        part: Pods,
+        leaves: Nothing,
         protects: Configuration, "no rollout replaces pods whose template stays",
         words: "replaces the pods one by one",
         flags: &[SERVICE],
@@ -502,6 +552,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["post-mortem"]),
         read: |_| Some(Command::WritePostMortem),
         effect: Documents,
+        part: Evidence,
+        leaves: Nothing,
         protects: WriteUp, "a person must write it instead",
         words: "writes the post-mortem",
         asks: Asks::Nobody,
@@ -512,6 +564,8 @@ commands! {span;
         fits: |a| matches!(a.words(), ["scenario"]),
         read: |_| Some(Command::WriteScenario),
         effect: Documents,
+        part: Evidence,
+        leaves: Nothing,
         protects: WriteUp, "a person must write it instead",
         words: "writes the scenario",
         asks: Asks::Nobody,

@@ -21,6 +21,39 @@ pub enum Effect {
     Documents,
 }
 
+/// Which part of a rollback a command belongs to: what its time is spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The application is halted and opened again.
+    Halt,
+    /// The ledger is undone, restored or replayed.
+    Data,
+    /// What a post-mortem needs is saved.
+    Evidence,
+    /// Configuration, undo and rollout.
+    Pods,
+    /// The recovery is shown.
+    Proof,
+    /// The part of the step before it: the command looks whether that did what it is there for.
+    AsBefore,
+}
+
+/// What stays as a command left it until another one takes it back. Whoever is called is told of it. A value that is set
+/// is known from the command itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaves {
+    /// Nothing.
+    Nothing,
+    /// The ledger is fenced.
+    Fenced,
+    /// The ledger is not fenced any more.
+    Unfenced,
+    /// The rollout of the step's service is paused.
+    Paused,
+    /// The rollout of the step's service is not paused any more.
+    Resumed,
+}
+
 /// What a command does to the ledger, or to those who write to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLedger {
@@ -110,6 +143,10 @@ pub struct CommandSpec {
     pub placeholders: &'static [&'static str],
     /// What it does.
     pub effect: Effect,
+    /// What its time is spent on.
+    pub part: Part,
+    /// What it leaves behind.
+    pub leaves: Leaves,
     /// Whom it turns to.
     pub asks: Asks,
     /// What it does to the ledger.
@@ -142,6 +179,8 @@ pub(super) const PLAIN: CommandSpec = CommandSpec {
     read: |_| None,
     placeholders: &[],
     effect: Effect::Looks,
+    part: Part::AsBefore,
+    leaves: Leaves::Nothing,
     asks: Asks::Kubernetes,
     ledger: OnLedger::Nothing,
     value: Value::None,
@@ -164,6 +203,8 @@ macro_rules! commands {
             fits: $fits:expr,
             read: $read:expr,
             effect: $effect:ident,
+            part: $part:ident,
+            leaves: $leaves:ident,
             protects: $protection:ident, $why:literal,
             words: $words:expr,
             $($key:ident: $value:expr,)*
@@ -191,6 +232,8 @@ macro_rules! commands {
             fits: $fits,
             read: $read,
             effect: Effect::$effect,
+            part: Part::$part,
+            leaves: Leaves::$leaves,
             protects: (Protection::$protection, $why),
             $($key: $value,)*
             ..PLAIN

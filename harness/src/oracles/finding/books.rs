@@ -4,8 +4,48 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Bearing, Fact, Numbers, Severity};
+use super::fact::{Bearing, Fact, HARM, Numbers};
+use super::kinds::Kind;
+use crate::oracles::OracleName;
 use crate::stats::show_count;
+
+/// What the books of one kind of record may show, in the order in which [`BooksFinding`] takes them apart.
+macro_rules! kinds_of {
+    ($one:literal) => {
+        &[
+            Kind {
+                name: "empty",
+                bearing: Bearing::Open,
+                headline: concat!("No ", $one, " was ever acknowledged"),
+            },
+            Kind {
+                name: "lost",
+                bearing: HARM,
+                headline: concat!("Acknowledged ", $one, "s are lost"),
+            },
+            Kind {
+                name: "changed",
+                bearing: HARM,
+                headline: concat!("Acknowledged ", $one, "s are changed"),
+            },
+            Kind {
+                name: "duplicated",
+                bearing: HARM,
+                headline: concat!("Acknowledged ", $one, "s are there twice"),
+            },
+            Kind {
+                name: "unsought",
+                bearing: Bearing::Open,
+                headline: "Nobody looked for what was acknowledged",
+            },
+            Kind {
+                name: "there",
+                bearing: Bearing::Good,
+                headline: "All that was acknowledged is there",
+            },
+        ]
+    };
+}
 
 /// What the books are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +66,14 @@ impl Recorded {
             Self::Trade => "trade",
             Self::Order => "order",
             Self::Write => "write",
+        }
+    }
+
+    fn kinds(self) -> &'static [Kind; 6] {
+        match self {
+            Self::Trade => kinds_of!("trade"),
+            Self::Order => kinds_of!("order"),
+            Self::Write => kinds_of!("write"),
         }
     }
 }
@@ -73,14 +121,23 @@ pub enum State {
 }
 
 impl Fact for BooksFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
+    fn kinds(oracle: OracleName) -> &'static [Kind] {
+        match oracle {
+            OracleName::Trades => Recorded::Trade.kinds(),
+            OracleName::Orders => Recorded::Order.kinds(),
+            _ => Recorded::Write.kinds(),
+        }
+    }
+
+    fn kind(&self) -> &'static Kind {
+        let [empty, lost, changed, duplicated, unsought, there] = self.of.kinds();
         match self.state {
-            State::Empty => ("empty", Bearing::Open),
-            State::Damaged if self.counts.lost > 0 => ("lost", Bearing::Bad(Severity::Harm)),
-            State::Damaged if self.counts.changed > 0 => ("changed", Bearing::Bad(Severity::Harm)),
-            State::Damaged => ("duplicated", Bearing::Bad(Severity::Harm)),
-            State::Unsought => ("unsought", Bearing::Open),
-            State::There => ("there", Bearing::Good),
+            State::Empty => empty,
+            State::Damaged if self.counts.lost > 0 => lost,
+            State::Damaged if self.counts.changed > 0 => changed,
+            State::Damaged => duplicated,
+            State::Unsought => unsought,
+            State::There => there,
         }
     }
 

@@ -2,14 +2,11 @@
 
 use std::fmt;
 
-use super::fact::{Bearing, Fact, Numbers, Severity};
+use super::fact::{Bearing, Fact, HARM, MISSED, Numbers, UNKEPT};
+use super::kinds::kinds;
 use crate::evidence::{Ms, Reading};
 use crate::scenario::Path;
 use crate::stats::show_ms;
-
-const HARM: Bearing = Bearing::Bad(Severity::Harm);
-const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
-const UNKEPT: Bearing = Bearing::Bad(Severity::MissingEvidence);
 
 /// Whether the right trigger fired.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +55,14 @@ pub enum TriggerFinding {
 }
 
 impl Fact for TriggerFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NoneAsExpected => ("none-as-expected", Bearing::Good),
-            Self::FalseAlarm { .. } => ("false-alarm", MISSED),
-            Self::Never { .. } => ("never", MISSED),
-            Self::BeforeDeployment { .. } => ("before-deployment", MISSED),
-            Self::Other { .. } => ("other", MISSED),
-            Self::Fired { .. } => ("fired", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NoneAsExpected => "none-as-expected", Bearing::Good, "No trigger fired, as expected";
+        Self::FalseAlarm { .. } => "false-alarm", MISSED, "A trigger fired where none should have";
+        Self::Never { .. } => "never", MISSED, "The expected trigger never fired";
+        Self::BeforeDeployment { .. } => "before-deployment", MISSED,
+            "A trigger fired before the release was deployed";
+        Self::Other { .. } => "other", MISSED, "Another trigger fired than the expected one";
+        Self::Fired { .. } => "fired", Bearing::Good, "The expected trigger fired";
     }
 
     fn subject(&self) -> Option<&str> {
@@ -218,27 +214,37 @@ pub enum Ended {
 }
 
 impl Fact for OutcomeFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self.end {
-            // Whatever the world was like: an executor that ends in an error has told nobody where things stand.
-            Ended::Panicked { .. } => ("panicked", HARM),
-            Ended::Failed { .. } => ("failed", HARM),
-            Ended::NotPrepared { .. } => ("not-prepared", Bearing::Void),
-            Ended::Refused { .. } => ("refused", MISSED),
-            Ended::RecoveredBefore => ("recovered-before", Bearing::Good),
-            Ended::StillRunning => ("still-running", MISSED),
-            Ended::CutShort { .. } => ("cut-short", Bearing::Open),
-            Ended::NotRead { .. } => ("not-read", Bearing::Open),
-            Ended::ClaimedInsteadOfPaging => ("claimed-instead-of-calling", HARM),
-            Ended::Paged { .. } => ("called", MISSED),
-            Ended::PagedInTime { .. } => ("called-in-time", Bearing::Good),
-            Ended::PagedLate { .. } => ("called-late", MISSED),
-            Ended::PagedAtSomeTime => ("called-at-some-time", Bearing::Open),
-            Ended::NothingAsExpected => ("nothing-as-expected", Bearing::Good),
-            Ended::DidNothing { .. } => ("did-nothing", MISSED),
-            Ended::Took { .. } => ("took-path", Bearing::Good),
-            Ended::TookOther { .. } => ("took-other-path", MISSED),
-        }
+    kinds! { self => self.end;
+        // Whatever the world was like: an executor that ends in an error has told nobody where things stand.
+        Ended::Panicked { .. } => "panicked", HARM, "The program panicked";
+        Ended::Failed { .. } => "failed", HARM, "The program failed";
+        Ended::NotPrepared { .. } => "not-prepared", Bearing::Void,
+            "The program refused to prepare, so that nothing was deployed";
+        Ended::Refused { .. } => "refused", MISSED, "The program was refused";
+        Ended::RecoveredBefore => "recovered-before", Bearing::Good,
+            "The application had recovered before the program was done";
+        Ended::StillRunning => "still-running", MISSED,
+            "The program was still at work when the drill ended";
+        Ended::CutShort { .. } => "cut-short", Bearing::Open,
+            "The harness failed while the program was at work";
+        Ended::NotRead { .. } => "not-read", Bearing::Open,
+            "What the program did could not be read";
+        Ended::ClaimedInsteadOfPaging => "claimed-instead-of-calling", HARM,
+            "The program claimed a recovery where it had to page a person";
+        Ended::Paged { .. } => "called", MISSED,
+            "The program called a person instead of recovering";
+        Ended::PagedInTime { .. } => "called-in-time", Bearing::Good,
+            "The program called a person in time";
+        Ended::PagedLate { .. } => "called-late", MISSED, "The program called a person too late";
+        Ended::PagedAtSomeTime => "called-at-some-time", Bearing::Open,
+            "The program called a person";
+        Ended::NothingAsExpected => "nothing-as-expected", Bearing::Good,
+            "The program did nothing, as expected";
+        Ended::DidNothing { .. } => "did-nothing", MISSED,
+            "The program did nothing where it had to act";
+        Ended::Took { .. } => "took-path", Bearing::Good, "The program took the expected path";
+        Ended::TookOther { .. } => "took-other-path", MISSED,
+            "The program took another path than the expected one";
     }
 
     fn subject(&self) -> Option<&str> {
@@ -358,15 +364,17 @@ pub enum ClaimFinding {
 }
 
 impl Fact for ClaimFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::Nothing => ("nothing", Bearing::Good),
-            Self::WithoutTime => ("without-time", MISSED),
-            Self::Unseen { .. } => ("unseen", HARM),
-            Self::Early { .. } => ("early", HARM),
-            Self::Late { .. } => ("late", MISSED),
-            Self::Agrees { .. } => ("agrees", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::Nothing => "nothing", Bearing::Good, "The program claimed nothing";
+        Self::WithoutTime => "without-time", MISSED,
+            "The program claimed a recovery without a time";
+        Self::Unseen { .. } => "unseen", HARM, "The program claimed a recovery that no client saw";
+        Self::Early { .. } => "early", HARM,
+            "The program claimed a recovery before the clients saw one";
+        Self::Late { .. } => "late", MISSED,
+            "The program claimed the recovery much later than the clients saw it";
+        Self::Agrees { .. } => "agrees", Bearing::Good,
+            "The program's claim agrees with what the clients saw";
     }
 
     fn numbers(&self) -> Numbers {
@@ -465,17 +473,18 @@ pub enum FilesFinding {
 }
 
 impl Fact for FilesFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NothingClaimed => ("nothing-claimed", Bearing::Good),
-            Self::Kept => ("kept", Bearing::Good),
-            Self::NoLog { .. } => ("no-log", UNKEPT),
-            Self::LogIncomplete { .. } => ("log-incomplete", UNKEPT),
-            Self::NoPostMortem => ("no-post-mortem", UNKEPT),
-            Self::NoScenario => ("no-scenario", UNKEPT),
-            Self::ScenarioBroken { .. } => ("scenario-broken", UNKEPT),
-            Self::ScenarioExpects { .. } => ("scenario-expects-other", UNKEPT),
-        }
+    kinds! { self => self;
+        Self::NothingClaimed => "nothing-claimed", Bearing::Good,
+            "No recovery was claimed, so that no files were due";
+        Self::Kept => "kept", Bearing::Good, "All evidence was kept";
+        Self::NoLog { .. } => "no-log", UNKEPT, "The log of a service was not kept";
+        Self::LogIncomplete { .. } => "log-incomplete", UNKEPT, "A log was kept only in part";
+        Self::NoPostMortem => "no-post-mortem", UNKEPT, "There is no post-mortem";
+        Self::NoScenario => "no-scenario", UNKEPT, "There is no scenario made of the incident";
+        Self::ScenarioBroken { .. } => "scenario-broken", UNKEPT,
+            "The scenario made of the incident does not load";
+        Self::ScenarioExpects { .. } => "scenario-expects-other", UNKEPT,
+            "The scenario made of the incident expects something else than what happened";
     }
 
     fn subject(&self) -> Option<&str> {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::kinds::Kind;
 use crate::oracles::{Finding, OracleName};
 use crate::verdict::{Stage, Verdict};
 
@@ -58,6 +59,13 @@ impl Bearing {
     }
 }
 
+/// Harm.
+pub(super) const HARM: Bearing = Bearing::Bad(Severity::Harm);
+/// The rollback did not do what it is for, or not in time.
+pub(super) const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
+/// What would show it was not kept.
+pub(super) const UNKEPT: Bearing = Bearing::Bad(Severity::MissingEvidence);
+
 /// The numbers behind a finding as `journal.json` shows them; units are part of the names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Numbers(pub BTreeMap<&'static str, i64>);
@@ -73,8 +81,18 @@ impl Numbers {
 
 /// One of the things that an oracle can find. Its [`Display`](fmt::Display) says it in one sentence.
 pub trait Fact: fmt::Display {
-    /// What tells it from the other things that its oracle finds, in kebab-case, and what it does to the verdict.
-    fn kind(&self) -> (&'static str, Bearing);
+    /// All that `oracle` can find of this type. Most types are found by one oracle alone.
+    fn kinds(oracle: OracleName) -> &'static [Kind]
+    where
+        Self: Sized;
+
+    /// What tells it from the other things that its oracle finds.
+    fn kind(&self) -> &'static Kind;
+
+    /// What it does to the verdict.
+    fn bearing(&self) -> Bearing {
+        self.kind().bearing
+    }
 
     /// The step, service or path that it is about, where that tells failures apart; never a generated name.
     fn subject(&self) -> Option<&str> {
@@ -108,19 +126,13 @@ impl Finding {
     /// What tells it from the other things that its oracle finds, in kebab-case.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        let kind = self.fact().kind().0;
-        debug_assert!(
-            self.oracle().kind_named(kind).is_some(),
-            "`{kind}` is not listed in `kinds.rs` among what {} can find",
-            self.oracle()
-        );
-        kind
+        self.fact().kind().name
     }
 
     /// What it does to the drill's verdict.
     #[must_use]
     pub fn bearing(&self) -> Bearing {
-        self.fact().kind().1
+        self.fact().bearing()
     }
 
     /// Its verdict.
@@ -173,7 +185,8 @@ impl fmt::Display for Finding {
 /// Whether a finding of `oracle` of that kind is [`Bearing::Void`], for who has no more of it than a journal tells.
 #[must_use]
 pub fn voids(oracle: OracleName, kind: &str) -> bool {
-    oracle.voids().contains(&kind)
+    let kind = oracle.kind_named(kind);
+    kind.is_some_and(|kind| kind.bearing == Bearing::Void)
 }
 
 /// The order in which the findings of a drill of the verdict `overall` are told: harm first, and of it what became of

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, Numbers};
+use super::kinds::kinds;
 use crate::evidence::{Contention, HostSeen, LATE_MS, Ms, Share};
 use crate::stats::{parts_per_million, show_ms, show_permille, show_ppm};
 
@@ -27,16 +28,17 @@ pub enum HostFinding {
 }
 
 impl Fact for HostFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::Simulated => ("simulated", Bearing::Good),
-            Self::HarnessFailed { .. } => ("harness-failed", Bearing::Void),
-            // What the clients saw is withheld by whoever rests on it; the rest is as certain as ever.
-            Self::SentNothing => ("sent-nothing", Bearing::Open),
-            Self::Busy(_) => ("busy", Bearing::Open),
-            Self::StoodStill(_) => ("stood-still", Bearing::Open),
-            Self::Punctual(_) => ("punctual", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::Simulated => "simulated", Bearing::Good,
+            "The drill was simulated, so that no host could disturb it";
+        Self::HarnessFailed { .. } => "harness-failed", Bearing::Void,
+            "The harness itself failed, so the drill shows nothing";
+        // What the clients saw is withheld by whoever rests on it; the rest is as certain as ever.
+        Self::SentNothing => "sent-nothing", Bearing::Open, "The clients sent nothing";
+        Self::Busy(_) => "busy", Bearing::Open,
+            "The host was too busy for the clients to keep their rate";
+        Self::StoodStill(_) => "stood-still", Bearing::Open, "The host stood still for a while";
+        Self::Punctual(_) => "punctual", Bearing::Good, "The clients sent their requests in time";
     }
 
     fn numbers(&self) -> Numbers {
@@ -174,16 +176,21 @@ pub enum SteadyState {
 }
 
 impl Fact for SteadyFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self.state {
-            SteadyState::Held => ("held", Bearing::Good),
-            SteadyState::NoWarmUp => ("no-warm-up", Bearing::Void),
-            SteadyState::Failing => ("failing", Bearing::Void),
-            SteadyState::Halted => ("halted", Bearing::Void),
-            SteadyState::Slow { .. } => ("slow", Bearing::Void),
-            SteadyState::Broken { .. } => ("broken", Bearing::Void),
-            SteadyState::NobodyLooked => ("nobody-looked", Bearing::Void),
-        }
+    kinds! { self => self.state;
+        SteadyState::Held => "held", Bearing::Good,
+            "The application was healthy before anything was touched";
+        SteadyState::NoWarmUp => "no-warm-up", Bearing::Void,
+            "There was no time before the release in which the application could be seen healthy";
+        SteadyState::Failing => "failing", Bearing::Void,
+            "Requests failed before anything was touched";
+        SteadyState::Halted => "halted", Bearing::Void,
+            "Trading was halted before anything was touched";
+        SteadyState::Slow { .. } => "slow", Bearing::Void,
+            "Requests were slow before anything was touched";
+        SteadyState::Broken { .. } => "broken", Bearing::Void,
+            "An invariant was broken before anything was touched";
+        SteadyState::NobodyLooked => "nobody-looked", Bearing::Void,
+            "Nobody looked at the application before it was touched";
     }
 
     fn numbers(&self) -> Numbers {
@@ -251,17 +258,19 @@ pub enum InjectionFinding {
 }
 
 impl Fact for InjectionFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NeverDeployed => ("never-deployed", Bearing::Void),
-            Self::NeverRan => ("never-ran", Bearing::Void),
-            Self::NoHarm => ("no-harm", Bearing::Void),
-            // What else was seen was seen without this fault, which makes a failure no better.
-            Self::CrashNeverCame => ("crash-never-came", Bearing::Open),
-            Self::FaultNeverFired { .. } => ("fault-never-fired", Bearing::Open),
-            Self::NoHarmExpected => ("no-harm-expected", Bearing::Good),
-            Self::Harm { .. } => ("harm", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NeverDeployed => "never-deployed", Bearing::Void, "The release was never deployed";
+        Self::NeverRan => "never-ran", Bearing::Void, "The release never ran";
+        Self::NoHarm => "no-harm", Bearing::Void,
+            "The release did no harm, so there was nothing to roll back";
+        // What else was seen was seen without this fault, which makes a failure no better.
+        Self::CrashNeverCame => "crash-never-came", Bearing::Open,
+            "The program was to be killed, and never was";
+        Self::FaultNeverFired { .. } => "fault-never-fired", Bearing::Open,
+            "A fault of the scenario never struck";
+        Self::NoHarmExpected => "no-harm-expected", Bearing::Good,
+            "No harm was expected, and none was done";
+        Self::Harm { .. } => "harm", Bearing::Good, "The release did harm";
     }
 
     fn subject(&self) -> Option<&str> {

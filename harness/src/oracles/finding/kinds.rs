@@ -1,302 +1,63 @@
 //! What each oracle can find, by the names that its findings have: who asks what drills have shown looks here for what
-//! they could show. [`Finding::kind`](super::Finding::kind) refuses a name that is missing here wherever tests run.
+//! they could show. A type that is found declares its kinds by [`kinds!`], each with all that is known of it.
 
+use super::fact::{Bearing, Fact as _};
+use super::withheld::WithheldFinding;
 use crate::oracles::OracleName;
 
 /// One thing that an oracle can find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// Its name, in kebab-case; see [`Fact::kind`](super::Fact::kind).
+    /// What tells it from the other things that its oracle finds, in kebab-case.
     pub name: &'static str,
-    /// Whether it is harm wherever it is found.
-    pub harm: bool,
+    /// What it does to the verdict, unless the finding itself says otherwise
+    /// ([`Fact::bearing`](super::Fact::bearing)).
+    pub bearing: Bearing,
+    /// What was found, as a plain sentence without a full stop, for whoever does not know the oracles by name.
+    pub headline: &'static str,
 }
 
-const fn plain(name: &'static str) -> Kind {
-    Kind { name, harm: false }
-}
+/// What is said of whatever could not be read.
+pub(super) const UNREAD: &str = "Something that decides could not be read at the end";
 
-const fn harm(name: &'static str) -> Kind {
-    Kind { name, harm: true }
-}
-
-/// What any oracle finds that has no answer.
-const WITHHELD: &[Kind] = &[plain("unread"), plain("held-up"), plain("does-not-apply")];
-
-const BOOKS: &[Kind] = &[
-    plain("empty"),
-    harm("lost"),
-    harm("changed"),
-    harm("duplicated"),
-    plain("unsought"),
-    plain("there"),
-];
-
-impl OracleName {
-    /// What it can find, but for those that say that it has no answer.
-    #[must_use]
-    pub fn kinds(self) -> &'static [Kind] {
-        match self {
-            Self::Host => {
-                const {
-                    &[
-                        plain("simulated"),
-                        plain("harness-failed"),
-                        plain("sent-nothing"),
-                        plain("busy"),
-                        plain("stood-still"),
-                        plain("punctual"),
-                    ]
-                }
-            }
-            Self::SteadyState => {
-                const {
-                    &[
-                        plain("held"),
-                        plain("no-warm-up"),
-                        plain("failing"),
-                        plain("halted"),
-                        plain("slow"),
-                        plain("broken"),
-                        plain("nobody-looked"),
-                    ]
-                }
-            }
-            Self::FaultFired => {
-                const {
-                    &[
-                        plain("never-deployed"),
-                        plain("never-ran"),
-                        plain("no-harm"),
-                        plain("crash-never-came"),
-                        plain("fault-never-fired"),
-                        plain("no-harm-expected"),
-                        plain("harm"),
-                    ]
-                }
-            }
-            Self::Trigger => {
-                const {
-                    &[
-                        plain("none-as-expected"),
-                        plain("false-alarm"),
-                        plain("never"),
-                        plain("before-deployment"),
-                        plain("other"),
-                        plain("fired"),
-                    ]
-                }
-            }
-            Self::Detection => {
-                const {
-                    &[
-                        plain("nothing-to-detect"),
-                        plain("never"),
-                        plain("late"),
-                        plain("in-time"),
-                    ]
-                }
-            }
-            Self::Outcome => {
-                const {
-                    &[
-                        harm("panicked"),
-                        harm("failed"),
-                        plain("not-prepared"),
-                        plain("refused"),
-                        plain("recovered-before"),
-                        plain("still-running"),
-                        plain("cut-short"),
-                        plain("not-read"),
-                        harm("claimed-instead-of-calling"),
-                        plain("called"),
-                        plain("called-in-time"),
-                        plain("called-late"),
-                        plain("called-at-some-time"),
-                        plain("nothing-as-expected"),
-                        plain("did-nothing"),
-                        plain("took-path"),
-                        plain("took-other-path"),
-                    ]
-                }
-            }
-            Self::Claim => {
-                const {
-                    &[
-                        plain("nothing"),
-                        plain("without-time"),
-                        harm("unseen"),
-                        harm("early"),
-                        plain("late"),
-                        plain("agrees"),
-                    ]
-                }
-            }
-            Self::Files => {
-                const {
-                    &[
-                        plain("nothing-claimed"),
-                        plain("kept"),
-                        plain("no-log"),
-                        plain("log-incomplete"),
-                        plain("no-post-mortem"),
-                        plain("no-scenario"),
-                        plain("scenario-broken"),
-                        plain("scenario-expects-other"),
-                    ]
-                }
-            }
-            Self::Writers => {
-                const {
-                    &[
-                        plain("no-writes"),
-                        plain("entitled"),
-                        harm("no-lease"),
-                        harm("superseded"),
-                        harm("ran-out"),
-                        harm("other-token"),
-                        harm("unfenced"),
-                    ]
-                }
-            }
-            Self::Conduct => {
-                const {
-                    &[
-                        plain("no-writes"),
-                        plain("safe"),
-                        harm("elsewhere"),
-                        harm("halt-lifted"),
-                        harm("evidence-removed"),
-                    ]
-                }
-            }
-            Self::Rto => {
-                const {
-                    &[
-                        plain("nothing-to-recover"),
-                        plain("harm-untriggered"),
-                        plain("nothing-triggered"),
-                        plain("never"),
-                        plain("within"),
-                        plain("beyond"),
-                        plain("unsurvivable"),
-                    ]
-                }
-            }
-            Self::Impact => {
-                const {
-                    &[
-                        plain("no-harm"),
-                        plain("passing"),
-                        plain("before-deployment"),
-                        plain("never-over"),
-                        plain("beyond"),
-                        plain("unsurvivable"),
-                        plain("within"),
-                    ]
-                }
-            }
-            Self::ErrorRate => {
-                const {
-                    &[
-                        plain("no-recovery"),
-                        plain("refused"),
-                        plain("beyond"),
-                        plain("not-shown"),
-                        plain("below"),
-                    ]
-                }
-            }
-            Self::Latency => {
-                const {
-                    &[
-                        plain("no-recovery"),
-                        plain("nothing-seen"),
-                        plain("slow"),
-                        plain("within"),
-                    ]
-                }
-            }
-            Self::Invariants => {
-                const {
-                    &[
-                        plain("nobody-looked"),
-                        harm("broken-and-claimed"),
-                        plain("broken"),
-                        plain("not-at-the-end"),
-                        plain("hold"),
-                    ]
-                }
-            }
-            Self::Trades | Self::Orders | Self::AcknowledgedWrites => BOOKS,
-            Self::Phantoms => const { &[harm("phantoms"), plain("empty"), plain("none")] },
-            // A wrong ledger is harm only under a claim.
-            Self::Ledger => {
-                const {
-                    &[
-                        plain("unread"),
-                        plain("equal"),
-                        plain("refused"),
-                        plain("differs"),
-                    ]
-                }
-            }
-            Self::Builds => {
-                const {
-                    &[
-                        plain("unknown"),
-                        plain("foreign"),
-                        plain("idle"),
-                        plain("wrong"),
-                        plain("not-ready"),
-                        plain("no-pod"),
-                        plain("right"),
-                    ]
-                }
-            }
-            Self::Hold => {
-                const {
-                    &[
-                        plain("no-recovery"),
-                        plain("relapsed"),
-                        plain("short"),
-                        plain("held"),
-                    ]
-                }
-            }
-            Self::Maintenance => {
-                const {
-                    &[
-                        plain("open"),
-                        plain("halted-as-needed"),
-                        plain("unfenced"),
-                        plain("fenced-as-needed"),
-                        plain("open-over-wrong-ledger"),
-                        plain("fence-up"),
-                        plain("flag-gone"),
-                        plain("left-halted"),
-                    ]
-                }
-            }
-            Self::State => {
-                const {
-                    &[
-                        plain("nothing-to-compare"),
-                        plain("not-recorded"),
-                        plain("same"),
-                        plain("differs"),
-                    ]
-                }
+/// Declares the kinds of a type that is found, inside of its `impl Fact`: what is matched on, and for each pattern the
+/// kind's name, what it does to the verdict, and the sentence that reports say of it. The compiler asks for a kind of
+/// everything that can be found, and the list of all of them is made of the same rows.
+macro_rules! kinds {
+    ($this:ident => $on:expr; $($found:pat $(if $also:expr)? => $name:literal, $bearing:expr, $headline:expr;)+) => {
+        fn kinds(_: $crate::oracles::OracleName) -> &'static [$crate::oracles::finding::Kind] {
+            const {
+                &[$($crate::oracles::finding::Kind { name: $name, bearing: $bearing, headline: $headline },)+]
             }
         }
-    }
 
-    /// What it is called that this oracle finds and that has the name `name`, if it can find it.
+        fn kind(&$this) -> &'static $crate::oracles::finding::Kind {
+            match $on {
+                $($found $(if $also)? => const {
+                    &$crate::oracles::finding::Kind { name: $name, bearing: $bearing, headline: $headline }
+                },)+
+            }
+        }
+    };
+}
+pub(crate) use kinds;
+
+impl OracleName {
+    /// The kind of that name among what it finds, or among what any oracle says that has no answer.
     #[must_use]
-    pub fn kind_named(self, name: &str) -> Option<&'static str> {
-        let mut kinds = self.kinds().iter().chain(WITHHELD);
-        kinds.find(|kind| kind.name == name).map(|kind| kind.name)
+    pub fn kind_named(self, name: &str) -> Option<&'static Kind> {
+        let mut kinds = self.kinds().iter().chain(WithheldFinding::kinds(self));
+        kinds.find(|kind| kind.name == name)
     }
+}
+
+/// The sentence for a finding of this oracle and kind, without a full stop, or `None` if no oracle finds such a thing
+/// (a journal may come from a newer version).
+#[must_use]
+pub(crate) fn headline(oracle: &str, kind: &str) -> Option<&'static str> {
+    let mut oracles = OracleName::ALL.into_iter();
+    let oracle = oracles.find(|it| it.as_str() == oracle)?;
+    oracle.kind_named(kind).map(|kind| kind.headline)
 }
 
 #[cfg(test)]
@@ -306,15 +67,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_once_for_each_oracle_and_what_voids_is_listed() {
+    fn a_name_stands_once_for_each_oracle() {
         for oracle in OracleName::ALL {
             let names: BTreeSet<&str> = oracle.kinds().iter().map(|kind| kind.name).collect();
             assert_eq!(names.len(), oracle.kinds().len(), "{oracle}");
-            for void in oracle.voids() {
-                assert!(names.contains(void), "{oracle}: {void}");
-            }
-            assert_eq!(oracle.kind_named("held-up"), Some("held-up"));
+            let held_up = oracle.kind_named("held-up").map(|kind| kind.name);
+            assert_eq!(held_up, Some("held-up"));
             assert_eq!(oracle.kind_named("nonsense"), None);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_finding_has_a_sentence() {
+        let withheld = WithheldFinding::kinds(OracleName::Host);
+        for oracle in OracleName::ALL {
+            for kind in oracle.kinds().iter().chain(withheld) {
+                let name = oracle.as_str();
+                let told = headline(name, kind.name).expect("it is one of its kinds");
+                assert!(told.starts_with(char::is_uppercase), "{name}: {told}");
+                assert!(!told.ends_with('.') && told.contains(' '), "{name}: {told}");
+            }
+            assert_eq!(headline(oracle.as_str(), "nonsense"), None);
+        }
+        assert_eq!(headline("nonsense", "differs"), None);
+    }
+
+    /// The sentence is of what the oracle asks about, also where several oracles find the same type.
+    #[test]
+    fn books_are_told_by_what_they_are_of() {
+        for (oracle, told) in [
+            ("trades", "Acknowledged trades are lost"),
+            ("orders", "Acknowledged orders are lost"),
+            ("acknowledged-writes", "Acknowledged writes are lost"),
+        ] {
+            assert_eq!(headline(oracle, "lost"), Some(told));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::fact::{Bearing, Fact, Numbers, Severity};
+use super::fact::{Bearing, Fact, HARM, MISSED, Numbers};
+use super::kinds::{UNREAD, kinds};
 use crate::stats::show_count;
 
 /// Whether the ledger is what the prior release's engine makes of the order log.
@@ -35,21 +36,19 @@ pub enum LedgerFinding {
 }
 
 impl Fact for LedgerFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
+    kinds! { self => self;
+        Self::Unread => "unread", Bearing::Open, UNREAD;
+        Self::Equal { .. } => "equal", Bearing::Good, "The ledger is what the order log makes";
+        Self::Differs { refused: 1.., .. } => "refused", MISSED,
+            "The ledger refuses entries that were accepted";
+        Self::Differs { .. } => "differs", MISSED, "The ledger is not what the order log makes";
+    }
+
+    fn bearing(&self) -> Bearing {
         match self {
-            Self::Unread => ("unread", Bearing::Open),
-            Self::Equal { .. } => ("equal", Bearing::Good),
-            Self::Differs {
-                refused, claimed, ..
-            } => {
-                let severity = if *claimed {
-                    Severity::Harm
-                } else {
-                    Severity::MissedObjective
-                };
-                let kind = if *refused > 0 { "refused" } else { "differs" };
-                (kind, Bearing::Bad(severity))
-            }
+            // A wrong ledger is harm only under a claim.
+            Self::Differs { claimed: true, .. } => HARM,
+            Self::Unread | Self::Equal { .. } | Self::Differs { .. } => self.kind().bearing,
         }
     }
 
@@ -124,12 +123,10 @@ pub struct PhantomsFinding {
 }
 
 impl Fact for PhantomsFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match (self.acknowledged, self.phantoms) {
-            (_, 1..) => ("phantoms", Bearing::Bad(Severity::Harm)),
-            (0, 0) => ("empty", Bearing::Open),
-            (_, 0) => ("none", Bearing::Good),
-        }
+    kinds! { self => (self.acknowledged, self.phantoms);
+        (_, 1..) => "phantoms", HARM, "The log has orders that no client sent";
+        (0, 0) => "empty", Bearing::Open, "The log has no orders";
+        (_, 0) => "none", Bearing::Good, "Every order of the log was sent by a client";
     }
 
     fn numbers(&self) -> Numbers {

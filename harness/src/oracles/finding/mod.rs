@@ -3,7 +3,7 @@
 //! - `fact`: what all findings have in common.
 //! - `injection`, `execution`, `writers`, `conduct`, `recovery`, `spans`, `books`, `ledger`, `remains`:
 //!   what there is to find, stage by stage.
-//! - `kinds`: the names of all of that, by oracle.
+//! - `kinds`: how a type says what kinds of it there are, and what is known of each.
 //! - `withheld`: what any of them says where its evidence is missing.
 
 mod books;
@@ -26,6 +26,7 @@ pub use execution::{ClaimFinding, Ended, FilesFinding, OutcomeFinding, TriggerFi
 pub use fact::{Bearing, Class, Fact, Numbers, Severity, order, voids};
 pub use injection::{HostFinding, InjectionFinding, SteadyFinding, SteadyState};
 pub use kinds::Kind;
+pub(crate) use kinds::headline;
 pub use ledger::{LedgerFinding, PhantomsFinding};
 pub use recovery::{
     BuildsFinding, Counted, ErrorRateFinding, HoldFinding, InvariantsFinding, LatencyFinding,

@@ -3,13 +3,11 @@
 
 use std::fmt;
 
-use super::fact::{Bearing, Fact, Numbers, Severity};
+use super::fact::{Bearing, Fact, HARM, MISSED, Numbers};
+use super::kinds::kinds;
 use crate::evidence::{Ms, requests_that_show};
 use crate::scenario::PartsPerMillion;
 use crate::stats::{parts_per_million, show_count, show_ms, show_ppb, show_ppm, upper_bound_ppb};
-
-const HARM: Bearing = Bearing::Bad(Severity::Harm);
-const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
 
 /// Whether the clients saw recovery within the objective.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +47,17 @@ pub enum RtoFinding {
 }
 
 impl Fact for RtoFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NothingToRecover => ("nothing-to-recover", Bearing::Good),
-            Self::HarmUntriggered => ("harm-untriggered", MISSED),
-            Self::NothingTriggered => ("nothing-triggered", MISSED),
-            Self::Never { .. } => ("never", MISSED),
-            Self::Within { .. } => ("within", Bearing::Good),
-            Self::Beyond { .. } => ("beyond", MISSED),
-            Self::Unsurvivable { .. } => ("unsurvivable", Bearing::Open),
-        }
+    kinds! { self => self;
+        Self::NothingToRecover => "nothing-to-recover", Bearing::Good,
+            "There was nothing to recover from";
+        Self::HarmUntriggered => "harm-untriggered", MISSED, "The harm set off no trigger";
+        Self::NothingTriggered => "nothing-triggered", MISSED, "No trigger fired";
+        Self::Never { .. } => "never", MISSED, "The application never recovered";
+        Self::Within { .. } => "within", Bearing::Good,
+            "The application recovered within its limit";
+        Self::Beyond { .. } => "beyond", MISSED, "The application recovered too late";
+        Self::Unsurvivable { .. } => "unsurvivable", Bearing::Open,
+            "No rollback could have recovered in time";
     }
 
     fn numbers(&self) -> Numbers {
@@ -155,14 +154,15 @@ impl Counted {
 }
 
 impl Fact for ErrorRateFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NoRecovery => ("no-recovery", MISSED),
-            Self::Refused { .. } => ("refused", MISSED),
-            Self::Beyond(_) => ("beyond", MISSED),
-            Self::NotShown(_) => ("not-shown", Bearing::Open),
-            Self::Below(_) => ("below", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NoRecovery => "no-recovery", MISSED,
+            "There was no recovery after which errors could be counted";
+        Self::Refused { .. } => "refused", MISSED,
+            "Requests were refused for maintenance after the recovery";
+        Self::Beyond(_) => "beyond", MISSED, "Too many requests failed after the recovery";
+        Self::NotShown(_) => "not-shown", Bearing::Open,
+            "Too few requests were sent after the recovery to show the error rate";
+        Self::Below(_) => "below", Bearing::Good, "Few enough requests failed after the recovery";
     }
 
     fn numbers(&self) -> Numbers {
@@ -246,14 +246,14 @@ pub enum InvariantsFinding {
 }
 
 impl Fact for InvariantsFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NobodyLooked => ("nobody-looked", Bearing::Open),
-            Self::Broken { claimed: true, .. } => ("broken-and-claimed", HARM),
-            Self::Broken { .. } => ("broken", MISSED),
-            Self::NotAtTheEnd { .. } => ("not-at-the-end", Bearing::Open),
-            Self::Hold { .. } => ("hold", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NobodyLooked => "nobody-looked", Bearing::Open, "Nobody looked at the invariants";
+        Self::Broken { claimed: true, .. } => "broken-and-claimed", HARM,
+            "An invariant was broken while the program claimed a recovery";
+        Self::Broken { .. } => "broken", MISSED, "An invariant was broken";
+        Self::NotAtTheEnd { .. } => "not-at-the-end", Bearing::Open,
+            "The invariants were not seen at the end";
+        Self::Hold { .. } => "hold", Bearing::Good, "The invariants hold";
     }
 
     fn numbers(&self) -> Numbers {
@@ -325,16 +325,14 @@ pub enum BuildsFinding {
 }
 
 impl Fact for BuildsFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::Unknown => ("unknown", Bearing::Open),
-            Self::Foreign { .. } => ("foreign", MISSED),
-            Self::Idle { .. } => ("idle", MISSED),
-            Self::Wrong { .. } => ("wrong", MISSED),
-            Self::NotReady { .. } => ("not-ready", MISSED),
-            Self::NoPod { .. } => ("no-pod", MISSED),
-            Self::Right { .. } => ("right", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::Unknown => "unknown", Bearing::Open, "Nobody knows which builds should run";
+        Self::Foreign { .. } => "foreign", MISSED, "A pod runs that belongs to no service";
+        Self::Idle { .. } => "idle", MISSED, "A pod runs nothing";
+        Self::Wrong { .. } => "wrong", MISSED, "A pod runs another build than it should";
+        Self::NotReady { .. } => "not-ready", MISSED, "A pod is not ready";
+        Self::NoPod { .. } => "no-pod", MISSED, "A service has no live pod";
+        Self::Right { .. } => "right", Bearing::Good, "Every pod runs the build that it should";
     }
 
     fn subject(&self) -> Option<&str> {
@@ -398,13 +396,13 @@ pub enum HoldFinding {
 }
 
 impl Fact for HoldFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NoRecovery => ("no-recovery", MISSED),
-            Self::Relapsed { .. } => ("relapsed", MISSED),
-            Self::Short { .. } => ("short", Bearing::Open),
-            Self::Held { .. } => ("held", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NoRecovery => "no-recovery", MISSED, "There was no recovery that could hold";
+        Self::Relapsed { .. } => "relapsed", MISSED,
+            "The application fell back after it had recovered";
+        Self::Short { .. } => "short", Bearing::Open,
+            "The recovery was watched for too short a time";
+        Self::Held { .. } => "held", Bearing::Good, "The recovery held";
     }
 
     fn numbers(&self) -> Numbers {
@@ -462,13 +460,14 @@ pub enum LatencyFinding {
 }
 
 impl Fact for LatencyFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NoRecovery => ("no-recovery", MISSED),
-            Self::NothingSeen => ("nothing-seen", Bearing::Open),
-            Self::Slow { .. } => ("slow", MISSED),
-            Self::Within { .. } => ("within", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NoRecovery => "no-recovery", MISSED,
+            "There was no recovery after which requests could be timed";
+        Self::NothingSeen => "nothing-seen", Bearing::Open,
+            "No request was answered after the recovery";
+        Self::Slow { .. } => "slow", MISSED, "Requests were too slow after the recovery";
+        Self::Within { .. } => "within", Bearing::Good,
+            "Requests were fast enough after the recovery";
     }
 
     fn numbers(&self) -> Numbers {

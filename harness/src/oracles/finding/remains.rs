@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::fact::{Bearing, Fact, Numbers, Severity};
-
-const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
+use super::fact::{Bearing, Fact, MISSED, Numbers, Severity};
+use super::kinds::kinds;
 
 /// Whether nothing is left in maintenance, or trading is halted where it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +36,18 @@ pub enum MaintenanceFinding {
 }
 
 impl Fact for MaintenanceFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::Open => ("open", Bearing::Good),
-            Self::HaltedAsNeeded => ("halted-as-needed", Bearing::Good),
-            Self::Unfenced => ("unfenced", Bearing::Good),
-            Self::FencedAsNeeded => ("fenced-as-needed", Bearing::Good),
-            Self::OpenOverWrongLedger { .. } => ("open-over-wrong-ledger", MISSED),
-            Self::FenceUp { .. } => ("fence-up", MISSED),
-            Self::FlagGone => ("flag-gone", MISSED),
-            Self::LeftAt { .. } => ("left-halted", MISSED),
-        }
+    kinds! { self => self;
+        Self::Open => "open", Bearing::Good, "Trading is open";
+        Self::HaltedAsNeeded => "halted-as-needed", Bearing::Good,
+            "Trading is halted, as it has to be";
+        Self::Unfenced => "unfenced", Bearing::Good, "No fence is left in the database";
+        Self::FencedAsNeeded => "fenced-as-needed", Bearing::Good,
+            "The database is fenced, as it has to be";
+        Self::OpenOverWrongLedger { .. } => "open-over-wrong-ledger", MISSED,
+            "Trading is open over a ledger that nobody made right";
+        Self::FenceUp { .. } => "fence-up", MISSED, "The fence in the database is still up";
+        Self::FlagGone => "flag-gone", MISSED, "The flag that halts trading is gone";
+        Self::LeftAt { .. } => "left-halted", MISSED, "Trading was left halted";
     }
 }
 
@@ -164,13 +164,15 @@ fn apart(was: &str, is: &str) -> (String, String) {
 }
 
 impl Fact for StateFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NothingToCompare => ("nothing-to-compare", Bearing::Good),
-            Self::NotRecorded => ("not-recorded", Bearing::Open),
-            Self::Same { .. } => ("same", Bearing::Good),
-            Self::Differs { .. } => ("differs", Bearing::Bad(Severity::Hygiene)),
-        }
+    kinds! { self => self;
+        Self::NothingToCompare => "nothing-to-compare", Bearing::Good,
+            "There is no recorded state to compare with";
+        Self::NotRecorded => "not-recorded", Bearing::Open,
+            "The state before the release was not recorded";
+        Self::Same { .. } => "same", Bearing::Good,
+            "The cluster is configured as it was before the release";
+        Self::Differs { .. } => "differs", Bearing::Bad(Severity::Hygiene),
+            "The cluster is not configured as it was before the release";
     }
 
     fn subject(&self) -> Option<&str> {

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use super::fact::{Bearing, Fact, Numbers, Severity};
+use super::fact::{Bearing, Fact, MISSED, Numbers};
+use super::kinds::kinds;
 use crate::evidence::Ms;
 use crate::stats::show_ms;
-
-const MISSED: Bearing = Bearing::Bad(Severity::MissedObjective);
 
 /// How long it took from the first harm to the trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +34,11 @@ pub enum DetectionFinding {
 }
 
 impl Fact for DetectionFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NothingToDetect => ("nothing-to-detect", Bearing::Good),
-            Self::Never { .. } => ("never", MISSED),
-            Self::Late { .. } => ("late", MISSED),
-            Self::InTime { .. } => ("in-time", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NothingToDetect => "nothing-to-detect", Bearing::Good, "There was nothing to detect";
+        Self::Never { .. } => "never", MISSED, "The harm was never detected";
+        Self::Late { .. } => "late", MISSED, "The harm was detected too late";
+        Self::InTime { .. } => "in-time", Bearing::Good, "The harm was detected in time";
     }
 
     fn numbers(&self) -> Numbers {
@@ -122,16 +119,17 @@ pub enum ImpactFinding {
 }
 
 impl Fact for ImpactFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self {
-            Self::NoHarm => ("no-harm", Bearing::Good),
-            Self::Passing { .. } => ("passing", Bearing::Good),
-            Self::BeforeDeployment { .. } => ("before-deployment", MISSED),
-            Self::Never { .. } => ("never-over", MISSED),
-            Self::Beyond { .. } => ("beyond", MISSED),
-            Self::Unsurvivable { .. } => ("unsurvivable", Bearing::Open),
-            Self::Within { .. } => ("within", Bearing::Good),
-        }
+    kinds! { self => self;
+        Self::NoHarm => "no-harm", Bearing::Good, "The clients saw no harm";
+        Self::Passing { .. } => "passing", Bearing::Good,
+            "The clients saw harm that passed by itself";
+        Self::BeforeDeployment { .. } => "before-deployment", MISSED,
+            "The clients saw harm before the release was deployed";
+        Self::Never { .. } => "never-over", MISSED, "The harm was never over";
+        Self::Beyond { .. } => "beyond", MISSED, "The harm lasted too long";
+        Self::Unsurvivable { .. } => "unsurvivable", Bearing::Open,
+            "No rollback could have ended the harm in time";
+        Self::Within { .. } => "within", Bearing::Good, "The harm was over within its limit";
     }
 
     fn numbers(&self) -> Numbers {

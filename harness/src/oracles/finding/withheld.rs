@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, Numbers};
+use super::kinds::{UNREAD, kinds};
 use crate::evidence::Reading;
 use crate::oracles::{Finding, OracleName};
 
@@ -37,12 +38,12 @@ pub enum Because {
 }
 
 impl Fact for WithheldFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        match self.because {
-            Because::Unread { .. } => ("unread", Bearing::Open),
-            Because::NoLedger | Because::NoStore => ("does-not-apply", Bearing::Good),
-            Because::HeldUp { .. } => ("held-up", Bearing::Open),
-        }
+    kinds! { self => self.because;
+        Because::Unread { .. } => "unread", Bearing::Open, UNREAD;
+        Because::NoLedger | Because::NoStore => "does-not-apply", Bearing::Good,
+            "The question does not apply to this world";
+        Because::HeldUp { .. } => "held-up", Bearing::Open,
+            "The host held its clients up, so that the finding is not certain";
     }
 
     fn numbers(&self) -> Numbers {

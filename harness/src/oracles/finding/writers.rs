@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::fact::{Bearing, Fact, Numbers, Severity};
+use super::fact::{Bearing, Fact, HARM, Numbers};
+use super::kinds::kinds;
 use crate::evidence::Ms;
 use crate::stats::show_ms;
 
@@ -63,19 +64,19 @@ pub enum Trespass {
 }
 
 impl Fact for WritersFinding {
-    fn kind(&self) -> (&'static str, Bearing) {
-        let harm = Bearing::Bad(Severity::Harm);
-        match self {
-            Self::NoWrites => ("no-writes", Bearing::Good),
-            Self::Entitled { .. } => ("entitled", Bearing::Good),
-            Self::Trespassed { why, .. } => match why {
-                Trespass::NoLease => ("no-lease", harm),
-                Trespass::Superseded { .. } => ("superseded", harm),
-                Trespass::RanOut { .. } => ("ran-out", harm),
-                Trespass::OtherToken { .. } => ("other-token", harm),
-                Trespass::Unfenced => ("unfenced", harm),
-            },
-        }
+    kinds! { self => self;
+        Self::NoWrites => "no-writes", Bearing::Good, "The program wrote nothing";
+        Self::Entitled { .. } => "entitled", Bearing::Good, "Every write was made under a lease";
+        Self::Trespassed { why: Trespass::NoLease, .. } => "no-lease", HARM,
+            "A host wrote without a lease";
+        Self::Trespassed { why: Trespass::Superseded { .. }, .. } => "superseded", HARM,
+            "A host wrote after another one had taken its lease";
+        Self::Trespassed { why: Trespass::RanOut { .. }, .. } => "ran-out", HARM,
+            "A host wrote after its lease had run out";
+        Self::Trespassed { why: Trespass::OtherToken { .. }, .. } => "other-token", HARM,
+            "A host wrote with a token that is not its lease's";
+        Self::Trespassed { why: Trespass::Unfenced, .. } => "unfenced", HARM,
+            "A host wrote to the database without a fence";
     }
 
     fn numbers(&self) -> Numbers {

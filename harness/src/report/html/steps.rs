@@ -9,7 +9,7 @@ use super::flags::zero_ms;
 use super::rto::{anchor, seconds};
 use crate::drill::time_series::TimeSeries;
 use crate::evidence::Ms;
-use crate::report::classes::is_failed;
+use crate::report::classes::{is_done, is_failed};
 use crate::report::journal::{Drill, Step};
 use crate::stats::show_ms;
 
@@ -148,7 +148,7 @@ fn row(step: &Step<'_>, colour: usize, scale: Scale) -> Markup {
                 }
                 " of " (show_budget(step.budget_ms))
             }
-            @if step.outcome != "done" {
+            @if !is_done(step) {
                 p class=(if is_failed(step) { "note fail" } else { "note" }) { (step.outcome) ": " (step.detail) }
             }
         }

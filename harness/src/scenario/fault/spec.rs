@@ -3,6 +3,7 @@
 use dex::release::Service;
 
 use super::draws::Draws;
+use super::elsewhere::OfTheExchange;
 use super::kinds::FaultKind;
 use crate::scenario::Path;
 use crate::worlds::WorldKind;
@@ -18,6 +19,37 @@ pub enum Need {
     Must,
 }
 
+/// How long a fault of a kind is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lasts {
+    /// It is over at once.
+    Once,
+    /// For a time that scenario files can't say: until what it began ends by itself, or for the rest of the drill.
+    ByItself,
+    /// For as long as scenario files say, which may leave it out.
+    May,
+    /// For as long as scenario files must say.
+    Must,
+}
+
+impl Lasts {
+    /// Whether scenario files say for how long.
+    pub(super) const fn need(self) -> Need {
+        match self {
+            Self::Once | Self::ByItself => Need::No,
+            Self::May => Need::May,
+            Self::Must => Need::Must,
+        }
+    }
+
+    pub(super) const fn is_for_a_time(self) -> bool {
+        match self {
+            Self::Once => false,
+            Self::ByItself | Self::May | Self::Must => true,
+        }
+    }
+}
+
 /// A kind of fault, and what scenario files may say about it.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultSpec {
@@ -31,6 +63,8 @@ pub struct FaultSpec {
     pub targets: Targets,
     /// Whether `lasts` is given.
     pub lasts: Need,
+    /// Whether it is there for a time, also where scenario files may not say for how long.
+    pub for_a_time: bool,
     /// Whether `delay` is given.
     pub delay: Need,
     /// Whether `chance` is given.
@@ -39,8 +73,15 @@ pub struct FaultSpec {
     pub by: Need,
     /// On which ways nothing that an executor does can bring the exchange back while it lasts.
     pub blocks: Blocks,
-    /// Whether it strikes what serves the clients, not the executor or its observability.
-    pub strikes: bool,
+    /// What it strikes besides the executor and its observability.
+    pub strikes: Strikes,
+    /// What it does to the hosts that run the executor.
+    pub hosts: Hosts,
+    /// Whether something is left of it once it has ended that a sound executor can't deal with. What does not end goes
+    /// on, which is not what this is about.
+    pub leaves: bool,
+    /// Whether an executor may come to know of a recovery later while it lasts.
+    pub delays_knowing: bool,
     /// How a cluster does it; `None`: only the simulation can.
     pub live: Option<Live>,
     /// The field of the target's Deployment that somebody else sets, and that is theirs to take back, not the
@@ -48,6 +89,8 @@ pub struct FaultSpec {
     pub theirs: Option<&'static str>,
     /// Where it keeps everybody from seeing how the exchange is.
     pub blinds: Option<Blinds>,
+    /// Whom a runbook must ask for anybody to notice it, where it takes that.
+    pub felt_by: Option<Asked>,
     /// What its `delay` holds up, where the oracles must know.
     pub holds_up: Option<HeldUp>,
     /// What becomes of the undo scripts, which decides the path that a rollback takes.
@@ -56,8 +99,8 @@ pub struct FaultSpec {
     pub draws: Draws,
     /// The worlds that can do it.
     pub worlds: &'static [WorldKind],
-    /// Whether it affects any application, and not the exchange alone.
-    pub anywhere: bool,
+    /// Why it affects the exchange alone; `None`: it affects any application.
+    pub of_the_exchange: Option<OfTheExchange>,
 }
 
 impl FaultSpec {
@@ -75,7 +118,7 @@ pub enum Targets {
     /// There is no choice.
     NoChoice,
     /// One of the exchange's services, and what is deployed as it.
-    Services,
+    Services(Which),
     /// One of these.
     Of(&'static [&'static str]),
 }
@@ -86,7 +129,7 @@ impl Targets {
     pub fn names(self) -> Vec<&'static str> {
         match self {
             Self::NoChoice => Vec::new(),
-            Self::Services => {
+            Self::Services(_) => {
                 let mut names = Service::NAMES.to_vec();
                 names.sort_unstable();
                 names
@@ -94,6 +137,102 @@ impl Targets {
             Self::Of(names) => names.to_vec(),
         }
     }
+
+    /// Of which services it takes one, if it takes any.
+    #[must_use]
+    pub fn which(self) -> Option<Which> {
+        match self {
+            Self::Services(which) => Some(which),
+            Self::NoChoice | Self::Of(_) => None,
+        }
+    }
+}
+
+/// Of which services a kind can hit one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Of any.
+    Any,
+    /// Of those that are Deployments: there is no such thing as a paused StatefulSet.
+    Deployments,
+    /// Of those whose image the release changes: it hinders pods of the image before or after.
+    ChangedImage,
+    /// Of those that the release changes: it takes away what only such a change leaves.
+    Changed,
+}
+
+impl Which {
+    /// Whether it hits nothing where the release leaves the service alone.
+    #[must_use]
+    pub fn is_about_the_change(self) -> bool {
+        match self {
+            Self::Any | Self::Deployments => false,
+            Self::ChangedImage | Self::Changed => true,
+        }
+    }
+}
+
+/// What a kind strikes besides the executor and its observability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strikes {
+    /// Nothing.
+    Nothing,
+    /// What serves the clients.
+    Servers,
+    /// What serves the clients: every pod of its target ends at once.
+    Pods,
+    /// The books themselves, which are wrong from then on.
+    Books,
+}
+
+impl Strikes {
+    /// Whether it strikes what serves the clients.
+    #[must_use]
+    pub fn servers(self) -> bool {
+        match self {
+            Self::Servers | Self::Pods => true,
+            Self::Nothing | Self::Books => false,
+        }
+    }
+
+    /// Whether it can break the ledger: what is struck may leave it half written.
+    #[must_use]
+    pub fn can_break_the_ledger(self) -> bool {
+        self == Self::Books || self.servers()
+    }
+}
+
+/// What a kind does to the hosts that run the executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hosts {
+    /// Nothing.
+    Untouched,
+    /// The one that is at work dies, and another one takes over once its lease has run out.
+    Killed,
+    /// The one that is at work stands still, and another one takes over beside it.
+    Paused,
+    /// Another one begins beside it.
+    Joined,
+    /// Their clocks are off.
+    ClockOff,
+}
+
+impl Hosts {
+    /// Whether a second host runs an executor beside the first one.
+    #[must_use]
+    pub fn are_two(self) -> bool {
+        match self {
+            Self::Paused | Self::Joined => true,
+            Self::Untouched | Self::Killed | Self::ClockOff => false,
+        }
+    }
+}
+
+/// Whom a runbook may ask, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Loki.
+    Loki,
 }
 
 /// The ways back on which a kind leaves nothing to do.
@@ -185,6 +324,14 @@ pub enum Live {
     ConnectionsDropped,
     /// Pauses the node's container.
     NodePaused,
+}
+
+/// What `delay` holds up: a host that is away holds up the executor, and the row says of anything else.
+pub(super) const fn held_up(hosts: Hosts, said: Option<HeldUp>) -> Option<HeldUp> {
+    match hosts {
+        Hosts::Killed | Hosts::Paused => Some(HeldUp::Executor),
+        Hosts::Untouched | Hosts::Joined | Hosts::ClockOff => said,
+    }
 }
 
 /// Whether what few kinds ask for is given: what the row says, if it does.

@@ -12,7 +12,10 @@ fn of_two_services(tables: &str) -> Result<Scenario, ScenarioError> {
 
 #[test]
 fn a_fault_that_is_not_for_applications_is_refused_for_the_reason_that_is_true() {
-    for spec in super::FAULTS.iter().filter(|it| !it.anywhere) {
+    for spec in super::FAULTS
+        .iter()
+        .filter(|it| it.of_the_exchange.is_some())
+    {
         let fault = format!("[[faults]]\nkind = \"{}\"\n", spec.name);
         let refused = of_two_services(&fault).expect_err(spec.name);
         let message = format!("`{}` can not be aimed at `sample`", spec.name);

@@ -9,8 +9,8 @@ use sim::rng::Rng;
 use super::aim::{Aim, By};
 use super::dice::{pick, span};
 use super::space::Half;
-use crate::scenario::fault::{FAULTS, Family, FaultSpec, Need, Place, Targets};
-use crate::scenario::{Anchor, Fault, FaultKind, PartsPerMillion, Scenario};
+use crate::scenario::fault::{FAULTS, Family, FaultSpec, Need, Place, Targets, Which};
+use crate::scenario::{Anchor, Fault, PartsPerMillion, Scenario};
 use crate::search::coverage::{Coverage, Met};
 use crate::search::heal::heals;
 use crate::search::reach::reach;
@@ -80,7 +80,7 @@ impl<'a> Faults<'a> {
         let survivable = self.half == Half::Survivable;
         // What strikes the clients during the proof makes it begin anew, for which there may be no time;
         // and whoever changes something then is told to stop.
-        let before_the_proof = survivable && (spec.strikes || spec.theirs.is_some());
+        let before_the_proof = survivable && (spec.strikes.servers() || spec.theirs.is_some());
         let reach = reach(&self.steps, spec, target, before_the_proof)?;
         let (lasts_most, delay_most) = match (self.half, self.heal) {
             // An outage that a person would call short.
@@ -189,15 +189,7 @@ fn outages(step: &Step) -> Vec<&'static FaultSpec> {
 /// Targets that a fault of that kind can hit in a drill of `scenario`: what is about the prior or the bad version of a
 /// service hits nothing where the release leaves that service alone.
 fn targets_of(spec: &FaultSpec, scenario: &Scenario) -> Vec<&'static str> {
-    let about_the_change = matches!(
-        spec.kind,
-        FaultKind::ImageGone
-            | FaultKind::PodsSlow
-            | FaultKind::PodsStuck
-            | FaultKind::TerminatingSlow
-            | FaultKind::TagMoved
-            | FaultKind::HistoryPruned
-    );
+    let about_the_change = spec.targets.which().is_some_and(Which::is_about_the_change);
     let releases = [&scenario.release.from, &scenario.release.to];
     let [from, to] = releases.map(|name| dex::release::Release::by_name(name));
     let targets = spec.targets.names().into_iter();

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use super::executor::{calls_a_person, copy, told};
 use super::host::{Failed, Host, carry_on};
+use crate::drill::timeline::Told;
 use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::Anchor;
 
@@ -33,8 +34,13 @@ pub(in crate::worlds) trait Record: Clone + Send + Sync + 'static {
     /// Changes the evidence, or reads it.
     fn evidence<T>(&self, change: impl FnOnce(&mut Evidence) -> T) -> T;
 
-    /// One more line of the timeline, now.
-    fn tell(&self, who: &'static str, step: &str, what: String);
+    /// One more line of the timeline, now, which only persons read.
+    fn tell(&self, who: &'static str, step: &str, what: String) {
+        self.tell_of(Told::Else, who, step, what);
+    }
+
+    /// One more line of the timeline, now, which tells of `told`.
+    fn tell_of(&self, told: Told, who: &'static str, step: &str, what: String);
 
     /// The drill has come to `anchor`: faults may wait for it.
     fn reached(&self, anchor: &Anchor);
@@ -128,8 +134,8 @@ impl<R: Record> Observer for Witness<R> {
             let now = record.now_ms();
             record.evidence(|evidence| evidence.executor.calls(why, now));
         }
-        if let Some((step, what)) = told(event) {
-            record.tell("executor", &step, what);
+        if let Some((of, step, what)) = told(event) {
+            record.tell_of(of, "executor", &step, what);
         }
     }
 }
@@ -248,7 +254,7 @@ async fn roll_back<S: Stage>(
                 if death.at_request {
                     record.evidence(|evidence| evidence.crash_ms = Some(Some(now)));
                 }
-                record.tell("executor", "", "killed".to_owned());
+                record.tell_of(Told::Killed, "executor", "", "killed".to_owned());
                 stage.sleep(death.resume_after).await;
                 number += 1;
                 let next = stage.host(number, witness(stage)).await;

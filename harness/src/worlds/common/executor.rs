@@ -2,9 +2,10 @@
 
 use contract::wire::{OutcomeKind, ReportLine};
 use executor::planner::LedgerPath;
-use executor::{Event, show_value};
+use executor::{Event, Stage, show_value};
 use jiff::Timestamp;
 
+use crate::drill::timeline::Told;
 use crate::evidence::{ExecutorOutcome, ExecutorSaid, Ms, StepSaid};
 use crate::scenario::Path;
 
@@ -22,38 +23,55 @@ pub(super) fn calls_a_person(event: &Event) -> Option<String> {
     }
 }
 
-/// Step and what happened; `None` for what a timeline can do without.
-pub(super) fn told(event: &Event) -> Option<(String, String)> {
-    let plain = |step: &str, what: String| Some((step.to_owned(), what));
+/// Which line of a timeline the event is: what it tells of, step and what happened. `None` for what a timeline can do
+/// without.
+pub(super) fn told(event: &Event) -> Option<(Told, String, String)> {
+    let line = |told: Told, step: &str, what: String| Some((told, step.to_owned(), what));
     match event {
-        Event::PhaseStarted { stage } => plain(stage.name(), "begins".to_owned()),
+        Event::PhaseStarted { stage } => {
+            let told = match stage {
+                // The other hosts are given up, the plan is asked for, or all is done that recovery waits for.
+                Stage::Resume | Stage::Plan | Stage::After => Told::Over,
+                Stage::Prepare | Stage::Watch | Stage::Run => Told::Else,
+            };
+            line(told, stage.name(), "begins".to_owned())
+        }
         Event::LeaseAcquired {
             token,
             taken_from: None,
-        } => plain("lease", format!("taken, fencing token {token}")),
+        } => line(Told::Over, "lease", format!("taken, fencing token {token}")),
         Event::LeaseAcquired {
             token,
             taken_from: Some(from),
-        } => plain("lease", format!("taken from {from}, fencing token {token}")),
-        Event::TriggerPending { trigger, value } => plain(
+        } => line(
+            Told::Over,
+            "lease",
+            format!("taken from {from}, fencing token {token}"),
+        ),
+        Event::TriggerPending { trigger, value } => line(
+            Told::Else,
             "watch",
             format!("{trigger} pending at {}", show_value(*value)),
         ),
-        Event::TriggerCleared { trigger } => plain("watch", format!("{trigger} cleared")),
-        Event::TriggerFired(event) => plain("watch", format!("{} fired", event.name)),
-        Event::TriggerPredatesRelease { trigger, baseline } => plain(
+        Event::TriggerCleared { trigger } => {
+            line(Told::Else, "watch", format!("{trigger} cleared"))
+        }
+        Event::TriggerFired(event) => line(Told::Else, "watch", format!("{} fired", event.name)),
+        Event::TriggerPredatesRelease { trigger, baseline } => line(
+            Told::Else,
             "watch",
             format!(
                 "{trigger} held before the deployment, at {}",
                 show_value(*baseline)
             ),
         ),
-        Event::Planned { summary } => plain("plan", summary.clone()),
+        Event::Planned { summary } => line(Told::Planned, "plan", summary.clone()),
         Event::Observed(_) | Event::PlanInForce { .. } | Event::StepStarted { .. } => None,
         Event::StepWaiting { name, service, why } => {
-            Some((step_name(name, service.as_ref()), format!("waits: {why}")))
+            let step = step_name(name, service.as_ref());
+            line(Told::Else, &step, format!("waits: {why}"))
         }
-        Event::Retrying { what, why } => plain("retry", format!("{what}: {why}")),
+        Event::Retrying { what, why } => line(Told::Retried, "retry", format!("{what}: {why}")),
         Event::StepFinished {
             name,
             service,
@@ -65,10 +83,10 @@ pub(super) fn told(event: &Event) -> Option<(String, String)> {
             } else {
                 format!("{outcome}: {detail}")
             };
-            Some((step_name(name, service.as_ref()), what))
+            line(Told::Over, &step_name(name, service.as_ref()), what)
         }
-        Event::Note { text } => plain("note", text.clone()),
-        Event::Finished { outcome } => plain("end", ended(outcome)),
+        Event::Note { text } => line(Told::Else, "note", text.clone()),
+        Event::Finished { outcome } => line(Told::Else, "end", ended(outcome)),
     }
 }
 
@@ -123,6 +141,39 @@ mod tests {
     use super::*;
     use crate::evidence::Evidence;
     use crate::scenario::built_in;
+
+    /// Whatever a runbook calls its steps: none of them is taken for a plan or for another attempt.
+    #[test]
+    fn an_event_is_told_as_what_it_is() {
+        let finished = |name: &str| Event::StepFinished {
+            name: name.to_owned(),
+            service: None,
+            outcome: executor::StepOutcome::Done,
+            detail: String::new(),
+        };
+        let waiting = Event::StepWaiting {
+            name: "rollout-status".to_owned(),
+            service: None,
+            why: "1 of 3".to_owned(),
+        };
+        let retrying = Event::Retrying {
+            what: "the lease".to_owned(),
+            why: "a timeout".to_owned(),
+        };
+        let planned = Event::Planned {
+            summary: "application".to_owned(),
+        };
+        for (event, of, step) in [
+            (finished("plan"), Told::Over, "plan"),
+            (finished("retry"), Told::Over, "retry"),
+            (waiting, Told::Else, "rollout-status"),
+            (retrying, Told::Retried, "retry"),
+            (planned, Told::Planned, "plan"),
+        ] {
+            let line = told(&event).expect("it has a line");
+            assert_eq!((line.0, line.1.as_str()), (of, step));
+        }
+    }
 
     #[test]
     fn a_report_is_copied() {

@@ -9,12 +9,13 @@ use executor::{ErrorKind, Event, Observer, TriggerEvent};
 
 use super::process::{Ended, Program, Victim};
 use super::stage::ActsRecord;
-use crate::scenario::{Fault, FaultKind, Scenario};
+use crate::scenario::fault::Hosts;
+use crate::scenario::{Fault, Scenario};
 use crate::worlds::common::host::{Death, Failed, Host};
 
 /// Whether the executor must be a process of its own.
 pub(super) fn is_needed(scenario: &Scenario) -> bool {
-    let killed = |fault: &Fault| fault.kind == FaultKind::ExecutorKilled;
+    let killed = |fault: &Fault| fault.kind.spec().hosts == Hosts::Killed;
     scenario.faults.iter().any(killed)
 }
 

@@ -10,7 +10,7 @@ use super::crash::Trap;
 use super::faults::Injector;
 use super::ledger::LedgerServer;
 use super::path_taken::Seen;
-use crate::drill::timeline::TimelineEntry;
+use crate::drill::timeline::{TimelineEntry, Told};
 use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::Anchor;
 use crate::worlds::Performed;
@@ -54,10 +54,19 @@ impl Book {
     }
 
     pub(super) fn tell(&self, who: &'static str, step: &str, what: impl Into<String>) {
+        self.tell_of(Told::Else, who, step, what);
+    }
+
+    pub(super) fn tell_of(
+        &self,
+        told: Told,
+        who: &'static str,
+        step: &str,
+        what: impl Into<String>,
+    ) {
         let at = self.clock.now_ms();
-        self.lock()
-            .timeline
-            .push(TimelineEntry::new(at, who, step, what));
+        let entry = TimelineEntry::new(at, who, step, what);
+        self.lock().timeline.push(entry.of(told));
     }
 
     /// Something of the harness's own failed. The first such failure is told.
@@ -129,8 +138,8 @@ impl Record for ActsRecord {
         change(&mut self.stage.lock().evidence)
     }
 
-    fn tell(&self, who: &'static str, step: &str, what: String) {
-        self.stage.tell(who, step, what);
+    fn tell_of(&self, told: Told, who: &'static str, step: &str, what: String) {
+        self.stage.tell_of(told, who, step, what);
     }
 
     fn reached(&self, anchor: &Anchor) {

@@ -11,7 +11,7 @@ use sim_serve::Heard;
 
 use super::faults::Injector;
 use super::ports::ORIGIN;
-use crate::drill::timeline::TimelineEntry;
+use crate::drill::timeline::{TimelineEntry, Told};
 use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::Performed;
@@ -209,8 +209,10 @@ impl<A: Application> Record for ActsRecord<A> {
         change(&mut self.recorder.lock().evidence)
     }
 
-    fn tell(&self, who: &'static str, step: &str, what: String) {
-        self.recorder.tell(self.world.now(), who, step, what);
+    fn tell_of(&self, told: Told, who: &'static str, step: &str, what: String) {
+        let at = self.world.now().as_millis();
+        let entry = TimelineEntry::new(at, who, step, what);
+        self.recorder.lock().timeline.push(entry.of(told));
     }
 
     fn reached(&self, anchor: &Anchor) {

@@ -17,6 +17,7 @@ use super::super::harvest;
 use super::super::place::Place;
 use super::super::stage::Book;
 use super::super::timing::Timing;
+use crate::drill::timeline::Told;
 use crate::evidence::{Evidence, Ms, ms};
 use crate::scenario::{Anchor, Described};
 use crate::worlds::DrillPlan;
@@ -42,8 +43,8 @@ impl Record for AppRecord {
         change(&mut self.0.lock().evidence)
     }
 
-    fn tell(&self, who: &'static str, step: &str, what: String) {
-        self.0.tell(who, step, what);
+    fn tell_of(&self, told: Told, who: &'static str, step: &str, what: String) {
+        self.0.tell_of(told, who, step, what);
     }
 
     fn reached(&self, _: &Anchor) {}

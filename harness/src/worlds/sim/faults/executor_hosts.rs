@@ -21,7 +21,7 @@ use sim::{Application, World};
 
 use super::super::ports::{self, Skew};
 use super::{Begun, Injector};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
 use crate::worlds::common::host::{Failed, Host, carry_on};
 
 /// How another host's rollback ends.
@@ -49,9 +49,7 @@ impl<A: Application> Injector<A> {
     pub(in super::super) fn hosts_needed(&self) -> usize {
         let state = self.lock();
         let kinds = (0..state.schedule.len()).map(|index| state.schedule.get(index).0.kind);
-        kinds
-            .filter(|kind| matches!(kind, FaultKind::SecondExecutor | FaultKind::ExecutorPaused))
-            .count()
+        kinds.filter(|kind| kind.spec().hosts.are_two()).count()
     }
 
     /// A host for one of those faults.
