@@ -217,6 +217,22 @@ kind = \"api-server-restarted\"
 [[faults]]
 kind = \"node-full\"
 lasts = \"5s\"
+
+[[faults]]
+kind = \"api-server-restarted\"
+when = \"ready 1\"
+
+[[faults]]
+kind = \"connections-dropped\"
+target = \"kubernetes\"
+when = \"deployment\"
+at = \"1s\"
+lasts = \"3s\"
+
+[[faults]]
+kind = \"executor-killed\"
+when = \"step rollout-status\"
+delay = \"5s\"
 ",
     );
     let refused = [
@@ -233,8 +249,8 @@ lasts = \"5s\"
             "`unreachable` can't hit `database`",
         ),
         (
-            "kind = \"node-full\"\nwhen = \"ready 1\"",
-            "ready pods are not counted for `shop`",
+            "kind = \"connections-dropped\"\nlasts = \"5s\"\ntarget = \"database\"",
+            "`connections-dropped` can't hit `database`",
         ),
     ];
     for (fault, message) in refused {
@@ -251,6 +267,13 @@ lasts = \"5s\"
     assert_eq!(hits[0], Some(3), "the catalog has three pods: {hits:?}");
     assert!(hits[1].is_some_and(|scrapes| scrapes > 0), "{hits:?}");
     assert!(hits[2].is_some() && hits[3].is_some(), "{hits:?}");
+    assert!(
+        hits[4..6]
+            .iter()
+            .all(|it| it.is_some_and(|requests| requests > 0)),
+        "{hits:?}"
+    );
+    assert_eq!(hits[6], Some(1), "the executor is killed once: {hits:?}");
     assert_eq!(run(&plan).fingerprint, result.fingerprint);
 }
 

@@ -186,8 +186,6 @@ pub enum OfApplication {
     Images,
     /// Its store is simulated: no real database stands for it.
     Store,
-    /// No fault strikes it.
-    Fault(FaultKind),
     /// Its executor is not killed.
     Crash,
 }
@@ -200,11 +198,6 @@ impl fmt::Display for OfApplication {
             ),
             Self::Store => f.write_str(
                 "`[store]` of an application of your own is simulated, and no real database stands for it",
-            ),
-            Self::Fault(kind) => write!(
-                f,
-                "the fault `{}` can't be had there for an application of your own so far",
-                kind.as_str()
             ),
             Self::Crash => f.write_str(
                 "`[crash]` can't be had there for an application of your own so far",
@@ -291,10 +284,7 @@ impl Scenario {
                 Some(OfApplication::Store)
             }
             WorldKind::Kind if self.crash.is_some() => Some(OfApplication::Crash),
-            WorldKind::Kind => {
-                let fault = self.faults.first()?;
-                Some(OfApplication::Fault(fault.kind))
-            }
+            WorldKind::Kind => None,
         }
     }
 

@@ -14,7 +14,8 @@ const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
 /// of it, and what oracles must know. After the arrow stands how the simulated world begins it: `worlds/sim/faults`
 /// makes that the arms of its match, so that the paths are those of that module, and `it` is its `Beginning`.
 /// A cluster's way is named by [`Live`]. A row that ends with `anywhere` affects any application, and not the exchange
-/// alone: there, `it` is the `Beginning` of whichever application it is.
+/// alone: there, `it` is the `Beginning` of whichever application it is. Where it does something else to others than to
+/// the exchange, that stands after the word.
 macro_rules! kinds {
     ($then:ident) => {
         $then! {
@@ -51,7 +52,7 @@ macro_rules! kinds {
             ExecutorKilled = "executor-killed", "The executor's host dies at once; `delay` later another one resumes.", {
                 targets: NoChoice, lasts: No, delay: Must, chance: No, blocks: NoWay, strikes: false, live: Some(Live::ExecutorKilled), holds_up: Executor,
                 draws: draws(Family::Hosts, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| it.kill();
+            } => |it| it.kill(), anywhere;
             UndoScriptMissing = "undo-script-missing", "The undo scripts of the release's migrations are gone.", {
                 targets: NoChoice, lasts: No, delay: No, chance: No, blocks: NoWay, strikes: false, live: None, undo_scripts: Missing,
                 draws: draws(Family::Ledger, DrawnAt::Any(at(Place::Trigger, 0, 0)), false),
@@ -177,7 +178,8 @@ macro_rules! kinds {
             ConnectionsDropped = "connections-dropped", "Connections break and none can be made: the pods' to the ledger, or everybody's to the API server from outside.", {
                 targets: Of(&["database", "kubernetes"]), lasts: Must, delay: No, chance: No, blocks: EveryWay, strikes: true, live: Some(Live::ConnectionsDropped),
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| node::connections_dropped(it.world, it.fault, it.label);
+            } => |it| node::connections_dropped(it.world, it.fault, it.label),
+                anywhere |it| node::api_server_cut_off(it.world, it.fault, it.label);
             NodePaused = "node-paused", "Everything on the node stands still.", {
                 targets: NoChoice, lasts: Must, delay: No, chance: No, blocks: EveryWay, strikes: true, live: Some(Live::NodePaused), blinds: Everywhere,
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
@@ -238,7 +240,7 @@ macro_rules! faults {
         strikes: $strikes:literal, live: $live:expr $(, theirs: $theirs:literal)? $(, blinds: $blinds:expr)?
         $(, holds_up: $holds_up:ident)? $(, undo_scripts: $undo_scripts:ident)? $(, by: $by:ident)?,
         draws: $draws:expr $(,)?
-    } => $begin:expr $(, $anywhere:ident)?;)*) => {
+    } => $begin:expr $(, $anywhere:ident $($of_any:expr)?)?;)*) => {
         /// What can go wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum FaultKind {

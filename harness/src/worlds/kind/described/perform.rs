@@ -6,27 +6,29 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use futures::future::{Either, select};
 use sim_services::describe::Rate;
 use tokio::net::TcpStream;
 
 use super::super::clock::{DrillClock, sleep, within};
+use super::super::course::Course;
 use super::super::crash::Trap;
 use super::super::ending::{hold, tell_errors, tell_unread};
+use super::super::faults::Site;
+use super::super::hosts::{By, Hosts, find_program};
 use super::super::interrupt::{interrupts, no_world, or_interrupted, runtime};
 use super::super::load::{Served, Target};
 use super::super::perform::with_clearing;
 use super::super::place::Place;
-use super::super::stage::Book;
+use super::super::stage::{ActsRecord, Book};
 use super::super::timing::Timing;
 use super::super::{docker, harvest};
 use super::ground::Ground;
 use super::looks;
 use super::plan::Plan;
-use super::stage::{AppRecord, AppStage};
+use super::stage::AppStage;
 use crate::evidence::{Reading, ms};
 use crate::scenario::{CrashSide, Described};
-use crate::worlds::common::acts::{Record as _, act};
+use crate::worlds::common::acts::act;
 use crate::worlds::common::{beginning, described};
 use crate::worlds::{DrillPlan, Performed, WorldError};
 
@@ -53,7 +55,7 @@ pub(in super::super) fn perform(
         let ground = or_interrupted(survey, &interrupted).await?;
         let performed = match set_up(plan, app, &place, &ground, &interrupted).await {
             Ok((book, served)) => {
-                drill(plan, app, &place, &ground, book, served, &interrupted).await
+                drill(plan, app, &place, &ground, &book, served, &interrupted).await
             }
             Err(error) => Err(error),
         };
@@ -72,6 +74,7 @@ async fn set_up(
 ) -> Result<(Arc<Book>, Served), String> {
     let scenario = &plan.scenario;
     let from = &scenario.release.from;
+    find_program(plan)?;
     let work = async {
         ground.clear().await?;
         ground.create().await?;
@@ -116,43 +119,49 @@ async fn drill(
     app: &Described,
     place: &Place,
     ground: &Ground,
-    book: Arc<Book>,
+    book: &Arc<Book>,
     mut served: Served,
     interrupted: &AtomicBool,
 ) -> Result<Performed, String> {
     let timing = Timing::of(&plan.scenario);
+    let site = Site {
+        node: place.node.clone(),
+        client: ground.client.clone(),
+        namespace: app.namespace.clone(),
+        ledger: None,
+    };
+    let (record, due) = ActsRecord::begin(book, site, plan);
+    let application = described::bounds(&plan.scenario);
     let stage = AppStage {
         plan,
         app,
-        place,
         client: &ground.client,
         timing,
-        record: AppRecord(Arc::clone(&book)),
+        record,
+        hosts: Hosts {
+            plan,
+            place,
+            namespace: &app.namespace,
+            application,
+            by: By::ours(plan, place, None, &application)?,
+        },
     };
     let seconds = || served.look(|tally| tally.seconds.clone());
-    let acts = async {
-        let whole = async {
-            act(&stage).await;
-            hold(&book, &seconds, timing).await;
-        };
-        let late = Box::pin(book.clock.sleep_until(timing.until_ms));
-        if let Either::Right(_) = select(Box::pin(whole), late).await {
-            book.time_was_over();
-        }
-        Ok(())
+    let whole = async {
+        act(&stage).await;
+        hold(book, &seconds, timing).await;
     };
     let release = &plan.scenario.release;
     let new = described::new(app, &release.from, &release.to);
-    let looking = Box::pin(looks::keep_looking(&book, &ground.client, app, &new));
-    let acts = Box::pin(or_interrupted(acts, interrupted));
-    match select(acts, looking).await {
-        Either::Left((ended, _)) => ended?,
-        Either::Right(_) => {
-            let why = "whoever looks at the pods ended before the drill";
-            stage.record.harness_failed(why.to_owned());
-        }
-    }
-    finish(&book, ground, app, &mut served, &new).await;
+    let looking = looks::keep_looking(book, &ground.client, app, &new);
+    let pods = async || looks::pods(&ground.client, app).await;
+    let course = Course {
+        record: &stage.record,
+        timing,
+        interrupted,
+    };
+    course.run(whole, due, looking, pods).await?;
+    finish(book, ground, app, &mut served, &new).await;
     Ok(book.performed())
 }
 
