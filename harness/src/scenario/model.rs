@@ -186,8 +186,6 @@ pub enum OfApplication {
     Images,
     /// Its store is simulated: no real database stands for it.
     Store,
-    /// Its executor is not killed.
-    Crash,
 }
 
 impl fmt::Display for OfApplication {
@@ -198,9 +196,6 @@ impl fmt::Display for OfApplication {
             ),
             Self::Store => f.write_str(
                 "`[store]` of an application of your own is simulated, and no real database stands for it",
-            ),
-            Self::Crash => f.write_str(
-                "`[crash]` can't be had there for an application of your own so far",
             ),
         }
     }
@@ -283,7 +278,6 @@ impl Scenario {
             WorldKind::Kind if self.application.stores() == Stores::Rows => {
                 Some(OfApplication::Store)
             }
-            WorldKind::Kind if self.crash.is_some() => Some(OfApplication::Crash),
             WorldKind::Kind => None,
         }
     }

@@ -8,7 +8,7 @@ use contract::wire::ReportLine;
 use dex::release::Release;
 use executor::live::{Layout, PostgresDatabase};
 use executor::{Observer, TriggerEvent};
-use futures::future::{BoxFuture, Either, join, select};
+use futures::future::{BoxFuture, join};
 
 use super::clock::sleep;
 use super::harvest;
@@ -20,7 +20,7 @@ use crate::evidence::ms;
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::Stage;
 use crate::worlds::common::deployer;
-use crate::worlds::common::host::{Death, Failed, Host};
+use crate::worlds::common::host::{Failed, Host};
 
 /// What the acts of a drill need.
 pub(super) struct LiveActs<'a> {
@@ -82,7 +82,6 @@ impl Stage for LiveActs<'_> {
 
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
         let stage = self.stage;
-        stage.lock().requests_at_trigger = Some(stage.trap.seen());
         if matches!(self.hosts.by, By::Command(_)) {
             let (state, ledger) = join(
                 harvest::lasting_state(&stage.client, &stage.ledger),
@@ -92,9 +91,7 @@ impl Stage for LiveActs<'_> {
             let (state, ledger) = (state?, ledger?);
             stage.lock().at_trigger = Some(Seen { state, ledger });
         }
-        if let Some(crash) = self.plan.scenario.crash {
-            stage.trap.arm(crash.request);
-        }
+        stage.triggered();
         Ok(())
     }
 
@@ -102,15 +99,6 @@ impl Stage for LiveActs<'_> {
         &self,
         run: BoxFuture<'_, Result<ReportLine, Failed>>,
     ) -> Result<ReportLine, Failed> {
-        let Some(crash) = self.plan.scenario.crash else {
-            return run.await;
-        };
-        match select(Box::pin(self.stage.trap.sprung()), run).await {
-            Either::Right((ended, _)) => ended,
-            Either::Left(_) => Err(Failed::Killed(Death {
-                at_request: true,
-                resume_after: crash.resume_after,
-            })),
-        }
+        self.stage.trap.on_host(run).await
     }
 }

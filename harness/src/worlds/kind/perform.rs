@@ -27,7 +27,7 @@ use super::stage::{ActsRecord, Book, Stage};
 use super::timing::Timing;
 use super::{described, docker, harvest, objects, probe};
 use crate::drill::timeline::TimelineEntry;
-use crate::scenario::{CrashSide, Scenario};
+use crate::scenario::Scenario;
 use crate::worlds::common::acts::act;
 use crate::worlds::common::manifests::{self, NAMESPACE};
 use crate::worlds::common::{beginning, versions};
@@ -140,8 +140,7 @@ async fn set_up(
     evidence.warm_up_ms = timing.warm_up_ms;
     let clock = DrillClock::start();
     let load = Load::start(clock, &gateway(place), scenario, plan.seed)?;
-    // Without a crash it is never armed, so either side will do.
-    let trap = Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side));
+    let trap = Trap::new(scenario.crash);
     let stage = Stage {
         book: Arc::new(Book::new(clock, trap, evidence)),
         client: client.clone(),

@@ -49,6 +49,13 @@ impl Book {
         }
     }
 
+    /// A trigger has fired: the executor's requests count from now on, and one of them is its last where the scenario
+    /// wants it.
+    pub(super) fn triggered(&self) {
+        self.lock().requests_at_trigger = Some(self.trap.seen());
+        self.trap.arm();
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }

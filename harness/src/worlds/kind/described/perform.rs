@@ -27,7 +27,7 @@ use super::looks;
 use super::plan::Plan;
 use super::stage::AppStage;
 use crate::evidence::{Reading, ms};
-use crate::scenario::{CrashSide, Described};
+use crate::scenario::Described;
 use crate::worlds::common::acts::act;
 use crate::worlds::common::{beginning, described};
 use crate::worlds::{DrillPlan, Performed, WorldError};
@@ -102,8 +102,7 @@ async fn set_up(
     let slow_ms = ms(scenario.expect.p99_max);
     let duration = scenario.timing.duration;
     let served = Served::start(clock, &targets, slow_ms, duration, plan.seed)?;
-    // Nobody dies here: `[crash]` is refused before.
-    let book = Book::new(clock, Trap::new(CrashSide::Before), evidence);
+    let book = Book::new(clock, Trap::new(scenario.crash), evidence);
     for told in described::left_out(app)
         .into_iter()
         .chain(ground.plan.not_created())

@@ -73,8 +73,7 @@ impl Stage for AppStage<'_> {
     }
 
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
-        let book = &self.record.book;
-        book.lock().requests_at_trigger = Some(book.trap.seen());
+        self.record.book.triggered();
         Ok(())
     }
 
@@ -82,6 +81,6 @@ impl Stage for AppStage<'_> {
         &self,
         run: BoxFuture<'_, Result<ReportLine, Failed>>,
     ) -> Result<ReportLine, Failed> {
-        run.await
+        self.record.book.trap.on_host(run).await
     }
 }
