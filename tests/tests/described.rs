@@ -29,10 +29,17 @@ fn plan(scenario: &str, seed: u64) -> DrillPlan {
 /// The example for a cluster is drilled here without one: what it says of its requests there changes nothing.
 #[test]
 fn the_example_for_a_cluster_passes_in_simulation_too() {
+    let hello = Example::new("hello");
     for seed in 1..=3 {
-        let result = run(&Example::new("hello").plan("failing", seed));
+        let result = run(&hello.plan("failing", seed));
         assert_passes(&result);
         assert_eq!(result.ending, Ending::Recovered);
+        let result = run(&hello.plan("killed-pods", seed));
+        assert_passes(&result);
+        let hits = result.faults_seen[0].map(|(_, hits)| hits);
+        assert!(hits.is_some_and(|pods| pods > 0), "{hits:?}");
+        let result = run(&hello.plan("killed-executor", seed));
+        assert_passes(&result);
     }
 }
 

@@ -12,7 +12,7 @@ use futures::future::{BoxFuture, join};
 
 use super::clock::sleep;
 use super::harvest;
-use super::hosts::{By, Hosts};
+use super::hosts::Hosts;
 use super::path_taken::Seen;
 use super::stage::{self, ActsRecord};
 use super::timing::Timing;
@@ -82,17 +82,18 @@ impl Stage for LiveActs<'_> {
 
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
         let stage = self.stage;
-        if matches!(self.hosts.by, By::Command(_)) {
+        let seen = async {
             let (state, ledger) = join(
                 harvest::lasting_state(&stage.client, &stage.ledger),
                 stage.ledger.identity(),
             )
             .await;
-            let (state, ledger) = (state?, ledger?);
-            stage.lock().at_trigger = Some(Seen { state, ledger });
-        }
-        stage.triggered();
-        Ok(())
+            Ok(Seen {
+                state: state?,
+                ledger: Some(ledger?),
+            })
+        };
+        self.hosts.triggered(&stage.book, seen).await
     }
 
     async fn on_host(

@@ -7,11 +7,12 @@ use executor::ports::{Database, Ports};
 use executor::runbook::Runbook;
 use executor::{Application, Executor, Observer, Options};
 
-use super::by_command::{ByCommand, Outsider};
+use super::by_command::{ByCommand, Outsider, Task};
 use super::by_process::{self, ByProcess};
+use super::path_taken::Seen;
 use super::place::Place;
 use super::process::Program;
-use super::stage::ActsRecord;
+use super::stage::{ActsRecord, Book};
 use crate::worlds::DrillPlan;
 use crate::worlds::common::acts::ArtifactStore;
 use crate::worlds::common::host::{Host, identity};
@@ -27,20 +28,25 @@ pub(super) enum By {
 }
 
 impl By {
-    /// Our own executor, as the scenario of `plan` needs it. A process of its own gets the ways to the ledger at
-    /// `database`, if there is one, and goes by `application`.
+    /// Who does `task` in a drill of `plan`: the program that it names, or else our own executor, as its scenario needs
+    /// it. Our own goes by `application`.
     ///
     /// # Errors
-    /// Its program is missing, or a file can't be written.
-    pub(super) fn ours(
+    /// The program of our own executor is missing, or a file can't be written.
+    pub(super) fn of(
         plan: &DrillPlan,
         place: &Place,
-        database: Option<String>,
+        task: &Task<'_>,
         application: &Application,
     ) -> Result<Self, String> {
+        if let Some(program) = &plan.executor {
+            let outsider = Outsider::new(&program.command, place, task)?;
+            return Ok(Self::Command(Arc::new(outsider)));
+        }
         if !by_process::is_needed(&plan.scenario) {
             return Ok(Self::Ours);
         }
+        let database = task.ledger.as_ref().map(|ledger| ledger.url.clone());
         let program = Program::new(place, &plan.runbook.text, database, application)?;
         Ok(Self::Process(Arc::new(program)))
     }
@@ -105,6 +111,24 @@ impl Hosts<'_> {
                 record,
             }),
         })
+    }
+
+    /// A trigger has fired. What is there now is `seen` and written down where a program acts, which does not say which
+    /// way it takes.
+    ///
+    /// # Errors
+    /// It could not be seen.
+    pub(super) async fn triggered(
+        &self,
+        book: &Book,
+        seen: impl Future<Output = Result<Seen, String>>,
+    ) -> Result<(), String> {
+        if let By::Command(_) = self.by {
+            let seen = seen.await?;
+            book.lock().at_trigger = Some(seen);
+        }
+        book.triggered();
+        Ok(())
     }
 
     /// An executor in this process.

@@ -11,7 +11,7 @@ use executor::Application;
 use futures::future::{join, select};
 
 use super::acts::LiveActs;
-use super::by_command::Outsider;
+use super::by_command::{Task, TaskLedger};
 use super::clock::DrillClock;
 use super::course::Course;
 use super::crash::Trap;
@@ -183,21 +183,15 @@ async fn drill(
         release(&plan.scenario.release.to)?,
     );
     let application = Application::default();
-    let url = stage.ledger.executor_url();
-    let by = match &plan.executor {
-        None => By::ours(plan, place, Some(url), &application)?,
-        Some(program) => {
-            stage.lock().evidence.executor.is_program = true;
-            let outsider = Outsider::new(
-                &program.command,
-                place,
-                &manifests::migrations(&to),
-                &url,
-                &plan.scenario.release.from,
-            )?;
-            By::Command(Arc::new(outsider))
-        }
+    let task = Task {
+        namespace: NAMESPACE,
+        prior: &plan.scenario.release.from,
+        ledger: Some(TaskLedger {
+            url: stage.ledger.executor_url(),
+            migrations: manifests::migrations(&to),
+        }),
     };
+    let by = By::of(plan, place, &task, &application)?;
     let acts = LiveActs {
         plan,
         stage,

@@ -127,6 +127,7 @@ impl ActsRecord {
     /// Of a drill of `plan` that begins now and whose faults are done to `site`. What becomes due is for
     /// [`Course::run`](super::course::Course::run).
     pub(super) fn begin(book: &Arc<Book>, site: Site, plan: &DrillPlan) -> (Self, Due) {
+        book.lock().evidence.executor.is_program = plan.executor.is_some();
         let (injector, due) = Injector::new(book, site, &plan.scenario, plan.seed);
         injector.reached(&Anchor::Start);
         let record = Self {

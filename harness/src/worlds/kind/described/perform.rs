@@ -9,6 +9,7 @@ use std::time::Duration;
 use sim_services::describe::Rate;
 use tokio::net::TcpStream;
 
+use super::super::by_command::Task;
 use super::super::clock::{DrillClock, sleep, within};
 use super::super::course::Course;
 use super::super::crash::Trap;
@@ -17,6 +18,7 @@ use super::super::faults::Site;
 use super::super::hosts::{By, Hosts, find_program};
 use super::super::interrupt::{interrupts, no_world, or_interrupted, runtime};
 use super::super::load::{Served, Target};
+use super::super::path_taken::{self, Seen};
 use super::super::perform::with_clearing;
 use super::super::place::Place;
 use super::super::stage::{ActsRecord, Book};
@@ -46,7 +48,7 @@ pub(in super::super) fn perform(
     app: &Described,
 ) -> Result<Performed, WorldError> {
     // Whatever can't be created is known before anything is touched.
-    let objects = Plan::of(app).map_err(WorldError::SetUp)?;
+    let objects = Plan::of(app, plan.executor.is_some()).map_err(WorldError::SetUp)?;
     let interrupted = interrupts();
     let performed = runtime()?.block_on(async {
         let user = format!("a drill of {}", plan.scenario.name);
@@ -131,6 +133,11 @@ async fn drill(
     };
     let (record, due) = ActsRecord::begin(book, site, plan);
     let application = described::bounds(&plan.scenario);
+    let task = Task {
+        namespace: &app.namespace,
+        prior: &plan.scenario.release.from,
+        ledger: None,
+    };
     let stage = AppStage {
         plan,
         app,
@@ -142,7 +149,7 @@ async fn drill(
             place,
             namespace: &app.namespace,
             application,
-            by: By::ours(plan, place, None, &application)?,
+            by: By::of(plan, place, &task, &application)?,
         },
     };
     let seconds = || served.look(|tally| tally.seconds.clone());
@@ -193,7 +200,11 @@ async fn finish(
         }
     }
     match state {
-        Ok(state) => notes.evidence.state_after = state,
+        Ok(state) => {
+            notes.evidence.state_after.clone_from(&state);
+            let ledger = None;
+            path_taken::tell(&mut notes, &Seen { state, ledger });
+        }
         Err(why) => {
             unread.insert(Reading::State, why);
         }

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use super::super::clock::sleep;
 use super::super::harvest;
 use super::super::hosts::Hosts;
+use super::super::path_taken::Seen;
 use super::super::stage::ActsRecord;
 use super::super::timing::Timing;
 use crate::evidence::ms;
@@ -73,8 +74,12 @@ impl Stage for AppStage<'_> {
     }
 
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
-        self.record.book.triggered();
-        Ok(())
+        let seen = async {
+            let state = harvest::state_of(self.client, &self.app.namespace).await?;
+            let ledger = None;
+            Ok(Seen { state, ledger })
+        };
+        self.hosts.triggered(&self.record.book, seen).await
     }
 
     async fn on_host(
