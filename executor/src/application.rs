@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What is taken for granted of an application.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Application {
     /// For how many seconds a pod that is well may write no line at all, at least 1: the absence of errors counts only

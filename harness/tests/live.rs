@@ -451,7 +451,9 @@ fn described(live: &Live) -> Result<(), String> {
         "/../examples/apps/hello/app.toml"
     );
     let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-    command.args(["chaos", "--app", app, "--world", "kind", "--no-cut"]);
+    // The scenario with a fault: what the one without it shows, it shows, too.
+    let scenario = ["chaos", "killed-pods", "--app", app];
+    command.args(scenario).args(["--world", "kind", "--no-cut"]);
     let mut drill = live.start(command)?;
     until("the drill ends", || drill.has_ended())?;
     let status = drill.0.wait().map_err(|error| error.to_string())?;

@@ -29,10 +29,17 @@ fn plan(scenario: &str, seed: u64) -> DrillPlan {
 /// The example for a cluster is drilled here without one: what it says of its requests there changes nothing.
 #[test]
 fn the_example_for_a_cluster_passes_in_simulation_too() {
+    let hello = Example::new("hello");
     for seed in 1..=3 {
-        let result = run(&Example::new("hello").plan("failing", seed));
+        let result = run(&hello.plan("failing", seed));
         assert_passes(&result);
         assert_eq!(result.ending, Ending::Recovered);
+        let result = run(&hello.plan("killed-pods", seed));
+        assert_passes(&result);
+        let hits = result.faults_seen[0].map(|(_, hits)| hits);
+        assert!(hits.is_some_and(|pods| pods > 0), "{hits:?}");
+        let result = run(&hello.plan("killed-executor", seed));
+        assert_passes(&result);
     }
 }
 
@@ -217,6 +224,22 @@ kind = \"api-server-restarted\"
 [[faults]]
 kind = \"node-full\"
 lasts = \"5s\"
+
+[[faults]]
+kind = \"api-server-restarted\"
+when = \"ready 1\"
+
+[[faults]]
+kind = \"connections-dropped\"
+target = \"kubernetes\"
+when = \"deployment\"
+at = \"1s\"
+lasts = \"3s\"
+
+[[faults]]
+kind = \"executor-killed\"
+when = \"step rollout-status\"
+delay = \"5s\"
 ",
     );
     let refused = [
@@ -233,8 +256,8 @@ lasts = \"5s\"
             "`unreachable` can't hit `database`",
         ),
         (
-            "kind = \"node-full\"\nwhen = \"ready 1\"",
-            "ready pods are not counted for `shop`",
+            "kind = \"connections-dropped\"\nlasts = \"5s\"\ntarget = \"database\"",
+            "`connections-dropped` can't hit `database`",
         ),
     ];
     for (fault, message) in refused {
@@ -251,6 +274,13 @@ lasts = \"5s\"
     assert_eq!(hits[0], Some(3), "the catalog has three pods: {hits:?}");
     assert!(hits[1].is_some_and(|scrapes| scrapes > 0), "{hits:?}");
     assert!(hits[2].is_some() && hits[3].is_some(), "{hits:?}");
+    assert!(
+        hits[4..6]
+            .iter()
+            .all(|it| it.is_some_and(|requests| requests > 0)),
+        "{hits:?}"
+    );
+    assert_eq!(hits[6], Some(1), "the executor is killed once: {hits:?}");
     assert_eq!(run(&plan).fingerprint, result.fingerprint);
 }
 

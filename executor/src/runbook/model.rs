@@ -9,7 +9,7 @@ pub use contract::rollback::{Phase, TriggerClass};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::command::Command;
+use super::command::{Asks, Command};
 use super::naming::Naming;
 use crate::workload::WorkloadKind;
 
@@ -87,6 +87,13 @@ impl Runbook {
             || BTreeSet::from([WorkloadKind::Deployment]),
             |step| step.kinds.clone(),
         )
+    }
+
+    /// Whether a step asks for the ledger's database.
+    #[must_use]
+    pub fn asks_the_database(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| step.command.spec().asks == Asks::Database)
     }
 
     /// What holds for all steps.

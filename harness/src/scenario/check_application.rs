@@ -128,8 +128,8 @@ fn out_of_order(m: &mut Mistakes, raw: &Raw, app: &Described) {
     }
 }
 
-/// Refuses a fault of a changed image that is aimed at a service whose image the release does not change: it would hit
-/// nothing.
+/// Refuses a fault of a changed image that is aimed at a service whose image the release does not change, and one that
+/// waits for pods where it changes none: it would hit nothing.
 fn unchanged(m: &mut Mistakes, raw: &Raw, app: &Described) {
     let (from, to) = (raw.release.from.get_ref(), raw.release.to.get_ref());
     let images = |word: &str| app.release_named(word).map(|name| app.images(name));
@@ -143,6 +143,17 @@ fn unchanged(m: &mut Mistakes, raw: &Raw, app: &Described) {
         .filter_map(|(name, (before, after))| (before != after).then_some(name))
         .collect();
     for fault in &raw.faults {
+        if let Some(when) = &fault.when
+            && changed.is_empty()
+            && let Some(Anchor::Ready(_)) = Anchor::parse(when.get_ref())
+        {
+            m.add(
+                when.span(),
+                format!("no pod of `{to}` comes: `{from}` has the same images"),
+                "only pods of an image that the release brings are counted",
+                "write \"deployment\" with `at`, or drill a release that changes an image",
+            );
+        }
         let kind = FaultKind::named(fault.kind.get_ref());
         let (Some(kind), Some(target)) = (kind, &fault.target) else {
             continue;
@@ -174,8 +185,7 @@ fn unchanged(m: &mut Mistakes, raw: &Raw, app: &Described) {
     }
 }
 
-/// Whom a fault can hit in `application`, which is not the exchange. Refuses one that is the exchange's own, and one
-/// that waits for what is not counted.
+/// Whom a fault can hit in `application`, which is not the exchange. Refuses one that is the exchange's own.
 pub(super) fn targets<'a>(
     m: &mut Mistakes,
     application: &'a Subject,
@@ -196,15 +206,17 @@ pub(super) fn targets<'a>(
             format!("{instead}take one of {}", suggest::listed(known)),
         );
     }
-    if let Some(when) = &raw.when
-        && let Some(Anchor::Ready(_)) = Anchor::parse(when.get_ref())
+    if spec.kind == FaultKind::ConnectionsDropped
+        && let Some(target) = raw.target.as_ref().filter(|it| it.get_ref() == "database")
     {
         m.add(
-            when.span(),
-            format!("ready pods are not counted for `{}`", application.name()),
-            "only the exchange's are",
-            "for instance \"deployment\" with `at`, \"trigger\", or \"step undo-app\" for a step of the runbook",
+            target.span(),
+            format!("`{}` can't hit `database`", spec.name),
+            "an application of your own has no database whose connections could break: its store is simulated",
+            "write `target = \"kubernetes\"`",
         );
+        // That is all there is to say of its target.
+        return vec!["database"];
     }
     match spec.targets {
         Targets::Services(which) => application.services(which == Which::Deployments),
@@ -213,7 +225,8 @@ pub(super) fn targets<'a>(
         Targets::Of(names) => {
             let mut names = names.to_vec();
             let stores = application.stores() == Stores::Rows;
-            names.retain(|name| *name != "database" || stores);
+            let reached = stores && spec.kind != FaultKind::ConnectionsDropped;
+            names.retain(|name| *name != "database" || reached);
             names
         }
     }

@@ -13,7 +13,7 @@ use crate::worlds::WorldKind;
 /// Something of a scenario that can't be had with a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramRefusal {
-    /// What is drilled is an application of somebody's own, for which a program is not called so far.
+    /// What is drilled is an application of somebody's own, for which the simulation calls no program so far.
     Application,
     /// A fault begins at a step, and a program says nothing of steps.
     Step(FaultKind),
@@ -32,7 +32,8 @@ impl ProgramRefusal {
     fn why(self) -> String {
         match self {
             Self::Application => {
-                "an application of your own is drilled by the built-in executor so far".to_owned()
+                "in simulation, an application of your own is drilled by the built-in executor so far"
+                    .to_owned()
             }
             Self::Step(kind) => {
                 format!(
@@ -62,7 +63,9 @@ impl ProgramRefusal {
     /// What to do about it.
     fn help(self) -> &'static str {
         match self {
-            Self::Application => "leave `--executor` out, or drill the exchange without `--app`",
+            Self::Application => {
+                "use `--world kind`, leave `--executor` out, or drill the exchange without `--app`"
+            }
             Self::Step(_) => {
                 "write `when = \"trigger\"` or `when = \"request N\"`, or leave `--executor` out"
             }
@@ -100,10 +103,16 @@ fn of_fault(fault: &Fault, world: WorldKind) -> Option<ProgramRefusal> {
 }
 
 impl Scenario {
+    /// Whether `world` drills its application by the built-in executor alone.
+    fn calls_no_program(&self, world: WorldKind) -> bool {
+        !self.application.is_the_exchange() && world == WorldKind::Sim
+    }
+
     /// What of it can't be had in `world` with an executor that is a program.
     pub fn refusals_of_programs(&self, world: WorldKind) -> impl Iterator<Item = ProgramRefusal> {
-        let own = !self.application.is_the_exchange();
-        let own = own.then_some(ProgramRefusal::Application);
+        let own = self
+            .calls_no_program(world)
+            .then_some(ProgramRefusal::Application);
         let counts = self.crash.is_some() && world == WorldKind::Kind;
         let crash = counts.then_some(ProgramRefusal::CrashCounts);
         let faults = self.faults.iter().filter_map(move |it| of_fault(it, world));
@@ -123,7 +132,7 @@ impl Scenario {
         let mut add = |place: Range<usize>, refusal: ProgramRefusal| {
             mistakes.add(place, refusal.why(), "not with a program", refusal.help());
         };
-        if !self.application.is_the_exchange() {
+        if self.calls_no_program(world) {
             add(raw.name.span(), ProgramRefusal::Application);
         }
         for (fault, given) in self.faults.iter().zip(&raw.faults) {
@@ -158,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_of_ones_own_is_refused_with_a_program() {
+    fn an_application_of_ones_own_is_refused_with_a_program_in_simulation_alone() {
         let app = sim_services::describe::sample(1, 1, 200).app();
         let app = crate::scenario::Described::from(app.expect("the description is right"));
         let text = "name = \"mine\"\n[release]\nto = \"bad\"\n[expect]\ntrigger = \"failing\"\n";
@@ -167,9 +176,16 @@ mod tests {
         let said = format!("{:?}", miette::Report::new(refused.expect_err("refused")));
         assert!(said.contains("mine.toml:1:"), "{said}");
         assert!(said.contains("an application of your own"), "{said}");
-        assert!(said.contains("leave `--executor` out"), "{said}");
+        assert!(said.contains("use `--world kind`"), "{said}");
         let refusals: Vec<_> = scenario.refusals_of_programs(WorldKind::Sim).collect();
         assert_eq!(refusals, [ProgramRefusal::Application]);
+        assert!(scenario.fits_program("mine.toml", WorldKind::Kind).is_ok());
+        assert_eq!(scenario.refusals_of_programs(WorldKind::Kind).count(), 0);
+        let crash = "[crash]\nrequest = 3\nside = \"after\"\nresume_after = \"5s\"\n";
+        let text = format!("{text}{crash}");
+        let scenario = Scenario::parse_of(&app, "mine.toml", &text, &[]).expect("it is right");
+        let refusals: Vec<_> = scenario.refusals_of_programs(WorldKind::Kind).collect();
+        assert_eq!(refusals, [ProgramRefusal::CrashCounts]);
     }
 
     #[test]

@@ -186,10 +186,6 @@ pub enum OfApplication {
     Images,
     /// Its store is simulated: no real database stands for it.
     Store,
-    /// No fault strikes it.
-    Fault(FaultKind),
-    /// Its executor is not killed.
-    Crash,
 }
 
 impl fmt::Display for OfApplication {
@@ -200,14 +196,6 @@ impl fmt::Display for OfApplication {
             ),
             Self::Store => f.write_str(
                 "`[store]` of an application of your own is simulated, and no real database stands for it",
-            ),
-            Self::Fault(kind) => write!(
-                f,
-                "the fault `{}` can't be had there for an application of your own so far",
-                kind.as_str()
-            ),
-            Self::Crash => f.write_str(
-                "`[crash]` can't be had there for an application of your own so far",
             ),
         }
     }
@@ -290,11 +278,7 @@ impl Scenario {
             WorldKind::Kind if self.application.stores() == Stores::Rows => {
                 Some(OfApplication::Store)
             }
-            WorldKind::Kind if self.crash.is_some() => Some(OfApplication::Crash),
-            WorldKind::Kind => {
-                let fault = self.faults.first()?;
-                Some(OfApplication::Fault(fault.kind))
-            }
+            WorldKind::Kind => None,
         }
     }
 

@@ -535,22 +535,43 @@ fn a_cluster_refuses_what_it_can_not_do_for_an_application_of_ones_own() {
     let app = sim_services::describe::sample(1, 1, 200).app();
     let app = Described::from(app.expect("the description is right"));
     let text = "name = \"mine\"\n[release]\nto = \"bad\"\n[expect]\ntrigger = \"failing\"\n";
-    let fault = "[[faults]]\nkind = \"pods-killed\"\ntarget = \"s0\"\nwhen = \"trigger\"\n";
-    let crash = "[crash]\nrequest = 3\nside = \"after\"\nresume_after = \"5s\"\n";
     let interval = "[timing]\nscrape_interval = \"1s\"\n";
     for (tables, expected, word) in [
         ("", None, ""),
         (
-            fault,
-            Some(Lacking::OfApplication(OfApplication::Fault(
-                FaultKind::PodsKilled,
-            ))),
-            "`pods-killed`",
+            "[[faults]]\nkind = \"pods-killed\"\ntarget = \"s0\"\n",
+            None,
+            "",
         ),
         (
-            crash,
-            Some(Lacking::OfApplication(OfApplication::Crash)),
-            "`[crash]`",
+            "[[faults]]\nkind = \"node-paused\"\nwhen = \"ready 1\"\nlasts = \"5s\"\n",
+            None,
+            "",
+        ),
+        (
+            "[[faults]]\nkind = \"api-server-restarted\"\nwhen = \"request 3\"\n",
+            None,
+            "",
+        ),
+        (
+            "[[faults]]\nkind = \"connections-dropped\"\ntarget = \"kubernetes\"\nlasts = \"5s\"\n",
+            None,
+            "",
+        ),
+        (
+            "[[faults]]\nkind = \"executor-killed\"\nwhen = \"step undo-app\"\ndelay = \"5s\"\n",
+            None,
+            "",
+        ),
+        (
+            "[[faults]]\nkind = \"api-failing\"\n",
+            Some(Lacking::Fault(FaultKind::ApiFailing)),
+            "`api-failing`",
+        ),
+        (
+            "[crash]\nrequest = 3\nside = \"after\"\nresume_after = \"5s\"\n",
+            None,
+            "",
         ),
         (
             interval,

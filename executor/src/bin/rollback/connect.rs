@@ -7,7 +7,7 @@ use executor::live::{DirectoryEvidence, PostgresDatabase, Settings, SystemClock,
 use executor::planner::LossKind;
 use executor::ports::{Database, Ports};
 use executor::runbook::Runbook;
-use executor::{Executor, Options};
+use executor::{Executor, Options, no_ledger};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +42,7 @@ pub(crate) async fn executor(
     let http = http_client_for(&servers).map_err(|error| Failure::input(error.to_string()))?;
     let database: Arc<dyn Database> = match &common.database_url {
         Some(url) => Arc::new(postgres(url, &settings)?),
-        None => Arc::new(NoDatabase),
+        None => unnamed(&runbook),
     };
     let ports = Ports {
         kube: kube::Client::try_from(config(common).await?).map_err(cluster)?,
@@ -112,6 +112,16 @@ pub(crate) fn postgres(url: &str, settings: &Settings) -> Result<PostgresDatabas
         .map_err(|error| Failure::input(format!("database URL: {error}")))
 }
 
+/// The database port where no database was named: a runbook with steps that ask for one needs it, and what any other
+/// runbook rolls back has none.
+fn unnamed(runbook: &Runbook) -> Arc<dyn Database> {
+    if runbook.asks_the_database() {
+        Arc::new(NoDatabase)
+    } else {
+        no_ledger()
+    }
+}
+
 /// The command line that goes on after a stop, for a shell. A database URL given as an argument is left out: it holds a
 /// password.
 pub(crate) fn resume_command(common: &Common) -> String {
@@ -163,9 +173,21 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use executor::runbook::Runbook;
 
-    use super::{quoted, resume_command};
+    use super::{quoted, resume_command, unnamed};
     use crate::arguments::Arguments;
+
+    #[tokio::test]
+    async fn only_a_runbook_that_asks_for_a_database_must_be_told_which() {
+        let of = |text| unnamed(&Runbook::parse("rollback.md", text).expect("it is right"));
+        let hello = include_str!("../../../../examples/apps/hello/rollback.md");
+        let history = of(hello).history().await;
+        assert_eq!(history.expect("there is none"), []);
+        let exchange = include_str!("../../../../runbooks/rollback.md");
+        let refused = of(exchange).history().await.expect_err("it needs one");
+        assert!(refused.to_string().contains("no database was named"));
+    }
 
     #[test]
     fn words_are_quoted_for_a_shell() {

@@ -1,4 +1,4 @@
-//! The database port where no database was named.
+//! The database port where no database was named, and the runbook has steps that ask for one.
 
 use executor::ports::{
     Database, DatabaseError, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport,

@@ -21,8 +21,8 @@ pub(super) const CLOCK: OfTheExchange = OfTheExchange {
     instead: "",
 };
 pub(super) const HOSTS: OfTheExchange = OfTheExchange {
-    why: "so far only drills of the exchange end a host and begin another one at an instant",
-    instead: "end the executor's host at one of its requests by `[crash]`, or ",
+    why: "so far only drills of the exchange have two hosts at once",
+    instead: "end the executor's host by `executor-killed`, or at one of its requests by `[crash]`, or ",
 };
 pub(super) const ONE_HOST: OfTheExchange = OfTheExchange {
     why: "so far only drills of the exchange have a second host",
@@ -47,10 +47,6 @@ pub(super) const WEBHOOK: OfTheExchange = OfTheExchange {
 pub(super) const ITS_DATABASE: OfTheExchange = OfTheExchange {
     why: "so far only the exchange's ledger database can fail in this way",
     instead: "say of the store's migrations in the application's own file how they go back, or ",
-};
-pub(super) const ITS_CONNECTIONS: OfTheExchange = OfTheExchange {
-    why: "so far only the exchange's connections can be dropped",
-    instead: "take `unreachable`, which cuts the executor off, or ",
 };
 pub(super) const ITS_BUILDS: OfTheExchange = OfTheExchange {
     why: "it deploys 1.4.3, which is a build of the exchange",

@@ -2,8 +2,8 @@
 
 use super::draws::{DrawnAt, Family, Place, at, draws};
 use super::elsewhere::{
-    CLOCK, HOSTS, ITS_BUILDS, ITS_CLIENTS, ITS_CONNECTIONS, ITS_DATABASE, ITS_ERRORS, ITS_OWN,
-    ITS_SERVICES, ONE_HOST, WEBHOOK,
+    CLOCK, HOSTS, ITS_BUILDS, ITS_CLIENTS, ITS_DATABASE, ITS_ERRORS, ITS_OWN, ITS_SERVICES,
+    ONE_HOST, WEBHOOK,
 };
 use super::spec::Blinds::{Everywhere, Target};
 use super::spec::Blocks::{ByTarget, EveryWay, LedgerWays, NoWay, Restore};
@@ -22,7 +22,8 @@ const SERVERS: &[&str] = &["kubernetes", "prometheus", "loki", "database"];
 /// of it, and what oracles must know. After the arrow stands how the simulated world begins it: `worlds/sim/faults`
 /// makes that the arms of its match, so that the paths are those of that module, and `it` is its `Beginning`.
 /// A cluster's way is named by [`Live`]. A row that ends with `anywhere` affects any application: there, `it` is the
-/// `Beginning` of whichever application it is. One that ends with `exchange` affects the exchange alone, and says why.
+/// `Beginning` of whichever application it is. Where it does something else to others than to the exchange, that stands
+/// after a second arrow. One that ends with `exchange` affects the exchange alone, and says why.
 macro_rules! kinds {
     ($then:ident) => {
         $then! {
@@ -66,7 +67,7 @@ macro_rules! kinds {
                 targets: NoChoice, lasts: Once, delay: Must, chance: No, blocks: NoWay, strikes: Nothing,
                 hosts: Killed, leaves: false, delays_knowing: true, live: Some(Live::ExecutorKilled),
                 draws: draws(Family::Hosts, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| it.kill(), exchange(HOSTS);
+            } => |it| it.kill(), anywhere;
             UndoScriptMissing = "undo-script-missing", "The undo scripts of the release's migrations are gone.", {
                 targets: NoChoice, lasts: ByItself, delay: No, chance: No, blocks: NoWay, strikes: Nothing,
                 hosts: Untouched, leaves: false, delays_knowing: true, live: None, undo_scripts: Missing,
@@ -224,7 +225,8 @@ macro_rules! kinds {
                 targets: Of(&["database", "kubernetes"]), lasts: Must, delay: No, chance: No, blocks: EveryWay, strikes: Servers,
                 hosts: Untouched, leaves: false, delays_knowing: true, live: Some(Live::ConnectionsDropped),
                 draws: draws(Family::Infrastructure, DrawnAt::Any(at(Place::Anywhere, 5_000, 500)), true),
-            } => |it| node::connections_dropped(it.world, it.fault, it.label), exchange(ITS_CONNECTIONS);
+            } => |it| node::connections_dropped(it.world, it.fault, it.label),
+                anywhere => |it| node::api_server_cut_off(it.world, it.fault, it.label);
             NodePaused = "node-paused", "Everything on the node stands still.", {
                 targets: NoChoice, lasts: Must, delay: No, chance: No, blocks: EveryWay, strikes: Servers,
                 hosts: Untouched, leaves: false, delays_knowing: true, live: Some(Live::NodePaused), blinds: Everywhere,
@@ -303,7 +305,7 @@ macro_rules! faults {
         live: $live:expr $(, theirs: $theirs:literal)? $(, blinds: $blinds:expr)? $(, felt_by: $felt_by:ident)?
         $(, holds_up: $holds_up:ident)? $(, undo_scripts: $undo_scripts:ident)? $(, by: $by:ident)?,
         draws: $draws:expr $(,)?
-    } => $begin:expr, $scope:ident $(($why:expr))?;)*) => {
+    } => $begin:expr, $scope:ident $(($why:expr))? $(=> $of_any:expr)?;)*) => {
         /// What can go wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum FaultKind {

@@ -32,9 +32,45 @@ fn a_fault_that_is_not_for_applications_is_refused_for_the_reason_that_is_true()
         let of_others = of_others.iter().any(|it| spec.name.starts_with(it));
         assert!(!(only_there && of_others), "{}: {}", spec.name, told.label);
     }
-    let killed = of_two_services("[[faults]]\nkind = \"executor-killed\"\ndelay = \"5s\"\n");
-    let help = &killed.expect_err("it is refused").mistakes[0].help;
-    assert!(help.contains("`[crash]`"), "{help}");
+    let paused = "[[faults]]\nkind = \"executor-paused\"\nlasts = \"5s\"\ndelay = \"5s\"\n";
+    let paused = of_two_services(paused).expect_err("it is refused");
+    let help = &paused.mistakes[0].help;
+    assert!(help.contains("`executor-killed`"), "{help}");
+}
+
+#[test]
+fn connections_to_a_store_that_is_simulated_can_not_be_dropped() {
+    let dropped = |target: &str| {
+        of_two_services(&format!(
+            "[[faults]]\nkind = \"connections-dropped\"\nlasts = \"5s\"\ntarget = \"{target}\"\n"
+        ))
+    };
+    dropped("kubernetes").expect("every application has an API server");
+    let refused = dropped("database").expect_err("nobody has that database");
+    let [told] = refused.mistakes.as_slice() else {
+        panic!("one mistake: {refused:?}");
+    };
+    assert_eq!(told.message, "`connections-dropped` can't hit `database`");
+    assert!(told.label.contains("its store is simulated"), "{told:?}");
+    assert_eq!(told.line(), 9, "{refused:?}");
+    let other = dropped("s0").expect_err("a service is none");
+    assert!(other.mistakes[0].help.contains("kubernetes"), "{other:?}");
+}
+
+#[test]
+fn a_fault_that_waits_for_pods_which_never_come_is_refused() {
+    let tables = "[[faults]]\nkind = \"pods-killed\"\ntarget = \"s0\"\nwhen = \"ready 2\"\n";
+    of_two_services(tables).expect("the release brings pods");
+    let app = sim_services::describe::sample(1, 1, 200).app();
+    let app = Described::from(app.expect("the description is right"));
+    let text = "name = \"mine\"\n[release]\nfrom = \"bad\"\nto = \"bad\"\n";
+    let text = format!("{text}[expect]\ntrigger = \"failing\"\n{tables}");
+    let refused = Scenario::parse_of(&app, "mine.toml", &text, &[]).expect_err("it brings none");
+    let mut messages = refused.mistakes.iter().map(|it| it.message.as_str());
+    assert!(
+        messages.any(|it| it == "no pod of `bad` comes: `bad` has the same images"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -11,13 +11,11 @@ mod executor;
 pub(super) mod host;
 pub(super) mod left;
 pub(crate) mod manifests;
-mod no_ledger;
 pub(super) mod output;
 mod readings;
 mod schedule;
 pub(crate) mod template;
 
 pub(super) use bursts::bursts;
-pub use no_ledger::no_ledger;
 pub(super) use readings::{beginning, build_version, pairs, told_by_clients, versions};
 pub(super) use schedule::Schedule;

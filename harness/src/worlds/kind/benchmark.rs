@@ -282,7 +282,7 @@ async fn executor(
     let database = PostgresDatabase::from_url(&stage.ledger.executor_url(), Layout::default())
         .map_err(|error| error.to_string())?;
     let ports = Ports {
-        kube: stage.place.executor(None).await?,
+        kube: stage.place.executor().await?,
         http: http_client().map_err(|error| error.to_string())?,
         database: Arc::new(database),
         clock: Arc::new(SystemClock),

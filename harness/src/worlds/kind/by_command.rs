@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -17,16 +19,43 @@ use executor::clock::Clock as _;
 use executor::live::SystemClock;
 use executor::{Executor, TriggerEvent};
 use futures::channel::oneshot;
+use kube::config::Kubeconfig;
 
 use super::place::Place;
 use super::process::{Victim, clear, start};
 use super::stage::ActsRecord;
 use crate::worlds::common::acts::Record as _;
 use crate::worlds::common::host::{Death, Failed, Host};
-use crate::worlds::common::manifests::NAMESPACE;
 use crate::worlds::common::output::{ERROR_LINES, LAST_WORDS, Reading};
 use crate::worlds::common::{claims, left};
 use crate::worlds::recording::Ended;
+
+/// What whoever carries out a rollback works on.
+pub(super) struct Task<'a> {
+    /// Namespace of the application.
+    pub(super) namespace: &'a str,
+    /// The release to go back to.
+    pub(super) prior: &'a str,
+    /// Its ledger; `None`: it has none.
+    pub(super) ledger: Option<TaskLedger>,
+}
+
+/// The ledger of a task.
+pub(super) struct TaskLedger {
+    /// The executor's role in the database.
+    pub(super) url: String,
+    /// The migration files of the release that is deployed, by name.
+    pub(super) migrations: BTreeMap<String, String>,
+}
+
+/// What tells a program of a database. What this process has of it is about another one, and is taken away.
+const OF_DATABASES: [&str; 5] = [
+    "FLYWAY_LOCATIONS",
+    "FLYWAY_PASSWORD",
+    "FLYWAY_URL",
+    "FLYWAY_USER",
+    "ROLLBACK_DATABASE_URL",
+];
 
 /// The program, and the files that it gets and leaves. They go with this value.
 pub(super) struct Outsider {
@@ -59,35 +88,62 @@ fn database(url: &str) -> Result<BTreeMap<&'static str, String>, String> {
     ]))
 }
 
+/// The kubeconfig in `file`, whose commands act in `namespace` where they name none, as one value in JSON, which is
+/// YAML, too.
+///
+/// # Errors
+/// It can't be read.
+fn in_namespace(file: &Path, namespace: &str) -> Result<String, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let mut config = Kubeconfig::read_from(file).map_err(|error| failed(&error))?;
+    for context in &mut config.contexts {
+        if let Some(context) = &mut context.context {
+            context.namespace = Some(namespace.to_owned());
+        }
+    }
+    serde_json::to_string(&config).map_err(|error| failed(&error))
+}
+
+/// Writes a new file that nobody else may read.
+fn write_secret(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
+    file.write_all(text.as_bytes())
+}
+
 impl Outsider {
-    /// `command` on the cluster at `place`, with the `migrations` of the release that is deployed, the executor's role
-    /// in the database at `url`, and the release `prior` to go back to.
+    /// `command` on the cluster at `place`, which does `task`.
     ///
     /// # Errors
-    /// A file can't be written.
-    pub(super) fn new(
-        command: &str,
-        place: &Place,
-        migrations: &BTreeMap<String, String>,
-        url: &str,
-        prior: &str,
-    ) -> Result<Self, String> {
+    /// A file can't be read or written.
+    pub(super) fn new(command: &str, place: &Place, task: &Task<'_>) -> Result<Self, String> {
         let workshop = place.workshop();
         clear(&workshop)?;
-        let scripts = workshop.join("migrations");
         let failed = |error: std::io::Error| format!("{}: {error}", workshop.display());
-        fs::create_dir_all(&scripts).map_err(failed)?;
-        for (name, sql) in migrations {
-            fs::write(scripts.join(name), sql).map_err(failed)?;
-        }
         let text = |path: &Path| path.display().to_string();
-        let mut told = database(url)?;
+        let mut told = BTreeMap::new();
+        let scripts = workshop.join("migrations");
+        fs::create_dir_all(&scripts).map_err(failed)?;
+        if let Some(ledger) = &task.ledger {
+            for (name, sql) in &ledger.migrations {
+                fs::write(scripts.join(name), sql).map_err(failed)?;
+            }
+            told.extend(database(&ledger.url)?);
+            told.insert("FLYWAY_LOCATIONS", format!("filesystem:{}", text(&scripts)));
+        }
+        let given = place.program_kubeconfig();
+        let kubeconfig = workshop.join("kubeconfig");
+        let config = in_namespace(given, task.namespace)?;
+        write_secret(&kubeconfig, &config).map_err(failed)?;
         told.extend([
-            ("FIREDRILL_NAMESPACE", NAMESPACE.to_owned()),
-            ("FIREDRILL_PRIOR_RELEASE", prior.to_owned()),
-            ("FLYWAY_LOCATIONS", format!("filesystem:{}", text(&scripts))),
+            ("FIREDRILL_NAMESPACE", task.namespace.to_owned()),
+            ("FIREDRILL_PRIOR_RELEASE", task.prior.to_owned()),
             ("KUBECACHEDIR", text(&workshop.join("cache"))),
-            ("KUBECONFIG", text(place.program_kubeconfig())),
+            ("KUBECONFIG", text(&kubeconfig)),
             ("PROMETHEUS_URL", place.prometheus.clone()),
         ]);
         Ok(Self {
@@ -116,9 +172,11 @@ impl Outsider {
         let evidence = self.evidence(host);
         fs::create_dir_all(&evidence).map_err(failed)?;
         let mut command = super::process::tied_to_us(Path::new("sh"));
+        command.arg("-c").arg(&self.command);
+        for name in OF_DATABASES {
+            command.env_remove(name);
+        }
         command
-            .arg("-c")
-            .arg(&self.command)
             .envs(&self.told)
             .env("FIREDRILL_EVIDENCE", evidence)
             .env("FIREDRILL_PHASE", phase)
@@ -301,6 +359,39 @@ mod tests {
         assert!(kept < 1_000_000 && ended.incomplete, "{kept}");
         let instant = ended.recovered_at.map_or(0, |text| text.len());
         assert!(instant < 10_000, "{instant}");
+    }
+
+    #[test]
+    fn a_kubeconfig_is_the_same_in_another_namespace() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let given = folder.path().join("given");
+        let text = "apiVersion: v1\nkind: Config\ncurrent-context: drills\n\
+                    clusters: [{name: c, cluster: {server: 'https://10.0.0.1:6443'}}]\n\
+                    users: [{name: u, user: {token: secret}}]\n\
+                    contexts: [{name: drills, context: {cluster: c, user: u, namespace: dex-production}}]\n";
+        fs::write(&given, text).expect("it is ours");
+        let (own, file) = (in_namespace(&given, "shop"), folder.path().join("own"));
+        write_secret(&file, &own.expect("it can be read")).expect("it is ours");
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &fs::metadata(&file).expect("it is there").permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        let read = |file| Kubeconfig::read_from(file).expect("a kubeconfig");
+        let json = |config: &Kubeconfig| serde_json::to_value(config).expect("JSON");
+        let (mut before, own) = (json(&read(&given)), json(&read(&file)));
+        assert_eq!(own["users"][0]["user"]["token"], "secret");
+        before["contexts"][0]["context"]["namespace"] = "shop".into();
+        assert_eq!(own, before);
+    }
+
+    #[test]
+    fn a_program_is_told_of_no_database_where_there_is_none() {
+        let (_folder, outsider) = outsider("true");
+        let command = outsider.process(1, "run", None).expect("a command");
+        let told: BTreeMap<_, _> = command.get_envs().collect();
+        for name in OF_DATABASES {
+            assert_eq!(told.get(std::ffi::OsStr::new(name)), Some(&None), "{name}");
+        }
     }
 
     #[test]

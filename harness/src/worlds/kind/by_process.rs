@@ -59,7 +59,7 @@ impl ByProcess {
             .await
             .map_err(Failed::Harness)?;
         let mut files = self.program.files(self.number);
-        self.record.stage.lock().evidence.files.append(&mut files);
+        self.record.book.lock().evidence.files.append(&mut files);
         match ended {
             Ended::Killed(resume_after) => Err(Failed::Killed(Death {
                 at_request: false,

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use futures::future::{BoxFuture, pending};
+use contract::wire::ReportLine;
+use futures::future::{BoxFuture, Either, pending, select};
 use kube::client::Body;
 use tokio::sync::Notify;
 use tower::{Layer, Service};
 
-use crate::scenario::CrashSide;
+use crate::scenario::{Crash, CrashSide};
+use crate::worlds::common::host::{Death, Failed};
 
 /// What a request meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,34 +32,49 @@ pub(super) struct Trap {
     seen: AtomicU64,
     /// Requests until then; 0: not armed, or over.
     left: AtomicU64,
-    side: CrashSide,
+    /// The death that the scenario wants, if it wants one.
+    crash: Option<Crash>,
     sprung: Notify,
 }
 
 impl Trap {
     /// One that is not armed.
-    pub(super) fn new(side: CrashSide) -> Arc<Self> {
+    pub(super) fn new(crash: Option<Crash>) -> Arc<Self> {
         Arc::new(Self {
             seen: AtomicU64::new(0),
             left: AtomicU64::new(0),
-            side,
+            crash,
             sprung: Notify::new(),
         })
     }
 
-    /// The `request`-th request from now on is the last one.
-    pub(super) fn arm(&self, request: u64) {
-        self.left.store(request, Ordering::Release);
+    /// A trigger has fired: the request that the scenario names is the last one, counted from now on.
+    pub(super) fn arm(&self) {
+        if let Some(crash) = self.crash {
+            self.left.store(crash.request, Ordering::Release);
+        }
+    }
+
+    /// `run` on a host that dies where the scenario wants it.
+    pub(super) async fn on_host(
+        &self,
+        run: BoxFuture<'_, Result<ReportLine, Failed>>,
+    ) -> Result<ReportLine, Failed> {
+        let Some(crash) = self.crash else {
+            return run.await;
+        };
+        match select(Box::pin(self.sprung.notified()), run).await {
+            Either::Right((ended, _)) => ended,
+            Either::Left(_) => Err(Failed::Killed(Death {
+                at_request: true,
+                resume_after: crash.resume_after,
+            })),
+        }
     }
 
     /// How many requests have come so far.
     pub(super) fn seen(&self) -> u64 {
         self.seen.load(Ordering::Acquire)
-    }
-
-    /// Completes once that request has come.
-    pub(super) async fn sprung(&self) {
-        self.sprung.notified().await;
     }
 
     fn fate(&self) -> Fate {
@@ -67,9 +84,9 @@ impl Trap {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
                 left.checked_sub(1)
             });
-        match (before, self.side) {
-            (Ok(1), CrashSide::Before) => Fate::NeverSent,
-            (Ok(1), CrashSide::After) => Fate::NeverAnswered,
+        match (before, self.crash.map(|crash| crash.side)) {
+            (Ok(1), Some(CrashSide::Before)) => Fate::NeverSent,
+            (Ok(1), Some(CrashSide::After)) => Fate::NeverAnswered,
             _ => Fate::Passes,
         }
     }
@@ -134,19 +151,49 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Fate, Trap};
-    use crate::scenario::CrashSide;
+    use std::time::Duration;
+
+    use futures::future::{pending, ready};
+
+    use super::{Death, Failed, Fate, Trap};
+    use crate::scenario::{Crash, CrashSide};
+
+    fn at(request: u64, side: CrashSide) -> Option<Crash> {
+        Some(Crash {
+            request,
+            side,
+            resume_after: Duration::from_secs(5),
+        })
+    }
 
     #[test]
     fn one_request_meets_it_and_only_once_it_is_armed() {
-        let trap = Trap::new(CrashSide::After);
+        let trap = Trap::new(at(2, CrashSide::After));
         assert_eq!(trap.fate(), Fate::Passes);
-        trap.arm(2);
+        trap.arm();
         let fates = [trap.fate(), trap.fate(), trap.fate()];
         assert_eq!(fates, [Fate::Passes, Fate::NeverAnswered, Fate::Passes]);
         assert_eq!(trap.seen(), 4);
-        let trap = Trap::new(CrashSide::Before);
-        trap.arm(1);
+        let trap = Trap::new(at(1, CrashSide::Before));
+        trap.arm();
         assert_eq!(trap.fate(), Fate::NeverSent);
+        let trap = Trap::new(None);
+        trap.arm();
+        assert_eq!([trap.fate(), trap.fate()], [Fate::Passes; 2]);
+    }
+
+    #[tokio::test]
+    async fn a_host_dies_once_the_request_has_come_and_the_next_one_lives() {
+        let trap = Trap::new(at(1, CrashSide::Before));
+        trap.sprung.notify_one();
+        let died = trap.on_host(Box::pin(pending())).await;
+        let death = Death {
+            at_request: true,
+            resume_after: Duration::from_secs(5),
+        };
+        assert_eq!(died, Err(Failed::Killed(death)));
+        let refused = || Failed::Harness("it ends by itself".to_owned());
+        let next = trap.on_host(Box::pin(ready(Err(refused())))).await;
+        assert_eq!(next, Err(refused()));
     }
 }

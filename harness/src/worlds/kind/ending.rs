@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::clock::sleep;
 use super::load::{Errors, Load};
-use super::path_taken::{Seen, path_between};
+use super::path_taken::{self, Seen};
 use super::stage::{Book, Notes, Stage};
 use super::timing::Timing;
 use super::{harvest, probe};
 use crate::drill::timeline::TimelineEntry;
 use crate::evidence::{Ms, Reading, Second};
 use crate::oracles::recovery;
-use crate::scenario::{Path, Scenario};
+use crate::scenario::Scenario;
 use crate::worlds::common::told_by_clients;
 
 /// How long the last second of the drill lies behind what it is waited for, in ms.
@@ -150,15 +150,11 @@ pub(super) async fn finish(stage: &Stage, load: &mut Load, scenario: &Scenario) 
     }
     match state {
         Ok(state) => {
-            let said_none = evidence.executor.path == Path::None;
-            if let (true, Some(before), Ok(ledger)) = (said_none, &notes.at_trigger, identity) {
-                let after = Seen {
-                    state: state.clone(),
-                    ledger,
-                };
-                evidence.executor.path = path_between(before, &after);
+            notes.evidence.state_after.clone_from(&state);
+            if let Ok(ledger) = identity {
+                let ledger = Some(ledger);
+                path_taken::tell(notes, &Seen { state, ledger });
             }
-            evidence.state_after = state;
         }
         Err(why) => note(Reading::State, why),
     }

@@ -16,7 +16,9 @@
 //! - `load`: the clients.
 //! - `ending`: when the drill is over, and what is read then.
 //! - `path_taken`: which way a program's rollback took.
-//! - `stage`: what is written down while the drill runs; `acts`: what happens in this world in the acts of a drill.
+//! - `stage`: what is written down while the drill runs; `acts`: what happens in this world in the acts of a drill;
+//!   `course`: those acts, with whoever looks on and the faults beside them.
+//! - `hosts`: who carries out the rollback.
 //! - `by_process`: the executor as a `process` of its own; `by_command`: somebody else's program; `crash`: its death at
 //!   a request.
 //! - `described`: drills of an application that a file describes.
@@ -33,12 +35,14 @@ mod by_command;
 mod by_process;
 mod calibrate;
 mod clock;
+mod course;
 mod crash;
 mod described;
 mod docker;
 mod ending;
 mod faults;
 mod harvest;
+mod hosts;
 mod interrupt;
 mod ledger;
 mod load;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::stage::Notes;
 use crate::scenario::Path;
 
 /// What of a rollback's way can be seen.
@@ -10,12 +11,21 @@ use crate::scenario::Path;
 pub(super) struct Seen {
     /// The lasting state, as path to value.
     pub(super) state: BTreeMap<String, String>,
-    /// The ledger's own identity in the server (`pg_database.oid`). A restore puts another database in its place.
-    pub(super) ledger: u32,
+    /// The ledger's own identity in the server (`pg_database.oid`), where there is a ledger. A restore puts another
+    /// database in its place.
+    pub(super) ledger: Option<u32>,
+}
+
+/// Tells in the evidence which way the rollback took until `after`, if a program did not say it.
+pub(super) fn tell(notes: &mut Notes, after: &Seen) {
+    let said = &mut notes.evidence.executor.path;
+    if let (Path::None, Some(before)) = (*said, &notes.at_trigger) {
+        *said = path_between(before, after);
+    }
 }
 
 /// The way from `before` to `after`.
-pub(super) fn path_between(before: &Seen, after: &Seen) -> Path {
+fn path_between(before: &Seen, after: &Seen) -> Path {
     if before.ledger != after.ledger {
         Path::Restore
     } else if undone(&after.state).any(|row| !undone(&before.state).any(|it| it == row)) {
@@ -43,7 +53,7 @@ mod tests {
         let pair = |(path, value): &(&str, &str)| ((*path).to_owned(), (*value).to_owned());
         Seen {
             state: state.iter().map(pair).collect(),
-            ledger,
+            ledger: Some(ledger),
         }
     }
 

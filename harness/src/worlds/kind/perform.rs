@@ -7,27 +7,30 @@ use std::time::Duration;
 
 use dex::release::Release;
 use dex::service::migrate::Genesis;
-use futures::future::{Either, join, select};
+use executor::Application;
+use futures::future::{join, select};
 
 use super::acts::LiveActs;
-use super::by_command::Outsider;
+use super::by_command::{Task, TaskLedger};
 use super::clock::DrillClock;
+use super::course::Course;
 use super::crash::Trap;
 use super::ending::{End, finish, hold, seen_recovered};
-use super::faults::{Injector, Site};
+use super::faults::{LedgerSite, Site};
+use super::hosts::{By, Hosts, find_program};
 use super::interrupt::{interrupts, no_world, or_interrupted, runtime};
 use super::ledger::LedgerServer;
 use super::load::Load;
 use super::place::Place;
-use super::process::Program;
 use super::server::Server;
 use super::stage::{ActsRecord, Book, Stage};
 use super::timing::Timing;
-use super::{by_process, described, docker, objects, probe};
+use super::{described, docker, harvest, objects, probe};
 use crate::drill::timeline::TimelineEntry;
-use crate::scenario::{Anchor, CrashSide, Scenario};
-use crate::worlds::common::acts::{Record as _, act};
-use crate::worlds::common::{beginning, manifests, versions};
+use crate::scenario::Scenario;
+use crate::worlds::common::acts::act;
+use crate::worlds::common::manifests::{self, NAMESPACE};
+use crate::worlds::common::{beginning, versions};
 use crate::worlds::{DrillPlan, Performed, WorldError};
 
 /// Port of the gateway's Service on the node.
@@ -64,11 +67,16 @@ fn perform_until(plan: &DrillPlan, end: End) -> Result<Performed, WorldError> {
             Ok((stage, load)) => {
                 let site = Site {
                     node: place.node.clone(),
-                    server: server.id().to_owned(),
-                    address: server.address,
-                    network: place.network.clone(),
+                    client: client.clone(),
+                    namespace: NAMESPACE.to_owned(),
+                    ledger: Some(LedgerSite {
+                        server: server.id().to_owned(),
+                        address: server.address,
+                        network: place.network.clone(),
+                        ways: stage.ledger.clone(),
+                    }),
                 };
-                drill(plan, end, &place, site, stage, load, &interrupted).await
+                drill(plan, end, &place, site, &stage, load, &interrupted).await
             }
             Err(error) => Err(error),
         };
@@ -94,11 +102,6 @@ pub(super) fn with_clearing(
     Ok(performed)
 }
 
-/// Whether our own executor must be a process of its own.
-fn is_our_process(plan: &DrillPlan) -> bool {
-    plan.executor.is_none() && by_process::is_needed(&plan.scenario)
-}
-
 /// Accounts and markets of a scenario's ledger.
 pub(super) fn genesis(scenario: &Scenario) -> Genesis {
     Genesis {
@@ -114,11 +117,9 @@ async fn set_up(
     client: &kube::Client,
     server: &Server,
     interrupted: &AtomicBool,
-) -> Result<(Arc<Stage>, Load), String> {
+) -> Result<(Stage, Load), String> {
     let scenario = &plan.scenario;
-    if is_our_process(plan) {
-        Program::find()?;
-    }
+    find_program(plan)?;
     let from = release(&scenario.release.from)?;
     let genesis = genesis(scenario);
     let work = async {
@@ -139,14 +140,13 @@ async fn set_up(
     evidence.warm_up_ms = timing.warm_up_ms;
     let clock = DrillClock::start();
     let load = Load::start(clock, &gateway(place), scenario, plan.seed)?;
-    // Without a crash it is never armed, so either side will do.
-    let trap = Trap::new(scenario.crash.map_or(CrashSide::Before, |crash| crash.side));
+    let trap = Trap::new(scenario.crash);
     let stage = Stage {
-        book: Book::new(clock, trap, evidence),
+        book: Arc::new(Book::new(clock, trap, evidence)),
         client: client.clone(),
         ledger,
     };
-    Ok((Arc::new(stage), load))
+    Ok((stage, load))
 }
 
 pub(super) fn release(name: &str) -> Result<Release, String> {
@@ -172,99 +172,61 @@ async fn drill(
     end: End,
     place: &Place,
     site: Site,
-    stage: Arc<Stage>,
+    stage: &Stage,
     mut load: Load,
     interrupted: &AtomicBool,
 ) -> Result<Performed, String> {
     let timing = Timing::of(&plan.scenario);
-    let (injector, later) = Injector::new(&stage, site, &plan.scenario, plan.seed);
-    let injector = Arc::new(injector);
-    injector.reached(&Anchor::Start);
-    let outsider = match &plan.executor {
-        None => None,
-        Some(program) => {
-            stage.lock().evidence.executor.is_program = true;
-            let to = release(&plan.scenario.release.to)?;
-            let outsider = Outsider::new(
-                &program.command,
-                place,
-                &manifests::migrations(&to),
-                &stage.ledger.executor_url(),
-                &plan.scenario.release.from,
-            )?;
-            Some(Arc::new(outsider))
-        }
+    let (record, due) = ActsRecord::begin(&stage.book, site, plan);
+    let (from, to) = (
+        release(&plan.scenario.release.from)?,
+        release(&plan.scenario.release.to)?,
+    );
+    let application = Application::default();
+    let task = Task {
+        namespace: NAMESPACE,
+        prior: &plan.scenario.release.from,
+        ledger: Some(TaskLedger {
+            url: stage.ledger.executor_url(),
+            migrations: manifests::migrations(&to),
+        }),
     };
-    let program = if is_our_process(plan) {
-        let database = stage.ledger.executor_url();
-        let program = Program::new(place, &plan.runbook.text, database)?;
-        Some(Arc::new(program))
-    } else {
-        None
-    };
+    let by = By::of(plan, place, &task, &application)?;
     let acts = LiveActs {
         plan,
-        place,
+        stage,
         timing,
-        releases: (
-            release(&plan.scenario.release.from)?,
-            release(&plan.scenario.release.to)?,
-        ),
-        record: ActsRecord {
-            stage: Arc::clone(&stage),
-            injector: Arc::clone(&injector),
+        releases: (from, to),
+        record,
+        hosts: Hosts {
+            plan,
+            place,
+            namespace: NAMESPACE,
+            application,
+            by,
         },
-        program,
-        outsider,
     };
-    let act = async {
+    let whole = async {
         let whole = async {
             act(&acts).await;
-            hold(
-                &stage,
-                &|| load.look(|record| record.seconds.clone()),
-                timing,
-            )
-            .await;
+            let seconds = || load.look(|record| record.seconds.clone());
+            hold(stage, &seconds, timing).await;
         };
         match end {
             End::Held => whole.await,
             End::Recovered => {
-                select(Box::pin(whole), Box::pin(seen_recovered(&stage, &load))).await;
+                select(Box::pin(whole), Box::pin(seen_recovered(stage, &load))).await;
             }
         }
     };
-    let act = async {
-        let late = Box::pin(stage.clock.sleep_until(timing.until_ms));
-        if let Either::Right(_) = select(Box::pin(act), late).await {
-            stage.time_was_over();
-        }
-        Ok(())
+    let course = Course {
+        record: &acts.record,
+        timing,
+        interrupted,
     };
-    let act = async {
-        let looking = join(
-            probe::keep_looking(&stage),
-            join(
-                probe::count_ready(&stage, &injector),
-                probe::count_requests(&stage, &injector),
-            ),
-        );
-        let looking = Box::pin(looking);
-        let act = Box::pin(or_interrupted(act, interrupted));
-        let whole = match select(act, looking).await {
-            Either::Left((whole, _)) => whole,
-            Either::Right(_) => {
-                let why = "whoever looks at the ledger and the pods ended before the drill";
-                acts.record.harness_failed(why.to_owned());
-                Ok(())
-            }
-        };
-        // Ends what its faults still do, however the drill ended.
-        injector.stop();
-        whole
-    };
-    let (whole, ()) = join(act, injector.run(later)).await;
-    whole?;
-    finish(&stage, &mut load, &plan.scenario).await;
+    let pods = async || harvest::live_pods(&stage.client).await;
+    let looking = probe::keep_looking(stage);
+    course.run(whole, due, looking, pods).await?;
+    finish(stage, &mut load, &plan.scenario).await;
     Ok(stage.performed())
 }

@@ -214,19 +214,15 @@ impl Place {
         client.ok_or_else(|| "the cluster's marker was not asked for".to_owned())
     }
 
-    /// The way to the cluster for the executor of the exchange, with no more rights than it needs, and perhaps with its
-    /// death on it.
+    /// The way to the cluster for the executor of the exchange, with no more rights than it needs.
     ///
     /// # Errors
     /// No way.
-    pub(super) async fn executor(&self, trap: Option<&Arc<Trap>>) -> Result<kube::Client, String> {
-        match trap {
-            None => self.client(&self.executor_kubeconfig).await,
-            Some(trap) => self.executor_in(NAMESPACE, trap).await,
-        }
+    pub(super) async fn executor(&self) -> Result<kube::Client, String> {
+        self.client(&self.executor_kubeconfig).await
     }
 
-    /// The same for whatever it rolls back in `namespace`.
+    /// The same for whatever it rolls back in `namespace`, perhaps with its death on it.
     ///
     /// # Errors
     /// No way.

@@ -1,9 +1,10 @@
-//! Looks at the ledger and the pods while the drill runs.
+//! Looks at the ledger and the pods while a drill of the exchange runs; and what faults wait for, which is counted in
+//! drills of any application.
 
 use super::faults::Injector;
 use super::harvest::live_pods;
-use super::stage::Stage;
-use crate::evidence::{Ms, Probe};
+use super::stage::{Book, Stage};
+use crate::evidence::{Ms, PodSeen, Probe};
 use crate::scenario::Anchor;
 
 /// While nothing happens, in ms.
@@ -35,39 +36,44 @@ pub(super) async fn keep_looking(stage: &Stage) {
     }
 }
 
-/// Tells the injector once as many pods of the deployed release are ready as a fault waits for.
-pub(super) async fn count_ready(stage: &Stage, injector: &Injector) {
+/// Tells the injector once as many pods of the deployed release are ready as a fault waits for; `pods` asks for all
+/// pods.
+pub(super) async fn count_ready(
+    book: &Book,
+    injector: &Injector,
+    pods: impl AsyncFn() -> Result<Vec<PodSeen>, String>,
+) {
     for awaited in injector.ready_awaited() {
-        while ready(stage).await < awaited {
-            stage.clock.sleep_until(stage.clock.now_ms() + COUNT).await;
+        while ready(book, &pods).await < awaited {
+            book.clock.sleep_until(book.clock.now_ms() + COUNT).await;
         }
         injector.reached(&Anchor::Ready(awaited));
     }
 }
 
 /// Tells the injector once the executor has sent as many requests since the trigger as a fault waits for.
-pub(super) async fn count_requests(stage: &Stage, injector: &Injector) {
+pub(super) async fn count_requests(book: &Book, injector: &Injector) {
     for awaited in injector.requests_awaited() {
-        while sent_since_the_trigger(stage) < u64::from(awaited) {
-            stage.clock.sleep_until(stage.clock.now_ms() + COUNT).await;
+        while sent_since_the_trigger(book) < u64::from(awaited) {
+            book.clock.sleep_until(book.clock.now_ms() + COUNT).await;
         }
         injector.reached(&Anchor::Request(awaited));
     }
 }
 
 /// How many requests the executor has sent to the API server since the trigger.
-fn sent_since_the_trigger(stage: &Stage) -> u64 {
-    let before = stage.lock().requests_at_trigger;
-    before.map_or(0, |before| stage.trap.seen().saturating_sub(before))
+fn sent_since_the_trigger(book: &Book) -> u64 {
+    let before = book.lock().requests_at_trigger;
+    before.map_or(0, |before| book.trap.seen().saturating_sub(before))
 }
 
 /// How many pods of the deployed release are ready; none, if they can't be asked.
-async fn ready(stage: &Stage) -> u32 {
-    if stage.lock().evidence.deployed_ms.is_none() {
+async fn ready(book: &Book, pods: &impl AsyncFn() -> Result<Vec<PodSeen>, String>) -> u32 {
+    if book.lock().evidence.deployed_ms.is_none() {
         return 0;
     }
-    let pods = live_pods(&stage.client).await.unwrap_or_default();
-    stage.lock().evidence.ready_of_deployed(&pods)
+    let pods = pods().await.unwrap_or_default();
+    book.lock().evidence.ready_of_deployed(&pods)
 }
 
 /// One look. If nothing can be seen (the executor has just disconnected everybody), there is none.

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contract::wire::{Body, Line, SCHEMA};
+use executor::Application;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -107,7 +108,7 @@ pub(super) struct Program {
     workshop: PathBuf,
     kubeconfig: PathBuf,
     context: String,
-    database: String,
+    database: Option<String>,
 }
 
 impl Drop for Program {
@@ -137,11 +138,17 @@ impl Program {
         ))
     }
 
-    /// With the runbook's `text`, the executor's account on the cluster, and its role in the database at `database`.
+    /// With the text of the `runbook`, the executor's account on the cluster, its role in the database at `database`
+    /// where the application has one, and what it takes for granted of the `application`.
     ///
     /// # Errors
     /// The program is missing, or a file can't be written.
-    pub(super) fn new(place: &Place, runbook: &str, database: String) -> Result<Self, String> {
+    pub(super) fn new(
+        place: &Place,
+        runbook: &str,
+        database: Option<String>,
+        application: &Application,
+    ) -> Result<Self, String> {
         let path = Self::find()?;
         let workshop = place.workshop();
         clear(&workshop)?;
@@ -156,7 +163,12 @@ impl Program {
         fs::create_dir_all(&program.workshop).map_err(failed)?;
         let text = with_addresses(runbook, &place.prometheus);
         fs::write(program.runbook(), text).map_err(failed)?;
+        fs::write(program.settings(), settings(application)?).map_err(failed)?;
         Ok(program)
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.workshop.join("rollback.toml")
     }
 
     fn runbook(&self) -> PathBuf {
@@ -182,18 +194,23 @@ impl Program {
             .arg("--accept-data-loss")
             .arg("--runbook")
             .arg(self.runbook())
+            .arg("--settings")
+            .arg(self.settings())
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .args(["--context", &self.context, "--identity", identity])
             .arg("--evidence-dir")
             .arg(self.evidence(host))
             .args(arguments)
-            // Not on the command line, which everybody can read.
-            .env("ROLLBACK_DATABASE_URL", &self.database)
             .current_dir(&self.workshop)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::from(errors));
+        match &self.database {
+            // Not on the command line, which everybody can read.
+            Some(url) => command.env("ROLLBACK_DATABASE_URL", url),
+            None => command.env_remove("ROLLBACK_DATABASE_URL"),
+        };
         // Ctrl-C is for us; what becomes of the executor is for us to say.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Ok(command)
@@ -367,6 +384,12 @@ fn setpriv() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// The text of the program's settings, with what it takes for granted of the `application`.
+fn settings(application: &Application) -> Result<String, String> {
+    let settings = BTreeMap::from([("application", application)]);
+    toml::to_string(&settings).map_err(|error| format!("the executor's settings: {error}"))
+}
+
 /// The runbook with this world's addresses in its front matter, and no Loki, which is not there.
 fn with_addresses(runbook: &str, prometheus: &str) -> String {
     let mut head = 0;
@@ -397,6 +420,21 @@ mod tests {
         assert_eq!(parsed.prometheus, "http://127.0.0.1:9");
         assert_eq!(parsed.loki, None);
         assert_eq!(parsed.steps.len(), built_in.runbook.steps.len());
+    }
+
+    #[test]
+    fn the_program_reads_what_it_takes_for_granted_of_the_application() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("rollback.toml");
+        let application = Application {
+            error_rate_max: 0.001,
+            p99_max_ms: 7_000,
+            ..Application::default()
+        };
+        let text = settings(&application).expect("it can be written");
+        fs::write(&file, text).expect("it is ours");
+        let read = executor::live::Settings::read(&file).expect("it can be read");
+        assert_eq!(read.application, application);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where a drill on a cluster happens, and what is written down while it runs.
+//! What is written down while a drill on a cluster runs, and where a drill of the exchange happens.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::clock::DrillClock;
 use super::crash::Trap;
-use super::faults::Injector;
+use super::faults::{Due, Injector, Site};
 use super::ledger::LedgerServer;
 use super::path_taken::Seen;
 use crate::drill::timeline::{TimelineEntry, Told};
 use crate::evidence::{Evidence, ExecutorOutcome, Ms};
 use crate::scenario::Anchor;
-use crate::worlds::Performed;
 use crate::worlds::common::acts::Record;
+use crate::worlds::{DrillPlan, Performed};
 
 /// What is written down while the drill runs.
 pub(super) struct Notes {
@@ -47,6 +47,13 @@ impl Book {
             trap,
             notes: Mutex::new(notes),
         }
+    }
+
+    /// A trigger has fired: the executor's requests count from now on, and one of them is its last where the scenario
+    /// wants it.
+    pub(super) fn triggered(&self) {
+        self.lock().requests_at_trigger = Some(self.trap.seen());
+        self.trap.arm();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Notes> {
@@ -105,7 +112,7 @@ impl Book {
 
 /// Where a drill of the exchange happens.
 pub(super) struct Stage {
-    pub(super) book: Book,
+    pub(super) book: Arc<Book>,
     pub(super) client: kube::Client,
     pub(super) ledger: LedgerServer,
 }
@@ -118,28 +125,43 @@ impl Deref for Stage {
     }
 }
 
-/// The record of a drill's acts.
+/// The record of a drill's acts, of whichever application. Its faults wait for what happens in them.
 #[derive(Clone)]
 pub(super) struct ActsRecord {
-    pub(super) stage: Arc<Stage>,
+    pub(super) book: Arc<Book>,
     pub(super) injector: Arc<Injector>,
+}
+
+impl ActsRecord {
+    /// Of a drill of `plan` that begins now and whose faults are done to `site`. What becomes due is for
+    /// [`Course::run`](super::course::Course::run).
+    pub(super) fn begin(book: &Arc<Book>, site: Site, plan: &DrillPlan) -> (Self, Due) {
+        book.lock().evidence.executor.is_program = plan.executor.is_some();
+        let (injector, due) = Injector::new(book, site, &plan.scenario, plan.seed);
+        injector.reached(&Anchor::Start);
+        let record = Self {
+            book: Arc::clone(book),
+            injector: Arc::new(injector),
+        };
+        (record, due)
+    }
 }
 
 impl Record for ActsRecord {
     fn now_ms(&self) -> Ms {
-        self.stage.clock.now_ms()
+        self.book.clock.now_ms()
     }
 
     fn ms_of(&self, at: Timestamp) -> Ms {
-        self.stage.clock.of(at)
+        self.book.clock.of(at)
     }
 
     fn evidence<T>(&self, change: impl FnOnce(&mut Evidence) -> T) -> T {
-        change(&mut self.stage.lock().evidence)
+        change(&mut self.book.lock().evidence)
     }
 
     fn tell_of(&self, told: Told, who: &'static str, step: &str, what: String) {
-        self.stage.tell_of(told, who, step, what);
+        self.book.tell_of(told, who, step, what);
     }
 
     fn reached(&self, anchor: &Anchor) {

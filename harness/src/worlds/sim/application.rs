@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use executor::no_ledger;
 use executor::ports::Database;
 use sim::time::Micros;
 use sim::{Application, World, WorldState};
@@ -21,7 +22,6 @@ use super::faults::{Beginning, Begun, begin_anywhere};
 use super::harvest;
 use crate::evidence::{Evidence, Ms, Second};
 use crate::scenario::{FaultKind, Scenario};
-use crate::worlds::common::no_ledger;
 use crate::worlds::{DrillPlan, Until, WorldError};
 
 /// Between two looks before the deployment, and once the executor has ended.

@@ -42,4 +42,4 @@ pub use self::perform::{perform, perform_of, play, serve, serve_healthy};
 pub use self::ports::{clock, http};
 pub use self::post::post;
 pub use self::stage::PortDecorator;
-pub use super::common::no_ledger;
+pub use executor::no_ledger;

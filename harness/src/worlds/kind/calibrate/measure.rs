@@ -74,7 +74,7 @@ async fn measure(
     let stage = Stage {
         place,
         admin: admin.clone(),
-        executor: place.executor(None).await?,
+        executor: place.executor().await?,
         ledger: &ledger,
         rounds,
         say,

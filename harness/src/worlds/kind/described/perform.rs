@@ -6,27 +6,31 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use futures::future::{Either, select};
 use sim_services::describe::Rate;
 use tokio::net::TcpStream;
 
+use super::super::by_command::Task;
 use super::super::clock::{DrillClock, sleep, within};
+use super::super::course::Course;
 use super::super::crash::Trap;
 use super::super::ending::{hold, tell_errors, tell_unread};
+use super::super::faults::Site;
+use super::super::hosts::{By, Hosts, find_program};
 use super::super::interrupt::{interrupts, no_world, or_interrupted, runtime};
 use super::super::load::{Served, Target};
+use super::super::path_taken::{self, Seen};
 use super::super::perform::with_clearing;
 use super::super::place::Place;
-use super::super::stage::Book;
+use super::super::stage::{ActsRecord, Book};
 use super::super::timing::Timing;
 use super::super::{docker, harvest};
 use super::ground::Ground;
 use super::looks;
 use super::plan::Plan;
-use super::stage::{AppRecord, AppStage};
+use super::stage::AppStage;
 use crate::evidence::{Reading, ms};
-use crate::scenario::{CrashSide, Described};
-use crate::worlds::common::acts::{Record as _, act};
+use crate::scenario::Described;
+use crate::worlds::common::acts::act;
 use crate::worlds::common::{beginning, described};
 use crate::worlds::{DrillPlan, Performed, WorldError};
 
@@ -44,7 +48,7 @@ pub(in super::super) fn perform(
     app: &Described,
 ) -> Result<Performed, WorldError> {
     // Whatever can't be created is known before anything is touched.
-    let objects = Plan::of(app).map_err(WorldError::SetUp)?;
+    let objects = Plan::of(app, plan.executor.is_some()).map_err(WorldError::SetUp)?;
     let interrupted = interrupts();
     let performed = runtime()?.block_on(async {
         let user = format!("a drill of {}", plan.scenario.name);
@@ -53,7 +57,7 @@ pub(in super::super) fn perform(
         let ground = or_interrupted(survey, &interrupted).await?;
         let performed = match set_up(plan, app, &place, &ground, &interrupted).await {
             Ok((book, served)) => {
-                drill(plan, app, &place, &ground, book, served, &interrupted).await
+                drill(plan, app, &place, &ground, &book, served, &interrupted).await
             }
             Err(error) => Err(error),
         };
@@ -72,6 +76,7 @@ async fn set_up(
 ) -> Result<(Arc<Book>, Served), String> {
     let scenario = &plan.scenario;
     let from = &scenario.release.from;
+    find_program(plan)?;
     let work = async {
         ground.clear().await?;
         ground.create().await?;
@@ -99,8 +104,7 @@ async fn set_up(
     let slow_ms = ms(scenario.expect.p99_max);
     let duration = scenario.timing.duration;
     let served = Served::start(clock, &targets, slow_ms, duration, plan.seed)?;
-    // Nobody dies here: `[crash]` is refused before.
-    let book = Book::new(clock, Trap::new(CrashSide::Before), evidence);
+    let book = Book::new(clock, Trap::new(scenario.crash), evidence);
     for told in described::left_out(app)
         .into_iter()
         .chain(ground.plan.not_created())
@@ -116,43 +120,54 @@ async fn drill(
     app: &Described,
     place: &Place,
     ground: &Ground,
-    book: Arc<Book>,
+    book: &Arc<Book>,
     mut served: Served,
     interrupted: &AtomicBool,
 ) -> Result<Performed, String> {
     let timing = Timing::of(&plan.scenario);
+    let site = Site {
+        node: place.node.clone(),
+        client: ground.client.clone(),
+        namespace: app.namespace.clone(),
+        ledger: None,
+    };
+    let (record, due) = ActsRecord::begin(book, site, plan);
+    let application = described::bounds(&plan.scenario);
+    let task = Task {
+        namespace: &app.namespace,
+        prior: &plan.scenario.release.from,
+        ledger: None,
+    };
     let stage = AppStage {
         plan,
         app,
-        place,
         client: &ground.client,
         timing,
-        record: AppRecord(Arc::clone(&book)),
+        record,
+        hosts: Hosts {
+            plan,
+            place,
+            namespace: &app.namespace,
+            application,
+            by: By::of(plan, place, &task, &application)?,
+        },
     };
     let seconds = || served.look(|tally| tally.seconds.clone());
-    let acts = async {
-        let whole = async {
-            act(&stage).await;
-            hold(&book, &seconds, timing).await;
-        };
-        let late = Box::pin(book.clock.sleep_until(timing.until_ms));
-        if let Either::Right(_) = select(Box::pin(whole), late).await {
-            book.time_was_over();
-        }
-        Ok(())
+    let whole = async {
+        act(&stage).await;
+        hold(book, &seconds, timing).await;
     };
     let release = &plan.scenario.release;
     let new = described::new(app, &release.from, &release.to);
-    let looking = Box::pin(looks::keep_looking(&book, &ground.client, app, &new));
-    let acts = Box::pin(or_interrupted(acts, interrupted));
-    match select(acts, looking).await {
-        Either::Left((ended, _)) => ended?,
-        Either::Right(_) => {
-            let why = "whoever looks at the pods ended before the drill";
-            stage.record.harness_failed(why.to_owned());
-        }
-    }
-    finish(&book, ground, app, &mut served, &new).await;
+    let looking = looks::keep_looking(book, &ground.client, app, &new);
+    let pods = async || looks::pods(&ground.client, app).await;
+    let course = Course {
+        record: &stage.record,
+        timing,
+        interrupted,
+    };
+    course.run(whole, due, looking, pods).await?;
+    finish(book, ground, app, &mut served, &new).await;
     Ok(book.performed())
 }
 
@@ -185,7 +200,11 @@ async fn finish(
         }
     }
     match state {
-        Ok(state) => notes.evidence.state_after = state,
+        Ok(state) => {
+            notes.evidence.state_after.clone_from(&state);
+            let ledger = None;
+            path_taken::tell(&mut notes, &Seen { state, ledger });
+        }
         Err(why) => {
             unread.insert(Reading::State, why);
         }

@@ -29,6 +29,10 @@ const NOT_TO_TOUCH: [&str; 7] = [
 const ACCOUNT: &str = "rollback-executor";
 /// Name of the rights that it gets in the application's namespace.
 const RIGHTS: &str = "firedrill-rollback-executor";
+/// The account of a program that is drilled in place of our executor, which `deploy/program.yaml` makes.
+const PROGRAMS_ACCOUNT: &str = "drilled-program";
+/// Name of the rights that it gets in the application's namespace.
+const PROGRAMS_RIGHTS: &str = "firedrill-drilled-program";
 /// Begin of the names of the Services that let clients in.
 const WAY: &str = "firedrill-client-";
 
@@ -46,11 +50,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// What is created for `app`.
+    /// What is created for `app`, and for a program that rolls it back in place of our executor, if one does.
     ///
     /// # Errors
     /// Its manifests are in a namespace that no drill touches, or a client can't be let in.
-    pub(super) fn of(app: &Described) -> Result<Self, String> {
+    pub(super) fn of(app: &Described, by_program: bool) -> Result<Self, String> {
         let mut namespaces = BTreeSet::from([app.namespace.clone()]);
         let (mut objects, mut cluster_wide) = (Vec::new(), Vec::new());
         for object in &app.manifests.objects {
@@ -78,6 +82,7 @@ impl Plan {
             ));
         }
         objects.extend(rights(app));
+        objects.extend(by_program.then(|| rights_of_programs(app)));
         let mut ways = Vec::new();
         for (at, client) in app.clients.iter().enumerate() {
             let way = way(app, client, at)?;
@@ -172,8 +177,7 @@ fn rights(app: &Described) -> [Value; 2] {
         rule["resourceNames"] = json!(names);
         rule
     };
-    let metadata =
-        json!({"name": RIGHTS, "namespace": app.namespace, "labels": {(OURS): OUR_VALUE}});
+    let metadata = ours(app, RIGHTS);
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
         "rules": [
@@ -190,12 +194,28 @@ fn rights(app: &Described) -> [Value; 2] {
             named(rule("coordination.k8s.io", &["leases"], &["get", "update"]), &["rollback"]),
         ],
     });
-    let binding = json!({
+    [role, binding(&metadata, ("Role", RIGHTS), ACCOUNT)]
+}
+
+/// What a program may do to the application: what people who deploy to its namespace usually may, as
+/// `deploy/program.yaml` has it for the exchange.
+fn rights_of_programs(app: &Described) -> Value {
+    let metadata = ours(app, PROGRAMS_RIGHTS);
+    binding(&metadata, ("ClusterRole", "edit"), PROGRAMS_ACCOUNT)
+}
+
+/// The metadata of an object called `name` in the application's namespace.
+fn ours(app: &Described, name: &str) -> Value {
+    json!({"name": name, "namespace": app.namespace, "labels": {(OURS): OUR_VALUE}})
+}
+
+/// A binding of a role, by its kind and name, to an account in the harness's own namespace.
+fn binding(metadata: &Value, (kind, role): (&str, &str), account: &str) -> Value {
+    json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": RIGHTS},
-        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
-    });
-    [role, binding]
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}],
+    })
 }
 
 #[cfg(test)]
@@ -233,7 +253,7 @@ mod tests {
              spec: {template: {spec: {restartPolicy: Never, containers: [{name: once, image: once}]}}}\n---\n\
              apiVersion: v1\nkind: Namespace\nmetadata: {name: sample}\n",
         ));
-        let plan = Plan::of(&app).expect("it can be drilled");
+        let plan = Plan::of(&app, false).expect("it can be drilled");
         assert_eq!(plan.namespaces.iter().collect::<Vec<_>>(), ["sample"]);
         for object in &plan.objects {
             assert_eq!(object["metadata"]["namespace"], "sample", "{object}");
@@ -248,7 +268,7 @@ mod tests {
 
     #[test]
     fn clients_come_in_by_a_service_of_their_own_with_the_same_pods_and_port() {
-        let plan = Plan::of(&app(sample(2, 1, 200))).expect("it can be drilled");
+        let plan = Plan::of(&app(sample(2, 1, 200)), false).expect("it can be drilled");
         assert_eq!(plan.ways, ["firedrill-client-0"]);
         let spec = &find(&plan, "Service", "firedrill-client-0")["spec"];
         assert_eq!(spec["type"], "NodePort");
@@ -259,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_executor_may_patch_the_services_and_nothing_else() {
-        let plan = Plan::of(&app(sample(2, 1, 200))).expect("it can be drilled");
+        let plan = Plan::of(&app(sample(2, 1, 200)), false).expect("it can be drilled");
         let role = find(&plan, "Role", "firedrill-rollback-executor");
         let rules = role["rules"].as_array().expect("rules");
         let patching: Vec<&Value> = rules
@@ -278,6 +298,20 @@ mod tests {
     }
 
     #[test]
+    fn a_program_gets_an_account_with_the_usual_rights_only_where_there_is_one() {
+        let app = app(sample(2, 1, 200));
+        let plan = Plan::of(&app, true).expect("it can be drilled");
+        let binding = find(&plan, "RoleBinding", "firedrill-drilled-program");
+        assert_eq!(binding["metadata"]["namespace"], "sample");
+        assert_eq!(binding["roleRef"]["name"], "edit");
+        assert_eq!(binding["subjects"][0]["name"], "drilled-program");
+        let none = Plan::of(&app, false).expect("it can be drilled");
+        assert_eq!(none.objects.len() + 1, plan.objects.len());
+        let manifest = include_str!("../../../../../deploy/program.yaml");
+        assert!(manifest.contains("name: drilled-program") && manifest.contains("name: edit"));
+    }
+
+    #[test]
     fn the_namespaces_of_the_cluster_and_of_the_harness_are_refused() {
         for name in NOT_TO_TOUCH {
             let mut bundle = sample(1, 1, 200);
@@ -286,7 +320,7 @@ mod tests {
                     .text
                     .replace("namespace: sample", &format!("namespace: {name}"));
             }
-            let refused = Plan::of(&app(bundle)).expect_err(name);
+            let refused = Plan::of(&app(bundle), false).expect_err(name);
             assert!(refused.contains(&format!("namespace {name}")), "{refused}");
         }
     }

@@ -5,65 +5,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::wire::ReportLine;
-use executor::live::{SystemClock, http_client};
-use executor::ports::Ports;
-use executor::{Executor, Observer, Options, TriggerEvent};
+use executor::{Observer, TriggerEvent, no_ledger};
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 
-use super::super::acts::runbook;
 use super::super::clock::sleep;
 use super::super::harvest;
-use super::super::place::Place;
-use super::super::stage::Book;
+use super::super::hosts::Hosts;
+use super::super::path_taken::Seen;
+use super::super::stage::ActsRecord;
 use super::super::timing::Timing;
-use crate::drill::timeline::Told;
-use crate::evidence::{Evidence, Ms, ms};
-use crate::scenario::{Anchor, Described};
+use crate::evidence::ms;
+use crate::scenario::Described;
 use crate::worlds::DrillPlan;
-use crate::worlds::common::acts::{ArtifactStore, Record, Stage};
-use crate::worlds::common::described::{bounds, deploy};
-use crate::worlds::common::host::{Failed, Host, identity};
-use crate::worlds::common::no_ledger;
-
-/// The record of the acts. No fault waits for them.
-#[derive(Clone)]
-pub(super) struct AppRecord(pub(super) Arc<Book>);
-
-impl Record for AppRecord {
-    fn now_ms(&self) -> Ms {
-        self.0.clock.now_ms()
-    }
-
-    fn ms_of(&self, at: Timestamp) -> Ms {
-        self.0.clock.of(at)
-    }
-
-    fn evidence<T>(&self, change: impl FnOnce(&mut Evidence) -> T) -> T {
-        change(&mut self.0.lock().evidence)
-    }
-
-    fn tell_of(&self, told: Told, who: &'static str, step: &str, what: String) {
-        self.0.tell_of(told, who, step, what);
-    }
-
-    fn reached(&self, _: &Anchor) {}
-}
+use crate::worlds::common::acts::Stage;
+use crate::worlds::common::described::deploy;
+use crate::worlds::common::host::{Failed, Host};
 
 /// Where the acts happen.
 pub(super) struct AppStage<'a> {
     pub(super) plan: &'a DrillPlan,
     pub(super) app: &'a Described,
-    pub(super) place: &'a Place,
     pub(super) client: &'a kube::Client,
     pub(super) timing: Timing,
-    pub(super) record: AppRecord,
+    pub(super) record: ActsRecord,
+    pub(super) hosts: Hosts<'a>,
 }
 
 impl Stage for AppStage<'_> {
-    type Record = AppRecord;
+    type Record = ActsRecord;
 
-    fn record(&self) -> &AppRecord {
+    fn record(&self) -> &ActsRecord {
         &self.record
     }
 
@@ -72,11 +43,8 @@ impl Stage for AppStage<'_> {
     }
 
     async fn sleep_until(&self, since_the_beginning: Duration) {
-        self.record
-            .0
-            .clock
-            .sleep_until(ms(since_the_beginning))
-            .await;
+        let clock = self.record.book.clock;
+        clock.sleep_until(ms(since_the_beginning)).await;
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -92,23 +60,8 @@ impl Stage for AppStage<'_> {
         number: u32,
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<dyn Host>, String> {
-        let (place, trap) = (self.place, &self.record.0.trap);
-        let ports = Ports {
-            kube: place.executor_in(&self.app.namespace, trap).await?,
-            http: http_client().map_err(|error| error.to_string())?,
-            database: no_ledger(),
-            clock: Arc::new(SystemClock),
-            evidence: Arc::new(ArtifactStore(self.record.clone())),
-        };
-        let options = Options {
-            application: bounds(&self.plan.scenario),
-            ..Options::new(identity(number)).with_observer(observer)
-        };
-        Ok(Arc::new(Executor::new(
-            ports,
-            runbook(self.plan, place),
-            options,
-        )))
+        let record = &self.record;
+        self.hosts.host(number, record, no_ledger(), observer).await
     }
 
     async fn deploy(&self) -> Result<(), String> {
@@ -121,15 +74,18 @@ impl Stage for AppStage<'_> {
     }
 
     async fn triggered(&self, _: &TriggerEvent) -> Result<(), String> {
-        let book = &self.record.0;
-        book.lock().requests_at_trigger = Some(book.trap.seen());
-        Ok(())
+        let seen = async {
+            let state = harvest::state_of(self.client, &self.app.namespace).await?;
+            let ledger = None;
+            Ok(Seen { state, ledger })
+        };
+        self.hosts.triggered(&self.record.book, seen).await
     }
 
     async fn on_host(
         &self,
         run: BoxFuture<'_, Result<ReportLine, Failed>>,
     ) -> Result<ReportLine, Failed> {
-        run.await
+        self.record.book.trap.on_host(run).await
     }
 }

@@ -8,7 +8,7 @@ use futures::future::{Either, FutureExt as _, Shared, pending, select};
 
 use super::super::clock::sleep;
 use super::super::process::Victim;
-use super::super::stage::Stage;
+use super::super::stage::Book;
 use super::live::{Site, blocking};
 use super::node::heal;
 use crate::evidence::Ms;
@@ -16,9 +16,12 @@ use crate::scenario::fault::Need;
 use crate::scenario::{Anchor, Scenario};
 use crate::worlds::common::Schedule;
 
+/// Faults as they become due: which one, and when, in µs of the drill.
+pub(in super::super) type Due = mpsc::UnboundedReceiver<(usize, u64)>;
+
 /// Begins and ends the faults of a drill.
 pub(in super::super) struct Injector {
-    pub(super) stage: Arc<Stage>,
+    book: Arc<Book>,
     pub(super) site: Site,
     schedule: Mutex<Schedule>,
     /// Faults, and when they are due, in µs of the drill.
@@ -36,15 +39,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Injector {
     /// For the faults of `scenario`; the receiver is for [`Injector::run`].
     pub(in super::super) fn new(
-        stage: &Arc<Stage>,
+        book: &Arc<Book>,
         site: Site,
         scenario: &Scenario,
         seed: u64,
-    ) -> (Self, mpsc::UnboundedReceiver<(usize, u64)>) {
+    ) -> (Self, Due) {
         let (later, receiver) = mpsc::unbounded();
         let (stop, stopped) = oneshot::channel();
         let injector = Self {
-            stage: Arc::clone(stage),
+            book: Arc::clone(book),
             site,
             schedule: Mutex::new(Schedule::new(scenario, seed)),
             later: Mutex::new(Some(later)),
@@ -57,7 +60,7 @@ impl Injector {
 
     /// The drill has come to `anchor`. Only the first time counts.
     pub(in super::super) fn reached(&self, anchor: &Anchor) {
-        let now = self.stage.clock.now_us();
+        let now = self.book.clock.now_us();
         let due = lock(&self.schedule).reached(anchor);
         if let Some(later) = &*lock(&self.later) {
             for (index, after) in due {
@@ -84,9 +87,8 @@ impl Injector {
     }
 
     /// Waits for what is due, and ends what is over, until all is ended after [`stop`](Self::stop).
-    pub(in super::super) async fn run(&self, later: mpsc::UnboundedReceiver<(usize, u64)>) {
-        later
-            .for_each_concurrent(None, |(index, due_us)| self.follow(index, due_us))
+    pub(in super::super) async fn run(&self, due: Due) {
+        due.for_each_concurrent(None, |(index, due_us)| self.follow(index, due_us))
             .await;
     }
 
@@ -101,13 +103,13 @@ impl Injector {
 
     async fn follow(&self, index: usize, due_us: u64) {
         let fault = lock(&self.schedule).get(index).0.clone();
-        if !self.waited(self.stage.clock.sleep_until_us(due_us)).await {
+        if !self.waited(self.book.clock.sleep_until_us(due_us)).await {
             return;
         }
         let kind = fault.kind.as_str();
-        let began_ms = self.stage.clock.now_ms();
-        self.stage.lock().evidence.faults[index].began_ms = Some(began_ms);
-        self.stage.tell("fault", kind, fault.in_words());
+        let began_ms = self.book.clock.now_ms();
+        self.book.lock().evidence.faults[index].began_ms = Some(began_ms);
+        self.book.tell("fault", kind, fault.in_words());
         let hits = match self.begin(&fault).await {
             Err(why) => Err(why),
             Ok(begun) => {
@@ -125,15 +127,15 @@ impl Injector {
         };
         let what = match hits {
             Ok(hits) => {
-                let ended_ms: Ms = self.stage.clock.now_ms();
-                let seen = &mut self.stage.lock().evidence.faults[index];
+                let ended_ms: Ms = self.book.clock.now_ms();
+                let seen = &mut self.book.lock().evidence.faults[index];
                 seen.ended_ms = Some(ended_ms);
                 seen.hits = hits;
                 format!("over; hit {hits} times")
             }
             // What it did to the drill nobody knows, which is the harness's doing.
             Err(why) => {
-                self.stage.harness_failed(&format!(
+                self.book.harness_failed(&format!(
                     "the fault `{}` went wrong: {why}",
                     fault.in_words()
                 ));
@@ -146,6 +148,6 @@ impl Injector {
                 format!("went wrong: {why}{healed}")
             }
         };
-        self.stage.tell("fault", kind, what);
+        self.book.tell("fault", kind, what);
     }
 }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::super::docker;
+use super::super::ledger::LedgerServer;
 use super::injector::Injector;
 use super::node::{self, Cut};
 use super::seen::{self, PodBefore};
@@ -14,12 +15,34 @@ use crate::scenario::fault::Live;
 pub(in super::super) struct Site {
     /// Container of the node.
     pub(in super::super) node: String,
-    /// Container of the ledger's server.
+    /// The way to the cluster for the harness itself.
+    pub(in super::super) client: kube::Client,
+    /// Namespace of the application's services.
+    pub(in super::super) namespace: String,
+    /// The server of its ledger; `None`: it has none.
+    pub(in super::super) ledger: Option<LedgerSite>,
+}
+
+/// The ledger's server.
+#[derive(Clone)]
+pub(in super::super) struct LedgerSite {
+    /// Its container.
     pub(in super::super) server: String,
     /// Its address, as pods reach it.
     pub(in super::super) address: Ipv4Addr,
-    /// Docker network of both.
+    /// Docker network of it and the node.
     pub(in super::super) network: String,
+    /// The ways to the ledger.
+    pub(in super::super) ways: LedgerServer,
+}
+
+impl Site {
+    /// # Errors
+    /// There is none. Scenarios with faults of it are refused before: `scenario/check_application`.
+    fn ledger(&self) -> Result<LedgerSite, String> {
+        let ledger = self.ledger.clone();
+        ledger.ok_or_else(|| "the application has no ledger on this cluster".to_owned())
+    }
 }
 
 /// A fault that has begun, and what its end needs to know.
@@ -30,8 +53,8 @@ pub(super) enum Begun {
     Cut(Cut),
     /// The API server's processes that were killed.
     ApiServer(Vec<u32>),
-    /// When the ledger's server that was killed had started.
-    Database(String),
+    /// The ledger's server that was killed, and when it had started.
+    Database(LedgerSite, String),
     Pods(Vec<PodBefore>),
 }
 
@@ -64,7 +87,7 @@ impl Injector {
             }
             Live::ConnectionsDropped => {
                 let whose = match fault.target.as_deref() {
-                    Some("database") => Cut::Database(self.site.address),
+                    Some("database") => Cut::Database(self.site.ledger()?.address),
                     Some("kubernetes") => Cut::Kubernetes,
                     other => return Err(format!("connections to {other:?} can't be dropped")),
                 };
@@ -84,14 +107,16 @@ impl Injector {
                 .await
             }
             Live::DatabaseRestarted => {
-                let before = self.stage.ledger.server_started().await?;
-                let server = self.site.server.clone();
+                let ledger = self.site.ledger()?;
+                let before = ledger.ways.server_started().await?;
+                let server = ledger.server.clone();
                 blocking(move || docker::kill(&server)).await?;
-                Ok(Begun::Database(before))
+                Ok(Begun::Database(ledger, before))
             }
             Live::PodsKilled => {
                 let service = fault.target.as_deref().unwrap_or_default();
-                let pods = seen::pods(&self.stage.client, service).await?;
+                let (client, namespace) = (&self.site.client, &self.site.namespace);
+                let pods = seen::pods(client, namespace, service).await?;
                 let uids: Vec<String> = pods.iter().map(|pod| pod.uid.clone()).collect();
                 let killed = blocking(move || node::kill_pods(&node, &uids)).await?;
                 Ok(match killed {
@@ -106,23 +131,23 @@ impl Injector {
     /// Takes it back, or waits until it is over; how often it hit.
     pub(super) async fn end(&self, begun: Begun) -> Result<u64, String> {
         let node = self.site.node.clone();
-        let client = &self.stage.client;
+        let client = &self.site.client;
         match begun {
             Begun::Hit(hits) => Ok(hits),
             Begun::Paused => blocking(move || node::unpause(&node)).await,
             Begun::Cut(whose) => blocking(move || node::mend(&node, whose)).await,
             Begun::ApiServer(pids) => seen::another_api_server(client, &node, &pids).await,
-            Begun::Database(before) => {
-                let Site {
+            Begun::Database(ledger, before) => {
+                let LedgerSite {
                     server,
                     network,
                     address,
-                    ..
-                } = self.site.clone();
+                    ways,
+                } = ledger;
                 blocking(move || docker::start(&server, &network, address)).await?;
-                seen::restarted(&self.stage.ledger, &before).await
+                seen::restarted(&ways, &before).await
             }
-            Begun::Pods(pods) => seen::killed(client, &pods).await,
+            Begun::Pods(pods) => seen::killed(client, &self.site.namespace, &pods).await,
         }
     }
 }

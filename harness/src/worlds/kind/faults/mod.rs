@@ -8,7 +8,7 @@
 //! - `injector`: when each fault begins and ends.
 //! - `live`: how a cluster begins and ends it.
 //! - `node`: the node, its processes and its packets.
-//! - `seen`: whether what was killed is gone, and its successor there.
+//! - `seen`: which pods a service has, and whether what was killed is gone, and its successor there.
 //!
 //! What a drill that is killed leaves in force, the next one takes back first (`heal`).
 
@@ -19,6 +19,6 @@ mod seen;
 
 use live::blocking;
 
-pub(super) use injector::Injector;
-pub(super) use live::Site;
+pub(super) use injector::{Due, Injector};
+pub(super) use live::{LedgerSite, Site};
 pub(super) use node::heal;

@@ -1,15 +1,18 @@
 //! Whether what was killed is gone, and its successor there: read from the node, the cluster and the ledger.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
+use kube::core::Selector;
 
 use super::super::clock::{sleep, within};
 use super::super::ledger::LedgerServer;
 use super::{blocking, node};
-use crate::worlds::common::manifests::{APP, NAMESPACE};
 
 /// Name of the API server's process.
 pub(super) const API_SERVER: &str = "kube-apiserver";
@@ -27,58 +30,110 @@ const SIGKILLED: i32 = 137;
 pub(super) struct PodBefore {
     name: String,
     pub(super) uid: String,
-    restarts: i32,
+    /// How often each container had been started again, by its name.
+    restarts: BTreeMap<String, i32>,
 }
 
-fn status(pod: &Pod) -> Option<&ContainerStatus> {
-    pod.status.as_ref()?.container_statuses.as_ref()?.first()
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let all = status.and_then(|status| status.container_statuses.as_ref());
+    all.into_iter().flatten()
 }
 
 /// Whether the pod has a process that can be killed.
 fn runs(pod: &Pod) -> bool {
-    status(pod)
-        .and_then(|status| status.state.as_ref())
-        .is_some_and(|state| state.running.is_some())
+    let mut states = containers(pod).filter_map(|it| it.state.as_ref());
+    states.any(|state| state.running.is_some())
 }
 
-/// The running pods of a service.
-pub(super) async fn pods(client: &kube::Client, service: &str) -> Result<Vec<PodBefore>, String> {
-    let api = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
-    let params = ListParams::default().labels(&format!("{APP}={service}"));
-    let list = within(ANSWER, api.list(&params))
-        .await
-        .ok_or("no answer from the API server")?
-        .map_err(|error| format!("list pods: {error}"))?;
+async fn answered<T>(
+    what: &str,
+    asked: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, String> {
+    let answer = within(ANSWER, asked).await;
+    let answer = answer.ok_or_else(|| format!("{what}: no answer from the API server"))?;
+    answer.map_err(|error| format!("{what}: {error}"))
+}
+
+/// How the pods of a service are found: by the selector of its Deployment, or else of its StatefulSet.
+async fn selector(
+    client: &kube::Client,
+    namespace: &str,
+    service: &str,
+) -> Result<Selector, String> {
+    let what = format!("read the selector of {service}");
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+    let found = answered(&what, deployments.get_opt(service)).await?;
+    let found = match found.and_then(|it| it.spec) {
+        Some(spec) => Some(spec.selector),
+        None => {
+            let sets = Api::<StatefulSet>::namespaced(client.clone(), namespace);
+            let found = answered(&what, sets.get_opt(service)).await?;
+            found.and_then(|it| it.spec).map(|spec| spec.selector)
+        }
+    };
+    let found = found.ok_or_else(|| {
+        format!("{namespace} has neither a Deployment nor a StatefulSet {service}")
+    })?;
+    selecting(found).map_err(|why| format!("{what}: {why}"))
+}
+
+/// The words of a selector. One without any selects every pod, which no Deployment and no StatefulSet may have.
+fn selecting(selector: LabelSelector) -> Result<Selector, String> {
+    let selector = Selector::try_from(selector).map_err(|error| error.to_string())?;
+    if selector.selects_all() {
+        return Err("it selects every pod".to_owned());
+    }
+    Ok(selector)
+}
+
+/// The running pods of a service in `namespace`.
+pub(super) async fn pods(
+    client: &kube::Client,
+    namespace: &str,
+    service: &str,
+) -> Result<Vec<PodBefore>, String> {
+    let api = Api::<Pod>::namespaced(client.clone(), namespace);
+    let selector = selector(client, namespace, service).await?;
+    let params = ListParams::default().labels_from(&selector);
+    let list = answered("list pods", api.list(&params)).await?;
     let pods = list.items.into_iter().filter(runs);
     Ok(pods
         .map(|pod| PodBefore {
             name: pod.name_any(),
             uid: pod.uid().unwrap_or_default(),
-            restarts: status(&pod).map_or(0, |status| status.restart_count),
+            restarts: containers(&pod)
+                .map(|it| (it.name.clone(), it.restart_count))
+                .collect(),
         })
         .collect())
 }
 
-/// Whether the pod's process was killed since. `None`: the pod is gone.
+/// Whether a process of the pod was killed since. `None`: the pod is gone.
 fn was_killed(before: &PodBefore, now: Option<&Pod>) -> bool {
     let Some(pod) = now else { return true };
     if pod.metadata.uid.as_ref() != Some(&before.uid) {
         return true;
     }
-    let ended = |state: Option<&k8s_openapi::api::core::v1::ContainerState>| {
+    let ended = |state: Option<&ContainerState>| {
         state
             .and_then(|state| state.terminated.as_ref())
             .is_some_and(|ended| ended.exit_code == SIGKILLED)
     };
-    status(pod).is_some_and(|status| {
+    containers(pod).any(|status| {
+        let restarts = before.restarts.get(&status.name).copied().unwrap_or(0);
         ended(status.state.as_ref())
-            || (status.restart_count > before.restarts && ended(status.last_state.as_ref()))
+            || (status.restart_count > restarts && ended(status.last_state.as_ref()))
     })
 }
 
 /// How many of the pods the cluster shows as killed, once it shows all of them.
-pub(super) async fn killed(client: &kube::Client, pods: &[PodBefore]) -> Result<u64, String> {
-    let api = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+pub(super) async fn killed(
+    client: &kube::Client,
+    namespace: &str,
+    pods: &[PodBefore],
+) -> Result<u64, String> {
+    let api = Api::<Pod>::namespaced(client.clone(), namespace);
     let mut hits = 0;
     for _ in 0..LOOKS {
         hits = 0;
@@ -135,7 +190,43 @@ mod tests {
     use k8s_openapi::api::core::v1::Pod;
     use serde_json::{Value, json};
 
-    use super::{PodBefore, runs, was_killed};
+    use super::{PodBefore, runs, selecting, was_killed};
+
+    #[test]
+    fn a_service_has_the_pods_of_its_own_selector_and_never_all() {
+        let words = |selector: Value| {
+            let selector = serde_json::from_value(selector).expect("a selector");
+            selecting(selector).map(|it| it.to_string())
+        };
+        let labels = json!({"matchLabels": {"tier": "front"}});
+        assert_eq!(words(labels), Ok("tier=front".to_owned()));
+        let either = json!({"matchExpressions": [
+            {"key": "app", "operator": "In", "values": ["web", "page"]},
+            {"key": "old", "operator": "DoesNotExist"},
+        ]});
+        assert_eq!(words(either), Ok("app in (page,web),!old".to_owned()));
+        assert!(words(json!({})).is_err());
+    }
+
+    #[test]
+    fn the_death_of_any_container_counts() {
+        let before = PodBefore {
+            name: "matching-1".to_owned(),
+            uid: "u".to_owned(),
+            restarts: [("proxy".to_owned(), 0), ("matching".to_owned(), 0)].into(),
+        };
+        let none = json!({});
+        let mut proxy = status(0, &json!({"running": {}}), &none);
+        proxy["name"] = "proxy".into();
+        let killed = status(1, &none, &json!({"terminated": {"exitCode": 137}}));
+        let of = |all: &[Value]| {
+            let pod = json!({"metadata": {"uid": "u"}, "status": {"containerStatuses": all}});
+            serde_json::from_value::<Pod>(pod).expect("a pod")
+        };
+        assert!(was_killed(&before, Some(&of(&[proxy.clone(), killed]))));
+        assert!(runs(&of(&[status(0, &none, &none), proxy.clone()])));
+        assert!(!was_killed(&before, Some(&of(&[proxy]))));
+    }
 
     fn pod(uid: &str, status: &Value) -> Pod {
         let pod = json!({
@@ -154,7 +245,7 @@ mod tests {
         let before = PodBefore {
             name: "matching-1".to_owned(),
             uid: "u".to_owned(),
-            restarts: 2,
+            restarts: [("matching".to_owned(), 2)].into(),
         };
         let running = json!({"running": {}});
         let by = |code: i32| json!({"terminated": {"exitCode": code}});

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use executor::no_ledger;
 use executor::ports::Database;
 use sim::World;
 use sim::time::Micros;
@@ -11,7 +12,7 @@ use sim_services::engine::{Services, ServicesConfig, Stored};
 use super::{deployer, fit, store};
 use crate::evidence::{Acknowledgements, BookEntry, Evidence, Recoverable, Second};
 use crate::scenario::{Described, Scenario};
-use crate::worlds::common::{described, no_ledger};
+use crate::worlds::common::described;
 use crate::worlds::sim::application::{Bursts, Drilled, Service};
 use crate::worlds::{DrillPlan, Until, WorldError};
 

@@ -149,9 +149,10 @@ impl<'a, A: Application> Beginning<'a, A> {
 /// Makes the match over the kinds of the table's rows: one arm for each, so that none does another's work.
 macro_rules! beginnings {
     (@of_any $begin:expr, anywhere) => { $begin };
+    (@of_any $begin:expr, anywhere => $of_any:expr) => { $of_any };
     (@of_any $begin:expr, exchange($why:expr)) => { |it| it.of_the_exchange_only() };
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, { $($facts:tt)* }
-        => $begin:expr, $scope:ident $(($why:expr))?;)*) => {
+        => $begin:expr, $scope:ident $(($why:expr))? $(=> $of_any:expr)?;)*) => {
         /// Begins a fault of `kind`, as its row in the table says.
         pub(in super::super) fn begin(kind: FaultKind, it: &Beginning<'_>) -> Begun {
             let begin: fn(&Beginning<'_>) -> Begun = match kind {
@@ -167,7 +168,7 @@ macro_rules! beginnings {
             it: &Beginning<'_, A>,
         ) -> Begun<A> {
             let begin: fn(&Beginning<'_, A>) -> Begun<A> = match kind {
-                $(FaultKind::$kind => beginnings!(@of_any $begin, $scope $(($why))?),)*
+                $(FaultKind::$kind => beginnings!(@of_any $begin, $scope $(($why))? $(=> $of_any)?),)*
             };
             begin(it)
         }

@@ -29,7 +29,7 @@ pub(super) fn paused<A: Application>(world: &World<A>, fault: &Fault) -> Begun<A
     Begun::until(move |world| world.with(|state| state.held_up() - before))
 }
 
-/// Connections to the fault's target break, and none can be made.
+/// Connections to the fault's target break, and none can be made; the ledger is the exchange's.
 pub(super) fn connections_dropped(
     world: &sim_exchange::World,
     fault: &Fault,
@@ -37,17 +37,26 @@ pub(super) fn connections_dropped(
 ) -> Begun {
     match fault.target.as_deref() {
         Some("database") => on_the_server(world, DbFault::CutOff),
-        Some("kubernetes") => {
-            // The watcher's next acknowledgement is answered with a reset.
-            let rule = ApiServerGone {
-                until: Micros::MAX,
-                strange_until: Micros::MAX,
-            };
-            refusing(world, label, rule)
-        }
-        // Nothing is hit, and the drill says so.
-        Some(_) | None => Begun::until(|_| 0),
+        _ => api_server_cut_off(world, fault, label),
     }
+}
+
+/// Connections to the API server break, and none can be made, where the fault's target is that.
+pub(super) fn api_server_cut_off<A: Application>(
+    world: &World<A>,
+    fault: &Fault,
+    label: &str,
+) -> Begun<A> {
+    if fault.target.as_deref() != Some("kubernetes") {
+        // Nothing is hit, and the drill says so.
+        return Begun::until(|_| 0);
+    }
+    // The watcher's next acknowledgement is answered with a reset.
+    let rule = ApiServerGone {
+        until: Micros::MAX,
+        strange_until: Micros::MAX,
+    };
+    refusing(world, label, rule)
 }
 
 /// The API server's process dies, and the node starts it again; `rng` is the fault's own.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use executor::ports::{
+use crate::ports::{
     Database, DatabaseError, FenceReport, HistoryRow, LedgerPosition, ReplayReport, RestoreReport,
     Snapshot, UndoScript,
 };
+use async_trait::async_trait;
 
 /// The database of an application that has no ledger: it is empty, and nothing can be done to it.
 #[must_use]
