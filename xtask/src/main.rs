@@ -1,6 +1,6 @@
-//! Firedrill's build tool: `cargo xtask chaos`, `search`, `serve`, `forecast`, `budget`, `list`, `show`, `new`, `check`,
-//! `replay`, `report`, `runbook`, `campaign` and `completions` build the `firedrill` binary in release mode and run it;
-//! `ci` runs everything that CI runs; `edges` checks the structure.
+//! Firedrill's build tool: `cargo xtask chaos`, `search`, `serve`, `forecast`, `budget`, `list`, `show`, `new`,
+//! `check`, `replay`, `report`, `runbook`, `campaign` and `completions` build the `firedrill` binary in release mode
+//! and run it; `ci` runs everything that CI runs; `edges` checks the structure.
 //!
 //! Thin on purpose: arguments of the commands that are passed on are `firedrill`'s own, and so is the exit code.
 

@@ -6,7 +6,7 @@ use super::READ;
 use super::progress::{Progress, cannot_begin};
 use super::run::not_begun;
 use crate::error::Error;
-use crate::event::Stage;
+use crate::event::{Event, Stage};
 use crate::executor::Executor;
 use crate::journal::{Entry, Journal, Record, State};
 use crate::lease::is_held_with;
@@ -25,10 +25,17 @@ impl Executor {
     /// [`Error::NothingToResume`] if no plan was journaled: nothing had been changed,
     /// [`run`](Self::run) again. Otherwise as `run`.
     pub async fn resume(&self) -> Result<Report, Error> {
-        self.begin(Stage::Resume).await;
         let progress = Progress::default();
-        let started_at = self.now();
-        let ended = progress.settle(self.resume_through(&progress).await);
+        // Limits that were set by a clock that is off would all be over, or far away, once the server tells the time.
+        let asked = self.ports.clock.elapsed();
+        let started_at = self.present().await;
+        let waited = self.ports.clock.elapsed().saturating_sub(asked);
+        let waited = SignedDuration::try_from(waited).unwrap_or(SignedDuration::MAX);
+        let objective = started_at + self.objective().saturating_sub(waited);
+        self.emit(&Event::PhaseStarted {
+            stage: Stage::Resume,
+        });
+        let ended = progress.settle(self.resume_through(objective, &progress).await);
         let ended = match ended {
             Err(error) if cannot_begin(&error) => {
                 let halts = &self.runbook.naming.halts;
@@ -39,10 +46,13 @@ impl Executor {
         self.ended(ended).await
     }
 
-    async fn resume_through(&self, progress: &Progress) -> Result<Report, Error> {
-        // Since when the exchange has been down is in the journal only.
-        let rto = SignedDuration::try_from(self.runbook.rto).unwrap_or(READ);
-        let objective = self.now() + rto;
+    /// `objective`: when the RTO has passed since this executor began; since when the exchange has been down is in the
+    /// journal only.
+    async fn resume_through(
+        &self,
+        objective: Timestamp,
+        progress: &Progress,
+    ) -> Result<Report, Error> {
         let mut again = false;
         loop {
             // A lease that runs out late is taken again as patiently as any other.

@@ -42,22 +42,34 @@ impl Executor {
         self.options.observer.event(self.now(), event);
     }
 
-    /// The present instant by the API server's clock, which is asked for it if it has told nothing yet. A server that
-    /// does not answer within 30 s leaves the host's clock to go by.
+    /// How long the runbook lets a rollback take.
+    pub(super) fn objective(&self) -> SignedDuration {
+        SignedDuration::try_from(self.runbook.rto).unwrap_or(READ)
+    }
+
+    /// The present instant by the API server's clock, which is asked for it if it has told nothing yet. Nothing that is
+    /// counted from this instant can begin without that server, so it has the whole RTO to answer in. If it does not,
+    /// the host's clock is left to go by.
     pub async fn present(&self) -> Timestamp {
-        if !self.time.is_told() {
-            let (cluster, client) = (self.cluster(), &self.ports.kube);
-            let ask = || async { client.apiserver_version().await };
-            let asked = cluster.call("ask for the time", self.now() + READ, ask);
-            // What matters is when the answer was made, and not what it says.
-            let _ = self.unless_stopped(asked).await;
-        }
+        self.learn_the_time(self.objective()).await;
         self.now()
     }
 
-    /// Begins a phase that may be the first one on this host. What it begins is bounded in time, so it must know it.
+    /// Asks the API server for the time, unless it has told it, for as long as `limit` by the host's clock.
+    async fn learn_the_time(&self, limit: SignedDuration) {
+        if !self.time.is_told() {
+            let (cluster, client) = (self.cluster(), &self.ports.kube);
+            let ask = || async { client.apiserver_version().await };
+            let asked = cluster.call("ask for the time", self.now() + limit, ask);
+            // What matters is when the answer was made, and not what it says.
+            let _ = self.unless_stopped(asked).await;
+        }
+    }
+
+    /// Begins a phase that may be the first one on this host. What it begins is bounded in time, so it must know it. A
+    /// server that does not answer within 30 s leaves the host's clock to go by.
     pub(crate) async fn begin(&self, stage: Stage) {
-        self.present().await;
+        self.learn_the_time(READ).await;
         self.emit(&Event::PhaseStarted { stage });
     }
 

@@ -117,6 +117,7 @@ built_in! {
     false "scenarios/regressions/clock-set-while-fencing.toml";
     false "scenarios/regressions/renewed-after-its-death.toml";
     false "scenarios/regressions/taken-over-five-minutes-behind.toml";
+    false "scenarios/regressions/taken-over-behind-an-outage.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
     false "scenarios/regressions/paused-during-rollout.toml";
     false "scenarios/regressions/scaled-during-rollout.toml";

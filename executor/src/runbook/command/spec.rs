@@ -38,8 +38,8 @@ pub enum Part {
     AsBefore,
 }
 
-/// What stays as a command left it until another one takes it back. Whoever is called is told of it. A value that is set
-/// is known from the command itself.
+/// What stays as a command left it until another one takes it back. Whoever is called is told of it. A value that is
+/// set is known from the command itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaves {
     /// Nothing.
