@@ -226,19 +226,19 @@ kind = \"node-full\"
 lasts = \"5s\"
 
 [[faults]]
-kind = \"api-server-restarted\"
+kind = \"pods-killed\"
+target = \"front\"
 when = \"ready 1\"
 
 [[faults]]
 kind = \"connections-dropped\"
 target = \"kubernetes\"
-when = \"deployment\"
-at = \"1s\"
-lasts = \"3s\"
+when = \"step rollout-status\"
+lasts = \"2s\"
 
 [[faults]]
 kind = \"executor-killed\"
-when = \"step rollout-status\"
+when = \"step check-health\"
 delay = \"5s\"
 ",
     );
@@ -277,7 +277,7 @@ delay = \"5s\"
     assert!(
         hits[4..6]
             .iter()
-            .all(|it| it.is_some_and(|requests| requests > 0)),
+            .all(|it| it.is_some_and(|count| count > 0)),
         "{hits:?}"
     );
     assert_eq!(hits[6], Some(1), "the executor is killed once: {hits:?}");

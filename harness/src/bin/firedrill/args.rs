@@ -107,7 +107,7 @@ pub(crate) struct ChaosArgs {
     #[arg(long, conflicts_with_all = ["scenarios", "all", "seed", "seeds", "crash_points"])]
     pub(crate) last_failed: bool,
     /// Drill an application of your own, which this file describes
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["all", "last_failed", "executor"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["all", "last_failed"])]
     pub(crate) app: Option<PathBuf>,
     /// Where to drill
     #[arg(long, value_enum, default_value_t = World::Sim)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, HARM, Numbers};
-use super::kinds::kinds;
+use super::kinds;
 use crate::evidence::Ms;
 
 /// Whether none of a program's writes was unsafe.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, HARM, MISSED, Numbers, UNKEPT};
-use super::kinds::kinds;
+use super::kinds;
 use crate::evidence::{Ms, Reading};
 use crate::scenario::Path;
 use crate::stats::show_ms;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, Numbers};
-use super::kinds::kinds;
+use super::kinds;
 use crate::evidence::{Contention, HostSeen, LATE_MS, Ms, Share};
 use crate::stats::{parts_per_million, show_ms, show_permille, show_ppm};
 

@@ -26,7 +26,7 @@ pub use execution::{ClaimFinding, Ended, FilesFinding, OutcomeFinding, TriggerFi
 pub use fact::{Bearing, Class, Fact, Numbers, Severity, order, voids};
 pub use injection::{HostFinding, InjectionFinding, SteadyFinding, SteadyState};
 pub use kinds::Kind;
-pub(crate) use kinds::headline;
+pub(crate) use kinds::{headline, kinds};
 pub use ledger::{LedgerFinding, PhantomsFinding};
 pub use recovery::{
     BuildsFinding, Counted, ErrorRateFinding, HoldFinding, InvariantsFinding, LatencyFinding,

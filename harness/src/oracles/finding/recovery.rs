@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, HARM, MISSED, Numbers};
-use super::kinds::kinds;
+use super::kinds;
 use crate::evidence::{Ms, requests_that_show};
 use crate::scenario::PartsPerMillion;
 use crate::stats::{parts_per_million, show_count, show_ms, show_ppb, show_ppm, upper_bound_ppb};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, MISSED, Numbers, Severity};
-use super::kinds::kinds;
+use super::kinds;
 
 /// Whether nothing is left in maintenance, or trading is halted where it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]

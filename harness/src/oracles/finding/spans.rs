@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fact::{Bearing, Fact, MISSED, Numbers};
-use super::kinds::kinds;
+use super::kinds;
 use crate::evidence::Ms;
 use crate::stats::show_ms;
 
