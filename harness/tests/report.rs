@@ -268,13 +268,13 @@ const CASES: [Case; 31] = [
                     .map(Vec::pop),
             )
         },
-        ".detail.time_series.seconds",
+        ".detail.course.seconds",
         false,
     ),
     (
         "phases without their steps",
         |j| detail(j)["course"]["phases"] = json!([{"title": "x", "steps": 99}]),
-        ".detail.time_series.phases",
+        ".detail.course.phases",
         false,
     ),
     (
