@@ -1,5 +1,5 @@
 //! The executors in `examples/executors` are drilled as their pages in the book say. What a machine lacks (kubectl, the
-//! Python client, Go and its modules, Helm) is named, and its drills are left out.
+//! Python client, Go and its modules) is named, and its drills are left out. Helm's example has no test.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
