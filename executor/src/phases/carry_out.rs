@@ -206,9 +206,8 @@ impl Executor {
             .map(|step| step.budget)
             .sum::<Duration>()
             + CALL;
-        let rto = SignedDuration::try_from(self.runbook.rto).unwrap_or(SignedDuration::MAX);
         let needed = SignedDuration::try_from(needed).unwrap_or(SignedDuration::MAX);
-        self.now() + needed <= trigger.fired_at + rto
+        self.now() + needed <= trigger.fired_at + self.objective()
     }
 
     /// Does what makes good somebody else's change. Whether it went well.

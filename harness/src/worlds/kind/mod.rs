@@ -17,7 +17,7 @@
 //! - `ending`: when the drill is over, and what is read then.
 //! - `path_taken`: which way a program's rollback took.
 //! - `stage`: what is written down while the drill runs; `acts`: what happens in this world in the acts of a drill;
-//!   `course`: those acts, with whoever looks on and the faults beside them.
+//!   `run`: those acts, with whoever looks on and the faults beside them.
 //! - `hosts`: who carries out the rollback.
 //! - `by_process`: the executor as a `process` of its own; `by_command`: somebody else's program; `crash`: its death at
 //!   a request.
@@ -35,7 +35,6 @@ mod by_command;
 mod by_process;
 mod calibrate;
 mod clock;
-mod course;
 mod crash;
 mod described;
 mod docker;
@@ -54,6 +53,7 @@ mod perform;
 mod place;
 mod probe;
 mod process;
+mod run;
 mod server;
 mod stage;
 mod timing;

@@ -13,7 +13,6 @@ use futures::future::{join, select};
 use super::acts::LiveActs;
 use super::by_command::{Task, TaskLedger};
 use super::clock::DrillClock;
-use super::course::Course;
 use super::crash::Trap;
 use super::ending::{End, finish, hold, seen_recovered};
 use super::faults::{LedgerSite, Site};
@@ -22,6 +21,7 @@ use super::interrupt::{interrupts, no_world, or_interrupted, runtime};
 use super::ledger::LedgerServer;
 use super::load::Load;
 use super::place::Place;
+use super::run::Run;
 use super::server::Server;
 use super::stage::{ActsRecord, Book, Stage};
 use super::timing::Timing;
@@ -219,14 +219,14 @@ async fn drill(
             }
         }
     };
-    let course = Course {
+    let run = Run {
         record: &acts.record,
         timing,
         interrupted,
     };
     let pods = async || harvest::live_pods(&stage.client).await;
     let looking = probe::keep_looking(stage);
-    course.run(whole, due, looking, pods).await?;
+    run.until_over(whole, due, looking, pods).await?;
     finish(stage, &mut load, &plan.scenario).await;
     Ok(stage.performed())
 }

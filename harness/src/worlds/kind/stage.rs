@@ -134,7 +134,7 @@ pub(super) struct ActsRecord {
 
 impl ActsRecord {
     /// Of a drill of `plan` that begins now and whose faults are done to `site`. What becomes due is for
-    /// [`Course::run`](super::course::Course::run).
+    /// [`Run::until_over`](super::run::Run::until_over).
     pub(super) fn begin(book: &Arc<Book>, site: Site, plan: &DrillPlan) -> (Self, Due) {
         book.lock().evidence.executor.is_program = plan.executor.is_some();
         let (injector, due) = Injector::new(book, site, &plan.scenario, plan.seed);

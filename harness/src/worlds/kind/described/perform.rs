@@ -11,7 +11,6 @@ use tokio::net::TcpStream;
 
 use super::super::by_command::Task;
 use super::super::clock::{DrillClock, sleep, within};
-use super::super::course::Course;
 use super::super::crash::Trap;
 use super::super::ending::{hold, tell_errors, tell_unread};
 use super::super::faults::Site;
@@ -21,6 +20,7 @@ use super::super::load::{Served, Target};
 use super::super::path_taken::{self, Seen};
 use super::super::perform::with_clearing;
 use super::super::place::Place;
+use super::super::run::Run;
 use super::super::stage::{ActsRecord, Book};
 use super::super::timing::Timing;
 use super::super::{docker, harvest};
@@ -161,12 +161,12 @@ async fn drill(
     let new = described::new(app, &release.from, &release.to);
     let looking = looks::keep_looking(book, &ground.client, app, &new);
     let pods = async || looks::pods(&ground.client, app).await;
-    let course = Course {
+    let run = Run {
         record: &stage.record,
         timing,
         interrupted,
     };
-    course.run(whole, due, looking, pods).await?;
+    run.until_over(whole, due, looking, pods).await?;
     finish(book, ground, app, &mut served, &new).await;
     Ok(book.performed())
 }

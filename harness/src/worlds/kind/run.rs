@@ -1,4 +1,4 @@
-//! The course of a drill on a cluster, of whichever application: its acts, whoever looks on meanwhile, and its faults.
+//! The run of a drill on a cluster, of whichever application: its acts, whoever looks on meanwhile, and its faults.
 
 use std::sync::atomic::AtomicBool;
 
@@ -13,19 +13,19 @@ use crate::evidence::PodSeen;
 use crate::worlds::common::acts::Record as _;
 
 /// What a drill goes by while it runs.
-pub(super) struct Course<'a> {
+pub(super) struct Run<'a> {
     pub(super) record: &'a ActsRecord,
     pub(super) timing: Timing,
     pub(super) interrupted: &'a AtomicBool,
 }
 
-impl Course<'_> {
+impl Run<'_> {
     /// Runs `acts` until they or the drill's time are over, and begins and ends what is `due` of its faults. `looking`
     /// goes on for as long, and `pods` asks for all pods of the application.
     ///
     /// # Errors
     /// The drill was interrupted.
-    pub(super) async fn run(
+    pub(super) async fn until_over(
         &self,
         acts: impl Future<Output = ()>,
         due: Due,
