@@ -72,8 +72,12 @@ func run(kubeconfig, name string) error {
 	}
 	ctrl.SetLogger(zap.New(zap.UseDevMode(true)))
 	lease, renew, retry := 5*time.Second, 3*time.Second, 500*time.Millisecond
+	// A ConfigMap is watched by its metadata, in a cache of its own. Its content is read from the server: a second cache
+	// may still hold what the first one has seen deleted, and nothing would come that reconciles the Deployment again.
+	uncached := client.CacheOptions{DisableFor: []client.Object{&corev1.ConfigMap{}}}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Cache:                         cache.Options{DefaultNamespaces: map[string]cache.Config{namespace: {}}},
+		Client:                        client.Options{Cache: &uncached},
 		Metrics:                       metricsserver.Options{BindAddress: "0"},
 		LeaderElection:                true,
 		LeaderElectionID:              owner,

@@ -113,9 +113,23 @@ impl Session {
         serde_json::from_str(&text.expect("text")).expect("JSON")
     }
 
-    /// Watches `collection` until an event is as `wanted`; its object. An event is its type with the object.
+    /// Watches `collection` until an event is as `wanted`; its object. An event is its type with the object. What the
+    /// collection holds already comes first.
     fn wait(&self, collection: &str, what: &str, wanted: impl Fn(&str, &Value) -> bool) -> Value {
-        let path = format!("{collection}?watch=true&timeoutSeconds={PATIENCE_S}");
+        self.wait_since("", collection, what, wanted)
+    }
+
+    /// As [`Session::wait`], for what happened after `version` of the collection, which may have happened already.
+    fn wait_since(
+        &self,
+        version: &str,
+        collection: &str,
+        what: &str,
+        wanted: impl Fn(&str, &Value) -> bool,
+    ) -> Value {
+        let path = format!(
+            "{collection}?watch=true&timeoutSeconds={PATIENCE_S}&resourceVersion={version}"
+        );
         let events = self.ask("GET", &path, &Value::Null).into_body();
         for line in BufReader::new(events.into_reader()).lines() {
             let event: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
@@ -230,8 +244,10 @@ fn play(session: &Session) {
     session.wait_for_label("3", "second");
 
     // What the Deployment owned is removed with it.
+    let before = session.get(MAPS)["metadata"]["resourceVersion"].clone();
+    let before = before.as_str().expect("a list has a version");
     session.write("DELETE", &format!("{DEPLOYMENTS}/web"), &json!({}));
-    session.wait(MAPS, "the end of the ConfigMap", |kind, it| {
+    session.wait_since(before, MAPS, "the end of the ConfigMap", |kind, it| {
         kind == "DELETED" && it["metadata"]["name"] == "web-seen"
     });
     assert_eq!(second.end(), Some(0), "{}", session.logs());
