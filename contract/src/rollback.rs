@@ -192,6 +192,16 @@ pub enum Outcome {
     },
 }
 
+/// What a rollback that can't go on says of the application that it leaves behind. `None` where it can't know: the
+/// answer to the step that changes it was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Whether the ledger is fenced.
+    pub fenced: Option<bool>,
+    /// Whether orders are refused, by the fence or by the halt flag.
+    pub halted: Option<bool>,
+}
+
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::rollback::{ErrorKind, LedgerPath, Loss, Phase, StepOutcome, TriggerEvent};
+use crate::rollback::{ErrorKind, LedgerPath, Loss, Phase, Standing, StepOutcome, TriggerEvent};
 
 /// Name of the format.
 pub const SCHEMA: &str = "rollback/1";
@@ -262,6 +262,9 @@ pub struct ReportLine {
     pub started_at: Timestamp,
     /// The first instant from which the checks held, as the executor sees it.
     pub recovered_at: Option<Timestamp>,
+    /// What stands of the fence and of the halt, where it ended without recovery. A claim: a drill looks for itself.
+    #[serde(default)]
+    pub standing: Option<Standing>,
     /// Trigger to recovery, as the executor sees it. A claim: a drill measures for itself.
     pub rto_claimed_ms: Option<u64>,
     /// Steps that were tried, in order.

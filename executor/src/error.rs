@@ -78,6 +78,12 @@ pub enum Error {
         /// The last error.
         why: String,
     },
+    /// The journal has entries that this host did not know of: an earlier holder of the lease wrote them late.
+    #[error("the journal is ahead of this host: {what}")]
+    Outdated {
+        /// The newest of them.
+        what: String,
+    },
     /// A rollback is under way: resume it first.
     #[error("a rollback begun at {since} is not finished: resume it")]
     InProgress {

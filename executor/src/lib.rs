@@ -53,7 +53,7 @@ pub use no_ledger::no_ledger;
 pub use phases::{Document, standing, steps_to_recovery};
 pub use planner::Plan;
 pub use printable::{printable, printable_but};
-pub use report::{Outcome, Report, StepOutcome, StepReport, TriggerEvent, WatchOutcome};
+pub use report::{Outcome, Report, Standing, StepOutcome, StepReport, TriggerEvent, WatchOutcome};
 pub use steps::WAITS_FOR_OLD_PODS;
 pub use text_file::{TEXT_BYTES_MAX, read_text};
 pub use verdict::show_value;

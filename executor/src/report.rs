@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-pub use contract::rollback::{Outcome, StepOutcome, StepReport, TriggerEvent, WatchOutcome};
+pub use contract::rollback::{
+    Outcome, Standing, StepOutcome, StepReport, TriggerEvent, WatchOutcome,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,9 @@ pub struct Report {
     /// The first instant from which the checks held, as the executor sees it: the end of the last
     /// step that changed anything, known only after the checks have passed. A claim, not a verdict.
     pub recovered_at: Option<Timestamp>,
+    /// What stands of the fence and of the halt, where it ended without recovery and there was a plan.
+    #[serde(default)]
+    pub standing: Option<Standing>,
     /// Every step, in order.
     pub steps: Vec<StepReport>,
     /// What was planned; `None` if there was nothing to do or no plan could be made.

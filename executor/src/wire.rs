@@ -128,6 +128,7 @@ pub fn report_line(
         trigger: report.trigger.clone().map(settled),
         started_at: report.started_at,
         recovered_at: report.recovered_at,
+        standing: report.standing,
         rto_claimed_ms: report.rto_claimed().map(ms),
         steps: report.steps.iter().map(step_line).collect(),
         evidence_dir: evidence_dir.to_owned(),

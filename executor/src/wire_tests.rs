@@ -19,6 +19,7 @@ fn report(outcome: Outcome) -> Report {
         trigger: Some(TriggerEvent::manual(TriggerClass::Sla, at(0), "slow")),
         started_at: at(1),
         recovered_at: Some(at(8)),
+        standing: None,
         steps: vec![StepReport {
             name: "undo-app".to_owned(),
             title: "Roll back the application".to_owned(),
@@ -47,7 +48,7 @@ fn a_report_is_one_line_with_the_documented_fields() {
             r#"{"schema":"rollback/1","at":"2026-05-04T10:00:09Z","event":"report","outcome":"recovered","reason":null,"#,
             r#""path":null,"trigger":{"name":"manual","class":"sla","value":null,"since":"2026-05-04T10:00:00Z","#,
             r#""fired_at":"2026-05-04T10:00:00Z","reason":"slow"},"started_at":"2026-05-04T10:00:01Z","#,
-            r#""recovered_at":"2026-05-04T10:00:08Z","rto_claimed_ms":8000,"steps":[{"name":"undo-app","#,
+            r#""recovered_at":"2026-05-04T10:00:08Z","standing":null,"rto_claimed_ms":8000,"steps":[{"name":"undo-app","#,
             r#""title":"Roll back the application","service":"gateway","started_at":"2026-05-04T10:00:02Z","#,
             r#""finished_at":"2026-05-04T10:00:03Z","budget_ms":2000,"outcome":"already-so","detail":"it is so"}],"#,
             r#""evidence_dir":"evidence","files":["incident-1/post-mortem.md"],"notes":[],"resume":null,"exit_code":0}"#

@@ -11,8 +11,8 @@ mod writes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use executor::StepOutcome;
 use executor::runbook::Trigger;
+use executor::{Standing, StepOutcome};
 
 pub use self::host::{Contention, HostSeen, LATE_MS, STILL_MS, STOLEN_PERMILLE, Share};
 pub use self::ledger::{LedgerState, Reckoning, Slot};
@@ -295,6 +295,8 @@ pub struct ExecutorSaid {
     pub outcome: ExecutorOutcome,
     /// When it says the exchange had recovered.
     pub recovered_ms: Option<Ms>,
+    /// What it says of the fence and of the halt that it leaves behind.
+    pub standing: Option<Standing>,
     /// When it ended, by the harness's clock; `None`: it had not.
     pub ended_ms: Option<Ms>,
     /// The way it took.
@@ -485,6 +487,7 @@ impl Evidence {
                 trigger: None,
                 outcome: ExecutorOutcome::NothingToDo("it was never started".to_owned()),
                 recovered_ms: None,
+                standing: None,
                 ended_ms: None,
                 path: Path::None,
                 steps: Vec::new(),

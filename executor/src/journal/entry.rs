@@ -234,7 +234,7 @@ impl State {
 }
 
 impl Record {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Planned { steps } => format!("planned {steps} steps"),
             Self::Intent { step, remedy: None } => format!("intent {step}"),

@@ -178,7 +178,7 @@ impl Journal {
 
     /// Takes in what came of a write: whether `data` is there, or it is to be tried again. After a conflict it looks
     /// whether the write had gone through unheard; whether only something beside the entries was changed, a label for
-    /// instance; and, with a token, whether it was an earlier attempt of this host that wrote.
+    /// instance; and, with a token, whether an earlier holder of the lease wrote: the journal must be read again then.
     async fn settle(
         &mut self,
         written: Result<impl ResourceExt, Error>,
@@ -216,7 +216,13 @@ impl Journal {
         fresh.read(&there)?;
         match met(&self.entries, &fresh.entries, &self.identity, token) {
             Met::NoEntry => {}
-            Met::Own => *self = fresh,
+            Met::Earlier => {
+                let newest = fresh.entries.last();
+                let what = newest.map_or_else(String::new, |entry| {
+                    format!("`{}` by {}", entry.record.name(), entry.by)
+                });
+                return Err(Error::Outdated { what });
+            }
             Met::Other => {
                 return Err(Error::Superseded {
                     by: "another executor wrote to the journal".to_owned(),
@@ -237,13 +243,13 @@ impl Journal {
 pub(super) enum Met {
     /// The entries that are known, and no other.
     NoEntry,
-    /// More of this host, by a token that it had.
-    Own,
-    /// Somebody else's, or another rollback's.
+    /// More of this rollback, by a token that came before: a request of this host or another that was late.
+    Earlier,
+    /// A successor's, or another rollback's.
     Other,
 }
 
-/// Compares the entries that `identity` knows with those that are there. With no token, its own count as another's.
+/// Compares the entries that `identity` knows with those that are there. With no token, all others are a successor's.
 pub(super) fn met(known: &[Entry], there: &[Entry], identity: &str, token: Option<u64>) -> Met {
     // What is read back need not be what was written, to the last digit of a number.
     let same = |(one, other): (&Entry, &Entry)| {
@@ -253,10 +259,13 @@ pub(super) fn met(known: &[Entry], there: &[Entry], identity: &str, token: Optio
         return Met::Other;
     }
     let more = &there[known.len()..];
-    let own = |entry: &Entry| entry.by == identity && token.is_some_and(|it| entry.token <= it);
+    let earlier = |entry: &Entry| {
+        let own = entry.by == identity;
+        token.is_some_and(|it| entry.token < it || (own && entry.token == it))
+    };
     match more {
         [] => Met::NoEntry,
-        more if !known.is_empty() && more.iter().all(own) => Met::Own,
+        more if !known.is_empty() && more.iter().all(earlier) => Met::Earlier,
         _ => Met::Other,
     }
 }

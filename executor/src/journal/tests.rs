@@ -156,8 +156,15 @@ fn a_conflict_is_anothers_only_if_another_wrote() {
     // A label was set.
     assert_eq!(met(&known, &known, "a", Some(4)), Met::NoEntry);
     assert_eq!(met(&[], &[], "a", None), Met::NoEntry);
-    // A write of an earlier attempt came late.
-    assert_eq!(met(&known, &with(entry(3, "a", 3)), "a", Some(4)), Met::Own);
+    // A write of an earlier attempt came late, of this host or another.
+    for by in ["a", "b"] {
+        let there = with(entry(3, by, 3));
+        assert_eq!(met(&known, &there, "a", Some(4)), Met::Earlier);
+    }
+    assert_eq!(
+        met(&known, &with(entry(3, "a", 4)), "a", Some(4)),
+        Met::Earlier
+    );
     assert_eq!(met(&known, &with(entry(3, "a", 3)), "a", None), Met::Other);
     // A successor of the same name, another host, another rollback, and entries that somebody removed.
     assert_eq!(

@@ -151,7 +151,7 @@ impl Executor {
             journal.append(record, token).await?;
             if let crate::journal::State::Stopped { .. } = journal.state {
                 let outcome = Outcome::Escalated {
-                    reason: reason(&plan, &facts, step),
+                    reason: reason(&plan, &facts, &journal.state, step),
                 };
                 facts.outcome = Some(outcome.clone());
                 progress.note(&plan, &facts, &journal.state);
@@ -173,7 +173,7 @@ impl Executor {
                 token,
             )
             .await?;
-        Ok(facts.report(&plan, outcome))
+        Ok(facts.report(&plan, outcome, &journal.state))
     }
 
     /// A step that would have made good the failure of `undo`, which succeeded.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::standing::{after_a_space, standing, stopped, went_well};
+use super::standing::{after_a_space, standing, stopped, unsure, went_well};
 use crate::error::Error;
 use crate::journal::State;
 use crate::planner::{Plan, PlannedStep};
@@ -59,7 +59,7 @@ impl Progress {
             error => {
                 let outcome = known.outcome.clone();
                 let outcome = outcome.unwrap_or_else(|| known.given_up(&error));
-                Ok(known.facts.report(&known.plan, outcome))
+                Ok(known.facts.report(&known.plan, outcome, &known.state))
             }
         }
     }
@@ -82,7 +82,8 @@ impl Known {
                 "close the incident by hand".to_owned(),
             ),
         };
-        let standing = after_a_space(standing(&self.plan, &went_well(&self.facts)));
+        let unsure = unsure(&self.plan, &self.facts, &self.state);
+        let standing = after_a_space(standing(&self.plan, &went_well(&self.facts), &unsure));
         Outcome::Escalated {
             reason: format!(
                 "the executor can't go on {at}: {}.{standing} A person must: remove the cause and `rollback resume`, or {by_hand}",
@@ -115,7 +116,7 @@ pub(super) fn cannot_begin(error: &Error) -> bool {
 }
 
 /// What went wrong, where things stand, what a person must do.
-pub(super) fn reason(plan: &Plan, facts: &Facts, failed: &PlannedStep) -> String {
+pub(super) fn reason(plan: &Plan, facts: &Facts, state: &State, failed: &PlannedStep) -> String {
     let detail = facts.steps.last().map_or("", |step| step.detail.as_str());
     let inconclusive = facts
         .steps
@@ -127,7 +128,8 @@ pub(super) fn reason(plan: &Plan, facts: &Facts, failed: &PlannedStep) -> String
         "failed"
     };
     let mut text = format!("step `{}` {how}: {detail}.", failed.label());
-    text.push_str(&after_a_space(standing(plan, &went_well(facts))));
+    let unsure = unsure(plan, facts, state);
+    text.push_str(&after_a_space(standing(plan, &went_well(facts), &unsure)));
     text.push_str(&format!(
         " A person must: remove the cause and `rollback resume`, or {}",
         by_hand(failed)

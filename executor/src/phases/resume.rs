@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::READ;
 use super::progress::{Progress, cannot_begin};
 use super::run::not_begun;
+use super::standing::{claims, unsure, went_well};
 use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::Executor;
@@ -60,10 +61,14 @@ impl Executor {
             let held = self.take_lease(true, until).await?;
             let work = self.resume_held(held.token, again, until, progress);
             match self.guarded(&held, Box::pin(work)).await {
-                Err(Error::LeaseRanOut { why }) => self.regain(&why),
+                // What an earlier host wrote is not how this one ended.
+                Err(error @ Error::Outdated { .. }) => self.begins_again(&error),
+                Err(error @ Error::LeaseRanOut { .. }) => {
+                    self.begins_again(&error);
+                    again = true;
+                }
                 ended => return ended,
             }
-            again = true;
         }
     }
 
@@ -88,7 +93,7 @@ impl Executor {
             && (again || stopped.is_none())
         {
             let outcome = outcome_of(&journal.entries).unwrap_or(Outcome::Recovered);
-            return Ok(facts.report(&plan, outcome));
+            return Ok(facts.report(&plan, outcome, &journal.state));
         }
         progress.note(&plan, &facts, &journal.state);
         let until = plan.trigger.as_ref().map_or(until, |it| self.until(it));
@@ -218,13 +223,19 @@ impl Facts {
     }
 
     /// The report.
-    pub(crate) fn report(self, plan: &Plan, outcome: Outcome) -> Report {
+    pub(crate) fn report(self, plan: &Plan, outcome: Outcome, state: &State) -> Report {
         let recovered = outcome == Outcome::Recovered;
+        let is_open = matches!(outcome, Outcome::Escalated { .. } | Outcome::Stopped { .. });
+        let standing = is_open.then(|| {
+            let unsure = unsure(plan, &self, state);
+            claims(plan, &went_well(&self), &unsure)
+        });
         Report {
             outcome,
             trigger: plan.trigger.clone(),
             started_at: self.started_at,
             recovered_at: recovered.then_some(self.window_start),
+            standing,
             steps: self.steps,
             plan: Some(plan.clone()),
             evidence: self.evidence,

@@ -68,7 +68,9 @@ impl Executor {
             let held = self.take_lease(again, until).await?;
             let work = self.run_held(held.token, trigger.clone(), again, progress);
             match self.guarded(&held, Box::pin(work)).await {
-                Err(Error::LeaseRanOut { why }) => self.regain(&why),
+                Err(error @ (Error::LeaseRanOut { .. } | Error::Outdated { .. })) => {
+                    self.begins_again(&error);
+                }
                 ended => return ended,
             }
             again = true;
@@ -105,9 +107,14 @@ impl Executor {
         objective.max(self.now() + READ)
     }
 
-    /// Says that the lease is to be taken again: nobody may have wanted it.
-    pub(super) fn regain(&self, why: &str) {
-        let text = format!("stopped, as the lease ran out ({why}); takes it again and resumes");
+    /// Says why the lease is to be taken again: nobody may have wanted it, or what the journal says is to be read anew.
+    pub(super) fn begins_again(&self, why: &Error) {
+        let text = match why {
+            Error::LeaseRanOut { why } => {
+                format!("stopped, as the lease ran out ({why}); takes it again and resumes")
+            }
+            why => format!("stopped, as {why}; takes the lease anew and resumes"),
+        };
         self.emit(&Event::Note { text });
     }
 
@@ -158,9 +165,14 @@ impl Executor {
                 Either::Right((lost, _)) => Err(lost),
             }
         };
-        let lost =
-            |error: &Error| matches!(error, Error::Superseded { .. } | Error::LeaseRanOut { .. });
-        if !result.as_ref().is_err_and(lost) {
+        let keeps = |error: &Error| {
+            matches!(
+                error,
+                Error::Superseded { .. } | Error::LeaseRanOut { .. } | Error::Outdated { .. }
+            )
+        };
+        // It is not ours to give back, or this host takes it anew at once.
+        if !result.as_ref().is_err_and(keeps) {
             held.release().await;
         }
         result
@@ -272,6 +284,7 @@ fn without_plan(outcome: Outcome, trigger: Option<TriggerEvent>, started_at: Tim
         trigger,
         started_at,
         recovered_at: None,
+        standing: None,
         steps: Vec::new(),
         plan: None,
         evidence: Vec::new(),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::journal::State;
-use crate::planner::{LedgerPath, Loss, Plan};
-use crate::report::{Outcome, Report, StepReport};
+use crate::planner::{LedgerPath, Loss, Plan, PlannedStep};
+use crate::report::{Outcome, Report, Standing, StepOutcome, StepReport};
 use crate::runbook::{Command, Leaves};
 use crate::steps::Facts;
 use crate::stop::unless;
@@ -49,14 +49,38 @@ pub(super) fn stopped(plan: &Plan, facts: Facts, state: &State) -> Report {
         }
     }
     reason.push('.');
-    reason.push_str(&after_a_space(standing(plan, &went_well(&facts))));
-    facts.report(plan, Outcome::Stopped { reason })
+    let (well, unsure) = (went_well(&facts), unsure(plan, &facts, state));
+    reason.push_str(&after_a_space(standing(plan, &well, &unsure)));
+    facts.report(plan, Outcome::Stopped { reason }, state)
 }
 
 /// The steps that were done and went well, by their position.
 pub(super) fn went_well(facts: &Facts) -> BTreeSet<usize> {
     let well = |(index, report): (usize, &StepReport)| report.outcome.is_done().then_some(index);
     facts.steps.iter().enumerate().filter_map(well).collect()
+}
+
+/// The steps that were begun and did not go well, by their position: one whose answer was lost may have taken effect.
+pub(super) fn unsure(plan: &Plan, facts: &Facts, state: &State) -> BTreeSet<usize> {
+    let failed = |(index, report): (usize, &StepReport)| {
+        matches!(
+            report.outcome,
+            StepOutcome::Failed | StepOutcome::Inconclusive
+        )
+        .then_some(index)
+    };
+    let mut begun: BTreeSet<usize> = facts.steps.iter().enumerate().filter_map(failed).collect();
+    if let State::Acting { step, .. } = state {
+        begun.insert(*step);
+    }
+    begun.retain(|index| plan.steps.get(*index).is_some_and(changes_standing));
+    begun
+}
+
+/// Whether a person who looks on sees another state of the application once the step has taken effect.
+fn changes_standing(step: &PlannedStep) -> bool {
+    step.command.spec().leaves != Leaves::Nothing
+        || matches!(step.command, Command::SetConfigValue { .. })
 }
 
 /// How many of the steps that recovery waits for have not ended yet. Then come checks that must show that it held.
@@ -75,81 +99,156 @@ pub(super) fn after_a_space(text: String) -> String {
     format!(" {text}")
 }
 
-/// Whether the fence is up and trading is halted, and what stays paused,
-/// judged by the steps of the plan that went well. Nothing where there is nothing of it to tell.
+/// Whether the fence is up and trading is halted, and what stays paused, judged by the steps of the plan that went
+/// well. Those that are `unsure` may have taken effect, so what depends on them is told as unknown. Nothing where there
+/// is nothing of it to tell.
 #[must_use]
-pub fn standing(plan: &Plan, done: &BTreeSet<usize>) -> String {
-    let mut text = of_the_ledger(plan, done);
-    let mut paused = BTreeSet::new();
-    for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {
-        match (step.command.spec().leaves, &step.service) {
-            (Leaves::Paused, Some(service)) => _ = paused.insert(service.as_str()),
-            (Leaves::Resumed, Some(service)) => _ = paused.remove(service.as_str()),
-            (Leaves::Paused | Leaves::Resumed, None)
-            | (Leaves::Nothing | Leaves::Fenced | Leaves::Unfenced, _) => {}
+pub fn standing(plan: &Plan, well: &BTreeSet<usize>, unsure: &BTreeSet<usize>) -> String {
+    let matters = |index: &usize| plan.steps.get(*index).is_some_and(changes_standing);
+    let unsure: BTreeSet<usize> = unsure.iter().copied().filter(matters).collect();
+    let least = Stands::after(plan, well);
+    let all: BTreeSet<usize> = well.union(&unsure).copied().collect();
+    let most = Stands::after(plan, &all);
+    let (without, with) = (least.in_words(), most.in_words());
+    let mut told = Vec::new();
+    if without == with {
+        told.push(without);
+    } else {
+        let labels = unsure.iter().filter_map(|index| plan.steps.get(*index));
+        let labels: Vec<String> = labels.map(|step| format!("`{}`", step.label())).collect();
+        let one = labels.len() == 1;
+        told.push(format!(
+            "It is not known whether {} took effect, so look at that first.",
+            labels.join(" and ")
+        ));
+        // Of several, any may have taken effect without the others.
+        if one {
+            let clauses = [("If it did not", without), ("If it did", with)];
+            let clauses = clauses.iter().filter(|(_, text)| !text.is_empty());
+            told.extend(clauses.map(|(when, text)| format!("{when}: {text}")));
         }
     }
+    let paused = names(least.paused.intersection(&most.paused));
     if !paused.is_empty() {
-        let paused: Vec<&str> = paused.into_iter().collect();
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(&format!(
-            "Rollouts are paused: {}. `kubectl rollout resume` them before anything is undone.",
-            paused.join(", ")
+        told.push(format!(
+            "Rollouts are paused: {paused}. `kubectl rollout resume` them before anything is undone."
         ));
     }
-    text
+    let perhaps = names(least.paused.symmetric_difference(&most.paused));
+    if !perhaps.is_empty() {
+        told.push(format!(
+            "Rollouts may be paused: {perhaps}. `kubectl rollout resume` those that are before anything is undone."
+        ));
+    }
+    told.retain(|text| !text.is_empty());
+    told.join(" ")
 }
 
-/// Whether the fence is up and trading is halted.
-fn of_the_ledger(plan: &Plan, done: &BTreeSet<usize>) -> String {
-    let mut fenced = false;
-    let mut values = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {
-        match step.command.spec().leaves {
-            Leaves::Fenced => fenced = true,
-            Leaves::Unfenced => fenced = false,
-            Leaves::Nothing | Leaves::Paused | Leaves::Resumed => {}
+fn names<'a>(services: impl Iterator<Item = &'a &'a str>) -> String {
+    let names: Vec<&str> = services.copied().collect();
+    names.join(", ")
+}
+
+/// The same for a program: what is claimed of the fence and of the halt.
+pub(super) fn claims(plan: &Plan, well: &BTreeSet<usize>, unsure: &BTreeSet<usize>) -> Standing {
+    let all: BTreeSet<usize> = well.union(unsure).copied().collect();
+    let with_one = |index: &usize| well.iter().chain([index]).copied().collect();
+    let mut possible: Vec<BTreeSet<usize>> = vec![well.clone(), all];
+    possible.extend(unsure.iter().map(with_one));
+    let mut stands = possible.iter().map(|done| Stands::after(plan, done));
+    let of = |it: Stands<'_>| (it.fenced, it.halted());
+    let (fenced, halted) = stands.next().map(of).unwrap_or_default();
+    stands.map(of).fold(
+        Standing {
+            fenced: Some(fenced),
+            halted: Some(halted),
+        },
+        |known, it| Standing {
+            fenced: known.fenced.filter(|known| *known == it.0),
+            halted: known.halted.filter(|known| *known == it.1),
+        },
+    )
+}
+
+/// What stands after some steps of a plan.
+struct Stands<'a> {
+    plan: &'a Plan,
+    done: &'a BTreeSet<usize>,
+    fenced: bool,
+    /// Values of ConfigMaps, by name and key.
+    values: BTreeMap<(&'a str, &'a str), &'a str>,
+    /// Services whose rollouts are paused.
+    paused: BTreeSet<&'a str>,
+}
+
+impl<'a> Stands<'a> {
+    fn after(plan: &'a Plan, done: &'a BTreeSet<usize>) -> Self {
+        let (mut fenced, mut values, mut paused) = (false, BTreeMap::new(), BTreeSet::new());
+        for step in plan.steps.iter().filter(|step| done.contains(&step.index)) {
+            match (step.command.spec().leaves, &step.service) {
+                (Leaves::Fenced, _) => fenced = true,
+                (Leaves::Unfenced, _) => fenced = false,
+                (Leaves::Paused, Some(service)) => _ = paused.insert(service.as_str()),
+                (Leaves::Resumed, Some(service)) => _ = paused.remove(service.as_str()),
+                (Leaves::Paused | Leaves::Resumed, None) | (Leaves::Nothing, _) => {}
+            }
+            if let Command::SetConfigValue { name, key, value } = &step.command {
+                values.insert((name.as_str(), key.as_str()), value.as_str());
+            }
         }
-        if let Command::SetConfigValue { name, key, value } = &step.command {
-            values.insert((name, key), value);
+        Self {
+            plan,
+            done,
+            fenced,
+            values,
+            paused,
         }
     }
-    let flags: Vec<String> = values
-        .iter()
-        .map(|((name, key), value)| format!("{name}: {key}={value}"))
-        .collect();
-    let flags = flags.join(", ");
-    let halts = &plan.naming.halts;
-    if fenced {
-        let flags = if flags.is_empty() {
-            flags
-        } else {
-            format!(" ({flags})")
+
+    /// The first step left that sets a value anew: what it sets is not as it is to stay.
+    fn reopens(&self) -> Option<&'a PlannedStep> {
+        self.plan.steps.iter().find(|step| match &step.command {
+            Command::SetConfigValue { name, key, value } => {
+                let set = self.values.get(&(name.as_str(), key.as_str()));
+                !self.done.contains(&step.index) && set.is_some_and(|set| set != value)
+            }
+            _ => false,
+        })
+    }
+
+    fn halted(&self) -> bool {
+        self.fenced || self.reopens().is_some()
+    }
+
+    /// Whether the fence is up and trading is halted.
+    fn in_words(&self) -> String {
+        let plan = self.plan;
+        let flags = self.values.iter();
+        let flags = flags.map(|((name, key), value)| format!("{name}: {key}={value}"));
+        let flags = flags.collect::<Vec<String>>().join(", ");
+        let halts = &plan.naming.halts;
+        if self.fenced {
+            let flags = if flags.is_empty() {
+                flags
+            } else {
+                format!(" ({flags})")
+            };
+            return format!("The ledger stays fenced{flags}: {halts} is halted.");
+        }
+        let fence = match plan.ledger.path {
+            LedgerPath::Application => "The ledger was not touched",
+            LedgerPath::Undo | LedgerPath::Restore => "The ledger is not fenced",
         };
-        return format!("The ledger stays fenced{flags}: {halts} is halted.");
-    }
-    let fence = match plan.ledger.path {
-        LedgerPath::Application => "The ledger was not touched",
-        LedgerPath::Undo | LedgerPath::Restore => "The ledger is not fenced",
-    };
-    // What a later step sets to something else is not as it is to stay.
-    let reopens = plan.steps.iter().find(|step| match &step.command {
-        Command::SetConfigValue { name, key, value } => {
-            !done.contains(&step.index) && values.get(&(name, key)).is_some_and(|set| *set != value)
+        match self.reopens() {
+            Some(step) => format!(
+                "{fence}, but {flags} is set until `{}`: {halts} is halted{}.",
+                step.label(),
+                plan.naming.of(" at the gateways", "")
+            ),
+            // Whoever has nothing to halt is not told that it is not halted.
+            None if plan.halts_nothing => String::new(),
+            None if flags.is_empty() => format!("{fence}: {halts} is not halted."),
+            None => format!("{fence} ({flags}): {halts} is not halted."),
         }
-        _ => false,
-    });
-    match reopens {
-        Some(step) => format!(
-            "{fence}, but {flags} is set until `{}`: {halts} is halted{}.",
-            step.label(),
-            plan.naming.of(" at the gateways", "")
-        ),
-        // Whoever has nothing to halt is not told that it is not halted.
-        None if plan.halts_nothing => String::new(),
-        None if flags.is_empty() => format!("{fence}: {halts} is not halted."),
-        None => format!("{fence} ({flags}): {halts} is not halted."),
     }
 }

@@ -27,7 +27,7 @@ const NOTICE_MS: u64 = 12_000;
 /// A claim of recovery that the clients do not confirm is the worst that an executor can say.
 pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
     if evidence.executor.outcome != ExecutorOutcome::Recovered {
-        return ClaimFinding::Nothing;
+        return stands_otherwise(evidence).unwrap_or(ClaimFinding::Nothing);
     }
     let Some(claimed_ms) = evidence.executor.recovered_ms else {
         return ClaimFinding::WithoutTime;
@@ -64,6 +64,26 @@ pub(super) fn check(evidence: &Evidence) -> ClaimFinding {
             measured_ms,
         },
     }
+}
+
+/// What a person who was called is told of the fence and of the halt, and is not so. Whoever goes by it trades on a
+/// ledger that is wrong, or leaves an exchange closed that nobody knows to be closed. What the executor says it can't
+/// know is no claim.
+fn stands_otherwise(evidence: &Evidence) -> Option<ClaimFinding> {
+    let standing = evidence.executor.standing?;
+    let maintenance = &evidence.maintenance;
+    let fenced = maintenance.fence_token.is_some();
+    let halted = match maintenance.flag.as_deref() {
+        // Gateways without the flag go by what they read last.
+        None if evidence.application.is_the_exchange() => None,
+        flag => Some(fenced || flag.is_some_and(|it| it != "open")),
+    };
+    let otherwise = |fence: bool, told: Option<bool>, is: Option<bool>| {
+        let told = told?;
+        (is? != told).then_some(ClaimFinding::StandsOtherwise { fence, told })
+    };
+    otherwise(true, standing.fenced, Some(fenced))
+        .or_else(|| otherwise(false, standing.halted, halted))
 }
 
 /// How much longer than its clients whoever waits for the rollouts of an application must wait, as its manifests have

@@ -61,6 +61,9 @@ struct Lease<'a> {
     holder: Option<Holder<'a>>,
     /// The host that gave it up last, and when.
     given_up: Option<(&'a str, Ms)>,
+    /// The holder before, as long as the one that took the lease over has written nothing but that: the journal and the
+    /// fence refuse the earlier one only once they have heard from the later one.
+    before: Option<Holder<'a>>,
 }
 
 impl<'a> Lease<'a> {
@@ -75,9 +78,15 @@ impl<'a> Lease<'a> {
             return (!self.given_up.is_some_and(in_time)).then_some(Trespass::NoLease);
         };
         if holder.host != write.host {
+            // A request that was under way when the lease ran out may take effect until then.
+            let in_time = |it: &Holder<'_>| it.host == write.host && write.sent_ms <= it.until_ms;
+            if self.before.as_ref().is_some_and(in_time) {
+                return None;
+            }
             let by = holder.host.to_owned();
             return Some(Trespass::Superseded { by });
         }
+        self.before = None;
         if write.sent_ms > holder.until_ms {
             let for_ms = write.sent_ms - holder.until_ms;
             return Some(Trespass::RanOut { for_ms });
@@ -111,11 +120,15 @@ impl<'a> Lease<'a> {
             return Some(Trespass::Superseded { by });
         }
         if lasts_ms > 0 {
-            self.holder = Some(Holder {
+            let holder = Holder {
                 host,
                 token,
                 until_ms: write.at_ms + lasts_ms,
-            });
+            };
+            let last = self.holder.replace(holder);
+            if let Some(last) = last.filter(|it| it.host != host) {
+                self.before = Some(last);
+            }
         } else if self.holder.as_ref().is_some_and(|it| it.host == host) {
             self.holder = None;
             self.given_up = Some((host, write.at_ms));

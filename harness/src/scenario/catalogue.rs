@@ -118,6 +118,8 @@ built_in! {
     false "scenarios/regressions/renewed-after-its-death.toml";
     false "scenarios/regressions/taken-over-five-minutes-behind.toml";
     false "scenarios/regressions/taken-over-behind-an-outage.toml";
+    false "scenarios/regressions/halted-unheard.toml";
+    false "scenarios/regressions/written-late.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
     false "scenarios/regressions/paused-during-rollout.toml";
     false "scenarios/regressions/scaled-during-rollout.toml";

@@ -354,6 +354,13 @@ pub enum ClaimFinding {
         /// When the clients saw it.
         measured_ms: Ms,
     },
+    /// A person is told that the ledger is fenced, or that trading is halted, and it is not so; or the other way round.
+    StandsOtherwise {
+        /// Whether it is the fence, and not the halt.
+        fence: bool,
+        /// What the person is told.
+        told: bool,
+    },
     /// Both agree.
     Agrees {
         /// When, as it says.
@@ -373,6 +380,8 @@ impl Fact for ClaimFinding {
             "The program claimed a recovery before the clients saw one";
         Self::Late { .. } => "late", MISSED,
             "The program claimed the recovery much later than the clients saw it";
+        Self::StandsOtherwise { .. } => "stands-otherwise", HARM,
+            "The person who was called was told that something is halted that is not, or the other way round";
         Self::Agrees { .. } => "agrees", Bearing::Good,
             "The program's claim agrees with what the clients saw";
     }
@@ -380,7 +389,7 @@ impl Fact for ClaimFinding {
     fn numbers(&self) -> Numbers {
         let numbers = Numbers::default();
         match *self {
-            Self::Nothing | Self::WithoutTime => numbers,
+            Self::Nothing | Self::WithoutTime | Self::StandsOtherwise { .. } => numbers,
             Self::Unseen { claimed_ms } => numbers.with("claimed_ms", claimed_ms),
             Self::Early {
                 claimed_ms,
@@ -428,6 +437,13 @@ impl fmt::Display for ClaimFinding {
                 "recovery is claimed {} after the clients saw it",
                 show_ms(claimed_ms.saturating_sub(measured_ms))
             ),
+            Self::StandsOtherwise { fence, told } => {
+                let what = if fence { "fenced" } else { "halted" };
+                let (is, is_not) = (format!("is {what}"), format!("is not {what}"));
+                let (told, seen) = if told { (is, is_not) } else { (is_not, is) };
+                let subject = if fence { "the ledger" } else { "trading" };
+                write!(f, "a person is told that {subject} {told}, and it {seen}")
+            }
             Self::Agrees { .. } => f.write_str("the claim agrees with what the clients saw"),
         }
     }

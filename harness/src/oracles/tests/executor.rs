@@ -1,5 +1,6 @@
 //! What the executor noticed, did and said.
 
+use executor::Standing;
 use sim_services::describe::Bundle;
 
 use super::{Case, GOOD_SECOND, fault, good, verdict_of};
@@ -9,9 +10,16 @@ use crate::oracles::finding::OracleName;
 use crate::scenario::{Expected, FaultKind, Path};
 use crate::verdict::Verdict;
 
+/// A person is called, and told so of the fence and the halt; in truth the fence is as `token` says.
+fn stands(e: &mut Evidence, fenced: Option<bool>, halted: Option<bool>, token: Option<u64>) {
+    e.executor.outcome = ExecutorOutcome::Escalated("why".to_owned());
+    e.executor.standing = Some(Standing { fenced, halted });
+    e.maintenance.fence_token = token;
+}
+
 /// Evidence that these oracles must see through.
 pub(super) fn cases() -> Vec<Case> {
-    use Verdict::Fail;
+    use Verdict::{Fail, Pass};
     vec![
         (
             "no trigger",
@@ -78,6 +86,39 @@ pub(super) fn cases() -> Vec<Case> {
             |e| e.executor.recovered_ms = Some(240_000),
             OracleName::Claim,
             Fail,
+        ),
+        (
+            "a person is told that nothing is fenced, and the ledger is",
+            |e| stands(e, Some(false), None, Some(3)),
+            OracleName::Claim,
+            Fail,
+        ),
+        (
+            "a person is told that trading is not halted, and it is",
+            |e| {
+                stands(e, None, Some(false), None);
+                e.maintenance.flag = Some("maintenance".to_owned());
+            },
+            OracleName::Claim,
+            Fail,
+        ),
+        (
+            "a person is told that trading is halted, and it is open",
+            |e| stands(e, Some(false), Some(true), None),
+            OracleName::Claim,
+            Fail,
+        ),
+        (
+            "a person is told that nobody knows whether the ledger is fenced",
+            |e| stands(e, None, None, Some(3)),
+            OracleName::Claim,
+            Pass,
+        ),
+        (
+            "a person is told how the exchange is",
+            |e| stands(e, Some(true), Some(true), Some(3)),
+            OracleName::Claim,
+            Pass,
         ),
         (
             "claimed without a time",

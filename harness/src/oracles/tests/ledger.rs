@@ -103,6 +103,15 @@ fn written_by_another(e: &mut Evidence, lasts_ms: u64) {
     writes.push(write("b", at_ms, Wrote::Lease { token: 7, lasts_ms }));
 }
 
+/// A write that host `a` sent under its lease takes effect once host `b` has taken that.
+fn overtaken(e: &mut Evidence, at_ms: u64) {
+    let mut late = write("a", at_ms, object("PATCH /configmaps/rollback-journal"));
+    late.sent_ms = 152_000;
+    let writes = writes(e);
+    let after = writes.partition_point(|it| it.at_ms < at_ms);
+    writes.insert(after, late);
+}
+
 fn object(request: &str) -> Wrote {
     Wrote::Object {
         request: request.to_owned(),
@@ -205,6 +214,18 @@ fn writers(fail: Verdict, pass: Verdict) -> Vec<Case> {
                 let late = write("a", 174_500, object("PATCH /deployments/gateway"));
                 writes(e).insert(6, late);
             },
+            OracleName::Writers,
+            fail,
+        ),
+        (
+            "what was under way when the lease ran out takes effect before the next holder has written",
+            |e| overtaken(e, 173_500),
+            OracleName::Writers,
+            pass,
+        ),
+        (
+            "what was under way when the lease ran out takes effect after the next holder has written",
+            |e| overtaken(e, 174_500),
             OracleName::Writers,
             fail,
         ),

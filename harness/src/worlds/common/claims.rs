@@ -69,6 +69,7 @@ pub(in crate::worlds) fn report(
         started_at: began,
         // Whoever does not say since when, says so for the instant of its end.
         recovered_at: recovered.then(|| since.unwrap_or(now)),
+        standing: None,
         rto_claimed_ms: None,
         steps: Vec::new(),
         evidence_dir: String::new(),

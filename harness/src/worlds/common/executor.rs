@@ -114,6 +114,7 @@ pub(super) fn copy(
         OutcomeKind::NothingToDo => ExecutorOutcome::NothingToDo(reason),
     };
     said.recovered_ms = report.recovered_at.map(&drill_ms);
+    said.standing = report.standing;
     said.path = match report.path {
         None => Path::None,
         Some(LedgerPath::Application) => Path::Application,

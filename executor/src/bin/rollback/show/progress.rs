@@ -138,7 +138,9 @@ impl Progress {
     /// Whether trading is halted and the fence up; `None` if nothing was planned, so that nothing was changed.
     pub(crate) fn standing(&self) -> Option<String> {
         let plan = self.plan.as_ref()?;
-        Some(standing(plan, &self.done)).filter(|text| !text.is_empty())
+        // One that is under way will tell by its end.
+        let unsure = self.ended.difference(&self.done).copied().collect();
+        Some(standing(plan, &self.done, &unsure)).filter(|text| !text.is_empty())
     }
 }
 

@@ -166,3 +166,23 @@ fn it_says_whether_trading_is_halted() {
     );
     assert_eq!(Progress::default().standing(), None);
 }
+
+#[test]
+fn a_step_that_failed_may_have_taken_effect() {
+    let mut progress = after(1);
+    let failed = Event::StepFinished {
+        name: "fence".to_owned(),
+        service: None,
+        outcome: StepOutcome::Failed,
+        detail: "connection reset by peer".to_owned(),
+    };
+    progress.take_in(at(5), &failed);
+    assert_eq!(
+        progress.standing().as_deref(),
+        Some(
+            "It is not known whether `fence` took effect, so look at that first. If it did not: The ledger is not \
+             fenced, but dex-trading: mode=maintenance is set until `open`: trading is halted at the gateways. If it \
+             did: The ledger stays fenced (dex-trading: mode=maintenance): trading is halted."
+        )
+    );
+}
