@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::standing::{after_a_space, standing, stopped, unsure, went_well};
+use super::standing::{stopped, where_it_stands};
 use crate::error::Error;
 use crate::journal::State;
 use crate::planner::{Plan, PlannedStep};
@@ -82,8 +82,7 @@ impl Known {
                 "close the incident by hand".to_owned(),
             ),
         };
-        let unsure = unsure(&self.plan, &self.facts, &self.state);
-        let standing = after_a_space(standing(&self.plan, &went_well(&self.facts), &unsure));
+        let standing = where_it_stands(&self.plan, &self.facts, &self.state);
         Outcome::Escalated {
             reason: format!(
                 "the executor can't go on {at}: {}.{standing} A person must: remove the cause and `rollback resume`, or {by_hand}",
@@ -128,8 +127,7 @@ pub(super) fn reason(plan: &Plan, facts: &Facts, state: &State, failed: &Planned
         "failed"
     };
     let mut text = format!("step `{}` {how}: {detail}.", failed.label());
-    let unsure = unsure(plan, facts, state);
-    text.push_str(&after_a_space(standing(plan, &went_well(facts), &unsure)));
+    text.push_str(&where_it_stands(plan, facts, state));
     text.push_str(&format!(
         " A person must: remove the cause and `rollback resume`, or {}",
         by_hand(failed)

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::READ;
 use super::progress::{Progress, cannot_begin};
 use super::run::not_begun;
-use super::standing::{claims, unsure, went_well};
+use super::standing::claims;
 use crate::error::Error;
 use crate::event::{Event, Stage};
 use crate::executor::Executor;
@@ -226,10 +226,7 @@ impl Facts {
     pub(crate) fn report(self, plan: &Plan, outcome: Outcome, state: &State) -> Report {
         let recovered = outcome == Outcome::Recovered;
         let is_open = matches!(outcome, Outcome::Escalated { .. } | Outcome::Stopped { .. });
-        let standing = is_open.then(|| {
-            let unsure = unsure(plan, &self, state);
-            claims(plan, &went_well(&self), &unsure)
-        });
+        let standing = is_open.then(|| claims(plan, &self, state));
         Report {
             outcome,
             trigger: plan.trigger.clone(),

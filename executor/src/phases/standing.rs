@@ -49,19 +49,18 @@ pub(super) fn stopped(plan: &Plan, facts: Facts, state: &State) -> Report {
         }
     }
     reason.push('.');
-    let (well, unsure) = (went_well(&facts), unsure(plan, &facts, state));
-    reason.push_str(&after_a_space(standing(plan, &well, &unsure)));
+    reason.push_str(&where_it_stands(plan, &facts, state));
     facts.report(plan, Outcome::Stopped { reason }, state)
 }
 
 /// The steps that were done and went well, by their position.
-pub(super) fn went_well(facts: &Facts) -> BTreeSet<usize> {
+fn went_well(facts: &Facts) -> BTreeSet<usize> {
     let well = |(index, report): (usize, &StepReport)| report.outcome.is_done().then_some(index);
     facts.steps.iter().enumerate().filter_map(well).collect()
 }
 
 /// The steps that were begun and did not go well, by their position: one whose answer was lost may have taken effect.
-pub(super) fn unsure(plan: &Plan, facts: &Facts, state: &State) -> BTreeSet<usize> {
+fn unsure(facts: &Facts, state: &State) -> BTreeSet<usize> {
     let failed = |(index, report): (usize, &StepReport)| {
         matches!(
             report.outcome,
@@ -73,7 +72,6 @@ pub(super) fn unsure(plan: &Plan, facts: &Facts, state: &State) -> BTreeSet<usiz
     if let State::Acting { step, .. } = state {
         begun.insert(*step);
     }
-    begun.retain(|index| plan.steps.get(*index).is_some_and(changes_standing));
     begun
 }
 
@@ -91,8 +89,9 @@ pub fn steps_to_recovery(plan: &Plan, ended: &BTreeSet<usize>) -> usize {
         .count()
 }
 
-/// The text behind a space; nothing stays nothing.
-pub(super) fn after_a_space(text: String) -> String {
+/// [`standing`] of a rollback that has come to `state`, behind a space; nothing stays nothing.
+pub(super) fn where_it_stands(plan: &Plan, facts: &Facts, state: &State) -> String {
+    let text = standing(plan, &went_well(facts), &unsure(facts, state));
     if text.is_empty() {
         return text;
     }
@@ -150,24 +149,22 @@ fn names<'a>(services: impl Iterator<Item = &'a &'a str>) -> String {
 }
 
 /// The same for a program: what is claimed of the fence and of the halt.
-pub(super) fn claims(plan: &Plan, well: &BTreeSet<usize>, unsure: &BTreeSet<usize>) -> Standing {
-    let all: BTreeSet<usize> = well.union(unsure).copied().collect();
+pub(super) fn claims(plan: &Plan, facts: &Facts, state: &State) -> Standing {
+    let (well, unsure) = (went_well(facts), unsure(facts, state));
+    // Of several that are unsure, any may have taken effect without the others.
     let with_one = |index: &usize| well.iter().chain([index]).copied().collect();
-    let mut possible: Vec<BTreeSet<usize>> = vec![well.clone(), all];
-    possible.extend(unsure.iter().map(with_one));
-    let mut stands = possible.iter().map(|done| Stands::after(plan, done));
-    let of = |it: Stands<'_>| (it.fenced, it.halted());
-    let (fenced, halted) = stands.next().map(of).unwrap_or_default();
-    stands.map(of).fold(
-        Standing {
-            fenced: Some(fenced),
-            halted: Some(halted),
-        },
-        |known, it| Standing {
-            fenced: known.fenced.filter(|known| *known == it.0),
-            halted: known.halted.filter(|known| *known == it.1),
-        },
-    )
+    let mut possible: Vec<BTreeSet<usize>> = unsure.iter().map(with_one).collect();
+    possible.push(well.union(&unsure).copied().collect());
+    let least = Stands::after(plan, &well);
+    let agreed = |of: fn(&Stands<'_>) -> bool| {
+        let known = of(&least);
+        let mut others = possible.iter().map(|done| of(&Stands::after(plan, done)));
+        others.all(|it| it == known).then_some(known)
+    };
+    Standing {
+        fenced: agreed(|it| it.fenced),
+        halted: agreed(|it| it.halted()),
+    }
 }
 
 /// What stands after some steps of a plan.

@@ -59,11 +59,10 @@ pub(super) fn check(evidence: &Evidence) -> WritersFinding {
 #[derive(Default)]
 struct Lease<'a> {
     holder: Option<Holder<'a>>,
-    /// The host that gave it up last, and when.
-    given_up: Option<(&'a str, Ms)>,
-    /// The holder before, as long as the one that took the lease over has written nothing but that: the journal and the
-    /// fence refuse the earlier one only once they have heard from the later one.
-    before: Option<Holder<'a>>,
+    /// The holder before, and until when it held the lease: until it gave it up, or until it ran out. Where another one
+    /// has taken the lease over, only as long as that one has written nothing but the lease: the journal and the fence
+    /// refuse the earlier one only once they have heard from the later one.
+    before: Option<(&'a str, Ms)>,
 }
 
 impl<'a> Lease<'a> {
@@ -72,19 +71,15 @@ impl<'a> Lease<'a> {
         if let Wrote::Lease { token, lasts_ms } = write.what {
             return self.written(write, token, lasts_ms);
         }
+        // What was under way when its sender ceased to hold the lease may still take effect.
+        let in_time = |(host, until): (&str, Ms)| host == write.host && write.sent_ms <= until;
+        let is_late = self.before.is_some_and(in_time);
         let Some(holder) = &self.holder else {
-            // What was under way when its sender gave the lease up may still take effect.
-            let in_time = |(host, at_ms): (&str, Ms)| host == write.host && write.sent_ms <= at_ms;
-            return (!self.given_up.is_some_and(in_time)).then_some(Trespass::NoLease);
+            return (!is_late).then_some(Trespass::NoLease);
         };
         if holder.host != write.host {
-            // A request that was under way when the lease ran out may take effect until then.
-            let in_time = |it: &Holder<'_>| it.host == write.host && write.sent_ms <= it.until_ms;
-            if self.before.as_ref().is_some_and(in_time) {
-                return None;
-            }
             let by = holder.host.to_owned();
-            return Some(Trespass::Superseded { by });
+            return (!is_late).then_some(Trespass::Superseded { by });
         }
         self.before = None;
         if write.sent_ms > holder.until_ms {
@@ -126,12 +121,12 @@ impl<'a> Lease<'a> {
                 until_ms: write.at_ms + lasts_ms,
             };
             let last = self.holder.replace(holder);
-            if let Some(last) = last.filter(|it| it.host != host) {
-                self.before = Some(last);
+            if last.as_ref().is_none_or(|it| it.host != host) {
+                self.before = last.map(|it| (it.host, it.until_ms));
             }
         } else if self.holder.as_ref().is_some_and(|it| it.host == host) {
             self.holder = None;
-            self.given_up = Some((host, write.at_ms));
+            self.before = Some((host, write.at_ms));
         }
         None
     }
