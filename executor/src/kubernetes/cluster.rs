@@ -24,6 +24,9 @@ use crate::event::{Event, Observer};
 /// How long before the end a last attempt is made.
 const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 
+/// How long after a conflict a ConfigMap is read again.
+const CONFLICT: Duration = Duration::from_millis(50);
+
 /// The cluster as the executor uses it.
 #[derive(Clone)]
 pub(crate) struct Cluster {
@@ -233,8 +236,8 @@ impl Cluster {
     }
 
     /// Brings a ConfigMap's data to where `change` wants them: read, change, replace with the resourceVersion as
-    /// precondition; again after a conflict. `change` returns false if it finds nothing to do. The ConfigMap
-    /// is created if it is missing and `create` is set.
+    /// precondition; again after a conflict, whose time is charged to the reserve. `change` returns false if it finds
+    /// nothing to do. The ConfigMap is created if it is missing and `create` is set.
     pub(crate) async fn update_config_map(
         &self,
         name: &str,
@@ -245,6 +248,7 @@ impl Cluster {
         let api = self.config_maps();
         let params = PostParams::default();
         let budget = budget.into();
+        let mut conflict = None;
         loop {
             let found = self.get_opt(&api, name, &budget).await?;
             let exists = found.is_some();
@@ -265,6 +269,11 @@ impl Cluster {
             if !change(&mut data) {
                 return Ok(Updated::AlreadySo);
             }
+            if let Some(error) = conflict.take()
+                && self.left(budget.end()).is_zero()
+            {
+                return Err(error);
+            }
             object.data = Some(data);
             let what = format!("write configmap {name}");
             let result = if exists {
@@ -276,11 +285,12 @@ impl Cluster {
             };
             match result {
                 Ok(_) => return Ok(Updated::Written),
-                // Somebody else wrote, or an earlier attempt of ours did without our hearing of it: look again.
+                // Somebody else wrote, or an earlier attempt of ours did without our hearing of it: look again, even if
+                // the time is over, since what is there already needs no time.
                 Err(error) if is_conflict(&error) => {
-                    if !self.pause(Duration::from_millis(50), budget.end()).await {
-                        return Err(error);
-                    }
+                    budget.lose(CONFLICT);
+                    self.clock.sleep(CONFLICT).await;
+                    conflict = Some(error);
                 }
                 Err(error) => return Err(error),
             }

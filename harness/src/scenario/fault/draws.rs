@@ -62,6 +62,8 @@ pub enum Place {
     Queries,
     /// Where logs are asked for.
     Logs,
+    /// At the trigger, in a drill in which another host takes over or joins later.
+    NextHost,
 }
 
 impl Place {
@@ -72,7 +74,7 @@ impl Place {
         let asks = |whom| spec.asks == whom && spec.effect != Effect::Prepares;
         match self {
             Self::Anywhere => true,
-            Self::Trigger => false,
+            Self::Trigger | Self::NextHost => false,
             Self::Acting => asks(Asks::Kubernetes),
             Self::Undoing => kind == Kind::RolloutUndo,
             Self::Halting => spec.ledger == OnLedger::Halts && asks(Asks::Kubernetes),
@@ -86,7 +88,10 @@ impl Place {
 
     /// Whether the trigger is one of those instants.
     pub(crate) fn is_at_the_trigger(self) -> bool {
-        matches!(self, Self::Anywhere | Self::Trigger | Self::Acting)
+        matches!(
+            self,
+            Self::Anywhere | Self::Trigger | Self::Acting | Self::NextHost
+        )
     }
 }
 

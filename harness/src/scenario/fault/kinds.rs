@@ -140,7 +140,11 @@ macro_rules! kinds {
                 targets: Of(&["first-host", "next-hosts"]), lasts: May, delay: No, chance: No, blocks: NoWay, strikes: Nothing,
                 hosts: ClockOff, leaves: false, delays_knowing: false, live: None, by: Must,
                 // A host looks at its clock again and again.
-                draws: draws(Family::Hosts, DrawnAt::ByTarget(&[("first-host", at(Place::Anywhere, 5_000, 10_000))]), true),
+                draws: draws(Family::Hosts, DrawnAt::ByTarget(&[
+                    ("first-host", at(Place::Anywhere, 5_000, 10_000)),
+                    // It reads the time of day once, when it begins, which may be two minutes after the first host died.
+                    ("next-hosts", at(Place::NextHost, 0, 180_000)),
+                ]), true),
             } => |it| executor_hosts::clock_skewed(it.injector, it.fault), exchange(CLOCK);
             Unreachable = "unreachable", "The executor reaches a server no more; its connections break.", {
                 targets: Of(SERVERS), lasts: May, delay: No, chance: May,

@@ -9,7 +9,7 @@ use sim::rng::Rng;
 use super::aim::{Aim, By};
 use super::dice::{pick, span};
 use super::space::Half;
-use crate::scenario::fault::{FAULTS, Family, FaultSpec, Need, Place, Targets, Which};
+use crate::scenario::fault::{FAULTS, Family, FaultSpec, Hosts, Need, Place, Targets, Which};
 use crate::scenario::{Anchor, Fault, PartsPerMillion, Scenario};
 use crate::search::coverage::{Coverage, Met};
 use crate::search::heal::heals;
@@ -72,7 +72,10 @@ impl<'a> Faults<'a> {
         scenario: &Scenario,
     ) -> Option<Fault> {
         let mut targets = targets_of(spec, scenario);
-        targets.retain(|target| spec.draws.needs(Some(target)).is_some());
+        targets.retain(|target| {
+            let needs = spec.draws.needs(Some(target));
+            needs.is_some_and(|it| it.place != Place::NextHost || has_next_host(scenario))
+        });
         let target = pick(rng, &targets).copied();
         if target.is_none() && spec.targets != Targets::NoChoice {
             return None;
@@ -205,6 +208,17 @@ fn targets_of(spec: &FaultSpec, scenario: &Scenario) -> Vec<&'static str> {
             })
         })
         .collect()
+}
+
+/// Whether another host runs the executor after the first one, or beside it, in a drill of `scenario`.
+fn has_next_host(scenario: &Scenario) -> bool {
+    let brings = |fault: &Fault| {
+        matches!(
+            fault.kind.spec().hosts,
+            Hosts::Killed | Hosts::Paused | Hosts::Joined
+        )
+    };
+    scenario.crash.is_some() || scenario.faults.iter().any(brings)
 }
 
 /// Up to half a minute, either way.

@@ -172,6 +172,16 @@ impl Space {
         };
         let wanted = stream("count").between(0, if aimed { 0 } else { most });
         let wanted = own + usize::try_from(wanted).unwrap_or_default();
+        // What another host needs in order to begin is known before its clock is drawn.
+        let dies = match &aim {
+            Some(aim) if aimed => aim.by == By::Crash,
+            _ => wanted == own || stream("crash").ratio(1, 4),
+        };
+        let crash = || {
+            let requests = || self.requests(release);
+            death(&mut stream("crash point"), half, requests)
+        };
+        scenario.crash = dies.then(crash);
         // Hosts die, stall and meet each other in a drill of four, whatever else affects it.
         if wanted > own && stream("hosts").ratio(1, 4) {
             let fault = faults.draw(&mut stream("host"), &[Family::Hosts], &scenario);
@@ -188,13 +198,9 @@ impl Space {
             let fault = faults.draw(&mut rng, &families, &scenario);
             scenario.faults.extend(fault);
         }
-        let dies = match &aim {
-            Some(aim) if aimed => aim.by == By::Crash,
-            _ => scenario.faults.len() == own || stream("crash").ratio(1, 4),
-        };
-        if dies {
-            let requests = || self.requests(release);
-            scenario.crash = Some(death(&mut stream("crash point"), half, requests));
+        // The draws may lead to no fault, and something is to happen in every drill.
+        if scenario.faults.len() == own {
+            scenario.crash.get_or_insert_with(crash);
         }
         let what = format!(
             "drill {number} of the search with seed {seed}, {}",
