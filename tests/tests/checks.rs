@@ -228,6 +228,28 @@ fn steps_in_a_wrong_order_fail_a_drill() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The prior gateway starts only beside the prior engine, so that what others depend on goes first.
+#[test]
+fn services_in_a_wrong_order_fail_a_drill() {
+    let (step, scenario) = ("undo-app", "new-market-list");
+    let right = "services: [matching, risk, gateway]";
+    assert!(BUILT_IN.contains(right));
+    let mut wrong = failures_by(step, scenario, BUILT_IN);
+    for order in [
+        "gateway, risk, matching",
+        "risk, gateway, matching",
+        "gateway, matching, risk",
+    ] {
+        let runbook = BUILT_IN.replace(right, &format!("services: [{order}]"));
+        wrong.extend(passes_by(step, scenario, &format!("of {order}"), &runbook));
+    }
+    for order in ["risk, matching, gateway", "matching, gateway, risk"] {
+        let runbook = BUILT_IN.replace(right, &format!("services: [{order}]"));
+        wrong.extend(failures_by(step, scenario, &runbook));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn orders_of_steps_that_are_said_to_do_no_harm_do_none() {
     let wrong: Vec<String> = INDIFFERENT

@@ -65,6 +65,26 @@ impl SchemaVersion {
     }
 }
 
+/// Form of the list of markets, which a gateway reads from the matching engine when it starts, and never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MarketList {
+    /// Served at `/markets`.
+    V1,
+    /// Served at `/v2/markets`.
+    V2,
+}
+
+impl MarketList {
+    /// The path at which an engine serves it.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::V1 => "/markets",
+            Self::V2 => "/v2/markets",
+        }
+    }
+}
+
 /// One service of one version: what runs in a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Build {
@@ -78,6 +98,8 @@ pub struct Build {
     pub fault: Option<Defect>,
     /// The rows that it reads and writes.
     pub schema: SchemaVersion,
+    /// The forms of the list of markets that an engine serves, or that a gateway can read, the preferred one first.
+    pub market_lists: &'static [MarketList],
 }
 
 impl Build {
@@ -90,6 +112,7 @@ impl Build {
             revision: "7c1e04b",
             fault: None,
             schema: SchemaVersion::V1,
+            market_lists: &[MarketList::V1],
         }
     }
 
@@ -108,6 +131,13 @@ impl Build {
     #[must_use]
     pub fn has(&self, fault: Defect) -> bool {
         self.fault == Some(fault)
+    }
+
+    /// Whether a gateway of the build can start beside an engine of the build `engine`, whose list of markets it reads.
+    #[must_use]
+    pub fn starts_beside(&self, engine: &Self) -> bool {
+        let served = engine.market_lists;
+        self.market_lists.iter().any(|list| served.contains(list))
     }
 
     /// The defect that shows in process number `instance` of the build. A defect of one pod of three hides in the

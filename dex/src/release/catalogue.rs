@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{Build, Defect, SchemaVersion};
+use super::build::{Build, Defect, MarketList, SchemaVersion};
 use super::release::{Promise, Release, STABLE};
 use super::service::Service;
 use super::template::TemplateChange;
@@ -35,6 +35,8 @@ pub(super) struct Row {
     /// Which of its builds carry which fault: at most one each.
     faults: &'static [(Service, Defect)],
     schema: SchemaVersion,
+    /// Which of its builds serve or read the list of markets in which forms, if not in the first one.
+    market_lists: &'static [(Service, &'static [MarketList])],
     /// ConfigMap, key, and value; `None`: the release drops the key.
     config: &'static [(&'static str, &'static str, Option<&'static str>)],
     template: &'static [(Service, TemplateChange)],
@@ -62,12 +64,16 @@ const PLAIN: Row = Row {
     ships: Ships::All,
     faults: &[],
     schema: SchemaVersion::V1,
+    market_lists: &[],
     config: &[],
     template: &[],
     unpublished: &[],
     migrations: Set::Base,
     promise: Promise::Nothing,
 };
+
+/// The list of markets in the form of the stable release.
+const PLAIN_LISTS: &[MarketList] = &[MarketList::V1];
 
 /// All releases, the stable one first.
 pub(super) const ROWS: &[Row] = &[
@@ -265,6 +271,20 @@ pub(super) const ROWS: &[Row] = &[
         promise: Promise::LatencyP99,
         ..PLAIN
     },
+    // Its gateway starts beside either engine, and the prior gateway only beside the prior engine.
+    Row {
+        name: "1.6.3-new-market-list",
+        version: "1.6.3",
+        revision: "b91e6d4",
+        ships: Ships::Two(Service::Matching, Service::Gateway),
+        faults: &[(Service::Gateway, Defect::FailsOneIn(40))],
+        market_lists: &[
+            (Service::Matching, &[MarketList::V2]),
+            (Service::Gateway, &[MarketList::V2, MarketList::V1]),
+        ],
+        promise: Promise::RequestErrors,
+        ..PLAIN
+    },
     Row {
         name: "1.7.0-compatible-migration",
         version: "1.7.0",
@@ -342,6 +362,11 @@ impl Row {
                     .find(|(at, _)| *at == service)
                     .map(|(_, fault)| *fault),
                 schema: self.schema,
+                market_lists: self
+                    .market_lists
+                    .iter()
+                    .find(|(at, _)| *at == service)
+                    .map_or(PLAIN_LISTS, |(_, lists)| *lists),
             }
         };
         let mut config: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();

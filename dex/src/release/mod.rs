@@ -18,7 +18,9 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use build::{Build, CRASHES_AFTER_S, Defect, FIRST_PODS, ONE_POD_OF, SchemaVersion};
+pub use build::{
+    Build, CRASHES_AFTER_S, Defect, FIRST_PODS, MarketList, ONE_POD_OF, SchemaVersion,
+};
 pub use release::{Promise, Release, STABLE};
 pub use service::{MIGRATIONS, NAMESPACE, Service, TRADING};
 pub use template::TemplateChange;

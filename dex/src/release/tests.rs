@@ -104,3 +104,22 @@ fn versions_and_revisions_name_one_source() {
         );
     }
 }
+
+/// A release that cannot be deployed at all would be noticed before it does any harm.
+#[test]
+fn a_gateway_starts_beside_the_engine_of_its_own_release_and_after_the_prior_one_has_been_deployed()
+{
+    let stable = Build::stable(Service::Matching);
+    for release in Release::catalogue() {
+        let gateway = release.build(Service::Gateway);
+        assert!(
+            gateway.starts_beside(&release.build(Service::Matching)),
+            "{}",
+            release.name
+        );
+        assert!(gateway.starts_beside(&stable), "{}", release.name);
+    }
+    let new = Release::by_name("1.6.3-new-market-list").expect("it is there");
+    let prior = Build::stable(Service::Gateway);
+    assert!(!prior.starts_beside(&new.build(Service::Matching)));
+}

@@ -10,6 +10,14 @@ pub const MAINTENANCE_HEADER: &str = "x-dex-maintenance";
 /// Header of an answer 421 of an engine that does not lead: the address of the one that does.
 pub const LEADER_HEADER: &str = "x-dex-leader";
 
+/// The list of markets in the form [`MarketList::V2`](crate::release::MarketList::V2); in the first form, it is the
+/// array alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Markets {
+    /// Their ids.
+    pub markets: Vec<u16>,
+}
+
 /// Body of `POST /orders`: exactly one of `place` and `cancel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

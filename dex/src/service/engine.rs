@@ -5,7 +5,7 @@
 //! again, and the batch is executed again unless the log shows that it was committed after all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -65,6 +65,8 @@ pub(super) struct Counters {
     pub(super) orders: AtomicU64,
     pub(super) trades: AtomicU64,
     pub(super) log_seq: AtomicU64,
+    /// 0 before the ledger has been loaded.
+    pub(super) markets: AtomicU16,
     /// Acknowledged entries of the log that a replay refused.
     pub(super) refused: AtomicU64,
 }

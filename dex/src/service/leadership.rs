@@ -88,6 +88,8 @@ impl Engine {
         self.counters
             .log_seq
             .store(loaded.state.seq().0, Ordering::Relaxed);
+        let markets = u16::try_from(loaded.state.markets().count()).unwrap_or(u16::MAX);
+        self.counters.markets.store(markets, Ordering::Relaxed);
         if let Some(first) = loaded.refused.first() {
             let refused = loaded.refused.len();
             self.log.error(&format!(

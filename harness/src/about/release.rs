@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dex::migrations::Set;
 use dex::release::{
-    Build, Defect, FIRST_PODS, ONE_POD_OF, Promise, Release, Service, TemplateChange,
+    Build, Defect, FIRST_PODS, MarketList, ONE_POD_OF, Promise, Release, Service, TemplateChange,
 };
 
 use super::page::{About, Fact, Kind, scenarios_with};
@@ -39,6 +39,18 @@ fn one(release: &Release, stable: Option<&Release>) -> About {
     for (service, change) in release.template {
         let changed = format!("{}: {}", service.name(), template(*change));
         facts.push(Fact::new("template", changed));
+    }
+    for build in release.builds {
+        let before = Build::stable(build.service);
+        if build.market_lists != before.market_lists {
+            let (service, paths) = (build.service.name(), market_lists(build.market_lists));
+            let (how, when) = match build.service {
+                Service::Matching => ("serves", ""),
+                _ => ("reads", ", whichever there is, when it starts"),
+            };
+            let fact = format!("{service} {how} it at {paths}{when}");
+            facts.push(Fact::new("list of markets", fact));
+        }
     }
     facts.push(Fact::new("migrations", migrations(release.migrations)));
     About {
@@ -107,6 +119,11 @@ fn template(change: TemplateChange) -> String {
         TemplateChange::ReadinessPeriod(seconds) => format!("a readiness probe each {seconds} s"),
         TemplateChange::Annotation { key, value } => format!("annotation {key}={value}"),
     }
+}
+
+fn market_lists(lists: &[MarketList]) -> String {
+    let paths: Vec<_> = lists.iter().map(|list| list.path()).collect();
+    paths.join(" or ")
 }
 
 fn migrations(set: Set) -> &'static str {

@@ -134,6 +134,7 @@ built_in! {
     false "scenarios/releases/irregular-matching.toml";
     false "scenarios/releases/just-too-many-errors.toml";
     false "scenarios/releases/missing-image.toml";
+    false "scenarios/releases/new-market-list.toml";
     false "scenarios/releases/new-template.toml";
     false "scenarios/releases/nine-to-ten.toml";
     false "scenarios/releases/one-bad-pod.toml";

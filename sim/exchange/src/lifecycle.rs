@@ -19,6 +19,8 @@ use sim::workload::{
 pub(super) const HEARTBEAT: Micros = Micros::from_secs(10);
 /// Exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
+/// Between two looks of a gateway whose engine serves no list of markets that it can read.
+const NEXT_LOOK: Micros = Micros::from_secs(1);
 /// How long before its exit a draining gateway has closed all idle connections.
 const LAST_CALL: Micros = Micros::from_millis(300);
 
@@ -249,9 +251,31 @@ impl SimulatedExchange {
                 return;
             }
         }
+        if self.has_no_market_list(index) {
+            if !std::mem::replace(&mut self.pods[index].waits, true) {
+                let text =
+                    "not ready: the matching engine serves no list of markets that it can read";
+                self.log(index, at, "warn", text.to_owned());
+            }
+            self.event_queue.push(at + NEXT_LOOK, Due::Ready(index));
+            return;
+        }
         self.pods[index].ready = true;
         self.fold(&[at.0, index as u64]);
         self.begin_to_serve(at, index);
+    }
+
+    /// Whether a gateway starts beside an engine that serves no list of markets which its build can read. Beside an
+    /// engine that doesn't answer it becomes ready: that is no reason to take the gateways away as well.
+    fn has_no_market_list(&self, index: usize) -> bool {
+        let Role::Gateway(_) = self.pods[index].role else {
+            return false;
+        };
+        let engine = self.leader.as_ref().map(|leader| leader.pod);
+        let engine = engine.and_then(|pod| self.pods[pod].build);
+        let own = self.pods[index].build;
+        own.zip(engine)
+            .is_some_and(|(own, engine)| !own.starts_beside(&engine))
     }
 
     /// A gateway comes to see the halt flag.

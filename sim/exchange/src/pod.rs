@@ -119,6 +119,8 @@ pub(super) struct Pod {
     pub(super) alive: bool,
     pub(super) ready: bool,
     pub(super) terminating: bool,
+    /// It has said that it is not ready before the matching engine serves what it needs.
+    pub(super) waits: bool,
     /// Why it cannot serve for good: it could not read the ledger.
     pub(super) failed: Option<String>,
     /// The process that ran in the pod before.
@@ -148,6 +150,7 @@ impl Pod {
             alive: true,
             ready: false,
             terminating: false,
+            waits: false,
             failed: None,
             previous: None,
             reconnecting: false,

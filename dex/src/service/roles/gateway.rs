@@ -3,6 +3,8 @@
 //! The worker is a thread. What the gateway's code counts as work takes that long there, so a build that does more
 //! has a slower pod, with a queue before it. The wait for the matching engine does not keep it busy.
 
+mod markets;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -13,6 +15,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Request as HttpRequest, Response, StatusCode};
 use axum::routing::post;
+use futures::future::select;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -86,6 +89,7 @@ pub(super) fn role(
     let accounts = u32::try_from(settings.number("DEX_ACCOUNTS", 1_000)?).unwrap_or(u32::MAX);
     let markets = u16::try_from(settings.number("DEX_MARKETS", 4)?).unwrap_or(u16::MAX);
     let markets: Vec<_> = (0..markets).map(MarketSpec::standard).collect();
+    let own_markets = markets.len();
     let unit_nanos = settings.number("DEX_UNIT_NANOS", UNIT_NANOS)?;
     let lame_duck = Duration::from_millis(settings.number("DEX_LAME_DUCK_MS", 3_000)?);
     let file = settings.mode_file();
@@ -114,7 +118,7 @@ pub(super) fn role(
         service: settings.matching()?.to_string(),
         leader: Mutex::new(None),
     });
-    let (exposed, watching) = (door.clone(), log.clone());
+    let (exposed, watching, reader) = (door.clone(), log.clone(), door.clone());
     let router = Router::new().route(
         "/orders",
         post(move |body: Bytes| {
@@ -122,15 +126,27 @@ pub(super) fn role(
             async move { door.serve(&body).await }
         }),
     );
+    let started = status.clone();
     let expose = move || {
         let mut page = Page::of(&build);
         exposed.requests.expose(&mut page);
         page.finish()
     };
-    status.set_ready();
     Ok(Role {
         router: with_probes(router, status, expose),
-        work: Box::pin(watch_mode(file, halted, watching)),
+        work: Box::pin(async move {
+            let ready = async {
+                reader.read_markets(build, own_markets).await;
+                started.set_ready();
+                // The other one never ends.
+                std::future::pending::<ServiceFailure>().await
+            };
+            let watch = watch_mode(file, halted, watching);
+            select(Box::pin(ready), Box::pin(watch))
+                .await
+                .factor_first()
+                .0
+        }),
         // The Service goes on sending requests for a while.
         drain: Box::pin(clock::sleep(lame_duck)),
     })

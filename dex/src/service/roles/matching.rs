@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Response, StatusCode};
-use axum::routing::post;
+use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Role;
-use crate::release::{Build, CRASHES_AFTER_S, Defect};
-use crate::service::api::CommandRequest;
+use crate::release::{Build, CRASHES_AFTER_S, Defect, MarketList};
+use crate::service::api::{CommandRequest, Markets};
 use crate::service::clock;
 use crate::service::database::Database;
 use crate::service::engine::{Counters, Engine, Job, Reply};
@@ -57,10 +57,17 @@ pub(super) fn role(
     };
     let (jobs, queue) = mpsc::channel(QUEUE);
     let (engine_jobs, engine_status) = (jobs.clone(), status.clone());
-    let router = Router::new().route(
+    let mut router = Router::new().route(
         "/commands",
         post(move |body: Bytes| command(engine_jobs.clone(), engine_status.clone(), body)),
     );
+    for list in build.market_lists {
+        let counters = counters.clone();
+        router = router.route(
+            list.path(),
+            get(move || std::future::ready(markets(&counters, *list))),
+        );
+    }
     let expose = move || {
         let mut page = Page::of(&build);
         for (metric, counter) in [
@@ -100,6 +107,19 @@ pub(super) fn role(
             }
         }),
     })
+}
+
+/// The list of markets, which is known once the ledger has been loaded.
+fn markets(counters: &Counters, list: MarketList) -> Response<Body> {
+    let count = counters.markets.load(Ordering::Relaxed);
+    let Some(last) = count.checked_sub(1) else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "loading");
+    };
+    let markets = (0..=last).collect();
+    match list {
+        MarketList::V1 => json(StatusCode::OK, &markets),
+        MarketList::V2 => json(StatusCode::OK, &Markets { markets }),
+    }
 }
 
 async fn command(jobs: mpsc::Sender<Job>, status: Arc<Status>, body: Bytes) -> Response<Body> {

@@ -243,3 +243,17 @@ fn what_cannot_start_says_why_and_exits() {
             .is_empty()
     );
 }
+
+#[test]
+fn the_prior_gateway_becomes_ready_only_beside_the_prior_engine() {
+    let mut rig = Rig::small(5);
+    rig.deploy("matching", "1.6.3");
+    rig.deploy("gateway", "1.6.3");
+    let (prior, _) = rig.start("gateway", "1.4.2");
+    rig.pass(30_000);
+    assert_eq!(rig.status(&prior, "/health"), 503);
+    rig.deploy("matching", "1.4.2");
+    assert_eq!(rig.status(&prior, "/health"), 200);
+    rig.deploy("gateway", "1.6.3");
+    rig.settle();
+}

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::response::IntoResponse;
+use axum::routing::get;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::release::{Release, Service};
 
 /// A server that answers `/commands` as `answer` does, and everything else with 404. It ends with the runtime.
 async fn engine<F>(answer: F) -> (String, Arc<AtomicUsize>)
@@ -121,5 +123,58 @@ fn a_refusal_by_the_leader_itself_is_no_reason_to_forget_it() {
         let (answer, reason, known) = forward(&door).await;
         assert!(matches!(answer, Answer::Rejected), "{reason}");
         assert_eq!((asked.load(Ordering::Acquire), known), (1, Some(leader)));
+    });
+}
+
+/// The build of the gateway of a release.
+fn gateway_of(release: &str) -> Build {
+    let release = Release::by_name(release).expect("it is in the catalogue");
+    release.build(Service::Gateway)
+}
+
+/// An engine that answers 404 to so many requests for a list before it serves one at `path`, and how often it was asked.
+async fn engine_with_markets(path: &str, not_before: usize) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let handler = move || {
+        let before = counted.fetch_add(1, Ordering::AcqRel);
+        std::future::ready(if before < not_before {
+            StatusCode::NOT_FOUND.into_response()
+        } else {
+            (StatusCode::OK, "[0,1]").into_response()
+        })
+    };
+    let address = serve(Router::new().route(path, get(handler))).await;
+    (address, asked)
+}
+
+#[test]
+fn a_gateway_waits_until_its_engine_serves_a_list_of_markets_that_it_can_read() {
+    run(async {
+        let (engine, asked) = engine_with_markets("/markets", 2).await;
+        door(&engine, None)
+            .read_markets(gateway_of("1.4.3"), 2)
+            .await;
+        assert_eq!(asked.load(Ordering::Acquire), 3);
+    });
+}
+
+#[test]
+fn a_gateway_that_reads_both_forms_starts_beside_an_engine_with_the_first_one() {
+    run(async {
+        let (engine, asked) = engine_with_markets("/markets", 0).await;
+        door(&engine, None)
+            .read_markets(gateway_of("1.6.3-new-market-list"), 2)
+            .await;
+        assert_eq!(asked.load(Ordering::Acquire), 1);
+    });
+}
+
+#[test]
+fn an_engine_that_is_away_keeps_no_gateway_from_being_ready() {
+    run(async {
+        door("127.0.0.1:1", None)
+            .read_markets(gateway_of("1.4.3"), 2)
+            .await;
     });
 }
