@@ -46,6 +46,13 @@ pub(crate) fn apply(kind: Kind, object: &mut Value) {
         Kind::Service => service(object),
         Kind::Namespace => {
             set(object, &["status", "phase"], "Active");
+            // `SetDefaults_Namespace`
+            let name = text(object, &["metadata", "name"]).to_owned();
+            set(
+                object,
+                &["metadata", "labels", "kubernetes.io/metadata.name"],
+                name,
+            );
             if let Some(spec) = object.as_object_mut() {
                 default_to(spec, "spec", json!({"finalizers": ["kubernetes"]}));
             }

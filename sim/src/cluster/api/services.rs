@@ -6,7 +6,7 @@ use super::field_path::FieldPath;
 use super::pod_spec::{label_map, protocol};
 use super::{names, probes};
 use crate::cluster::json::Value;
-use crate::cluster::value::{at, int, items, text};
+use crate::cluster::value::{at, int, items, keep, text};
 
 /// The numbers of ports that nodes give to Services by default (`--service-node-port-range`).
 const NODE_PORTS: std::ops::RangeInclusive<i64> = 30_000..=32_767;
@@ -83,6 +83,39 @@ pub(super) fn service(object: &Value, errors: &mut Errors) {
         );
         let here = list.index(nth);
         errors.invalid(&here.child("nodePort"), number, &why);
+    }
+}
+
+/// `pkg/registry/core/service/storage/storage.go` patchAllocatedValues: an update that names no address keeps the one
+/// that there is.
+pub(crate) fn fill_in_addresses(old: &Value, new: &mut Value) {
+    let outside = |of: &Value| text(of, &["spec", "type"]) == "ExternalName";
+    if outside(old) || outside(new) {
+        return;
+    }
+    if text(new, &["spec", "clusterIP"]).is_empty() {
+        keep(new, &["spec", "clusterIP"], old);
+    }
+    let same = text(new, &["spec", "clusterIP"]) == text(old, &["spec", "clusterIP"]);
+    if same && items(new, &["spec", "clusterIPs"]).is_empty() {
+        keep(new, &["spec", "clusterIPs"], old);
+    }
+}
+
+/// `validateUpgradeDowngradeClusterIPs`: an address stays, except from and to a name outside.
+pub(super) fn keeps_addresses(old: &Value, new: &Value, errors: &mut Errors) {
+    let outside = |of: &Value| text(of, &["spec", "type"]) == "ExternalName";
+    if outside(old) || outside(new) {
+        return;
+    }
+    let path = ["spec", "clusterIPs"];
+    let (before, after) = (items(old, &path), items(new, &path));
+    for (nth, (was, is)) in before.iter().zip(after).enumerate() {
+        if was != is {
+            let field = format!("spec.clusterIPs[{nth}]");
+            let value = Value::from(after.to_vec());
+            errors.invalid(&field, &value, "may not change once set");
+        }
     }
 }
 
