@@ -176,12 +176,8 @@ impl Cluster {
             self.establish(&mut object);
         }
         managed::track(&self.writer, self.now, kind, None, &mut object, Part::Main);
-        if kind == Kind::Service && text(&object, &["spec", "clusterIP"]).is_empty() {
-            self.service_ips += 1;
-            let n = self.service_ips;
-            let ip = format!("10.96.{}.{}", n >> 8 & 0xff, n & 0xff);
-            set(&mut object, &["spec", "clusterIP"], ip.as_str());
-            set(&mut object, &["spec", "clusterIPs"], json!([ip]));
+        if kind == Kind::Service {
+            self.services_given.to(&mut object);
         }
         validate::create(kind, &object)?;
         let uid = self.new_uid();
@@ -328,6 +324,7 @@ impl Cluster {
                 defaults::apply(kind, &mut object);
                 if kind == Kind::Service {
                     services::fill_in_addresses(&old.value, &mut object);
+                    self.services_given.to(&mut object);
                 }
                 if kind == Kind::CustomResourceDefinition {
                     self.reestablish(&old.value, &mut object);

@@ -350,8 +350,13 @@ impl Ground {
 
     /// Opens a watch.
     pub(super) async fn events(&self, path: &str) -> Result<Events, String> {
+        self.events_as(path, JSON).await
+    }
+
+    /// Opens a watch, with the media types that are accepted.
+    pub(super) async fn events_as(&self, path: &str, accept: &str) -> Result<Events, String> {
         let request = Request::get(self.path(path))
-            .header(header::ACCEPT, JSON)
+            .header(header::ACCEPT, accept)
             .body(Body::empty())
             .map_err(|error| format!("{path}: {error}"))?;
         let answer = self.client.send(request).await;

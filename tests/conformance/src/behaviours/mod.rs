@@ -5,16 +5,21 @@
 //! - [`run`]: runs behaviours one after the other.
 //! - The other modules: the bodies, by subject.
 
+mod apply;
 mod compare;
+mod defaults;
 mod deletion;
 mod ground;
+mod lists;
 mod objects;
 mod options;
 mod patches;
 mod requests;
 mod run;
+mod strategic;
 mod table;
 mod validation;
+mod watches;
 
 pub use compare::same;
 pub use ground::{Answer, Ground};

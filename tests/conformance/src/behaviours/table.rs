@@ -33,6 +33,11 @@ pub(super) use behaviour;
 pub fn all() -> Vec<Behaviour> {
     [
         super::requests::TABLE,
+        super::strategic::TABLE,
+        super::apply::TABLE,
+        super::lists::TABLE,
+        super::watches::TABLE,
+        super::defaults::TABLE,
         super::options::TABLE,
         super::validation::TABLE,
         super::deletion::TABLE,
