@@ -295,6 +295,14 @@ impl Ground {
         Err(format!("never came: {what}; there is {list}"))
     }
 
+    /// Waits for a change since `list`, or for as long as a watch lasts.
+    pub(super) async fn next_change(&self, path: &str, list: &Value) -> Result<(), String> {
+        let at = list["metadata"]["resourceVersion"].as_str();
+        let at = at.unwrap_or_default();
+        let watch = format!("{path}?watch=true&resourceVersion={at}&timeoutSeconds=1");
+        self.events(&watch).await?.next().await.map(drop)
+    }
+
     /// Reads an object until `enough` holds of it; it as it is then.
     ///
     /// # Errors

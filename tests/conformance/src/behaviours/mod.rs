@@ -14,10 +14,15 @@ mod lists;
 mod objects;
 mod options;
 mod patches;
+mod pods;
 mod requests;
+mod rollouts;
 mod run;
+mod sets;
 mod strategic;
+mod subresources;
 mod table;
+mod upkeep;
 mod validation;
 mod watches;
 

@@ -33,6 +33,10 @@ pub(super) use behaviour;
 pub fn all() -> Vec<Behaviour> {
     [
         super::requests::TABLE,
+        super::upkeep::TABLE,
+        super::sets::TABLE,
+        super::subresources::TABLE,
+        super::rollouts::TABLE,
         super::strategic::TABLE,
         super::apply::TABLE,
         super::lists::TABLE,
