@@ -71,7 +71,7 @@ impl Cluster {
         }
     }
 
-    /// Whether an object of this kind and UID may have left dependents. Pods and what they leave behind own nothing here.
+    /// Whether an object of this kind and UID may have left dependents. Pods and events, for example, own nothing here.
     fn may_have_dependents(&self, kind: Kind, uid: &str) -> bool {
         match kind {
             Kind::Deployment

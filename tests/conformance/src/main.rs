@@ -39,7 +39,7 @@ struct Args {
 /// What is done instead of playing a session.
 #[derive(Clone, Debug, Subcommand)]
 enum Action {
-    /// Tries behaviours of a server, each in a namespace of its own, and says which are otherwise than in Kubernetes 1.34
+    /// Tries behaviours of a server, each in a namespace of its own, and says which are not as in Kubernetes 1.34
     Behaviours {
         /// Try them on the real cluster of this kubeconfig, and not on the simulated one
         #[arg(long, value_name = "FILE")]

@@ -145,8 +145,8 @@ impl Ground {
         &self.namespace
     }
 
-    /// The whole path of what is named as `v1/pods/name` or `apps/v1/deployments/name` in the own namespace. What begins
-    /// with a slash stays as it is.
+    /// The whole path of what is named as `v1/pods/name` or `apps/v1/deployments/name` in the own namespace. What
+    /// begins with a slash stays as it is.
     fn path(&self, short: &str) -> String {
         if short.starts_with('/') {
             return short.to_owned();

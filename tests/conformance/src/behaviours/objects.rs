@@ -1,5 +1,5 @@
-//! Objects that bodies create. Nothing runs their pods: they ask for a node that no cluster has, so a body sees what the
-//! server and the controllers do, and no kubelet takes part.
+//! Objects that bodies create. Nothing runs their pods: they ask for a node that no cluster has, so a body sees what
+//! the server and the controllers do, and no kubelet takes part.
 
 use serde_json::{Value, json};
 

@@ -42,6 +42,7 @@ pub fn all() -> Vec<Behaviour> {
         super::lists::TABLE,
         super::watches::TABLE,
         super::defaults::TABLE,
+        super::pod_defaults::TABLE,
         super::options::TABLE,
         super::validation::TABLE,
         super::deletion::TABLE,

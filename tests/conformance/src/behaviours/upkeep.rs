@@ -345,7 +345,10 @@ async fn two_budgets_are_too_many(on: Ground) -> Result<(), String> {
     on.make(BUDGETS, &other).await?;
     let refused = evict(&on, "one", "one", "").await?.with(500)?;
     let message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-    same(&refused, &json!({"status": "Failure", "message": message}))
+    same(
+        &refused,
+        &json!({"status": "Failure", "message": message, "reason": null}),
+    )
 }
 
 async fn a_deletion_asks_no_budget(on: Ground) -> Result<(), String> {
