@@ -39,7 +39,7 @@ impl Cluster {
         })
     }
 
-    fn dependents(&self, owner: &str) -> Vec<(Kind, String, Ref)> {
+    pub(crate) fn dependents(&self, owner: &str) -> Vec<(Kind, String, Ref)> {
         self.collected()
             .flat_map(|kind| {
                 self.store
@@ -58,9 +58,20 @@ impl Cluster {
     pub(crate) fn collect_garbage(&mut self, owner: &str) {
         let dependents = self.dependents(owner);
         let Some((kind, key, object)) = self.owner_by_uid(owner) else {
-            for (kind, key, _) in dependents {
-                // A dependent that has gone in the meantime needs nothing.
-                let _gone = self.delete(kind, &key, &DeleteOptions::default());
+            for (kind, key, dependent) in dependents {
+                // Who has another owner outlives this one (`garbagecollector.go` attemptToDeleteItem). A dependent that
+                // has gone in the meantime needs nothing.
+                let owners = items(&dependent.value, &["metadata", "ownerReferences"]);
+                let others = owners.iter().map(|it| text(it, &["uid"]));
+                if others
+                    .filter(|it| *it != owner)
+                    .any(|it| self.owner_by_uid(it).is_some())
+                {
+                    let left = without_owner(&dependent.value, owner);
+                    let _gone = self.update(kind, &key, left, Part::Main);
+                } else {
+                    let _gone = self.delete(kind, &key, &DeleteOptions::default());
+                }
             }
             return;
         };

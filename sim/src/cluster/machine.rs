@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::api::cache::WatchCaches;
 use super::api::logs::Follow;
 use super::api::managed::Writer;
+use super::api::services;
 use super::api::watch::Watches;
 use super::autoscaler::Recommendations;
 use super::due_items::{Item, Work};
@@ -95,7 +96,7 @@ pub struct Cluster {
     pub(crate) quota: Quota,
     /// The kinds that were added.
     pub(crate) custom: Vec<Kind>,
-    pub(crate) service_ips: u32,
+    pub(crate) services_given: services::Given,
     pub(crate) recommendations: Recommendations,
     /// Before then no controller and no kubelet does anything.
     still_until: Micros,
@@ -179,7 +180,7 @@ impl Cluster {
             targets_generation: 0,
             quota: Quota::default(),
             custom: Vec::new(),
-            service_ips: 0,
+            services_given: services::Given::default(),
             recommendations: Recommendations::new(),
             still_until: Micros::ZERO,
             fingerprint: Fingerprint::default(),

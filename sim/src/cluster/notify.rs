@@ -57,7 +57,7 @@ impl Cluster {
             _ => {}
         }
         if entry.change == Change::Deleted {
-            if self.may_have_dependents(entry.kind) {
+            if self.may_have_dependents(entry.kind, uid(object)) {
                 self.enqueue(Work::Garbage(uid(object).to_owned()));
             }
             // An owner that waits in foreground deletion looks again.
@@ -71,18 +71,20 @@ impl Cluster {
         }
     }
 
-    fn may_have_dependents(&self, kind: Kind) -> bool {
-        matches!(
-            kind,
+    /// Whether an object of this kind and UID may have left dependents. Pods and events, for example, own nothing here.
+    fn may_have_dependents(&self, kind: Kind, uid: &str) -> bool {
+        match kind {
             Kind::Deployment
-                | Kind::ReplicaSet
-                | Kind::Service
-                | Kind::StatefulSet
-                | Kind::DaemonSet
-                | Kind::Job
-                | Kind::CronJob
-                | Kind::Custom(_)
-        )
+            | Kind::ReplicaSet
+            | Kind::Service
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::Job
+            | Kind::CronJob
+            | Kind::Custom(_) => true,
+            Kind::Pod | Kind::EndpointSlice | Kind::Event | Kind::Namespace | Kind::Node => false,
+            _ => !self.dependents(uid).is_empty(),
+        }
     }
 
     /// Queues the work of a controller for an object of its kind.

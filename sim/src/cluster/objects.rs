@@ -6,6 +6,7 @@
 use super::api::defaults;
 use super::api::kind_defaults::job_selector;
 use super::api::managed;
+use super::api::services;
 use super::api::status::ApiError;
 use super::api::validate;
 use super::kinds::Kind;
@@ -131,9 +132,9 @@ impl Cluster {
             return Err(ApiError::not_found(Kind::Namespace, namespace));
         }
         if !text(&object, &["metadata", "resourceVersion"]).is_empty() {
-            return Err(ApiError::bad_request(
-                "resourceVersion should not be set on objects to be created",
-            ));
+            // An error of the store without a reason (`apiserver/pkg/storage/errors.go` ErrResourceVersionSetOnCreate).
+            let why = "resourceVersion should not be set on objects to be created";
+            return Err(ApiError::new(500, "", why));
         }
         let generate = text(&object, &["metadata", "generateName"]).to_owned();
         if value::name(&object).is_empty() && !generate.is_empty() {
@@ -175,12 +176,8 @@ impl Cluster {
             self.establish(&mut object);
         }
         managed::track(&self.writer, self.now, kind, None, &mut object, Part::Main);
-        if kind == Kind::Service && text(&object, &["spec", "clusterIP"]).is_empty() {
-            self.service_ips += 1;
-            let n = self.service_ips;
-            let ip = format!("10.96.{}.{}", n >> 8 & 0xff, n & 0xff);
-            set(&mut object, &["spec", "clusterIP"], ip.as_str());
-            set(&mut object, &["spec", "clusterIPs"], json!([ip]));
+        if kind == Kind::Service {
+            self.services_given.to(&mut object);
         }
         validate::create(kind, &object)?;
         let uid = self.new_uid();
@@ -325,6 +322,10 @@ impl Cluster {
                     keep(&mut object, &["status"], &old.value);
                 }
                 defaults::apply(kind, &mut object);
+                if kind == Kind::Service {
+                    services::fill_in_addresses(&old.value, &mut object);
+                    self.services_given.to(&mut object);
+                }
                 if kind == Kind::CustomResourceDefinition {
                     self.reestablish(&old.value, &mut object);
                 }
@@ -357,19 +358,22 @@ impl Cluster {
         let Some(old) = self.get(kind, key) else {
             return Err(ApiError::not_found(kind, name));
         };
-        for (asked, field, label) in [
-            (&options.uid, "uid", "UID"),
-            (&options.rv, "resourceVersion", "ResourceVersion"),
+        // `apiserver/pkg/registry/rest/delete.go` BeforeDelete, which names the kind and not the resource.
+        for (asked, field, label, otherwise) in [
+            (&options.uid, "uid", "UID", "deleted and then recreated"),
+            (
+                &options.rv,
+                "resourceVersion",
+                "ResourceVersion",
+                "modified",
+            ),
         ] {
             let is = text(&old.value, &["metadata", field]);
             if let Some(asked) = asked.as_deref().filter(|a| *a != is) {
-                return Err(ApiError::conflict(
-                    kind,
-                    name,
-                    &format!(
-                        "Precondition failed: {label} in precondition: {asked}, {label} in object meta: {is}"
-                    ),
-                ));
+                let why = format!(
+                    "the {label} in the precondition ({asked}) does not match the {label} in record ({is}). The object might have been {otherwise}"
+                );
+                return Err(ApiError::conflict_of_kind(kind, name, &why));
             }
         }
         if options.dry_run {

@@ -33,9 +33,11 @@ fn ready_since(pod: &Value) -> Option<Micros> {
 }
 
 pub(crate) fn is_available(pod: &Value, min_ready_s: i64, now: Micros) -> bool {
+    if min_ready_s == 0 {
+        return condition_true(pod, "Ready");
+    }
     ready_since(pod).is_some_and(|since| {
-        min_ready_s == 0
-            || since + Micros::from_secs(u64::try_from(min_ready_s).unwrap_or(0)) <= now
+        since + Micros::from_secs(u64::try_from(min_ready_s).unwrap_or(0)) <= now
     })
 }
 

@@ -5,8 +5,10 @@
 //! - [`normal`]: what does not count in an answer: names that a server makes up, ages, addresses, the width of columns.
 //! - [`versions`]: what older programs print otherwise.
 //! - [`play`]: runs the commands, and compares or records.
+//! - [`behaviours`]: what holds of both servers, each with one body that is run against either.
 //! - [`world`]: a small simulated cluster, served over HTTP on the loopback interface.
 
+pub mod behaviours;
 pub mod normal;
 pub mod play;
 pub mod session;

@@ -1,9 +1,9 @@
 //! Defaults that the API server writes into objects (`pkg/apis/*/v1/defaults.go`).
 
-use super::kind_defaults;
+use super::{kind_defaults, quantity};
 use crate::cluster::json::{Map, Value, json};
 use crate::cluster::kinds::Kind;
-use crate::cluster::value::{at, set, text};
+use crate::cluster::value::{at, items, set, text};
 
 pub(super) fn member<'a>(v: &'a mut Value, path: &[&str]) -> Option<&'a mut Map> {
     path.iter()
@@ -46,6 +46,13 @@ pub(crate) fn apply(kind: Kind, object: &mut Value) {
         Kind::Service => service(object),
         Kind::Namespace => {
             set(object, &["status", "phase"], "Active");
+            // `SetDefaults_Namespace`
+            let name = text(object, &["metadata", "name"]).to_owned();
+            set(
+                object,
+                &["metadata", "labels", "kubernetes.io/metadata.name"],
+                name,
+            );
             if let Some(spec) = object.as_object_mut() {
                 default_to(spec, "spec", json!({"finalizers": ["kubernetes"]}));
             }
@@ -83,22 +90,20 @@ fn replica_set(object: &mut Value) {
     if let Some(template) = member(object, &["spec", "template", "spec"]) {
         pod_spec(template);
     }
-    if at(object, &["metadata", "labels"]).is_none()
-        && let Some(labels) = at(object, &["spec", "template", "metadata", "labels"]).cloned()
-    {
-        set(object, &["metadata", "labels"], labels);
-    }
 }
 
 fn pod(object: &mut Value) {
     if text(object, &["status", "phase"]).is_empty() {
         set(object, &["status", "phase"], "Pending");
-        set(object, &["status", "qosClass"], "BestEffort");
     }
     if let Some(spec) = member(object, &["spec"]) {
         pod_spec(spec);
         host_ports(spec);
+        requests(spec);
         default_to(spec, "serviceAccountName", "default");
+        // The older name of the same (`pkg/apis/core/v1/conversion.go` Convert_core_PodSpec_To_v1_PodSpec).
+        let account = spec.get("serviceAccountName").cloned().unwrap_or_default();
+        spec.insert("serviceAccount", account);
         default_to(spec, "enableServiceLinks", true);
         default_to(spec, "preemptionPolicy", "PreemptLowerPriority");
         default_to(spec, "priority", 0);
@@ -110,6 +115,53 @@ fn pod(object: &mut Value) {
                 {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
             ]),
         );
+    }
+    if text(object, &["status", "qosClass"]).is_empty() {
+        let class = quality(object);
+        set(object, &["status", "qosClass"], class);
+    }
+}
+
+/// A container asks for what it is limited to, where it does not say (`SetDefaults_Pod`).
+fn requests(spec: &mut Map) {
+    for list in ["containers", "initContainers"] {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            let limits = at(container, &["resources", "limits"]).cloned();
+            for (resource, amount) in limits.iter().flat_map(Value::members) {
+                let path = ["resources", "requests", resource];
+                if at(container, &path).is_none() {
+                    set(container, &path, amount.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The class of a pod by what its containers request and are limited to (`pkg/apis/core/v1/helper/qos/qos.go`
+/// ComputePodQOS).
+fn quality(pod: &Value) -> &'static str {
+    const COUNT: [&str; 2] = ["cpu", "memory"];
+    let amount = |container: &Value, of: &str, resource: &str| {
+        let amount = text(container, &["resources", of, resource]);
+        quantity::nanos(amount).filter(|it| *it > 0)
+    };
+    let (mut some, mut all) = (false, true);
+    for container in ["containers", "initContainers"]
+        .iter()
+        .flat_map(|list| items(pod, &["spec", list]))
+    {
+        for resource in COUNT {
+            let request = amount(container, "requests", resource);
+            let limit = amount(container, "limits", resource);
+            some |= request.is_some() || limit.is_some();
+            all &= limit.is_some() && request == limit;
+        }
+    }
+    match (some, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
     }
 }
 
@@ -211,6 +263,7 @@ fn http_get(of: &mut Map) {
 }
 
 fn service(object: &mut Value) {
+    structs(object, &["status", "loadBalancer"]);
     if let Some(spec) = member(object, &["spec"]) {
         default_to(spec, "type", "ClusterIP");
         default_to(spec, "sessionAffinity", "None");
@@ -222,9 +275,23 @@ fn service(object: &mut Value) {
             Some("ClientIP") => default_to(spec, "sessionAffinityConfig", three_hours),
             _ => {}
         }
-        default_to(spec, "internalTrafficPolicy", "Cluster");
-        default_to(spec, "ipFamilyPolicy", "SingleStack");
-        default_to(spec, "ipFamilies", json!(["IPv4"]));
+        let of_type = spec.get("type").and_then(Value::as_str).unwrap_or("");
+        let balanced = of_type == "LoadBalancer";
+        let outside = spec.get("externalIPs").and_then(Value::as_array);
+        let from_outside = balanced
+            || of_type == "NodePort"
+            || of_type == "ClusterIP" && outside.is_some_and(|it| !it.is_empty());
+        if of_type != "ExternalName" {
+            default_to(spec, "internalTrafficPolicy", "Cluster");
+            default_to(spec, "ipFamilyPolicy", "SingleStack");
+            default_to(spec, "ipFamilies", json!(["IPv4"]));
+        }
+        if from_outside {
+            default_to(spec, "externalTrafficPolicy", "Cluster");
+        }
+        if balanced {
+            default_to(spec, "allocateLoadBalancerNodePorts", true);
+        }
         for port in ports(spec) {
             default_to(port, "protocol", "TCP");
             let number = port.get("port").cloned().unwrap_or(Value::Null);

@@ -73,6 +73,7 @@ pub(super) fn update(kind: Kind, old: &Value, new: &Value, errors: &mut Errors) 
     };
     match kind {
         Kind::Secret => keeps(&[&["type"]], IMMUTABLE),
+        Kind::Service => services::keeps_addresses(old, new, errors),
         Kind::Deployment | Kind::ReplicaSet | Kind::DaemonSet => {
             keeps(&[&["spec", "selector"]], IMMUTABLE);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::cluster::json::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::field_errors::Errors;
 use super::negotiation::Form;
 use super::selectors::{FieldSelector, LabelSelector};
 use super::status::{ApiError, json_bytes, json_response};
@@ -82,9 +83,16 @@ impl Cluster {
         let asked = version_parameter(call)?;
         let current = self.store.rv();
 
+        check_match(call)?;
         if let Some(token) = call.query.get("continue") {
             let position = Position::parse(token)
                 .ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
+            // `apiserver/pkg/storage/util.go` ValidateListOptions
+            if asked.is_some_and(|it| it > 0) {
+                return Err(ApiError::bad_request(
+                    "specifying resource version is not allowed when using continue",
+                ));
+            }
             let (state, rv) = if position.rv == 0 {
                 (None, current)
             } else {
@@ -176,16 +184,38 @@ impl Cluster {
     }
 }
 
+/// Refuses a `resourceVersionMatch` that a list can't have
+/// (`apimachinery/pkg/apis/meta/internalversion/validation/validation.go` ValidateListOptions).
+fn check_match(call: &Call<'_>) -> Result<(), ApiError> {
+    const FIELD: &str = "resourceVersionMatch";
+    let matching = call.query.get(FIELD).unwrap_or_default();
+    if matching.is_empty() {
+        return Ok(());
+    }
+    let version = call.query.get("resourceVersion").unwrap_or_default();
+    let mut errors = Errors::default();
+    if version.is_empty() {
+        let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+        errors.forbidden(FIELD, why);
+    }
+    if call.query.get("continue").is_some() {
+        let why = "resourceVersionMatch is forbidden when continue is provided";
+        errors.forbidden(FIELD, why);
+    }
+    let known = ["Exact", "NotOlderThan"];
+    if !known.contains(&matching) {
+        errors.not_supported(FIELD, matching, &[known[0], known[1], ""]);
+    }
+    if matching == "Exact" && version == "0" {
+        let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+        errors.forbidden(FIELD, why);
+    }
+    errors.of_options("ListOptions")
+}
+
 /// The number in `resourceVersion`.
 pub(crate) fn version_parameter(call: &Call<'_>) -> Result<Option<u64>, ApiError> {
     let Some(text) = call.query.get("resourceVersion") else {
-        if call.query.get("resourceVersionMatch").is_some() && !call.query.flag("watch") {
-            return Err(ApiError::new(
-                422,
-                "Invalid",
-                "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
-            ));
-        }
         return Ok(None);
     };
     text.parse().map(Some).map_err(|_| {

@@ -153,8 +153,8 @@ impl Cluster {
             }
             return Err(ApiError::new(
                 500,
-                "InternalError",
-                "Internal error occurred: This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+                "",
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
             ));
         };
         let b = &budget.value;

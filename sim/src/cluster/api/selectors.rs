@@ -168,9 +168,16 @@ impl FieldSelector {
                 || (field == "metadata.namespace" && kind.namespaced())
                 || supported(kind).contains(&field);
             if !known {
-                return Err(ApiError::bad_request(format!(
-                    "field label not supported: {field}"
-                )));
+                // Who adds no fields has the rule that all share (`apimachinery/pkg/runtime/conversion.go`
+                // DefaultMetaV1FieldSelectorConversion).
+                let own = !supported(kind).is_empty() || matches!(kind, Kind::Custom(_));
+                return Err(ApiError::bad_request(if own {
+                    format!("field label not supported: {field}")
+                } else {
+                    format!(
+                        "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                    )
+                }));
             }
             terms.push((
                 field.split('.').map(str::to_owned).collect(),

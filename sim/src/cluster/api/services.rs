@@ -5,8 +5,8 @@ use super::field_errors::Errors;
 use super::field_path::FieldPath;
 use super::pod_spec::{label_map, protocol};
 use super::{names, probes};
-use crate::cluster::json::Value;
-use crate::cluster::value::{at, int, items, text};
+use crate::cluster::json::{Value, json};
+use crate::cluster::value::{at, int, items, keep, set, text};
 
 /// The numbers of ports that nodes give to Services by default (`--service-node-port-range`).
 const NODE_PORTS: std::ops::RangeInclusive<i64> = 30_000..=32_767;
@@ -83,6 +83,104 @@ pub(super) fn service(object: &Value, errors: &mut Errors) {
         );
         let here = list.index(nth);
         errors.invalid(&here.child("nodePort"), number, &why);
+    }
+}
+
+/// `pkg/registry/core/service/storage/storage.go` patchAllocatedValues: an update that names no address keeps the one
+/// that there is.
+pub(crate) fn fill_in_addresses(old: &Value, new: &mut Value) {
+    let outside = |of: &Value| text(of, &["spec", "type"]) == "ExternalName";
+    if outside(old) || outside(new) {
+        return;
+    }
+    if text(new, &["spec", "clusterIP"]).is_empty() {
+        keep(new, &["spec", "clusterIP"], old);
+    }
+    let same = text(new, &["spec", "clusterIP"]) == text(old, &["spec", "clusterIP"]);
+    if same && items(new, &["spec", "clusterIPs"]).is_empty() {
+        keep(new, &["spec", "clusterIPs"], old);
+    }
+    let key = |port: &Value| {
+        let protocol = text(port, &["protocol"]).to_owned();
+        (int(port, &["port"]), protocol)
+    };
+    let before = items(old, &["spec", "ports"]);
+    if !on_nodes(new) {
+        return;
+    }
+    let ports = new.get_mut("spec").and_then(|spec| spec.get_mut("ports"));
+    for port in ports.and_then(Value::as_array_mut).into_iter().flatten() {
+        let was = before.iter().find(|was| key(was) == key(port));
+        let number = was.and_then(|was| was.get("nodePort")).cloned();
+        if let Some(number) = number.filter(|_| int(port, &["nodePort"]).unwrap_or(0) == 0) {
+            set(port, &["nodePort"], number);
+        }
+    }
+}
+
+/// Whether nodes listen for a Service.
+fn on_nodes(service: &Value) -> bool {
+    matches!(
+        text(service, &["spec", "type"]),
+        "LoadBalancer" | "NodePort"
+    )
+}
+
+/// What Services have been given so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    addresses: u32,
+    node_ports: u32,
+}
+
+impl Given {
+    /// Gives a Service the address and the ports of nodes that it needs and has not got
+    /// (`pkg/registry/core/service/storage/alloc.go` allocateCreate). One after the other, where the real server draws.
+    pub(crate) fn to(&mut self, service: &mut Value) {
+        match text(service, &["spec", "type"]) {
+            "ExternalName" => return,
+            _ if text(service, &["spec", "clusterIP"]).is_empty() => {
+                self.addresses += 1;
+                let n = self.addresses;
+                let ip = format!("10.96.{}.{}", n >> 8 & 0xff, n & 0xff);
+                set(service, &["spec", "clusterIP"], ip);
+            }
+            _ => {}
+        }
+        if items(service, &["spec", "clusterIPs"]).is_empty() {
+            let ip = text(service, &["spec", "clusterIP"]).to_owned();
+            set(service, &["spec", "clusterIPs"], json!([ip]));
+        }
+        if !on_nodes(service) {
+            return;
+        }
+        let ports = service
+            .get_mut("spec")
+            .and_then(|spec| spec.get_mut("ports"));
+        for port in ports.and_then(Value::as_array_mut).into_iter().flatten() {
+            if int(port, &["nodePort"]).unwrap_or(0) == 0 {
+                let number = NODE_PORTS.start() + i64::from(self.node_ports);
+                self.node_ports += 1;
+                set(port, &["nodePort"], number);
+            }
+        }
+    }
+}
+
+/// `validateUpgradeDowngradeClusterIPs`: an address stays, except from and to a name outside.
+pub(super) fn keeps_addresses(old: &Value, new: &Value, errors: &mut Errors) {
+    let outside = |of: &Value| text(of, &["spec", "type"]) == "ExternalName";
+    if outside(old) || outside(new) {
+        return;
+    }
+    let path = ["spec", "clusterIPs"];
+    let (before, after) = (items(old, &path), items(new, &path));
+    for (nth, (was, is)) in before.iter().zip(after).enumerate() {
+        if was != is {
+            let field = format!("spec.clusterIPs[{nth}]");
+            let value = Value::from(after.to_vec());
+            errors.invalid(&field, &value, "may not change once set");
+        }
     }
 }
 

@@ -97,6 +97,20 @@ impl ApiError {
         .about(kind, name)
     }
 
+    /// The same where the server names the kind instead of the resource.
+    pub(crate) fn conflict_of_kind(kind: Kind, name: &str, why: &str) -> Self {
+        let of = match kind.group() {
+            "" => kind.name().to_owned(),
+            group => format!("{}.{group}", kind.name()),
+        };
+        let why = format!("Operation cannot be fulfilled on {of} \"{name}\": {why}");
+        let mut refusal = Self::new(409, "Conflict", why).about(kind, name);
+        if let Some(details) = &mut refusal.details {
+            details["kind"] = kind.name().into();
+        }
+        refusal
+    }
+
     /// The 409 of optimistic locking.
     pub(crate) fn stale(kind: Kind, name: &str) -> Self {
         Self::conflict(
@@ -208,9 +222,11 @@ impl ApiError {
             "metadata": metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         });
+        if !self.reason.is_empty() {
+            body["reason"] = self.reason.into();
+        }
         if let Some(details) = &self.details {
             body["details"] = details.clone();
         }

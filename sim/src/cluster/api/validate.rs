@@ -5,10 +5,10 @@ use super::field_errors::{Errors, regex_error};
 use super::field_path::FieldPath;
 use super::pod_spec::{annotation_map, label_map, pod_spec};
 use super::status::ApiError;
-use super::{configuration, kind_rules, names};
+use super::{configuration, kind_rules, metadata, names};
 use crate::cluster::json::Value;
 use crate::cluster::kinds::Kind;
-use crate::cluster::value::{at, int, name, namespace, text};
+use crate::cluster::value::{at, flag, int, name, namespace, text};
 
 pub(super) const NEGATIVE: &str = "must be greater than or equal to 0";
 
@@ -46,6 +46,7 @@ pub(crate) fn create(kind: Kind, object: &Value) -> Result<(), ApiError> {
 /// Checks an object that is to replace `old`.
 pub(crate) fn update(kind: Kind, old: &Value, new: &Value) -> Result<(), ApiError> {
     let mut errors = Errors::default();
+    metadata::finalizers(old, new, &mut errors);
     content(kind, new, &mut errors);
     match kind {
         Kind::Pod if strip_mutable(old) != strip_mutable(new) => {
@@ -55,9 +56,13 @@ pub(crate) fn update(kind: Kind, old: &Value, new: &Value) -> Result<(), ApiErro
             );
         }
         Kind::ConfigMap | Kind::Secret => {
-            let immutable = old.get("immutable").and_then(Value::as_bool) == Some(true);
-            if immutable && old.get("data") != new.get("data") {
-                errors.forbidden("data", "field is immutable when `immutable` is set");
+            // `ValidateConfigMapUpdate`, `ValidateSecretUpdate`
+            const FIXED: [&str; 3] = ["immutable", "data", "binaryData"];
+            let changed = |field: &&str| old.get(field) != new.get(field);
+            if flag(old, &["immutable"]) {
+                for field in FIXED.iter().filter(|field| changed(field)) {
+                    errors.forbidden(field, "field is immutable when `immutable` is set");
+                }
             }
         }
         _ => {}
@@ -93,6 +98,7 @@ fn content(kind: Kind, object: &Value, errors: &mut Errors) {
     let labels = FieldPath::At("metadata.labels");
     label_map(object, &["metadata", "labels"], &labels, errors);
     annotation_map(object, &FieldPath::At("metadata.annotations"), errors);
+    metadata::owners(object, errors);
     match kind {
         Kind::Deployment => {
             workload(object, errors);

@@ -185,7 +185,7 @@ fn status_of(now: Micros, run: &PodRun, pod: &Value, host: &str) -> Value {
         ],
         "containerStatuses": container_statuses(run, pod, false),
         "startTime": timestamp(run.admitted),
-        "qosClass": "BestEffort",
+        "qosClass": text(pod, &["status", "qosClass"]),
     });
     let inits = container_statuses(run, pod, true);
     if !inits.is_empty() {
