@@ -19,6 +19,7 @@ mod documents;
 mod drawn_faults;
 mod executor_jobs;
 mod faults;
+mod first_application;
 mod judgement;
 mod judgement_of_changes;
 mod lifecycle;
