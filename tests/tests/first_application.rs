@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use e2e::drills::{assert_passes, run};
+use executor::StepOutcome;
 use firedrill::about;
 use firedrill::drill::Ending;
 use firedrill::runbooks::LoadedRunbook;
@@ -114,6 +115,39 @@ fn the_first_drill_passes_with_a_stateful_set() {
     let result = run(&plan);
     assert_passes(&result);
     assert_eq!(result.ending, Ending::Recovered);
+}
+
+/// The services listen at different ports, one of them beside another container. One step asks the pods of all.
+#[test]
+fn the_first_drill_checks_the_pods_of_services_with_different_ports() {
+    let other = workload("Deployment", "other", "").replace("8080", "9000");
+    let beside = "{ name: beside, image: 'mine/beside:1', ports: [{ containerPort: 7000 }] }";
+    let other = other.replace(
+        "periodSeconds: 2 } }]",
+        &format!("periodSeconds: 2 }} }}, {beside}]"),
+    );
+    assert!(other.contains("7000"), "{other}");
+    // The clients ask it, and the release changes it.
+    let other = other.replace("ports: [{ port: 80,", "type: NodePort, ports: [{ port: 80,");
+    assert!(other.contains("NodePort"), "{other}");
+    let (files, plan) = first_drill(&(deployments(1, "") + &other), 1);
+    assert_eq!(files.entry.0, "other");
+    assert!(
+        files.runbook.contains("pods/$POD/proxy/metrics"),
+        "{}",
+        files.runbook
+    );
+    let result = run(&plan);
+    assert_passes(&result);
+    for check in ["check-health", "check-build"] {
+        let said = result
+            .steps
+            .iter()
+            .find(|it| it.name == check)
+            .expect("it was done");
+        assert_eq!(said.outcome, StepOutcome::Done, "{check}: {}", said.detail);
+        assert!(said.detail.contains("other"), "{check}: {}", said.detail);
+    }
 }
 
 /// What a rollout is given follows from the manifest: each pod must have been ready for half a minute, three times.

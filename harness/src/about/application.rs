@@ -400,15 +400,18 @@ mod tests {
     }
 
     #[test]
-    fn pods_are_asked_where_one_port_is_that_of_all() {
-        assert!(
-            begun(MANIFESTS)
-                .runbook
-                .contains("pods/$POD:80/proxy/health")
-        );
+    fn pods_are_asked_whatever_their_ports_are() {
         let one = "image: stock, ports: [{containerPort: 9000}]";
-        let runbook = begun(&MANIFESTS.replace("image: stock", one)).runbook;
-        assert!(!runbook.contains("proxy/health"), "{runbook}");
+        for manifests in [MANIFESTS, &MANIFESTS.replace("image: stock", one)] {
+            let runbook = begun(manifests).runbook;
+            assert!(runbook.contains("pods/$POD/proxy/health"), "{runbook}");
+            assert!(runbook.contains("pods/$POD/proxy/metrics"), "{runbook}");
+        }
+        // The proxy would ask the other container, which says nothing of the service.
+        let beside = "image: stock}, {name: beside, image: beside, ports: [{containerPort: 9000}]";
+        let runbook = begun(&MANIFESTS.replace("image: stock", beside)).runbook;
+        assert!(!runbook.contains("kubectl get --raw"), "{runbook}");
+        assert!(runbook.contains("first container of `stock`"), "{runbook}");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The runbook that somebody begins with who drills an application of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use executor::runbook::Runbook;
 use sim_services::describe::App;
-use sim_services::manifests::{Manifests, WorkloadKind};
+use sim_services::manifests::{Manifests, Workload, WorkloadKind};
 
 use super::store;
 use crate::forecast::workloads;
@@ -215,31 +215,38 @@ fn label_key(manifests: &Manifests) -> &str {
     key.unwrap_or("app")
 }
 
-/// The steps that ask each pod whether it is well and of which build it is. A step has one port: where the services
-/// serve on several, nothing is written.
+/// Whether the first port that the pods of a workload declare is one of their first container, which is the one that
+/// serves. Where no container declares one, it is taken to listen at 80.
+fn serves_at_first_port(workload: &Workload) -> bool {
+    let containers = workload.template.spec.iter().flat_map(|it| &it.containers);
+    let mut declare = containers.map(|it| it.ports.as_ref().is_some_and(|ports| !ports.is_empty()));
+    declare.next() == Some(true) || !declare.any(|it| it)
+}
+
+/// The steps that ask each pod whether it is well and of which build it is, at the first port that it declares.
 fn checks(manifests: &Manifests, namespace: &str) -> String {
-    let mut ports: BTreeSet<i32> = BTreeSet::new();
-    for (_, workload) in manifests.workloads() {
-        let containers = workload.template.spec.map(|spec| spec.containers);
-        let first = containers.into_iter().flatten().next();
-        let port = first.and_then(|it| it.ports?.first().map(|port| port.container_port));
-        ports.insert(port.unwrap_or(80));
+    let mut workloads = manifests.workloads();
+    if let Some((object, _)) = workloads.find(|(_, workload)| !serves_at_first_port(workload)) {
+        return format!(
+            "\n# Check the pods\n\n\
+             No step asks the pods yet: the first container of `{}` declares no port, and another one does. Declare it,\n\
+             and ask each pod for `/api/v1/namespaces/{namespace}/pods/$POD/proxy/health` and `…/metrics`.\n",
+            object.name()
+        );
     }
-    let (Some(port), 1) = (ports.first(), ports.len()) else {
-        return String::new();
-    };
     format!(
         r#"
 # Check the pods
 
-Every pod must answer on these pages. In simulation each service has both.
+Every pod must answer on these pages, at the first port that its containers declare. If yours answer on another one,
+write its number, as in `$POD:8080`. In simulation each service has both pages.
 
 ```sh {{"name":"check-health","rb.phase":"run","rb.timeout":"3s"}}
-kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD:{port}/proxy/health
+kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD/proxy/health
 ```
 
 ```sh {{"name":"check-build","rb.phase":"run","rb.timeout":"3s"}}
-kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD:{port}/proxy/metrics
+kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD/proxy/metrics
 ```
 "#
     )

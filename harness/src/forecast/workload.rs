@@ -210,8 +210,8 @@ impl Workload {
     /// How long a rollout of it takes in the worst case, from the manifest alone: for one pod, and for all of them. A
     /// process takes `start` until it listens, and `stop` from SIGTERM until it exits.
     ///
-    /// A Deployment replaces as many pods at a time as its `maxSurge` and `maxUnavailable` allow together. A StatefulSet
-    /// replaces one after the other, and waits for the end of each.
+    /// A Deployment replaces as many pods at a time as its `maxSurge` and `maxUnavailable` allow together. A
+    /// StatefulSet replaces one after the other, and waits for the end of each.
     #[must_use]
     pub(crate) fn rollout_takes(&self, start: Duration, stop: Duration) -> (Duration, Duration) {
         let seconds = |value: &Value, default| {
