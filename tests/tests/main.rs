@@ -7,6 +7,7 @@ mod bites_of_executors;
 mod bites_of_ledgers;
 mod bites_under_faults;
 mod book;
+mod budget;
 mod checks;
 mod clocks;
 mod crash_points;
