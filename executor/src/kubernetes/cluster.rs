@@ -20,6 +20,7 @@ use crate::budget::Budget;
 use crate::clock::{Clock, timeout};
 use crate::error::{Error, NO_TIME};
 use crate::event::{Event, Observer};
+use crate::pod_port::PodPort;
 
 /// How long before the end a last attempt is made.
 const LAST_ATTEMPT: Duration = Duration::from_millis(500);
@@ -211,13 +212,14 @@ impl Cluster {
     pub(crate) async fn pod_get(
         &self,
         pod: &str,
-        port: u16,
+        port: PodPort,
         path: &str,
         budget: impl Into<Budget>,
     ) -> Result<String, Error> {
         let uri = format!(
-            "/api/v1/namespaces/{}/pods/{pod}:{port}/proxy/{path}",
-            self.namespace
+            "/api/v1/namespaces/{}/pods/{pod}{}/proxy/{path}",
+            self.namespace,
+            port.suffix()
         );
         let client = &self.client;
         let uri = &uri;

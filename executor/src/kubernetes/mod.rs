@@ -9,8 +9,7 @@ mod workload;
 
 pub(crate) use cluster::{Cluster, Updated, is_conflict, is_missing};
 pub(crate) use objects::{
-    config_maps_of, container_port, image_of, is_live, is_over, owner_uid, revision_of,
-    template_value, timestamp,
+    config_maps_of, image_of, is_live, is_over, owner_uid, revision_of, template_value, timestamp,
 };
 pub(crate) use retry::{is_status, retry_pause};
 pub(crate) use watch::{Next, Watcher};

@@ -33,16 +33,6 @@ pub(crate) fn image_of(template: &PodTemplateSpec) -> String {
         .unwrap_or_default()
 }
 
-/// First port of the first container that names one, 8080 if none does.
-pub(crate) fn container_port(pod: &Pod) -> u16 {
-    pod.spec
-        .iter()
-        .flat_map(|spec| &spec.containers)
-        .flat_map(|container| container.ports.iter().flatten())
-        .find_map(|port| u16::try_from(port.container_port).ok())
-        .unwrap_or(8080)
-}
-
 /// The revision annotation.
 pub(crate) fn revision_of(metadata: &ObjectMeta) -> Option<u64> {
     metadata.annotations.as_ref()?.get(REVISION)?.parse().ok()

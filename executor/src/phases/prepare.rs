@@ -14,10 +14,9 @@ use crate::event::{Event, Stage};
 use crate::executor::Executor;
 use crate::exposition::builds;
 use crate::journal::Journal;
-use crate::kubernetes::{
-    Cluster, Workload, config_maps_of, container_port, image_of, is_live, owner_uid,
-};
+use crate::kubernetes::{Cluster, Workload, config_maps_of, image_of, is_live, owner_uid};
 use crate::planner::{PlanError, kinds_undone};
+use crate::pod_port::PodPort;
 use crate::ports::{HistoryRow, Snapshot};
 use crate::queries::Language;
 use crate::report::StepOutcome;
@@ -256,7 +255,7 @@ impl Executor {
         }
         let port = self.runbook.build_port()?;
         service.builds.is_empty().then(|| {
-            format!("no pod of {name} shows a build at port {port}, path /metrics, so none can be told from another")
+            format!("no pod of {name} shows a build at {port}, path /metrics, so none can be told from another")
         })
     }
 
@@ -270,10 +269,7 @@ impl Executor {
         let template = workload.template().cloned().unwrap_or_default();
         let mut seen: BTreeSet<Build> = BTreeSet::new();
         for pod in pods {
-            let port = self
-                .runbook
-                .build_port()
-                .unwrap_or_else(|| container_port(pod));
+            let port = self.runbook.build_port().unwrap_or(PodPort::First);
             let text = cluster
                 .pod_get(&pod.name_any(), port, "metrics", deadline)
                 .await?;

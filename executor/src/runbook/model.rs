@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Asks, Command};
 use super::naming::Naming;
+use crate::pod_port::PodPort;
 use crate::workload::WorkloadKind;
 
 /// The ConfigMap with the migration files where a runbook names none: the exchange's.
@@ -71,7 +72,7 @@ pub struct Terms<'a> {
 
 impl Runbook {
     /// The port at which pods show their build, if a step asks for it.
-    pub(crate) fn build_port(&self) -> Option<u16> {
+    pub(crate) fn build_port(&self) -> Option<PodPort> {
         self.steps.iter().find_map(|step| match step.command {
             Command::CheckBuildInfo { port } => Some(port),
             _ => None,

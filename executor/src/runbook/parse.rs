@@ -26,6 +26,15 @@ impl Runbook {
         }
     }
 
+    /// What a rollback takes if each step uses its whole budget, on the way that takes the longest: with the steps that
+    /// always run, and those of the undo or of the restore. A runbook whose RTO is shorter is refused.
+    #[must_use]
+    pub fn longest_way(&self) -> Duration {
+        let services = self.services.len();
+        let sums = PATHS.map(|(_, when)| path_budget(&self.steps, services, when).1);
+        sums.into_iter().max().unwrap_or_default()
+    }
+
     /// Reads a runbook as [`Runbook::parse`] does, and also looks for what is legal and unwise.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use super::pods::is_short;
 use super::query::condition;
 use crate::exposition::Series;
 use crate::kubernetes::is_live;
+use crate::pod_port::PodPort;
 use crate::verdict::{ConditionVerdict, all};
 
 /// Between two looks.
@@ -31,7 +32,7 @@ type Counts = BTreeMap<String, f64>;
 /// `kubectl get --raw …/metrics | grep`.
 pub(super) async fn check(
     context: &Context<'_>,
-    port: u16,
+    port: PodPort,
     series: &Series,
 ) -> Result<Success, Stop> {
     let mut holding = Holding::default();
@@ -49,7 +50,7 @@ pub(super) async fn check(
 /// One look; what it saw is what the next one compares with.
 async fn look(
     looks: &mut Looks<'_, '_>,
-    port: u16,
+    port: PodPort,
     series: &Series,
     before: &mut Option<Counts>,
 ) -> Result<Round, Stop> {
@@ -81,7 +82,7 @@ async fn look(
 /// The counter of every live pod that has it; or why that can't be told.
 async fn read(
     looks: &mut Looks<'_, '_>,
-    port: u16,
+    port: PodPort,
     series: &Series,
 ) -> Result<Result<Counts, String>, Stop> {
     let context = looks.context;

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::context::{Context, Stop, after};
 use crate::error::Error;
+use crate::pod_port::PodPort;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -58,7 +59,12 @@ impl<'a, 'b> Looks<'a, 'b> {
     }
 
     /// A page of a pod, from the port that the runbook names.
-    pub(super) async fn get(&mut self, pod: &Pod, port: u16, path: &str) -> Result<String, Error> {
+    pub(super) async fn get(
+        &mut self,
+        pod: &Pod,
+        port: PodPort,
+        path: &str,
+    ) -> Result<String, Error> {
         let limit = SignedDuration::try_from(self.limit).unwrap_or_default();
         let budget = &self.context.budget;
         let budget = budget.within(self.context.ports.clock.now() + limit);

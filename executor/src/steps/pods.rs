@@ -13,6 +13,7 @@ use crate::baseline::Build;
 use crate::exposition::builds;
 use crate::kubernetes::is_live;
 use crate::planner::ServicePlan;
+use crate::pod_port::PodPort;
 use crate::runbook::Phase;
 
 /// How often a wrong build must be seen before it is believed.
@@ -21,7 +22,7 @@ const PATIENCE: u32 = 3;
 const GLANCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Every live pod answers `/health`, and there are as many as there should be.
-pub(super) async fn health(context: &Context<'_>, port: u16) -> Result<Success, Stop> {
+pub(super) async fn health(context: &Context<'_>, port: PodPort) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
         let mut looks = Looks::new(context);
@@ -49,7 +50,7 @@ pub(super) async fn health(context: &Context<'_>, port: u16) -> Result<Success, 
 
 /// Every live pod shows a build that was recorded before the deployment, and no service of the plan was changed
 /// meanwhile, one that was left alone neither.
-pub(super) async fn build_info(context: &Context<'_>, port: u16) -> Result<Success, Stop> {
+pub(super) async fn build_info(context: &Context<'_>, port: PodPort) -> Result<Success, Stop> {
     let mut parts = Vec::new();
     for service in context.services() {
         if service.builds.is_empty() {

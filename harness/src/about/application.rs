@@ -6,9 +6,11 @@ use sim_services::describe::{App, AppError, Bundle, File, version_of};
 use sim_services::manifests::Manifests;
 
 use super::entry::{self, Why, names_host, values};
-use super::first_runbook::{RATE, runbook};
+use super::first_runbook::{RATE, RTO_S, SHUTDOWN_S, START_P99_S, runbook};
 use super::store;
 
+/// How long a drill lasts where a scenario does not say, in seconds.
+const DURATION_S: u64 = 900;
 /// What the description is called in messages while it does not lie anywhere.
 const NOT_WRITTEN: &str = "app.toml (not written)";
 
@@ -36,10 +38,11 @@ pub fn application(name: &str, manifests: &Manifests, paths: &[String]) -> Resul
     let order = order(app.services.len(), &calls);
     let found = store::found(&app, manifests, &order);
     let stored = store::section(&app, found.as_ref());
+    let (runbook, rto_s) = runbook(&app, manifests, asked, &order, found.as_ref());
     Ok(Files {
         app: description(&app, paths, asked, &calls, &stored),
-        runbook: runbook(&app, manifests, asked, &order, found.as_ref()),
-        scenario: scenario(&app, asked),
+        runbook,
+        scenario: scenario(&app, asked, rto_s),
         entry: (entry.unwrap_or_default(), why),
     })
 }
@@ -156,14 +159,14 @@ fn description(
             out,
             "\n[service.{}]\n\
              # From the start of a process until it listens.\n\
-             start = {{ median = \"2s\", p99 = \"6s\" }}\n\
+             start = {{ median = \"2s\", p99 = \"{START_P99_S}s\" }}\n\
              # Its own work on a request, without the calls that it waits for.\n\
              request = {{ median = \"5ms\", p99 = \"40ms\" }}\n\
              # Requests that a pod works on at a time, and those that wait; more are refused with 503.\n\
              concurrency = 64\n\
              queue = 200\n\
              # From SIGTERM until the process exits. Up to then it serves.\n\
-             shutdown = \"5s\"\n",
+             shutdown = \"{SHUTDOWN_S}s\"\n",
             service.name
         );
         let its: Vec<usize> = calls
@@ -219,18 +222,34 @@ fn description(
     out
 }
 
-fn scenario(app: &App, asked: usize) -> String {
+/// The scenario, for a runbook whose RTO is `rto_s` seconds.
+fn scenario(app: &App, asked: usize, rto_s: u64) -> String {
     let service = app.services.get(asked).map_or("", |it| it.name.as_str());
+    let (mut timing, mut rto_max) = (String::new(), String::new());
+    if rto_s > RTO_S {
+        let _ = write!(
+            timing,
+            "[timing]\n\
+             # Long enough for the RTO of the runbook.\n\
+             duration = \"{}s\"\n\n",
+            DURATION_S + rto_s - RTO_S
+        );
+        let _ = write!(
+            rto_max,
+            "# As long as the RTO of the runbook.\n\
+             rto_max = \"{rto_s}s\"\n"
+        );
+    }
     format!(
         "name = \"failing-requests\"\n\
          description = \"A release of {service} fails one request in ten.\"\n\n\
          # Deployed over what the manifests hold.\n\
          [release]\n\
          to = \"bad\"\n\n\
-         [expect]\n\
+         {timing}[expect]\n\
          # The runbook's trigger that must fire.\n\
          trigger = \"too-many-errors\"\n\
-         # After the recovery, of a hundred requests of clients at most one may take longer.\n\
+         {rto_max}# After the recovery, of a hundred requests of clients at most one may take longer.\n\
          p99_max = \"500ms\"\n"
     )
 }
@@ -381,15 +400,18 @@ mod tests {
     }
 
     #[test]
-    fn pods_are_asked_where_one_port_is_that_of_all() {
-        assert!(
-            begun(MANIFESTS)
-                .runbook
-                .contains("pods/$POD:80/proxy/health")
-        );
+    fn pods_are_asked_whatever_their_ports_are() {
         let one = "image: stock, ports: [{containerPort: 9000}]";
-        let runbook = begun(&MANIFESTS.replace("image: stock", one)).runbook;
-        assert!(!runbook.contains("proxy/health"), "{runbook}");
+        for manifests in [MANIFESTS, &MANIFESTS.replace("image: stock", one)] {
+            let runbook = begun(manifests).runbook;
+            assert!(runbook.contains("pods/$POD/proxy/health"), "{runbook}");
+            assert!(runbook.contains("pods/$POD/proxy/metrics"), "{runbook}");
+        }
+        // The proxy would ask the other container, which says nothing of the service.
+        let beside = "image: stock}, {name: beside, image: beside, ports: [{containerPort: 9000}]";
+        let runbook = begun(&MANIFESTS.replace("image: stock", beside)).runbook;
+        assert!(!runbook.contains("kubectl get --raw"), "{runbook}");
+        assert!(runbook.contains("first container of `stock`"), "{runbook}");
     }
 
     #[test]

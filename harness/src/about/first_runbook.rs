@@ -1,25 +1,108 @@
 //! The runbook that somebody begins with who drills an application of their own.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use executor::runbook::Runbook;
 use sim_services::describe::App;
-use sim_services::manifests::{Manifests, WorkloadKind};
+use sim_services::manifests::{Manifests, Workload, WorkloadKind};
 
 use super::store;
+use crate::forecast::workloads;
 
 /// Requests a second of the clients: as many as show an error rate below 0.01 % within the five minutes of an RTO.
 pub(super) const RATE: u32 = 220;
-/// What all rollouts together may take, in seconds: what the RTO leaves beside the other steps.
-const ROLLOUTS_S: usize = 110;
+/// The RTO to begin with, in seconds; more only where the rollouts take longer.
+pub(super) const RTO_S: u64 = 300;
+/// The longest RTO that a runbook may have, in seconds.
+const RTO_MAX_S: u64 = 24 * 3_600;
+/// The RTO of a runbook that needs more than [`RTO_S`] is a multiple of this, in seconds.
+const RTO_STEP_S: u64 = 30;
+/// What all rollouts together may take, in seconds: what [`RTO_S`] leaves beside the other steps.
+const ROLLOUTS_S: u64 = 110;
+/// How much longer than estimated a rollout may take.
+const SLACK: u32 = 2;
+/// What is assumed of the start of a process in the description: so long at the 99th percentile, in seconds.
+pub(super) const START_P99_S: u64 = 6;
+/// What is assumed of its end in the description, in seconds.
+pub(super) const SHUTDOWN_S: u64 = 5;
 
-/// The runbook: triggers, the rollback of the services in `order`, and the proof at the service `asked`.
+/// What rollouts may take, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rollout {
+    /// From one pod to the next.
+    pod_s: u64,
+    /// All pods of a service.
+    all_s: u64,
+}
+
+/// What the slowest rollout of each kind may take, as its manifest has it.
+fn rollouts(app: &App, manifests: &Manifests) -> BTreeMap<WorkloadKind, Rollout> {
+    let (start, stop) = (
+        Duration::from_secs(START_P99_S),
+        Duration::from_secs(SHUTDOWN_S),
+    );
+    let count = u64::try_from(app.services.len()).unwrap_or(u64::MAX);
+    let share_s = (ROLLOUTS_S / count.max(1)).saturating_sub(4).clamp(4, 30);
+    let mut found: BTreeMap<WorkloadKind, Rollout> = BTreeMap::new();
+    let (of_manifests, _) = workloads(manifests);
+    for service in &app.services {
+        let its = of_manifests.iter().find(|it| {
+            it.object.name() == service.name && it.object.kind() == service.kind.as_str()
+        });
+        let (pod, all) = its.map_or((start, start), |it| it.rollout_takes(start, stop));
+        let budget_s = |takes: Duration| takes.saturating_mul(SLACK).as_secs().min(3_600);
+        let of_kind = found.entry(service.kind).or_default();
+        of_kind.pod_s = of_kind.pod_s.max(budget_s(pod));
+        of_kind.all_s = of_kind.all_s.max(budget_s(all)).max(share_s);
+    }
+    found
+}
+
+/// The runbook, and its RTO in seconds. Where the rollouts of all services take more than an RTO of 300 s leaves for
+/// them, the RTO is what the budgets come to.
 pub(super) fn runbook(
     app: &App,
     manifests: &Manifests,
     asked: usize,
     order: &[usize],
     found: Option<&store::Found>,
+) -> (String, u64) {
+    let rollouts = rollouts(app, manifests);
+    let text = |rto_s: u64, why: &str| {
+        let objective = format!("{why}rto: {rto_s}s");
+        written(app, manifests, asked, order, found, &rollouts, &objective)
+    };
+    let read = Runbook::parse("rollback.md", &text(RTO_MAX_S, ""));
+    // A text with a mistake is told of by whoever reads it: there is nothing to add up.
+    let needs_s = read.map_or(RTO_S, |it| it.longest_way().as_secs());
+    let (rto_s, why) = if needs_s <= RTO_S {
+        let why = format!("# The budgets below come to {needs_s}s on the longest way.\n");
+        (RTO_S, why)
+    } else {
+        let slowest = rollouts.values().map(|it| it.all_s).max();
+        let why = format!(
+            "# The budgets below come to {needs_s}s on the longest way, and the RTO can't be less: {} services, each with up\n\
+             # to {}s for its rollout. That is twice what its replicas, strategy and probes come to. The rollouts go on side\n\
+             # by side, so that a rollback takes less than all budgets together. If you need another RTO, shorten them.\n",
+            app.services.len(),
+            slowest.unwrap_or_default(),
+        );
+        (needs_s.next_multiple_of(RTO_STEP_S).min(RTO_MAX_S), why)
+    };
+    (text(rto_s, &why), rto_s)
+}
+
+/// The text: triggers, the rollback of the services in `order`, and the proof at the service `asked`.
+fn written(
+    app: &App,
+    manifests: &Manifests,
+    asked: usize,
+    order: &[usize],
+    found: Option<&store::Found>,
+    rollouts: &BTreeMap<WorkloadKind, Rollout>,
+    objective: &str,
 ) -> String {
     let (namespace, name) = (&app.namespace, &app.name);
     let label_key = label_key(manifests);
@@ -34,14 +117,13 @@ pub(super) fn runbook(
     let failed =
         format!("{requests}{{namespace=\"{namespace}\", app=\"{label}\", {code}=~\"5..\"}}");
     let (before, after) = store::steps(found);
-    let rollout_s = (ROLLOUTS_S / services.len().max(1))
-        .saturating_sub(4)
-        .clamp(4, 30);
-    let kinds: BTreeSet<WorkloadKind> = app.services.iter().map(|it| it.kind).collect();
-    let recorded: Vec<String> = kinds.iter().map(|it| format!("{}s", it.word())).collect();
+    let recorded: Vec<String> = rollouts
+        .keys()
+        .map(|it| format!("{}s", it.word()))
+        .collect();
     format!(
         r#"---
-rto: 300s
+{objective}
 rpo: 0
 validation-window: 1h
 namespace: {namespace}
@@ -107,7 +189,7 @@ rollback scenario
         } else {
             "Nothing here touches data: the release before is deployed again."
         },
-        steps = steps(&kinds, namespace, label_key, rollout_s).trim_end(),
+        steps = steps(rollouts, namespace, label_key).trim_end(),
         recorded = recorded.join(","),
         counted = all.replace('"', "'"),
     )
@@ -133,46 +215,48 @@ fn label_key(manifests: &Manifests) -> &str {
     key.unwrap_or("app")
 }
 
-/// The steps that ask each pod whether it is well and of which build it is. A step has one port: where the services
-/// serve on several, nothing is written.
+/// Whether the first port that the pods of a workload declare is one of their first container, which is the one that
+/// serves. Where no container declares one, it is taken to listen at 80.
+fn serves_at_first_port(workload: &Workload) -> bool {
+    let containers = workload.template.spec.iter().flat_map(|it| &it.containers);
+    let mut declare = containers.map(|it| it.ports.as_ref().is_some_and(|ports| !ports.is_empty()));
+    declare.next() == Some(true) || !declare.any(|it| it)
+}
+
+/// The steps that ask each pod whether it is well and of which build it is, at the first port that it declares.
 fn checks(manifests: &Manifests, namespace: &str) -> String {
-    let mut ports: BTreeSet<i32> = BTreeSet::new();
-    for (_, workload) in manifests.workloads() {
-        let containers = workload.template.spec.map(|spec| spec.containers);
-        let first = containers.into_iter().flatten().next();
-        let port = first.and_then(|it| it.ports?.first().map(|port| port.container_port));
-        ports.insert(port.unwrap_or(80));
+    let mut workloads = manifests.workloads();
+    if let Some((object, _)) = workloads.find(|(_, workload)| !serves_at_first_port(workload)) {
+        return format!(
+            "\n# Check the pods\n\n\
+             No step asks the pods yet: the first container of `{}` declares no port, and another one does. Declare it,\n\
+             and ask each pod for `/api/v1/namespaces/{namespace}/pods/$POD/proxy/health` and `…/metrics`.\n",
+            object.name()
+        );
     }
-    let (Some(port), 1) = (ports.first(), ports.len()) else {
-        return String::new();
-    };
     format!(
         r#"
 # Check the pods
 
-Every pod must answer on these pages. In simulation each service has both.
+Every pod must answer on these pages, at the first port that its containers declare. If yours answer on another one,
+write its number, as in `$POD:8080`. In simulation each service has both pages.
 
 ```sh {{"name":"check-health","rb.phase":"run","rb.timeout":"3s"}}
-kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD:{port}/proxy/health
+kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD/proxy/health
 ```
 
 ```sh {{"name":"check-build","rb.phase":"run","rb.timeout":"3s"}}
-kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD:{port}/proxy/metrics
+kubectl get --raw /api/v1/namespaces/{namespace}/pods/$POD/proxy/metrics
 ```
 "#
     )
 }
 
-/// The steps that roll back workloads of these kinds, each of which may take `rollout_s` seconds. `label_key` is the
-/// label by which people find the pods of a service.
-fn steps(
-    kinds: &BTreeSet<WorkloadKind>,
-    namespace: &str,
-    label_key: &str,
-    rollout_s: usize,
-) -> String {
+/// The steps that roll back workloads of these kinds, each with what its rollout may take. `label_key` is the label by
+/// which people find the pods of a service.
+fn steps(rollouts: &BTreeMap<WorkloadKind, Rollout>, namespace: &str, label_key: &str) -> String {
     let mut out = String::new();
-    for kind in kinds {
+    for (kind, rollout) in rollouts {
         let (suffix, word) = match kind {
             WorkloadKind::Deployment => ("", kind.word()),
             WorkloadKind::StatefulSet => ("-stateful", kind.word()),
@@ -190,10 +274,11 @@ kubectl rollout undo {word}/$SERVICE -n {namespace} --to-revision=$TARGET_REVISI
 
 "#
         );
-        let mut status_s = rollout_s;
+        let mut status_s = rollout.all_s;
         if *kind == WorkloadKind::StatefulSet {
-            status_s = (rollout_s / 4).max(2);
-            let delete_s = rollout_s.saturating_sub(status_s).max(2);
+            // The deletion goes on until the last pod has been replaced, which becomes ready after that.
+            status_s = rollout.pod_s;
+            let delete_s = rollout.all_s;
             let _ = write!(
                 out,
                 r#"A pod of the bad release that never becomes ready keeps a StatefulSet from going back (kubernetes#67250).

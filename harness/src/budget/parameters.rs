@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use executor::runbook::Kind as CommandKind;
 use serde::Serialize;
+use sim_services::describe::Bundle;
 
 use super::spans::DrillSpans;
 use crate::runbooks::LoadedRunbook;
-use crate::scenario::{Deployment, Scenario, Share, Strategy, format_duration};
+use crate::scenario::{Deployment, Described, Scenario, Share, Strategy, Subject, format_duration};
 use crate::search::{Change, Scale, mutants};
-use crate::worlds::common::manifests;
+use crate::worlds::common::manifests::{self, Rolling};
 
 /// A step counts as near its budget if it took this share of it in some drill, in percent.
 const NEAR_PERCENT: u64 = 50;
@@ -18,7 +20,7 @@ const NEAR_PERCENT: u64 = 50;
 /// A drill with one parameter changed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Parameter {
-    /// What is changed: a trigger, a step, a Deployment.
+    /// What is changed: a trigger, a step, a Deployment or a StatefulSet.
     pub of: String,
     /// How.
     pub change: String,
@@ -63,15 +65,68 @@ pub(super) fn parameters(
         let change = format!("{} -> {}", format_duration(is), format_duration(half));
         found.push(changed(of, change, &|it| set(it, half)));
     }
-    for service in undone(drills) {
-        for (change, make) in of_deployment(&service) {
-            let of = format!("deployment {service}");
-            found.push(changed(&of, change, &|it| {
-                make(deployment(it, &service));
-            }));
+    for service in undone(runbook, drills) {
+        match &scenario.application {
+            Subject::Exchange => {
+                let now = manifests::rolling(&service);
+                for (change, make) in now.map(of_workload).unwrap_or_default() {
+                    let of = format!("deployment {service}");
+                    found.push(changed(&of, change, &|it| {
+                        make(deployment(it, &service));
+                    }));
+                }
+            }
+            Subject::Described(app) => {
+                for (of, change, app) in of_described(app, &service) {
+                    found.push(changed(&of, change, &|it| {
+                        it.application = Subject::Described(app.clone());
+                    }));
+                }
+            }
+            // Its manifests are the program's own.
+            Subject::InRust(_) => {}
         }
     }
     found
+}
+
+/// What can be changed of a workload of an application that a file describes: of what, how, and the application with
+/// the change.
+fn of_described(app: &Described, service: &str) -> Vec<(String, String, Described)> {
+    let Some(object) = app.bundle.workload(service) else {
+        return Vec::new();
+    };
+    let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+    let Some(mut now) = manifests::rolling_of(&object["spec"]) else {
+        return Vec::new();
+    };
+    if kind == "statefulset" {
+        // Its pods are replaced one after the other.
+        now.shares = None;
+    }
+    let mut found = Vec::new();
+    for (change, make) in of_workload(now) {
+        let mut wanted = unchanged(service);
+        make(&mut wanted);
+        let bundle = app
+            .bundle
+            .with_workload(service, |it| manifests::change(&mut it["spec"], &wanted));
+        // What the application's limits don't allow is no parameter.
+        if let Ok(other) = bundle.and_then(Bundle::app) {
+            found.push((format!("{kind} {service}"), change, Described::from(other)));
+        }
+    }
+    found
+}
+
+/// No word on the Deployment of a service.
+fn unchanged(service: &str) -> Deployment {
+    Deployment {
+        service: service.to_owned(),
+        replicas: None,
+        strategy: None,
+        probe_period_s: None,
+    }
 }
 
 /// The scenario's word on a Deployment; one that says nothing is added where there is none.
@@ -81,12 +136,7 @@ fn deployment<'a>(scenario: &'a mut Scenario, service: &str) -> &'a mut Deployme
         .iter()
         .position(|it| it.service == service);
     let at = at.unwrap_or_else(|| {
-        scenario.deployments.push(Deployment {
-            service: service.to_owned(),
-            replicas: None,
-            strategy: None,
-            probe_period_s: None,
-        });
+        scenario.deployments.push(unchanged(service));
         scenario.deployments.len() - 1
     });
     &mut scenario.deployments[at]
@@ -94,11 +144,8 @@ fn deployment<'a>(scenario: &'a mut Scenario, service: &str) -> &'a mut Deployme
 
 type Make = Box<dyn Fn(&mut Deployment)>;
 
-/// What can be changed of a Deployment, by how its manifest is.
-fn of_deployment(service: &str) -> Vec<(String, Make)> {
-    let Some(now) = manifests::rolling(service) else {
-        return Vec::new();
-    };
+/// What can be changed of a workload, by how its manifest is.
+fn of_workload(now: Rolling) -> Vec<(String, Make)> {
     let rolling = |max_surge, max_unavailable| -> Make {
         Box::new(move |it| {
             it.strategy = Some(Strategy::Rolling {
@@ -135,11 +182,17 @@ fn of_deployment(service: &str) -> Vec<(String, Make)> {
     found
 }
 
-/// The services whose Deployment was undone in some drill.
-fn undone(drills: &[DrillSpans]) -> BTreeSet<String> {
+/// The services whose rollout was waited for in some drill, by whatever name the runbook's step has.
+fn undone(runbook: &LoadedRunbook, drills: &[DrillSpans]) -> BTreeSet<String> {
+    let steps = runbook.runbook.steps.iter();
+    let waits: BTreeSet<&str> = steps
+        .filter(|step| step.command.kind() == CommandKind::RolloutStatus)
+        .map(|step| step.name.as_str())
+        .collect();
     let spans = drills.iter().flat_map(|it| &it.spans);
-    let undone = spans.filter_map(|it| it.what.strip_prefix("rollout-status "));
-    undone.map(str::to_owned).collect()
+    let of_services = spans.filter_map(|it| it.what.split_once(' '));
+    let undone = of_services.filter(|(step, _)| waits.contains(step));
+    undone.map(|(_, service)| service.to_owned()).collect()
 }
 
 /// Changes of the runbook's text: of the triggers that fired, their `for` and their windows; of steps, the budgets that

@@ -36,4 +36,5 @@ pub use starts::Starts;
 pub use table::table;
 pub use warnings::RULES;
 pub use words::time;
+pub(crate) use workload::workloads;
 pub use workload::{Place, slow};

@@ -1,6 +1,7 @@
 //! What is forecast: a workload of the manifests, with whatever else in them acts upon its rollouts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 use sim_services::manifests::{Manifests, Object, at};
@@ -89,6 +90,11 @@ pub(crate) fn workloads(manifests: &Manifests) -> (Vec<Workload>, Vec<Object>) {
     }
     (found, others)
 }
+
+/// From the patch of a template until its pod runs on a node, and from a pod that is ready until the rollout counts it.
+const SEEN_AFTER: Duration = Duration::from_secs(2);
+/// No span of a manifest counts for more.
+const SPAN_MAX: Duration = Duration::from_secs(3_600);
 
 impl Workload {
     fn of(object: &Object, keeper: Keeper, manifests: &Manifests) -> Self {
@@ -199,6 +205,53 @@ impl Workload {
             (0, 0) => (0, 1),
             (surge, unavailable) => (surge, unavailable.min(replicas)),
         }
+    }
+
+    /// How long a rollout of it takes in the worst case, from the manifest alone: for one pod, and for all of them. A
+    /// process takes `start` until it listens, and `stop` from SIGTERM until it exits.
+    ///
+    /// A Deployment replaces as many pods at a time as its `maxSurge` and `maxUnavailable` allow together. A
+    /// StatefulSet replaces one after the other, and waits for the end of each.
+    #[must_use]
+    pub(crate) fn rollout_takes(&self, start: Duration, stop: Duration) -> (Duration, Duration) {
+        let seconds = |value: &Value, default| {
+            Duration::from_secs(value.as_u64().unwrap_or(default)).min(SPAN_MAX)
+        };
+        let ready = |container: &Value| {
+            let [startup, readiness] = ["startupProbe", "readinessProbe"].map(|probe| {
+                let probe = &container[probe];
+                if probe.is_null() {
+                    return (Duration::ZERO, Duration::ZERO);
+                }
+                let successes = probe["successThreshold"].as_u64().unwrap_or(1);
+                let successes = u32::try_from(successes.clamp(1, 1_000)).unwrap_or(1);
+                let asks = seconds(&probe["periodSeconds"], 10).saturating_mul(successes);
+                (seconds(&probe["initialDelaySeconds"], 0), asks)
+            });
+            start.max(startup.0) + startup.1 + readiness.0 + readiness.1
+        };
+        let ready = self.lasting().map(|(_, it)| ready(it)).max();
+        let lasts = seconds(self.at(&["spec", "minReadySeconds"]), 0);
+        let ready = SEEN_AFTER + ready.unwrap_or(start) + lasts;
+        let grace = seconds(&self.pod()["terminationGracePeriodSeconds"], 30);
+        let mut containers = self.lasting();
+        let stop = match containers.any(|(_, it)| !it["lifecycle"]["preStop"].is_null()) {
+            true => grace,
+            false => stop.min(grace),
+        };
+        let replicas = self.replicas();
+        if self.is_stateful() {
+            let pods = replicas.saturating_sub(self.partition()).max(1);
+            let one = stop + ready;
+            return (one, one.saturating_mul(pods));
+        }
+        if self.recreates() {
+            return (stop + ready, stop + ready);
+        }
+        let (surge, unavailable) = self.fenceposts();
+        let at_a_time = surge.saturating_add(unavailable).max(1);
+        let times = replicas.div_ceil(at_a_time).max(1);
+        (ready, ready.saturating_mul(times))
     }
 
     /// The containers that run on, with the path to each: those of the pod, then its sidecars.

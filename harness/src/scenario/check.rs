@@ -167,7 +167,18 @@ fn check_expect(m: &mut Mistakes, raw: &Raw, triggers: &[String], own: bool) -> 
         );
     }
     let rto = e.rto_max.get_ref().0;
-    if rto > keys::RTO_MAX {
+    // The procedure of an application of one's own is its runbook, which is not known here.
+    if own && rto > keys::DURATION_MAX {
+        m.add(
+            e.rto_max.span(),
+            format!(
+                "impossible expectation: no drill lasts {}",
+                format_duration(rto)
+            ),
+            "longer than 4h",
+            "at most what the runbook's `rto` says",
+        );
+    } else if !own && rto > keys::RTO_MAX {
         m.add(
             e.rto_max.span(),
             format!(

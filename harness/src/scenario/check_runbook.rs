@@ -6,8 +6,9 @@ use executor::runbook::{Command, Phase, Runbook, Step, When};
 
 use super::error::{Mistakes, SCENARIO, ScenarioError};
 use super::fault::Asked;
-use super::raw;
+use super::quantity::format_duration;
 use super::{Anchor, Path, Scenario};
+use super::{keys, raw};
 use crate::suggest;
 
 /// Checks `scenario`, which was read from `file`.
@@ -21,6 +22,20 @@ pub(super) fn check(
 ) -> Result<(), ScenarioError> {
     let raw = raw::parse(file, &scenario.text)?;
     let mut m = Mistakes::default();
+    // Of the exchange's procedure this is said already where the scenario is read.
+    let own = !scenario.application.is_the_exchange();
+    let (most, rto) = (runbook.rto, scenario.expect.rto_max);
+    if own && rto > most && rto > keys::RTO_MAX {
+        let (asked, most) = (format_duration(rto), format_duration(most));
+        m.add(
+            raw.expect.rto_max.span(),
+            format!("impossible expectation: rto_max of {asked} is beyond the procedure's RTO"),
+            format!("longer than {most}"),
+            format!(
+                "at most \"{most}\", as the runbook's `rto` says: a scenario may be stricter than the procedure, never laxer"
+            ),
+        );
+    }
     for (fault, given) in scenario.faults.iter().zip(&raw.faults) {
         let place = given
             .when
@@ -28,7 +43,6 @@ pub(super) fn check(
             .map_or(given.kind.span(), |when| when.span());
         let kind = fault.kind.as_str();
         // The exchange's drills count who looks for lines that are held back, whatever the runbook is.
-        let own = !scenario.application.is_the_exchange();
         if own && fault.kind.spec().felt_by == Some(Asked::Loki) && !asks_loki(runbook) {
             m.add(
                 given.kind.span(),

@@ -35,7 +35,7 @@ pub(super) const POLL_INTERVAL: RangeInclusive<Duration> =
 pub(super) const WARM_UP_MIN: Duration = Duration::from_secs(20);
 /// Longest drill.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(4 * 3_600);
-/// The procedure's recovery time objective: no scenario may ask for less strictness.
+/// The recovery time objective of the exchange's procedure: no scenario may ask for less strictness.
 pub(super) const RTO_MAX: Duration = Duration::from_secs(300);
 /// The procedure's bound of the error rate, 0.01 %.
 pub(super) const ERROR_RATE_MAX: PartsPerMillion = PartsPerMillion(100);
@@ -317,7 +317,10 @@ pub fn all() -> Vec<Key> {
         key(
             "expect",
             "rto_max",
-            at_most(RTO_MAX),
+            format!(
+                "{}, and with an application of your own at most the `rto` of its runbook",
+                at_most(RTO_MAX)
+            ),
             Value("\"5m\""),
             "Trigger to recovery, at most.",
         ),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::base::{at, migrated, observed, runbook, step, when};
 use crate::planner::{COMES_AGAIN, LedgerPath, Observed, Plan, Reconciler, plan};
+use crate::pod_port::PodPort;
 use crate::ports::LedgerPosition;
 use crate::runbook::{Command, Naming, OnFail, Phase, Runbook, When};
 
@@ -155,7 +156,13 @@ fn what_somebody_may_do_meanwhile_is_stood_by_for() {
 #[test]
 fn who_puts_the_release_back_is_named_and_outlasted() {
     let mut runbook = runbook();
-    let mut stay = step("stay", "Afterwards", Command::CheckBuildInfo { port: 8080 });
+    let mut stay = step(
+        "stay",
+        "Afterwards",
+        Command::CheckBuildInfo {
+            port: PodPort::Number(8080),
+        },
+    );
     stay.phase = Phase::After;
     stay.hold = Some(Duration::from_secs(60));
     runbook.steps.push(stay);

@@ -14,6 +14,7 @@ use super::{
     SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
 };
 use crate::exposition::Series;
+use crate::pod_port::PodPort;
 use crate::runbook::protection::Protection;
 use crate::runbook::query;
 use crate::workload::WorkloadKind;
@@ -89,10 +90,10 @@ commands! {span;
         follows_undo: true,
         rights_of_stateful_sets: &["get statefulsets", "list controllerrevisions"],
     }
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/health`: every live pod is healthy.
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD[:PORT]/proxy/health`: every live pod is healthy.
     CheckHealth {
         /// The pod's port.
-        port: u16,
+        port: PodPort,
     } = "kubectl" "get --raw" {
         example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/health",
         fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() == "health",
@@ -101,7 +102,7 @@ commands! {span;
         part: Proof,
         leaves: Nothing,
         protects: Health, "a Service hides a sick pod among sound ones",
-        words: format!("checks the health of every pod at port {port}"),
+        words: format!("checks the health of every pod at {port}"),
         flags: &[RAW],
         placeholders: &["POD"],
         follows_undo: true,
@@ -112,11 +113,11 @@ commands! {span;
             help: "add `kubectl get --raw …/proxy/health`",
         }),
     }
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics`: every live pod shows the prior
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD[:PORT]/proxy/metrics`: every live pod shows the prior
     /// `build_info`.
     CheckBuildInfo {
         /// The pod's port.
-        port: u16,
+        port: PodPort,
     } = "kubectl" "get --raw" {
         example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics",
         fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() != "health",
@@ -125,7 +126,7 @@ commands! {span;
         part: Proof,
         leaves: Nothing,
         protects: Build, "an undo can do nothing and exit 0",
-        words: format!("checks the build of every pod at port {port}"),
+        words: format!("checks the build of every pod at {port}"),
         flags: &[RAW],
         placeholders: &["POD"],
         follows_undo: true,
@@ -136,11 +137,11 @@ commands! {span;
             help: "an undo can be a no-op and exit 0: add `kubectl get --raw …/proxy/metrics`",
         }),
     }
-    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD:PORT/proxy/metrics | grep 'SERIES'`: how much the counter has
-    /// grown since the look before, over all live pods, must satisfy `rb.expect`.
+    /// `kubectl get --raw /api/v1/namespaces/NS/pods/$POD[:PORT]/proxy/metrics | grep 'SERIES'`: how much the counter
+    /// has grown since the look before, over all live pods, must satisfy `rb.expect`.
     CheckCounter {
         /// The pod's port.
-        port: u16,
+        port: PodPort,
         /// `NAME{LABEL="VALUE",…}`
         series: Series,
     } = "kubectl" "get --raw" {
@@ -154,7 +155,7 @@ commands! {span;
         part: AsBefore,
         leaves: Nothing,
         protects: Reopening, "recovery begins when the last gateway has stopped refusing",
-        words: format!("asks every pod at port {port} for the growth of {series}"),
+        words: format!("asks every pod at {port} for the growth of {series}"),
         flags: &[RAW],
         placeholders: &["POD"],
         value: Value::Growth,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::spec::{CommandSpec, Value};
 use super::{Arguments, Flag, Word, after, kind_of};
 use crate::exposition::Series;
+use crate::pod_port::PodPort;
 use crate::runbook::source::Findings;
 use crate::runbook::{query, suggest};
 use crate::workload::WorkloadKind;
@@ -396,7 +397,7 @@ impl Arguments<'_, '_, '_, '_> {
     }
 
     /// The port whose page `health` or `metrics` every live pod is asked for.
-    pub(super) fn endpoint(&mut self) -> Option<u16> {
+    pub(super) fn endpoint(&mut self) -> Option<PodPort> {
         let path = self.value("--raw", "the path of an endpoint")?;
         let parts: Vec<&str> = path.value.split('/').collect();
         if let [
@@ -410,26 +411,32 @@ impl Arguments<'_, '_, '_, '_> {
             "proxy",
             "health" | "metrics",
         ] = parts.as_slice()
-            && let Some(port) = pod.strip_prefix("$POD:").and_then(port)
+            && let Some(port) = pod.strip_prefix("$POD").and_then(PodPort::parse)
         {
             self.check_namespace(namespace, path.span.clone());
             return Some(port);
         }
         let namespace = self.context.namespace.unwrap_or("NAMESPACE");
+        let port = parts.iter().find_map(|part| part.strip_prefix("$POD:"));
+        let label = if port.is_some_and(|port| PodPort::parse(&format!(":{port}")).is_none()) {
+            "the API server's proxy takes the number of a pod's port, and no name"
+        } else {
+            "unknown endpoint"
+        };
         self.findings.error(
             "endpoint",
             path.span.clone(),
             "this path is not one that is checked",
-            "unknown endpoint",
+            label,
             format!(
-                "write `/api/v1/namespaces/{namespace}/pods/$POD:8080/proxy/health`, or `…/metrics`, with the number of the port that the pods serve it on; every live pod is asked"
+                "write `/api/v1/namespaces/{namespace}/pods/$POD:8080/proxy/health`, or `…/metrics`, with the number of the port that the pods serve it on, or with `$POD` alone for the first port that each pod declares; every live pod is asked"
             ),
         );
         None
     }
 
     /// A counter of every live pod, by hand found with `grep`: the pods' port and the series.
-    pub(super) fn counter(&mut self) -> Option<(u16, Series)> {
+    pub(super) fn counter(&mut self) -> Option<(PodPort, Series)> {
         let port = self.endpoint()?;
         if self.page() == "health" {
             let path = self.value("--raw", "the path of an endpoint")?;
@@ -545,11 +552,4 @@ impl Arguments<'_, '_, '_, '_> {
             );
         }
     }
-}
-
-/// A port's number. The API server's proxy knows no names of ports where it reaches a pod
-/// (`pkg/registry/core/pod/strategy.go`).
-fn port(text: &str) -> Option<u16> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|port| digits && *port > 0)
 }

@@ -154,14 +154,14 @@ fn of_commands() {
             "$POD:8080/proxy/health",
         ),
         (
-            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD/proxy/health",
+            "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD/proxy/healthz",
             "endpoint",
-            "the number of the port",
+            "or with `$POD` alone for the first port",
         ),
         (
             "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD:http/proxy/health",
             "endpoint",
-            "the number of the port",
+            "takes the number of a pod's port, and no name",
         ),
         (
             "kubectl get --raw «/api/v1/namespaces/dex/pods/$POD:0/proxy/health",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 
 use super::base::{GOOD, mistakes, parsed, with};
+use crate::pod_port::PodPort;
 use crate::runbook::{Command, OnFail, Phase, Runbook, Series, TriggerClass, When};
 
 const ROLLBACK: &str = include_str!("../../../../runbooks/rollback.md");
@@ -80,6 +81,33 @@ fn the_front_matter_is_read() {
     );
 }
 
+/// Services that listen at different ports are checked by one step.
+#[test]
+fn without_a_port_each_pod_is_asked_at_its_own() {
+    let text = GOOD
+        .replace("$POD:8080", "$POD")
+        .replace("$POD:9000", "$POD");
+    let steps = parsed(&text).runbook.steps;
+    let words = |step: &crate::runbook::Step| step.command.in_words(|_| String::new());
+    let at: Vec<String> = steps
+        .iter()
+        .map(words)
+        .filter(|it| it.contains("port"))
+        .collect();
+    let wanted = [
+        "checks the health of every pod at its first port",
+        "checks the build of every pod at its first port",
+        "asks every pod at its first port for the growth of ",
+    ];
+    assert_eq!(at.len(), wanted.len(), "{at:?}");
+    assert!(
+        at.iter()
+            .zip(wanted)
+            .all(|(at, wanted)| at.starts_with(wanted)),
+        "{at:?}"
+    );
+}
+
 #[test]
 fn every_command_is_understood() {
     let steps = parsed(GOOD).runbook.steps;
@@ -110,11 +138,15 @@ fn every_command_is_understood() {
             Command::RolloutUndo { pinned: true },
             Command::RolloutStatus,
             Command::ReviewReplicaSets,
-            Command::CheckHealth { port: 8080 },
-            Command::CheckBuildInfo { port: 9_000 },
+            Command::CheckHealth {
+                port: PodPort::Number(8080)
+            },
+            Command::CheckBuildInfo {
+                port: PodPort::Number(9_000)
+            },
             Command::Unfence,
             Command::CheckCounter {
-                port: 8080,
+                port: PodPort::Number(8080),
                 series: Series {
                     name: "requests_total".into(),
                     labels: [("code", "503"), ("maintenance", "true")]

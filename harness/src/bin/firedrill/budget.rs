@@ -17,9 +17,12 @@ use crate::{chaos, complete, input, terminal};
 #[derive(Debug, Args)]
 pub(crate) struct BudgetArgs {
     /// Built-in scenarios by name, patterns of names or files, `all`, paths of scenario files or folders; none: the
-    /// three default ones
+    /// three default ones, or all those of the application
     #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios_and_files))]
     pub(crate) scenarios: Vec<String>,
+    /// Drill an application of your own, which this file describes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) app: Option<PathBuf>,
     /// How many drills of each scenario
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) seeds: u32,
@@ -32,7 +35,7 @@ pub(crate) struct BudgetArgs {
     /// Drills at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) jobs: Option<u16>,
-    /// The runbook to follow instead of the built-in one
+    /// The runbook to follow instead of the built-in one, or of the application's own
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) runbook: Option<PathBuf>,
     /// Write budget.json and budget.html there
@@ -45,8 +48,16 @@ pub(crate) struct BudgetArgs {
 
 /// Runs it; the exit code. Interrupted, it shows what it has.
 pub(crate) fn run(args: &BudgetArgs) -> Result<u8, Failure> {
-    let runbook = input::runbook(args.runbook.as_deref(), false)?;
-    let chosen = input::scenarios(&args.scenarios, &runbook, true)?;
+    let app = args.app.as_deref().map(input::application).transpose()?;
+    let given = args.runbook.as_deref();
+    let runbook = match &app {
+        None => input::runbook(given, false)?,
+        Some(app) => input::its_runbook(app, given, false)?,
+    };
+    let chosen = match &app {
+        None => input::scenarios(&args.scenarios, &runbook, true)?,
+        Some(app) => input::scenarios_of(app, &args.scenarios, &runbook)?,
+    };
     let chosen = input::can_be_done(chosen, WorldKind::Sim, false)?;
     let options = Options {
         seeds: args.seeds,

@@ -137,6 +137,7 @@ pub(crate) const BUDGET: &str = help!(
     "  firedrill budget latency-regression                the steps, the causes, the parameters
   firedrill budget latency-regression --seeds 100    more drills
   firedrill budget all --pairs 0 --report out        every built-in scenario, without parameters
+  firedrill budget --app shop/app.toml               an application of your own
 ",
     "  0    accounted for
   2    bad input or usage, or the report could not be written

@@ -146,3 +146,21 @@ fn an_application_has_no_markets_and_accounts_to_cut_down() {
         );
     }
 }
+
+#[test]
+fn an_application_may_take_as_long_as_its_own_runbook_says() {
+    let built_in = crate::runbooks::LoadedRunbook::built_in().expect("it loads");
+    let with_rto = |seconds| {
+        let mut runbook = (*built_in.runbook).clone();
+        runbook.rto = std::time::Duration::from_secs(seconds);
+        runbook
+    };
+    let tables = "rto_max = \"8m\"\n[timing]\nduration = \"30m\"\n";
+    let scenario = of_two_services(tables).expect("it is no longer than a drill may be");
+    assert!(scenario.fits("mine.toml", &with_rto(480)).is_ok());
+    let refused = scenario.fits("mine.toml", &with_rto(479));
+    let refused = refused.expect_err("it is laxer than the procedure");
+    assert_eq!(refused.mistakes[0].label, "longer than 7m59s");
+    let hours = of_two_services("rto_max = \"5h\"\n").expect_err("no drill lasts so long");
+    assert_eq!(hours.mistakes[0].label, "longer than 4h");
+}

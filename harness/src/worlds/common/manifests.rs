@@ -67,7 +67,7 @@ pub(crate) fn objects(release: &Release, deployments: &[Deployment]) -> Vec<Valu
 }
 
 /// Changes the `spec` of a Deployment to what a scenario wants of it.
-fn change(spec: &mut Value, wanted: &Deployment) {
+pub(crate) fn change(spec: &mut Value, wanted: &Deployment) {
     if let Some(replicas) = wanted.replicas {
         spec["replicas"] = json!(replicas);
     }
@@ -133,8 +133,11 @@ pub(crate) struct Rolling {
 
 /// How the Deployment of the service of this name is replaced and probed; `None`: there is no such service.
 pub(crate) fn rolling(service: &str) -> Option<Rolling> {
-    let service = Service::by_name(service)?;
-    let spec = &deployment(service)["spec"];
+    rolling_of(&deployment(Service::by_name(service)?)["spec"])
+}
+
+/// How a Deployment with this `spec` is replaced and probed; `None`: a number in it is out of range.
+pub(crate) fn rolling_of(spec: &Value) -> Option<Rolling> {
     let strategy = &spec["strategy"];
     let share = |field: &str| match &strategy["rollingUpdate"][field] {
         Value::Number(pods) => Some(Share::Pods(pods.as_u64()?.try_into().ok()?)),
@@ -143,10 +146,10 @@ pub(crate) fn rolling(service: &str) -> Option<Rolling> {
     };
     let shares =
         (strategy["type"] != "Recreate").then(|| share("maxSurge").zip(share("maxUnavailable")));
-    let probe = &containers(service)[0]["readinessProbe"];
+    let probe = &spec["template"]["spec"]["containers"][0]["readinessProbe"];
     let period_s = probe["periodSeconds"].as_u64().unwrap_or(10);
     Some(Rolling {
-        replicas: u32::try_from(replicas(service)).ok()?,
+        replicas: u32::try_from(spec["replicas"].as_u64().unwrap_or(1)).ok()?,
         shares: shares.flatten(),
         probe_period_s: probe.is_object().then_some(u32::try_from(period_s).ok()?),
     })

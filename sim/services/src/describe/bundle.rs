@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app::App;
 use super::{check, raw};
-use crate::manifests::{Document, LoadError, Manifests};
+use crate::manifests::{Document, LoadError, Manifests, WorkloadKind};
 use crate::mistake::{FileError, FileKind};
 
 /// What a description is called in messages.
@@ -130,6 +130,58 @@ impl Bundle {
         }
     }
 
+    /// The same with the manifests of all workloads called `name` as `change` makes them. The manifests are written
+    /// anew, as JSON without the comments that they had.
+    ///
+    /// # Errors
+    /// [`AppError`] if the manifests can't be loaded.
+    pub fn with_workload(
+        &self,
+        name: &str,
+        change: impl Fn(&mut serde_json::Value),
+    ) -> Result<Self, AppError> {
+        let mut loaded = self.load()?;
+        let mut files: Vec<File> = Vec::new();
+        for object in &mut loaded.objects {
+            if WorkloadKind::of(object).is_some() && object.name() == name {
+                change(&mut object.value);
+            }
+            let path = &object.document.name;
+            let at = files.iter().position(|file| file.path == *path);
+            let at = at.unwrap_or_else(|| {
+                files.push(File {
+                    path: path.clone(),
+                    text: String::new(),
+                });
+                files.len() - 1
+            });
+            if let Some(file) = files.get_mut(at) {
+                file.text += &format!("---\n{}\n", object.value);
+            }
+        }
+        Ok(Self {
+            app: self.app.clone(),
+            manifests: files,
+        })
+    }
+
+    fn load(&self) -> Result<Manifests, AppError> {
+        let documents = self.manifests.iter().map(|file| Document {
+            name: file.path.clone(),
+            text: file.text.clone(),
+        });
+        let manifests = Manifests::parse(documents.collect(), DEFAULT_NAMESPACE);
+        manifests.map_err(AppError::Manifests)
+    }
+
+    /// The manifest of the workload called `name`, as it is loaded; `None` if there is none.
+    #[must_use]
+    pub fn workload(&self, name: &str) -> Option<serde_json::Value> {
+        let objects = self.load().ok()?.objects.into_iter();
+        let mut workloads = objects.filter(|it| WorkloadKind::of(it).is_some());
+        workloads.find(|it| it.name() == name).map(|it| it.value)
+    }
+
     /// Reads the application from these texts, and from no file.
     ///
     /// # Errors
@@ -137,12 +189,8 @@ impl Bundle {
     pub fn app(self) -> Result<App, AppError> {
         let raw = raw::parse(&self.app.path, &self.app.text);
         let raw = raw.map_err(|error| AppError::Wrong(Box::new(error)))?;
-        let documents = self.manifests.iter().map(|file| Document {
-            name: file.path.clone(),
-            text: file.text.clone(),
-        });
-        let manifests = Manifests::parse(documents.collect(), DEFAULT_NAMESPACE);
-        finish(self, raw, manifests.map_err(AppError::Manifests)?)
+        let manifests = self.load()?;
+        finish(self, raw, manifests)
     }
 }
 

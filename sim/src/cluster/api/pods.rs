@@ -21,8 +21,22 @@ const EVICTION: Expected<'_> = Expected {
     kind: "Eviction",
 };
 
+/// The number of a port that an address has as a number or as the name of an internet service. Of those, Go knows at
+/// least these (`net/lookup.go`).
+fn number_of(port: &str) -> Option<&str> {
+    match port {
+        "http" => Some("80"),
+        "https" => Some("443"),
+        _ => port
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then_some(port),
+    }
+}
+
 impl Cluster {
-    /// GET `pods/{name[:port]}/proxy/{path}`.
+    /// GET `pods/{name[:port]}/proxy/{path}`. Without a port it is the first one that the containers declare, and a
+    /// port's name is not that of a container's port (`ResourceLocation` in `pkg/registry/core/pod/strategy.go`).
     pub(crate) fn pod_proxy(
         &mut self,
         call: &Call<'_>,
@@ -42,28 +56,42 @@ impl Cluster {
             return Err(ApiError::bad_request("address not allowed"));
         }
         // Each port with the container that declares it.
-        let ports: Vec<(&str, String, &str)> = value::lasting_containers(&pod.value)
-            .flat_map(|c| items(c, &["ports"]).iter().map(move |p| (c, p)))
-            .map(|(c, p)| {
-                let number = int(p, &["containerPort"]).unwrap_or(0).to_string();
-                (text(p, &["name"]), number, text(c, &["name"]))
+        let declared = |c: &'_ Value| -> Vec<String> {
+            let ports = items(c, &["ports"]).iter();
+            let numbers = ports.map(|p| int(p, &["containerPort"]).unwrap_or(0));
+            numbers.map(|number| number.to_string()).collect()
+        };
+        let containers = items(&pod.value, &["spec", "containers"]);
+        let ports: Vec<(String, &str)> = value::lasting_containers(&pod.value)
+            .flat_map(|c| {
+                declared(c)
+                    .into_iter()
+                    .map(move |n| (n, text(c, &["name"])))
             })
             .collect();
+        let first_port = || containers.iter().flat_map(declared).next();
         let number = match port {
-            "" => ports.first().map_or("80", |(_, n, _)| n.as_str()),
-            named => ports
-                .iter()
-                .find(|(n, _, _)| *n == named)
-                .map_or(named, |(_, n, _)| n.as_str()),
+            "" => first_port().unwrap_or_else(|| "80".to_owned()),
+            given => match number_of(given) {
+                Some(number) => number.to_owned(),
+                None => {
+                    return Err(ApiError::new(
+                        503,
+                        "ServiceUnavailable",
+                        format!(
+                            "error trying to reach service: dial tcp: lookup tcp/{given}: unknown port"
+                        ),
+                    ));
+                }
+            },
         };
-        let first = items(&pod.value, &["spec", "containers"]).first();
         let container = if ports.is_empty() {
-            first.map(|c| text(c, &["name"]))
+            containers.first().map(|c| text(c, &["name"]))
         } else {
-            let mut declared = ports.iter();
-            declared
-                .find(|(_, n, _)| n == number)
-                .map(|(_, _, container)| *container)
+            let mut ports = ports.iter();
+            ports
+                .find(|(n, _)| *n == number)
+                .map(|(_, container)| *container)
         };
         let mut path = format!("/{}", call.resource.rest);
         if let Some(query) = call.request.uri.query() {
