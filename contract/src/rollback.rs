@@ -99,11 +99,11 @@ pub enum LossKind {
     /// Nothing.
     #[default]
     Nothing,
-    /// What was written to the ledger since the snapshot by other ways than the order log: a correction by hand, for
+    /// What was written to the ledger since the snapshot by other ways than the log: a correction by hand, for
     /// instance. It stays in the ledger that is set aside.
     OutsideTheLog,
-    /// Orders and trades that clients were told about.
-    Orders,
+    /// What clients were told about.
+    Acknowledged,
 }
 
 /// Something that a plan loses or may lose.

@@ -48,7 +48,7 @@ run() {
         if [ "$(schema)" != "$(cat "$FIREDRILL_EVIDENCE/../schema")" ]; then
             rollback db fence
             rollback db restore --snapshot before_release
-            rollback db replay --orders
+            rollback db replay --log
             rollback db unfence
         fi
         flyway validate || true

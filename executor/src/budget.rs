@@ -5,7 +5,7 @@
 //!           │        │        └ own end ·····▶ moved by refusals ▶ last
 //! ```
 //!
-//! A step's budget is for the exchange to become as it should. Time that is lost because a server refuses for now (429,
+//! A step's budget is for the application to become as it should. Time that is lost because a server refuses for now (429,
 //! 5xx, a connection that is cut, no answer) is not the step's: it moves the step's end, out of what the
 //! recovery time objective leaves over once every step up to the recovery has got its budget in full.
 //! What is left follows from the trigger's time, the journaled plan and the clock alone, so whoever resumes on another
@@ -15,7 +15,7 @@
 //! A proof that is refuted when the objective leaves time for nothing but that ends at once, whatever its own budget:
 //! a window that begins anew then would prove a recovery that came too late ([`Budget::too_late`]).
 //!
-//! A step whose failure leaves nothing but to page a person goes on waiting into the reserve as well: the exchange
+//! A step whose failure leaves nothing but to page a person goes on waiting into the reserve as well: the application
 //! may still recover in time ([`Budget::wait_on`]). So do checks of the pods after the last change. A wrong outcome
 //! never moves the end.
 //!
@@ -179,7 +179,7 @@ impl Budget {
         self.pulse.stood_still() - self.stood_still
     }
 
-    /// Until when the exchange may take.
+    /// Until when the application may take.
     pub(crate) fn end(&self) -> Timestamp {
         let moved = self.moved();
         (self.own + self.stalled() + moved.lost + moved.announced).min(self.last())
@@ -194,7 +194,7 @@ impl Budget {
         self.last.max(self.own + self.stalled())
     }
 
-    /// Whether to go on waiting for the exchange although the time for it is over: as long as it can still recover in
+    /// Whether to go on waiting for the application although the time for it is over: as long as it can still recover in
     /// time and nothing else is left to do. Moves the end as far as that goes.
     pub(crate) fn wait_on(&self) -> bool {
         let left = positive(self.last().duration_since(self.end()));

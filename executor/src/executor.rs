@@ -39,7 +39,7 @@ pub struct Options {
 
 impl Options {
     /// Defaults for `identity`: lease 20 s, triggers every 5 s, requests 5 s, not forced, whatever the runbook may
-    /// lose, the exchange, nobody looking on, nobody to stop it.
+    /// lose, the defaults of the application, nobody looking on, nobody to stop it.
     #[must_use]
     pub fn new(identity: impl Into<String>) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Options {
             poll_interval: Duration::from_secs(5),
             request_timeout: Duration::from_secs(5),
             force: false,
-            may_lose: LossKind::Orders,
+            may_lose: LossKind::Acknowledged,
             application: Application::default(),
             stop: CancellationToken::new(),
         }

@@ -60,11 +60,11 @@ pub trait Database: Send + Sync {
     async fn history(&self) -> Result<Vec<HistoryRow>, DatabaseError>;
     /// How far the ledger in use has come.
     async fn position(&self) -> Result<LedgerPosition, DatabaseError>;
-    /// Copies the ledger in use to a database called `name`. Sessions of the exchange are cut and come back.
+    /// Copies the ledger in use to a database called `name`. Sessions of the application are cut and come back.
     async fn snapshot(&self, name: &str) -> Result<Snapshot, DatabaseError>;
     /// The snapshot called `name`, if it is there and complete.
     async fn find_snapshot(&self, name: &str) -> Result<Option<Snapshot>, DatabaseError>;
-    /// Raises the fence: the exchange's role can write nothing, its sessions are terminated.
+    /// Raises the fence: the application's role can write nothing, its sessions are terminated.
     /// The fence carries the executor's fencing token; one with a lower token is refused.
     async fn fence(&self, token: u64) -> Result<FenceReport, DatabaseError>;
     /// The token of the fence, if it is up.
@@ -91,6 +91,6 @@ pub trait Database: Send + Sync {
         set_aside: &str,
         token: u64,
     ) -> Result<RestoreReport, DatabaseError>;
-    /// Appends the order log's entries that `set_aside` has and the ledger in use lacks.
+    /// Appends the log's entries that `set_aside` has and the ledger in use lacks.
     async fn replay(&self, set_aside: &str, token: u64) -> Result<ReplayReport, DatabaseError>;
 }

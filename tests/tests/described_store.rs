@@ -260,7 +260,7 @@ fn a_runbook_that_looks_for_the_migrations_elsewhere_is_refused() {
         .check_services(Some(&example.app()))
         .expect_err("the files are not there");
     let said = refused.to_string();
-    assert!(said.contains("`dex-migrations`"), "{said}");
+    assert!(said.contains("`migrations`"), "{said}");
     let help = refused.help().map(|help| help.to_string());
     let help = help.unwrap_or_default();
     assert!(help.contains("`migrations: bookings-migrations`"), "{help}");

@@ -127,7 +127,7 @@ fn harmful_changes_are_rejected_by_drills() {
             "no replay after the restore",
             without_step(BUILT_IN, "replay-orders"),
             Reject,
-            "`replay-orders` (replays the orders since the snapshot) is gone",
+            "`replay-orders` (replays the log since the snapshot) is gone",
         ),
         case(
             "logs dumped after the pods are gone",

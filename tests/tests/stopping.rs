@@ -248,7 +248,7 @@ fn a_restore_without_a_replay_is_refused_unless_it_may_lose_orders() {
         panic!("{ran:?}")
     };
     let kinds: Vec<_> = losses.iter().map(|loss| loss.kind).collect();
-    assert_eq!(kinds, [LossKind::Orders]);
+    assert_eq!(kinds, [LossKind::Acknowledged]);
     assert!(matches!(left, Some(Error::NothingToResume)), "{left:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Entries of the journal and the only orders in which they may follow each other.
+//! Entries of the journal and the only ways in which they may follow each other.
 //!
 //! ```text
 //! Empty ─planned─▶ Ready ─intent─▶ Acting ─done─▶ Ready ─closed─▶ Closed

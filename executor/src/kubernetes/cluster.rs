@@ -131,7 +131,7 @@ impl Cluster {
             let for_good = unknown_since.is_some_and(|since| self.since(since) > BEGINNER);
             let (why, wait, charged, last) = match answer {
                 Ok(Ok(answer)) => {
-                    // It was under way when the time was over: the server was slow, not the exchange.
+                    // It was under way when the time was over: the server was slow, not the application.
                     budget.lose(self.since(budget.end()));
                     return Ok(answer);
                 }

@@ -48,9 +48,9 @@ const RESTORING: &str = "__restoring";
 pub struct Layout {
     /// The database to connect to for operations on whole databases.
     pub maintenance: String,
-    /// The exchange's role.
+    /// The application's role.
     pub role: String,
-    /// The append-only log of orders, with a column `seq`.
+    /// The append-only log, with a column `seq`.
     pub order_log: String,
     /// Table with a column `order_id`.
     pub orders: String,

@@ -194,7 +194,7 @@ impl Executor {
         (report, Ok(Success::already(detail)))
     }
 
-    /// Whether the exchange can still be back in time if `remedy` is what it takes, for a step that proves that it
+    /// Whether the application can still be back in time if `remedy` is what it takes, for a step that proves that it
     /// is. Before that the steps' own budgets see to it.
     fn leaves_time(&self, plan: &Plan, step: &PlannedStep, remedy: &Remedy<'_>) -> bool {
         let Some(trigger) = plan.trigger.as_ref().filter(|_| proves(plan, step)) else {
@@ -373,15 +373,15 @@ fn proves(plan: &Plan, step: &PlannedStep) -> bool {
     !(step.index..plan.steps.len()).any(|index| plan.delays_recovery(index))
 }
 
-/// Whether trading is open again when the step comes: nothing that changes the exchange is left to do, and the last
-/// that does lets orders in.
+/// Whether clients may write again when the step comes: nothing that changes the application is left to do, and the
+/// last that does lets them in.
 fn reopened(plan: &Plan, step: &PlannedStep) -> bool {
     let mut rest = plan.steps.iter().skip(step.index);
     !rest.any(|step| step.command.spec().effect == Effect::Changes)
 }
 
 /// What the plan has against `what`, which `found` met at `service`. Only a pinned undo may be repeated: another one
-/// would go on to yet another revision. Once trading is open on a ledger that was changed for the prior release,
+/// would go on to yet another revision. Once clients write to a ledger that was changed for the prior release,
 /// another one may have written to it, so that a person must look at it; after the proof they are called for
 /// anything.
 ///
@@ -417,7 +417,7 @@ fn remedy<'a>(
             Err("it changed after the recovery was proven, and is not made good any more")
         }
         Some(_) if on_changed_ledger && what == Changed::Template => Err(
-            "trading is open again on a ledger that was changed, so a person must look at it first",
+            "clients write again to a ledger that was changed, so a person must look at it first",
         ),
         Some(acts) => Ok(remedy_by(plan, found.index, acts)),
     }

@@ -47,7 +47,7 @@ impl Executor {
         self.ended(ended).await
     }
 
-    /// `objective`: when the RTO has passed since this executor began; since when the exchange has been down is in the
+    /// `objective`: when the RTO has passed since this executor began; since when the application has been down is in the
     /// journal only.
     async fn resume_through(
         &self,

@@ -98,7 +98,7 @@ pub(super) fn where_it_stands(plan: &Plan, facts: &Facts, state: &State) -> Stri
     format!(" {text}")
 }
 
-/// Whether the fence is up and trading is halted, and what stays paused, judged by the steps of the plan that went
+/// Whether the fence is up and the halt is on, and what stays paused, judged by the steps of the plan that went
 /// well. Those that are `unsure` may have taken effect, so what depends on them is told as unknown. Nothing where there
 /// is nothing of it to tell.
 #[must_use]
@@ -217,7 +217,7 @@ impl<'a> Stands<'a> {
         self.fenced || self.reopens().is_some()
     }
 
-    /// Whether the fence is up and trading is halted.
+    /// Whether the fence is up and the halt is on.
     fn in_words(&self) -> String {
         let plan = self.plan;
         let flags = self.values.iter();
@@ -238,9 +238,8 @@ impl<'a> Stands<'a> {
         };
         match self.reopens() {
             Some(step) => format!(
-                "{fence}, but {flags} is set until `{}`: {halts} is halted{}.",
+                "{fence}, but {flags} is set until `{}`: {halts} is halted.",
                 step.label(),
-                plan.naming.of(" at the gateways", "")
             ),
             // Whoever has nothing to halt is not told that it is not halted.
             None if plan.halts_nothing => String::new(),

@@ -1,6 +1,6 @@
 //! What a plan loses for good, or may lose. Undo scripts that are not marked lossless are never planned, so that it
 //! comes down to the restore: the snapshot's rows replace what was written since,
-//! and only the order log is copied over.
+//! and only the log is copied over.
 
 pub use contract::rollback::{Loss, LossKind};
 
@@ -32,16 +32,16 @@ impl Plan {
                 step: step.label(),
                 what: format!(
                     "whatever was written to the ledger since snapshot `{name}` and is not in the {} (corrections by hand, for instance); it remains in `{}`",
-                    self.naming.log(),
+                    self.naming.log,
                     self.set_aside
                 ),
             });
             let mut replays = self
                 .steps
                 .iter()
-                .filter(|later| later.index > step.index && later.command == Command::ReplayOrders);
+                .filter(|later| later.index > step.index && later.command == Command::ReplayLog);
             let lost = match replays.next() {
-                None => Some(format!("no later step replays the {}", self.naming.log())),
+                None => Some(format!("no later step replays the {}", self.naming.log)),
                 Some(replay) if replay.on_fail == OnFail::Continue => Some(format!(
                     "step `{}` may fail and be passed over (rb.on-fail is continue)",
                     replay.label()
@@ -50,12 +50,11 @@ impl Plan {
             };
             if let Some(why) = lost {
                 losses.push(Loss {
-                    kind: LossKind::Orders,
+                    kind: LossKind::Acknowledged,
                     step: step.label(),
                     what: format!(
                         "{} acknowledged since snapshot `{name}`: {why}; they remain in `{}`",
-                        self.naming.acknowledged(),
-                        self.set_aside
+                        self.naming.records, self.set_aside
                     ),
                 });
             }

@@ -35,7 +35,7 @@ pub struct Plan {
     pub target_schema: Option<String>,
     /// Name under which the ledger in use is set aside by a restore.
     pub set_aside: String,
-    /// What the runbook calls its halt and its records.
+    /// What the runbook calls its halt, its records and its log.
     #[serde(default, skip_serializing_if = "Naming::is_default")]
     pub naming: Naming,
     /// Whether the runbook halts nothing in any rollback: it has no fence and sets no flag.
@@ -215,9 +215,9 @@ impl Plan {
         }
     }
 
-    /// Whether recovery can begin only after the step at `index`: it changes the exchange, waits for a change to be
+    /// Whether recovery can begin only after the step at `index`: it changes the application, waits for a change to be
     /// over, or asks for a number ahead of every query that looks at the time since recovery (`$WINDOW`), such as the
-    /// wait for the last gateway to stop refusing.
+    /// wait for the last pod to stop refusing.
     pub(crate) fn delays_recovery(&self, index: usize) -> bool {
         let Some(step) = self.steps.get(index) else {
             return false;

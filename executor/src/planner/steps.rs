@@ -510,9 +510,10 @@ fn note(plan: &mut Plan) {
 /// Gives the steps that take the longer the more there is the time for what there is.
 fn follow_size(observed: &Observed, plan: &mut Plan) -> Vec<String> {
     let mut notes = Vec::new();
-    let log = plan.naming.log();
+    let log = plan.naming.log.clone();
     for step in &mut plan.steps {
-        let Some(work) = work(&step.command, observed, log).filter(|work| work.takes > step.budget)
+        let Some(work) =
+            work(&step.command, observed, &log).filter(|work| work.takes > step.budget)
         else {
             continue;
         };
@@ -528,7 +529,7 @@ fn follow_size(observed: &Observed, plan: &mut Plan) -> Vec<String> {
     notes
 }
 
-/// Says by when the exchange is back if every step takes its whole budget, where that is more than the objective.
+/// Says by when the application is back if every step takes its whole budget, where that is more than the objective.
 fn note_time(runbook: &Runbook, plan: &mut Plan) {
     let recovers = (0..plan.steps.len()).filter(|index| plan.delays_recovery(*index));
     let Some(last) = recovers.max() else {
@@ -541,8 +542,7 @@ fn note_time(runbook: &Runbook, plan: &mut Plan) {
         .sum();
     if sum > runbook.rto {
         plan.notes.push(format!(
-            "{} may be back only {} s after the rollback begins, which is more than the objective of {} s: tell people now",
-            runbook.naming.of("the exchange", "the application"),
+            "the application may be back only {} s after the rollback begins, which is more than the objective of {} s: tell people now",
             sum.as_secs(),
             runbook.rto.as_secs()
         ));

@@ -1,6 +1,6 @@
 //! How much there is to do for the steps that take the longer the more there is, and what time that gives them.
 //!
-//! The rates are half of the slowest that a server was measured at (`sim/exchange/data/timings.toml`: 100,000 entries
+//! The rates are half of the slowest that a server was measured at (100,000 entries
 //! copied in 2.8 s, a copy of 1.2 GB in 13.2 s), so that a busy server keeps them too.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::decide::LedgerPath;
 use super::observed::Observed;
 use crate::runbook::Command;
 
-/// Entries of the order log that a replay copies in a second, at least.
+/// Entries of the log that a replay copies in a second, at least.
 const ENTRIES_PER_S: u64 = 15_000;
 /// Bytes of a snapshot that a restore copies in a second, at least.
 const BYTES_PER_S: u64 = 45_000_000;
@@ -24,11 +24,11 @@ pub(super) struct Work {
     pub(super) takes: Duration,
 }
 
-/// The work of a step, as far as it was observed; the order log is called `log`.
+/// The work of a step, as far as it was observed; the log is called `log`.
 pub(super) fn work(command: &Command, observed: &Observed, log: &str) -> Option<Work> {
     let snapshot = observed.snapshot.as_ref()?;
     match command {
-        Command::ReplayOrders => {
+        Command::ReplayLog => {
             let entries = entries(observed, snapshot.position.log_seq)?;
             Some(Work {
                 what: format!("some {entries} entries of the {log}"),

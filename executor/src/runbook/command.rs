@@ -55,7 +55,7 @@ const TO_REVISION: Flag = flag(&["--to-revision"], true);
 const TYPE: Flag = flag(&["--type"], true);
 const TARGET: Flag = flag(&["-target"], true);
 const NAME: Flag = flag(&["--name"], true);
-const ORDERS: Flag = flag(&["--orders"], false);
+const LOG: Flag = flag(&["--log"], false);
 const SERVICE: Flag = flag(&["--service"], true);
 const SNAPSHOT: Flag = flag(&["--snapshot"], true);
 

@@ -13,7 +13,7 @@ use super::yaml::{self, Node};
 /// Longest RTO that makes sense for a procedure like this.
 const RTO_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "rto",
     "rpo",
     "validation-window",
@@ -24,10 +24,11 @@ const KEYS: [&str; 11] = [
     "migrations",
     "halts",
     "records",
+    "log",
     "triggers",
 ];
 /// Those that may be left out.
-const OPTIONAL: [&str; 4] = ["loki", "migrations", "halts", "records"];
+const OPTIONAL: [&str; 5] = ["loki", "migrations", "halts", "records", "log"];
 const TRIGGER_KEYS: [&str; 5] = ["name", "class", "query", "condition", "for"];
 const CLASSES: [&str; 3] = ["p0", "sla", "data-integrity"];
 
@@ -44,6 +45,7 @@ pub(super) struct FrontMatter {
     pub(super) migrations: Option<String>,
     pub(super) halts: Option<String>,
     pub(super) records: Option<String>,
+    pub(super) log: Option<String>,
     pub(super) triggers: Option<Vec<Trigger>>,
     /// Where they stand, in the same order.
     pub(super) trigger_places: Vec<TriggerPlace>,
@@ -183,6 +185,7 @@ pub(super) fn read(text: &str, findings: &mut Findings<'_>) -> (FrontMatter, usi
             "migrations" => front.migrations = reader.label(&key.value, node).map(|it| it.value),
             "halts" => front.halts = reader.text(&key.value, node).map(|it| it.value),
             "records" => front.records = reader.text(&key.value, node).map(|it| it.value),
+            "log" => front.log = reader.text(&key.value, node).map(|it| it.value),
             "triggers" => {
                 if let Some((triggers, places)) =
                     reader.triggers(node).map(|it| it.into_iter().unzip())
@@ -298,8 +301,8 @@ impl Reader<'_, '_> {
         self.ill_typed(
             key,
             node,
-            "a whole number of trades",
-            "for instance `0`: no acknowledged trade may be lost",
+            "a whole number of records",
+            "for instance `0`: no acknowledged record may be lost",
         );
         None
     }
@@ -337,7 +340,12 @@ impl Reader<'_, '_> {
 
     fn services(&mut self, node: &Node) -> Option<Vec<String>> {
         let Node::Sequence { items, .. } = node else {
-            self.ill_typed("services", node, "a list", "for instance `[matching, risk, gateway]`, in the order in which they are rolled back");
+            self.ill_typed(
+                "services",
+                node,
+                "a list",
+                "for instance `[store, api, web]`, in the order in which they are rolled back",
+            );
             return None;
         };
         if items.is_empty() {

@@ -355,7 +355,7 @@ impl Lint<'_, '_, '_> {
                 self.warn_at(
                     *at,
                     "ledger-not-fenced",
-                    "the ledger is changed while the exchange may write to it",
+                    "the ledger is changed while the application may write to it",
                     "no fence before it",
                     "put `rollback db fence` before it and `rollback db unfence` after it",
                 );
@@ -424,7 +424,7 @@ impl Lint<'_, '_, '_> {
                     "fixed-window",
                     "this window may reach back before the recovery",
                     "a fixed window",
-                    "write `[$WINDOW]`: the time since trading reopened",
+                    "write `[$WINDOW]`: the time since the recovery",
                 );
             }
         }

@@ -14,8 +14,8 @@ use super::naming::Naming;
 use crate::pod_port::PodPort;
 use crate::workload::WorkloadKind;
 
-/// The ConfigMap with the migration files where a runbook names none: the exchange's.
-pub(super) const MIGRATIONS: &str = "dex-migrations";
+/// The ConfigMap with the migration files where a runbook names none.
+pub(super) const MIGRATIONS: &str = "migrations";
 
 /// The executable procedure.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,11 +26,11 @@ pub struct Runbook {
     pub digest: String,
     /// Recovery time objective: trigger to recovered.
     pub rto: Duration,
-    /// Recovery point objective: how many acknowledged trades may be absent afterwards.
-    pub rpo_trades: u64,
+    /// Recovery point objective: how many acknowledged records may be absent afterwards.
+    pub rpo_records: u64,
     /// How long after a deployment the triggers are watched.
     pub validation_window: Duration,
-    /// Kubernetes namespace of the exchange.
+    /// Kubernetes namespace of the application.
     pub namespace: String,
     /// Deployments and StatefulSets of one release, in the order in which they are rolled back.
     pub services: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Runbook {
     pub loki: Option<String>,
     /// The ConfigMap that holds the migration files, by their names.
     pub migrations: String,
-    /// What its halt and its records are called.
+    /// What its halt, its records and its log are called.
     pub naming: Naming,
     /// When a rollback is mandatory.
     pub triggers: Vec<Trigger>,
@@ -54,8 +54,8 @@ pub struct Runbook {
 pub struct Terms<'a> {
     /// See [`Runbook::rto`].
     pub rto: Duration,
-    /// See [`Runbook::rpo_trades`].
-    pub rpo_trades: u64,
+    /// See [`Runbook::rpo_records`].
+    pub rpo_records: u64,
     /// See [`Runbook::validation_window`].
     pub validation_window: Duration,
     /// See [`Runbook::namespace`].
@@ -105,7 +105,7 @@ impl Runbook {
             title: _,
             digest: _,
             rto,
-            rpo_trades,
+            rpo_records,
             validation_window,
             namespace,
             services,
@@ -118,7 +118,7 @@ impl Runbook {
         } = self;
         Terms {
             rto: *rto,
-            rpo_trades: *rpo_trades,
+            rpo_records: *rpo_records,
             validation_window: *validation_window,
             namespace,
             services,
@@ -303,7 +303,7 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFail {
-    /// Stop, keep trading halted if it is, page a person.
+    /// Stop, keep the halt and the fence if they are there, page a person.
     Abort,
     /// Note it and go on.
     Continue,

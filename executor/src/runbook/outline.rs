@@ -16,11 +16,12 @@ impl fmt::Display for Runbook {
         )?;
         writeln!(
             f,
-            "  namespace {}, services {}; RTO {}, RPO {} trades, validation window {}",
+            "  namespace {}, services {}; RTO {}, RPO {} {}, validation window {}",
             self.namespace,
             self.services.join(", "),
             suggest::show(self.rto),
-            self.rpo_trades,
+            self.rpo_records,
+            self.naming.records,
             suggest::show(self.validation_window),
         )?;
         for trigger in &self.triggers {

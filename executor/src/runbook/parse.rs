@@ -112,7 +112,7 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Places)> {
         title: document.title?.value,
         digest: digest(text),
         rto: front.rto?,
-        rpo_trades: front.rpo?,
+        rpo_records: front.rpo?,
         validation_window: front.validation_window?,
         namespace: front.namespace?,
         services: front.services?,
@@ -122,6 +122,7 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<(Runbook, Places)> {
         naming: Naming {
             halts: front.halts.unwrap_or(Naming::default().halts),
             records: front.records.unwrap_or(Naming::default().records),
+            log: front.log.unwrap_or(Naming::default().log),
         },
         triggers: front.triggers?,
         steps,

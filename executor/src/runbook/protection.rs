@@ -30,7 +30,7 @@ pub enum Protection {
     Build,
     /// Recovery is proved before it is claimed.
     Proof,
-    /// Recovery is dated after the last gateway has opened.
+    /// Recovery is dated after the last pod has stopped refusing.
     Reopening,
     /// A relapse is noticed.
     Hold,

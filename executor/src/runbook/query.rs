@@ -79,7 +79,7 @@ pub(super) fn check_logql(text: &str, span: Range<usize>, findings: &mut Finding
     let (filled, mut span) = (filled_in(text), span);
     let duration;
     let problem = if !text.contains('{') {
-        Some("it selects no stream, such as `{app=\"gateway\"}`")
+        Some("it selects no stream, such as `{app=\"web\"}`")
     } else if !brackets_close(text) {
         Some("a bracket or quote is not closed")
     } else if let Err(refused) = promql::check_durations_of_logql(&filled) {
@@ -100,7 +100,7 @@ pub(super) fn check_logql(text: &str, span: Range<usize>, findings: &mut Finding
             span,
             format!("this is not a LogQL metric query: {problem}"),
             "can't be used",
-            "for instance `sum(count_over_time({app=\"gateway\", level=\"error\"}[$WINDOW]))`",
+            "for instance `sum(count_over_time({app=\"web\", level=\"error\"}[$WINDOW]))`",
         );
     }
 }

@@ -246,7 +246,7 @@ impl<'a> Context<'a> {
             return Err(Stop::Failed(self.late(why)));
         }
         let text = format!(
-            "{}: {why}; not so within {} s. The exchange can still recover in time, so it is waited for until {}",
+            "{}: {why}; not so within {} s. The application can still recover in time, so it is waited for until {}",
             self.step.label(),
             self.step.budget.as_secs(),
             self.budget.end()

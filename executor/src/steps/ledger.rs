@@ -15,7 +15,7 @@ use crate::ports::{DatabaseError, Snapshot};
 /// How long an undo script waits for a lock before it lets those behind it through and tries again.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Takes writing away from the exchange and cuts its sessions.
+/// Takes writing away from the application and cuts its sessions.
 pub(super) async fn fence(context: &Context<'_>) -> Result<Success, Stop> {
     let database = &context.ports.database;
     let report = ask(context, "raise the fence", || database.fence(context.token)).await?;
@@ -36,7 +36,7 @@ pub(super) async fn fence(context: &Context<'_>) -> Result<Success, Stop> {
     })
 }
 
-/// Lets the exchange write again.
+/// Lets the application write again.
 pub(super) async fn unfence(context: &Context<'_>) -> Result<Success, Stop> {
     let database = &context.ports.database;
     let before = ask(context, "read the fence", || database.fence_token()).await?;
@@ -130,10 +130,7 @@ pub(super) async fn restore(context: &Context<'_>, snapshot: &str) -> Result<Suc
     }
     let detail = format!(
         "{} back from {} to {}; the ledger that was in use is kept as {}",
-        context.plan.naming.log(),
-        report.before.log_seq,
-        report.after.log_seq,
-        report.set_aside
+        context.plan.naming.log, report.before.log_seq, report.after.log_seq, report.set_aside
     );
     let success = if report.already_done {
         Success::already(detail)
@@ -155,34 +152,30 @@ fn another(recorded: Option<&Snapshot>, found: Option<&Snapshot>) -> Option<Stri
     Some(format!("is another one than was recorded: {differs}"))
 }
 
-/// Copies the order log's tail, so that what was acknowledged after the snapshot is not lost.
+/// Copies the log's tail, so that what was acknowledged after the snapshot is not lost.
 pub(super) async fn replay(context: &Context<'_>) -> Result<Success, Stop> {
     let database = &context.ports.database;
     let set_aside = &context.plan.set_aside;
-    let what = format!("replay the {}", context.plan.naming.log());
+    let what = format!("replay the {}", context.plan.naming.log);
     let report = ask(context, &what, || database.replay(set_aside, context.token)).await?;
     if let Some(restore) = &context.facts.restore {
         let missing = restore
             .before
             .log_seq
             .saturating_sub(report.position.log_seq);
-        // An upper bound: how many trades those entries made is known only to what was set aside.
-        let trades = restore.before.trades.saturating_sub(restore.after.trades);
-        if missing > 0 && trades > context.terms.rpo_trades {
+        // An upper bound: how many records those entries made is known only to what was set aside.
+        let records = restore.before.trades.saturating_sub(restore.after.trades);
+        if missing > 0 && records > context.terms.rpo_records {
             return Err(Stop::Failed(format!(
-                "{missing} entries of the {} can't be replayed: up to {trades} acknowledged {} are lost, {} may be; \
+                "{missing} entries of the {} can't be replayed: up to {records} acknowledged {} are lost, {} may be; \
                  they are in {set_aside}",
-                context.plan.naming.log(),
-                context.plan.naming.records,
-                context.terms.rpo_trades
+                context.plan.naming.log, context.plan.naming.records, context.terms.rpo_records
             )));
         }
     }
     let detail = format!(
         "{} entries copied, the {} ends at {}",
-        report.entries,
-        context.plan.naming.log(),
-        report.position.log_seq
+        report.entries, context.plan.naming.log, report.position.log_seq
     );
     Ok(if report.entries == 0 {
         Success::already(detail)
@@ -206,7 +199,7 @@ where
             Err(DatabaseError::StaleToken(token)) => {
                 let by = format!("the fence carries executor token {token}");
                 if is_held_with(context.cluster, context.token).await {
-                    // Nobody else acts as executor, so somebody must be told that trading is halted.
+                    // Nobody else acts as executor, so somebody must be told that the halt is on.
                     return Err(Stop::Failed(format!(
                         "could not {what}: {by}, and this executor has {}, though it holds the lease: somebody \
                          used the fence by hand",

@@ -21,7 +21,7 @@ pub(crate) async fn perform(context: &Context<'_>) -> Result<Success, Stop> {
         Command::Unfence => ledger::unfence(context).await,
         Command::UndoSchema => ledger::undo(context).await,
         Command::RestoreSnapshot { name } => ledger::restore(context, name).await,
-        Command::ReplayOrders => ledger::replay(context).await,
+        Command::ReplayLog => ledger::replay(context).await,
         Command::DumpLogs { since } => logs::dump(context, *since).await,
         Command::RolloutPause => undo::pause(context).await,
         Command::RolloutResume => undo::resume(context).await,

@@ -175,8 +175,12 @@ fn fill(
     if let Some(restore) = &facts.restore {
         writeln!(
             out,
-            "- Restore: order log from {} back to {}, {} trades before",
-            restore.before.log_seq, restore.after.log_seq, restore.before.trades
+            "- Restore: {} from {} back to {}, {} {} before",
+            plan.naming.log,
+            restore.before.log_seq,
+            restore.after.log_seq,
+            restore.before.trades,
+            plan.naming.records
         )?;
     }
     writeln!(out, "\n## Timeline\n")?;

@@ -44,7 +44,7 @@ pub(super) struct Proof {
     /// Where it begins: the recovery is claimed from there on.
     start: Timestamp,
     /// Where the looks at it begin: later than that by what an answer took. No look begins before an earlier one that
-    /// found nothing, since it would hold against the exchange what that one did not see.
+    /// found nothing, since it would hold against the application what that one did not see.
     from: Timestamp,
     /// Where it began when the step did.
     first: Timestamp,

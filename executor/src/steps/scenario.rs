@@ -69,9 +69,9 @@ fn fill(out: &mut String, context: &Context<'_>, rate: Option<u64>) -> Result<()
         .map_or(f64::from(application.p99_ms) / 1_000.0, |known| {
             known.condition.value
         });
-    // Trades can be lost only where a snapshot is restored.
+    // Records can be lost only where a snapshot is restored.
     let trades_lost = match plan.ledger.path {
-        LedgerPath::Restore => terms.rpo_trades,
+        LedgerPath::Restore => terms.rpo_records,
         LedgerPath::Application | LedgerPath::Undo => 0,
     };
     writeln!(

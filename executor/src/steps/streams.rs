@@ -1,4 +1,4 @@
-//! The streams that a LogQL query reads: its first selector, such as `{app="gateway", level=~"error|fatal"}`
+//! The streams that a LogQL query reads: its first selector, such as `{app="web", level=~"error|fatal"}`
 //! (Loki, "Log queries", "Log stream selector").
 
 use std::fmt;

@@ -23,7 +23,7 @@ pub(super) enum Symptom {
     Gone,
     /// It holds, but not for long enough to fire. Nothing may be claimed yet.
     Holds(String),
-    /// It fires: the exchange has not recovered.
+    /// It fires: the application has not recovered.
     Fires(String),
     /// The server did not say.
     Unanswered(String),

@@ -204,7 +204,7 @@ fn shown<'a>(context: &Context<'a>) -> impl Iterator<Item = Question<'a>> {
         .filter_map(question)
 }
 
-/// For how long the step looks on whether the exchange stays recovered, if it does.
+/// For how long the step looks on whether the application stays recovered, if it does.
 fn looks_on(context: &Context<'_>) -> Option<Duration> {
     let after = context.step.phase == Phase::After;
     context.step.hold.filter(|_| after)

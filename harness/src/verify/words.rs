@@ -256,10 +256,10 @@ pub(super) fn front_matter(old: &Runbook, new: &Runbook) -> Vec<String> {
             show(old.rto)
         ));
     }
-    if old.rpo_trades != new.rpo_trades {
+    if old.rpo_records != new.rpo_records {
         out.push(format!(
-            "{} trades may be lost instead of {}",
-            new.rpo_trades, old.rpo_trades
+            "{} {} may be lost instead of {}",
+            new.rpo_records, new.naming.records, old.rpo_records
         ));
     }
     if old.validation_window != new.validation_window {

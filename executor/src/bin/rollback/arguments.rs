@@ -55,10 +55,10 @@ pub(crate) struct Common {
         env = "ROLLBACK_EVIDENCE_DIR"
     )]
     pub(crate) evidence_dir: PathBuf,
-    /// Don't ask before acting. Doesn't cover the loss of orders.
+    /// Don't ask before acting. Doesn't cover the loss of what clients were told about.
     #[arg(long, global = true)]
     pub(crate) yes: bool,
-    /// Accept that what the plan says it may lose is lost, orders included.
+    /// Accept that what the plan says it may lose is lost, also what clients were told about.
     #[arg(long, global = true)]
     pub(crate) accept_data_loss: bool,
     /// One JSON object a line on standard output (format `rollback/1`) instead of text.
@@ -228,9 +228,9 @@ mod tests {
             "{help}"
         );
         let read = |words: &[&str]| Arguments::try_parse_from(words).err();
-        assert!(read(&["rollback", "db", "replay", "--orders"]).is_none());
+        assert!(read(&["rollback", "db", "replay", "--log"]).is_none());
         let refused = read(&["rollback", "db", "replay"]).expect("replay what?");
-        assert!(refused.to_string().contains("--orders"), "{refused}");
+        assert!(refused.to_string().contains("--log"), "{refused}");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::commands::Failure;
 use crate::show::{complain, shown};
 
-/// What must be typed before orders are lost.
-const LOSE_ORDERS: &str = "lose orders";
+/// What must be typed before something is lost that clients were told about.
+const LOSE_ACKNOWLEDGED: &str = "lose data";
 
 /// Whether there is somebody to ask.
 pub(crate) fn somebody() -> Result<(), Failure> {
@@ -17,7 +17,7 @@ pub(crate) fn somebody() -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::input(
-        "nobody to ask (standard input is no terminal), and nothing was done: add --yes, and --accept-data-loss if orders may be lost",
+        "nobody to ask (standard input is no terminal), and nothing was done: add --yes, and --accept-data-loss if acknowledged records may be lost",
     ))
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn accept(losses: &[Loss], stop: &CancellationToken) -> Result<
     if !std::io::stdin().is_terminal() {
         let flag = match worst {
             LossKind::Nothing | LossKind::OutsideTheLog => "--yes or --accept-data-loss",
-            LossKind::Orders => "--accept-data-loss",
+            LossKind::Acknowledged => "--accept-data-loss",
         };
         return Err(Failure::input(format!(
             "this may lose data, nobody is there to ask (standard input is no terminal), and nothing was done:\n{list}\nIf that is accepted, add {flag}"
@@ -49,7 +49,7 @@ pub(crate) async fn accept(losses: &[Loss], stop: &CancellationToken) -> Result<
     }
     let word = match worst {
         LossKind::Nothing | LossKind::OutsideTheLog => "yes",
-        LossKind::Orders => LOSE_ORDERS,
+        LossKind::Acknowledged => LOSE_ACKNOWLEDGED,
     };
     complain(&format!("This may lose data:\n{list}"));
     typed(&format!("Accept that? Type {word}: "), word, stop).await?;

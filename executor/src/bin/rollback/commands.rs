@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
     /// What may be lost by what the command line says.
     fn told(&self) -> LossKind {
         match (self.common.yes, self.common.accept_data_loss) {
-            (_, true) => LossKind::Orders,
+            (_, true) => LossKind::Acknowledged,
             (true, false) => LossKind::OutsideTheLog,
             (false, false) => LossKind::Nothing,
         }

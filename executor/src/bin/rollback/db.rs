@@ -65,17 +65,19 @@ fn question(command: &DbCommand) -> Option<String> {
     Some(match command {
         DbCommand::Snapshot { .. } => return None,
         DbCommand::Fence => {
-            "The exchange will no longer be able to write to the ledger.".to_owned()
+            "The application will no longer be able to write to the ledger.".to_owned()
         }
-        DbCommand::Unfence => "The exchange will be able to write to the ledger again.".to_owned(),
+        DbCommand::Unfence => {
+            "The application will be able to write to the ledger again.".to_owned()
+        }
         DbCommand::Restore {
             snapshot,
             set_aside,
         } => format!(
-            "The ledger is replaced by snapshot `{snapshot}`. What was written since remains in `{set_aside}` only; `rollback db replay --orders` copies the order log over, and nothing else."
+            "The ledger is replaced by snapshot `{snapshot}`. What was written since remains in `{set_aside}` only; `rollback db replay --log` copies the log over, and nothing else."
         ),
         DbCommand::Replay { set_aside, .. } => {
-            format!("The order log's tail is copied from `{set_aside}` to the ledger.")
+            format!("The log's tail is copied from `{set_aside}` to the ledger.")
         }
     })
 }

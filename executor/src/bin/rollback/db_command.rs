@@ -16,9 +16,9 @@ pub(crate) struct Db {
 /// Steps on the ledger database.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
-    /// Take writing away from the exchange, and end its sessions
+    /// Take writing away from the application, and end its sessions
     Fence,
-    /// Let the exchange write again
+    /// Let the application write again
     Unfence,
     /// Copy the ledger. It takes no connections meanwhile
     Snapshot {
@@ -35,11 +35,11 @@ pub(crate) enum DbCommand {
         #[arg(long, default_value = "ledger_set_aside")]
         set_aside: String,
     },
-    /// Copy the order log's tail from the ledger that was set aside
+    /// Copy the log's tail from the ledger that was set aside
     Replay {
-        /// The order log (there is nothing else to replay)
+        /// The log (there is nothing else to replay)
         #[arg(long, required = true)]
-        orders: bool,
+        log: bool,
         /// Name under which the ledger that was in use is kept
         #[arg(long, default_value = "ledger_set_aside")]
         set_aside: String,

@@ -132,7 +132,7 @@ fn told(position: &LedgerPosition) -> String {
         trades,
     } = position;
     format!(
-        "order log up to {log_seq}, orders up to {order_id_max}, {trades} trades up to {trade_id_max}"
+        "log up to {log_seq}, order_id up to {order_id_max}, {trades} rows with trade_id up to {trade_id_max}"
     )
 }
 
@@ -340,7 +340,7 @@ impl PostgresDatabase {
         })
     }
 
-    /// A restored copy that lacks the order log's tail is not set aside itself: a replay from it would bring back
+    /// A restored copy that lacks the log's tail is not set aside itself: a replay from it would bring back
     /// nothing.
     async fn check_replayed(
         &self,
@@ -360,7 +360,7 @@ impl PostgresDatabase {
             return Ok(());
         }
         Err(DatabaseError::Precondition(format!(
-            "the ledger in use is a restored copy whose order log ends at {}: its tail up to {} is in {aside}, \
+            "the ledger in use is a restored copy whose log ends at {}: its tail up to {} is in {aside}, \
              replay it first",
             now.log_seq, before.log_seq
         )))

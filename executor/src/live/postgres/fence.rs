@@ -5,7 +5,7 @@
 //! The row of `rollback_fence` stays after the fence is down: a lower token is refused for good.
 //!
 //! Superusers, and whoever may act for a table's owner, can't be fenced off by rights: they can give them back to
-//! themselves. The exchange's own role must be none of them.
+//! themselves. The application's own role must be none of them.
 
 use tokio_postgres::{Row, Transaction};
 
@@ -64,7 +64,7 @@ const RIGHTS: &str = "
     ORDER BY 1, 2, 3, 4, 5";
 
 /// Who can still write, and what: roles that may log in and connect here, beside superusers and whoever may act for a
-/// table's owner. The exchange's role, `$2`, must be none of those. `$1` is the leader's table.
+/// table's owner. The application's role, `$2`, must be none of those. `$1` is the leader's table.
 const WRITERS: &str = "
     SELECT r.rolname::text, format('%I.%I', n.nspname, c.relname),
            pg_has_role(r.oid, c.relowner, 'MEMBER'), r.rolsuper
@@ -216,7 +216,7 @@ pub(super) async fn raise(
     Ok(already_up)
 }
 
-/// The fence's tables must not be the exchange's: where everybody may create tables, as in PostgreSQL 14,
+/// The fence's tables must not be the application's: where everybody may create tables, as in PostgreSQL 14,
 /// it could have made them.
 async fn are_ours(transaction: &Transaction<'_>, layout: &Layout) -> Result<(), DatabaseError> {
     let row = transaction

@@ -115,7 +115,7 @@ pub(super) async fn undo(
     transaction.commit().await.map_err(failure)
 }
 
-/// Appends what `source` has in its order log beyond the ledger's, in one transaction.
+/// Appends what `source` has in its log beyond the ledger's, in one transaction.
 pub(super) async fn replay(
     session: &mut Session,
     source: &Session,
@@ -140,7 +140,7 @@ pub(super) async fn replay(
     let theirs = theirs.map_err(failure)?.map(|row| row.get::<_, String>(0));
     if ours != theirs {
         return Err(DatabaseError::Precondition(format!(
-            "the order logs of the ledger and of the one set aside have diverged at entry {last}"
+            "the logs of the ledger and of the one set aside have diverged at entry {last}"
         )));
     }
     let out = format!("COPY (SELECT * FROM {log} WHERE seq > {last} ORDER BY seq) TO STDOUT");

@@ -16,7 +16,7 @@ fn a_plan_survives_the_journal() {
 }
 
 #[test]
-fn an_application_has_its_own_words_and_the_exchange_s_need_no_place_in_the_journal() {
+fn an_application_has_its_own_words_and_the_usual_ones_need_no_place_in_the_journal() {
     let observed = migrated(Some("breaking"), Some("lossy"), true);
     let mut runbook = runbook();
     let exchange = plan(&runbook, &observed).expect("a plan");
@@ -26,16 +26,16 @@ fn an_application_has_its_own_words_and_the_exchange_s_need_no_place_in_the_jour
     runbook.naming = Naming {
         halts: "booking".to_owned(),
         records: "bookings".to_owned(),
+        log: "event log".to_owned(),
     };
     runbook
         .steps
-        .retain(|step| step.command != Command::ReplayOrders);
+        .retain(|step| step.command != Command::ReplayLog);
     let other = plan(&runbook, &observed).expect("a plan");
     let back: Plan = serde_json::from_value(json(&other)).expect("the plan");
     assert_eq!(back.naming, runbook.naming);
     let losses: Vec<String> = other.losses_from(0).into_iter().map(|it| it.what).collect();
-    let told =
-        "bookings acknowledged since snapshot `before_release`: no later step replays the log";
+    let told = "bookings acknowledged since snapshot `before_release`: no later step replays the event log";
     assert!(losses.iter().any(|it| it.starts_with(told)), "{losses:?}");
 }
 
@@ -92,7 +92,7 @@ fn budgets_follow_the_size_of_the_work_and_the_plan_says_so() {
     let restore = runbook.steps.iter().position(|it| it.name == "restore");
     let replay = when(
         When::LedgerRestore,
-        step("replay", "Replay", Command::ReplayOrders),
+        step("replay", "Replay", Command::ReplayLog),
     );
     runbook
         .steps
@@ -102,7 +102,7 @@ fn budgets_follow_the_size_of_the_work_and_the_plan_says_so() {
         let step = plan.steps.iter().find(|step| command(&step.command));
         (step.expect("the step").budget, plan.notes.join("\n"))
     };
-    let replays: fn(&Command) -> bool = |it| matches!(it, Command::ReplayOrders);
+    let replays: fn(&Command) -> bool = |it| matches!(it, Command::ReplayLog);
     let restores: fn(&Command) -> bool = |it| matches!(it, Command::RestoreSnapshot { .. });
     let mut observed = migrated(Some("breaking"), None, true);
     let position = |log_seq| LedgerPosition {
@@ -111,16 +111,13 @@ fn budgets_follow_the_size_of_the_work_and_the_plan_says_so() {
     };
     observed.position = Some(position(1_000));
     let (short, notes) = budget(&observed, replays);
-    assert!(!notes.contains("order log"), "{notes}");
+    assert!(!notes.contains("entries of the log"), "{notes}");
     // An hour at 200 a second, and half a minute more until the fence is up.
     observed.baseline.recorded_at = at(-3_500);
     observed.position = Some(position(720_000));
     let (long, notes) = budget(&observed, replays);
     assert!(long > short && long >= Duration::from_secs(48), "{long:?}");
-    assert!(
-        notes.contains("some 726000 entries of the order log"),
-        "{notes}"
-    );
+    assert!(notes.contains("some 726000 entries of the log"), "{notes}");
     observed.snapshot.as_mut().expect("a snapshot").size_bytes = 9_000_000_000;
     let (restore, notes) = budget(&observed, restores);
     assert_eq!(restore, Duration::from_secs(201));

@@ -10,7 +10,7 @@ use super::spec::{
     Asks, CommandSpec, Effect, Followed, Leaves, Missed, OnLedger, PLAIN, Part, Value, commands,
 };
 use super::{
-    CONFIG_MAP, NAME, NAMESPACE, ORDERS, OUTPUT, PATCH, POD, RAW, REPLICA_SET, REPLICAS, SELECTOR,
+    CONFIG_MAP, LOG, NAME, NAMESPACE, OUTPUT, PATCH, POD, RAW, REPLICA_SET, REPLICAS, SELECTOR,
     SERVICE, SINCE, SNAPSHOT, TAIL, TARGET, TIMEOUT, TIMESTAMPS, TO_REVISION, TYPE,
 };
 use crate::exposition::Series;
@@ -26,7 +26,7 @@ commands! {span;
     /// `kubectl get deployments[,statefulsets] -n NS -o yaml`: record each service's template, configuration, image and
     /// `build_info`.
     RecordRelease = "kubectl" "get deployments" {
-        example: "kubectl get deployments -n dex -o yaml",
+        example: "kubectl get deployments -n web -o yaml",
         fits: |a| matches!(a.words(), ["get", kinds] if kinds_of(kinds).is_some()),
         read: |a| {
             a.kinds = kinds_of(a.words().get(1)?)?;
@@ -54,7 +54,7 @@ commands! {span;
     }
     /// `kubectl get replicasets -n NS -l app=$SERVICE`: old one serving at full size, new one at zero.
     ReviewReplicaSets = "kubectl" "get replicasets" {
-        example: "kubectl get replicasets -n dex -l app=$SERVICE",
+        example: "kubectl get replicasets -n web -l app=$SERVICE",
         fits: |a| matches!(a.words(), ["get", kind] if REPLICA_SET.contains(kind)),
         read: |a| {
             a.kinds = [WorkloadKind::Deployment].into();
@@ -74,7 +74,7 @@ commands! {span;
     /// `kubectl rollout history statefulset/$SERVICE -n NS`: the recorded revision is the latest one, and all pods are
     /// of it.
     ReviewRevisions = "kubectl" "rollout history" {
-        example: "kubectl rollout history statefulset/$SERVICE -n dex",
+        example: "kubectl rollout history statefulset/$SERVICE -n web",
         fits: |a| matches!(a.words(), ["rollout", "history", ..]),
         read: |a| {
             a.namespace();
@@ -95,7 +95,7 @@ commands! {span;
         /// The pod's port.
         port: PodPort,
     } = "kubectl" "get --raw" {
-        example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/health",
+        example: "kubectl get --raw /api/v1/namespaces/web/pods/$POD:8080/proxy/health",
         fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() == "health",
         read: |a| Some(Command::CheckHealth { port: a.endpoint()? }),
         effect: Looks,
@@ -119,7 +119,7 @@ commands! {span;
         /// The pod's port.
         port: PodPort,
     } = "kubectl" "get --raw" {
-        example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics",
+        example: "kubectl get --raw /api/v1/namespaces/web/pods/$POD:8080/proxy/metrics",
         fits: |a| matches!(a.words(), ["get"]) && a.has("--raw") && a.page() != "health",
         read: |a| Some(Command::CheckBuildInfo { port: a.endpoint()? }),
         effect: Looks,
@@ -145,7 +145,7 @@ commands! {span;
         /// `NAME{LABEL="VALUE",…}`
         series: Series,
     } = "kubectl" "get --raw" {
-        example: "kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics | grep 'requests_total{code=\"503\"}'",
+        example: "kubectl get --raw /api/v1/namespaces/web/pods/$POD:8080/proxy/metrics | grep 'requests_total{code=\"503\"}'",
         fits: |a| matches!(a.words(), ["get", "|", "grep", _]) && a.has("--raw"),
         read: |a| {
             let (port, series) = a.counter()?;
@@ -154,7 +154,7 @@ commands! {span;
         effect: Looks,
         part: AsBefore,
         leaves: Nothing,
-        protects: Reopening, "recovery begins when the last gateway has stopped refusing",
+        protects: Reopening, "recovery begins when the last pod has stopped refusing",
         words: format!("asks every pod at {port} for the growth of {series}"),
         flags: &[RAW],
         placeholders: &["POD"],
@@ -170,7 +170,7 @@ commands! {span;
         /// Value to set.
         value: String,
     } = "kubectl" "patch configmap" {
-        example: "kubectl patch configmap trading -n dex --type merge -p '{\"data\":{\"mode\":\"halted\"}}'",
+        example: "kubectl patch configmap traffic -n web --type merge -p '{\"data\":{\"mode\":\"halted\"}}'",
         fits: |a| match a.words() {
             ["patch", one] => one.split_once('/').is_some_and(|(kind, _)| CONFIG_MAP.contains(&kind)),
             ["patch", kind, _] => CONFIG_MAP.contains(kind),
@@ -186,7 +186,7 @@ commands! {span;
         effect: Changes,
         part: Halt,
         leaves: Nothing,
-        protects: Halt, "clients are told that trading is halted, and open",
+        protects: Halt, "clients are told when they are refused, and when no longer",
         words: format!("sets {key}={value} in `{name}`"),
         flags: &[NAMESPACE, TYPE, PATCH],
         ledger: OnLedger::Halts,
@@ -197,7 +197,7 @@ commands! {span;
         /// How far back.
         since: Duration,
     } = "kubectl" "logs" {
-        example: "kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m --tail=-1",
+        example: "kubectl logs -n web -l app=$SERVICE --timestamps --since=10m --tail=-1",
         fits: |a| matches!(a.words(), ["logs"]),
         read: |a| {
             a.namespace();
@@ -216,7 +216,7 @@ commands! {span;
     /// `kubectl rollout pause deployment/$SERVICE -n NS`: a rollout that goes on starts no more pods of the bad
     /// release.
     RolloutPause = "kubectl" "rollout pause" {
-        example: "kubectl rollout pause deployment/$SERVICE -n dex",
+        example: "kubectl rollout pause deployment/$SERVICE -n web",
         fits: |a| matches!(a.words(), ["rollout", "pause", ..]),
         read: |a| {
             a.namespace();
@@ -241,7 +241,7 @@ commands! {span;
     }
     /// `kubectl rollout resume deployment/$SERVICE -n NS`
     RolloutResume = "kubectl" "rollout resume" {
-        example: "kubectl rollout resume deployment/$SERVICE -n dex",
+        example: "kubectl rollout resume deployment/$SERVICE -n web",
         fits: |a| matches!(a.words(), ["rollout", "resume", ..]),
         read: |a| {
             a.namespace();
@@ -262,7 +262,7 @@ commands! {span;
         /// Whether `--to-revision=$TARGET_REVISION` pins the target that was recorded by `prepare`.
         pinned: bool,
     } = "kubectl" "rollout undo" {
-        example: "kubectl rollout undo deployment/$SERVICE -n dex --to-revision=$TARGET_REVISION",
+        example: "kubectl rollout undo deployment/$SERVICE -n web --to-revision=$TARGET_REVISION",
         fits: |a| matches!(a.words(), ["rollout", "undo", ..]),
         read: |a| {
             a.namespace();
@@ -290,7 +290,7 @@ commands! {span;
     }
     /// `kubectl rollout status deployment/$SERVICE -n NS`, or `statefulset/$SERVICE`
     RolloutStatus = "kubectl" "rollout status" {
-        example: "kubectl rollout status deployment/$SERVICE -n dex",
+        example: "kubectl rollout status deployment/$SERVICE -n web",
         fits: |a| matches!(a.words(), ["rollout", "status", ..]),
         read: |a| {
             a.namespace();
@@ -316,7 +316,7 @@ commands! {span;
     /// `kubectl scale deployment/$SERVICE -n NS --replicas=$TARGET_REPLICAS`: up to what `prepare` recorded, never
     /// down.
     RestoreReplicas = "kubectl" "scale" {
-        example: "kubectl scale deployment/$SERVICE -n dex --replicas=$TARGET_REPLICAS",
+        example: "kubectl scale deployment/$SERVICE -n web --replicas=$TARGET_REPLICAS",
         fits: |a| matches!(a.words(), ["scale", ..]),
         read: |a| {
             a.namespace();
@@ -340,7 +340,7 @@ commands! {span;
     /// `OrderedReady` such a pod keeps the rollback from going on (kubernetes#67250). Typed by hand, it deletes all
     /// pods of the release at once.
     DeleteBrokenPods = "kubectl" "delete pods" {
-        example: "kubectl delete pods -n dex -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'",
+        example: "kubectl delete pods -n web -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'",
         fits: |a| matches!(a.words(), ["delete", kind] if POD.contains(kind)),
         read: |a| {
             a.kinds = [WorkloadKind::StatefulSet].into();
@@ -405,7 +405,7 @@ commands! {span;
         /// LogQL text with placeholders.
         query: String,
     } = "logcli" "query" {
-        example: "logcli query 'sum(count_over_time({app=\"gateway\"}[$WINDOW]))'",
+        example: "logcli query 'sum(count_over_time({app=\"web\"}[$WINDOW]))'",
         fits: |a| matches!(a.words(), ["query", _]),
         read: |a| Some(Command::LogQuery { query: a.query(1, query::check_logql) }),
         effect: Looks,
@@ -484,31 +484,31 @@ commands! {span;
         flags: &[SNAPSHOT],
         ledger: OnLedger::Rewrites,
         followed: Some(Followed {
-            by: Kind::ReplayOrders,
+            by: Kind::ReplayLog,
             ahead_of: None,
             code: "restore-without-replay",
             message: "what was acknowledged after the snapshot is lost by this restore",
             label: "no replay after it",
-            help: "add `rollback db replay --orders` after it",
+            help: "add `rollback db replay --log` after it",
         }),
     }
-    /// `rollback db replay --orders`: append the order log's tail that the restored ledger lacks.
-    ReplayOrders = "rollback" "db replay" {
-        example: "rollback db replay --orders",
+    /// `rollback db replay --log`: append the log's tail that the restored ledger lacks.
+    ReplayLog = "rollback" "db replay" {
+        example: "rollback db replay --log",
         fits: |a| matches!(a.words(), ["db", "replay"]),
         read: |a| {
-            if !a.has("--orders") {
-                a.missing("--orders", "");
+            if !a.has("--log") {
+                a.missing("--log", "");
             }
-            Some(Command::ReplayOrders)
+            Some(Command::ReplayLog)
         },
         effect: Changes,
         part: Data,
         leaves: Nothing,
         protects: Replay, "what clients were told since the snapshot must come back",
-        words: "replays the orders since the snapshot",
+        words: "replays the log since the snapshot",
         asks: Asks::Database,
-        flags: &[ORDERS],
+        flags: &[LOG],
         ledger: OnLedger::Extends,
     }
     /// `rollback config restore --service $SERVICE`: put back the recorded ConfigMaps.
@@ -595,7 +595,7 @@ impl Command {
         }
     }
 
-    /// Whether it changes the exchange, so that its intent is journaled first.
+    /// Whether it changes the application, so that its intent is journaled first.
     pub(crate) fn has_side_effect(&self) -> bool {
         self.spec().effect == Effect::Changes
     }

@@ -9,7 +9,7 @@ use crate::runbook::protection::Protection;
 pub enum Effect {
     /// It records or copies, before a deployment. In a rollback it is too late for it.
     Prepares,
-    /// It changes the exchange, so that its intent is journaled first.
+    /// It changes the application, so that its intent is journaled first.
     Changes,
     /// It waits for a change to be over.
     Waits,
@@ -131,7 +131,7 @@ pub struct CommandSpec {
     pub program: &'static str,
     /// The words after the program without which it is another command. Several commands may begin alike.
     pub form: &'static str,
-    /// The whole command for the namespace `dex`, as a person types it.
+    /// The whole command for the namespace `web`, as a person types it.
     pub example: &'static str,
     /// Whether the words, which [`Self::program`] leads, are this command.
     pub(super) fits: fn(&Arguments<'_, '_, '_, '_>) -> bool,

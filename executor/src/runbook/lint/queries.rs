@@ -99,9 +99,9 @@ mod tests {
         let other = |name: &str| vec![Unwise::Namespace(name.to_owned())];
         for (query, expected) in [
             ("up", vec![]),
-            (r#"up{namespace="dex"}"#, vec![]),
+            (r#"up{namespace="web"}"#, vec![]),
             (r#"up{namespace="$NAMESPACE"}"#, vec![]),
-            (r#"up{namespace=~"de.|other"}"#, vec![]),
+            (r#"up{namespace=~"we.|other"}"#, vec![]),
             (r#"up{namespace!="other"}"#, vec![]),
             (r#"up{app="dx"}"#, vec![]),
             (
@@ -109,14 +109,14 @@ mod tests {
                 other("dx"),
             ),
             (r#"max_over_time(sum(x{namespace="dx"})[5m:])"#, other("dx")),
-            (r#"up{namespace=~"de"}"#, other("de")),
+            (r#"up{namespace=~"we"}"#, other("we")),
             (r#"up{a="b" or namespace="dx"}"#, other("dx")),
         ] {
-            assert_eq!(of_promql(query, "dex"), expected, "{query}");
+            assert_eq!(of_promql(query, "web"), expected, "{query}");
         }
         for (query, expected) in [
             (r#"rate({app="a"}[1m])"#, vec![]),
-            (r#"rate({namespace="dex"}[1m])"#, vec![]),
+            (r#"rate({namespace="web"}[1m])"#, vec![]),
             (r#"rate({namespace="$NAMESPACE"}[1m])"#, vec![]),
             (r#"rate({namespace="dx"} |= "x" [1m])"#, other("dx")),
             (
@@ -124,7 +124,7 @@ mod tests {
                 other("d"),
             ),
         ] {
-            assert_eq!(of_logql(query, "dex"), expected, "{query}");
+            assert_eq!(of_logql(query, "web"), expected, "{query}");
         }
     }
 
@@ -141,7 +141,7 @@ mod tests {
             ),
             ("1 - max(irate(x[5m]))", vec![Unwise::TwoSamples("irate")]),
         ] {
-            assert_eq!(of_promql(query, "dex"), expected, "{query}");
+            assert_eq!(of_promql(query, "web"), expected, "{query}");
         }
     }
 }

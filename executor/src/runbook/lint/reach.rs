@@ -218,7 +218,7 @@ mod tests {
             ("sum(rate(x[1m])) or vector(5)", "< 1", None),
         ] {
             let condition = suggest::condition(condition).expect("it is one");
-            assert_eq!(of(query, "dex", condition), expected, "{query} {condition}");
+            assert_eq!(of(query, "web", condition), expected, "{query} {condition}");
         }
     }
 }

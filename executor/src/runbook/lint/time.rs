@@ -6,7 +6,7 @@ use crate::runbook::model::{OnFail, Phase, When};
 use crate::runbook::parse::{PATHS, path_budget, total};
 use crate::runbook::suggest;
 
-/// More requests a second than this are not to be counted on: few exchanges have them at any hour.
+/// More requests a second than this are not to be counted on: few applications have them at any hour.
 const RATE_MAX: u64 = 1_000;
 
 impl Lint<'_, '_, '_> {
@@ -77,7 +77,7 @@ impl Lint<'_, '_, '_> {
                     format!(
                         "{wanted} requests take {rate} a second: within the RTO this window lasts {longest}s at most"
                     ),
-                    "more than most exchanges have",
+                    "more than most applications have",
                     "ask for fewer: 30000 without an error bound the error rate below 0.01 %",
                 );
             }

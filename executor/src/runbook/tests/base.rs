@@ -7,7 +7,7 @@ pub(super) const GOOD: &str = r#"---
 rto: 300s
 rpo: 0
 validation-window: 1h
-namespace: dex
+namespace: web
 services: [matching, gateway]
 prometheus: http://prometheus:9090
 loki: http://loki:3100/
@@ -25,7 +25,7 @@ Prose.
 ## Record
 
 ```sh {"name":"record","rb.phase":"prepare","rb.timeout":"60s"}
-kubectl get deployments -n dex -o yaml
+kubectl get deployments -n web -o yaml
 ```
 
 ```sh {"name":"snapshot","rb.phase":"prepare","rb.timeout":"400s"}
@@ -35,7 +35,7 @@ rollback db snapshot --name before
 ## Halt
 
 ```sh {"name":"halt","rb.phase":"run","rb.timeout":"5s","rb.when":"ledger.breaking"}
-kubectl patch configmap trading -n dex --type merge -p '{"data":{"mode":"halted"}}'
+kubectl patch configmap trading -n web --type merge -p '{"data":{"mode":"halted"}}'
 ```
 
 ```sh {"name":"fence","rb.phase":"run","rb.timeout":"5s","rb.when":"ledger.breaking"}
@@ -45,7 +45,7 @@ rollback db fence
 ## Save the logs
 
 ```sh {"name":"logs","rb.phase":"run","rb.timeout":"4s","rb.for-each":"service","rb.on-fail":"continue"}
-kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m --tail=-1
+kubectl logs -n web -l app=$SERVICE --timestamps --since=10m --tail=-1
 ```
 
 ## Correct the ledger
@@ -59,7 +59,7 @@ rollback db restore --snapshot before
 ```
 
 ```sh {"name":"replay","rb.phase":"run","rb.timeout":"5s","rb.when":"ledger.restore"}
-rollback db replay --orders
+rollback db replay --log
 ```
 
 ## Undo
@@ -69,30 +69,30 @@ rollback config restore --service $SERVICE
 ```
 
 ```sh {"name":"resume","rb.phase":"run","rb.timeout":"2s","rb.for-each":"service","rb.when":"deployment.paused"}
-kubectl rollout resume deployment/$SERVICE -n dex
+kubectl rollout resume deployment/$SERVICE -n web
 ```
 
 ```sh {"name":"undo","rb.phase":"run","rb.timeout":"3s","rb.for-each":"service"}
 kubectl rollout undo deployment/$SERVICE \
-  -n dex --to-revision=$TARGET_REVISION
+  -n web --to-revision=$TARGET_REVISION
 ```
 
 ```sh {"name":"status","rb.phase":"run","rb.timeout":"20s","rb.for-each":"service"}
-kubectl rollout status deployment/$SERVICE -n dex
+kubectl rollout status deployment/$SERVICE -n web
 ```
 
 ## Check
 
 ```sh {"name":"replica-sets","rb.phase":"run","rb.timeout":"3s","rb.for-each":"service"}
-kubectl get replicasets -n dex -l app=$SERVICE
+kubectl get replicasets -n web -l app=$SERVICE
 ```
 
 ```sh {"name":"health","rb.phase":"run","rb.timeout":"5s"}
-kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/health
+kubectl get --raw /api/v1/namespaces/web/pods/$POD:8080/proxy/health
 ```
 
 ```sh {"name":"build","rb.phase":"run","rb.timeout":"5s"}
-kubectl get --raw /api/v1/namespaces/dex/pods/$POD:9000/proxy/metrics
+kubectl get --raw /api/v1/namespaces/web/pods/$POD:9000/proxy/metrics
 ```
 
 ```sh {"name":"unfence","rb.phase":"run","rb.timeout":"5s","rb.when":"ledger.breaking"}
@@ -100,7 +100,7 @@ rollback db unfence
 ```
 
 ```sh {"name":"flow","rb.phase":"run","rb.timeout":"20s","rb.when":"ledger.breaking","rb.expect":"== 0","rb.hold":"1s"}
-kubectl get --raw /api/v1/namespaces/dex/pods/$POD:8080/proxy/metrics \
+kubectl get --raw /api/v1/namespaces/web/pods/$POD:8080/proxy/metrics \
   | grep 'requests_total{code="503",maintenance="true"}'
 ```
 

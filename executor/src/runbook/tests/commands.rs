@@ -84,8 +84,8 @@ fn whoever_is_asked_of_the_api_server_says_which_rights_that_takes() {
 
 #[test]
 fn what_must_follow_a_command_must_do_so_in_its_own_phase_and_in_time() {
-    let pause = "kubectl rollout pause deployment/$SERVICE -n dex";
-    let resume = "kubectl rollout resume deployment/$SERVICE -n dex";
+    let pause = "kubectl rollout pause deployment/$SERVICE -n web";
+    let resume = "kubectl rollout resume deployment/$SERVICE -n web";
     let step = |name: &str, phase: &str, command: &str| {
         format!(
             "```sh {{\"name\":\"{name}\",\"rb.phase\":\"{phase}\",\"rb.timeout\":\"100ms\",\"rb.for-each\":\"service\"}}\n{command}\n```\n\n"

@@ -61,7 +61,7 @@ fn a_ledger_change_needs_a_fence() {
         &[
             ("ledger-not-fenced", "flyway undo -target=$TARGET_SCHEMA"),
             ("ledger-not-fenced", "rollback db restore --snapshot before"),
-            ("ledger-not-fenced", "rollback db replay --orders"),
+            ("ledger-not-fenced", "rollback db replay --log"),
         ],
     );
     check(
@@ -104,7 +104,7 @@ fn logs_are_dumped_before_the_undo() {
         ],
         &[(
             "logs-late",
-            "kubectl logs -n dex -l app=$SERVICE --timestamps --since=10m --tail=-1",
+            "kubectl logs -n web -l app=$SERVICE --timestamps --since=10m --tail=-1",
         )],
     );
     check(
@@ -210,7 +210,7 @@ fn steps_that_stand_by_count_in_the_worst_case() {
         )
     };
     // 291 s without it.
-    let scale = "kubectl scale deployment/$SERVICE -n dex --replicas=$TARGET_REPLICAS";
+    let scale = "kubectl scale deployment/$SERVICE -n web --replicas=$TARGET_REPLICAS";
     let replace = "rollback pods replace --service $SERVICE";
     for (more, too_long) in [
         (with("4s", "replicas.reduced", scale), false),
@@ -239,7 +239,7 @@ fn a_trigger_must_be_able_to_fire_and_not_for_one_sample() {
     for (code, other) in [
         ("trigger-two-samples", "max(irate(slow_total[30s]))"),
         ("rate-of-sum", "rate(sum(slow_total)[30s:5s])"),
-        ("query-namespace", "max(slow{namespace=\"dx\"})"),
+        ("query-namespace", "max(slow{namespace=\"wb\"})"),
     ] {
         let line = format!("    query: {other}");
         check(&[(query, other)], &[(code, &line)]);
@@ -255,27 +255,27 @@ fn queries_ask_about_this_namespace() {
     for (from, to) in [
         (
             "rate(errors_total[$WINDOW])",
-            "rate(errors_total{namespace=\"dx\"}[$WINDOW])",
+            "rate(errors_total{namespace=\"wb\"}[$WINDOW])",
         ),
         (
             "increase(requests_total[$WINDOW])",
-            "increase(requests_total{namespace='dx'}[$WINDOW])",
+            "increase(requests_total{namespace='wb'}[$WINDOW])",
         ),
         (
             "{app=\"gateway\", level=\"error\"}",
-            "{namespace=\"dx\", level=\"error\"}",
+            "{namespace=\"wb\", level=\"error\"}",
         ),
     ] {
         let changed = line(from).replace(from, to);
         check(&[(from, to)], &[("query-namespace", &changed)]);
-        check(&[(from, &to.replace("dx", "dex"))], &[]);
+        check(&[(from, &to.replace("wb", "web"))], &[]);
         let text = GOOD.replace(from, to);
         let found = parsed(&text);
         let [warning] = found.warnings() else {
             panic!("{}", found.plain());
         };
-        assert_eq!(&text[warning.span.clone()], "dx");
-        assert_eq!(warning.help, "did you mean `dex`?");
+        assert_eq!(&text[warning.span.clone()], "wb");
+        assert_eq!(warning.help, "did you mean `web`?");
     }
 }
 
@@ -325,14 +325,14 @@ fn a_phase_carries_out_what_belongs_to_it() {
         )],
         &[
             ("no-record", late),
-            ("recorded-late", "kubectl get deployments -n dex -o yaml"),
+            ("recorded-late", "kubectl get deployments -n web -o yaml"),
         ],
     );
 }
 
 #[test]
 fn a_timeout_typed_by_hand_is_the_steps_budget() {
-    let status = "kubectl rollout status deployment/$SERVICE -n dex";
+    let status = "kubectl rollout status deployment/$SERVICE -n web";
     let other = format!("{status} --timeout=60s");
     check(&[(status, &other)], &[("timeout-differs", &other)]);
 }

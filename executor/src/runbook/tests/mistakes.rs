@@ -85,11 +85,11 @@ fn of_the_front_matter() {
             "rpo: 0",
             "rpo: «none",
             "front-matter-type",
-            "whole number of trades",
+            "whole number of records",
         ),
         ("rpo: 0", "rpo: «-1", "front-matter-type", "this is `-1`"),
         (
-            "namespace: dex",
+            "namespace: web",
             "namespace: «Dex_Prod",
             "front-matter-name",
             "not a DNS label",
@@ -202,7 +202,7 @@ fn of_the_front_matter() {
         ("rto: 300s\n", "rto"),
         ("rpo: 0\n", "rpo"),
         ("validation-window: 1h\n", "validation-window"),
-        ("namespace: dex\n", "namespace"),
+        ("namespace: web\n", "namespace"),
         ("services: [matching, gateway]\n", "services"),
         ("prometheus: http://prometheus:9090\n", "prometheus"),
     ] {

@@ -6,7 +6,7 @@ use miette::Diagnostic;
 
 use super::base::{GOOD, mistakes, parsed, with};
 use crate::pod_port::PodPort;
-use crate::runbook::{Command, OnFail, Phase, Runbook, Series, TriggerClass, When};
+use crate::runbook::{Command, Naming, OnFail, Phase, Runbook, Series, TriggerClass, When};
 
 const ROLLBACK: &str = include_str!("../../../../runbooks/rollback.md");
 
@@ -54,9 +54,9 @@ fn the_front_matter_is_read() {
     let runbook = parsed(GOOD).runbook;
     assert_eq!(runbook.title, "Go back");
     assert_eq!(runbook.rto, Duration::from_secs(300));
-    assert_eq!(runbook.rpo_trades, 0);
+    assert_eq!(runbook.rpo_records, 0);
     assert_eq!(runbook.validation_window, Duration::from_secs(3_600));
-    assert_eq!(runbook.namespace, "dex");
+    assert_eq!(runbook.namespace, "web");
     assert_eq!(runbook.services, ["matching", "gateway"]);
     assert_eq!(runbook.prometheus, "http://prometheus:9090");
     assert_eq!(runbook.loki.as_deref(), Some("http://loki:3100"));
@@ -70,14 +70,19 @@ fn the_front_matter_is_read() {
         parsed(&with("loki: http://loki:3100/\n", "")).runbook.loki,
         None
     );
-    assert_eq!(runbook.migrations, "dex-migrations");
+    assert_eq!(runbook.migrations, "migrations");
     assert!(runbook.naming.is_default());
-    let keys = "rpo: 0\nmigrations: shop-migrations\nhalts: ordering\nrecords: baskets\n";
+    let keys =
+        "rpo: 0\nmigrations: shop-migrations\nhalts: ordering\nrecords: baskets\nlog: journal\n";
     let named = parsed(&with("rpo: 0\n", keys)).runbook;
     assert_eq!(named.migrations, "shop-migrations");
     assert_eq!(
-        (named.naming.halts.as_str(), named.naming.records.as_str()),
-        ("ordering", "baskets")
+        named.naming,
+        Naming {
+            halts: "ordering".to_owned(),
+            records: "baskets".to_owned(),
+            log: "journal".to_owned(),
+        }
     );
 }
 
@@ -132,7 +137,7 @@ fn every_command_is_understood() {
             Command::RestoreSnapshot {
                 name: "before".into()
             },
-            Command::ReplayOrders,
+            Command::ReplayLog,
             Command::RestoreConfig,
             Command::RolloutResume,
             Command::RolloutUndo { pinned: true },
@@ -176,7 +181,7 @@ fn attributes_are_read() {
     assert_eq!(undo.timeout, Duration::from_secs(3));
     assert_eq!(
         undo.text,
-        "kubectl rollout undo deployment/$SERVICE \\\n  -n dex --to-revision=$TARGET_REVISION"
+        "kubectl rollout undo deployment/$SERVICE \\\n  -n web --to-revision=$TARGET_REVISION"
     );
     assert_eq!(
         GOOD.lines().nth(undo.line - 1),
@@ -200,11 +205,11 @@ fn attributes_are_read() {
 #[test]
 fn a_command_may_be_written_in_several_ways() {
     let original =
-        "kubectl rollout undo deployment/$SERVICE \\\n  -n dex --to-revision=$TARGET_REVISION";
+        "kubectl rollout undo deployment/$SERVICE \\\n  -n web --to-revision=$TARGET_REVISION";
     for other in [
-        "kubectl rollout undo --to-revision $TARGET_REVISION --namespace=dex deployment $SERVICE",
-        "kubectl -n dex rollout undo deploy/$SERVICE --to-revision='$TARGET_REVISION'",
-        "# the undo\nkubectl rollout undo deployment/$SERVICE --namespace \"dex\" --to-revision=$TARGET_REVISION # pinned",
+        "kubectl rollout undo --to-revision $TARGET_REVISION --namespace=web deployment $SERVICE",
+        "kubectl -n web rollout undo deploy/$SERVICE --to-revision='$TARGET_REVISION'",
+        "# the undo\nkubectl rollout undo deployment/$SERVICE --namespace \"web\" --to-revision=$TARGET_REVISION # pinned",
     ] {
         let read = step(&with(original, other), "undo");
         assert_eq!(
@@ -293,33 +298,33 @@ fn errors_are_diagnostics_with_their_source() {
 fn what_people_type_is_read_as_what_it_means() {
     for (from, to) in [
         (
-            " -n dex -l app=$SERVICE --timestamps",
-            " -ndex -lapp=$SERVICE --timestamps",
+            " -n web -l app=$SERVICE --timestamps",
+            " -nweb -lapp=$SERVICE --timestamps",
         ),
         (
-            " -n dex -l app=$SERVICE --timestamps",
-            " -n=dex --selector app=$SERVICE --timestamps",
+            " -n web -l app=$SERVICE --timestamps",
+            " -n=web --selector app=$SERVICE --timestamps",
         ),
         (
-            " -n dex -l app=$SERVICE --timestamps",
-            " -n dex -l app.kubernetes.io/name=$SERVICE --timestamps",
+            " -n web -l app=$SERVICE --timestamps",
+            " -n web -l app.kubernetes.io/name=$SERVICE --timestamps",
         ),
         ("--since=10m --tail=-1", "--tail -1 --since 10m"),
-        ("deployments -n dex -o yaml", "deploy -ndex -oyaml"),
+        ("deployments -n web -o yaml", "deploy -nweb -oyaml"),
         (
-            "deployments -n dex -o yaml",
-            "deployments.apps -o=yaml -n=dex",
+            "deployments -n web -o yaml",
+            "deployments.apps -o=yaml -n=web",
         ),
-        ("replicasets -n dex", "rs -n dex"),
-        ("replicasets -n dex", "replicasets.apps -n dex"),
+        ("replicasets -n web", "rs -n web"),
+        ("replicasets -n web", "replicasets.apps -n web"),
         ("undo deployment/$SERVICE", "undo deployment.apps/$SERVICE"),
         (
             "status deployment/$SERVICE",
             "status deployment.v1.apps $SERVICE",
         ),
         (
-            "status deployment/$SERVICE -n dex",
-            "status deployment/$SERVICE -n dex --timeout=20s",
+            "status deployment/$SERVICE -n web",
+            "status deployment/$SERVICE -n web --timeout=20s",
         ),
         ("patch configmap trading", "patch configmap/trading"),
         ("patch configmap trading", "patch cm trading"),

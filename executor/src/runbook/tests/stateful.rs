@@ -29,21 +29,21 @@ fn each_spelling_of_the_kind_is_understood() {
         "statefulset.apps",
         "statefulsets.v1.apps",
     ] {
-        let status = added(&format!("kubectl rollout status {kind}/$SERVICE -n dex"));
+        let status = added(&format!("kubectl rollout status {kind}/$SERVICE -n web"));
         assert_eq!(status.command, Command::RolloutStatus);
         assert_eq!(status.kinds, BTreeSet::from([WorkloadKind::StatefulSet]));
         assert!(
             status.is_for(WorkloadKind::StatefulSet) && !status.is_for(WorkloadKind::Deployment)
         );
-        let scale = format!("kubectl scale {kind} $SERVICE -n dex --replicas=$TARGET_REPLICAS");
+        let scale = format!("kubectl scale {kind} $SERVICE -n web --replicas=$TARGET_REPLICAS");
         assert_eq!(added(&scale).command, Command::RestoreReplicas);
     }
-    let undo = "kubectl rollout undo sts/$SERVICE -n dex --to-revision=$TARGET_REVISION";
+    let undo = "kubectl rollout undo sts/$SERVICE -n web --to-revision=$TARGET_REVISION";
     assert_eq!(added(undo).command, Command::RolloutUndo { pinned: true });
-    let history = "kubectl rollout history sts/$SERVICE -n dex";
+    let history = "kubectl rollout history sts/$SERVICE -n web";
     assert_eq!(added(history).command, Command::ReviewRevisions);
     // What names no kind is for all.
-    let logs = added("kubectl logs -n dex -l app=$SERVICE --since=10m --tail=-1");
+    let logs = added("kubectl logs -n web -l app=$SERVICE --since=10m --tail=-1");
     assert!(WorkloadKind::ALL.into_iter().all(|kind| logs.is_for(kind)));
 }
 
@@ -60,19 +60,19 @@ fn both_kinds_are_recorded_where_both_are_listed() {
 fn what_kubectl_has_for_one_kind_only_is_refused_for_the_other() {
     for (command, help) in [
         (
-            "kubectl rollout pause sts/$SERVICE -n dex",
+            "kubectl rollout pause sts/$SERVICE -n web",
             "kubectl has no such command for a StatefulSet",
         ),
         (
-            "kubectl rollout history deployment/$SERVICE -n dex",
+            "kubectl rollout history deployment/$SERVICE -n web",
             "for a Deployment, write `kubectl get replicasets",
         ),
         (
-            "kubectl rollout undo daemonset/$SERVICE -n dex",
+            "kubectl rollout undo daemonset/$SERVICE -n web",
             "write `kubectl rollout undo deployment/$SERVICE` or `kubectl rollout undo statefulset/$SERVICE`",
         ),
         (
-            "kubectl delete pods -n dex -l app=$SERVICE",
+            "kubectl delete pods -n web -l app=$SERVICE",
             "pods of no other revision than those that are taken back may be deleted",
         ),
     ] {
@@ -93,11 +93,11 @@ fn an_undo_of_a_stateful_set_without_a_deletion_of_broken_pods_is_warned_of() {
             .iter()
             .any(|it| it.code == "no-broken-pods")
     };
-    let undo = "kubectl rollout undo sts/$SERVICE -n dex --to-revision=$TARGET_REVISION";
+    let undo = "kubectl rollout undo sts/$SERVICE -n web --to-revision=$TARGET_REVISION";
     assert!(!warned(GOOD));
     assert!(warned(&with_step(undo)));
     let delete =
-        "kubectl delete pods -n dex -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'";
+        "kubectl delete pods -n web -l 'app=$SERVICE,controller-revision-hash in ($BAD_REVISIONS)'";
     assert_eq!(added(delete).command, Command::DeleteBrokenPods);
     let both = with_step(undo).replacen(
         "## Afterwards",
@@ -113,7 +113,7 @@ fn an_undo_of_a_stateful_set_without_a_deletion_of_broken_pods_is_warned_of() {
 fn of_steps_for_one_kind_each_the_longer_ones_count() {
     let step = |kind: &str, seconds: u32| {
         format!(
-            "```sh {{\"name\":\"{kind}\",\"rb.phase\":\"run\",\"rb.timeout\":\"{seconds}s\",\"rb.for-each\":\"service\"}}\nkubectl rollout status {kind}/$SERVICE -n dex\n```\n\n"
+            "```sh {{\"name\":\"{kind}\",\"rb.phase\":\"run\",\"rb.timeout\":\"{seconds}s\",\"rb.for-each\":\"service\"}}\nkubectl rollout status {kind}/$SERVICE -n web\n```\n\n"
         )
     };
     // The RTO is 300 s, and there are two services: the steps of both kinds together would take 353 s.

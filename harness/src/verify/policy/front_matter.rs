@@ -21,14 +21,14 @@ pub(super) fn front_matter(old: &Runbook, new: &Runbook, found: &mut Found) {
             "every budget is held against it: a longer objective hides slower steps",
         );
     }
-    if new.rpo_trades > old.rpo_trades {
+    if new.rpo_records > old.rpo_records {
         found.wrong(
             Protection::Objective,
             format!(
-                "{} acknowledged trades may be lost instead of {}",
-                new.rpo_trades, old.rpo_trades
+                "{} acknowledged {} may be lost instead of {}",
+                new.rpo_records, new.naming.records, old.rpo_records
             ),
-            "no trade that a client was told about may be missing",
+            "nothing that a client was told about may be missing",
         );
     }
     if new.validation_window != old.validation_window {

@@ -135,7 +135,7 @@ impl Progress {
         }
     }
 
-    /// Whether trading is halted and the fence up; `None` if nothing was planned, so that nothing was changed.
+    /// Whether the halt is on and the fence up; `None` if nothing was planned, so that nothing was changed.
     pub(crate) fn standing(&self) -> Option<String> {
         let plan = self.plan.as_ref()?;
         // One that is under way will tell by its end.

@@ -69,7 +69,10 @@ fn plan() -> Plan {
         target_schema: None,
         set_aside: String::new(),
         halts_nothing: false,
-        naming: Naming::default(),
+        naming: Naming {
+            halts: "trading".to_owned(),
+            ..Naming::default()
+        },
         services: Vec::new(),
         unchanged: Vec::new(),
         left_alone: Vec::new(),
@@ -154,7 +157,7 @@ fn it_says_whether_trading_is_halted() {
     assert_eq!(says[&0], "The ledger is not fenced: trading is not halted.");
     assert_eq!(
         says[&1],
-        "The ledger is not fenced, but dex-trading: mode=maintenance is set until `open`: trading is halted at the gateways."
+        "The ledger is not fenced, but dex-trading: mode=maintenance is set until `open`: trading is halted."
     );
     let fenced = "The ledger stays fenced (dex-trading: mode=maintenance): trading is halted.";
     assert_eq!(says[&2], fenced);
@@ -181,7 +184,7 @@ fn a_step_that_failed_may_have_taken_effect() {
         progress.standing().as_deref(),
         Some(
             "It is not known whether `fence` took effect, so look at that first. If it did not: The ledger is not \
-             fenced, but dex-trading: mode=maintenance is set until `open`: trading is halted at the gateways. If it \
+             fenced, but dex-trading: mode=maintenance is set until `open`: trading is halted. If it \
              did: The ledger stays fenced (dex-trading: mode=maintenance): trading is halted."
         )
     );
