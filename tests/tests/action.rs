@@ -29,6 +29,8 @@ report="${@: -1}"
 mkdir -p "$report"
 echo "the answer" > "$report/verify.md"
 echo "the answer" > "$report/summary.md"
+echo "the answer" > "$report/forecast.md"
+for word in "$@"; do if [ "$before" = --against ]; then cp -r "$word" "$SCRATCH/against"; fi; before="$word"; done
 exit "$(cat "$SCRATCH/code")"
 "#;
 
@@ -271,6 +273,65 @@ fn words_reach_firedrill_as_they_are_and_its_code_is_handed_on() {
         ("REPORT", "out"),
     ];
     assert_eq!(stage.run("run.sh", &other).status.code(), Some(2));
+}
+
+/// What the manifests were is read from the history, and firedrill has it while it runs.
+#[test]
+fn a_forecast_is_compared_with_the_manifests_of_the_baseline() {
+    let stage = Stage::new("forecast");
+    stage.write("code", "1");
+    let git = |words: &[&str]| {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@b.example"];
+        let output = Command::new("git")
+            .args(who)
+            .args(words)
+            .current_dir(&stage.0)
+            .output()
+            .expect("there is a git");
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+    };
+    let forecast = |baseline: &str| {
+        let inputs = [
+            ("COMMAND", "forecast"),
+            ("ARGUMENTS", "--budget 120s"),
+            ("BASELINE", baseline),
+            ("CANDIDATE", ""),
+            ("MANIFESTS", "some k8s"),
+            ("REPORT", "out"),
+        ];
+        let output = stage.run("run.sh", &inputs);
+        (output.status.code(), said(&output))
+    };
+    git(&["init", "-q"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "nothing"]);
+    std::fs::create_dir(stage.at("some k8s")).expect("a writable folder");
+    stage.write("some k8s/web.yaml", "replicas: 2\n");
+    git(&["add", "some k8s"]);
+    git(&["commit", "-q", "-m", "two"]);
+    stage.write("some k8s/web.yaml", "replicas: 3\n");
+
+    // In the first commit there were none, and a push has no baseline.
+    let plain = "forecast\n-f\nsome k8s\n--budget\n120s\n--report\nout\n";
+    for baseline in ["HEAD~1", ""] {
+        assert_eq!(forecast(baseline).0, Some(0));
+        assert_eq!(stage.read("words"), plain, "{baseline}");
+    }
+    assert_eq!(forecast("HEAD").0, Some(0));
+    let words = stage.read("words");
+    let words: Vec<&str> = words.lines().collect();
+    assert_eq!(words[..4], ["forecast", "-f", "some k8s", "--against"]);
+    assert_eq!(words[5..], ["--budget", "120s", "--report", "out"]);
+    assert_eq!(stage.read("against/web.yaml"), "replicas: 2\n");
+    assert!(!Path::new(words[4]).exists(), "it is cleared away");
+    let output = stage.read("output");
+    assert!(
+        output.ends_with("code=1\ntext=out/forecast.md\n"),
+        "{output}"
+    );
+
+    let (code, said) = forecast("no-such-commit");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("fetch-depth: 0"), "{said}");
 }
 
 #[test]
