@@ -5,8 +5,8 @@
 //!           │        │        └ own end ·····▶ moved by refusals ▶ last
 //! ```
 //!
-//! A step's budget is for the application to become as it should. Time that is lost because a server refuses for now (429,
-//! 5xx, a connection that is cut, no answer) is not the step's: it moves the step's end, out of what the
+//! A step's budget is for the application to become as it should. Time that is lost because a server refuses for now
+//! (429, 5xx, a connection that is cut, no answer) is not the step's: it moves the step's end, out of what the
 //! recovery time objective leaves over once every step up to the recovery has got its budget in full.
 //! What is left follows from the trigger's time, the journaled plan and the clock alone, so whoever resumes on another
 //! host comes to the same number. So does what the cluster announces the end of (a pod's grace period), and the time
@@ -194,8 +194,8 @@ impl Budget {
         self.last.max(self.own + self.stalled())
     }
 
-    /// Whether to go on waiting for the application although the time for it is over: as long as it can still recover in
-    /// time and nothing else is left to do. Moves the end as far as that goes.
+    /// Whether to go on waiting for the application although the time for it is over: as long as it can still recover
+    /// in time and nothing else is left to do. Moves the end as far as that goes.
     pub(crate) fn wait_on(&self) -> bool {
         let left = positive(self.last().duration_since(self.end()));
         let more = self.patient && !left.is_zero();

@@ -47,8 +47,8 @@ impl Executor {
         self.ended(ended).await
     }
 
-    /// `objective`: when the RTO has passed since this executor began; since when the application has been down is in the
-    /// journal only.
+    /// `objective`: when the RTO has passed since this executor began; since when the application has been down is in
+    /// the journal only.
     async fn resume_through(
         &self,
         objective: Timestamp,

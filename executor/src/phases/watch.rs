@@ -171,8 +171,8 @@ enum Seen {
 }
 
 impl Seen {
-    /// What `answer` says of the condition of `trigger`, and by which value. A refusal says as little of the application
-    /// as no data does; an answer that did not come may come in a moment.
+    /// What `answer` says of the condition of `trigger`, and by which value. A refusal says as little of the
+    /// application as no data does; an answer that did not come may come in a moment.
     fn of(answer: Result<Vec<f64>, QueryError>, trigger: &Trigger) -> (Self, Option<f64>) {
         let answered = !matches!(answer, Err(QueryError::Unavailable(_)));
         let (verdict, value) = any(&answer.unwrap_or_default(), trigger.condition);

@@ -142,7 +142,7 @@ macro_rules! kinds {
                 // A host looks at its clock again and again.
                 draws: draws(Family::Hosts, DrawnAt::ByTarget(&[
                     ("first-host", at(Place::Anywhere, 5_000, 10_000)),
-                    // It reads the time of day once, when it begins, which may be two minutes after the first host died.
+                    // It reads the time of day once, when it begins: perhaps two minutes after the first host died.
                     ("next-hosts", at(Place::NextHost, 0, 180_000)),
                 ]), true),
             } => |it| executor_hosts::clock_skewed(it.injector, it.fault), exchange(CLOCK);

@@ -132,7 +132,8 @@ fn gateway_of(release: &str) -> Build {
     release.build(Service::Gateway)
 }
 
-/// An engine that answers 404 to so many requests for a list before it serves one at `path`, and how often it was asked.
+/// An engine that answers 404 to so many requests for a list before it serves one at `path`, and how often it was
+/// asked.
 async fn engine_with_markets(path: &str, not_before: usize) -> (String, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
