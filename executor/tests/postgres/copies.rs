@@ -95,7 +95,7 @@ pub(super) async fn that_are_not_what_they_say_are_refused(server: &Server) {
     match refused {
         Err(DatabaseError::Precondition(why)) => {
             assert!(
-                why.contains("order log up to 3") && why.contains("order log up to 0"),
+                why.contains("says log up to 3") && why.contains("holds log up to 0"),
                 "{why}"
             );
         }
