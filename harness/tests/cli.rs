@@ -419,7 +419,12 @@ fn check_looks_at_all_files_that_an_application_names() {
             "too-few-errors",
         ),
         (&runbook, "rb.timeout", "rb.timout", "rb.timout"),
-        (&runbook, "services: [catalog", "services: [nobody", "nobody"),
+        (
+            &runbook,
+            "services: [catalog",
+            "services: [nobody",
+            "nobody",
+        ),
     ] {
         let text = std::fs::read_to_string(file).expect("it is there");
         std::fs::write(file, text.replacen(from, to, 1)).expect("it is written");
