@@ -72,9 +72,6 @@ const PLAIN: Row = Row {
     promise: Promise::Nothing,
 };
 
-/// The list of markets in the form of the stable release.
-const PLAIN_LISTS: &[MarketList] = &[MarketList::V1];
-
 /// All releases, the stable one first.
 pub(super) const ROWS: &[Row] = &[
     PLAIN,
@@ -366,7 +363,7 @@ impl Row {
                     .market_lists
                     .iter()
                     .find(|(at, _)| *at == service)
-                    .map_or(PLAIN_LISTS, |(_, lists)| *lists),
+                    .map_or(Build::stable(service).market_lists, |(_, lists)| *lists),
             }
         };
         let mut config: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();

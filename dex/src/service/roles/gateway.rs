@@ -15,7 +15,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Request as HttpRequest, Response, StatusCode};
 use axum::routing::post;
-use futures::future::select;
+use futures::future::join;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -138,14 +138,8 @@ pub(super) fn role(
             let ready = async {
                 reader.read_markets(build, own_markets).await;
                 started.set_ready();
-                // The other one never ends.
-                std::future::pending::<ServiceFailure>().await
             };
-            let watch = watch_mode(file, halted, watching);
-            select(Box::pin(ready), Box::pin(watch))
-                .await
-                .factor_first()
-                .0
+            join(ready, watch_mode(file, halted, watching)).await.1
         }),
         // The Service goes on sending requests for a while.
         drain: Box::pin(clock::sleep(lame_duck)),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::compare::{holds, same, with};
 use super::ground::{Answer, Patch};
 use super::objects::{IMAGE, deployment, map};
+use super::paths::MAP;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -74,8 +75,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "apiserver/pkg/registry/generic/registry/dryrun.go GuaranteedUpdate"
     ),
 ];
-
-const MAP: &str = "v1/configmaps/a";
 
 /// Applies data as `manager`.
 async fn apply(on: &Ground, manager: &str, data: Value) -> Result<Answer, String> {

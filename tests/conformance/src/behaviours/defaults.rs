@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::compare::{holds, same, with};
 use super::objects::*;
+use super::paths::DEPLOYMENTS;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -110,8 +111,6 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
 ];
 
-const DEPLOYMENTS: &str = "apps/v1/deployments";
-
 async fn a_deployment_is_filled_in(on: Ground) -> Result<(), String> {
     let asked = with(deployment("a", 0), json!({"spec": {"replicas": null}}));
     // Nothing shall be rolled out for what is looked at here.
@@ -130,30 +129,24 @@ async fn a_deployment_is_filled_in(on: Ground) -> Result<(), String> {
     )
 }
 
+/// The strategy of a Deployment that is made with `strategy`.
+async fn strategy_of(on: &Ground, strategy: Value) -> Result<Value, String> {
+    let strategy = json!({"spec": {"strategy": strategy}});
+    let asked = with(deployment("a", 0), strategy);
+    let made = on.make(DEPLOYMENTS, &asked).await?;
+    Ok(made["spec"]["strategy"].clone())
+}
+
 async fn a_rolling_update_is_filled_in(on: Ground) -> Result<(), String> {
-    let strategy = json!({"rollingUpdate": {"maxUnavailable": 0}});
-    let made = on
-        .make(
-            DEPLOYMENTS,
-            &with(deployment("a", 0), json!({"spec": {"strategy": strategy}})),
-        )
-        .await?;
     same(
-        &made["spec"]["strategy"],
+        &strategy_of(&on, json!({"rollingUpdate": {"maxUnavailable": 0}})).await?,
         &json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}),
     )
 }
 
 async fn a_recreation_has_no_bounds(on: Ground) -> Result<(), String> {
-    let strategy = json!({"type": "Recreate"});
-    let made = on
-        .make(
-            DEPLOYMENTS,
-            &with(deployment("a", 0), json!({"spec": {"strategy": strategy}})),
-        )
-        .await?;
     same(
-        &made["spec"]["strategy"],
+        &strategy_of(&on, json!({"type": "Recreate"})).await?,
         &json!({"type": "Recreate", "rollingUpdate": null}),
     )
 }

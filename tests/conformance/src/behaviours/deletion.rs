@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::compare::{holds, same, with};
 use super::ground::Patch;
 use super::objects::{deployment, map, pod};
+use super::paths::{HOLD, MAPS};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -86,9 +87,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "pkg/registry/core/namespace/storage/storage.go"
     ),
 ];
-
-const MAPS: &str = "v1/configmaps";
-const HOLD: &str = "firedrill.example/hold";
 
 /// A ConfigMap that a finalizer holds.
 async fn held(on: &Ground) -> Result<Value, String> {

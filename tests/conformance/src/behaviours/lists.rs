@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::compare::{holds, same, with};
 use super::objects::*;
+use super::paths::LEASES;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -109,8 +110,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "apiserver/pkg/endpoints/handlers/response.go asPartialObjectMetadataList"
     ),
 ];
-
-const LEASES: &str = "coordination.k8s.io/v1/leases";
 
 /// Leases of these names, the first in the tier `front` and the others in `back`; the list of them afterwards.
 async fn leases(on: &Ground, names: &[&str]) -> Result<Value, String> {

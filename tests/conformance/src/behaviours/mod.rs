@@ -14,6 +14,7 @@ mod lists;
 mod objects;
 mod options;
 mod patches;
+mod paths;
 mod pod_defaults;
 mod pods;
 mod requests;

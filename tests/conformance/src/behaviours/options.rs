@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::compare::{holds, same, with};
 use super::ground::Patch;
 use super::objects::{deployment, map};
+use super::paths::MAPS;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -83,8 +84,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "apimachinery/pkg/apis/meta/v1/validation/validation.go ValidateFieldManager"
     ),
 ];
-
-const MAPS: &str = "v1/configmaps";
 
 async fn a_dry_run_creates_nothing(on: Ground) -> Result<(), String> {
     on.make("v1/configmaps?dryRun=All", &map("a")).await?;

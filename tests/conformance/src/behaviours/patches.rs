@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::compare::{same, with};
 use super::ground::Patch;
 use super::objects::{deployment, map};
+use super::paths::{MAP, MAPS};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -88,8 +89,6 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
 ];
 
-const MAPS: &str = "v1/configmaps";
-const MAP: &str = "v1/configmaps/a";
 const REJECTED: &str = "the server rejected our request due to an error in our request";
 
 /// A JSON patch of a new ConfigMap that is granted; it afterwards.

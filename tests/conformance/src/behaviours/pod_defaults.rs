@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::compare::{same, with};
 use super::objects::{IMAGE, deployment, pod};
+use super::paths::DEPLOYMENTS;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -57,8 +58,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "pkg/apis/core/v1/helper/qos/qos.go ComputePodQOS"
     ),
 ];
-
-const DEPLOYMENTS: &str = "apps/v1/deployments";
 
 /// A pod with this as its one container, named `web`, with the image.
 async fn with_container(on: &Ground, fields: Value) -> Result<Value, String> {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::compare::{holds, same, with};
 use super::objects::{deployment, lease, map, service};
+use super::paths::{DEPLOYMENTS, LEASES, MAPS};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -139,9 +140,6 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
 ];
 
-const MAPS: &str = "v1/configmaps";
-const DEPLOYMENTS: &str = "apps/v1/deployments";
-const LEASES: &str = "coordination.k8s.io/v1/leases";
 const STALE: &str =
     "the object has been modified; please apply your changes to the latest version and try again";
 

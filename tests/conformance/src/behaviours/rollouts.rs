@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::compare::{holds, same, with};
 use super::objects::*;
+use super::paths::{DEPLOYMENT, DEPLOYMENTS, HOLD, SETS};
 use super::pods::{all_ready, items, name, ready_until};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
@@ -107,9 +108,6 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
 ];
 
-const DEPLOYMENTS: &str = "apps/v1/deployments";
-const DEPLOYMENT: &str = "apps/v1/deployments/a";
-const SETS: &str = "apps/v1/replicasets";
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
@@ -429,7 +427,6 @@ async fn a_recreation_begins_when_all_old_pods_are_gone(on: Ground) -> Result<()
     made(&on, 2, json!({"spec": {"strategy": {"type": "Recreate"}}})).await?;
     let old = all_ready(&on, 2).await?;
     // A pod that a finalizer holds is there still.
-    const HOLD: &str = "firedrill.example/hold";
     let held = format!("v1/pods/{}", name(&old[0]));
     let finalizers = |of: Value| json!({"metadata": {"finalizers": of}});
     on.change(&held, &finalizers(json!([HOLD]))).await?;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::compare::{holds, same, with};
 use super::objects::*;
+use super::paths::{PODS, SETS};
 use super::pods::{all_ready, ended, items, name, ready, ready_until};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
@@ -91,12 +92,10 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
 ];
 
-const SETS: &str = "apps/v1/replicasets";
 const SET: &str = "apps/v1/replicasets/a";
 const STATEFUL: &str = "apps/v1/statefulsets";
 const STATEFUL_SET: &str = "apps/v1/statefulsets/a";
 const REVISIONS: &str = "apps/v1/controllerrevisions";
-const PODS: &str = "v1/pods";
 
 /// The names of the pods that there are, in order, once there are so many.
 async fn pod_names(on: &Ground, many: usize) -> Result<Vec<String>, String> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::compare::{holds, same, with};
 use super::ground::Patch;
 use super::objects::{IMAGE, deployment, image, map, service};
+use super::paths::DEPLOYMENT;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -62,8 +63,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "apimachinery/pkg/util/strategicpatch/patch.go mergeSlice"
     ),
 ];
-
-const DEPLOYMENT: &str = "apps/v1/deployments/a";
 
 /// What of a pod's template the patch changes.
 fn of_template(spec: Value) -> Value {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::compare::{same, with};
 use super::ground::Patch;
 use super::objects::*;
+use super::paths::{DEPLOYMENT, DEPLOYMENTS};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -98,9 +99,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "apiserver/pkg/endpoints/installer.go registerResourceHandlers"
     ),
 ];
-
-const DEPLOYMENTS: &str = "apps/v1/deployments";
-const DEPLOYMENT: &str = "apps/v1/deployments/a";
 
 fn generation(wanted: u64) -> Value {
     json!({"metadata": {"generation": wanted}})

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::compare::{holds, same, with};
 use super::ground::Answer;
 use super::objects::*;
+use super::paths::{HOLD, MAPS, PODS};
 use super::pods::{ended, items, name, ready};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
@@ -118,10 +119,8 @@ pub(super) const TABLE: &[Behaviour] = &[
 
 const JOBS: &str = "batch/v1/jobs";
 const JOB: &str = "batch/v1/jobs/a";
-const PODS: &str = "v1/pods";
 const BUDGETS: &str = "policy/v1/poddisruptionbudgets";
 const BUDGET: &str = "policy/v1/poddisruptionbudgets/a";
-const MAPS: &str = "v1/configmaps";
 
 /// The one pod that there is.
 async fn only_pod(on: &Ground) -> Result<Value, String> {
@@ -392,8 +391,6 @@ async fn orphans_stay_without_an_owner(on: Ground) -> Result<(), String> {
     let alone = json!({"metadata": {"ownerReferences": null}});
     same(&on.read("v1/configmaps/b").await?, &alone)
 }
-
-const HOLD: &str = "firedrill.example/hold";
 
 /// Deletes `a` in the foreground while a finalizer holds `b`.
 async fn in_the_foreground(on: &Ground, block: bool) -> Result<Value, String> {

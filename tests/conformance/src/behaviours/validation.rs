@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::compare::{same, with};
 use super::ground::Patch;
 use super::objects::*;
+use super::paths::DEPLOYMENTS;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -150,8 +151,6 @@ pub(super) const TABLE: &[Behaviour] = &[
         "apimachinery/pkg/api/resource/quantity.go ParseQuantity"
     ),
 ];
-
-const DEPLOYMENTS: &str = "apps/v1/deployments";
 
 async fn a_deployment_selects_its_template(on: Ground) -> Result<(), String> {
     let other = json!({"spec": {"template": {"metadata": {"labels": {"app": "another"}}}}});

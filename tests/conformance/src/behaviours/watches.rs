@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::compare::{holds, same, with};
 use super::objects::lease;
+use super::paths::LEASES;
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -70,7 +71,6 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
 ];
 
-const LEASES: &str = "coordination.k8s.io/v1/leases";
 const LEASE: &str = "coordination.k8s.io/v1/leases/a";
 
 /// The path of a watch that begins after what there is now.

@@ -62,11 +62,10 @@ impl Door {
     }
 
     async fn list(&self, list: MarketList, deadline: Instant) -> Read {
-        let Ok(uri) = format!("http://{}{}", self.service, list.path()).parse() else {
+        let uri = format!("http://{}{}", self.service, list.path());
+        let Ok(request) = HttpRequest::get(uri).body(Body::empty()) else {
             return Read::NoAnswer;
         };
-        let mut request = HttpRequest::new(Body::empty());
-        *request.uri_mut() = uri;
         let Some(Ok(response)) = clock::by(deadline, self.client.request(request)).await else {
             return Read::NoAnswer;
         };
