@@ -13,7 +13,11 @@ use conformance::world::with_cluster;
 
 /// Plays a session of kubectl commands, and compares the answers with those that it has.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "cargo xtask conformance", subcommand_negates_reqs = true)]
+#[command(
+    name = "cargo xtask conformance",
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true
+)]
 struct Args {
     #[command(subcommand)]
     action: Option<Action>,
@@ -162,4 +166,17 @@ fn play(
         deviations.len()
     );
     Ok(deviations.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `--kubeconfig` before the action would be that of the session, and the simulation would be tried instead.
+    #[test]
+    fn an_option_of_the_session_is_refused_beside_another_action() {
+        let read = |words: &[&str]| Args::try_parse_from([&["conformance"], words].concat());
+        assert!(read(&["behaviours", "--kubeconfig", "real.yaml"]).is_ok());
+        assert!(read(&["--kubeconfig", "real.yaml", "behaviours"]).is_err());
+    }
 }
