@@ -117,6 +117,18 @@ fn the_first_drill_passes_with_a_stateful_set() {
     assert_eq!(result.ending, Ending::Recovered);
 }
 
+/// The drill begins later where the pods of the manifests are available later.
+#[test]
+fn the_first_drill_passes_where_pods_are_available_late() {
+    let manifests = deployments(1, "minReadySeconds: 45, ")
+        + &workload("StatefulSet", "store", "replicas: 3, minReadySeconds: 20, ");
+    let (files, plan) = first_drill(&manifests, 1);
+    assert!(files.scenario.contains("warm_up = "), "{}", files.scenario);
+    let result = run(&plan);
+    assert_passes(&result);
+    assert_eq!(result.ending, Ending::Recovered);
+}
+
 /// The services listen at different ports, one of them beside another container. One step asks the pods of all.
 #[test]
 fn the_first_drill_checks_the_pods_of_services_with_different_ports() {

@@ -118,7 +118,7 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
     steps.take("build", || passes("build", test(sh).arg("--no-run")));
     steps.take("drills", || {
         println!("ci: drills");
-        let drills = ["--all", "--seeds", "20"].map(OsString::from);
+        let drills = ["--all", "--seeds", "8"].map(OsString::from);
         let ran = firedrill::run_built(sh, &program, "chaos", &drills);
         ran.is_ok_and(|code| code == ExitCode::SUCCESS)
     });

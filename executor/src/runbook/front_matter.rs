@@ -27,6 +27,8 @@ const KEYS: [&str; 12] = [
     "log",
     "triggers",
 ];
+/// Characters of a text that is put into sentences, at most.
+const WORDS_MAX: usize = 60;
 /// Those that may be left out.
 const OPTIONAL: [&str; 5] = ["loki", "migrations", "halts", "records", "log"];
 const TRIGGER_KEYS: [&str; 5] = ["name", "class", "query", "condition", "for"];
@@ -183,9 +185,9 @@ pub(super) fn read(text: &str, findings: &mut Findings<'_>) -> (FrontMatter, usi
             "prometheus" => front.prometheus = reader.url(&key.value, node),
             "loki" => front.loki = reader.url(&key.value, node),
             "migrations" => front.migrations = reader.label(&key.value, node).map(|it| it.value),
-            "halts" => front.halts = reader.text(&key.value, node).map(|it| it.value),
-            "records" => front.records = reader.text(&key.value, node).map(|it| it.value),
-            "log" => front.log = reader.text(&key.value, node).map(|it| it.value),
+            "halts" => front.halts = reader.words(&key.value, node).map(|it| it.value),
+            "records" => front.records = reader.words(&key.value, node).map(|it| it.value),
+            "log" => front.log = reader.words(&key.value, node).map(|it| it.value),
             "triggers" => {
                 if let Some((triggers, places)) =
                     reader.triggers(node).map(|it| it.into_iter().unzip())
@@ -321,6 +323,23 @@ impl Reader<'_, '_> {
                 None
             }
         }
+    }
+
+    /// A few words, which are put into sentences for people.
+    fn words(&mut self, key: &str, node: &Node) -> Option<Spanned<String>> {
+        let text = self.text(key, node)?;
+        let count = text.value.chars().count();
+        if count <= WORDS_MAX && !text.value.chars().any(char::is_control) {
+            return Some(text);
+        }
+        self.findings.error(
+            "front-matter-name",
+            text.span,
+            format!("`{key}` is put into sentences, and this does not fit into one"),
+            "too long, or with a control character in it",
+            format!("a word or a few, in at most {WORDS_MAX} characters"),
+        );
+        None
     }
 
     fn label(&mut self, key: &str, node: &Node) -> Option<Spanned<String>> {

@@ -1,16 +1,25 @@
 //! The files that somebody begins with who drills an application of their own: its description, a runbook, a scenario.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use sim_services::describe::{App, AppError, Bundle, File, version_of};
+use sim_services::describe::{App, AppError, Bundle, File, tagged};
 use sim_services::manifests::Manifests;
 
 use super::entry::{self, Why, names_host, values};
 use super::first_runbook::{RATE, RTO_S, SHUTDOWN_S, START_P99_S, runbook};
 use super::store;
+use crate::forecast::workloads;
+use crate::scenario::Timing;
 
 /// How long a drill lasts where a scenario does not say, in seconds.
 const DURATION_S: u64 = 900;
+/// How long the steady state is watched where a scenario does not say, in seconds.
+const WARM_UP_S: u64 = 60;
+/// When the release is deployed where a scenario does not say, in seconds from the drill's beginning.
+const DEPLOY_AT_S: u64 = 90;
+/// A longer warm-up is a multiple of this, in seconds.
+const WARM_UP_STEP_S: u64 = 30;
 /// What the description is called in messages while it does not lie anywhere.
 const NOT_WRITTEN: &str = "app.toml (not written)";
 
@@ -42,7 +51,7 @@ pub fn application(name: &str, manifests: &Manifests, paths: &[String]) -> Resul
     Ok(Files {
         app: description(&app, paths, asked, &calls, &stored),
         runbook,
-        scenario: scenario(&app, asked, rto_s),
+        scenario: scenario(&app, asked, rto_s, warm_up_s(manifests)),
         entry: (entry.unwrap_or_default(), why),
     })
 }
@@ -189,11 +198,7 @@ fn description(
         }
     }
     let image = app.services.get(asked).map_or("", |it| it.image.as_str());
-    let tag = version_of(image);
-    let bad = match image.strip_suffix(&format!(":{tag}")) {
-        Some(repository) => format!("{repository}:{tag}-bad"),
-        None => format!("{image}:bad"),
-    };
+    let bad = tagged(image, "bad");
     let asked = name(asked);
     let _ = write!(
         out,
@@ -222,18 +227,43 @@ fn description(
     out
 }
 
-/// The scenario, for a runbook whose RTO is `rto_s` seconds.
-fn scenario(app: &App, asked: usize, rto_s: u64) -> String {
+/// How long the steady state is watched before anything is deployed, in seconds: [`WARM_UP_S`], or more where the pods
+/// take more than the part of it that passes before the clients begin.
+fn warm_up_s(manifests: &Manifests) -> u64 {
+    let start = Duration::from_secs(START_P99_S);
+    let (workloads, _) = workloads(manifests);
+    let slowest = workloads.iter().map(|it| it.creation_takes(start)).max();
+    let needs_s = (slowest.unwrap_or_default() * Timing::WARM_UP_PER_START).as_secs();
+    needs_s.next_multiple_of(WARM_UP_STEP_S).max(WARM_UP_S)
+}
+
+/// The scenario, for a runbook whose RTO is `rto_s` seconds, and a steady state that is watched for `warm_up_s` seconds.
+fn scenario(app: &App, asked: usize, rto_s: u64, warm_up_s: u64) -> String {
     let service = app.services.get(asked).map_or("", |it| it.name.as_str());
+    let (more_rto_s, more_warm_up_s) = (rto_s - RTO_S, warm_up_s - WARM_UP_S);
     let (mut timing, mut rto_max) = (String::new(), String::new());
-    if rto_s > RTO_S {
+    if more_rto_s > 0 || more_warm_up_s > 0 {
+        timing.push_str("[timing]\n");
+    }
+    if more_warm_up_s > 0 {
         let _ = write!(
             timing,
-            "[timing]\n\
-             # Long enough for the RTO of the runbook.\n\
-             duration = \"{}s\"\n\n",
-            DURATION_S + rto_s - RTO_S
+            "# By a third of it, when the clients begin, all pods are available, as their probes and `minReadySeconds` have\n\
+             # it.\n\
+             warm_up = \"{warm_up_s}s\"\n\
+             deploy_at = \"{}s\"\n",
+            DEPLOY_AT_S + more_warm_up_s
         );
+    }
+    if more_rto_s > 0 || more_warm_up_s > 0 {
+        let _ = write!(
+            timing,
+            "# Long enough for the RTO of the runbook.\n\
+             duration = \"{}s\"\n\n",
+            DURATION_S + more_rto_s + more_warm_up_s
+        );
+    }
+    if more_rto_s > 0 {
         let _ = write!(
             rto_max,
             "# As long as the RTO of the runbook.\n\
@@ -407,11 +437,17 @@ mod tests {
             assert!(runbook.contains("pods/$POD/proxy/health"), "{runbook}");
             assert!(runbook.contains("pods/$POD/proxy/metrics"), "{runbook}");
         }
-        // The proxy would ask the other container, which says nothing of the service.
-        let beside = "image: stock}, {name: beside, image: beside, ports: [{containerPort: 9000}]";
-        let runbook = begun(&MANIFESTS.replace("image: stock", beside)).runbook;
-        assert!(!runbook.contains("kubectl get --raw"), "{runbook}");
-        assert!(runbook.contains("first container of `stock`"), "{runbook}");
+        // Where one container declares ports, that is the one that serves, wherever it stands.
+        let beside = "image: beside}, {name: stock, image: stock, ports: [{containerPort: 9000}]";
+        let files = begun(&MANIFESTS.replace(
+            "name: stock, image: stock",
+            &format!("name: beside, {beside}"),
+        ));
+        assert!(
+            files.runbook.contains("pods/$POD/proxy/metrics"),
+            "{}",
+            files.runbook
+        );
     }
 
     #[test]

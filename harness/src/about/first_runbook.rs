@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use executor::runbook::Runbook;
 use sim_services::describe::App;
-use sim_services::manifests::{Manifests, Workload, WorkloadKind};
+use sim_services::manifests::{Manifests, WorkloadKind};
 
 use super::store;
 use crate::forecast::workloads;
@@ -182,7 +182,7 @@ rollback scenario
 "#,
         services = services.join(", "),
         label_key = label_key,
-        checks = checks(manifests, namespace),
+        checks = checks(namespace),
         stored = store::front_matter(found),
         intro = if found.is_some() {
             "The release before is deployed again, and before that its schema is brought back."
@@ -215,25 +215,8 @@ fn label_key(manifests: &Manifests) -> &str {
     key.unwrap_or("app")
 }
 
-/// Whether the first port that the pods of a workload declare is one of their first container, which is the one that
-/// serves. Where no container declares one, it is taken to listen at 80.
-fn serves_at_first_port(workload: &Workload) -> bool {
-    let containers = workload.template.spec.iter().flat_map(|it| &it.containers);
-    let mut declare = containers.map(|it| it.ports.as_ref().is_some_and(|ports| !ports.is_empty()));
-    declare.next() == Some(true) || !declare.any(|it| it)
-}
-
 /// The steps that ask each pod whether it is well and of which build it is, at the first port that it declares.
-fn checks(manifests: &Manifests, namespace: &str) -> String {
-    let mut workloads = manifests.workloads();
-    if let Some((object, _)) = workloads.find(|(_, workload)| !serves_at_first_port(workload)) {
-        return format!(
-            "\n# Check the pods\n\n\
-             No step asks the pods yet: the first container of `{}` declares no port, and another one does. Declare it,\n\
-             and ask each pod for `/api/v1/namespaces/{namespace}/pods/$POD/proxy/health` and `…/metrics`.\n",
-            object.name()
-        );
-    }
+fn checks(namespace: &str) -> String {
     format!(
         r#"
 # Check the pods

@@ -214,25 +214,7 @@ impl Workload {
     /// StatefulSet replaces one after the other, and waits for the end of each.
     #[must_use]
     pub(crate) fn rollout_takes(&self, start: Duration, stop: Duration) -> (Duration, Duration) {
-        let seconds = |value: &Value, default| {
-            Duration::from_secs(value.as_u64().unwrap_or(default)).min(SPAN_MAX)
-        };
-        let ready = |container: &Value| {
-            let [startup, readiness] = ["startupProbe", "readinessProbe"].map(|probe| {
-                let probe = &container[probe];
-                if probe.is_null() {
-                    return (Duration::ZERO, Duration::ZERO);
-                }
-                let successes = probe["successThreshold"].as_u64().unwrap_or(1);
-                let successes = u32::try_from(successes.clamp(1, 1_000)).unwrap_or(1);
-                let asks = seconds(&probe["periodSeconds"], 10).saturating_mul(successes);
-                (seconds(&probe["initialDelaySeconds"], 0), asks)
-            });
-            start.max(startup.0) + startup.1 + readiness.0 + readiness.1
-        };
-        let ready = self.lasting().map(|(_, it)| ready(it)).max();
-        let lasts = seconds(self.at(&["spec", "minReadySeconds"]), 0);
-        let ready = SEEN_AFTER + ready.unwrap_or(start) + lasts;
+        let ready = self.available_after(start);
         let grace = seconds(&self.pod()["terminationGracePeriodSeconds"], 30);
         let mut containers = self.lasting();
         let stop = match containers.any(|(_, it)| !it["lifecycle"]["preStop"].is_null()) {
@@ -252,6 +234,37 @@ impl Workload {
         let at_a_time = surge.saturating_add(unavailable).max(1);
         let times = replicas.div_ceil(at_a_time).max(1);
         (ready, ready.saturating_mul(times))
+    }
+
+    /// How long it takes at most until all its pods are available once it has been created, from the manifest alone. A
+    /// process takes `start` until it listens. A StatefulSet creates its pods one after the other, unless its
+    /// `podManagementPolicy` is `Parallel`.
+    #[must_use]
+    pub(crate) fn creation_takes(&self, start: Duration) -> Duration {
+        let one = self.available_after(start);
+        let at_once =
+            !self.is_stateful() || self.at(&["spec", "podManagementPolicy"]) == "Parallel";
+        one.saturating_mul(if at_once { 1 } else { self.replicas() })
+    }
+
+    /// How long it takes at most until a new pod is available. A process takes `start` until it listens.
+    fn available_after(&self, start: Duration) -> Duration {
+        let ready = |container: &Value| {
+            let [startup, readiness] = ["startupProbe", "readinessProbe"].map(|probe| {
+                let probe = &container[probe];
+                if probe.is_null() {
+                    return (Duration::ZERO, Duration::ZERO);
+                }
+                let successes = probe["successThreshold"].as_u64().unwrap_or(1);
+                let successes = u32::try_from(successes.clamp(1, 1_000)).unwrap_or(1);
+                let asks = seconds(&probe["periodSeconds"], 10).saturating_mul(successes);
+                (seconds(&probe["initialDelaySeconds"], 0), asks)
+            });
+            start.max(startup.0) + startup.1 + readiness.0 + readiness.1
+        };
+        let ready = self.lasting().map(|(_, it)| ready(it)).max();
+        let lasts = seconds(self.at(&["spec", "minReadySeconds"]), 0);
+        SEEN_AFTER + ready.unwrap_or(start) + lasts
     }
 
     /// The containers that run on, with the path to each: those of the pod, then its sidecars.
@@ -279,6 +292,11 @@ impl Workload {
     pub(crate) fn place(&self, path: &[&str]) -> Place {
         place(&self.object, path)
     }
+}
+
+/// A span of a manifest in seconds, with what counts where none is given.
+fn seconds(value: &Value, default: u64) -> Duration {
+    Duration::from_secs(value.as_u64().unwrap_or(default)).min(SPAN_MAX)
 }
 
 /// The way to the pod's spec.

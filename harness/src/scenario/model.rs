@@ -86,6 +86,16 @@ impl Timing {
     /// How often triggers are evaluated where a scenario does not say.
     pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
+    /// How much longer the warm-up of a described application is than what passes of it before the clients begin:
+    /// until then, pods are pulled and started.
+    pub const WARM_UP_PER_START: u32 = 3;
+
+    /// When the clients of a described application begin.
+    #[must_use]
+    pub fn clients_begin(self) -> Duration {
+        self.warm_up / Self::WARM_UP_PER_START
+    }
+
     /// When the release that runs is looked at first, and when the next one is deployed.
     #[must_use]
     pub fn instants(self) -> (Duration, Duration) {

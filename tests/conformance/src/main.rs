@@ -89,7 +89,10 @@ fn named(names: &[String]) -> Result<Vec<Behaviour>, String> {
             format!("there is no behaviour `{name}`; `behaviours --list` prints their names")
         })
     };
-    names.iter().map(find).collect()
+    // One that is named twice is tried once.
+    let first = names.iter().enumerate();
+    let first = first.filter(|&(at, name)| names.iter().position(|it| it == name) == Some(at));
+    first.map(|(_, name)| find(name)).collect()
 }
 
 /// Whether no behaviour is otherwise.
@@ -178,5 +181,13 @@ mod tests {
         let read = |words: &[&str]| Args::try_parse_from([&["conformance"], words].concat());
         assert!(read(&["behaviours", "--kubeconfig", "real.yaml"]).is_ok());
         assert!(read(&["--kubeconfig", "real.yaml", "behaviours"]).is_err());
+    }
+
+    #[test]
+    fn a_behaviour_that_is_named_twice_is_tried_once() {
+        let all = behaviours::all();
+        let name = all.first().expect("there are some").name.to_owned();
+        let twice = named(&[name.clone(), name]).expect("it is there");
+        assert_eq!(twice.len(), 1);
     }
 }

@@ -86,6 +86,21 @@ fn the_front_matter_is_read() {
     );
 }
 
+#[test]
+fn what_is_put_into_sentences_is_short_and_has_no_control_character() {
+    let long = "x".repeat(61);
+    for wrong in [long.as_str(), "\"new\\nline\"", "\"\\u001b[2J\""] {
+        for key in ["halts", "records", "log"] {
+            let text = with("rpo: 0\n", &format!("rpo: 0\n{key}: {wrong}\n"));
+            let told = mistakes(&text);
+            let of_it = |it: &crate::runbook::Mistake| it.message.contains("is put into sentences");
+            assert!(told.iter().any(of_it), "{key}: {wrong}: {told:?}");
+        }
+    }
+    let longest = with("rpo: 0\n", &format!("rpo: 0\nhalts: {}\n", &long[..60]));
+    assert_eq!(parsed(&longest).runbook.naming.halts.len(), 60);
+}
+
 /// Services that listen at different ports are checked by one step.
 #[test]
 fn without_a_port_each_pod_is_asked_at_its_own() {

@@ -97,7 +97,8 @@ pub(crate) fn scenarios_of(
     let names: Vec<String> = own.iter().map(called).collect();
     let mut chosen: Vec<Source> = Vec::new();
     for word in words {
-        let named = own.iter().zip(&names).filter(|(_, name)| *name == word);
+        let named = own.iter().zip(&names);
+        let named = named.filter(|(_, name)| *name == word || word == select::ALL);
         let named: Vec<Source> = named.map(|(source, _)| source.clone()).collect();
         let is_there = Path::new(word).exists();
         chosen.extend(match named.as_slice() {
@@ -265,7 +266,8 @@ fn with_a_program(chosen: Vec<Chosen>, world: WorldKind) -> Result<Vec<Chosen>, 
 
 /// Reads the application that the file at `path` describes.
 pub(crate) fn application(path: &Path) -> Result<Described, Failure> {
-    let read = sim_services::describe::read(path);
+    let in_folder = path.is_dir().then(|| path.join("app.toml"));
+    let read = sim_services::describe::read(in_folder.as_deref().unwrap_or(path));
     read.map(Described::from)
         .map_err(|error| Failure::Input(error.into()))
 }
@@ -339,7 +341,7 @@ mod tests {
         ] {
             std::fs::write(folder.join(file), text).expect("it is ours");
         }
-        let app = application(&folder.join("app.toml")).expect("it is right");
+        let app = application(folder).expect("it has the description");
         let runbook =
             its_runbook(&app, None, true).expect("the runbook to begin with has no warning");
         (app, runbook)
@@ -356,11 +358,14 @@ mod tests {
         assert_eq!(chosen(&["failing-requests"]).expect("it is right").len(), 1);
         assert!(chosen(&["half-written"]).is_err());
         assert!(chosen(&[]).is_err(), "all were asked for");
+        assert!(chosen(&["all"]).is_err(), "all were asked for");
         let Err(Failure::Input(unknown)) = chosen(&["failing-request"]) else {
             panic!("there is no such scenario");
         };
         let help = unknown.help().map(|it| it.to_string()).unwrap_or_default();
         assert!(help.contains("failing-requests"), "{help}");
+        std::fs::remove_file(folder.path().join("scenarios/a.toml")).expect("it is ours");
+        assert_eq!(chosen(&["all"]).expect("the rest is right").len(), 1);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn service(
         .labels
         .clone()
         .unwrap_or_default();
-    let container: &Container = template.spec.as_ref()?.containers.first()?;
+    let container = serving(&template.spec.as_ref()?.containers)?;
     let app = LABELS.iter().find_map(|key| labels.get(*key)).cloned();
     let selects = |it: &&Object| {
         let selector = it.at(&["spec", "selector"]).as_object();
@@ -100,6 +100,12 @@ pub(super) fn service(
         needs: Vec::new(),
         schema: SchemaNeed::default(),
     })
+}
+
+/// The container that serves, of those of a pod: the first that declares a port, and where none does, the first.
+fn serving(containers: &[Container]) -> Option<&Container> {
+    let declares = |it: &&Container| it.ports.as_ref().is_some_and(|ports| !ports.is_empty());
+    containers.iter().find(declares).or(containers.first())
 }
 
 /// What a StatefulSet must satisfy besides: a rollout replaces its pods, and its pods have names.

@@ -35,6 +35,9 @@ pub fn run(kubeconfig: &Path, behaviours: &[Behaviour]) -> Result<Vec<Failure>, 
         .map_err(|error| format!("a runtime: {error}"))?;
     runtime.block_on(async {
         let client = client(kubeconfig).await?;
+        // A server that is not there has no behaviours.
+        let version = client.apiserver_version().await;
+        version.map_err(|error| format!("{}: no server answers: {error}", kubeconfig.display()))?;
         let mut failures = Vec::new();
         for behaviour in behaviours {
             if let Err(why) = try_one(&client, behaviour).await {

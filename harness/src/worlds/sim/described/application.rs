@@ -16,8 +16,6 @@ use crate::worlds::common::described;
 use crate::worlds::sim::application::{Bursts, Drilled, Service};
 use crate::worlds::{DrillPlan, Until, WorldError};
 
-/// Which part of the warm-up passes before the clients begin: until then, pods are pulled and started.
-const CLIENTS_BEGIN: u64 = 3;
 type WorldState = sim::WorldState<Services>;
 
 impl Drilled for Described {
@@ -31,7 +29,7 @@ impl Drilled for Described {
 
     fn config(&self, scenario: &Scenario) -> ServicesConfig {
         ServicesConfig {
-            clients_begin: Micros(Micros::from(scenario.timing.warm_up).0 / CLIENTS_BEGIN),
+            clients_begin: Micros::from(scenario.timing.clients_begin()),
             slow_after: Micros::from(scenario.expect.p99_max),
             rate_per_s: described::rate_said(self, scenario),
             ..ServicesConfig::new(self.app())
