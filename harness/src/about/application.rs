@@ -237,7 +237,7 @@ fn warm_up_s(manifests: &Manifests) -> u64 {
     needs_s.next_multiple_of(WARM_UP_STEP_S).max(WARM_UP_S)
 }
 
-/// The scenario, for a runbook whose RTO is `rto_s` seconds, and a steady state that is watched for `warm_up_s` seconds.
+/// The scenario, for a runbook whose RTO is `rto_s` seconds. The steady state is watched for `warm_up_s` seconds.
 fn scenario(app: &App, asked: usize, rto_s: u64, warm_up_s: u64) -> String {
     let service = app.services.get(asked).map_or("", |it| it.name.as_str());
     let (more_rto_s, more_warm_up_s) = (rto_s - RTO_S, warm_up_s - WARM_UP_S);
