@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::image;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -81,28 +82,6 @@ impl ServiceBaseline {
             .iter()
             .flat_map(BTreeMap::values)
             .find_map(|labels| labels.get("version").cloned())
-            .unwrap_or_else(|| image_tag(&self.image).to_owned())
-    }
-}
-
-/// The tag of an image, or the whole reference if it has none.
-#[must_use]
-pub fn image_tag(image: &str) -> &str {
-    let name = image.split('@').next().unwrap_or(image);
-    match name.rsplit_once(':') {
-        Some((_, tag)) if !tag.contains('/') => tag,
-        _ => image,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::image_tag;
-
-    #[test]
-    fn tags() {
-        assert_eq!(image_tag("dex/gateway:1.4.2"), "1.4.2");
-        assert_eq!(image_tag("host:5000/dex/gateway"), "host:5000/dex/gateway");
-        assert_eq!(image_tag("host:5000/gw:2@sha256:00"), "2");
+            .unwrap_or_else(|| image::version(&self.image).to_owned())
     }
 }

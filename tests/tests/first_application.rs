@@ -129,6 +129,19 @@ fn the_first_drill_passes_where_pods_are_available_late() {
     assert_eq!(result.ending, Ending::Recovered);
 }
 
+/// An image that is given by its digest has another one beside it that is bad.
+#[test]
+fn the_first_drill_passes_with_an_image_that_has_a_digest() {
+    let digest = format!("s01@sha256:{}", "0a".repeat(32));
+    let manifests = deployments(1, "").replace("s01:1", &digest);
+    assert!(manifests.contains(&digest), "{manifests}");
+    let (files, plan) = first_drill(&manifests, 1);
+    assert!(files.app.contains("\"mine/s01:bad\""), "{}", files.app);
+    let result = run(&plan);
+    assert_passes(&result);
+    assert_eq!(result.ending, Ending::Recovered);
+}
+
 /// The services listen at different ports, one of them beside another container. One step asks the pods of all.
 #[test]
 fn the_first_drill_checks_the_pods_of_services_with_different_ports() {

@@ -474,7 +474,7 @@ pub(crate) fn known_placeholder(
             recorded
                 .clone()
                 .find_map(|labels| labels.get("version").cloned())
-                .or_else(|| Some(crate::baseline::image_tag(&service.to_image).to_owned()))
+                .or_else(|| Some(contract::image::version(&service.to_image).to_owned()))
         }
         _ => None,
     }

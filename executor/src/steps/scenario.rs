@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use contract::image;
+
 use super::context::{Context, Stop, Success, incident};
 use super::query;
 use crate::application::{ERROR_RATE_MIN, RATES_PER_S};
-use crate::baseline::image_tag;
 use crate::planner::{LedgerPath, Plan};
 use crate::runbook::TriggerClass;
 
@@ -120,10 +121,12 @@ fn fill(out: &mut String, context: &Context<'_>, rate: Option<u64>) -> Result<()
 /// The release that was recorded and the bad one, by the images of a service in which they differ: of another one,
 /// somebody may have undone the release before the rollback began.
 fn releases(plan: &Plan) -> (&str, &str) {
-    let mut all = plan
-        .services
-        .iter()
-        .map(|service| (image_tag(&service.to_image), image_tag(&service.from_image)));
+    let mut all = plan.services.iter().map(|service| {
+        (
+            image::version(&service.to_image),
+            image::version(&service.from_image),
+        )
+    });
     let first = all.clone().next();
     all.find(|(from, to)| from != to)
         .or(first)

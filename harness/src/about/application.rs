@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use sim_services::describe::{App, AppError, Bundle, File, tagged};
+use contract::image;
+use sim_services::describe::{App, AppError, Bundle, File};
 use sim_services::manifests::Manifests;
 
 use super::entry::{self, Why, names_host, values};
@@ -12,12 +13,6 @@ use super::store;
 use crate::forecast::workloads;
 use crate::scenario::Timing;
 
-/// How long a drill lasts where a scenario does not say, in seconds.
-const DURATION_S: u64 = 900;
-/// How long the steady state is watched where a scenario does not say, in seconds.
-const WARM_UP_S: u64 = 60;
-/// When the release is deployed where a scenario does not say, in seconds from the drill's beginning.
-const DEPLOY_AT_S: u64 = 90;
 /// A longer warm-up is a multiple of this, in seconds.
 const WARM_UP_STEP_S: u64 = 30;
 /// What the description is called in messages while it does not lie anywhere.
@@ -198,7 +193,7 @@ fn description(
         }
     }
     let image = app.services.get(asked).map_or("", |it| it.image.as_str());
-    let bad = tagged(image, "bad");
+    let bad = image::tagged(image, "bad");
     let asked = name(asked);
     let _ = write!(
         out,
@@ -227,45 +222,43 @@ fn description(
     out
 }
 
-/// How long the steady state is watched before anything is deployed, in seconds: [`WARM_UP_S`], or more where the pods
-/// take more than the part of it that passes before the clients begin.
+/// How long the steady state is watched before anything is deployed, in seconds: [`Timing::WARM_UP`], or more where the
+/// pods take more than the part of it that passes before the clients begin.
 fn warm_up_s(manifests: &Manifests) -> u64 {
     let start = Duration::from_secs(START_P99_S);
     let (workloads, _) = workloads(manifests);
     let slowest = workloads.iter().map(|it| it.creation_takes(start)).max();
     let needs_s = (slowest.unwrap_or_default() * Timing::WARM_UP_PER_START).as_secs();
-    needs_s.next_multiple_of(WARM_UP_STEP_S).max(WARM_UP_S)
+    needs_s
+        .next_multiple_of(WARM_UP_STEP_S)
+        .max(Timing::WARM_UP.as_secs())
 }
 
 /// The scenario, for a runbook whose RTO is `rto_s` seconds. The steady state is watched for `warm_up_s` seconds.
 fn scenario(app: &App, asked: usize, rto_s: u64, warm_up_s: u64) -> String {
     let service = app.services.get(asked).map_or("", |it| it.name.as_str());
-    let (more_rto_s, more_warm_up_s) = (rto_s - RTO_S, warm_up_s - WARM_UP_S);
-    let (mut timing, mut rto_max) = (String::new(), String::new());
-    if more_rto_s > 0 || more_warm_up_s > 0 {
-        timing.push_str("[timing]\n");
-    }
+    let (more_rto_s, more_warm_up_s) = (rto_s - RTO_S, warm_up_s - Timing::WARM_UP.as_secs());
+    let (mut begins, mut timing, mut rto_max) = (String::new(), String::new(), String::new());
     if more_warm_up_s > 0 {
-        let _ = write!(
-            timing,
+        begins = format!(
             "# By a third of it, when the clients begin, all pods are available, as their probes and `minReadySeconds` have\n\
              # it.\n\
              warm_up = \"{warm_up_s}s\"\n\
              deploy_at = \"{}s\"\n",
-            DEPLOY_AT_S + more_warm_up_s
+            Timing::DEPLOY_AT.as_secs() + more_warm_up_s
         );
     }
-    if more_rto_s > 0 || more_warm_up_s > 0 {
-        let _ = write!(
-            timing,
-            "# Long enough for the RTO of the runbook.\n\
+    let more_s = more_rto_s + more_warm_up_s;
+    if more_s > 0 {
+        timing = format!(
+            "[timing]\n\
+             {begins}# Long enough for the RTO of the runbook.\n\
              duration = \"{}s\"\n\n",
-            DURATION_S + more_rto_s + more_warm_up_s
+            Timing::DURATION.as_secs() + more_s
         );
     }
     if more_rto_s > 0 {
-        let _ = write!(
-            rto_max,
+        rto_max = format!(
             "# As long as the RTO of the runbook.\n\
              rto_max = \"{rto_s}s\"\n"
         );

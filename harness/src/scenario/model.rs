@@ -81,6 +81,12 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// How long the steady state must hold where a scenario does not say.
+    pub const WARM_UP: Duration = Duration::from_secs(60);
+    /// When the release is deployed where a scenario does not say.
+    pub const DEPLOY_AT: Duration = Duration::from_secs(90);
+    /// When the drill ends where a scenario does not say.
+    pub const DURATION: Duration = Duration::from_secs(900);
     /// How often Prometheus scrapes where a scenario does not say.
     pub const SCRAPE_INTERVAL: Duration = Duration::from_secs(2);
     /// How often triggers are evaluated where a scenario does not say.

@@ -165,9 +165,9 @@ impl Default for RawLedger {
 impl Default for RawTiming {
     fn default() -> Self {
         Self {
-            warm_up: seconds(60),
-            deploy_at: seconds(90),
-            duration: seconds(900),
+            warm_up: given_by_nobody(Span(Timing::WARM_UP)),
+            deploy_at: given_by_nobody(Span(Timing::DEPLOY_AT)),
+            duration: given_by_nobody(Span(Timing::DURATION)),
             hold: seconds(180),
             scrape_interval: given_by_nobody(Span(Timing::SCRAPE_INTERVAL)),
             poll_interval: given_by_nobody(Span(Timing::POLL_INTERVAL)),

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use contract::image;
 use executor::Application;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
-use sim_services::describe::version_of;
 use sim_services::manifests::WorkloadKind;
 
 use super::deployer::refused;
@@ -52,7 +52,7 @@ pub(in crate::worlds) fn versions(app: &Described, release: &str) -> BTreeMap<St
     let images = app.images(release).into_iter();
     let services = app.services.iter().zip(images);
     services
-        .map(|(service, image)| (service.name.clone(), version_of(image).to_owned()))
+        .map(|(service, image)| (service.name.clone(), image::version(image).to_owned()))
         .collect()
 }
 

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use contract::image;
 use executor::no_ledger;
 use executor::ports::Database;
 use sim::time::Micros;
 use sim::{Application, World, WorldState};
 use sim_serve::store::{Closed, Store};
-use sim_services::describe::version_of;
 use sim_services::manifests::WorkloadKind;
 
 use super::faults::{Beginning, Begun, begin_anywhere};
@@ -107,7 +107,7 @@ pub trait Drilled: Sync {
         let names = self.services().into_iter().map(|service| service.name);
         let images = self.images(release).into_iter();
         names
-            .zip(images.map(|image| version_of(&image).to_owned()))
+            .zip(images.map(|image| image::version(&image).to_owned()))
             .collect()
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::image;
 use serde_json::Value;
 use sim::cluster::NODE_PODS;
 use sim::measured::Distribution;
@@ -333,7 +334,7 @@ impl App {
         std::iter::once(self.prior.as_str()).chain(others).collect()
     }
 
-    /// The release of that name, or else the one that has an image of that version, or that image.
+    /// The release of that name, or else the one that has an image of that version.
     #[must_use]
     pub fn release_named(&self, word: &str) -> Option<&str> {
         if word == self.prior {
@@ -350,14 +351,14 @@ impl App {
                 .flat_map(|it| it.images.values());
             images
                 .into_iter()
-                .any(|image| version_of(image) == word || image == word)
+                .any(|image| image::version(image) == word)
         };
         if let Some(release) = self.releases.keys().find(has) {
             return Some(release);
         }
         let mut images = self.services.iter().map(|it| it.image.as_str());
         images
-            .any(|image| version_of(image) == word || image == word)
+            .any(|image| image::version(image) == word)
             .then_some(self.prior.as_str())
     }
 
@@ -420,59 +421,5 @@ impl App {
     pub fn nodes(&self) -> u32 {
         let pods: u32 = self.services.iter().map(|it| it.replicas).sum();
         pods.saturating_mul(2).div_ceil(NODE_PODS).max(1)
-    }
-}
-
-/// An image reference, as its parts: what is before the tag, the tag, and the digest
-/// (<https://github.com/distribution/reference/blob/main/reference.go>).
-fn parts(image: &str) -> (&str, Option<&str>, Option<&str>) {
-    let (named, digest) = match image.split_once('@') {
-        Some((named, digest)) => (named, Some(digest)),
-        None => (image, None),
-    };
-    // The colon of a registry's port is before a slash.
-    let last = named.rfind('/').map_or(0, |at| at + 1);
-    let colon = named.get(last..).and_then(|it| it.find(':'));
-    match colon.and_then(|at| named.split_at_checked(last + at)) {
-        Some((repository, tag)) => (repository, tag.get(1..), digest),
-        None => (named, None, digest),
-    }
-}
-
-/// The version in an image reference: its tag, without one its digest, and without that the whole reference.
-#[must_use]
-pub fn version_of(image: &str) -> &str {
-    let (_, tag, digest) = parts(image);
-    tag.or(digest).unwrap_or(image)
-}
-
-/// The reference of another image in the same repository: with the same tag and `-suffix` after it, and with the tag
-/// `suffix` where it has none.
-#[must_use]
-pub fn tagged(image: &str, suffix: &str) -> String {
-    match parts(image) {
-        (repository, Some(tag), _) => format!("{repository}:{tag}-{suffix}"),
-        (repository, None, _) => format!("{repository}:{suffix}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{tagged, version_of};
-
-    #[test]
-    fn an_image_has_the_version_of_its_tag_or_of_its_digest() {
-        for (image, version, bad) in [
-            ("web", "web", "web:bad"),
-            ("web:7", "7", "web:7-bad"),
-            ("r:5000/web", "r:5000/web", "r:5000/web:bad"),
-            ("r:5000/web:7", "7", "r:5000/web:7-bad"),
-            ("r:5000/web@sha256:0a1b", "sha256:0a1b", "r:5000/web:bad"),
-            ("web@sha256:0a1b", "sha256:0a1b", "web:bad"),
-            ("web:7@sha256:0a1b", "7", "web:7-bad"),
-        ] {
-            assert_eq!(version_of(image), version, "{image}");
-            assert_eq!(tagged(image, "bad"), bad, "{image}");
-        }
     }
 }

@@ -21,8 +21,7 @@ mod templates;
 pub(crate) mod tests;
 
 pub use app::{
-    App, Backoff, Burst, Call, Client, Defect, DefectKind, Hop, Release, Service, Spread, tagged,
-    version_of,
+    App, Backoff, Burst, Call, Client, Defect, DefectKind, Hop, Release, Service, Spread,
 };
 pub use bundle::{AppError, Bundle, File, read};
 pub use http::{Http, Method};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use contract::image;
 use contract::ledger::DatabaseError;
 use sim::application::{Application, Done, NothingListens, PodLogLine};
 use sim::event_queue::EventQueue;
@@ -14,7 +15,7 @@ use sim::time::Micros;
 use super::pod::Pod;
 use super::store::{Server as StoreServer, StoreOp, StoreReply, StoreSeen, Stored};
 use super::traffic::{Event, Wait, Work};
-use crate::describe::{App, Client, Hop, Rate, Share, version_of};
+use crate::describe::{App, Client, Hop, Rate, Share};
 
 /// How often it is caught up with, at least.
 const TICK: Micros = Micros::from_secs(1);
@@ -144,7 +145,7 @@ impl Services {
     #[must_use]
     pub fn version(&self, uid: &str) -> Option<&str> {
         let pod = self.pods.get(*self.by_uid.get(uid)? as usize)?;
-        Some(version_of(&pod.container.image))
+        Some(image::version(&pod.container.image))
     }
 
     /// Whether a process of that version has been started in a pod of the service with that name.
@@ -154,7 +155,7 @@ impl Services {
             return false;
         };
         let mut all = self.pods.iter().filter(|pod| pod.service == at);
-        all.any(|it| version_of(&it.container.image) == version)
+        all.any(|it| image::version(&it.container.image) == version)
     }
 
     /// The last error that a process of a pod wrote, whether that process still runs or not.
@@ -377,7 +378,7 @@ impl Application for Services {
         self.catch_up(now);
         let preset = self.app.preset;
         let pod = self.listening(now, uid).ok_or(NothingListens)?;
-        preset.expose(version_of(&pod.container.image), &pod.counts, sink);
+        preset.expose(image::version(&pod.container.image), &pod.counts, sink);
         Ok(())
     }
 

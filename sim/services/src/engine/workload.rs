@@ -1,5 +1,6 @@
 //! What the kubelet sees of the processes.
 
+use contract::image;
 use sim::application::Application as _;
 use sim::observe::SampleText;
 use sim::rng::Rng;
@@ -11,7 +12,6 @@ use sim::workload::{
 use super::behaviour::Behaviour;
 use super::pod::Pod;
 use super::services::Services;
-use crate::describe::version_of;
 use crate::hooks;
 
 impl Services {
@@ -73,7 +73,11 @@ impl Workload for Services {
         let label = format!("start {} {}", container.uid, container.restart);
         let takes = service.start.0.draw(&mut Rng::derive(self.seed, &label));
         let mut pod = Pod::new(at, container, behaviour, now + takes);
-        let text = format!("starting {} {}", service.name, version_of(&container.image));
+        let text = format!(
+            "starting {} {}",
+            service.name,
+            image::version(&container.image)
+        );
         pod.log(now, "info", text, &mut self.outbox);
         if let Some(complaint) = complaint {
             pod.log(now, "error", complaint, &mut self.outbox);
@@ -130,7 +134,7 @@ impl Workload for Services {
             let mut text = SampleText::default();
             self.app
                 .preset
-                .expose(version_of(&pod.container.image), &pod.counts, &mut text);
+                .expose(image::version(&pod.container.image), &pod.counts, &mut text);
             return Some(answer(200, &text.0));
         }
         let service = self.app.services.get(pod.service);

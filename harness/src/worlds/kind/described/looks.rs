@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use contract::image;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
-use sim_services::describe::version_of;
 
 use super::super::harvest::is_ready;
 use super::super::stage::Book;
@@ -70,7 +70,7 @@ fn seen(pod: &Pod, app: &Described) -> Option<Live> {
         pod: PodSeen {
             name: pod.name_any(),
             app: owner,
-            version: (runs && !image.is_empty()).then(|| version_of(&image).to_owned()),
+            version: (runs && !image.is_empty()).then(|| image::version(&image).to_owned()),
             ready: is_ready(&status),
         },
         image,
