@@ -1,7 +1,8 @@
 //! Circles of modules inside a package: none may come to those that are known.
 //!
 //! A module here is a child of the crate's root with all that is below it. What a file takes from another one is read
-//! from its text: every `crate::…` outside of comments and of the tests at its end.
+//! from its text: every path outside of comments and of the tests at its end that begins with `crate::`, or with as
+//! many `super::` as lead from the file to the crate's root.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -63,13 +64,17 @@ type Arrows = BTreeSet<(String, String)>;
 /// What is wrong with the modules of `package`, whose sources are in `src`.
 pub(crate) fn problems(package: &str, src: &Path) -> Result<Vec<String>, String> {
     let mut arrows = Arrows::new();
+    let modules = modules(package, src)?;
     each(src, &mut |path, text| {
         let below = path.strip_prefix(src).unwrap_or(path);
         let first = below.iter().next().unwrap_or_default().to_string_lossy();
         let module = first.trim_end_matches(".rs");
         if module != "lib" && module != "main" {
-            let homes = taken(text).into_iter().map(|it| home(package, it));
-            let others = homes.filter(|taken| taken != module);
+            let homes = taken(text, depth(below)).into_iter();
+            let homes = homes.filter(|it| modules.contains(it));
+            let others = homes
+                .map(|it| home(package, it))
+                .filter(|taken| taken != module);
             arrows.extend(others.map(|taken| (module.to_owned(), taken)));
         }
     })?;
@@ -83,6 +88,18 @@ pub(crate) fn problems(package: &str, src: &Path) -> Result<Vec<String>, String>
         })?;
     }
     Ok(problems)
+}
+
+/// The names of modules at the crate's root: its children, and what it hands on from below them.
+fn modules(package: &str, src: &Path) -> Result<BTreeSet<String>, String> {
+    let told = |error: std::io::Error| format!("{}: {error}", src.display());
+    let handed_on = HANDED_ON.iter().filter(|(of, ..)| *of == package);
+    let mut names: BTreeSet<_> = handed_on.map(|(_, name, _)| (*name).to_owned()).collect();
+    for entry in fs::read_dir(src).map_err(told)? {
+        let name = entry.map_err(told)?.file_name();
+        names.insert(name.to_string_lossy().trim_end_matches(".rs").to_owned());
+    }
+    Ok(names)
 }
 
 /// The child of the crate's root that `module` lives in.
@@ -185,9 +202,32 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The modules of its own crate that a file takes something of.
-fn taken(text: &str) -> BTreeSet<String> {
-    let code = code(text);
+/// How far the module of a file is below the crate's root. `below` is the file's path from `src`.
+fn depth(below: &Path) -> usize {
+    let has_its_directory = below.ends_with("mod.rs");
+    below.iter().count() - usize::from(has_its_directory)
+}
+
+/// The code with every path that climbs to the crate's root by `super::` written from `crate::`.
+fn from_the_root(code: &str, depth: usize) -> String {
+    let climb = "super::".repeat(depth);
+    let mut absolute = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(at) = rest.find(&climb) {
+        let (before, after) = rest.split_at(at);
+        absolute.push_str(before);
+        let is_whole = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        absolute.push_str(if is_whole { "crate::" } else { &climb });
+        rest = &after[climb.len()..];
+    }
+    absolute.push_str(rest);
+    absolute
+}
+
+/// The names at the root of its own crate that a file takes something of, whose module is `depth` below the crate's
+/// root.
+fn taken(text: &str, depth: usize) -> BTreeSet<String> {
+    let code = from_the_root(&code(text), depth);
     let mut found = BTreeSet::new();
     for (at, start) in code.match_indices("crate::") {
         if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
@@ -202,14 +242,13 @@ fn taken(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// The module that a path begins with; types and functions of the crate's root are none.
+/// The name that a path begins with.
 fn head(path: &str) -> Option<String> {
     let end = path.find(|c: char| !c.is_alphanumeric() && c != '_')?;
-    let is_module = path[end..].starts_with("::");
-    (is_module && end > 0).then(|| path[..end].to_owned())
+    (end > 0).then(|| path[..end].to_owned())
 }
 
-/// The modules that the paths of a group begin with.
+/// The names that the paths of a group begin with.
 fn heads(group: &str) -> Vec<String> {
     let (mut depth, mut begins, mut found) = (0_usize, 0, Vec::new());
     for (at, c) in group.char_indices() {
@@ -243,9 +282,20 @@ mod tests {
     fn what_a_file_takes_is_read_from_its_code() {
         let text = "//! [x](crate::comment::X)\nuse crate::a::A;\nuse crate::{b::{C, D}, e::F, Root};\nuse my_crate::no;\n\
             fn f() { crate::g::h(); crate::root() }\n#[cfg(test)]\nmod tests {\n    use crate::z::Z;\n}\n";
-        let found = taken(text);
+        let found = taken(text, 1);
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
-        assert_eq!(found, ["a", "b", "e", "g"]);
+        assert_eq!(found, ["Root", "a", "b", "e", "g", "root"]);
+    }
+
+    #[test]
+    fn a_path_that_climbs_to_the_root_is_taken_from_there() {
+        let text = "use super::super::{a::A, b};\nuse super::beside::C;\nfn f() { super::super::d::e() }\n";
+        let found = |path: &str| Vec::from_iter(taken(text, depth(Path::new(path))));
+        assert_eq!(found("x/y.rs"), ["a", "b", "d"]);
+        assert_eq!(found("x/y/mod.rs"), ["a", "b", "d"]);
+        assert!(found("x/y/z.rs").is_empty());
+        let beside = taken("use super::a;\n", depth(Path::new("x.rs")));
+        assert_eq!(Vec::from_iter(beside), ["a"]);
     }
 
     #[test]

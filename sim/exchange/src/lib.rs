@@ -23,32 +23,24 @@
 //! - While the ledger is closed to connections on purpose (a snapshot is being copied), requests are refused as
 //!   maintenance; while a pool reconnects after its sessions were terminated, they fail with 503.
 
-mod application;
 mod clients;
 mod config;
 pub mod database;
 mod draws;
-mod faults;
-mod leader;
-mod lifecycle;
 pub mod measured;
-mod metrics;
 mod mounts;
 mod pod;
 mod record;
-mod role;
 #[cfg(test)]
 mod tests;
-mod traffic;
 mod venue;
 
 use sim::{Halt, Limits};
 
 pub use config::{Activity, Arrivals, Bursts, ExchangeConfig, LoadConfig, ServiceTimings};
-pub use faults::{Alarm, ShownIn};
 pub use mounts::SYNC_FREQUENCY;
 pub use record::{Acknowledged, ClientRecord, ErrorKind, LatencyHistogram, Second};
-pub use venue::{Missing, SimulatedExchange};
+pub use venue::{Alarm, Missing, ShownIn, SimulatedExchange};
 
 /// A handle on a world in which the exchange runs.
 pub type World = sim::world::World<SimulatedExchange>;

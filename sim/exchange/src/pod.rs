@@ -9,7 +9,6 @@ use dex::release::Build;
 use dex::risk::Reconciler;
 
 use super::mounts::Mounts;
-use super::role::Role;
 use sim::time::Micros;
 use sim::workload::{ContainerStart, LogLine};
 
@@ -104,6 +103,17 @@ pub(super) struct MatchingState {
 pub(super) struct RiskState {
     pub(super) reconciler: Reconciler,
     pub(super) reported: u64,
+}
+
+/// The part of a process that depends on its service.
+#[derive(Clone, Debug)]
+pub(super) enum Role {
+    /// Index into the gateways.
+    Gateway(u32),
+    Matching(MatchingState),
+    Risk(Box<RiskState>),
+    /// It does not come up.
+    Broken,
 }
 
 /// A process: one start of a container.

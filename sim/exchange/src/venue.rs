@@ -1,5 +1,13 @@
 //! The exchange as the world sees it: construction, time, database operations, what oracles ask.
 
+mod application;
+mod faults;
+mod leader;
+mod lifecycle;
+mod metrics;
+mod role;
+mod traffic;
+
 use std::collections::BTreeMap;
 
 use dex::command::{Command, Trade};
@@ -8,21 +16,22 @@ use dex::gateway::TradingMode;
 use dex::migrations::Migration;
 use dex::release::{Build, Service};
 
-use super::clients::Clients;
-use super::config::ExchangeConfig;
-use super::faults::Faults;
-use super::leader::Leader;
-use super::pod::{GatewayState, Pod};
-use super::record::{Acknowledged, ClientRecord};
-use super::role::Role;
-use super::traffic::{Executed, Replies};
+use crate::clients::Clients;
+use crate::config::ExchangeConfig;
 use crate::database::{LedgerDb, LedgerTables, order_content};
+use crate::pod::{GatewayState, Pod, Role};
+use crate::record::{Acknowledged, ClientRecord};
 use contract::ledger::DatabaseError;
+use faults::Faults;
+use leader::Leader;
 use sim::application::PodLogLine;
 use sim::event_queue::EventQueue;
 use sim::rng::Rng;
 use sim::time::Micros;
 use sim::workload::LogLine;
+use traffic::{Executed, Replies};
+
+pub use faults::{Alarm, ShownIn};
 
 /// Acknowledged orders and trades that the ledger in use lacks, or shows with another content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +44,7 @@ pub struct Missing {
 
 /// What happens inside pods at a set time.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Due {
+enum Due {
     /// A process has booted and loaded.
     Ready(usize),
     /// A gateway sees the halt flag's value.
@@ -52,49 +61,49 @@ pub(super) enum Due {
 
 /// The exchange and its clients.
 pub struct SimulatedExchange {
-    pub(super) config: ExchangeConfig,
-    pub(super) rng: Rng,
+    config: ExchangeConfig,
+    rng: Rng,
     /// When kubelets look after pods.
-    pub(super) looks: Rng,
-    pub(super) db: LedgerDb,
-    pub(super) pods: Vec<Pod>,
+    looks: Rng,
+    pub(crate) db: LedgerDb,
+    pods: Vec<Pod>,
     /// Latest process of each pod.
-    pub(super) by_uid: BTreeMap<String, usize>,
-    pub(super) gateways: Vec<GatewayState>,
+    by_uid: BTreeMap<String, usize>,
+    gateways: Vec<GatewayState>,
     /// Gateways that are alive.
-    pub(super) live_gateways: Vec<u32>,
+    live_gateways: Vec<u32>,
     /// Pods behind the Service `gateway`, as kube-proxy has it; `None`: nothing listens there any more.
-    pub(super) route: Vec<Option<u32>>,
-    pub(super) route_uids: Vec<String>,
+    route: Vec<Option<u32>>,
+    route_uids: Vec<String>,
     /// The halt flag as the API server has it.
-    pub(super) mode: TradingMode,
+    mode: TradingMode,
     /// How often it has changed.
-    pub(super) mode_version: u64,
-    pub(super) faults: Faults,
-    pub(super) leader: Option<Leader>,
+    mode_version: u64,
+    faults: Faults,
+    leader: Option<Leader>,
     /// The matching engine works on one command at a time, until here.
-    pub(super) engine_free: u64,
+    engine_free: u64,
     /// The command that has waited longest for the engine: when it got there, and from which gateway;
     /// `u64::MAX`: nobody knows of one.
-    pub(super) first_hop: (u64, u32),
+    first_hop: (u64, u32),
     /// When and from which gateway the next command reaches the engine.
-    pub(super) next_hop: (u64, u32),
-    pub(super) replies: Replies,
-    pub(super) clients: Clients,
-    pub(super) event_queue: EventQueue<Due>,
-    pub(super) executed: Executed,
+    next_hop: (u64, u32),
+    replies: Replies,
+    clients: Clients,
+    event_queue: EventQueue<Due>,
+    executed: Executed,
     /// Trades that some risk pod has not read yet.
-    pub(super) unread_trades: Vec<Trade>,
+    unread_trades: Vec<Trade>,
     /// Trades that the harness has not looked at yet.
-    pub(super) unseen_trades: Vec<Trade>,
-    pub(super) outbox: Vec<PodLogLine>,
-    pub(super) digest: u64,
-    pub(super) happenings: u64,
+    unseen_trades: Vec<Trade>,
+    outbox: Vec<PodLogLine>,
+    digest: u64,
+    happenings: u64,
 }
 
 impl SimulatedExchange {
     /// An exchange without pods, with a ledger as the first deposits leave it.
-    pub(super) fn with_ledger(config: ExchangeConfig, seed: u64) -> Self {
+    pub(crate) fn with_ledger(config: ExchangeConfig, seed: u64) -> Self {
         let build = Build::stable(Service::Matching);
         let state = dex::Exchange::genesis(
             build,
@@ -233,7 +242,7 @@ impl SimulatedExchange {
     }
 
     #[inline]
-    pub(super) fn fold(&mut self, words: &[u64]) {
+    fn fold(&mut self, words: &[u64]) {
         self.happenings += 1;
         for w in words {
             self.digest = (self.digest.rotate_left(5) ^ w).wrapping_mul(0x517c_c1b7_2722_0a95);
@@ -241,7 +250,7 @@ impl SimulatedExchange {
     }
 
     /// A pod writes a line.
-    pub(super) fn log(&mut self, pod: usize, at: Micros, level: &'static str, text: String) {
+    fn log(&mut self, pod: usize, at: Micros, level: &'static str, text: String) {
         let pod = &mut self.pods[pod];
         pod.lines.push(LogLine {
             at,
@@ -259,13 +268,13 @@ impl SimulatedExchange {
     }
 
     /// The process that runs in a pod.
-    pub(super) fn running(&self, uid: &str) -> Option<usize> {
+    fn running(&self, uid: &str) -> Option<usize> {
         let index = *self.by_uid.get(uid)?;
         self.pods[index].alive.then_some(index)
     }
 
     /// Whether the process keeps sessions to the database.
-    pub(super) fn uses_database(&self, pod: usize) -> bool {
+    fn uses_database(&self, pod: usize) -> bool {
         matches!(self.pods[pod].role, Role::Matching(_) | Role::Risk(_))
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::config::ExchangeConfig;
-use super::role::Role;
-use super::venue::SimulatedExchange;
+use super::SimulatedExchange;
+use crate::config::ExchangeConfig;
 use crate::database::{DbOp, DbReply};
 use crate::measured::Measured;
+use crate::pod::Role;
 use contract::ledger::DatabaseError;
 use dex::release::NAMESPACE;
 use sim::application::{Application, NothingListens, PodLogLine};

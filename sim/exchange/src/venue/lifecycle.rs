@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use dex::gateway::TradingMode;
 use dex::release::{CRASHES_AFTER_S, Defect, Service, TRADING};
 
-use super::config::ServiceTimings;
-use super::pod::Pod;
-use super::role::Role;
-use super::venue::{Due, SimulatedExchange};
+use super::{Due, SimulatedExchange};
+use crate::config::ServiceTimings;
+use crate::pod::{Pod, Role};
 use sim::measured::Distribution;
 use sim::time::Micros;
 use sim::workload::{

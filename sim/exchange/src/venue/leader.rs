@@ -10,10 +10,9 @@ use dex::rows;
 use dex::types::Seq;
 use dex::with_causes;
 
-use super::pod::{Answer, Hop};
-use super::role::Role;
-use super::venue::{Due, SimulatedExchange};
+use super::{Due, SimulatedExchange};
 use crate::database::{TradeRow, trade_content};
+use crate::pod::{Answer, Hop, Role};
 use sim::time::Micros;
 
 /// A state that the leader has computed and not yet written, because it may not.

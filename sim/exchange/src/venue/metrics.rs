@@ -2,7 +2,7 @@
 
 use dex::exposition::Exposition;
 
-use super::venue::SimulatedExchange;
+use super::SimulatedExchange;
 use sim::observe::SampleSink;
 
 impl SimulatedExchange {

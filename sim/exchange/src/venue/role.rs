@@ -10,23 +10,12 @@ use dex::risk::Reconciler;
 
 use super::faults::Alarm;
 use super::lifecycle::HEARTBEAT;
-use super::mounts::Mounts;
-use super::pod::{Answer, GatewayState, MatchingState, RiskState};
-use super::venue::{Due, SimulatedExchange};
+use super::{Due, SimulatedExchange};
+use crate::mounts::Mounts;
+use crate::pod::{Answer, GatewayState, MatchingState, RiskState, Role};
 use sim::observe::SampleSink;
 use sim::time::Micros;
 use sim::workload::ContainerStart;
-
-/// The part of a process that depends on its service.
-#[derive(Clone, Debug)]
-pub(super) enum Role {
-    /// Index into the gateways.
-    Gateway(u32),
-    Matching(MatchingState),
-    Risk(Box<RiskState>),
-    /// It does not come up.
-    Broken,
-}
 
 impl SimulatedExchange {
     /// What a process does first: reads its configuration, connects, looks at the ledger.

@@ -7,8 +7,8 @@ use dex::order_log::LogEntry;
 use dex::release::{Build, Service};
 use dex::types::{AccountId, Amount, AssetId, Seq};
 
-use super::clients::DISCONNECTED;
-use super::venue::SimulatedExchange;
+use super::SimulatedExchange;
+use crate::clients::DISCONNECTED;
 use crate::database::DbFault;
 use sim::time::Micros;
 

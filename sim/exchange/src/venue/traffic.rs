@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use dex::command::{Command, Event, EventSink, Outcome, Trade};
 use dex::gateway::{Decision, Request};
 
-use super::clients::{Clients, DISCONNECTED, Waiting};
-use super::draws::network_us;
 use super::faults::ShownIn;
 use super::leader::Readiness;
-use super::pod::{Answer, Hop};
-use super::record::{Acknowledged, ErrorKind, Seen};
-use super::venue::{Due, SimulatedExchange};
+use super::{Due, SimulatedExchange};
+use crate::clients::{Clients, DISCONNECTED, Waiting};
 use crate::database::{TradeRow, order_content};
+use crate::draws::network_us;
+use crate::pod::{Answer, Hop};
+use crate::record::{Acknowledged, ErrorKind, Seen};
 use sim::application::Application as _;
 use sim::time::Micros;
 
