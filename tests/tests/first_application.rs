@@ -117,6 +117,24 @@ fn the_first_drill_passes_with_a_stateful_set() {
     assert_eq!(result.ending, Ending::Recovered);
 }
 
+/// Requests go to pods without a readiness probe before they listen. No metric of theirs tells of those that are refused
+/// then, so the recovery is dated by the checks that found such a pod.
+#[test]
+fn the_first_drill_passes_without_readiness_probes() {
+    let probe = "readinessProbe: { httpGet: { path: /health, port: 8080 }, periodSeconds: 2 }";
+    let set = workload("StatefulSet", "store", "replicas: 3, ");
+    let at_once = "replicas: 3, strategy: { type: Recreate }, ";
+    for manifests in [set, workload("Deployment", "store", at_once)] {
+        let manifests = manifests.replace(probe, "");
+        assert!(!manifests.contains("readinessProbe"));
+        for seed in 0..8 {
+            let result = run(&first_drill(&manifests, seed).1);
+            assert_passes(&result);
+            assert_eq!(result.ending, Ending::Recovered, "seed {seed}");
+        }
+    }
+}
+
 /// The drill begins later where the pods of the manifests are available later.
 #[test]
 fn the_first_drill_passes_where_pods_are_available_late() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +14,9 @@ use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde::de::DeserializeOwned;
 
-use super::retry::{BEGINNER, Class, classify, is_lost, is_of_a_beginner, is_status, pause};
+use super::retry::{
+    BEGINNER, Class, classify, is_lost, is_of_a_beginner, is_of_the_pod, is_status, pause,
+};
 use super::words::in_words;
 use crate::budget::Budget;
 use crate::clock::{Clock, timeout};
@@ -208,13 +210,14 @@ impl Cluster {
     }
 
     /// Text from a pod's own HTTP server, through the API server's proxy. A pod that does not answer is what is looked
-    /// for, not a server's refusal: it is not charged to the reserve.
+    /// for, not a server's refusal: it is not charged to the reserve. When it did not serve last is left in `away`.
     pub(crate) async fn pod_get(
         &self,
         pod: &str,
         port: PodPort,
         path: &str,
         budget: impl Into<Budget>,
+        away: &Mutex<Option<Timestamp>>,
     ) -> Result<String, Error> {
         let uri = format!(
             "/api/v1/namespaces/{}/pods/{pod}{}/proxy/{path}",
@@ -231,7 +234,12 @@ impl Cluster {
                 let request = http::Request::get(uri)
                     .body(Vec::new())
                     .map_err(kube::Error::HttpError)?;
-                client.request_text(request).await
+                let page = client.request_text(request).await;
+                if page.as_ref().is_err_and(is_of_the_pod) {
+                    let mut away = away.lock().unwrap_or_else(PoisonError::into_inner);
+                    *away = Some(self.clock.now());
+                }
+                page
             },
         )
         .await

@@ -69,6 +69,18 @@ pub(crate) fn is_lost(error: &kube::Error) -> bool {
     is_status(error, 429) || matches!(error, kube::Error::Service(_) | kube::Error::HyperError(_))
 }
 
+/// Whether it was the pod behind the API server's proxy that did not serve: the server could not reach it (the words
+/// are those of `Transport.RoundTrip` in `k8s.io/apimachinery`, `pkg/util/proxy/transport.go`), or the pod itself
+/// answered that it can't. A server that fails by itself answers with a `Status`; the page of a pod is none, which
+/// kube-rs tells by the reason.
+pub(crate) fn is_of_the_pod(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let own_page = status.reason == "Failed to parse error data";
+    status.code >= 500 && (own_page || status.message.starts_with("error trying to reach service"))
+}
+
 /// Pause before attempt `attempt` + 1 (from 1): what the server wishes, or 100 ms doubled up to 3 s. No jitter: one
 /// executor acts at a time.
 pub(crate) fn pause(attempt: u32, after: Option<Duration>) -> Duration {

@@ -1,6 +1,7 @@
 //! Before a deployment: what a rollback goes back to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
@@ -271,7 +272,13 @@ impl Executor {
         for pod in pods {
             let port = self.runbook.build_port().unwrap_or(PodPort::First);
             let text = cluster
-                .pod_get(&pod.name_any(), port, "metrics", deadline)
+                .pod_get(
+                    &pod.name_any(),
+                    port,
+                    "metrics",
+                    deadline,
+                    &Mutex::default(),
+                )
                 .await?;
             let build = builds(&text);
             if !build.is_empty() {

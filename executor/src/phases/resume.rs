@@ -193,7 +193,7 @@ impl Facts {
             if plan.delays_recovery(*index) {
                 self.window_start = self.window_start.max(report.finished_at);
             }
-            // What was seen during the proof can only move it.
+            // What was seen of the pods before the proof, and during it, can only move it.
             if let Ok(anew) = serde_json::from_value::<Timestamp>(data["window_start"].clone()) {
                 self.window_start = self.window_start.max(anew);
                 self.disturbed |= step.phase == Phase::After;

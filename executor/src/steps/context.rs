@@ -23,7 +23,8 @@ use crate::runbook::{Phase, Terms};
 pub(crate) struct Facts {
     /// When `run` began.
     pub(crate) started_at: Timestamp,
-    /// The end of the last step that delays recovery: `$WINDOW` and the claimed recovery begin here.
+    /// The end of the last step that delays recovery, or when a pod was seen last that did not serve: `$WINDOW` and the
+    /// claimed recovery begin here.
     pub(crate) window_start: Timestamp,
     /// Where the looks of the proof began that found nothing: no later one begins earlier.
     pub(crate) looked_from: Option<Timestamp>,

@@ -1,14 +1,17 @@
 //! Looks at pods, one by one, until all of them are as they should be.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use serde_json::json;
 
-use super::context::{Context, Stop, after};
+use super::context::{Context, Stop, Success, after};
 use crate::error::Error;
 use crate::pod_port::PodPort;
+use crate::runbook::Phase;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -47,6 +50,8 @@ pub(super) struct Looks<'a, 'b> {
     limit: Duration,
     /// What was seen last.
     seen: String,
+    /// When a pod did not serve last.
+    away: Mutex<Option<Timestamp>>,
 }
 
 impl<'a, 'b> Looks<'a, 'b> {
@@ -55,6 +60,7 @@ impl<'a, 'b> Looks<'a, 'b> {
             context,
             limit: LIMIT,
             seen: String::new(),
+            away: Mutex::default(),
         }
     }
 
@@ -69,11 +75,27 @@ impl<'a, 'b> Looks<'a, 'b> {
         let budget = &self.context.budget;
         let budget = budget.within(self.context.ports.clock.now() + limit);
         let cluster = self.context.cluster;
-        let page = cluster.pod_get(&pod.name_any(), port, path, &budget).await;
+        let name = pod.name_any();
+        let page = cluster
+            .pod_get(&name, port, path, &budget, &self.away)
+            .await;
         if let Err(Error::Deadline { .. }) = page {
             self.limit = (self.limit * 2).min(self.context.cluster.request_timeout.max(LIMIT));
         }
         page
+    }
+
+    /// The end of a check whose looks these were. During the rollback the recovery is dated no earlier than the last
+    /// look at a pod that did not serve: where no readiness probe keeps requests from such a pod, clients were refused
+    /// as well, and its own metrics can't tell.
+    pub(super) fn record(looks: &[Self], mut success: Success) -> Success {
+        let away = |looks: &Self| *looks.away.lock().unwrap_or_else(PoisonError::into_inner);
+        let away = looks.iter().filter_map(away).max();
+        let is_run = looks.iter().any(|it| it.context.step.phase == Phase::Run);
+        if let Some(at) = away.filter(|_| is_run) {
+            success.data = json!({ "window_start": at });
+        }
+        success
     }
 
     /// Waits for the next look. When the time is over, what was seen last is the reason, not that nothing was seen

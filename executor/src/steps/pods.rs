@@ -24,6 +24,7 @@ const GLANCE: SignedDuration = SignedDuration::from_secs(5);
 /// Every live pod answers `/health`, and there are as many as there should be.
 pub(super) async fn health(context: &Context<'_>, port: PodPort) -> Result<Success, Stop> {
     let mut parts = Vec::new();
+    let mut all = Vec::new();
     for service in context.services() {
         let mut looks = Looks::new(context);
         loop {
@@ -44,14 +45,16 @@ pub(super) async fn health(context: &Context<'_>, port: PodPort) -> Result<Succe
             unchanged(context, service).await?;
             looks.wait(why).await?;
         }
+        all.push(looks);
     }
-    Ok(Success::join(parts))
+    Ok(Looks::record(&all, Success::join(parts)))
 }
 
 /// Every live pod shows a build that was recorded before the deployment, and no service of the plan was changed
 /// meanwhile, one that was left alone neither.
 pub(super) async fn build_info(context: &Context<'_>, port: PodPort) -> Result<Success, Stop> {
     let mut parts = Vec::new();
+    let mut all = Vec::new();
     for service in context.services() {
         if service.builds.is_empty() {
             return Err(Stop::Inconclusive(format!(
@@ -104,6 +107,7 @@ pub(super) async fn build_info(context: &Context<'_>, port: PodPort) -> Result<S
             }
             looks.wait(why).await?;
         }
+        all.push(looks);
     }
     if context.step.service.is_none() {
         let mut looks = Looks::new(context);
@@ -111,7 +115,7 @@ pub(super) async fn build_info(context: &Context<'_>, port: PodPort) -> Result<S
             looks.wait(Trouble::Unanswered(why)).await?;
         }
     }
-    Ok(Success::join(parts))
+    Ok(Looks::record(&all, Success::join(parts)))
 }
 
 /// Pods of the service that are not on their way out.

@@ -10,10 +10,11 @@
 //! ```
 //!
 //! Servers don't count what their clients saw while they were down, so a pod's start, its restarts and its readiness
-//! belong to the proof as much as the numbers do. So does what others do to the services: a release that comes back
-//! while it is proven that it is gone is seen at the next look, not after the proof. A window that began anew has
-//! proved nothing yet: every query of the proof up to the one that is asked must hold over the new one. Time for that
-//! comes from the reserve, as long as it can still be enough.
+//! belong to the proof as much as the numbers do, and so does the last time that a check found a pod that did not
+//! serve. So does what others do to the services: a release that comes back while it is proven that it is gone is seen
+//! at the next look, not after the proof. A window that began anew has proved nothing yet: every query of the proof up
+//! to the one that is asked must hold over the new one. Time for that comes from the reserve, as long as it can still
+//! be enough.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

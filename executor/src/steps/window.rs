@@ -92,7 +92,9 @@ async fn ask(
                 let text = format!("{why}; since when that is over can't be told: no data");
                 return Ok(Round::unanswered(text));
             };
-            proof.begin_anew(clean, &why);
+            if proof.begin_anew(clean, &why) {
+                look_once_more(context);
+            }
             expect_requests(context, proof, own, Some(window), None).await?;
             round.again = SETTLE;
         } else if round.verdict == ConditionVerdict::Unknown && !round.unanswered {
@@ -148,7 +150,9 @@ async fn with_symptom(
                 return Err(Stop::Failed(why));
             }
             let window = proof.window(now);
-            proof.begin_anew(now, &text);
+            if proof.begin_anew(now, &text) {
+                look_once_more(context);
+            }
             expect_requests(context, proof, own, Some(window), None).await?;
             Ok(Round::answered(ConditionVerdict::Refuted, text, POLL))
         }
@@ -253,6 +257,13 @@ fn is_clean(question: Question<'_>, answer: &Answer) -> bool {
     } else {
         answer.verdict == ConditionVerdict::Holds
     }
+}
+
+/// Moves the step's end so far that a window that has just begun anew can be looked at, if the reserve allows that. It
+/// may hold enough already, and the time of the step be over: servers that did not answer took it.
+fn look_once_more(context: &Context<'_>) {
+    let look = context.ports.clock.now() + signed(LOOK);
+    context.budget.announced(look.min(context.budget.last()));
 }
 
 /// Moves the step's end to when the window will hold enough requests, if the reserve allows that: as many as the

@@ -1,11 +1,12 @@
 //! Is nothing left in maintenance?
 
 use crate::evidence::{Evidence, ExecutorOutcome};
-use crate::oracles::finding::MaintenanceFinding;
+use crate::oracles::finding::{Bearing, Fact, MaintenanceFinding};
+use crate::oracles::{builds, ledger, state};
 use crate::scenario::{Expected, Path};
 
-/// The halt flag says `open` and the fence is down. Where a person had to be called over a ledger that the old code
-/// can't work on, trading must still be halted: a closed exchange costs money, a wrong ledger costs trust.
+/// The halt flag says `open` and the fence is down. Where a person had to be called before the ledger was made right,
+/// trading must still be halted: a closed exchange costs money, a wrong ledger costs trust.
 ///
 /// Any other application has no flag, only the fence of its store. It may stay up where a person had to be called, and
 /// nowhere else: behind it no write succeeds, whatever the reads make of the error rate.
@@ -23,12 +24,23 @@ pub(super) fn check(evidence: &Evidence) -> MaintenanceFinding {
     }
     match (&maintenance.flag, maintenance.fence_token) {
         (Some(flag), _) if halted && flag == "maintenance" => MaintenanceFinding::HaltedAsNeeded,
-        (Some(flag), _) if halted => MaintenanceFinding::OpenOverWrongLedger { flag: flag.clone() },
-        (_, Some(token)) if !halted => MaintenanceFinding::FenceUp { token },
+        (Some(flag), _) if halted && !is_made_right(evidence) => {
+            MaintenanceFinding::OpenOverWrongLedger { flag: flag.clone() }
+        }
+        (_, Some(token)) => MaintenanceFinding::FenceUp { token },
         (None, _) => MaintenanceFinding::FlagGone,
         (Some(flag), _) if flag == "open" => MaintenanceFinding::Open,
         (Some(flag), _) => MaintenanceFinding::LeftAt { flag: flag.clone() },
     }
+}
+
+/// Whether the prior builds work on a ledger that is right, whatever the scenario expected: a person may be called
+/// after the rollback has done all that it had to do.
+fn is_made_right(evidence: &Evidence) -> bool {
+    let is_good = |fact: &dyn Fact| fact.bearing() == Bearing::Good;
+    is_good(&ledger::check(evidence))
+        && is_good(&state::check(evidence))
+        && is_good(&builds::check(evidence))
 }
 
 #[cfg(test)]
@@ -80,6 +92,27 @@ pub(super) mod tests {
         let mut bundle = sim_services::describe::sample(1, 1, 200);
         bundle.app.text.push_str("\n[store]\nservices = [\"s0\"]\n");
         bundle.app().expect("the description is right").into()
+    }
+
+    #[test]
+    fn trading_may_be_open_where_a_person_is_called_only_over_a_ledger_made_right() {
+        let mut evidence = good();
+        evidence.expect.outcome = Expected::Escalated;
+        evidence.expect.path = Path::Restore;
+        evidence.executor.outcome = ExecutorOutcome::Escalated("nobody knows".to_owned());
+        let kind = |evidence: &Evidence| ask(OracleName::Maintenance, evidence).kind();
+        assert_eq!(kind(&evidence), "open");
+        for doctored in [
+            (|e| e.reckoning = None) as fn(&mut Evidence),
+            |e| e.pods[1].version = Some("1.5.0".into()),
+            |e| e.state_after.clear(),
+        ] {
+            let mut evidence = evidence.clone();
+            doctored(&mut evidence);
+            assert_eq!(kind(&evidence), "open-over-wrong-ledger");
+        }
+        evidence.maintenance.flag = Some("maintenance".to_owned());
+        assert_eq!(kind(&evidence), "halted-as-needed");
     }
 
     #[test]

@@ -119,6 +119,8 @@ built_in! {
     false "scenarios/regressions/taken-over-five-minutes-behind.toml";
     false "scenarios/regressions/taken-over-behind-an-outage.toml";
     false "scenarios/regressions/halted-unheard.toml";
+    false "scenarios/regressions/opened-unheard.toml";
+    false "scenarios/regressions/logs-asked-behind-a-restart.toml";
     false "scenarios/regressions/opened-without-an-answer.toml";
     false "scenarios/regressions/written-late.toml";
     false "scenarios/regressions/pods-killed-before-their-logs.toml";
