@@ -117,8 +117,8 @@ fn the_first_drill_passes_with_a_stateful_set() {
     assert_eq!(result.ending, Ending::Recovered);
 }
 
-/// Requests go to pods without a readiness probe before they listen. No metric of theirs tells of those that are refused
-/// then, so the recovery is dated by the checks that found such a pod.
+/// Requests go to pods without a readiness probe before they listen. No metric of theirs tells of those that are
+/// refused then, so the recovery is dated by the checks that found such a pod.
 #[test]
 fn the_first_drill_passes_without_readiness_probes() {
     let probe = "readinessProbe: { httpGet: { path: /health, port: 8080 }, periodSeconds: 2 }";
