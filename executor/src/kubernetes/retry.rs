@@ -110,7 +110,7 @@ mod tests {
     use kube::core::Status;
     use kube::core::response::StatusDetails;
 
-    use super::{Class, classify, is_of_a_beginner, pause};
+    use super::{Class, classify, is_of_a_beginner, is_of_the_pod, pause};
 
     fn api(code: u16, wish: u32) -> kube::Error {
         let details = StatusDetails {
@@ -126,6 +126,25 @@ mod tests {
             details: Some(details),
             ..Status::default()
         }))
+    }
+
+    #[test]
+    fn a_pod_that_does_not_serve_is_told_from_a_server_that_fails() {
+        let answered = |code: u16, reason: &str, message: &str| {
+            kube::Error::Api(Status::failure(message, reason).with_code(code).boxed())
+        };
+        let refused =
+            "error trying to reach service: dial tcp 10.0.0.1:8080: connect: connection refused";
+        let own_page = "Failed to parse error data";
+        assert!(is_of_the_pod(&answered(503, "ServiceUnavailable", refused)));
+        assert!(is_of_the_pod(&answered(503, own_page, "starting")));
+        for not_so in [
+            answered(503, "ServiceUnavailable", "the server is starting"),
+            answered(500, "InternalError", "etcdserver: request timed out"),
+            answered(404, own_page, "404 page not found"),
+        ] {
+            assert!(!is_of_the_pod(&not_so), "{not_so}");
+        }
     }
 
     #[test]

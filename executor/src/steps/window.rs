@@ -92,10 +92,7 @@ async fn ask(
                 let text = format!("{why}; since when that is over can't be told: no data");
                 return Ok(Round::unanswered(text));
             };
-            if proof.begin_anew(clean, &why) {
-                look_once_more(context);
-            }
-            expect_requests(context, proof, own, Some(window), None).await?;
+            begin_anew(context, proof, own, (clean, &why), window).await?;
             round.again = SETTLE;
         } else if round.verdict == ConditionVerdict::Unknown && !round.unanswered {
             let total = answer.counted;
@@ -150,10 +147,7 @@ async fn with_symptom(
                 return Err(Stop::Failed(why));
             }
             let window = proof.window(now);
-            if proof.begin_anew(now, &text) {
-                look_once_more(context);
-            }
-            expect_requests(context, proof, own, Some(window), None).await?;
+            begin_anew(context, proof, own, (now, &text), window).await?;
             Ok(Round::answered(ConditionVerdict::Refuted, text, POLL))
         }
         Symptom::Unanswered(why) if round.verdict == ConditionVerdict::Holds => {
@@ -259,11 +253,21 @@ fn is_clean(question: Question<'_>, answer: &Answer) -> bool {
     }
 }
 
-/// Moves the step's end so far that a window that has just begun anew can be looked at, if the reserve allows that. It
-/// may hold enough already, and the time of the step be over: servers that did not answer took it.
-fn look_once_more(context: &Context<'_>) {
-    let look = context.ports.clock.now() + signed(LOOK);
-    context.budget.announced(look.min(context.budget.last()));
+/// The `window`, which something spoilt, begins anew `at` an instant, because of `why`. The step's end moves so far that
+/// it can be looked at and that it holds enough requests, if the reserve allows that. It may hold enough already though
+/// the time of the step is over: servers that did not answer took it.
+async fn begin_anew(
+    context: &Context<'_>,
+    proof: &mut Proof,
+    own: Question<'_>,
+    (at, why): (Timestamp, &str),
+    window: Duration,
+) -> Result<(), Stop> {
+    if proof.begin_anew(at, why) {
+        let look = context.ports.clock.now() + signed(LOOK);
+        context.budget.announced(look.min(context.budget.last()));
+    }
+    expect_requests(context, proof, own, Some(window), None).await
 }
 
 /// Moves the step's end to when the window will hold enough requests, if the reserve allows that: as many as the

@@ -38,9 +38,9 @@ pub(super) fn check(evidence: &Evidence) -> MaintenanceFinding {
 /// after the rollback has done all that it had to do.
 fn is_made_right(evidence: &Evidence) -> bool {
     let is_good = |fact: &dyn Fact| fact.bearing() == Bearing::Good;
-    is_good(&ledger::check(evidence))
+    is_good(&builds::check(evidence))
         && is_good(&state::check(evidence))
-        && is_good(&builds::check(evidence))
+        && is_good(&ledger::check(evidence))
 }
 
 #[cfg(test)]
