@@ -253,9 +253,9 @@ fn is_clean(question: Question<'_>, answer: &Answer) -> bool {
     }
 }
 
-/// The `window`, which something spoilt, begins anew `at` an instant, because of `why`. The step's end moves so far that
-/// it can be looked at and that it holds enough requests, if the reserve allows that. It may hold enough already though
-/// the time of the step is over: servers that did not answer took it.
+/// The `window`, which something spoilt, begins anew `at` an instant, because of `why`. The step's end moves so far
+/// that it can be looked at and that it holds enough requests, if the reserve allows that. It may hold enough already
+/// though the time of the step is over: servers that did not answer took it.
 async fn begin_anew(
     context: &Context<'_>,
     proof: &mut Proof,
