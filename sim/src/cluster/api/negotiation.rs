@@ -35,6 +35,37 @@ impl Form {
     }
 }
 
+/// What the router of kinds that are built in answers with.
+const OF_ROUTER: [&str; 3] = [
+    "application/json",
+    "application/yaml",
+    "application/vnd.kubernetes.protobuf",
+];
+
+/// Lets pass what the router of kinds that are built in lets pass: a request that accepts a media type of its, to the
+/// letter. `watchable`: it is for a list, which has the media types of watches besides.
+///
+/// # Errors
+/// 406 if there is none (go-restful, `curly.go` and `route.go` `matchesAccept`).
+pub(crate) fn routed(accept: Option<&str>, watchable: bool) -> Result<(), ApiError> {
+    let accept = accept.map(str::trim).unwrap_or_default();
+    let served = |range: &str| {
+        let media = range.split(';').next().unwrap_or_default().trim();
+        media == "*/*" || OF_ROUTER.contains(&media)
+    };
+    if accept.is_empty() || accept.split(',').any(served) {
+        return Ok(());
+    }
+    let watches = if watchable {
+        ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    } else {
+        ""
+    };
+    let all = OF_ROUTER.join(", ");
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {all}{watches}");
+    Err(ApiError::of_router(406, "NotAcceptable", message))
+}
+
 /// The form that one range of an `Accept` header asks for; `None` if nothing is served so.
 fn one(range: &str) -> Option<Form> {
     let mut parts = range.split(';').map(str::trim);

@@ -65,15 +65,15 @@ fn decoded(call: &Call<'_>, patched: Parsed) -> Result<Value, ApiError> {
 
 /// The media type of a patch, if the kind takes patches of it.
 fn media_type<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
-    let accepted = match call.resource.kind {
-        Kind::Custom(_) => OF_CUSTOM_KINDS.as_slice(),
-        _ => MEDIA_TYPES.as_slice(),
-    };
     let media = call.media_type();
-    if accepted.contains(&media) {
-        Ok(media)
-    } else {
-        Err(unsupported_media(&accepted.join(", ")))
+    match call.resource.kind {
+        Kind::Custom(_) if OF_CUSTOM_KINDS.contains(&media) => Ok(media),
+        Kind::Custom(_) => Err(unsupported_media(&OF_CUSTOM_KINDS.join(", "))),
+        _ if MEDIA_TYPES.contains(&media) => Ok(media),
+        _ => {
+            let message = "415: Unsupported Media Type";
+            Err(ApiError::of_router(415, "UnsupportedMediaType", message))
+        }
     }
 }
 

@@ -191,11 +191,14 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let mut refusal = Self::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        );
+        let message = "the server does not allow this method on the requested resource";
+        Self::of_router(405, "MethodNotAllowed", message)
+    }
+
+    /// What the router of kinds that are built in refuses, before any handler sees the request (go-restful, through
+    /// `apiserver/pkg/server/handler.go`, `serviceErrorHandler`). Kinds that a definition has added have none.
+    pub(crate) fn of_router(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        let mut refusal = Self::new(code, reason, message);
         refusal.details = Some(json!({}));
         refusal
     }

@@ -11,7 +11,7 @@ use super::decode::canonical;
 use super::field_errors::Errors;
 use super::list::Selectors;
 use super::managed::Writer;
-use super::negotiation::Form;
+use super::negotiation::{self, Form};
 use super::path::{Query, Resource, Route, is_of_served_version, parse};
 use super::selectors::LabelSelector;
 use super::status::{ApiError, json_bytes, json_response};
@@ -179,9 +179,16 @@ impl Cluster {
             Route::Resource(r) => r,
         };
         self.provide(resource.kind);
+        let accept = request.accept.as_deref();
         // A log and what a pod answers have a media type of their own.
         let form = match resource.subresource {
-            None => Form::of(request.accept.as_deref())?,
+            None => {
+                let is_list = resource.name.is_none() && request.method == Method::GET;
+                if !matches!(resource.kind, Kind::Custom(_)) {
+                    negotiation::routed(accept, is_list)?;
+                }
+                Form::of(accept)?
+            }
             Some(_) => Form::Whole,
         };
         let query = Query::parse(request.uri.query());

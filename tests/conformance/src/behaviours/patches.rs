@@ -77,7 +77,7 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
     behaviour!(
         a_patch_of_an_unknown_format_is_refused,
-        "apiserver/pkg/endpoints/handlers/patch.go PatchResource"
+        "apiserver/pkg/server/handler.go serviceErrorHandler"
     ),
     behaviour!(
         a_patch_is_validated,
@@ -261,8 +261,8 @@ async fn a_patch_of_an_unknown_format_is_refused(on: Ground) -> Result<(), Strin
     let answer = on
         .send(Method::PATCH, MAP, "application/json", b"{}".to_vec())
         .await?;
-    let part = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json";
-    answer.refuses_saying(415, "UnsupportedMediaType", part)
+    let message = "415: Unsupported Media Type";
+    answer.refuses(415, "UnsupportedMediaType", message)
 }
 
 async fn a_patch_is_validated(on: Ground) -> Result<(), String> {

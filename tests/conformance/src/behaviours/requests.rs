@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::compare::{holds, same, with};
 use super::objects::{deployment, lease, map, service};
-use super::paths::{DEPLOYMENTS, LEASES, MAPS};
+use super::paths::{DEPLOYMENTS, LEASES, MAP, MAPS};
 use super::table::behaviour;
 use super::{Behaviour, Ground};
 
@@ -124,6 +124,14 @@ pub(super) const TABLE: &[Behaviour] = &[
     ),
     behaviour!(
         an_unknown_media_type_is_refused,
+        "apiserver/pkg/endpoints/handlers/negotiation/errors.go"
+    ),
+    behaviour!(
+        what_no_media_type_is_accepted_for_is_refused,
+        "apiserver/pkg/server/handler.go serviceErrorHandler"
+    ),
+    behaviour!(
+        a_form_that_is_not_served_is_refused,
         "apiserver/pkg/endpoints/handlers/negotiation/errors.go"
     ),
     behaviour!(
@@ -448,6 +456,29 @@ async fn a_body_that_is_no_json_is_refused(on: Ground) -> Result<(), String> {
     answer
         .with(400)
         .and_then(|it| same(&it, &json!({"reason": "BadRequest"})))
+}
+
+async fn what_no_media_type_is_accepted_for_is_refused(on: Ground) -> Result<(), String> {
+    let of_object = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, \
+                     application/vnd.kubernetes.protobuf";
+    let of_list = format!(
+        "{of_object}, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    );
+    for accept in ["text/html", "application/*", "text/html, image/png"] {
+        for (path, message) in [(MAPS, of_list.as_str()), (MAP, of_object)] {
+            let answer = on.get_as(path, accept).await?;
+            answer.refuses(406, "NotAcceptable", message)?;
+        }
+    }
+    on.get_as(MAPS, "text/html, */*").await?.with(200).map(drop)
+}
+
+async fn a_form_that_is_not_served_is_refused(on: Ground) -> Result<(), String> {
+    let accept = "application/json;as=Chart;g=meta.k8s.io;v=v1";
+    let answer = on.get_as(MAPS, accept).await?;
+    let message = "only the following media types are accepted: application/json, application/yaml, \
+                   application/vnd.kubernetes.protobuf";
+    answer.refuses(406, "NotAcceptable", message)
 }
 
 async fn an_unknown_media_type_is_refused(on: Ground) -> Result<(), String> {
