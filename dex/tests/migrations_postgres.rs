@@ -1,170 +1,77 @@
 //! The migrations on a real PostgreSQL: V1, rows, V2, U2 must come back to where they began, and V2 must write the
-//! very text that the 2.x codec writes. Needs `initdb`, `pg_ctl` and `psql` on the path (and `runuser` when run as
-//! root); says so and passes if they are missing.
+//! very text that the 2.x codec writes. Where PostgreSQL is not installed, it says so and passes.
+
+#[path = "../../tests/support/postgres.rs"]
+#[expect(dead_code, reason = "each test uses what it needs of it")]
+mod postgres;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use dex::exchange::{AMPLE_DEPOSIT, Exchange};
 use dex::migrations::{APP_ROLE, LEADER_TABLE, Migration, Set};
 use dex::rows::{Column, Rows, decimals, encode, to_decimal};
 use dex::types::{AccountId, AssetId, MarketId, Price, Qty, Seq, Side, Tif};
 use dex::{Build, SchemaVersion, Service};
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-/// A server in a directory of its own, reached through a Unix socket in it; stopped and removed on drop.
-struct Server {
-    dir: PathBuf,
-    as_root: bool,
-}
+/// A database on a server of its own.
+struct Database<'a>(&'a postgres::Server);
 
-fn command(as_root: bool, program: &str) -> Command {
-    if as_root {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", program]);
-        command
-    } else {
-        Command::new(program)
-    }
-}
-
-fn succeeds(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| format!("{command:?}: {e}"))?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(format!(
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        ))
-    }
-}
-
-impl Server {
-    /// `None`, with a line that says why, if there is no PostgreSQL to be had.
-    fn start(name: &str) -> Option<Self> {
-        let uid = Command::new("id").arg("-u").output();
-        let as_root = uid.is_ok_and(|o| o.stdout.starts_with(b"0\n"));
-        for program in ["initdb", "pg_ctl", "psql"] {
-            if let Err(e) = succeeds(command(as_root, program).arg("--version")) {
-                println!("skipped: no usable PostgreSQL here ({e})");
-                return None;
+impl Database<'_> {
+    /// Runs `sql` as `user` in one transaction. Rows come back one to a line, columns apart by `|`.
+    async fn sql(&self, user: &str, sql: &str) -> Result<String, String> {
+        let mut config = self.0.config(user);
+        let connected = config.dbname("postgres").connect(NoTls).await;
+        let (client, connection) = connected.map_err(|error| error.to_string())?;
+        let connection = tokio::spawn(connection);
+        // Statements of one message are one transaction.
+        let answer = client.simple_query(sql).await;
+        drop(client);
+        // What went wrong is in the answer.
+        let _ = connection.await;
+        let messages = answer.map_err(|error| match error.as_db_error() {
+            Some(told) => format!("{}: {}", told.code().code(), told.message()),
+            None => error.to_string(),
+        })?;
+        let mut out = String::new();
+        for message in messages {
+            if let SimpleQueryMessage::Row(row) = message {
+                let columns = (0..row.len()).map(|at| row.get(at).unwrap_or_default());
+                out.push_str(&columns.collect::<Vec<_>>().join("|"));
+                out.push('\n');
             }
         }
-        let dir = std::env::temp_dir().join(format!("dex-{name}-{}", std::process::id()));
-        succeeds(command(as_root, "mkdir").arg("-m").arg("700").arg(&dir))
-            .expect("a directory of its own");
-        let server = Self { dir, as_root };
-        let data = server.dir.join("data");
-        succeeds(
-            command(as_root, "initdb")
-                .args([
-                    "--no-sync",
-                    "--auth=trust",
-                    "--username=postgres",
-                    "--encoding=UTF8",
-                    "--locale=C",
-                    "-D",
-                ])
-                .arg(&data),
-        )
-        .expect("initdb works");
-        let options = format!("-F -c listen_addresses= -k {}", server.dir.display());
-        // Output goes to a file: an inherited pipe would stay open as long as the server runs.
-        succeeds(
-            command(as_root, "pg_ctl")
-                .args(["-w", "-t", "60", "-l"])
-                .arg(server.dir.join("log"))
-                .arg("-D")
-                .arg(&data)
-                .args(["-o", &options, "start"]),
-        )
-        .expect("the server starts");
-        Some(server)
+        Ok(out)
     }
 
-    /// Runs `sql` as `user` in one transaction. Rows come back one to a line, columns apart by `|`.
-    fn sql(&self, user: &str, sql: &str) -> Result<String, String> {
-        let mut psql = command(self.as_root, "psql")
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-1",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-v",
-                "VERBOSITY=verbose",
-            ])
-            .args(["-d", "postgres", "-U", user, "-h"])
-            .arg(&self.dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| e.to_string())?;
-        psql.stdin
-            .take()
-            .expect("piped")
-            .write_all(sql.as_bytes())
-            .map_err(|e| e.to_string())?;
-        let output = psql.wait_with_output().map_err(|e| e.to_string())?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+    async fn run(&self, sql: &str) -> String {
+        let done = self.sql(postgres::OWNER, sql).await;
+        done.expect("the statement is accepted")
     }
 
-    fn run(&self, sql: &str) -> String {
-        self.sql("postgres", sql)
-            .expect("the statement is accepted")
-    }
-
-    fn migrate(&self, migration: &Migration) {
-        if let Err(e) = self.sql("postgres", migration.sql) {
+    async fn migrate(&self, migration: &Migration) {
+        if let Err(e) = self.sql(postgres::OWNER, migration.sql).await {
             panic!("{}: {e}", migration.name);
         }
     }
 
     /// Every column with its type, default and nullability, and every check constraint.
-    fn schema(&self) -> String {
+    async fn schema(&self) -> String {
         self.run(
             "SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default
                 FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 3;
              SELECT conrelid::regclass, conname, pg_get_constraintdef(oid)
                 FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2;",
         )
+        .await
     }
 
-    fn amounts(&self) -> String {
+    async fn amounts(&self) -> String {
         self.run(
             "SELECT account, asset, free, locked FROM balances ORDER BY 1, 2;
              SELECT asset, fees, suspense, adjustments, deposits FROM venue_balances ORDER BY 1;",
         )
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let data = self.dir.join("data");
-        if Path::new(&data).exists() {
-            let stopped = succeeds(
-                command(self.as_root, "pg_ctl")
-                    .args(["-w", "-m", "immediate", "-D"])
-                    .arg(&data)
-                    .arg("stop"),
-            );
-            if let Err(e) = stopped {
-                eprintln!("could not stop the server: {e}");
-            }
-        }
-        let _ = std::fs::remove_dir_all(&self.dir);
+        .await
     }
 }
 
@@ -196,7 +103,7 @@ fn value(column: &Column) -> String {
     }
 }
 
-/// What [`Server::amounts`] shows for these rows and the extra venue row.
+/// What [`Database::amounts`] shows for these rows and the extra venue row.
 fn shown(rows: &Rows, extra: &str) -> String {
     let mut out = String::new();
     for b in &rows.balances {
@@ -223,7 +130,8 @@ fn shown(rows: &Rows, extra: &str) -> String {
     out + extra
 }
 
-fn insert(server: &Server, rows: &Rows) {
+/// The statements that write these rows.
+fn inserts(rows: &Rows) -> String {
     let mut sql = String::new();
     for v in &rows.venue {
         writeln!(
@@ -297,57 +205,61 @@ fn insert(server: &Server, rows: &Rows) {
         )
         .expect("a string");
     }
-    server.run(&sql);
+    sql
 }
 
 #[test]
 fn v2_and_u2_round_trip_and_the_fence_holds() {
-    let Some(server) = Server::start("migrations") else {
-        return;
-    };
+    postgres::on_a_server(async |server| round_trip(&Database(server)).await);
+}
+
+async fn round_trip(database: &Database<'_>) {
     let exchange = exchange();
     let files = Set::Base.files();
-    server.migrate(&files[0]);
+    database.migrate(&files[0]).await;
     let rows = encode(SchemaVersion::V1, &exchange);
-    insert(&server, &rows);
-    let schema = server.schema();
+    database.run(&inserts(&rows)).await;
+    let schema = database.schema().await;
     let before = shown(&rows, &format!("9|{}|{}|-5|7\n", i64::MAX, -i64::MAX));
-    assert_eq!(server.amounts(), before);
+    assert_eq!(database.amounts().await, before);
 
     for set in [Set::Decimal, Set::DecimalLossy] {
         let files = set.files();
-        server.migrate(&files[1]);
+        database.migrate(&files[1]).await;
         let text = [i64::MAX, -i64::MAX, -5, 7].map(|n| to_decimal(n, decimals(AssetId(9))));
         let decimal = encode(SchemaVersion::V2, &exchange);
         assert_eq!(
-            server.amounts(),
+            database.amounts().await,
             shown(&decimal, &format!("9|{}\n", text.join("|")))
         );
         // A 1.x release asks for integers, and the server cannot give them.
-        let read = server.sql(APP_ROLE, "SELECT free::bigint FROM balances");
+        let read = database
+            .sql(APP_ROLE, "SELECT free::bigint FROM balances")
+            .await;
         assert!(read.expect_err("1.x cannot read it").contains("22P02"));
-        assert_ne!(server.schema(), schema);
+        assert_ne!(database.schema().await, schema);
 
-        server.migrate(&files[2]);
-        assert_eq!(server.amounts(), before, "{set:?}");
-        assert_eq!(server.schema(), schema, "{set:?}");
+        database.migrate(&files[2]).await;
+        assert_eq!(database.amounts().await, before, "{set:?}");
+        assert_eq!(database.schema().await, schema, "{set:?}");
     }
 
     let write = "UPDATE ledger_meta SET applied_seq = 1";
-    server.sql(APP_ROLE, write).expect("the role may write");
-    server.run(&format!(
+    let written = database.sql(APP_ROLE, write).await;
+    written.expect("the role may write");
+    let fence = format!(
         "REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public FROM {APP_ROLE};
          GRANT UPDATE ON {LEADER_TABLE} TO {APP_ROLE};"
-    ));
-    let refused = server.sql(APP_ROLE, write).expect_err("the fence is up");
+    );
+    database.run(&fence).await;
+    let refused = database.sql(APP_ROLE, write).await;
+    let refused = refused.expect_err("the fence is up");
     assert!(refused.contains("42501"), "{refused}");
-    server
-        .sql(
-            APP_ROLE,
-            &format!("UPDATE {LEADER_TABLE} SET epoch = epoch + 1"),
-        )
-        .expect("a new pod may still take the lead");
-    server
+    let lead = format!("UPDATE {LEADER_TABLE} SET epoch = epoch + 1");
+    let led = database.sql(APP_ROLE, &lead).await;
+    led.expect("a new pod may still take the lead");
+    let read = database
         .sql(APP_ROLE, "SELECT count(*) FROM order_log")
-        .expect("and may read");
+        .await;
+    read.expect("and may read");
 }

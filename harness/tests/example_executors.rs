@@ -1,6 +1,9 @@
 //! The executors in `examples/executors` are drilled as their pages in the book say. What a machine lacks (kubectl, the
 //! Python client, Go and its modules) is named, and its drills are left out. Helm's example has no test.
 
+#[path = "../../tests/support/go.rs"]
+mod go;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -228,15 +231,11 @@ fn a_python_script_with_the_official_client_passes() {
 #[test]
 fn a_go_program_with_client_go_passes() {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-executor");
-    let source = root().join("examples/executors/go").display().to_string();
-    if !runs("go", &["-C", &source, "mod", "download"]) {
-        return left_out("Go or its modules can't be had on this machine");
+    let source = root().join("examples/executors/go");
+    if !go::build(&source, &program, "the executor in Go") {
+        return;
     }
-    let output = program.display().to_string();
-    assert!(
-        runs("go", &["-C", &source, "build", "-o", &output, "."]),
-        "the program does not build"
-    );
+    let output = program.display();
     assert_passes(&drill(
         "latency-regression",
         &format!("'{output}'"),

@@ -9,6 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The role that may do everything.
+pub(crate) const OWNER: &str = "owner";
+
 /// A running server.
 pub(crate) struct Server {
     programs: PathBuf,
@@ -152,7 +155,7 @@ impl Server {
         let mut initdb = unprivileged(&server.programs.join("initdb"));
         initdb
             .args([
-                "--username=owner",
+                &format!("--username={OWNER}"),
                 "--auth=trust",
                 "--encoding=UTF8",
                 "--no-locale",

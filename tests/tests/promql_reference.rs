@@ -4,6 +4,8 @@
 //! random queries, and the answers must be equal to the last bit. Where Go is not installed,
 //! the test says so and shows nothing.
 
+#[path = "../support/go.rs"]
+mod go;
 mod grammar;
 
 use std::collections::BTreeMap;
@@ -29,7 +31,11 @@ type Answer = Result<Elements, String>;
 
 #[test]
 fn random_queries_have_the_real_engine_s_answers() {
-    let Some(program) = build() else { return };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/promql");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("promql-reference");
+    if !go::build(&source, &program, "the comparison with Prometheus' engine") {
+        return;
+    }
     let mut child = Command::new(&program)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -54,32 +60,6 @@ fn random_queries_have_the_real_engine_s_answers() {
         wrong.len(),
         wrong[..wrong.len().min(20)].join("\n")
     );
-}
-
-/// Builds the reference; `None` where there is no Go.
-fn build() -> Option<std::path::PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/promql");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("promql-reference");
-    let built = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(".")
-        .current_dir(folder)
-        .output();
-    let why = match built {
-        Ok(built) if built.status.success() => return Some(program),
-        Ok(built) => String::from_utf8_lossy(&built.stderr).into_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            "Go is not installed".to_owned()
-        }
-        Err(error) => error.to_string(),
-    };
-    let _ = writeln!(
-        std::io::stderr(),
-        "LEFT OUT: the comparison with Prometheus' engine: {}",
-        why.trim()
-    );
-    None
 }
 
 /// What differs, in words, and how many queries the real engine refused.

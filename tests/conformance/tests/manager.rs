@@ -1,6 +1,9 @@
 //! A controller-runtime manager against the served cluster: its caches, its leader election, its writes by server-side
 //! apply, and its end. The program is `manager`, in Go; where Go or its modules can't be had, this says so.
 
+#[path = "../../support/go.rs"]
+mod go;
+
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,30 +21,6 @@ const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const EVENTS: &str = "/api/v1/namespaces/default/events";
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
-
-/// Builds the program, or says why it can't be had here.
-fn build() -> Result<PathBuf, String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("manager");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manager");
-    let go = |words: &[&str]| {
-        let mut command = Command::new("go");
-        command.args(words).current_dir(&source);
-        command
-    };
-    match go(&["mod", "download"]).output() {
-        Err(why) => return Err(format!("no Go on this machine ({why})")),
-        Ok(done) if !done.status.success() => {
-            let why = String::from_utf8_lossy(&done.stderr);
-            return Err(format!("Go's modules can't be had here: {}", why.trim()));
-        }
-        Ok(_) => {}
-    }
-    let built = go(&["build", "-o"]).arg(&program).arg(".").output();
-    let built = built.expect("Go is there");
-    let why = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "the manager does not build: {why}");
-    Ok(program)
-}
 
 /// Somebody at the API server, and the managers beside them.
 struct Session {
@@ -256,13 +235,11 @@ fn play(session: &Session) {
 
 #[test]
 fn a_controller_runtime_manager_works_and_hands_over() {
-    let program = match build() {
-        Ok(program) => program,
-        Err(why) => {
-            println!("left out: {why}");
-            return;
-        }
-    };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("manager");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manager");
+    if !go::build(&source, &program, "the controller-runtime manager") {
+        return;
+    }
     let played = with_cluster(Some(SPEED), move |reach| {
         let folder = tempfile::tempdir().expect("a folder");
         let session = Session {

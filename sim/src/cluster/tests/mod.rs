@@ -10,6 +10,8 @@ mod controllers;
 mod custom;
 mod daemon_sets;
 mod failures;
+#[path = "../../../../tests/support/go.rs"]
+mod go;
 mod hooks;
 mod init_containers;
 mod jobs;

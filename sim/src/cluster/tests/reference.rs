@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use super::go;
 use super::lab::Lab;
 use super::operations::{Operation, draw, state};
 use crate::cluster::json::Value;
@@ -27,38 +28,6 @@ struct Reference {
 }
 
 impl Reference {
-    /// Builds the program, or says why it can't be had here.
-    fn build() -> Result<PathBuf, String> {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/controllers");
-        let program = std::env::current_exe()
-            .expect("a test is a program")
-            .with_file_name("kubernetes-reference");
-        let go = |arguments: &[&str]| {
-            let mut command = Command::new("go");
-            command.args(arguments).current_dir(&source);
-            command
-        };
-        match go(&["mod", "download"]).output() {
-            Err(why) => return Err(format!("no Go on this machine ({why})")),
-            Ok(done) if !done.status.success() => {
-                let why = String::from_utf8_lossy(&done.stderr);
-                return Err(format!("Go's modules can't be had here: {}", why.trim()));
-            }
-            Ok(_) => {}
-        }
-        let built = go(&["build", "-o"])
-            .arg(&program)
-            .arg(".")
-            .output()
-            .expect("Go is there");
-        let why = String::from_utf8_lossy(&built.stderr);
-        assert!(
-            built.status.success(),
-            "the reference does not build: {why}"
-        );
-        Ok(program)
-    }
-
     fn start(program: &Path) -> Self {
         let mut program = Command::new(program)
             .stdin(Stdio::piped())
@@ -150,17 +119,13 @@ fn drawn(seed: u64) -> Vec<Operation> {
 
 #[test]
 fn random_operations_end_as_with_the_controllers_of_kubernetes() {
-    let program = match Reference::build() {
-        Ok(program) => program,
-        Err(why) => {
-            // Past the test runner's capture: what is left out is not passed.
-            let _ = writeln!(
-                std::io::stderr(),
-                "LEFT OUT: {why}, so the simulated controllers were not compared with those of Kubernetes"
-            );
-            return;
-        }
-    };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/controllers");
+    let program = std::env::current_exe().expect("a test is a program");
+    let program = program.with_file_name("kubernetes-reference");
+    let left_out = "the comparison of the simulated controllers with those of Kubernetes";
+    if !go::build(&source, &program, left_out) {
+        return;
+    }
     let pair = |first: u64| {
         let mut reference = Reference::start(&program);
         (first..SEQUENCES).step_by(PAIRS as usize).find_map(|seed| {
