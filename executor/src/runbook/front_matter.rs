@@ -271,7 +271,7 @@ impl Reader<'_, '_> {
 
     fn duration(&mut self, key: &str, node: &Node, max: Duration) -> Option<Duration> {
         if let Node::Scalar { text, .. } = node
-            && let Some(value) = suggest::parse_duration(&text.value)
+            && let Some(value) = contract::duration::parse(&text.value)
         {
             if !value.is_zero() && value <= max {
                 return Some(value);

@@ -37,7 +37,6 @@ pub use naming::Naming;
 pub use protection::Protection;
 pub use source::{Mistake, RunbookErrors};
 pub use step::WHEN;
-pub use suggest::parse_duration;
 
 #[cfg(test)]
 mod tests;

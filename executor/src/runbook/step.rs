@@ -396,7 +396,7 @@ fn unknown_value<T>(
 }
 
 fn duration(key: &str, value: &Spanned<String>, findings: &mut Findings<'_>) -> Option<Duration> {
-    let read = suggest::parse_duration(&value.value);
+    let read = contract::duration::parse(&value.value);
     if read.is_none() {
         findings.error(
             "attribute-type",

@@ -36,36 +36,7 @@ pub(super) fn list(words: &[&str]) -> String {
         .join(", ")
 }
 
-/// Reads `500ms`, `60s`, `5m`, `1h`, `1m30s`, as runbooks and scenario files write a duration.
-#[must_use]
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total_ms = 0_u64;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let (unit_ms, unit_len) = if rest.starts_with("ms") {
-            (1, 2)
-        } else if rest.starts_with('s') {
-            (1_000, 1)
-        } else if rest.starts_with('m') {
-            (60_000, 1)
-        } else if rest.starts_with('h') {
-            (3_600_000, 1)
-        } else {
-            return None;
-        };
-        rest = &rest[unit_len..];
-        total_ms = total_ms.checked_add(number.checked_mul(unit_ms)?)?;
-    }
-    Some(Duration::from_millis(total_ms))
-}
-
-/// A duration as [`parse_duration`] reads it.
+/// A duration as [`contract::duration::parse`] reads it.
 pub(super) fn show(duration: Duration) -> String {
     let ms = duration.as_millis();
     if !ms.is_multiple_of(1_000) {

@@ -70,7 +70,7 @@ impl fmt::Display for PartsPerMillion {
 /// # Errors
 /// What is wrong with it.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let read = executor::runbook::parse_duration(text.trim());
+    let read = contract::duration::parse(text.trim());
     read.ok_or_else(|| {
         format!("`{text}` {NOT_A_DURATION}: write for instance \"90s\", \"15m\" or \"250ms\"")
     })

@@ -162,7 +162,7 @@ impl Arguments<'_, '_, '_, '_> {
         let Some(given) = self.value("--timeout", &shown) else {
             return;
         };
-        let Some(timeout) = suggest::parse_duration(&given.value) else {
+        let Some(timeout) = contract::duration::parse(&given.value) else {
             self.findings.error(
                 "flag-value",
                 given.span,
@@ -212,7 +212,7 @@ impl Arguments<'_, '_, '_, '_> {
 
     pub(super) fn since(&mut self) -> Option<Duration> {
         let word = self.value("--since", "10m")?;
-        let since = suggest::parse_duration(&word.value).filter(|it| !it.is_zero());
+        let since = contract::duration::parse(&word.value).filter(|it| !it.is_zero());
         if since.is_none() {
             self.findings.error(
                 "flag-value",

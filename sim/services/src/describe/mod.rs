@@ -25,7 +25,7 @@ pub use app::{
 };
 pub use bundle::{AppError, Bundle, File, read};
 pub use http::{Http, Method};
-pub use quantity::{Rate, Share, parse_duration};
+pub use quantity::{Rate, Share};
 pub use sample::sample;
 pub use store::{
     Loses, Migration, Mismatch, SchemaNeed, SchemaRange, Script, Store, Undo, latest_migration,

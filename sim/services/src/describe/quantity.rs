@@ -6,27 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use sim::cluster::quantity_nanos;
 
-/// Units, with how many milliseconds each has.
-const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+/// Longest span of time in a description: a week.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Reads `250ms`, `90s`, `15m`, `1h`, `1m30s`; at most a week. `None`: it is none of these.
-#[must_use]
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    let mut ms = 0_u64;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, after) = rest.split_at(digits);
-        let letters = after.find(|c: char| c.is_ascii_digit());
-        let (word, after) = after.split_at(letters.unwrap_or(after.len()));
-        let (_, unit) = UNITS.iter().find(|(name, _)| *name == word)?;
-        ms = ms.checked_add(number.parse::<u64>().ok()?.checked_mul(*unit)?)?;
-        rest = after;
-    }
-    (ms <= 7 * 24 * 3_600_000).then(|| Duration::from_millis(ms))
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    contract::duration::parse(text.trim()).filter(|it| *it <= LONGEST)
 }
 
 /// A span of time in a description.
