@@ -114,6 +114,16 @@ pub(crate) fn run(sh: &Shell, args: Args) -> Result<ExitCode, String> {
             .env("RUSTDOCFLAGS", "-D warnings"),
         )
     });
+    // What other projects build against their own tests: without anything of this workspace that is not published.
+    steps.take("packages", || {
+        passes(
+            "packages",
+            cmd!(
+                sh,
+                "{cargo} package --package promql --package sim --locked --allow-dirty --quiet"
+            ),
+        )
+    });
     let program = firedrill::binary(&firedrill::target_directory(sh)?, PROFILE);
     steps.take("build", || passes("build", test(sh).arg("--no-run")));
     steps.take("drills", || {
