@@ -27,13 +27,15 @@
 //! people who have the files. Changes are told against what the scenario says in full ([`Scenario::to_toml`]),
 //! which the digest is of.
 
+mod at_hand;
 mod texts;
 
-pub(crate) use texts::options_of;
-pub use texts::{GivenFile, Replays, called_as, quoted};
+pub use at_hand::{AtHand, GivenApplication, GivenFile};
+pub use texts::{Replays, called_as, quoted};
 
 use std::fmt;
 
+use at_hand::Named;
 use serde::de::{Deserializer, Error, Visitor};
 
 use crate::delta::{put_number, take_bytes, take_number};
@@ -283,6 +285,11 @@ pub enum TokenError {
     /// A scenario of that name was given, and it is another one.
     #[error("the scenario `{0}` in the file is not the one that the token was made of")]
     ScenarioFileChanged(String),
+    /// It names a scenario of an application that was given, and the scenario or the application is another one.
+    #[error(
+        "the scenario `{0}` or a file of its application is not what it was when the token was made"
+    )]
+    ApplicationChanged(String),
     /// It names a runbook, and no file that was given is that runbook.
     #[error("the token only names its runbook, and no file that was given is that runbook")]
     RunbookMissing,
@@ -297,10 +304,15 @@ impl TokenError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::ScenarioMissing(_) | Self::RunbookMissing => {
-                "give the files behind the token, as the run printed it: `replay TOKEN mine.toml my-runbook.md`"
+                "give the files behind the token, as the run printed it: `replay TOKEN mine.toml my-runbook.md`, or \
+                 `replay TOKEN --app app.toml`"
             }
             Self::ScenarioFileChanged(_) => {
                 "a token repeats a drill to the last event, so the file must be as it was; `chaos FILE --seed N` drills it as it is"
+            }
+            Self::ApplicationChanged(_) => {
+                "a token repeats a drill to the last event, so all files must be as they were; \
+                 `chaos --app app.toml SCENARIO --seed N` drills them as they are"
             }
             Self::NotNamed(_) => "leave it out, or drill it with `chaos FILE --seed N`",
             Self::Prefix(_) => {
@@ -342,11 +354,11 @@ impl Token {
             program: None,
             made,
         };
-        token.text(&scenario.name, built_in_runbook, &[])
+        token.text(&scenario.name, built_in_runbook, &AtHand::default())
     }
 
-    /// Its text, in the shortest form that can be read beside `files`. `name` is the scenario's.
-    pub(crate) fn text(&self, name: &str, built_in_runbook: &str, files: &[GivenFile]) -> String {
+    /// Its text, in the shortest form that can be read beside these files. `name` is the scenario's.
+    pub(crate) fn text(&self, name: &str, built_in_runbook: &str, at_hand: &AtHand) -> String {
         let until = match self.until {
             Until::Duration => 0,
             Until::Settled => SETTLED,
@@ -360,8 +372,8 @@ impl Token {
         };
         let mut payload = vec![self.world.code() | until | says | by];
         put_number(&mut payload, self.seed);
-        texts::put_scenario(&mut payload, name, &self.scenario_text, files);
-        texts::put_runbook(&mut payload, &self.runbook_text, built_in_runbook, files);
+        texts::put_scenario(&mut payload, name, &self.scenario_text, at_hand);
+        texts::put_runbook(&mut payload, &self.runbook_text, built_in_runbook, at_hand);
         if let Some(program) = &self.program {
             texts::put_block(&mut payload, program.command.as_bytes());
             // A pace is at most 100.
@@ -385,21 +397,22 @@ impl Token {
     /// # Errors
     /// What is wrong with it.
     pub fn decode(text: &str, built_in_runbook: &str) -> Result<Self, TokenError> {
-        Self::decode_beside(text, built_in_runbook, &[])
+        Self::decode_beside(text, built_in_runbook, &AtHand::default())
     }
 
-    /// Reads a token that may name what is in `files`. Each of them must be named.
+    /// Reads a token that may name what is at hand beside it. Each file of that must be named, and the application
+    /// must be needed.
     ///
     /// # Errors
     /// What is wrong with the token or with a file.
     pub fn decode_beside(
         text: &str,
         built_in_runbook: &str,
-        files: &[GivenFile],
+        at_hand: &AtHand,
     ) -> Result<Self, TokenError> {
-        let (token, named) = Self::read(text, built_in_runbook, files)?;
-        match (0..files.len()).find(|at| !named.contains(&Some(*at))) {
-            Some(not) => Err(TokenError::NotNamed(files[not].path.clone())),
+        let (token, named) = Self::read(text, built_in_runbook, at_hand)?;
+        match at_hand.first_not_in(named) {
+            Some(path) => Err(TokenError::NotNamed(path.to_owned())),
             None => Ok(token),
         }
     }
@@ -408,8 +421,8 @@ impl Token {
     fn read(
         text: &str,
         built_in_runbook: &str,
-        files: &[GivenFile],
-    ) -> Result<(Self, [Option<usize>; 2]), TokenError> {
+        at_hand: &AtHand,
+    ) -> Result<(Self, Named), TokenError> {
         let payload = checked_payload(text.trim())?;
         let mut rest = payload.as_slice();
         let malformed = TokenError::Content;
@@ -419,8 +432,8 @@ impl Token {
             until,
             seed,
         } = take_drill(&mut rest)?;
-        let scenario = texts::take_scenario(&mut rest, files)?;
-        let runbook = texts::take_runbook(&mut rest, built_in_runbook, files)?;
+        let scenario = texts::take_scenario(&mut rest, at_hand)?;
+        let runbook = texts::take_runbook(&mut rest, built_in_runbook, at_hand)?;
         let program = if code & BY_PROGRAM == 0 {
             None
         } else {
@@ -450,7 +463,11 @@ impl Token {
             program,
             made,
         };
-        Ok((token, [scenario.given, runbook.given]))
+        let named = Named {
+            scenario: scenario.given,
+            runbook: runbook.given,
+        };
+        Ok((token, named))
     }
 }
 

@@ -33,7 +33,7 @@ fn crash_points(scenario: &str, side: CrashSide, start: usize) {
             "{scenario}, {:?}: {:#?}\n{}",
             killed.scenario.crash,
             result.problems(),
-            firedrill::drill::timeline::render(&result),
+            firedrill::drill::timeline::render(&result, &firedrill::token::Replays::default()),
         );
     }
 }

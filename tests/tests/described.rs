@@ -7,6 +7,7 @@ use e2e::drills::{assert_passes, edited, run};
 use firedrill::drill::{Ending, timeline};
 use firedrill::oracles::OracleName;
 use firedrill::scenario::{Anchor, Described, Scenario, built_in};
+use firedrill::token::Replays;
 use firedrill::verdict::Verdict;
 use firedrill::worlds::DrillPlan;
 
@@ -128,7 +129,7 @@ fn a_bad_release_of_the_shop_is_rolled_back_and_judged() {
         result.rto_ms
     );
     // It has no store, and nothing in it is acknowledged.
-    let shown = timeline::render(&result);
+    let shown = timeline::render(&result, &Replays::default());
     assert!(!shown.contains("acknowledged 0"), "{shown}");
     // What the shop does not have is not asked about, and each of these oracles says so.
     let of = |oracle: OracleName| {

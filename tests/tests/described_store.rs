@@ -8,6 +8,7 @@ use e2e::drills::{assert_fails_by, assert_passes, changed_step, edited, run, wit
 use firedrill::drill::{DrillResult, Ending, timeline};
 use firedrill::finding::OracleName;
 use firedrill::scenario::{Crash, CrashSide, Scenario};
+use firedrill::token::Replays;
 use firedrill::verdict::Verdict;
 
 /// Several, so that a migration, a snapshot and the pods take other times.
@@ -55,7 +56,7 @@ fn a_breaking_migration_is_undone_and_every_booking_is_kept() {
             "{}",
             undo.detail
         );
-        let shown = timeline::render(&result);
+        let shown = timeline::render(&result, &Replays::default());
         let (_, number) = writes(&result);
         let wanted = number("acknowledged").to_string();
         let told = shown

@@ -155,7 +155,7 @@ fn a_search_meets_only_what_can_be_met_and_lists_the_rest() {
     let folder = tempfile::tempdir().expect("a folder");
     let replays = Replays {
         program: "firedrill".to_owned(),
-        files: Vec::new(),
+        ..Replays::default()
     };
     write(folder.path(), 21, 0, &found, &catalogue, &replays).expect("it is written");
     let text = std::fs::read_to_string(folder.path().join("search.json")).expect("there");

@@ -3,10 +3,11 @@
 
 use e2e::drills::{plan, run};
 use firedrill::drill::timeline::render;
+use firedrill::token::Replays;
 
 /// The fingerprint and the token depend on every event and on the build; the timeline is what is reviewed.
 fn story(scenario: &str) -> String {
-    let text = render(&run(&plan(scenario, 1)));
+    let text = render(&run(&plan(scenario, 1)), &Replays::default());
     text.lines()
         .filter(|line| {
             !line.trim_start().starts_with("fingerprint")

@@ -7,6 +7,7 @@ use crate::evidence::Ms;
 use crate::oracles::OracleName;
 use crate::oracles::finding::Finding;
 use crate::stats::{show_count, show_ms, show_ppm};
+use crate::token::Replays;
 
 /// What a line of the timeline tells of, where somebody else reads it than a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,9 +104,9 @@ pub fn clock(at_ms: Ms) -> String {
     )
 }
 
-/// The whole timeline with its verdicts and numbers.
+/// The whole timeline with its verdicts and numbers. Its token is written as `replays` writes it.
 #[must_use]
-pub fn render(result: &DrillResult) -> String {
+pub fn render(result: &DrillResult, replays: &Replays) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -143,7 +144,7 @@ pub fn render(result: &DrillResult) -> String {
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
     let _ = write!(
         out,
-        "\n  recovery time {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n{}  fingerprint {:016x}\n  replay {}{}\n",
+        "\n  recovery time {} (claimed {}), impact {}\n  error rate after recovery {} of {} requests\n{}  fingerprint {:016x}\n  replay {}\n",
         result
             .rto_ms
             .map_or_else(|| result.ending.as_str().to_owned(), show_ms),
@@ -153,8 +154,7 @@ pub fn render(result: &DrillResult) -> String {
         show_count(result.requests_after_recovery),
         acknowledged(result),
         result.fingerprint,
-        result.replay,
-        crate::token::options_of(&result.replay)
+        replays.words(&result.replay).unwrap_or_default()
     );
     out
 }

@@ -249,7 +249,7 @@ fn the_terminal_shows_numbers_and_replay_commands() {
 
 #[test]
 fn a_timeline_reads_from_top_to_bottom() {
-    insta::assert_snapshot!(timeline::render(&results()[1]));
+    insta::assert_snapshot!(timeline::render(&results()[1], &Replays::default()));
 }
 
 #[test]

@@ -43,10 +43,11 @@ struct Section<'a> {
     application: &'a Bundle,
 }
 
-/// The table of a scenario that holds the files of `app`.
+/// The table of a scenario that holds the files of `app`. It is the same from wherever they were named, so that a token
+/// can be replayed in another folder.
 pub(super) fn section(app: &Described) -> String {
     let section = Section {
-        application: &app.bundle,
+        application: &app.bundle.from_its_folder(),
     };
     // Texts and paths can always be written.
     let text = toml::to_string(&section).unwrap_or_default();

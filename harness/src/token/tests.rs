@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::scenario::Described;
 use crate::{runbooks, scenario};
 
 const RUNBOOK: &str = "# Rollback\n\nFirst paragraph.\n\n## Step\n\ntext\n";
@@ -173,7 +174,7 @@ fn whoever_has_the_files_types_a_short_command() {
         let token = whole(scenario, runbook);
         let replays = Replays {
             program: "firedrill".to_owned(),
-            files: files.clone(),
+            at_hand: AtHand::files(files.clone()),
         };
         let command = replays.command(&token);
         assert!(
@@ -186,7 +187,8 @@ fn whoever_has_the_files_types_a_short_command() {
             .into_iter()
             .filter(|it| command.contains(&it.path))
             .collect();
-        let read = Token::decode_beside(short, runbooks::BUILT_IN, &named).expect("its own token");
+        let read = Token::decode_beside(short, runbooks::BUILT_IN, &AtHand::files(named))
+            .expect("its own token");
         let all = Token::decode(&token, runbooks::BUILT_IN).expect("its own token");
         assert_eq!(
             (read.seed, read.made, &read.scenario_text),
@@ -201,7 +203,7 @@ fn whoever_has_the_files_types_a_short_command() {
     let built_in = Scenario::parse("x", scenario::BUILT_IN[0].text, &[]).expect("built in");
     let token = whole(&built_in, runbooks::BUILT_IN);
     let replays = Replays {
-        files: vec![file],
+        at_hand: AtHand::files(vec![file]),
         ..Replays::default()
     };
     assert_eq!(
@@ -216,7 +218,7 @@ fn a_file_that_is_not_the_token_s_is_refused() {
     let smallest = scenario.clone().with(|it| it.load.markets = 1);
     let replays = Replays {
         program: "firedrill".to_owned(),
-        files: vec![file.clone()],
+        at_hand: AtHand::files(vec![file.clone()]),
     };
     for scenario in [&scenario, &smallest] {
         let until = Until::Duration;
@@ -232,7 +234,8 @@ fn a_file_that_is_not_the_token_s_is_refused() {
         let command = replays.command(&token);
         let short = command.split(' ').nth(2).expect("firedrill replay TOKEN");
         let read = |files: &[GivenFile]| {
-            Token::decode_beside(short, runbooks::BUILT_IN, files).expect_err("refused")
+            let at_hand = AtHand::files(files.to_vec());
+            Token::decode_beside(short, runbooks::BUILT_IN, &at_hand).expect_err("refused")
         };
         let edited = given("mine.toml", &file.text.replace("300", "301"));
         assert_eq!(
@@ -264,7 +267,7 @@ fn a_file_that_is_not_the_token_s_is_refused() {
     let given = given("my.md", &runbook);
     let replays = Replays {
         program: "firedrill".to_owned(),
-        files: vec![given],
+        at_hand: AtHand::files(vec![given]),
     };
     // A change of a few letters is short as it is.
     let command = replays.command(&token);
@@ -277,6 +280,101 @@ fn a_file_that_is_not_the_token_s_is_refused() {
     } else {
         assert_eq!(short, token);
     }
+}
+
+#[test]
+fn the_files_of_an_application_are_named_at_once() {
+    let app = Described::from(
+        sim_services::describe::sample(1, 1, 200)
+            .app()
+            .expect("right"),
+    );
+    let text = "name = \"mine\"\ndescription = \"x\"\n[release]\nto = \"bad\"\n[expect]\ntrigger = \"x\"\n";
+
+    let scenario = Scenario::parse_of(&app, "a.toml", &text, &[]).expect("it loads");
+    let sooner = std::time::Duration::from_secs(200);
+    let smallest = scenario.clone().with(|it| it.expect.rto_max = sooner);
+    let runbook = runbooks::BUILT_IN.replace("five minutes", "their own five minutes, or else");
+    let (of_app, of_runbook) = (
+        given("shop/s/a.toml", &scenario.text),
+        given("shop/r.md", &runbook),
+    );
+    let at_hand = |files: &[&GivenFile], in_app: &[&GivenFile]| AtHand {
+        files: files.iter().map(|&it| it.clone()).collect(),
+        app: Some(GivenApplication {
+            path: "my shop/app.toml".to_owned(),
+            files: in_app.iter().map(|&it| it.clone()).collect(),
+        }),
+    };
+    for (scenario, files, in_app, typed) in [
+        (&scenario, vec![], vec![&of_app, &of_runbook], ""),
+        (&smallest, vec![], vec![&of_app, &of_runbook], ""),
+        (
+            &scenario,
+            vec![&of_app],
+            vec![&of_runbook],
+            " shop/s/a.toml",
+        ),
+        (&smallest, vec![&of_runbook], vec![&of_app], " shop/r.md"),
+    ] {
+        let (world, until) = (WorldKind::Sim, Until::Duration);
+        let token = Token::encode(
+            world,
+            7,
+            until,
+            scenario,
+            &runbook,
+            runbooks::BUILT_IN,
+            None,
+        );
+        let at_hand = at_hand(&files, &in_app);
+        let replays = Replays {
+            program: "firedrill".to_owned(),
+            at_hand: at_hand.clone(),
+        };
+        let command = replays.command(&token);
+        let ends = format!(" --app 'my shop/app.toml'{typed}");
+        assert!(command.ends_with(&ends) && command.len() < 200, "{command}");
+        let short = command.split(' ').nth(2).expect("firedrill replay TOKEN");
+        let read = Token::decode_beside(short, runbooks::BUILT_IN, &at_hand).expect("its own");
+        let whole = Token::decode(&token, runbooks::BUILT_IN).expect("its own");
+        assert_eq!(read.scenario_text, whole.scenario_text);
+        assert_eq!(read.runbook_text, runbook);
+        let changed = given(
+            "a.toml",
+            &of_app
+                .text
+                .replace("description = \"x\"", "description = \"y\""),
+        );
+        let other = AtHand {
+            app: Some(GivenApplication {
+                path: "app.toml".to_owned(),
+                files: vec![changed],
+            }),
+            files: vec![],
+        };
+        let refused = Token::decode_beside(short, runbooks::BUILT_IN, &other);
+        assert_eq!(
+            refused,
+            Err(TokenError::ApplicationChanged("mine".to_owned()))
+        );
+    }
+    // An application that the drill is not of is told like any other file.
+    let (scenario, _) = own();
+    let token = Token::encode(
+        WorldKind::Sim,
+        7,
+        Until::Duration,
+        &scenario,
+        runbooks::BUILT_IN,
+        runbooks::BUILT_IN,
+        None,
+    );
+    let beside = at_hand(&[], &[&of_app]);
+    assert_eq!(
+        Token::decode_beside(&token, runbooks::BUILT_IN, &beside),
+        Err(TokenError::NotNamed("my shop/app.toml".to_owned()))
+    );
 }
 
 #[test]
@@ -367,7 +465,7 @@ fn the_token_of_a_program_names_it() {
         // Nobody sees what would be pasted.
         ("a\nb", None, " --executor CMD"),
     ] {
-        let text = token(program, pace).text("mine", runbooks::BUILT_IN, &[]);
+        let text = token(program, pace).text("mine", runbooks::BUILT_IN, &AtHand::default());
         let read = Token::decode(&text, runbooks::BUILT_IN).expect("its own token");
         assert_eq!(read.program, token(program, pace).program);
         assert_eq!((read.seed, read.made), (7, Some(Made::here(9))));
@@ -377,7 +475,7 @@ fn the_token_of_a_program_names_it() {
         );
         let replays = Replays {
             program: "firedrill".to_owned(),
-            files: vec![file.clone()],
+            at_hand: AtHand::files(vec![file.clone()]),
         };
         let short = replays.command(&text);
         assert!(

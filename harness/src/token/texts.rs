@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use super::at_hand::{AtHand, GivenFile};
 use super::{Token, TokenError, has_the_form};
 use crate::delta::{self, put_number, take_bytes, take_number};
 use crate::digest::digest64;
@@ -13,15 +14,6 @@ use crate::scenario::{self, Scenario};
 const TEXT_LIMIT: usize = 1 << 20;
 /// What embedded scenarios are called in messages.
 const EMBEDDED: &str = "the token's scenario";
-
-/// A file that is given beside a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenFile {
-    /// Its path, as it is typed.
-    pub path: String,
-    /// What is in it.
-    pub text: String,
-}
 
 /// A scenario or a runbook that was read from a token.
 pub(super) struct Taken {
@@ -39,8 +31,8 @@ impl Taken {
     }
 }
 
-/// The scenario called `name` with the text `text`, in the shortest form that can be read beside `files`.
-pub(super) fn put_scenario(payload: &mut Vec<u8>, name: &str, text: &str, files: &[GivenFile]) {
+/// The scenario called `name` with the text `text`, in the shortest form that can be read beside these files.
+pub(super) fn put_scenario(payload: &mut Vec<u8>, name: &str, text: &str, at_hand: &AtHand) {
     let known = scenario::find(name);
     let to_the_letter = |kind: u8| {
         let mut form = vec![kind];
@@ -52,14 +44,14 @@ pub(super) fn put_scenario(payload: &mut Vec<u8>, name: &str, text: &str, files:
         payload.extend(to_the_letter(0));
         return;
     }
-    if files.iter().any(|file| file.text == text) {
+    if at_hand.all().any(|file| file.text == text) {
         payload.extend(to_the_letter(3));
         return;
     }
     let mut shortest = vec![1];
     put_block(&mut shortest, &deflate(text.as_bytes()));
     let built_in = known.into_iter().map(|known| (2, known.text));
-    let given = files.iter().map(|file| (4, file.text.as_str()));
+    let given = at_hand.all().map(|file| (4, file.text.as_str()));
     for (kind, base) in built_in.chain(given) {
         if let Some(form) = changed(kind, name, base, text)
             && form.len() < shortest.len()
@@ -86,7 +78,7 @@ fn in_full(name: &str, text: &str) -> Option<String> {
     (scenario.name == name).then(|| scenario.to_toml())
 }
 
-pub(super) fn take_scenario(rest: &mut &[u8], files: &[GivenFile]) -> Result<Taken, TokenError> {
+pub(super) fn take_scenario(rest: &mut &[u8], at_hand: &AtHand) -> Result<Taken, TokenError> {
     let malformed = TokenError::Content("scenario");
     let kind = take_bytes(rest, 1).ok_or(malformed.clone())?[0];
     if kind == 1 {
@@ -117,7 +109,7 @@ pub(super) fn take_scenario(rest: &mut &[u8], files: &[GivenFile]) -> Result<Tak
             }
         };
     }
-    for (index, file) in files.iter().enumerate() {
+    for (index, file) in at_hand.all().enumerate() {
         match &change {
             None if is_it(&file.text) => {
                 return Ok(Taken::new(&file.path, file.text.clone(), Some(index)));
@@ -132,20 +124,23 @@ pub(super) fn take_scenario(rest: &mut &[u8], files: &[GivenFile]) -> Result<Tak
         }
     }
     let has_its_name = |file: &GivenFile| in_full(&name, &file.text).is_some();
-    Err(if files.iter().any(has_its_name) {
-        TokenError::ScenarioFileChanged(name)
+    Err(if at_hand.all().any(has_its_name) {
+        match at_hand.app {
+            None => TokenError::ScenarioFileChanged(name),
+            Some(_) => TokenError::ApplicationChanged(name),
+        }
     } else {
         TokenError::ScenarioMissing(name)
     })
 }
 
-/// The runbook `text`, in the shortest form that can be read beside `files`.
-pub(super) fn put_runbook(payload: &mut Vec<u8>, text: &str, built_in: &str, files: &[GivenFile]) {
+/// The runbook `text`, in the shortest form that can be read beside these files.
+pub(super) fn put_runbook(payload: &mut Vec<u8>, text: &str, built_in: &str, at_hand: &AtHand) {
     let digest = |text: &str| digest64(text.as_bytes()).to_be_bytes();
     if text == built_in {
         payload.push(0);
         payload.extend_from_slice(&digest(text));
-    } else if files.iter().any(|file| file.text == text) {
+    } else if at_hand.all().any(|file| file.text == text) {
         payload.push(2);
         payload.extend_from_slice(&digest(text));
     } else {
@@ -158,7 +153,7 @@ pub(super) fn put_runbook(payload: &mut Vec<u8>, text: &str, built_in: &str, fil
 pub(super) fn take_runbook(
     rest: &mut &[u8],
     built_in: &str,
-    files: &[GivenFile],
+    at_hand: &AtHand,
 ) -> Result<Taken, TokenError> {
     let malformed = TokenError::Content("runbook");
     let kind = take_bytes(rest, 1).ok_or(malformed.clone())?[0];
@@ -176,9 +171,9 @@ pub(super) fn take_runbook(
             .map(|text| Taken::new("the token's runbook", text, None))
             .ok_or(malformed),
         2 => {
-            let found = files.iter().position(|file| is_it(&file.text));
-            let index = found.ok_or(TokenError::RunbookMissing)?;
-            let file = &files[index];
+            let mut files = at_hand.all().enumerate();
+            let found = files.find(|(_, file)| is_it(&file.text));
+            let (index, file) = found.ok_or(TokenError::RunbookMissing)?;
             Ok(Taken::new(&file.path, file.text.clone(), Some(index)))
         }
         _ => Err(malformed),
@@ -219,8 +214,8 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 pub struct Replays {
     /// The program, as it is called: `cargo xtask` in a checkout, `firedrill` elsewhere.
     pub program: String,
-    /// The files of own scenarios and runbooks.
-    pub files: Vec<GivenFile>,
+    /// The files of own scenarios, runbooks and applications.
+    pub at_hand: AtHand,
 }
 
 /// How commands call the program in a checkout.
@@ -241,16 +236,9 @@ impl Default for Replays {
         let called = CALLED.get().map_or(IN_A_CHECKOUT, String::as_str);
         Self {
             program: called.to_owned(),
-            files: Vec::new(),
+            at_hand: AtHand::default(),
         }
     }
-}
-
-/// What stands behind `token` on a command line, with a space before it: the options that name its program, if one
-/// carried the drill out.
-pub(crate) fn options_of(token: &str) -> String {
-    // Whatever is wrong with the token is told by who replays it.
-    options(Token::decode(token, runbooks::BUILT_IN).ok())
 }
 
 fn options(token: Option<Token>) -> String {
@@ -269,34 +257,36 @@ impl Replays {
     /// no token, since people paste what stands there.
     #[must_use]
     pub fn command(&self, token: &str) -> String {
+        match self.words(token) {
+            Some(words) => format!("{} replay {words}", self.program),
+            None => "(no replay: what the journal gives as its token is none)".to_owned(),
+        }
+    }
+
+    /// What stands behind `replay` in that command; `None` if it is no token.
+    pub(crate) fn words(&self, token: &str) -> Option<String> {
         if !has_the_form(token) {
-            return "(no replay: what the journal gives as its token is none)".to_owned();
+            return None;
         }
         // Whatever is wrong with the token is told by who replays it.
         let whole = Token::decode(token, runbooks::BUILT_IN).ok();
         let short = whole.as_ref().and_then(|it| self.shortened(token, it));
-        let words = short.as_deref().unwrap_or(token);
-        format!("{} replay {words}{}", self.program, options(whole))
+        let words = short.unwrap_or_else(|| token.to_owned());
+        Some(words + &options(whole))
     }
 
     /// `token`, which says `whole`, with the paths of the files that it names instead of holding them;
     /// `None` where that is not shorter.
     fn shortened(&self, token: &str, whole: &Token) -> Option<String> {
-        if self.files.is_empty() {
+        if self.at_hand.is_empty() {
             return None;
         }
         let scenario = Scenario::parse(EMBEDDED, &whole.scenario_text, &[]).ok()?;
-        let short = whole.text(&scenario.name, runbooks::BUILT_IN, &self.files);
-        let (read, named) = Token::read(&short, runbooks::BUILT_IN, &self.files).ok()?;
+        let short = whole.text(&scenario.name, runbooks::BUILT_IN, &self.at_hand);
+        let (read, named) = Token::read(&short, runbooks::BUILT_IN, &self.at_hand).ok()?;
         let is_the_same =
             read.scenario_text == whole.scenario_text && read.runbook_text == whole.runbook_text;
-        let mut words = short;
-        for (index, file) in self.files.iter().enumerate() {
-            if named.contains(&Some(index)) {
-                words.push(' ');
-                words.push_str(&quoted(&file.path));
-            }
-        }
+        let words = short + &self.at_hand.words(named);
         (is_the_same && words.len() < token.len()).then_some(words)
     }
 }

@@ -14,7 +14,7 @@ use crate::drill::timeline::TimelineEntry;
 use crate::evidence::Evidence;
 use crate::runbooks::{self, LoadedRunbook};
 use crate::scenario::{FaultKind, Lacking, OfApplication, ProgramRefusal, Scenario};
-use crate::token::{ByProgram, Made, Token};
+use crate::token::{AtHand, ByProgram, Made, Token};
 
 /// The kinds of world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -199,7 +199,7 @@ impl DrillPlan {
             }),
             made,
         };
-        token.text(&self.scenario.name, runbooks::BUILT_IN, &[])
+        token.text(&self.scenario.name, runbooks::BUILT_IN, &AtHand::default())
     }
 }
 

@@ -420,6 +420,9 @@ pub(crate) struct ReplayArgs {
     /// The scenario and the runbook, where the token only names them; they must be as they were
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
+    /// The application that was drilled, where the token only names its scenario; all of its files must be as they were
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) app: Option<PathBuf>,
     /// What a program outside asked for in a drill, to be played back without the program
     #[arg(long, value_name = "FILE", conflicts_with_all = ["token", "executor"], value_hint = ValueHint::FilePath)]
     pub(crate) recording: Option<PathBuf>,

@@ -16,7 +16,7 @@ use firedrill::runner::{self, RunOutcome};
 use firedrill::scenario::Described;
 use firedrill::shrink::campaign;
 use firedrill::stats::show_ms;
-use firedrill::token::GivenFile;
+use firedrill::token::{AtHand, GivenFile};
 use firedrill::verdict::{self, Verdict};
 use firedrill::worlds::{DrillPlan, Program, Until, WorldError, WorldKind, in_flight};
 
@@ -82,11 +82,9 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<u8, Failure> {
     if app.is_none() {
         keep_failures(&campaign, &outcome, args.output.quiet);
     }
-    // A drill of an application is replayed from its token alone: that has all of its files in it.
-    let named: &[Chosen] = if app.is_some() { &[] } else { &campaign.chosen };
     conclude(
         &outcome,
-        given_files(named, args, &runbook),
+        at_hand(&campaign.chosen, args, &runbook, app.as_ref()),
         args.report.as_deref(),
         args.output,
         interrupt.happened(),
@@ -100,8 +98,19 @@ fn is_standard_input(path: &Path) -> bool {
 
 /// The files that the command line names, so that replay commands can name them, too.
 ///
-/// Standard input is none of them, as it can't be read again.
-fn given_files(chosen: &[Chosen], args: &ChaosArgs, runbook: &LoadedRunbook) -> Vec<GivenFile> {
+/// Standard input is none of them, as it can't be read again. What an application names itself is not typed.
+fn at_hand(
+    chosen: &[Chosen],
+    args: &ChaosArgs,
+    runbook: &LoadedRunbook,
+    app: Option<&Described>,
+) -> AtHand {
+    let app = args.app.as_deref().zip(app);
+    let app = app.map(|(path, app)| input::at_hand(path, app));
+    let of_app = |text: &str| {
+        let mut files = app.iter().flat_map(|app| &app.files);
+        files.any(|file| file.text == text)
+    };
     let scenarios = chosen.iter().filter_map(|it| {
         let path = it.path.as_ref().filter(|path| !is_standard_input(path))?;
         let path = path.display().to_string();
@@ -116,7 +125,9 @@ fn given_files(chosen: &[Chosen], args: &ChaosArgs, runbook: &LoadedRunbook) -> 
         path: path.display().to_string(),
         text: runbook.text.to_string(),
     });
-    scenarios.chain(runbook).collect()
+    let files = scenarios.chain(runbook);
+    let files = files.filter(|file| !of_app(&file.text)).collect();
+    AtHand { files, app }
 }
 
 /// The scenarios that the command line names, with each seed.
@@ -420,11 +431,11 @@ fn killed_everywhere(
     Ok(tried.flat_map(and_killed).collect())
 }
 
-/// Shows and writes the results; the exit code. Replay commands on the terminal name the `files`. `meta` is asked for
-/// if there is a report to write.
+/// Shows and writes the results; the exit code. Replay commands on the terminal name the files that are `at_hand`.
+/// `meta` is asked for if there is a report to write.
 pub(crate) fn conclude(
     outcome: &RunOutcome,
-    files: Vec<GivenFile>,
+    at_hand: AtHand,
     report: Option<&Path>,
     output: Output,
     interrupted: bool,
@@ -433,11 +444,12 @@ pub(crate) fn conclude(
     let results = &outcome.results;
     let runs = report.map(|_| meta()).into_iter().collect();
     let journal = Journal::new(results, outcome.skipped.clone()).with_meta(runs);
+    let replays = terminal::replays(at_hand);
     if output.format == Format::Table {
         if let [only] = results.as_slice()
             && !output.quiet
         {
-            terminal::say(&timeline::render(only));
+            terminal::say(&timeline::render(only, &replays));
         }
         if !results.is_empty() && !output.quiet {
             terminal::say(&table::summary(results));
@@ -445,7 +457,7 @@ pub(crate) fn conclude(
                 terminal::say(&format!(" {program}"));
             }
         }
-        let findings = table::findings(results, &terminal::replays(files));
+        let findings = table::findings(results, &replays);
         if !findings.is_empty() {
             terminal::say(&format!("\n{findings}"));
         }

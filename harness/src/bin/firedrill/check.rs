@@ -262,6 +262,11 @@ fn held(file: &Path, text: &str) -> Holds {
     }
 }
 
+/// Whether a file holds a scenario.
+pub(crate) fn holds_a_scenario(file: &Path, text: &str) -> bool {
+    held(file, text) == Holds::Scenario
+}
+
 /// Whether a text in TOML describes an application: it names manifests, and no scenario does.
 fn is_application(text: &str) -> bool {
     let names_them = |line: &str| {

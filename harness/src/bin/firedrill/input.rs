@@ -7,6 +7,7 @@ use executor::runbook::Runbook;
 use firedrill::runbooks::LoadedRunbook;
 use firedrill::scenario::{self, Described, Scenario, ScenarioError};
 use firedrill::suggest;
+use firedrill::token::{GivenApplication, GivenFile};
 use firedrill::worlds::{self, WorldKind};
 
 use crate::exit::Failure;
@@ -293,6 +294,39 @@ pub(crate) fn its_scenarios(app: &Described) -> Result<Vec<Source>, Failure> {
         return Ok(Vec::new());
     }
     select::sources(&paths)
+}
+
+/// The application that stands behind `--app` as `path`, with what its description names, as it is given beside a
+/// token. What can't be read is left out: a token that names it tells that it is missing.
+pub(crate) fn at_hand(path: &Path, app: &Described) -> GivenApplication {
+    let mut files = Vec::new();
+    for Source { file, text, .. } in its_scenarios(app).unwrap_or_default() {
+        if let Ok(scenario) = Scenario::parse_of(app, &file, &text, &[]) {
+            files.push(GivenFile {
+                path: file,
+                text: scenario.text,
+            });
+        }
+    }
+    if let Some(path) = path_of_runbook(app)
+        && let Ok(text) = read(&path, "runbook")
+    {
+        let path = path.display().to_string();
+        files.push(GivenFile { path, text });
+    }
+    GivenApplication {
+        path: path.display().to_string(),
+        files,
+    }
+}
+
+/// Reads the scenarios called `name` that the description of `app` names, whether or not there is any.
+pub(crate) fn scenario_of(app: &Described, name: &str) -> Result<(), Failure> {
+    for source in its_scenarios(app)?.iter().filter(|it| called(it) == name) {
+        Scenario::parse_of(app, &source.file, &source.text, &[])
+            .map_err(|error| Failure::Input(error.into()))?;
+    }
+    Ok(())
 }
 
 /// The runbook of `app`: `given`, or the one that its description names.

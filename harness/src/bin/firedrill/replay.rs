@@ -8,8 +8,8 @@ use firedrill::report::meta::Seeds;
 use firedrill::report::{self, journal::Skipped};
 use firedrill::runbooks::{self, LoadedRunbook};
 use firedrill::runner::{self, RunOutcome};
-use firedrill::scenario::Scenario;
-use firedrill::token::{GivenFile, Token, quoted};
+use firedrill::scenario::{Described, Scenario};
+use firedrill::token::{AtHand, GivenFile, Token, TokenError, quoted};
 use firedrill::worlds::recording::Recording;
 use firedrill::worlds::{DrillPlan, in_flight, sim};
 use firedrill::{drill, verdict};
@@ -20,17 +20,22 @@ use crate::files::read;
 use crate::interrupt::Interrupt;
 use crate::meta::Run;
 use crate::progress::Progress;
-use crate::{chaos, terminal};
+use crate::{chaos, check, input, terminal};
 
 /// Runs it; the exit code.
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     let began = Run::begin();
-    let files = args.files.iter().map(|path| {
-        let text = read(path, "file")?;
-        let path = path.display().to_string();
-        Ok(GivenFile { path, text })
+    let app = args.app.as_deref().map(|path| {
+        let app = input::application(path)?;
+        Ok::<_, Failure>((input::at_hand(path, &app), app))
     });
-    let files = files.collect::<Result<Vec<_>, Failure>>()?;
+    let app = app.transpose()?;
+    let (given, app) = app.unzip();
+    let files = args.files.iter().map(|path| file(path, app.as_ref()));
+    let at_hand = AtHand {
+        files: files.collect::<Result<_, Failure>>()?,
+        app: given,
+    };
     let recording = args.recording.as_deref().map(recording).transpose()?;
     let token = match (&recording, &args.token) {
         (Some(recording), _) => &recording.head.token,
@@ -42,8 +47,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
             ));
         }
     };
-    let token = Token::decode_beside(token, runbooks::BUILT_IN, &files)
-        .map_err(|error| Failure::input(error.to_string(), error.help()))?;
+    let token = Token::decode_beside(token, runbooks::BUILT_IN, &at_hand);
+    let token = token.map_err(|error| refused(&error, app.as_ref()))?;
     if recording.is_none() && args.program.executor.is_none() {
         names_no_program(&token, args)?;
     }
@@ -89,7 +94,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     }
     let code = chaos::conclude(
         &outcome,
-        files,
+        at_hand,
         args.report.as_deref(),
         args.output,
         interrupt.stop().load(Ordering::Relaxed),
@@ -118,6 +123,30 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     }
 }
 
+/// The file at `path`. A scenario is one of `app`, whose files it has in it from then on.
+fn file(path: &Path, app: Option<&Described>) -> Result<GivenFile, Failure> {
+    let (name, text) = (path.display().to_string(), read(path, "file")?);
+    let text = match app {
+        Some(app) if check::holds_a_scenario(path, &text) => {
+            let scenario = Scenario::parse_of(app, &name, &text, &[]);
+            scenario.map_err(|e| Failure::Input(e.into()))?.text
+        }
+        _ => text,
+    };
+    Ok(GivenFile { path: name, text })
+}
+
+/// Why a token can't be replayed. A scenario of `app` that is missing because it can't be read is told of as such.
+fn refused(error: &TokenError, app: Option<&Described>) -> Failure {
+    if let TokenError::ScenarioMissing(name) = error
+        && let Some(app) = app
+        && let Err(failure) = input::scenario_of(app, name)
+    {
+        return failure;
+    }
+    Failure::input(error.to_string(), error.help())
+}
+
 /// The exit code where a recording played otherwise than it was recorded: a failure, however the drill that was played
 /// then ended.
 fn code_of_a_difference(of_drill: u8) -> u8 {
@@ -134,7 +163,12 @@ fn names_no_program(token: &Token, args: &ReplayArgs) -> Result<(), Failure> {
         return Ok(());
     };
     let files = args.files.iter().map(|path| path.display().to_string());
+    let app = args.app.iter().flat_map(|path| {
+        let path = quoted(&path.display().to_string());
+        ["--app".to_owned(), path]
+    });
     let words: Vec<String> = std::iter::once(word.trim().to_owned())
+        .chain(app)
         .chain(files.map(|path| quoted(&path)))
         .collect();
     let (called, words) = (terminal::called(), words.join(" "));

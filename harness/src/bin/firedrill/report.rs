@@ -9,6 +9,7 @@ use firedrill::report::read::{self, ReadError};
 use firedrill::report::summary::by_scenario_of;
 use firedrill::report::trend::{self, Point, Trend};
 use firedrill::report::{self, Beside, table};
+use firedrill::token::AtHand;
 use firedrill::verdict;
 
 use crate::args::{Format, ReportArgs};
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
         if !journal.drills.is_empty() && !args.output.quiet {
             terminal::say(&table::summary_of(&by_scenario_of(&journal.drills)));
         }
-        let findings = table::findings_of(&journal.drills, &terminal::replays(Vec::new()));
+        let findings = table::findings_of(&journal.drills, &terminal::replays(AtHand::default()));
         if !findings.is_empty() {
             terminal::say(&format!("\n{findings}"));
         }

@@ -11,6 +11,8 @@ use firedrill::search::{
     self, Catalogue, Corpus, CorpusError, Known, Options, SearchError, Searched, Space, Start,
 };
 
+use firedrill::token::AtHand;
+
 use crate::args::{Mutants, SearchArgs};
 use crate::chaos::processors;
 use crate::exit::{Failure, INTERRUPTED};
@@ -102,7 +104,7 @@ pub(crate) fn run(args: &SearchArgs) -> Result<u8, Failure> {
             "a search rolls back the releases of the built-in scenarios: give the runbook one of their triggers",
         ),
     })?;
-    let replays = terminal::replays(Vec::new());
+    let replays = terminal::replays(AtHand::default());
     terminal::say(search::summary(&searched, &catalogue, &replays).trim_end());
     terminal::say(&go_on(args, &options, &searched));
     if let Some(directory) = &args.report {

@@ -13,7 +13,7 @@ use firedrill::report::meta::Seeds;
 use firedrill::report::{self, journal::Skipped};
 use firedrill::runner::RunOutcome;
 use firedrill::scenario;
-use firedrill::token::quoted;
+use firedrill::token::{AtHand, quoted};
 use firedrill::worlds::sim::{self, Opened, Session, SessionEnd};
 use firedrill::worlds::{DrillPlan, Until, WorldKind};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<u8, Failure> {
     };
     chaos::conclude(
         &outcome,
-        Vec::new(),
+        AtHand::default(),
         args.report.as_deref(),
         args.output,
         false,

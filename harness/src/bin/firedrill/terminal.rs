@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use executor::printable;
-use firedrill::token::{GivenFile, Replays};
+use firedrill::token::{AtHand, Replays};
 use firedrill::verdict::Verdict;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
@@ -30,11 +30,11 @@ pub(crate) fn called() -> String {
         .unwrap_or_else(|| "firedrill".to_owned())
 }
 
-/// How the terminal writes replay commands: as this program was called, and with the paths of `files` where a token
-/// need not hold what is in them.
-pub(crate) fn replays(files: Vec<GivenFile>) -> Replays {
+/// How the terminal writes replay commands: as this program was called, and with the paths of the files that are
+/// at hand beside a token where it need not hold what is in them.
+pub(crate) fn replays(at_hand: AtHand) -> Replays {
     Replays {
-        files,
+        at_hand,
         ..Replays::default()
     }
 }

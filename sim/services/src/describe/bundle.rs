@@ -130,6 +130,24 @@ impl Bundle {
         }
     }
 
+    /// The same with paths that begin at the description's folder: it does not tell from where the files were named.
+    #[must_use]
+    pub fn from_its_folder(&self) -> Self {
+        let path = Path::new(&self.app.path);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let below = |file: &File| File {
+            path: match Path::new(&file.path).strip_prefix(folder) {
+                Ok(below) => below.display().to_string(),
+                Err(_) => file.path.clone(),
+            },
+            text: file.text.clone(),
+        };
+        Self {
+            app: below(&self.app),
+            manifests: self.manifests.iter().map(below).collect(),
+        }
+    }
+
     /// The same with the manifests of all workloads called `name` as `change` makes them. The manifests are written
     /// anew, as JSON without the comments that they had.
     ///

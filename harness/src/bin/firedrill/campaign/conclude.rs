@@ -6,7 +6,7 @@ use firedrill::campaign::{self, Attempt, Interval, Merged, Settings, merge, merg
 use firedrill::report::journal::{Journal, Skipped};
 use firedrill::report::summary::by_scenario_of;
 use firedrill::report::{self, Beside, read, table, write_texts};
-use firedrill::token::this_build;
+use firedrill::token::{AtHand, this_build};
 use firedrill::verdict::Verdict;
 use firedrill::worlds::WorldError;
 use serde::Serialize;
@@ -221,7 +221,7 @@ fn show(args: &CampaignArgs, merged: &Merged, journal: &Journal<'_>) {
     if !journal.drills.is_empty() && !args.quiet && merged.counted.is_empty() {
         terminal::say(&table::summary_of(&by_scenario_of(&journal.drills)));
     }
-    let findings = table::findings_of(&journal.drills, &terminal::replays(Vec::new()));
+    let findings = table::findings_of(&journal.drills, &terminal::replays(AtHand::default()));
     if !findings.is_empty() {
         terminal::say(&format!("\n{findings}"));
     }
