@@ -291,7 +291,7 @@ fn the_files_of_an_application_are_named_at_once() {
     );
     let text = "name = \"mine\"\ndescription = \"x\"\n[release]\nto = \"bad\"\n[expect]\ntrigger = \"x\"\n";
 
-    let scenario = Scenario::parse_of(&app, "a.toml", &text, &[]).expect("it loads");
+    let scenario = Scenario::parse_of(&app, "a.toml", text, &[]).expect("it loads");
     let sooner = std::time::Duration::from_secs(200);
     let smallest = scenario.clone().with(|it| it.expect.rto_max = sooner);
     let runbook = runbooks::BUILT_IN.replace("five minutes", "their own five minutes, or else");
